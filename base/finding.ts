@@ -1,0 +1,152 @@
+/**
+ * Finding: what Weft has to tell a person about their input. A Finding is a value, never thrown; all of them
+ * are reported at once, and the plan stays usable whatever they say.
+ *
+ * This file owns the list of codes. A code is stable once released: tests and tools match on it, never on
+ * the message.
+ */
+
+/** `error`: the resource does not do what it says. `warning`: it does, but likely not what was meant. */
+export type Severity = "error" | "warning" | "info";
+
+/** A place in a file. Lines and columns count from 1; columns count UTF-16 code units. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Names one Kubernetes object. `namespace` is empty for cluster-scoped kinds. */
+export interface ResourceRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Keys and indexes from the top of a resource, for example `["spec", "backends", 1, "weight"]`. */
+export type FieldPath = readonly (string | number)[];
+
+/** Every code there is, with its severity and, in one line, what it means (`docs/findings.md` is made of this). */
+export const FINDING_CODES = {
+  // Reading input (schemas/).
+  "source-unreadable": ["error", "A file or directory could not be read"],
+  "yaml-syntax": ["error", "A document is not YAML or JSON that kubectl would accept"],
+  "limit-exceeded": ["error", "Input is larger, deeper or more numerous than the stated limits"],
+  "document-invalid": [
+    "error",
+    "A document is not a Kubernetes object (apiVersion, kind, metadata.name)",
+  ],
+  "kind-unknown": ["info", "A kind that Weft does not read was passed over"],
+  "version-unsupported": ["error", "A kind that Weft reads has a version that it does not"],
+  "schema-invalid": [
+    "error",
+    "A field is missing, of the wrong type or not one of the allowed values",
+  ],
+  "field-unknown": ["warning", "A field that the kind does not have was passed over"],
+  "layout-legacy": ["warning", "A field stands where an older version of the kind had it"],
+  "resource-duplicate": ["warning", "The same object appears twice; the last one counts"],
+  "weight-not-whole": ["error", "A weight is not a whole number"],
+  "weight-negative": ["error", "A weight is below zero and counts as zero"],
+  // Splits (routing/compile).
+  "split-root-missing": ["error", "A split's root Service does not exist"],
+  "split-root-foreign": ["error", "A split's root Service is named in another namespace"],
+  "split-conflict": ["warning", "Two splits without matches have one root; the oldest counts"],
+  "split-tcp-matches": ["warning", "A split with HTTP matches does not apply to a TCP port"],
+  "split-no-backend": ["error", "No backend of a split can take a request: 503"],
+  "backends-empty": ["error", "A split has no backends"],
+  "backend-duplicate": ["error", "A split names a backend twice; the weights are added"],
+  "backend-missing": ["warning", "A backend Service does not exist; its share goes to the others"],
+  "backend-port-missing": ["warning", "A backend Service lacks a port of the root"],
+  "backend-no-endpoints": ["warning", "A backend has no endpoints; its share goes to the others"],
+  "backend-foreign": ["warning", "A backend is named in another namespace and is not used"],
+  "backend-is-root": ["info", "A backend is the root itself: its own endpoints, not split again"],
+  "backend-is-split": ["info", "A backend is another split's root: splits are not followed"],
+  "weights-all-zero": [
+    "warning",
+    "All weights are zero: the root Service's own endpoints are used",
+  ],
+  "unmatched-reaches-backends": [
+    "warning",
+    "Requests that no rule matches go to the root, whose selector covers the backends' pods",
+  ],
+  // Routes (routing/compile).
+  "route-group-missing": [
+    "warning",
+    "A route group that is named does not exist; it matches nothing",
+  ],
+  "route-group-empty": ["warning", "A route group has no matches; it matches nothing"],
+  "route-group-unused": ["info", "No split and no target names this route group"],
+  "match-kind-unsupported": [
+    "warning",
+    "A split's match is not of kind HTTPRouteGroup; it matches nothing",
+  ],
+  "match-name-duplicate": ["warning", "Two matches of one route group have the same name"],
+  "pattern-invalid": ["error", "A pattern is not a regular expression; its match is left out"],
+  "pattern-unsupported": [
+    "error",
+    "A pattern is outside the linear-time subset; its match is left out",
+  ],
+  "pattern-too-large": [
+    "error",
+    "A pattern is larger than the stated limit; its match is left out",
+  ],
+  "rule-shadowed": [
+    "warning",
+    "A rule can never match: rules before it take every request it could",
+  ],
+  "rule-conflict": [
+    "warning",
+    "Two splits have the same rule and different backends; the oldest counts",
+  ],
+  // Services and workloads (routing/compile).
+  "selector-matches-nothing": ["warning", "A Service's selector matches no workload in the input"],
+  "target-port-unresolved": ["warning", "A named targetPort is not a port of a selected pod"],
+  // Access (routing/compile).
+  "target-ignored": ["info", "Permissive mode is on: traffic targets are not enforced"],
+  "target-kind-unsupported": [
+    "warning",
+    "A target names a kind that Weft does not know; it allows nothing",
+  ],
+  "target-foreign": [
+    "warning",
+    "A target's destination is in another namespace; it allows nothing",
+  ],
+  "target-route-missing": ["warning", "A target's rule names a route or match that does not exist"],
+} as const satisfies Record<string, readonly [Severity, string]>;
+
+export type FindingCode = keyof typeof FINDING_CODES;
+
+export interface Finding {
+  readonly code: FindingCode;
+  readonly severity: Severity;
+  /** Sentence case, no final period, quoted values. */
+  readonly message: string;
+  /** The way out: what to change. */
+  readonly hint: string;
+  readonly resource?: ResourceRef;
+  /** As a person writes it: `spec.backends[1].weight`. */
+  readonly field?: string;
+  readonly position?: Position;
+}
+
+/** Renders a field path as a person writes it: `spec.backends[1].weight`. */
+export function formatFieldPath(path: FieldPath): string {
+  let text = "";
+  for (const key of path) {
+    if (typeof key === "number") text += `[${key}]`;
+    else text += text === "" ? key : `.${key}`;
+  }
+  return text;
+}
+
+/** Renders a reference as `Kind namespace/name`. */
+export function formatRef(ref: ResourceRef): string {
+  return ref.namespace === ""
+    ? `${ref.kind} ${ref.name}`
+    : `${ref.kind} ${ref.namespace}/${ref.name}`;
+}
+
+/** Renders a position as `file:line:column`. */
+export function formatPosition(position: Position): string {
+  return `${position.file}:${position.line}:${position.column}`;
+}

@@ -1,0 +1,116 @@
+/**
+ * Plan: what `compile` makes of a Snapshot. Plain JSON data, content-hashed, the only thing sent to proxies.
+ * This file owns its shape; `plan_codec.ts` encodes, decodes with limits, and hashes it.
+ */
+import type { Position, ResourceRef } from "../base/finding.ts";
+
+export const PLAN_VERSION = 1;
+
+/** What a port speaks, from `appProtocol`, else the port name's prefix, else HTTP (smi-facts 3.10). */
+export type PortProtocol = "http" | "http2" | "grpc" | "tcp" | "tcp-server-first" | "tls";
+
+/** Why a backend can take no request now; `ready` where it can. */
+export type BackendState = "ready" | "missing" | "foreign" | "no-port" | "no-endpoints";
+
+export interface Plan {
+  readonly version: typeof PLAN_VERSION;
+  /** SHA-256, 64 hex digits, over the canonical JSON of every other field. */
+  readonly hash: string;
+  /** For example `cluster.local`. */
+  readonly clusterDomain: string;
+  /** True: traffic targets are not enforced and `targets` is empty. */
+  readonly permissive: boolean;
+  /** Sorted by namespace, then name. */
+  readonly services: readonly PlanService[];
+  /** Endpoint groups by id, `namespace/service:port`. Every `group` of a backend is a key here. */
+  readonly groups: Readonly<Record<string, readonly PlanEndpoint[]>>;
+  /** Sorted by destination, then reference. */
+  readonly targets: readonly PlanTarget[];
+}
+
+export interface PlanService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly clusterIps: readonly string[];
+  readonly ports: readonly PlanPort[];
+  /** Names of single pods behind a headless Service: `pod-0` for `pod-0.service.namespace`. */
+  readonly podHosts: readonly string[];
+  readonly position: Position | null;
+}
+
+export interface PlanPort {
+  readonly port: number;
+  readonly name: string;
+  readonly protocol: PortProtocol;
+  /** In match order: the first rule that a request satisfies wins. */
+  readonly rules: readonly PlanRule[];
+  /** Takes what no rule takes: a split without matches, else the root Service's own endpoints. */
+  readonly fallback: PlanRoute;
+}
+
+export interface PlanRule {
+  readonly match: PlanMatch;
+  readonly route: PlanRoute;
+}
+
+/** One item of an HTTPRouteGroup. All conditions must hold. */
+export interface PlanMatch {
+  readonly group: ResourceRef;
+  readonly name: string;
+  /** Anchored at the start only, against the path as sent without its query. Null: any path. */
+  readonly path: string | null;
+  /** Upper case. Null: any method. */
+  readonly methods: readonly string[] | null;
+  /** Searched for, in the values joined by `, `; names are lower case. A missing header never matches. */
+  readonly headers: readonly { readonly name: string; readonly pattern: string }[];
+  readonly position: Position | null;
+}
+
+export interface PlanRoute {
+  /** Names the split sequence; stays the same while unrelated things change. */
+  readonly id: string;
+  /** The TrafficSplit, or null where this is the Service's own endpoints. */
+  readonly split: ResourceRef | null;
+  readonly position: Position | null;
+  /** In written order. A split's all-zero weights are already replaced by the root itself. */
+  readonly backends: readonly PlanBackend[];
+}
+
+export interface PlanBackend {
+  readonly namespace: string;
+  readonly service: string;
+  /** Relative; zero takes nothing. */
+  readonly weight: number;
+  readonly state: BackendState;
+  /** Key into `Plan.groups`; an empty group where `state` is not `ready`. */
+  readonly group: string;
+}
+
+export interface PlanEndpoint {
+  /** An IP address; empty where the input gives none (a manifest without addresses). */
+  readonly address: string;
+  /** The resolved target port; 0 where it could not be resolved. */
+  readonly port: number;
+  /** For people and metrics; empty where not known. */
+  readonly pod: string;
+  readonly workload: string;
+  /** The first DNS label of a headless pod host (`pod-0`); empty otherwise. */
+  readonly hostname: string;
+  /** `namespace/serviceaccount`; empty where not known. */
+  readonly identity: string;
+}
+
+/** A TrafficTarget that counts: sources may call the destination where one of the rules matches. */
+export interface PlanTarget {
+  readonly ref: ResourceRef;
+  readonly position: Position | null;
+  /** `namespace/serviceaccount`. */
+  readonly destination: string;
+  readonly sources: readonly string[];
+  /** v1alpha1 and v1alpha2: the one port allowed; null: every port. */
+  readonly port: number | null;
+  /** Any of these allows an HTTP request. */
+  readonly http: readonly PlanMatch[];
+  /** Ports on which any TCP is allowed; null: no TCP rule; empty: every port. */
+  readonly tcpPorts: readonly number[] | null;
+}

@@ -1,0 +1,218 @@
+/**
+ * The one internal shape of every resource Weft reads, whatever version it was written in, and the
+ * `Snapshot` that holds them. Types only, so `routing/compile` may import it and still run in a browser.
+ */
+import type { FieldPath, Position } from "../base/finding.ts";
+
+/** Where a resource came from. For resources of a cluster `locate` returns undefined. */
+export interface Origin {
+  /** The position of a field, or of its nearest present ancestor. */
+  locate(path: FieldPath): Position | undefined;
+}
+
+export interface Meta {
+  readonly kind: string;
+  /** Group and version as written, for example `split.smi-spec.io/v1alpha2`. */
+  readonly apiVersion: string;
+  /** Empty for cluster-scoped kinds; `default` where a namespaced resource names none. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** `metadata.creationTimestamp`, RFC 3339, or undefined where the input has none. */
+  readonly createdAt: string | undefined;
+  readonly origin: Origin;
+}
+
+export interface Namespace {
+  readonly meta: Meta;
+}
+
+export interface ServiceAccount {
+  readonly meta: Meta;
+}
+
+export interface ServicePort {
+  readonly name: string;
+  readonly port: number;
+  /** A number, or the name of a container port; defaults to `port`. */
+  readonly targetPort: number | string;
+  /** `TCP`, `UDP` or `SCTP`. */
+  readonly protocol: string;
+  readonly appProtocol: string | undefined;
+  readonly at: FieldPath;
+}
+
+export interface Service {
+  readonly meta: Meta;
+  /** Undefined or empty: no selector, the endpoints are given by Endpoints or EndpointSlices. */
+  readonly selector: Readonly<Record<string, string>> | undefined;
+  readonly ports: readonly ServicePort[];
+  /** Empty where none is assigned and for headless services. */
+  readonly clusterIps: readonly string[];
+  readonly headless: boolean;
+  readonly publishNotReadyAddresses: boolean;
+}
+
+/** One address of an Endpoints or EndpointSlice object. */
+export interface SliceEndpoint {
+  readonly addresses: readonly string[];
+  readonly ready: boolean;
+  readonly hostname: string | undefined;
+  readonly podName: string | undefined;
+  readonly zone: string | undefined;
+}
+
+/** An EndpointSlice, or one subset of an Endpoints object. */
+export interface EndpointSlice {
+  readonly meta: Meta;
+  /** Name of the Service it belongs to. */
+  readonly service: string;
+  readonly ports: readonly {
+    readonly name: string;
+    readonly port: number;
+    readonly appProtocol: string | undefined;
+  }[];
+  readonly endpoints: readonly SliceEndpoint[];
+}
+
+export interface ContainerPort {
+  readonly name: string;
+  readonly containerPort: number;
+  readonly protocol: string;
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  /** `command` followed by `args`. */
+  readonly command: readonly string[];
+  readonly ports: readonly ContainerPort[];
+}
+
+/** What a Pod and a pod template share. */
+export interface PodTemplate {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  readonly containers: readonly Container[];
+  readonly hostname: string | undefined;
+  readonly subdomain: string | undefined;
+}
+
+export interface Pod {
+  readonly meta: Meta;
+  readonly template: PodTemplate;
+  /** `status.podIPs`; empty where the input gives none (a manifest, a pending pod). */
+  readonly ips: readonly string[];
+  /** False where the input says so; a manifest's pod counts as ready. */
+  readonly ready: boolean;
+  /** The workload that made it, `Deployment/httpbin-v1`, where known. */
+  readonly owner: { readonly kind: string; readonly name: string } | undefined;
+}
+
+export type WorkloadKind = "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job";
+
+export interface Workload {
+  readonly meta: Meta;
+  readonly kind: WorkloadKind;
+  readonly replicas: number;
+  readonly template: PodTemplate;
+  /** StatefulSet only: the governing headless Service. */
+  readonly serviceName: string | undefined;
+}
+
+export interface SplitBackend {
+  /** As written: a Service name, or FSM's `namespace/name`. */
+  readonly service: string;
+  /**
+   * Whole, zero or more. v1alpha1 quantities are milli-values when any weight of the split has a fraction,
+   * else whole units; only ratios matter (smi-facts 2.1).
+   */
+  readonly weight: number;
+  /** As written, for people: `500m`, `75`. */
+  readonly weightText: string;
+  readonly at: FieldPath;
+}
+
+/** TrafficSplit, v1alpha1 to v1alpha4. */
+export interface TrafficSplit {
+  readonly meta: Meta;
+  /** The root Service as written: `web`, `web.app`, `web.app.svc.cluster.local`. */
+  readonly service: string;
+  readonly backends: readonly SplitBackend[];
+  /** Undefined: the split has no `matches` field, or an empty one. */
+  readonly matches:
+    | readonly { readonly kind: string; readonly name: string; readonly at: FieldPath }[]
+    | undefined;
+}
+
+export interface HeaderCondition {
+  /** As written; names are compared case-insensitively. */
+  readonly name: string;
+  readonly pattern: string;
+  readonly at: FieldPath;
+}
+
+export interface HttpRouteMatch {
+  readonly name: string;
+  /** Undefined: any path. */
+  readonly pathRegex: string | undefined;
+  /** Undefined: any method (omitted, empty, or containing `*`). */
+  readonly methods: readonly string[] | undefined;
+  /** All must hold. Two conditions on one name: both must hold. */
+  readonly headers: readonly HeaderCondition[];
+  readonly at: FieldPath;
+}
+
+/** HTTPRouteGroup, v1alpha1 to v1alpha4. */
+export interface HttpRouteGroup {
+  readonly meta: Meta;
+  readonly matches: readonly HttpRouteMatch[];
+}
+
+/** TCPRoute, v1alpha1 to v1alpha4. */
+export interface TcpRoute {
+  readonly meta: Meta;
+  /** Empty: every port. */
+  readonly ports: readonly number[];
+}
+
+export interface TargetSubject {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly at: FieldPath;
+}
+
+export interface TargetRule {
+  readonly kind: string;
+  readonly name: string;
+  /** Names of matches of the group; undefined: all of them. */
+  readonly matches: readonly string[] | undefined;
+  readonly at: FieldPath;
+}
+
+/** TrafficTarget, v1alpha1 to v1alpha3. */
+export interface TrafficTarget {
+  readonly meta: Meta;
+  readonly destination: TargetSubject;
+  /** v1alpha1 and v1alpha2 may restrict the destination to one port. */
+  readonly port: number | undefined;
+  readonly sources: readonly TargetSubject[];
+  readonly rules: readonly TargetRule[];
+}
+
+/** An immutable set of watched resources. Order carries no meaning. */
+export interface Snapshot {
+  readonly namespaces: readonly Namespace[];
+  readonly serviceAccounts: readonly ServiceAccount[];
+  readonly services: readonly Service[];
+  readonly endpointSlices: readonly EndpointSlice[];
+  readonly pods: readonly Pod[];
+  readonly workloads: readonly Workload[];
+  readonly trafficSplits: readonly TrafficSplit[];
+  readonly httpRouteGroups: readonly HttpRouteGroup[];
+  readonly tcpRoutes: readonly TcpRoute[];
+  readonly trafficTargets: readonly TrafficTarget[];
+}
