@@ -1,0 +1,115 @@
+/**
+ * What a proxy is told at start, and what it tells back. Shapes only; `proxy.ts` owns the wiring.
+ */
+import type { Plan } from "../routing/plan.ts";
+
+/** `auto` takes the native driver where it works and says in the log why where it does not. */
+export type DriverChoice = "auto" | "native" | "portable";
+
+/** Takes requests of one client workload, or of all clients of one namespace, and routes them by the plan. */
+export interface OutboundListener {
+  readonly address: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Clients' namespace: bare Service names resolve in it. */
+  readonly namespace: string;
+  /** Clients' `namespace/serviceaccount`; empty where not known. */
+  readonly identity: string;
+  /** Phase of the split sequences: null for the canonical order (first runs of 75/25 print v1 v2 v1 v1). */
+  readonly seed: number | null;
+}
+
+/** Takes requests for the one application beside this sidecar and forwards all of them to it. */
+export interface InboundListener {
+  readonly address: string;
+  readonly port: number;
+  readonly application: { readonly address: string; readonly port: number };
+}
+
+export interface ProxyConfig {
+  readonly driver: DriverChoice;
+  /** Native driver only: event loops, one thread each, that share the listeners by SO_REUSEPORT. */
+  readonly workers: number;
+  readonly outbound: readonly OutboundListener[];
+  readonly inbound: readonly InboundListener[];
+  readonly admin: { readonly address: string; readonly port: number } | null;
+  readonly timeouts: ProxyTimeouts;
+  /** True: every answered request is reported to `onRequest`. Costs one message per batch of requests. */
+  readonly reportRequests: boolean;
+}
+
+/** Milliseconds. */
+export interface ProxyTimeouts {
+  /** To open a connection to an endpoint. */
+  readonly connectMs: number;
+  /** From the end of the request to the head of the answer; 504 after it. */
+  readonly responseMs: number;
+  /** For a whole request head, from its first byte; 408 after it. */
+  readonly requestHeadMs: number;
+  /** A client connection with no request under way. */
+  readonly clientIdleMs: number;
+  /** A pooled connection to an endpoint with no request under way. */
+  readonly upstreamIdleMs: number;
+  /** No byte in either direction of a body or a tunnel. */
+  readonly stallMs: number;
+  /** After SIGTERM: how long exchanges under way may take before they are cut. */
+  readonly drainMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: ProxyTimeouts = {
+  connectMs: 5_000,
+  responseMs: 60_000,
+  requestHeadMs: 30_000,
+  clientIdleMs: 180_000,
+  upstreamIdleMs: 60_000,
+  stallMs: 300_000,
+  drainMs: 25_000,
+};
+
+/** One answered request, for logs and the local mesh's terminal. */
+export interface RequestRecord {
+  readonly listener: number;
+  readonly method: string;
+  readonly authority: string;
+  readonly path: string;
+  readonly status: number;
+  /** Why the proxy itself answered; empty where the answer is the endpoint's. */
+  readonly reason: string;
+  /** `namespace/service:port`; empty where the host is not known. */
+  readonly service: string;
+  /** `namespace/split`, or empty for the Service's own endpoints. */
+  readonly split: string;
+  /** `namespace/service` of the backend. */
+  readonly backend: string;
+  readonly pod: string;
+  readonly endpoint: string;
+  readonly durationMs: number;
+}
+
+export interface ProxyHooks {
+  readonly onRequest?: (record: RequestRecord) => void;
+  /** Constant message and fields; errors of the environment, never of a request. */
+  readonly onLog?: (
+    level: "debug" | "info" | "warn" | "error",
+    message: string,
+    fields: Readonly<Record<string, string | number | boolean>>,
+  ) => void;
+}
+
+/** A running proxy. */
+export interface Proxy {
+  readonly driver: "native" | "portable";
+  /** Where the listeners ended up, in the order of the configuration. */
+  readonly outbound: readonly { readonly address: string; readonly port: number }[];
+  readonly inbound: readonly { readonly address: string; readonly port: number }[];
+  readonly admin: { readonly address: string; readonly port: number } | null;
+  /** Swaps the plan without touching a connection. Resolves once every worker serves it; rejects and keeps
+   * the last good plan where it does not build. */
+  apply(plan: Plan): Promise<void>;
+  /** Stops accepting, lets exchanges end (at most `drainMs`), then stops. */
+  drain(): Promise<void>;
+  /** Stops at once. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+// `startProxy(config: ProxyConfig, plan: Plan, hooks?: ProxyHooks): Promise<Proxy>` is in `proxy.ts`.
