@@ -1,0 +1,114 @@
+/**
+ * Who may import whom. One table, the first row that fits a file counts; `lint_plugin.ts` enforces it and
+ * docs/architecture.md explains it. Knows paths only, nothing of syntax.
+ */
+
+/** What the files under one prefix may import. */
+export interface Layer {
+  /** A folder (ends in `/`) or a file, from the top of the repository. */
+  readonly prefix: string;
+  /** Our own files it may import. */
+  readonly imports: readonly string[];
+  /** Our own files of which it may import types only. */
+  readonly types: readonly string[];
+  /** Exceptions to `imports`. */
+  readonly except: readonly string[];
+  /** Packages by their name in deno.json; `*` is any of them. */
+  readonly packages: readonly string[];
+  readonly nodeBuiltins: boolean;
+}
+
+/** What pulls the compiler in; a proxy is handed plans and must not carry it. */
+const COMPILER = ["routing/compile/", "routing/compile.ts", "routing/mod.ts"];
+const PRODUCT = ["main.ts", "base/", "schemas/", "routing/", "proxy/", "controller/", "cli/"];
+
+function layer(prefix: string, imports: string[], options: Partial<Layer> = {}): Layer {
+  return { prefix, imports, types: [], except: [], packages: [], nodeBuiltins: false, ...options };
+}
+
+function compiler(prefix: string): Layer {
+  return layer(prefix, ["base/", "routing/"], { types: ["schemas/"] });
+}
+
+export const LAYERS: readonly Layer[] = [
+  layer("base/", ["base/"]),
+  layer("schemas/", ["base/", "schemas/"], { packages: ["yaml", "ajv"], nodeBuiltins: true }),
+  ...COMPILER.map(compiler),
+  layer("routing/", ["base/", "routing/"], { except: COMPILER }),
+  layer("proxy/limits.ts", []),
+  layer("proxy/io/", ["base/", "proxy/io/", "proxy/limits.ts"]),
+  layer("proxy/", ["base/", "routing/", "proxy/"], { except: COMPILER }),
+  layer("controller/", ["base/", "schemas/", "routing/", "controller/"], {
+    packages: ["*"],
+    nodeBuiltins: true,
+  }),
+  // Only these see both roles.
+  layer("cli/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
+  layer("main.ts", PRODUCT, { packages: ["*"], nodeBuiltins: true }),
+  layer("tests/", [""], { packages: ["*"], nodeBuiltins: true }),
+  layer("tools/", [""], { packages: ["*"], nodeBuiltins: true }),
+  layer("bench/", [""], { packages: ["*"], nodeBuiltins: true }),
+];
+
+/** Files that only tests and benchmarks run; they may import anything. */
+export function isTestFile(path: string): boolean {
+  return /_(test|bench)\.tsx?$/.test(path) || /(^|\/)testdata\//.test(path);
+}
+
+const TEST_LAYER = layer("", [""], { packages: ["*"], nodeBuiltins: true });
+
+/** The layer of a file, or null where the path belongs to none: then a row is missing above. */
+export function layerOf(path: string): Layer | null {
+  if (isTestFile(path)) return TEST_LAYER;
+  return LAYERS.find((row) => covers(row.prefix, path)) ?? null;
+}
+
+function covers(prefix: string, path: string): boolean {
+  return prefix === "" || prefix === path || (prefix.endsWith("/") && path.startsWith(prefix));
+}
+
+/**
+ * Says why `path` may not import `specifier`, or returns null where it may.
+ * `typesOnly`: the import vanishes when the types are stripped.
+ */
+export function importProblem(path: string, specifier: string, typesOnly: boolean): string | null {
+  const row = layerOf(path);
+  if (row === null) return `"${path}" is in no layer of tools/layers.ts`;
+  const place = row.prefix === "" ? "a test" : row.prefix;
+
+  if (specifier.startsWith("node:")) {
+    return row.nodeBuiltins ? null : `${place} may not import Node's modules: "${specifier}"`;
+  }
+  const scheme = /^([a-z]+):/.exec(specifier)?.[1];
+  if (scheme !== undefined) {
+    return `Import "${specifier}" by its name in deno.json, where the exact version stands`;
+  }
+  if (specifier.startsWith("/")) return `Import "${specifier}" by a relative path`;
+  if (!specifier.startsWith(".")) {
+    const allowed = row.packages.some((name) =>
+      name === "*" || specifier === name || specifier.startsWith(`${name}/`)
+    );
+    return allowed ? null : `${place} may not import the package "${specifier}"`;
+  }
+
+  const target = resolve(path, specifier);
+  if (target === null) return `"${specifier}" leaves the repository`;
+  const isType = typesOnly && row.types.some((prefix) => covers(prefix, target));
+  const isValue = row.imports.some((prefix) => covers(prefix, target)) &&
+    !row.except.some((prefix) => covers(prefix, target));
+  if (isType || isValue) return null;
+  return row.types.some((prefix) => covers(prefix, target))
+    ? `${place} may import types only from "${target}"`
+    : `${place} may not import "${target}"`;
+}
+
+/** Resolves a relative specifier to a path from the top; null where it climbs out. */
+function resolve(path: string, specifier: string): string | null {
+  const parts = path.split("/").slice(0, -1);
+  for (const part of specifier.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") parts.push(part);
+    else if (parts.pop() === undefined) return null;
+  }
+  return parts.join("/");
+}

@@ -1,0 +1,3 @@
+// path: main.ts
+// expect: nothing
+export const roles = [() => import("./proxy/proxy.ts"), () => import("./controller/main.ts")];

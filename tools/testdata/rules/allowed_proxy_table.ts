@@ -1,0 +1,5 @@
+// path: proxy/exchange/exchange.ts
+// expect: nothing
+import { decide } from "../../routing/table/decide.ts";
+import { assert } from "../../base/assert.ts";
+export { assert, decide };

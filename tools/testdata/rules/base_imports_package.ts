@@ -1,0 +1,4 @@
+// path: base/text.ts
+// expect: weft/imports
+import { parse } from "yaml";
+export const text = parse;

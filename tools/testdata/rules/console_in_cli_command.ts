@@ -1,0 +1,5 @@
+// path: cli/commands/up.ts
+// expect: weft/console
+export function up(): void {
+  console.error("no");
+}

@@ -1,0 +1,5 @@
+// path: proxy/proxy.ts
+// expect: weft/console
+export function start(): void {
+  console.log("started");
+}

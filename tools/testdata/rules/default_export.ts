@@ -1,0 +1,3 @@
+// path: schemas/kinds.ts
+// expect: weft/default-export
+export default function kinds(): void {}

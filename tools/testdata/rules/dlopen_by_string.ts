@@ -1,0 +1,3 @@
+// path: cli/commands/up.ts
+// expect: weft/ffi
+export const open = Deno["dlopen"];

@@ -1,0 +1,3 @@
+// path: proxy/io/epoll.ts
+// expect: weft/ffi
+export const libc = Deno.dlopen("libc.so.6", {});

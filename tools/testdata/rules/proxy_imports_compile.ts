@@ -1,0 +1,3 @@
+// path: proxy/proxy.ts
+// expect: weft/imports
+export { compile } from "../routing/compile/compile.ts";

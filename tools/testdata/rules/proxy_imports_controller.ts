@@ -1,0 +1,4 @@
+// path: proxy/proxy.ts
+// expect: weft/imports
+const hub = await import("../controller/publish/hub.ts");
+export { hub };

@@ -1,0 +1,4 @@
+// path: proxy/proxy.ts
+// expect: weft/imports
+import { connect } from "node:net";
+export const proxy = connect;

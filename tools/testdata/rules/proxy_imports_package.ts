@@ -1,0 +1,4 @@
+// path: proxy/proxy.ts
+// expect: weft/imports
+import WebSocket from "ws";
+export const socket = WebSocket;

@@ -1,0 +1,3 @@
+// path: proxy/proxy.ts
+// expect: weft/imports
+export * from "../routing/mod.ts";

@@ -1,0 +1,3 @@
+// path: proxy/proxy.ts
+// expect: weft/imports
+export const start = () => new Worker(new URL("../cli/work.ts", import.meta.url), { type: "module" });

@@ -1,0 +1,3 @@
+// path: routing/compile/order.ts
+// expect: weft/pure
+export const today = () => new Date().getTime();

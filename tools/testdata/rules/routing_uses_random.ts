@@ -1,0 +1,3 @@
+// path: routing/table/decide.ts
+// expect: weft/pure
+export const draw = () => Math.random();
