@@ -1,0 +1,24 @@
+/**
+ * The list of commands. A command's file is imported only when the command is named, or when all are needed for
+ * help or completion.
+ */
+import type { CommandModule } from "./program.ts";
+
+/** In the order of `weft help`. */
+export const COMMANDS = {
+  "demo": () => import("./commands/demo.ts"),
+  "up": () => import("./commands/up.ts"),
+  "request": () => import("./commands/request.ts"),
+  "dry-run": () => import("./commands/dry_run.ts"),
+  "explain": () => import("./commands/explain.ts"),
+  "proxy": () => import("./commands/proxy.ts"),
+  "completion": () => import("./commands/completion.ts"),
+  "version": () => import("./commands/version.ts"),
+} as const satisfies Record<string, () => Promise<CommandModule>>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+/** True where `text` names a command. */
+export function isCommandName(text: string): text is CommandName {
+  return Object.hasOwn(COMMANDS, text);
+}

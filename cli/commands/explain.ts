@@ -1,0 +1,10 @@
+/** `weft explain`. */
+import { CommandFailure } from "../exit.ts";
+import type { CommandContext, Program } from "../program.ts";
+
+export function register(program: Program, _context: CommandContext): void {
+  program.command("explain")
+    .action(() => {
+      throw new CommandFailure("Not built yet");
+    });
+}

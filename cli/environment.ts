@@ -1,0 +1,76 @@
+/**
+ * Environment: everything a command may know of the process around it. Handed in, so that a test can run a command
+ * without a process. Every read is allowed to be refused: with read permission alone commands still work.
+ */
+import { type Output, outputTo, type OutputTraits } from "./render/output.ts";
+
+export interface Environment {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** An environment variable; undefined where it is not set or may not be read. */
+  variable(name: string): string | undefined;
+  /** All of standard input, as text. */
+  readStdin(): Promise<string>;
+  /** Calls `handler` on SIGINT and, where the system has it, SIGTERM; returns how to stop listening. */
+  onStopSignal(handler: (signal: string) => void): () => void;
+}
+
+/** The environment of this process. */
+export function processEnvironment(): Environment {
+  return {
+    stdout: outputTo(sinkTo(Deno.stdout), traitsOf(Deno.stdout)),
+    stderr: outputTo(sinkTo(Deno.stderr), traitsOf(Deno.stderr)),
+    variable,
+    readStdin: () => new Response(Deno.stdin.readable).text(),
+    onStopSignal,
+  };
+}
+
+/** Asks before it reads: a plain read without permission would stop at a prompt on a terminal. */
+function variable(name: string): string | undefined {
+  const permission = Deno.permissions.querySync({ name: "env", variable: name });
+  return permission.state === "granted" ? Deno.env.get(name) : undefined;
+}
+
+function sinkTo(stream: { writeSync(bytes: Uint8Array): number }): (text: string) => void {
+  const encoder = new TextEncoder();
+  return (text) => {
+    let rest = encoder.encode(text);
+    try {
+      while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+    } catch (error) {
+      // The reader has gone (`weft dry-run | head`): nobody is left to tell.
+      if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
+      throw error;
+    }
+  };
+}
+
+function traitsOf(stream: { isTerminal(): boolean }): OutputTraits {
+  const isTerminal = stream.isTerminal();
+  if (!isTerminal) return { isTerminal, hasColour: false, hasUnicode: false, columns: null };
+  const locale = variable("LC_ALL") || variable("LC_CTYPE") || variable("LANG") || "";
+  return {
+    isTerminal,
+    hasColour: !variable("NO_COLOR") && variable("TERM") !== "dumb",
+    hasUnicode: /utf-?8/i.test(locale) || variable("WT_SESSION") !== undefined,
+    columns: columnsOfTerminal(),
+  };
+}
+
+function columnsOfTerminal(): number | null {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return null;
+  }
+}
+
+function onStopSignal(handler: (signal: string) => void): () => void {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const listeners = signals.map((signal) => [signal, () => handler(signal)] as const);
+  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
+  return () => {
+    for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Runs one command line: finds the command, imports its file, parses, and turns every way to end into an exit code.
+ * The only file that makes a commander program.
+ */
+import { COMMANDS, isCommandName } from "./commands.ts";
+import type { Environment } from "./environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "./exit.ts";
+import type { CommandContext, CommandModule, Program } from "./program.ts";
+
+/** Runs `argv`, the arguments after the program's name. Never throws for anything a user can cause. */
+export async function run(argv: readonly string[], environment: Environment): Promise<ExitCode> {
+  if (argv.length === 1 && ["version", "--version", "-V"].includes(argv[0])) {
+    // Half of this command's time would go into loading the parser.
+    const { printVersion } = await import("./commands/version.ts");
+    printVersion(environment.stdout, "text");
+    return EXIT.ok;
+  }
+  const context: CommandContext = { environment, exitCode: EXIT.ok };
+  try {
+    const program = await createProgram(environment);
+    for (const module of await modulesFor(argv)) module.register(program, context);
+    await program.parseAsync([...argv], { from: "user" });
+    return context.exitCode;
+  } catch (error) {
+    return report(error, environment);
+  }
+}
+
+/** The modules a command line needs: the one it names, or all of them for help and suggestions. */
+function modulesFor(argv: readonly string[]): Promise<CommandModule[]> {
+  const name = argv[0];
+  const loaders = name !== undefined && isCommandName(name)
+    ? [COMMANDS[name]]
+    : Object.values(COMMANDS);
+  return Promise.all(loaders.map((load): Promise<CommandModule> => load()));
+}
+
+async function createProgram(environment: Environment): Promise<Program> {
+  const { Command } = await import("@commander-js/extra-typings");
+  const { stdout, stderr } = environment;
+  return new Command("weft")
+    .description(
+      "A service mesh for SMI resources: controller, sidecar and command line in one file.",
+    )
+    .showSuggestionAfterError()
+    .showHelpAfterError("Run 'weft help' for the commands and their options.")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      // Commander would read the process's variables, which may not be allowed.
+      getOutHasColors: () => stdout.hasColour,
+      getErrHasColors: () => stderr.hasColour,
+      getOutHelpWidth: () => stdout.columns ?? 100,
+      getErrHelpWidth: () => stderr.columns ?? 100,
+    });
+}
+
+function report(error: unknown, environment: Environment): ExitCode {
+  if (isParserExit(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (!(error instanceof CommandFailure)) throw error;
+  const { stderr } = environment;
+  stderr.line(`${stderr.style("error", "weft:")} ${error.message}`);
+  if (error.hint !== "") stderr.line(`  ${error.hint}`);
+  return error.exitCode;
+}
+
+/** Commander has already printed what it had to say (help, or what was wrong) when it throws this. */
+function isParserExit(error: unknown): error is Error & { exitCode: number } {
+  return error instanceof Error && "code" in error && typeof error.code === "string" &&
+    error.code.startsWith("commander.") && "exitCode" in error;
+}
