@@ -63,5 +63,11 @@ function formatHuman(time: Date, level: LogLevel, message: string, fields: LogFi
 /** Quoted unless it is plainly one word: a value off the wire cannot forge a field, a line or a colour. */
 function formatValue(value: string | number | boolean): string {
   if (typeof value !== "string") return String(value);
-  return /^[\w./:@%+,*~-]+$/.test(value) ? value : JSON.stringify(value);
+  if (/^[\w./:@%+,*~-]+$/.test(value)) return value;
+  // JSON leaves DEL and the C1 controls as they are, and a terminal obeys those.
+  return JSON.stringify(value).replace(/\p{Cc}/gu, escapeControl);
+}
+
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

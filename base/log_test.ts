@@ -30,9 +30,12 @@ Deno.test("human: clock, level, message, fields", () => {
 
 Deno.test("human: a value cannot forge a field, a line or a colour", () => {
   const lines: string[] = [];
-  logInto(lines, { format: "human" }).info("Request", { path: "/a b=1\n\u001b[31m", empty: "" });
+  logInto(lines, { format: "human" }).info("Request", {
+    path: "/a b=1\n\u001b[31m\u009b",
+    empty: "",
+  });
   assert.deepEqual(lines, [
-    String.raw`12:03:04.567 info  Request path="/a b=1\n\u001b[31m" empty=""`,
+    String.raw`12:03:04.567 info  Request path="/a b=1\n\u001b[31m\u009b" empty=""`,
   ]);
 });
 

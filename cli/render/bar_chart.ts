@@ -1,0 +1,47 @@
+/** Horizontal bars for shares between 0 and 1, with a mark where each was expected to end. */
+import type { Output } from "./output.ts";
+import { printable, widthOf } from "./text.ts";
+
+export interface Bar {
+  readonly label: string;
+  /** What happened, 0 to 1. */
+  readonly share: number;
+  /** What was asked for, 0 to 1; null where nothing was. */
+  readonly expected: number | null;
+  /** Stands after the bar. */
+  readonly note: string;
+}
+
+const WIDTH = 40;
+const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/** Renders one line a bar, in Unicode eighths where the output has them and in ASCII elsewhere. */
+export function renderBars(output: Output, bars: readonly Bar[], indent = 0): string {
+  const labelWidth = Math.max(0, ...bars.map((bar) => widthOf(printable(bar.label))));
+  return bars.map((bar) => {
+    const label = printable(bar.label);
+    const padding = " ".repeat(labelWidth - widthOf(label));
+    const drawn = output.hasUnicode ? drawUnicode(bar.share) : drawAscii(bar.share);
+    const cells = markExpected([...drawn], bar.expected, output.hasUnicode ? "│" : "|");
+    return `${" ".repeat(indent)}${label}${padding}  ${cells}  ${printable(bar.note)}\n`;
+  }).join("");
+}
+
+function drawUnicode(share: number): string {
+  const eighths = Math.round(clamp(share) * WIDTH * 8);
+  return ("█".repeat(eighths >> 3) + EIGHTHS[eighths & 7]).padEnd(WIDTH);
+}
+
+function drawAscii(share: number): string {
+  return "#".repeat(Math.round(clamp(share) * WIDTH)).padEnd(WIDTH);
+}
+
+/** The mark stands after the last cell that the expected bar would fill, so a bar that is right ends before it. */
+function markExpected(cells: string[], expected: number | null, mark: string): string {
+  if (expected !== null) cells.splice(Math.round(clamp(expected) * WIDTH), 0, mark);
+  return cells.join("");
+}
+
+function clamp(share: number): number {
+  return Math.min(1, Math.max(0, share));
+}

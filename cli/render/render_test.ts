@@ -1,0 +1,92 @@
+// Tests of the renderers: what a person sees, with and without colour, and that input cannot forge it.
+import assert from "node:assert/strict";
+import type { Finding } from "../../base/finding.ts";
+import { renderBars } from "./bar_chart.ts";
+import { renderFindings, sortFindings, summarizeFindings } from "./findings.ts";
+import { memoryOutput } from "./output.ts";
+import { renderTable } from "./table.ts";
+
+const plain = memoryOutput();
+const terminal = memoryOutput({
+  isTerminal: true,
+  hasColour: true,
+  hasUnicode: true,
+  columns: 80,
+});
+
+function finding(given: Partial<Finding>): Finding {
+  return {
+    code: "backend-missing",
+    severity: "warning",
+    message: "Backend is missing",
+    hint: "",
+    ...given,
+  };
+}
+
+Deno.test("table: columns line up, empty cells are dashes, no space at the end of a line", () => {
+  assert.equal(
+    renderTable(plain, ["NAME", "PORTS"], [["curl", "80"], ["httpbin-v1", ""]]),
+    "NAME         PORTS\ncurl         80\nhttpbin-v1   -\n",
+  );
+});
+
+Deno.test("table: a styled cell takes the width of its text, not of its colour codes", () => {
+  const rendered = renderTable(terminal, [], [[{ text: "x", style: "error" }, "y"], ["long", "z"]]);
+  assert.equal(rendered, "\u001b[31mx\u001b[39m      y\nlong   z\n");
+});
+
+Deno.test("table: control characters of the input are shown, not obeyed", () => {
+  assert.equal(renderTable(plain, [], [["a\u001b[2J\nb\u009bc"]]), "a\\x1b[2J\\nb\\x9bc\n");
+});
+
+Deno.test("bars: ASCII and Unicode, with a mark where each was expected to end", () => {
+  const bars = [
+    { label: "v1", share: 0.75, expected: 0.75, note: "75" },
+    { label: "long", share: 0.2, expected: null, note: "20" },
+  ];
+  assert.equal(
+    renderBars(plain, bars),
+    `v1    ${"#".repeat(30)}|${" ".repeat(10)}  75\nlong  ${"#".repeat(8)}${" ".repeat(32)}  20\n`,
+  );
+  assert.equal(
+    renderBars(terminal, [{ label: "v1", share: 0.51, expected: 1, note: "" }]),
+    `v1  ${"█".repeat(20)}▍${" ".repeat(19)}│  \n`,
+  );
+});
+
+Deno.test("findings: worst first, then by place, those without a place last", () => {
+  const at = (file: string, line: number) => ({ position: { file, line, column: 1 } });
+  const sorted = sortFindings([
+    finding({ message: "d" }),
+    finding({ message: "c", ...at("b.yaml", 2) }),
+    finding({ message: "b", ...at("a.yaml", 10) }),
+    finding({ message: "a", ...at("a.yaml", 9) }),
+    finding({ message: "0", severity: "error" }),
+  ]);
+  assert.deepEqual(sorted.map(({ message }) => message), ["0", "a", "b", "c", "d"]);
+});
+
+Deno.test("findings: one line each, a hint line, and the counts", () => {
+  const findings = [
+    finding({
+      position: { file: "split.yaml", line: 12, column: 5 },
+      hint: "Add the Service",
+    }),
+    finding({
+      severity: "info",
+      resource: { kind: "TrafficSplit", namespace: "app", name: "web" },
+      field: "spec.backends[0]",
+      code: "backend-is-root",
+      message: "Backend is the root",
+    }),
+  ];
+  assert.equal(
+    renderFindings(plain, findings),
+    "split.yaml:12:5 warning backend-missing Backend is missing\n    Add the Service\n" +
+      "TrafficSplit app/web spec.backends[0]: info backend-is-root Backend is the root\n" +
+      "1 warning, 1 info\n",
+  );
+  assert.equal(summarizeFindings([]), "No findings");
+  assert.equal(summarizeFindings([finding({}), finding({})]), "2 warnings");
+});
