@@ -1,0 +1,317 @@
+/**
+ * The native driver: one thread, one level-triggered epoll loop over libc. It owns file descriptors and the
+ * arena; it knows nothing of protocols.
+ *
+ * errno cannot be read reliably through FFI, so -1 means AGAIN unless the kernel has reported an error or a
+ * hang-up for the descriptor in the same batch; a real error that slips through is reported by the next wait.
+ */
+import { formatIp, parseIp } from "../../base/ip.ts";
+import { ACCEPT_BATCH_MAX, EVENT_BATCH_MAX } from "../limits.ts";
+import * as libc from "./libc.ts";
+import { AGAIN, BROKEN, GATHER_MAX, IoError } from "./io.ts";
+import type { Fd, Handler, Io, ListenerHandler } from "./io.ts";
+
+export interface EpollOptions {
+  /** Bytes of the arena. */
+  readonly arenaBytes: number;
+  /** Whether several loops share each listener (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+}
+
+const IN_OR_GONE = libc.EPOLLIN | libc.EPOLLERR | libc.EPOLLHUP;
+const GONE = libc.EPOLLERR | libc.EPOLLHUP;
+const IPV6_FAMILY_BYTES = 28;
+
+export class EpollIo implements Io {
+  readonly kind = "native";
+  readonly arena: Uint8Array<ArrayBuffer>;
+  nowMs = performance.now();
+
+  readonly #c: libc.Libc;
+  readonly #epoll: Fd;
+  readonly #reusePort: boolean;
+  readonly #events = new Uint32Array(EVENT_BATCH_MAX * libc.EPOLL_EVENT_WORDS);
+  readonly #eventBytes = new Uint8Array(this.#events.buffer);
+  readonly #control = new Uint32Array(libc.EPOLL_EVENT_WORDS);
+  readonly #controlBytes = new Uint8Array(this.#control.buffer);
+  /** By descriptor. A generation tells an event of a closed descriptor from one of its successor. */
+  #handlers: (Handler | null)[] = [];
+  #generations: number[] = [];
+  #interests: number[] = [];
+  readonly #one = Uint8Array.of(1, 0, 0, 0);
+  readonly #peer = new Uint8Array(IPV6_FAMILY_BYTES);
+  readonly #peerLength = new Uint8Array(4);
+  /** `struct iovec` array: two 64-bit words a piece, little-endian halves. */
+  readonly #iov = new Uint32Array(GATHER_MAX * 4);
+  readonly #iovBytes = new Uint8Array(this.#iov.buffer);
+  #gathered = 0;
+  readonly #baseLow: number;
+  readonly #baseHigh: number;
+  /** The descriptor in hand, while a hang-up or error of it has been reported; else -1. */
+  #goneFd: Fd = -1;
+  /** Connections, not counting listeners and pipes: with none there is nothing to sweep. */
+  #connections = 0;
+  readonly #quiet = new Set<Fd>();
+  #running = true;
+  #sweepIntervalMs = -1;
+  #sweptMs = 0;
+  #sweep: () => void = () => {};
+  #batchEnd: () => void = () => {};
+  /** Listeners that could not accept (no descriptors left); tried again at the next sweep. */
+  #stalledListeners: Fd[] = [];
+
+  /** @throws {Error} libc cannot be opened; the message says why. */
+  constructor(options: EpollOptions) {
+    this.#c = libc.openLibc();
+    this.arena = new Uint8Array(options.arenaBytes);
+    const base = libc.addressOf(this.arena);
+    this.#baseLow = Number(base & 0xffffffffn);
+    this.#baseHigh = Number(base >> 32n);
+    this.#reusePort = options.reusePort;
+    this.#epoll = this.#c.epoll_create1(libc.O_CLOEXEC);
+    if (this.#epoll < 0) throw new Error("Cannot create an epoll instance");
+  }
+
+  listen(address: string, port: number, handler: ListenerHandler): { fd: Fd; port: number } {
+    const socketAddress = this.address(address, port);
+    const fd = this.#socket(socketAddress);
+    const c = this.#c;
+    c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_REUSEADDR, this.#one, 4);
+    if (this.#reusePort) c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_REUSEPORT, this.#one, 4);
+    if (
+      c.bind(fd, socketAddress, socketAddress.length) < 0 || c.listen(fd, 1024) < 0
+    ) {
+      c.close(fd);
+      throw new IoError(`Cannot listen on ${address}:${port}: the address is in use or not ours`);
+    }
+    this.watchQuietly(fd, {
+      onReadable: () => this.#accept(fd, handler),
+      onWritable() {},
+      onHangup() {},
+    });
+    return { fd, port: this.#boundPort(fd) };
+  }
+
+  address(address: string, port: number): Uint8Array<ArrayBuffer> {
+    const ip = parseIp(address);
+    if (ip === null) throw new IoError(`Cannot use ${address}: not an IP address`);
+    const bytes = new Uint8Array(ip.length === 4 ? 16 : IPV6_FAMILY_BYTES);
+    new DataView(bytes.buffer).setUint16(0, ip.length === 4 ? libc.AF_INET : libc.AF_INET6, true);
+    bytes[2] = port >> 8;
+    bytes[3] = port & 255;
+    bytes.set(ip, ip.length === 4 ? 4 : 8);
+    return bytes;
+  }
+
+  connect(address: unknown, handler: Handler): Fd {
+    const socketAddress = address as Uint8Array<ArrayBuffer>;
+    const fd = this.#socket(socketAddress);
+    if (fd < 0) return BROKEN;
+    this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
+    // Success and "in progress" look alike here; both are followed by a writable event, failure by a hang-up.
+    this.#c.connect(fd, socketAddress, socketAddress.length);
+    this.#add(fd, handler, libc.EPOLLIN | libc.EPOLLOUT);
+    return fd;
+  }
+
+  watch(fd: Fd, handler: Handler): void {
+    this.#add(fd, handler);
+  }
+
+  /** As `watch`, for what is open while nothing is going on: listeners and the control pipe. */
+  watchQuietly(fd: Fd, handler: Handler): void {
+    this.#quiet.add(fd);
+    this.#add(fd, handler);
+  }
+
+  wantRead(fd: Fd, wanted: boolean): void {
+    this.#want(fd, libc.EPOLLIN, wanted);
+  }
+
+  wantWrite(fd: Fd, wanted: boolean): void {
+    this.#want(fd, libc.EPOLLOUT, wanted);
+  }
+
+  read(fd: Fd, offset: number, length: number): number {
+    this.#piece(0, offset, length);
+    const count = this.#c.readv(fd, this.#iovBytes, 1);
+    return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
+  }
+
+  gather(offset: number, length: number): void {
+    this.#piece(this.#gathered++, offset, length);
+  }
+
+  write(fd: Fd): number {
+    const count = this.#c.writev(fd, this.#iovBytes, this.#gathered);
+    this.#gathered = 0;
+    return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
+  }
+
+  shutdown(fd: Fd): void {
+    this.#c.shutdown(fd, libc.SHUT_WR);
+  }
+
+  close(fd: Fd): void {
+    this.#handlers[fd] = null;
+    this.#generations[fd]++;
+    if (!this.#quiet.delete(fd)) this.#connections--;
+    this.#c.close(fd);
+  }
+
+  onSweep(intervalMs: number, sweep: () => void): void {
+    this.#sweepIntervalMs = intervalMs;
+    this.#sweep = sweep;
+  }
+
+  onBatchEnd(done: () => void): void {
+    this.#batchEnd = done;
+  }
+
+  stop(): void {
+    this.#running = false;
+  }
+
+  /** Blocks this thread until `stop`, then closes what is open. */
+  run(): void {
+    const events = this.#events;
+    const stride = libc.EPOLL_EVENT_WORDS;
+    while (this.#running) {
+      const isIdle = this.#connections === 0 && this.#stalledListeners.length === 0;
+      const timeoutMs = isIdle ? -1 : this.#sweepIntervalMs;
+      const count = this.#c.epoll_wait(this.#epoll, this.#eventBytes, EVENT_BATCH_MAX, timeoutMs);
+      this.nowMs = performance.now();
+      for (let i = 0, word = 0; i < count; i++, word += stride) {
+        const fd = events[word + libc.EPOLL_DATA_WORD];
+        if (this.#generations[fd] !== events[word + libc.EPOLL_DATA_WORD + 1]) continue;
+        this.#dispatch(fd, events[word]);
+      }
+      this.#goneFd = -1;
+      if (!isIdle && this.nowMs - this.#sweptMs >= this.#sweepIntervalMs) this.#runSweep();
+      this.#batchEnd();
+    }
+    for (let fd = 0; fd < this.#handlers.length; fd++) if (this.#handlers[fd]) this.close(fd);
+    this.#c.close(this.#epoll);
+  }
+
+  #dispatch(fd: Fd, events: number): void {
+    const handler = this.#handlers[fd];
+    if (!handler) return;
+    const isGone = (events & GONE) !== 0;
+    this.#goneFd = isGone ? fd : -1;
+    const interest = this.#interests[fd];
+    if ((events & IN_OR_GONE) !== 0 && (interest & libc.EPOLLIN) !== 0) handler.onReadable();
+    else if (isGone) {
+      // Reading is off, and a hang-up cannot be masked: leave the set, so that waiting does not spin.
+      this.#c.epoll_ctl(this.#epoll, libc.EPOLL_CTL_DEL, fd, this.#controlBytes);
+      this.#interests[fd] = 0;
+      handler.onHangup();
+      return;
+    }
+    if ((events & libc.EPOLLOUT) !== 0 && this.#handlers[fd] === handler) handler.onWritable();
+  }
+
+  #runSweep(): void {
+    this.#sweptMs = this.nowMs;
+    for (const fd of this.#stalledListeners.splice(0)) this.wantRead(fd, true);
+    this.#sweep();
+  }
+
+  #socket(socketAddress: Uint8Array): Fd {
+    const family = socketAddress.length === 16 ? libc.AF_INET : libc.AF_INET6;
+    return this.#c.socket(family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0);
+  }
+
+  #accept(listener: Fd, handler: ListenerHandler): void {
+    const flags = libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC;
+    for (let i = 0; i < ACCEPT_BATCH_MAX; i++) {
+      this.#peerLength[0] = IPV6_FAMILY_BYTES;
+      const fd = this.#c.accept4(listener, this.#peer, this.#peerLength, flags);
+      if (fd < 0) {
+        if (i === 0) {
+          this.wantRead(listener, false);
+          this.#stalledListeners.push(listener);
+        }
+        return;
+      }
+      this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
+      const isIpv4 = this.#peer[0] === libc.AF_INET;
+      handler.onAccept(fd, formatIp(this.#peer, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16));
+    }
+  }
+
+  #add(fd: Fd, handler: Handler, interest: number = libc.EPOLLIN): void {
+    while (this.#handlers.length <= fd) {
+      this.#handlers.push(null);
+      this.#generations.push(0);
+      this.#interests.push(0);
+    }
+    this.#handlers[fd] = handler;
+    if (!this.#quiet.has(fd)) this.#connections++;
+    this.#controlFd(libc.EPOLL_CTL_ADD, fd, interest);
+  }
+
+  #want(fd: Fd, event: number, wanted: boolean): void {
+    const before = this.#interests[fd];
+    const after = wanted ? before | event : before & ~event;
+    if (after === before) return;
+    this.#controlFd(libc.EPOLL_CTL_MOD, fd, after);
+  }
+
+  #controlFd(operation: number, fd: Fd, interest: number): void {
+    this.#interests[fd] = interest;
+    this.#control[0] = interest;
+    this.#control[libc.EPOLL_DATA_WORD] = fd;
+    this.#control[libc.EPOLL_DATA_WORD + 1] = this.#generations[fd];
+    const result = this.#c.epoll_ctl(this.#epoll, operation, fd, this.#controlBytes);
+    // A descriptor that a hang-up took out of the set comes back when something is wanted of it again.
+    if (result < 0 && operation === libc.EPOLL_CTL_MOD) {
+      this.#c.epoll_ctl(this.#epoll, libc.EPOLL_CTL_ADD, fd, this.#controlBytes);
+    }
+  }
+
+  #piece(index: number, offset: number, length: number): void {
+    const word = 4 * index;
+    const low = this.#baseLow + offset;
+    const carry = low >= 0x1_0000_0000;
+    this.#iov[word] = low;
+    this.#iov[word + 1] = carry ? this.#baseHigh + 1 : this.#baseHigh;
+    this.#iov[word + 2] = length;
+    this.#iov[word + 3] = 0;
+  }
+
+  #boundPort(fd: Fd): number {
+    const name = new Uint8Array(IPV6_FAMILY_BYTES);
+    this.#c.getsockname(fd, name, Uint8Array.of(IPV6_FAMILY_BYTES, 0, 0, 0));
+    return (name[2] << 8) | name[3];
+  }
+}
+
+/** A one-way pipe whose reading end an `EpollIo` can watch, and whose writing end any thread can use. */
+export class Pipe {
+  readonly #c = libc.openLibc();
+  readonly #ends = new Int32Array(2);
+
+  constructor() {
+    const flags = libc.O_NONBLOCK | libc.O_CLOEXEC;
+    if (this.#c.pipe2(new Uint8Array(this.#ends.buffer), flags) < 0) {
+      throw new Error("Cannot create a pipe");
+    }
+  }
+
+  get readEnd(): Fd {
+    return this.#ends[0];
+  }
+
+  /** Writes as much as the pipe takes now: a count, or `AGAIN`. */
+  write(bytes: Uint8Array<ArrayBuffer>): number {
+    const iov = new BigUint64Array([libc.addressOf(bytes), BigInt(bytes.length)]);
+    const count = this.#c.writev(this.#ends[1], new Uint8Array(iov.buffer), 1);
+    return count >= 0 ? count : AGAIN;
+  }
+
+  /** Closes the writing end; the reader closes its own. */
+  close(): void {
+    this.#c.close(this.#ends[1]);
+  }
+}

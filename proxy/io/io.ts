@@ -1,0 +1,83 @@
+/**
+ * Io: everything the data plane needs of an operating system, as non-blocking calls and events. Two drivers
+ * implement it: `epoll.ts` (Linux) and `portable.ts`. Both pass the cases in `io_cases.ts`.
+ *
+ * No promise and no buffer crosses this interface: bytes live in one arena and are named by offset and length.
+ */
+
+/** A connection or listener, named by a small non-negative integer that is reused after `close`. */
+export type Fd = number;
+
+/** `read`: the peer has sent everything it will send. */
+export const END = 0;
+/** `read`, `write`: nothing can be moved now; an event will say when. */
+export const AGAIN = -1;
+/** `read`, `write`: the connection is of no more use; close it. */
+export const BROKEN = -2;
+
+/** What a connection is told. A handler may close any connection, its own included, in any call. */
+export interface Handler {
+  /** Bytes or the end of the stream may be read. Comes again while some are left and reading is wanted. */
+  onReadable(): void;
+  /** Comes after a write that took less than it was given, or when a connection is established. */
+  onWritable(): void;
+  /** Nothing more can be read or written (reset, refused). */
+  onHangup(): void;
+}
+
+export interface ListenerHandler {
+  /** `fd` is not watched until `watch` is called. `peer` is the client's IP address. */
+  onAccept(fd: Fd, peer: string): void;
+}
+
+/** An address made ready for `connect`; opaque to everything but its driver. */
+export type SocketAddress = unknown;
+
+/** Thrown by `listen` and `address`; `message` is fit for a user. */
+export class IoError extends Error {
+  override readonly name = "IoError";
+}
+
+export interface Io {
+  readonly kind: "native" | "portable";
+  /** The arena. Its buffers are handed out by `BufferPool`; `read` and `write` move bytes of it. */
+  readonly arena: Uint8Array;
+  /** Monotonic milliseconds, read once for each batch of events. */
+  readonly nowMs: number;
+
+  /**
+   * Listens on an IP address. Port 0 takes a free port.
+   * @throws {IoError} the address cannot be had.
+   */
+  listen(address: string, port: number, handler: ListenerHandler): { fd: Fd; port: number };
+  /** @throws {IoError} `address` is not an IP address. */
+  address(address: string, port: number): SocketAddress;
+  /** Starts to connect; `onWritable` says it is done, `onHangup` that it failed. `BROKEN`: failed at once. */
+  connect(address: SocketAddress, handler: Handler): Fd;
+  /** Starts to deliver events of an accepted connection, readable events first. */
+  watch(fd: Fd, handler: Handler): void;
+  /** Whether `onReadable` is wanted. Off is back-pressure: the peer's sending stalls. */
+  wantRead(fd: Fd, wanted: boolean): void;
+  /** Whether `onWritable` is wanted. */
+  wantWrite(fd: Fd, wanted: boolean): void;
+
+  /** Reads at most `length` bytes into the arena at `offset`: a count, `END`, `AGAIN` or `BROKEN`. */
+  read(fd: Fd, offset: number, length: number): number;
+  /** Adds a piece of the arena to the next `write`. At most `GATHER_MAX` pieces. */
+  gather(offset: number, length: number): void;
+  /** Writes the gathered pieces, and forgets them: a count, `AGAIN` or `BROKEN`. */
+  write(fd: Fd): number;
+  /** Tells the peer that nothing more will be sent; reading goes on. */
+  shutdown(fd: Fd): void;
+  close(fd: Fd): void;
+
+  /** Calls `sweep` about every `intervalMs` while connections are open. */
+  onSweep(intervalMs: number, sweep: () => void): void;
+  /** Calls `done` after each batch of events. */
+  onBatchEnd(done: () => void): void;
+  /** Closes everything that is open and ends the loop. */
+  stop(): void;
+}
+
+/** Pieces of one `write`: a head cut by at most 128 removed headers would need more, and is copied instead. */
+export const GATHER_MAX = 64;

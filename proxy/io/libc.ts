@@ -1,0 +1,79 @@
+/**
+ * The only file that may open a library. It owns the symbols and structure layouts of Linux's libc that the
+ * native driver uses; every argument is an i32 or a buffer, so V8 makes fast calls of them.
+ */
+
+const SYMBOLS = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  accept4: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "i32"], result: "i32" },
+  readv: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  writev: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+} as const;
+
+export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOCK_STREAM = 1;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_REUSEPORT = 15;
+export const IPPROTO_TCP = 6;
+export const TCP_NODELAY = 1;
+export const SHUT_WR = 1;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
+export const EPOLLERR = 0x8;
+export const EPOLLHUP = 0x10;
+export const EPOLLRDHUP = 0x2000;
+
+/** `struct epoll_event` is packed on x86-64 only: 32-bit words of one event, and where its data starts. */
+export const EPOLL_EVENT_WORDS = Deno.build.arch === "x86_64" ? 3 : 4;
+export const EPOLL_DATA_WORD = Deno.build.arch === "x86_64" ? 1 : 2;
+
+/** Names tried in order: glibc, then musl. */
+const LIBRARIES = ["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+
+/**
+ * Opens libc.
+ * @throws {Error} not Linux, FFI not permitted, or no libc found; the message says which.
+ */
+export function openLibc(): Libc {
+  if (Deno.build.os !== "linux") throw new Error(`Native driver needs Linux, this is ${Deno.build.os}`);
+  let failure: unknown;
+  for (const name of LIBRARIES) {
+    try {
+      return Deno.dlopen(name, SYMBOLS).symbols;
+    } catch (error) {
+      failure = error;
+      if (error instanceof Deno.errors.NotCapable) break;
+    }
+  }
+  throw new Error(`Cannot open libc: ${failure instanceof Error ? failure.message : failure}`);
+}
+
+/** The address of a buffer that the garbage collector does not move (an ArrayBuffer's backing store). */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+}

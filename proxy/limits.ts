@@ -1,0 +1,46 @@
+/** Every bound of the data plane, in one place, each with its unit and the reason for the number. */
+
+/**
+ * Bytes of one buffer. A request or response head must fit into one, as in nginx (8 KiB lines, 4 of them) and
+ * HAProxy (16 KiB); it is also the most that one direction of an exchange ever holds.
+ */
+export const BUFFER_BYTES = 16_384;
+
+/**
+ * Buffers in the arena: 128 MiB of address space, touched only as far as used. An exchange holds two at
+ * most and an idle connection none, so this bounds exchanges, not connections.
+ */
+export const BUFFER_COUNT = 8_192;
+
+/** Bytes of the longest request line; longer is answered 414. Room is left for headers. */
+export const REQUEST_LINE_BYTES_MAX = 12_288;
+
+/** Bytes of one chunk-size line with its extensions; real ones are under 20. */
+export const CHUNK_LINE_BYTES_MAX = 256;
+
+/** Bytes of a trailer section; as a head, it is small or it is an attack. */
+export const TRAILER_BYTES_MAX = 8_192;
+
+/** The largest Content-Length: whole numbers above it are not exact in a double. */
+export const CONTENT_LENGTH_MAX = Number.MAX_SAFE_INTEGER;
+
+/** Other endpoints tried when one does not accept a connection; each costs at most `connectMs`. */
+export const CONNECT_ATTEMPTS_MAX = 3;
+
+/** Idle connections kept for one endpoint. More than the clients that call at once is waste. */
+export const POOL_IDLE_MAX = 256;
+
+/** Connections accepted in one turn of the loop, so that a flood of them does not starve the others. */
+export const ACCEPT_BATCH_MAX = 64;
+
+/** Events taken in one turn of the loop. */
+export const EVENT_BATCH_MAX = 512;
+
+/** How often deadlines are looked at. A timeout fires at most this much late. */
+export const SWEEP_INTERVAL_MS = 100;
+
+/** How long a refused client may take to read its answer before the connection is cut (RFC 9112 9.6). */
+export const LINGER_MS = 2_000;
+
+/** How long a draining proxy waits for a client that has nothing under way. */
+export const DRAIN_IDLE_MS = 500;

@@ -1,0 +1,270 @@
+/**
+ * The header section that requests and responses share: finds its lines, refuses what two parsers could read
+ * two ways, and notes the fields that steer framing and the connection (RFC 9112 5 to 9). Sans-IO: it sees
+ * bytes, not sockets. Request and status lines are in `request.ts` and `response.ts`.
+ */
+import { HEADERS_MAX } from "../../../routing/request.ts";
+import { CONTENT_LENGTH_MAX } from "../../limits.ts";
+import { COLON, COMMA, CR, equalsIgnoreCase, HTAB, IS_TOKEN, IS_VALUE, LF, SP } from "./lexical.ts";
+
+/** What parsing came to. Anything above `COMPLETE` is a refusal; `REFUSALS` says how it is answered. */
+export const INCOMPLETE = 0;
+export const COMPLETE = 1;
+export const BAD_LINE = 2;
+export const BAD_HEADER = 3;
+export const BAD_HOST = 4;
+export const BAD_CONTENT_LENGTH = 5;
+export const BAD_TRANSFER_ENCODING = 6;
+export const BAD_FRAMING = 7;
+export const BAD_VERSION = 8;
+export const UNKNOWN_CODING = 9;
+export const TOO_MANY_HEADERS = 10;
+
+/** Status and reason code of each refusal of a request; a refused response is always 502. */
+export const REFUSALS: readonly { readonly status: number; readonly reason: string }[] = [
+  { status: 0, reason: "" },
+  { status: 0, reason: "" },
+  { status: 400, reason: "bad-start-line" },
+  { status: 400, reason: "bad-header" },
+  { status: 400, reason: "bad-host" },
+  { status: 400, reason: "bad-content-length" },
+  { status: 400, reason: "bad-transfer-encoding" },
+  { status: 400, reason: "ambiguous-framing" },
+  { status: 505, reason: "version-unsupported" },
+  { status: 501, reason: "transfer-coding-unsupported" },
+  { status: 431, reason: "too-many-headers" },
+];
+
+/** Headers that are never passed on, whatever `Connection` says (RFC 9110 7.6.1). */
+const NEVER_NOMINATED = ["host", "content-length", "transfer-encoding", "te", "trailer"];
+
+/** More dropped headers than this would not fit one gathered write; no honest message has them. */
+const DROPPED_MAX = 40;
+
+/** A parsed head. All offsets are into the bytes that were parsed; the next parse overwrites everything. */
+export class Head {
+  /** Four numbers a header: name start, name end, value start, value end. */
+  headers: Int32Array;
+  headerCount = 0;
+  /** 0 for HTTP/1.0, 1 for HTTP/1.1 and later 1.x. */
+  minorVersion = 1;
+  /** First byte of the start line. */
+  start = 0;
+  /** First byte of the first header line. */
+  headersStart = 0;
+  /** The empty line; `end` is two bytes on. */
+  headersEnd = 0;
+  end = 0;
+
+  /** -1: none. */
+  contentLength = -1;
+  isChunked = false;
+  /** `Connection: close`, `keep-alive`, `upgrade`. */
+  saysClose = false;
+  saysKeepAlive = false;
+  saysUpgrade = false;
+  /** Index of the `Upgrade` header, or -1. */
+  upgradeHeader = -1;
+  /** Indexes of headers that are not passed on, ascending. */
+  readonly dropped = new Int32Array(DROPPED_MAX);
+  droppedCount = 0;
+
+  #transferEncodings = 0;
+  readonly #connectionHeaders = new Int32Array(8);
+  #connectionHeaderCount = 0;
+
+  constructor(headers: Int32Array = new Int32Array(4 * HEADERS_MAX)) {
+    this.headers = headers;
+  }
+
+  protected reset(start: number): void {
+    this.start = start;
+    this.headerCount = 0;
+    this.contentLength = -1;
+    this.isChunked = false;
+    this.saysClose = false;
+    this.saysKeepAlive = false;
+    this.saysUpgrade = false;
+    this.upgradeHeader = -1;
+    this.droppedCount = 0;
+    this.#transferEncodings = 0;
+    this.#connectionHeaderCount = 0;
+  }
+
+  /** Whether the connection outlives this message, going by its own version and `Connection` header. */
+  get isPersistent(): boolean {
+    return this.minorVersion === 0 ? this.saysKeepAlive && !this.saysClose : !this.saysClose;
+  }
+
+  /** Where the line of a header ends and the next begins. */
+  lineEnd(index: number): number {
+    return index + 1 < this.headerCount ? this.headers[4 * index + 4] : this.headersEnd;
+  }
+
+  /** Marks a header as not passed on. False: there are too many of them. */
+  drop(index: number): boolean {
+    let at = this.droppedCount;
+    while (at > 0 && this.dropped[at - 1] >= index) {
+      if (this.dropped[at - 1] === index) return true;
+      at--;
+    }
+    if (this.droppedCount === DROPPED_MAX) return false;
+    this.dropped.copyWithin(at + 1, at, this.droppedCount);
+    this.dropped[at] = index;
+    this.droppedCount++;
+    return true;
+  }
+
+  /** Parses header lines from `from`, the byte after the start line. */
+  protected parseHeaders(bytes: Uint8Array, from: number, end: number): number {
+    const headers = this.headers;
+    this.headersStart = from;
+    let at = from;
+    for (let count = 0;; count++) {
+      if (at >= end) return INCOMPLETE;
+      if (bytes[at] === CR) return this.#finish(bytes, at, end, count);
+      if (count === HEADERS_MAX) return TOO_MANY_HEADERS;
+      const nameStart = at;
+      while (at < end && IS_TOKEN[bytes[at]] === 1) at++;
+      if (at >= end) return INCOMPLETE;
+      // Covers a space before the colon, a folded line and an empty name (RFC 9112 5.1, 5.2).
+      if (bytes[at] !== COLON || at === nameStart) return BAD_HEADER;
+      const nameEnd = at++;
+      while (at < end && (bytes[at] === SP || bytes[at] === HTAB)) at++;
+      const valueStart = at;
+      while (at < end && IS_VALUE[bytes[at]] === 1) at++;
+      if (at >= end || (bytes[at] === CR && at + 1 >= end)) return INCOMPLETE;
+      if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_HEADER;
+      let valueEnd = at;
+      while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) {
+        valueEnd--;
+      }
+      at += 2;
+      const slot = 4 * count;
+      headers[slot] = nameStart;
+      headers[slot + 1] = nameEnd;
+      headers[slot + 2] = valueStart;
+      headers[slot + 3] = valueEnd;
+      const result = this.note(bytes, count, nameEnd - nameStart);
+      if (result !== COMPLETE) return result;
+    }
+  }
+
+  /** Looks at one header for what steers the message; by length first, so that most cost one switch. */
+  protected note(bytes: Uint8Array, index: number, nameLength: number): number {
+    switch (nameLength) {
+      case 7:
+        if (this.isNamed(bytes, index, "upgrade")) this.upgradeHeader = index;
+        break;
+      case 10:
+        if (this.isNamed(bytes, index, "connection")) {
+          if (this.#connectionHeaderCount === 8) return TOO_MANY_HEADERS;
+          this.#connectionHeaders[this.#connectionHeaderCount++] = index;
+          if (!this.drop(index)) return TOO_MANY_HEADERS;
+        } else if (this.isNamed(bytes, index, "keep-alive")) {
+          if (!this.drop(index)) return TOO_MANY_HEADERS;
+        }
+        break;
+      case 14:
+        if (this.isNamed(bytes, index, "content-length")) {
+          return this.#noteContentLength(bytes, index);
+        }
+        break;
+      case 16:
+        if (this.isNamed(bytes, index, "proxy-connection")) {
+          if (!this.drop(index)) return TOO_MANY_HEADERS;
+        }
+        break;
+      case 17:
+        if (this.isNamed(bytes, index, "transfer-encoding")) {
+          return this.#noteTransferEncoding(bytes, index);
+        }
+        break;
+    }
+    return COMPLETE;
+  }
+
+  protected isNamed(bytes: Uint8Array, index: number, name: string): boolean {
+    const slot = 4 * index;
+    return equalsIgnoreCase(bytes, this.headers[slot], this.headers[slot + 1], name);
+  }
+
+  #finish(bytes: Uint8Array, at: number, end: number, count: number): number {
+    if (at + 1 >= end) return INCOMPLETE;
+    if (bytes[at + 1] !== LF) return BAD_HEADER;
+    this.headerCount = count;
+    this.headersEnd = at;
+    this.end = at + 2;
+    // One of them would be believed by someone, the other by someone else (RFC 9112 6.1).
+    if (this.#transferEncodings > 0 && this.contentLength >= 0) return BAD_FRAMING;
+    if (this.#transferEncodings > 0 && this.minorVersion === 0) return BAD_FRAMING;
+    for (let i = 0; i < this.#connectionHeaderCount; i++) {
+      if (!this.#noteConnection(bytes, this.#connectionHeaders[i])) return TOO_MANY_HEADERS;
+    }
+    return COMPLETE;
+  }
+
+  #noteContentLength(bytes: Uint8Array, index: number): number {
+    const start = this.headers[4 * index + 2];
+    const end = this.headers[4 * index + 3];
+    if (start === end) return BAD_CONTENT_LENGTH;
+    let length = 0;
+    for (let i = start; i < end; i++) {
+      const digit = bytes[i] - 48;
+      if (digit < 0 || digit > 9) return BAD_CONTENT_LENGTH;
+      length = length * 10 + digit;
+      if (length > CONTENT_LENGTH_MAX) return BAD_CONTENT_LENGTH;
+    }
+    if (this.contentLength === -1) this.contentLength = length;
+    else if (this.contentLength !== length) return BAD_CONTENT_LENGTH;
+    // A repeated equal length is passed on once (RFC 9110 8.6).
+    else if (!this.drop(index)) return TOO_MANY_HEADERS;
+    return COMPLETE;
+  }
+
+  #noteTransferEncoding(bytes: Uint8Array, index: number): number {
+    if (++this.#transferEncodings > 1) return BAD_TRANSFER_ENCODING;
+    const start = this.headers[4 * index + 2];
+    const end = this.headers[4 * index + 3];
+    if (!equalsIgnoreCase(bytes, start, end, "chunked")) {
+      const hasList = bytes.subarray(start, end).includes(COMMA);
+      const isBad = hasList || start === end || equalsIgnoreCase(bytes, start, end, "identity");
+      return isBad ? BAD_TRANSFER_ENCODING : UNKNOWN_CODING;
+    }
+    this.isChunked = true;
+    return COMPLETE;
+  }
+
+  /** Reads the options of one `Connection` header; drops the headers that it nominates. */
+  #noteConnection(bytes: Uint8Array, index: number): boolean {
+    const end = this.headers[4 * index + 3];
+    let at = this.headers[4 * index + 2];
+    while (at < end) {
+      while (at < end && (bytes[at] === SP || bytes[at] === HTAB || bytes[at] === COMMA)) at++;
+      const start = at;
+      while (at < end && bytes[at] !== COMMA) at++;
+      let stop = at;
+      while (stop > start && (bytes[stop - 1] === SP || bytes[stop - 1] === HTAB)) stop--;
+      if (stop === start) continue;
+      if (equalsIgnoreCase(bytes, start, stop, "keep-alive")) this.saysKeepAlive = true;
+      else if (equalsIgnoreCase(bytes, start, stop, "close")) this.saysClose = true;
+      else if (equalsIgnoreCase(bytes, start, stop, "upgrade")) this.saysUpgrade = true;
+      else if (!this.#dropNominated(bytes, start, stop)) return false;
+    }
+    return true;
+  }
+
+  #dropNominated(bytes: Uint8Array, start: number, end: number): boolean {
+    if (NEVER_NOMINATED.some((name) => equalsIgnoreCase(bytes, start, end, name))) return true;
+    for (let index = 0; index < this.headerCount; index++) {
+      const nameStart = this.headers[4 * index];
+      if (this.headers[4 * index + 1] - nameStart !== end - start) continue;
+      let same = true;
+      for (let i = 0; same && i < end - start; i++) {
+        same = (bytes[nameStart + i] | 32) === (bytes[start + i] | 32);
+      }
+      if (same && !this.drop(index)) return false;
+    }
+    return true;
+  }
+}

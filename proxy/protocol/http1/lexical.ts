@@ -1,0 +1,51 @@
+/** Which bytes may stand where in HTTP/1.1 (RFC 9110 5.5 and 5.6.2, RFC 9112 3). Tables of 256, 1 for yes. */
+
+export const CR = 13;
+export const LF = 10;
+export const SP = 32;
+export const HTAB = 9;
+export const COLON = 58;
+export const COMMA = 44;
+
+function tableOf(allows: (byte: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => allows(byte) ? 1 : 0);
+}
+
+/** `tchar`: methods and field names. */
+export const IS_TOKEN = tableOf((byte) =>
+  /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte))
+);
+
+/** Field values: visible bytes, SP, HTAB and obs-text. Controls other than HTAB are refused (RFC 9110 5.5). */
+export const IS_VALUE = tableOf((byte) => byte === HTAB || (byte >= 32 && byte !== 127));
+
+/** Request targets: visible ASCII without `#`, which never goes over the wire (RFC 9112 3.2). */
+export const IS_TARGET = tableOf((byte) => byte > 32 && byte < 127 && byte !== 35);
+
+/** `host[:port]` (RFC 3986 3.2.2), without user information: unreserved, sub-delims, `%`, `:`, `[` and `]`. */
+export const IS_AUTHORITY = tableOf((byte) =>
+  /[A-Za-z0-9\-._~!$&'()*+,;=%:[\]]/.test(String.fromCharCode(byte))
+);
+
+/** Whether the bytes from `start` to `end` are `text`, ASCII letters in any case. `text` is lower case. */
+export function equalsIgnoreCase(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  text: string,
+): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) {
+    const byte = bytes[start + i];
+    const lower = byte >= 65 && byte <= 90 ? byte | 32 : byte;
+    if (lower !== text.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/** The bytes from `start` to `end` as text, one character a byte. */
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]);
+  return text;
+}

@@ -1,0 +1,255 @@
+/** The request line, its target in every form, and what a request's headers must hold (RFC 9112 3). */
+import { METHOD_OTHER, METHODS, RequestHead } from "../../../routing/request.ts";
+import {
+  BAD_HEADER,
+  BAD_HOST,
+  BAD_LINE,
+  BAD_VERSION,
+  COMPLETE,
+  Head,
+  INCOMPLETE,
+  TOO_MANY_HEADERS,
+} from "./head.ts";
+import { CR, equalsIgnoreCase, IS_AUTHORITY, IS_TARGET, IS_TOKEN, LF, SP } from "./lexical.ts";
+
+const SLASH = 47;
+const QUESTION = 63;
+const ASTERISK = 42;
+
+const CONNECT = METHODS.indexOf("CONNECT") + 1;
+const OPTIONS = METHODS.indexOf("OPTIONS") + 1;
+const HEAD = METHODS.indexOf("HEAD") + 1;
+/** Methods that may be sent again when nothing is known of the first try (RFC 9110 9.2.2). */
+const IDEMPOTENT = new Set(
+  ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"].map((name) =>
+    METHODS.indexOf(name as typeof METHODS[number]) + 1
+  ),
+);
+
+/** A parsed request; `routed` is the part of it that routing sees. */
+export class Request extends Head {
+  readonly routed: RequestHead;
+  /** The target as sent. */
+  targetStart = 0;
+  targetEnd = 0;
+  /** Path and query, without scheme and authority. Empty for CONNECT and for `http://host`. */
+  originStart = 0;
+  originEnd = 0;
+  isAbsolute = false;
+  expectsContinue = false;
+  /** Indexes of these headers, or -1. */
+  hostHeader = -1;
+  forwardedForHeader = -1;
+  forwardedProtoHeader = -1;
+
+  constructor() {
+    const routed = new RequestHead();
+    super(routed.headers);
+    this.routed = routed;
+  }
+
+  get isConnect(): boolean {
+    return this.routed.method === CONNECT;
+  }
+
+  get isHead(): boolean {
+    return this.routed.method === HEAD;
+  }
+
+  get isIdempotent(): boolean {
+    return IDEMPOTENT.has(this.routed.method);
+  }
+
+  /** `OPTIONS http://host` means `OPTIONS *` to the origin (RFC 9112 3.2.4). */
+  get isServerWide(): boolean {
+    return this.isAbsolute && this.routed.method === OPTIONS && this.originStart === this.originEnd;
+  }
+
+  /** Whether this asks for another protocol that can be tunnelled. `h2c` is not taken up (RFC 9113 3.1). */
+  wantsUpgrade(bytes: Uint8Array): boolean {
+    if (!this.saysUpgrade || this.upgradeHeader < 0 || this.minorVersion === 0) return false;
+    const slot = 4 * this.upgradeHeader;
+    return !equalsIgnoreCase(bytes, this.headers[slot + 2], this.headers[slot + 3], "h2c");
+  }
+
+  /**
+   * Parses the head that starts at `start`, of which bytes up to `end` have arrived: `INCOMPLETE`, `COMPLETE`
+   * or a refusal. May be called again with more bytes.
+   */
+  parse(bytes: Uint8Array, start: number, end: number): number {
+    // Empty lines before a request are passed over (RFC 9112 2.2).
+    while (start < end && bytes[start] === CR) {
+      if (start + 1 >= end) return INCOMPLETE;
+      if (bytes[start + 1] !== LF) return BAD_LINE;
+      start += 2;
+    }
+    this.reset(start);
+    const line = this.#parseLine(bytes, start, end);
+    if (line < 0) return -line;
+    if (line === 0) return INCOMPLETE;
+    this.expectsContinue = false;
+    this.hostHeader = -1;
+    this.forwardedForHeader = -1;
+    this.forwardedProtoHeader = -1;
+    const result = this.parseHeaders(bytes, line, end);
+    if (result !== COMPLETE) return result;
+    return this.#finishRequest(bytes);
+  }
+
+  /** The byte after the request line; 0: incomplete; below zero: a refusal, negated. */
+  #parseLine(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && IS_TOKEN[bytes[at]] === 1) at++;
+    if (at >= end) return 0;
+    if (bytes[at] !== SP || at === start) return -BAD_LINE;
+    const methodEnd = at++;
+    const targetStart = at;
+    while (at < end && IS_TARGET[bytes[at]] === 1) at++;
+    if (at >= end) return 0;
+    if (bytes[at] !== SP || at === targetStart) return -BAD_LINE;
+    const targetEnd = at++;
+    if (at + 10 > end) return versionSoFar(bytes, at, end) ? 0 : -BAD_LINE;
+    if (!versionSoFar(bytes, at, at + 5) || bytes[at + 6] !== 46) return -BAD_LINE;
+    const minor = bytes[at + 7] - 48;
+    if (bytes[at + 8] !== CR || bytes[at + 9] !== LF || minor < 0 || minor > 9) return -BAD_LINE;
+    if (bytes[at + 5] !== 49) return -BAD_VERSION;
+    this.minorVersion = minor === 0 ? 0 : 1;
+    const routed = this.routed;
+    routed.bytes = bytes;
+    routed.methodStart = start;
+    routed.methodEnd = methodEnd;
+    routed.method = methodOf(bytes, start, methodEnd);
+    this.targetStart = targetStart;
+    this.targetEnd = targetEnd;
+    return this.#parseTarget(bytes) ? at + 10 : -BAD_LINE;
+  }
+
+  #parseTarget(bytes: Uint8Array): boolean {
+    const start = this.targetStart;
+    const end = this.targetEnd;
+    const routed = this.routed;
+    this.isAbsolute = false;
+    this.originStart = start;
+    this.originEnd = end;
+    routed.authorityStart = 0;
+    routed.authorityEnd = 0;
+    if (bytes[start] === SLASH) {
+      // The common form; its authority is the Host header.
+    } else if (routed.method === CONNECT) {
+      routed.authorityStart = start;
+      routed.authorityEnd = end;
+      this.originStart = end;
+      if (!isAuthority(bytes, start, end)) return false;
+    } else if (bytes[start] === ASTERISK) {
+      if (end - start !== 1 || routed.method !== OPTIONS) return false;
+    } else if (!this.#parseAbsolute(bytes)) return false;
+    routed.pathStart = this.originStart;
+    let at = this.originStart;
+    while (at < end && bytes[at] !== QUESTION) at++;
+    routed.pathEnd = at;
+    return true;
+  }
+
+  #parseAbsolute(bytes: Uint8Array): boolean {
+    const start = this.targetStart;
+    const end = this.targetEnd;
+    let at = start;
+    if (equalsIgnoreCase(bytes, start, Math.min(start + 7, end), "http://")) at += 7;
+    else if (equalsIgnoreCase(bytes, start, Math.min(start + 8, end), "https://")) at += 8;
+    else return false;
+    const authority = at;
+    while (at < end && bytes[at] !== SLASH && bytes[at] !== QUESTION) at++;
+    if (at === authority || !isAuthority(bytes, authority, at)) return false;
+    this.isAbsolute = true;
+    this.routed.authorityStart = authority;
+    this.routed.authorityEnd = at;
+    this.originStart = at;
+    return true;
+  }
+
+  #finishRequest(bytes: Uint8Array): number {
+    const routed = this.routed;
+    routed.headerCount = this.headerCount;
+    if (this.hostHeader < 0) {
+      if (this.minorVersion === 1) return BAD_HOST;
+    } else {
+      const start = this.headers[4 * this.hostHeader + 2];
+      const end = this.headers[4 * this.hostHeader + 3];
+      if (!isAuthority(bytes, start, end)) return BAD_HOST;
+      if (!this.isAbsolute && !this.isConnect) {
+        routed.authorityStart = start;
+        routed.authorityEnd = end;
+      }
+    }
+    return COMPLETE;
+  }
+
+  protected override note(bytes: Uint8Array, index: number, nameLength: number): number {
+    switch (nameLength) {
+      case 4:
+        if (this.isNamed(bytes, index, "host")) {
+          if (this.hostHeader >= 0) return BAD_HOST;
+          this.hostHeader = index;
+        }
+        return COMPLETE;
+      case 6:
+        if (this.isNamed(bytes, index, "expect")) {
+          const slot = 4 * index;
+          const start = this.headers[slot + 2];
+          if (!equalsIgnoreCase(bytes, start, this.headers[slot + 3], "100-continue")) {
+            return BAD_HEADER;
+          }
+          this.expectsContinue = true;
+        }
+        return COMPLETE;
+      case 15:
+        if (this.isNamed(bytes, index, "x-forwarded-for")) {
+          // Only the last is extended; earlier ones go before it unchanged.
+          this.forwardedForHeader = index;
+        }
+        return COMPLETE;
+      case 17:
+        if (this.isNamed(bytes, index, "x-forwarded-proto")) {
+          this.forwardedProtoHeader = index;
+          return COMPLETE;
+        }
+        return super.note(bytes, index, nameLength);
+      case 19:
+        // Meant for this hop; credentials do not go further (RFC 9110 11.7.2).
+        if (this.isNamed(bytes, index, "proxy-authorization") && !this.drop(index)) {
+          return TOO_MANY_HEADERS;
+        }
+        return COMPLETE;
+      default:
+        return super.note(bytes, index, nameLength);
+    }
+  }
+}
+
+const HTTP = [72, 84, 84, 80, SLASH];
+
+/** Whether the bytes can be the beginning of `HTTP/`. */
+function versionSoFar(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = 0; i < HTTP.length && start + i < end; i++) {
+    if (bytes[start + i] !== HTTP[i]) return false;
+  }
+  return true;
+}
+
+function isAuthority(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (IS_AUTHORITY[bytes[i]] === 0) return false;
+  return true;
+}
+
+/** The method's id; METHOD_OTHER for one that no rule can name. Methods are case-sensitive. */
+function methodOf(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  for (let id = 1; id <= METHODS.length; id++) {
+    const name = METHODS[id - 1];
+    if (name.length !== length || name.charCodeAt(0) !== bytes[start]) continue;
+    let at = 1;
+    while (at < length && name.charCodeAt(at) === bytes[start + at]) at++;
+    if (at === length) return id;
+  }
+  return METHOD_OTHER;
+}

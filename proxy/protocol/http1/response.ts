@@ -1,0 +1,44 @@
+/** The status line, and how a response's body is delimited (RFC 9112 4 and 6.3). */
+import { BAD_LINE, COMPLETE, Head, INCOMPLETE } from "./head.ts";
+import { CR, IS_VALUE, LF, SP } from "./lexical.ts";
+
+const HTTP_1 = [72, 84, 84, 80, 47, 49, 46];
+
+export class Response extends Head {
+  status = 0;
+
+  get isInterim(): boolean {
+    return this.status < 200 && this.status !== 101;
+  }
+
+  /** Parses the head that starts at `start`: `INCOMPLETE`, `COMPLETE` or a refusal. */
+  parse(bytes: Uint8Array, start: number, end: number): number {
+    this.reset(start);
+    const fixed = Math.min(end - start, HTTP_1.length);
+    for (let i = 0; i < fixed; i++) if (bytes[start + i] !== HTTP_1[i]) return BAD_LINE;
+    // "HTTP/1.1 200" and at least CR LF.
+    if (end - start < 14) return INCOMPLETE;
+    const minor = bytes[start + 7] - 48;
+    if (minor < 0 || minor > 9 || bytes[start + 8] !== SP) return BAD_LINE;
+    this.minorVersion = minor === 0 ? 0 : 1;
+    const hundreds = bytes[start + 9] - 48;
+    const tens = bytes[start + 10] - 48;
+    const ones = bytes[start + 11] - 48;
+    if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return BAD_LINE;
+    this.status = 100 * hundreds + 10 * tens + ones;
+    let at = start + 12;
+    // The reason phrase and even the space before it may be missing in practice.
+    if (bytes[at] !== SP && bytes[at] !== CR) return BAD_LINE;
+    while (at < end && IS_VALUE[bytes[at]] === 1) at++;
+    if (at >= end || (bytes[at] === CR && at + 1 >= end)) return INCOMPLETE;
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_LINE;
+    return this.parseHeaders(bytes, at + 2, end);
+  }
+
+  /** Whether the answer to this request can have a body at all (RFC 9110 6.4.1). */
+  hasBody(isHeadRequest: boolean): boolean {
+    return !isHeadRequest && this.status >= 200 && this.status !== 204 && this.status !== 304;
+  }
+}
+
+export { COMPLETE, INCOMPLETE };
