@@ -6,7 +6,8 @@
  *   deno task compile --target TRIPLE        for another one, dist/weft-TRIPLE (repeat for several)
  *   DENORT_BIN=FILE deno task compile        where Deno cannot download its base binary (Deno 2.6 only)
  */
-import { ROOT } from "./repository.ts";
+import { isTestFile, TEST_PACKAGES } from "./layers.ts";
+import { listFiles, readFile, ROOT } from "./repository.ts";
 
 /** The newest Deno whose payload format a base binary of the 2.6 line understands. */
 const DENO_FOR_DENORT = "2.6.8";
@@ -14,8 +15,8 @@ const DENO_FOR_DENORT = "2.6.8";
 /** Written for the time of the build; base/version.ts says what it holds. */
 const STAMP = "base/build.json";
 
-/** What is read at run time by its path, or started as a worker: the program does not import it. */
-const EMBEDDED = ["proxy/", "schemas/crds/", "examples/", STAMP];
+/** What is read at run time by its path: no module imports it. */
+const EMBEDDED_FILES = ["schemas/crds/", "examples/", STAMP];
 
 /**
  * One executable plays every role, so it has what its roles need together: `up` runs the user's commands and
@@ -57,18 +58,66 @@ function currentCommit(): string {
   return described?.success ? described.output : "";
 }
 
+/** Modules that are started as workers, `new URL("./x.ts", import.meta.url)`, and so are not imported. */
+function findWorkers(): string[] {
+  const workers: string[] = [];
+  for (const path of listFiles()) {
+    if (!/^(base|routing|proxy|controller|cli)\/.*\.ts$/.test(path) || isTestFile(path)) continue;
+    for (const match of readFile(path).matchAll(/new URL\("([^"]+\.ts)", import\.meta\.url\)/g)) {
+      const url = new URL(match[1], new URL(path, ROOT));
+      workers.push(url.pathname.slice(ROOT.pathname.length));
+    }
+  }
+  return workers;
+}
+
+/**
+ * Deno embeds every package of deno.json, also what only tests use, so the build has a configuration of its own: the
+ * same without those. Deno drops what it does not need from its copy of the lock file, whose hashes still hold.
+ */
+function writeConfiguration(): string {
+  const { imports } = JSON.parse(readFile("deno.json")) as { imports: Record<string, string> };
+  const shipped = Object.entries(imports).filter(([name]) => !TEST_PACKAGES.includes(name));
+  const configuration = {
+    nodeModulesDir: "none",
+    lock: "./deno.lock",
+    imports: Object.fromEntries(shipped),
+  };
+  Deno.copyFileSync(new URL("deno.lock", ROOT), new URL("dist/deno.lock", ROOT));
+  Deno.writeTextFileSync(new URL("dist/deno.json", ROOT), JSON.stringify(configuration));
+  return "dist/deno.json";
+}
+
+/** Bytes; null where the file is not there. */
+function sizeOf(path: string): number | null {
+  try {
+    return Deno.statSync(new URL(path, ROOT)).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
 function compileOne(target: string | null): boolean {
   const output = `dist/weft${target === null ? "" : `-${target}`}`;
-  const args = ["compile", "--quiet", "--no-check", "--frozen", V8_FLAGS, ...PERMISSIONS];
-  for (const path of EMBEDDED) args.push("--include", path);
+  const args = ["compile", "--quiet", "--no-check", "--config", writeConfiguration(), V8_FLAGS];
+  args.push(...PERMISSIONS);
+  for (const path of [...EMBEDDED_FILES, ...findWorkers()]) args.push("--include", path);
   if (target !== null) args.push("--target", target);
   args.push("--output", output, "main.ts");
 
   const [command, first] = denoThatCompiles();
-  const { success } = new Deno.Command(command, { args: [...first, ...args], cwd: ROOT })
-    .outputSync();
-  if (success) console.log(output);
-  return success;
+  if (sizeOf(output) !== null) Deno.removeSync(new URL(output, ROOT));
+  new Deno.Command(command, {
+    args: [...first, ...args],
+    cwd: ROOT,
+    stdout: "inherit",
+    stderr: "inherit",
+  }).outputSync();
+  // Not the exit code: npx reports none when what it runs is killed by a signal.
+  const size = sizeOf(output);
+  if (size !== null) console.log(`${output} (${Math.round(size / 1_000_000)} MB)`);
+  return size !== null;
 }
 
 /** A given base binary needs its own Deno: another one would append a payload that it cannot read. */

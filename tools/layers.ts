@@ -13,10 +13,13 @@ export interface Layer {
   readonly types: readonly string[];
   /** Exceptions to `imports`. */
   readonly except: readonly string[];
-  /** Packages by their name in deno.json; `*` is any of them. */
+  /** Packages by their name in deno.json; `*` is any but {@link TEST_PACKAGES}. */
   readonly packages: readonly string[];
   readonly nodeBuiltins: boolean;
 }
+
+/** Packages that only tests use, as oracles and tools; `compile.ts` keeps them out of the executable. */
+export const TEST_PACKAGES: readonly string[] = ["fast-check", "re2js", "prom-client", "ws"];
 
 /** What pulls the compiler in; a proxy is handed plans and must not carry it. */
 const COMPILER = ["routing/compile/", "routing/compile.ts", "routing/mod.ts"];
@@ -29,6 +32,9 @@ function layer(prefix: string, imports: string[], options: Partial<Layer> = {}):
 function compiler(prefix: string): Layer {
   return layer(prefix, ["base/", "routing/"], { types: ["schemas/"] });
 }
+
+/** May import whatever deno.json names. */
+const ANYTHING: Partial<Layer> = { packages: ["*", ...TEST_PACKAGES], nodeBuiltins: true };
 
 export const LAYERS: readonly Layer[] = [
   layer("base/", ["base/"]),
@@ -45,9 +51,9 @@ export const LAYERS: readonly Layer[] = [
   // Only these see both roles.
   layer("cli/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
   layer("main.ts", PRODUCT, { packages: ["*"], nodeBuiltins: true }),
-  layer("tests/", [""], { packages: ["*"], nodeBuiltins: true }),
-  layer("tools/", [""], { packages: ["*"], nodeBuiltins: true }),
-  layer("bench/", [""], { packages: ["*"], nodeBuiltins: true }),
+  layer("tests/", [""], ANYTHING),
+  layer("tools/", [""], ANYTHING),
+  layer("bench/", [""], ANYTHING),
 ];
 
 /** Files that only tests and benchmarks run; they may import anything. */
@@ -55,7 +61,7 @@ export function isTestFile(path: string): boolean {
   return /_(test|bench)\.tsx?$/.test(path) || /(^|\/)testdata\//.test(path);
 }
 
-const TEST_LAYER = layer("", [""], { packages: ["*"], nodeBuiltins: true });
+const TEST_LAYER = layer("", [""], ANYTHING);
 
 /** The layer of a file, or null where the path belongs to none: then a row is missing above. */
 export function layerOf(path: string): Layer | null {
@@ -85,9 +91,9 @@ export function importProblem(path: string, specifier: string, typesOnly: boolea
   }
   if (specifier.startsWith("/")) return `Import "${specifier}" by a relative path`;
   if (!specifier.startsWith(".")) {
-    const allowed = row.packages.some((name) =>
-      name === "*" || specifier === name || specifier.startsWith(`${name}/`)
-    );
+    const name = /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
+    const allowed = row.packages.includes(name) ||
+      (row.packages.includes("*") && !TEST_PACKAGES.includes(name));
     return allowed ? null : `${place} may not import the package "${specifier}"`;
   }
 
