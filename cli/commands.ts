@@ -16,9 +16,18 @@ export const COMMANDS = {
   "version": () => import("./commands/version.ts"),
 } as const satisfies Record<string, () => Promise<CommandModule>>;
 
-export type CommandName = keyof typeof COMMANDS;
+type CommandName = keyof typeof COMMANDS;
 
 /** True where `text` names a command. */
-export function isCommandName(text: string): text is CommandName {
+function isCommandName(text: string): text is CommandName {
   return Object.hasOwn(COMMANDS, text);
+}
+
+/** The modules that a command line needs: the one it names, or all of them for help and suggestions. */
+export function modulesFor(argv: readonly string[]): Promise<CommandModule[]> {
+  // What a completion script calls; it is not offered to people.
+  const name = argv[0] === "complete" ? "completion" : argv[0];
+  const loaders: readonly (() => Promise<CommandModule>)[] =
+    name !== undefined && isCommandName(name) ? [COMMANDS[name]] : Object.values(COMMANDS);
+  return Promise.all(loaders.map((load) => load()));
 }

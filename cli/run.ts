@@ -2,10 +2,10 @@
  * Runs one command line: finds the command, imports its file, parses, and turns every way to end into an exit code.
  * The only file that makes a commander program.
  */
-import { COMMANDS, isCommandName } from "./commands.ts";
+import { modulesFor } from "./commands.ts";
 import type { Environment } from "./environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit.ts";
-import type { CommandContext, CommandModule, Program } from "./program.ts";
+import type { CommandContext, Program } from "./program.ts";
 
 /** Runs `argv`, the arguments after the program's name. Never throws for anything a user can cause. */
 export async function run(argv: readonly string[], environment: Environment): Promise<ExitCode> {
@@ -26,15 +26,6 @@ export async function run(argv: readonly string[], environment: Environment): Pr
   }
 }
 
-/** The modules a command line needs: the one it names, or all of them for help and suggestions. */
-function modulesFor(argv: readonly string[]): Promise<CommandModule[]> {
-  const name = argv[0];
-  const loaders = name !== undefined && isCommandName(name)
-    ? [COMMANDS[name]]
-    : Object.values(COMMANDS);
-  return Promise.all(loaders.map((load): Promise<CommandModule> => load()));
-}
-
 async function createProgram(environment: Environment): Promise<Program> {
   const { Command } = await import("@commander-js/extra-typings");
   const { stdout, stderr } = environment;
@@ -48,6 +39,7 @@ async function createProgram(environment: Environment): Promise<Program> {
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error:/, stderr.style("error", "weft:"))),
       // Commander would read the process's variables, which may not be allowed.
       getOutHasColors: () => stdout.hasColour,
       getErrHasColors: () => stderr.hasColour,

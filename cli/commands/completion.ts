@@ -1,10 +1,46 @@
-/** `weft completion`. */
-import { CommandFailure } from "../exit.ts";
+/** `weft completion`: prints a shell's completion script. `weft complete`, hidden: what that script calls. */
+import { COMMANDS } from "../commands.ts";
 import type { CommandContext, Program } from "../program.ts";
 
-export function register(program: Program, _context: CommandContext): void {
+export function register(program: Program, context: CommandContext): void {
+  const { stdout } = context.environment;
   program.command("completion")
-    .action(() => {
-      throw new CommandFailure("Not built yet");
+    .summary("print the completion script for a shell")
+    .description(
+      `Prints the completion script for a shell.
+
+  bash         eval "$(weft completion bash)"                                in ~/.bashrc
+  zsh          weft completion zsh > "\${fpath[1]}/_weft"
+  fish         weft completion fish > ~/.config/fish/completions/weft.fish
+  powershell   weft completion powershell | Out-String | Invoke-Expression   in $PROFILE`,
+    )
+    .addArgument(
+      program.createArgument("<shell>", "the shell").choices(
+        [
+          "bash",
+          "zsh",
+          "fish",
+          "powershell",
+        ] as const,
+      ),
+    )
+    .action(async (shell) => {
+      const { completionScript } = await import("../completion.ts");
+      stdout.write(completionScript(await wholeGrammar(program, context), shell));
     });
+
+  program.command("complete", { hidden: true })
+    .argument("[words...]")
+    .allowUnknownOption()
+    .action(async (words) => {
+      const { completeWords } = await import("../completion.ts");
+      stdout.write(completeWords(await wholeGrammar(program, context), words));
+    });
+}
+
+/** A program of its own with every command: the one under way has only those it needed. */
+async function wholeGrammar(program: Program, context: CommandContext): Promise<Program> {
+  const whole = program.createCommand(program.name());
+  for (const load of Object.values(COMMANDS)) (await load()).register(whole, context);
+  return whole;
 }

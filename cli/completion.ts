@@ -1,0 +1,100 @@
+/**
+ * Shell completion over the grammar of all commands: the script a shell loads, and the answers to what it asks at
+ * each TAB. The only file that knows @bomb.sh/tab.
+ */
+import { type Command as TabCommand, RootCommand } from "@bomb.sh/tab";
+import type { Program } from "./program.ts";
+
+type ProgramOption = Program["options"][number];
+
+export const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
+export type Shell = typeof SHELLS[number];
+
+/** Bits of the last line of an answer, after its colon; a protocol that tab took from Cobra. */
+const DIRECTIVE_DEFAULT = 0;
+const DIRECTIVE_NO_FILES = 4;
+
+/** The script for `shell`, to be loaded by the user's profile. `program` holds every command. */
+export function completionScript(program: Program, shell: Shell): string {
+  const root = walk(program);
+  const script = captured(() => root.setup(program.name(), program.name(), shell));
+  return shell === "bash" ? repairBash(script, program.name()) : script;
+}
+
+/**
+ * Answers one TAB: a candidate a line with its description after a tab, then `:` and the directive. `words` are those
+ * after the program's name, the one under the cursor last, empty where it is not begun.
+ */
+export function completeWords(program: Program, words: readonly string[]): string {
+  if (expectsPath(program, words)) return `:${DIRECTIVE_DEFAULT}\n`;
+  const root = walk(program);
+  const answer = captured(() => root.parse([...words]));
+  return answer.endsWith("\n") ? answer : `${answer}:${DIRECTIVE_NO_FILES}\n`;
+}
+
+/** The grammar as tab wants it. Its own adapter for commander adds commands of its own to the program. */
+function walk(program: Program): RootCommand {
+  const root = new RootCommand();
+  const help = program.createHelp();
+  for (const command of help.visibleCommands(program)) {
+    const walked = root.command(command.name(), command.summary() || command.description());
+    for (const option of help.visibleOptions(command)) addOption(walked, option);
+    for (const argument of command.registeredArguments) {
+      walked.argument(argument.name(), offer(argument.argChoices), argument.variadic);
+    }
+  }
+  return root;
+}
+
+function addOption(command: TabCommand, option: ProgramOption): void {
+  if (option.long === undefined || option.long === null) return;
+  const name = option.long.slice(2);
+  const short = option.short?.slice(1);
+  // tab takes an option without a handler for one without a value.
+  if (!option.required && !option.optional) command.option(name, option.description, short);
+  else command.option(name, option.description, offer(option.argChoices), short);
+}
+
+function offer(choices: readonly string[] | undefined) {
+  return (complete: (value: string, description: string) => void) => {
+    for (const choice of choices ?? []) complete(choice, "");
+  };
+}
+
+/**
+ * Whether the word under the cursor belongs to an option that takes paths: tab answers that with nothing and forbids
+ * the shell to offer files.
+ */
+function expectsPath(program: Program, words: readonly string[]): boolean {
+  const command = program.commands.find((each) => each.name() === words[0]);
+  if (command === undefined || words[words.length - 1]?.startsWith("-")) return false;
+  const before = words.slice(1, -1);
+  const last = before.findLastIndex((word) => word.startsWith("-"));
+  if (last === -1) return false;
+  const option = command.options.find(({ short, long }) => [short, long].includes(before[last]));
+  if (option === undefined || !/<(path|file)\b/.test(option.flags)) return false;
+  return option.variadic || last === before.length - 1;
+}
+
+/** tab prints; this hands back what it printed. Synchronous, so nothing else can print in between. */
+function captured(act: () => void): string {
+  const original = globalThis.console.log;
+  let text = "";
+  globalThis.console.log = (line: string) => text += `${line}\n`;
+  try {
+    act();
+  } finally {
+    globalThis.console.log = original;
+  }
+  return text;
+}
+
+/**
+ * Two repairs to tab's script for bash: without `-o default` bash offers no files where we ask for them, and
+ * `readonly` fails when a profile is loaded twice.
+ */
+function repairBash(script: string, name: string): string {
+  return script
+    .replaceAll(/^readonly /gm, "")
+    .replace(`complete -F __${name}_complete`, `complete -o default -F __${name}_complete`);
+}
