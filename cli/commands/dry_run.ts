@@ -1,10 +1,29 @@
-/** `weft dry-run`. */
-import { CommandFailure } from "../exit.ts";
+/** `weft dry-run`: what manifests would do, without a cluster. Needs read permission only. */
 import type { CommandContext, Program } from "../program.ts";
+import { collect } from "../values.ts";
 
-export function register(program: Program, _context: CommandContext): void {
+export function register(program: Program, context: CommandContext): void {
   program.command("dry-run")
-    .action(() => {
-      throw new CommandFailure("Not built yet");
+    .summary("show what manifests would do, and what is wrong with them")
+    .description(
+      "Compiles manifests as the mesh would and prints services, splits, routes in match order, backends with " +
+        "their share and endpoints, and Findings. Needs no cluster and no network.\n\n" +
+        "Exit code: 0 clean (warnings and infos allowed), 1 with error Findings, 2 usage.",
+    )
+    .requiredOption("-f, --filename <path...>", "manifests: files, directories, or - for stdin")
+    .option("-R, --recursive", "go into the directories of a directory", false)
+    .option("-n, --namespace <name>", "namespace of resources that name none", "default")
+    .addOption(
+      program.createOption("-o, --output <format>", "plan: what `weft proxy --plan` takes")
+        .choices(["table", "json", "yaml", "plan"] as const).default("table" as const),
+    )
+    .option("--request <request>", "where would this request go: 'METHOD URL'")
+    .option("-H, --header <header>", "header of the request, 'Name: value' (repeat)", collect, [])
+    .option("--count <number>", "send the request so many times", "1")
+    .option("--from <sender>", "who sends it: NAMESPACE[/SERVICEACCOUNT]")
+    .option("--enforce-access", "enforce traffic targets (permissive mode off)", false)
+    .action(async (options) => {
+      const { dryRun } = await import("../dry_run/dry_run.ts");
+      context.exitCode = await dryRun(options, context.environment);
     });
 }

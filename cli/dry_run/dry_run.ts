@@ -1,0 +1,71 @@
+/** The work of `weft dry-run`: input to report, report to one of its forms, Findings to an exit code. */
+import { stringify } from "yaml";
+import { encodePlan } from "../../routing/plan_codec.ts";
+import { loopbackAddress } from "../local/addresses.ts";
+import type { Environment } from "../environment.ts";
+import { EXIT, type ExitCode, usageFailure } from "../exit.ts";
+import { compileInput } from "../input.ts";
+import { hasErrors, renderFindings } from "../render/findings.ts";
+import { parseHeader, parseRequestLine, parseSender, parseWhole } from "../values.ts";
+import { renderReport } from "./render.ts";
+import { buildReport } from "./report.ts";
+import { simulate, type SimulatedRequest } from "./simulate.ts";
+
+export interface DryRunOptions {
+  readonly filename: readonly string[];
+  readonly recursive: boolean;
+  readonly namespace: string;
+  readonly output: "table" | "json" | "yaml" | "plan";
+  readonly request?: string | undefined;
+  readonly header: readonly string[];
+  readonly count: string;
+  readonly from?: string | undefined;
+  readonly enforceAccess: boolean;
+}
+
+/** A simulation beyond this many requests says nothing new. */
+const COUNT_MAX = 1_000_000;
+
+export async function dryRun(options: DryRunOptions, environment: Environment): Promise<ExitCode> {
+  const request = requestOf(options);
+  const input = await compileInput({
+    paths: options.filename,
+    recursive: options.recursive,
+    namespace: options.namespace,
+    permissive: !options.enforceAccess,
+    // A plan is for `weft proxy` on this machine, so it is the one that `weft proxy -f` would make.
+    ...(options.output === "plan" ? { addressOf: loopbackAddress } : {}),
+  }, environment);
+  const { stdout, stderr } = environment;
+  if (options.output === "plan") {
+    stderr.write(renderFindings(stderr, input.findings));
+    stdout.line(encodePlan(input.plan));
+  } else {
+    const simulation = request === undefined ? undefined : simulate(input.plan, request);
+    const report = buildReport(input, simulation);
+    if (options.output === "json") stdout.line(JSON.stringify(report, null, 2));
+    else if (options.output === "yaml") {
+      stdout.write(stringify(report, { aliasDuplicateObjects: false }));
+    } else stdout.write(renderReport(stdout, report));
+  }
+  return hasErrors(input.findings) ? EXIT.failed : EXIT.ok;
+}
+
+function requestOf(options: DryRunOptions): SimulatedRequest | undefined {
+  const count = parseWhole(options.count, 1, COUNT_MAX);
+  const from = parseSender(options.from ?? options.namespace);
+  const headers = options.header.map(parseHeader);
+  if (options.request === undefined) {
+    if (headers.length === 0 && options.from === undefined && count === 1) return undefined;
+    throw usageFailure(
+      "--header, --from and --count are about a request",
+      "Add --request 'METHOD URL'.",
+    );
+  }
+  if (options.output === "plan") throw usageFailure("-o plan takes no --request");
+  const [method, url, ...rest] = options.request.trim().split(/\s+/);
+  if (url === undefined || rest.length > 0) {
+    throw usageFailure(`"${options.request}" is not a request`, "Write it as 'METHOD URL'.");
+  }
+  return { ...parseRequestLine(method, url), headers, from, count };
+}

@@ -1,0 +1,160 @@
+/** The report of a dry run as tables for a person. */
+import type { Position } from "../../base/finding.ts";
+import { renderBars } from "../render/bar_chart.ts";
+import { renderFindings, summarizeFindings } from "../render/findings.ts";
+import type { Output } from "../render/output.ts";
+import { type Cell, renderTable } from "../render/table.ts";
+import { counted, printable } from "../render/text.ts";
+import { describeMatch } from "./describe.ts";
+import type { DryRunReport, ReportBackend, ReportEndpoint, ReportPort } from "./report.ts";
+import type { Simulation } from "./simulate.ts";
+
+/** A line names at most this many endpoints. */
+const NAMED_ENDPOINTS_MAX = 3;
+
+/** Renders services, splits, routes, the simulation if there is one, and the Findings. */
+export function renderReport(output: Output, report: DryRunReport): string {
+  const sections = [
+    renderServices(output, report),
+    renderSplits(output, report),
+    ...renderRoutes(output, report),
+    report.simulation === undefined ? "" : renderSimulation(output, report.simulation),
+    renderFindings(output, report.findings) || `${summarizeFindings([])}\n`,
+  ];
+  return sections.filter((section) => section !== "").join("\n");
+}
+
+function renderServices(output: Output, { services }: DryRunReport): string {
+  if (services.length === 0) return "No services\n";
+  const rows = services.flatMap((service) => {
+    const ports = service.ports.length === 0 ? [null] : service.ports;
+    return ports.map((port): Cell[] => [
+      service.namespace,
+      { text: service.name, style: "strong" },
+      port === null ? "" : portText(port),
+      port?.protocol ?? "",
+      service.clusterIps.join(","),
+      port === null ? "" : endpointsText(port.endpoints),
+    ]);
+  });
+  const heads = ["NAMESPACE", "SERVICE", "PORT", "PROTOCOL", "CLUSTER-IP", "ENDPOINTS"];
+  return renderTable(output, heads, rows);
+}
+
+function renderSplits(output: Output, { splits }: DryRunReport): string {
+  if (splits.length === 0) return "No splits\n";
+  const rows = splits.map((split): Cell[] => [
+    split.namespace,
+    { text: split.name, style: "strong" },
+    split.service,
+    split.matches.join(", "),
+    split.backends.map(({ service, weight }) => `${service}=${weight}`).join(", "),
+    placeText(split.position),
+  ]);
+  return renderTable(
+    output,
+    ["NAMESPACE", "SPLIT", "ROOT", "MATCHES", "BACKENDS", "DEFINED AT"],
+    rows,
+  );
+}
+
+/** One block for each port that a split applies to: the others send all to their own endpoints. */
+function renderRoutes(output: Output, { services }: DryRunReport): string[] {
+  const blocks: string[] = [];
+  for (const service of services) {
+    for (const port of service.ports) {
+      if (port.routes.every(({ split }) => split === null)) continue;
+      const title = `Routes of ${service.namespace}/${service.name}:${port.port}, first match wins`;
+      blocks.push(`${output.style("strong", printable(title))}\n${renderPort(output, port)}`);
+    }
+  }
+  return blocks;
+}
+
+function renderPort(output: Output, { routes }: ReportPort): string {
+  const rows = routes.flatMap((route, index) => {
+    const head: Cell[] = [
+      String(index + 1),
+      route.match === null ? "everything else" : describeMatch(route.match),
+      placeText(route.match?.position ?? null),
+      route.split ?? "own endpoints",
+    ];
+    const backends = route.backends.length === 0 ? [null] : route.backends;
+    return backends.map((backend, place) => [
+      ...(place === 0 ? head : head.map(() => " ")),
+      ...(backend === null ? [] : backendCells(backend)),
+    ]);
+  });
+  const heads = ["#", "REQUEST", "DEFINED AT", "SPLIT", "BACKEND", "WEIGHT", "SHARE", "ENDPOINTS"];
+  return renderTable(output, heads, rows, 2);
+}
+
+function backendCells(backend: ReportBackend): Cell[] {
+  const state: Cell = backend.state === "ready"
+    ? endpointsText(backend.endpoints)
+    : { text: backend.state, style: "warning" };
+  return [backend.service, String(backend.weight), percent(backend.share), state];
+}
+
+function renderSimulation(output: Output, simulation: Simulation): string {
+  const { request, distribution, refusals } = simulation;
+  const title = `${counted(request.count, "request")} ${request.method} ${request.url} ` +
+    `from ${request.from.identity}`;
+  const rule = simulation.rule === null ? "no rule" : `rule ${simulation.rule}`;
+  const split = simulation.split === null ? "own endpoints" : `split ${simulation.split}`;
+  let rendered = `${output.style("strong", printable(title))}\n`;
+  if (distribution.length > 0) rendered += `  ${printable(`${rule}, ${split}`)}\n`;
+  rendered += renderOutcomes(output, simulation);
+  rendered += renderBars(output, barsOf(simulation), 2);
+  const spread = distribution.filter(({ endpoints }) => endpoints.length > 1);
+  for (const { backend, endpoints } of spread) {
+    const counts = endpoints.map(({ endpoint, count }) => `${endpoint} ${count}`).join(", ");
+    rendered += `  ${printable(`${backend}: ${counts}`)}\n`;
+  }
+  for (const { reason, status, count } of refusals) {
+    const text = `${counted(count, "request")} answered ${status} by the proxy: ${reason}`;
+    rendered += `  ${output.style("error", text)}\n`;
+  }
+  return rendered;
+}
+
+function renderOutcomes(output: Output, { outcomes }: Simulation): string {
+  const rows = outcomes.map(({ backend, endpoint, pod, refusal }, index): Cell[] =>
+    refusal === null
+      ? [String(index + 1), backend ?? "", endpoint ?? "", pod ?? ""]
+      : [String(index + 1), { text: `${refusal.status} ${refusal.reason}`, style: "error" }]
+  );
+  return rows.length === 0 ? "" : renderTable(output, ["#", "BACKEND", "ENDPOINT", "POD"], rows, 2);
+}
+
+function barsOf({ request, distribution }: Simulation) {
+  return distribution.map(({ backend, weight, expected, count }) => {
+    const share = request.count === 0 ? 0 : count / request.count;
+    return {
+      label: backend,
+      share,
+      expected,
+      note: `${count} (${percent(share)}), weight ${weight} asks for ${percent(expected)}`,
+    };
+  });
+}
+
+function portText({ port, name }: ReportPort): string {
+  return name === "" ? String(port) : `${port}/${name}`;
+}
+
+function endpointsText(endpoints: readonly ReportEndpoint[]): string {
+  if (endpoints.length === 0) return "none";
+  const named = endpoints.slice(0, NAMED_ENDPOINTS_MAX)
+    .map(({ address, pod, port }) => `${address || pod}:${port}`);
+  const more = endpoints.length - named.length;
+  return named.join(",") + (more > 0 ? ` +${more}` : "");
+}
+
+function placeText(position: Position | null): string {
+  return position === null ? "" : `${position.file}:${position.line}`;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)}%`;
+}

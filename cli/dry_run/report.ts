@@ -1,0 +1,198 @@
+/**
+ * The report of a dry run: what `-o json` and `-o yaml` write, and what the tables are made of. Its shape is a promise:
+ * fields are added, never renamed or removed, while `apiVersion` stays.
+ */
+import { type Finding, formatRef, type Position } from "../../base/finding.ts";
+import type {
+  BackendState,
+  Plan,
+  PlanBackend,
+  PlanEndpoint,
+  PlanMatch,
+  PlanPort,
+  PlanRoute,
+  PlanService,
+  PortProtocol,
+} from "../../routing/plan.ts";
+import type { Snapshot, TrafficSplit } from "../../schemas/resources.ts";
+import { sortFindings } from "../render/findings.ts";
+import type { Simulation } from "./simulate.ts";
+
+export interface DryRunReport {
+  readonly apiVersion: "weft.dev/v1alpha1";
+  readonly kind: "DryRun";
+  readonly plan: {
+    /** Of the plan compiled from this input. */
+    readonly hash: string;
+    readonly clusterDomain: string;
+    /** True: traffic targets are not enforced. */
+    readonly permissive: boolean;
+  };
+  /** By namespace, then name. */
+  readonly services: readonly ReportService[];
+  /** By namespace, then name. */
+  readonly splits: readonly ReportSplit[];
+  /** Worst first. */
+  readonly findings: readonly Finding[];
+  /** Only with `--request`. */
+  readonly simulation?: Simulation;
+}
+
+export interface ReportService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly clusterIps: readonly string[];
+  readonly position: Position | null;
+  readonly ports: readonly ReportPort[];
+}
+
+export interface ReportPort {
+  readonly port: number;
+  readonly name: string;
+  readonly protocol: PortProtocol;
+  /** Of the Service itself, whatever a split makes of it. */
+  readonly endpoints: readonly ReportEndpoint[];
+  /** In match order; the last one takes what no other does. */
+  readonly routes: readonly ReportRoute[];
+}
+
+export interface ReportRoute {
+  /** Null: every request. */
+  readonly match: ReportMatch | null;
+  /** `namespace/name`; null: the Service's own endpoints. */
+  readonly split: string | null;
+  /** Of the split. */
+  readonly position: Position | null;
+  readonly backends: readonly ReportBackend[];
+}
+
+export interface ReportMatch {
+  /** `namespace/name` of the HTTPRouteGroup. */
+  readonly group: string;
+  readonly name: string;
+  /** Anchored at the start only. Null: any path. */
+  readonly path: string | null;
+  /** Null: any method. */
+  readonly methods: readonly string[] | null;
+  readonly headers: readonly { readonly name: string; readonly pattern: string }[];
+  readonly position: Position | null;
+}
+
+export interface ReportBackend {
+  /** `namespace/name`. */
+  readonly service: string;
+  readonly weight: number;
+  /** Of the requests of this route, 0 to 1, after backends that can take none were left out. */
+  readonly share: number;
+  readonly state: BackendState;
+  readonly endpoints: readonly ReportEndpoint[];
+}
+
+export interface ReportEndpoint {
+  /** Empty where the input gives none. */
+  readonly address: string;
+  readonly port: number;
+  readonly pod: string;
+  readonly workload: string;
+}
+
+export interface ReportSplit {
+  readonly namespace: string;
+  readonly name: string;
+  /** As written. */
+  readonly service: string;
+  /** As written: `Kind name`. */
+  readonly matches: readonly string[];
+  /** As written. */
+  readonly backends: readonly { readonly service: string; readonly weight: string }[];
+  readonly position: Position | null;
+}
+
+/** Puts together what a dry run has to say. */
+export function buildReport(
+  input: { plan: Plan; snapshot: Snapshot; findings: readonly Finding[] },
+  simulation?: Simulation,
+): DryRunReport {
+  const { plan, snapshot } = input;
+  return {
+    apiVersion: "weft.dev/v1alpha1",
+    kind: "DryRun",
+    plan: { hash: plan.hash, clusterDomain: plan.clusterDomain, permissive: plan.permissive },
+    services: plan.services.map((service) => reportService(plan, service)),
+    splits: snapshot.trafficSplits.map(reportSplit).sort(byNamespaceAndName),
+    findings: sortFindings(input.findings),
+    ...(simulation === undefined ? {} : { simulation }),
+  };
+}
+
+function reportService(plan: Plan, service: PlanService): ReportService {
+  const { namespace, name, clusterIps, position } = service;
+  return {
+    namespace,
+    name,
+    clusterIps,
+    position,
+    ports: service.ports.map((port) => reportPort(plan, service, port)),
+  };
+}
+
+function reportPort(plan: Plan, service: PlanService, port: PlanPort): ReportPort {
+  const own = plan.groups[`${service.namespace}/${service.name}:${port.port}`] ?? [];
+  const routes = port.rules.map(({ match, route }) => reportRoute(plan, match, route));
+  return {
+    port: port.port,
+    name: port.name,
+    protocol: port.protocol,
+    endpoints: own.map(reportEndpoint),
+    routes: [...routes, reportRoute(plan, null, port.fallback)],
+  };
+}
+
+function reportRoute(plan: Plan, match: PlanMatch | null, route: PlanRoute): ReportRoute {
+  const total = route.backends.reduce((sum, backend) => sum + usableWeight(backend), 0);
+  return {
+    match: match === null ? null : {
+      group: `${match.group.namespace}/${match.group.name}`,
+      name: match.name,
+      path: match.path,
+      methods: match.methods,
+      headers: match.headers,
+      position: match.position,
+    },
+    split: route.split === null ? null : `${route.split.namespace}/${route.split.name}`,
+    position: route.position,
+    backends: route.backends.map((backend) => ({
+      service: `${backend.namespace}/${backend.service}`,
+      weight: backend.weight,
+      share: total === 0 ? 0 : usableWeight(backend) / total,
+      state: backend.state,
+      endpoints: (plan.groups[backend.group] ?? []).map(reportEndpoint),
+    })),
+  };
+}
+
+function usableWeight(backend: PlanBackend): number {
+  return backend.state === "ready" ? backend.weight : 0;
+}
+
+function reportEndpoint({ address, port, pod, workload }: PlanEndpoint): ReportEndpoint {
+  return { address, port, pod, workload };
+}
+
+function reportSplit(split: TrafficSplit): ReportSplit {
+  return {
+    namespace: split.meta.namespace,
+    name: split.meta.name,
+    service: split.service,
+    matches: (split.matches ?? []).map(({ kind, name }) =>
+      formatRef({ kind, namespace: "", name })
+    ),
+    backends: split.backends.map(({ service, weightText }) => ({ service, weight: weightText })),
+    position: split.meta.origin.locate([]) ?? null,
+  };
+}
+
+function byNamespaceAndName(a: ReportSplit, b: ReportSplit): number {
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  return a.name < b.name ? -1 : Number(a.name > b.name);
+}

@@ -1,0 +1,132 @@
+/**
+ * `--request`: sends one request again and again through the routing of one client proxy, without sending anything.
+ * The same `decide` as in the proxy; the canonical order of split sequences, so a run can be repeated.
+ */
+import type { Plan } from "../../routing/plan.ts";
+import { requestHeadOf } from "../../routing/request.ts";
+import { EndpointCursors } from "../../routing/table/balance.ts";
+import { decide, Decision } from "../../routing/table/decide.ts";
+import { SplitState } from "../../routing/table/split.ts";
+import { buildTable, type TableRoute } from "../../routing/table/table.ts";
+import type { RequestLine, Sender } from "../values.ts";
+
+/** Above this many requests only the distribution is kept. */
+export const LISTED_REQUESTS_MAX = 20;
+
+export interface SimulatedRequest extends RequestLine {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly from: Sender;
+  readonly count: number;
+}
+
+export interface Simulation {
+  readonly request: SimulatedRequest;
+  /** The rule that took the request, `namespace/group#match`; null: none did, or it got no further than the host. */
+  readonly rule: string | null;
+  /** `namespace/name`; null: the Service's own endpoints, or refused before a route was found. */
+  readonly split: string | null;
+  /** In the order sent; empty for more than `LISTED_REQUESTS_MAX`. */
+  readonly outcomes: readonly SimulatedOutcome[];
+  /** In written order of the route's backends. */
+  readonly distribution: readonly BackendCount[];
+  /** By reason. */
+  readonly refusals: readonly { reason: string; status: number; count: number }[];
+}
+
+export interface SimulatedOutcome {
+  /** `namespace/service`, or null where the proxy answers by itself. */
+  readonly backend: string | null;
+  /** `address:port`, or `pod:port` where the input gives no address. */
+  readonly endpoint: string | null;
+  readonly pod: string | null;
+  /** Null where it is forwarded. */
+  readonly refusal: { readonly reason: string; readonly status: number } | null;
+}
+
+export interface BackendCount {
+  readonly backend: string;
+  readonly weight: number;
+  /** The share that the weights ask for, 0 to 1. */
+  readonly expected: number;
+  readonly count: number;
+  readonly endpoints: readonly { readonly endpoint: string; readonly count: number }[];
+}
+
+/** Decides `request.count` requests one after another. */
+export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
+  const table = buildTable(plan, { ...request.from, seed: null });
+  const state = new SplitState(table);
+  const cursors = new EndpointCursors(table);
+  const head = requestHeadOf(request);
+  const defaultPort = /^https:/i.test(request.url) ? 443 : 80;
+  const decision = new Decision();
+  const tally = new Tally();
+  const outcomes: SimulatedOutcome[] = [];
+  for (let sent = 0; sent < request.count; sent++) {
+    decide(table, head, defaultPort, state, decision);
+    const outcome = outcomeOf(decision, cursors);
+    tally.add(outcome);
+    if (request.count <= LISTED_REQUESTS_MAX) outcomes.push(outcome);
+  }
+  const route = decision.route;
+  const match = route?.rule?.match;
+  const split = route?.plan.split;
+  return {
+    request,
+    rule: match ? `${match.group.namespace}/${match.group.name}#${match.name}` : null,
+    split: split ? `${split.namespace}/${split.name}` : null,
+    outcomes,
+    distribution: route === null ? [] : tally.distribution(route),
+    refusals: tally.refusals(),
+  };
+}
+
+function outcomeOf(decision: Decision, cursors: EndpointCursors): SimulatedOutcome {
+  const { backend, endpointSet, reason, status } = decision;
+  if (decision.outcome === "refuse" || backend === null || endpointSet === null) {
+    return {
+      backend: null,
+      endpoint: null,
+      pod: null,
+      refusal: { reason: reason ?? "no-endpoints", status },
+    };
+  }
+  const endpoint = cursors.next(endpointSet);
+  return { backend: backend.key, endpoint: endpoint.key, pod: endpoint.plan.pod, refusal: null };
+}
+
+/** Counts outcomes by backend and endpoint, and refusals by reason. */
+class Tally {
+  readonly #backends = new Map<string, Map<string, number>>();
+  readonly #refusals = new Map<string, { reason: string; status: number; count: number }>();
+
+  add({ backend, endpoint, refusal }: SimulatedOutcome): void {
+    if (refusal !== null) {
+      const known = this.#refusals.get(refusal.reason) ?? { ...refusal, count: 0 };
+      this.#refusals.set(refusal.reason, { ...known, count: known.count + 1 });
+    } else if (backend !== null && endpoint !== null) {
+      const endpoints = this.#backends.get(backend) ?? new Map<string, number>();
+      this.#backends.set(backend, endpoints.set(endpoint, (endpoints.get(endpoint) ?? 0) + 1));
+    }
+  }
+
+  distribution(route: TableRoute): BackendCount[] {
+    return route.plan.backends.map((planned) => {
+      const backend = `${planned.namespace}/${planned.service}`;
+      const usable = route.backends.find(({ key }) => key === backend);
+      const endpoints = [...this.#backends.get(backend) ?? []]
+        .map(([endpoint, count]) => ({ endpoint, count }));
+      return {
+        backend,
+        weight: planned.weight,
+        expected: usable === undefined ? 0 : usable.weight / route.weightTotal,
+        count: endpoints.reduce((sum, { count }) => sum + count, 0),
+        endpoints,
+      };
+    });
+  }
+
+  refusals(): { reason: string; status: number; count: number }[] {
+    return [...this.#refusals.values()];
+  }
+}

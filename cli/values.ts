@@ -1,0 +1,99 @@
+/** Values on a command line: text to value, and one line that says what was expected. */
+import { usageFailure } from "./exit.ts";
+
+export interface HostPort {
+  readonly address: string;
+  readonly port: number;
+}
+
+const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Adds one more value of an option that may be given several times. */
+export function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+/** `250ms`, `30s`, `1.5m`, `1h` to whole milliseconds, more than zero. */
+export function parseDurationMs(text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  const durationMs = parts === null
+    ? 0
+    : Math.round(Number(parts[1]) * DURATION_UNITS_MS[parts[2]]);
+  // A timer of the platform counts in 32 bits.
+  if (durationMs < 1 || durationMs > 2 ** 31 - 1) {
+    throw usageFailure(`"${text}" is not a duration`, "Write it like 250ms, 30s, 5m or 1h.");
+  }
+  return durationMs;
+}
+
+/** A whole number from `least` to `most`. */
+export function parseWhole(text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!(value >= least && value <= most)) {
+    throw usageFailure(`"${text}" is not a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+/** `127.0.0.1:15001`, `[::1]:15001`, `localhost:80`, or `:15001` for every IPv4 address of this machine. */
+export function parseHostPort(text: string): HostPort {
+  const parts = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*):(\d{1,5})$/.exec(text);
+  const port = parts === null ? -1 : Number(parts[2]);
+  if (parts === null || port > 65_535) {
+    throw usageFailure(`"${text}" is not an address`, "Write it like 127.0.0.1:15001.");
+  }
+  const host = parts[1].replace(/^\[(.*)\]$/, "$1");
+  if (host === "") return { address: "0.0.0.0", port };
+  return { address: host.toLowerCase() === "localhost" ? "127.0.0.1" : host, port };
+}
+
+/** `Name: value` to its two halves. */
+export function parseHeader(text: string): readonly [name: string, value: string] {
+  const colon = text.indexOf(":");
+  const name = text.slice(0, Math.max(0, colon)).trim();
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) || /[\r\n\0]/.test(text)) {
+    throw usageFailure(`"${text}" is not a header`, "Write it like 'Name: value'.");
+  }
+  return [name, text.slice(colon + 1).trim()];
+}
+
+/** Who sends a request, as `--from NAMESPACE[/SERVICEACCOUNT]`. */
+export interface Sender {
+  readonly namespace: string;
+  /** `namespace/serviceaccount`. */
+  readonly identity: string;
+}
+
+/** A sender that names no service account has the one that Kubernetes gives it: `default`. */
+export function parseSender(text: string): Sender {
+  const label = "[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?";
+  const parts = new RegExp(`^(${label})(?:/(${label}))?$`).exec(text);
+  if (parts === null) {
+    throw usageFailure(`"${text}" is not a sender`, "Write it as NAMESPACE or NAMESPACE/ACCOUNT.");
+  }
+  return { namespace: parts[1], identity: `${parts[1]}/${parts[2] ?? "default"}` };
+}
+
+/** A request as a person writes it. */
+export interface RequestLine {
+  readonly method: string;
+  /** Absolute. */
+  readonly url: string;
+}
+
+/** A method is a token (RFC 9110 5.6.2); a URL may leave out `http://`, as with curl. */
+export function parseRequestLine(method: string, url: string): RequestLine {
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) {
+    throw usageFailure(`"${method}" is not a method`, "Write a request as METHOD URL.");
+  }
+  const absolute = url.includes("://") ? url : `http://${url}`;
+  if (!/^https?:\/\/[^/?#\s]+[^\s]*$/i.test(absolute)) {
+    throw usageFailure(`"${url}" is not a URL`, "Write it like http://httpbin.httpbin:8080/test.");
+  }
+  return { method, url: absolute };
+}
