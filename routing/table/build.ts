@@ -1,0 +1,199 @@
+/**
+ * buildTable: from a plan to a table for one client. Drops the backends that can take nothing from this client,
+ * so that what is left needs no check per request but the traffic targets' HTTP rules.
+ */
+import { MatchIndex } from "../match/match_index.ts";
+import { PatternError } from "../match/pattern_parse.ts";
+import { PLAN_VERSION } from "../plan.ts";
+import type { Plan, PlanBackend, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
+import { EndpointGroups } from "./endpoint_groups.ts";
+import type { ReachableEndpoints } from "./endpoint_groups.ts";
+import { HostIndex } from "./host_index.ts";
+import type { Client, Table, TableBackend, TablePort, TableRoute, TableService } from "./table.ts";
+
+/** A plan that cannot be executed. The message says what is wrong with it. */
+export class PlanError extends Error {
+  override readonly name = "PlanError";
+}
+
+/**
+ * Makes a plan executable for one client.
+ *
+ * @throws {PlanError} where a pattern does not compile, a backend's group is missing, a weight is not a whole
+ * number of 0 or more, or two routes with one id differ
+ */
+export function buildTable(plan: Plan, client: Client): Table {
+  if (plan.version !== PLAN_VERSION) {
+    throw new PlanError(`Cannot execute plan: its version is "${plan.version}"`);
+  }
+  return new TableBuilder(plan, client).build();
+}
+
+/** Ports and routes refer to each other, so a port is made first and gets its fallback last. */
+class BuiltPort implements TablePort {
+  readonly service: TableService;
+  readonly plan: PlanPort;
+  readonly port: number;
+  readonly isHttp: boolean;
+  readonly rules: readonly TableRoute[];
+  readonly pods: readonly TableRoute[];
+  readonly matches: MatchIndex;
+  fallback!: TableRoute;
+
+  constructor(port: Omit<TablePort, "fallback">) {
+    this.service = port.service;
+    this.plan = port.plan;
+    this.port = port.port;
+    this.isHttp = port.isHttp;
+    this.rules = port.rules;
+    this.pods = port.pods;
+    this.matches = port.matches;
+  }
+}
+
+type Usable = Extract<ReachableEndpoints, { refusal: null }> & { readonly plan: PlanBackend };
+
+class TableBuilder {
+  readonly #plan: Plan;
+  readonly #client: Client;
+  readonly #groups: EndpointGroups;
+  readonly #routes: TableRoute[] = [];
+  readonly #backends: TableBackend[] = [];
+  /** By route id. */
+  readonly #sequences = new Map<string, { readonly index: number; readonly backends: string }>();
+
+  constructor(plan: Plan, client: Client) {
+    this.#plan = plan;
+    this.#client = client;
+    this.#groups = new EndpointGroups(plan, client);
+  }
+
+  build(): Table {
+    const plan = this.#plan;
+    const services: TableService[] = [];
+    for (const service of plan.services) {
+      const ports: TablePort[] = [];
+      const key = `${service.namespace}/${service.name}`;
+      const built: TableService = { index: services.length, plan: service, key, ports };
+      services.push(built);
+      for (const port of service.ports) ports.push(this.#port(built, port));
+    }
+    return {
+      plan,
+      hash: plan.hash,
+      client: this.#client,
+      services,
+      routes: this.#routes,
+      backends: this.#backends,
+      endpoints: this.#groups.endpoints,
+      sequenceCount: this.#sequences.size,
+      hosts: new HostIndex(plan.services, this.#client.namespace, plan.clusterDomain),
+    };
+  }
+
+  #port(service: TableService, plan: PlanPort): TablePort {
+    const name = `${service.key}:${plan.port}`;
+    const isHttp = ["http", "http2", "grpc"].includes(plan.protocol);
+    const matches = matchIndexOf(name, plan.rules);
+    const rules: TableRoute[] = [];
+    const pods: TableRoute[] = [];
+    const port = new BuiltPort({ service, plan, port: plan.port, isHttp, rules, pods, matches });
+    for (const rule of plan.rules) rules.push(this.#route(port, rule.route, rule, null));
+    port.fallback = this.#route(port, plan.fallback, null, null);
+    for (const pod of service.plan.podHosts) {
+      pods.push(this.#route(port, this.#podRoute(name, plan, pod), null, pod));
+    }
+    return port;
+  }
+
+  /** A request for one pod of a headless Service goes to that pod, past every rule and split. */
+  #podRoute(port: string, plan: PlanPort, pod: string): PlanRoute {
+    const backend = [plan.fallback, ...plan.rules.map((rule) => rule.route)]
+      .flatMap((route) => route.backends)
+      .find(({ group }) =>
+        this.#groups.has(group) &&
+        this.#plan.groups[group].some((endpoint) => endpoint.hostname === pod)
+      );
+    const backends = backend === undefined ? [] : [{ ...backend, weight: 1 }];
+    return { id: `${port} pod ${pod}`, split: null, position: null, backends };
+  }
+
+  #route(
+    port: TablePort,
+    plan: PlanRoute,
+    rule: PlanRule | null,
+    pod: string | null,
+  ): TableRoute {
+    const usable: Usable[] = [];
+    let isDenied = false;
+    for (const backend of plan.backends) {
+      this.#check(plan, backend);
+      if (backend.state !== "ready" || backend.weight === 0) continue;
+      const reachable = this.#groups.reach(backend.group, pod);
+      if (reachable.refusal === null) usable.push({ ...reachable, plan: backend });
+      else if (reachable.refusal === "access-denied") isDenied = true;
+    }
+    const divisor = usable.reduce((gcd, { plan }) => greatestCommonDivisor(gcd, plan.weight), 0);
+    const backends = usable.map(({ plan, endpointSet, guarded }, i): TableBackend => ({
+      index: this.#backends.length + i,
+      plan,
+      key: `${plan.namespace}/${plan.service}`,
+      weight: plan.weight / divisor,
+      endpointSet,
+      guarded,
+    }));
+    this.#backends.push(...backends);
+    const route: TableRoute = {
+      index: this.#routes.length,
+      plan,
+      rule,
+      service: port.service,
+      port,
+      backends,
+      weightTotal: backends.reduce((total, backend) => total + backend.weight, 0),
+      sequence: this.#sequence(plan),
+      refusal: backends.length > 0 ? null : isDenied ? "access-denied" : "no-endpoints",
+    };
+    if (!Number.isSafeInteger(2 * route.weightTotal)) {
+      throw new PlanError(`Cannot add up the weights of route "${plan.id}": they are too large`);
+    }
+    this.#routes.push(route);
+    return route;
+  }
+
+  #check(route: PlanRoute, { namespace, service, weight, group }: PlanBackend): void {
+    const backend = `backend "${namespace}/${service}" of route "${route.id}"`;
+    if (!Number.isSafeInteger(weight) || weight < 0) {
+      throw new PlanError(`Cannot weigh ${backend}: its weight is "${weight}"`);
+    }
+    if (!this.#groups.has(group)) {
+      throw new PlanError(`Cannot resolve ${backend}: the plan has no group "${group}"`);
+    }
+  }
+
+  #sequence(plan: PlanRoute): number {
+    const backends = JSON.stringify(plan.backends);
+    const known = this.#sequences.get(plan.id);
+    if (known === undefined) {
+      const index = this.#sequences.size;
+      this.#sequences.set(plan.id, { index, backends });
+      return index;
+    }
+    if (known.backends === backends) return known.index;
+    throw new PlanError(`Cannot tell routes apart: two with id "${plan.id}" differ in backends`);
+  }
+}
+
+function matchIndexOf(port: string, rules: readonly PlanRule[]): MatchIndex {
+  try {
+    return new MatchIndex(rules.map((rule) => rule.match));
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw new PlanError(`Cannot compile the rules of "${port}": ${error.message}`);
+  }
+}
+
+function greatestCommonDivisor(some: number, other: number): number {
+  while (other !== 0) [some, other] = [other, some % other];
+  return some;
+}

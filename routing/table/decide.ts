@@ -1,0 +1,149 @@
+/**
+ * decide: the one matcher. From a request head to the endpoints that may answer it, or to the reason why none
+ * may. Allocates nothing once the caches of a table are warm; makes no string from bytes.
+ */
+import type { RequestHead } from "../request.ts";
+import { HostMatch } from "./host_index.ts";
+import type { SplitState } from "./split.ts";
+import { REFUSAL_STATUS } from "./table.ts";
+import type {
+  EndpointSet,
+  RefusalReason,
+  Table,
+  TableBackend,
+  TablePort,
+  TableRoute,
+  TableService,
+} from "./table.ts";
+
+/** What one request gets. Filled by `decide`, reused by its owner. */
+export class Decision {
+  outcome: "forward" | "refuse" = "refuse";
+  /** Null where the outcome is `forward`. */
+  reason: RefusalReason | null = null;
+  /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
+  status = 0;
+  /** As far as the request got; never null where the outcome is `forward`. */
+  service: TableService | null = null;
+  port: TablePort | null = null;
+  route: TableRoute | null = null;
+  backend: TableBackend | null = null;
+  /** The endpoints of the backend that the client may send this request to. */
+  endpointSet: EndpointSet | null = null;
+  /** The request's place in the split sequence, from 0 to `route.weightTotal - 1`. */
+  position = 0;
+}
+
+// Decisions are made one at a time and never nest, so all share one scratch object.
+const host = new HostMatch();
+
+/**
+ * Decides one request, and takes the next place in its route's split sequence.
+ *
+ * @param defaultPort the port meant where the authority has none: 80 for plain HTTP
+ * @param state the client's sequences, bound to `table`
+ * @param decision overwritten
+ */
+export function decide(
+  table: Table,
+  head: RequestHead,
+  defaultPort: number,
+  state: SplitState,
+  decision: Decision,
+): void {
+  clear(decision);
+  table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, host);
+  if (!host.isValid) return refuse(decision, "host-invalid");
+  if (host.service === -1) return refuse(decision, "host-unknown");
+  const service = table.services[host.service];
+  decision.service = service;
+  const port = findPort(service, host.port, defaultPort);
+  if (port === null) return refuse(decision, "port-unknown");
+  decision.port = port;
+  if (!port.isHttp) return refuse(decision, "not-http");
+  const route = findRoute(port, host.pod, head);
+  const backend = takeBackend(route, state, decision);
+  if (backend === null || backend.guarded === null) return;
+  decision.endpointSet = backend.guarded.http(head);
+  if (decision.endpointSet === null) refuse(decision, "access-denied");
+}
+
+/**
+ * Decides one connection to a port that does not speak HTTP: rules do not apply to it (smi-facts 3.3), only
+ * the port's fallback, and only TCP rules of traffic targets allow it.
+ */
+export function decideConnection(
+  port: TablePort,
+  state: SplitState,
+  decision: Decision,
+): void {
+  clear(decision);
+  decision.service = port.service;
+  decision.port = port;
+  const backend = takeBackend(port.fallback, state, decision);
+  if (backend === null || backend.guarded === null) return;
+  decision.endpointSet = backend.guarded.tcp;
+  if (decision.endpointSet === null) refuse(decision, "access-denied");
+}
+
+/**
+ * The port of a Service that a request means; null where there is none. A request that names no port, sent to
+ * a Service that has exactly one, means that one.
+ *
+ * @param asked the port in the authority; -1 for none
+ */
+export function findPort(
+  service: TableService,
+  asked: number,
+  defaultPort: number,
+): TablePort | null {
+  const wanted = asked === -1 ? defaultPort : asked;
+  for (const port of service.ports) {
+    if (port.port === wanted) return port;
+  }
+  return asked === -1 && service.ports.length === 1 ? service.ports[0] : null;
+}
+
+function findRoute(port: TablePort, pod: number, head: RequestHead): TableRoute {
+  if (pod !== -1) return port.pods[pod];
+  const rule = port.matches.find(head);
+  return rule === -1 ? port.fallback : port.rules[rule];
+}
+
+/** Fills route, position, backend and endpoints; null where it had to refuse. */
+function takeBackend(
+  route: TableRoute,
+  state: SplitState,
+  decision: Decision,
+): TableBackend | null {
+  decision.route = route;
+  decision.position = state.position(route);
+  const backend = state.pick(route);
+  if (backend === null) {
+    refuse(decision, route.refusal ?? "no-endpoints");
+    return null;
+  }
+  decision.backend = backend;
+  decision.endpointSet = backend.endpointSet;
+  decision.outcome = "forward";
+  return backend;
+}
+
+function clear(decision: Decision): void {
+  decision.outcome = "refuse";
+  decision.reason = null;
+  decision.status = 0;
+  decision.service = null;
+  decision.port = null;
+  decision.route = null;
+  decision.backend = null;
+  decision.endpointSet = null;
+  decision.position = 0;
+}
+
+function refuse(decision: Decision, reason: RefusalReason): void {
+  decision.outcome = "refuse";
+  decision.reason = reason;
+  decision.status = REFUSAL_STATUS[reason];
+  decision.endpointSet = null;
+}

@@ -1,0 +1,138 @@
+/**
+ * Table: a plan made executable for one client. This file owns the shapes; `build.ts` makes them. A table is
+ * immutable: whatever changes from request to request lives in `SplitState` and `EndpointCursors`, which refer
+ * to a table by the dense indexes below.
+ */
+import type { MatchIndex } from "../match/match_index.ts";
+import type {
+  Plan,
+  PlanBackend,
+  PlanEndpoint,
+  PlanPort,
+  PlanRoute,
+  PlanRule,
+  PlanService,
+} from "../plan.ts";
+import type { GuardedEndpoints } from "./access.ts";
+import type { HostIndex } from "./host_index.ts";
+
+export { buildTable, PlanError } from "./build.ts";
+
+/** Whose requests a table routes. */
+export interface Client {
+  /** Bare Service names resolve in it. */
+  readonly namespace: string;
+  /** `namespace/serviceaccount`; empty where not known. */
+  readonly identity: string;
+  /** Phase of the split sequences; null: the canonical order. */
+  readonly seed: number | null;
+}
+
+/** Why a request or a connection is refused. Stable: metrics, logs and tools use these. */
+export type RefusalReason =
+  /** The authority is not `host` or `host:port`. 400. */
+  | "host-invalid"
+  /** No Service has this name. 404. */
+  | "host-unknown"
+  /** The Service does not have this port. 404. */
+  | "port-unknown"
+  /** HTTP was sent to a port that does not speak it. 502. */
+  | "not-http"
+  /** No backend of the route can take a request. 503. */
+  | "no-endpoints"
+  /** No traffic target allows it. 403. */
+  | "access-denied";
+
+/** HTTP status for each reason. */
+export const REFUSAL_STATUS: Readonly<Record<RefusalReason, number>> = {
+  "host-invalid": 400,
+  "host-unknown": 404,
+  "port-unknown": 404,
+  "not-http": 502,
+  "no-endpoints": 503,
+  "access-denied": 403,
+};
+
+export interface Table {
+  readonly plan: Plan;
+  /** The plan's content hash. */
+  readonly hash: string;
+  readonly client: Client;
+  readonly services: readonly TableService[];
+  readonly routes: readonly TableRoute[];
+  readonly backends: readonly TableBackend[];
+  /** Each address and port once, whatever the number of backends that share it. */
+  readonly endpoints: readonly TableEndpoint[];
+  /** Number of split sequences; `TableRoute.sequence` is below it. */
+  readonly sequenceCount: number;
+  readonly hosts: HostIndex;
+}
+
+export interface TableService {
+  readonly index: number;
+  readonly plan: PlanService;
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly ports: readonly TablePort[];
+}
+
+export interface TablePort {
+  readonly service: TableService;
+  readonly plan: PlanPort;
+  readonly port: number;
+  /** False for `tcp`, `tcp-server-first` and `tls`: requests are refused, connections are taken. */
+  readonly isHttp: boolean;
+  /** One a rule, in match order. */
+  readonly rules: readonly TableRoute[];
+  readonly fallback: TableRoute;
+  /** One a `podHosts` entry of the Service: that pod's endpoint alone. */
+  readonly pods: readonly TableRoute[];
+  /** Finds the first rule that a request satisfies. */
+  readonly matches: MatchIndex;
+}
+
+export interface TableRoute {
+  readonly index: number;
+  readonly plan: PlanRoute;
+  /** Null: the port's fallback, or a single pod. */
+  readonly rule: PlanRule | null;
+  readonly service: TableService;
+  readonly port: TablePort;
+  /** Only those that can take requests of this client, in written order, with weights reduced by their gcd. */
+  readonly backends: readonly TableBackend[];
+  /** Sum of the backends' reduced weights; the split sequence repeats after as many requests. */
+  readonly weightTotal: number;
+  /** Dense index of the split sequence; rules with one route id share it. */
+  readonly sequence: number;
+  /** Why there is no backend; null where there is one. */
+  readonly refusal: "no-endpoints" | "access-denied" | null;
+}
+
+export interface TableBackend {
+  readonly index: number;
+  readonly plan: PlanBackend;
+  /** `namespace/service`. */
+  readonly key: string;
+  /** Reduced by the greatest common divisor of the route's weights; never zero. */
+  readonly weight: number;
+  readonly endpointSet: EndpointSet;
+  /** What traffic targets let the client send to which of them; null in permissive mode. */
+  readonly guarded: GuardedEndpoints | null;
+}
+
+/** Endpoints to balance over. */
+export interface EndpointSet {
+  /** Dense; sets for part of a guarded backend's endpoints are numbered as they are first needed. */
+  readonly index: number;
+  /** Stays the same while endpoints come and go: rotations are carried over by it. */
+  readonly key: string;
+  /** Never empty. */
+  readonly endpoints: readonly TableEndpoint[];
+}
+
+export interface TableEndpoint {
+  readonly index: number;
+  readonly plan: PlanEndpoint;
+  /** `address:port`, `[address]:port` for IPv6; `pod:port` where the input gives no address. */
+  readonly key: string;
+}
