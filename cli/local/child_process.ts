@@ -1,0 +1,181 @@
+/**
+ * One command that plays a pod: started in a process group of its own, watched until it accepts connections, started
+ * again when it dies, and ended with everything it started. Knows nothing of manifests or plans.
+ */
+import { isAccepting, type Place } from "./places.ts";
+
+/** What to run. */
+export interface ChildSpec {
+  /** A line for the system's shell. */
+  readonly command: string;
+  readonly directory: string | undefined;
+  /** Added to weft's own variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where it is expected to listen. */
+  readonly place: Place;
+  /** False: it listens nowhere (a client) and counts as ready while it runs. */
+  readonly isServer: boolean;
+}
+
+/** What a child tells. Called in order, never after `stop` has resolved. */
+export interface ChildHooks {
+  /** A line of its standard output or standard error. */
+  onOutput(line: string): void;
+  /** It accepts connections, or no longer does. */
+  onReady(isReady: boolean): void;
+  /** It ended by itself and starts again after `delayMs`. */
+  onExit(reason: string, delayMs: number): void;
+}
+
+/** Delays before a start that follows a death; the last one repeats. A run of `STEADY_MS` starts over. */
+const RESTART_DELAYS_MS = [250, 500, 1_000, 2_000, 5_000, 10_000];
+const STEADY_MS = 10_000;
+/** Between two attempts to connect to a child that starts. */
+const PROBE_INTERVAL_MS = 25;
+/** What a child may take to end after SIGTERM before SIGKILL. */
+export const STOP_GRACE_MS = 5_000;
+
+/** `{host}` and `{port}` replaced, for the command line. */
+export function substitutePlace(command: string, { address, port }: Place): string {
+  return command.replaceAll("{host}", address).replaceAll("{port}", String(port));
+}
+
+/** Runs until it is stopped. */
+export class ChildRunner {
+  readonly #spec: ChildSpec;
+  readonly #hooks: ChildHooks;
+  readonly #stopping = Promise.withResolvers<void>();
+  readonly #ended: Promise<void>;
+  #isStopping = false;
+  #child: Deno.ChildProcess | null = null;
+
+  /** Starts at once. */
+  constructor(spec: ChildSpec, hooks: ChildHooks) {
+    this.#spec = spec;
+    this.#hooks = hooks;
+    this.#ended = this.#run();
+  }
+
+  /** Ends the process group: SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone; safe to call twice. */
+  async stop(graceMs = STOP_GRACE_MS): Promise<void> {
+    this.#isStopping = true;
+    this.#stopping.resolve();
+    this.#signal("SIGTERM");
+    const timer = setTimeout(() => this.#signal("SIGKILL"), graceMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  /** For the last moment of the process, when nothing can be waited for. */
+  kill(): void {
+    this.#isStopping = true;
+    this.#signal("SIGKILL");
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.#isStopping) {
+      const startedAt = performance.now();
+      const reason = await this.#runOnce();
+      if (this.#isStopping) return;
+      if (performance.now() - startedAt >= STEADY_MS) failures = 0;
+      const delayMs = RESTART_DELAYS_MS[Math.min(failures, RESTART_DELAYS_MS.length - 1)];
+      failures++;
+      this.#hooks.onExit(reason, delayMs);
+      await this.#pause(delayMs);
+    }
+  }
+
+  /** Runs the command to its end and says how it ended. */
+  async #runOnce(): Promise<string> {
+    let child: Deno.ChildProcess;
+    try {
+      child = spawn(this.#spec);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      return error instanceof Error ? error.message : String(error);
+    }
+    this.#child = child;
+    const outputs = [
+      forEachLine(child.stdout, (line) => this.#hooks.onOutput(line)),
+      forEachLine(child.stderr, (line) => this.#hooks.onOutput(line)),
+    ];
+    let hasEnded = false;
+    const probing = this.#probe(() => hasEnded || this.#isStopping);
+    const status = await child.status;
+    hasEnded = true;
+    // What it started and left behind holds the pipes open, and perhaps the port.
+    this.#signal("SIGKILL");
+    this.#child = null;
+    if (await probing) this.#hooks.onReady(false);
+    await Promise.all(outputs);
+    return status.signal === null ? `exit code ${status.code}` : status.signal;
+  }
+
+  /** Resolves to true once it accepted a connection, to false if `isOver` first. */
+  async #probe(isOver: () => boolean): Promise<boolean> {
+    while (!isOver()) {
+      if (!this.#spec.isServer || await isAccepting(this.#spec.place)) {
+        if (isOver()) return false;
+        this.#hooks.onReady(true);
+        return true;
+      }
+      await this.#pause(PROBE_INTERVAL_MS);
+    }
+    return false;
+  }
+
+  /** Waits, but not for longer than until `stop`. */
+  async #pause(delayMs: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const elapsed = new Promise<void>((resolve) => timer = setTimeout(resolve, delayMs));
+    await Promise.race([elapsed, this.#stopping.promise]);
+    clearTimeout(timer);
+  }
+
+  #signal(signal: Deno.Signal): void {
+    if (this.#child === null) return;
+    try {
+      // The child leads a process group of its own, named by its number made negative.
+      if (Deno.build.os === "windows") this.#child.kill(signal);
+      else Deno.kill(-this.#child.pid, signal);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof TypeError) return;
+      throw error;
+    }
+  }
+}
+
+function spawn(spec: ChildSpec): Deno.ChildProcess {
+  const command = substitutePlace(spec.command, spec.place);
+  const [shell, flag] = Deno.build.os === "windows" ? ["cmd", "/c"] : ["/bin/sh", "-c"];
+  return new Deno.Command(shell, {
+    args: [flag, command],
+    ...(spec.directory === undefined ? {} : { cwd: spec.directory }),
+    env: spec.env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: Deno.build.os !== "windows",
+  }).spawn();
+}
+
+/** Lines longer than this are cut in pieces: a child must not make us keep its output. */
+const LINE_LENGTH_MAX = 8_192;
+
+async function forEachLine(
+  stream: ReadableStream<Uint8Array>,
+  onLine: (line: string) => void,
+): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split(/\r?\n/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+    if (rest.length > LINE_LENGTH_MAX) {
+      onLine(rest);
+      rest = "";
+    }
+  }
+  if (rest !== "") onLine(rest);
+}
