@@ -1,7 +1,7 @@
 /** The work of `weft dry-run`: input to report, report to one of its forms, Findings to an exit code. */
 import { stringify } from "yaml";
 import { encodePlan } from "../../routing/plan_codec.ts";
-import { loopbackAddress } from "../local/addresses.ts";
+import { AddressBook } from "../local/addresses.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../exit.ts";
 import { compileInput } from "../input.ts";
@@ -28,13 +28,16 @@ const COUNT_MAX = 1_000_000;
 
 export async function dryRun(options: DryRunOptions, environment: Environment): Promise<ExitCode> {
   const request = requestOf(options);
+  const addresses = new AddressBook();
   const input = await compileInput({
     paths: options.filename,
     recursive: options.recursive,
     namespace: options.namespace,
     permissive: !options.enforceAccess,
     // A plan is for `weft proxy` on this machine, so it is the one that `weft proxy -f` would make.
-    ...(options.output === "plan" ? { addressOf: loopbackAddress } : {}),
+    ...(options.output === "plan"
+      ? { addressOf: (namespace: string, pod: string) => addresses.addressOf(namespace, pod) }
+      : {}),
   }, environment);
   const { stdout, stderr } = environment;
   if (options.output === "plan") {

@@ -1,0 +1,38 @@
+/** Access log: one line for every answered request, in the formats that log collectors know. */
+import type { RequestRecord } from "../../proxy/config.ts";
+import type { AccessLogFormat } from "./settings.ts";
+
+/** One line without its end. `timeMs` is when the answer ended, since 1970. */
+export function formatAccess(
+  format: Exclude<AccessLogFormat, "none">,
+  record: RequestRecord,
+  timeMs: number,
+): string {
+  const time = new Date(timeMs);
+  return format === "json" ? formatJson(record, time) : formatCommon(record, time);
+}
+
+function formatJson(record: RequestRecord, time: Date): string {
+  const { listener: _, ...fields } = record;
+  return JSON.stringify({ time: time.toISOString(), ...fields });
+}
+
+/**
+ * Common Log Format. The client and the length of the answer are not in the record; the endpoint stands in the place
+ * of the user, which a sidecar does not have.
+ */
+function formatCommon(record: RequestRecord, time: Date): string {
+  const [, weekdayless] = /^\w+, (.*) GMT$/.exec(time.toUTCString()) ?? [];
+  const [day, month, year, clock] = (weekdayless ?? "").split(" ");
+  const line = `${record.method} http://${record.authority}${record.path} HTTP/1.1`;
+  return `- - ${record.endpoint || "-"} [${day}/${month}/${year}:${clock} +0000] ` +
+    `"${escapeQuoted(line)}" ${record.status} -`;
+}
+
+/** A quote or a control character in a path must not end the field or the line. */
+function escapeQuoted(text: string): string {
+  return text.replace(/["\\]/g, "\\$&").replace(
+    /\p{Cc}/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}

@@ -1,0 +1,105 @@
+/** Options of `weft proxy` to a proxy configuration and to where its plan comes from. Checks; starts nothing. */
+import type { LogLevel } from "../../base/log.ts";
+import type { DriverChoice, ProxyConfig } from "../../proxy/config.ts";
+import { usageFailure } from "../exit.ts";
+import { parseDurationMs, parseHostPort, parseSender, parseWhole } from "../values.ts";
+
+/** As commander parses them. */
+export interface SidecarOptions {
+  readonly filename?: readonly string[] | undefined;
+  readonly plan?: string | undefined;
+  readonly recursive: boolean;
+  readonly enforceAccess: boolean;
+  readonly outbound: string;
+  readonly inbound?: string | undefined;
+  readonly app?: string | undefined;
+  readonly admin: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly driver: DriverChoice;
+  readonly workers: string;
+  readonly accessLog: AccessLogFormat;
+  readonly logLevel: LogLevel;
+  readonly connectTimeout: string;
+  readonly responseTimeout: string;
+  readonly requestHeadTimeout: string;
+  readonly clientIdleTimeout: string;
+  readonly upstreamIdleTimeout: string;
+  readonly stallTimeout: string;
+  readonly drainTimeout: string;
+}
+
+export type AccessLogFormat = "none" | "json" | "common";
+
+/** Where a sidecar's plan comes from. */
+export type PlanOrigin =
+  | {
+    readonly kind: "manifests";
+    readonly paths: readonly string[];
+    readonly recursive: boolean;
+    readonly namespace: string;
+    readonly permissive: boolean;
+  }
+  | { readonly kind: "plan"; readonly file: string };
+
+const DEFAULT_INBOUND = "0.0.0.0:15003";
+
+/** More loops than this share nothing but a machine's limits. */
+const WORKERS_MAX = 256;
+
+/**
+ * The configuration that the options ask for. Throws a usage failure for options that contradict.
+ *
+ * @param seed phase of the split sequences: one drawn for each proxy, so that a fleet is unbiased
+ */
+export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfig {
+  if (options.inbound !== undefined && options.app === undefined) {
+    throw usageFailure(
+      "--inbound needs --app",
+      "Add --app HOST:PORT, where the application listens.",
+    );
+  }
+  const sender = parseSender(`${options.namespace}/${options.serviceAccount}`);
+  return {
+    driver: options.driver,
+    workers: parseWhole(options.workers, 1, WORKERS_MAX),
+    outbound: [{ ...parseHostPort(options.outbound), ...sender, seed }],
+    inbound: options.app === undefined ? [] : [{
+      ...parseHostPort(options.inbound ?? DEFAULT_INBOUND),
+      application: parseHostPort(options.app),
+    }],
+    admin: options.admin === "off" ? null : parseHostPort(options.admin),
+    timeouts: {
+      connectMs: parseDurationMs(options.connectTimeout),
+      responseMs: parseDurationMs(options.responseTimeout),
+      requestHeadMs: parseDurationMs(options.requestHeadTimeout),
+      clientIdleMs: parseDurationMs(options.clientIdleTimeout),
+      upstreamIdleMs: parseDurationMs(options.upstreamIdleTimeout),
+      stallMs: parseDurationMs(options.stallTimeout),
+      drainMs: parseDurationMs(options.drainTimeout),
+    },
+    reportRequests: options.accessLog !== "none",
+  };
+}
+
+/** Exactly one of `-f` and `--plan`. */
+export function planOrigin(options: SidecarOptions): PlanOrigin {
+  const { filename, plan } = options;
+  if ((filename === undefined) === (plan === undefined)) {
+    throw usageFailure(
+      "weft proxy takes its routes from -f PATH… or --plan FILE",
+      "Give one of the two.",
+    );
+  }
+  if (plan !== undefined) return { kind: "plan", file: plan };
+  if (filename?.includes("-")) {
+    throw usageFailure("weft proxy follows its files, which standard input is not");
+  }
+  return {
+    kind: "manifests",
+    paths: filename ?? [],
+    recursive: options.recursive,
+    namespace: options.namespace,
+    permissive: !options.enforceAccess,
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * The work of `weft proxy`: start, follow the plan, drain. Knows proxies by their contract only (`proxy/config.ts`) and
+ * plans by their hash.
+ */
+import { formatPosition, formatRef } from "../../base/finding.ts";
+import { createLog, type Log } from "../../base/log.ts";
+import type { Proxy, ProxyConfig, ProxyHooks } from "../../proxy/config.ts";
+import { startProxy } from "../../proxy/proxy.ts";
+import type { Plan } from "../../routing/plan.ts";
+import type { Environment } from "../environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
+import { renderFindings } from "../render/findings.ts";
+import { type Watch, watchPaths } from "../watch.ts";
+import { formatAccess } from "./access_log.ts";
+import { openPlanSource, type PlanReading, type PlanSource } from "./plan_source.ts";
+import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
+
+const SETTLE_MS = 100;
+
+/** Runs until a stop signal. */
+export async function runSidecar(
+  options: SidecarOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  const [seed] = crypto.getRandomValues(new Uint32Array(1));
+  const config = sidecarConfig(options, seed);
+  const source = await openPlanSource(planOrigin(options), environment);
+  const { stderr } = environment;
+  const log = createLog({
+    level: options.logLevel,
+    format: stderr.isTerminal ? "human" : "json",
+    sink: (line) => stderr.line(line),
+    now: Date.now,
+  });
+  const first = await source.read();
+  reportFindings(first, log, environment);
+  if (first.plan === null) throw new CommandFailure(first.problem);
+  const proxy = await start(config, first.plan, hooksFor(options, log, environment));
+  log.info("Proxy started", describe(proxy, first.plan));
+  const watch = followPlan({ source, proxy, log, environment, hash: first.plan.hash });
+  const code = await untilStopped(proxy, log, environment);
+  await watch?.close();
+  return code;
+}
+
+function hooksFor(options: SidecarOptions, log: Log, { stdout }: Environment): ProxyHooks {
+  const { accessLog } = options;
+  const onLog: ProxyHooks["onLog"] = (level, message, fields) => log.write(level, message, fields);
+  if (accessLog === "none") return { onLog };
+  return {
+    onLog,
+    onRequest: (record) => stdout.line(formatAccess(accessLog, record, Date.now())),
+  };
+}
+
+/** Where the system refuses (a port in use, an address that is not here), one line says so. */
+async function start(config: ProxyConfig, plan: Plan, hooks: ProxyHooks): Promise<Proxy> {
+  try {
+    return await startProxy(config, plan, hooks);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name === "AssertionError") throw error;
+    throw new CommandFailure(`Cannot start the proxy: ${error.message.split("\n")[0]}`);
+  }
+}
+
+function describe(proxy: Proxy, plan: Plan) {
+  const [outbound] = proxy.outbound;
+  const [inbound] = proxy.inbound;
+  return {
+    driver: proxy.driver,
+    outbound: placeOf(outbound),
+    ...(inbound === undefined ? {} : { inbound: placeOf(inbound) }),
+    ...(proxy.admin === null ? {} : { admin: placeOf(proxy.admin) }),
+    plan: plan.hash.slice(0, 12),
+    services: plan.services.length,
+  };
+}
+
+function placeOf({ address, port }: { address: string; port: number }): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Reads the plan again whenever its files change. What cannot be served leaves the last good plan in place. */
+function followPlan(
+  given: { source: PlanSource; proxy: Proxy; log: Log; environment: Environment; hash: string },
+): Watch | undefined {
+  const { source, proxy, log, environment } = given;
+  let hash = given.hash;
+  const onChange = async () => {
+    const reading = await source.read();
+    if (reading.plan?.hash === hash) return;
+    reportFindings(reading, log, environment);
+    if (reading.plan === null) {
+      log.warn("Plan kept", { reason: reading.problem, plan: hash.slice(0, 12) });
+      return;
+    }
+    try {
+      await proxy.apply(reading.plan);
+      hash = reading.plan.hash;
+      log.info("Plan applied", { plan: hash.slice(0, 12), services: reading.plan.services.length });
+    } catch (error) {
+      log.error("Plan refused", { reason: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  try {
+    const { paths, recursive } = source;
+    return watchPaths({ paths, recursive, settleMs: SETTLE_MS, onChange });
+  } catch (error) {
+    // No more watches to be had, or none on this file system: the proxy serves all the same.
+    log.warn("Changes of the plan are not followed", {
+      reason: error instanceof Error ? error.message : String(error),
+    });
+    return undefined;
+  }
+}
+
+/** First signal: drain, then 0. Second: at once, and not 0, because requests were cut. */
+async function untilStopped(proxy: Proxy, log: Log, environment: Environment): Promise<ExitCode> {
+  const first = Promise.withResolvers<string>();
+  const second = Promise.withResolvers<string>();
+  let signals = 0;
+  const stopListening = environment.onStopSignal((signal) => {
+    (signals++ === 0 ? first : second).resolve(signal);
+  });
+  log.info("Draining", { signal: await first.promise });
+  const drained = proxy.drain().then(() => EXIT.ok);
+  const cut = second.promise.then(async () => {
+    await proxy.stop();
+    return EXIT.failed;
+  });
+  const code = await Promise.race([drained, cut]);
+  stopListening();
+  log.info("Stopped");
+  return code;
+}
+
+/** For a person as everywhere; for a collector of logs as events. */
+function reportFindings(reading: PlanReading, log: Log, { stderr }: Environment): void {
+  if (stderr.isTerminal) {
+    stderr.write(renderFindings(stderr, reading.findings));
+    return;
+  }
+  const levels = { error: "error", warning: "warn", info: "info" } as const;
+  for (const { severity, code, message, hint, position, resource } of reading.findings) {
+    log.write(levels[severity], "Finding", {
+      code,
+      text: message,
+      hint,
+      ...(position === undefined ? {} : { position: formatPosition(position) }),
+      ...(resource === undefined ? {} : { resource: formatRef(resource) }),
+    });
+  }
+}

@@ -1,0 +1,65 @@
+// Tests of values.ts: what each kind of value takes, and that what it refuses ends in a usage failure.
+import assert from "node:assert/strict";
+import { CommandFailure, EXIT } from "./exit.ts";
+import {
+  parseDurationMs,
+  parseHeader,
+  parseHostPort,
+  parseRequestLine,
+  parseSender,
+  parseWhole,
+} from "./values.ts";
+
+function refuses(parse: (text: string) => unknown, texts: string[]): void {
+  for (const text of texts) {
+    assert.throws(
+      () => parse(text),
+      (error) => error instanceof CommandFailure && error.exitCode === EXIT.usage,
+      `"${text}" was taken`,
+    );
+  }
+}
+
+Deno.test("parseDurationMs takes units and refuses what a timer cannot hold", () => {
+  assert.deepEqual(["250ms", "30s", "1.5m", "2h"].map(parseDurationMs), [
+    250,
+    30_000,
+    90_000,
+    7_200_000,
+  ]);
+  refuses(parseDurationMs, ["", "30", "0s", "-1s", "1d", "0.1ms", "1e3s", "1000h", " 1s"]);
+});
+
+Deno.test("parseHostPort takes addresses, localhost and every address", () => {
+  assert.deepEqual(parseHostPort("127.0.0.1:15001"), { address: "127.0.0.1", port: 15001 });
+  assert.deepEqual(parseHostPort("[::1]:80"), { address: "::1", port: 80 });
+  assert.deepEqual(parseHostPort("LOCALHOST:0"), { address: "127.0.0.1", port: 0 });
+  assert.deepEqual(parseHostPort(":15003"), { address: "0.0.0.0", port: 15003 });
+  refuses(parseHostPort, ["", "15001", "a:b", "127.0.0.1:65536", "::1:80", "[x]:1", "a:1:2"]);
+});
+
+Deno.test("parseHeader splits at the first colon and refuses what could forge a header", () => {
+  assert.deepEqual(parseHeader("User-Agent:  a: b "), ["User-Agent", "a: b"]);
+  assert.deepEqual(parseHeader("x-empty:"), ["x-empty", ""]);
+  refuses(parseHeader, ["", "novalue", ": x", "a b: c", "a: b\r\nc: d"]);
+});
+
+Deno.test("parseSender: a namespace alone has the service account that Kubernetes gives", () => {
+  assert.deepEqual(parseSender("curl"), { namespace: "curl", identity: "curl/default" });
+  assert.deepEqual(parseSender("app/web"), { namespace: "app", identity: "app/web" });
+  refuses(parseSender, ["", "App", "a/b/c", "a/", "/b"]);
+});
+
+Deno.test("parseRequestLine adds a missing http://, as curl does", () => {
+  assert.deepEqual(parseRequestLine("GET", "web.app:80/x?y"), {
+    method: "GET",
+    url: "http://web.app:80/x?y",
+  });
+  assert.throws(() => parseRequestLine("G T", "http://a/"), CommandFailure);
+  refuses((url) => parseRequestLine("GET", url), ["", "http://", "/path", "ftp://a/", "a b"]);
+});
+
+Deno.test("parseWhole keeps to its bounds", () => {
+  assert.equal(parseWhole("20", 1, 20), 20);
+  refuses((text) => parseWhole(text, 1, 20), ["", "0", "21", "1.5", "-1", "1e1", "x"]);
+});
