@@ -1,10 +1,30 @@
-/** `weft explain`. */
-import { CommandFailure } from "../exit.ts";
+/** `weft explain`: where one request goes, and why. */
 import type { CommandContext, Program } from "../program.ts";
+import { collect } from "../values.ts";
 
-export function register(program: Program, _context: CommandContext): void {
+export function register(program: Program, context: CommandContext): void {
   program.command("explain")
-    .action(() => {
-      throw new CommandFailure("Not built yet");
+    .summary("explain where a request goes, rule by rule")
+    .description(
+      "Explains one request: host, service, port, every rule in match order with the first condition that failed, the " +
+        "rule that won and where it is written, the backends and whose turn it is.\n\n" +
+        "Reads manifests (-f), or asks a running sidecar or local mesh (--admin).",
+    )
+    .usage("(-f PATH… | --admin HOST:PORT) [options] METHOD URL")
+    .argument("[request...]", "METHOD URL, for example: GET http://httpbin.httpbin:8080/test")
+    .option("-f, --filename <path...>", "manifests: files, directories, or - for stdin", [])
+    .option("-R, --recursive", "go into the directories of a directory", false)
+    .option("-n, --namespace <name>", "namespace of resources that name none", "default")
+    .option("--admin <address>", "admin address of a running proxy")
+    .option("-H, --header <header>", "header of the request, 'Name: value' (repeat)", collect, [])
+    .option("--from <sender>", "with -f: who sends it, NAMESPACE[/SERVICEACCOUNT]")
+    .option("--enforce-access", "with -f: enforce traffic targets (permissive mode off)", false)
+    .addOption(
+      program.createOption("-o, --output <format>", "text or json")
+        .choices(["text", "json"] as const).default("text" as const),
+    )
+    .action(async (words, options) => {
+      const { explainRequest } = await import("../explain/explain_request.ts");
+      context.exitCode = await explainRequest(words, options, context.environment);
     });
 }

@@ -1,0 +1,44 @@
+/** Asks the admin address of a running proxy where a request would go. */
+import { CommandFailure } from "../exit.ts";
+import { type HostPort, parseHostPort, type RequestLine } from "../values.ts";
+
+const ANSWER_MS = 5_000;
+
+/** The proxy's explanation, as it came. Throws a failure where nobody answers, or something else than a proxy does. */
+export async function askAdmin(
+  admin: string,
+  request: RequestLine,
+  headers: readonly string[],
+): Promise<unknown> {
+  const query = new URLSearchParams({ method: request.method, url: request.url });
+  for (const header of headers) query.append("header", header);
+  const url = `http://${authorityOf(parseHostPort(admin))}/explain?${query}`;
+  let answer: Response;
+  let text: string;
+  try {
+    answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+    text = await answer.text();
+  } catch (error) {
+    const isSilent = error instanceof DOMException && error.name === "TimeoutError";
+    throw new CommandFailure(
+      `No answer from a proxy at ${admin}${isSilent ? ` within ${ANSWER_MS / 1_000} s` : ""}`,
+      { hint: "Give the address that it prints at its start as `admin`." },
+    );
+  }
+  if (!answer.ok) {
+    throw new CommandFailure(`The proxy at ${admin} answered ${answer.status}: ${firstLine(text)}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CommandFailure(`What answered at ${admin} is not a Weft proxy`);
+  }
+}
+
+function authorityOf({ address, port }: HostPort): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0].slice(0, 200) || "nothing";
+}
