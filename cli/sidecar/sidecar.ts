@@ -10,12 +10,10 @@ import type { Plan } from "../../routing/plan.ts";
 import type { Environment } from "../environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
 import { renderFindings } from "../render/findings.ts";
-import { type Watch, watchPaths } from "../watch.ts";
+import { watchPaths } from "../local/watch.ts";
 import { formatAccess } from "./access_log.ts";
 import { openPlanSource, type PlanReading, type PlanSource } from "./plan_source.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
-
-const SETTLE_MS = 100;
 
 /** Runs until a stop signal. */
 export async function runSidecar(
@@ -37,9 +35,9 @@ export async function runSidecar(
   if (first.plan === null) throw new CommandFailure(first.problem);
   const proxy = await start(config, first.plan, hooksFor(options, log, environment));
   log.info("Proxy started", describe(proxy, first.plan));
-  const watch = followPlan({ source, proxy, log, environment, hash: first.plan.hash });
+  const stopFollowing = followPlan({ source, proxy, log, environment, hash: first.plan.hash });
   const code = await untilStopped(proxy, log, environment);
-  await watch?.close();
+  await stopFollowing();
   return code;
 }
 
@@ -83,7 +81,7 @@ function placeOf({ address, port }: { address: string; port: number }): string {
 /** Reads the plan again whenever its files change. What cannot be served leaves the last good plan in place. */
 function followPlan(
   given: { source: PlanSource; proxy: Proxy; log: Log; environment: Environment; hash: string },
-): Watch | undefined {
+): () => Promise<void> {
   const { source, proxy, log, environment } = given;
   let hash = given.hash;
   const onChange = async () => {
@@ -99,19 +97,29 @@ function followPlan(
       hash = reading.plan.hash;
       log.info("Plan applied", { plan: hash.slice(0, 12), services: reading.plan.services.length });
     } catch (error) {
-      log.error("Plan refused", { reason: error instanceof Error ? error.message : String(error) });
+      log.error("Plan refused", { reason: messageOf(error) });
     }
   };
+  // One reading after another: a slow one must not be overtaken and then undo the newer one.
+  let running = Promise.resolve();
   try {
-    const { paths, recursive } = source;
-    return watchPaths({ paths, recursive, settleMs: SETTLE_MS, onChange });
+    const watch = watchPaths(source.paths, {
+      recursive: source.recursive,
+      onChange: () => void (running = running.then(onChange)),
+    });
+    return () => {
+      watch.stop();
+      return running;
+    };
   } catch (error) {
     // No more watches to be had, or none on this file system: the proxy serves all the same.
-    log.warn("Changes of the plan are not followed", {
-      reason: error instanceof Error ? error.message : String(error),
-    });
-    return undefined;
+    log.warn("Changes of the plan are not followed", { reason: messageOf(error) });
+    return () => running;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** First signal: drain, then 0. Second: at once, and not 0, because requests were cut. */
