@@ -3,7 +3,7 @@
  * so that what is left needs no check per request but the traffic targets' HTTP rules.
  */
 import { MatchIndex } from "../match/match_index.ts";
-import { PatternError } from "../match/pattern_parse.ts";
+import { PatternError } from "../match/pattern_syntax.ts";
 import { PLAN_VERSION } from "../plan.ts";
 import type { Plan, PlanBackend, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";

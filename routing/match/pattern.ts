@@ -1,0 +1,138 @@
+/**
+ * Pattern: one path or header pattern on its own, for those who check, order and compare rules. Matching many
+ * patterns at once is `match_index.ts`'s.
+ */
+import { Automaton } from "./automaton.ts";
+import { parsePattern } from "./pattern_parse.ts";
+import { compileProgram } from "./pattern_program.ts";
+import type { ProgramMode } from "./pattern_program.ts";
+import { fixedCharacters, PatternError } from "./pattern_syntax.ts";
+import type { PatternErrorCode, PatternNode } from "./pattern_syntax.ts";
+import { comparePathLanguages, isEveryPath, isNoPath, literalPrefix } from "./pattern_language.ts";
+import type { Subsumption } from "./pattern_language.ts";
+
+export { PatternError } from "./pattern_syntax.ts";
+export type { PatternErrorCode } from "./pattern_syntax.ts";
+export type { Subsumption } from "./pattern_language.ts";
+
+export type PatternCheck =
+  | { readonly ok: true }
+  | {
+    readonly ok: false;
+    readonly code: PatternErrorCode;
+    /** UTF-16 code units from the start of the pattern. */
+    readonly offset: number;
+    readonly message: string;
+  };
+
+/** How specific a path pattern is; compare with {@link compareSpecificity}. */
+export interface Specificity {
+  /** Every path matches. */
+  readonly isCatchAll: boolean;
+  /** The least number of characters that every match has and that the pattern fixes. */
+  readonly fixed: number;
+  /** UTF-16 code units of the pattern's text. */
+  readonly length: number;
+}
+
+/** A path pattern, parsed once; comparing many with each other goes through this. */
+export class PathPattern {
+  readonly text: string;
+  readonly #node: PatternNode;
+  #automaton: Automaton | null = null;
+  #isCatchAll: boolean | null = null;
+  readonly #prefix: string;
+
+  /** @throws {PatternError} where the pattern is not accepted */
+  constructor(text: string) {
+    this.text = text;
+    this.#node = parsePattern(text);
+    this.#prefix = literalPrefix(this.#node);
+  }
+
+  /** True where the path, given as bytes, starts with a match. */
+  matches(path: Uint8Array): boolean {
+    const automaton = this.#machine();
+    return automaton.accepts(automaton.scan(path, 0, path.length), 0);
+  }
+
+  /** True where every path does. A path is `/` and then any bytes that a request line can hold but `?`. */
+  isCatchAll(): boolean {
+    this.#isCatchAll ??= isEveryPath(this.#machine());
+    return this.#isCatchAll;
+  }
+
+  /** True where no path does: `test`, which lacks the `/` that every path starts with. */
+  isNever(): boolean {
+    return isNoPath(this.#machine());
+  }
+
+  specificity(): Specificity {
+    return {
+      isCatchAll: this.isCatchAll(),
+      fixed: fixedCharacters(this.#node),
+      length: this.text.length,
+    };
+  }
+
+  /** Whether `other` matches every path that this one matches. */
+  isSubsumedBy(other: PathPattern): Subsumption {
+    // Most pairs of a large rule set differ within their literal prefixes: then no path matches both.
+    const isApart = this.#prefix.startsWith("/") &&
+      !this.#prefix.startsWith(other.#prefix) && !other.#prefix.startsWith(this.#prefix);
+    if (isApart) return { answer: "no", witness: null };
+    return comparePathLanguages(this.#machine(), other.#machine());
+  }
+
+  #machine(): Automaton {
+    this.#automaton ??= new Automaton(compileProgram([this.#node], "anchored"));
+    return this.#automaton;
+  }
+}
+
+/** Says whether Weft accepts a pattern, and if not where and why. */
+export function checkPattern(text: string): PatternCheck {
+  try {
+    parsePattern(text);
+    return { ok: true };
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    return { ok: false, code: error.code, offset: error.offset, message: error.message };
+  }
+}
+
+/** @throws {PatternError} where the pattern is not accepted */
+export function specificity(text: string): Specificity {
+  return new PathPattern(text).specificity();
+}
+
+/** Negative where `some` is more specific than `other` and so comes first; 0 where neither is. */
+export function compareSpecificity(some: Specificity, other: Specificity): number {
+  if (some.isCatchAll !== other.isCatchAll) return some.isCatchAll ? 1 : -1;
+  return other.fixed - some.fixed || other.length - some.length;
+}
+
+/**
+ * True where every path matches: `.*`, `/`, `^`, `(.*)` and so on.
+ * @throws {PatternError} where the pattern is not accepted
+ */
+export function isCatchAll(text: string): boolean {
+  return new PathPattern(text).isCatchAll();
+}
+
+/**
+ * Whether every path that `some` matches `other` matches too.
+ * @throws {PatternError} where a pattern is not accepted
+ */
+export function isSubsumedBy(some: string, other: string): Subsumption {
+  return new PathPattern(some).isSubsumedBy(new PathPattern(other));
+}
+
+/**
+ * A test for one pattern alone, independent of every other: what `explain` checks `decide` against.
+ * @throws {PatternError} where the pattern is not accepted
+ */
+export function patternTest(text: string, mode: ProgramMode): (bytes: Uint8Array) => boolean {
+  const automaton = new Automaton(compileProgram([parsePattern(text)], mode));
+  return (bytes) => automaton.accepts(automaton.scan(bytes, 0, bytes.length), 0);
+}
