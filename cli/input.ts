@@ -37,11 +37,10 @@ export async function compileInput(
   options: InputOptions,
   environment: Environment,
 ): Promise<CompiledInput> {
-  const readsStdin = options.paths.includes("-");
   const loaded = await loadPaths(options.paths, {
     defaultNamespace: options.namespace,
     recursive: options.recursive,
-    ...(readsStdin ? { stdin: await environment.readStdin() } : {}),
+    stdin: () => environment.readStdin(),
   });
   const snapshot = expandWorkloads(loaded.snapshot, options.addressOf);
   const { plan, findings } = compile(snapshot, { permissive: options.permissive });

@@ -13,6 +13,13 @@ const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+const SIZE_UNITS_BYTES: Readonly<Record<string, number>> = {
+  "": 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
+
 /** Adds one more value of an option that may be given several times. */
 export function collect(value: string, previous: readonly string[]): readonly string[] {
   return [...previous, value];
@@ -29,6 +36,16 @@ export function parseDurationMs(text: string): number {
     throw usageFailure(`"${text}" is not a duration`, "Write it like 250ms, 30s, 5m or 1h.");
   }
   return durationMs;
+}
+
+/** `none` to no bound; `500`, `64KiB`, `10MiB`, `1GiB` to bytes. */
+export function parseByteLimit(text: string): number {
+  if (text === "none") return Infinity;
+  const parts = /^(\d{1,9})(KiB|MiB|GiB)?$/.exec(text);
+  if (parts === null) {
+    throw usageFailure(`"${text}" is not a size`, "Write it like 64KiB, 10MiB or none.");
+  }
+  return Number(parts[1]) * SIZE_UNITS_BYTES[parts[2] ?? ""];
 }
 
 /** A whole number from `least` to `most`. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { CommandFailure, EXIT } from "./exit.ts";
 import {
+  parseByteLimit,
   parseDurationMs,
   parseHeader,
   parseHostPort,
@@ -28,6 +29,17 @@ Deno.test("parseDurationMs takes units and refuses what a timer cannot hold", ()
     7_200_000,
   ]);
   refuses(parseDurationMs, ["", "30", "0s", "-1s", "1d", "0.1ms", "1e3s", "1000h", " 1s"]);
+});
+
+Deno.test("parseByteLimit takes binary units and none", () => {
+  assert.deepEqual(["0", "500", "64KiB", "10MiB", "none"].map(parseByteLimit), [
+    0,
+    500,
+    65_536,
+    10_485_760,
+    Infinity,
+  ]);
+  refuses(parseByteLimit, ["", "1MB", "-1", "1.5MiB", "10000000000", "NONE"]);
 });
 
 Deno.test("parseHostPort takes addresses, localhost and every address", () => {

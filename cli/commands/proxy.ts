@@ -52,6 +52,7 @@ export function register(program: Program, context: CommandContext): void {
       "endpoint connection without request",
       span("upstreamIdleMs"),
     )
+    .option("--body-limit <size>", "largest request body, like 10MiB; 413 above it", "none")
     .option("--stall-timeout <time>", "body or tunnel without a byte", span("stallMs"))
     .option("--drain-timeout <time>", "for requests under way at the end", span("drainMs"))
     .action(async (_options, command) => {

@@ -2,7 +2,13 @@
 import type { LogLevel } from "../../base/log.ts";
 import type { DriverChoice, ProxyConfig } from "../../proxy/config.ts";
 import { usageFailure } from "../exit.ts";
-import { parseDurationMs, parseHostPort, parseSender, parseWhole } from "../values.ts";
+import {
+  parseByteLimit,
+  parseDurationMs,
+  parseHostPort,
+  parseSender,
+  parseWhole,
+} from "../values.ts";
 
 /** As commander parses them. */
 export interface SidecarOptions {
@@ -20,6 +26,7 @@ export interface SidecarOptions {
   readonly workers: string;
   readonly accessLog: AccessLogFormat;
   readonly logLevel: LogLevel;
+  readonly bodyLimit: string;
   readonly connectTimeout: string;
   readonly responseTimeout: string;
   readonly requestHeadTimeout: string;
@@ -78,6 +85,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       stallMs: parseDurationMs(options.stallTimeout),
       drainMs: parseDurationMs(options.drainTimeout),
     },
+    bodyBytesMax: parseByteLimit(options.bodyLimit),
     reportRequests: options.accessLog !== "none",
   };
 }
