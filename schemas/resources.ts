@@ -120,6 +120,8 @@ export interface Workload {
   readonly template: PodTemplate;
   /** StatefulSet only: the governing headless Service. */
   readonly serviceName: string | undefined;
+  /** The workload that made it, where known: the Deployment of a ReplicaSet. */
+  readonly owner?: { readonly kind: string; readonly name: string } | undefined;
 }
 
 export interface SplitBackend {
@@ -141,7 +143,10 @@ export interface TrafficSplit {
   /** The root Service as written: `web`, `web.app`, `web.app.svc.cluster.local`. */
   readonly service: string;
   readonly backends: readonly SplitBackend[];
-  /** Undefined: the split has no `matches` field, or an empty one. */
+  /**
+   * Undefined: the split has no `matches` field, or an empty one. An empty list: it has, and none of its items
+   * could be read; the split then matches nothing.
+   */
   readonly matches:
     | readonly { readonly kind: string; readonly name: string; readonly at: FieldPath }[]
     | undefined;
@@ -188,7 +193,7 @@ export interface TargetSubject {
 export interface TargetRule {
   readonly kind: string;
   readonly name: string;
-  /** Names of matches of the group; undefined: all of them. */
+  /** Names of matches of the group; undefined: all of them; an empty list: none could be read. */
   readonly matches: readonly string[] | undefined;
   readonly at: FieldPath;
 }

@@ -1,0 +1,93 @@
+/**
+ * Pod (core v1) and the pod templates of workloads: the fields that routing and the local mesh read.
+ */
+import type { Field } from "../fields.ts";
+import type { SourceObject } from "../object.ts";
+import type { Container, ContainerPort, Pod, PodTemplate } from "../resources.ts";
+import { readProtocol } from "./service.ts";
+
+const CONTAINER_PORT_FIELDS = ["containerPort", "hostIP", "hostPort", "name", "protocol"];
+
+/** Reads a Pod. */
+export function readPod(object: SourceObject): Pod {
+  const { root, meta } = object;
+  return {
+    meta,
+    template: readPodSpec(root.at("spec"), meta.labels, meta.annotations),
+    ips: readIps(root.at("status")),
+    ready: isReady(root),
+    owner: readOwner(root.at("metadata")),
+  };
+}
+
+/** Reads a pod template (`spec.template` of a workload). */
+export function readPodTemplate(field: Field): PodTemplate {
+  const metadata = field.at("metadata");
+  return readPodSpec(
+    field.at("spec"),
+    metadata.at("labels").stringMap(),
+    metadata.at("annotations").stringMap(),
+  );
+}
+
+/** The controller among `ownerReferences`, else the first of them. */
+export function readOwner(metadata: Field): { kind: string; name: string } | undefined {
+  const references = metadata.at("ownerReferences").objects();
+  const controller = references.find((reference) => reference.at("controller").value === true);
+  const reference = controller ?? references[0];
+  const kind = reference?.at("kind").string();
+  const name = reference?.at("name").string();
+  return kind === undefined || name === undefined ? undefined : { kind, name };
+}
+
+function readPodSpec(
+  spec: Field,
+  labels: Readonly<Record<string, string>>,
+  annotations: Readonly<Record<string, string>>,
+): PodTemplate {
+  return {
+    labels,
+    annotations,
+    // `serviceAccount` is the older name of the same field.
+    serviceAccount: spec.at("serviceAccountName").string() ||
+      spec.at("serviceAccount").string() || "default",
+    containers: spec.at("containers").objects().map(readContainer),
+    hostname: spec.at("hostname").string(),
+    subdomain: spec.at("subdomain").string(),
+  };
+}
+
+function readContainer(field: Field): Container {
+  return {
+    name: field.at("name").requiredString() ?? "",
+    image: field.at("image").string() ?? "",
+    command: [...field.at("command").strings(), ...field.at("args").strings()],
+    ports: field.at("ports").objects().flatMap((port) => readContainerPort(port) ?? []),
+  };
+}
+
+function readContainerPort(field: Field): ContainerPort | undefined {
+  field.checkSlips(CONTAINER_PORT_FIELDS);
+  const number = field.at("containerPort");
+  const containerPort = number.port();
+  if (!number.isPresent) number.reportMissing();
+  if (containerPort === undefined) return undefined;
+  return { name: field.at("name").string() ?? "", containerPort, protocol: readProtocol(field) };
+}
+
+function readIps(status: Field): readonly string[] {
+  const ips = status.at("podIPs").objects().flatMap((item) => item.at("ip").string() ?? []);
+  const ip = status.at("podIP").string();
+  return ips.length > 0 || !ip ? ips : [ip];
+}
+
+/** As an endpoints controller sees it; a manifest, which has no status, counts as ready. */
+function isReady(root: Field): boolean {
+  if (root.at("metadata").at("deletionTimestamp").isPresent) return false;
+  const status = root.at("status");
+  const conditions = status.at("conditions").objects();
+  const ready = conditions.find((condition) => condition.at("type").value === "Ready");
+  if (ready !== undefined) return ready.at("status").value === "True";
+  const phase = status.at("phase").string() ?? "Running";
+  return phase === "Running";
+}

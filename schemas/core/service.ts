@@ -1,0 +1,83 @@
+/**
+ * Service (core v1): the fields that routing reads.
+ */
+import type { Field } from "../fields.ts";
+import type { SourceObject } from "../object.ts";
+import type { Service, ServicePort } from "../resources.ts";
+
+const SPEC_FIELDS = [
+  "allocateLoadBalancerNodePorts",
+  "clusterIP",
+  "clusterIPs",
+  "externalIPs",
+  "externalName",
+  "externalTrafficPolicy",
+  "healthCheckNodePort",
+  "internalTrafficPolicy",
+  "ipFamilies",
+  "ipFamilyPolicy",
+  "loadBalancerClass",
+  "loadBalancerIP",
+  "loadBalancerSourceRanges",
+  "ports",
+  "publishNotReadyAddresses",
+  "selector",
+  "sessionAffinity",
+  "sessionAffinityConfig",
+  "trafficDistribution",
+  "type",
+];
+const PORT_FIELDS = ["appProtocol", "name", "nodePort", "port", "protocol", "targetPort"];
+
+/** Reads a Service; a bad port loses itself. */
+export function readService(object: SourceObject): Service {
+  const spec = object.root.at("spec");
+  spec.checkSlips(SPEC_FIELDS);
+  const selector = spec.at("selector");
+  const clusterIp = spec.at("clusterIP").string() ?? "";
+  const clusterIps = spec.at("clusterIPs").strings();
+  return {
+    meta: object.meta,
+    selector: selector.isPresent ? selector.stringMap() : undefined,
+    ports: spec.at("ports").objects().flatMap((port) => readPort(port) ?? []),
+    clusterIps: (clusterIps.length > 0 ? clusterIps : [clusterIp])
+      .filter((address) => address !== "" && address !== "None"),
+    headless: clusterIp === "None" || clusterIps[0] === "None",
+    publishNotReadyAddresses: spec.at("publishNotReadyAddresses").boolean() ?? false,
+  };
+}
+
+function readPort(field: Field): ServicePort | undefined {
+  field.checkSlips(PORT_FIELDS);
+  const number = field.at("port");
+  const port = number.port();
+  if (!number.isPresent) number.reportMissing();
+  if (port === undefined) return undefined;
+  const target = field.at("targetPort");
+  const targetPort = typeof target.value === "string" ? readPortName(target) : target.port();
+  if (target.isPresent && targetPort === undefined) return undefined;
+  return {
+    name: field.at("name").string() ?? "",
+    port,
+    targetPort: targetPort ?? port,
+    protocol: readProtocol(field),
+    appProtocol: field.at("appProtocol").string(),
+    at: field.path,
+  };
+}
+
+/** The name of a container port: Kubernetes wants a letter in it, so that it cannot be taken for a number. */
+function readPortName(field: Field): string | undefined {
+  const name = String(field.value);
+  if (/[a-z]/.test(name)) return name;
+  const hint = /^\d+$/.test(name)
+    ? `Write ${name} without quotes`
+    : "Write the name of a container port";
+  field.report(`Text "${name}" is not the name of a port`, hint);
+  return undefined;
+}
+
+/** `TCP` where there is none. */
+export function readProtocol(field: Field): string {
+  return field.at("protocol").string() || "TCP";
+}

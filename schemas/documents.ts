@@ -1,0 +1,85 @@
+/**
+ * Text of one file to its documents: cuts it where kubectl cuts it, so that a broken document loses only
+ * itself, and hands each piece to the YAML or the JSON reader. Knows nothing of Kubernetes.
+ */
+import { DocumentError, type MarkedValue, type SourceDocument } from "./document.ts";
+import { readJson } from "./json.ts";
+import { SourceOrigin, type SourceText } from "./positions.ts";
+import { readYaml } from "./yaml.ts";
+
+/** Reads every document of a file; those without content are left out. `onError` gets one error a broken document. */
+export function readDocuments(
+  source: SourceText,
+  onError: (error: DocumentError) => void,
+): SourceDocument[] {
+  const documents: SourceDocument[] = [];
+  for (const [start, end] of cutDocuments(source.text)) {
+    for (const { value, mark } of readPiece(source.text, start, end, onError)) {
+      if (value === null || value === undefined) continue;
+      documents.push({ value, origin: new SourceOrigin(source, mark) });
+    }
+  }
+  return documents;
+}
+
+function readPiece(
+  text: string,
+  start: number,
+  end: number,
+  onError: (error: DocumentError) => void,
+): readonly MarkedValue[] {
+  try {
+    const control = findControlCharacter(text, start, end);
+    if (control !== undefined) throw control;
+    return readJson(text, start, end) ?? readYaml(text, start, end, onError);
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error;
+    onError(error);
+    return [];
+  }
+}
+
+/** What YAML 1.2 section 5.1 does not allow in a stream, and JSON neither. */
+// deno-lint-ignore no-control-regex -- finding them is the point
+const CONTROL_CHARACTER = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
+
+function findControlCharacter(text: string, start: number, end: number): DocumentError | undefined {
+  CONTROL_CHARACTER.lastIndex = start;
+  const found = CONTROL_CHARACTER.exec(text);
+  if (found === null || found.index >= end) return undefined;
+  const code = found[0].charCodeAt(0).toString(16).padStart(4, "0").toUpperCase();
+  return new DocumentError(
+    "yaml-syntax",
+    found.index,
+    `Control character U+${code} is not allowed`,
+    "Remove it, or write it as an escape in a quoted string",
+  );
+}
+
+/**
+ * The start and end of each piece between lines that hold only `---` (and a comment), which is how kubectl cuts
+ * a stream before it parses any of it. Directives (`%YAML 1.1`) stay with the document after them.
+ */
+function* cutDocuments(text: string): Generator<readonly [number, number]> {
+  let start = 0;
+  let lineStart = 0;
+  let hasDirective = false;
+  let hasContent = false;
+  while (lineStart < text.length) {
+    const newline = text.indexOf("\n", lineStart);
+    const lineEnd = newline < 0 ? text.length : newline;
+    const line = text.slice(lineStart, lineEnd);
+    if (/^---[ \t]*(#.*)?\r?$/.test(line) && !(hasDirective && !hasContent)) {
+      yield [start, lineStart];
+      start = lineEnd;
+      hasDirective = false;
+      hasContent = false;
+    } else if (line.startsWith("%") && !hasContent) {
+      hasDirective = true;
+    } else if (!hasContent && !/^\s*(#|$)/.test(line)) {
+      hasContent = true;
+    }
+    lineStart = lineEnd + 1;
+  }
+  yield [start, text.length];
+}

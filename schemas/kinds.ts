@@ -1,0 +1,124 @@
+/**
+ * The one list of kinds that Weft reads: group, versions, scope, and which reader fills which list of the
+ * Snapshot. A new kind is a row here, a reader, and a list in `resources.ts`.
+ */
+import { readEndpoints, readEndpointSlice } from "./core/endpoints.ts";
+import { readPod } from "./core/pod.ts";
+import { readService } from "./core/service.ts";
+import { workloadReader } from "./core/workload.ts";
+import type { SourceObject } from "./object.ts";
+import type { Snapshot } from "./resources.ts";
+import { readHttpRouteGroup } from "./smi/http_route_group.ts";
+import { readTcpRoute } from "./smi/tcp_route.ts";
+import { readTrafficSplit } from "./smi/traffic_split.ts";
+import { readTrafficTarget } from "./smi/traffic_target.ts";
+
+/** A Snapshot in the making. */
+export type SnapshotLists = { [List in keyof Snapshot]: Snapshot[List][number][] };
+
+export interface Kind {
+  readonly kind: string;
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly versions: readonly string[];
+  readonly isNamespaced: boolean;
+  /** SMI kinds have a schema, that of our own CRDs. */
+  readonly hasSchema: boolean;
+  /** Reads one object and adds what it makes to the lists. */
+  readInto(object: SourceObject, lists: SnapshotLists): void;
+}
+
+type Resource<List extends keyof Snapshot> = Snapshot[List][number];
+
+function row<List extends keyof Snapshot>(
+  identity: { kind: string; group: string; versions: readonly string[]; isNamespaced?: boolean },
+  list: List,
+  read: (object: SourceObject) => Resource<List> | readonly Resource<List>[] | undefined,
+): Kind {
+  return {
+    isNamespaced: true,
+    hasSchema: identity.group.endsWith(".smi-spec.io"),
+    ...identity,
+    readInto(object, lists) {
+      const resources: Resource<List>[] = lists[list];
+      const made = read(object);
+      if (isList(made)) resources.push(...made);
+      else if (made !== undefined) resources.push(made);
+    },
+  };
+}
+
+function isList<Item>(made: Item | readonly Item[] | undefined): made is readonly Item[] {
+  return Array.isArray(made);
+}
+
+const V1 = ["v1"];
+const SPLIT = "split.smi-spec.io";
+const SPECS = "specs.smi-spec.io";
+const ACCESS = "access.smi-spec.io";
+const UP_TO_3 = ["v1alpha1", "v1alpha2", "v1alpha3"];
+const UP_TO_4 = [...UP_TO_3, "v1alpha4"];
+
+const onlyMeta = ({ meta }: SourceObject) => ({ meta });
+
+export const KINDS: readonly Kind[] = [
+  row({ kind: "Namespace", group: "", versions: V1, isNamespaced: false }, "namespaces", onlyMeta),
+  row({ kind: "ServiceAccount", group: "", versions: V1 }, "serviceAccounts", onlyMeta),
+  row({ kind: "Service", group: "", versions: V1 }, "services", readService),
+  row({ kind: "Endpoints", group: "", versions: V1 }, "endpointSlices", readEndpoints),
+  row(
+    { kind: "EndpointSlice", group: "discovery.k8s.io", versions: V1 },
+    "endpointSlices",
+    readEndpointSlice,
+  ),
+  row({ kind: "Pod", group: "", versions: V1 }, "pods", readPod),
+  row(
+    { kind: "Deployment", group: "apps", versions: V1 },
+    "workloads",
+    workloadReader("Deployment"),
+  ),
+  row(
+    { kind: "ReplicaSet", group: "apps", versions: V1 },
+    "workloads",
+    workloadReader("ReplicaSet"),
+  ),
+  row(
+    { kind: "StatefulSet", group: "apps", versions: V1 },
+    "workloads",
+    workloadReader("StatefulSet"),
+  ),
+  row({ kind: "DaemonSet", group: "apps", versions: V1 }, "workloads", workloadReader("DaemonSet")),
+  row({ kind: "Job", group: "batch", versions: V1 }, "workloads", workloadReader("Job")),
+  row(
+    { kind: "TrafficSplit", group: SPLIT, versions: UP_TO_4 },
+    "trafficSplits",
+    readTrafficSplit,
+  ),
+  row(
+    { kind: "HTTPRouteGroup", group: SPECS, versions: UP_TO_4 },
+    "httpRouteGroups",
+    readHttpRouteGroup,
+  ),
+  row({ kind: "TCPRoute", group: SPECS, versions: UP_TO_4 }, "tcpRoutes", readTcpRoute),
+  row(
+    { kind: "TrafficTarget", group: ACCESS, versions: UP_TO_3 },
+    "trafficTargets",
+    readTrafficTarget,
+  ),
+];
+
+/** A Snapshot without anything in it. */
+export function emptyLists(): SnapshotLists {
+  return {
+    namespaces: [],
+    serviceAccounts: [],
+    services: [],
+    endpointSlices: [],
+    pods: [],
+    workloads: [],
+    trafficSplits: [],
+    httpRouteGroups: [],
+    tcpRoutes: [],
+    trafficTargets: [],
+  };
+}

@@ -1,0 +1,241 @@
+/**
+ * Manifests to a Snapshot: text in, resources and Findings out. Pure; `source.ts` reads the files.
+ */
+import { type Finding, formatPosition, formatRef } from "../base/finding.ts";
+import { readDocuments } from "./documents.ts";
+import { Field, isRecord } from "./fields.ts";
+import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts";
+import { emptyLists, type SnapshotLists } from "./kinds.ts";
+import { LIMITS } from "./limits.ts";
+import { type SourceOrigin, SourceText } from "./positions.ts";
+import { makeFinding, reportTo } from "./report.ts";
+import type { Meta, Snapshot } from "./resources.ts";
+import { checkSchema } from "./validate.ts";
+
+export interface ManifestFile {
+  /** As a person would write it; positions name it. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface ManifestOptions {
+  /** Of objects that name no namespace, as `kubectl -n`; `default` if left out. */
+  readonly defaultNamespace?: string;
+}
+
+export interface Loaded {
+  readonly snapshot: Snapshot;
+  readonly findings: Finding[];
+  /** Kubernetes objects of kinds that Weft reads; one that stands twice counts once. */
+  readonly objects: number;
+}
+
+/**
+ * Reads manifests. What is wrong with them is in the findings: a document, object or field that cannot be read is
+ * left out, and nothing else.
+ */
+export function parseManifests(
+  files: readonly ManifestFile[],
+  options: ManifestOptions = {},
+): Loaded {
+  const findings: Finding[] = [];
+  const inventory = new Inventory(options.defaultNamespace ?? "default", findings);
+  for (const { name, text } of withinSize(files, findings)) {
+    // Offsets count from after a byte order mark, which editors do not count either.
+    const source = new SourceText(name, text.startsWith("\ufeff") ? text.slice(1) : text);
+    const documents = readDocuments(source, ({ code, message, hint, offset }) => {
+      findings.push(makeFinding(code, { message, hint, position: source.positionAt(offset) }));
+    });
+    for (const { value, origin } of documents) inventory.add(value, origin);
+  }
+  inventory.reportPassedOver();
+  const objects = inventory.objects();
+  const lists = emptyLists();
+  for (const object of objects) readObject(object, lists, findings);
+  return { snapshot: finish(lists, findings), findings, objects: objects.length };
+}
+
+function* withinSize(files: readonly ManifestFile[], findings: Finding[]): Generator<ManifestFile> {
+  let total = 0;
+  for (const file of files) {
+    total += file.text.length;
+    const isTooLarge = file.text.length > LIMITS.fileBytesMax;
+    if (isTooLarge || total > LIMITS.totalBytesMax) {
+      findings.push(sizeFinding(file.name, isTooLarge));
+      if (!isTooLarge) return;
+      total -= file.text.length;
+    } else {
+      yield file;
+    }
+  }
+}
+
+/** The Finding for a file that is too large by itself, or with which all files together are. */
+export function sizeFinding(file: string, isTooLarge: boolean): Finding {
+  const mebibytes = (isTooLarge ? LIMITS.fileBytesMax : LIMITS.totalBytesMax) / (1024 * 1024);
+  return makeFinding("limit-exceeded", {
+    message: isTooLarge
+      ? `The file is larger than ${mebibytes} MiB and was not read`
+      : `With this file the input is larger than ${mebibytes} MiB; it and the rest were not read`,
+    hint: isTooLarge ? "Split the file" : "Name fewer files",
+    position: { file, line: 1, column: 1 },
+  });
+}
+
+/** The objects of all files, of which the last of each name counts. */
+class Inventory {
+  readonly #defaultNamespace: string;
+  readonly #findings: Finding[];
+  readonly #objects = new Map<string, IdentifiedObject>();
+  readonly #passedOver = new Map<string, { readonly first: PassedOver; count: number }>();
+  #count = 0;
+
+  constructor(defaultNamespace: string, findings: Finding[]) {
+    this.#defaultNamespace = defaultNamespace;
+    this.#findings = findings;
+  }
+
+  objects(): readonly IdentifiedObject[] {
+    return [...this.#objects.values()];
+  }
+
+  /** Adds an object, or each item of a List. */
+  add(value: unknown, origin: SourceOrigin): void {
+    const list = listOf(value);
+    if (list === undefined) return this.#addObject(value, origin);
+    for (const [index, item] of list.items.entries()) {
+      this.add(list.typed(item), origin.within(["items", index]));
+    }
+  }
+
+  #addObject(value: unknown, origin: SourceOrigin): void {
+    this.#count++;
+    if (this.#count > LIMITS.documentsMax) {
+      if (this.#count === LIMITS.documentsMax + 1) this.#reportTooMany(origin);
+      return;
+    }
+    const object = identify(value, origin, this.#defaultNamespace, this.#findings);
+    if (object === undefined) return;
+    if ("hint" in object) this.#passOver(object);
+    else this.#keep(object);
+  }
+
+  #keep(object: IdentifiedObject): void {
+    const { meta, kind } = object;
+    const key = `${kind.group}/${kind.kind}/${meta.namespace}/${meta.name}`;
+    const earlier = this.#objects.get(key);
+    if (earlier !== undefined) {
+      this.#reportDuplicate(earlier.meta, meta);
+      // Last in order, too, so that findings follow the files.
+      this.#objects.delete(key);
+    }
+    this.#objects.set(key, object);
+  }
+
+  #reportDuplicate(earlier: Meta, later: Meta): void {
+    const [first, last] = [earlier, later].map(({ origin }) => {
+      const position = origin.locate([]);
+      return position === undefined ? "the input" : formatPosition(position);
+    });
+    reportTo(this.#findings, later.origin, refOf(later))(
+      "resource-duplicate",
+      [],
+      `${formatRef(refOf(later))} stands at ${first} and again at ${last}; the last one counts`,
+      "Remove one of the two",
+    );
+  }
+
+  #passOver(object: PassedOver): void {
+    const key = `${object.apiVersion} ${object.ref.kind}`;
+    const seen = this.#passedOver.get(key);
+    if (seen === undefined) this.#passedOver.set(key, { first: object, count: 1 });
+    else seen.count++;
+  }
+
+  /** One note for each kind, however many objects there are of it. */
+  reportPassedOver(): void {
+    for (const { first, count } of this.#passedOver.values()) {
+      const { ref, apiVersion, origin, hint } = first;
+      const objects = count === 1 ? "one object" : `${count} objects`;
+      reportTo(this.#findings, origin, ref)(
+        "kind-unknown",
+        ["kind"],
+        `Weft does not read ${ref.kind} (${apiVersion}): ${objects} passed over`,
+        hint,
+      );
+    }
+  }
+
+  #reportTooMany(origin: SourceOrigin): void {
+    reportTo(this.#findings, origin, undefined)(
+      "limit-exceeded",
+      [],
+      `There are more than ${LIMITS.documentsMax} objects; this one and the rest were not read`,
+      "Name fewer files",
+    );
+  }
+}
+
+/** `List`, or a typed list such as TrafficSplitList, whose items may leave out what they are. */
+function listOf(value: unknown):
+  | { readonly items: readonly unknown[]; readonly typed: (item: unknown) => unknown }
+  | undefined {
+  if (!isRecord(value)) return undefined;
+  const { apiVersion, kind, items } = value;
+  if (typeof kind !== "string" || !kind.endsWith("List")) return undefined;
+  if (kind === "List") {
+    return items === undefined || Array.isArray(items)
+      ? { items: items ?? [], typed: (item) => item }
+      : undefined;
+  }
+  if (!Array.isArray(items)) return undefined;
+  const itemKind = kind.slice(0, -"List".length);
+  const typed = (item: unknown) => isRecord(item) ? { apiVersion, kind: itemKind, ...item } : item;
+  return { items, typed };
+}
+
+function readObject(object: IdentifiedObject, lists: SnapshotLists, findings: Finding[]): void {
+  const { kind, version, value, meta } = object;
+  const report = reportTo(findings, meta.origin, refOf(meta));
+  if (kind.hasSchema) checkSchema(kind.kind, version, value, report);
+  const root = new Field(value, [], kind.hasSchema ? () => {} : report);
+  kind.readInto({ meta, version, root, report }, lists);
+}
+
+function refOf({ kind, namespace, name }: Meta) {
+  return { kind, namespace, name };
+}
+
+function finish(lists: SnapshotLists, findings: Finding[]): Snapshot {
+  return {
+    ...lists,
+    endpointSlices: preferSlices(lists.endpointSlices),
+    workloads: limitReplicas(lists.workloads, findings),
+  };
+}
+
+/** A cluster mirrors Endpoints into EndpointSlices: a dump of both has every address twice. */
+function preferSlices(slices: SnapshotLists["endpointSlices"]): Snapshot["endpointSlices"] {
+  const key = ({ meta, service }: typeof slices[number]) => `${meta.namespace}/${service}`;
+  const sliced = new Set(slices.filter(({ meta }) => meta.kind === "EndpointSlice").map(key));
+  return slices.filter((slice) => slice.meta.kind === "EndpointSlice" || !sliced.has(key(slice)));
+}
+
+function limitReplicas(
+  workloads: SnapshotLists["workloads"],
+  findings: Finding[],
+): Snapshot["workloads"] {
+  let room: number = LIMITS.totalReplicasMax;
+  return workloads.map((workload) => {
+    const replicas = Math.min(workload.replicas, room);
+    room -= replicas;
+    if (replicas === workload.replicas) return workload;
+    reportTo(findings, workload.meta.origin, refOf(workload.meta))(
+      "limit-exceeded",
+      ["spec", "replicas"],
+      `All workloads together have more than ${LIMITS.totalReplicasMax} pods; here ${replicas} count`,
+      "Name fewer files, or write fewer replicas",
+    );
+    return { ...workload, replicas };
+  });
+}

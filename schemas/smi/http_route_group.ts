@@ -1,0 +1,122 @@
+/**
+ * HTTPRouteGroup v1alpha1 to v1alpha4 to the one internal shape (smi-spec traffic-specs).
+ *
+ * A condition that cannot be read loses its match item, never just itself: without it the item would match more
+ * than it says.
+ */
+import { describe, type Field, isRecord } from "../fields.ts";
+import type { SourceObject } from "../object.ts";
+import type { HeaderCondition, HttpRouteGroup, HttpRouteMatch } from "../resources.ts";
+
+/** What `methods` may hold beside `*`; the CRD has the same list. */
+export const HTTP_METHODS: readonly string[] = [
+  "GET",
+  "HEAD",
+  "PUT",
+  "POST",
+  "DELETE",
+  "CONNECT",
+  "OPTIONS",
+  "TRACE",
+  "PATCH",
+];
+
+/** Reads a route group. The schema of its version has been checked. */
+export function readHttpRouteGroup(object: SourceObject): HttpRouteGroup {
+  const list = locateMatches(object);
+  return {
+    meta: object.meta,
+    matches: list.objects().flatMap((item) => readMatch(object, item) ?? []),
+  };
+}
+
+/** `spec.matches` since v1alpha3, `matches` before; the other place where the right one is empty. */
+function locateMatches(object: SourceObject): Field {
+  const old = object.root.at("matches");
+  const current = object.root.at("spec").at("matches");
+  if (object.version === "v1alpha1" || object.version === "v1alpha2") {
+    return old.isPresent ? old : current;
+  }
+  if (old.isPresent) {
+    object.report(
+      "layout-legacy",
+      old.path,
+      current.isPresent
+        ? "The matches stand both here and in spec.matches; those in spec.matches count"
+        : `In ${object.version} the matches belong in spec.matches`,
+      'Move "matches" into "spec"',
+    );
+  }
+  return current.isPresent ? current : old;
+}
+
+function readMatch(object: SourceObject, item: Field): HttpRouteMatch | undefined {
+  const name = item.at("name").requiredString();
+  const pathRegex = item.at("pathRegex");
+  const path = pathRegex.string();
+  const methods = readMethods(item.at("methods"));
+  const headers = object.version === "v1alpha1" ? [] : readHeaders(object, item.at("headers"));
+  if (name === undefined || methods === null || headers === undefined) return undefined;
+  if (pathRegex.isPresent && path === undefined) return undefined;
+  return { name, pathRegex: path, methods, headers, at: item.path };
+}
+
+/** Undefined: every method. Null: there is a list, and nothing in it is a method. */
+function readMethods(list: Field): readonly string[] | undefined | null {
+  if (!list.isPresent) return undefined;
+  if (!Array.isArray(list.value)) return null;
+  if (list.value.length === 0 || list.value.includes("*")) return undefined;
+  const methods = list.strings().filter((method) => HTTP_METHODS.includes(method));
+  return methods.length === 0 ? null : [...new Set(methods)];
+}
+
+/**
+ * A map of names to patterns (the text of the SMI), or a list of such maps (its published CRDs); the members of a
+ * list are merged, and two patterns for one name must both match. Undefined: a header cannot be read.
+ */
+function readHeaders(object: SourceObject, field: Field): readonly HeaderCondition[] | undefined {
+  if (!field.isPresent) return [];
+  if (!Array.isArray(field.value) && !isRecord(field.value)) {
+    object.report(
+      "schema-invalid",
+      field.path,
+      `${describe(field.value)} is not a map of header names to patterns`,
+      'Write a map, such as "user-agent: .*Firefox.*"',
+    );
+    return undefined;
+  }
+  const maps = Array.isArray(field.value) ? field.list() : [field];
+  const conditions = maps.map((map) => readHeaderMap(object, map));
+  return conditions.some((list) => list === undefined)
+    ? undefined
+    : conditions.flatMap((list) => list ?? []);
+}
+
+function readHeaderMap(object: SourceObject, map: Field): readonly HeaderCondition[] | undefined {
+  if (!isRecord(map.value)) {
+    object.report(
+      "schema-invalid",
+      map.path,
+      `${describe(map.value)} is not a map of a header name to a pattern`,
+      'Write a map, such as "- user-agent: .*Firefox.*"',
+    );
+    return undefined;
+  }
+  const conditions: HeaderCondition[] = [];
+  let isReadable = true;
+  for (const [name, pattern] of Object.entries(map.value)) {
+    const at = [...map.path, name];
+    if (typeof pattern === "string") {
+      conditions.push({ name, pattern, at });
+      continue;
+    }
+    isReadable = false;
+    object.report(
+      "schema-invalid",
+      at,
+      `${describe(pattern)} is not a pattern for header "${name}"`,
+      typeof pattern === "object" ? "Write a pattern as text" : `Quote it: "${pattern}"`,
+    );
+  }
+  return isReadable ? conditions : undefined;
+}

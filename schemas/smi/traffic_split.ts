@@ -1,0 +1,98 @@
+/**
+ * TrafficSplit v1alpha1 to v1alpha4 to the one internal shape (smi-spec traffic-split).
+ */
+import type { Field } from "../fields.ts";
+import { LIMITS } from "../limits.ts";
+import type { SourceObject } from "../object.ts";
+import type { SplitBackend, TrafficSplit } from "../resources.ts";
+import { isQuantity, isWhole, parseWeight, wholeWeights } from "./weight.ts";
+
+/** Reads a split; undefined where it names no root Service. The schema of its version has been checked. */
+export function readTrafficSplit(object: SourceObject): TrafficSplit | undefined {
+  const spec = object.root.at("spec");
+  const service = spec.at("service").requiredString();
+  if (service === undefined) return undefined;
+  const hasMatches = object.version !== "v1alpha1" && object.version !== "v1alpha2";
+  return {
+    meta: object.meta,
+    service,
+    backends: readBackends(object, spec.at("backends")),
+    matches: hasMatches ? readMatches(spec.at("matches")) : undefined,
+  };
+}
+
+interface RawBackend {
+  readonly service: string;
+  readonly weight: Field;
+  readonly nanos: bigint;
+  readonly at: Field;
+}
+
+function readBackends(object: SourceObject, list: Field): SplitBackend[] {
+  const raw = list.objects().flatMap((at): RawBackend[] => {
+    const service = at.at("service").requiredString();
+    const weight = at.at("weight");
+    const nanos = parseWeight(weight.value);
+    if (nanos === undefined) reportUnreadable(weight, object);
+    if (service === undefined || nanos === undefined) return [];
+    checkWeight(object, weight, nanos);
+    return [{ service, weight, nanos, at }];
+  });
+  const { weights, isExact } = wholeWeights(raw.map(({ nanos }) => nanos));
+  if (!isExact) {
+    object.report(
+      "limit-exceeded",
+      list.path,
+      `The weights add up to more than ${LIMITS.weightTotalMax} and were rounded`,
+      "Write smaller weights; only their ratio counts",
+    );
+  }
+  return raw.map(({ service, weight, at }, index) => ({
+    service,
+    weight: weights[index] ?? 0,
+    weightText: String(weight.value),
+    at: at.path,
+  }));
+}
+
+/** Text in v1alpha1 passes the schema by its form and may still be too long or too large. */
+function reportUnreadable(weight: Field, object: SourceObject): void {
+  if (object.version !== "v1alpha1" || typeof weight.value !== "string") return;
+  if (!isQuantity(weight.value)) return;
+  object.report(
+    "schema-invalid",
+    weight.path,
+    "The quantity is too large or too long to be a weight",
+    "Write a number such as 1 or 500m",
+  );
+}
+
+function checkWeight(object: SourceObject, weight: Field, nanos: bigint): void {
+  if (nanos < 0n) {
+    object.report(
+      "weight-negative",
+      weight.path,
+      `Weight ${weight.value} is below zero and counts as zero`,
+      "Write 0 or more",
+    );
+  }
+  // Quantities have fractions by nature; a number of a later version must be whole.
+  if (typeof weight.value === "number" && !isWhole(nanos)) {
+    object.report(
+      "weight-not-whole",
+      weight.path,
+      `Weight ${weight.value} is not a whole number`,
+      "Multiply all weights of the split by the same number until they are whole; only their ratio counts",
+    );
+  }
+}
+
+/** A list whose every item is unreadable stays a list: the split must not become one for all requests. */
+function readMatches(list: Field): TrafficSplit["matches"] {
+  if (!list.isPresent || (Array.isArray(list.value) && list.value.length === 0)) return undefined;
+  return list.objects().flatMap((at) => {
+    const kind = at.at("kind").requiredString();
+    const name = at.at("name").requiredString();
+    return kind === undefined || name === undefined ? [] : [{ kind, name, at: at.path }];
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * The way in for manifests: files, directories and standard input to a Snapshot with Findings.
+ *
+ * Loads the YAML parser and the schema checker; a command that may not need manifests imports this when it does.
+ */
+import type { Finding } from "../base/finding.ts";
+import { LIMITS } from "./limits.ts";
+import {
+  type Loaded,
+  type ManifestFile,
+  type ManifestOptions,
+  parseManifests,
+  sizeFinding,
+} from "./manifests.ts";
+import { makeFinding } from "./report.ts";
+
+export { type Loaded, type ManifestFile, type ManifestOptions, parseManifests };
+
+export interface PathOptions extends ManifestOptions {
+  /** Directories with all below them; without it, as with kubectl, only what is directly in them. */
+  readonly recursive?: boolean;
+  /** Reads standard input to its end, for the path `-`. */
+  readonly stdin?: () => Promise<string>;
+}
+
+export interface LoadedPaths extends Loaded {
+  /** Every file that was read, named as positions name it. */
+  readonly files: string[];
+}
+
+/**
+ * Reads manifests from files, directories (`*.yaml`, `*.yml`, `*.json`, by name) and `-`. A path that cannot be
+ * read is a Finding; the others still count.
+ */
+export async function loadPaths(
+  paths: readonly string[],
+  options: PathOptions = {},
+): Promise<LoadedPaths> {
+  const collector = new Collector(options);
+  for (const path of new Set(paths)) await collector.addPath(path);
+  const loaded = parseManifests(collector.files, options);
+  return {
+    ...loaded,
+    findings: [...collector.findings, ...loaded.findings],
+    files: collector.files.map(({ name }) => name),
+  };
+}
+
+const MANIFEST_NAME = /\.(?:yaml|yml|json)$/;
+/** Says how to run workloads locally; it lives beside the manifests and is none. */
+const LOCAL_SETTINGS_NAME = "weft.local.yaml";
+
+class Collector {
+  readonly files: ManifestFile[] = [];
+  readonly findings: Finding[] = [];
+  readonly #options: PathOptions;
+  #bytes = 0;
+
+  constructor(options: PathOptions) {
+    this.#options = options;
+  }
+
+  async addPath(path: string): Promise<void> {
+    if (path === "-") return await this.#addStdin();
+    const info = await this.#attempt(path, () => Deno.stat(path));
+    if (info === undefined) return;
+    if (!info.isDirectory) return await this.#addFile(path, info.size);
+    const { length } = this.files;
+    const isRead = await this.#addDirectory(path);
+    if (!isRead || this.files.length > length || this.#bytes > LIMITS.totalBytesMax) return;
+    this.#reportUnreadable(
+      path,
+      "The directory has no *.yaml, *.yml or *.json file",
+      this.#options.recursive ? "Name another directory" : "Name the files, or read it recursively",
+    );
+  }
+
+  /** Whether the directory itself could be listed. */
+  async #addDirectory(path: string): Promise<boolean> {
+    const entries = await this.#attempt(path, () => Array.fromAsync(Deno.readDir(path)));
+    if (entries === undefined) return false;
+    entries.sort((left, right) => left.name < right.name ? -1 : 1);
+    for (const { name, isDirectory } of entries) {
+      const child = `${path.replace(/\/+$/, "")}/${name}`;
+      // A linked directory is not followed: it could lead back here.
+      if (isDirectory && this.#options.recursive) await this.#addDirectory(child);
+      if (isDirectory || !MANIFEST_NAME.test(name) || name === LOCAL_SETTINGS_NAME) continue;
+      const info = await this.#attempt(child, () => Deno.stat(child));
+      if (info?.isFile) await this.#addFile(child, info.size);
+    }
+    return true;
+  }
+
+  async #addFile(path: string, size: number): Promise<void> {
+    const isTooLarge = size > LIMITS.fileBytesMax;
+    if (isTooLarge || this.#bytes + size > LIMITS.totalBytesMax) {
+      this.findings.push(sizeFinding(path, isTooLarge));
+      return;
+    }
+    this.#bytes += size;
+    const bytes = await this.#attempt(path, () => Deno.readFile(path));
+    if (bytes === undefined) return;
+    try {
+      this.files.push({
+        name: path,
+        text: new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+      });
+    } catch {
+      this.#reportUnreadable(path, "The file is not UTF-8 text", "Save it as UTF-8");
+    }
+  }
+
+  async #addStdin(): Promise<void> {
+    const { stdin } = this.#options;
+    if (stdin === undefined) {
+      this.#reportUnreadable("-", "There is no standard input here", "Name a file");
+      return;
+    }
+    const text = await this.#attempt("-", stdin);
+    if (text !== undefined) this.files.push({ name: "-", text });
+  }
+
+  async #attempt<Result>(path: string, read: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      this.#reportUnreadable(path, ...explainFailure(error));
+      return undefined;
+    }
+  }
+
+  #reportUnreadable(path: string, message: string, hint: string): void {
+    this.findings.push(
+      makeFinding("source-unreadable", {
+        message: `${message}: "${path}"`,
+        hint,
+        position: { file: path, line: 1, column: 1 },
+      }),
+    );
+  }
+}
+
+/** Message and hint for an error of the operating system or of Deno's permissions. */
+function explainFailure(error: unknown): readonly [string, string] {
+  if (error instanceof Deno.errors.NotFound) {
+    return ["There is no such file or directory", "Correct the path"];
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return ["The file may not be read", "Give yourself permission to read it"];
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return ["Deno was not allowed to read the file", "Add --allow-read"];
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return [`The file could not be read (${reason})`, "Check the path and the disk"];
+}

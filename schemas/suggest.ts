@@ -1,0 +1,44 @@
+/**
+ * "Did you mean": the nearest known word to one that is not known.
+ */
+
+/** The candidate that `word` is most likely a slip of: other case, or a letter or two away. */
+export function suggest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  // Short words are all near each other: one slip for four letters, never more than two.
+  let bestDistance = Math.min(2, Math.floor(word.length / 4)) + 1;
+  for (const candidate of candidates) {
+    if (candidate.toLowerCase() === word.toLowerCase()) return candidate;
+    if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Letters to insert, delete, replace or swap with their neighbour to make one word of the other. */
+function editDistance(left: string, right: string): number {
+  let beforePrevious: number[] = [];
+  let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column++) {
+      const cost = left[row - 1] === right[column - 1] ? 0 : 1;
+      let distance = Math.min(
+        (previous[column] ?? 0) + 1,
+        (current[column - 1] ?? 0) + 1,
+        (previous[column - 1] ?? 0) + cost,
+      );
+      const isSwap = row > 1 && column > 1 && left[row - 1] === right[column - 2] &&
+        left[row - 2] === right[column - 1];
+      if (isSwap) distance = Math.min(distance, (beforePrevious[column - 2] ?? 0) + 1);
+      current.push(distance);
+    }
+    beforePrevious = previous;
+    previous = current;
+  }
+  return previous[right.length] ?? 0;
+}
