@@ -1,0 +1,101 @@
+/**
+ * The routing core runs where there is no runtime. Goal: prove it, rather than trust the lint rules. Method: bundle
+ * the core and a small use of it for a browser, and run the bundle in Node inside an empty context, which has the
+ * language, TextEncoder and TextDecoder, and neither Deno nor process nor require.
+ */
+import assert from "node:assert/strict";
+import { ROOT } from "../tools/repository.ts";
+
+const ENTRY = "tests/support/browser_entry.ts";
+const RUNNER = `
+const vm = require("node:vm");
+const context = { TextEncoder, TextDecoder };
+vm.runInNewContext(require("node:fs").readFileSync(0, "utf8"), context);
+console.log(JSON.stringify({ deno: typeof Deno, answer: context.answer }));
+`;
+
+interface Graph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly { readonly specifier: string; readonly code?: unknown }[];
+  }[];
+}
+
+async function run(
+  command: string,
+  args: string[],
+  input = "",
+): Promise<{ success: boolean; stdout: string; stderr: string }> {
+  const child = new Deno.Command(command, {
+    args,
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { success, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+function hasNode(): boolean {
+  try {
+    return new Deno.Command("node", { args: ["--version"] }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+const bundle = await run(Deno.execPath(), [
+  ...["bundle", "--quiet", "--platform", "browser", "--format", "iife", ENTRY],
+]);
+// `deno bundle` fetches its bundler from npm when it first runs; that may be out of reach, the rest may not fail.
+const isBundlerMissing = !bundle.success && /download esbuild|esbuild package/.test(bundle.stderr);
+if (isBundlerMissing) console.log("skipped the bundle tests: npm did not give the bundler");
+if (!hasNode()) console.log("skipped running the bundle: there is no Node");
+
+Deno.test("routing/mod.ts reaches nothing but routing/ and base/ at run time", async () => {
+  const { stdout } = await run(Deno.execPath(), ["info", "--json", "routing/mod.ts"]);
+  const { modules } = JSON.parse(stdout) as Graph;
+  const outside = modules.flatMap(({ specifier, dependencies }) =>
+    (dependencies ?? [])
+      // Types vanish; everything else is there when it runs.
+      .filter((dependency) => dependency.code !== undefined)
+      .map((dependency) => new URL(dependency.specifier, specifier).href)
+      .filter((target) => !/^(routing|base)\//.test(target.slice(ROOT.href.length)))
+  );
+  assert.ok(modules.length > 10, "The graph is empty");
+  assert.deepEqual(outside, []);
+});
+
+Deno.test({
+  name: "the routing bundle holds everything it needs",
+  ignore: isBundlerMissing,
+  fn() {
+    assert.ok(bundle.success, bundle.stderr);
+    const found = bundle.stdout.match(/\bDeno\.|\brequire\(|^\s*import\b|\bnode:|\bnpm:/gm) ?? [];
+    assert.deepEqual(found, []);
+  },
+});
+
+Deno.test({
+  name: "the routing bundle compiles and decides in an empty context",
+  ignore: isBundlerMissing || !hasNode(),
+  async fn() {
+    const { success, stdout, stderr } = await run("node", ["-e", RUNNER], bundle.stdout);
+    assert.ok(success, stderr);
+    const { deno, answer } = JSON.parse(stdout);
+    assert.equal(deno, "undefined");
+    assert.match(answer.hash, /^[0-9a-f]{64}$/);
+    assert.deepEqual(answer.backends, [
+      "httpbin/httpbin-v1",
+      "httpbin/httpbin-v2",
+      "httpbin/httpbin-v1",
+      "httpbin/httpbin-v1",
+    ]);
+  },
+});
