@@ -82,18 +82,19 @@ function renderPort(output: Output, { routes }: ReportPort): string {
     const backends = route.backends.length === 0 ? [null] : route.backends;
     return backends.map((backend, place) => [
       ...(place === 0 ? head : head.map(() => " ")),
-      ...(backend === null ? [] : backendCells(backend)),
+      ...(backend === null ? [] : backendCells(backend, route.split === null)),
     ]);
   });
   const heads = ["#", "REQUEST", "DEFINED AT", "SPLIT", "BACKEND", "WEIGHT", "SHARE", "ENDPOINTS"];
   return renderTable(output, heads, rows, 2);
 }
 
-function backendCells(backend: ReportBackend): Cell[] {
+/** A Service's own endpoints have no weight that somebody wrote. */
+function backendCells(backend: ReportBackend, isOwn: boolean): Cell[] {
   const state: Cell = backend.state === "ready"
     ? endpointsText(backend.endpoints)
     : { text: backend.state, style: "warning" };
-  return [backend.service, String(backend.weight), percent(backend.share), state];
+  return [backend.service, isOwn ? "" : String(backend.weight), percent(backend.share), state];
 }
 
 function renderSimulation(output: Output, simulation: Simulation): string {
@@ -127,15 +128,11 @@ function renderOutcomes(output: Output, { outcomes }: Simulation): string {
   return rows.length === 0 ? "" : renderTable(output, ["#", "BACKEND", "ENDPOINT", "POD"], rows, 2);
 }
 
-function barsOf({ request, distribution }: Simulation) {
+function barsOf({ request, split, distribution }: Simulation) {
   return distribution.map(({ backend, weight, expected, count }) => {
     const share = request.count === 0 ? 0 : count / request.count;
-    return {
-      label: backend,
-      share,
-      expected,
-      note: `${count} (${percent(share)}), weight ${weight} asks for ${percent(expected)}`,
-    };
+    const asked = split === null ? "" : `, weight ${weight} asks for ${percent(expected)}`;
+    return { label: backend, share, expected, note: `${count} (${percent(share)})${asked}` };
   });
 }
 

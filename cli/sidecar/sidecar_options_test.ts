@@ -1,0 +1,146 @@
+// Tests of the sidecar's options: defaults, contradictions, variables, and the lines of its access log.
+import assert from "node:assert/strict";
+import { Command } from "@commander-js/extra-typings";
+import { DEFAULT_TIMEOUTS, type RequestRecord } from "../../proxy/config.ts";
+import { register } from "../commands/proxy.ts";
+import { CommandFailure, EXIT } from "../exit.ts";
+import { testEnvironment } from "../testing.ts";
+import { formatAccess } from "./access_log.ts";
+import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
+import { applyVariables } from "./variables.ts";
+
+/** What the grammar makes of a command line and variables. */
+function optionsOf(argv: string[], variables: Record<string, string> = {}): SidecarOptions {
+  const environment = testEnvironment({ variables });
+  const program = new Command("weft");
+  register(program, { environment, exitCode: EXIT.ok });
+  const command = program.commands[0];
+  let options: unknown;
+  command.action(() => {
+    applyVariables(command, environment);
+    options = command.opts();
+  });
+  program.parse(["proxy", ...argv], { from: "user" });
+  return options as SidecarOptions;
+}
+
+function isUsageFailure(error: unknown): boolean {
+  return error instanceof CommandFailure && error.exitCode === EXIT.usage;
+}
+
+Deno.test("sidecar: defaults", () => {
+  const options = optionsOf(["-f", "a.yaml"]);
+  assert.deepEqual(sidecarConfig(options, 7), {
+    driver: "auto",
+    workers: 1,
+    outbound: [{
+      address: "127.0.0.1",
+      port: 15001,
+      namespace: "default",
+      identity: "default/default",
+      seed: 7,
+    }],
+    inbound: [],
+    admin: { address: "127.0.0.1", port: 15000 },
+    timeouts: DEFAULT_TIMEOUTS,
+    bodyBytesMax: Infinity,
+    reportRequests: false,
+  });
+  assert.deepEqual(planOrigin(options), {
+    kind: "manifests",
+    paths: ["a.yaml"],
+    recursive: false,
+    namespace: "default",
+    permissive: true,
+  });
+});
+
+Deno.test("sidecar: --app opens the inbound listener, --admin off closes the admin one", () => {
+  const config = sidecarConfig(
+    optionsOf(["--plan", "p", "--app", "127.0.0.1:8080", "--admin", "off"]),
+    0,
+  );
+  assert.deepEqual(config.inbound, [{
+    address: "0.0.0.0",
+    port: 15003,
+    application: { address: "127.0.0.1", port: 8080 },
+  }]);
+  assert.equal(config.admin, null);
+});
+
+Deno.test("sidecar: contradictions are usage failures", () => {
+  const origin = (argv: string[]) => () => planOrigin(optionsOf(argv));
+  const config = (argv: string[]) => () => sidecarConfig(optionsOf(argv), 0);
+  for (
+    const refused of [
+      origin([]),
+      origin(["-f", "a.yaml", "--plan", "b.json"]),
+      origin(["-f", "-"]),
+      config(["--inbound", ":15003"]),
+      config(["--workers", "0"]),
+      config(["--response-timeout", "soon"]),
+      config(["--outbound", "15001"]),
+    ]
+  ) {
+    assert.throws(refused, isUsageFailure);
+  }
+});
+
+Deno.test("sidecar: variables fill in what the command line leaves out", () => {
+  const options = optionsOf(["--outbound", "127.0.0.1:1"], {
+    WEFT_PROXY_FILENAME: "a.yaml:manifests",
+    WEFT_PROXY_OUTBOUND: "127.0.0.1:2",
+    WEFT_PROXY_RESPONSE_TIMEOUT: "5s",
+    WEFT_PROXY_RECURSIVE: "true",
+    WEFT_PROXY_ACCESS_LOG: "json",
+    WEFT_PROXY_NAMESPACE: "",
+  });
+  assert.deepEqual(options.filename, ["a.yaml", "manifests"]);
+  assert.equal(options.recursive, true);
+  assert.equal(options.namespace, "default", "an empty variable is none");
+  const config = sidecarConfig(options, 0);
+  assert.equal(config.outbound[0].port, 1, "the command line counts first");
+  assert.equal(config.timeouts.responseMs, 5_000);
+  assert.equal(config.reportRequests, true);
+});
+
+Deno.test("sidecar: a variable that is none of the choices is a usage failure that names it", () => {
+  const refuses = (name: string, value: string) =>
+    assert.throws(
+      () => optionsOf([], { [name]: value }),
+      (error) => isUsageFailure(error) && String(error).includes(name),
+    );
+  refuses("WEFT_PROXY_DRIVER", "kernel");
+  refuses("WEFT_PROXY_RECURSIVE", "perhaps");
+});
+
+const RECORD: RequestRecord = {
+  listener: 0,
+  method: "GET",
+  authority: "httpbin.httpbin:8080",
+  path: '/a"b\nc',
+  status: 200,
+  reason: "",
+  service: "httpbin/httpbin:8080",
+  split: "httpbin/httpbin-split",
+  backend: "httpbin/httpbin-v1",
+  pod: "httpbin-v1-0",
+  endpoint: "127.1.2.3:8080",
+  durationMs: 1.5,
+};
+const TIME_MS = Date.UTC(2026, 7, 1, 12, 3, 4, 567);
+
+Deno.test("access log: common format, where a path cannot end its field or its line", () => {
+  assert.equal(
+    formatAccess("common", RECORD, TIME_MS),
+    "- - 127.1.2.3:8080 [01/Aug/2026:12:03:04 +0000] " +
+      String.raw`"GET http://httpbin.httpbin:8080/a\"b\x0ac HTTP/1.1" 200 -`,
+  );
+});
+
+Deno.test("access log: one JSON object with everything that is known", () => {
+  const { time, ...fields } = JSON.parse(formatAccess("json", RECORD, TIME_MS));
+  assert.equal(time, "2026-08-01T12:03:04.567Z");
+  const { listener: _, ...expected } = RECORD;
+  assert.deepEqual(fields, expected);
+});
