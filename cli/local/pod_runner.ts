@@ -32,8 +32,8 @@ export interface PodRunner {
   update(pod: LocalPod): boolean;
   /** Where a port of the pod is served. */
   placeOf(port: number): Place;
-  /** Closes what `update` made needless. */
-  trim(): Promise<void>;
+  /** Notes what is needless now; the function that is returned closes what then still is. */
+  trim(): () => Promise<void>;
   /** Ends; resolves when nothing is left of it. */
   stop(): Promise<void>;
   /** Ends at once, without waiting. */
@@ -69,8 +69,10 @@ export class StandInRunner implements PodRunner {
     return this.#servers.get(port)?.place ?? { address: this.#address, port };
   }
 
-  async trim(): Promise<void> {
-    await this.#close([...this.#servers.keys()].filter((port) => !this.#ports.includes(port)));
+  trim(): () => Promise<void> {
+    const isNeedless = (port: number) => !this.#ports.includes(port);
+    const needless = [...this.#servers.keys()].filter(isNeedless);
+    return () => this.#close(needless.filter(isNeedless));
   }
 
   async stop(): Promise<void> {
@@ -134,8 +136,8 @@ export class ProcessRunner implements PodRunner {
     return port === this.#pod.ports[0] ? this.#place : { address: this.#place.address, port };
   }
 
-  trim(): Promise<void> {
-    return Promise.resolve();
+  trim(): () => Promise<void> {
+    return () => Promise.resolve();
   }
 
   stop(): Promise<void> {
@@ -167,8 +169,8 @@ export class EndpointRunner implements PodRunner {
     return this.#place;
   }
 
-  trim(): Promise<void> {
-    return Promise.resolve();
+  trim(): () => Promise<void> {
+    return () => Promise.resolve();
   }
 
   stop(): Promise<void> {

@@ -14,7 +14,8 @@ export interface Watch {
 
 /**
  * Watches files and directories; `onChange` gets the paths that changed. A file is watched through its
- * directory, because editors and Kubernetes replace files instead of writing into them.
+ * directory, because editors and Kubernetes replace files instead of writing into them. Standard input (`-`) does not
+ * change.
  */
 export function watchPaths(
   paths: readonly string[],
@@ -36,7 +37,9 @@ export function watchPaths(
     changed.add(path);
     timer = setTimeout(tell, Math.max(0, Math.min(QUIET_MS, firstAt + BURST_MS_MAX - now)));
   };
-  const watchers = paths.map((path) => watchOne(path, options.recursive, note));
+  const watchers = paths.filter((path) => path !== "-").map((path) =>
+    watchOne(path, options.recursive, note)
+  );
   return {
     stop() {
       clearTimeout(timer);

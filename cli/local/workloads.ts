@@ -13,7 +13,7 @@ import {
   ProcessRunner,
   StandInRunner,
 } from "./pod_runner.ts";
-import { type EndpointSettings, type LocalSettings, settingFor } from "./settings.ts";
+import { type EndpointSettings, type RunSettings, settingFor } from "./settings.ts";
 
 /** What happens to the pods. */
 export interface WorkloadHooks {
@@ -31,27 +31,34 @@ interface Entry {
   readonly runner: PodRunner;
 }
 
+interface Retiring {
+  readonly entries: readonly Entry[];
+  readonly trims: readonly (() => Promise<void>)[];
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
 export class Workloads {
-  readonly #settings: LocalSettings;
+  readonly #runs: ReadonlyMap<string, RunSettings>;
+  readonly #endpoints: ReadonlyMap<string, Place>;
   readonly #proxyUrlOf: (namespace: string) => string;
   readonly #hooks: WorkloadHooks;
-  readonly #places: ReadonlyMap<string, Place>;
   /** By pod address: what is wanted. */
   readonly #entries = new Map<string, Entry>();
   /** No longer wanted; the plan that proxies serve may still name them. */
   #leaving: Entry[] = [];
+  /** In their grace, or being stopped. */
+  readonly #retiring = new Set<Retiring>();
 
-  /** `places`: where each name of `settings.endpoints` is, from {@link resolveEndpoints}. */
   constructor(
     options: {
-      settings: LocalSettings;
-      places: ReadonlyMap<string, Place>;
+      runs: ReadonlyMap<string, RunSettings>;
+      endpoints: ReadonlyMap<string, Place>;
       proxyUrlOf: (namespace: string) => string;
       hooks: WorkloadHooks;
     },
   ) {
-    this.#settings = options.settings;
-    this.#places = options.places;
+    this.#runs = options.runs;
+    this.#endpoints = options.endpoints;
     this.#proxyUrlOf = options.proxyUrlOf;
     this.#hooks = options.hooks;
   }
@@ -60,8 +67,12 @@ export class Workloads {
     return [...this.#entries.values()];
   }
 
-  /** Starts what is new and sets aside what is not wanted; that goes on running until {@link takeLeaving}. */
-  want(pods: readonly LocalPod[]): void {
+  /**
+   * Starts what is new and sets aside what is not wanted; that goes on running until {@link retire}.
+   * Returns the addresses of the pods that were started.
+   */
+  want(pods: readonly LocalPod[]): string[] {
+    const started: string[] = [];
     const wanted = new Set(pods.map(({ address }) => address));
     for (const [address, entry] of this.#entries) {
       if (!wanted.has(address)) this.#setAside(address, entry);
@@ -75,8 +86,10 @@ export class Workloads {
       if (entry !== undefined) this.#setAside(pod.address, entry);
       const runner = this.#start(pod);
       this.#entries.set(pod.address, { pod, runner });
+      started.push(pod.address);
       this.#hooks.onStart(pod, runner);
     }
+    return started;
   }
 
   isReady(address: string): boolean {
@@ -88,32 +101,41 @@ export class Workloads {
     return this.#entries.get(address)?.runner.placeOf(port);
   }
 
-  /**
-   * Hands over what is no longer wanted, as a function that stops it. To be called once no proxy sends there.
-   */
-  takeLeaving(): () => Promise<void> {
-    const leaving = this.#leaving;
-    this.#leaving = [];
-    const trimmed = [...this.#entries.values()];
-    return async () => {
-      await Promise.all([
-        ...leaving.map((entry) => this.#stop(entry)),
-        ...trimmed.map(({ runner }) => runner.trim()),
-      ]);
+  /** Stops what is no longer wanted after `graceMs`. To be called once no proxy sends there any more. */
+  retire(graceMs: number): void {
+    const retiring: Retiring = {
+      entries: this.#leaving,
+      trims: [...this.#entries.values()].map(({ runner }) => runner.trim()),
+      timer: setTimeout(async () => {
+        await Promise.all([
+          ...retiring.entries.map((entry) => this.#stop(entry)),
+          ...retiring.trims.map((trim) => trim()),
+        ]);
+        this.#retiring.delete(retiring);
+      }, graceMs),
     };
+    this.#leaving = [];
+    this.#retiring.add(retiring);
   }
 
   /** Stops everything. Resolves when no child is left. */
   async stop(): Promise<void> {
-    const entries = [...this.#entries.values(), ...this.#leaving];
+    const entries = this.#all();
+    for (const { timer } of this.#retiring) clearTimeout(timer);
     this.#entries.clear();
     this.#leaving = [];
+    this.#retiring.clear();
     await Promise.all(entries.map((entry) => this.#stop(entry)));
   }
 
   /** Ends everything at once, for the last moment of the process. */
   kill(): void {
-    for (const { runner } of [...this.#entries.values(), ...this.#leaving]) runner.kill();
+    for (const { runner } of this.#all()) runner.kill();
+  }
+
+  #all(): Entry[] {
+    const retiring = [...this.#retiring].flatMap(({ entries }) => entries);
+    return [...this.#entries.values(), ...this.#leaving, ...retiring];
   }
 
   #setAside(address: string, entry: Entry): void {
@@ -128,9 +150,9 @@ export class Workloads {
 
   #start(pod: LocalPod): PodRunner {
     const names = { namespace: pod.namespace, pod: pod.name, workload: pod.workload };
-    const place = settingFor(this.#places, names);
+    const place = settingFor(this.#endpoints, names);
     if (place !== undefined) return new EndpointRunner(place);
-    const run = settingFor(this.#settings.runs, names);
+    const run = settingFor(this.#runs, names);
     if (run === undefined) return new StandInRunner(pod);
     return new ProcessRunner(pod, run, this.#proxyUrlOf(pod.namespace), {
       onOutput: (line) => this.#hooks.onOutput(pod, line),

@@ -1,0 +1,124 @@
+/**
+ * The proxies of the local mesh: one outbound listener for each client namespace. The namespaces that are there at the
+ * start share one proxy; one that appears later gets a proxy of its own, because listeners are fixed at start.
+ */
+import {
+  DEFAULT_TIMEOUTS,
+  type DriverChoice,
+  type Proxy,
+  type ProxyConfig,
+  type ProxyHooks,
+  type RequestRecord,
+} from "../../proxy/config.ts";
+import type { Plan } from "../../routing/plan.ts";
+import { CommandFailure } from "../exit.ts";
+import { formatPlace, type Place } from "./places.ts";
+
+/** `startProxy` of proxy/proxy.ts, handed in so that it is loaded only by who needs it. */
+export type StartProxy = (config: ProxyConfig, plan: Plan, hooks?: ProxyHooks) => Promise<Proxy>;
+
+/** Where the clients of one namespace send their requests. */
+export interface Sidecar extends Place {
+  readonly namespace: string;
+}
+
+export interface SidecarOptions {
+  readonly startProxy: StartProxy;
+  readonly driver: DriverChoice;
+  /** Of the first namespace, the others follow; 0: any free ports. */
+  readonly port: number;
+  readonly admin: Place | null;
+  readonly reportRequests: boolean;
+  readonly onRequest: (record: RequestRecord, namespace: string) => void;
+  readonly onLog: NonNullable<ProxyHooks["onLog"]>;
+}
+
+export class Sidecars {
+  readonly #options: SidecarOptions;
+  readonly #proxies: Proxy[] = [];
+  readonly #sidecars: Sidecar[] = [];
+
+  constructor(options: SidecarOptions) {
+    this.#options = options;
+  }
+
+  /** In the order of their ports. */
+  get all(): readonly Sidecar[] {
+    return this.#sidecars;
+  }
+
+  /** Undefined before the first namespace has been added. */
+  get driver(): Proxy["driver"] | undefined {
+    return this.#proxies[0]?.driver;
+  }
+
+  get admin(): Place | null {
+    return this.#proxies[0]?.admin ?? null;
+  }
+
+  /** What a client of the namespace sets `http_proxy` to. */
+  urlOf(namespace: string): string {
+    const sidecar = this.#sidecars.find((sidecar) => sidecar.namespace === namespace);
+    return sidecar === undefined ? "" : `http://${formatPlace(sidecar)}`;
+  }
+
+  /** Starts a listener for each namespace that has none. Throws {@link CommandFailure} where a port is taken. */
+  async add(namespaces: readonly string[], plan: Plan): Promise<void> {
+    const known = new Set(this.#sidecars.map(({ namespace }) => namespace));
+    const added = namespaces.filter((namespace) => !known.has(namespace));
+    if (added.length === 0) return;
+    const { port } = this.#options;
+    const first = port === 0 ? 0 : port + this.#sidecars.length;
+    const isAtStart = this.#proxies.length === 0;
+    const proxy = await this.#start(added, first, plan).catch((error) => {
+      // An edit must not fail because of a port that nobody has been told of yet.
+      if (!isAtStart && error instanceof Deno.errors.AddrInUse) return this.#start(added, 0, plan);
+      throw error instanceof Deno.errors.AddrInUse ? portsTaken(error) : error;
+    });
+    this.#proxies.push(proxy);
+    proxy.outbound.forEach(({ address, port }, index) => {
+      this.#sidecars.push({ namespace: added[index], address, port });
+    });
+  }
+
+  /** Resolves once every proxy serves the plan. */
+  async apply(plan: Plan): Promise<void> {
+    await Promise.all(this.#proxies.map((proxy) => proxy.apply(plan)));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#proxies.map((proxy) => proxy.stop()));
+  }
+
+  /** `port`: of the first of the namespaces, the others follow; 0: any free ports. */
+  #start(namespaces: readonly string[], port: number, plan: Plan): Promise<Proxy> {
+    const { startProxy, driver, admin, reportRequests, onRequest, onLog } = this.#options;
+    const config: ProxyConfig = {
+      driver,
+      // One loop: a split's sequence is exact per loop, and the guide shows the sequence.
+      workers: 1,
+      outbound: namespaces.map((namespace, index) => ({
+        address: "127.0.0.1",
+        port: port === 0 ? 0 : port + index,
+        namespace,
+        identity: "",
+        seed: null,
+      })),
+      inbound: [],
+      admin: this.#proxies.length === 0 ? admin : null,
+      timeouts: DEFAULT_TIMEOUTS,
+      bodyBytesMax: Infinity,
+      reportRequests,
+    };
+    return startProxy(config, plan, {
+      onRequest: (record) => onRequest(record, namespaces[record.listener] ?? ""),
+      onLog,
+    });
+  }
+}
+
+function portsTaken(error: Error): CommandFailure {
+  return new CommandFailure(`A port of the mesh is taken: ${error.message}`, {
+    hint: "Is weft up running already? Choose others with --port and --admin",
+  });
+}
