@@ -34,6 +34,8 @@ export interface ProxyConfig {
   readonly inbound: readonly InboundListener[];
   readonly admin: { readonly address: string; readonly port: number } | null;
   readonly timeouts: ProxyTimeouts;
+  /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
+  readonly bodyBytesMax: number;
   /** True: every answered request is reported to `onRequest`. Costs one message per batch of requests. */
   readonly reportRequests: boolean;
 }

@@ -88,6 +88,7 @@ export class EpollIo implements Io {
       onReadable: () => this.#accept(fd, handler),
       onWritable() {},
       onHangup() {},
+      onFault() {},
     });
     return { fd, port: this.#boundPort(fd) };
   }
@@ -184,7 +185,13 @@ export class EpollIo implements Io {
       for (let i = 0, word = 0; i < count; i++, word += stride) {
         const fd = events[word + libc.EPOLL_DATA_WORD];
         if (this.#generations[fd] !== events[word + libc.EPOLL_DATA_WORD + 1]) continue;
-        this.#dispatch(fd, events[word]);
+        const handler = this.#handlers[fd];
+        if (!handler) continue;
+        try {
+          this.#dispatch(handler, fd, events[word]);
+        } catch (error) {
+          handler.onFault(error);
+        }
       }
       this.#goneFd = -1;
       if (!isIdle && this.nowMs - this.#sweptMs >= this.#sweepIntervalMs) this.#runSweep();
@@ -194,9 +201,7 @@ export class EpollIo implements Io {
     this.#c.close(this.#epoll);
   }
 
-  #dispatch(fd: Fd, events: number): void {
-    const handler = this.#handlers[fd];
-    if (!handler) return;
+  #dispatch(handler: Handler, fd: Fd, events: number): void {
     const isGone = (events & GONE) !== 0;
     this.#goneFd = isGone ? fd : -1;
     const interest = this.#interests[fd];

@@ -23,6 +23,8 @@ export interface Handler {
   onWritable(): void;
   /** Nothing more can be read or written (reset, refused). */
   onHangup(): void;
+  /** A handler threw: a defect of Weft, which must cost this connection and no other. */
+  onFault(error: unknown): void;
 }
 
 export interface ListenerHandler {

@@ -60,7 +60,9 @@ const LIBRARIES = ["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-a
  * @throws {Error} not Linux, FFI not permitted, or no libc found; the message says which.
  */
 export function openLibc(): Libc {
-  if (Deno.build.os !== "linux") throw new Error(`Native driver needs Linux, this is ${Deno.build.os}`);
+  if (Deno.build.os !== "linux") {
+    throw new Error(`Native driver needs Linux, this is ${Deno.build.os}`);
+  }
   let failure: unknown;
   for (const name of LIBRARIES) {
     try {

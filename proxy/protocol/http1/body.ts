@@ -57,6 +57,11 @@ export class Body {
     this.isUntilClose = true;
   }
 
+  /** The connection has ended, and with it a body that lasts until then. */
+  end(): void {
+    this.isDone = true;
+  }
+
   #start(isDone: boolean): void {
     this.isDone = isDone;
     this.isBroken = false;

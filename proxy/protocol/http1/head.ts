@@ -136,7 +136,9 @@ export class Head {
       if (at >= end || (bytes[at] === CR && at + 1 >= end)) return INCOMPLETE;
       if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_HEADER;
       let valueEnd = at;
-      while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) {
+      while (
+        valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)
+      ) {
         valueEnd--;
       }
       at += 2;

@@ -24,7 +24,9 @@ export class Response extends Head {
     const hundreds = bytes[start + 9] - 48;
     const tens = bytes[start + 10] - 48;
     const ones = bytes[start + 11] - 48;
-    if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return BAD_LINE;
+    if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) {
+      return BAD_LINE;
+    }
     this.status = 100 * hundreds + 10 * tens + ones;
     let at = start + 12;
     // The reason phrase and even the space before it may be missing in practice.

@@ -1,0 +1,88 @@
+/**
+ * The admin port: health, metrics, the plan in force, and why a request would go where it goes. Off the data
+ * path, so it is an ordinary Deno server.
+ */
+import { encodePlan } from "../routing/plan_codec.ts";
+import type { Plan } from "../routing/plan.ts";
+import type { Lane } from "./lane.ts";
+import { renderMetrics } from "./metrics.ts";
+
+export interface AdminSubject {
+  /** In force; changes. */
+  plan(): Plan;
+  lanes(): readonly Lane[];
+  /** Accepting connections, with a plan in force, and not draining. */
+  isReady(): boolean;
+}
+
+export interface AdminServer {
+  readonly address: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** @throws {Error} the address cannot be had. */
+export function startAdmin(
+  address: { readonly address: string; readonly port: number },
+  subject: AdminSubject,
+): AdminServer {
+  const server = Deno.serve({
+    hostname: address.address,
+    port: address.port,
+    onListen() {},
+  }, (request) => answer(request, subject));
+  return {
+    address: server.addr.hostname,
+    port: server.addr.port,
+    stop: () => server.shutdown(),
+  };
+}
+
+async function answer(request: Request, subject: AdminSubject): Promise<Response> {
+  const url = new URL(request.url);
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return text(405, "Only GET is allowed here\n");
+  }
+  switch (url.pathname) {
+    case "/healthz":
+      return text(200, "ok\n");
+    case "/readyz":
+      return subject.isReady() ? text(200, "ready\n") : text(503, "draining\n");
+    case "/metrics": {
+      const snapshots = await Promise.all(subject.lanes().map((lane) => lane.snapshot()));
+      return text(200, renderMetrics(snapshots), "text/plain; version=0.0.4; charset=utf-8");
+    }
+    case "/plan":
+      return text(200, encodePlan(subject.plan()), "application/json");
+    case "/explain":
+      return await explain(url.searchParams, subject);
+    default:
+      return text(404, "Try /healthz, /readyz, /metrics, /plan or /explain?url=URL\n");
+  }
+}
+
+/**
+ * `/explain?url=URL[&method=GET][&header=Name:%20value]…[&listener=0]`: the Explanation as JSON. With several
+ * workers the sequence position is the first one's.
+ */
+async function explain(parameters: URLSearchParams, subject: AdminSubject): Promise<Response> {
+  const url = parameters.get("url");
+  if (url === null || url === "") return text(400, "Missing parameter: url\n");
+  const headers = parameters.getAll("header").map((line): [string, string] => {
+    const colon = line.indexOf(":");
+    return colon < 0 ? [line, ""] : [line.slice(0, colon), line.slice(colon + 1).trim()];
+  });
+  const lane = subject.lanes()[0];
+  const explanation = await lane.explain({
+    method: parameters.get("method") ?? "GET",
+    url,
+    headers,
+    listener: Number(parameters.get("listener") ?? 0),
+  });
+  if (explanation === null) return text(404, "No such outbound listener\n");
+  return text(200, `${JSON.stringify(explanation, null, 2)}\n`, "application/json");
+}
+
+function text(status: number, body: string, type = "text/plain; charset=utf-8"): Response {
+  return new Response(body, { status, headers: { "content-type": type } });
+}

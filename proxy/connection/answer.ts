@@ -1,0 +1,67 @@
+/** The answers that the proxy makes itself: the one place where reasons become words. */
+
+const PHRASES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/** One line for people; the reason code itself goes into `x-weft-reason`. */
+const EXPLANATIONS: Readonly<Record<string, string>> = {
+  "bad-start-line": "The request line is not HTTP",
+  "bad-header": "A header line is malformed",
+  "bad-host": "The Host header is missing, repeated or malformed",
+  "bad-content-length": "The Content-Length is malformed or contradicts another",
+  "bad-transfer-encoding": "The Transfer-Encoding is malformed or repeated",
+  "bad-chunk": "The chunked body is malformed",
+  "body-too-large": "The request body is larger than this proxy takes",
+  "ambiguous-framing": "Content-Length and Transfer-Encoding exclude each other",
+  "version-unsupported": "The HTTP version is not supported here",
+  "transfer-coding-unsupported": "The only transfer coding supported is chunked",
+  "too-many-headers": "The request has too many headers",
+  "head-too-large": "The request head is too large",
+  "target-too-long": "The request target is too long",
+  "request-timeout": "The request did not arrive in time",
+  "host-invalid": "The host is not a name or address with an optional port",
+  "host-unknown": "No Service of the mesh has this host name",
+  "port-unknown": "The Service does not have this port",
+  "not-http": "The port does not speak HTTP",
+  "no-endpoints": "No backend of the matching route has an endpoint",
+  "no-address": "The endpoints of the backend have no address",
+  "access-denied": "No traffic target allows this request",
+  "upstream-refused": "No endpoint accepted a connection",
+  "upstream-connect-timeout": "No endpoint accepted a connection in time",
+  "upstream-reset": "The endpoint closed the connection before it answered",
+  "upstream-invalid": "The endpoint's answer is not valid HTTP",
+  "upstream-timeout": "The endpoint did not answer in time",
+};
+
+export interface Answer {
+  readonly status: number;
+  readonly reason: string;
+  /** The request was HEAD: its answer has no body. */
+  readonly isHead: boolean;
+  readonly isClosing: boolean;
+}
+
+/** A whole HTTP/1.1 answer. */
+export function renderAnswer(answer: Answer): string {
+  const body = `weft: ${EXPLANATIONS[answer.reason] ?? answer.reason}\n`;
+  const head = [
+    `HTTP/1.1 ${answer.status} ${PHRASES[answer.status] ?? "Error"}`,
+    "content-type: text/plain",
+    `content-length: ${body.length}`,
+    `x-weft-reason: ${answer.reason}`,
+    ...(answer.isClosing ? ["connection: close"] : []),
+  ].join("\r\n");
+  return `${head}\r\n\r\n${answer.isHead ? "" : body}`;
+}

@@ -1,0 +1,122 @@
+/**
+ * The arena's two parts: constant texts that go into heads, and equal buffers that are lent to connections
+ * while they hold bytes. Both are named by offset, so a gathered write can take them.
+ */
+import { assert } from "../../base/assert.ts";
+import { BUFFER_BYTES, BUFFER_COUNT } from "../limits.ts";
+
+/** A piece of the arena. */
+export interface Piece {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export const NO_BUFFER = -1;
+
+/** Constant texts come first in the arena; this is room enough for all of them and for the peers' texts. */
+const TEXT_BYTES = 64 * 1024;
+/** Texts of this many peers are kept; a sidecar has one or two. */
+const PEERS_MAX = 128;
+const PEER_BYTES = 256;
+
+export const ARENA_BYTES = TEXT_BYTES + BUFFER_BYTES * BUFFER_COUNT;
+
+export class BufferPool {
+  readonly #free: number[] = [];
+  /** Buffers above it were never lent, so their memory was never touched. */
+  #untouched = TEXT_BYTES;
+
+  /** Offset of a buffer of `BUFFER_BYTES`, or `NO_BUFFER`. The last one given back is lent first. */
+  take(): number {
+    const offset = this.#free.pop();
+    if (offset !== undefined) return offset;
+    if (this.#untouched >= ARENA_BYTES) return NO_BUFFER;
+    this.#untouched += BUFFER_BYTES;
+    return this.#untouched - BUFFER_BYTES;
+  }
+
+  give(offset: number): void {
+    this.#free.push(offset);
+  }
+
+  /** Buffers out on loan: for metrics, and for tests that nothing leaks. */
+  get lentCount(): number {
+    return (this.#untouched - TEXT_BYTES) / BUFFER_BYTES - this.#free.length;
+  }
+}
+
+/** Forwarding headers for one client address. */
+export interface PeerTexts {
+  /** `x-forwarded-for` and `x-forwarded-proto`, and the empty line. */
+  readonly all: Piece;
+  /** `x-forwarded-for` only. */
+  readonly forwardedFor: Piece;
+  /** `, ADDRESS` and the line's end: goes after an `x-forwarded-for` that the client sent. */
+  readonly appended: Piece;
+}
+
+/** Writes texts into the arena once, so that they can be sent from there ever after. */
+export class Texts {
+  readonly #arena: Uint8Array;
+  #used = 0;
+  readonly #peersStart: number;
+  readonly #peers = new Map<string, PeerTexts>();
+
+  readonly slash: Piece;
+  readonly asterisk: Piece;
+  readonly versionLine: Piece;
+  readonly version: Piece;
+  readonly lineEnd: Piece;
+  readonly host: Piece;
+  readonly emptyHost: Piece;
+  readonly forwardedFor: Piece;
+  readonly forwardedProto: Piece;
+  readonly close: Piece;
+  readonly keepAlive: Piece;
+  readonly upgrade: Piece;
+
+  constructor(arena: Uint8Array) {
+    this.#arena = arena;
+    this.slash = this.#add("/");
+    this.asterisk = this.#add("*");
+    this.versionLine = this.#add(" HTTP/1.1\r\n");
+    this.version = this.#add("HTTP/1.1");
+    this.lineEnd = this.#add("\r\n");
+    this.host = this.#add("host: ");
+    this.emptyHost = this.#add("host:\r\n");
+    this.forwardedFor = this.#add("x-forwarded-for: ");
+    this.forwardedProto = this.#add("x-forwarded-proto: http\r\n");
+    this.close = this.#add("connection: close\r\n");
+    this.keepAlive = this.#add("connection: keep-alive\r\n");
+    this.upgrade = this.#add("connection: upgrade\r\n");
+    this.#peersStart = this.#used;
+    assert(this.#used + PEERS_MAX * PEER_BYTES <= TEXT_BYTES, "Texts outgrow their room");
+  }
+
+  /** Texts that name a client. Valid until the turn ends: with many clients their room is used again. */
+  peer(address: string): PeerTexts {
+    const known = this.#peers.get(address);
+    if (known !== undefined) return known;
+    if (this.#peers.size === PEERS_MAX) this.#peers.clear();
+    this.#used = this.#peersStart + this.#peers.size * PEER_BYTES;
+    const appended = this.#add(`, ${address}\r\n`);
+    const forwardedFor = this.#add(`x-forwarded-for: ${address}\r\n`);
+    const rest = this.#add("x-forwarded-proto: http\r\n\r\n");
+    const all = { offset: forwardedFor.offset, length: forwardedFor.length + rest.length };
+    const texts = { all, forwardedFor, appended };
+    this.#peers.set(address, texts);
+    return texts;
+  }
+
+  #add(text: string): Piece {
+    const offset = this.#used;
+    this.#used += writeAscii(this.#arena, offset, text);
+    return { offset, length: text.length };
+  }
+}
+
+/** Writes ASCII text at `offset`; returns its length. */
+export function writeAscii(bytes: Uint8Array, offset: number, text: string): number {
+  for (let i = 0; i < text.length; i++) bytes[offset + i] = text.charCodeAt(i);
+  return text.length;
+}

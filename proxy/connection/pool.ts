@@ -1,0 +1,99 @@
+/** Pools: idle connections to each endpoint, and which endpoints lately refused one. */
+import type { Io, SocketAddress } from "../io/io.ts";
+import { POOL_IDLE_MAX } from "../limits.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** An endpoint that refused a connection is passed over this long, where another will do. */
+const AVOID_MS = 1_000;
+
+export class EndpointPool {
+  /** `address:port`. */
+  readonly key: string;
+  readonly address: SocketAddress;
+  /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
+  readonly #idle: Upstream[] = [];
+  /** Connections of any state. */
+  openCount = 0;
+  /** False once no plan in force names the endpoint: connections end instead of being kept. */
+  isInPlan = true;
+  #avoidUntilMs = 0;
+
+  constructor(key: string, address: SocketAddress) {
+    this.key = key;
+    this.address = address;
+  }
+
+  take(): Upstream | undefined {
+    return this.#idle.pop();
+  }
+
+  /** Keeps a connection for the next request. False: it is not wanted and should be closed. */
+  put(upstream: Upstream): boolean {
+    if (!this.isInPlan || this.#idle.length >= POOL_IDLE_MAX) return false;
+    this.#idle.push(upstream);
+    return true;
+  }
+
+  /** Takes a connection that has ended out of the idle ones. */
+  remove(upstream: Upstream): void {
+    const at = this.#idle.lastIndexOf(upstream);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  isAvoided(nowMs: number): boolean {
+    return nowMs < this.#avoidUntilMs;
+  }
+
+  avoid(nowMs: number): void {
+    this.#avoidUntilMs = nowMs + AVOID_MS;
+  }
+
+  forgive(): void {
+    this.#avoidUntilMs = 0;
+  }
+
+  retire(): void {
+    this.isInPlan = false;
+    for (const upstream of this.#idle.splice(0)) upstream.close();
+  }
+}
+
+export class Pools {
+  readonly #io: Io;
+  readonly #pools = new Map<string, EndpointPool>();
+
+  constructor(io: Io) {
+    this.#io = io;
+  }
+
+  all(): Iterable<EndpointPool> {
+    return this.#pools.values();
+  }
+
+  /**
+   * The pool of an endpoint, made where there is none.
+   * @throws {IoError} `address` is not an IP address.
+   */
+  of(key: string, address: string, port: number): EndpointPool {
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = new EndpointPool(key, this.#io.address(address, port));
+      this.#pools.set(key, pool);
+    }
+    pool.isInPlan = true;
+    return pool;
+  }
+
+  /** Ends the pools of all endpoints that are not in `keys`. */
+  retain(keys: ReadonlySet<string>): void {
+    for (const [key, pool] of this.#pools) {
+      if (keys.has(key)) continue;
+      this.#pools.delete(key);
+      pool.retire();
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Router: where the requests of one listener go. An exchange holds a `Destination`, so that a new plan does not
+ * touch exchanges under way.
+ */
+import type { EndpointSet, Table, TableEndpoint } from "../../routing/table/table.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import type { RouteStats } from "../telemetry.ts";
+import type { EndpointPool } from "./pool.ts";
+
+/** What one request was decided to get. Reused by its connection from exchange to exchange. */
+export class Destination {
+  /** The table that decided; null for a fixed endpoint. */
+  table: Table | null = null;
+  /** Endpoints to choose from; null where there is one fixed endpoint. */
+  endpoints: EndpointSet | null = null;
+  /** The endpoint chosen last. */
+  endpoint: TableEndpoint | null = null;
+  /** Counters of the route and backend. */
+  stats: RouteStats | null = null;
+  /** Above 0: the request is refused with this status. */
+  refusalStatus = 0;
+  refusalReason = "";
+}
+
+export interface Router {
+  /** Place of the listener in the proxy's configuration: outbound ones first. */
+  readonly listener: number;
+  /** Decides about the request, and fills `destination`. */
+  route(request: Request, destination: Destination): void;
+  /** The next endpoint to try; null: there is none with an address. */
+  next(destination: Destination): EndpointPool | null;
+}

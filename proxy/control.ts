@@ -1,0 +1,85 @@
+/**
+ * What the thread that is asked (admin, CLI) and the threads that serve say to each other. Commands go down a
+ * pipe, because an event loop that waits in the kernel sees no messages; replies come back as messages.
+ */
+import type { Explanation } from "../routing/table/explain.ts";
+import type { ProxyConfig, RequestRecord } from "./config.ts";
+import type { ExplainQuery } from "./engine.ts";
+import type { TelemetrySnapshot } from "./telemetry.ts";
+
+/** The first message to a worker. */
+export interface WorkerStart {
+  readonly config: ProxyConfig;
+  /** An encoded plan. */
+  readonly plan: string;
+  /** Where commands are read. */
+  readonly pipe: number;
+}
+
+export type Command =
+  | { readonly kind: "apply"; readonly plan: string }
+  | { readonly kind: "explain"; readonly query: ExplainQuery }
+  | { readonly kind: "snapshot" }
+  | { readonly kind: "drain" }
+  | { readonly kind: "stop" };
+
+/** What a command comes to. */
+export interface Replies {
+  apply: null;
+  explain: Explanation | null;
+  snapshot: TelemetrySnapshot;
+  drain: null;
+  stop: null;
+}
+
+export type WorkerMessage =
+  | { readonly kind: "started"; readonly outbound: number[]; readonly inbound: number[] }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "reply"; readonly id: number; readonly value: Replies[keyof Replies] }
+  | { readonly kind: "error"; readonly id: number; readonly message: string }
+  | { readonly kind: "records"; readonly records: RequestRecord[] };
+
+/** A command on its way: `id` finds the reply's taker. */
+export type Envelope = { readonly id: number; readonly command: Command };
+
+/** Cuts a stream of bytes into frames: a length of 4 bytes, little-endian, then as many bytes of JSON. */
+export class FrameReader {
+  #bytes = new Uint8Array(4096);
+  #length = 0;
+
+  /** Takes bytes; returns the frames that they complete. */
+  push(bytes: Uint8Array): unknown[] {
+    this.#append(bytes);
+    const frames: unknown[] = [];
+    let at = 0;
+    while (this.#length - at >= 4) {
+      const size = new DataView(this.#bytes.buffer).getUint32(at, true);
+      if (this.#length - at - 4 < size) break;
+      const text = new TextDecoder().decode(this.#bytes.subarray(at + 4, at + 4 + size));
+      frames.push(JSON.parse(text));
+      at += 4 + size;
+    }
+    this.#bytes.copyWithin(0, at, this.#length);
+    this.#length -= at;
+    return frames;
+  }
+
+  #append(bytes: Uint8Array): void {
+    const needed = this.#length + bytes.length;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(bytes, this.#length);
+    this.#length = needed;
+  }
+}
+
+export function encodeFrame(value: unknown): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder().encode(JSON.stringify(value));
+  const frame = new Uint8Array(4 + text.length);
+  new DataView(frame.buffer).setUint32(0, text.length, true);
+  frame.set(text, 4);
+  return frame;
+}

@@ -1,0 +1,175 @@
+/**
+ * Engine: the data plane of one event loop. It opens the listeners, binds routers to the plan in force, and
+ * answers questions about itself. It runs on either driver, and starts nothing that it does not also stop.
+ */
+import { buildTable } from "../routing/table/table.ts";
+import type { Table } from "../routing/table/table.ts";
+import type { Explanation } from "../routing/table/explain.ts";
+import type { Plan } from "../routing/plan.ts";
+import { requestHeadOf } from "../routing/request.ts";
+import type { ProxyConfig, RequestRecord } from "./config.ts";
+import { Context } from "./connection/context.ts";
+import { Downstream } from "./connection/downstream.ts";
+import { InboundRouter } from "./connection/inbound.ts";
+import { OutboundRouter } from "./connection/outbound.ts";
+import type { Router } from "./connection/router.ts";
+import { Upstream } from "./connection/upstream.ts";
+import type { Fd, Io } from "./io/io.ts";
+import { SWEEP_INTERVAL_MS } from "./limits.ts";
+import type { RouteStats, TelemetrySnapshot } from "./telemetry.ts";
+import { Telemetry } from "./telemetry.ts";
+
+/** A request to be explained. */
+export interface ExplainQuery {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Place of the outbound listener that would take it. */
+  readonly listener: number;
+}
+
+export class Engine {
+  readonly #io: Io;
+  readonly #config: ProxyConfig;
+  readonly #context: Context;
+  readonly #telemetry: Telemetry;
+  readonly #outbound: readonly OutboundRouter[];
+  readonly #inbound: readonly InboundRouter[];
+  #listeners: Fd[] = [];
+  #planHash: string;
+  #onDrained: (() => void) | null = null;
+  #drainDeadlineMs = Infinity;
+
+  /**
+   * @param onRecords takes the requests answered in one batch of events, where the configuration asks for them
+   * @throws {PlanError} the plan cannot be executed
+   */
+  constructor(
+    io: Io,
+    config: ProxyConfig,
+    plan: Plan,
+    onRecords: (records: RequestRecord[]) => void,
+  ) {
+    this.#io = io;
+    this.#config = config;
+    this.#telemetry = new Telemetry(config.reportRequests);
+    this.#context = new Context(io, config, this.#telemetry);
+    this.#planHash = plan.hash;
+    const { pools } = this.#context;
+    this.#outbound = this.#buildTables(plan).map((table, index) =>
+      new OutboundRouter(index, io, pools, this.#telemetry, table)
+    );
+    this.#inbound = config.inbound.map(({ application }, index) =>
+      new InboundRouter(config.outbound.length + index, application, pools, this.#telemetry)
+    );
+    io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
+    io.onBatchEnd(() => {
+      this.#context.feed();
+      const records = this.#telemetry.takeRecords();
+      if (records.length > 0) onRecords(records);
+      this.#finishDraining();
+    });
+  }
+
+  /**
+   * Opens the listeners; returns their ports, outbound ones first.
+   * @throws {IoError} an address cannot be had
+   */
+  listen(): { outbound: number[]; inbound: number[] } {
+    const open = (address: string, port: number, router: Router) => {
+      const listener = this.#io.listen(address, port, {
+        onAccept: (fd, peer) => this.#accept(fd, peer, router),
+      });
+      this.#listeners.push(listener.fd);
+      return listener.port;
+    };
+    const { outbound, inbound } = this.#config;
+    return {
+      outbound: outbound.map(({ address, port }, i) => open(address, port, this.#outbound[i])),
+      inbound: inbound.map(({ address, port }, i) => open(address, port, this.#inbound[i])),
+    };
+  }
+
+  /**
+   * Takes a plan into force for every listener at once, or for none.
+   * @throws {PlanError} it cannot be executed; the last good plan keeps serving
+   */
+  apply(plan: Plan): void {
+    const tables = this.#buildTables(plan);
+    for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
+    this.#planHash = plan.hash;
+    const keys = new Set(this.#inbound.map(({ key }) => key));
+    for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
+    this.#context.pools.retain(keys);
+    const stats: RouteStats[] = this.#inbound.map((router) => router.stats);
+    for (const router of this.#outbound) stats.push(...router.stats);
+    this.#telemetry.retain(stats);
+  }
+
+  /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
+  explain(query: ExplainQuery): Explanation | null {
+    return this.#outbound[query.listener]?.explain(requestHeadOf(query)) ?? null;
+  }
+
+  snapshot(): TelemetrySnapshot {
+    const telemetry = this.#telemetry;
+    const pools = Array.from(this.#context.pools.all());
+    const upstreams = this.#context.connections.filter((open) => open instanceof Upstream).length;
+    return {
+      routes: Array.from(telemetry.routes, (stats) => ({
+        labels: stats.labels,
+        answers: Array.from(stats.answers),
+        durations: Array.from(stats.durations),
+        durationSumMs: stats.durationSumMs,
+      })),
+      refusals: Object.fromEntries(telemetry.refusals),
+      connects: telemetry.connects,
+      connectFailures: telemetry.connectFailures,
+      retries: telemetry.retries,
+      connectionsAccepted: telemetry.connectionsAccepted,
+      faults: telemetry.faults,
+      lastFault: telemetry.lastFault,
+      connectionsOpen: this.#context.connections.length - upstreams,
+      upstreamsOpen: upstreams,
+      upstreamsIdle: pools.reduce((sum, pool) => sum + pool.idleCount, 0),
+      buffersLent: this.#context.buffers.lentCount,
+      planHash: this.#planHash,
+    };
+  }
+
+  /** Stops accepting; `done` is called once the last client is gone, or `drainMs` later. */
+  drain(done: () => void): void {
+    for (const fd of this.#listeners.splice(0)) this.#io.close(fd);
+    this.#context.isDraining = true;
+    for (const connection of this.#context.connections) {
+      if (connection instanceof Downstream) connection.onDraining();
+    }
+    this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
+    this.#onDrained = done;
+  }
+
+  #sweep(): void {
+    this.#context.sweep();
+    this.#finishDraining();
+  }
+
+  #finishDraining(): void {
+    if (this.#onDrained === null) return;
+    const hasClients = this.#context.connections.some((open) => open instanceof Downstream);
+    if (hasClients && this.#io.nowMs < this.#drainDeadlineMs) return;
+    const done = this.#onDrained;
+    this.#onDrained = null;
+    done();
+  }
+
+  #accept(fd: Fd, peer: string, router: Router): void {
+    this.#telemetry.connectionsAccepted++;
+    this.#io.watch(fd, new Downstream(this.#context, router, fd, peer));
+  }
+
+  #buildTables(plan: Plan): Table[] {
+    return this.#config.outbound.map(({ namespace, identity, seed }) =>
+      buildTable(plan, { namespace, identity, seed })
+    );
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Lane: one event loop as seen by the thread that started it: ask it something, get a reply. The native lane is a
+ * worker that is spoken to through a pipe; the portable lane is an engine on this very thread.
+ */
+import { encodePlan } from "../routing/plan_codec.ts";
+import type { Plan } from "../routing/plan.ts";
+import type { ProxyConfig, RequestRecord } from "./config.ts";
+import { ARENA_BYTES } from "./connection/buffers.ts";
+import { encodeFrame } from "./control.ts";
+import type { Command, Replies, WorkerMessage, WorkerStart } from "./control.ts";
+import type { ExplainQuery } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import { Pipe } from "./io/epoll.ts";
+import { AGAIN, IoError } from "./io/io.ts";
+import { PortableIo } from "./io/portable.ts";
+import type { TelemetrySnapshot } from "./telemetry.ts";
+
+export interface LanePorts {
+  readonly outbound: readonly number[];
+  readonly inbound: readonly number[];
+}
+
+export interface Lane {
+  readonly ports: LanePorts;
+  /** Takes a plan into force; rejects, and keeps the last good one, where it cannot be executed. */
+  apply(plan: Plan): Promise<void>;
+  explain(query: ExplainQuery): Promise<Replies["explain"]>;
+  snapshot(): Promise<TelemetrySnapshot>;
+  /** Resolves once the last exchange has ended or was cut. */
+  drain(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface LaneHooks {
+  onRecords(records: RequestRecord[]): void;
+  /** The loop has ended by itself: a defect. */
+  onFailure(message: string): void;
+}
+
+export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHooks): Lane {
+  const io = new PortableIo({ arenaBytes: ARENA_BYTES });
+  const engine = new Engine(io, config, plan, (records) => hooks.onRecords(records));
+  let ports: LanePorts;
+  try {
+    ports = engine.listen();
+  } catch (error) {
+    io.stop();
+    throw error;
+  }
+  return {
+    ports,
+    apply: (next) => Promise.try(() => engine.apply(next)),
+    explain: (query) => Promise.try(() => engine.explain(query)),
+    snapshot: () => Promise.try(() => engine.snapshot()),
+    async drain() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      engine.drain(resolve);
+      await promise;
+      io.stop();
+    },
+    stop: () => Promise.try(() => io.stop()),
+  };
+}
+
+type Waiting = { resolve(value: unknown): void; reject(error: Error): void };
+
+/**
+ * Starts a worker with an event loop of its own.
+ * @throws {IoError} a listener's address cannot be had, or the driver does not work here
+ */
+export function startNativeLane(config: ProxyConfig, plan: Plan, hooks: LaneHooks): Promise<Lane> {
+  const pipe = new Pipe();
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  return new Promise((resolve, reject) => {
+    const lane = new NativeLane(worker, pipe, hooks, resolve, reject);
+    lane.start({ config, plan: encodePlan(plan), pipe: pipe.readEnd });
+  });
+}
+
+class NativeLane implements Lane {
+  ports: LanePorts = { outbound: [], inbound: [] };
+  readonly #worker: Worker;
+  readonly #pipe: Pipe;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  /** Frames that the pipe has not taken yet; they go out one after another. */
+  #sending: Promise<void> = Promise.resolve();
+  #isEnded = false;
+
+  constructor(
+    worker: Worker,
+    pipe: Pipe,
+    hooks: LaneHooks,
+    onStarted: (lane: Lane) => void,
+    onRefused: (error: Error) => void,
+  ) {
+    this.#worker = worker;
+    this.#pipe = pipe;
+    const fail = (message: string) => {
+      this.#end(message);
+      onRefused(new IoError(message));
+      hooks.onFailure(message);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      fail(event.message);
+    };
+    worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
+      switch (data.kind) {
+        case "started":
+          this.ports = { outbound: data.outbound, inbound: data.inbound };
+          return onStarted(this);
+        case "failed":
+          return fail(data.message);
+        case "records":
+          return hooks.onRecords(data.records);
+        case "reply":
+          return this.#take(data.id)?.resolve(data.value);
+        case "error":
+          return this.#take(data.id)?.reject(new Error(data.message));
+      }
+    };
+  }
+
+  start(start: WorkerStart): void {
+    this.#worker.postMessage(start);
+  }
+
+  async apply(plan: Plan): Promise<void> {
+    await this.#ask({ kind: "apply", plan: encodePlan(plan) });
+  }
+
+  explain(query: ExplainQuery): Promise<Replies["explain"]> {
+    return this.#ask({ kind: "explain", query });
+  }
+
+  snapshot(): Promise<TelemetrySnapshot> {
+    return this.#ask({ kind: "snapshot" });
+  }
+
+  async drain(): Promise<void> {
+    await this.#ask({ kind: "drain" });
+    this.#end("The proxy has drained");
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isEnded) return;
+    await this.#ask({ kind: "stop" });
+    this.#end("The proxy has stopped");
+  }
+
+  #ask<Kind extends Command["kind"]>(
+    command: Extract<Command, { kind: Kind }>,
+  ): Promise<Replies[Kind]> {
+    if (this.#isEnded) return Promise.reject(new Error("The proxy has stopped"));
+    const id = this.#nextId++;
+    const reply = new Promise<Replies[Kind]>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting["resolve"], reject });
+    });
+    const frame = encodeFrame({ id, command });
+    this.#sending = this.#sending.then(() => this.#send(frame));
+    return reply;
+  }
+
+  /** The pipe takes 64 KiB at a time, and the loop empties it between two batches of events. */
+  async #send(frame: Uint8Array<ArrayBuffer>): Promise<void> {
+    for (let at = 0; at < frame.length && !this.#isEnded;) {
+      const count = this.#pipe.write(frame.subarray(at));
+      if (count !== AGAIN) at += count;
+      else await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+
+  #end(message: string): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const { reject } of this.#waiting.values()) reject(new Error(message));
+    this.#waiting.clear();
+    this.#pipe.close();
+    this.#worker.terminate();
+  }
+}

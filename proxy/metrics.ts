@@ -1,0 +1,184 @@
+/** Renders what the event loops counted as Prometheus text (exposition format 0.0.4). */
+import { DURATION_BUCKETS_MS } from "./telemetry.ts";
+import type { RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
+
+interface Series {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly lines: string[];
+}
+
+/** One series a name; counts of several loops are added. */
+export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
+  const routes = sumRoutes(snapshots);
+  const sum = (value: (snapshot: TelemetrySnapshot) => number) =>
+    snapshots.reduce((total, snapshot) => total + value(snapshot), 0);
+  const single = (
+    name: string,
+    kind: Series["kind"],
+    help: string,
+    value: (snapshot: TelemetrySnapshot) => number,
+  ): Series => ({ name, kind, help, lines: [`${name} ${sum(value)}`] });
+
+  const series: Series[] = [
+    requestsTotal(routes),
+    requestDuration(routes),
+    refusalsTotal(snapshots),
+    single(
+      "weft_connections_accepted_total",
+      "counter",
+      "Connections accepted from clients",
+      (snapshot) => snapshot.connectionsAccepted,
+    ),
+    single(
+      "weft_connections_open",
+      "gauge",
+      "Connections of clients that are open",
+      (snapshot) => snapshot.connectionsOpen,
+    ),
+    single(
+      "weft_upstream_connects_total",
+      "counter",
+      "Connections opened to endpoints",
+      (snapshot) => snapshot.connects,
+    ),
+    single(
+      "weft_upstream_connect_failures_total",
+      "counter",
+      "Connections to endpoints that were refused or timed out",
+      (snapshot) => snapshot.connectFailures,
+    ),
+    single(
+      "weft_upstream_retries_total",
+      "counter",
+      "Requests sent again because the first endpoint or connection failed before it answered",
+      (snapshot) => snapshot.retries,
+    ),
+    single(
+      "weft_upstream_connections_open",
+      "gauge",
+      "Connections to endpoints that are open",
+      (snapshot) => snapshot.upstreamsOpen,
+    ),
+    single(
+      "weft_upstream_connections_idle",
+      "gauge",
+      "Connections to endpoints that wait in a pool",
+      (snapshot) => snapshot.upstreamsIdle,
+    ),
+    single(
+      "weft_buffers_lent",
+      "gauge",
+      "Buffers of 16 KiB that hold bytes now",
+      (snapshot) => snapshot.buffersLent,
+    ),
+    single(
+      "weft_faults_total",
+      "counter",
+      "Connections lost to a defect of the proxy itself",
+      (snapshot) => snapshot.faults,
+    ),
+    planInfo(snapshots),
+  ];
+  return series.map(renderSeries).join("");
+}
+
+function renderSeries({ name, kind, help, lines }: Series): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${lines.join("\n")}${
+    lines.length > 0 ? "\n" : ""
+  }`;
+}
+
+type RouteCounts = TelemetrySnapshot["routes"][number];
+
+function sumRoutes(snapshots: readonly TelemetrySnapshot[]): RouteCounts[] {
+  const byLabels = new Map<string, RouteCounts>();
+  for (const snapshot of snapshots) {
+    for (const route of snapshot.routes) {
+      const key = labelsOf(route.labels);
+      const before = byLabels.get(key);
+      byLabels.set(key, before === undefined ? route : addCounts(before, route));
+    }
+  }
+  return [...byLabels.values()];
+}
+
+function addCounts(one: RouteCounts, other: RouteCounts): RouteCounts {
+  const add = (some: readonly number[], more: readonly number[]) =>
+    some.map((count, i) => count + more[i]);
+  return {
+    labels: one.labels,
+    answers: add(one.answers, other.answers),
+    durations: add(one.durations, other.durations),
+    durationSumMs: one.durationSumMs + other.durationSumMs,
+  };
+}
+
+function requestsTotal(routes: readonly RouteCounts[]): Series {
+  const name = "weft_requests_total";
+  const lines: string[] = [];
+  for (const { labels, answers } of routes) {
+    for (let digit = 1; digit < answers.length; digit++) {
+      if (answers[digit] === 0) continue;
+      lines.push(`${name}{${labelsOf(labels)},code="${digit}xx"} ${answers[digit]}`);
+    }
+  }
+  return { name, kind: "counter", help: "Requests answered, by route, backend and status", lines };
+}
+
+function requestDuration(routes: readonly RouteCounts[]): Series {
+  const name = "weft_request_duration_seconds";
+  const lines: string[] = [];
+  for (const { labels, durations, durationSumMs } of routes) {
+    const text = labelsOf(labels);
+    let count = 0;
+    for (const [bucket, more] of durations.entries()) {
+      count += more;
+      const bound = bucket < DURATION_BUCKETS_MS.length
+        ? DURATION_BUCKETS_MS[bucket] / 1000
+        : "+Inf";
+      lines.push(`${name}_bucket{${text},le="${bound}"} ${count}`);
+    }
+    lines.push(`${name}_sum{${text}} ${durationSumMs / 1000}`, `${name}_count{${text}} ${count}`);
+  }
+  return {
+    name,
+    kind: "histogram",
+    help: "Time from a request's head to the end of its answer",
+    lines,
+  };
+}
+
+function refusalsTotal(snapshots: readonly TelemetrySnapshot[]): Series {
+  const name = "weft_refusals_total";
+  const counts = new Map<string, number>();
+  for (const { refusals } of snapshots) {
+    for (const [reason, count] of Object.entries(refusals)) {
+      counts.set(reason, (counts.get(reason) ?? 0) + count);
+    }
+  }
+  const lines = Array.from(counts, ([reason, count]) => `${name}{reason="${reason}"} ${count}`);
+  return { name, kind: "counter", help: "Requests that the proxy answered itself", lines };
+}
+
+function planInfo(snapshots: readonly TelemetrySnapshot[]): Series {
+  const name = "weft_plan_info";
+  const hashes = new Set(snapshots.map(({ planHash }) => planHash));
+  const lines = Array.from(hashes, (hash) => `${name}{hash="${hash}"} 1`);
+  return { name, kind: "gauge", help: "Content hash of the plan in force", lines };
+}
+
+function labelsOf({ listener, service, port, split, backend }: RouteLabels): string {
+  return [
+    `listener="${listener}"`,
+    `service="${escapeLabel(service)}"`,
+    `port="${port}"`,
+    `split="${escapeLabel(split)}"`,
+    `backend="${escapeLabel(backend)}"`,
+  ].join(",");
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}

@@ -1,0 +1,101 @@
+/** Starts a proxy: chooses a driver, starts its event loops and the admin port, and keeps them on one plan. */
+import type { Plan } from "../routing/plan.ts";
+import { startAdmin } from "./admin.ts";
+import type { Proxy, ProxyConfig, ProxyHooks } from "./config.ts";
+import { IoError } from "./io/io.ts";
+import { openLibc } from "./io/libc.ts";
+import type { Lane, LaneHooks } from "./lane.ts";
+import { startNativeLane, startPortableLane } from "./lane.ts";
+
+/**
+ * Starts a proxy that serves `plan`.
+ * @throws {IoError} an address cannot be had, or the driver that was asked for does not work here
+ * @throws {PlanError} the plan cannot be executed
+ */
+export async function startProxy(
+  config: ProxyConfig,
+  plan: Plan,
+  hooks: ProxyHooks = {},
+): Promise<Proxy> {
+  const driver = chooseDriver(config, hooks);
+  const laneHooks: LaneHooks = {
+    onRecords(records) {
+      for (const record of records) hooks.onRequest?.(record);
+    },
+    onFailure(message) {
+      hooks.onLog?.("error", "An event loop of the proxy has ended", { cause: message });
+    },
+  };
+  const lanes = await startLanes(driver, config, plan, laneHooks);
+  const ports = lanes[0].ports;
+  let current = plan;
+  let isReady = true;
+  let admin = null;
+  try {
+    if (config.admin !== null) {
+      admin = startAdmin(config.admin, {
+        plan: () => current,
+        lanes: () => lanes,
+        isReady: () => isReady,
+      });
+    }
+  } catch (error) {
+    await Promise.all(lanes.map((lane) => lane.stop()));
+    const { address, port } = config.admin ?? { address: "", port: 0 };
+    throw new IoError(
+      `Cannot listen on ${address}:${port} (admin): ${
+        error instanceof Error ? error.message : error
+      }`,
+    );
+  }
+  const end = async (ending: Promise<void>[]) => {
+    isReady = false;
+    await Promise.allSettled(ending);
+    await admin?.stop();
+  };
+  return {
+    driver,
+    outbound: config.outbound.map(({ address }, i) => ({ address, port: ports.outbound[i] })),
+    inbound: config.inbound.map(({ address }, i) => ({ address, port: ports.inbound[i] })),
+    admin: admin === null ? null : { address: admin.address, port: admin.port },
+    async apply(next) {
+      await Promise.all(lanes.map((lane) => lane.apply(next)));
+      current = next;
+    },
+    drain: () => end(lanes.map((lane) => lane.drain())),
+    stop: () => end(lanes.map((lane) => lane.stop())),
+  };
+}
+
+/** @throws {IoError} the native driver was asked for and does not work here */
+function chooseDriver(config: ProxyConfig, hooks: ProxyHooks): "native" | "portable" {
+  if (config.driver === "portable") return "portable";
+  try {
+    openLibc();
+    return "native";
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    if (config.driver === "native") throw new IoError(`Cannot use the native driver: ${cause}`);
+    hooks.onLog?.("info", "Using the portable driver", { cause });
+    return "portable";
+  }
+}
+
+async function startLanes(
+  driver: "native" | "portable",
+  config: ProxyConfig,
+  plan: Plan,
+  hooks: LaneHooks,
+): Promise<Lane[]> {
+  if (driver === "portable") return [startPortableLane(config, plan, hooks)];
+  const lanes = [await startNativeLane(config, plan, hooks)];
+  const { outbound, inbound } = lanes[0].ports;
+  // Ports that were left open are known now; the other loops share them.
+  const rest: ProxyConfig = {
+    ...config,
+    outbound: config.outbound.map((listener, i) => ({ ...listener, port: outbound[i] })),
+    inbound: config.inbound.map((listener, i) => ({ ...listener, port: inbound[i] })),
+  };
+  for (let i = 1; i < config.workers; i++) lanes.push(await startNativeLane(rest, plan, hooks));
+  return lanes;
+}

@@ -1,0 +1,173 @@
+/**
+ * Telemetry: what one event loop counts. Counting is a few additions per exchange; names and text are made only
+ * when somebody asks. Label sets follow the plan: counters of routes that left it are dropped with it.
+ */
+import type { Destination } from "./connection/router.ts";
+import type { RequestRecord } from "./config.ts";
+
+/** Upper bounds of the duration histogram, in milliseconds; the last bucket has none. */
+export const DURATION_BUCKETS_MS = [
+  1,
+  2,
+  5,
+  10,
+  25,
+  50,
+  100,
+  250,
+  500,
+  1_000,
+  2_500,
+  5_000,
+  10_000,
+];
+
+/** What tells one counted route from another. */
+export interface RouteLabels {
+  /** Place of the listener in the proxy's configuration. */
+  readonly listener: number;
+  /** `namespace/service`. */
+  readonly service: string;
+  readonly port: number;
+  /** `namespace/split`; empty for a Service's own endpoints. */
+  readonly split: string;
+  /** `namespace/service`. */
+  readonly backend: string;
+}
+
+export class RouteStats {
+  readonly labels: RouteLabels;
+  /** By first digit of the status: 1xx to 5xx are 1 to 5. */
+  readonly answers = new Float64Array(6);
+  readonly durations = new Float64Array(DURATION_BUCKETS_MS.length + 1);
+  durationSumMs = 0;
+
+  constructor(labels: RouteLabels) {
+    this.labels = labels;
+  }
+
+  observe(status: number, durationMs: number): void {
+    this.answers[Math.min(5, Math.trunc(status / 100))]++;
+    let bucket = 0;
+    while (bucket < DURATION_BUCKETS_MS.length && durationMs > DURATION_BUCKETS_MS[bucket]) {
+      bucket++;
+    }
+    this.durations[bucket]++;
+    this.durationSumMs += durationMs;
+  }
+}
+
+/** Counters as plain data, to go from an event loop's thread to the one that is asked. */
+export interface TelemetrySnapshot {
+  readonly routes: readonly {
+    readonly labels: RouteLabels;
+    readonly answers: readonly number[];
+    readonly durations: readonly number[];
+    readonly durationSumMs: number;
+  }[];
+  /** Answers that the proxy made itself, by reason. */
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly connects: number;
+  readonly connectFailures: number;
+  readonly retries: number;
+  readonly connectionsAccepted: number;
+  readonly faults: number;
+  readonly lastFault: string;
+  /** Now open: of clients and to endpoints, and of the latter those in no exchange. */
+  readonly connectionsOpen: number;
+  readonly upstreamsOpen: number;
+  readonly upstreamsIdle: number;
+  readonly buffersLent: number;
+  readonly planHash: string;
+}
+
+export class Telemetry {
+  readonly isReporting: boolean;
+  connects = 0;
+  connectFailures = 0;
+  retries = 0;
+  connectionsAccepted = 0;
+  faults = 0;
+  /** Stack of the last fault, for the log. */
+  lastFault = "";
+  #stats = new Map<string, RouteStats>();
+  readonly #refusals = new Map<string, number>();
+  #records: RequestRecord[] = [];
+
+  /** @param isReporting whether each answered request is recorded for `takeRecords`. */
+  constructor(isReporting: boolean) {
+    this.isReporting = isReporting;
+  }
+
+  get routes(): Iterable<RouteStats> {
+    return this.#stats.values();
+  }
+
+  get refusals(): ReadonlyMap<string, number> {
+    return this.#refusals;
+  }
+
+  /** The counters with these labels, made where there are none. */
+  statsOf(labels: RouteLabels): RouteStats {
+    const key = keyOf(labels);
+    let stats = this.#stats.get(key);
+    if (stats === undefined) {
+      stats = new RouteStats(labels);
+      this.#stats.set(key, stats);
+    }
+    return stats;
+  }
+
+  /** Drops the counters of everything but `kept`, after a new plan is in force. */
+  retain(kept: Iterable<RouteStats>): void {
+    this.#stats = new Map(Array.from(kept, (stats) => [keyOf(stats.labels), stats]));
+  }
+
+  /** One exchange has been answered, by an endpoint or, with a `reason`, by the proxy itself. */
+  answered(
+    destination: Destination,
+    status: number,
+    reason: string,
+    durationMs: number,
+    listener: number,
+    line: readonly [string, string, string] | null,
+  ): void {
+    destination.stats?.observe(status, durationMs);
+    if (reason !== "") this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+    if (!this.isReporting) return;
+    const labels = destination.stats?.labels;
+    const [method, authority, path] = line ?? ["", "", ""];
+    this.#records.push({
+      listener,
+      method,
+      authority,
+      path,
+      status,
+      reason,
+      service: labels === undefined ? "" : `${labels.service}:${labels.port}`,
+      split: labels?.split ?? "",
+      backend: labels?.backend ?? "",
+      pod: destination.endpoint?.plan.pod ?? "",
+      endpoint: destination.endpoint?.key ?? "",
+      durationMs,
+    });
+  }
+
+  /** A defect of Weft cost a connection. */
+  fault(error: unknown): void {
+    this.faults++;
+    this.lastFault = error instanceof Error ? error.stack ?? error.message : String(error);
+  }
+
+  /** Hands over the records made since the last call. */
+  takeRecords(): RequestRecord[] {
+    if (this.#records.length === 0) return [];
+    const records = this.#records;
+    this.#records = [];
+    return records;
+  }
+}
+
+function keyOf(labels: RouteLabels): string {
+  return `${labels.listener} ${labels.service}:${labels.port} ${labels.split} ${labels.backend}`;
+}
