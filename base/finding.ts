@@ -90,6 +90,10 @@ export const FINDING_CODES = {
     "error",
     "A pattern is larger than the stated limit; its match is left out",
   ],
+  "pattern-never-matches": [
+    "warning",
+    "A path pattern matches no path: paths begin with a slash",
+  ],
   "rule-shadowed": [
     "warning",
     "A rule can never match: rules before it take every request it could",

@@ -1,0 +1,55 @@
+/**
+ * Finds what no request can reach: HTTP matches on ports that do not carry HTTP, and route groups that nothing
+ * names.
+ */
+import type { Catalog } from "./catalog.ts";
+import { keyOf } from "./catalog.ts";
+import { type Findings, plainList, quoted } from "./findings.ts";
+import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import type { RootSplits } from "./roots.ts";
+
+/** SMI's matches are about HTTP; on a TCP port only a split without matches applies. */
+export function checkTcpMatches({ root, matching, plain }: RootSplits, findings: Findings): void {
+  const ports = root.ports.map(({ port }) => ({ port, protocol: portProtocol(port) }))
+    .filter(({ protocol }) => !carriesHttp(protocol));
+  if (ports.length === 0) return;
+  const name = root.service.meta.name;
+  const numbers = plainList(ports.map(({ port, protocol }) => `${port.port} (${protocol})`));
+  const destination = plain.length === 0
+    ? `the own endpoints of ${quoted(name)}`
+    : `the backends of split ${quoted(plain[0].meta.name)}`;
+  for (const { meta } of matching) {
+    findings.add({
+      code: "split-tcp-matches",
+      meta,
+      path: ["spec", "matches"],
+      message:
+        `Split ${quoted(meta.name)} has HTTP matches and does not apply to port ${numbers} ` +
+        `of ${quoted(name)}: connections there go to ${destination}`,
+      hint: "Add a split without matches for TCP, or set the port's appProtocol to http",
+    });
+  }
+}
+
+export function checkGroupsUsed(catalog: Catalog, findings: Findings): void {
+  const named = new Set<string>();
+  for (const { meta, matches } of catalog.trafficSplits) {
+    for (const { name } of matches ?? []) named.add(keyOf(meta.namespace, name));
+  }
+  for (const { meta, rules } of catalog.trafficTargets) {
+    for (const { kind, name } of rules) {
+      if (kind === "HTTPRouteGroup") named.add(keyOf(meta.namespace, name));
+    }
+  }
+  for (const { meta } of catalog.httpRouteGroups) {
+    if (named.has(keyOf(meta.namespace, meta.name))) continue;
+    findings.add({
+      code: "route-group-unused",
+      meta,
+      path: [],
+      message: `No split and no target in namespace ${quoted(meta.namespace)} names route group ` +
+        quoted(meta.name),
+      hint: "Name it in spec.matches of a TrafficSplit, or delete it",
+    });
+  }
+}

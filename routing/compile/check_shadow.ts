@@ -1,0 +1,139 @@
+/**
+ * Finds rules that can never match because one rule before them takes every request they could. What it reports
+ * is certain; what it misses is a rule that several others cover together, a pair of patterns that
+ * `PathPattern.isSubsumedBy` cannot decide, and what lies beyond CHECKS_PER_RULE_MAX.
+ */
+import type { PlanMatch } from "../plan.ts";
+import { type Findings, quoted } from "./findings.ts";
+import { formatPosition, formatRef } from "../../base/finding.ts";
+import type { RootRule } from "./rules.ts";
+
+/**
+ * Rules, and among them pairs of patterns, looked at for one rule. Comparing two patterns takes longer than
+ * compiling one: 10,000 rules that all begin alike would need fifty million comparisons.
+ */
+const LOOKS_PER_RULE_MAX = 512;
+const CHECKS_PER_RULE_MAX = 32;
+
+/** `rules` in match order. */
+export function checkShadowed(rules: readonly RootRule[], findings: Findings): void {
+  const earlier = new EarlierRules();
+  for (const rule of rules) {
+    const cover = earlier.coverOf(rule);
+    if (cover === undefined) earlier.add(rule);
+    else reportShadowed(rule, cover, findings);
+  }
+}
+
+/**
+ * The rules so far, by how their paths begin and by one of their headers: only a rule that begins as another
+ * does, or with less, and asks for one of its headers, or for none, can cover it.
+ */
+class EarlierRules {
+  readonly #byKey = new Map<string, RootRule[]>();
+  #prefixLengthMax = 0;
+
+  add(rule: RootRule): void {
+    const prefix = prefixOf(rule);
+    const key = keyOf(prefix, rule.match.plan.headers[0]);
+    const list = this.#byKey.get(key);
+    if (list === undefined) this.#byKey.set(key, [rule]);
+    else list.push(rule);
+    this.#prefixLengthMax = Math.max(this.#prefixLengthMax, prefix.length);
+  }
+
+  /** Looks at the nearest rules first: rules that stand together are the most alike. */
+  coverOf(rule: RootRule): RootRule | undefined {
+    const prefix = prefixOf(rule);
+    const headers = [undefined, ...rule.match.plan.headers];
+    let looks = 0;
+    let checks = 0;
+    for (let length = Math.min(prefix.length, this.#prefixLengthMax); length >= 0; length--) {
+      for (const header of headers) {
+        const list = this.#byKey.get(keyOf(prefix.slice(0, length), header)) ?? [];
+        for (let i = list.length - 1; i >= 0; i--) {
+          const earlier = list[i];
+          if (++looks > LOOKS_PER_RULE_MAX) return undefined;
+          if (!asksNoMore(earlier.match.plan, rule.match.plan)) continue;
+          if (coversPathForSure(earlier, rule)) return earlier;
+          if (++checks > CHECKS_PER_RULE_MAX) return undefined;
+          if (coversPath(earlier, rule)) return earlier;
+        }
+      }
+    }
+    return undefined;
+  }
+}
+
+function prefixOf({ match }: RootRule): string {
+  return match.isCatchAll || match.plan.path === null ? "" : literalPrefix(match.plan.path);
+}
+
+function keyOf(prefix: string, header: PlanMatch["headers"][number] | undefined): string {
+  return header === undefined ? prefix : JSON.stringify([prefix, header.name, header.pattern]);
+}
+
+function coversPathForSure(earlier: RootRule, rule: RootRule): boolean {
+  return earlier.match.isCatchAll || earlier.match.plan.path === rule.match.plan.path;
+}
+
+function coversPath(earlier: RootRule, rule: RootRule): boolean {
+  const wide = earlier.match.path;
+  const narrow = rule.match.path;
+  return wide !== null && narrow !== null && narrow.isSubsumedBy(wide).answer === "yes";
+}
+
+/** Whether every request that satisfies `candidate`'s methods and headers satisfies `earlier`'s. */
+function asksNoMore(earlier: PlanMatch, candidate: PlanMatch): boolean {
+  const { methods } = earlier;
+  if (methods !== null) {
+    if (candidate.methods === null) return false;
+    if (!candidate.methods.every((method) => methods.includes(method))) return false;
+  }
+  return earlier.headers.every(({ name, pattern }) =>
+    candidate.headers.some((header) => header.name === name && header.pattern === pattern)
+  );
+}
+
+/**
+ * The literal text that a pattern begins with, or less of it: an alternative at the top, and a character that
+ * may be left out or repeated, are not certain.
+ */
+export function literalPrefix(pattern: string): string {
+  let prefix = "";
+  for (let i = pattern.startsWith("^") ? 1 : 0; i < pattern.length; i++) {
+    let character = pattern[i];
+    if (character === "\\" && /[^A-Za-z0-9]/.test(pattern[i + 1] ?? "a")) character = pattern[++i];
+    else if ("\\.[](){}*+?|^$".includes(character)) break;
+    if ("*?{".includes(pattern[i + 1] ?? "\n")) break;
+    prefix += character;
+  }
+  return hasTopAlternative(pattern) ? "" : prefix;
+}
+
+/** True also where the bar is inside brackets or escaped: too short a prefix is never wrong. */
+function hasTopAlternative(pattern: string): boolean {
+  let depth = 0;
+  for (const character of pattern) {
+    if (character === "(") depth++;
+    else if (character === ")") depth--;
+    else if (character === "|" && depth <= 0) return true;
+  }
+  return false;
+}
+
+function reportShadowed(rule: RootRule, cover: RootRule, findings: Findings): void {
+  const { plan, meta, at } = rule.match;
+  const place = cover.match.plan.position;
+  findings.add({
+    code: "rule-shadowed",
+    meta,
+    path: at,
+    message: `Match ${quoted(plan.name)} of split ${quoted(rule.split.meta.name)} takes nothing: ` +
+      `match ${quoted(cover.match.plan.name)} of ${formatRef(cover.match.plan.group)} in split ` +
+      `${quoted(cover.split.meta.name)}` +
+      (place === null ? "" : ` (${formatPosition(place)})`) +
+      " comes before it and takes every request it could",
+    hint: "Delete this match, or make the one before it narrower",
+  });
+}

@@ -1,0 +1,177 @@
+/**
+ * HTTPRouteGroups as the matches of a plan, each group once however many splits and targets name it. Patterns
+ * outside the subset are reported here and their match is left out.
+ */
+import type { FieldPath } from "../../base/finding.ts";
+import { checkPattern, PathPattern, type PatternErrorCode } from "../match/pattern.ts";
+import type { PlanMatch } from "../plan.ts";
+import { METHODS } from "../request.ts";
+import type { HttpRouteGroup, HttpRouteMatch, Meta } from "../../schemas/resources.ts";
+import { type Catalog, keyOf } from "./catalog.ts";
+import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
+import { compareText } from "./order.ts";
+
+export interface CompiledGroup {
+  readonly meta: Meta;
+  /** In written order, without those that were left out. */
+  readonly matches: readonly CompiledMatch[];
+  /** Names of all matches as written, also of those left out. */
+  readonly names: ReadonlySet<string>;
+}
+
+export interface CompiledMatch {
+  readonly plan: PlanMatch;
+  /** Unique in the group: its name, with its place where the name alone is not. */
+  readonly id: string;
+  /** Place in the group as written. */
+  readonly index: number;
+  /** Null: any path. */
+  readonly path: PathPattern | null;
+  /** The path takes every request, as if it were not there. */
+  readonly isCatchAll: boolean;
+  readonly at: FieldPath;
+  readonly meta: Meta;
+}
+
+/** Every group, by `namespace/name`. */
+export function compileGroups(
+  catalog: Catalog,
+  findings: Findings,
+): ReadonlyMap<string, CompiledGroup> {
+  const compiled = new Map<string, CompiledGroup>();
+  for (const group of catalog.httpRouteGroups) {
+    compiled.set(keyOf(group.meta.namespace, group.meta.name), compileGroup(group, findings));
+  }
+  return compiled;
+}
+
+function compileGroup(group: HttpRouteGroup, findings: Findings): CompiledGroup {
+  const { meta } = group;
+  if (group.matches.length === 0) {
+    findings.add({
+      code: "route-group-empty",
+      meta,
+      path: ["spec", "matches"],
+      message: `Route group ${quoted(meta.name)} has no matches, so it matches nothing`,
+      hint: "Add a match, or delete the group; a match with only a name takes every request",
+    });
+  }
+  const names = new Set<string>();
+  const matches: CompiledMatch[] = [];
+  for (const [index, match] of group.matches.entries()) {
+    const isRepeated = names.has(match.name);
+    if (isRepeated) reportRepeatedName(meta, match, findings);
+    names.add(match.name);
+    const plan = planMatch(meta, match, findings);
+    if (plan === undefined) continue;
+    const path = plan.path === null ? null : new PathPattern(plan.path);
+    if (path?.isNever()) reportNever(meta, match, path.text, findings);
+    matches.push({
+      plan,
+      path,
+      id: isRepeated || match.name.includes("#") ? `${match.name}#${index}` : match.name,
+      index,
+      isCatchAll: path === null || path.isCatchAll(),
+      at: match.at,
+      meta,
+    });
+  }
+  return { meta, matches, names };
+}
+
+/** The commonest slip: `test` for `/test`. */
+function reportNever(
+  meta: Meta,
+  match: HttpRouteMatch,
+  pattern: string,
+  findings: Findings,
+): void {
+  findings.add({
+    code: "pattern-never-matches",
+    meta,
+    path: [...match.at, "pathRegex"],
+    message: `No path can match ${quoted(pattern)}: a path starts with "/", and patterns are ` +
+      "anchored at its start",
+    hint: `Write ${quoted(`/${pattern}`)} for paths that start so, or put ".*" in front`,
+  });
+}
+
+function reportRepeatedName(meta: Meta, match: HttpRouteMatch, findings: Findings): void {
+  findings.add({
+    code: "match-name-duplicate",
+    meta,
+    path: [...match.at, "name"],
+    message: `Route group ${quoted(meta.name)} has two matches named ${quoted(match.name)}`,
+    hint: "Give each match its own name; a TrafficTarget that names it gets all of them",
+  });
+}
+
+/** Undefined: it can never match, and there is a Finding that says so. */
+function planMatch(meta: Meta, match: HttpRouteMatch, findings: Findings): PlanMatch | undefined {
+  const isPathGood = match.pathRegex === undefined ||
+    isGoodPattern(meta, match.pathRegex, [...match.at, "pathRegex"], findings);
+  // All of them, so that every bad pattern is reported at once.
+  const areHeadersGood = match.headers.map((header) =>
+    isGoodPattern(meta, header.pattern, header.at, findings)
+  ).every(Boolean);
+  const methods = planMethods(match.methods);
+  if (!isPathGood || !areHeadersGood || methods?.length === 0) return undefined;
+  return {
+    group: refOf(meta),
+    name: match.name,
+    path: match.pathRegex ?? null,
+    methods,
+    headers: planHeaders(match),
+    position: positionOf(meta, match.at),
+  };
+}
+
+/** In METHODS' order. A name that is no method of SMI was refused when read, and adds nothing. */
+function planMethods(methods: readonly string[] | undefined): PlanMatch["methods"] {
+  if (methods === undefined || methods.length === 0 || methods.includes("*")) return null;
+  const wanted = new Set(methods.map((method) => method.toUpperCase()));
+  return METHODS.filter((method) => wanted.has(method));
+}
+
+/** `:authority` is HTTP/2's name for what HTTP/1.1 calls Host (RFC 9113 8.3.1). */
+function planHeaders({ headers }: HttpRouteMatch): PlanMatch["headers"] {
+  const byText = new Map<string, PlanMatch["headers"][number]>();
+  for (const { name, pattern } of headers) {
+    const lower = name.toLowerCase();
+    const header = { name: lower === ":authority" ? "host" : lower, pattern };
+    byText.set(JSON.stringify([header.name, pattern]), header);
+  }
+  return [...byText].sort(([a], [b]) => compareText(a, b)).map(([, header]) => header);
+}
+
+function isGoodPattern(
+  meta: Meta,
+  pattern: string,
+  path: FieldPath,
+  findings: Findings,
+): boolean {
+  const checked = checkPattern(pattern);
+  if (checked.ok) return true;
+  const shown = pattern.length > SHOWN_MAX ? `${pattern.slice(0, SHOWN_MAX)}…` : pattern;
+  findings.add({
+    code: checked.code,
+    meta,
+    path,
+    message:
+      `Pattern ${quoted(shown)} is refused at character ${checked.offset + 1}, and its match ` +
+      `is left out: ${checked.message}`,
+    hint: PATTERN_HINTS[checked.code],
+  });
+  return false;
+}
+
+/** Characters of a pattern in a message. */
+const SHOWN_MAX = 80;
+
+const PATTERN_HINTS: Readonly<Record<PatternErrorCode, string>> = {
+  "pattern-invalid": "Correct the regular expression; a backslash makes a special character plain",
+  "pattern-unsupported": "Write it without look-around, back-references and the like: Weft takes " +
+    "what can be matched in time that grows with the length of the text only",
+  "pattern-too-large":
+    "Shorten the pattern or its counted repetitions, or spread it over two matches",
+};

@@ -1,0 +1,184 @@
+/**
+ * TrafficTargets as the plan has them (smi-facts 2.4, 3.11). A target only ever adds permission, so whatever in it
+ * is not understood allows nothing and takes nothing away from the rest.
+ */
+import type { FieldPath } from "../../base/finding.ts";
+import type { PlanMatch, PlanTarget } from "../plan.ts";
+import type { TargetRule, TargetSubject, TrafficTarget } from "../../schemas/resources.ts";
+import { type Catalog, keyOf } from "./catalog.ts";
+import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
+import { compareNumbers, compareText } from "./order.ts";
+import type { CompiledGroup } from "./route_groups.ts";
+
+export interface TargetInput {
+  readonly catalog: Catalog;
+  readonly groups: ReadonlyMap<string, CompiledGroup>;
+  readonly findings: Findings;
+}
+
+/** In permissive mode nothing is enforced: each target gets one Finding that says so. */
+export function reportIgnoredTargets({ catalog, findings }: TargetInput): void {
+  for (const { meta } of catalog.trafficTargets) {
+    findings.add({
+      code: "target-ignored",
+      meta,
+      path: [],
+      message: `TrafficTarget ${quoted(meta.name)} is not enforced: permissive mode is on`,
+      hint: "Turn permissive mode off to enforce traffic targets",
+    });
+  }
+}
+
+/** By destination, then reference. */
+export function planTargets(input: TargetInput): PlanTarget[] {
+  return input.catalog.trafficTargets
+    .map((target) => planTarget(target, input))
+    .filter((target) => target !== undefined)
+    .sort((a, b) =>
+      compareText(a.destination, b.destination) ||
+      compareText(a.ref.namespace, b.ref.namespace) || compareText(a.ref.name, b.ref.name)
+    );
+}
+
+function planTarget(target: TrafficTarget, input: TargetInput): PlanTarget | undefined {
+  const { meta, destination } = target;
+  // Not "||": both are checked, so that everything that is wrong is reported at once.
+  const isKnownKind = isServiceAccount(target, destination, input.findings);
+  const isLocal = isOwnNamespace(target, input.findings);
+  const sources = target.sources.filter((source) =>
+    isServiceAccount(target, source, input.findings)
+  );
+  const http: PlanMatch[] = [];
+  let tcpPorts: readonly number[] | null = null;
+  for (const rule of target.rules) {
+    if (rule.kind === "HTTPRouteGroup") http.push(...httpMatches(target, rule, input));
+    else if (rule.kind === "TCPRoute") tcpPorts = withPorts(tcpPorts, tcpRule(target, rule, input));
+    else reportKind(target, [...rule.at, "kind"], rule.kind, RULE_KINDS, input.findings);
+  }
+  if (!isKnownKind || !isLocal) return undefined;
+  return {
+    ref: refOf(meta),
+    position: positionOf(meta, []),
+    destination: accountOf(target, destination),
+    sources: [...new Set(sources.map((source) => accountOf(target, source)))].sort(compareText),
+    port: target.port ?? null,
+    http: [...new Set(http)],
+    tcpPorts,
+  };
+}
+
+const SUBJECT_KINDS = ["ServiceAccount"];
+const RULE_KINDS = ["HTTPRouteGroup", "TCPRoute"];
+
+function isServiceAccount(
+  target: TrafficTarget,
+  subject: TargetSubject,
+  findings: Findings,
+): boolean {
+  if (SUBJECT_KINDS.includes(subject.kind)) return true;
+  reportKind(target, [...subject.at, "kind"], subject.kind, SUBJECT_KINDS, findings);
+  return false;
+}
+
+function isOwnNamespace({ meta, destination }: TrafficTarget, findings: Findings): boolean {
+  if (destination.namespace === "" || destination.namespace === meta.namespace) return true;
+  findings.add({
+    code: "target-foreign",
+    meta,
+    path: [...destination.at, "namespace"],
+    message: `The destination is in namespace ${quoted(destination.namespace)}; a target in ` +
+      `namespace ${quoted(meta.namespace)} has no say over it`,
+    hint: `Create the target in namespace ${quoted(destination.namespace)}`,
+  });
+  return false;
+}
+
+function accountOf({ meta }: TrafficTarget, { namespace, name }: TargetSubject): string {
+  return keyOf(namespace === "" ? meta.namespace : namespace, name);
+}
+
+/** The matches that a rule names; without names, all of the group's (FSM takes none; the SMI text takes all). */
+function httpMatches(
+  target: TrafficTarget,
+  rule: TargetRule,
+  { groups, findings }: TargetInput,
+): PlanMatch[] {
+  const { meta } = target;
+  const group = groups.get(keyOf(meta.namespace, rule.name));
+  if (group === undefined) {
+    reportMissing(target, [...rule.at, "name"], `HTTPRouteGroup ${quoted(rule.name)}`, findings);
+    return [];
+  }
+  const { matches: wanted } = rule;
+  if (wanted === undefined) return group.matches.map(({ plan }) => plan);
+  for (const [index, name] of wanted.entries()) {
+    if (group.names.has(name)) continue;
+    findings.add({
+      code: "target-route-missing",
+      meta,
+      path: [...rule.at, "matches", index],
+      message:
+        `HTTPRouteGroup ${quoted(rule.name)} has no match named ${quoted(name)}, so nothing ` +
+        "is allowed by it",
+      hint: group.names.size === 0
+        ? "Add the match to the group"
+        : `Its matches are ${quotedList([...group.names])}`,
+    });
+  }
+  return group.matches.filter(({ plan }) => wanted.includes(plan.name)).map(({ plan }) => plan);
+}
+
+/** Undefined: the rule allows nothing. */
+function tcpRule(
+  target: TrafficTarget,
+  rule: TargetRule,
+  { catalog, findings }: TargetInput,
+): readonly number[] | undefined {
+  const route = catalog.tcpRoute(target.meta.namespace, rule.name);
+  if (route !== undefined) return route.ports;
+  reportMissing(target, [...rule.at, "name"], `TCPRoute ${quoted(rule.name)}`, findings);
+  return undefined;
+}
+
+/** Rules are OR-ed, and an empty list stands for every port. */
+function withPorts(
+  allowed: readonly number[] | null,
+  added: readonly number[] | undefined,
+): readonly number[] | null {
+  if (added === undefined) return allowed;
+  if (allowed === null) return [...new Set(added)].sort(compareNumbers);
+  if (allowed.length === 0 || added.length === 0) return [];
+  return [...new Set([...allowed, ...added])].sort(compareNumbers);
+}
+
+function reportMissing(
+  { meta }: TrafficTarget,
+  path: FieldPath,
+  route: string,
+  findings: Findings,
+): void {
+  findings.add({
+    code: "target-route-missing",
+    meta,
+    path,
+    message: `There is no ${route} in namespace ${quoted(meta.namespace)}, so this rule allows ` +
+      "nothing",
+    hint: "Create the route, or correct the name",
+  });
+}
+
+function reportKind(
+  { meta }: TrafficTarget,
+  path: FieldPath,
+  kind: string,
+  kinds: readonly string[],
+  findings: Findings,
+): void {
+  findings.add({
+    code: "target-kind-unsupported",
+    meta,
+    path,
+    message: `Kind ${quoted(kind)} allows nothing: Weft knows ${quotedList(kinds)} here`,
+    hint: `Use ${quotedList(kinds)}`,
+  });
+}

@@ -1,0 +1,125 @@
+/**
+ * The routing core end to end without a cluster: manifests through parseManifests, expandWorkloads, compile,
+ * encode and decode, buildTable and decide, with one SplitState per client as each sidecar has.
+ */
+import { equal } from "node:assert/strict";
+import type { Finding } from "../../base/finding.ts";
+import { compile, type CompileOptions } from "../../routing/compile/compile.ts";
+import type { Plan } from "../../routing/plan.ts";
+import { decodePlan, encodePlan } from "../../routing/plan_codec.ts";
+import { requestHeadOf } from "../../routing/request.ts";
+import { EndpointCursors } from "../../routing/table/balance.ts";
+import { decide, decideConnection, Decision, findPort } from "../../routing/table/decide.ts";
+import { SplitState } from "../../routing/table/split.ts";
+import { buildTable, type TableEndpoint } from "../../routing/table/table.ts";
+import { parseManifests } from "../../schemas/manifests.ts";
+import { expandWorkloads } from "../../schemas/workloads.ts";
+import type { RequestLine } from "./request_line.ts";
+
+/** What one request got. */
+export interface Answer {
+  /** The endpoint, or null where the request was refused. */
+  readonly endpoint: TableEndpoint | null;
+  /** `namespace/service` of the backend; empty for a refusal. */
+  readonly backend: string;
+  /** The route's id; empty where the request got no further than a host or a port. */
+  readonly route: string;
+  /** `503 no-endpoints`; empty where there is an endpoint. */
+  readonly refusal: string;
+}
+
+interface Client {
+  state: SplitState;
+  cursors: EndpointCursors;
+}
+
+export class SimulatedMesh {
+  readonly #options: CompileOptions;
+  readonly #clients = new Map<string, Client>();
+  #plan: Plan;
+  #findings: readonly Finding[];
+
+  constructor(files: readonly { name: string; text: string }[], options: CompileOptions = {}) {
+    this.#options = options;
+    [this.#plan, this.#findings] = this.#compile(files);
+  }
+
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /** Of reading and of compiling. */
+  get findings(): readonly Finding[] {
+    return this.#findings;
+  }
+
+  /** Replaces all manifests; the clients keep their sequences, as a sidecar does. */
+  apply(files: readonly { name: string; text: string }[]): void {
+    [this.#plan, this.#findings] = this.#compile(files);
+    for (const { state, cursors } of this.#clients.values()) {
+      const table = buildTable(this.#plan, state.table.client);
+      state.rebind(table);
+      cursors.rebind(table);
+    }
+  }
+
+  /** Sends all requests of a line, one after the other. */
+  send(line: RequestLine): Answer[] {
+    const head = requestHeadOf(line);
+    return Array.from({ length: line.count }, () => {
+      const client = this.#clientOf(line);
+      const decision = new Decision();
+      decide(client.state.table, head, 80, client.state, decision);
+      return answerOf(decision, client.cursors);
+    });
+  }
+
+  /** Opens connections to a port that does not speak HTTP; the line's method and path say nothing. */
+  connect(line: RequestLine): Answer[] {
+    const { hostname, port } = new URL(line.url);
+    const client = this.#clientOf(line);
+    const [name, namespace = line.namespace] = hostname.split(".");
+    const service = client.state.table.services.find(({ key }) => key === `${namespace}/${name}`);
+    const tablePort = service && findPort(service, Number(port), 80);
+    if (!tablePort) throw new Error(`No such port: ${line.url}`);
+    return Array.from({ length: line.count }, () => {
+      const decision = new Decision();
+      decideConnection(tablePort, client.state, decision);
+      return answerOf(decision, client.cursors);
+    });
+  }
+
+  #clientOf({ namespace, serviceAccount }: RequestLine): Client {
+    const identity = serviceAccount === "" ? "" : `${namespace}/${serviceAccount}`;
+    const key = `${namespace} ${identity}`;
+    const known = this.#clients.get(key);
+    if (known !== undefined) return known;
+    const table = buildTable(this.#plan, { namespace, identity, seed: null });
+    const client = { state: new SplitState(table), cursors: new EndpointCursors(table) };
+    this.#clients.set(key, client);
+    return client;
+  }
+
+  #compile(files: readonly { name: string; text: string }[]): [Plan, readonly Finding[]] {
+    const parsed = parseManifests([...files]);
+    const { plan, findings } = compile(expandWorkloads(parsed.snapshot), this.#options);
+    // Every plan of every test also takes the way to a proxy.
+    const decoded = decodePlan(encodePlan(plan));
+    equal(decoded.ok ? "" : decoded.message, "");
+    return [decoded.ok ? decoded.plan : plan, [...parsed.findings, ...findings]];
+  }
+}
+
+function answerOf(decision: Decision, cursors: EndpointCursors): Answer {
+  const route = decision.route?.plan.id ?? "";
+  if (decision.outcome === "refuse" || decision.endpointSet === null) {
+    const refusal = `${decision.status} ${decision.reason}`;
+    return { endpoint: null, backend: "", route, refusal };
+  }
+  return {
+    endpoint: cursors.next(decision.endpointSet),
+    backend: decision.backend?.key ?? "",
+    route,
+    refusal: "",
+  };
+}
