@@ -103,6 +103,17 @@ function exists(url: URL): boolean {
   }
 }
 
+Deno.test("every path that a document names in code exists", () => {
+  const folders = "base|bench|cli|docs|examples|proxy|routing|schemas|tests|tools|\\.ci";
+  const named = new RegExp(`\`((?:${folders})/[\\w./-]+)\``, "g");
+  const dead = listFiles().filter((path) => path.endsWith(".md")).flatMap((path) =>
+    [...readFile(path).matchAll(named)]
+      .filter(([, target]) => !exists(new URL(target, ROOT)))
+      .map(([, target]) => `${path}: ${target}`)
+  );
+  assert.deepEqual(dead, []);
+});
+
 const { tasks } = JSON.parse(readFile("deno.json")) as { tasks: Record<string, string> };
 
 const documented = ["README.md", "docs/hacking.md", "examples/canary/README.md"].flatMap((path) =>
