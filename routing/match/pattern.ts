@@ -8,12 +8,12 @@ import { compileProgram } from "./pattern_program.ts";
 import type { ProgramMode } from "./pattern_program.ts";
 import { fixedCharacters, PatternError } from "./pattern_syntax.ts";
 import type { PatternErrorCode, PatternNode } from "./pattern_syntax.ts";
-import { comparePathLanguages, isEveryPath, isNoPath, literalPrefix } from "./pattern_language.ts";
 import type { Subsumption } from "./pattern_language.ts";
+import { comparePathLanguages, isEveryPath, isNoPath, literalPrefix } from "./pattern_language.ts";
 
 export { PatternError } from "./pattern_syntax.ts";
-export type { PatternErrorCode } from "./pattern_syntax.ts";
 export type { Subsumption } from "./pattern_language.ts";
+export type { PatternErrorCode } from "./pattern_syntax.ts";
 
 export type PatternCheck =
   | { readonly ok: true }
@@ -23,13 +23,25 @@ export type PatternCheck =
     /** UTF-16 code units from the start of the pattern. */
     readonly offset: number;
     readonly message: string;
+    /** What to change. */
+    readonly hint: string;
   };
+
+const HINTS: Readonly<Record<PatternErrorCode, string>> = {
+  "pattern-invalid": "Correct the pattern: its syntax is that of RE2",
+  "pattern-unsupported":
+    "Rewrite the pattern without it: only what matches in linear time is accepted",
+  "pattern-too-large": "Shorten the pattern, or split it into several matches",
+};
 
 /** How specific a path pattern is; compare with {@link compareSpecificity}. */
 export interface Specificity {
   /** Every path matches. */
   readonly isCatchAll: boolean;
-  /** The least number of characters that every match has and that the pattern fixes. */
+  /**
+   * The least number of characters that every match has and that the pattern fixes: alternatives count as
+   * their least, repetitions by their minimum, a letter in either case as fixed; classes and dots not at all.
+   */
   readonly fixed: number;
   /** UTF-16 code units of the pattern's text. */
   readonly length: number;
@@ -97,7 +109,8 @@ export function checkPattern(text: string): PatternCheck {
     return { ok: true };
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
-    return { ok: false, code: error.code, offset: error.offset, message: error.message };
+    const { code, offset, message } = error;
+    return { ok: false, code, offset, message, hint: HINTS[code] };
   }
 }
 

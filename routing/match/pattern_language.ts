@@ -15,7 +15,7 @@ const QUESTION_MARK = 0x3f;
 /** Whether one pattern's paths are all among another's. */
 export type Subsumption =
   | { readonly answer: "yes" }
-  /** `witness` is a path that tells them apart; null where none was worked out. */
+  /** `witness` is a shortest path that tells them apart; null where none was worked out. */
   | { readonly answer: "no"; readonly witness: string | null }
   /** Too many states to tell. */
   | { readonly answer: "undecided" };
