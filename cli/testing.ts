@@ -1,4 +1,5 @@
-/** An Environment for tests: keeps what was written, has the variables given, never touches the process. */
+/** For tests of commands: an Environment that keeps what was written, and transcripts kept in files. */
+import assert from "node:assert/strict";
 import type { Environment } from "./environment.ts";
 import { memoryOutput, type OutputTraits } from "./render/output.ts";
 
@@ -26,4 +27,19 @@ export function testEnvironment(
       for (const handler of [...handlers]) handler(signal);
     },
   };
+}
+
+const GOLDEN = new URL("./testdata/golden/", import.meta.url);
+
+/**
+ * Compares a transcript with the one kept in `testdata/golden/`. `deno test -A cli -- --update` writes them anew: look at
+ * the difference before you commit it.
+ */
+export function assertGolden(name: string, transcript: string): void {
+  const file = new URL(name, GOLDEN);
+  if (Deno.args.includes("--update")) {
+    Deno.mkdirSync(GOLDEN, { recursive: true });
+    Deno.writeTextFileSync(file, transcript);
+  }
+  assert.equal(transcript, Deno.readTextFileSync(file));
 }

@@ -6,7 +6,7 @@ import type { Output } from "../render/output.ts";
 import { type Cell, renderTable } from "../render/table.ts";
 import { counted, printable } from "../render/text.ts";
 import { describeMatch } from "./describe.ts";
-import type { DryRunReport, ReportBackend, ReportEndpoint, ReportPort } from "./report.ts";
+import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
 import type { Simulation } from "./simulate.ts";
 
 /** A line names at most this many endpoints. */
@@ -61,40 +61,53 @@ function renderSplits(output: Output, { splits }: DryRunReport): string {
 /** One block for each port that a split applies to: the others send all to their own endpoints. */
 function renderRoutes(output: Output, { services }: DryRunReport): string[] {
   const blocks: string[] = [];
-  for (const service of services) {
-    for (const port of service.ports) {
-      if (port.routes.every(({ split }) => split === null)) continue;
-      const title = `Routes of ${service.namespace}/${service.name}:${port.port}, first match wins`;
-      blocks.push(`${output.style("strong", printable(title))}\n${renderPort(output, port)}`);
+  for (const { namespace, name, ports } of services) {
+    for (const { port, routes } of ports) {
+      if (routes.every(({ split }) => split === null)) continue;
+      const title = `Routes of ${namespace}/${name}:${port}, first match wins`;
+      const rows = routes.flatMap((route, index) => routeRows(route, index + 1, namespace));
+      const table = renderTable(output, ROUTE_HEADS, rows, 2);
+      blocks.push(`${output.style("strong", printable(title))}\n${table}`);
     }
   }
   return blocks;
 }
 
-function renderPort(output: Output, { routes }: ReportPort): string {
-  const rows = routes.flatMap((route, index) => {
-    const head: Cell[] = [
-      String(index + 1),
-      route.match === null ? "everything else" : describeMatch(route.match),
-      placeText(route.match?.position ?? null),
-      route.split ?? "own endpoints",
-    ];
-    const backends = route.backends.length === 0 ? [null] : route.backends;
-    return backends.map((backend, place) => [
-      ...(place === 0 ? head : head.map(() => " ")),
-      ...(backend === null ? [] : backendCells(backend, route.split === null)),
-    ]);
-  });
-  const heads = ["#", "REQUEST", "DEFINED AT", "SPLIT", "BACKEND", "WEIGHT", "SHARE", "ENDPOINTS"];
-  return renderTable(output, heads, rows, 2);
+const ROUTE_HEADS = [
+  "#",
+  "REQUEST",
+  "DEFINED AT",
+  "SPLIT",
+  "BACKEND",
+  "WEIGHT",
+  "SHARE",
+  "ENDPOINTS",
+];
+
+/** One row a backend; what they share stands in the first. Names of `namespace` stand without it. */
+function routeRows(route: ReportRoute, place: number, namespace: string): Cell[][] {
+  const isOwn = route.split === null;
+  const head: Cell[] = [
+    String(place),
+    route.match === null ? "everything else" : describeMatch(route.match),
+    placeText(route.match?.position ?? route.position),
+    route.split === null ? "own endpoints" : localName(route.split, namespace),
+  ];
+  const blank = head.map(() => " ");
+  return route.backends.map((backend, index): Cell[] => [
+    ...(index === 0 ? head : blank),
+    localName(backend.service, namespace),
+    // Nobody wrote a weight for a Service's own endpoints.
+    isOwn ? "" : String(backend.weight),
+    percent(backend.share),
+    backend.state === "ready"
+      ? endpointsText(backend.endpoints)
+      : { text: backend.state, style: "warning" },
+  ]);
 }
 
-/** A Service's own endpoints have no weight that somebody wrote. */
-function backendCells(backend: ReportBackend, isOwn: boolean): Cell[] {
-  const state: Cell = backend.state === "ready"
-    ? endpointsText(backend.endpoints)
-    : { text: backend.state, style: "warning" };
-  return [backend.service, isOwn ? "" : String(backend.weight), percent(backend.share), state];
+function localName(name: string, namespace: string): string {
+  return name.startsWith(`${namespace}/`) ? name.slice(namespace.length + 1) : name;
 }
 
 function renderSimulation(output: Output, simulation: Simulation): string {

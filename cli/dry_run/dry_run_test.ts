@@ -1,0 +1,189 @@
+// Tests of `weft dry-run` on the canary guide's manifests and on broken ones: transcripts, shapes, exit codes, and that read
+// permission is all it needs.
+import assert from "node:assert/strict";
+import { parse } from "yaml";
+import { decodePlan } from "../../routing/plan_codec.ts";
+import { run } from "../run.ts";
+import { assertGolden, testEnvironment } from "../testing.ts";
+import type { DryRunReport } from "./report.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+Deno.chdir(ROOT);
+
+const CANARY = ["-f", "examples/canary/"];
+const TEST_REQUEST = ["--request", "GET http://httpbin.httpbin:8080/test", "--from", "curl"];
+
+/** Runs `weft dry-run` and hands back all that can be seen of it. */
+async function dryRun(argv: string[], stdin = "") {
+  const environment = testEnvironment({ stdin });
+  const code = await run(["dry-run", ...argv], environment);
+  return { code, stdout: environment.stdout.text(), stderr: environment.stderr.text() };
+}
+
+async function report(argv: string[], stdin = ""): Promise<DryRunReport> {
+  const { stdout } = await dryRun([...argv, "-o", "json"], stdin);
+  return JSON.parse(stdout);
+}
+
+Deno.test("dry-run of the canary guide: services, splits, routes in match order, the POST hole", async () => {
+  const { code, stdout, stderr } = await dryRun(CANARY);
+  assert.equal(code, 0, "warnings are no errors");
+  assert.equal(stderr, "");
+  assertGolden("dry_run_canary.txt", stdout);
+});
+
+Deno.test("dry-run --request: eight requests one by one, with bars", async () => {
+  const { code, stdout } = await dryRun([...CANARY, ...TEST_REQUEST, "--count", "8"]);
+  assert.equal(code, 0);
+  assertGolden("dry_run_canary_request.txt", stdout);
+});
+
+Deno.test("dry-run --request: the hole goes to both versions", async () => {
+  const { simulation } = await report([
+    ...CANARY,
+    "--request",
+    "POST httpbin.httpbin:8080/demo",
+    "--count",
+    "1000",
+  ]);
+  assert.equal(simulation?.rule, null);
+  assert.equal(simulation?.split, null);
+  assert.deepEqual(simulation?.outcomes, [], "a thousand are not listed");
+  assert.deepEqual(simulation?.distribution, [{
+    backend: "httpbin/httpbin",
+    weight: 1,
+    expected: 1,
+    count: 1000,
+    endpoints: [
+      { endpoint: "httpbin-v1-0:8080", count: 500 },
+      { endpoint: "httpbin-v2-0:8080", count: 500 },
+    ],
+  }]);
+});
+
+Deno.test("dry-run --request: a thousand requests keep to the weights exactly", async () => {
+  const { simulation } = await report([...CANARY, ...TEST_REQUEST, "--count", "1000"]);
+  assert.deepEqual(
+    simulation?.distribution.map(({ backend, expected, count }) => [backend, expected, count]),
+    [["httpbin/httpbin-v1", 0.75, 750], ["httpbin/httpbin-v2", 0.25, 250]],
+  );
+});
+
+Deno.test("dry-run --request: what the proxy refuses is counted with its reason", async () => {
+  const argv = [...CANARY, "--request", "GET http://nowhere.nowhere/"];
+  const { simulation } = await report(argv);
+  assert.deepEqual(simulation?.refusals, [{ reason: "host-unknown", status: 404, count: 1 }]);
+  assert.match((await dryRun(argv)).stdout, /1 request answered 404 by the proxy: host-unknown/);
+});
+
+Deno.test("dry-run -o json and -o yaml are one value with the documented fields", async () => {
+  const json = await report(CANARY);
+  assert.deepEqual(parse((await dryRun([...CANARY, "-o", "yaml"])).stdout), json);
+  assert.deepEqual(Object.keys(json), [
+    "apiVersion",
+    "kind",
+    "plan",
+    "services",
+    "splits",
+    "findings",
+  ]);
+  assert.match(json.plan.hash, /^[0-9a-f]{64}$/);
+  const httpbin = json.services.find(({ name }) => name === "httpbin");
+  const [test, , rest] = httpbin?.ports[0].routes ?? [];
+  assert.deepEqual(test, {
+    match: {
+      group: "httpbin/httpbin-test",
+      name: "test",
+      path: "/test",
+      methods: ["GET"],
+      headers: [],
+      position: { file: "examples/canary/routes.yaml", line: 9, column: 7 },
+    },
+    split: "httpbin/httpbin-split",
+    position: { file: "examples/canary/splits.yaml", line: 2, column: 1 },
+    backends: [
+      {
+        service: "httpbin/httpbin-v1",
+        weight: 75,
+        share: 0.75,
+        state: "ready",
+        endpoints: [
+          { address: "", port: 8080, pod: "httpbin-v1-0", workload: "Deployment/httpbin-v1" },
+        ],
+      },
+      {
+        service: "httpbin/httpbin-v2",
+        weight: 25,
+        share: 0.25,
+        state: "ready",
+        endpoints: [
+          { address: "", port: 8080, pod: "httpbin-v2-0", workload: "Deployment/httpbin-v2" },
+        ],
+      },
+    ],
+  });
+  assert.equal(rest.match, null);
+  assert.deepEqual(json.findings.map(({ code }) => code), ["unmatched-reaches-backends"]);
+});
+
+Deno.test("dry-run -o plan is a plan that a proxy takes, with an address for every pod", async () => {
+  const { code, stdout, stderr } = await dryRun([...CANARY, "-o", "plan"]);
+  assert.equal(code, 0);
+  assert.match(stderr, /unmatched-reaches-backends/);
+  const decoded = decodePlan(stdout);
+  assert.ok(decoded.ok, decoded.ok ? "" : decoded.message);
+  const endpoints = Object.values(decoded.plan.groups).flat();
+  assert.ok(endpoints.length > 0);
+  for (const { address } of endpoints) assert.match(address, /^127\.\d+\.\d+\.\d+$/);
+});
+
+const BROKEN = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: app}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: split.smi-spec.io/v1alpha2
+kind: TrafficSplit
+metadata: {name: web, namespace: app}
+spec: {service: web, backends: [{service: web-v1, weight: 1}]}
+`;
+
+Deno.test("dry-run with error Findings prints everything and ends with 1, in every form", async () => {
+  for (const format of ["table", "json", "yaml", "plan"]) {
+    const { code, stdout, stderr } = await dryRun(["-f", "-", "-o", format], BROKEN);
+    assert.equal(code, 1, format);
+    assert.match(format === "plan" ? stderr : stdout, /split-no-backend/, format);
+  }
+  assertGolden("dry_run_broken.txt", (await dryRun(["-f", "-"], BROKEN)).stdout);
+});
+
+Deno.test("dry-run -n is the namespace of what names none", async () => {
+  const service =
+    "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 1}]}}";
+  const { services } = await report(["-f", "-", "-n", "shop"], service);
+  assert.deepEqual(services.map(({ namespace, name }) => `${namespace}/${name}`), ["shop/a"]);
+});
+
+Deno.test("dry-run of a missing file is a Finding and ends with 1", async () => {
+  const { code, stdout } = await dryRun(["-f", "no/such/file.yaml"]);
+  assert.equal(code, 1);
+  assert.match(stdout, /no\/such\/file\.yaml\S* error source-unreadable/);
+});
+
+Deno.test("dry-run and help need no permission but to read", () => {
+  const spawn = (...argv: string[]) =>
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", "--no-check", "--allow-read", "main.ts", ...argv],
+      cwd: ROOT,
+      stdout: "piped",
+      stderr: "piped",
+    }).outputSync();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const { code, stdout, stderr } = spawn("dry-run", ...CANARY);
+  assert.equal(text(stderr), "");
+  assert.equal(code, 0);
+  assertGolden("dry_run_canary.txt", text(stdout));
+  assert.match(text(spawn("help").stdout), /dry-run/);
+  assert.equal(spawn("dry-run").code, 2);
+});
