@@ -77,13 +77,11 @@ export function comparePathLanguages(some: Automaton, other: Automaton): Subsump
       const isOtherAccepted = acceptsAt(other, otherState);
       if (acceptsAt(some, someState) && !isOtherAccepted) return { answer: "no", witness: path };
       if (isSettledAs(some, someState, false) || isSettledAs(other, otherState, true)) continue;
-      const tried = new Set<string>();
       for (const byte of PATH_BYTES_BY_LOOKS) {
         const nextSome = step(some, someState, byte);
         const nextOther = step(other, otherState, byte);
         const key = `${nextSome} ${nextOther}`;
-        if (tried.has(key) || seen.has(key)) continue;
-        tried.add(key);
+        if (seen.has(key)) continue;
         seen.add(key);
         if (seen.size > EXPLORED_MAX) return { answer: "undecided" };
         if (some.generation + other.generation !== generations) return { answer: "undecided" };

@@ -103,14 +103,15 @@ export class GuardedEndpoints {
     const name = allowed.map((profile) => profile.index).join(",");
     let subset = this.#subsets.get(name);
     if (subset === undefined) {
-      const endpoints = this.all.endpoints.filter((endpoint) => {
-        const profile = this.#profileOf.get(endpoint);
-        return profile !== undefined && allowed.includes(profile);
-      });
+      const endpoints = allowed.flatMap((profile) => this.endpointsOf(profile));
       subset = this.#newSet(`${this.all.key} ${name}`, endpoints);
       this.#subsets.set(name, subset);
     }
     return subset;
+  }
+
+  endpointsOf(profile: AccessProfile): TableEndpoint[] {
+    return this.all.endpoints.filter((endpoint) => this.#profileOf.get(endpoint) === profile);
   }
 }
 

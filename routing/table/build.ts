@@ -9,7 +9,15 @@ import type { Plan, PlanBackend, PlanPort, PlanRoute, PlanRule } from "../plan.t
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { ReachableEndpoints } from "./endpoint_groups.ts";
 import { HostIndex } from "./host_index.ts";
-import type { Client, Table, TableBackend, TablePort, TableRoute, TableService } from "./table.ts";
+import type {
+  Client,
+  SkippedBackend,
+  Table,
+  TableBackend,
+  TablePort,
+  TableRoute,
+  TableService,
+} from "./table.ts";
 
 /** A plan that cannot be executed. The message says what is wrong with it. */
 export class PlanError extends Error {
@@ -125,14 +133,16 @@ class TableBuilder {
     pod: string | null,
   ): TableRoute {
     const usable: Usable[] = [];
-    let isDenied = false;
+    const skipped: SkippedBackend[] = [];
     for (const backend of plan.backends) {
       this.#check(plan, backend);
-      if (backend.state !== "ready" || backend.weight === 0) continue;
       const reachable = this.#groups.reach(backend.group, pod);
-      if (reachable.refusal === null) usable.push({ ...reachable, plan: backend });
-      else if (reachable.refusal === "access-denied") isDenied = true;
+      if (backend.weight === 0) skipped.push({ plan: backend, reason: "weight-zero" });
+      else if (backend.state !== "ready") skipped.push({ plan: backend, reason: backend.state });
+      else if (reachable.refusal === null) usable.push({ ...reachable, plan: backend });
+      else skipped.push({ plan: backend, reason: reachable.refusal });
     }
+    const isDenied = skipped.some(({ reason }) => reason === "access-denied");
     const divisor = usable.reduce((gcd, { plan }) => greatestCommonDivisor(gcd, plan.weight), 0);
     const backends = usable.map(({ plan, endpointSet, guarded }, i): TableBackend => ({
       index: this.#backends.length + i,
@@ -150,6 +160,7 @@ class TableBuilder {
       service: port.service,
       port,
       backends,
+      skipped,
       weightTotal: backends.reduce((total, backend) => total + backend.weight, 0),
       sequence: this.#sequence(plan),
       refusal: backends.length > 0 ? null : isDenied ? "access-denied" : "no-endpoints",

@@ -5,6 +5,7 @@
  */
 import type { MatchIndex } from "../match/match_index.ts";
 import type {
+  BackendState,
   Plan,
   PlanBackend,
   PlanEndpoint,
@@ -100,12 +101,22 @@ export interface TableRoute {
   readonly port: TablePort;
   /** Only those that can take requests of this client, in written order, with weights reduced by their gcd. */
   readonly backends: readonly TableBackend[];
+  /** The others, in written order. */
+  readonly skipped: readonly SkippedBackend[];
   /** Sum of the backends' reduced weights; the split sequence repeats after as many requests. */
   readonly weightTotal: number;
   /** Dense index of the split sequence; rules with one route id share it. */
   readonly sequence: number;
   /** Why there is no backend; null where there is one. */
   readonly refusal: "no-endpoints" | "access-denied" | null;
+}
+
+/** Why a backend takes nothing of this client. */
+export type SkipReason = "weight-zero" | "access-denied" | Exclude<BackendState, "ready">;
+
+export interface SkippedBackend {
+  readonly plan: PlanBackend;
+  readonly reason: SkipReason;
 }
 
 export interface TableBackend {

@@ -1,0 +1,256 @@
+/**
+ * explain: the same decision as `decide`, with its reasons. Takes no place in any sequence. It looks rules and
+ * targets up one by one, and a property test proves that it and `decide` agree.
+ */
+import { formatPosition } from "../../base/finding.ts";
+import type { Position, ResourceRef } from "../../base/finding.ts";
+import type { PlanBackend, PlanMatch, PlanTarget } from "../plan.ts";
+import type { RequestHead } from "../request.ts";
+import type { AccessProfile, GuardedEndpoints } from "./access.ts";
+import { findPort } from "./decide.ts";
+import { firstFailure, textOf } from "./explain_match.ts";
+import type {
+  AccessExplanation,
+  BackendExplanation,
+  Explanation,
+  GuardExplanation,
+  HostExplanation,
+  PortExplanation,
+  RouteExplanation,
+  RuleExplanation,
+} from "./explanation.ts";
+import { HostMatch } from "./host_index.ts";
+import type { SplitState } from "./split.ts";
+import { REFUSAL_STATUS } from "./table.ts";
+import type {
+  RefusalReason,
+  SkipReason,
+  Table,
+  TableBackend,
+  TableEndpoint,
+  TablePort,
+  TableRoute,
+  TableService,
+} from "./table.ts";
+
+export type * from "./explanation.ts";
+
+/** Explains what `decide` would do with the request now. Parameters are those of `decide`. */
+export function explain(
+  table: Table,
+  head: RequestHead,
+  defaultPort: number,
+  state: SplitState,
+): Explanation {
+  const match = new HostMatch();
+  table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, match);
+  const service = match.service === -1 ? null : table.services[match.service];
+  const refused = (reason: RefusalReason, reached: Partial<Explanation> = {}): Explanation => ({
+    planHash: table.hash,
+    client: { namespace: table.client.namespace, identity: table.client.identity },
+    request: {
+      method: textOf(head, head.methodStart, head.methodEnd),
+      authority: textOf(head, head.authorityStart, head.authorityEnd),
+      path: textOf(head, head.pathStart, head.pathEnd),
+    },
+    host: explainHost(table, head, match, service),
+    port: null,
+    rules: [],
+    route: null,
+    access: null,
+    outcome: "refuse",
+    reason,
+    status: REFUSAL_STATUS[reason],
+    backend: null,
+    endpoints: [],
+    ...reached,
+  });
+  if (!match.isValid) return refused("host-invalid");
+  if (service === null) return refused("host-unknown");
+  const found = findPort(service, match.port, defaultPort);
+  const port = explainPort(found, match.port, defaultPort);
+  if (found === null) return refused("port-unknown", { port });
+  if (!found.isHttp) return refused("not-http", { port });
+  const rules = match.pod === -1 ? explainRules(found, head) : [];
+  const route = chooseRoute(found, match.pod, rules);
+  const reached = { port, rules, route: explainRoute(route, state) };
+  const backend = state.peek(route);
+  if (backend === null) return refused(route.refusal ?? "no-endpoints", reached);
+  const access = explainAccess(backend.guarded, head);
+  const chosen = { ...reached, access, backend: backend.key };
+  if (!access.isAllowed) return refused("access-denied", chosen);
+  const endpoints = allowedEndpoints(backend, access).map(({ key, plan }) => ({
+    endpoint: key,
+    pod: plan.pod,
+    workload: plan.workload,
+  }));
+  const forward = { outcome: "forward", reason: null, status: 0, endpoints } as const;
+  return { ...refused("no-endpoints", chosen), ...forward };
+}
+
+function explainHost(
+  table: Table,
+  head: RequestHead,
+  match: HostMatch,
+  service: TableService | null,
+): HostExplanation {
+  const name = match.isValid ? textOf(head, match.nameStart, match.nameEnd).toLowerCase() : "";
+  const pod = service === null || match.pod === -1 ? null : service.plan.podHosts[match.pod];
+  return {
+    name,
+    spelling: service === null ? null : spellingOf(name, service, pod, table.plan.clusterDomain),
+    service: service?.key ?? null,
+    pod,
+  };
+}
+
+/** The form of a name that was recognised, with the words `pod`, `service` and `namespace` in it. */
+function spellingOf(
+  name: string,
+  { plan }: TableService,
+  pod: string | null,
+  clusterDomain: string,
+): string {
+  const short = (pod === null ? "" : `${pod}.`) + plan.name;
+  const form = pod === null ? "service" : "pod.service";
+  if (name === short.toLowerCase()) return form;
+  const qualified = `${short}.${plan.namespace}`.toLowerCase();
+  if (!name.startsWith(qualified)) return "cluster-ip";
+  const suffix = name.slice(qualified.length);
+  const isKnown = ["", ".svc", `.svc.${clusterDomain}`.toLowerCase()].includes(suffix) ||
+    suffix === `.svc.${clusterDomain.split(".")[0]}`.toLowerCase();
+  return isKnown ? `${form}.namespace${suffix}` : form;
+}
+
+function explainPort(
+  found: TablePort | null,
+  asked: number,
+  defaultPort: number,
+): PortExplanation {
+  const wanted = asked === -1 ? defaultPort : asked;
+  const number = found?.port ?? wanted;
+  return {
+    asked: asked === -1 ? null : asked,
+    source: asked !== -1 ? "authority" : number === wanted ? "default" : "only-port",
+    number,
+    isKnown: found !== null,
+    name: found?.plan.name ?? null,
+    protocol: found?.plan.protocol ?? null,
+  };
+}
+
+function explainRules(port: TablePort, head: RequestHead): RuleExplanation[] {
+  let isDecided = false;
+  return port.plan.rules.map(({ match, route }) => {
+    const failed = isDecided ? null : firstFailure(match, head);
+    const outcome = isDecided ? "not-reached" : failed === null ? "matched" : "failed";
+    if (outcome === "matched") isDecided = true;
+    return {
+      group: refText(match.group),
+      match: match.name,
+      split: route.split === null ? null : refText(route.split),
+      position: positionText(match.position),
+      outcome,
+      failed,
+    };
+  });
+}
+
+function chooseRoute(
+  port: TablePort,
+  pod: number,
+  rules: readonly RuleExplanation[],
+): TableRoute {
+  if (pod !== -1) return port.pods[pod];
+  const winner = rules.findIndex((rule) => rule.outcome === "matched");
+  return winner === -1 ? port.fallback : port.rules[winner];
+}
+
+function explainRoute(route: TableRoute, state: SplitState): RouteExplanation {
+  const chosen = state.peek(route);
+  const usable = new Map(route.backends.map((backend) => [backend.plan, backend]));
+  const backends = route.plan.backends.map((plan): BackendExplanation => {
+    const backend = usable.get(plan);
+    return {
+      service: `${plan.namespace}/${plan.service}`,
+      weight: plan.weight,
+      state: plan.state,
+      share: backend === undefined ? 0 : backend.weight / route.weightTotal,
+      skipped: backend === undefined ? skipReason(route, plan) : null,
+      isChosen: backend !== undefined && backend === chosen,
+    };
+  });
+  const isPod = route.rule === null && route !== route.port.fallback;
+  return {
+    id: route.plan.id,
+    kind: route.rule !== null ? "rule" : isPod ? "pod" : "fallback",
+    split: route.plan.split === null ? null : refText(route.plan.split),
+    position: positionText(route.plan.position),
+    backends,
+    sequencePosition: state.position(route),
+    weightTotal: route.weightTotal,
+  };
+}
+
+function explainAccess(guarded: GuardedEndpoints | null, head: RequestHead): AccessExplanation {
+  if (guarded === null) return { isEnforced: false, isAllowed: true, guards: [] };
+  const guards = guarded.profiles.map((profile) => {
+    const endpoints = guarded.endpointsOf(profile);
+    return explainGuard(profile, endpoints.map((endpoint) => endpoint.key), head);
+  });
+  return { isEnforced: true, isAllowed: guards.some((guard) => guard.isAllowed), guards };
+}
+
+function explainGuard(
+  profile: AccessProfile,
+  endpoints: readonly string[],
+  head: RequestHead,
+): GuardExplanation {
+  const allowing = allowingRule(profile, head);
+  return {
+    endpoints,
+    targets: profile.targets.map((target) => refText(target.ref)),
+    isAllowed: allowing !== null,
+    allowedBy: allowing === null ? null : refText(allowing.target.ref),
+    match: allowing === null || allowing.match === null
+      ? null
+      : `${allowing.match.group.name}/${allowing.match.name}`,
+    position: allowing === null ? null : positionText(allowing.target.position),
+  };
+}
+
+/** The first target that allows the request, and the HTTP rule it does so by; null for a TCP rule. */
+function allowingRule(
+  profile: AccessProfile,
+  head: RequestHead,
+): { readonly target: PlanTarget; readonly match: PlanMatch | null } | null {
+  if (profile.tcpTarget !== null) return { target: profile.tcpTarget, match: null };
+  for (const target of profile.targets) {
+    const match = target.http.find((it) => firstFailure(it, head) === null);
+    if (match !== undefined) return { target, match };
+  }
+  return null;
+}
+
+function allowedEndpoints(
+  backend: TableBackend,
+  access: AccessExplanation,
+): readonly TableEndpoint[] {
+  if (!access.isEnforced) return backend.endpointSet.endpoints;
+  const allowed = new Set(
+    access.guards.filter((guard) => guard.isAllowed).flatMap((guard) => guard.endpoints),
+  );
+  return backend.endpointSet.endpoints.filter((endpoint) => allowed.has(endpoint.key));
+}
+
+function skipReason(route: TableRoute, plan: PlanBackend): SkipReason | null {
+  return route.skipped.find((skipped) => skipped.plan === plan)?.reason ?? null;
+}
+
+function refText(ref: ResourceRef): string {
+  return `${ref.namespace}/${ref.name}`;
+}
+
+function positionText(position: Position | null): string | null {
+  return position === null ? null : formatPosition(position);
+}

@@ -1,0 +1,132 @@
+/** Explanation: a decision with its reasons, as plain data for people and for JSON. `explain.ts` makes it. */
+import type { BackendState, PortProtocol } from "../plan.ts";
+import type { RefusalReason, SkipReason } from "./table.ts";
+
+export interface Explanation {
+  readonly planHash: string;
+  readonly client: { readonly namespace: string; readonly identity: string };
+  readonly request: {
+    readonly method: string;
+    readonly authority: string;
+    readonly path: string;
+  };
+  readonly host: HostExplanation;
+  /** Null where the host is not known. */
+  readonly port: PortExplanation | null;
+  /** Every rule of the port, in match order; empty where the request got no further than the port. */
+  readonly rules: readonly RuleExplanation[];
+  /** Null where no route was chosen. */
+  readonly route: RouteExplanation | null;
+  /** Null where no backend was chosen. */
+  readonly access: AccessExplanation | null;
+  readonly outcome: "forward" | "refuse";
+  readonly reason: RefusalReason | null;
+  /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
+  readonly status: number;
+  /** `namespace/service` of the backend whose turn it is. */
+  readonly backend: string | null;
+  /** Where the request may go; the proxy takes them in turn. */
+  readonly endpoints: readonly EndpointExplanation[];
+}
+
+export interface HostExplanation {
+  /** Lower case, without port, brackets and trailing dot; empty where the authority is not valid. */
+  readonly name: string;
+  /** The form the name was recognised in, such as `service.namespace.svc`; null where it was not. */
+  readonly spelling: string | null;
+  /** `namespace/name`. */
+  readonly service: string | null;
+  /** The single pod that is meant, behind a headless Service. */
+  readonly pod: string | null;
+}
+
+export interface PortExplanation {
+  /** Null: the authority has none. */
+  readonly asked: number | null;
+  /** Where the number came from: the authority, the default, or the Service's only port. */
+  readonly source: "authority" | "default" | "only-port";
+  readonly number: number;
+  /** False: the Service does not have it. */
+  readonly isKnown: boolean;
+  readonly name: string | null;
+  readonly protocol: PortProtocol | null;
+}
+
+export interface RuleExplanation {
+  /** `namespace/name` of the HTTPRouteGroup. */
+  readonly group: string;
+  readonly match: string;
+  /** `namespace/name` of the TrafficSplit. */
+  readonly split: string | null;
+  /** `file:line:column` of the match. */
+  readonly position: string | null;
+  readonly outcome: "matched" | "failed" | "not-reached";
+  /** The first clause that did not hold. */
+  readonly failed: FailedClause | null;
+}
+
+export interface FailedClause {
+  readonly clause: "path" | "method" | "header";
+  /** Lower case; null for a path or a method. */
+  readonly header: string | null;
+  /** The pattern, or the methods with a comma between. */
+  readonly expected: string;
+  /** What the request has; null where it lacks the header. */
+  readonly seen: string | null;
+}
+
+export interface RouteExplanation {
+  readonly id: string;
+  /** `rule`: the rule that matched; `fallback`: none did; `pod`: a single pod was asked for. */
+  readonly kind: "rule" | "fallback" | "pod";
+  /** `namespace/name` of the TrafficSplit; null: the Service's own endpoints. */
+  readonly split: string | null;
+  /** `file:line:column` of the split. */
+  readonly position: string | null;
+  readonly backends: readonly BackendExplanation[];
+  /** The request's place in the split sequence, from 0; the sequence repeats after `weightTotal`. */
+  readonly sequencePosition: number;
+  readonly weightTotal: number;
+}
+
+export interface BackendExplanation {
+  /** `namespace/service`. */
+  readonly service: string;
+  /** As written. */
+  readonly weight: number;
+  readonly state: BackendState;
+  /** From 0 to 1, of what the route forwards. */
+  readonly share: number;
+  /** Why it takes nothing; null where it takes its share. */
+  readonly skipped: SkipReason | null;
+  readonly isChosen: boolean;
+}
+
+export interface AccessExplanation {
+  /** False: permissive mode, every request is allowed. */
+  readonly isEnforced: boolean;
+  readonly isAllowed: boolean;
+  /** One for each set of endpoints that the same targets guard. */
+  readonly guards: readonly GuardExplanation[];
+}
+
+export interface GuardExplanation {
+  /** `address:port` each. */
+  readonly endpoints: readonly string[];
+  /** `namespace/name` of the TrafficTargets that name this client and these endpoints' identity. */
+  readonly targets: readonly string[];
+  readonly isAllowed: boolean;
+  /** The target that allowed it. */
+  readonly allowedBy: string | null;
+  /** `group/match` of the HTTP rule that allowed it; null where a TCP rule did. */
+  readonly match: string | null;
+  /** `file:line:column` of the target. */
+  readonly position: string | null;
+}
+
+export interface EndpointExplanation {
+  /** `address:port`. */
+  readonly endpoint: string;
+  readonly pod: string;
+  readonly workload: string;
+}
