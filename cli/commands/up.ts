@@ -1,10 +1,37 @@
-/** `weft up`. */
-import { CommandFailure } from "../exit.ts";
+/** `weft up`: the mesh on this machine, from the manifests alone. */
 import type { CommandContext, Program } from "../program.ts";
+import { collect } from "../values.ts";
 
-export function register(program: Program, _context: CommandContext): void {
+export function register(program: Program, context: CommandContext): void {
   program.command("up")
-    .action(() => {
-      throw new CommandFailure("Not built yet");
+    .summary("run the mesh on this machine, from the same manifests")
+    .description(
+      "Runs every Deployment, Pod and other workload of the manifests on this machine, on loopback addresses, with a " +
+        "sidecar listener for the clients of each namespace: the first namespace by name on --port, the others on " +
+        "the ports after it. Manifests are followed: an edit takes effect without dropping a connection, a broken " +
+        "one is reported and changes nothing.\n\n" +
+        "A workload is played by --run, --endpoint or weft.local.yaml, else by a built-in stand-in that answers with " +
+        "its name and an echo of the request. A command finds HOST, PORT, POD_NAME, POD_NAMESPACE and http_proxy in " +
+        "its environment; {host} and {port} in it are replaced.",
+    )
+    .requiredOption("-f, --filename <path...>", "manifests: files, directories, or - for stdin")
+    .option("-R, --recursive", "go into the directories of a directory", false)
+    .option("-n, --namespace <name>", "namespace of resources that name none", "default")
+    .option("--run <name=command>", "play a workload by a command (repeat)", collect, [])
+    .option("--endpoint <name=host:port>", "play it by what runs there (repeat)", collect, [])
+    .option("--port <number>", "listener of the first namespace; 0: any free ports", "15001")
+    .option(
+      "--admin <address>",
+      "health, metrics, plan and explain; `off` for none",
+      "127.0.0.1:15000",
+    )
+    .addOption(
+      program.createOption("--driver <name>", "auto takes native where it works")
+        .choices(["auto", "native", "portable"] as const).default("auto" as const),
+    )
+    .option("-q, --quiet", "no line for each request", false)
+    .action(async (options) => {
+      const { runUp } = await import("../local/up.ts");
+      context.exitCode = await runUp(options, context.environment);
     });
 }

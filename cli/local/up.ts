@@ -1,0 +1,122 @@
+/** The work of `weft up`: options to a local mesh, and from there to the first stop signal. */
+import type { DriverChoice } from "../../proxy/config.ts";
+import type { Environment } from "../environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
+import { hasErrors, renderFindings } from "../render/findings.ts";
+import { parseHostPort, parseWhole } from "../values.ts";
+import { LocalMesh, ManifestError } from "./mesh.ts";
+import { Report } from "./report.ts";
+import { leaveNote } from "./running.ts";
+import {
+  type LocalSettings,
+  mergeSettings,
+  NO_SETTINGS,
+  parseSettings,
+  SETTINGS_FILE,
+  settingsOfFlags,
+  unusedNames,
+} from "./settings.ts";
+import { resolveEndpoints } from "./workloads.ts";
+
+/** As written on the command line. */
+export interface UpOptions {
+  readonly filename: readonly string[];
+  readonly recursive: boolean;
+  readonly namespace: string;
+  readonly run: readonly string[];
+  readonly endpoint: readonly string[];
+  readonly port: string;
+  readonly admin: string;
+  readonly driver: DriverChoice;
+  readonly quiet: boolean;
+}
+
+/** Runs until a stop signal. */
+export async function runUp(options: UpOptions, environment: Environment): Promise<ExitCode> {
+  const settings = await readSettings(options, environment);
+  const port = parseWhole(options.port, 0, 65_000);
+  const admin = options.admin === "off" ? null : parseHostPort(options.admin);
+  const endpoints = await resolveEndpoints(settings.endpoints);
+  const { startProxy } = await import("../../proxy/proxy.ts");
+  let stdin: Promise<string> | undefined;
+
+  const report = new Report(environment.stdout, Date.now);
+  const mesh = new LocalMesh({
+    source: {
+      paths: options.filename,
+      recursive: options.recursive,
+      namespace: options.namespace,
+      stdin: () => stdin ??= environment.readStdin(),
+    },
+    runs: settings.runs,
+    endpoints,
+    startProxy,
+    driver: options.driver,
+    port,
+    admin,
+    reportRequests: !options.quiet,
+    onEvent: (event) => report.onEvent(event),
+  });
+  // Whatever ends the process, no child is left behind.
+  const kill = () => mesh.kill();
+  globalThis.addEventListener("unload", kill);
+  const stopped = Promise.withResolvers<void>();
+  const stopListening = environment.onStopSignal(() => stopped.resolve());
+  try {
+    await Promise.race([startUp(mesh, report, settings), stopped.promise]);
+    const takeNoteBack = leaveNote(mesh.sidecars, environment);
+    await stopped.promise;
+    takeNoteBack();
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof ManifestError)) throw error;
+    environment.stderr.write(renderFindings(environment.stderr, error.findings));
+    return EXIT.failed;
+  } finally {
+    stopListening();
+    report.stop();
+    await mesh.stop();
+    globalThis.removeEventListener("unload", kill);
+  }
+}
+
+async function startUp(mesh: LocalMesh, report: Report, settings: LocalSettings): Promise<void> {
+  await mesh.start();
+  mesh.watch();
+  const pods = mesh.pods.map(({ pod }) => ({ ...pod, pod: pod.name }));
+  for (const name of unusedNames(settings, pods)) {
+    const workloads = [...new Set(pods.map(({ workload }) => workload))].sort().join(", ");
+    report.note(`No workload or pod is named "${name}" (there are: ${workloads})`);
+  }
+  report.banner(mesh);
+}
+
+/**
+ * The flags, and the settings files of the working directory and of the directories with manifests; the former count
+ * before the latter.
+ */
+async function readSettings(options: UpOptions, environment: Environment): Promise<LocalSettings> {
+  let settings = settingsOfFlags(options);
+  const candidates = new Set([SETTINGS_FILE]);
+  for (const path of options.filename) {
+    candidates.add(`${path.replace(/[/\\]+$/, "")}/${SETTINGS_FILE}`.replace(/^\.\//, ""));
+  }
+  for (const file of candidates) {
+    const parsed = await readSettingsFile(file);
+    environment.stderr.write(renderFindings(environment.stderr, parsed.findings));
+    if (hasErrors(parsed.findings)) throw new CommandFailure(`${file} has errors`);
+    settings = mergeSettings(parsed.settings, settings);
+  }
+  return settings;
+}
+
+async function readSettingsFile(file: string): Promise<ReturnType<typeof parseSettings>> {
+  try {
+    return parseSettings(await Deno.readTextFile(file), file);
+  } catch (error) {
+    const isAbsent = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isAbsent) return { settings: NO_SETTINGS, findings: [] };
+    throw new CommandFailure(`Cannot read ${file}: ${error instanceof Error ? error.message : ""}`);
+  }
+}
