@@ -231,7 +231,7 @@ const BASIC_CASES: readonly SmiCase[] = [
   },
   weighted("B17", "B more than C: 37 or 38 of 50", { "web-b": 75, "web-c": 25 }, [
     50,
-    "b 38, c 12",
+    "b 37, c 13",
   ]),
   weighted("B18", "C more than B", { "web-b": 25, "web-c": 75 }, [50, "b 12, c 38"]),
   {

@@ -3,7 +3,7 @@
  * outside the subset are reported here and their match is left out.
  */
 import type { FieldPath } from "../../base/finding.ts";
-import { checkPattern, PathPattern, type PatternErrorCode } from "../match/pattern.ts";
+import { checkPattern, PathPattern } from "../match/pattern.ts";
 import type { PlanMatch } from "../plan.ts";
 import { METHODS } from "../request.ts";
 import type { HttpRouteGroup, HttpRouteMatch, Meta } from "../../schemas/resources.ts";
@@ -79,7 +79,7 @@ function compileGroup(group: HttpRouteGroup, findings: Findings): CompiledGroup 
   return { meta, matches, names };
 }
 
-/** The commonest slip: `test` for `/test`. */
+/** `test` for `/test`, a space that is sent as `%20`, a query. */
 function reportNever(
   meta: Meta,
   match: HttpRouteMatch,
@@ -90,9 +90,11 @@ function reportNever(
     code: "pattern-never-matches",
     meta,
     path: [...match.at, "pathRegex"],
-    message: `No path can match ${quoted(pattern)}: a path starts with "/", and patterns are ` +
-      "anchored at its start",
-    hint: `Write ${quoted(`/${pattern}`)} for paths that start so, or put ".*" in front`,
+    message: `No path can match ${quoted(shownPattern(pattern))}: a path begins with "/", has no ` +
+      "space and no query, and is matched from its beginning",
+    hint: /^[A-Za-z0-9]/.test(pattern)
+      ? `Write ${quoted(`/${shownPattern(pattern)}`)}, or put ".*" in front for any beginning`
+      : 'Write the path as it is sent: a space is "%20", and what follows "?" is no part of it',
   });
 }
 
@@ -152,26 +154,21 @@ function isGoodPattern(
 ): boolean {
   const checked = checkPattern(pattern);
   if (checked.ok) return true;
-  const shown = pattern.length > SHOWN_MAX ? `${pattern.slice(0, SHOWN_MAX)}…` : pattern;
   findings.add({
     code: checked.code,
     meta,
     path,
     message:
-      `Pattern ${quoted(shown)} is refused at character ${checked.offset + 1}, and its match ` +
+      `Pattern ${quoted(shownPattern(pattern))} is refused at character ${
+        checked.offset + 1
+      }, and its match ` +
       `is left out: ${checked.message}`,
-    hint: PATTERN_HINTS[checked.code],
+    hint: checked.hint,
   });
   return false;
 }
 
-/** Characters of a pattern in a message. */
-const SHOWN_MAX = 80;
-
-const PATTERN_HINTS: Readonly<Record<PatternErrorCode, string>> = {
-  "pattern-invalid": "Correct the regular expression; a backslash makes a special character plain",
-  "pattern-unsupported": "Write it without look-around, back-references and the like: Weft takes " +
-    "what can be matched in time that grows with the length of the text only",
-  "pattern-too-large":
-    "Shorten the pattern or its counted repetitions, or spread it over two matches",
-};
+/** As much of a pattern as a message has room for. */
+function shownPattern(pattern: string): string {
+  return pattern.length > 80 ? `${pattern.slice(0, 80)}…` : pattern;
+}
