@@ -41,16 +41,15 @@ function readPiece(
 
 /** What YAML 1.2 section 5.1 does not allow in a stream, and JSON neither. */
 // deno-lint-ignore no-control-regex -- finding them is the point
-const CONTROL_CHARACTER = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
+const CONTROL_CHARACTER = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
 function findControlCharacter(text: string, start: number, end: number): DocumentError | undefined {
-  CONTROL_CHARACTER.lastIndex = start;
-  const found = CONTROL_CHARACTER.exec(text);
-  if (found === null || found.index >= end) return undefined;
-  const code = found[0].charCodeAt(0).toString(16).padStart(4, "0").toUpperCase();
+  const index = text.slice(start, end).search(CONTROL_CHARACTER);
+  if (index < 0) return undefined;
+  const code = text.charCodeAt(start + index).toString(16).padStart(4, "0").toUpperCase();
   return new DocumentError(
     "yaml-syntax",
-    found.index,
+    start + index,
     `Control character U+${code} is not allowed`,
     "Remove it, or write it as an escape in a quoted string",
   );

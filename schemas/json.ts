@@ -26,11 +26,17 @@ export function readJson(text: string, start: number, end: number): MarkedValue[
 
 class NotJson extends Error {}
 
+function parseScalar(token: string): unknown {
+  try {
+    return JSON.parse(token);
+  } catch {
+    throw new NotJson();
+  }
+}
+
 const SPACE = /[ \t\r\n]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
 const LITERAL = /true|false|null/y;
-/** A whole string; escapes are left to `JSON.parse`, control characters were refused before. */
-const STRING = /"(?:[^"\\\n\r\t]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/y;
 
 class JsonReader {
   readonly #text: string;
@@ -113,15 +119,28 @@ class JsonReader {
   }
 
   #readString(): string {
-    const token = this.#take(STRING);
-    if (token === "") throw new NotJson();
-    return token.includes("\\") ? JSON.parse(token) : token.slice(1, -1);
+    const start = this.#at;
+    if (this.#text[start] !== '"') throw new NotJson();
+    let close = start;
+    do {
+      close = this.#text.indexOf('"', close + 1);
+      if (close < 0 || close >= this.#end) throw new NotJson();
+    } while (this.#isEscaped(close));
+    this.#at = close + 1;
+    return parseScalar(this.#text.slice(start, close + 1)) as string;
+  }
+
+  /** Whether an odd number of backslashes stands before. */
+  #isEscaped(offset: number): boolean {
+    let first = offset;
+    while (this.#text[first - 1] === "\\") first--;
+    return (offset - first) % 2 === 1;
   }
 
   #readScalar(): unknown {
     const token = this.#take(NUMBER) || this.#take(LITERAL);
     if (token === "") throw new NotJson();
-    return JSON.parse(token);
+    return parseScalar(token);
   }
 
   #expect(character: string): void {

@@ -36,7 +36,7 @@ function checkerOf(kind: string, version: string): Checker {
   if (known !== undefined) return known;
   const schema = schemaOf(kind, version);
   // Null fields were left out on reading, so that `nullable` has nothing to say.
-  ajv ??= new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  ajv ??= new Ajv({ strict: false, strictNumbers: true, allErrors: true, validateFormats: false });
   const checker = { schema, validate: ajv.compile(jsonSchema(schema)) };
   checkers.set(key, checker);
   return checker;

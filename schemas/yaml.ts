@@ -17,6 +17,7 @@ import {
   type ParsedNode,
   Parser,
   type ScalarTag,
+  Schema,
 } from "yaml";
 import { DocumentError, duplicateKey, type MarkedValue, nestedTooDeep } from "./document.ts";
 import { LIMITS } from "./limits.ts";
@@ -63,8 +64,7 @@ function compose(text: string, start: number): Document.Parsed[] {
   const tokens = [...new Parser().parse(text)];
   for (const token of tokens) checkNesting(token, start);
   const composer = new Composer({
-    schema: "core",
-    customTags: (tags) => [...KUBECTL_SCALARS, ...tags],
+    schema: SCHEMA,
     // Checked while converting, where it takes no time that grows with the square of the keys.
     uniqueKeys: false,
     prettyErrors: false,
@@ -106,6 +106,12 @@ const KUBECTL_SCALARS: ScalarTag[] = [
     resolve: (text) => Number(text.replaceAll("_", "")),
   },
 ];
+
+const SCHEMA = new Schema({
+  schema: "core",
+  customTags: (tags) => [...KUBECTL_SCALARS, ...tags],
+  merge: false,
+});
 
 /** Measured on the token tree, before anything that recurses sees it. */
 function checkNesting(token: CST.Token, start: number): void {

@@ -1,7 +1,7 @@
 /**
  * TrafficSplit v1alpha1 to v1alpha4 to the one internal shape (smi-spec traffic-split).
  */
-import type { Field } from "../fields.ts";
+import { describe, type Field } from "../fields.ts";
 import { LIMITS } from "../limits.ts";
 import type { SourceObject } from "../object.ts";
 import type { SplitBackend, TrafficSplit } from "../resources.ts";
@@ -55,15 +55,17 @@ function readBackends(object: SourceObject, list: Field): SplitBackend[] {
   }));
 }
 
-/** Text in v1alpha1 passes the schema by its form and may still be too long or too large. */
+/** What passes the schema of its version by its form may still be too long or too large. */
 function reportUnreadable(weight: Field, object: SourceObject): void {
-  if (object.version !== "v1alpha1" || typeof weight.value !== "string") return;
-  if (!isQuantity(weight.value)) return;
+  const { value } = weight;
+  const isForm = typeof value === "number" ||
+    (object.version === "v1alpha1" && typeof value === "string");
+  if (!isForm || !isQuantity(String(value))) return;
   object.report(
     "schema-invalid",
     weight.path,
-    "The quantity is too large or too long to be a weight",
-    "Write a number such as 1 or 500m",
+    `${describe(value)} is too large or too fine`,
+    "Write a smaller number; only the ratio of the weights counts",
   );
 }
 

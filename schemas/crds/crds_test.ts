@@ -1,0 +1,102 @@
+/**
+ * The shipped definitions are ones that an API server accepts, and the ones that the program checks with.
+ */
+import assert from "node:assert/strict";
+import { KINDS } from "../kinds.ts";
+import { HTTP_METHODS } from "../smi/http_route_group.ts";
+import type { OpenApiSchema } from "./definition.ts";
+import { renderGenerated } from "./generate.ts";
+import { CRDS } from "./generated.ts";
+
+Deno.test("crds: generated.ts says what the YAML files say", () => {
+  const url = new URL("./generated.ts", import.meta.url);
+  assert.equal(Deno.readTextFileSync(url), renderGenerated());
+});
+
+Deno.test("crds: each is named after its plural and group, and has the published short name", () => {
+  const names = CRDS.map(({ metadata, spec }) => {
+    assert.equal(metadata.name, `${spec.names.plural}.${spec.group}`);
+    assert.equal(spec.names.plural, `${spec.names.kind.toLowerCase()}s`);
+    assert.equal(spec.names.singular, spec.names.kind.toLowerCase());
+    assert.equal(spec.names.listKind, `${spec.names.kind}List`);
+    assert.equal(spec.scope, "Namespaced");
+    return `${spec.names.kind} ${spec.names.shortNames}`;
+  });
+  assert.deepEqual(names, [
+    "TrafficSplit ts",
+    "HTTPRouteGroup htr",
+    "TCPRoute tr",
+    "TrafficTarget tt",
+  ]);
+});
+
+Deno.test("crds: every version is served, and only the newest is stored", () => {
+  for (const { spec } of CRDS) {
+    const names = spec.versions.map(({ name }) => name);
+    assert.ok(spec.versions.every(({ served }) => served));
+    const stored = spec.versions.filter(({ storage }) => storage).map(({ name }) => name);
+    assert.deepEqual(stored, [[...names].sort().at(-1)]);
+  }
+});
+
+Deno.test("crds: the program reads the versions that the definitions serve", () => {
+  const served = CRDS.map(({ spec }) => [
+    spec.group,
+    spec.names.kind,
+    ...spec.versions.map(({ name }) => name).sort(),
+  ]);
+  const read = KINDS.filter(({ hasSchema }) => hasSchema)
+    .map(({ group, kind, versions }) => [group, kind, ...versions]);
+  assert.deepEqual(served.sort(), read.sort());
+});
+
+Deno.test("crds: every schema is structural", () => {
+  for (const { spec } of CRDS) {
+    for (const { name, schema } of spec.versions) {
+      assert.equal(schema.openAPIV3Schema.type, "object");
+      assertStructural(schema.openAPIV3Schema, `${spec.names.kind} ${name}`);
+    }
+  }
+});
+
+Deno.test("crds: TrafficSplit prints its root Service in every version, the others print no column", () => {
+  for (const { spec } of CRDS) {
+    for (const { additionalPrinterColumns } of spec.versions) {
+      const paths = additionalPrinterColumns?.map(({ jsonPath }) => jsonPath) ?? [];
+      assert.deepEqual(paths, spec.names.kind === "TrafficSplit" ? [".spec.service"] : []);
+    }
+  }
+});
+
+Deno.test("crds: the methods of a route group are those that the reader knows", () => {
+  const group = CRDS.find(({ spec }) => spec.names.kind === "HTTPRouteGroup");
+  const schema = group?.spec.versions[0]?.schema.openAPIV3Schema;
+  const methods = schema?.properties?.["spec"]?.properties?.["matches"]?.items?.properties;
+  assert.deepEqual([...(methods?.["methods"]?.items?.enum ?? [])].sort(), [
+    "*",
+    ...[...HTTP_METHODS].sort(),
+  ]);
+});
+
+/** The rules of apiextensions.k8s.io/v1: a type everywhere but where the API server gives one, none in `anyOf`. */
+function assertStructural(schema: OpenApiSchema, where: string): void {
+  const isIntOrString = schema["x-kubernetes-int-or-string"] === true;
+  const isFree = schema["x-kubernetes-preserve-unknown-fields"] === true;
+  assert.equal(schema.type === undefined, isIntOrString || isFree, `${where}: type`);
+  assert.equal(schema.type === "array", schema.items !== undefined, `${where}: items`);
+  for (const branch of schema.anyOf ?? []) {
+    // The one pattern in which a branch may have a type.
+    if (isIntOrString) assert.ok(branch.type === "integer" || branch.type === "string");
+    else assert.deepEqual(Object.keys(branch), ["required"], `${where}: anyOf`);
+    for (const name of branch.required ?? []) {
+      assert.ok(schema.properties?.[name] !== undefined, `${where}: ${name}`);
+    }
+  }
+  for (const name of schema.required ?? []) {
+    assert.ok(schema.properties?.[name] !== undefined, `${where}: ${name} is required`);
+  }
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    assertStructural(property, `${where}.${name}`);
+  }
+  if (schema.items !== undefined) assertStructural(schema.items, `${where}[]`);
+}
