@@ -114,3 +114,8 @@ export function parseRequestLine(method: string, url: string): RequestLine {
   }
   return { method, url: absolute };
 }
+
+/** The port that a URL means which names none (RFC 9110 4.2). */
+export function defaultPortOf({ url }: Pick<RequestLine, "url">): number {
+  return /^https:/i.test(url) ? 443 : 80;
+}

@@ -8,7 +8,7 @@ import { EndpointCursors } from "../../routing/table/balance.ts";
 import { decide, Decision } from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable, type TableRoute } from "../../routing/table/table.ts";
-import type { RequestLine, Sender } from "../values.ts";
+import { defaultPortOf, type RequestLine, type Sender } from "../values.ts";
 
 /** Above this many requests only the distribution is kept. */
 export const LISTED_REQUESTS_MAX = 20;
@@ -58,7 +58,7 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   const state = new SplitState(table);
   const cursors = new EndpointCursors(table);
   const head = requestHeadOf(request);
-  const defaultPort = /^https:/i.test(request.url) ? 443 : 80;
+  const defaultPort = defaultPortOf(request);
   const decision = new Decision();
   const tally = new Tally();
   const outcomes: SimulatedOutcome[] = [];

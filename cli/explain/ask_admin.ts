@@ -1,4 +1,5 @@
 /** Asks the admin address of a running proxy where a request would go. */
+import type { Explanation } from "../../routing/table/explain.ts";
 import { CommandFailure } from "../exit.ts";
 import { type HostPort, parseHostPort, type RequestLine } from "../values.ts";
 
@@ -9,7 +10,7 @@ export async function askAdmin(
   admin: string,
   request: RequestLine,
   headers: readonly string[],
-): Promise<unknown> {
+): Promise<Explanation> {
   const query = new URLSearchParams({ method: request.method, url: request.url });
   for (const header of headers) query.append("header", header);
   const url = `http://${authorityOf(parseHostPort(admin))}/explain?${query}`;
@@ -28,10 +29,22 @@ export async function askAdmin(
   if (!answer.ok) {
     throw new CommandFailure(`The proxy at ${admin} answered ${answer.status}: ${firstLine(text)}`);
   }
-  try {
-    return JSON.parse(text);
-  } catch {
+  const explanation = parseExplanation(text);
+  if (explanation === null) {
     throw new CommandFailure(`What answered at ${admin} is not a Weft proxy`);
+  }
+  return explanation;
+}
+
+/** Looks no further than at what nothing else sends: the answer is from a proxy of this program. */
+function parseExplanation(text: string): Explanation | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isExplanation = typeof value === "object" && value !== null && "planHash" in value &&
+      "rules" in value && "outcome" in value;
+    return isExplanation ? value as Explanation : null;
+  } catch {
+    return null;
   }
 }
 

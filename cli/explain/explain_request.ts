@@ -1,0 +1,85 @@
+/** The work of `weft explain`: one request through manifests or a running proxy, to an explanation. */
+import type { Finding } from "../../base/finding.ts";
+import { requestHeadOf } from "../../routing/request.ts";
+import { explain, type Explanation } from "../../routing/table/explain.ts";
+import { SplitState } from "../../routing/table/split.ts";
+import { buildTable } from "../../routing/table/table.ts";
+import type { Environment } from "../environment.ts";
+import { EXIT, type ExitCode, usageFailure } from "../exit.ts";
+import { hasErrors, renderFindings } from "../render/findings.ts";
+import { defaultPortOf, parseHeader, parseSender, type RequestLine } from "../values.ts";
+import { askAdmin } from "./ask_admin.ts";
+import { renderExplanation } from "./render.ts";
+import { separateRequest } from "./separate.ts";
+
+export interface ExplainOptions {
+  readonly filename: readonly string[];
+  readonly recursive: boolean;
+  readonly namespace: string;
+  readonly admin?: string | undefined;
+  readonly header: readonly string[];
+  readonly from?: string | undefined;
+  readonly enforceAccess: boolean;
+  readonly output: "text" | "json";
+}
+
+/** Ends with 0 where the request is forwarded, with 1 where it is refused or the manifests have errors. */
+export async function explainRequest(
+  words: readonly string[],
+  options: ExplainOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  const { filename, admin } = options;
+  if ((filename.length === 0) === (admin === undefined)) {
+    throw usageFailure(
+      "weft explain needs -f PATH… (manifests), or --admin HOST:PORT (a running proxy)",
+      "For example: weft explain GET http://httpbin.httpbin:8080/test -f manifests/",
+    );
+  }
+  const { request, paths } = separateRequest(words, filename);
+  const { stdout, stderr } = environment;
+  const answer = admin === undefined
+    ? await explainManifests(request, { ...options, filename: paths }, environment)
+    : { explanation: await askAdmin(admin, request, checkedHeaders(options)), errors: [] };
+  stderr.write(renderFindings(stderr, answer.errors));
+  stdout.write(
+    options.output === "json"
+      ? `${JSON.stringify(answer.explanation, null, 2)}\n`
+      : renderExplanation(stdout, request, answer.explanation),
+  );
+  const isGood = answer.explanation.outcome === "forward" && answer.errors.length === 0;
+  return isGood ? EXIT.ok : EXIT.failed;
+}
+
+async function explainManifests(
+  request: RequestLine,
+  options: ExplainOptions,
+  environment: Environment,
+): Promise<{ explanation: Explanation; errors: readonly Finding[] }> {
+  const sender = parseSender(options.from ?? options.namespace);
+  const headers = options.header.map(parseHeader);
+  // YAML is not needed to ask a proxy.
+  const { compileInput } = await import("../input.ts");
+  const { plan, findings } = await compileInput({
+    paths: options.filename,
+    recursive: options.recursive,
+    namespace: options.namespace,
+    permissive: !options.enforceAccess,
+  }, environment);
+  const table = buildTable(plan, { ...sender, seed: null });
+  const head = requestHeadOf({ ...request, headers });
+  return {
+    explanation: explain(table, head, defaultPortOf(request), new SplitState(table)),
+    errors: findings.filter((finding) => hasErrors([finding])),
+  };
+}
+
+/** What cannot be a header is refused here, where the user sees it. */
+function checkedHeaders({ header, from, enforceAccess }: ExplainOptions): readonly string[] {
+  if (from !== undefined || enforceAccess) {
+    throw usageFailure(
+      "A running proxy knows its own sender and access: leave out --from and --enforce-access",
+    );
+  }
+  return header.map((text) => parseHeader(text).join(": "));
+}

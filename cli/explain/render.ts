@@ -1,0 +1,150 @@
+/** An Explanation for a person: from the host to the endpoint, one step a line. */
+import type {
+  Explanation,
+  FailedClause,
+  HostExplanation,
+  PortExplanation,
+  RouteExplanation,
+  RuleExplanation,
+} from "../../routing/table/explain.ts";
+import type { Output } from "../render/output.ts";
+import { type Cell, renderTable } from "../render/table.ts";
+import { printable } from "../render/text.ts";
+import type { RequestLine } from "../values.ts";
+
+/** Renders every step the request took, and where it ended. */
+export function renderExplanation(
+  output: Output,
+  request: RequestLine,
+  explanation: Explanation,
+): string {
+  const { client, host, port, rules, route, access } = explanation;
+  const steps: (readonly [string, string])[] = [
+    ["client", client.identity || `unknown, in namespace ${client.namespace}`],
+    ["host", hostText(host)],
+    ...(port === null ? [] : [["port", portText(port)] as const]),
+    ...(port === null || route === null ? [] : [["rules", rulesText(rules, route)] as const]),
+  ];
+  let rendered = `${output.style("strong", printable(`${request.method} ${request.url}`))}\n`;
+  rendered += stepLines(output, steps) + renderRules(output, rules);
+  if (route !== null) {
+    rendered += stepLines(output, [["route", routeText(route, rules)], [
+      "backends",
+      turnText(route),
+    ]]);
+    rendered += renderBackends(output, route);
+  }
+  if (access?.isEnforced) {
+    rendered += stepLines(output, [["access", access.isAllowed ? "allowed" : "denied"]]);
+    const rows = access.guards.map((guard): Cell[] => [
+      guard.endpoints.join(", "),
+      guard.isAllowed ? "allowed by" : { text: "denied", style: "error" },
+      guard.allowedBy ?? guard.targets.join(", "),
+      guard.match ?? "",
+      guard.position ?? "",
+    ]);
+    rendered += renderTable(output, [], rows, 4);
+  }
+  rendered += stepLines(output, [["outcome", outcomeText(output, explanation)]], false);
+  return rendered + stepLines(output, [["plan", explanation.planHash]]);
+}
+
+function stepLines(
+  output: Output,
+  steps: readonly (readonly [string, string])[],
+  isInput = true,
+): string {
+  return steps.map(([name, text]) =>
+    `  ${output.style("faint", name.padEnd(8))}  ${isInput ? printable(text) : text}\n`
+  ).join("");
+}
+
+function hostText({ name, spelling, service, pod }: HostExplanation): string {
+  if (service === null) return name === "" ? "not a host" : `${name} is no Service`;
+  const target = pod === null ? `Service ${service}` : `pod ${pod} of Service ${service}`;
+  return `${name} is ${target}${spelling === null ? "" : `, spelt as ${spelling}`}`;
+}
+
+const PORT_SOURCES = {
+  "authority": "named in the URL",
+  "default": "the default of HTTP",
+  "only-port": "the only port of the Service",
+} as const;
+
+function portText({ number, source, isKnown, name, protocol }: PortExplanation): string {
+  const text = `${number}, ${PORT_SOURCES[source]}`;
+  if (!isKnown) return `${text}; the Service does not have it`;
+  return `${text}${name ? `; named ${name}` : ""}; speaks ${protocol}`;
+}
+
+function rulesText(rules: readonly RuleExplanation[], route: RouteExplanation): string {
+  if (route.kind === "pod") return "none: a single pod was asked for";
+  if (rules.length === 0) return "none";
+  return "first match wins";
+}
+
+function renderRules(output: Output, rules: readonly RuleExplanation[]): string {
+  const rows = rules.map((rule, index): Cell[] => [
+    String(index + 1),
+    rule.outcome === "matched"
+      ? { text: "matched", style: "good" }
+      : rule.outcome === "failed"
+      ? { text: "failed", style: "warning" }
+      : { text: "not reached", style: "faint" },
+    `${rule.group}#${rule.match}`,
+    rule.position ?? "",
+    rule.failed === null ? " " : failureText(rule.failed),
+  ]);
+  return renderTable(output, [], rows.map(withoutBlankEnd), 4);
+}
+
+/** A blank last cell would leave spaces at the end of a line. */
+function withoutBlankEnd(row: Cell[]): Cell[] {
+  return row[row.length - 1] === " " ? row.slice(0, -1) : row;
+}
+
+function failureText({ clause, header, expected, seen }: FailedClause): string {
+  const subject = clause === "header" ? `header ${header}` : clause;
+  return `${subject}: wants ${expected}, ${seen === null ? "has none" : `has ${seen}`}`;
+}
+
+function routeText(route: RouteExplanation, rules: readonly RuleExplanation[]): string {
+  const winner = rules.findIndex(({ outcome }) => outcome === "matched");
+  const by = winner === -1
+    ? route.kind === "pod" ? "pod" : rules.length === 0 ? "" : "no rule matched"
+    : `rule ${winner + 1} (${rules[winner].group}#${rules[winner].match})`;
+  const to = route.split === null ? "the Service's own endpoints" : `TrafficSplit ${route.split}`;
+  const at = route.position === null ? "" : `, ${route.position}`;
+  return `${by === "" ? "" : `${by}: `}${to}${at}`;
+}
+
+function turnText({ sequencePosition, weightTotal, backends }: RouteExplanation): string {
+  if (weightTotal === 0) return "none can take a request";
+  if (backends.length === 1) return "one";
+  return `this request is number ${
+    sequencePosition + 1
+  } of the ${weightTotal} that the split repeats after`;
+}
+
+/** Nobody wrote a weight for a Service's own endpoints, so none is shown. */
+function renderBackends(output: Output, { split, backends }: RouteExplanation): string {
+  const rows = backends.map((backend): Cell[] => [
+    backend.isChosen ? { text: "->", style: "good" } : "  ",
+    backend.service,
+    ...(split === null ? [] : [`weight ${backend.weight}`, `${(backend.share * 100).toFixed(1)}%`]),
+    ...(backend.skipped === null ? [] : [{ text: backend.skipped, style: "warning" } as const]),
+  ]);
+  return renderTable(output, [], rows, 4);
+}
+
+function outcomeText(output: Output, explanation: Explanation): string {
+  const { outcome, backend, endpoints, reason, status } = explanation;
+  if (outcome === "refuse") {
+    return output.style("error", printable(`the proxy answers ${status}: ${reason}`));
+  }
+  const places = endpoints.map(({ endpoint, pod }) =>
+    pod === "" || endpoint.startsWith(`${pod}:`) ? endpoint : `${endpoint} (${pod})`
+  );
+  const text = `forwarded to ${backend}, endpoint ${places.join(" or ")}`;
+  return output.style("good", printable(text));
+}
