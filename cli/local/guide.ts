@@ -21,14 +21,15 @@ export interface GuideStep {
 
 const V1 = "Hi, I am v1!";
 const V2 = "Hi, I am v2!";
-const ROOT = "httpbin.httpbin:8080";
+/** What clients call. */
+export const ROOT_AUTHORITY = "httpbin.httpbin:8080";
 
 export const GUIDE: readonly GuideStep[] = [
   {
     title: "Deploy version v1",
     purpose: "One service, httpbin, and one version behind it.",
     folder: "01-deploy-v1",
-    requests: [{ url: ROOT, answers: [V1, V1, V1, V1] }],
+    requests: [{ url: ROOT_AUTHORITY, answers: [V1, V1, V1, V1] }],
   },
   {
     title: "Send all traffic to v1",
@@ -40,21 +41,21 @@ export const GUIDE: readonly GuideStep[] = [
     title: "Deploy version v2",
     purpose: "Service httpbin selects v2 too, but the split keeps traffic away from it.",
     folder: "03-deploy-v2",
-    requests: [{ url: ROOT, answers: [V1, V1, V1, V1] }],
+    requests: [{ url: ROOT_AUTHORITY, answers: [V1, V1, V1, V1] }],
   },
   {
     title: "Canary release",
     purpose: "A quarter of the traffic goes to v2.",
     folder: "04-send-a-quarter-to-v2",
-    requests: [{ url: ROOT, answers: [V1, V2, V1, V1] }],
+    requests: [{ url: ROOT_AUTHORITY, answers: [V1, V2, V1, V1] }],
   },
   {
     title: "Advanced canary release",
     purpose: "A quarter of what is under /test goes to v2, everything else to v1.",
     folder: "05-only-under-test",
     requests: [
-      { url: `${ROOT}/test`, answers: [V1, V2, V1, V1] },
-      { url: `${ROOT}/demo`, answers: [V1, V1, V1, V1] },
+      { url: `${ROOT_AUTHORITY}/test`, answers: [V1, V2, V1, V1] },
+      { url: `${ROOT_AUTHORITY}/demo`, answers: [V1, V1, V1, V1] },
     ],
   },
 ];

@@ -99,7 +99,7 @@ export class Report {
       renderTable(
         output,
         ["POD", "PORTS", "PLAYED BY"],
-        pods.map(({ pod, runner }) => [
+        byName(pods).map(({ pod, runner }) => [
           podName(pod),
           pod.ports.map((port) => formatPlace(runner.placeOf(port))).join(" "),
           playedBy({ runner }),
@@ -162,6 +162,10 @@ function playedBy({ runner }: { readonly runner: PodRunner }): string {
   if (runner.kind === "stand-in") return "stand-in";
   const state = runner.isReady ? "" : " (does not accept connections yet)";
   return `${runner.kind} ${printable(runner.description)}${state}`;
+}
+
+function byName<T extends { readonly pod: LocalPod }>(pods: readonly T[]): T[] {
+  return [...pods].sort((a, b) => podName(a.pod) < podName(b.pod) ? -1 : 1);
 }
 
 /** Three ways to send the same request. */
