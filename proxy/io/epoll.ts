@@ -175,30 +175,37 @@ export class EpollIo implements Io {
 
   /** Blocks this thread until `stop`, then closes what is open. */
   run(): void {
-    const events = this.#events;
-    const stride = libc.EPOLL_EVENT_WORDS;
-    while (this.#running) {
-      const isIdle = this.#connections === 0 && this.#stalledListeners.length === 0;
-      const timeoutMs = isIdle ? -1 : this.#sweepIntervalMs;
-      const count = this.#c.epoll_wait(this.#epoll, this.#eventBytes, EVENT_BATCH_MAX, timeoutMs);
-      this.nowMs = performance.now();
-      for (let i = 0, word = 0; i < count; i++, word += stride) {
-        const fd = events[word + libc.EPOLL_DATA_WORD];
-        if (this.#generations[fd] !== events[word + libc.EPOLL_DATA_WORD + 1]) continue;
-        const handler = this.#handlers[fd];
-        if (!handler) continue;
-        try {
-          this.#dispatch(handler, fd, events[word]);
-        } catch (error) {
-          handler.onFault(error);
-        }
-      }
-      this.#goneFd = -1;
-      if (!isIdle && this.nowMs - this.#sweptMs >= this.#sweepIntervalMs) this.#runSweep();
-      this.#batchEnd();
-    }
+    while (this.#running) this.turn(this.#sweepIntervalMs);
     for (let fd = 0; fd < this.#handlers.length; fd++) if (this.#handlers[fd]) this.close(fd);
     this.#c.close(this.#epoll);
+  }
+
+  /**
+   * Waits for one batch of events, and delivers it. With nothing to sweep it waits for as long as it takes, unless
+   * `waitMs` is 0. Returns the number of events.
+   */
+  turn(waitMs: number): number {
+    const events = this.#events;
+    const stride = libc.EPOLL_EVENT_WORDS;
+    const isIdle = this.#connections === 0 && this.#stalledListeners.length === 0;
+    const timeoutMs = isIdle && waitMs !== 0 ? -1 : waitMs;
+    const count = this.#c.epoll_wait(this.#epoll, this.#eventBytes, EVENT_BATCH_MAX, timeoutMs);
+    this.nowMs = performance.now();
+    for (let i = 0, word = 0; i < count; i++, word += stride) {
+      const fd = events[word + libc.EPOLL_DATA_WORD];
+      if (this.#generations[fd] !== events[word + libc.EPOLL_DATA_WORD + 1]) continue;
+      const handler = this.#handlers[fd];
+      if (!handler) continue;
+      try {
+        this.#dispatch(handler, fd, events[word]);
+      } catch (error) {
+        handler.onFault(error);
+      }
+    }
+    this.#goneFd = -1;
+    if (!isIdle && this.nowMs - this.#sweptMs >= this.#sweepIntervalMs) this.#runSweep();
+    this.#batchEnd();
+    return count;
   }
 
   #dispatch(handler: Handler, fd: Fd, events: number): void {
