@@ -7,7 +7,10 @@
 const TICKS_PER_SECOND = 100;
 
 export interface Memory {
-  /** Kilobytes of the process's own, shared with nobody. */
+  /**
+   * Kilobytes of memory behind no file: heap, stacks, buffers. Pages of the executable are left out, since every
+   * process that runs it shares them and the kernel can read them back.
+   */
   readonly privateKb: number;
   readonly residentKb: number;
 }
@@ -71,7 +74,7 @@ export class PinnedProcess {
       const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
       const kilobytes = (name: string) =>
         Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(rollup)?.[1] ?? 0);
-      privateKb += kilobytes("Private_Clean") + kilobytes("Private_Dirty");
+      privateKb += kilobytes("Anonymous");
       residentKb += kilobytes("Rss");
     }
     return { privateKb, residentKb };

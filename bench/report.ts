@@ -61,7 +61,7 @@ const COLUMNS: readonly Column[] = [
   { title: "requests/s, 1", digits: 0, value: (row) => row.at1.requestsPerSecond },
   { title: "p50 µs, 1", digits: 0, value: (row) => row.at1.p50 },
   { title: "p99 µs, 1", digits: 0, value: (row) => row.at1.p99 },
-  { title: "private MB", digits: 1, value: (row) => row.privateMb },
+  { title: "anonymous MB", digits: 1, value: (row) => row.privateMb },
   { title: "resident MB", digits: 1, value: (row) => row.residentMb },
 ];
 
