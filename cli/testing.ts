@@ -1,11 +1,11 @@
 /** For tests of commands: an Environment that keeps what was written, and transcripts kept in files. */
 import assert from "node:assert/strict";
 import type { Environment } from "./environment.ts";
-import { memoryOutput, type OutputTraits } from "./render/output.ts";
+import { type MemoryOutput, memoryOutput, type OutputTraits } from "./render/output.ts";
 
 export interface TestEnvironment extends Environment {
-  readonly stdout: ReturnType<typeof memoryOutput>;
-  readonly stderr: ReturnType<typeof memoryOutput>;
+  readonly stdout: MemoryOutput;
+  readonly stderr: MemoryOutput;
   /** Calls every handler that listens for a stop signal, as the system would. */
   sendStopSignal(signal: string): void;
 }

@@ -59,8 +59,27 @@ export function outputTo(sink: (text: string) => void, traits: OutputTraits = PL
 }
 
 /** An output that keeps what was written, for tests. */
-export function memoryOutput(traits: OutputTraits = PLAIN): Output & { text(): string } {
+export interface MemoryOutput extends Output {
+  text(): string;
+  /** Resolves once the text matches `pattern`. */
+  until(pattern: RegExp): Promise<void>;
+}
+
+/** Makes a {@link MemoryOutput}. */
+export function memoryOutput(traits: OutputTraits = PLAIN): MemoryOutput {
   let written = "";
-  const output = outputTo((text) => written += text, traits);
-  return { ...output, text: () => written };
+  let waiting: (() => void)[] = [];
+  const output = outputTo((text) => {
+    written += text;
+    const waking = waiting;
+    waiting = [];
+    for (const wake of waking) wake();
+  }, traits);
+  return {
+    ...output,
+    text: () => written,
+    async until(pattern) {
+      while (!pattern.test(written)) await new Promise<void>((wake) => waiting.push(wake));
+    },
+  };
 }

@@ -131,15 +131,15 @@ async function untilStopped(proxy: Proxy, log: Log, environment: Environment): P
     (signals++ === 0 ? first : second).resolve(signal);
   });
   log.info("Draining", { signal: await first.promise });
-  const drained = proxy.drain().then(() => EXIT.ok);
-  const cut = second.promise.then(async () => {
-    await proxy.stop();
-    return EXIT.failed;
+  let isCut = false;
+  const cut = second.promise.then(() => {
+    isCut = true;
+    return proxy.stop();
   });
-  const code = await Promise.race([drained, cut]);
+  await Promise.race([proxy.drain(), cut]);
   stopListening();
   log.info("Stopped");
-  return code;
+  return isCut ? EXIT.failed : EXIT.ok;
 }
 
 /** For a person as everywhere; for a collector of logs as events. */
