@@ -1,0 +1,149 @@
+/**
+ * A running weft for end-to-end tests: started as a user does, watched through what it prints. `WEFT_EXECUTABLE` names a
+ * compiled file to test instead of the source.
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+
+const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
+/** No wait of these tests is longer; a test that meets it has failed. */
+const WAIT_MS_MAX = 30_000;
+
+function weftCommand(args: readonly string[], options: Deno.CommandOptions): Deno.Command {
+  const executable = Deno.env.get("WEFT_EXECUTABLE");
+  if (executable !== undefined && executable !== "") {
+    return new Deno.Command(executable, { ...options, args: [...args] });
+  }
+  return new Deno.Command(Deno.execPath(), {
+    ...options,
+    args: ["run", "--no-check", "-A", `${REPOSITORY}main.ts`, ...args],
+  });
+}
+
+/** Runs weft to its end. */
+export async function runWeft(
+  args: readonly string[],
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  return await collect(weftCommand(args, { cwd: REPOSITORY }));
+}
+
+/** Runs any command to its end. */
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  return await collect(new Deno.Command(command, { args: [...args], env }));
+}
+
+async function collect(command: Deno.Command) {
+  const { code, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** True where a command can be started. */
+export async function isInstalled(command: string): Promise<boolean> {
+  try {
+    await new Deno.Command(command, { args: ["-v"], stdout: "null", stderr: "null" }).output();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves when `holds` does. Fails with `what` after the bound. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + WAIT_MS_MAX;
+  while (!await holds()) {
+    assert.ok(performance.now() < deadline, `Still not so: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** A `weft` that runs until it is stopped. */
+export class WeftProcess {
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<unknown>;
+  #output = "";
+
+  constructor(args: readonly string[]) {
+    this.#child = weftCommand(args, {
+      cwd: REPOSITORY,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#reading = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
+  }
+
+  /** All it has printed so far. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Waits for something it prints after position `from`; resolves with the match and the position after it. */
+  async printed(pattern: RegExp, from = 0): Promise<{ match: RegExpExecArray; end: number }> {
+    let match: RegExpExecArray | null = null;
+    try {
+      await until(`it printed ${pattern}`, () => {
+        match = pattern.exec(this.#output.slice(from));
+        return match !== null;
+      });
+    } catch (error) {
+      throw new Error(`${String(error)}\n--- printed:\n${this.#output}`);
+    }
+    const found = match as RegExpExecArray | null;
+    assert.ok(found !== null);
+    return { match: found, end: from + found.index + found[0].length };
+  }
+
+  /** Sends the signal and waits for the end; resolves with the exit code. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    const { code } = await this.#child.status;
+    await this.#reading;
+    return code;
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) this.#output += text;
+  }
+}
+
+/** A mesh of `weft up` on free ports. */
+export interface UpMesh {
+  readonly weft: WeftProcess;
+  /** Listener by client namespace, `127.0.0.1:PORT`. */
+  readonly sidecars: ReadonlyMap<string, string>;
+}
+
+/** Starts `weft up` and waits until it says how to reach it. */
+export async function startUp(args: readonly string[]): Promise<UpMesh> {
+  const weft = new WeftProcess(["up", "--port", "0", "--admin", "off", ...args]);
+  try {
+    await weft.printed(/Ctrl-C ends/);
+  } catch (error) {
+    await weft.stop("SIGKILL");
+    throw error;
+  }
+  const lines = weft.output.matchAll(/^ {2}(\S+) +http:\/\/(127\.0\.0\.1:\d+)$/gm);
+  const sidecars = new Map([...lines].map(([, namespace, place]) => [namespace, place]));
+  return { weft, sidecars };
+}
+
+/** Sends GET requests through a sidecar with real curl, all in one call as the guide does; the bodies. */
+export async function curl(
+  proxy: string,
+  urls: readonly string[],
+  args: readonly string[] = [],
+): Promise<string> {
+  const env = { http_proxy: `http://${proxy}`, no_proxy: "", NO_PROXY: "" };
+  const { code, stdout, stderr } = await runCommand("curl", ["-sS", ...args, ...urls], env);
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
