@@ -5,12 +5,16 @@
  * What a sequence promises, with W the sum of the reduced weights and w a backend's own: after any n requests
  * from its start, between floor(n*w/W) and ceil(n*w/W) went to the backend; with two backends so did any n in
  * a row. With a seed, the chance that the k-th request goes to the backend is exactly w/W for every k, taken
- * over seeds (above `PERIOD_MAX` within 1/4096 of that, and the first bound loosens to less than 2).
+ * over seeds. Only with three or more backends and W above `PERIOD_MAX` a seed costs something: the chance is
+ * within 1/2048 of w/W, and the count within less than 2 of n*w/W.
  */
 import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";
-import { PERIOD_MAX, periodOrder, quotaPick } from "./quota_order.ts";
+import { canonicalPeriod, PERIOD_MAX, quotaPick, randomPeriod } from "./quota_order.ts";
 import type { Table, TableBackend, TableRoute } from "./table.ts";
+
+/** Sequences that are picked online start, with a seed, after one of this many requests of the canonical order. */
+const ONLINE_STARTS = 4096;
 
 /** One sequence. Which fields count follows from the number of backends and the sum of the weights. */
 interface Sequence {
@@ -26,7 +30,7 @@ interface Sequence {
   accumulator: number;
   /** Three or more, `weightTotal` at most `PERIOD_MAX`: the backend at each position; made at first use. */
   period: Uint16Array | null;
-  /** Three or more, above it: for each backend n*w - c*W, c being the requests it got of n. */
+  /** Three or more, above it: for each backend n*w - c*W, c being the requests it got of n; made at first use. */
   debts: Float64Array | null;
 }
 
@@ -68,8 +72,9 @@ export class SplitState {
       sequence.accumulator = next - sequence.weightTotal;
       return backends[1];
     }
-    if (sequence.debts !== null) return backends[quotaPick(sequence.weights, sequence.debts)];
-    return backends[this.#periodOf(sequence)[position]];
+    return sequence.weightTotal > PERIOD_MAX
+      ? backends[quotaPick(sequence.weights, this.#debtsOf(sequence))]
+      : backends[this.#periodOf(sequence)[position]];
   }
 
   /** What `pick` would give for the request after `ahead` more; changes nothing. */
@@ -86,8 +91,8 @@ export class SplitState {
       }
       return backends[accumulator + sequence.weights[1] < sequence.weightTotal ? 0 : 1];
     }
-    if (sequence.debts !== null) {
-      const debts = sequence.debts.slice();
+    if (sequence.weightTotal > PERIOD_MAX) {
+      const debts = this.#debtsOf(sequence).slice();
       for (let i = 0; i < steps; i++) quotaPick(sequence.weights, debts);
       return backends[quotaPick(sequence.weights, debts)];
     }
@@ -102,9 +107,21 @@ export class SplitState {
 
   #periodOf(sequence: Sequence): Uint16Array {
     if (sequence.period === null) {
-      sequence.period = periodOrder(sequence.weights, randomOf(this.#table, sequence));
+      const random = randomOf(this.#table, sequence);
+      sequence.period = random === null
+        ? canonicalPeriod(sequence.weights)
+        : randomPeriod(sequence.weights, (favourable, total) => random.below(total) < favourable);
     }
     return sequence.period;
+  }
+
+  #debtsOf(sequence: Sequence): Float64Array {
+    if (sequence.debts === null) {
+      sequence.debts = new Float64Array(sequence.weights.length);
+      const skipped = randomOf(this.#table, sequence)?.below(ONLINE_STARTS) ?? 0;
+      for (let i = 0; i < skipped; i++) quotaPick(sequence.weights, sequence.debts);
+    }
+    return sequence.debts;
   }
 }
 
@@ -149,10 +166,6 @@ function startSequence(table: Table, route: TableRoute, epoch: number): Sequence
     sequence.accumulator = random === null
       ? Math.floor(route.weightTotal / 2)
       : random.below(route.weightTotal);
-  } else if (route.backends.length > 2 && route.weightTotal > PERIOD_MAX) {
-    sequence.debts = new Float64Array(route.backends.length);
-    const skipped = randomOf(table, sequence)?.below(PERIOD_MAX) ?? 0;
-    for (let i = 0; i < skipped; i++) quotaPick(sequence.weights, sequence.debts);
   }
   return sequence;
 }
