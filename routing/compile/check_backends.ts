@@ -16,6 +16,8 @@ export interface BackendCheck {
   readonly lookup: ServiceLookup;
   /** `namespace/name` of every Service that is some split's root. */
   readonly rootKeys: ReadonlySet<string>;
+  /** False: none of the split's rules made it into the plan, so no request is lost by it. */
+  readonly isUsed: boolean;
   readonly findings: Findings;
 }
 
@@ -26,13 +28,13 @@ export function checkBackends(check: BackendCheck): void {
     split.matches === undefined || carriesHttp(portProtocol(port))
   );
   const isAllZero = shares.every(({ weight }) => weight === 0);
-  if (isAllZero) reportAllZero(check);
+  if (isAllZero && check.isUsed) reportAllZero(check);
   for (const share of shares) {
     reportRepeats(share, check);
     reportOtherRole(share, check);
     reportState(share, ports, check);
   }
-  if (!isAllZero) reportNoneLeft(shares, ports, check);
+  if (!isAllZero && check.isUsed) reportNoneLeft(shares, ports, check);
 }
 
 function reportAllZero({ split, root, findings }: BackendCheck): void {

@@ -6,6 +6,10 @@
 import type { PlanMatch } from "../plan.ts";
 import { type Findings, quoted } from "./findings.ts";
 import { formatPosition, formatRef } from "../../base/finding.ts";
+import type { TrafficSplit } from "../../schemas/resources.ts";
+import type { ResolvedService } from "./endpoints.ts";
+import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import type { RootRouting } from "./ports.ts";
 import type { RootRule } from "./rules.ts";
 
 /**
@@ -15,8 +19,20 @@ import type { RootRule } from "./rules.ts";
 const LOOKS_PER_RULE_MAX = 512;
 const CHECKS_PER_RULE_MAX = 32;
 
-/** `rules` in match order. */
-export function checkShadowed(rules: readonly RootRule[], findings: Findings): void {
+export function checkShadowed(
+  { ports }: ResolvedService,
+  { rules, plain }: RootRouting,
+  findings: Findings,
+): void {
+  const httpPorts = ports.filter(({ port }) => carriesHttp(portProtocol(port)));
+  if (httpPorts.length === 0) return;
+  const takesAll = rules.find(({ match: { plan, isCatchAll } }) =>
+    isCatchAll && plan.methods === null && plan.headers.length === 0
+  );
+  // On a port that does not carry HTTP there are no rules, and the plain split counts.
+  if (takesAll !== undefined && plain !== undefined && httpPorts.length === ports.length) {
+    reportPlainShadowed(plain, takesAll, findings);
+  }
   const earlier = new EarlierRules();
   for (const rule of rules) {
     const cover = earlier.coverOf(rule);
@@ -122,18 +138,32 @@ function hasTopAlternative(pattern: string): boolean {
   return false;
 }
 
+function reportPlainShadowed(plain: TrafficSplit, cover: RootRule, findings: Findings): void {
+  findings.add({
+    code: "rule-shadowed",
+    meta: plain.meta,
+    path: ["spec", "service"],
+    message: `Split ${quoted(plain.meta.name)} has no matches and takes nothing: ` +
+      `${coverText(cover)} takes every request`,
+    hint: "Delete this split, or make that match narrower",
+  });
+}
+
+/** `match "all" of HTTPRouteGroup app/all in split "all" (routes.yaml:12:7)` */
+function coverText({ match: { plan }, split }: RootRule): string {
+  const place = plan.position === null ? "" : ` (${formatPosition(plan.position)})`;
+  return `match ${quoted(plan.name)} of ${formatRef(plan.group)} in split ` +
+    `${quoted(split.meta.name)}${place}`;
+}
+
 function reportShadowed(rule: RootRule, cover: RootRule, findings: Findings): void {
   const { plan, meta, at } = rule.match;
-  const place = cover.match.plan.position;
   findings.add({
     code: "rule-shadowed",
     meta,
     path: at,
     message: `Match ${quoted(plan.name)} of split ${quoted(rule.split.meta.name)} takes nothing: ` +
-      `match ${quoted(cover.match.plan.name)} of ${formatRef(cover.match.plan.group)} in split ` +
-      `${quoted(cover.split.meta.name)}` +
-      (place === null ? "" : ` (${formatPosition(place)})`) +
-      " comes before it and takes every request it could",
+      `${coverText(cover)} comes before it and takes every request it could`,
     hint: "Delete this match, or make the one before it narrower",
   });
 }

@@ -50,9 +50,12 @@ export function checkUnmatched({ root, routing, lookup, findings }: UnmatchedChe
     code: "unmatched-reaches-backends",
     meta: split.meta,
     path: ["spec", "matches"],
-    message: (isEveryMethod
-      ? `No rule of ${quoted(name)} takes GET ${path}, or any other path outside its rules: `
-      : `No rule of ${quoted(name)} takes ${plainList(methods)} ${path}: `) +
+    message: `No rule of ${quoted(name)} takes ${methods[0]} ${path}` +
+      (isEveryMethod
+        ? ", or any other path outside its rules: "
+        : methods.length === 1
+        ? ": "
+        : `, nor ${plainList(methods.slice(1))} there: `) +
       `such requests go to all endpoints that ${quoted(name)} selects, among them those of ` +
       quotedList(exposed),
     hint: `Add a TrafficSplit for ${quoted(name)} without matches, which takes what no rule takes`,

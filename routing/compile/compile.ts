@@ -7,7 +7,7 @@ import type { Snapshot } from "../../schemas/resources.ts";
 import { type Plan, PLAN_VERSION, type PlanEndpoint, type PlanService } from "../plan.ts";
 import { hashPlan } from "../plan_codec.ts";
 import type { ServiceLookup } from "./backends.ts";
-import { type Catalog, catalogOf, keyOf } from "./catalog.ts";
+import { type Catalog, catalogOf } from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
 import { checkGroupsUsed, checkTcpMatches } from "./check_reach.ts";
 import { checkShadowed } from "./check_shadow.ts";
@@ -76,10 +76,11 @@ function routeRoots(
     const routing = { rules, plain: plain[0] };
     routings.set(key, routing);
     checkTcpMatches(splits, findings);
-    checkShadowed(rules, findings);
+    checkShadowed(root, routing, findings);
     checkUnmatched({ root, routing, lookup, findings });
+    const used = new Set([routing.plain, ...rules.map(({ split }) => split)]);
     for (const split of splitsThatCount(splits)) {
-      checkBackends({ split, root, lookup, rootKeys, findings });
+      checkBackends({ split, root, lookup, rootKeys, isUsed: used.has(split), findings });
     }
   }
   return routings;
