@@ -56,7 +56,8 @@ export class MeshClient {
         answered.resolve({
           status: incoming.statusCode ?? 0,
           statusText: incoming.statusMessage ?? "",
-          httpVersion: incoming.httpVersion,
+          // Older Deno does not say; a sidecar answers in 1.1 whatever it is asked in.
+          httpVersion: incoming.httpVersion || "1.1",
           headers: pairsOf(incoming.rawHeaders),
           body: new Uint8Array(Buffer.concat(parts)),
         }));
