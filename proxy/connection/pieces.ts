@@ -51,12 +51,10 @@ export class Pieces {
   setRequest(bytes: Uint8Array, request: Request, texts: Texts, peer: PeerTexts): boolean {
     this.clear();
     const isUpgrade = request.wantsUpgrade(bytes);
-    if (!isUpgrade && request.upgradeHeader >= 0 && !request.drop(request.upgradeHeader)) {
-      return false;
-    }
+    if (!isUpgrade && !dropUpgrades(bytes, request)) return false;
     const forwardedFor = request.forwardedForHeader;
     if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
-    if (request.isAbsolute || request.minorVersion === 0) {
+    if (request.isAbsolute || request.minorVersion !== 1) {
       if (!this.#rewriteRequestLine(bytes, request, texts)) return false;
     } else this.#addLines(request, request.start);
     if (isUpgrade) this.addText(texts.upgrade);
@@ -114,13 +112,18 @@ export class Pieces {
     connection: Piece | null,
   ): void {
     this.clear();
-    if (response.minorVersion === 0) {
+    if (response.minorVersion !== 1) {
       this.addText(texts.version);
       this.#addLines(response, response.start + texts.version.length);
     } else this.#addLines(response, response.start);
     if (connection !== null) this.addText(connection);
     this.addText(texts.lineEnd);
   }
+}
+
+/** Drops every `Upgrade`: it is for this hop, and goes on only where it is taken up. */
+export function dropUpgrades(bytes: Uint8Array, head: Head): boolean {
+  return head.upgradeCount === 0 || dropNamed(bytes, head, "upgrade");
 }
 
 /** Drops every header called `name` (lower case). False: too many headers are dropped. */

@@ -10,7 +10,7 @@ import type { Response } from "../protocol/http1/response.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import type { Downstream } from "./downstream.ts";
-import { dropNamed } from "./pieces.ts";
+import { dropNamed, dropUpgrades } from "./pieces.ts";
 import type { EndpointPool } from "./pool.ts";
 import { tunnelRead, tunnelWrite } from "./tunnel.ts";
 
@@ -212,11 +212,9 @@ export class Upstream extends Connection {
     const body = this.#body;
     this.#isPersistent = response.isPersistent;
     this.#isUnchunking = false;
-    if (response.upgradeHeader >= 0 && !response.drop(response.upgradeHeader)) return false;
-    if (!response.hasBody(client.isHead)) {
-      body.startEmpty();
-      if (response.status === 204 && !dropNamed(arena, response, "transfer-encoding")) return false;
-    } else if (response.isChunked) {
+    if (!dropUpgrades(arena, response)) return false;
+    if (!response.hasBody(client.isHead)) body.startEmpty();
+    else if (response.isChunked) {
       body.startChunked();
       this.#isUnchunking = client.minorVersion === 0;
       if (this.#isUnchunking && !dropNamed(arena, response, "transfer-encoding")) return false;

@@ -19,6 +19,7 @@ export const BAD_FRAMING = 7;
 export const BAD_VERSION = 8;
 export const UNKNOWN_CODING = 9;
 export const TOO_MANY_HEADERS = 10;
+export const TARGET_TOO_LONG = 11;
 
 /** Status and reason code of each refusal of a request; a refused response is always 502. */
 export const REFUSALS: readonly { readonly status: number; readonly reason: string }[] = [
@@ -33,10 +34,19 @@ export const REFUSALS: readonly { readonly status: number; readonly reason: stri
   { status: 505, reason: "version-unsupported" },
   { status: 501, reason: "transfer-coding-unsupported" },
   { status: 431, reason: "too-many-headers" },
+  { status: 414, reason: "target-too-long" },
 ];
 
-/** Headers that are never passed on, whatever `Connection` says (RFC 9110 7.6.1). */
-const NEVER_NOMINATED = ["host", "content-length", "transfer-encoding", "te", "trailer"];
+/** Headers that `Connection` cannot take out: whoever comes next relies on them. */
+const NEVER_NOMINATED = [
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+];
 
 /** More dropped headers than this would not fit one gathered write; no honest message has them. */
 const DROPPED_MAX = 40;
@@ -46,7 +56,7 @@ export class Head {
   /** Four numbers a header: name start, name end, value start, value end. */
   headers: Int32Array;
   headerCount = 0;
-  /** 0 for HTTP/1.0, 1 for HTTP/1.1 and later 1.x. */
+  /** The x of HTTP/1.x: 0, 1, or a version to come that is read as 1.1 (RFC 9110 6.2). */
   minorVersion = 1;
   /** First byte of the start line. */
   start = 0;
@@ -63,8 +73,9 @@ export class Head {
   saysClose = false;
   saysKeepAlive = false;
   saysUpgrade = false;
-  /** Index of the `Upgrade` header, or -1. */
+  /** Index of the first `Upgrade` header, or -1. */
   upgradeHeader = -1;
+  upgradeCount = 0;
   /** Indexes of headers that are not passed on, ascending. */
   readonly dropped = new Int32Array(DROPPED_MAX);
   droppedCount = 0;
@@ -86,6 +97,7 @@ export class Head {
     this.saysKeepAlive = false;
     this.saysUpgrade = false;
     this.upgradeHeader = -1;
+    this.upgradeCount = 0;
     this.droppedCount = 0;
     this.#transferEncodings = 0;
     this.#connectionHeaderCount = 0;
@@ -156,7 +168,9 @@ export class Head {
   protected note(bytes: Uint8Array, index: number, nameLength: number): number {
     switch (nameLength) {
       case 7:
-        if (this.isNamed(bytes, index, "upgrade")) this.upgradeHeader = index;
+        if (this.isNamed(bytes, index, "upgrade")) {
+          if (this.upgradeCount++ === 0) this.upgradeHeader = index;
+        }
         break;
       case 10:
         if (this.isNamed(bytes, index, "connection")) {

@@ -1,6 +1,8 @@
 /** The request line, its target in every form, and what a request's headers must hold (RFC 9112 3). */
 import { METHOD_OTHER, METHODS, RequestHead } from "../../../routing/request.ts";
+import { REQUEST_LINE_BYTES_MAX } from "../../limits.ts";
 import {
+  BAD_FRAMING,
   BAD_HEADER,
   BAD_HOST,
   BAD_LINE,
@@ -8,9 +10,20 @@ import {
   COMPLETE,
   Head,
   INCOMPLETE,
+  TARGET_TOO_LONG,
   TOO_MANY_HEADERS,
 } from "./head.ts";
-import { CR, equalsIgnoreCase, IS_AUTHORITY, IS_TARGET, IS_TOKEN, LF, SP } from "./lexical.ts";
+import {
+  COLON,
+  COMMA,
+  CR,
+  equalsIgnoreCase,
+  IS_AUTHORITY,
+  IS_TARGET,
+  IS_TOKEN,
+  LF,
+  SP,
+} from "./lexical.ts";
 
 const SLASH = 47;
 const QUESTION = 63;
@@ -65,11 +78,16 @@ export class Request extends Head {
     return this.isAbsolute && this.routed.method === OPTIONS && this.originStart === this.originEnd;
   }
 
-  /** Whether this asks for another protocol that can be tunnelled. `h2c` is not taken up (RFC 9113 3.1). */
+  /**
+   * Whether this asks for one other protocol, to be tunnelled. `h2c` is not taken up (RFC 9113 3.1): through
+   * a tunnel of it, requests would go by that nobody routes. Nor is a choice of protocols, which may hold it.
+   */
   wantsUpgrade(bytes: Uint8Array): boolean {
-    if (!this.saysUpgrade || this.upgradeHeader < 0 || this.minorVersion === 0) return false;
-    const slot = 4 * this.upgradeHeader;
-    return !equalsIgnoreCase(bytes, this.headers[slot + 2], this.headers[slot + 3], "h2c");
+    if (!this.saysUpgrade || this.upgradeCount !== 1 || this.minorVersion === 0) return false;
+    const start = this.headers[4 * this.upgradeHeader + 2];
+    const end = this.headers[4 * this.upgradeHeader + 3];
+    for (let i = start; i < end; i++) if (bytes[i] === COMMA) return false;
+    return end > start && !equalsIgnoreCase(bytes, start, end, "h2c");
   }
 
   /**
@@ -105,15 +123,18 @@ export class Request extends Head {
     const methodEnd = at++;
     const targetStart = at;
     while (at < end && IS_TARGET[bytes[at]] === 1) at++;
+    if (at - start > REQUEST_LINE_BYTES_MAX) return -TARGET_TOO_LONG;
     if (at >= end) return 0;
     if (bytes[at] !== SP || at === targetStart) return -BAD_LINE;
     const targetEnd = at++;
     if (at + 10 > end) return versionSoFar(bytes, at, end) ? 0 : -BAD_LINE;
     if (!versionSoFar(bytes, at, at + 5) || bytes[at + 6] !== 46) return -BAD_LINE;
+    const major = bytes[at + 5] - 48;
     const minor = bytes[at + 7] - 48;
-    if (bytes[at + 8] !== CR || bytes[at + 9] !== LF || minor < 0 || minor > 9) return -BAD_LINE;
-    if (bytes[at + 5] !== 49) return -BAD_VERSION;
-    this.minorVersion = minor === 0 ? 0 : 1;
+    if (major < 0 || major > 9 || minor < 0 || minor > 9) return -BAD_LINE;
+    if (bytes[at + 8] !== CR || bytes[at + 9] !== LF) return -BAD_LINE;
+    if (major !== 1) return -BAD_VERSION;
+    this.minorVersion = minor;
     const routed = this.routed;
     routed.bytes = bytes;
     routed.methodStart = start;
@@ -133,20 +154,22 @@ export class Request extends Head {
     this.originEnd = end;
     routed.authorityStart = 0;
     routed.authorityEnd = 0;
-    if (bytes[start] === SLASH) {
-      // The common form; its authority is the Host header.
-    } else if (routed.method === CONNECT) {
+    if (routed.method === CONNECT) {
       routed.authorityStart = start;
       routed.authorityEnd = end;
       this.originStart = end;
-      if (!isAuthority(bytes, start, end)) return false;
+      if (!isAuthority(bytes, start, end) || !hasPort(bytes, start, end)) return false;
+    } else if (bytes[start] === SLASH) {
+      // The common form; its authority is the Host header.
     } else if (bytes[start] === ASTERISK) {
       if (end - start !== 1 || routed.method !== OPTIONS) return false;
     } else if (!this.#parseAbsolute(bytes)) return false;
-    routed.pathStart = this.originStart;
     let at = this.originStart;
     while (at < end && bytes[at] !== QUESTION) at++;
-    routed.pathEnd = at;
+    const hasPath = at > this.originStart || !this.isAbsolute;
+    // `http://host` means the path `/` (RFC 9110 4.2.3), of which the slash before the host is a copy.
+    routed.pathStart = hasPath ? this.originStart : routed.authorityStart - 1;
+    routed.pathEnd = hasPath ? at : routed.authorityStart;
     return true;
   }
 
@@ -170,8 +193,10 @@ export class Request extends Head {
   #finishRequest(bytes: Uint8Array): number {
     const routed = this.routed;
     routed.headerCount = this.headerCount;
+    // What follows a CONNECT is the tunnel's; someone else could take it for a body (RFC 9110 9.3.6).
+    if (this.isConnect && (this.isChunked || this.contentLength > 0)) return BAD_FRAMING;
     if (this.hostHeader < 0) {
-      if (this.minorVersion === 1) return BAD_HOST;
+      if (this.minorVersion > 0) return BAD_HOST;
     } else {
       const start = this.headers[4 * this.hostHeader + 2];
       const end = this.headers[4 * this.hostHeader + 3];
@@ -186,6 +211,12 @@ export class Request extends Head {
 
   protected override note(bytes: Uint8Array, index: number, nameLength: number): number {
     switch (nameLength) {
+      case 2:
+        // For this hop only, but for trailers, which are passed on (RFC 9110 10.1.4).
+        if (this.isNamed(bytes, index, "te") && !this.#isTrailers(bytes, index)) {
+          return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
+        }
+        return COMPLETE;
       case 4:
         if (this.isNamed(bytes, index, "host")) {
           if (this.hostHeader >= 0) return BAD_HOST;
@@ -224,6 +255,11 @@ export class Request extends Head {
         return super.note(bytes, index, nameLength);
     }
   }
+
+  #isTrailers(bytes: Uint8Array, index: number): boolean {
+    const slot = 4 * index;
+    return equalsIgnoreCase(bytes, this.headers[slot + 2], this.headers[slot + 3], "trailers");
+  }
 }
 
 const HTTP = [72, 84, 84, 80, SLASH];
@@ -239,6 +275,13 @@ function versionSoFar(bytes: Uint8Array, start: number, end: number): boolean {
 function isAuthority(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (IS_AUTHORITY[bytes[i]] === 0) return false;
   return true;
+}
+
+/** Whether an authority ends in a port that is not empty. */
+function hasPort(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = end;
+  while (at > start && bytes[at - 1] >= 48 && bytes[at - 1] <= 57) at--;
+  return at < end && at - 1 > start && bytes[at - 1] === COLON;
 }
 
 /** The method's id; METHOD_OTHER for one that no rule can name. Methods are case-sensitive. */

@@ -1,5 +1,5 @@
 /** The status line, and how a response's body is delimited (RFC 9112 4 and 6.3). */
-import { BAD_LINE, COMPLETE, Head, INCOMPLETE } from "./head.ts";
+import { BAD_LINE, COMPLETE, Head, INCOMPLETE, TOO_MANY_HEADERS } from "./head.ts";
 import { CR, IS_VALUE, LF, SP } from "./lexical.ts";
 
 const HTTP_1 = [72, 84, 84, 80, 47, 49, 46];
@@ -20,7 +20,7 @@ export class Response extends Head {
     if (end - start < 14) return INCOMPLETE;
     const minor = bytes[start + 7] - 48;
     if (minor < 0 || minor > 9 || bytes[start + 8] !== SP) return BAD_LINE;
-    this.minorVersion = minor === 0 ? 0 : 1;
+    this.minorVersion = minor;
     const hundreds = bytes[start + 9] - 48;
     const tens = bytes[start + 10] - 48;
     const ones = bytes[start + 11] - 48;
@@ -35,6 +35,16 @@ export class Response extends Head {
     if (at >= end || (bytes[at] === CR && at + 1 >= end)) return INCOMPLETE;
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_LINE;
     return this.parseHeaders(bytes, at + 2, end);
+  }
+
+  protected override note(bytes: Uint8Array, index: number, nameLength: number): number {
+    const isFraming = (nameLength === 14 && this.isNamed(bytes, index, "content-length")) ||
+      (nameLength === 17 && this.isNamed(bytes, index, "transfer-encoding"));
+    // Interim answers and 204 end with their head, so nothing may tell of a body (RFC 9112 6.1, 6.3).
+    if (!isFraming || (this.status >= 200 && this.status !== 204)) {
+      return super.note(bytes, index, nameLength);
+    }
+    return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
   }
 
   /** Whether the answer to this request can have a body at all (RFC 9110 6.4.1). */
