@@ -33,8 +33,7 @@ export class Field {
 
   string(): string | undefined {
     if (typeof this.value === "string" || !this.isPresent) return this.value as string | undefined;
-    const hint = typeof this.value === "object" ? "Write text here" : `Quote it: "${this.value}"`;
-    this.#reportType("text", hint);
+    this.#reportType("text", textHint(this.value));
     return undefined;
   }
 
@@ -146,6 +145,14 @@ export class Field {
 /** Whether a value is an object with fields. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The way out for a value that should be text. What was written is gone: `1.0` is 1 by now, and `on` is true. */
+export function textHint(value: unknown): string {
+  if (typeof value === "boolean") {
+    return "Put it in quotes: YAML reads on, off, yes, no, y and n as true or false";
+  }
+  return typeof value === "number" ? "Put it in quotes, to make it text" : "Write text here";
 }
 
 /** A value for a message: short, and with its type where the two are easily mistaken. */

@@ -1,11 +1,10 @@
 /**
  * Says of one object which kind it is and what it is called. Knows the table of kinds, nothing of their fields.
  */
-import type { ResourceRef } from "../base/finding.ts";
-import { Field, isRecord } from "./fields.ts";
+import type { Finding, ResourceRef } from "../base/finding.ts";
+import { Field, isRecord, textHint } from "./fields.ts";
 import { type Kind, KINDS } from "./kinds.ts";
 import { type Report, reportTo } from "./report.ts";
-import type { Finding } from "../base/finding.ts";
 import type { Meta, Origin } from "./resources.ts";
 import { suggest } from "./suggest.ts";
 
@@ -92,7 +91,7 @@ function hasName(metadata: Field, report: Report): boolean {
     metadata.at("generateName").isPresent
       ? 'Write "name" in place of "generateName", which only a cluster can complete'
       : name.isPresent && typeof name.value !== "string"
-      ? `Quote it: "${name.value}"`
+      ? textHint(name.value)
       : 'Add "name" to "metadata"',
   );
   return false;

@@ -6,7 +6,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FieldPath } from "../base/finding.ts";
 import type { CustomResourceVersion, OpenApiSchema } from "./crds/definition.ts";
 import { CRDS } from "./crds/generated.ts";
-import { describe, isRecord } from "./fields.ts";
+import { describe, isRecord, textHint } from "./fields.ts";
 import type { Report } from "./report.ts";
 import { suggest } from "./suggest.ts";
 
@@ -161,8 +161,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 };
 
 function typeHint(value: unknown, schema: OpenApiSchema | undefined, meaning: string): string {
-  const isScalar = typeof value === "number" || typeof value === "boolean";
-  if (schema?.type === "string" && isScalar) return `Quote it: "${value}"`;
+  if (schema?.type === "string") return textHint(value);
   const isNumber = schema?.type === "number" || schema?.type === "integer";
   if (isNumber && typeof value === "string" && value.trim() !== "" && isFinite(Number(value))) {
     return `Write ${Number(value)} without quotes`;

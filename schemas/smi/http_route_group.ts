@@ -4,7 +4,7 @@
  * A condition that cannot be read loses its match item, never just itself: without it the item would match more
  * than it says.
  */
-import { describe, type Field, isRecord } from "../fields.ts";
+import { describe, type Field, isRecord, textHint } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { HeaderCondition, HttpRouteGroup, HttpRouteMatch } from "../resources.ts";
 
@@ -115,7 +115,7 @@ function readHeaderMap(object: SourceObject, map: Field): readonly HeaderConditi
       "schema-invalid",
       at,
       `${describe(pattern)} is not a pattern for header "${name}"`,
-      typeof pattern === "object" ? "Write a pattern as text" : `Quote it: "${pattern}"`,
+      textHint(pattern),
     );
   }
   return isReadable ? conditions : undefined;

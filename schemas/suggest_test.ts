@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { suggest } from "./suggest.ts";
+
+Deno.test("suggest: other case, a swap, a missing or added letter", () => {
+  const words = ["service", "weight", "backends", "pathRegex", "kind"];
+  assert.equal(suggest("pathregex", words), "pathRegex");
+  assert.equal(suggest("wieght", words), "weight");
+  assert.equal(suggest("backend", words), "backends");
+  assert.equal(suggest("serivces", words), "service");
+  assert.equal(suggest("kinds", words), "kind");
+});
+
+Deno.test("suggest: nothing near, or too short to tell", () => {
+  assert.equal(suggest("replicas", ["service", "weight"]), undefined);
+  assert.equal(suggest("abc", ["abd"]), undefined);
+  assert.equal(suggest("", ["a"]), undefined);
+  assert.equal(suggest("port", ["ports"]), "ports");
+});
