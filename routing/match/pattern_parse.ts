@@ -313,7 +313,7 @@ class Parser {
 
   #classItem(set: ByteSet): void {
     const start = this.#at;
-    const posix = this.#take(/\[:(\^?)(\w*):\]/y);
+    const posix = this.#take(/\[:(\^?)([^]*?):\]/y);
     if (posix !== null) {
       const named = POSIX_CLASSES.get(posix[2]);
       if (named === undefined) {
