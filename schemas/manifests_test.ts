@@ -369,75 +369,135 @@ Deno.test("parseManifests: never throws on good manifests with text cut out, put
   );
 });
 
-Deno.test("parseManifests: never throws on objects with any value in any field", () => {
-  const apiVersions = [
-    ["split.smi-spec.io/v1alpha1", "TrafficSplit"],
-    ["split.smi-spec.io/v1alpha4", "TrafficSplit"],
-    ["specs.smi-spec.io/v1alpha2", "HTTPRouteGroup"],
-    ["specs.smi-spec.io/v1alpha4", "HTTPRouteGroup"],
-    ["specs.smi-spec.io/v1alpha4", "TCPRoute"],
-    ["access.smi-spec.io/v1alpha1", "TrafficTarget"],
-    ["access.smi-spec.io/v1alpha3", "TrafficTarget"],
-    ["v1", "Service"],
-    ["v1", "Endpoints"],
-    ["v1", "Pod"],
-    ["discovery.k8s.io/v1", "EndpointSlice"],
-    ["apps/v1", "StatefulSet"],
-    ["batch/v1", "Job"],
-  ] as const;
-  const keys = [
-    ...[
-      "spec",
-      "service",
-      "backends",
-      "weight",
-      "matches",
-      "kind",
-      "name",
-      "headers",
-      "methods",
-      "pathRegex",
-    ],
-    ...[
-      "ports",
-      "port",
-      "destination",
-      "sources",
-      "rules",
-      "specs",
-      "metadata",
-      "labels",
-      "selector",
-      "template",
-    ],
-    ...[
-      "containers",
-      "status",
-      "conditions",
-      "replicas",
-      "subsets",
-      "addresses",
-      "ownerReferences",
-      "namespace",
-    ],
-  ];
-  const { value } = fc.letrec((tie) => ({
-    value: fc.oneof(
-      { maxDepth: 5 },
-      fc.constantFrom(null, true, 0, -1, 1.5, 80, 1e300, "", "500m", "x", "GET", "HTTPRouteGroup"),
-      fc.array(tie("value"), { maxLength: 3 }),
-      fc.dictionary(fc.constantFrom(...keys), tie("value"), { maxKeys: 6 }),
+const SUBJECT = { kind: "ServiceAccount", name: "a", namespace: "n", port: 80 };
+const RULES = [{ kind: "HTTPRouteGroup", name: "g", matches: ["m"] }];
+const MATCHES = [
+  { name: "m", pathRegex: "/x", methods: ["GET"], headers: { a: "b" } },
+  { name: "n", methods: ["*"], headers: [{ a: "b" }, { c: "d" }] },
+];
+const SPLIT = {
+  service: "web",
+  backends: [{ service: "a", weight: 1 }, { service: "b", weight: 2 }],
+  matches: [{ kind: "HTTPRouteGroup", name: "g" }],
+};
+const POD = {
+  serviceAccountName: "a",
+  containers: [{ name: "c", image: "i", command: ["x"], ports: [{ name: "p", containerPort: 1 }] }],
+};
+const ADDRESS = { ip: "10.0.0.1", targetRef: { kind: "Pod", name: "p" } };
+
+/** One object of each layout, with every field that a reader looks at. */
+const WHOLE_OBJECTS: readonly (readonly [string, string, Record<string, unknown>])[] = [
+  ["split.smi-spec.io/v1alpha1", "TrafficSplit", { spec: SPLIT }],
+  ["split.smi-spec.io/v1alpha4", "TrafficSplit", { spec: SPLIT }],
+  ["specs.smi-spec.io/v1alpha2", "HTTPRouteGroup", { matches: MATCHES }],
+  ["specs.smi-spec.io/v1alpha4", "HTTPRouteGroup", { spec: { matches: MATCHES } }],
+  ["specs.smi-spec.io/v1alpha4", "TCPRoute", { spec: { matches: { name: "m", ports: [80] } } }],
+  [
+    "access.smi-spec.io/v1alpha1",
+    "TrafficTarget",
+    { destination: SUBJECT, specs: RULES, sources: [SUBJECT] },
+  ],
+  [
+    "access.smi-spec.io/v1alpha3",
+    "TrafficTarget",
+    { spec: { destination: SUBJECT, rules: RULES, sources: [SUBJECT] } },
+  ],
+  ["v1", "Service", {
+    spec: {
+      ports: [{ name: "p", port: 1, targetPort: "x" }],
+      clusterIPs: ["a"],
+      selector: { a: "b" },
+    },
+  }],
+  ["v1", "Endpoints", { subsets: [{ addresses: [ADDRESS], ports: [{ name: "p", port: 1 }] }] }],
+  ["v1", "Pod", {
+    spec: POD,
+    status: { podIPs: [{ ip: "10.0.0.1" }], conditions: [{ type: "Ready", status: "True" }] },
+  }],
+  ["discovery.k8s.io/v1", "EndpointSlice", {
+    endpoints: [{ addresses: ["a"], conditions: { ready: true } }],
+    ports: [{ port: 1 }],
+  }],
+  ["apps/v1", "StatefulSet", {
+    spec: { replicas: 1, template: { metadata: { labels: { a: "b" } }, spec: POD } },
+  }],
+  ["batch/v1", "Job", { spec: { parallelism: 1, completions: 2, template: { spec: POD } } }],
+];
+
+/** The paths of all fields and items of a value. */
+function pathsOf(value: unknown): string[][] {
+  if (typeof value !== "object" || value === null) return [[]];
+  return [
+    [],
+    ...Object.entries(value).flatMap(([key, child]) =>
+      pathsOf(child).map((path) => [key, ...path])
     ),
-  }));
-  const objects = fc.tuple(
-    fc.constantFrom(...apiVersions),
-    fc.dictionary(fc.constantFrom(...keys.filter((key) => key !== "kind")), value, { maxKeys: 5 }),
+  ];
+}
+
+/** A copy of a value with another value at a path. */
+function replaced(value: unknown, path: readonly string[], by: unknown): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined) return by;
+  if (typeof value !== "object" || value === null) return value;
+  const copy: Record<string, unknown> = {
+    ...value,
+    [key]: replaced(Reflect.get(value, key), rest, by),
+  };
+  return Array.isArray(value) ? Object.values(copy) : copy;
+}
+
+Deno.test("parseManifests: never throws whatever stands in any field, and loses no more than it must", () => {
+  const scalar = fc.constantFrom(
+    null,
+    true,
+    0,
+    -1,
+    1.5,
+    80,
+    1e300,
+    "",
+    "500m",
+    "x",
+    "GET",
+    "*",
+    "80",
+  );
+  const value = fc.oneof(
+    scalar,
+    fc.array(scalar, { maxLength: 2 }),
+    fc.dictionary(fc.constantFrom("name", "kind", "a", "__proto__"), scalar, { maxKeys: 2 }),
+  );
+  const change = fc.record({ path: fc.nat(1000), value });
+  const cases = fc.tuple(
+    fc.constantFrom(...WHOLE_OBJECTS),
+    fc.array(change, { minLength: 1, maxLength: 3 }),
   );
   fc.assert(
-    fc.property(objects, ([[apiVersion, kind], fields]) => {
-      const object = { apiVersion, kind, metadata: { name: "x" }, ...fields };
-      assertSound(load(JSON.stringify(object, null, 1)));
+    fc.property(cases, ([[apiVersion, kind, fields], changes]) => {
+      const metadata = { name: "x", labels: { "kubernetes.io/service-name": "s" } };
+      const whole: unknown = { apiVersion, kind, metadata, ...fields };
+      const changed = changes.reduce((object, { path, value }) => {
+        const paths = pathsOf(object);
+        return replaced(object, paths[path % paths.length] ?? [], value);
+      }, whole);
+      const untouched = { apiVersion: "v1", kind: "Service", metadata: { name: "untouched" } };
+      const loaded = load(`${JSON.stringify(changed, null, 1)}\n---\n${JSON.stringify(untouched)}`);
+      assertSound(loaded);
+      assert.ok(names(loaded).includes("untouched"));
+      for (const finding of loaded.findings) assert.notEqual(finding.resource?.name, "untouched");
     }),
-    { numRuns: 1000 },
+    { numRuns: 1500 },
   );
+});
+
+Deno.test("parseManifests: the objects that the property above changes are right to begin with", () => {
+  for (const [apiVersion, kind, fields] of WHOLE_OBJECTS) {
+    const metadata = { name: "x", labels: { "kubernetes.io/service-name": "s" } };
+    const loaded = load(JSON.stringify({ apiVersion, kind, metadata, ...fields }));
+    const errors = loaded.findings.filter(({ severity }) => severity === "error");
+    assert.deepEqual(errors, [], `${apiVersion} ${kind}`);
+    assert.equal(Object.values(loaded.snapshot).flat().length, 1);
+  }
 });
