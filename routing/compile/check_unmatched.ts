@@ -52,7 +52,7 @@ export function checkUnmatched({ root, routing, lookup, findings }: UnmatchedChe
     path: ["spec", "matches"],
     message: `No rule of ${quoted(name)} takes ${methods[0]} ${path}` +
       (isEveryMethod
-        ? ", or any other path outside its rules: "
+        ? ", or any other request outside its rules: "
         : methods.length === 1
         ? ": "
         : `, nor ${plainList(methods.slice(1))} there: `) +

@@ -3,6 +3,7 @@
  * tests. Pure: no clock, no I/O, no randomness; the same set of resources in any order gives the same bytes.
  */
 import type { Finding } from "../../base/finding.ts";
+import { parseIp } from "../../base/ip.ts";
 import type { Snapshot } from "../../schemas/resources.ts";
 import { type Plan, PLAN_VERSION, type PlanEndpoint, type PlanService } from "../plan.ts";
 import { hashPlan } from "../plan_codec.ts";
@@ -100,7 +101,7 @@ function planServices(
     return {
       namespace: meta.namespace,
       name: meta.name,
-      clusterIps,
+      clusterIps: clusterIps.filter((ip) => parseIp(ip) !== null),
       ports: planPorts(resolved, routings.get(key) ?? { rules: [], plain: undefined }, lookup),
       podHosts: resolved.podHosts,
       position: positionOf(meta, []),

@@ -2,6 +2,7 @@
  * Which endpoints stand behind each port of each Service, as Kubernetes' endpoints controller and kube-proxy
  * would have it. Knows nothing of splits.
  */
+import { parseIp } from "../../base/ip.ts";
 import type { PlanEndpoint } from "../plan.ts";
 import type {
   EndpointSlice,
@@ -86,7 +87,7 @@ function endpointsOfPods(
     if (number === undefined) unresolved.push(pod);
     else if (pod.ready || service.publishNotReadyAddresses) {
       endpoints.push({
-        address: pod.ips[0] ?? "",
+        address: pod.ips.find((ip) => parseIp(ip) !== null) ?? "",
         port: number,
         hostname: podHostname(catalog, service, pod),
         ...identityOf(pod),
@@ -156,7 +157,8 @@ function endpointsOfSlices(
     for (const endpoint of slice.endpoints) {
       // Consumers of a slice use the first address; the others are the same endpoint.
       const address = endpoint.addresses[0];
-      if (address === undefined) continue;
+      // Nor is a slice of host names one that Kubernetes itself would route to.
+      if (address === undefined || parseIp(address) === null) continue;
       if (!endpoint.ready && !service.publishNotReadyAddresses) continue;
       endpoints.push({
         address,

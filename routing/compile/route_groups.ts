@@ -10,6 +10,7 @@ import type { HttpRouteGroup, HttpRouteMatch, Meta } from "../../schemas/resourc
 import { type Catalog, keyOf } from "./catalog.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
 import { compareText } from "./order.ts";
+import { surelyMatchesSome, surelyMissesSome } from "./path_text.ts";
 
 export interface CompiledGroup {
   readonly meta: Meta;
@@ -65,13 +66,15 @@ function compileGroup(group: HttpRouteGroup, findings: Findings): CompiledGroup 
     const plan = planMatch(meta, match, findings);
     if (plan === undefined) continue;
     const path = plan.path === null ? null : new PathPattern(plan.path);
-    if (path?.isNever()) reportNever(meta, match, path.text, findings);
+    if (path !== null && !surelyMatchesSome(path.text) && path.isNever()) {
+      reportNever(meta, match, path.text, findings);
+    }
     matches.push({
       plan,
       path,
       id: isRepeated || match.name.includes("#") ? `${match.name}#${index}` : match.name,
       index,
-      isCatchAll: path === null || path.isCatchAll(),
+      isCatchAll: path === null || (!surelyMissesSome(path.text) && path.isCatchAll()),
       at: match.at,
       meta,
     });

@@ -1,0 +1,340 @@
+/** Every Finding that compile can give: the least that brings it about, and where it points. */
+import { deepEqual, equal } from "node:assert/strict";
+import {
+  type Finding,
+  FINDING_CODES,
+  type FindingCode,
+  formatPosition,
+} from "../../base/finding.ts";
+import { parseManifests } from "../../schemas/manifests.ts";
+import { expandWorkloads } from "../../schemas/workloads.ts";
+import {
+  backend,
+  deployment,
+  fileOf,
+  type Manifest,
+  routeGroup,
+  service,
+  split,
+  target,
+  W_ALL,
+  W_ONE,
+} from "../../tests/support/smi_fixtures.ts";
+import { compile, type CompileOptions } from "./compile.ts";
+
+/** Codes that reading gives; the rest is compile's. */
+const READING_CODES: readonly FindingCode[] = [
+  "source-unreadable",
+  "yaml-syntax",
+  "limit-exceeded",
+  "document-invalid",
+  "kind-unknown",
+  "version-unsupported",
+  "schema-invalid",
+  "field-unknown",
+  "layout-legacy",
+  "resource-duplicate",
+  "weight-not-whole",
+  "weight-negative",
+];
+
+function findingsOf(given: readonly Manifest[], options: CompileOptions = {}): readonly Finding[] {
+  const { snapshot } = parseManifests([fileOf(given)]);
+  return compile(expandWorkloads(snapshot), options).findings;
+}
+
+function only(code: FindingCode, findings: readonly Finding[]): Finding[] {
+  return findings.filter((finding) => finding.code === code);
+}
+
+/** A split of `web` with matches in `groups`, to b. */
+function ruled(name: string, ...groups: string[]): Manifest {
+  return split(name, { service: "web", matches: groups, backends: { "web-b": 1 } });
+}
+
+const HTTP_TO_A = target("t", { to: "sa-a", from: ["client/sa"], rules: ["rg"] });
+
+/** Manifests, and the field that the one Finding of the code names. */
+const LEAST: Readonly<
+  Partial<Record<FindingCode, readonly [readonly Manifest[], field: string, CompileOptions?]>>
+> = {
+  "split-root-missing": [
+    [split("s", { service: "wev", backends: { "web-a": 1 } })],
+    "spec.service",
+  ],
+  "split-root-foreign": [
+    [...W_ONE, split("other/s", { service: "web.app", backends: { "web-a": 1 } })],
+    "spec.service",
+  ],
+  "split-conflict": [
+    [
+      ...W_ONE,
+      split("s1", { service: "web", backends: { "web-a": 1 } }),
+      split("s2", { service: "web", backends: { "web-b": 1 } }),
+    ],
+    "spec.service",
+  ],
+  "split-tcp-matches": [
+    [
+      service("db", { selector: { app: "web" }, ports: [{ name: "tcp", port: 80 }] }),
+      ...backend("web-b"),
+      routeGroup("rg", {}),
+      split("s", { service: "db", matches: ["rg"], backends: { "web-b": 1 } }),
+    ],
+    "spec.matches",
+  ],
+  "split-no-backend": [
+    [...W_ONE, split("s", { service: "web", backends: { "web-zz": 1 } })],
+    "spec.backends",
+  ],
+  "backends-empty": [[...W_ONE, split("s", { service: "web", backends: {} })], "spec.backends"],
+  "backend-duplicate": [
+    [...W_ONE, split("s", { service: "web", backends: [["web-a", 1], ["web-a", 2]] })],
+    "spec.backends[1].service",
+  ],
+  "backend-missing": [
+    [...W_ONE, split("s", { service: "web", backends: { "web-a": 1, "web-zz": 2 } })],
+    "spec.backends[1].service",
+  ],
+  "backend-port-missing": [
+    [
+      ...W_ONE,
+      ...backend("web-d", { ports: [81] }),
+      split("s", { service: "web", backends: { "web-a": 1, "web-d": 2 } }),
+    ],
+    "spec.backends[1].service",
+  ],
+  "backend-no-endpoints": [
+    [
+      ...W_ONE,
+      ...backend("web-d", { replicas: 0 }),
+      split("s", { service: "web", backends: { "web-a": 1, "web-d": 2 } }),
+    ],
+    "spec.backends[1].service",
+  ],
+  "backend-foreign": [
+    [...W_ONE, split("s", { service: "web", backends: { "web-a": 1, "other/web-a": 2 } })],
+    "spec.backends[1].service",
+  ],
+  "backend-is-root": [
+    [...W_ONE, split("s", { service: "web", backends: { "web": 1, "web-b": 2 } })],
+    "spec.backends[0].service",
+  ],
+  "backend-is-split": [
+    [
+      ...W_ONE,
+      split("s", { service: "web", backends: { "web-a": 1, "web-b": 2 } }),
+      split("inner", { service: "web-b", backends: { "web-c": 1 } }),
+    ],
+    "spec.backends[1].service",
+  ],
+  "weights-all-zero": [
+    [...W_ONE, split("s", { service: "web", backends: { "web-b": 0 } })],
+    "spec.backends",
+  ],
+  "unmatched-reaches-backends": [
+    [...W_ALL, routeGroup("rg", { methods: ["GET"] }), ruled("s", "rg")],
+    "spec.matches",
+  ],
+  "route-group-missing": [[...W_ONE, ruled("s", "rg")], "spec.matches[0].name"],
+  "route-group-empty": [[...W_ONE, routeGroup("rg"), ruled("s", "rg")], "spec.matches"],
+  "route-group-unused": [[...W_ONE, routeGroup("rg", {})], ""],
+  "match-kind-unsupported": [
+    [...W_ONE, {
+      ...ruled("s", "rg"),
+      spec: {
+        service: "web",
+        matches: [{ kind: "TCPRoute", name: "rg" }],
+        backends: [{ service: "web-b", weight: 1 }],
+      },
+    }],
+    "spec.matches[0].kind",
+  ],
+  "match-name-duplicate": [
+    [
+      ...W_ONE,
+      routeGroup("rg", { name: "m", path: "/a" }, { name: "m", path: "/b" }),
+      ruled("s", "rg"),
+    ],
+    "spec.matches[1].name",
+  ],
+  "pattern-invalid": [
+    [...W_ONE, routeGroup("rg", { path: "/(" }), ruled("s", "rg")],
+    "spec.matches[0].pathRegex",
+  ],
+  "pattern-unsupported": [
+    [...W_ONE, routeGroup("rg", {}, { headers: { "x-v": "(?!x)" } }), ruled("s", "rg")],
+    "spec.matches[1].headers.x-v",
+  ],
+  "pattern-too-large": [
+    [...W_ONE, routeGroup("rg", { path: "/(a{900}){900}" }), ruled("s", "rg")],
+    "spec.matches[0].pathRegex",
+  ],
+  "pattern-never-matches": [
+    [...W_ONE, routeGroup("rg", { path: "api" }), ruled("s", "rg")],
+    "spec.matches[0].pathRegex",
+  ],
+  "rule-shadowed": [
+    [
+      ...W_ONE,
+      routeGroup("rg", { path: "/api/.*" }, { path: "/api/[a-z]?" }),
+      ruled("s", "rg"),
+    ],
+    "spec.matches[0]",
+  ],
+  "rule-conflict": [
+    [
+      ...W_ONE,
+      routeGroup("rg", { path: "/api" }),
+      ruled("s1", "rg"),
+      split("s2", { service: "web", matches: ["rg"], backends: { "web-c": 1 } }),
+    ],
+    "spec.matches",
+  ],
+  "selector-matches-nothing": [[service("web", { selector: { app: "wbe" } })], "spec.selector"],
+  "target-port-unresolved": [
+    [
+      service("web", {
+        selector: { app: "web" },
+        ports: [{ name: "http", port: 80, targetPort: "serve" }],
+      }),
+      deployment("web", { labels: { app: "web" } }),
+    ],
+    "spec.ports[0].targetPort",
+  ],
+  "target-ignored": [[routeGroup("rg", {}), HTTP_TO_A], ""],
+  "target-kind-unsupported": [
+    [
+      target("t", {
+        to: "sa-a",
+        from: ["client/sa"],
+        rules: [{ kind: "UDPRoute", name: "rg" }],
+      }),
+    ],
+    "spec.rules[0].kind",
+    { permissive: false },
+  ],
+  "target-foreign": [
+    [target("t", { to: "other/sa-a", from: ["client/sa"], rules: [] })],
+    "spec.destination.namespace",
+    { permissive: false },
+  ],
+  "target-route-missing": [[HTTP_TO_A], "spec.rules[0].name", { permissive: false }],
+};
+
+Deno.test("findings: there is a least case for every code of compile", () => {
+  const codes = Object.keys(FINDING_CODES).filter((code) =>
+    !READING_CODES.includes(code as FindingCode)
+  );
+  deepEqual(Object.keys(LEAST).sort(), codes.sort());
+});
+
+for (const [code, [given, field, options]] of Object.entries(LEAST)) {
+  Deno.test(`findings: ${code} names "${field}", with its position and a way out`, () => {
+    const [finding, ...more] = only(code as FindingCode, findingsOf(given, options));
+    equal(more.length, 0);
+    equal(finding?.field ?? "", field);
+    equal(finding.severity, FINDING_CODES[finding.code][0]);
+    equal(finding.position?.file, "in.yaml");
+    equal(finding.hint === "" || finding.message.endsWith("."), false);
+  });
+}
+
+Deno.test("findings: sound manifests give none", () => {
+  deepEqual(
+    findingsOf([
+      ...W_ALL,
+      routeGroup("rg", { path: "/api" }, { path: "/api/v2" }),
+      ruled("rules", "rg"),
+      split("plain", { service: "web", backends: { "web-a": 3, "web-b": 1 } }),
+    ]),
+    [],
+  );
+});
+
+Deno.test("findings: sorted by place", () => {
+  const findings = findingsOf([
+    routeGroup("unused", {}),
+    split("s2", { service: "none", backends: {} }),
+    split("s1", { service: "none", backends: {} }),
+  ]);
+  const places = findings.map(({ position }) => position ? formatPosition(position) : "");
+  const lines = findings.map(({ position }) => position?.line ?? 0);
+  equal(places.length, 5);
+  deepEqual(lines, [...lines].sort((a, b) => a - b));
+});
+
+Deno.test("findings: a backend of weight zero that is not there is no warning", () => {
+  const given = [...W_ONE, split("s", { service: "web", backends: { "web-a": 1, "web-zz": 0 } })];
+  deepEqual(findingsOf(given).map(({ code, severity }) => [code, severity]), [
+    ["backend-missing", "info"],
+  ]);
+});
+
+Deno.test("findings: a port that only some backends lack is named once, with all its numbers", () => {
+  const [finding, ...more] = only(
+    "backend-port-missing",
+    findingsOf([
+      service("web", { selector: { app: "web" }, ports: [80, 81, 82] }),
+      ...backend("web-a", { ports: [80, 81, 82] }),
+      ...backend("web-b", { ports: [80] }),
+      split("s", { service: "web", backends: { "web-a": 1, "web-b": 1 } }),
+    ]),
+  );
+  equal(more.length, 0);
+  equal(finding.message.includes("ports 81 and 82"), true);
+});
+
+/** Matches of the split's own group, with or without a plain split beside it. */
+function unmatched(matches: Parameters<typeof routeGroup>[1][], plain = false): string[] {
+  return only(
+    "unmatched-reaches-backends",
+    findingsOf([
+      ...W_ALL,
+      routeGroup("rg", ...matches),
+      ruled("s", "rg"),
+      ...(plain ? [split("plain", { service: "web", backends: { "web-a": 1 } })] : []),
+    ]),
+  ).map(({ message }) => message);
+}
+
+Deno.test("unmatched: a catch-all for GET leaves POST, named with a path", () => {
+  const [message] = unmatched([{ path: "/test", methods: ["GET"] }, {
+    path: ".*",
+    methods: ["GET"],
+  }]);
+  equal(message.includes("POST /demo, nor PUT"), true);
+  equal(message.includes('"web-b"'), true);
+  equal(message.includes("GET"), false);
+});
+
+Deno.test("unmatched: without a catch-all any request outside the rules", () => {
+  equal(unmatched([{ path: "/api" }])[0].includes("GET /demo, or any other request"), true);
+});
+
+Deno.test("unmatched: one method that is left is named alone", () => {
+  const methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
+  equal(unmatched([{ methods }])[0].includes("takes TRACE /demo: "), true);
+});
+
+Deno.test("unmatched: no Finding where every request is taken", () => {
+  deepEqual(unmatched([{}]), []);
+  deepEqual(unmatched([{ path: "/" }]), []);
+  deepEqual(unmatched([{ path: "(/|/.+)" }]), []);
+  deepEqual(unmatched([{ path: "/api" }], true), []);
+  deepEqual(unmatched([{ headers: { host: "^web" } }]), []);
+});
+
+Deno.test("unmatched: a header rule leaves requests without the header", () => {
+  equal(unmatched([{ headers: { "x-v": ".*" } }]).length, 1);
+});
+
+Deno.test("unmatched: no Finding where the root's pods are none of the backends'", () => {
+  deepEqual(
+    only(
+      "unmatched-reaches-backends",
+      findingsOf([...W_ONE, routeGroup("rg", { path: "/api" }), ruled("s", "rg")]),
+    ),
+    [],
+  );
+});
