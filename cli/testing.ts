@@ -43,3 +43,11 @@ export function assertGolden(name: string, transcript: string): void {
   }
   assert.equal(transcript, Deno.readTextFileSync(file));
 }
+
+/** A transcript without the wording of Findings, which is tested where they arise: place, severity and code stay. */
+export function withoutWording(transcript: string): string {
+  return transcript.replace(
+    /^(\S+ (?:error|warning|info) [a-z-]+) .*\n(?: {4}\S.*\n)?/gm,
+    "$1 <message>\n    <hint>\n",
+  );
+}
