@@ -29,3 +29,19 @@ export function only<Item>(items: readonly Item[]): Item {
   if (item === undefined || items.length !== 1) throw new Error(`Not one item: ${items.length}`);
   return item;
 }
+
+const GUIDE = new URL("./testdata/guide/", import.meta.url);
+
+/** The guide's manifests: `kubectl apply -n NAMESPACE` is in the name, `3-service-v1.httpbin.yaml`. */
+export function guideSteps(): { name: string; text: string; namespace: string }[] {
+  return [...Deno.readDirSync(GUIDE)].map(({ name }) => ({
+    name,
+    text: Deno.readTextFileSync(new URL(name, GUIDE)),
+    namespace: name.split(".")[1] ?? "",
+  })).sort((left, right) => left.name < right.name ? -1 : 1);
+}
+
+/** A Service without anything in it. */
+export function service(name: string): string {
+  return `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\n`;
+}
