@@ -111,7 +111,8 @@ export class HeaderIndex {
     if (start === MISSING) return ACCEPTED_NONE;
     const { automaton } = this.#slots[slot];
     if (start !== SEVERAL) return automaton.scan(head.bytes, start, this.#valueEnd[slot]);
-    return automaton.scan(this.#joined, 0, this.#join(slot, head));
+    const length = this.#join(slot, head); // First, as it may replace the buffer.
+    return automaton.scan(this.#joined, 0, length);
   }
 
   /** True where a set that `scan` gave for the condition's slot contains the condition's pattern. */

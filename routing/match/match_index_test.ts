@@ -1,0 +1,155 @@
+import { ok, strictEqual as equal } from "node:assert/strict";
+import fc from "fast-check";
+import { Random } from "../../base/random.ts";
+import type { PlanMatch } from "../plan.ts";
+import { METHODS, requestHeadOf } from "../request.ts";
+import type { RequestHead } from "../request.ts";
+import { firstFailure } from "../table/explain_match.ts";
+import { matchForTest } from "../table/plan_for_test.ts";
+import { MatchIndex } from "./match_index.ts";
+
+type Headers = readonly (readonly [string, string])[];
+
+function request(path: string, headers: Headers = [], method = "GET"): RequestHead {
+  return requestHeadOf({ method, url: `http://web.app${path}`, headers });
+}
+
+function header(name: string, pattern: string): PlanMatch {
+  return matchForTest({ headers: [{ name, pattern }] });
+}
+
+/** What `find` promises, the slow way. */
+function firstMatch(matches: readonly PlanMatch[], head: RequestHead): number {
+  return matches.findIndex((match) => firstFailure(match, head) === null);
+}
+
+Deno.test("find gives the first match in order", () => {
+  const index = new MatchIndex([
+    matchForTest({ path: "/a/b" }),
+    matchForTest({ path: "/a", methods: ["GET"] }),
+    matchForTest({ path: "/a" }),
+    matchForTest({ path: "/a/b/c" }),
+  ]);
+  equal(index.find(request("/a/b/c")), 0);
+  equal(index.find(request("/a")), 1);
+  equal(index.find(request("/a", [], "HEAD")), 2);
+  equal(index.find(request("/b")), -1);
+  equal(index.find(request("/a", [], "BREW")), 2, "unknown methods match rules for every method");
+});
+
+Deno.test("find without matches, and with a match of everything", () => {
+  equal(new MatchIndex([]).find(request("/")), -1);
+  equal(new MatchIndex([matchForTest()]).find(request("/")), 0);
+});
+
+Deno.test("methods outside the list that rules can name match no rule that names methods", () => {
+  const index = new MatchIndex([matchForTest({ methods: ["GET", "POST"] })]);
+  for (const method of METHODS) {
+    equal(index.find(request("/", [], method)), method === "GET" || method === "POST" ? 0 : -1);
+  }
+  equal(index.find(request("/", [], "get")), -1, "methods are case-sensitive");
+});
+
+Deno.test("headers are searched, names in any case, and a missing header never matches", () => {
+  const index = new MatchIndex([header("x-v", "2|3")]);
+  equal(index.find(request("/", [["X-V", "12"]])), 0);
+  equal(index.find(request("/", [["x-v", "1"]])), -1);
+  equal(index.find(request("/", [["x-w", "2"]])), -1);
+  equal(new MatchIndex([header("x-v", ".*")]).find(request("/")), -1);
+  equal(new MatchIndex([header("x-v", "")]).find(request("/", [["x-v", ""]])), 0);
+});
+
+Deno.test("several headers of one name count as one, joined by a comma and a space", () => {
+  const index = new MatchIndex([header("x-v", "^, a, b$"), header("x-v", "^a, b$")]);
+  equal(index.find(request("/", [["x-v", "a"], ["other", "c"], ["X-V", "b"]])), 1);
+  equal(index.find(request("/", [["x-v", ""], ["x-v", "a"], ["x-v", "b"]])), 0);
+  equal(index.find(request("/", [["x-v", "a"]])), -1);
+});
+
+Deno.test("two conditions on one header must both hold", () => {
+  const conditions = [{ name: "x-v", pattern: "a" }, { name: "x-v", pattern: "b" }];
+  const index = new MatchIndex([matchForTest({ headers: conditions })]);
+  equal(index.find(request("/", [["x-v", "ba"]])), 0);
+  equal(index.find(request("/", [["x-v", "a"]])), -1);
+});
+
+Deno.test("host and :authority both mean the authority as sent", () => {
+  for (const name of ["host", ":authority"]) {
+    const index = new MatchIndex([header(name, "^web\\.app$")]);
+    equal(index.find(request("/")), 0);
+    const head = requestHeadOf({ method: "GET", url: "/", headers: [["Host", "web.app.svc"]] });
+    equal(index.find(head), -1);
+  }
+});
+
+const matches = fc.record({
+  path: fc.option(fc.constantFrom("", "/", "/a", "/a/b", "/[ab]", "/.*b$", ".*", "/b?", "/a$")),
+  methods: fc.option(fc.subarray(["GET", "POST", "HEAD"], { minLength: 1 })),
+  headers: fc.array(
+    fc.record({
+      name: fc.constantFrom("x-a", "x-b", "host"),
+      pattern: fc.constantFrom("1", "^1", "2$", "", "1.*2", "web", "\\b1\\b"),
+    }),
+    { maxLength: 2 },
+  ),
+}).map((more) => matchForTest(more));
+
+const requests = fc.record({
+  method: fc.constantFrom("GET", "POST", "DELETE", "BREW"),
+  path: fc.constantFrom("/", "/a", "/ab", "/a/b", "/b", "/c", "/a/c/b"),
+  headers: fc.array(
+    fc.tuple(fc.constantFrom("x-a", "X-A", "X-b", "x-c"), fc.constantFrom("1", "2", "12", "3", "")),
+    { maxLength: 4 },
+  ),
+});
+
+Deno.test("find agrees with trying one match after the other", () => {
+  fc.assert(
+    fc.property(
+      fc.array(matches, { maxLength: 12 }),
+      fc.array(requests, { minLength: 1, maxLength: 10 }),
+      (list, sent) => {
+        const heads = sent.map(({ method, path, headers }) => request(path, headers, method));
+        const index = new MatchIndex(list);
+        // Twice: worked out, then remembered.
+        for (const head of [...heads, ...heads]) equal(index.find(head), firstMatch(list, head));
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("find stays right when what it remembers outgrows its bounds", () => {
+  const bits = [0, 1, 2, 3, 4, 5, 6, 7];
+  const list = [
+    // States of the paths: every text of 12 letters.
+    matchForTest({ path: "/.*a.{12}$", headers: [{ name: "x-a", pattern: "^a*$" }] }),
+    // Answers of two headers: every pair of texts of 8 letters.
+    ...bits.map((bit) =>
+      matchForTest({
+        headers: [
+          { name: "x-a", pattern: `^.{${bit}}a` },
+          { name: "x-b", pattern: `^.{${7 - bit}}a` },
+        ],
+      })
+    ),
+  ];
+  const index = new MatchIndex(list);
+  const random = new Random(7, "requests");
+  const word = (length: number) =>
+    Array.from({ length }, () => "ab"[random.below(8) === 0 ? 0 : 1]).join("");
+  const seen = new Set<number>();
+  for (let i = 0; i < 30_000; i++) {
+    const head = request(`/${word(20)}`, [["x-a", word(8)], ["x-b", word(8)]]);
+    const found = index.find(head);
+    seen.add(found);
+    if (i % 50 === 0) equal(found, firstMatch(list, head));
+  }
+  ok(seen.size > bits.length, "every match was found at some time, and none");
+});
+
+Deno.test("paths and header values need not be UTF-8", () => {
+  const head = request("/x");
+  head.bytes[head.pathStart + 1] = 0xff;
+  equal(new MatchIndex([matchForTest({ path: "/.$" })]).find(head), 0);
+});
