@@ -24,8 +24,8 @@ import { METHODS } from "./request.ts";
 const NAME_MAX = 253;
 const PORT_MAX = 65535;
 
-/** The sum of a route's weights must be a whole number that a double holds. */
-const WEIGHT_TOTAL_MAX = Number.MAX_SAFE_INTEGER;
+/** The sum of a route's weights: places of a split sequence are numbered in 32 bits. */
+export const WEIGHT_TOTAL_MAX = 2 ** 31 - 1;
 
 /** Says what is wrong and where; never leaves this file. */
 class ShapeError extends Error {}
@@ -152,6 +152,7 @@ export function checkPlan(
 
 function checkReferences({ services, groups, permissive, targets }: Plan): void {
   const known = new Set<string>();
+  const routeIds = new Set<string>();
   for (const [index, { namespace, name, ports }] of services.entries()) {
     const path = `services[${index}]`;
     const key = `${namespace}/${name}`;
@@ -159,15 +160,26 @@ function checkReferences({ services, groups, permissive, targets }: Plan): void 
     known.add(key);
     const numbers = new Set(ports.map(({ port }) => port));
     if (numbers.size < ports.length) fail(`${path}.ports`, "different numbers");
-    for (const [at, { rules, fallback }] of ports.entries()) {
-      const portPath = `${path}.ports[${at}]`;
-      checkBackends(fallback, groups, `${portPath}.fallback`);
-      for (const [i, rule] of rules.entries()) {
-        checkBackends(rule.route, groups, `${portPath}.rules[${i}].route`);
+    for (const [at, { port, rules, fallback }] of ports.entries()) {
+      const routes: [place: string, route: PlanRoute][] = [
+        ["fallback", fallback],
+        ...rules.map(({ route }, i): [string, PlanRoute] => [`rules[${i}].route`, route]),
+      ];
+      for (const [place, route] of routes) {
+        const routePath = `${path}.ports[${at}].${place}`;
+        checkRouteId(route.id, `${key}:${port}`, routeIds, `${routePath}.id`);
+        checkBackends(route, groups, routePath);
       }
     }
   }
   if (permissive && targets.length > 0) fail("targets", "empty where permissive is true");
+}
+
+/** Sequences are carried from plan to plan by id, so an id stands for one route and tells whose it is. */
+function checkRouteId(id: string, port: string, known: Set<string>, path: string): void {
+  if (id !== port && !id.startsWith(`${port}/`)) fail(path, `"${port}", or that and a slash first`);
+  if (known.has(id)) fail(path, "an id that no other route has");
+  known.add(id);
 }
 
 function checkBackends(route: PlanRoute, groups: Plan["groups"], path: string): void {
@@ -179,7 +191,9 @@ function checkBackends(route: PlanRoute, groups: Plan["groups"], path: string): 
     }
     weightTotal += weight;
   }
-  if (weightTotal > WEIGHT_TOTAL_MAX) fail(`${path}.backends`, `a total of ${WEIGHT_TOTAL_MAX}`);
+  if (weightTotal > WEIGHT_TOTAL_MAX) {
+    fail(`${path}.backends`, `of a weight of ${WEIGHT_TOTAL_MAX} at most together`);
+  }
 }
 
 function fail(path: string, expected: string): never {

@@ -3,18 +3,13 @@
  * it cannot. Findings about backends are in `check_backends.ts`.
  */
 import type { BackendState, PlanBackend, PlanRoute } from "../plan.ts";
+import { WEIGHT_TOTAL_MAX } from "../plan_check.ts";
 import type { SplitBackend, TrafficSplit } from "../../schemas/resources.ts";
 import { keyOf } from "./catalog.ts";
 import { groupId, type ResolvedPort, type ResolvedService } from "./endpoints.ts";
 import { positionOf, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
 import { compareText } from "./order.ts";
-
-/**
- * The weights of one split add up to at most this, or all are scaled down: proxies add weights in doubles and
- * number the places of a sequence. Only v1alpha1 quantities come anywhere near it.
- */
-const WEIGHT_TOTAL_MAX = 2 ** 31 - 1;
 
 /** A backend of a split, with its mentions added up. */
 export interface BackendShare {
@@ -70,7 +65,7 @@ function wholeWeight(weight: number): number {
   return Number.isFinite(weight) && weight > 0 ? Math.min(Math.trunc(weight), 2 ** 52) : 0;
 }
 
-/** Keeps the ratios as far as whole numbers can; a weight above zero never becomes zero. */
+/** Above the limit, which no one reaches by hand, keeps the ratios as far as whole numbers can; a weight above zero never becomes zero. */
 function scaled(shares: readonly BackendShare[]): readonly BackendShare[] {
   const total = shares.reduce((sum, { weight }) => sum + weight, 0);
   if (total <= WEIGHT_TOTAL_MAX) return shares;
