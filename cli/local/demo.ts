@@ -58,6 +58,7 @@ export async function runDemo(
     const sidecar = sidecarOf(mesh);
     introduce(output, mesh);
     for (const [index, step] of GUIDE.entries()) {
+      if (mesh.isStopped) return EXIT.failed;
       if (index > 0) await mesh.switchTo(sourceOf(await filesAfter(index)));
       if (problems.length > 0) throw new CommandFailure(problems[0]);
       await showStep(output, index, step);

@@ -87,13 +87,15 @@ export class LocalMesh {
   #source: ManifestSource;
   #input: Input;
   #plan: Plan;
-  #findings: readonly Finding[] = [];
+  /** Null before anything is served. */
+  #findings: readonly Finding[] | null = null;
   #watch: Watch | null = null;
   /** One change at a time. */
   #queue: Promise<void> = Promise.resolve();
   /** Counts wishes to read again; only the newest counts. */
   #generation = 0;
   #isStopped = false;
+  #stopping: Promise<void> | null = null;
   /** Addresses of pods that have been ready or have died since they were started. */
   readonly #settled = new Set<string>();
   #onSettled: () => void = () => {};
@@ -140,8 +142,14 @@ export class LocalMesh {
     return this.#inTurn(async () => {
       const input = await this.#read();
       if (hasErrors(input.findings)) throw new ManifestError(input.findings);
+      this.#plan = compile(withReadiness(input.snapshot, () => false)).plan;
       await this.#take(input, this.#generation, []);
     });
+  }
+
+  /** True from the first call of `stop` on. */
+  get isStopped(): boolean {
+    return this.#isStopped;
   }
 
   /** In the order of their ports. */
@@ -163,7 +171,7 @@ export class LocalMesh {
   }
 
   get findings(): readonly Finding[] {
-    return this.#findings;
+    return this.#findings ?? [];
   }
 
   get pods(): readonly { readonly pod: LocalPod; readonly runner: PodRunner }[] {
@@ -196,8 +204,12 @@ export class LocalMesh {
     return this.reload();
   }
 
-  /** Stops listening and ends every child. Safe to call twice. */
-  async stop(): Promise<void> {
+  /** Stops listening and ends every child. Every call resolves when that is done. */
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     this.#isStopped = true;
     this.#generation++;
     this.#onSettled();
@@ -247,6 +259,7 @@ export class LocalMesh {
     const isNew = plan.hash !== this.#plan.hash;
     if (isNew) await this.#sidecars.apply(plan);
     this.#workloads.retire(RETIRE_GRACE_MS);
+    // Null, before the first plan, differs from every list.
     const isWorthTelling = isNew || JSON.stringify(all) !== JSON.stringify(this.#findings);
     this.#plan = plan;
     this.#findings = all;

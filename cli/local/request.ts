@@ -102,7 +102,7 @@ function print(
   { stdout }: Environment,
 ): void {
   if (include || method === "HEAD") {
-    stdout.line(`HTTP/${response.httpVersion} ${response.status} ${response.statusText}`.trimEnd());
+    stdout.line(response.statusLine);
     for (const [name, value] of response.headers) stdout.line(`${name}: ${value}`);
     stdout.line();
   }

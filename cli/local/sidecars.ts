@@ -10,6 +10,7 @@ import {
   type ProxyHooks,
   type RequestRecord,
 } from "../../proxy/config.ts";
+import { IoError } from "../../proxy/io/io.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { CommandFailure } from "../exit.ts";
 import { formatPlace, type Place } from "./places.ts";
@@ -71,9 +72,10 @@ export class Sidecars {
     const first = port === 0 ? 0 : port + this.#sidecars.length;
     const isAtStart = this.#proxies.length === 0;
     const proxy = await this.#start(added, first, plan).catch((error) => {
+      if (!(error instanceof IoError)) throw error;
       // An edit must not fail because of a port that nobody has been told of yet.
-      if (!isAtStart && error instanceof Deno.errors.AddrInUse) return this.#start(added, 0, plan);
-      throw error instanceof Deno.errors.AddrInUse ? portsTaken(error) : error;
+      if (!isAtStart) return this.#start(added, 0, plan);
+      throw startFailure(error);
     });
     this.#proxies.push(proxy);
     proxy.outbound.forEach(({ address, port }, index) => {
@@ -117,8 +119,9 @@ export class Sidecars {
   }
 }
 
-function portsTaken(error: Error): CommandFailure {
-  return new CommandFailure(`A port of the mesh is taken: ${error.message}`, {
-    hint: "Is weft up running already? Choose others with --port and --admin",
-  });
+function startFailure({ message }: IoError): CommandFailure {
+  const hint = message.startsWith("Cannot listen")
+    ? "Is weft up running already? Choose other ports with --port and --admin"
+    : "";
+  return new CommandFailure(message, { hint });
 }

@@ -61,9 +61,17 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
   const kill = () => mesh.kill();
   globalThis.addEventListener("unload", kill);
   const stopped = Promise.withResolvers<void>();
-  const stopListening = environment.onStopSignal(() => stopped.resolve());
+  const stopListening = environment.onStopSignal(() => {
+    stopped.resolve();
+    // Starting may be waiting for a command that never accepts.
+    void mesh.stop();
+  });
   try {
-    await Promise.race([startUp(mesh, report, settings), stopped.promise]);
+    await mesh.start();
+    if (mesh.isStopped) return EXIT.ok;
+    mesh.watch();
+    noteUnusedNames(mesh, report, settings);
+    report.banner(mesh);
     const takeNoteBack = leaveNote(mesh.sidecars, environment);
     await stopped.promise;
     takeNoteBack();
@@ -80,15 +88,12 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
   }
 }
 
-async function startUp(mesh: LocalMesh, report: Report, settings: LocalSettings): Promise<void> {
-  await mesh.start();
-  mesh.watch();
+function noteUnusedNames(mesh: LocalMesh, report: Report, settings: LocalSettings): void {
   const pods = mesh.pods.map(({ pod }) => ({ ...pod, pod: pod.name }));
+  const workloads = [...new Set(pods.map(({ workload }) => workload))].sort().join(", ");
   for (const name of unusedNames(settings, pods)) {
-    const workloads = [...new Set(pods.map(({ workload }) => workload))].sort().join(", ");
     report.note(`No workload or pod is named "${name}" (there are: ${workloads})`);
   }
-  report.banner(mesh);
 }
 
 /**
