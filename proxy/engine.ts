@@ -79,6 +79,7 @@ export class Engine {
     const open = (address: string, port: number, router: Router) => {
       const listener = this.#io.listen(address, port, {
         onAccept: (fd, peer) => this.#accept(fd, peer, router),
+        onFault: (error) => this.#telemetry.fault(error),
       });
       this.#listeners.push(listener.fd);
       return listener.port;

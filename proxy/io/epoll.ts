@@ -248,7 +248,12 @@ export class EpollIo implements Io {
       }
       this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
       const isIpv4 = this.#peer[0] === libc.AF_INET;
-      handler.onAccept(fd, formatIp(this.#peer, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16));
+      try {
+        handler.onAccept(fd, formatIp(this.#peer, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16));
+      } catch (error) {
+        this.close(fd);
+        handler.onFault(error);
+      }
     }
   }
 

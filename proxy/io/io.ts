@@ -30,6 +30,8 @@ export interface Handler {
 export interface ListenerHandler {
   /** `fd` is not watched until `watch` is called. `peer` is the client's IP address. */
   onAccept(fd: Fd, peer: string): void;
+  /** `onAccept` threw. Its connection has been closed; the listener goes on. */
+  onFault(error: unknown): void;
 }
 
 /** An address made ready for `connect`; opaque to everything but its driver. */

@@ -1,0 +1,308 @@
+/**
+ * Non-blocking sockets played over Deno's promises: a read is started ahead into a buffer of its own, a write is
+ * copied and goes on in the background. Every promise ends here; none can be rejected without being handled.
+ */
+import { BUFFER_BYTES } from "../limits.ts";
+import { AGAIN, BROKEN, END } from "./io.ts";
+import type { Handler, ListenerHandler } from "./io.ts";
+import type { EventSource, PortableIo } from "./portable.ts";
+
+/** What an idle connection waits with; one that sends more is read with `BUFFER_BYTES`. */
+const PROBE_BYTES = 2_048;
+/** The most that is copied and under way for one connection. */
+const WRITE_BYTES_MAX = 2 * BUFFER_BYTES;
+/** How long a closed connection may take to send what was written to it. */
+const FLUSH_MS = 10_000;
+/** How long to wait when accepting fails: out of descriptors, most likely. */
+const ACCEPT_PAUSE_MS = 100;
+
+export class PortableListener implements EventSource {
+  readonly #io: PortableIo;
+  readonly #listener: Deno.TcpListener;
+  readonly #handler: ListenerHandler;
+  #isOpen = true;
+  #accepted: Deno.TcpConn[] = [];
+  #pause: { readonly timer: ReturnType<typeof setTimeout>; resume(): void } | null = null;
+
+  constructor(io: PortableIo, listener: Deno.TcpListener, handler: ListenerHandler) {
+    this.#io = io;
+    this.#listener = listener;
+    this.#handler = handler;
+    this.#run();
+  }
+
+  deliver(): void {
+    for (const connection of this.#accepted.splice(0)) {
+      if (!this.#isOpen) {
+        connection.close();
+        continue;
+      }
+      const fd = this.#io.accepted(connection);
+      try {
+        this.#handler.onAccept(fd, connection.remoteAddr.hostname);
+      } catch (error) {
+        this.#io.close(fd);
+        this.#handler.onFault(error);
+      }
+    }
+  }
+
+  close(): null {
+    this.#isOpen = false;
+    this.#listener.close();
+    if (this.#pause !== null) {
+      clearTimeout(this.#pause.timer);
+      this.#pause.resume();
+    }
+    return null;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isOpen) {
+      try {
+        const connection = await this.#listener.accept();
+        this.#accepted.push(connection);
+        if (this.#accepted.length === 1) this.#io.enqueue(this, false);
+      } catch {
+        if (!this.#isOpen) return;
+        await new Promise<void>((resume) => {
+          this.#pause = { timer: setTimeout(resume, ACCEPT_PAUSE_MS), resume };
+        });
+        this.#pause = null;
+      }
+    }
+  }
+}
+
+export class PortableSocket implements EventSource {
+  readonly #io: PortableIo;
+  #handler: Handler | null = null;
+  #connection: Deno.TcpConn | null = null;
+  #connecting: AbortController | null = null;
+  #isOpen = true;
+  #isQueued = false;
+  #isBroken = false;
+  #isHangupTold = false;
+  #wantsRead = true;
+  #wantsWrite = false;
+
+  /** The small buffer, kept, and the large one, held only while the connection sends much. */
+  #probe: Uint8Array<ArrayBuffer> | null = null;
+  #large: Uint8Array<ArrayBuffer> | null = null;
+  /** What has been read ahead is `#input`, from `#inputStart` to `#inputEnd`. */
+  #input: Uint8Array<ArrayBuffer> | null = null;
+  #inputStart = 0;
+  #inputEnd = 0;
+  #hasEnded = false;
+  #isReading = false;
+
+  /** The background write under way; until it is done no more is taken. */
+  #writing: Promise<void> | null = null;
+  #isShutdownDue = false;
+
+  constructor(io: PortableIo) {
+    this.#io = io;
+  }
+
+  connect(address: { hostname: string; port: number }, handler: Handler): void {
+    this.#handler = handler;
+    this.#wantsWrite = true;
+    this.#connecting = new AbortController();
+    this.#connect({ ...address, signal: this.#connecting.signal });
+  }
+
+  /** Takes over an established connection. */
+  open(connection: Deno.TcpConn): void {
+    this.#connection = connection;
+    try {
+      connection.setNoDelay(true);
+    } catch {
+      // Already reset by the peer; the next read says so.
+    }
+  }
+
+  watch(handler: Handler): void {
+    this.#handler = handler;
+    this.#readAhead();
+  }
+
+  wantRead(wanted: boolean): void {
+    if (this.#wantsRead === wanted) return;
+    this.#wantsRead = wanted;
+    this.#isHangupTold = false;
+    if (wanted) this.#readAhead();
+    this.#enqueueIfDue(true);
+  }
+
+  wantWrite(wanted: boolean): void {
+    if (this.#wantsWrite === wanted) return;
+    this.#wantsWrite = wanted;
+    this.#isHangupTold = false;
+    this.#enqueueIfDue(true);
+  }
+
+  read(target: Uint8Array, offset: number, length: number): number {
+    const held = this.#inputEnd - this.#inputStart;
+    if (held === 0 || this.#input === null) {
+      return this.#isBroken ? BROKEN : this.#hasEnded ? END : AGAIN;
+    }
+    const count = Math.min(held, length);
+    target.set(this.#input.subarray(this.#inputStart, this.#inputStart + count), offset);
+    this.#inputStart += count;
+    if (count === held) this.#readAhead();
+    return count;
+  }
+
+  write(pieces: readonly Uint8Array[]): number {
+    if (this.#isBroken) return BROKEN;
+    if (this.#connection === null || this.#writing !== null) return AGAIN;
+    let length = 0;
+    for (const piece of pieces) length += piece.length;
+    const bytes = new Uint8Array(Math.min(length, WRITE_BYTES_MAX));
+    let at = 0;
+    for (const piece of pieces) {
+      const part = piece.length <= bytes.length - at ? piece : piece.subarray(0, bytes.length - at);
+      bytes.set(part, at);
+      at += part.length;
+    }
+    this.#writing = this.#writeAll(this.#connection, bytes);
+    return bytes.length;
+  }
+
+  shutdown(): void {
+    this.#isShutdownDue = true;
+    if (this.#writing === null) this.#shutdownNow();
+  }
+
+  /** Null, or what resolves when the last bytes are sent: they must still go out. */
+  close(): Promise<void> | null {
+    this.#isOpen = false;
+    this.#handler = null;
+    this.#connecting?.abort();
+    if (this.#writing === null) {
+      this.#closeNow();
+      return null;
+    }
+    const limit = setTimeout(() => this.#closeNow(), FLUSH_MS);
+    return this.#writing.then(() => {
+      clearTimeout(limit);
+      this.#closeNow();
+    });
+  }
+
+  /** Readable events first, as the native driver does. */
+  deliver(): void {
+    this.#isQueued = false;
+    const handler = this.#handler;
+    if (handler === null) return;
+    try {
+      if (this.#isReadable) handler.onReadable();
+      else if (this.#isBroken && !this.#isHangupTold) {
+        this.#isHangupTold = true;
+        handler.onHangup();
+        return;
+      }
+      if (this.#isOpen && this.#isWritable) handler.onWritable();
+    } catch (error) {
+      handler.onFault(error);
+    }
+    this.#enqueueIfDue(true);
+  }
+
+  get #isReadable(): boolean {
+    return this.#wantsRead &&
+      (this.#inputStart < this.#inputEnd || this.#hasEnded || this.#isBroken);
+  }
+
+  get #isWritable(): boolean {
+    return this.#wantsWrite && this.#connection !== null && this.#writing === null &&
+      !this.#isBroken;
+  }
+
+  /** @param isRepeat nothing new has come from the system */
+  #enqueueIfDue(isRepeat: boolean): void {
+    if (this.#isQueued || !this.#isOpen || this.#handler === null) return;
+    const isHangupDue = this.#isBroken && !this.#isHangupTold;
+    if (!this.#isReadable && !this.#isWritable && !isHangupDue) return;
+    this.#isQueued = true;
+    this.#io.enqueue(this, isRepeat);
+  }
+
+  async #connect(options: Deno.ConnectOptions): Promise<void> {
+    try {
+      const connection = await Deno.connect(options);
+      if (!this.#isOpen) return connection.close();
+      this.open(connection);
+      this.#readAhead();
+    } catch {
+      this.#isBroken = true;
+    }
+    this.#connecting = null;
+    this.#enqueueIfDue(false);
+  }
+
+  async #readAhead(): Promise<void> {
+    const connection = this.#connection;
+    if (this.#isReading || connection === null || !this.#isOpen) return;
+    if (this.#inputStart < this.#inputEnd || this.#hasEnded || this.#isBroken) return;
+    this.#isReading = true;
+    const buffer = this.#nextBuffer();
+    try {
+      const count = await connection.read(buffer);
+      this.#input = buffer;
+      this.#inputStart = 0;
+      this.#inputEnd = count ?? 0;
+      this.#hasEnded = count === null;
+    } catch {
+      this.#isBroken = true;
+    }
+    this.#isReading = false;
+    if (this.#isOpen) this.#enqueueIfDue(false);
+    else this.#giveLarge();
+  }
+
+  /** A small one, unless the last one was filled. */
+  #nextBuffer(): Uint8Array<ArrayBuffer> {
+    if (this.#input !== null && this.#inputEnd >= PROBE_BYTES) {
+      this.#large ??= this.#io.takeBuffer();
+      return this.#large;
+    }
+    this.#giveLarge();
+    this.#probe ??= new Uint8Array(PROBE_BYTES);
+    return this.#probe;
+  }
+
+  #giveLarge(): void {
+    if (this.#large !== null) this.#io.giveBuffer(this.#large);
+    this.#large = null;
+  }
+
+  async #writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+    try {
+      for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+    } catch {
+      this.#isBroken = true;
+    }
+    this.#writing = null;
+    if (!this.#isOpen) return;
+    if (this.#isShutdownDue) this.#shutdownNow();
+    this.#enqueueIfDue(false);
+  }
+
+  #shutdownNow(): void {
+    this.#isShutdownDue = false;
+    this.#connection?.closeWrite().catch(() => {});
+  }
+
+  #closeNow(): void {
+    const connection = this.#connection;
+    this.#connection = null;
+    // A read under way still has the large buffer.
+    if (!this.#isReading) this.#giveLarge();
+    try {
+      connection?.close();
+    } catch {
+      // Closed already.
+    }
+  }
+}
