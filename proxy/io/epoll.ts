@@ -154,10 +154,12 @@ export class EpollIo implements Io {
   }
 
   close(fd: Fd): void {
+    this.#c.close(fd);
+    // Accepted, and closed before it was watched.
+    if (!this.#handlers[fd]) return;
     this.#handlers[fd] = null;
     this.#generations[fd]++;
     if (!this.#quiet.delete(fd)) this.#connections--;
-    this.#c.close(fd);
   }
 
   onSweep(intervalMs: number, sweep: () => void): void {
