@@ -159,6 +159,8 @@ export class EpollIo implements Io {
     if (!this.#handlers[fd]) return;
     this.#handlers[fd] = null;
     this.#generations[fd]++;
+    // A connection opened in this very event may get the descriptor, and is not gone.
+    if (this.#goneFd === fd) this.#goneFd = -1;
     if (!this.#quiet.delete(fd)) this.#connections--;
   }
 
