@@ -161,7 +161,9 @@ export class EpollIo implements Io {
     this.#generations[fd]++;
     // A connection opened in this very event may get the descriptor, and is not gone.
     if (this.#goneFd === fd) this.#goneFd = -1;
-    if (!this.#quiet.delete(fd)) this.#connections--;
+    if (this.#quiet.delete(fd)) {
+      this.#stalledListeners = this.#stalledListeners.filter((stalled) => stalled !== fd);
+    } else this.#connections--;
   }
 
   onSweep(intervalMs: number, sweep: () => void): void {
