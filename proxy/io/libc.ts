@@ -55,18 +55,22 @@ export const EPOLL_DATA_WORD = Deno.build.arch === "x86_64" ? 1 : 2;
 /** Names tried in order: glibc, then musl. */
 const LIBRARIES = ["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
+let opened: Libc | null = null;
+
 /**
- * Opens libc.
+ * Opens libc, once a thread; it stays open.
  * @throws {Error} not Linux, FFI not permitted, or no libc found; the message says which.
  */
 export function openLibc(): Libc {
+  if (opened !== null) return opened;
   if (Deno.build.os !== "linux") {
     throw new Error(`Native driver needs Linux, this is ${Deno.build.os}`);
   }
   let failure: unknown;
   for (const name of LIBRARIES) {
     try {
-      return Deno.dlopen(name, SYMBOLS).symbols;
+      opened = Deno.dlopen(name, SYMBOLS).symbols;
+      return opened;
     } catch (error) {
       failure = error;
       if (error instanceof Deno.errors.NotCapable) break;
