@@ -1,0 +1,128 @@
+/** Both drivers against the cases of `io_cases.ts`, and what only one of them has. */
+import { equal, ok } from "node:assert/strict";
+import { EpollIo, Pipe } from "../../proxy/io/epoll.ts";
+import { openLibc } from "../../proxy/io/libc.ts";
+import { PortableIo } from "../../proxy/io/portable.ts";
+import { Bench, BENCH_ARENA_BYTES, READ_AT, READ_BYTES } from "./bench.ts";
+import type { Driver } from "./bench.ts";
+import { IO_CASES } from "./io_cases.ts";
+
+function nativeDriver(): Driver {
+  const io = new EpollIo({ arenaBytes: BENCH_ARENA_BYTES, reusePort: false });
+  let hasEnded = false;
+  return {
+    name: "native",
+    io,
+    turn: () => {
+      if (!hasEnded) io.turn(0);
+    },
+    end: () => {
+      if (!hasEnded) {
+        hasEnded = true;
+        io.stop();
+        // Stopped: it takes no turn, and closes what is open.
+        io.run();
+      }
+      return Promise.resolve();
+    },
+  };
+}
+
+function portableDriver(): Driver {
+  const io = new PortableIo({ arenaBytes: BENCH_ARENA_BYTES });
+  return {
+    name: "portable",
+    io,
+    turn() {},
+    end: () => {
+      io.stop();
+      return io.flushed();
+    },
+  };
+}
+
+const isLinux = Deno.build.os === "linux";
+// It stays open; opened within a test it would count as a leak of that test.
+if (isLinux) openLibc();
+const DRIVERS = [
+  { name: "native", make: nativeDriver, ignore: !isLinux },
+  { name: "portable", make: portableDriver, ignore: false },
+];
+
+for (const { name, make, ignore } of DRIVERS) {
+  for (const ioCase of IO_CASES) {
+    Deno.test({
+      name: `${name}: ${ioCase.name}`,
+      ignore: ignore || (ioCase.needsLinux === true && !isLinux),
+      async fn() {
+        const bench = new Bench(make());
+        try {
+          await ioCase.run(bench);
+        } finally {
+          await bench.end();
+        }
+      },
+    });
+  }
+}
+
+Deno.test({
+  name: "native: run ends when a command that came through the pipe says so",
+  ignore: !isLinux,
+  fn() {
+    const io = new EpollIo({ arenaBytes: BENCH_ARENA_BYTES, reusePort: false });
+    const pipe = new Pipe();
+    let received = "";
+    io.watchQuietly(pipe.readEnd, {
+      onReadable() {
+        const count = io.read(pipe.readEnd, READ_AT, READ_BYTES);
+        received += new TextDecoder().decode(io.arena.subarray(READ_AT, READ_AT + count));
+        if (received.endsWith("stop")) io.stop();
+      },
+      onWritable() {},
+      onHangup() {},
+      onFault(error) {
+        throw error;
+      },
+    });
+    equal(pipe.write(new TextEncoder().encode("please stop")), 11);
+    io.run();
+    equal(received, "please stop");
+    pipe.close();
+  },
+});
+
+/** The child gets so few descriptors that not all the clients that wait can be accepted at once. */
+const DESCRIPTORS = 128;
+const CLIENTS = 200;
+
+for (const { name, ignore } of DRIVERS) {
+  Deno.test({
+    name: `${name}: out of descriptors: no spinning, and accepting goes on once there are some`,
+    ignore: ignore || !isLinux,
+    async fn() {
+      const script = new URL("./out_of_descriptors.ts", import.meta.url).pathname;
+      const deno = [Deno.execPath(), "run", "--no-prompt", "--no-check", "-A", script];
+      await using child = new Deno.Command("sh", {
+        args: ["-c", `ulimit -n ${DESCRIPTORS}; exec "$0" "$@"`, ...deno, name, `${CLIENTS}`],
+        stdin: "piped",
+        stdout: "piped",
+        env: { NO_COLOR: "1" },
+      }).spawn();
+      const lines = child.stdout.getReader();
+      const read = async () => new TextDecoder().decode((await lines.read()).value);
+      const port = Number(await read());
+      const dials = Array.from({ length: CLIENTS }, () => Deno.connect({ port }));
+      const clients = await Promise.all(dials);
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("go\n"));
+      const { refused, spinning } = JSON.parse(await read());
+      ok(refused > 0, "The case wants more clients than descriptors");
+      ok(spinning < 100, `${spinning} batches while nothing could be accepted`);
+      for (const client of clients) client.close();
+      await writer.close();
+      await lines.cancel();
+      ok((await child.status).success);
+    },
+  });
+}
