@@ -52,8 +52,9 @@ export class Pieces {
     this.clear();
     const isUpgrade = request.wantsUpgrade(bytes);
     if (!isUpgrade && !dropUpgrades(bytes, request)) return false;
-    const forwardedFor = request.forwardedForHeader;
+    let forwardedFor = request.forwardedForHeader;
     if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
+    if (isEmpty(request, forwardedFor)) forwardedFor = -1;
     if (request.isAbsolute || request.minorVersion !== 1) {
       if (!this.#rewriteRequestLine(bytes, request, texts)) return false;
     } else this.#addLines(request, request.start);
@@ -119,6 +120,11 @@ export class Pieces {
     if (connection !== null) this.addText(connection);
     this.addText(texts.lineEnd);
   }
+}
+
+/** Whether a header is there, but says nothing. */
+function isEmpty(head: Head, index: number): boolean {
+  return index >= 0 && head.headers[4 * index + 2] === head.headers[4 * index + 3];
 }
 
 /** Drops every `Upgrade`: it is for this hop, and goes on only where it is taken up. */

@@ -1,0 +1,195 @@
+/**
+ * What the HTTP/1.1 machines make of bytes, as text to compare: for cases in Markdown and for fuzzing. The bytes
+ * arrive in an arena of which everything around them is guarded.
+ */
+import assert from "node:assert/strict";
+import { BufferPool, Texts } from "../../proxy/connection/buffers.ts";
+import { Pieces } from "../../proxy/connection/pieces.ts";
+import { HEAD_BYTES_MAX } from "../../proxy/connection/connection.ts";
+import { BUFFER_BYTES } from "../../proxy/limits.ts";
+import { Body } from "../../proxy/protocol/http1/body.ts";
+import { COMPLETE, type Head, INCOMPLETE, REFUSALS } from "../../proxy/protocol/http1/head.ts";
+import { Request } from "../../proxy/protocol/http1/request.ts";
+import { Response } from "../../proxy/protocol/http1/response.ts";
+import { bytesOf, renderBytes, textOf } from "./bytes_notation.ts";
+import type { Cuts } from "./cuts.ts";
+
+/** Facts by name; every value is short text. */
+export type Outcome = Readonly<Record<string, string>>;
+
+/** The client that forwarding headers name. */
+export const PEER = "192.0.2.7";
+
+const GUARD = 0xa5;
+const start = new BufferPool().take();
+/** The texts, one buffer, and a guarded strip behind it. */
+const arena = new Uint8Array(start + 2 * BUFFER_BYTES);
+const texts = new Texts(arena);
+const peer = texts.peer(PEER);
+const request = new Request();
+const response = new Response();
+const pieces = new Pieces();
+
+function place(bytes: Uint8Array): void {
+  arena.fill(GUARD, start);
+  arena.set(bytes, start);
+}
+
+/** Fails where a machine wrote outside the `length` bytes that it was given. */
+function checkGuard(length: number): void {
+  assert.ok(
+    arena.subarray(start + length).every((byte) => byte === GUARD),
+    "A machine wrote outside its bytes",
+  );
+}
+
+/**
+ * Parses as `Downstream` does, looking again whenever more has arrived. Input beyond a buffer is refused
+ * there, as it would be by the connection.
+ */
+export function parseRequest(bytes: Uint8Array, cuts: Cuts): Outcome {
+  if (bytes.length > HEAD_BYTES_MAX) return parseRequest(bytes.subarray(0, HEAD_BYTES_MAX), cuts);
+  place(bytes);
+  const result = parseHead(request, cuts, bytes.length);
+  const outcome = requestOutcome(result, bytes.length);
+  checkGuard(bytes.length);
+  return outcome;
+}
+
+function parseHead(head: Request | Response, cuts: Cuts, length: number): number {
+  let result = INCOMPLETE;
+  for (const end of cuts.ends) {
+    result = head.parse(arena, start, start + Math.min(end, length));
+    if (result !== INCOMPLETE) break;
+  }
+  return result;
+}
+
+function requestOutcome(result: number, length: number): Outcome {
+  if (result === INCOMPLETE) return { incomplete: "yes" };
+  if (result !== COMPLETE) {
+    const { status, reason } = REFUSALS[result];
+    return { refused: `${status} ${reason}` };
+  }
+  checkOffsets(request, length);
+  const { routed } = request;
+  const head = {
+    method: slice(routed.methodStart, routed.methodEnd),
+    path: slice(routed.pathStart, routed.pathEnd),
+    authority: slice(routed.authorityStart, routed.authorityEnd),
+    target: slice(request.originStart, request.originEnd),
+    body: framingOf(request),
+    persistent: request.isPersistent ? "yes" : "no",
+    upgrade: request.wantsUpgrade(arena) ? "yes" : "no",
+    expects: request.expectsContinue ? "continue" : "nothing",
+    headers: `${request.headerCount}`,
+    end: `${request.end - start}`,
+  };
+  const isSent = pieces.setRequest(arena, request, texts, peer);
+  return { ...head, forwarded: isSent ? renderBytes(composed()) : "refused" };
+}
+
+/** Parses an answer to a request whose method is HEAD or not. */
+export function parseResponse(bytes: Uint8Array, cuts: Cuts, isHeadRequest: boolean): Outcome {
+  place(bytes);
+  const result = parseHead(response, cuts, bytes.length);
+  const outcome = responseOutcome(result, bytes.length, isHeadRequest);
+  checkGuard(bytes.length);
+  return outcome;
+}
+
+function responseOutcome(result: number, length: number, isHeadRequest: boolean): Outcome {
+  if (result === INCOMPLETE) return { incomplete: "yes" };
+  if (result !== COMPLETE) return { refused: REFUSALS[result].reason };
+  checkOffsets(response, length);
+  const hasBody = response.hasBody(isHeadRequest);
+  const isFramed = response.isChunked || response.contentLength >= 0;
+  const head = {
+    status: `${response.status}`,
+    body: !hasBody ? "none" : isFramed ? framingOf(response) : "until close",
+    persistent: response.isPersistent ? "yes" : "no",
+    interim: response.isInterim ? "yes" : "no",
+    headers: `${response.headerCount}`,
+    end: `${response.end - start}`,
+  };
+  pieces.setResponse(response, texts, null);
+  return { ...head, forwarded: renderBytes(composed()) };
+}
+
+function framingOf(head: Head): string {
+  return head.isChunked ? "chunked" : head.contentLength > 0 ? `${head.contentLength}` : "none";
+}
+
+function slice(from: number, to: number): string {
+  return renderBytes(arena.subarray(from, to));
+}
+
+/** Every offset that a complete head gives lies in its bytes, in order. */
+function checkOffsets(head: Head, length: number): void {
+  assert.ok(head.start >= start && head.end <= start + length, "A head lies outside its bytes");
+  let before = head.headersStart;
+  for (let i = 0; i < 4 * head.headerCount; i++) {
+    assert.ok(head.headers[i] >= before, "Offsets of headers are not in order");
+    before = head.headers[i];
+  }
+  assert.ok(before <= head.headersEnd && head.headersEnd + 2 === head.end);
+  for (let i = 1; i < head.droppedCount; i++) assert.ok(head.dropped[i - 1] < head.dropped[i]);
+}
+
+/** The pieces put together, as one write sends them. */
+function composed(): Uint8Array {
+  const parts: number[] = [];
+  let length = 0;
+  for (let i = 0; i < pieces.count; i++) {
+    length += pieces.lengths[i];
+    parts.push(...arena.subarray(pieces.offsets[i], pieces.offsets[i] + pieces.lengths[i]));
+  }
+  assert.equal(length, pieces.bytes);
+  return Uint8Array.from(parts);
+}
+
+/** Passes a chunked body on as it arrives: how it ends, where, and what its chunks hold. */
+export function parseChunked(bytes: Uint8Array, cuts: Cuts): Outcome {
+  const { ends } = cuts;
+  place(bytes);
+  const body = new Body();
+  body.startChunked();
+  let at = start;
+  for (const end of ends) at = advance(body, at, start + end);
+  assert.deepEqual(arena.subarray(start, start + bytes.length), bytes, "advance changed bytes");
+  const data = unchunk(bytes, ends);
+  const state = stateOf(body);
+  checkGuard(bytes.length);
+  return state === "broken"
+    ? { ends: state }
+    : { ends: state, end: `${at - start}`, data: renderBytes(bytesOf(data)) };
+}
+
+function advance(body: Body, at: number, end: number): number {
+  if (body.isBroken || body.isDone) return at;
+  const reached = body.advance(arena, at, end);
+  assert.ok(reached >= at && reached <= end, "A body ended outside its bytes");
+  if (!body.isBroken && !body.isDone) assert.equal(reached, end, "A body left bytes behind");
+  return reached;
+}
+
+function stateOf(body: Body): string {
+  return body.isBroken ? "broken" : body.isDone ? "done" : "incomplete";
+}
+
+/** The same bytes with their framing taken out. */
+function unchunk(bytes: Uint8Array, ends: readonly number[]): string {
+  const body = new Body();
+  body.startChunked();
+  let text = "";
+  let from = 0;
+  for (const end of ends) {
+    if (body.isBroken || body.isDone) break;
+    place(bytes);
+    const at = body.unchunk(arena, start + from, start + end);
+    assert.ok(body.unchunkedEnd >= start + from && body.unchunkedEnd <= at);
+    text += textOf(arena.subarray(start + from, body.unchunkedEnd));
+    from = at - start;
+  }
+  return text;
+}
