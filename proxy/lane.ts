@@ -57,6 +57,8 @@ export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHo
       engine.drain(resolve);
       await promise;
       io.stop();
+      // The last answers may still be on their way out of this process.
+      await io.flushed();
     },
     stop: () => Promise.try(() => io.stop()),
   };
