@@ -186,6 +186,27 @@ const MATCH_CASES: readonly SmiCase[] = [
     }],
   },
   {
+    id: "x-route-versions",
+    title: "Every served version of HTTPRouteGroup, in its own layout",
+    steps: ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"].map((version) => {
+      const matches = [{ name: "m", pathRegex: "/api", methods: ["GET"] }];
+      const isOld = version === "v1alpha1" || version === "v1alpha2";
+      return {
+        given: [
+          ...W_ONE,
+          {
+            apiVersion: `specs.smi-spec.io/${version}`,
+            kind: "HTTPRouteGroup",
+            metadata: { name: "rg", namespace: "app" },
+            ...(isOld ? { matches } : { spec: { matches } }),
+          },
+          split("split", { service: "web", matches: ["rg"], backends: { "web-b": 100 } }),
+        ],
+        send: [[`GET ${ROOT}/api`, "b"] as const, [`POST ${ROOT}/api`, "a"] as const],
+      };
+    }),
+  },
+  {
     id: "C22",
     title: "Top-level matches under v1alpha4",
     steps: [{
@@ -467,6 +488,51 @@ const SEVERAL_CASES: readonly SmiCase[] = [
       send: [[`5 GET ${ROOT}/`, "c"]],
       findings: ["route-group-missing"],
     }],
+  },
+  {
+    id: "x-empty-matches",
+    title: "A split whose list of matches is empty is one without matches",
+    steps: [{
+      given: [
+        ...W_ONE,
+        split("split", { service: "web", matches: [], backends: { "web-b": 1 } }),
+      ],
+      send: [[`5 GET ${ROOT}/`, "b"]],
+    }],
+  },
+  {
+    id: "x-some-groups-missing",
+    title: "Of several groups the one that is there still counts",
+    steps: [{
+      given: [
+        ...W_ONE,
+        routeGroup("rg", { path: "/one" }),
+        split("split", { service: "web", matches: ["none", "rg"], backends: { "web-b": 1 } }),
+      ],
+      send: [[`GET ${ROOT}/one`, "b"], [`GET ${ROOT}/two`, "a"]],
+      findings: ["route-group-missing"],
+    }],
+  },
+  {
+    id: "x-rollouts",
+    title: "Argo Rollouts: the stable Service is root and backend at once",
+    steps: [0, 20, 100].map((canary) => ({
+      given: [
+        service("web", { selector: { backend: "web-a" } }),
+        ...W_ONE.slice(1),
+        split("split", {
+          service: "web",
+          version: "v1alpha3",
+          backends: { "web-b": canary, "web": 100 - canary },
+        }),
+      ],
+      send: [
+        [
+          `20 GET ${ROOT}/`,
+          canary === 0 ? "a" : canary === 100 ? "b" : `b ${canary / 5}, a ${20 - canary / 5}`,
+        ] as const,
+      ],
+    })),
   },
   {
     id: "x-own-sequences",
