@@ -9,14 +9,10 @@ import type { CommandContext, Program } from "./program.ts";
 
 /** Runs `argv`, the arguments after the program's name. Never throws for anything a user can cause. */
 export async function run(argv: readonly string[], environment: Environment): Promise<ExitCode> {
-  if (argv.length === 1 && ["version", "--version", "-V"].includes(argv[0])) {
-    // Half of this command's time would go into loading the parser.
-    const { printVersion } = await import("./commands/version.ts");
-    printVersion(environment.stdout, "text");
-    return EXIT.ok;
-  }
   const context: CommandContext = { environment, exitCode: EXIT.ok };
   try {
+    const quickCode = await runQuickly(argv, environment);
+    if (quickCode !== null) return quickCode;
     const program = await createProgram(environment);
     for (const module of await modulesFor(argv)) module.register(program, context);
     await program.parseAsync([...argv], { from: "user" });
@@ -26,12 +22,36 @@ export async function run(argv: readonly string[], environment: Environment): Pr
   }
 }
 
+/**
+ * The two commands that must start fast and stay small, without loading the parser: `version`, half of whose time that
+ * would be, and `proxy`, which runs beside every application. Null where the command line is not one of the plain ones.
+ */
+async function runQuickly(
+  [name, ...words]: readonly string[],
+  environment: Environment,
+): Promise<ExitCode | null> {
+  if (["version", "--version", "-V"].includes(name) && words.length === 0) {
+    const { printVersion } = await import("./commands/version.ts");
+    printVersion(environment.stdout, "text");
+    return EXIT.ok;
+  }
+  if (name === "proxy") {
+    const { parseQuickly } = await import("./sidecar/quick_parse.ts");
+    const given = parseQuickly(words);
+    if (given === null) return null;
+    const { completeOptions } = await import("./sidecar/options.ts");
+    const { runSidecar } = await import("./sidecar/sidecar.ts");
+    return await runSidecar(completeOptions(given, environment), environment);
+  }
+  return null;
+}
+
 async function createProgram(environment: Environment): Promise<Program> {
   const { Command } = await import("@commander-js/extra-typings");
   const { stdout, stderr } = environment;
   return new Command("weft")
     .description(
-      "A service mesh for SMI resources: controller, sidecar and command line in one file.",
+      "A service mesh for SMI resources: sidecar proxy, local mesh and offline checks in one executable.",
     )
     .showSuggestionAfterError()
     .showHelpAfterError("Run 'weft help' for the commands and their options.")

@@ -6,22 +6,30 @@ import { register } from "../commands/proxy.ts";
 import { CommandFailure, EXIT } from "../exit.ts";
 import { testEnvironment } from "../testing.ts";
 import { formatAccess } from "./access_log.ts";
+import { completeOptions, type GivenOptions, SIDECAR_OPTIONS, syntaxOf } from "./options.ts";
+import { parseQuickly } from "./quick_parse.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
-import { applyVariables } from "./variables.ts";
 
-/** What the grammar makes of a command line and variables. */
+/** What a command line and variables come to, read both ways, which must agree. */
 function optionsOf(argv: string[], variables: Record<string, string> = {}): SidecarOptions {
   const environment = testEnvironment({ variables });
-  const program = new Command("weft");
-  register(program, { environment, exitCode: EXIT.ok });
-  const command = program.commands[0];
-  let options: unknown;
+  const quick = parseQuickly(argv);
+  assert.ok(quick !== null, "an ordinary command line is read without commander");
+  assert.deepEqual(quick, { ...parseByCommander(argv) });
+  return completeOptions(quick, environment);
+}
+
+/** What the grammar of the command gives, without running it. */
+function parseByCommander(argv: string[]): GivenOptions {
+  const program = new Command("weft").exitOverride();
+  register(program, { environment: testEnvironment(), exitCode: EXIT.ok });
+  const [command] = program.commands;
+  let given: GivenOptions = {};
   command.action(() => {
-    applyVariables(command, environment);
-    options = command.opts();
+    given = command.opts();
   });
   program.parse(["proxy", ...argv], { from: "user" });
-  return options as SidecarOptions;
+  return given;
 }
 
 function isUsageFailure(error: unknown): boolean {
@@ -112,6 +120,40 @@ Deno.test("sidecar: a variable that is none of the choices is a usage failure th
     );
   refuses("WEFT_PROXY_DRIVER", "kernel");
   refuses("WEFT_PROXY_RECURSIVE", "perhaps");
+});
+
+Deno.test("sidecar: every option is read alike with and without commander", () => {
+  for (const option of SIDECAR_OPTIONS) {
+    const { short, long, kind } = syntaxOf(option);
+    const value = option.choices?.[1] ?? "value";
+    const values = kind === "switch" ? [] : kind === "value" ? [value] : [value, "second"];
+    optionsOf([long, ...values]);
+    if (short !== undefined) optionsOf([short, ...values]);
+    if (kind !== "switch") optionsOf([`${long}=${value}`]);
+  }
+  assert.deepEqual(
+    optionsOf(["-f", "a", "-R", "-f", "b", "c", "--filename=d", "--driver", "native"]).filename,
+    ["a", "b", "c", "d"],
+  );
+});
+
+Deno.test("sidecar: what is not plainly right is left to commander to explain", () => {
+  for (
+    const argv of [
+      ["--help"],
+      ["file.yaml"],
+      ["--outbuond", ":1"],
+      ["--outbound"],
+      ["--outbound", "--admin"],
+      ["--driver", "kernel"],
+      ["--recursive=yes"],
+      ["-fa.yaml"],
+      ["--plan="],
+      ["--", "-f"],
+    ]
+  ) {
+    assert.equal(parseQuickly(argv), null, argv.join(" "));
+  }
 });
 
 const RECORD: RequestRecord = {
