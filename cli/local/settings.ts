@@ -249,7 +249,8 @@ class SettingsReader {
       offset: node.range?.[0] ?? 0,
       path,
       message: `${subject} ${problem}`,
-      hint: `The format of ${SETTINGS_FILE} is in docs/local-mesh.md`,
+      hint:
+        'For example run: { web: "node web.js {port}" } or endpoints: { web: "127.0.0.1:9000" }',
     });
   }
 

@@ -18,6 +18,9 @@ import {
 } from "./settings.ts";
 import { resolveEndpoints } from "./workloads.ts";
 
+/** What a shell says of a process that SIGHUP ended. */
+const HANG_UP_EXIT_CODE = 129;
+
 /** As written on the command line. */
 export interface UpOptions {
   readonly filename: readonly string[];
@@ -57,9 +60,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     reportRequests: !options.quiet,
     onEvent: (event) => report.onEvent(event),
   });
-  // Whatever ends the process, no child is left behind.
-  const kill = () => mesh.kill();
-  globalThis.addEventListener("unload", kill);
+  const stopGuarding = killChildrenAtTheEnd(mesh, environment);
   const stopped = Promise.withResolvers<void>();
   const stopListening = environment.onStopSignal(() => {
     stopped.resolve();
@@ -84,8 +85,28 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     stopListening();
     report.stop();
     await mesh.stop();
-    globalThis.removeEventListener("unload", kill);
+    stopGuarding();
   }
+}
+
+/**
+ * Whatever ends the process, no child is left behind: children have process groups of their own, which a terminal
+ * that is closed does not reach. Without a terminal a hang-up is for nobody here (nohup).
+ */
+function killChildrenAtTheEnd(mesh: LocalMesh, { stdout }: Environment): () => void {
+  const kill = () => mesh.kill();
+  const hangUp = () => {
+    kill();
+    // Nothing can be printed any more, so there is no orderly end.
+    Deno.exit(HANG_UP_EXIT_CODE);
+  };
+  const hasHangUp = stdout.isTerminal && Deno.build.os !== "windows";
+  globalThis.addEventListener("unload", kill);
+  if (hasHangUp) Deno.addSignalListener("SIGHUP", hangUp);
+  return () => {
+    globalThis.removeEventListener("unload", kill);
+    if (hasHangUp) Deno.removeSignalListener("SIGHUP", hangUp);
+  };
 }
 
 function noteUnusedNames(mesh: LocalMesh, report: Report, settings: LocalSettings): void {
