@@ -52,7 +52,8 @@ function traitsOf(stream: { isTerminal(): boolean }): OutputTraits {
   const locale = variable("LC_ALL") || variable("LC_CTYPE") || variable("LANG") || "";
   return {
     isTerminal,
-    hasColour: !variable("NO_COLOR") && variable("TERM") !== "dumb",
+    // Deno has read NO_COLOR already, and tells without a permission.
+    hasColour: !Deno.noColor && variable("TERM") !== "dumb",
     hasUnicode: /utf-?8/i.test(locale) || variable("WT_SESSION") !== undefined,
     columns: columnsOfTerminal(),
   };
