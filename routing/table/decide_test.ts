@@ -1,67 +1,293 @@
-import { strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert/strict";
 import type { Plan } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
-import { decide, Decision } from "./decide.ts";
+import type { RequestHead } from "../request.ts";
+import { decide, decideConnection, Decision } from "./decide.ts";
+import {
+  backendForTest,
+  endpointForTest,
+  matchForTest,
+  planForTest,
+  portForTest,
+  routeForTest,
+  ruleForTest,
+  serviceForTest,
+  targetForTest,
+} from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
 import { buildTable } from "./table.ts";
 
-/** The guide's own plan: httpbin 75/25 on port 8080. */
-function seedPlan(): Plan {
-  const backend = (service: string, weight: number) => ({
-    namespace: "httpbin",
-    service,
-    weight,
-    state: "ready" as const,
-    group: `httpbin/${service}:8080`,
-  });
-  const endpoint = (address: string) => ({
-    address,
-    port: 8080,
-    pod: "",
-    workload: "",
-    hostname: "",
-    identity: "",
-  });
+const CLIENT = { namespace: "client", identity: "app/client", seed: null };
+
+function get(url: string, method = "GET"): RequestHead {
+  return requestHeadOf({ method, url });
+}
+
+/** Decides requests one after the other with one state. */
+function decider(plan: Plan, client = CLIENT) {
+  const table = buildTable(plan, client);
+  const state = new SplitState(table);
+  const decision = new Decision();
   return {
-    version: 1,
-    hash: "0".repeat(64),
-    clusterDomain: "cluster.local",
-    permissive: true,
-    services: [{
-      namespace: "httpbin",
-      name: "httpbin",
-      clusterIps: ["10.0.0.1", "fd00::1"],
-      podHosts: [],
-      position: null,
-      ports: [{
-        port: 8080,
-        name: "pipy",
-        protocol: "http",
-        rules: [],
-        fallback: {
-          id: "httpbin/httpbin:8080",
-          split: { kind: "TrafficSplit", namespace: "httpbin", name: "httpbin-split" },
-          position: null,
-          backends: [backend("httpbin-v1", 75), backend("httpbin-v2", 25)],
-        },
-      }],
-    }],
-    groups: {
-      "httpbin/httpbin-v1:8080": [endpoint("10.1.0.1")],
-      "httpbin/httpbin-v2:8080": [endpoint("10.1.0.2")],
+    table,
+    decide(head: RequestHead): Decision {
+      decide(table, head, 80, state, decision);
+      return decision;
     },
-    targets: [],
+    connect(service: number): Decision {
+      decideConnection(table.services[service].ports[0], state, decision);
+      return decision;
+    },
   };
 }
 
+/** What a decision comes to: the backend's Service, or the reason and status of a refusal. */
+function outcomeOf(decision: Decision): string {
+  return decision.outcome === "forward"
+    ? decision.backend?.plan.service ?? "no backend"
+    : `${decision.reason} ${decision.status}`;
+}
+
 Deno.test("decide gives the guide's order for 75/25", () => {
-  const table = buildTable(seedPlan(), { namespace: "curl", identity: "", seed: null });
-  const state = new SplitState(table);
-  const decision = new Decision();
-  const head = requestHeadOf({ method: "GET", url: "http://httpbin.httpbin:8080/" });
-  const names = Array.from({ length: 8 }, () => {
-    decide(table, head, 80, state, decision);
-    return decision.backend?.key.slice(-2);
+  const { decide } = decider(planForTest([serviceForTest({
+    fallback: routeForTest("split", { v1: 75, v2: 25 }),
+  })]));
+  const order = Array.from({ length: 8 }, () => {
+    const decision = decide(get("http://web.app/"));
+    return `${outcomeOf(decision)}@${decision.position}`;
   });
-  equal(names.join(" "), "v1 v2 v1 v1 v1 v2 v1 v1");
+  equal(order.join(" "), "v1@0 v2@1 v1@2 v1@3 v1@0 v2@1 v1@2 v1@3");
+});
+
+Deno.test("the first rule that a request satisfies decides, else the fallback", () => {
+  const { decide } = decider(planForTest([serviceForTest({
+    rules: [
+      ruleForTest({ path: "/test", methods: ["GET"] }, "b"),
+      ruleForTest({ path: "/t" }, "c"),
+    ],
+  })]));
+  equal(outcomeOf(decide(get("http://web.app/test?x=/no"))), "b");
+  equal(outcomeOf(decide(get("http://web.app/test", "HEAD"))), "c");
+  equal(outcomeOf(decide(get("http://web.app/demo?next=/test"))), "a");
+});
+
+Deno.test("every spelling of the root's name shares one split (case B26)", () => {
+  const { decide } = decider(planForTest([serviceForTest({
+    fallback: routeForTest("split", { a: 10, b: 90 }),
+  })]));
+  const hosts = ["web.app", "web.app.svc", "web.app.svc.cluster", "web.app.svc.cluster.local"];
+  for (const host of hosts.flatMap((host) => [host, `${host}:80`])) {
+    const outcomes = Array.from({ length: 10 }, () => outcomeOf(decide(get(`http://${host}/`))));
+    equal(outcomes.filter((it) => it === "a").length, 1, host);
+    equal(outcomes.filter((it) => it === "b").length, 9, host);
+  }
+  equal(outcomeOf(decide(get("http://web/"))), "host-unknown 404");
+});
+
+Deno.test("requests are refused with a reason and a status", () => {
+  const { decide } = decider(planForTest([
+    serviceForTest({
+      fallback: {
+        ...routeForTest("none", {}),
+        backends: [
+          backendForTest("a", 1, "missing"),
+          backendForTest("b", 0),
+          backendForTest("c", 1),
+        ],
+      },
+    }),
+    serviceForTest({ protocol: "tcp", fallback: routeForTest("tcp", { a: 1 }) }, { name: "db" }),
+  ], { groups: { "app/c:80": [endpointForTest(1, { port: 0 })] } }));
+  equal(outcomeOf(decide(get("http://web.app:x/"))), "host-invalid 400");
+  equal(outcomeOf(decide(get("http://other.app/"))), "host-unknown 404");
+  equal(outcomeOf(decide(get("http://web.app:81/"))), "port-unknown 404");
+  equal(outcomeOf(decide(get("http://db.app/"))), "not-http 502");
+  const decision = decide(get("http://web.app/"));
+  equal(outcomeOf(decision), "no-endpoints 503");
+  equal(decision.endpointSet, null);
+  same(decision.route?.skipped.map(({ reason }) => reason), [
+    "missing",
+    "weight-zero",
+    "no-endpoints",
+  ]);
+});
+
+Deno.test("a request without a port means the default one, or the only one", () => {
+  const ports = [portForTest({ port: 8080 }), portForTest({ port: 9090 })];
+  const { decide } = decider(planForTest([
+    serviceForTest({ port: 8080 }),
+    serviceForTest({}, { name: "two", ports }),
+  ]));
+  equal(decide(get("http://web.app/")).port?.port, 8080);
+  equal(outcomeOf(decide(get("http://web.app:80/"))), "port-unknown 404");
+  equal(outcomeOf(decide(get("http://two.app/"))), "port-unknown 404");
+  equal(decide(get("http://two.app:9090/")).port?.port, 9090);
+});
+
+Deno.test("backends that can take nothing are left out and their share goes to the others", () => {
+  const { decide, table } = decider(planForTest([serviceForTest({
+    fallback: {
+      ...routeForTest("split", {}),
+      backends: [
+        backendForTest("a", 50),
+        backendForTest("b", 50, "no-endpoints"),
+        backendForTest("c", 100),
+      ],
+    },
+  })], { groups: { "app/b:80": [] } }));
+  same(table.routes[0].backends.map(({ plan, weight }) => [plan.service, weight]), [["a", 1], [
+    "c",
+    2,
+  ]]);
+  const outcomes = Array.from({ length: 6 }, () => outcomeOf(decide(get("http://web.app/"))));
+  equal(outcomes.toSorted().join(""), "aacccc");
+});
+
+Deno.test("a pod of a headless Service is reached past rules and splits", () => {
+  const groups = { "app/a:80": [1, 2].map((n) => endpointForTest(n, { hostname: `web-${n}` })) };
+  const { decide } = decider(planForTest([serviceForTest(
+    { rules: [ruleForTest({}, "b")] },
+    { podHosts: ["web-1", "web-2", "web-3"] },
+  )], { groups }));
+  for (let i = 0; i < 3; i++) {
+    const decision = decide(get("http://web-2.web.app/"));
+    same(decision.endpointSet?.endpoints.map(({ key }) => key), ["10.0.0.2:8080"]);
+  }
+  equal(outcomeOf(decide(get("http://web-3.web.app/"))), "no-endpoints 503");
+  equal(outcomeOf(decide(get("http://web.app/"))), "b");
+});
+
+Deno.test("connections go by the fallback, past every rule (case G21)", () => {
+  const { connect } = decider(planForTest([serviceForTest({
+    protocol: "tcp",
+    rules: [ruleForTest({ path: "/x" }, "c")],
+    fallback: routeForTest("split", { a: 50, b: 50 }),
+  })]));
+  const outcomes = Array.from({ length: 20 }, () => outcomeOf(connect(0)));
+  equal(outcomes.filter((it) => it === "a").length, 10);
+  equal(outcomes.filter((it) => it === "b").length, 10);
+});
+
+Deno.test("endpoints are numbered once, whatever the number of backends that share them", () => {
+  const shared = [endpointForTest(1), endpointForTest(2)];
+  const groups = { "app/a:80": shared, "app/b:80": shared.slice(1) };
+  const { table } = decider(planForTest([serviceForTest({
+    fallback: routeForTest("split", { a: 1, b: 1 }),
+  })], { groups }));
+  same(table.endpoints.map(({ key, index }) => `${index} ${key}`), [
+    "0 10.0.0.1:8080",
+    "1 10.0.0.2:8080",
+  ]);
+  equal(table.backends[1].endpointSet.endpoints[0], table.endpoints[1]);
+});
+
+Deno.test("endpoints without an address are told apart by their pods", () => {
+  const nowhere = [1, 2].map((n) => endpointForTest(n, { address: "" }));
+  const { table } = decider(planForTest([serviceForTest()], { groups: { "app/a:80": nowhere } }));
+  same(table.endpoints.map(({ key }) => key), ["pod-1:8080", "pod-2:8080"]);
+});
+
+// Access (smi-facts 3.11).
+
+const server = { identity: "app/server" };
+
+function guardedPlan(more: Partial<Plan>): Plan {
+  return planForTest([serviceForTest({ fallback: routeForTest("split", { a: 1, b: 1 }) })], {
+    permissive: false,
+    groups: {
+      "app/a:80": [endpointForTest(1, server)],
+      "app/b:80": [endpointForTest(2, { identity: "app/other" })],
+    },
+    ...more,
+  });
+}
+
+Deno.test("without a target nothing is reachable; in permissive mode everything is", () => {
+  equal(outcomeOf(decider(guardedPlan({})).decide(get("http://web.app/"))), "access-denied 403");
+  equal(outcomeOf(decider(guardedPlan({ permissive: true })).decide(get("http://web.app/"))), "b");
+});
+
+Deno.test("a client gets only the backends whose identity it may reach (case F17)", () => {
+  const { decide } = decider(guardedPlan({
+    targets: [targetForTest({ destination: "app/other", http: [matchForTest()] })],
+  }));
+  for (let i = 0; i < 5; i++) equal(outcomeOf(decide(get("http://web.app/"))), "b");
+});
+
+Deno.test("clients of another or of no identity are refused", () => {
+  const plan = guardedPlan({ targets: [targetForTest({ http: [matchForTest()] })] });
+  for (const identity of ["app/stranger", ""]) {
+    const { decide } = decider(plan, { ...CLIENT, identity });
+    equal(outcomeOf(decide(get("http://web.app/"))), "access-denied 403");
+  }
+});
+
+Deno.test("the HTTP rules of the destination's targets must allow the request (cases F3, F7 to F9)", () => {
+  const { decide } = decider(guardedPlan({
+    targets: [
+      targetForTest({ http: [matchForTest({ path: "/api", methods: ["GET"] })] }),
+      targetForTest({
+        http: [matchForTest({ headers: [{ name: "authorized", pattern: "t|True" }] })],
+      }),
+    ],
+  }));
+  equal(outcomeOf(decide(get("http://web.app/api"))), "a");
+  equal(outcomeOf(decide(get("http://web.app/api", "POST"))), "access-denied 403");
+  equal(outcomeOf(decide(get("http://web.app/"))), "access-denied 403");
+  const allowed = {
+    method: "POST",
+    url: "http://web.app/",
+    headers: [["Authorized", "true"]] as const,
+  };
+  equal(outcomeOf(decide(requestHeadOf(allowed))), "a");
+});
+
+Deno.test("a target without rules makes a backend known and allows nothing", () => {
+  const { decide, table } = decider(guardedPlan({ targets: [targetForTest()] }));
+  equal(table.routes[0].backends.length, 1);
+  equal(outcomeOf(decide(get("http://web.app/"))), "access-denied 403");
+});
+
+Deno.test("TCP rules allow any request and any connection, on their ports (case F11)", () => {
+  for (const [tcpPorts, isAllowed] of [[[], true], [[8080], true], [[80], false]] as const) {
+    const { decide, connect } = decider(guardedPlan({ targets: [targetForTest({ tcpPorts })] }));
+    equal(decide(get("http://web.app/")).outcome, isAllowed ? "forward" : "refuse");
+    equal(connect(0).outcome, isAllowed ? "forward" : "refuse");
+  }
+  const http = decider(guardedPlan({ targets: [targetForTest({ http: [matchForTest()] })] }));
+  equal(outcomeOf(http.connect(0)), "access-denied 403", "HTTP rules allow no plain connection");
+});
+
+Deno.test("a target for one port does not count for others", () => {
+  for (const [port, isAllowed] of [[8080, true], [80, false]] as const) {
+    const { decide } = decider(guardedPlan({
+      targets: [targetForTest({ port, http: [matchForTest()] })],
+    }));
+    equal(decide(get("http://web.app/")).outcome, isAllowed ? "forward" : "refuse");
+  }
+});
+
+Deno.test("of a backend with several identities only the endpoints that allow the request are left", () => {
+  const { decide, table } = decider(planForTest([serviceForTest()], {
+    permissive: false,
+    groups: {
+      "app/a:80": [1, 2, 3, 4].map((n) =>
+        endpointForTest(n, { identity: ["app/x", "app/y", "app/x", "app/z"][n - 1] })
+      ),
+    },
+    targets: [
+      targetForTest({ destination: "app/x", http: [matchForTest({ methods: ["GET"] })] }),
+      targetForTest({ destination: "app/y", http: [matchForTest({ path: "/y" })] }),
+    ],
+  }));
+  const lasts = (head: RequestHead) =>
+    decide(head).endpointSet?.endpoints.map(({ plan }) => plan.address.slice(-1)).toSorted().join(
+      "",
+    );
+  equal(table.endpoints.length, 3, "app/z is not reachable at all");
+  equal(lasts(get("http://web.app/y")), "123");
+  equal(lasts(get("http://web.app/")), "13");
+  equal(lasts(get("http://web.app/y", "POST")), "2");
+  equal(outcomeOf(decide(get("http://web.app/", "POST"))), "access-denied 403");
+  ok(decide(get("http://web.app/")).endpointSet === decide(get("http://web.app/")).endpointSet);
 });

@@ -1,0 +1,48 @@
+import { throws } from "node:assert/strict";
+import type { Plan } from "../plan.ts";
+import {
+  backendForTest,
+  planForTest,
+  routeForTest,
+  ruleForTest,
+  serviceForTest,
+} from "./plan_for_test.ts";
+import { buildTable, PlanError } from "./table.ts";
+
+const CLIENT = { namespace: "client", identity: "", seed: null };
+
+function assertRefused(plan: Plan, message: RegExp): void {
+  throws(() => buildTable(plan, CLIENT), (error) => {
+    return error instanceof PlanError && message.test(error.message);
+  });
+}
+
+Deno.test("buildTable refuses plans that cannot be executed, and says why", () => {
+  const weighted = (weight: number) =>
+    planForTest([serviceForTest({
+      fallback: { ...routeForTest("split", {}), backends: [backendForTest("a", weight)] },
+    })]);
+  for (const weight of [-1, 1.5, NaN, Infinity]) {
+    assertRefused(weighted(weight), /weight is/);
+  }
+  const large = { a: Number.MAX_SAFE_INTEGER, b: Number.MAX_SAFE_INTEGER - 1 };
+  assertRefused(
+    planForTest([serviceForTest({ fallback: routeForTest("split", large) })]),
+    /too large/,
+  );
+  assertRefused({ ...planForTest([serviceForTest()]), groups: {} }, /no group "app\/a:80"/);
+  assertRefused(
+    planForTest([serviceForTest({ rules: [ruleForTest({ path: "(" }, "b")] })]),
+    /rules of "app\/web:80".*Missing/,
+  );
+  assertRefused(
+    planForTest([
+      serviceForTest({ rules: [ruleForTest({ headers: [{ name: "x", pattern: "\\1" }] }, "b")] }),
+    ]),
+    /back-reference/,
+  );
+  const twice = [ruleForTest({}, "b", "same"), ruleForTest({ path: "/c" }, "c", "same")];
+  assertRefused(planForTest([serviceForTest({ rules: twice })]), /"rule same" differ/);
+  const future = { ...planForTest([serviceForTest()]), version: 2 } as unknown as Plan;
+  assertRefused(future, /version is "2"/);
+});
