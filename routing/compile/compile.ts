@@ -4,7 +4,7 @@
  */
 import type { Finding } from "../../base/finding.ts";
 import { parseIp } from "../../base/ip.ts";
-import type { Snapshot } from "../../schemas/resources.ts";
+import type { Snapshot, TrafficSplit } from "../../schemas/resources.ts";
 import { type Plan, PLAN_VERSION, type PlanEndpoint, type PlanService } from "../plan.ts";
 import { hashPlan } from "../plan_codec.ts";
 import type { ServiceLookup } from "./backends.ts";
@@ -88,7 +88,7 @@ function routeRoots(
 }
 
 /** A plain split that lost has no effect, so what is wrong with its backends has none either. */
-function splitsThatCount({ matching, plain }: RootSplits) {
+function splitsThatCount({ matching, plain }: RootSplits): TrafficSplit[] {
   return [...matching, ...plain.slice(0, 1)];
 }
 
