@@ -77,7 +77,7 @@ Deno.test({
   ignore: isBundlerMissing,
   fn() {
     assert.ok(bundle.success, bundle.stderr);
-    const found = bundle.stdout.match(/\bDeno\.|\brequire\(|^\s*import\b|\bnode:|\bnpm:/gm) ?? [];
+    const found = bundle.stdout.match(/\bDeno\.|\brequire\(|^\s*import\b|["'`](node|npm):/gm) ?? [];
     assert.deepEqual(found, []);
   },
 });
