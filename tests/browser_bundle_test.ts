@@ -58,19 +58,21 @@ const isBundlerMissing = !bundle.success && /download esbuild|esbuild package/.t
 if (isBundlerMissing) console.log("skipped the bundle tests: npm did not give the bundler");
 if (!hasNode()) console.log("skipped running the bundle: there is no Node");
 
-Deno.test("routing/mod.ts reaches nothing but routing/ and base/ at run time", async () => {
-  const { stdout } = await run(Deno.execPath(), ["info", "--json", "routing/mod.ts"]);
-  const { modules } = JSON.parse(stdout) as Graph;
-  const outside = modules.flatMap(({ specifier, dependencies }) =>
-    (dependencies ?? [])
-      // Types vanish; everything else is there when it runs.
-      .filter((dependency) => dependency.code !== undefined)
-      .map((dependency) => new URL(dependency.specifier, specifier).href)
-      .filter((target) => !/^(routing|base)\//.test(target.slice(ROOT.href.length)))
-  );
-  assert.ok(modules.length > 10, "The graph is empty");
-  assert.deepEqual(outside, []);
-});
+for (const entry of ["routing/mod.ts", "routing/compile/compile.ts"]) {
+  Deno.test(`${entry} reaches nothing but routing/ and base/ at run time`, async () => {
+    const { stdout } = await run(Deno.execPath(), ["info", "--json", entry]);
+    const { modules } = JSON.parse(stdout) as Graph;
+    const outside = modules.flatMap(({ specifier, dependencies }) =>
+      (dependencies ?? [])
+        // Types vanish; everything else is there when it runs.
+        .filter((dependency) => dependency.code !== undefined)
+        .map((dependency) => new URL(dependency.specifier, specifier).href)
+        .filter((target) => !/^(routing|base)\//.test(target.slice(ROOT.href.length)))
+    );
+    assert.ok(modules.length > 10, "The graph is empty");
+    assert.deepEqual(outside, []);
+  });
+}
 
 Deno.test({
   name: "the routing bundle holds everything it needs",

@@ -22,15 +22,11 @@ export interface Layer {
 export const TEST_PACKAGES: readonly string[] = ["fast-check", "re2js", "prom-client", "ws"];
 
 /** What pulls the compiler in; a proxy is handed plans and must not carry it. */
-const COMPILER = ["routing/compile/", "routing/compile.ts", "routing/mod.ts"];
+const COMPILER = "routing/compile/";
 const PRODUCT = ["main.ts", "base/", "schemas/", "routing/", "proxy/", "controller/", "cli/"];
 
 function layer(prefix: string, imports: string[], options: Partial<Layer> = {}): Layer {
   return { prefix, imports, types: [], except: [], packages: [], nodeBuiltins: false, ...options };
-}
-
-function compiler(prefix: string): Layer {
-  return layer(prefix, ["base/", "routing/"], { types: ["schemas/"] });
 }
 
 /** May import whatever deno.json names. */
@@ -39,11 +35,11 @@ const ANYTHING: Partial<Layer> = { packages: ["*", ...TEST_PACKAGES], nodeBuilti
 export const LAYERS: readonly Layer[] = [
   layer("base/", ["base/"]),
   layer("schemas/", ["base/", "schemas/"], { packages: ["yaml", "ajv"], nodeBuiltins: true }),
-  ...COMPILER.map(compiler),
-  layer("routing/", ["base/", "routing/"], { except: COMPILER }),
+  layer(COMPILER, ["base/", "routing/"], { types: ["schemas/"] }),
+  layer("routing/", ["base/", "routing/"], { except: [COMPILER] }),
   layer("proxy/limits.ts", []),
   layer("proxy/io/", ["base/", "proxy/io/", "proxy/limits.ts"]),
-  layer("proxy/", ["base/", "routing/", "proxy/"], { except: COMPILER }),
+  layer("proxy/", ["base/", "routing/", "proxy/"], { except: [COMPILER] }),
   layer("controller/", ["base/", "schemas/", "routing/", "controller/"], {
     packages: ["*"],
     nodeBuiltins: true,

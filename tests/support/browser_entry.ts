@@ -2,14 +2,8 @@
  * What tests/browser_bundle_test.ts bundles and runs without a runtime: the guide's split compiled, and four requests
  * decided. It leaves its answer in the global variable `answer`.
  */
-import {
-  buildTable,
-  compile,
-  decide,
-  Decision,
-  requestHeadOf,
-  SplitState,
-} from "../../routing/mod.ts";
+import { compile } from "../../routing/compile/compile.ts";
+import { buildTable, decide, Decision, requestHeadOf, SplitState } from "../../routing/mod.ts";
 import type { Meta, Service, Snapshot } from "../../schemas/resources.ts";
 
 function meta(kind: string, apiVersion: string, name: string): Meta {

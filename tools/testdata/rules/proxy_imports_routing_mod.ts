@@ -1,3 +1,0 @@
-// path: proxy/proxy.ts
-// expect: weft/imports
-export * from "../routing/mod.ts";

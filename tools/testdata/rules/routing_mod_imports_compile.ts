@@ -1,0 +1,3 @@
+// path: routing/mod.ts
+// expect: weft/imports
+export { compile } from "./compile/compile.ts";
