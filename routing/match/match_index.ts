@@ -86,6 +86,11 @@ export class MatchIndex {
     this.#answers = new Int32Array(this.#headers.slotCount);
   }
 
+  /** How many combinations of header answers are remembered; bounded, whatever is sent. */
+  get remembered(): number {
+    return this.#combinations.size;
+  }
+
   /** Index of the first match that the request satisfies; -1 for none. */
   find(head: RequestHead): number {
     if (this.#matches.length === 0) return -1;
