@@ -39,6 +39,13 @@ export function foldCase(set: ByteSet): void {
   }
 }
 
+const SINGLES: (ByteSet | undefined)[] = [];
+
+/** The set of one byte; always the same object, so that literals of a large rule set share theirs. */
+export function singleByte(byte: number): ByteSet {
+  return SINGLES[byte] ??= setOfRanges(byte, byte);
+}
+
 /** Each pair of numbers is a first and a last byte, both included. */
 export function setOfRanges(...bounds: readonly number[]): ByteSet {
   const set = emptySet();

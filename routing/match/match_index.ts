@@ -44,6 +44,8 @@ interface Candidates {
 }
 
 export class MatchIndex {
+  /** The list as given. */
+  readonly matches: readonly PlanMatch[];
   readonly #matches: readonly IndexedMatch[];
   readonly #matchesByPath: readonly (readonly number[])[];
   readonly #paths: Automaton;
@@ -62,6 +64,7 @@ export class MatchIndex {
 
   /** @throws {PatternError} where a pattern is not accepted, or all of them together are too large */
   constructor(matches: readonly PlanMatch[]) {
+    this.matches = matches;
     // No path and the empty pattern mean the same: every path.
     const paths = [...new Set(matches.map((match) => match.path ?? ""))];
     const pathPatterns = new Map(paths.map((path, index) => [path, index]));

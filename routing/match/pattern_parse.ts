@@ -2,8 +2,8 @@
  * Parses the RE2-like subset that Weft accepts (see README.md) and refuses everything else with a code, an
  * offset and a reason. Knows nothing of matching.
  */
-import { addByte, addRange, addSet, ANY, ANY_BUT_NEWLINE, complement } from "./byte_set.ts";
-import { emptySet, foldCase, POSIX_CLASSES } from "./byte_set.ts";
+import { addRange, addSet, ANY, ANY_BUT_NEWLINE, complement, emptySet } from "./byte_set.ts";
+import { foldCase, POSIX_CLASSES, singleByte } from "./byte_set.ts";
 import type { ByteSet } from "./byte_set.ts";
 import { characterEscape, classEscape, unsupportedEscape } from "./pattern_escape.ts";
 import { PatternError, programSize } from "./pattern_syntax.ts";
@@ -169,13 +169,14 @@ class Parser {
       const message = `"${character}" cannot be matched in either case: only ASCII can`;
       this.#fail("pattern-unsupported", message, offset);
     }
-    const bytes = [...encoder.encode(character)].map((byte) => {
-      const set = emptySet();
-      addByte(set, byte);
-      if (this.#flags.foldCase && code <= 0x7f) foldCase(set);
-      return set;
-    });
-    return { kind: "character", bytes };
+    if (code > 0x7f) {
+      return { kind: "character", bytes: Array.from(encoder.encode(character), singleByte) };
+    }
+    if (!this.#flags.foldCase || !isCased) return { kind: "character", bytes: [singleByte(code)] };
+    const eitherCase = emptySet();
+    addRange(eitherCase, code, code);
+    foldCase(eitherCase);
+    return { kind: "character", bytes: [eitherCase] };
   }
 
   #repetition(atom: PatternNode): PatternNode {

@@ -58,6 +58,8 @@ class ProgramBuilder {
   readonly #patternOf: number[] = [];
   readonly #sets: ByteSet[] = [];
   readonly #setIndex = new Map<string, number>();
+  /** Saves spelling out sets that are shared objects, as most are. */
+  readonly #knownSets = new Map<ByteSet, number>();
   #pattern = 0;
   #hasLineAssertion = false;
   #hasWordAssertion = false;
@@ -80,12 +82,12 @@ class ProgramBuilder {
   }
 
   #set(set: ByteSet): number {
+    const known = this.#knownSets.get(set);
+    if (known !== undefined) return known;
     const key = set.join();
-    let index = this.#setIndex.get(key);
-    if (index === undefined) {
-      index = this.#sets.push(set) - 1;
-      this.#setIndex.set(key, index);
-    }
+    const index = this.#setIndex.get(key) ?? this.#sets.push(set) - 1;
+    this.#setIndex.set(key, index);
+    this.#knownSets.set(set, index);
     return index;
   }
 

@@ -5,7 +5,7 @@
 import { MatchIndex } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
 import { PLAN_VERSION } from "../plan.ts";
-import type { Plan, PlanBackend, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
+import type { Plan, PlanBackend, PlanMatch, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { ReachableEndpoints } from "./endpoint_groups.ts";
 import { HostIndex } from "./host_index.ts";
@@ -27,14 +27,16 @@ export class PlanError extends Error {
 /**
  * Makes a plan executable for one client.
  *
+ * @param before an earlier table, of any client: where a port's rules match the same requests as there, what was
+ * compiled and learnt for them is shared, so that a change of weights or endpoints costs a large plan little
  * @throws {PlanError} where a pattern does not compile, a backend's group is missing, a weight is not a whole
  * number of 0 or more, or two routes with one id differ
  */
-export function buildTable(plan: Plan, client: Client): Table {
+export function buildTable(plan: Plan, client: Client, before: Table | null = null): Table {
   if (plan.version !== PLAN_VERSION) {
     throw new PlanError(`Cannot execute plan: its version is "${plan.version}"`);
   }
-  return new TableBuilder(plan, client).build();
+  return new TableBuilder(plan, client, before).build();
 }
 
 /** Ports and routes refer to each other, so a port is made first and gets its fallback last. */
@@ -65,15 +67,20 @@ class TableBuilder {
   readonly #plan: Plan;
   readonly #client: Client;
   readonly #groups: EndpointGroups;
+  /** Ports of the table before, by `namespace/service:port`. */
+  readonly #before = new Map<string, TablePort>();
   readonly #routes: TableRoute[] = [];
   readonly #backends: TableBackend[] = [];
   /** By route id. */
   readonly #sequences = new Map<string, { readonly index: number; readonly backends: string }>();
 
-  constructor(plan: Plan, client: Client) {
+  constructor(plan: Plan, client: Client, before: Table | null) {
     this.#plan = plan;
     this.#client = client;
     this.#groups = new EndpointGroups(plan, client);
+    for (const service of before?.services ?? []) {
+      for (const port of service.ports) this.#before.set(`${service.key}:${port.port}`, port);
+    }
   }
 
   build(): Table {
@@ -102,7 +109,7 @@ class TableBuilder {
   #port(service: TableService, plan: PlanPort): TablePort {
     const name = `${service.key}:${plan.port}`;
     const isHttp = ["http", "http2", "grpc"].includes(plan.protocol);
-    const matches = matchIndexOf(name, plan.rules);
+    const matches = this.#matchIndex(name, plan.rules);
     const rules: TableRoute[] = [];
     const pods: TableRoute[] = [];
     const port = new BuiltPort({ service, plan, port: plan.port, isHttp, rules, pods, matches });
@@ -112,6 +119,18 @@ class TableBuilder {
       pods.push(this.#route(port, this.#podRoute(name, plan, pod), null, pod));
     }
     return port;
+  }
+
+  #matchIndex(port: string, rules: readonly PlanRule[]): MatchIndex {
+    const matches = rules.map((rule) => rule.match);
+    const before = this.#before.get(port)?.matches;
+    if (before !== undefined && sameConditions(before.matches, matches)) return before;
+    try {
+      return new MatchIndex(matches);
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+      throw new PlanError(`Cannot compile the rules of "${port}": ${error.message}`);
+    }
   }
 
   /** A request for one pod of a headless Service goes to that pod, past every rule and split. */
@@ -195,13 +214,16 @@ class TableBuilder {
   }
 }
 
-function matchIndexOf(port: string, rules: readonly PlanRule[]): MatchIndex {
-  try {
-    return new MatchIndex(rules.map((rule) => rule.match));
-  } catch (error) {
-    if (!(error instanceof PatternError)) throw error;
-    throw new PlanError(`Cannot compile the rules of "${port}": ${error.message}`);
-  }
+/** True where both lists match the same requests in the same order, wherever they were written. */
+function sameConditions(some: readonly PlanMatch[], others: readonly PlanMatch[]): boolean {
+  return some.length === others.length && some.every((match, i) => {
+    const other = others[i];
+    return match.path === other.path && match.methods?.join() === other.methods?.join() &&
+      match.headers.length === other.headers.length &&
+      match.headers.every(({ name, pattern }, j) =>
+        name === other.headers[j].name && pattern === other.headers[j].pattern
+      );
+  });
 }
 
 function greatestCommonDivisor(some: number, other: number): number {

@@ -1,5 +1,5 @@
-import { throws } from "node:assert/strict";
-import type { Plan } from "../plan.ts";
+import { notStrictEqual as notEqual, strictEqual as equal, throws } from "node:assert/strict";
+import type { Plan, PlanMatch } from "../plan.ts";
 import {
   backendForTest,
   planForTest,
@@ -45,4 +45,26 @@ Deno.test("buildTable refuses plans that cannot be executed, and says why", () =
   assertRefused(planForTest([serviceForTest({ rules: twice })]), /"rule same" differ/);
   const future = { ...planForTest([serviceForTest()]), version: 2 } as unknown as Plan;
   assertRefused(future, /version is "2"/);
+});
+
+Deno.test("a table shares with the one before what was compiled for rules that did not change", () => {
+  const rules = [ruleForTest({ path: "/a", headers: [{ name: "x", pattern: "1" }] }, "b")];
+  const planOf = (change: Partial<PlanMatch>, weights: Record<string, number>) =>
+    planForTest([serviceForTest({
+      rules: rules.map(({ match, route }) => ({ match: { ...match, ...change }, route })),
+      fallback: routeForTest("split", weights),
+    })]);
+  const before = buildTable(planOf({}, { a: 1 }), CLIENT);
+  const matchesOf = (plan: Plan) => buildTable(plan, CLIENT, before).services[0].ports[0].matches;
+  const known = before.services[0].ports[0].matches;
+  equal(matchesOf(planOf({ position: null, name: "renamed" }, { a: 1, c: 9 })), known);
+  const changes: Partial<PlanMatch>[] = [
+    { path: "/b" },
+    { path: null },
+    { methods: ["GET"] },
+    { headers: [] },
+    { headers: [{ name: "y", pattern: "1" }] },
+    { headers: [{ name: "x", pattern: "2" }] },
+  ];
+  for (const change of changes) notEqual(matchesOf(planOf(change, { a: 1 })), known);
 });
