@@ -20,7 +20,8 @@ const EMBEDDED_FILES = ["examples/", STAMP];
 
 /**
  * One executable plays every role, so it has what its roles need together: `up` runs the user's commands and
- * `proxy` calls libc. Nothing may be asked for at run time, and no code may be loaded from elsewhere.
+ * `proxy` calls libc. Nothing may be asked for at run time, and no code may be loaded from elsewhere. FFI cannot be
+ * narrowed to libc: given names, Deno looks for them in the working directory instead of where libraries are.
  */
 const PERMISSIONS = [
   "--no-prompt",
