@@ -1,22 +1,17 @@
 /**
- * Connection: one socket with the bytes read from it that are not yet passed on, and the bytes owed to it.
- * It owns buffers and back-pressure, and knows nothing of HTTP. What is read from one connection of a pair is
+ * Connection: one socket, the bytes read from it that are not yet passed on, and the bytes owed to it. It owns
+ * back-pressure and knows nothing of HTTP. What is read from one connection of a pair is
  * written to the other; when that one takes no more, reading stops once the buffer is full.
  */
 import { BUFFER_BYTES } from "../limits.ts";
 import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
-import type { Context } from "./context.ts";
+import { Buffered } from "./buffered.ts";
 import { NO_BUFFER } from "./buffers.ts";
+import type { Context } from "./context.ts";
 import type { Pieces } from "./pieces.ts";
 
-/** Kept free at a buffer's end, so that a head still fits when forwarding headers are added to it. */
-const HEADROOM_BYTES = 512;
-/** The longest head that is read. */
-export const HEAD_BYTES_MAX = BUFFER_BYTES - HEADROOM_BYTES;
-
-export abstract class Connection implements Handler {
-  readonly context: Context;
+export abstract class Connection extends Buffered implements Handler {
   fd: Fd = -1;
   isOpen = true;
   /** The peer has sent everything it will send. */
@@ -26,24 +21,13 @@ export abstract class Connection implements Handler {
   /** When `onDeadline` is called, on the clock of `Io.nowMs`. */
   deadlineMs = Infinity;
 
-  /**
-   * The read buffer, `NO_BUFFER` while it would be empty. Offsets into the arena:
-   * `start` .. `sent` is kept though passed on (a request that may have to be sent again),
-   * `sent` .. `ready` is to be passed on, `ready` .. `end` is not yet looked at.
-   */
-  buffer = NO_BUFFER;
-  start = 0;
-  sent = 0;
-  ready = 0;
-  end = 0;
-
   /** Bytes owed to this socket that are no longer, or never were, in the other's read buffer. */
   #owed = NO_BUFFER;
   #owedSent = 0;
   #owedEnd = 0;
 
   constructor(context: Context) {
-    this.context = context;
+    super(context);
     context.register(this);
   }
 
@@ -62,26 +46,8 @@ export abstract class Connection implements Handler {
     return this.#owed === NO_BUFFER;
   }
 
-  /** Room left to read into. */
-  get room(): number {
-    return this.buffer + HEAD_BYTES_MAX - this.end;
-  }
-
-  /** Makes sure there is a buffer. False: there is none to be had now, and reading is put off. */
-  haveBuffer(): boolean {
-    if (this.buffer !== NO_BUFFER) return true;
-    const offset = this.context.buffers.take();
-    if (offset === NO_BUFFER) {
-      this.context.starve(this);
-      return false;
-    }
-    this.buffer = offset;
-    this.start =
-      this.sent =
-      this.ready =
-      this.end =
-        offset;
-    return true;
+  protected override onStarved(): void {
+    this.context.starve(this);
   }
 
   /** Reads into the room that is left: a count, or `END`, `AGAIN`, `BROKEN`. */
@@ -91,43 +57,23 @@ export abstract class Connection implements Handler {
     return count;
   }
 
-  /** Gives the buffer back where it holds nothing any more. */
-  releaseIfEmpty(): void {
-    if (this.buffer !== NO_BUFFER && this.start === this.end) this.#release();
-  }
-
-  /** Moves what is held to the front of the buffer. */
-  compact(): void {
-    const shift = this.start - this.buffer;
-    if (shift === 0) return;
-    this.context.arena.copyWithin(this.buffer, this.start, this.end);
-    this.start -= shift;
-    this.sent -= shift;
-    this.ready -= shift;
-    this.end -= shift;
-  }
-
   /**
    * Writes the head in `pieces` and then what `source` has ready to this socket. What the socket does not
    * take of the head is kept as owed. False: the socket is broken.
    */
-  sendHead(pieces: Pieces, source: Connection): boolean {
+  sendHead(pieces: Pieces, source: Buffered | null): boolean {
     const { io } = this.context;
     if (!this.owesNothing) return this.#owe(pieces, 0);
     for (let i = 0; i < pieces.count; i++) io.gather(pieces.offsets[i], pieces.lengths[i]);
-    const body = source.ready - source.sent;
-    if (body > 0) io.gather(source.sent, body);
+    const body = source === null ? 0 : source.ready - source.sent;
+    if (source !== null && body > 0) io.gather(source.sent, body);
     const result = io.write(this.fd);
     if (result === BROKEN) return false;
     const count = result === AGAIN ? 0 : result;
-    if (count === pieces.bytes + body) {
-      source.sent = source.ready;
-      return true;
-    }
+    if (source !== null && count > pieces.bytes) source.sent += count - pieces.bytes;
+    if (count === pieces.bytes + body) return true;
     io.wantWrite(this.fd, true);
-    if (count < pieces.bytes) return this.#owe(pieces, count);
-    source.sent += count - pieces.bytes;
-    return true;
+    return count >= pieces.bytes || this.#owe(pieces, count);
   }
 
   /** Writes text that the proxy itself answers. False: the socket is broken or there is no buffer. */
@@ -144,7 +90,7 @@ export abstract class Connection implements Handler {
    * Writes what is owed and then what `source` has ready (nothing, where `source` is this connection itself):
    * 1 when all is written, 0 when the socket takes no more now, `BROKEN`.
    */
-  flush(source: Connection): number {
+  flush(source: Buffered): number {
     const { io } = this.context;
     const owed = this.#owedEnd - this.#owedSent;
     const body = source === this ? 0 : source.ready - source.sent;
@@ -168,20 +114,10 @@ export abstract class Connection implements Handler {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.deadlineMs = Infinity;
-    if (this.buffer !== NO_BUFFER) this.#release();
+    this.releaseBuffer();
     if (this.#owed !== NO_BUFFER) this.#releaseOwed();
     this.context.unregister(this);
     this.context.io.close(this.fd);
-  }
-
-  #release(): void {
-    this.context.buffers.give(this.buffer);
-    this.buffer = NO_BUFFER;
-    this.start =
-      this.sent =
-      this.ready =
-      this.end =
-        0;
   }
 
   #releaseOwed(): void {

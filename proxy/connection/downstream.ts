@@ -1,29 +1,26 @@
 /**
- * Downstream: one client connection and the exchange that it has under way. It reads requests, has them
- * decided, passes them to an upstream, and answers itself where there is none.
+ * Downstream: one HTTP/1.1 connection of a client. It reads requests, hands each to its `Exchange`, writes the
+ * answers, and decides what becomes of the connection after each.
  *
  * Requests that are pipelined wait in the read buffer; they are served one after another.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
-import {
-  CONNECT_ATTEMPTS_MAX,
-  DRAIN_IDLE_MS,
-  LINGER_MS,
-  REQUEST_LINE_BYTES_MAX,
-} from "../limits.ts";
+import { DRAIN_IDLE_MS, LINGER_MS, REQUEST_LINE_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";
 import { COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
-import { latin1, LF } from "../protocol/http1/lexical.ts";
+import { LF } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import type { Response } from "../protocol/http1/response.ts";
 import { renderAnswer } from "./answer.ts";
+import type { Buffered } from "./buffered.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
-import { Destination } from "./router.ts";
+import { Exchange } from "./exchange.ts";
+import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
 import type { Router } from "./router.ts";
 import { closeBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
-import { Upstream } from "./upstream.ts";
-import type { UpstreamFailure } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 /**
  * `head`: between requests or in the head of one. `waiting`: for a connection to an endpoint. `exchange`: the
@@ -31,38 +28,18 @@ import type { UpstreamFailure } from "./upstream.ts";
  */
 type Phase = "head" | "waiting" | "exchange" | "tunnel" | "lingering";
 
-const FAILURES: Readonly<Record<UpstreamFailure, { status: number; reason: string }>> = {
-  "refused": { status: 503, reason: "upstream-refused" },
-  "connect-timeout": { status: 504, reason: "upstream-connect-timeout" },
-  "reset": { status: 502, reason: "upstream-reset" },
-  "timeout": { status: 504, reason: "upstream-timeout" },
-  "invalid": { status: 502, reason: "upstream-invalid" },
-};
-
-export class Downstream extends Connection {
+export class Downstream extends Connection implements ExchangeClient {
   readonly peer: string;
-  readonly #router: Router;
+  readonly #exchange: Exchange;
   #phase: Phase = "head";
-  #upstream: Upstream | null = null;
-  readonly #destination = new Destination();
+  /** The other end of a tunnel. */
+  #tunnelPeer: Upstream | null = null;
 
   // Of the request under way:
-  minorVersion = 1;
-  isHead = false;
-  wantsUpgrade = false;
-  #isConnect = false;
-  #isIdempotent = false;
+  #minorVersion = 1;
   #keepsAlive = true;
   readonly #body = new Body();
-  /** All that was sent of the request is still in the buffer, so it can be sent again. */
-  #isReplayable = false;
-  #attempts = 0;
-  #hasAnswer = false;
-  #status = 0;
-  #reason = "";
-  #startedMs = 0;
-  /** Method, authority and path, kept only where requests are reported. */
-  #line: readonly [string, string, string] | null = null;
+  isReplayable = false;
   #bodyBytes = 0;
   /** `#takeRequests` is running: what ends an exchange within it need not start it again. */
   #isTaking = false;
@@ -71,7 +48,7 @@ export class Downstream extends Connection {
 
   constructor(context: Context, router: Router, fd: Fd, peer: string) {
     super(context);
-    this.#router = router;
+    this.#exchange = new Exchange(context, router, this);
     this.fd = fd;
     this.peer = peer;
     this.#awaitRequest();
@@ -82,7 +59,14 @@ export class Downstream extends Connection {
     return this.#phase === "head" && this.start === this.end;
   }
 
-  /** All of the request was passed on. */
+  get source(): Buffered {
+    return this;
+  }
+
+  get takesChunks(): boolean {
+    return this.#minorVersion === 1;
+  }
+
   get hasSentRequest(): boolean {
     return this.#body.isDone && this.sent === this.ready;
   }
@@ -95,21 +79,21 @@ export class Downstream extends Connection {
       case "exchange":
         return this.#body.isDone ? this.#readAhead() : this.#readBody();
       case "tunnel":
-        return this.#upstream === null ? this.close() : tunnelRead(this, this.#upstream);
+        return this.#tunnelPeer === null ? this.close() : tunnelRead(this, this.#tunnelPeer);
       case "lingering":
         return this.#discard();
     }
   }
 
   override onWritable(): void {
-    if (this.#phase === "tunnel" && this.#upstream !== null) {
-      return tunnelWrite(this.#upstream, this);
-    }
-    const upstream = this.#hasAnswer ? this.#upstream : null;
-    const result = this.flush(upstream ?? this);
+    if (this.#tunnelPeer !== null) return tunnelWrite(this.#tunnelPeer, this);
+    const { carrier, hasAnswer } = this.#exchange;
+    // A carrier whose answer is under way is this client's to drain.
+    const source = hasAnswer && carrier !== null ? carrier.source : this;
+    const result = this.flush(source);
     if (result === BROKEN) return this.abort();
     if (result === 0) return;
-    if (upstream !== null) upstream.onDrained();
+    if (source !== this) carrier?.onDrained();
     else if (this.#phase === "lingering") this.context.io.shutdown(this.fd);
   }
 
@@ -119,19 +103,17 @@ export class Downstream extends Connection {
 
   override onDeadline(): void {
     const isReceiving = this.#phase === "head" ? this.start < this.end : !this.#body.isDone;
-    if (
-      this.#phase === "lingering" || this.#phase === "tunnel" || !isReceiving || this.#hasAnswer
-    ) {
-      return this.abort();
+    if (this.#phase === "head" && isReceiving) return this.#refuseHead(408, "request-timeout");
+    if (this.#phase === "waiting" || this.#phase === "exchange") {
+      if (isReceiving) return this.#refuseBody(408, "request-timeout");
     }
-    if (this.#phase === "head") return this.#refuseHead(408, "request-timeout");
-    this.#dropUpstream();
-    this.#refuse(408, "request-timeout", true);
+    this.abort();
   }
 
   /** Closes this connection and the exchange with it: there is nobody, or nothing, to answer. */
   override abort(): void {
-    this.#dropUpstream();
+    if (this.#tunnelPeer !== null) return closeBoth(this.#tunnelPeer, this);
+    this.#exchange.dropCarrier();
     this.close();
   }
 
@@ -190,10 +172,7 @@ export class Downstream extends Connection {
 
   /** Refuses a head that could not be read, of which nothing is known. */
   #refuseHead(status: number, reason: string): void {
-    this.isHead = false;
-    this.#destination.stats = null;
-    this.#line = null;
-    this.#startedMs = this.context.io.nowMs;
+    this.#exchange.begin(null);
     this.#body.startEmpty();
     this.sent = this.ready = this.start;
     this.#refuse(status, reason, true);
@@ -220,33 +199,19 @@ export class Downstream extends Connection {
   }
 
   #begin(request: Request): void {
-    const { arena, io, telemetry, isDraining } = this.context;
+    const { arena, isDraining, bodyBytesMax } = this.context;
     this.start = request.start;
-    this.minorVersion = request.minorVersion;
-    this.isHead = request.isHead;
-    this.wantsUpgrade = request.wantsUpgrade(arena);
-    this.#isConnect = request.isConnect;
-    this.#isIdempotent = request.isIdempotent;
+    this.#minorVersion = request.minorVersion;
     this.#keepsAlive = request.isPersistent && !isDraining;
-    this.#hasAnswer = false;
-    this.#attempts = 0;
-    this.#isReplayable = true;
-    this.#startedMs = io.nowMs;
-    this.#reason = "";
-    this.#line = telemetry.isReporting ? lineOf(arena, request) : null;
+    this.isReplayable = true;
+    this.#exchange.begin(request);
     this.#startBody(arena, request);
     this.#phase = "waiting";
-    this.#destination.endpoint = null;
-    this.#destination.stats = null;
     if (this.#body.isBroken) return this.#refuse(400, "bad-chunk", true);
-    if (Math.max(this.#bodyBytes, request.contentLength) > this.context.bodyBytesMax) {
+    if (Math.max(this.#bodyBytes, request.contentLength) > bodyBytesMax) {
       return this.#refuse(413, "body-too-large", true);
     }
-    this.#router.route(request, this.#destination);
-    if (this.#destination.refusalStatus > 0) {
-      return this.#refuse(this.#destination.refusalStatus, this.#destination.refusalReason, false);
-    }
-    this.#tryEndpoint(request);
+    this.#exchange.route(request);
   }
 
   #startBody(arena: Uint8Array, request: Request): void {
@@ -279,29 +244,28 @@ export class Downstream extends Connection {
   }
 
   #refuseBody(status: number, reason: string): void {
-    if (this.#hasAnswer) return this.abort();
-    this.#dropUpstream();
+    if (this.#exchange.hasAnswer) return this.abort();
+    this.#exchange.dropCarrier();
     this.#refuse(status, reason, true);
   }
 
   /** Drops what is kept only for sending it again. False: the buffer is full of what is yet to be sent. */
   #makeRoom(): boolean {
     if (this.#phase !== "exchange" || this.sent < this.ready) return false;
-    this.#isReplayable = false;
+    this.isReplayable = false;
     this.start = this.sent;
     this.compact();
     return true;
   }
 
   #passBody(): void {
-    const upstream = this.#upstream;
-    if (upstream === null) return;
-    const result = upstream.flush(this);
-    if (result === BROKEN) return this.onUpstreamFailed(upstream, "reset");
-    upstream.requestMoved(this.hasSentRequest);
+    const { carrier } = this.#exchange;
+    if (carrier === null) return;
+    const result = carrier.passBody(this, this.#body.isDone);
+    if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
     if (result === 0) return;
     this.context.io.wantRead(this.fd, true);
-    if (!this.#hasAnswer) return;
+    if (!this.#exchange.hasAnswer) return;
     this.start = this.sent;
     this.releaseIfEmpty();
   }
@@ -324,144 +288,94 @@ export class Downstream extends Connection {
   #discard(): void {
     if (!this.haveBuffer()) return;
     const count = this.fill();
-    this.start = this.sent = this.ready = this.end;
-    this.releaseIfEmpty();
+    this.discard();
     if (count === END || count === BROKEN) this.close();
   }
 
-  // Passing a request on.
+  // What the exchange and its carrier ask for.
 
-  /** Sends the request to the next endpoint. `request` is null where it has to be parsed again. */
-  #tryEndpoint(request: Request | null): void {
-    while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
-      const pool = this.#router.next(this.#destination);
-      if (pool === null) return this.#refuse(503, "no-address", false);
-      this.#attempts++;
-      const pooled = pool.take();
-      if (pooled !== undefined) {
-        pooled.downstream = this;
-        this.#upstream = pooled;
-        return this.#send(pooled, request ?? this.#parseAgain());
-      }
-      this.#phase = "waiting";
-      this.#upstream = Upstream.open(this.context, pool, this);
-      this.context.telemetry.connects++;
-      if (this.#upstream !== null) return;
-      pool.avoid(this.context.io.nowMs);
-    }
-    this.#refuse(503, "upstream-refused", false);
-  }
-
-  /** The request that is kept from `start` on; scratch space has been used for others meanwhile. */
-  #parseAgain(): Request {
+  requestAgain(): Request {
     const { arena, request } = this.context;
     request.parse(arena, this.start, this.end);
     this.sent = request.end;
     return request;
   }
 
-  onConnected(upstream: Upstream): void {
-    this.#send(upstream, this.#parseAgain());
+  onWaiting(): void {
+    this.#phase = "waiting";
   }
 
-  #send(upstream: Upstream, request: Request): void {
-    const { arena, pieces, texts } = this.context;
-    if (this.#isConnect) {
-      this.start = this.sent;
-      this.ready = this.end;
-      if (!this.sendText("HTTP/1.1 200 OK\r\n\r\n")) return this.abort();
-      return this.startTunnel(200);
-    }
-    if (!pieces.setRequest(arena, request, texts, texts.peer(this.peer))) {
-      this.#dropUpstream();
-      return this.#refuse(431, "too-many-headers", true);
-    }
+  onPassing(): void {
     this.#phase = "exchange";
-    if (!upstream.sendHead(pieces, this)) return this.onUpstreamFailed(upstream, "reset");
-    upstream.expectAnswer(this.hasSentRequest);
   }
 
-  onUpstreamWritable(upstream: Upstream): void {
-    if (upstream === this.#upstream) this.#passBody();
+  onCarrierWritable(): void {
+    this.#passBody();
   }
 
-  onUpstreamFailed(upstream: Upstream, failure: UpstreamFailure): void {
-    const isConnecting = this.#phase === "waiting";
-    // A pooled connection may have been closed by the endpoint just as it was taken (RFC 9110 9.2.2).
-    const isStale = failure === "reset" && upstream.isReused && this.#isIdempotent;
-    if (isConnecting) {
-      upstream.pool.avoid(this.context.io.nowMs);
-      this.context.telemetry.connectFailures++;
-    }
-    this.#dropUpstream();
-    if (!this.isOpen) return;
-    if (this.#hasAnswer) return this.abort();
-    const canRetry = this.#isReplayable && (isConnecting || isStale);
-    if (canRetry && this.#attempts < CONNECT_ATTEMPTS_MAX) {
-      this.context.telemetry.retries++;
-      return this.#tryEndpoint(null);
-    }
-    const { status, reason } = FAILURES[failure];
-    this.#refuse(status, reason, false);
-  }
-
-  startTunnel(status: number): void {
-    this.#status = status;
-    this.#report();
+  openTunnel(carrier: Upstream, response: Response | null): void {
+    const { io, pieces, texts } = this.context;
+    this.#exchange.beginAnswer(response === null ? 200 : 101);
+    if (response !== null) pieces.setResponse(response, texts, texts.upgrade);
+    const isWritten = response === null
+      ? this.sendText("HTTP/1.1 200 OK\r\n\r\n")
+      : this.sendHead(pieces, carrier);
+    if (!isWritten) return this.abort();
+    this.#exchange.end();
     this.#phase = "tunnel";
-    const upstream = this.#upstream;
-    if (upstream === null) return this.close();
-    upstream.startTunnel();
+    this.#tunnelPeer = carrier;
+    carrier.startTunnel(this);
     this.start = this.sent;
     this.ready = this.end;
-    this.context.io.wantRead(this.fd, !this.hasEnded);
-    tunnelWrite(this, upstream);
-    if (this.isOpen && upstream.isOpen && upstream.sent < upstream.ready) {
-      tunnelWrite(upstream, this);
-    }
+    io.wantRead(this.fd, !this.hasEnded);
+    tunnelWrite(this, carrier);
+    if (this.isOpen && carrier.isOpen && carrier.sent < carrier.ready) tunnelWrite(carrier, this);
   }
 
   // Answering.
 
-  /**
-   * The upstream's answer begins. False: the client's connection ends with it, because `mustClose`, or because
-   * the client asked for it, or because the rest of its request is not waited for.
-   */
-  beginAnswer(status: number, mustClose: boolean): boolean {
-    this.#hasAnswer = true;
-    this.#status = status;
-    this.#isReplayable = false;
-    if (mustClose || this.context.isDraining) this.#keepsAlive = false;
-    this.start = this.sent;
-    this.releaseIfEmpty();
-    return this.#keepsAlive;
+  passInterim(response: Response): boolean {
+    if (this.#minorVersion === 0) return true;
+    this.context.pieces.setResponse(response, this.context.texts, null);
+    return this.sendHead(this.context.pieces, null);
   }
 
-  /** The whole answer has been written. */
+  passHead(response: Response, source: Buffered, end: AnswerEnd): boolean {
+    const { pieces, texts, isDraining } = this.context;
+    if (end === "with-connection" || isDraining) this.#keepsAlive = false;
+    this.isReplayable = false;
+    this.start = this.sent;
+    this.releaseIfEmpty();
+    const isOldClient = this.#minorVersion === 0;
+    const line = !this.#keepsAlive ? texts.close : isOldClient ? texts.keepAlive : null;
+    pieces.setResponse(response, texts, line);
+    return this.sendHead(pieces, source);
+  }
+
   onAnswered(): void {
-    this.#upstream = null;
-    this.#report();
+    this.#exchange.end();
     if (!this.#body.isDone || this.sent < this.ready) this.#keepsAlive = false;
     this.#endExchange();
   }
 
-  /** Answers in place of an endpoint. */
+  refuse(status: number, reason: string): void {
+    this.#refuse(status, reason, false);
+  }
+
+  /** Answers in place of an endpoint. `isFatal`: the connection cannot be used any further. */
   #refuse(status: number, reason: string, isFatal: boolean): void {
-    this.#hasAnswer = true;
-    this.#status = status;
-    this.#reason = reason;
+    this.#exchange.beginAnswer(status, reason);
     if (isFatal || !this.#body.isDone) this.#keepsAlive = false;
-    const isClosing = !this.#keepsAlive;
-    const answer = { status, reason, isHead: this.isHead, isClosing };
+    const { isHead } = this.#exchange;
+    const answer = { status, reason, isHead, isClosing: !this.#keepsAlive };
     if (!this.sendText(renderAnswer(answer))) return this.abort();
-    this.#report();
+    this.#exchange.end();
     // What is left of the refused request is passed over.
     this.sent = this.ready;
     this.#endExchange();
   }
 
   #endExchange(): void {
-    this.#hasAnswer = false;
     this.start = this.sent = this.ready;
     if (!this.#keepsAlive) return this.#linger();
     this.#awaitRequest();
@@ -476,30 +390,9 @@ export class Downstream extends Connection {
     if (this.owesNothing && (this.hasEnded || !hasUnread)) return this.close();
     this.#phase = "lingering";
     this.deadlineMs = io.nowMs + LINGER_MS;
-    this.start = this.sent = this.ready = this.end;
-    this.releaseIfEmpty();
+    this.discard();
     if (this.owesNothing) io.shutdown(this.fd);
     io.wantRead(this.fd, !this.hasEnded);
-  }
-
-  #dropUpstream(): void {
-    const upstream = this.#upstream;
-    this.#upstream = null;
-    if (upstream === null) return;
-    if (this.#phase === "tunnel") closeBoth(upstream, this);
-    else upstream.close();
-  }
-
-  #report(): void {
-    const { telemetry, io } = this.context;
-    telemetry.answered(
-      this.#destination,
-      this.#status,
-      this.#reason,
-      io.nowMs - this.#startedMs,
-      this.#router.listener,
-      this.#line,
-    );
   }
 }
 
@@ -507,13 +400,4 @@ function indexOfLineFeed(bytes: Uint8Array, from: number, to: number): number {
   let at = from;
   while (at < to && bytes[at] !== LF) at++;
   return at;
-}
-
-function lineOf(arena: Uint8Array, request: Request): readonly [string, string, string] {
-  const { methodStart, methodEnd, authorityStart, authorityEnd } = request.routed;
-  return [
-    latin1(arena, methodStart, methodEnd),
-    latin1(arena, authorityStart, authorityEnd),
-    latin1(arena, request.originStart, request.originEnd),
-  ];
 }

@@ -1,39 +1,39 @@
 /**
- * Upstream: one connection to an endpoint. It connects, carries the exchange of one downstream at a time, reads
- * the answer and passes it on, and waits in its endpoint's pool between exchanges.
+ * Upstream: one HTTP/1.1 connection to an endpoint. It connects, carries one exchange at a time, reads the
+ * answer and passes it on, and waits in its endpoint's pool between exchanges.
  */
 import { assert } from "../../base/assert.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { Body } from "../protocol/http1/body.ts";
 import { COMPLETE, INCOMPLETE } from "../protocol/http1/head.ts";
+import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
-import type { Downstream } from "./downstream.ts";
+import type { Buffered } from "./buffered.ts";
+import type { Carrier, CarrierFailure, Exchange, ExchangeClient } from "./exchange.ts";
 import { dropNamed, dropUpgrades } from "./pieces.ts";
 import type { EndpointPool } from "./pool.ts";
-import { tunnelRead, tunnelWrite } from "./tunnel.ts";
-
-/** How an upstream failed before its answer began. */
-export type UpstreamFailure = "refused" | "connect-timeout" | "reset" | "timeout" | "invalid";
+import { closeBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
 
 type Phase = "connecting" | "idle" | "head" | "body" | "tunnel";
 
-export class Upstream extends Connection {
+export class Upstream extends Connection implements Carrier {
   readonly pool: EndpointPool;
   /** The exchange that this connection carries. */
-  downstream: Downstream | null = null;
-  /** It has carried an exchange before, so the endpoint may have closed it unseen. */
+  exchange: Exchange | null = null;
   isReused = false;
   #phase: Phase = "connecting";
   readonly #body = new Body();
   /** The endpoint keeps the connection open after this answer. */
   #isPersistent = true;
-  /** The client only knows HTTP/1.0: chunks are taken out of their framing. */
+  /** The client takes no chunks: their data is taken out of the framing. */
   #isUnchunking = false;
+  /** The other end of a tunnel. */
+  #tunnelPeer: Connection | null = null;
 
   /** Starts to connect. Null: the connection failed at once. */
-  static open(context: Context, pool: EndpointPool, downstream: Downstream): Upstream | null {
+  static open(context: Context, pool: EndpointPool, exchange: Exchange): Upstream | null {
     const upstream = new Upstream(context, pool);
     upstream.fd = context.io.connect(pool.address, upstream);
     if (upstream.fd < 0) {
@@ -41,7 +41,7 @@ export class Upstream extends Connection {
       return null;
     }
     pool.openCount++;
-    upstream.downstream = downstream;
+    upstream.exchange = exchange;
     upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
     return upstream;
   }
@@ -51,21 +51,38 @@ export class Upstream extends Connection {
     this.pool = pool;
   }
 
-  /** A request is on its way; `isSent` says whether all of it is. */
-  expectAnswer(isSent: boolean): void {
-    this.#phase = "head";
-    this.requestMoved(isSent);
+  get source(): Buffered {
+    return this;
   }
 
-  /** More of the request was passed on. */
-  requestMoved(isSent: boolean): void {
-    if (this.#phase !== "head") return;
+  passRequest(request: Request, exchange: Exchange): void {
+    const { arena, pieces, texts } = this.context;
+    const { client } = exchange;
+    if (!pieces.setRequest(arena, request, texts, texts.peer(client.peer))) {
+      return exchange.refuse(431, "too-many-headers");
+    }
+    this.#phase = "head";
+    if (!this.sendHead(pieces, client.source)) return exchange.onFailed(this, "reset");
+    this.#awaitAnswer(client.hasSentRequest);
+  }
+
+  passBody(source: Buffered, isSent: boolean): number {
+    const result = this.flush(source);
+    if (this.#phase === "head") this.#awaitAnswer(isSent && result === 1);
+    return result;
+  }
+
+  /** `isSent`: the endpoint has all of the request, so that it is its turn. */
+  #awaitAnswer(isSent: boolean): void {
     const { io, timeouts } = this.context;
     this.deadlineMs = io.nowMs + (isSent ? timeouts.responseMs : timeouts.stallMs);
   }
 
-  startTunnel(): void {
+  /** From now on bytes go both ways between this connection and `peer`. */
+  startTunnel(peer: Connection): void {
     this.#phase = "tunnel";
+    this.#tunnelPeer = peer;
+    this.exchange = null;
     this.deadlineMs = this.context.io.nowMs + this.context.timeouts.stallMs;
   }
 
@@ -76,7 +93,7 @@ export class Upstream extends Connection {
       case "body":
         return this.#readBody();
       case "tunnel":
-        return tunnelRead(this, this.#client());
+        return this.#tunnelPeer === null ? this.close() : tunnelRead(this, this.#tunnelPeer);
       case "connecting":
         return this.#readTooEarly();
       case "idle":
@@ -90,52 +107,56 @@ export class Upstream extends Connection {
       case "connecting":
         this.context.io.wantWrite(this.fd, false);
         this.pool.forgive();
-        return this.#client().onConnected(this);
+        return this.#carried().onConnected(this);
       case "tunnel":
-        return tunnelWrite(this.#client(), this);
+        return this.#tunnelPeer === null ? this.close() : tunnelWrite(this.#tunnelPeer, this);
       case "head":
       case "body":
-        return this.#client().onUpstreamWritable(this);
+        return this.#client().onCarrierWritable();
     }
   }
 
   override onHangup(): void {
-    if (this.#phase === "idle" || this.downstream === null) return this.close();
     // What was read before the hang-up still goes to the client.
     if ((this.#phase === "body" || this.#phase === "tunnel") && this.sent < this.ready) return;
-    this.downstream.onUpstreamFailed(this, this.#phase === "connecting" ? "refused" : "reset");
+    this.#fail(this.#phase === "connecting" ? "refused" : "reset");
   }
 
   override onDeadline(): void {
-    if (this.downstream === null) return this.close();
-    this.downstream.onUpstreamFailed(
-      this,
-      this.#phase === "connecting" ? "connect-timeout" : "timeout",
-    );
+    this.#fail(this.#phase === "connecting" ? "connect-timeout" : "timeout");
   }
 
   override abort(): void {
-    if (this.downstream === null) this.close();
-    else this.downstream.abort();
+    if (this.#tunnelPeer !== null) closeBoth(this, this.#tunnelPeer);
+    else if (this.exchange !== null) this.exchange.client.abort();
+    else this.close();
+  }
+
+  #fail(failure: CarrierFailure): void {
+    if (this.exchange === null) this.abort();
+    else this.exchange.onFailed(this, failure);
   }
 
   override close(): void {
     if (!this.isOpen) return;
     if (this.#phase === "idle") this.pool.remove(this);
     this.pool.openCount--;
-    this.downstream = null;
+    this.exchange = null;
     super.close();
   }
 
-  /** The client's socket has taken everything; goes on with the answer. */
   onDrained(): void {
     if (!this.#body.isDone) this.context.io.wantRead(this.fd, true);
     this.#relayed(true);
   }
 
-  #client(): Downstream {
-    assert(this.downstream !== null, "An upstream in an exchange has a downstream");
-    return this.downstream;
+  #carried(): Exchange {
+    assert(this.exchange !== null, "An upstream that is not idle carries an exchange");
+    return this.exchange;
+  }
+
+  #client(): ExchangeClient {
+    return this.#carried().client;
   }
 
   /** Readable before it is known to be connected: most often the connection was refused. */
@@ -143,16 +164,16 @@ export class Upstream extends Connection {
     if (!this.haveBuffer()) return;
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    this.#client().onUpstreamFailed(this, count === BROKEN ? "refused" : "invalid");
+    this.#fail(count === BROKEN ? "refused" : "invalid");
   }
 
   #readHead(): void {
     if (!this.haveBuffer()) return;
     if (this.room === 0) this.compact();
-    if (this.room === 0) return this.#client().onUpstreamFailed(this, "invalid");
+    if (this.room === 0) return this.#fail("invalid");
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    if (count === END || count === BROKEN) return this.#client().onUpstreamFailed(this, "reset");
+    if (count === END || count === BROKEN) return this.#fail("reset");
     this.#takeHeads();
   }
 
@@ -162,7 +183,7 @@ export class Upstream extends Connection {
     while (this.#phase === "head") {
       const result = response.parse(arena, this.start, this.end);
       if (result === INCOMPLETE) return;
-      if (result !== COMPLETE) return this.#client().onUpstreamFailed(this, "invalid");
+      if (result !== COMPLETE) return this.#fail("invalid");
       this.sent = this.ready = response.end;
       if (response.status === 101) return this.#switchProtocols(response);
       if (!response.isInterim) return this.#startAnswer(response);
@@ -174,49 +195,43 @@ export class Upstream extends Connection {
 
   #passInterim(response: Response): boolean {
     const client = this.#client();
-    if (client.minorVersion === 0) return true;
-    this.context.pieces.setResponse(response, this.context.texts, null);
-    if (client.sendHead(this.context.pieces, this)) return true;
+    if (client.passInterim(response)) return true;
     client.abort();
     return false;
   }
 
   #switchProtocols(response: Response): void {
-    const client = this.#client();
-    if (!client.wantsUpgrade) return client.onUpstreamFailed(this, "invalid");
-    const { pieces, texts } = this.context;
+    const { client, wantsUpgrade } = this.#carried();
+    if (!wantsUpgrade) return this.#fail("invalid");
     this.start = this.sent;
     this.ready = this.end;
-    pieces.setResponse(response, texts, texts.upgrade);
-    if (!client.sendHead(pieces, this)) return client.abort();
-    client.startTunnel(101);
+    client.openTunnel(this, response);
   }
 
   #startAnswer(response: Response): void {
-    const client = this.#client();
-    const { arena, pieces, texts } = this.context;
-    if (!this.#startBody(arena, response, client)) return client.onUpstreamFailed(this, "invalid");
-    const isClosing = !client.beginAnswer(
-      response.status,
-      this.#body.isUntilClose || this.#isUnchunking,
-    );
-    const line = isClosing ? texts.close : client.minorVersion === 0 ? texts.keepAlive : null;
-    pieces.setResponse(response, texts, line);
+    const exchange = this.#carried();
+    const { client } = exchange;
+    if (!this.#startBody(response, exchange)) return this.#fail("invalid");
+    const isOpenEnded = this.#body.isUntilClose || this.#isUnchunking;
+    exchange.beginAnswer(response.status);
     this.#phase = "body";
-    if (!client.sendHead(pieces, this)) return client.abort();
+    if (!client.passHead(response, this, isOpenEnded ? "with-connection" : "known")) {
+      return client.abort();
+    }
     this.#relayed(client.owesNothing && this.sent === this.ready);
   }
 
   /** Finds out how the body ends, and takes what has arrived of it. False: the answer is ambiguous. */
-  #startBody(arena: Uint8Array, response: Response, client: Downstream): boolean {
+  #startBody(response: Response, { isHead, client }: Exchange): boolean {
+    const { arena } = this.context;
     const body = this.#body;
     this.#isPersistent = response.isPersistent;
     this.#isUnchunking = false;
     if (!dropUpgrades(arena, response)) return false;
-    if (!response.hasBody(client.isHead)) body.startEmpty();
+    if (!response.hasBody(isHead)) body.startEmpty();
     else if (response.isChunked) {
       body.startChunked();
-      this.#isUnchunking = client.minorVersion === 0;
+      this.#isUnchunking = !client.takesChunks;
       if (this.#isUnchunking && !dropNamed(arena, response, "transfer-encoding")) return false;
     } else if (response.contentLength >= 0) body.startLength(response.contentLength);
     else body.startUntilClose();
@@ -277,7 +292,7 @@ export class Upstream extends Connection {
     const canReuse = this.#isPersistent && !this.#body.isUntilClose && isClean;
     this.start = this.sent = this.ready = this.end;
     this.releaseIfEmpty();
-    this.downstream = null;
+    this.exchange = null;
     if (canReuse && this.pool.put(this)) {
       this.#phase = "idle";
       this.isReused = true;

@@ -1,0 +1,88 @@
+/**
+ * Buffered: bytes on their way from one side of an exchange to the other, in one buffer of the arena. It is the
+ * input of a connection, or the body of a stream that shares a connection with others.
+ */
+import { BUFFER_BYTES } from "../limits.ts";
+import { NO_BUFFER } from "./buffers.ts";
+import type { Context } from "./context.ts";
+
+/** Kept free at a buffer's end, so that a head still fits when forwarding headers are added to it. */
+const HEADROOM_BYTES = 512;
+/** The longest head that is read. */
+export const HEAD_BYTES_MAX = BUFFER_BYTES - HEADROOM_BYTES;
+
+export abstract class Buffered {
+  readonly context: Context;
+  /**
+   * `NO_BUFFER` while it would be empty. Offsets into the arena:
+   * `start` .. `sent` is kept though passed on (a request that may have to be sent again),
+   * `sent` .. `ready` is to be passed on, `ready` .. `end` is not yet looked at.
+   */
+  buffer = NO_BUFFER;
+  start = 0;
+  sent = 0;
+  ready = 0;
+  end = 0;
+
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  /** Room left to read into. */
+  get room(): number {
+    return this.buffer + HEAD_BYTES_MAX - this.end;
+  }
+
+  /** There is no buffer to be had now: reading is put off until one is given back. */
+  protected abstract onStarved(): void;
+
+  /** Makes sure there is a buffer. False: there is none to be had now, and reading is put off. */
+  haveBuffer(): boolean {
+    if (this.buffer !== NO_BUFFER) return true;
+    const offset = this.context.buffers.take();
+    if (offset === NO_BUFFER) {
+      this.onStarved();
+      return false;
+    }
+    this.buffer = offset;
+    this.#moveTo(offset);
+    return true;
+  }
+
+  /** Gives the buffer back where it holds nothing any more. */
+  releaseIfEmpty(): void {
+    if (this.start === this.end) this.releaseBuffer();
+  }
+
+  /** Gives the buffer back with all that it holds. */
+  releaseBuffer(): void {
+    if (this.buffer === NO_BUFFER) return;
+    this.context.buffers.give(this.buffer);
+    this.buffer = NO_BUFFER;
+    this.#moveTo(0);
+  }
+
+  /** Forgets what is held. */
+  discard(): void {
+    this.#moveTo(this.end);
+    this.releaseIfEmpty();
+  }
+
+  /** Moves what is held to the front of the buffer. */
+  compact(): void {
+    const shift = this.start - this.buffer;
+    if (shift === 0) return;
+    this.context.arena.copyWithin(this.buffer, this.start, this.end);
+    this.start -= shift;
+    this.sent -= shift;
+    this.ready -= shift;
+    this.end -= shift;
+  }
+
+  #moveTo(offset: number): void {
+    this.start = offset;
+    this.sent = offset;
+    this.ready = offset;
+    this.end = offset;
+  }
+}
