@@ -1,6 +1,6 @@
 /**
- * Seeded pseudo-random numbers (xoshiro128**), and the one place that draws a seed from the platform.
- * Not for secrets. The same seed and salt give the same numbers on every platform.
+ * Seeded pseudo-random numbers (xoshiro128**), and the one place that draws a seed from the
+ * platform. Not for secrets. The same seed and salt give the same numbers on every platform.
  */
 
 const TWO_32 = 2 ** 32;
@@ -25,7 +25,9 @@ export class Random {
   #c: number;
   #d: number;
 
-  /** `seed` is any safe integer; `salt` names what the stream is for, so that uses do not correlate. */
+  /**
+   * `seed` is any safe integer; `salt` names what the stream is for, so that uses do not correlate.
+   */
   constructor(seed: number, salt: string) {
     const low = seed | 0;
     const high = Math.floor(seed / TWO_32) | 0;

@@ -33,7 +33,8 @@ Deno.test("below is uniform within a stream and over seeds", () => {
     within[random.below(bound)]++;
     over[new Random(i, "over seeds").below(bound)]++;
   }
-  // 6 degrees of freedom: 22.5 is passed by chance once in 1000. Seeds are fixed, so this cannot flake.
+  // 6 degrees of freedom: 22.5 is passed by chance once in 1000. Seeds are fixed, so this cannot
+  // flake.
   ok(chiSquare(within) < 22.5, `${chiSquare(within)}`);
   ok(chiSquare(over) < 22.5, `${chiSquare(over)}`);
 });

@@ -1,6 +1,7 @@
 /**
- * The routing core for those outside this repository's roles, browsers among them: everything here is pure and
- * synchronous and needs no Deno, Node or npm import. Compiling manifests is `compile/`'s and not part of it.
+ * The routing core for those outside this repository's roles, browsers among them: everything here
+ * is pure and synchronous and needs no Deno, Node or npm import. Compiling manifests is
+ * `compile/`'s and not part of it.
  */
 export * from "./plan.ts";
 export * from "./request.ts";

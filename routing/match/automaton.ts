@@ -1,15 +1,15 @@
 /**
- * Automaton: runs a program as a deterministic machine whose states are made when first needed. It answers
- * which patterns matched, all at once, in one table look-up a byte.
+ * Automaton: runs a program as a deterministic machine whose states are made when first needed. It
+ * answers which patterns matched, all at once, in one table look-up a byte.
  *
- * A pattern that has matched stays matched ("sticky"), which is what both an anchored prefix match and a
- * search mean, and its threads are dropped. A state is the set of threads still alive, the set of patterns
- * matched, and, while a thread waits at an assertion about what comes next, the kind of byte just read: such
- * assertions are settled when the next byte, or the end, is known.
+ * A pattern that has matched stays matched ("sticky"), which is what both an anchored prefix match
+ * and a search mean, and its threads are dropped. A state is the set of threads still alive, the
+ * set of patterns matched, and, while a thread waits at an assertion about what comes next, the
+ * kind of byte just read: such assertions are settled when the next byte, or the end, is known.
  *
- * Memory is bounded: when the states outgrow their budget all are forgotten and the run goes on from the
- * current one. A byte makes at most one state, and making a state visits each instruction at most twice, so
- * time stays linear in the text whatever the patterns and whatever the text.
+ * Memory is bounded: when the states outgrow their budget all are forgotten and the run goes on
+ * from the current one. A byte makes at most one state, and making a state visits each instruction
+ * at most twice, so time stays linear in the text whatever the patterns and whatever the text.
  */
 import { assert } from "../../base/assert.ts";
 import { hasByte, NEWLINE, WORDS } from "./byte_set.ts";
@@ -36,7 +36,8 @@ export const ACCEPTED_NONE = 0;
 
 export interface AutomatonOptions {
   /**
-   * By pattern: once it has matched, patterns from this index on do not matter any more. Left out: all matter.
+   * By pattern: once it has matched, patterns from this index on do not matter any more. Left out:
+   * all matter.
    */
   readonly cutoffs?: Int32Array;
   /** Overrides the budget; for tests. */
@@ -51,8 +52,9 @@ export class Automaton {
   /** Transitions a state: one a byte class, and one for the end of the text. */
   readonly #stride: number;
 
-  // States. A state is named by the start of its row. A transition is 0 where it is not known yet, the next
-  // row where it is positive, and ~accepted where nothing more can match and `accepted` is the answer.
+  // States. A state is named by the start of its row. A transition is 0 where it is not known yet,
+  // the next row where it is positive, and ~accepted where nothing more can match and `accepted` is
+  // the answer.
   #transitions: Int32Array;
   #rowEnd = 0;
   #threads: Int32Array[] = [];
@@ -217,7 +219,9 @@ export class Automaton {
     return this.#intern(kind);
   }
 
-  /** Lets the threads of a state that wait at assertions go on, now that what comes next is known. */
+  /**
+   * Lets the threads of a state that wait at assertions go on, now that what comes next is known.
+   */
   #settle(state: number, nextKind: number): void {
     this.#beginClosure();
     const previousKind = this.#previousKind[state];
@@ -287,7 +291,10 @@ export class Automaton {
     }
   }
 
-  /** The state of the live threads and accepted patterns: its row, or `~accepted` where no thread is left. */
+  /**
+   * The state of the live threads and accepted patterns: its row, or `~accepted` where no thread is
+   * left.
+   */
   #intern(kind: number): number {
     const { operation, patternOf } = this.#program;
     let count = 0;

@@ -1,4 +1,7 @@
-/** ByteSet: a set of byte values as 256 bits. Sets are filled while a pattern is parsed and not changed after. */
+/**
+ * ByteSet: a set of byte values as 256 bits. Sets are filled while a pattern is parsed and not
+ * changed after.
+ */
 
 /** Eight words of 32 bits; bit b of word w is the byte 32 * w + b. */
 export type ByteSet = Uint32Array;
@@ -41,7 +44,9 @@ export function foldCase(set: ByteSet): void {
 
 const SINGLES: (ByteSet | undefined)[] = [];
 
-/** The set of one byte; always the same object, so that literals of a large rule set share theirs. */
+/**
+ * The set of one byte; always the same object, so that literals of a large rule set share theirs.
+ */
 export function singleByte(byte: number): ByteSet {
   return SINGLES[byte] ??= setOfRanges(byte, byte);
 }

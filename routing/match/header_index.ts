@@ -1,9 +1,9 @@
 /**
- * HeaderIndex: every header pattern of a list of matches, one search automaton a header name. Finds the
- * headers that matches mention among a request's, without looking at the others' values.
+ * HeaderIndex: every header pattern of a list of matches, one search automaton a header name. Finds
+ * the headers that matches mention among a request's, without looking at the others' values.
  *
- * `host` and `:authority` are one name here: the authority as sent. Several headers of one name count as one,
- * their values joined by `, ` (RFC 9110 section 5.3).
+ * `host` and `:authority` are one name here: the authority as sent. Several headers of one name
+ * count as one, their values joined by `, ` (RFC 9110 section 5.3).
  */
 import type { PlanMatch } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
@@ -115,7 +115,9 @@ export class HeaderIndex {
     return automaton.scan(this.#joined, 0, length);
   }
 
-  /** True where a set that `scan` gave for the condition's slot contains the condition's pattern. */
+  /**
+   * True where a set that `scan` gave for the condition's slot contains the condition's pattern.
+   */
   holds(condition: HeaderCondition, set: number): boolean {
     return this.#slots[condition.slot].automaton.accepts(set, condition.pattern);
   }
@@ -123,7 +125,8 @@ export class HeaderIndex {
   /** Writes the joined values of all headers of the slot's name; returns their length. */
   #join(slot: number, head: RequestHead): number {
     if (this.#joined.length < 2 * head.bytes.length) {
-      this.#joined = new Uint8Array(2 * head.bytes.length); // A separator is no longer than a name and its colon.
+      // Each header but the first adds two bytes to its value, and its name takes one at least.
+      this.#joined = new Uint8Array(2 * head.bytes.length);
     }
     const { bytes, headers } = head;
     let length = 0;

@@ -1,7 +1,8 @@
 /**
- * MatchIndex: the first of an ordered list of matches that a request satisfies, at a cost that hardly depends
- * on the length of the list. All path patterns run as one automaton, all patterns of one header as another;
- * which match wins is worked out once for each combination of their answers and the method, and remembered.
+ * MatchIndex: the first of an ordered list of matches that a request satisfies, at a cost that
+ * hardly depends on the length of the list. All path patterns run as one automaton, all patterns of
+ * one header as another; which match wins is worked out once for each combination of their answers
+ * and the method, and remembered.
  */
 import type { PlanMatch } from "../plan.ts";
 import { METHOD_COUNT, METHOD_OTHER, METHODS } from "../request.ts";
@@ -14,12 +15,15 @@ import { parsePattern } from "./pattern_parse.ts";
 import { compileProgram } from "./pattern_program.ts";
 import { PatternError } from "./pattern_syntax.ts";
 
-/** Instructions of all path patterns of one list together: 40 MB of program, and seconds to build. */
+/**
+ * Instructions of all path patterns of one list together: 40 MB of program, and seconds to build.
+ */
 const PROGRAM_MAX = 1 << 21;
 /** Remembered combinations of header answers; about half a megabyte. */
 const COMBINATIONS_MAX = 1 << 14;
 
-// What `#winners` and the pair table remember: not worked out yet, no match, match n, or ask the headers.
+// What `#winners` and the pair table remember: not worked out yet, no match, match n, or ask the
+// headers.
 const UNKNOWN = 0;
 const NONE = 1;
 const FIRST = 2;
@@ -62,7 +66,9 @@ export class MatchIndex {
   /** Scratch, by header slot: the answer for the request at hand. */
   readonly #answers: Int32Array;
 
-  /** @throws {PatternError} where a pattern is not accepted, or all of them together are too large */
+  /**
+   * @throws {PatternError} where a pattern is not accepted, or all of them together are too large
+   */
   constructor(matches: readonly PlanMatch[]) {
     this.matches = matches;
     // No path and the empty pattern mean the same: every path.
@@ -185,9 +191,12 @@ export class MatchIndex {
     this.#headerGeneration = this.#headers.generation;
   }
 
-  /** By path pattern: once it has matched, patterns that only later matches use cannot win any more. */
+  /**
+   * By path pattern: once it has matched, patterns that only later matches use cannot win any more.
+   */
   #cutoffs(): Int32Array {
-    // Patterns are numbered by their first match, so those of later matches are the ones from some number on.
+    // Patterns are numbered by their first match, so those of later matches are the ones from some
+    // number on.
     return Int32Array.from(this.#matchesByPath, (matches) => {
       const decisive = matches.find((index) => {
         const { methods, headers } = this.#matches[index];

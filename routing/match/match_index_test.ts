@@ -124,13 +124,18 @@ function randomWord(random: Random): string {
   return Array.from({ length: 21 }, () => "ab"[random.below(2)]).join("");
 }
 
-/** Which of nine patterns a word matches first: one a letter for the first eight, then the 13th from the end. */
+/**
+ * Which of nine patterns a word matches first: one a letter for the first eight, then the 13th from
+ * the end.
+ */
 function firstPattern(word: string): number {
   const first = word.indexOf("a");
   return first === -1 || first > 8 ? -1 : first;
 }
 
-/** Every word matches another set of the first eight; the last one alone needs thousands of states. */
+/**
+ * Every word matches another set of the first eight; the last one alone needs thousands of states.
+ */
 const LETTER_PATTERNS = [
   ...[0, 1, 2, 3, 4, 5, 6, 7].map((letter) => `^.{${letter}}a`),
   "a.{12}$",
@@ -157,7 +162,7 @@ Deno.test("find stays right when the states of the header patterns are forgotten
   }
 });
 
-Deno.test("find stays right, and remembers a bounded number of answers, however headers combine", () => {
+Deno.test("find stays right and remembers a bounded number of answers, as headers combine", () => {
   const index = new MatchIndex(
     LETTER_PATTERNS.slice(0, 8).map((pattern) =>
       matchForTest({ headers: [{ name: "x-a", pattern }, { name: "x-b", pattern }] })

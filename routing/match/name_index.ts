@@ -1,6 +1,6 @@
 /**
- * NameIndex: finds a number by an ASCII-case-insensitive name that is still bytes in a buffer. Built once,
- * never changed; looking up allocates nothing and makes no string.
+ * NameIndex: finds a number by an ASCII-case-insensitive name that is still bytes in a buffer.
+ * Built once, never changed; looking up allocates nothing and makes no string.
  */
 
 /** Same value for both cases of an ASCII letter, one multiplication a byte. */
@@ -16,14 +16,21 @@ export function lowerByte(byte: number): number {
 }
 
 export class NameIndex {
-  /** Four numbers a slot: hash, start and end in the arena, value; an end of 0 marks an empty slot. */
+  /**
+   * Four numbers a slot: hash, start and end in the arena, value; an end of 0 marks an empty slot.
+   */
   readonly #slots: Int32Array;
   readonly #mask: number;
   readonly #arena: Uint8Array;
-  /** Bit n: some name has n bytes (31 stands for 31 and more). Most misses end here, before any hashing. */
+  /**
+   * Bit n: some name has n bytes (31 stands for 31 and more). Most misses end here, before any
+   * hashing.
+   */
   readonly #lengths: number;
 
-  /** Names in any case, each not empty; of two equal names the first counts. Values are 0 or more. */
+  /**
+   * Names in any case, each not empty; of two equal names the first counts. Values are 0 or more.
+   */
   constructor(entries: Iterable<readonly [name: string | Uint8Array, value: number]>) {
     const names: { bytes: Uint8Array; value: number }[] = [];
     let size = 0;

@@ -1,4 +1,7 @@
-/** PairTable: a map from two numbers to a number, without objects. Open addressing; bounded by its owner. */
+/**
+ * PairTable: a map from two numbers to a number, without objects. Open addressing; bounded by its
+ * owner.
+ */
 
 const SLOT_MIN = 64;
 

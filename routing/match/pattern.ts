@@ -1,6 +1,6 @@
 /**
- * Pattern: one path or header pattern on its own, for those who check, order and compare rules. Matching many
- * patterns at once is `match_index.ts`'s.
+ * Pattern: one path or header pattern on its own, for those who check, order and compare rules.
+ * Matching many patterns at once is `match_index.ts`'s.
  */
 import { Automaton } from "./automaton.ts";
 import { parsePattern } from "./pattern_parse.ts";
@@ -39,8 +39,9 @@ export interface Specificity {
   /** Every path matches. */
   readonly isCatchAll: boolean;
   /**
-   * The least number of characters that every match has and that the pattern fixes: alternatives count as
-   * their least, repetitions by their minimum, a letter in either case as fixed; classes and dots not at all.
+   * The least number of characters that every match has and that the pattern fixes: alternatives
+   * count as their least, repetitions by their minimum, a letter in either case as fixed; classes
+   * and dots not at all.
    */
   readonly fixed: number;
   /** UTF-16 code units of the pattern's text. */
@@ -68,7 +69,10 @@ export class PathPattern {
     return automaton.accepts(automaton.scan(path, 0, path.length), 0);
   }
 
-  /** True where every path does. A path is `/` and then any bytes that a request line can hold but `?`. */
+  /**
+   * True where every path does. A path is `/` and then any bytes that a request line can hold but
+   * `?`.
+   */
   isCatchAll(): boolean {
     this.#isCatchAll ??= isEveryPath(this.#machine());
     return this.#isCatchAll;
@@ -89,7 +93,8 @@ export class PathPattern {
 
   /** Whether `other` matches every path that this one matches. */
   isSubsumedBy(other: PathPattern): Subsumption {
-    // Most pairs of a large rule set differ within their literal prefixes: then no path matches both.
+    // Most pairs of a large rule set differ within their literal prefixes: then no path matches
+    // both.
     const isApart = this.#prefix.startsWith("/") &&
       !this.#prefix.startsWith(other.#prefix) && !other.#prefix.startsWith(this.#prefix);
     if (isApart) return { answer: "no", witness: null };

@@ -1,6 +1,7 @@
 /**
- * Questions about all the paths that a pattern matches at once, answered by walking its automaton instead of
- * trying paths. A path here starts with `/` and goes on with any bytes that a request line can hold in a path.
+ * Questions about all the paths that a pattern matches at once, answered by walking its automaton
+ * instead of trying paths. A path here starts with `/` and goes on with any bytes that a request
+ * line can hold in a path.
  */
 import type { Automaton } from "./automaton.ts";
 import { BYTES } from "./byte_set.ts";
@@ -20,7 +21,9 @@ export type Subsumption =
   /** Too many states to tell. */
   | { readonly answer: "undecided" };
 
-/** Bytes that can stand in a path: no space or control (RFC 9112 section 3.2), no start of a query. */
+/**
+ * Bytes that can stand in a path: no space or control (RFC 9112 section 3.2), no start of a query.
+ */
 const PATH_BYTES = Array.from({ length: BYTES }, (_, byte) => byte)
   .filter((byte) => byte > 0x20 && byte !== 0x7f && byte !== QUESTION_MARK);
 
@@ -32,7 +35,9 @@ function looks(byte: number): number {
   return /[a-z]/.test(character) ? 3 : /[A-Z0-9/]/.test(character) ? 2 : byte < 0x7f ? 1 : 0;
 }
 
-/** True where the automaton's one pattern matches every path; false also where that is not decided. */
+/**
+ * True where the automaton's one pattern matches every path; false also where that is not decided.
+ */
 export function isEveryPath(automaton: Automaton): boolean {
   return isEveryEnd(automaton, true);
 }
@@ -106,8 +111,8 @@ function isSettledAs(automaton: Automaton, state: number, isAccepted: boolean): 
 }
 
 /**
- * Text that every match starts with, as far as it is easy to see; each byte is one UTF-16 code unit. Empty
- * where there is none.
+ * Text that every match starts with, as far as it is easy to see; each byte is one UTF-16 code
+ * unit. Empty where there is none.
  */
 export function literalPrefix(node: PatternNode): string {
   const parts = node.kind === "concatenation" ? node.parts : [node];

@@ -1,6 +1,6 @@
 /**
- * Parses the RE2-like subset that Weft accepts (see README.md) and refuses everything else with a code, an
- * offset and a reason. Knows nothing of matching.
+ * Parses the RE2-like subset that Weft accepts (see README.md) and refuses everything else with a
+ * code, an offset and a reason. Knows nothing of matching.
  */
 import { addRange, addSet, ANY, ANY_BUT_NEWLINE, complement, emptySet } from "./byte_set.ts";
 import { foldCase, POSIX_CLASSES, singleByte } from "./byte_set.ts";
@@ -9,7 +9,9 @@ import { characterEscape, classEscape, unsupportedEscape } from "./pattern_escap
 import { PatternError, programSize } from "./pattern_syntax.ts";
 import type { PatternErrorCode, PatternNode } from "./pattern_syntax.ts";
 
-/** UTF-16 code units. Longer than any rule a person writes; keeps parsing of a whole plan bounded. */
+/**
+ * UTF-16 code units. Longer than any rule a person writes; keeps parsing of a whole plan bounded.
+ */
 export const PATTERN_LENGTH_MAX = 4096;
 /** Groups inside groups. Keeps recursion far from the end of the stack. */
 export const PATTERN_DEPTH_MAX = 200;
@@ -193,7 +195,10 @@ class Parser {
     return { kind: "repetition", body: atom, min: bounds.min, max: bounds.max };
   }
 
-  /** `*`, `+`, `?` or `{n,m}` if one stands here. Braces that are not a repetition are literal, as in RE2. */
+  /**
+   * `*`, `+`, `?` or `{n,m}` if one stands here. Braces that are not a repetition are literal, as
+   * in RE2.
+   */
   #bounds(): { min: number; max: number } | null {
     const start = this.#at;
     if (this.#eat("*")) return { min: 0, max: Infinity };
@@ -252,7 +257,10 @@ class Parser {
     if (rest.startsWith("(*")) return; // Falls through to "nothing to repeat", as in RE2.
   }
 
-  /** Takes `?flags:` or `?flags)`; true where the group ends here, its flags holding for what follows. */
+  /**
+   * Takes `?flags:` or `?flags)`; true where the group ends here, its flags holding for what
+   * follows.
+   */
   #flagGroup(start: number): boolean {
     const found = this.#take(/\?([A-Za-z]*)(-([A-Za-z]+))?([:)])/y);
     if (found === null) this.#fail("pattern-invalid", `Unknown group "(?"`, start);

@@ -1,6 +1,6 @@
 /**
- * Program: one or more patterns as one non-deterministic byte machine (Thompson's construction), and the byte
- * classes that it can tell apart. `automaton.ts` runs it.
+ * Program: one or more patterns as one non-deterministic byte machine (Thompson's construction),
+ * and the byte classes that it can tell apart. `automaton.ts` runs it.
  */
 import { addByte, ANY, BYTES, emptySet, hasByte, NEWLINE, WORDS } from "./byte_set.ts";
 import type { ByteSet } from "./byte_set.ts";
@@ -64,7 +64,10 @@ class ProgramBuilder {
   #hasLineAssertion = false;
   #hasWordAssertion = false;
 
-  /** Returns the first instruction. Built from the end, so that every instruction knows where it leads. */
+  /**
+   * Returns the first instruction. Built from the end, so that every instruction knows where it
+   * leads.
+   */
   addPattern(node: PatternNode, index: number, mode: ProgramMode): number {
     this.#pattern = index;
     const start = this.#compile(node, this.#emit(ACCEPT, 0, index));

@@ -1,6 +1,7 @@
 /**
- * What a parsed pattern is made of, and the two numbers worked out from that alone: how large its program
- * gets, and how specific it is. Groups and greediness are gone: they do not change what matches.
+ * What a parsed pattern is made of, and the two numbers worked out from that alone: how large its
+ * program gets, and how specific it is. Groups and greediness are gone: they do not change what
+ * matches.
  */
 import type { ByteSet } from "./byte_set.ts";
 
@@ -70,7 +71,10 @@ export function programSize(node: PatternNode): number {
   }
 }
 
-/** The least number of characters that a match has and that the pattern fixes (to one, in either case). */
+/**
+ * The least number of characters that a match has and that the pattern fixes (to one, in either
+ * case).
+ */
 export function fixedCharacters(node: PatternNode): number {
   switch (node.kind) {
     case "empty":

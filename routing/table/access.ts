@@ -1,6 +1,6 @@
 /**
- * Which endpoints one client may reach, by traffic targets (smi-facts 3.11). Knows nothing of hosts or splits.
- * Endpoints that the same targets guard, on the same terms, share one `AccessProfile`.
+ * Which endpoints one client may reach, by traffic targets (smi-facts 3.11). Knows nothing of hosts
+ * or splits. Endpoints that the same targets guard, on the same terms, share one `AccessProfile`.
  */
 import { MatchIndex } from "../match/match_index.ts";
 import type { Plan, PlanEndpoint, PlanTarget } from "../plan.ts";
@@ -12,7 +12,10 @@ export class AccessProfile {
   readonly index: number;
   /** The targets that name this client and this endpoint's identity and port; never empty. */
   readonly targets: readonly PlanTarget[];
-  /** The target whose TCP rule allows any connection to the endpoint's port, and so any request; or null. */
+  /**
+   * The target whose TCP rule allows any connection to the endpoint's port, and so any request; or
+   * null.
+   */
   readonly tcpTarget: PlanTarget | null;
   /** The HTTP rules of all targets in one list, and for each the target it came from. */
   readonly matches: MatchIndex;

@@ -1,6 +1,7 @@
 /**
- * EndpointCursors: round robin over the endpoints of each endpoint set of one client. Mutable, beside
- * `SplitState`; knows nothing of health or load: a caller that finds an endpoint unusable asks again.
+ * EndpointCursors: round robin over the endpoints of each endpoint set of one client. Mutable,
+ * beside `SplitState`; knows nothing of health or load: a caller that finds an endpoint unusable
+ * asks again.
  */
 import { Random } from "../../base/random.ts";
 import type { EndpointSet, Table, TableEndpoint } from "./table.ts";
@@ -18,14 +19,17 @@ export class EndpointCursors {
   /** By set key: where the rotations of earlier tables stood. */
   #before = new Map<string, Cursor>();
 
-  /** With a seed every set starts at an endpoint drawn from it, so that a fleet does not start at one pod. */
+  /**
+   * With a seed every set starts at an endpoint drawn from it, so that a fleet does not start at
+   * one pod.
+   */
   constructor(table: Table) {
     this.#table = table;
   }
 
   /**
-   * Moves to a new table for the same client. A set goes on at the endpoint whose turn it was, or, where that
-   * one is gone, at the next one after it that is still there.
+   * Moves to a new table for the same client. A set goes on at the endpoint whose turn it was, or,
+   * where that one is gone, at the next one after it that is still there.
    */
   rebind(table: Table): void {
     const keys = new Set(table.backends.map((backend) => backend.endpointSet.key));

@@ -1,6 +1,6 @@
 /**
- * buildTable: from a plan to a table for one client. Drops the backends that can take nothing from this client,
- * so that what is left needs no check per request but the traffic targets' HTTP rules.
+ * buildTable: from a plan to a table for one client. Drops the backends that can take nothing from
+ * this client, so that what is left needs no check per request but the traffic targets' HTTP rules.
  */
 import { MatchIndex } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
@@ -27,10 +27,11 @@ export class PlanError extends Error {
 /**
  * Makes a plan executable for one client.
  *
- * @param before an earlier table, of any client: where a port's rules match the same requests as there, what was
- * compiled and learnt for them is shared, so that a change of weights or endpoints costs a large plan little
- * @throws {PlanError} where a pattern does not compile, a backend's group is missing, a weight is not a whole
- * number of 0 or more, or two routes with one id differ
+ * @param before an earlier table, of any client: where a port's rules match the same requests as
+ * there, what was compiled and learnt for them is shared, so that a change of weights or endpoints
+ * costs a large plan little
+ * @throws {PlanError} where a pattern does not compile, a backend's group is missing, a weight is
+ * not a whole number of 0 or more, or two routes with one id differ
  */
 export function buildTable(plan: Plan, client: Client, before: Table | null = null): Table {
   if (plan.version !== PLAN_VERSION) {

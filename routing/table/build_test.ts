@@ -47,7 +47,7 @@ Deno.test("buildTable refuses plans that cannot be executed, and says why", () =
   assertRefused(future, /version is "2"/);
 });
 
-Deno.test("a table shares with the one before what was compiled for rules that did not change", () => {
+Deno.test("a table shares with the one before what rules that did not change compiled to", () => {
   const rules = [ruleForTest({ path: "/a", headers: [{ name: "x", pattern: "1" }] }, "b")];
   const planOf = (change: Partial<PlanMatch>, weights: Record<string, number>) =>
     planForTest([serviceForTest({

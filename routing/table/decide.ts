@@ -1,6 +1,7 @@
 /**
- * decide: the one matcher. From a request head to the endpoints that may answer it, or to the reason why none
- * may. Allocates nothing once the caches of a table are warm; makes no string from bytes.
+ * decide: the one matcher. From a request head to the endpoints that may answer it, or to the
+ * reason why none may. Allocates nothing once the caches of a table are warm; makes no string from
+ * bytes.
  */
 import type { RequestHead } from "../request.ts";
 import { HostMatch } from "./host_index.ts";
@@ -69,8 +70,8 @@ export function decide(
 }
 
 /**
- * Decides one connection to a port that does not speak HTTP: rules do not apply to it (smi-facts 3.3), only
- * the port's fallback, and only TCP rules of traffic targets allow it.
+ * Decides one connection to a port that does not speak HTTP: rules do not apply to it (smi-facts
+ * 3.3), only the port's fallback, and only TCP rules of traffic targets allow it.
  */
 export function decideConnection(
   port: TablePort,
@@ -87,8 +88,8 @@ export function decideConnection(
 }
 
 /**
- * The port of a Service that a request means; null where there is none. A request that names no port, sent to
- * a Service that has exactly one, means that one.
+ * The port of a Service that a request means; null where there is none. A request that names no
+ * port, sent to a Service that has exactly one, means that one.
  *
  * @param asked the port in the authority; -1 for none
  */

@@ -222,7 +222,7 @@ Deno.test("clients of another or of no identity are refused", () => {
   }
 });
 
-Deno.test("the HTTP rules of the destination's targets must allow the request (cases F3, F7 to F9)", () => {
+Deno.test("the destination's targets must allow the request (cases F3, F7 to F9)", () => {
   const { decide } = decider(guardedPlan({
     targets: [
       targetForTest({ http: [matchForTest({ path: "/api", methods: ["GET"] })] }),
@@ -267,7 +267,7 @@ Deno.test("a target for one port does not count for others", () => {
   }
 });
 
-Deno.test("of a backend with several identities only the endpoints that allow the request are left", () => {
+Deno.test("of several identities behind a backend those that allow the request are left", () => {
   const { decide, table } = decider(planForTest([serviceForTest()], {
     permissive: false,
     groups: {

@@ -1,6 +1,7 @@
 /**
- * Dependent rounding: turns a doubly stochastic matrix into a random permutation such that each entry is 1 with
- * exactly the probability that it stated. Whole numbers only, so nothing is lost to rounding errors.
+ * Dependent rounding: turns a doubly stochastic matrix into a random permutation such that each
+ * entry is 1 with exactly the probability that it stated. Whole numbers only, so nothing is lost to
+ * rounding errors.
  */
 
 /** Decides with probability `favourable / total`; whole numbers, `0 < favourable < total`. */
@@ -31,9 +32,10 @@ export function roundToMatching(matrix: SparseMatrix, one: number, coin: Coin): 
 }
 
 /**
- * Walks along entries that are neither 0 nor 1 until it comes back to a vertex that it has passed, and shifts
- * weight around that cycle until one of its entries is 0 or 1; then walks on from there, until nothing is left
- * of the walk. Every vertex has no such entry or at least two, as its entries add up to 1: it never gets stuck.
+ * Walks along entries that are neither 0 nor 1 until it comes back to a vertex that it has passed,
+ * and shifts weight around that cycle until one of its entries is 0 or 1; then walks on from there,
+ * until nothing is left of the walk. Every vertex has no such entry or at least two, as its entries
+ * add up to 1: it never gets stuck.
  */
 function roundCycles(graph: FractionalGraph, start: number, coin: Coin): void {
   const { placeOnPath } = graph;
@@ -87,8 +89,8 @@ class FractionalGraph {
   }
 
   /**
-   * An open entry of the vertex other than `except`; -1 where there is none. Rows give their first one, columns
-   * their last: of the orders tried this made the shortest cycles.
+   * An open entry of the vertex other than `except`; -1 where there is none. Rows give their first
+   * one, columns their last: of the orders tried this made the shortest cycles.
    */
   edgeFrom(vertex: number, except: number): number {
     if (vertex < this.#one) {
@@ -103,7 +105,10 @@ class FractionalGraph {
     return vertex < this.#one ? this.#one + this.#columns[edge] : this.#rows[edge];
   }
 
-  /** Adds to every other entry of the cycle `path[place..]` and takes from the rest, or the other way round. */
+  /**
+   * Adds to every other entry of the cycle `path[place..]` and takes from the rest, or the other
+   * way round.
+   */
   shift(path: readonly number[], place: number, coin: Coin): void {
     const { values } = this;
     let up = this.#one;

@@ -1,6 +1,6 @@
 /**
- * EndpointGroups: the endpoint groups of a plan as one client sees them. Owns the numbering of endpoints and
- * endpoint sets, and drops what the client cannot reach. Used while a table is built.
+ * EndpointGroups: the endpoint groups of a plan as one client sees them. Owns the numbering of
+ * endpoints and endpoint sets, and drops what the client cannot reach. Used while a table is built.
  */
 import type { Plan, PlanEndpoint } from "../plan.ts";
 import { AccessProfiles, GuardedEndpoints } from "./access.ts";
@@ -16,7 +16,9 @@ export type ReachableEndpoints =
     readonly guarded: GuardedEndpoints | null;
   }
   | {
-    /** `access-denied`: there are endpoints, and traffic targets keep the client from all of them. */
+    /**
+     * `access-denied`: there are endpoints, and traffic targets keep the client from all of them.
+     */
     readonly refusal: "no-endpoints" | "access-denied";
   };
 

@@ -1,6 +1,6 @@
 /**
- * explain: the same decision as `decide`, with its reasons. Takes no place in any sequence. It looks rules and
- * targets up one by one, and a property test proves that it and `decide` agree.
+ * explain: the same decision as `decide`, with its reasons. Takes no place in any sequence. It
+ * looks rules and targets up one by one, and a property test proves that it and `decide` agree.
  */
 import { formatPosition } from "../../base/finding.ts";
 import type { Position, ResourceRef } from "../../base/finding.ts";
@@ -104,7 +104,9 @@ function explainHost(
   };
 }
 
-/** The form of a name that was recognised, with the words `pod`, `service` and `namespace` in it. */
+/**
+ * The form of a name that was recognised, with the words `pod`, `service` and `namespace` in it.
+ */
 function spellingOf(
   name: string,
   { plan }: TableService,
@@ -219,7 +221,9 @@ function explainGuard(
   };
 }
 
-/** The first target that allows the request, and the HTTP rule it does so by; null for a TCP rule. */
+/**
+ * The first target that allows the request, and the HTTP rule it does so by; null for a TCP rule.
+ */
 function allowingRule(
   profile: AccessProfile,
   head: RequestHead,

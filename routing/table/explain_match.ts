@@ -1,6 +1,7 @@
 /**
- * Says which of a list of matches a request satisfies and where the others fail. One match and one pattern after
- * the other, on purpose: it shares no shortcut with `MatchIndex`, and a test holds the two against each other.
+ * Says which of a list of matches a request satisfies and where the others fail. One match and one
+ * pattern after the other, on purpose: it shares no shortcut with `MatchIndex`, and a test holds
+ * the two against each other.
  */
 import { AUTHORITY, headerName } from "../match/header_index.ts";
 import { patternTest } from "../match/pattern.ts";

@@ -1,4 +1,7 @@
-/** Explanation: a decision with its reasons, as plain data for people and for JSON. `explain.ts` makes it. */
+/**
+ * Explanation: a decision with its reasons, as plain data for people and for JSON. `explain.ts`
+ * makes it.
+ */
 import type { BackendState, PortProtocol } from "../plan.ts";
 import type { RefusalReason, SkipReason } from "./table.ts";
 
@@ -13,7 +16,9 @@ export interface Explanation {
   readonly host: HostExplanation;
   /** Null where the host is not known. */
   readonly port: PortExplanation | null;
-  /** Every rule of the port, in match order; empty where the request got no further than the port. */
+  /**
+   * Every rule of the port, in match order; empty where the request got no further than the port.
+   */
   readonly rules: readonly RuleExplanation[];
   /** Null where no route was chosen. */
   readonly route: RouteExplanation | null;
@@ -30,9 +35,13 @@ export interface Explanation {
 }
 
 export interface HostExplanation {
-  /** Lower case, without port, brackets and trailing dot; empty where the authority is not valid. */
+  /**
+   * Lower case, without port, brackets and trailing dot; empty where the authority is not valid.
+   */
   readonly name: string;
-  /** The form the name was recognised in, such as `service.namespace.svc`; null where it was not. */
+  /**
+   * The form the name was recognised in, such as `service.namespace.svc`; null where it was not.
+   */
   readonly spelling: string | null;
   /** `namespace/name`. */
   readonly service: string | null;
@@ -84,7 +93,9 @@ export interface RouteExplanation {
   /** `file:line:column` of the split. */
   readonly position: string | null;
   readonly backends: readonly BackendExplanation[];
-  /** The request's place in the split sequence, from 0; the sequence repeats after `weightTotal`. */
+  /**
+   * The request's place in the split sequence, from 0; the sequence repeats after `weightTotal`.
+   */
   readonly sequencePosition: number;
   readonly weightTotal: number;
 }

@@ -1,9 +1,10 @@
 /**
- * HostIndex: which Service (or single pod) an authority names, for clients of one namespace. Knows every
- * spelling that Kubernetes DNS resolves for such a client (smi-facts 3.10): `service` and `pod.service` in the
- * client's own namespace; `service.namespace` and `pod.service.namespace`, alone or followed by `.svc`, by
- * `.svc.` and the cluster domain's first label, or by `.svc.` and the cluster domain; ClusterIPs. Each in any
- * case, with or without a port, with or without a trailing dot.
+ * HostIndex: which Service (or single pod) an authority names, for clients of one namespace. Knows
+ * every spelling that Kubernetes DNS resolves for such a client (smi-facts 3.10): `service` and
+ * `pod.service` in the client's own namespace; `service.namespace` and `pod.service.namespace`,
+ * alone or followed by `.svc`, by `.svc.` and the cluster domain's first label, or by `.svc.` and
+ * the cluster domain; ClusterIPs. Each in any case, with or without a port, with or without a
+ * trailing dot.
  */
 import { lowerByte, NameIndex } from "../match/name_index.ts";
 import type { PlanService } from "../plan.ts";
@@ -105,7 +106,9 @@ export class HostIndex {
     return found !== -1 ? found : this.#bare.get(bytes, start, end);
   }
 
-  /** IPv6 has many spellings of one address; the text is normalised first. Rare, so it may allocate. */
+  /**
+   * IPv6 has many spellings of one address; the text is normalised first. Rare, so it may allocate.
+   */
   #lookUpIpv6(text: Uint8Array): number {
     const key = encoder.encode(ipv6Key(text));
     return this.#ipv6.get(key, 0, key.length);

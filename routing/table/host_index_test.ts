@@ -19,7 +19,7 @@ function find(authority: string, namespace = "app"): HostMatch {
   return match;
 }
 
-Deno.test("every spelling of a Service's name is known, with port, trailing dot, in any case", () => {
+Deno.test("every spelling of a name is known, with port, trailing dot, in any case", () => {
   const names = ["web.app", "web.app.svc", "web.app.svc.cluster", "web.app.svc.cluster.local"];
   for (const name of names) {
     for (const namespace of ["app", "client"]) {

@@ -102,7 +102,10 @@ export function targetForTest(more: Partial<PlanTarget> = {}): PlanTarget {
   };
 }
 
-/** Groups that routes name and `more` lacks get one endpoint each, numbered from 1 in order of appearance. */
+/**
+ * Groups that routes name and `more` lacks get one endpoint each, numbered from 1 in order of
+ * appearance.
+ */
 export function planForTest(services: readonly PlanService[], more: Partial<Plan> = {}): Plan {
   const groups: Record<string, readonly PlanEndpoint[]> = { ...more.groups };
   const ports = services.flatMap((service) => service.ports);

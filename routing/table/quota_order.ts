@@ -1,23 +1,26 @@
 /**
- * The order in which a split of three or more backends takes requests. With W the sum of the weights and w one of
- * them: after any n requests from the start each backend has got between floor(n*w/W) and ceil(n*w/W).
+ * The order in which a split of three or more backends takes requests. With W the sum of the
+ * weights and w one of them: after any n requests from the start each backend has got between
+ * floor(n*w/W) and ceil(n*w/W).
  */
 import { roundToMatching } from "./dependent_rounding.ts";
 import type { Coin } from "./dependent_rounding.ts";
 
 /**
- * Up to this sum of weights one whole period is worked out in advance; above it, backends are picked online.
- * Time to draw a period grows with its square: 1 ms for a sum of 100, 1 to 9 ms for 1000 with three backends.
+ * Up to this sum of weights one whole period is worked out in advance; above it, backends are
+ * picked online. Time to draw a period grows with its square: 1 ms for a sum of 100, 1 to 9 ms for
+ * 1000 with three backends.
  */
 export const PERIOD_MAX = 1024;
 
 /**
- * Picks online: of the backends whose next request is due by now, the one whose deadline for it comes first,
- * ties in written order. A backend's c-th request is due once n*w/W exceeds c - 1, and late once floor(n*w/W)
- * has reached c without it; serving the earliest deadline first makes none of them late.
+ * Picks online: of the backends whose next request is due by now, the one whose deadline for it
+ * comes first, ties in written order. A backend's c-th request is due once n*w/W exceeds c - 1, and
+ * late once floor(n*w/W) has reached c without it; serving the earliest deadline first makes none
+ * of them late.
  *
- * @param debts n*w - c*W a backend, where it got c of n requests; all zero at the start, updated here. Whole
- * numbers between -W and W, so that sums stay exact
+ * @param debts n*w - c*W a backend, where it got c of n requests; all zero at the start, updated
+ * here. Whole numbers between -W and W, so that sums stay exact
  */
 export function quotaPick(weights: readonly number[], debts: Float64Array): number {
   let weightTotal = 0;
@@ -45,14 +48,15 @@ export function canonicalPeriod(weights: readonly number[]): Uint16Array {
 }
 
 /**
- * One period drawn at random such that it keeps the bound above and that each place goes to a backend with
- * probability exactly w/W.
+ * One period drawn at random such that it keeps the bound above and that each place goes to a
+ * backend with probability exactly w/W.
  *
- * The W requests of a period are tokens, w of them a backend's. On a time line from 0 to W, where place n is the
- * interval from n to n + 1, spread the j-th token of a backend evenly from j*W/w to (j + 1)*W/w. What of it lies
- * in each place is a matrix whose rows and columns all add up to 1. Rounding it to a permutation that keeps every
- * entry's expectation gives both halves: an entry is 0, and stays 0, wherever a token would break the bound,
- * and a place's entries for one backend add up to w/W.
+ * The W requests of a period are tokens, w of them a backend's. On a time line from 0 to W, where
+ * place n is the interval from n to n + 1, spread the j-th token of a backend evenly from j*W/w to
+ * (j + 1)*W/w. What of it lies in each place is a matrix whose rows and columns all add up to 1.
+ * Rounding it to a permutation that keeps every entry's expectation gives both halves: an entry is
+ * 0, and stays 0, wherever a token would break the bound, and a place's entries for one backend add
+ * up to w/W.
  */
 export function randomPeriod(weights: readonly number[], coin: Coin): Uint16Array {
   const weightTotal = weights.reduce((total, weight) => total + weight, 0);

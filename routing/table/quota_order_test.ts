@@ -39,12 +39,12 @@ Deno.test("canonical orders keep the quota from the start", () => {
   fc.assert(fc.property(weightLists, (weights) => assertQuota(canonicalPeriod(weights), weights)));
 });
 
-Deno.test("canonical orders keep the quota with many light backends, where smooth round robin does not", () => {
+Deno.test("canonical orders keep the quota with many light backends, unlike smooth round robin", () => {
   const weights = [50, ...new Array<number>(24).fill(1), 7, 13];
   assertQuota(canonicalPeriod(weights), weights);
 });
 
-Deno.test("picking online keeps the quota with weights up to 10^12, and comes back to its start", () => {
+Deno.test("picking online keeps the quota up to 10^12, and comes back to its start", () => {
   const large = fc.array(fc.integer({ min: 1, max: 1e12 }), { minLength: 3, maxLength: 8 });
   fc.assert(
     fc.property(large, (weights) => {
@@ -77,7 +77,9 @@ Deno.test("random orders keep the quota from the start, for every seed", () => {
   );
 });
 
-/** Every outcome of a random order with its exact chance, by replaying all sequences of coin throws. */
+/**
+ * Every outcome of a random order with its exact chance, by replaying all sequences of coin throws.
+ */
 function outcomesOf(weights: readonly number[]): { order: Uint16Array; chance: Fraction }[] {
   const outcomes: { order: Uint16Array; chance: Fraction }[] = [];
   const pending: boolean[][] = [[]];
@@ -125,7 +127,7 @@ class Fraction {
   }
 }
 
-Deno.test("over seeds each place goes to a backend with chance exactly w/W (all outcomes, exact fractions)", () => {
+Deno.test("each place has chance exactly w/W (every outcome, exact fractions)", () => {
   for (const weights of [[1, 1, 1], [2, 1, 1], [3, 2, 1], [1, 1, 1, 1], [2, 2, 1], [3, 1, 1, 1]]) {
     const weightTotal = sum(weights);
     const outcomes = outcomesOf(weights);
@@ -141,7 +143,7 @@ Deno.test("over seeds each place goes to a backend with chance exactly w/W (all 
   }
 });
 
-Deno.test("over seeds each place goes to a backend with chance w/W (8,000 fixed seeds, chi-square)", () => {
+Deno.test("each place has chance w/W (8,000 fixed seeds, chi-square)", () => {
   const weights = [85, 10, 5];
   const runs = 8_000;
   const counts = Array.from({ length: 100 }, () => [0, 0, 0]);
@@ -153,7 +155,8 @@ Deno.test("over seeds each place goes to a backend with chance w/W (8,000 fixed 
       const expected = runs * weight / 100;
       return total + (seen[i] - expected) ** 2 / expected;
     }, 0);
-    // 2 degrees of freedom, 100 places: 23 is passed by chance at some place once in 1000. Seeds are fixed.
+    // 2 degrees of freedom, 100 places: 23 is passed by chance at some place once in 1000. Seeds
+    // are fixed.
     ok(statistic < 23, `place ${place}: ${seen} (${statistic.toFixed(1)})`);
   }
 });

@@ -1,22 +1,29 @@
 /**
- * SplitState: how far each split sequence of one client has got. Mutable, one per client proxy and listener.
- * `rebind` carries every sequence over to a new table by route id, so that an unrelated change restarts none.
+ * SplitState: how far each split sequence of one client has got. Mutable, one per client proxy and
+ * listener. `rebind` carries every sequence over to a new table by route id, so that an unrelated
+ * change restarts none.
  *
- * What a sequence promises, with W the sum of the reduced weights and w a backend's own: after any n requests
- * from its start, between floor(n*w/W) and ceil(n*w/W) went to the backend; with two backends so did any n in
- * a row. With a seed, the chance that the k-th request goes to the backend is exactly w/W for every k, taken
- * over seeds. Only with three or more backends and W above `PERIOD_MAX` a seed costs something: the chance is
- * within 1/2048 of w/W, and the count within less than 2 of n*w/W.
+ * What a sequence promises, with W the sum of the reduced weights and w a backend's own: after any
+ * n requests from its start, between floor(n*w/W) and ceil(n*w/W) went to the backend; with two
+ * backends so did any n in a row. With a seed, the chance that the k-th request goes to the backend
+ * is exactly w/W for every k, taken over seeds. Only with three or more backends and W above
+ * `PERIOD_MAX` a seed costs something: the chance is within 1/2048 of w/W, and the count within
+ * less than 2 of n*w/W.
  */
 import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";
 import { canonicalPeriod, PERIOD_MAX, quotaPick, randomPeriod } from "./quota_order.ts";
 import type { Table, TableBackend, TableRoute } from "./table.ts";
 
-/** Sequences that are picked online start, with a seed, after one of this many requests of the canonical order. */
+/**
+ * Sequences that are picked online start, with a seed, after one of this many requests of the
+ * canonical order.
+ */
 const ONLINE_STARTS = 4096;
 
-/** One sequence. Which fields count follows from the number of backends and the sum of the weights. */
+/**
+ * One sequence. Which fields count follows from the number of backends and the sum of the weights.
+ */
 interface Sequence {
   readonly id: string;
   readonly keys: readonly string[];
@@ -28,9 +35,15 @@ interface Sequence {
   position: number;
   /** Two backends: the accumulator, from 0 to `weightTotal - 1`. */
   accumulator: number;
-  /** Three or more, `weightTotal` at most `PERIOD_MAX`: the backend at each position; made at first use. */
+  /**
+   * Three or more, `weightTotal` at most `PERIOD_MAX`: the backend at each position; made at first
+   * use.
+   */
   period: Uint16Array | null;
-  /** Three or more, above it: for each backend n*w - c*W, c being the requests it got of n; made at first use. */
+  /**
+   * Three or more, above it: for each backend n*w - c*W, c being the requests it got of n; made at
+   * first use.
+   */
   debts: Float64Array | null;
 }
 
@@ -48,7 +61,9 @@ export class SplitState {
     return this.#table;
   }
 
-  /** Moves to a new table for the same client, and carries over every sequence that it still has. */
+  /**
+   * Moves to a new table for the same client, and carries over every sequence that it still has.
+   */
   rebind(table: Table): void {
     const before = new Map(this.#sequences.map((sequence) => [sequence.id, sequence]));
     this.#sequences = sequencesOf(table, before);

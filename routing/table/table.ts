@@ -1,7 +1,7 @@
 /**
- * Table: a plan made executable for one client. This file owns the shapes; `build.ts` makes them. A table is
- * immutable: whatever changes from request to request lives in `SplitState` and `EndpointCursors`, which refer
- * to a table by the dense indexes below.
+ * Table: a plan made executable for one client. This file owns the shapes; `build.ts` makes them. A
+ * table is immutable: whatever changes from request to request lives in `SplitState` and
+ * `EndpointCursors`, which refer to a table by the dense indexes below.
  */
 import type { MatchIndex } from "../match/match_index.ts";
 import type {
@@ -99,7 +99,10 @@ export interface TableRoute {
   readonly rule: PlanRule | null;
   readonly service: TableService;
   readonly port: TablePort;
-  /** Only those that can take requests of this client, in written order, with weights reduced by their gcd. */
+  /**
+   * Only those that can take requests of this client, in written order, with weights reduced by
+   * their gcd.
+   */
   readonly backends: readonly TableBackend[];
   /** The others, in written order. */
   readonly skipped: readonly SkippedBackend[];
@@ -133,7 +136,9 @@ export interface TableBackend {
 
 /** Endpoints to balance over. */
 export interface EndpointSet {
-  /** Dense; sets for part of a guarded backend's endpoints are numbered as they are first needed. */
+  /**
+   * Dense; sets for part of a guarded backend's endpoints are numbered as they are first needed.
+   */
   readonly index: number;
   /** Stays the same while endpoints come and go: rotations are carried over by it. */
   readonly key: string;
