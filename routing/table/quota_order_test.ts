@@ -39,7 +39,7 @@ Deno.test("canonical orders keep the quota from the start", () => {
   fc.assert(fc.property(weightLists, (weights) => assertQuota(canonicalPeriod(weights), weights)));
 });
 
-Deno.test("canonical orders keep the quota with many light backends, unlike smooth round robin", () => {
+Deno.test("canonical orders keep the quota with many light backends", () => {
   const weights = [50, ...new Array<number>(24).fill(1), 7, 13];
   assertQuota(canonicalPeriod(weights), weights);
 });

@@ -83,7 +83,7 @@ Deno.test("three and more backends keep the quota from the start, whatever the s
   );
 });
 
-Deno.test("sums of weights above the limit for periods keep the quota, within 2 with a seed", () => {
+Deno.test("sums of weights above the period limit keep the quota, within 2 with a seed", () => {
   const weights = { a: 99_991, b: 7, c: 4001 };
   const total = 99_991 + 7 + 4001;
   for (const seed of [null, 1, 2, 3]) {
