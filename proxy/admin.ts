@@ -11,6 +11,8 @@ export interface AdminSubject {
   /** In force; changes. */
   plan(): Plan;
   lanes(): readonly Lane[];
+  /** Every event loop is running; where one has ended, only a restart helps. */
+  isAlive(): boolean;
   /** Accepting connections, with a plan in force, and not draining. */
   isReady(): boolean;
 }
@@ -45,9 +47,9 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
   }
   switch (url.pathname) {
     case "/healthz":
-      return text(200, "ok\n");
+      return subject.isAlive() ? text(200, "ok\n") : text(500, "an event loop has ended\n");
     case "/readyz":
-      return subject.isReady() ? text(200, "ready\n") : text(503, "draining\n");
+      return subject.isReady() ? text(200, "ready\n") : text(503, "not ready\n");
     case "/metrics": {
       const snapshots = await Promise.all(subject.lanes().map((lane) => lane.snapshot()));
       return text(200, renderMetrics(snapshots), "text/plain; version=0.0.4; charset=utf-8");

@@ -98,10 +98,12 @@ class NativeLane implements Lane {
   ) {
     this.#worker = worker;
     this.#pipe = pipe;
+    let hasStarted = false;
     const fail = (message: string) => {
+      if (this.#isEnded) return;
       this.#end(message);
-      onRefused(new IoError(message));
-      hooks.onFailure(message);
+      if (hasStarted) hooks.onFailure(message);
+      else onRefused(new IoError(message));
     };
     worker.onerror = (event) => {
       event.preventDefault();
@@ -110,6 +112,7 @@ class NativeLane implements Lane {
     worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
       switch (data.kind) {
         case "started":
+          hasStarted = true;
           this.ports = { outbound: data.outbound, inbound: data.inbound };
           return onStarted(this);
         case "failed":

@@ -18,11 +18,13 @@ export async function startProxy(
   hooks: ProxyHooks = {},
 ): Promise<Proxy> {
   const driver = chooseDriver(config, hooks);
+  let isAlive = true;
   const laneHooks: LaneHooks = {
     onRecords(records) {
       for (const record of records) hooks.onRequest?.(record);
     },
     onFailure(message) {
+      isAlive = false;
       hooks.onLog?.("error", "An event loop of the proxy has ended", { cause: message });
     },
   };
@@ -36,7 +38,8 @@ export async function startProxy(
       admin = startAdmin(config.admin, {
         plan: () => current,
         lanes: () => lanes,
-        isReady: () => isReady,
+        isAlive: () => isAlive,
+        isReady: () => isReady && isAlive,
       });
     }
   } catch (error) {
