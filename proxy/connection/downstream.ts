@@ -365,7 +365,8 @@ export class Downstream extends Connection implements ExchangeClient {
   /** Answers in place of an endpoint. `isFatal`: the connection cannot be used any further. */
   #refuse(status: number, reason: string, isFatal: boolean): void {
     this.#exchange.beginAnswer(status, reason);
-    if (isFatal || !this.#body.isDone) this.#keepsAlive = false;
+    // An HTTP/1.0 client that is not told otherwise reads until the end.
+    if (isFatal || !this.#body.isDone || this.minorVersion === 0) this.#keepsAlive = false;
     const { isHead } = this.#exchange;
     const answer = { status, reason, isHead, isClosing: !this.#keepsAlive };
     if (!this.sendText(renderAnswer(answer))) return this.abort();
