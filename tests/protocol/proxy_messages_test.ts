@@ -1,0 +1,304 @@
+import assert from "node:assert/strict";
+import { headerOf, statusOf } from "../support/raw_socket.ts";
+import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
+
+/** Answers with the request line and body that it got. */
+function echo(): ScriptedOrigin {
+  return new ScriptedOrigin(answering(({ startLine, body }) => ok(`${startLine}|${body}`)));
+}
+
+const CASES: readonly ProxyCase[] = [
+  {
+    name: "keep-alive: many requests, one connection on either side",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      for (let i = 0; i < 20; i++) {
+        await client.send(`GET /${i} HTTP/1.1\r\nHost: app\r\n\r\n`);
+        const answer = await client.readResponse();
+        assert.equal(answer.body, `GET /${i} HTTP/1.1|`);
+        assert.equal(headerOf(answer, "connection"), undefined);
+      }
+      assert.equal(origin.accepted, 1);
+    },
+  },
+  {
+    name: "pipelining: twenty requests in one segment, refusals between them, answered in order",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      let text = "";
+      for (let i = 0; i < 20; i++) {
+        if (i % 5 === 3) text += `GET /${i} HTTP/1.1\r\nHost: nowhere\r\n\r\n`;
+        else text += `POST /${i} HTTP/1.1\r\nHost: app\r\nContent-Length: 2\r\n\r\n${i % 10}x`;
+      }
+      await client.send(text);
+      for (let i = 0; i < 20; i++) {
+        const answer = await client.readResponse();
+        if (i % 5 === 3) assert.equal(headerOf(answer, "x-weft-reason"), "host-unknown");
+        else assert.equal(answer.body, `POST /${i} HTTP/1.1|${i % 10}x`);
+      }
+    },
+  },
+  {
+    name: "pipelining: more than a buffer holds, cut everywhere",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      const count = 60;
+      const requests = Array.from(
+        { length: count },
+        (_, i) =>
+          `POST /${i} HTTP/1.1\r\nHost: app\r\nX: ${
+            "y".repeat(900)
+          }\r\nContent-Length: 5\r\n\r\nhello`,
+      );
+      const sending = client.send(requests.join(""));
+      for (let i = 0; i < count; i++) {
+        const answer = await client.readResponse();
+        assert.equal(answer.body, `POST /${i} HTTP/1.1|hello`);
+      }
+      await sending;
+    },
+  },
+  {
+    name: "pipelining: a malformed request ends the connection after the answers before it",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send(`${GET}${GET}GET / HTTP/1.1\r\nHost : app\r\n\r\n${GET}`);
+      for (let i = 0; i < 2; i++) assert.equal(statusOf(await client.readResponse()), 200);
+      const refusal = await client.readResponse();
+      assert.equal(statusOf(refusal), 400);
+      assert.equal(headerOf(refusal, "x-weft-reason"), "bad-header");
+      assert.equal(headerOf(refusal, "connection"), "close");
+      assert.equal(await client.readRest(), "");
+    },
+  },
+  {
+    name: "chunked both ways, trailers and extensions as sent",
+    async run(proxy) {
+      const chunks = "5;x=y\r\nhello\r\n0\r\nDigest: abc\r\nX-T: 1\r\n\r\n";
+      await using origin = new ScriptedOrigin(answering(({ raw }) => {
+        assert.ok(raw.endsWith(`\r\n\r\n${chunks}`), raw);
+        return `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: digest\r\n\r\n${chunks}`;
+      }));
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      for (let i = 0; i < 2; i++) {
+        await client.send(
+          `POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`,
+        );
+        const answer = await client.readResponse();
+        assert.ok(answer.raw.endsWith(chunks), answer.raw);
+        assert.deepEqual(answer.trailers, ["Digest: abc", "X-T: 1"]);
+      }
+      assert.equal(origin.accepted, 1);
+    },
+  },
+  {
+    name: "a chunked request that breaks is refused, and its endpoint is not used again",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        await socket.readRest();
+      });
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send("POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n");
+      await proxy.untilMetric("weft_upstream_connections_open", 1);
+      await client.send("5\r\nhelloX");
+      const refusal = await client.readResponse();
+      assert.equal(statusOf(refusal), 400);
+      assert.equal(headerOf(refusal, "x-weft-reason"), "bad-chunk");
+      assert.equal(await client.readRest(), "");
+    },
+  },
+  {
+    name: "HEAD, 204 and 304 have no body, whatever their headers say",
+    async run(proxy) {
+      const heads = [
+        ["HEAD", "200 OK\r\nContent-Length: 5000", "5000"],
+        ["HEAD", "200 OK\r\nTransfer-Encoding: chunked", undefined],
+        ["HEAD", "200 OK", undefined],
+        ["GET", "204 No Content", undefined],
+        ["GET", "204 No Content\r\nContent-Length: 5", undefined],
+        ["GET", "304 Not Modified\r\nContent-Length: 5000", "5000"],
+      ] as const;
+      let next = 0;
+      await using origin = new ScriptedOrigin(
+        answering(() => `HTTP/1.1 ${heads[next++][1]}\r\n\r\n`),
+      );
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      for (const [method, head, length] of heads) {
+        await client.send(`${method} / HTTP/1.1\r\nHost: app\r\n\r\n`);
+        const answer = await client.readResponse({ isHead: method === "HEAD" });
+        assert.equal(answer.startLine, `HTTP/1.1 ${head.split("\r\n")[0]}`);
+        assert.equal(headerOf(answer, "content-length"), length);
+      }
+      assert.equal(origin.accepted, 1);
+    },
+  },
+  {
+    name: "a refusal of HEAD has no body either",
+    async run(proxy) {
+      using client = await proxy.connect();
+      await client.send(`HEAD / HTTP/1.1\r\nHost: nowhere\r\n\r\n${GET}`);
+      assert.equal(statusOf(await client.readResponse({ isHead: true })), 404);
+      assert.equal(statusOf(await client.readResponse()), 503);
+    },
+  },
+  {
+    name: "interim answers go through, to those who know them",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(
+        answering(() =>
+          `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${
+            ok("done")
+          }`
+        ),
+      );
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send(GET);
+      assert.equal(
+        (await client.readResponse()).raw,
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+      );
+      assert.equal((await client.readResponse()).raw, "HTTP/1.1 102 Processing\r\n\r\n");
+      assert.equal((await client.readResponse()).body, "done");
+      using old = await proxy.connect();
+      await old.send("GET / HTTP/1.0\r\nHost: app\r\n\r\n");
+      assert.equal((await old.readResponse()).body, "done");
+      assert.equal(await old.readRest(), "");
+    },
+  },
+  {
+    name: "Expect: 100-continue is between the client and the endpoint",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        const head = await socket.readThrough("\r\n\r\n");
+        assert.match(head, /\r\nExpect: 100-continue\r\n/);
+        await socket.send("HTTP/1.1 100 Continue\r\n\r\n");
+        await socket.send(ok(await socket.readExactly(5)));
+        await socket.readRest();
+      });
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send(
+        "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+      );
+      assert.equal(statusOf(await client.readResponse()), 100);
+      await client.send("hello");
+      assert.equal((await client.readResponse()).body, "hello");
+    },
+  },
+  {
+    name: "Expect: 100-continue that the endpoint refuses ends the connection, not the answer",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        await socket.readThrough("\r\n\r\n");
+        await socket.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+        await socket.readRest();
+      });
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send(
+        "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+      );
+      const answer = await client.readResponse();
+      assert.equal(statusOf(answer), 403);
+      assert.equal(answer.body, "no");
+      assert.equal(await client.readRest(), "");
+    },
+  },
+  {
+    name: "absolute form goes on in origin form, with the target's host",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(
+        answering(({ startLine, headers }) =>
+          ok(`${startLine}|${headers.filter(([name]) => name === "host").join(";")}`)
+        ),
+      );
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send("GET http://app/x?y HTTP/1.1\r\nHost: other\r\n\r\n");
+      assert.equal((await client.readResponse()).body, "GET /x?y HTTP/1.1|host,app");
+    },
+  },
+  {
+    name: "HTTP/1.0: closed after the answer, or kept where asked for",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send("GET /a HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n\r\n");
+      const kept = await client.readResponse();
+      assert.equal(headerOf(kept, "connection"), "keep-alive");
+      assert.equal(kept.body, "GET /a HTTP/1.1|");
+      await client.send("GET /b HTTP/1.0\r\nHost: app\r\n\r\n");
+      const last = await client.readResponse();
+      assert.equal(headerOf(last, "connection"), "close");
+      assert.equal(await client.readRest(), "");
+    },
+  },
+  {
+    name: "HTTP/1.0 gets a chunked answer without its framing",
+    async run(proxy) {
+      const chunks = "5\r\nhello\r\n1;x\r\n \r\n5\r\nworld\r\n0\r\nT: u\r\n\r\n";
+      await using origin = new ScriptedOrigin(async (socket) => {
+        while (await socket.readRequest() !== null) {
+          await socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+          for (const byte of chunks) await socket.send(byte);
+        }
+      });
+      await proxy.route(origin);
+      for (const connection of ["close", "keep-alive"]) {
+        using client = await proxy.connect();
+        await client.send(`GET / HTTP/1.0\r\nHost: app\r\nConnection: ${connection}\r\n\r\n`);
+        const answer = await client.readResponse();
+        assert.equal(headerOf(answer, "transfer-encoding"), undefined);
+        assert.equal(headerOf(answer, "connection"), "close");
+        assert.equal(answer.body, "hello world");
+        assert.equal(client.failure, "");
+      }
+      assert.equal(origin.accepted, 1);
+    },
+  },
+  {
+    name: "HTTP/1.0: a refusal closes, as its client expects",
+    async run(proxy) {
+      using client = await proxy.connect();
+      await client.send("GET / HTTP/1.0\r\nHost: nowhere\r\nConnection: keep-alive\r\n\r\n");
+      const refusal = await client.readResponse();
+      assert.equal(statusOf(refusal), 404);
+      assert.equal(headerOf(refusal, "connection"), "close");
+      assert.equal(await client.readRest(), "");
+    },
+  },
+  {
+    name: "an answer that ends with its connection does so for the client",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        await socket.readRequest();
+        await socket.send("HTTP/1.1 200 OK\r\n\r\nall ");
+        await socket.send("of it");
+      });
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send(GET);
+      const answer = await client.readResponse();
+      assert.equal(answer.body, "all of it");
+      assert.equal(headerOf(answer, "connection"), "close");
+    },
+  },
+];
+
+testThroughProxy("messages", CASES);

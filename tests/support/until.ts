@@ -1,0 +1,34 @@
+/** Waiting for what another process or thread will do: looked at often, given up late, never slept for. */
+
+const GIVE_UP_MS = 10_000;
+const LOOK_AGAIN_MS = 3;
+
+/**
+ * Resolves with the first value of `look` that `holds` takes.
+ * @throws {Error} after ten seconds, with the last value.
+ */
+export async function until<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  holds: (value: T) => boolean,
+): Promise<T> {
+  const deadline = performance.now() + GIVE_UP_MS;
+  for (;;) {
+    const value = await look();
+    if (holds(value)) return value;
+    if (performance.now() > deadline) {
+      throw new Error(`Gave up waiting for ${what}; last seen: ${JSON.stringify(value)}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}
+
+/** Runs `work`, and `giveUp` where it takes too long, which must make it end. */
+export async function within<T>(work: Promise<T>, giveUp: () => void): Promise<T> {
+  const timer = setTimeout(giveUp, GIVE_UP_MS);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}
