@@ -64,7 +64,7 @@ export class Downstream extends Connection implements ExchangeClient {
   }
 
   get takesChunks(): boolean {
-    return this.#minorVersion === 1;
+    return this.#minorVersion > 0;
   }
 
   get hasSentRequest(): boolean {
