@@ -25,6 +25,7 @@ export abstract class Connection extends Buffered implements Handler {
   #owed = NO_BUFFER;
   #owedSent = 0;
   #owedEnd = 0;
+  #isCut = false;
 
   constructor(context: Context) {
     super(context);
@@ -109,6 +110,12 @@ export abstract class Connection extends Buffered implements Handler {
     return isAll ? 1 : 0;
   }
 
+  /** As `close`, where the peer would take an orderly end for the end of what it is being sent. */
+  cut(): void {
+    this.#isCut = true;
+    this.close();
+  }
+
   /** Lets go of the socket and of every buffer. Safe to call twice. */
   close(): void {
     if (!this.isOpen) return;
@@ -117,7 +124,8 @@ export abstract class Connection extends Buffered implements Handler {
     this.releaseBuffer();
     if (this.#owed !== NO_BUFFER) this.#releaseOwed();
     this.context.unregister(this);
-    this.context.io.close(this.fd);
+    if (this.#isCut) this.context.io.reset(this.fd);
+    else this.context.io.close(this.fd);
   }
 
   #releaseOwed(): void {

@@ -19,7 +19,7 @@ import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
 import type { Router } from "./router.ts";
-import { closeBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
+import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
 import type { Upstream } from "./upstream.ts";
 
 /**
@@ -40,6 +40,8 @@ export class Downstream extends Connection implements ExchangeClient {
   #keepsAlive = true;
   readonly #body = new Body();
   isReplayable = false;
+  /** Only the end of the connection tells the client that it has all of the answer. */
+  #isOpenEnded = false;
   #bodyBytes = 0;
   /** `#takeRequests` is running: what ends an exchange within it need not start it again. */
   #isTaking = false;
@@ -112,9 +114,10 @@ export class Downstream extends Connection implements ExchangeClient {
 
   /** Closes this connection and the exchange with it: there is nobody, or nothing, to answer. */
   override abort(): void {
-    if (this.#tunnelPeer !== null) return closeBoth(this.#tunnelPeer, this);
+    if (this.#tunnelPeer !== null) return cutBoth(this.#tunnelPeer, this);
     this.#exchange.dropCarrier();
-    this.close();
+    if (this.#exchange.hasAnswer && this.#isOpenEnded) this.cut();
+    else this.close();
   }
 
   // Reading requests.
@@ -342,7 +345,8 @@ export class Downstream extends Connection implements ExchangeClient {
 
   passHead(response: Response, source: Buffered, end: AnswerEnd): boolean {
     const { pieces, texts, isDraining } = this.context;
-    if (end === "with-connection" || isDraining) this.#keepsAlive = false;
+    this.#isOpenEnded = end === "with-connection";
+    if (this.#isOpenEnded || isDraining) this.#keepsAlive = false;
     this.isReplayable = false;
     this.start = this.sent;
     this.releaseIfEmpty();

@@ -12,7 +12,7 @@ export function tunnelRead(source: Connection, sink: Connection): void {
   }
   const count = source.fill();
   if (count === AGAIN) return source.releaseIfEmpty();
-  if (count === BROKEN) return closeBoth(source, sink);
+  if (count === BROKEN) return cutBoth(source, sink);
   if (count === END) {
     source.hasEnded = true;
     io.wantRead(source.fd, false);
@@ -25,7 +25,7 @@ export function tunnelRead(source: Connection, sink: Connection): void {
 export function tunnelWrite(source: Connection, sink: Connection): void {
   const { io, timeouts } = source.context;
   const result = sink.flush(source);
-  if (result === BROKEN) return closeBoth(source, sink);
+  if (result === BROKEN) return cutBoth(source, sink);
   source.deadlineMs = io.nowMs + timeouts.stallMs;
   sink.deadlineMs = source.deadlineMs;
   if (result === 0) return;
@@ -36,10 +36,13 @@ export function tunnelWrite(source: Connection, sink: Connection): void {
     return;
   }
   io.shutdown(sink.fd);
-  if (sink.hasEnded && sink.sent === sink.ready) closeBoth(source, sink);
+  if (!sink.hasEnded || sink.sent < sink.ready) return;
+  source.close();
+  sink.close();
 }
 
-export function closeBoth(one: Connection, other: Connection): void {
-  one.close();
-  other.close();
+/** Ends a tunnel of which one end is lost: the other must not take that for an orderly end. */
+export function cutBoth(one: Connection, other: Connection): void {
+  one.cut();
+  other.cut();
 }

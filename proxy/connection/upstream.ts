@@ -14,7 +14,7 @@ import type { Buffered } from "./buffered.ts";
 import type { Carrier, CarrierFailure, Exchange, ExchangeClient } from "./exchange.ts";
 import { dropNamed, dropUpgrades } from "./pieces.ts";
 import type { EndpointPool } from "./pool.ts";
-import { closeBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
+import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
 
 type Phase = "connecting" | "idle" | "head" | "body" | "tunnel";
 
@@ -127,7 +127,7 @@ export class Upstream extends Connection implements Carrier {
   }
 
   override abort(): void {
-    if (this.#tunnelPeer !== null) closeBoth(this, this.#tunnelPeer);
+    if (this.#tunnelPeer !== null) cutBoth(this, this.#tunnelPeer);
     else if (this.exchange !== null) this.exchange.client.abort();
     else this.close();
   }

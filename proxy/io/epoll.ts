@@ -21,6 +21,8 @@ export interface EpollOptions {
 const IN_OR_GONE = libc.EPOLLIN | libc.EPOLLERR | libc.EPOLLHUP;
 const GONE = libc.EPOLLERR | libc.EPOLLHUP;
 const IPV6_FAMILY_BYTES = 28;
+/** `struct linger`: on, and for no time. */
+const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
 export class EpollIo implements Io {
   readonly kind = "native";
@@ -164,6 +166,11 @@ export class EpollIo implements Io {
     if (this.#quiet.delete(fd)) {
       this.#stalledListeners = this.#stalledListeners.filter((stalled) => stalled !== fd);
     } else this.#connections--;
+  }
+
+  reset(fd: Fd): void {
+    this.#c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, LINGER_NONE, LINGER_NONE.length);
+    this.close(fd);
   }
 
   onSweep(intervalMs: number, sweep: () => void): void {

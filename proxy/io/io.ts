@@ -74,6 +74,11 @@ export interface Io {
   /** Tells the peer that nothing more will be sent; reading goes on. */
   shutdown(fd: Fd): void;
   close(fd: Fd): void;
+  /**
+   * As `close`, but tells the peer that what it was sent is not all (RST); what it has not got yet is dropped. The
+   * portable driver cannot, and closes.
+   */
+  reset(fd: Fd): void;
 
   /** Calls `sweep` about every `intervalMs` while connections are open. */
   onSweep(intervalMs: number, sweep: () => void): void;

@@ -127,6 +127,10 @@ export class PortableIo implements Io {
     flushed.then(() => this.#flushing.delete(flushed));
   }
 
+  reset(fd: Fd): void {
+    this.close(fd);
+  }
+
   onSweep(intervalMs: number, sweep: () => void): void {
     this.#sweepIntervalMs = intervalMs;
     this.#sweep = sweep;
