@@ -118,6 +118,7 @@ export class Upstream extends Connection implements Carrier {
 
   override onHangup(): void {
     // What was read before the hang-up still goes to the client.
+    if (this.#phase === "body" && this.#body.isDone) return;
     if ((this.#phase === "body" || this.#phase === "tunnel") && this.sent < this.ready) return;
     this.#fail(this.#phase === "connecting" ? "refused" : "reset");
   }
@@ -241,6 +242,8 @@ export class Upstream extends Connection implements Carrier {
 
   #readBody(): void {
     const { io } = this.context;
+    // All of the answer is here and the client has yet to take it: what follows, or an end, is of no concern to it.
+    if (this.#body.isDone) return io.wantRead(this.fd, false);
     if (!this.haveBuffer()) return;
     if (this.room === 0) return io.wantRead(this.fd, false);
     const count = this.fill();
@@ -296,6 +299,7 @@ export class Upstream extends Connection implements Carrier {
     if (canReuse && this.pool.put(this)) {
       this.#phase = "idle";
       this.isReused = true;
+      this.context.io.wantRead(this.fd, true);
       this.deadlineMs = this.context.io.nowMs + this.context.timeouts.upstreamIdleMs;
     } else this.close();
     client.onAnswered();
