@@ -105,9 +105,7 @@ export class Upstream extends Connection implements Carrier {
   override onWritable(): void {
     switch (this.#phase) {
       case "connecting":
-        this.context.io.wantWrite(this.fd, false);
-        this.pool.forgive();
-        return this.#carried().onConnected(this);
+        return this.#connected();
       case "tunnel":
         return this.#tunnelPeer === null ? this.close() : tunnelWrite(this.#tunnelPeer, this);
       case "head":
@@ -160,12 +158,21 @@ export class Upstream extends Connection implements Carrier {
     return this.#carried().client;
   }
 
-  /** Readable before it is known to be connected: most often the connection was refused. */
+  #connected(): void {
+    this.context.io.wantWrite(this.fd, false);
+    this.pool.forgive();
+    this.#carried().onConnected(this);
+  }
+
+  /** Readable before it is known to be connected: refused, most often; or it speaks first, as it may in a tunnel. */
   #readTooEarly(): void {
     if (!this.haveBuffer()) return;
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    this.#fail(count === BROKEN ? "refused" : "invalid");
+    if (count === BROKEN) return this.#fail("refused");
+    if (count === END || !this.#carried().isConnect) return this.#fail("invalid");
+    this.ready = this.end;
+    this.#connected();
   }
 
   #readHead(): void {
