@@ -12,6 +12,7 @@ export const COMMANDS = {
   "dry-run": () => import("./commands/dry_run.ts"),
   "explain": () => import("./commands/explain.ts"),
   "proxy": () => import("./commands/proxy.ts"),
+  "proxy-init": () => import("./commands/proxy_init.ts"),
   "completion": () => import("./commands/completion.ts"),
   "version": () => import("./commands/version.ts"),
 } as const satisfies Record<string, () => Promise<CommandModule>>;

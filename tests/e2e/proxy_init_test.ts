@@ -1,0 +1,113 @@
+/**
+ * `weft proxy-init` against a real kernel: the rules are taken, running it twice changes nothing, and `--clean` leaves no trace.
+ * Needs root, `ip` and iptables, and says so where they are missing.
+ */
+import assert from "node:assert/strict";
+import { run } from "../../cli/run.ts";
+import { testEnvironment } from "../../cli/testing.ts";
+import { labObstacle, NetworkLab } from "../support/network_lab.ts";
+
+const obstacle = labObstacle(["iptables", "ip6tables", "setpriv"]);
+const why = obstacle === null ? "" : ` (skipped: ${obstacle})`;
+
+async function script(...argv: string[]): Promise<string> {
+  const environment = testEnvironment();
+  assert.equal(await run(["proxy-init", "--dry-run", ...argv], environment), 0);
+  return environment.stdout.text();
+}
+
+/** The nat tables without counters and comments. */
+async function natOf(lab: NetworkLab, backend: string): Promise<string> {
+  const saved = await Promise.all(
+    ["iptables", "ip6tables"].map((program) =>
+      lab.run("pod", `${program}-${backend}-save`, ["-t", "nat"])
+    ),
+  );
+  return saved.join("").replace(/^#.*\n/gm, "").replace(/\[\d+:\d+\]/g, "");
+}
+
+/** The words of a rule in one order: iptables prints them in its own, and names modules that `-p` implies. */
+function wordsOf(rule: string): string {
+  return rule.replace(" -m tcp", "").split(" ").sort().join(" ");
+}
+
+for (const backend of ["nft", "legacy"]) {
+  Deno.test({
+    name: `proxy-init: twice is once, and --clean leaves the rules of others, ${backend}${why}`,
+    ignore: obstacle !== null,
+    async fn() {
+      const lab = new NetworkLab();
+      try {
+        await lab.add("pod");
+        await lab.run("pod", `iptables-${backend}`, [
+          ...["-t", "nat", "-A", "OUTPUT", "-p", "udp", "-d", "10.96.0.10", "-j", "RETURN"],
+        ]);
+        const before = await natOf(lab, backend);
+        const lists = [
+          "--outbound-port-exclusion-list=5432,8000-8010",
+          "--outbound-ip-range-exclusion-list=169.254.169.254,fd00:1::/32",
+          "--outbound-ip-range-inclusion-list=10.0.0.0/8,fd00::/8",
+          "--inbound-port-inclusion-list=8080,9090",
+          "--network-interface-exclusion-list=eth1,veth+",
+        ];
+        const capture = await script("--backend", backend, ...lists);
+        await lab.run("pod", "sh", ["-e"], capture);
+        const once = await natOf(lab, backend);
+        const kept = once.split("\n").map(wordsOf);
+        for (const line of capture.match(/^-A .*$/gm) ?? []) {
+          assert.ok(kept.includes(wordsOf(line)), `the kernel has "${line}"`);
+        }
+        await lab.run("pod", "sh", ["-e"], capture);
+        assert.equal(await natOf(lab, backend), once);
+        // Other lists replace the rules instead of adding to them.
+        await lab.run("pod", "sh", ["-e"], await script("--backend", backend));
+        assert.ok(!(await natOf(lab, backend)).includes("5432"));
+
+        const clean = await script("--backend", backend, "--clean");
+        await lab.run("pod", "sh", ["-e"], clean);
+        const beforeSorted = before.split("\n").filter(Boolean).sort();
+        const afterSorted = (await natOf(lab, backend)).split("\n").filter(Boolean).sort();
+        // Looking at a table makes the kernel show its built-in chains.
+        assert.deepEqual(afterSorted.filter((line) => !beforeSorted.includes(line)), []);
+        await lab.run("pod", "sh", ["-e"], clean);
+      } finally {
+        await lab.close();
+      }
+    },
+  });
+}
+
+Deno.test({
+  name: `proxy-init: the command itself does what its script says${why}`,
+  ignore: obstacle !== null,
+  async fn() {
+    const lab = new NetworkLab();
+    try {
+      await lab.add("pod");
+      const weft = (...argv: string[]) =>
+        lab.attempt("pod", Deno.execPath(), ["run", "-A", "--no-check", "main.ts", ...argv]);
+      const first = await weft("proxy-init");
+      assert.equal(first.code, 0, first.stderr);
+      assert.match(first.stdout, /^Capture of IPv4 and IPv6: outbound to 15001, inbound to 15003/);
+      const rules = await lab.run("pod", "iptables-save", ["-t", "nat"]);
+      assert.match(rules, /-A OUTPUT -p tcp -j WEFT_OUTBOUND/);
+      assert.match(rules, /-A PREROUTING -p tcp -j WEFT_INBOUND/);
+      assert.equal((await weft("proxy-init")).code, 0);
+      assert.equal((await weft("proxy-init", "--clean")).code, 0);
+      assert.ok(!(await lab.run("pod", "iptables-save", ["-t", "nat"])).includes("WEFT"));
+
+      // Without the capability: one line and a hint.
+      const refused = await lab.attempt("pod", "setpriv", [
+        ...["--bounding-set=-all", Deno.execPath(), "run", "-A", "--no-check", "main.ts"],
+        "proxy-init",
+      ]);
+      assert.equal(refused.code, 1);
+      assert.match(
+        refused.stderr,
+        /^weft: Cannot set up capture: iptables-restore: .*\n.*NET_ADMIN/,
+      );
+    } finally {
+      await lab.close();
+    }
+  },
+});
