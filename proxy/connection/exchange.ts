@@ -154,7 +154,7 @@ export class Exchange {
         this.#carrier = pooled;
         return this.#pass(pooled, request ?? this.client.requestAgain());
       }
-      this.isConnected = false;
+      this.#isConnected = false;
       this.client.onWaiting();
       this.#carrier = Upstream.open(this.#context, pool, this);
       telemetry.connects++;
@@ -169,7 +169,7 @@ export class Exchange {
   }
 
   #pass(carrier: Upstream, request: Request): void {
-    this.isConnected = true;
+    this.#isConnected = true;
     if (this.isConnect) return this.client.openTunnel(carrier, null);
     this.client.onPassing();
     carrier.passRequest(request, this);
@@ -180,13 +180,13 @@ export class Exchange {
     const { io, telemetry } = this.#context;
     // A pooled connection may have been closed by the endpoint just as it was taken (RFC 9110 9.2.2).
     const isStale = failure === "reset" && carrier.isReused && this.#isIdempotent;
-    if (!this.isConnected) {
+    if (!this.#isConnected) {
       carrier.pool.avoid(io.nowMs);
       telemetry.connectFailures++;
     }
     this.dropCarrier();
     if (this.hasAnswer) return this.client.abort();
-    const canRetry = this.client.isReplayable && (!this.isConnected || isStale);
+    const canRetry = this.client.isReplayable && (!this.#isConnected || isStale);
     if (canRetry && this.#attempts < CONNECT_ATTEMPTS_MAX) {
       telemetry.retries++;
       return this.#tryEndpoint(null);
