@@ -12,6 +12,7 @@ import { readHttpRouteGroup } from "./smi/http_route_group.ts";
 import { readTcpRoute } from "./smi/tcp_route.ts";
 import { readTrafficSplit } from "./smi/traffic_split.ts";
 import { readTrafficTarget } from "./smi/traffic_target.ts";
+import { readTrafficPolicy } from "./weft/traffic_policy.ts";
 
 /** A Snapshot in the making. */
 export type SnapshotLists = { [List in keyof Snapshot]: Snapshot[List][number][] };
@@ -22,7 +23,7 @@ export interface Kind {
   readonly group: string;
   readonly versions: readonly string[];
   readonly isNamespaced: boolean;
-  /** SMI kinds have a schema, that of our own CRDs. */
+  /** SMI's kinds and our own have a schema, that of the CRDs we ship. */
   readonly hasSchema: boolean;
   /** Reads one object and adds what it makes to the lists. */
   readInto(object: SourceObject, lists: SnapshotLists): void;
@@ -37,7 +38,7 @@ function row<List extends keyof Snapshot>(
 ): Kind {
   return {
     isNamespaced: true,
-    hasSchema: identity.group.endsWith(".smi-spec.io"),
+    hasSchema: identity.group.endsWith(".smi-spec.io") || identity.group === WEFT,
     ...identity,
     readInto(object, lists) {
       const resources: Resource<List>[] = lists[list];
@@ -56,6 +57,7 @@ const V1 = ["v1"];
 const SPLIT = "split.smi-spec.io";
 const SPECS = "specs.smi-spec.io";
 const ACCESS = "access.smi-spec.io";
+const WEFT = "weft.dev";
 const UP_TO_3 = ["v1alpha1", "v1alpha2", "v1alpha3"];
 const UP_TO_4 = [...UP_TO_3, "v1alpha4"];
 
@@ -105,6 +107,11 @@ export const KINDS: readonly Kind[] = [
     "trafficTargets",
     readTrafficTarget,
   ),
+  row(
+    { kind: "TrafficPolicy", group: WEFT, versions: ["v1alpha1"] },
+    "trafficPolicies",
+    readTrafficPolicy,
+  ),
 ];
 
 /** A Snapshot without anything in it. */
@@ -120,5 +127,6 @@ export function emptyLists(): SnapshotLists {
     httpRouteGroups: [],
     tcpRoutes: [],
     trafficTargets: [],
+    trafficPolicies: [],
   };
 }

@@ -1,14 +1,14 @@
 /**
  * Manifests to a Snapshot: text in, resources and Findings out. Pure; `source.ts` reads the files.
  */
-import { type Finding, formatPosition, formatRef } from "../base/finding.ts";
+import { type FieldPath, type Finding, formatPosition, formatRef } from "../base/finding.ts";
 import { readDocuments } from "./documents.ts";
 import { Field, isRecord } from "./fields.ts";
 import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts";
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
 import { LIMITS } from "./limits.ts";
 import { type SourceOrigin, SourceText } from "./positions.ts";
-import { makeFinding, reportTo } from "./report.ts";
+import { makeFinding, type Report, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
 import { checkSchema } from "./validate.ts";
 
@@ -196,10 +196,17 @@ function listOf(value: unknown):
 
 function readObject(object: IdentifiedObject, lists: SnapshotLists, findings: Finding[]): void {
   const { kind, version, value, meta } = object;
-  const report = reportTo(findings, meta.origin, refOf(meta));
+  const invalid: FieldPath[] = [];
+  const reportAny = reportTo(findings, meta.origin, refOf(meta));
+  const report: Report = (code, path, message, hint) => {
+    if (code === "schema-invalid") invalid.push(path);
+    reportAny(code, path, message, hint);
+  };
+  const isSound = (path: FieldPath) =>
+    !invalid.some((bad) => path.every((key, depth) => bad[depth] === key));
   if (kind.hasSchema) checkSchema(kind.kind, version, value, report);
   const root = new Field(value, [], kind.hasSchema ? () => {} : report);
-  kind.readInto({ meta, version, root, report }, lists);
+  kind.readInto({ meta, version, root, isSound, report }, lists);
 }
 
 function refOf({ kind, namespace, name }: Meta) {

@@ -3,6 +3,7 @@
  * `Snapshot` that holds them. Types only, so `routing/compile` may import it and still run in a browser.
  */
 import type { FieldPath, Position } from "../base/finding.ts";
+import type { PolicySettings } from "../base/policy.ts";
 
 /** Where a resource came from. For resources of a cluster `locate` returns undefined. */
 export interface Origin {
@@ -208,6 +209,24 @@ export interface TrafficTarget {
   readonly rules: readonly TargetRule[];
 }
 
+export interface PolicyTargetRef {
+  /** As written; `Service` and `HTTPRouteGroup` count. */
+  readonly kind: string;
+  readonly name: string;
+  /** Name of a match of the route group; undefined: all of them. */
+  readonly match: string | undefined;
+  readonly at: FieldPath;
+}
+
+/** TrafficPolicy v1alpha1 of `weft.dev`. */
+export interface TrafficPolicy {
+  readonly meta: Meta;
+  /** In the namespace of the policy. */
+  readonly targets: readonly PolicyTargetRef[];
+  /** A section stands at `spec.<its name>`. One that cannot be read in full is left out. */
+  readonly settings: PolicySettings;
+}
+
 /** An immutable set of watched resources. Order carries no meaning. */
 export interface Snapshot {
   readonly namespaces: readonly Namespace[];
@@ -220,4 +239,5 @@ export interface Snapshot {
   readonly httpRouteGroups: readonly HttpRouteGroup[];
   readonly tcpRoutes: readonly TcpRoute[];
   readonly trafficTargets: readonly TrafficTarget[];
+  readonly trafficPolicies: readonly TrafficPolicy[];
 }

@@ -315,6 +315,7 @@ const EMPTY_SNAPSHOT: Snapshot = {
   httpRouteGroups: [],
   tcpRoutes: [],
   trafficTargets: [],
+  trafficPolicies: [],
 };
 
 function hasErrors(findings: readonly Finding[]): boolean {

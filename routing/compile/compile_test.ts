@@ -11,6 +11,7 @@ import type {
   Service,
   Snapshot,
   TcpRoute,
+  TrafficPolicy,
   TrafficSplit,
   TrafficTarget,
 } from "../../schemas/resources.ts";
@@ -214,6 +215,31 @@ const anyTcpRoute: fc.Arbitrary<TcpRoute> = fc.record({
   ports: fc.array(anyPortNumber, { maxLength: 2 }),
 });
 
+const anyPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
+  meta: metaOf("TrafficPolicy"),
+  targets: fc.array(
+    fc.record({
+      kind: fc.constantFrom("Service", "Service", "HTTPRouteGroup", "Gateway"),
+      name: anyName,
+      match: fc.option(fc.constantFrom("m", "none"), { nil: undefined }),
+      at: fc.constant(AT),
+    }),
+    { maxLength: 3 },
+  ),
+  settings: fc.record({
+    loadBalancing: fc.record({
+      algorithm: fc.constantFrom("RoundRobin" as const, "PeakEwma" as const),
+      hashKey: fc.constant(null),
+    }),
+    slowStart: fc.record({ windowMs: fc.integer({ min: 1, max: 10 }) }),
+    timeouts: fc.record({
+      requestMs: fc.option(fc.integer({ min: 1, max: 10 })),
+      idleMs: fc.constant(null),
+    }),
+    mirror: fc.record({ service: anyName, percent: fc.constant(100) }),
+  }, { requiredKeys: [] }),
+});
+
 const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   namespaces: fc.constant([]),
   serviceAccounts: fc.constant([]),
@@ -235,6 +261,7 @@ const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   httpRouteGroups: fc.array(anyGroup, { maxLength: 5 }),
   tcpRoutes: fc.array(anyTcpRoute, { maxLength: 2 }),
   trafficTargets: fc.array(anyTarget, { maxLength: 3 }),
+  trafficPolicies: fc.array(anyPolicy, { maxLength: 4 }),
 });
 
 /** Another order of every list, the same for the same seed. */
@@ -253,6 +280,7 @@ function shuffled(snapshot: Snapshot, seed: number): Snapshot {
     httpRouteGroups: shuffle(snapshot.httpRouteGroups),
     tcpRoutes: shuffle(snapshot.tcpRoutes),
     trafficTargets: shuffle(snapshot.trafficTargets),
+    trafficPolicies: shuffle(snapshot.trafficPolicies),
   };
 }
 
@@ -377,6 +405,7 @@ function largeSnapshot(serviceCount: number, ruleCount: number, path: (index: nu
     })),
     tcpRoutes: [],
     trafficTargets: [],
+    trafficPolicies: [],
   } satisfies Snapshot;
 }
 

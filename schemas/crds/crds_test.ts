@@ -16,7 +16,7 @@ Deno.test("crds: generated.ts says what the YAML files say", () => {
 Deno.test("crds: each is named after its plural and group, and has the published short name", () => {
   const names = CRDS.map(({ metadata, spec }) => {
     assert.equal(metadata.name, `${spec.names.plural}.${spec.group}`);
-    assert.equal(spec.names.plural, `${spec.names.kind.toLowerCase()}s`);
+    assert.equal(spec.names.plural, `${spec.names.kind.toLowerCase()}s`.replace(/ys$/, "ies"));
     assert.equal(spec.names.singular, spec.names.kind.toLowerCase());
     assert.equal(spec.names.listKind, `${spec.names.kind}List`);
     assert.equal(spec.scope, "Namespaced");
@@ -27,6 +27,7 @@ Deno.test("crds: each is named after its plural and group, and has the published
     "HTTPRouteGroup htr",
     "TCPRoute tr",
     "TrafficTarget tt",
+    "TrafficPolicy tp",
   ]);
 });
 
@@ -59,11 +60,15 @@ Deno.test("crds: every schema is structural", () => {
   }
 });
 
-Deno.test("crds: TrafficSplit prints its root Service in every version, the others print no column", () => {
+Deno.test("crds: TrafficSplit prints its root Service in every version, a policy its first target", () => {
+  const columns: Readonly<Record<string, string[]>> = {
+    TrafficSplit: [".spec.service"],
+    TrafficPolicy: [".spec.targetRefs[0].name"],
+  };
   for (const { spec } of CRDS) {
     for (const { additionalPrinterColumns } of spec.versions) {
       const paths = additionalPrinterColumns?.map(({ jsonPath }) => jsonPath) ?? [];
-      assert.deepEqual(paths, spec.names.kind === "TrafficSplit" ? [".spec.service"] : []);
+      assert.deepEqual(paths, columns[spec.names.kind] ?? []);
     }
   }
 });

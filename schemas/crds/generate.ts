@@ -12,6 +12,7 @@ const FILES = [
   "httproutegroups.yaml",
   "tcproutes.yaml",
   "traffictargets.yaml",
+  "trafficpolicies.yaml",
 ];
 
 /** The text of `generated.ts` for the YAML files as they are now. */

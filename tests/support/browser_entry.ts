@@ -73,6 +73,7 @@ const snapshot: Snapshot = {
   httpRouteGroups: [],
   tcpRoutes: [],
   trafficTargets: [],
+  trafficPolicies: [],
 };
 
 const { plan } = compile(snapshot);

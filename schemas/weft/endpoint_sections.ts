@@ -1,0 +1,83 @@
+/**
+ * The sections of a TrafficPolicy about a backend's endpoints: which one takes a request, which are left alone, and
+ * how much they are given at once.
+ */
+import type {
+  BalancingAlgorithm,
+  ConnectionLimits,
+  LoadBalancing,
+  OutlierDetection,
+  RequestKey,
+  SlowStart,
+} from "../../base/policy.ts";
+import type { Field } from "../fields.ts";
+import type { Report } from "../report.ts";
+import { durationOr, numberOr, onlyOneOf, requestKey } from "./section_fields.ts";
+
+export function readLoadBalancing(section: Field, report: Report): LoadBalancing | undefined {
+  const algorithm = section.at("algorithm").string() as BalancingAlgorithm;
+  const hashKey = section.at("hashKey");
+  if (algorithm === "RingHash") {
+    const key = hashKey.isPresent ? readHashKey(hashKey, report) : undefined;
+    if (!hashKey.isPresent) {
+      report(
+        "schema-invalid",
+        hashKey.path,
+        'Field "hashKey" is missing: RingHash needs to know what to hash',
+        'Add "hashKey" with "header", "cookie" or "sourceIp"',
+      );
+    }
+    return key && { algorithm, hashKey: key };
+  }
+  if (hashKey.isPresent) {
+    report(
+      "schema-invalid",
+      hashKey.path,
+      `${algorithm} has no use for a hash key`,
+      'Set "algorithm" to "RingHash", or remove "hashKey"',
+    );
+    return undefined;
+  }
+  return { algorithm, hashKey: null };
+}
+
+function readHashKey(field: Field, report: Report): RequestKey | undefined {
+  const chosen = onlyOneOf(field, ["header", "cookie", "sourceIp"], report);
+  if (chosen === undefined) return undefined;
+  if (chosen.path.at(-1) !== "sourceIp") return requestKey(chosen);
+  if (chosen.value === true) return { source: "source-ip", name: "" };
+  report(
+    "schema-invalid",
+    chosen.path,
+    "Nothing is left to hash",
+    'Write "sourceIp: true", or "header" or "cookie" in its place',
+  );
+  return undefined;
+}
+
+export function readOutlierDetection(
+  section: Field,
+  report: Report,
+): OutlierDetection | undefined {
+  const ejectionTimeMs = durationOr(section.at("ejectionTime"), 30_000, report);
+  if (ejectionTimeMs === undefined) return undefined;
+  return {
+    consecutiveFailures: numberOr(section.at("consecutiveFailures"), 5),
+    ejectionTimeMs,
+    maxEjectedPercent: numberOr(section.at("maxEjectedPercent"), 50),
+    panicThresholdPercent: numberOr(section.at("panicThresholdPercent"), 50),
+  };
+}
+
+export function readSlowStart(section: Field, report: Report): SlowStart | undefined {
+  const windowMs = durationOr(section.at("window"), 0, report);
+  return windowMs === undefined ? undefined : { windowMs };
+}
+
+export function readConnectionLimits(section: Field): ConnectionLimits {
+  return {
+    maxConnections: numberOr(section.at("maxConnections"), null),
+    maxPending: numberOr(section.at("maxPending"), 1_024),
+    maxRequests: numberOr(section.at("maxRequests"), null),
+  };
+}
