@@ -370,6 +370,8 @@ export class Downstream extends Connection implements ExchangeClient {
   #refuse(status: number, reason: string, isFatal: boolean): void {
     this.#exchange.beginAnswer(status, reason);
     // An HTTP/1.0 client that is not told otherwise reads until the end.
+    // What a client sends after CONNECT is for the tunnel, and never a request.
+    if (this.#exchange.isConnect) this.#keepsAlive = false;
     if (isFatal || !this.#body.isDone || this.#minorVersion === 0) this.#keepsAlive = false;
     const { isHead } = this.#exchange;
     const answer = { status, reason, isHead, isClosing: !this.#keepsAlive };
