@@ -9,7 +9,7 @@ import { formatIp, parseIp } from "../../base/ip.ts";
 import { ACCEPT_BATCH_MAX, EVENT_BATCH_MAX } from "../limits.ts";
 import * as libc from "./libc.ts";
 import { AGAIN, BROKEN, GATHER_MAX, IoError } from "./io.ts";
-import type { Fd, Handler, Io, ListenerHandler } from "./io.ts";
+import type { Fd, Handler, Io, ListenerHandler, OriginalDestination } from "./io.ts";
 
 export interface EpollOptions {
   /** Bytes of the arena. */
@@ -20,7 +20,12 @@ export interface EpollOptions {
 
 const IN_OR_GONE = libc.EPOLLIN | libc.EPOLLERR | libc.EPOLLHUP;
 const GONE = libc.EPOLLERR | libc.EPOLLHUP;
+/** Bytes of `struct sockaddr_in` and `struct sockaddr_in6`. */
+const IPV4_FAMILY_BYTES = 16;
 const IPV6_FAMILY_BYTES = 28;
+/** 64-bit words of `struct msghdr`, and where its vector's address and length stand. */
+const MESSAGE_WORDS = 7;
+const MESSAGE_IOV_WORD = 2;
 /** `struct linger`: on, and for no time. */
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
@@ -46,6 +51,9 @@ export class EpollIo implements Io {
   /** `struct iovec` array: two 64-bit words a piece, little-endian halves. */
   readonly #iov = new Uint32Array(GATHER_MAX * 4);
   readonly #iovBytes = new Uint8Array(this.#iov.buffer);
+  /** `struct msghdr` over the first entry of `#iov`. */
+  readonly #message = new BigUint64Array(MESSAGE_WORDS);
+  readonly #messageBytes = new Uint8Array(this.#message.buffer);
   #gathered = 0;
   readonly #baseLow: number;
   readonly #baseHigh: number;
@@ -69,6 +77,8 @@ export class EpollIo implements Io {
     const base = libc.addressOf(this.arena);
     this.#baseLow = Number(base & 0xffffffffn);
     this.#baseHigh = Number(base >> 32n);
+    this.#message[MESSAGE_IOV_WORD] = libc.addressOf(this.#iovBytes);
+    this.#message[MESSAGE_IOV_WORD + 1] = 1n;
     this.#reusePort = options.reusePort;
     this.#epoll = this.#c.epoll_create1(libc.O_CLOEXEC);
     if (this.#epoll < 0) throw new Error("Cannot create an epoll instance");
@@ -98,7 +108,7 @@ export class EpollIo implements Io {
   address(address: string, port: number): Uint8Array<ArrayBuffer> {
     const ip = parseIp(address);
     if (ip === null) throw new IoError(`Cannot use ${address}: not an IP address`);
-    const bytes = new Uint8Array(ip.length === 4 ? 16 : IPV6_FAMILY_BYTES);
+    const bytes = new Uint8Array(ip.length === 4 ? IPV4_FAMILY_BYTES : IPV6_FAMILY_BYTES);
     new DataView(bytes.buffer).setUint16(0, ip.length === 4 ? libc.AF_INET : libc.AF_INET6, true);
     bytes[2] = port >> 8;
     bytes[3] = port & 255;
@@ -127,6 +137,30 @@ export class EpollIo implements Io {
     this.#add(fd, handler);
   }
 
+  handOver(fd: Fd, handler: Handler): void {
+    this.#handlers[fd] = handler;
+    this.#want(fd, libc.EPOLLOUT, false);
+    this.#want(fd, libc.EPOLLIN, true);
+  }
+
+  originalDestination(fd: Fd): OriginalDestination | null {
+    const local = new Uint8Array(IPV6_FAMILY_BYTES);
+    if (this.#c.getsockname(fd, local, Uint8Array.of(local.length, 0, 0, 0)) < 0) return null;
+    // A listener on every address takes IPv4 too, and then speaks of it as of IPv6.
+    const isIpv4 = local[0] === libc.AF_INET || formatIp(local, 8, 16).includes(".");
+    const meant = new Uint8Array(isIpv4 ? IPV4_FAMILY_BYTES : IPV6_FAMILY_BYTES);
+    const level = isIpv4 ? libc.SOL_IP : libc.SOL_IPV6;
+    const length = Uint8Array.of(meant.length, 0, 0, 0);
+    if (this.#c.getsockopt(fd, level, libc.SO_ORIGINAL_DST, meant, length) < 0) return null;
+    const destination = {
+      address: formatIp(meant, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16),
+      port: (meant[2] << 8) | meant[3],
+    };
+    const isRedirected = destination.port !== ((local[2] << 8) | local[3]) ||
+      destination.address !== addressOf(local);
+    return isRedirected ? destination : null;
+  }
+
   wantRead(fd: Fd, wanted: boolean): void {
     this.#want(fd, libc.EPOLLIN, wanted);
   }
@@ -138,6 +172,12 @@ export class EpollIo implements Io {
   read(fd: Fd, offset: number, length: number): number {
     this.#piece(0, offset, length);
     const count = this.#c.readv(fd, this.#iovBytes, 1);
+    return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
+  }
+
+  peek(fd: Fd, offset: number, length: number): number {
+    this.#piece(0, offset, length);
+    const count = this.#c.recvmsg(fd, this.#messageBytes, libc.MSG_PEEK);
     return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
   }
 
@@ -260,9 +300,8 @@ export class EpollIo implements Io {
         return;
       }
       this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
-      const isIpv4 = this.#peer[0] === libc.AF_INET;
       try {
-        handler.onAccept(fd, formatIp(this.#peer, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16));
+        handler.onAccept(fd, addressOf(this.#peer));
       } catch (error) {
         this.close(fd);
         handler.onFault(error);
@@ -315,6 +354,12 @@ export class EpollIo implements Io {
     this.#c.getsockname(fd, name, Uint8Array.of(IPV6_FAMILY_BYTES, 0, 0, 0));
     return (name[2] << 8) | name[3];
   }
+}
+
+/** The IP address in a `struct sockaddr_in` or `struct sockaddr_in6`. */
+function addressOf(socketAddress: Uint8Array): string {
+  const isIpv4 = socketAddress[0] === libc.AF_INET;
+  return formatIp(socketAddress, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16);
 }
 
 /** A one-way pipe whose reading end an `EpollIo` can watch, and whose writing end any thread can use. */

@@ -34,6 +34,12 @@ export interface ListenerHandler {
   onFault(error: unknown): void;
 }
 
+/** Where a client meant to connect to, before its connection was redirected to this process. */
+export interface OriginalDestination {
+  readonly address: string;
+  readonly port: number;
+}
+
 /** An address made ready for `connect`; opaque to everything but its driver. */
 export type SocketAddress = unknown;
 
@@ -60,6 +66,13 @@ export interface Io {
   connect(address: SocketAddress, handler: Handler): Fd;
   /** Starts to deliver events of an accepted connection, readable events first. */
   watch(fd: Fd, handler: Handler): void;
+  /** Delivers the events of a watched connection to another handler, as if it were watched anew. */
+  handOver(fd: Fd, handler: Handler): void;
+  /**
+   * Where the client of an accepted connection meant to connect to; null where it was not redirected here, or where
+   * the driver cannot tell.
+   */
+  originalDestination(fd: Fd): OriginalDestination | null;
   /** Whether `onReadable` is wanted. Off is back-pressure: the peer's sending stalls. */
   wantRead(fd: Fd, wanted: boolean): void;
   /** Whether `onWritable` is wanted. */
@@ -67,6 +80,8 @@ export interface Io {
 
   /** Reads at most `length` bytes into the arena at `offset`: a count, `END`, `AGAIN` or `BROKEN`. */
   read(fd: Fd, offset: number, length: number): number;
+  /** As `read`, but what it gives stays to be read. */
+  peek(fd: Fd, offset: number, length: number): number;
   /** Adds a piece of the arena to the next `write`. At most `GATHER_MAX` pieces. */
   gather(offset: number, length: number): void;
   /** Writes the gathered pieces, and forgets them: a count, `AGAIN` or `BROKEN`. */

@@ -6,7 +6,7 @@
 import { formatIp, parseIp } from "../../base/ip.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { IoError } from "./io.ts";
-import type { Fd, Handler, Io, ListenerHandler, SocketAddress } from "./io.ts";
+import type { Fd, Handler, Io, ListenerHandler, OriginalDestination, SocketAddress } from "./io.ts";
 import { PortableListener, PortableSocket } from "./portable_socket.ts";
 
 interface Address {
@@ -85,6 +85,15 @@ export class PortableIo implements Io {
     this.#socket(fd).watch(handler);
   }
 
+  handOver(fd: Fd, handler: Handler): void {
+    this.#socket(fd).handOver(handler);
+  }
+
+  /** Deno does not tell. */
+  originalDestination(_fd: Fd): OriginalDestination | null {
+    return null;
+  }
+
   wantRead(fd: Fd, wanted: boolean): void {
     const entry = this.#open[fd];
     if (entry instanceof PortableSocket) entry.wantRead(wanted);
@@ -96,6 +105,10 @@ export class PortableIo implements Io {
 
   read(fd: Fd, offset: number, length: number): number {
     return this.#socket(fd).read(this.arena, offset, length);
+  }
+
+  peek(fd: Fd, offset: number, length: number): number {
+    return this.#socket(fd).peek(this.arena, offset, length);
   }
 
   gather(offset: number, length: number): void {

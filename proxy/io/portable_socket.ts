@@ -126,6 +126,13 @@ export class PortableSocket implements EventSource {
     this.#readAhead();
   }
 
+  handOver(handler: Handler): void {
+    this.#handler = handler;
+    this.wantWrite(false);
+    this.wantRead(true);
+    this.#enqueueIfDue(false);
+  }
+
   wantRead(wanted: boolean): void {
     if (this.#wantsRead === wanted) return;
     this.#wantsRead = wanted;
@@ -143,13 +150,20 @@ export class PortableSocket implements EventSource {
 
   read(target: Uint8Array, offset: number, length: number): number {
     const held = this.#inputEnd - this.#inputStart;
+    const count = this.peek(target, offset, length);
+    if (count <= 0) return count;
+    this.#inputStart += count;
+    if (count === held) this.#readAhead();
+    return count;
+  }
+
+  peek(target: Uint8Array, offset: number, length: number): number {
+    const held = this.#inputEnd - this.#inputStart;
     if (held === 0 || this.#input === null) {
       return this.#isBroken ? BROKEN : this.#hasEnded ? END : AGAIN;
     }
     const count = Math.min(held, length);
     target.set(this.#input.subarray(this.#inputStart, this.#inputStart + count), offset);
-    this.#inputStart += count;
-    if (count === held) this.#readAhead();
     return count;
   }
 

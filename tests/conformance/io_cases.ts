@@ -7,6 +7,7 @@ import { AGAIN, BROKEN, END, GATHER_MAX, IoError } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
 import type { Bench } from "./bench.ts";
 import { Probe, READ_AT, READ_BYTES, Reader, WRITE_AT, WRITE_BYTES } from "./bench.ts";
+import { HANDOVER_CASES } from "./io_handover_cases.ts";
 
 export interface IoCase {
   readonly name: string;
@@ -703,4 +704,5 @@ export const IO_CASES: readonly IoCase[] = [
   ...READING,
   ...WRITING,
   ...EVENTS,
+  ...HANDOVER_CASES,
 ];
