@@ -310,6 +310,8 @@ export class Downstream extends Connection implements ExchangeClient {
 
   onPassing(): void {
     this.#phase = "exchange";
+    // Reading stopped where the buffer was full before there was anywhere to pass it on to.
+    if (!this.#body.isDone) this.context.io.wantRead(this.fd, true);
   }
 
   onCarrierWritable(): void {
