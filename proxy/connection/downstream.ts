@@ -96,7 +96,7 @@ export class Downstream extends Connection implements ExchangeClient {
     if (result === BROKEN) return this.abort();
     if (result === 0) return;
     if (source !== this) carrier?.onDrained();
-    else if (this.#phase === "lingering") this.context.io.shutdown(this.fd);
+    else if (this.#phase === "lingering") this.#onLastWord();
   }
 
   override onHangup(): void {
@@ -138,7 +138,11 @@ export class Downstream extends Connection implements ExchangeClient {
     if (this.room === 0) this.compact();
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    if (count === END || count === BROKEN) return this.close();
+    if (count === BROKEN) return this.close();
+    if (count === END) {
+      this.hasEnded = true;
+      return this.#linger();
+    }
     this.#takeRequests();
   }
 
@@ -151,7 +155,7 @@ export class Downstream extends Connection implements ExchangeClient {
     if (this.isOpen && this.#phase === "head") {
       this.releaseIfEmpty();
       // The client had already ended when the last of its whole requests was answered.
-      if (this.hasEnded) this.close();
+      if (this.hasEnded) this.#linger();
     }
   }
 
@@ -402,6 +406,11 @@ export class Downstream extends Connection implements ExchangeClient {
     this.discard();
     if (this.owesNothing) io.shutdown(this.fd);
     io.wantRead(this.fd, !this.hasEnded);
+  }
+
+  #onLastWord(): void {
+    if (this.hasEnded) this.close();
+    else this.context.io.shutdown(this.fd);
   }
 }
 
