@@ -148,7 +148,8 @@ export class Exchange {
       const pool = this.#router.next(this.#destination);
       if (pool === null) return this.client.refuse(503, "no-address");
       this.#attempts++;
-      const pooled = pool.take();
+      // A second try takes a new connection: what is pooled may be as dead as what failed. So does a tunnel.
+      const pooled = this.#attempts > 1 || this.#isConnect ? undefined : pool.take();
       if (pooled !== undefined) {
         pooled.exchange = this;
         this.#carrier = pooled;
