@@ -149,7 +149,7 @@ export class Exchange {
       if (pool === null) return this.client.refuse(503, "no-address");
       this.#attempts++;
       // A second try takes a new connection: what is pooled may be as dead as what failed. So does a tunnel.
-      const pooled = this.#attempts > 1 || this.#isConnect ? undefined : pool.take();
+      const pooled = this.#attempts > 1 || this.isConnect ? undefined : pool.take();
       if (pooled !== undefined) {
         pooled.exchange = this;
         this.#carrier = pooled;
