@@ -25,6 +25,8 @@ export class BufferPool {
   readonly #free: number[] = [];
   /** Buffers above it were never lent, so their memory was never touched. */
   #untouched = TEXT_BYTES;
+  /** Buffers given back so far: while it stands still, who got none before gets none now. */
+  givenCount = 0;
 
   /** Offset of a buffer of `BUFFER_BYTES`, or `NO_BUFFER`. The last one given back is lent first. */
   take(): number {
@@ -37,6 +39,7 @@ export class BufferPool {
 
   give(offset: number): void {
     this.#free.push(offset);
+    this.givenCount++;
   }
 
   /** Buffers out on loan: for metrics, and for tests that nothing leaks. */

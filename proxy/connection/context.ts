@@ -29,6 +29,8 @@ export class Context {
   readonly #connections: Connection[] = [];
   /** Connections that have bytes to read and no buffer to read them into. */
   readonly #starved: Connection[] = [];
+  /** `BufferPool.givenCount` when they were last let try. */
+  #fedCount = 0;
 
   constructor(
     io: Io,
@@ -68,7 +70,9 @@ export class Context {
 
   /** After each batch of events: lets starved connections try again. */
   feed(): void {
-    if (this.#starved.length === 0) return;
+    // Without a new one to be had, waking them would only have them starve again, at once and for ever.
+    if (this.#starved.length === 0 || this.buffers.givenCount === this.#fedCount) return;
+    this.#fedCount = this.buffers.givenCount;
     for (const connection of this.#starved.splice(0)) {
       if (connection.isOpen) this.io.wantRead(connection.fd, true);
     }
