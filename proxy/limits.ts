@@ -44,3 +44,27 @@ export const LINGER_MS = 2_000;
 
 /** How long a draining proxy waits for a client that has nothing under way. */
 export const DRAIN_IDLE_MS = 500;
+
+/** How long a TLS handshake may take: two round trips and a signature, on a bad day. */
+export const TLS_HANDSHAKE_MS = 10_000;
+
+/**
+ * Handshakes under way in one loop, at about 40 KiB each while they last. With more, the oldest gives way: an honest one
+ * is over in milliseconds.
+ */
+export const TLS_HANDSHAKES_MAX = 1_024;
+
+/**
+ * Steps of handshakes in one turn of the loop. A step may take a millisecond (RSA), so a flood of them delays requests
+ * on connections that exist by at most this many.
+ */
+export const TLS_HANDSHAKES_TURN_MAX = 8;
+
+/** How long a closed connection may take to send the last record that was written to it. */
+export const TLS_FLUSH_MS = 10_000;
+
+/** Sessions kept for TLS 1.2 clients without tickets, about 1 KiB each; all others keep their own. */
+export const TLS_SERVER_SESSIONS_MAX = 1_024;
+
+/** Sessions kept to be resumed with endpoints, one each. */
+export const TLS_CLIENT_SESSIONS_MAX = 1_024;

@@ -6,10 +6,13 @@
  * hang-up for the descriptor in the same batch; a real error that slips through is reported by the next wait.
  */
 import { formatIp, parseIp } from "../../base/ip.ts";
-import { ACCEPT_BATCH_MAX, EVENT_BATCH_MAX } from "../limits.ts";
+import { ACCEPT_BATCH_MAX, BUFFER_BYTES, EVENT_BATCH_MAX } from "../limits.ts";
 import * as libc from "./libc.ts";
 import { AGAIN, BROKEN, GATHER_MAX, IoError } from "./io.ts";
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination } from "./io.ts";
+import { OpensslTransport } from "./openssl.ts";
+import type { OpensslSocket } from "./openssl_socket.ts";
+import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 
 export interface EpollOptions {
   /** Bytes of the arena. */
@@ -45,6 +48,9 @@ export class EpollIo implements Io {
   #handlers: (Handler | null)[] = [];
   #generations: number[] = [];
   #interests: number[] = [];
+  /** The connections under TLS, which read and write in their own way. */
+  #secured: (OpensslSocket | null)[] = [];
+  #tls: OpensslTransport | null = null;
   readonly #one = Uint8Array.of(1, 0, 0, 0);
   readonly #peer = new Uint8Array(IPV6_FAMILY_BYTES);
   readonly #peerLength = new Uint8Array(4);
@@ -73,7 +79,8 @@ export class EpollIo implements Io {
   /** @throws {Error} libc cannot be opened; the message says why. */
   constructor(options: EpollOptions) {
     this.#c = libc.openLibc();
-    this.arena = new Uint8Array(options.arenaBytes);
+    // The room at its end is for TLS.
+    this.arena = new Uint8Array(options.arenaBytes + BUFFER_BYTES);
     const base = libc.addressOf(this.arena);
     this.#baseLow = Number(base & 0xffffffffn);
     this.#baseHigh = Number(base >> 32n);
@@ -138,6 +145,8 @@ export class EpollIo implements Io {
   }
 
   handOver(fd: Fd, handler: Handler): void {
+    const secured = this.#secured[fd];
+    if (secured) return secured.handOver(handler);
     this.#handlers[fd] = handler;
     this.#want(fd, libc.EPOLLOUT, false);
     this.#want(fd, libc.EPOLLIN, true);
@@ -162,20 +171,28 @@ export class EpollIo implements Io {
   }
 
   wantRead(fd: Fd, wanted: boolean): void {
-    this.#want(fd, libc.EPOLLIN, wanted);
+    const secured = this.#secured[fd];
+    if (secured) secured.wantRead(wanted);
+    else this.#want(fd, libc.EPOLLIN, wanted);
   }
 
   wantWrite(fd: Fd, wanted: boolean): void {
-    this.#want(fd, libc.EPOLLOUT, wanted);
+    const secured = this.#secured[fd];
+    if (secured) secured.wantWrite(wanted);
+    else this.#want(fd, libc.EPOLLOUT, wanted);
   }
 
   read(fd: Fd, offset: number, length: number): number {
+    const secured = this.#secured[fd];
+    if (secured) return secured.read(offset, length);
     this.#piece(0, offset, length);
     const count = this.#c.readv(fd, this.#iovBytes, 1);
     return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
   }
 
   peek(fd: Fd, offset: number, length: number): number {
+    const secured = this.#secured[fd];
+    if (secured) return secured.peek(offset, length);
     this.#piece(0, offset, length);
     const count = this.#c.recvmsg(fd, this.#messageBytes, libc.MSG_PEEK);
     return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
@@ -186,16 +203,28 @@ export class EpollIo implements Io {
   }
 
   write(fd: Fd): number {
+    const secured = this.#secured[fd];
+    if (secured) return this.#writeSecured(secured);
     const count = this.#c.writev(fd, this.#iovBytes, this.#gathered);
     this.#gathered = 0;
     return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
   }
 
   shutdown(fd: Fd): void {
-    this.#c.shutdown(fd, libc.SHUT_WR);
+    const secured = this.#secured[fd];
+    if (secured) secured.shutdown();
+    else this.#c.shutdown(fd, libc.SHUT_WR);
   }
 
   close(fd: Fd): void {
+    const secured = this.#secured[fd];
+    if (!secured) return this.#release(fd);
+    this.#secured[fd] = null;
+    // It releases the descriptor once its last bytes are on their way.
+    secured.close();
+  }
+
+  #release(fd: Fd): void {
     this.#c.close(fd);
     // Accepted, and closed before it was watched.
     if (!this.#handlers[fd]) return;
@@ -210,7 +239,22 @@ export class EpollIo implements Io {
 
   reset(fd: Fd): void {
     this.#c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, LINGER_NONE, LINGER_NONE.length);
-    this.close(fd);
+    this.#secured[fd]?.free();
+    this.#secured[fd] = null;
+    this.#release(fd);
+  }
+
+  tls(settings: TlsSettings): TlsContext {
+    this.#tls ??= this.#openTls();
+    return this.#tls.context(settings);
+  }
+
+  secure(fd: Fd, context: TlsContext, target: TlsTarget | null): void {
+    const handler = this.#handlers[fd];
+    if (!handler || this.#tls === null) throw new Error(`Descriptor ${fd} is not watched`);
+    const secured = this.#tls.open(fd, handler, context, target);
+    this.#secured[fd] = secured;
+    this.#handlers[fd] = secured;
   }
 
   onSweep(intervalMs: number, sweep: () => void): void {
@@ -229,6 +273,8 @@ export class EpollIo implements Io {
   /** Blocks this thread until `stop`, then closes what is open. */
   run(): void {
     while (this.#running) this.turn(this.#sweepIntervalMs);
+    // What was written before the end still goes out; sweeps bound the time.
+    while (this.#tls?.isLingering) this.turn(this.#sweepIntervalMs);
     for (let fd = 0; fd < this.#handlers.length; fd++) if (this.#handlers[fd]) this.close(fd);
     this.#c.close(this.#epoll);
   }
@@ -241,7 +287,8 @@ export class EpollIo implements Io {
     const events = this.#events;
     const stride = libc.EPOLL_EVENT_WORDS;
     const isIdle = this.#connections === 0 && this.#stalledListeners.length === 0;
-    const timeoutMs = isIdle && waitMs !== 0 ? -1 : waitMs;
+    const isPending = this.#tls !== null && this.#tls.hasPending;
+    const timeoutMs = isPending ? 0 : isIdle && waitMs !== 0 ? -1 : waitMs;
     const count = this.#c.epoll_wait(this.#epoll, this.#eventBytes, EVENT_BATCH_MAX, timeoutMs);
     this.nowMs = performance.now();
     for (let i = 0, word = 0; i < count; i++, word += stride) {
@@ -256,6 +303,7 @@ export class EpollIo implements Io {
       }
     }
     this.#goneFd = -1;
+    if (this.#tls !== null) this.#tls.turnEnded();
     if (!isIdle && this.nowMs - this.#sweptMs >= this.#sweepIntervalMs) this.#runSweep();
     this.#batchEnd();
     return count;
@@ -279,7 +327,50 @@ export class EpollIo implements Io {
   #runSweep(): void {
     this.#sweptMs = this.nowMs;
     for (const fd of this.#stalledListeners.splice(0)) this.wantRead(fd, true);
+    this.#tls?.sweep();
     this.#sweep();
+  }
+
+  #openTls(): OpensslTransport {
+    const { arena } = this;
+    const nowMs = () => this.nowMs;
+    return new OpensslTransport({
+      arena,
+      get nowMs() {
+        return nowMs();
+      },
+      stagingOffset: arena.length - BUFFER_BYTES,
+      copyGathered: (skip, offset, length) => this.#copyGathered(skip, offset, length),
+      watch: (fd, readable, writable) => {
+        const interest = (readable ? libc.EPOLLIN : 0) | (writable ? libc.EPOLLOUT : 0);
+        if (interest !== this.#interests[fd]) this.#controlFd(libc.EPOLL_CTL_MOD, fd, interest);
+      },
+      release: (fd) => this.#release(fd),
+    });
+  }
+
+  #writeSecured(secured: OpensslSocket): number {
+    const result = secured.write();
+    this.#gathered = 0;
+    return result;
+  }
+
+  #copyGathered(skip: number, offset: number, length: number): number {
+    let copied = 0;
+    for (let i = 0; i < this.#gathered && copied < length; i++) {
+      const pieceLength = this.#iov[4 * i + 2];
+      if (skip >= pieceLength) {
+        skip -= pieceLength;
+        continue;
+      }
+      // The difference of the lower halves is the offset, however they wrap.
+      const from = ((this.#iov[4 * i] - this.#baseLow) >>> 0) + skip;
+      const count = Math.min(pieceLength - skip, length - copied);
+      this.arena.copyWithin(offset + copied, from, from + count);
+      copied += count;
+      skip = 0;
+    }
+    return copied;
   }
 
   #socket(socketAddress: Uint8Array): Fd {
@@ -314,6 +405,7 @@ export class EpollIo implements Io {
       this.#handlers.push(null);
       this.#generations.push(0);
       this.#interests.push(0);
+      this.#secured.push(null);
     }
     this.#handlers[fd] = handler;
     if (!this.#quiet.has(fd)) this.#connections++;

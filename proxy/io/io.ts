@@ -5,6 +5,8 @@
  * No promise and no buffer crosses this interface: bytes live in one arena and are named by offset and length.
  */
 
+import type { TlsContext, TlsFailure, TlsInfo, TlsSettings, TlsTarget } from "./tls.ts";
+
 /** A connection or listener, named by a small non-negative integer that is reused after `close`. */
 export type Fd = number;
 
@@ -21,10 +23,12 @@ export interface Handler {
   onReadable(): void;
   /** Comes after a write that took less than it was given, or when a connection is established. */
   onWritable(): void;
-  /** Nothing more can be read or written (reset, refused). */
-  onHangup(): void;
+  /** Nothing more can be read or written (reset, refused). `failure`: there is no TLS with the peer, and why. */
+  onHangup(failure?: TlsFailure): void;
   /** A handler threw: a defect of Weft, which must cost this connection and no other. */
   onFault(error: unknown): void;
+  /** The TLS handshake is done, and its peer known. What else it is told comes after that. */
+  onSecured?(info: TlsInfo): void;
 }
 
 export interface ListenerHandler {
@@ -94,6 +98,18 @@ export interface Io {
    * portable driver cannot, and closes.
    */
   reset(fd: Fd): void;
+
+  /**
+   * Makes certificates ready for `secure`.
+   * @throws {IoError} they are of no use, or there is no TLS on this machine.
+   */
+  tls(settings: TlsSettings): TlsContext;
+  /**
+   * Puts TLS on a connection that is watched or being made, before anything is read of it or written to it. Its handler is told nothing until `onSecured`, or
+   * `onHangup`. From then on `shutdown` and `close` tell the peer that the end is meant (close_notify); a stream that
+   * ends without it is `BROKEN`, not `END`. `target` is whom a client wants to talk to.
+   */
+  secure(fd: Fd, context: TlsContext, target: TlsTarget | null): void;
 
   /** Calls `sweep` about every `intervalMs` while connections are open. */
   onSweep(intervalMs: number, sweep: () => void): void;

@@ -73,17 +73,30 @@ export function openLibc(): Libc {
   if (Deno.build.os !== "linux") {
     throw new Error(`Native driver needs Linux, this is ${Deno.build.os}`);
   }
+  opened = openLibrary(LIBRARIES, SYMBOLS);
+  return opened;
+}
+
+/**
+ * Opens the first of the libraries that is there; it stays open.
+ * @throws {Error} none is there, or FFI is not permitted; the message says which.
+ */
+export function openLibrary<Symbols extends Deno.ForeignLibraryInterface>(
+  names: readonly string[],
+  symbols: Symbols,
+): Deno.DynamicLibrary<Symbols>["symbols"] {
   let failure: unknown;
-  for (const name of LIBRARIES) {
+  for (const name of names) {
     try {
-      opened = Deno.dlopen(name, SYMBOLS).symbols;
-      return opened;
+      return Deno.dlopen(name, symbols).symbols;
     } catch (error) {
       failure = error;
       if (error instanceof Deno.errors.NotCapable) break;
     }
   }
-  throw new Error(`Cannot open libc: ${failure instanceof Error ? failure.message : failure}`);
+  throw new Error(
+    `Cannot open ${names[0]}: ${failure instanceof Error ? failure.message : failure}`,
+  );
 }
 
 /** The address of a buffer that the garbage collector does not move (an ArrayBuffer's backing store). */

@@ -7,6 +7,7 @@ import { formatIp, parseIp } from "../../base/ip.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { IoError } from "./io.ts";
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination, SocketAddress } from "./io.ts";
+import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 import { PortableListener, PortableSocket } from "./portable_socket.ts";
 
 interface Address {
@@ -142,6 +143,14 @@ export class PortableIo implements Io {
 
   reset(fd: Fd): void {
     this.close(fd);
+  }
+
+  tls(_settings: TlsSettings): TlsContext {
+    throw new IoError("Cannot use TLS: the portable driver has none yet");
+  }
+
+  secure(fd: Fd, _context: TlsContext, _target: TlsTarget | null): void {
+    throw new Error(`Descriptor ${fd} cannot be put under TLS`);
   }
 
   onSweep(intervalMs: number, sweep: () => void): void {

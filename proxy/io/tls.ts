@@ -1,0 +1,106 @@
+/**
+ * TLS as every driver offers it: certificates made ready once, then put on any number of connections. Shapes only.
+ *
+ * Above `Io` nothing changes: what is read and written is plain, and a connection that was put under TLS first becomes
+ * readable or writable once its peer is known to be whom it claims to be.
+ */
+
+/** PEM text. */
+export interface TlsCertificate {
+  /** The own certificate, then those that vouch for it. */
+  readonly chainPem: string;
+  /** Not encrypted. */
+  readonly keyPem: string;
+}
+
+/** What becomes of a client's certificate. `optional`: asked for and, where there is one, verified. */
+export type ClientCertificatePolicy = "ignored" | "optional" | "required";
+
+interface CommonSettings {
+  /** Protocols by preference, such as `h2`, `http/1.1`; empty: none is negotiated. */
+  readonly alpn: readonly string[];
+  readonly minVersion: "1.2" | "1.3";
+}
+
+export interface TlsServerSettings extends CommonSettings {
+  readonly role: "server";
+  readonly certificate: TlsCertificate;
+  readonly clientCertificate: ClientCertificatePolicy;
+  /** Whom to trust about clients; PEM. Null: nobody, where client certificates are ignored. */
+  readonly trustedPem: string | null;
+  /**
+   * `TICKET_KEY_BYTES` random bytes in base64 that several event loops have in common, so that each resumes what another
+   * began. Null: this one's own.
+   */
+  readonly ticketKeys: string | null;
+}
+
+export interface TlsClientSettings extends CommonSettings {
+  readonly role: "client";
+  /** Shown to servers that ask; null: none. */
+  readonly certificate: TlsCertificate | null;
+  /** Whom to trust about servers; PEM. Null: whom this system trusts. */
+  readonly trustedPem: string | null;
+}
+
+export type TlsSettings = TlsServerSettings | TlsClientSettings;
+
+/** A key's name, then a key each for encryption and authentication (RFC 5077 4). */
+export const TICKET_KEY_BYTES = 80;
+
+/** The server that a client wants. At least one of the two is given: a chain of trust alone names nobody. */
+export interface TlsTarget {
+  /** DNS name or IP address: must be in the certificate, unless `uriSans` are given. A name is sent as SNI. */
+  readonly serverName: string | null;
+  /** The server's certificate must be for one of these (SPIFFE ids); empty: `serverName` decides. */
+  readonly uriSans: readonly string[];
+}
+
+/** What a handshake came to. Empty text: there is none. */
+export interface TlsInfo {
+  /** The protocol that was negotiated. */
+  readonly alpn: string;
+  /** The name that the client asked for (SNI). */
+  readonly serverName: string;
+  /** The verified peer's only URI; a certificate with several identifies nobody (SPIFFE X.509-SVID 2). */
+  readonly peerUriSan: string;
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string;
+  readonly cipher: string;
+  /** An earlier session was gone on with, so no certificate was sent again. */
+  readonly isResumed: boolean;
+}
+
+/**
+ * Why there is no TLS: `tls-certificate` the peer's certificate is refused, `tls-no-certificate` it has none,
+ * `tls-identity` it is somebody else, `tls-alert` the peer refused, `tls-plaintext` it does not speak TLS,
+ * `tls-protocol` nothing in common or malformed, `tls-closed` it went away, `tls-timeout`, `tls-crowded` too many at once.
+ */
+export type TlsFailureCode =
+  | "tls-certificate"
+  | "tls-no-certificate"
+  | "tls-identity"
+  | "tls-alert"
+  | "tls-plaintext"
+  | "tls-protocol"
+  | "tls-closed"
+  | "tls-timeout"
+  | "tls-crowded";
+
+export interface TlsFailure {
+  readonly code: TlsFailureCode;
+  /** For a log. */
+  readonly detail: string;
+}
+
+/** Certificates made ready for one role. */
+export interface TlsContext {
+  /**
+   * Uses other certificates from the next handshake on; connections go on with what they have, and no earlier session is
+   * resumed.
+   * @throws {IoError} they are of no use; the ones before stay
+   */
+  replace(settings: TlsSettings): void;
+  /** For handshakes no more; connections go on. */
+  close(): void;
+}
