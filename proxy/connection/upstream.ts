@@ -67,7 +67,8 @@ export class Upstream extends Connection implements Carrier {
   }
 
   passBody(source: Buffered, isSent: boolean): number {
-    const result = this.flush(source);
+    // Where nothing more can be written there may still be an answer to read; reading says if there is not.
+    const result = Math.max(0, this.flush(source));
     if (this.#phase === "head") this.#awaitAnswer(isSent && result === 1);
     return result;
   }

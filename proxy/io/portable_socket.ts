@@ -82,6 +82,8 @@ export class PortableSocket implements EventSource {
   #isOpen = true;
   #isQueued = false;
   #isBroken = false;
+  /** Nothing more can be sent; what the peer sent before may still be read. */
+  #isSendBroken = false;
   #isHangupTold = false;
   #wantsRead = true;
   #wantsWrite = false;
@@ -168,7 +170,7 @@ export class PortableSocket implements EventSource {
   }
 
   write(pieces: readonly Uint8Array[]): number {
-    if (this.#isBroken) return BROKEN;
+    if (this.#isBroken || this.#isSendBroken) return BROKEN;
     if (this.#connection === null || this.#writing !== null) return AGAIN;
     let length = 0;
     for (const piece of pieces) length += piece.length;
@@ -211,7 +213,7 @@ export class PortableSocket implements EventSource {
     if (handler === null) return;
     try {
       if (this.#isReadable) handler.onReadable();
-      else if (this.#isBroken && !this.#isHangupTold) {
+      else if (this.#isHangupDue) {
         this.#isHangupTold = true;
         handler.onHangup();
         return;
@@ -230,14 +232,18 @@ export class PortableSocket implements EventSource {
 
   get #isWritable(): boolean {
     return this.#wantsWrite && this.#connection !== null && this.#writing === null &&
-      !this.#isBroken;
+      !this.#isBroken && !this.#isSendBroken;
+  }
+
+  get #isHangupDue(): boolean {
+    // Where reading is wanted, it will find out by itself.
+    return !this.#isHangupTold && (this.#isBroken || (this.#isSendBroken && !this.#wantsRead));
   }
 
   /** @param isRepeat nothing new has come from the system */
   #enqueueIfDue(isRepeat: boolean): void {
     if (this.#isQueued || !this.#isOpen || this.#handler === null) return;
-    const isHangupDue = this.#isBroken && !this.#isHangupTold;
-    if (!this.#isReadable && !this.#isWritable && !isHangupDue) return;
+    if (!this.#isReadable && !this.#isWritable && !this.#isHangupDue) return;
     this.#isQueued = true;
     this.#io.enqueue(this, isRepeat);
   }
@@ -295,7 +301,7 @@ export class PortableSocket implements EventSource {
     try {
       for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
     } catch {
-      this.#isBroken = true;
+      this.#isSendBroken = true;
     }
     this.#writing = null;
     if (!this.#isOpen) return;
