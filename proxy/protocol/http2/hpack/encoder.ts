@@ -18,9 +18,12 @@ import { STATIC_COUNT, STATIC_NAME_IDS, STATIC_OFFSETS, STATIC_TEXT } from "./st
 
 /** The table's size, if the peer allows as much. It is also the size that holds until the peer says otherwise. */
 const TABLE_BYTES_MAX = 4096;
-/** Slots of the index by hash: twice the entries that fit the table. */
+/**
+ * Slots of the index by hash: twice the entries that fit the table. An entry is in one of two neighbouring slots, the newer
+ * one first; were it one only, two fields of the same slot in every head would push each other out for ever.
+ */
 const SLOT_COUNT = 256;
-/** Values are remembered by hash until this many others have been seen; then they count as new again. */
+/** Values are remembered by hash, also two by two, until about this many others have been seen. */
 const SEEN_COUNT = 256;
 /** What a field may take beyond its text: a type, and two lengths of up to four bytes. */
 const FIELD_BYTES_MAX = 10;
@@ -113,10 +116,11 @@ export class Encoder {
   /** Whether the hash has not been seen of late; it has been after this. */
   #isNew(hash: number): boolean {
     this.#seen ??= new Int32Array(SEEN_COUNT);
-    const slot = hash & (SEEN_COUNT - 1);
-    const isNew = this.#seen[slot] !== hash;
+    const slot = hash & (SEEN_COUNT - 2);
+    if (this.#seen[slot] === hash || this.#seen[slot + 1] === hash) return false;
+    this.#seen[slot + 1] = this.#seen[slot];
     this.#seen[slot] = hash;
-    return isNew;
+    return true;
   }
 
   /** The entry's number, or 0. */
@@ -129,24 +133,39 @@ export class Encoder {
     hash: number,
   ): number {
     if (this.#slots === null) return 0;
-    const number = this.#slots[(hash >>> 8) & (SLOT_COUNT - 1)];
+    const slot = slotOf(hash);
+    const first = this.#slots[slot];
+    if (this.#is(first, bytes, nameStart, nameEnd, valueStart, valueEnd)) return first;
+    const second = this.#slots[slot + 1];
+    return this.#is(second, bytes, nameStart, nameEnd, valueStart, valueEnd) ? second : 0;
+  }
+
+  /** Whether the table still has the entry, and it is this field. */
+  #is(
+    number: number,
+    bytes: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): boolean {
     const table = this.#table;
-    if (number === 0 || !table.has(number)) return 0;
+    if (number === 0 || !table.has(number)) return false;
     const nameLength = nameEnd - nameStart;
     const valueLength = valueEnd - valueStart;
     if (table.nameLength(number) !== nameLength || table.valueLength(number) !== valueLength) {
-      return 0;
+      return false;
     }
     const text = table.text;
     const at = table.nameStart(number);
     for (let i = 0; i < nameLength; i++) {
-      if (LOWER[bytes[nameStart + i]] !== text[at + i]) return 0;
+      if (LOWER[bytes[nameStart + i]] !== text[at + i]) return false;
     }
     const valueAt = at + nameLength;
     for (let i = 0; i < valueLength; i++) {
-      if (bytes[valueStart + i] !== text[valueAt + i]) return 0;
+      if (bytes[valueStart + i] !== text[valueAt + i]) return false;
     }
-    return number;
+    return true;
   }
 
   #remember(
@@ -166,7 +185,9 @@ export class Encoder {
     for (let i = nameStart; i < nameEnd; i++) text[at++] = LOWER[bytes[i]];
     for (let i = valueStart; i < valueEnd; i++) text[at++] = bytes[i];
     this.#slots ??= new Int32Array(SLOT_COUNT);
-    this.#slots[(hash >>> 8) & (SLOT_COUNT - 1)] = table.newest;
+    const slot = slotOf(hash);
+    this.#slots[slot + 1] = this.#slots[slot];
+    this.#slots[slot] = table.newest;
   }
 }
 
@@ -200,7 +221,14 @@ function hashOf(bytes: Uint8Array, start: number, end: number, seed: number): nu
     hash ^= hash >>> 15;
   }
   for (; at < end; at++) hash = Math.imul(hash ^ (bytes[at] | 0x20), 0x85ebca6b);
-  return hash ^ (hash >>> 13);
+  // The slots go by a few bits, so every bit must have come to bear on them.
+  hash = Math.imul(hash ^ (hash >>> 16), 0xc2b2ae35);
+  return hash ^ (hash >>> 15);
+}
+
+/** The first of the two slots. Other bits of the hash than those that `#seen` goes by. */
+function slotOf(hash: number): number {
+  return (hash >>> 8) & (SLOT_COUNT - 2);
 }
 
 function writeInteger(
