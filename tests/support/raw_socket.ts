@@ -37,6 +37,8 @@ export class RawSocket {
   /** Received and not yet taken; one character a byte. */
   #pending = "";
   #isEnded = false;
+  #isSkipping = false;
+  #skipped = 0;
   /** Why reading failed; a reset, mostly. */
   failure = "";
 
@@ -84,6 +86,7 @@ export class RawSocket {
         this.close();
       });
       if (count === null) this.#isEnded = true;
+      else if (this.#isSkipping) this.#skipped += count;
       else this.#pending += textOf(this.#chunk.subarray(0, count));
     } catch (error) {
       this.#isEnded = true;
@@ -93,15 +96,13 @@ export class RawSocket {
     return !this.#isEnded;
   }
 
-  /** Reads and drops whatever comes until `bytes` have come or the end; returns how many did. */
+  /** Reads and drops whatever comes until at least `bytes` have come, or the end; returns how many did. */
   async skip(bytes: number): Promise<number> {
-    let count = this.#pending.length;
-    this.#pending = "";
-    while (count < bytes && await this.readMore()) {
-      count += this.#pending.length;
-      this.#pending = "";
-    }
-    return count;
+    this.#skipped = this.#take(this.#pending.length).length;
+    this.#isSkipping = true;
+    while (this.#skipped < bytes && await this.readMore());
+    this.#isSkipping = false;
+    return this.#skipped;
   }
 
   /** Everything up to the end. */

@@ -14,6 +14,8 @@ export class ScriptedOrigin {
   #isClosing = false;
   /** Connections taken so far. */
   accepted = 0;
+  /** Connections that are open. */
+  running = 0;
 
   constructor(script: Script) {
     this.#script = script;
@@ -51,12 +53,14 @@ export class ScriptedOrigin {
   }
 
   async #run(socket: RawSocket, connection: number): Promise<void> {
+    this.running++;
     try {
       await this.#script(socket, connection);
     } catch (error) {
       if (!this.#isClosing) this.#failure ??= error;
     }
     socket.close();
+    this.running--;
   }
 }
 
