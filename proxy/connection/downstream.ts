@@ -338,7 +338,8 @@ export class Downstream extends Connection implements ExchangeClient {
     this.ready = this.end;
     io.wantRead(this.fd, !this.hasEnded);
     tunnelWrite(this, carrier);
-    if (this.isOpen && carrier.isOpen && carrier.sent < carrier.ready) tunnelWrite(carrier, this);
+    // Also where nothing is left to write: it makes room for what comes next.
+    if (this.isOpen && carrier.isOpen) tunnelWrite(carrier, this);
   }
 
   // Answering.
