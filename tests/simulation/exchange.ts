@@ -1,0 +1,194 @@
+/**
+ * Exchanges: what each simulated request and its answer shall be, drawn from the seed, and how both look on the
+ * wire. The token of an exchange is in every byte of its bodies, so a byte in the wrong place shows.
+ */
+import type { World } from "./world.ts";
+
+export type BodyFraming = "none" | "length" | "chunked" | "close";
+
+/** What the endpoint does with a request. `answer` is what a well-behaved one does. */
+export type Behavior =
+  | "answer"
+  /** Answers at the request's head, and reads the rest. */
+  | "early"
+  /** Answers at the request's head, and closes with the rest unread. */
+  | "early-close"
+  | "silent"
+  | "close-before"
+  | "reset-before"
+  | "cut-head"
+  /** Sends part of the body, and then ends, resets or says no more. */
+  | "cut-body"
+  | "reset-body"
+  | "stall-body"
+  | "garbage"
+  | "bad-chunk"
+  /** Sends a second answer that nobody asked for, in one piece with the first. */
+  | "extra"
+  /** Answers as if the connection stayed open, and closes it. */
+  | "close-after";
+
+export interface Answer {
+  readonly behavior: Behavior;
+  readonly status: number;
+  readonly minorVersion: 0 | 1;
+  readonly framing: BodyFraming;
+  readonly bytes: number;
+  readonly isClosing: boolean;
+  /** Interim answers before the final one. */
+  readonly interims: number;
+  readonly delayMs: number;
+  /** The most that is sent at once, and the pause after it. */
+  readonly pieceBytes: number;
+  readonly pauseMs: number;
+}
+
+export type Kind = "request" | "upgrade" | "connect";
+
+export interface Exchange {
+  readonly token: number;
+  readonly kind: Kind;
+  readonly authority: string;
+  /** The endpoints that may get it. */
+  readonly origins: ReadonlySet<string>;
+  readonly method: string;
+  readonly minorVersion: 0 | 1;
+  readonly isAbsolute: boolean;
+  readonly framing: "none" | "length" | "chunked";
+  readonly bytes: number;
+  readonly isClosing: boolean;
+  readonly expectsContinue: boolean;
+  readonly answer: Answer;
+  /** Bytes that each end of a tunnel sends. */
+  readonly tunnelBytes: readonly [number, number];
+
+  /** How often the client began to send it, and endpoints began to get it. */
+  sendings: number;
+  arrivals: number;
+  firstArrivalMs: number;
+  /** The client gave up; a tunnel may end early. */
+  isAborted: boolean;
+  /** The final answer, once its head has arrived; `isWhole` once all of it has. */
+  outcome: { readonly status: number; readonly reason: string; isWhole: boolean } | null;
+}
+
+/** Which body a byte belongs to. */
+export const REQUEST_BODY = 0;
+export const ANSWER_BODY = 1;
+export const TUNNEL_OUT = 2;
+export const TUNNEL_BACK = 3;
+
+/** Byte `index` of a body. */
+export function byteAt(token: number, body: number, index: number): number {
+  const key = Math.imul(token * 4 + body + 1, 0x9e3779b1) >>> 8;
+  return (key + Math.imul(index, 7) + Math.imul(index >>> 8, key | 1)) & 255;
+}
+
+export function bodyOf(token: number, body: number, length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => byteAt(token, body, index));
+}
+
+/** The index of the first byte that is not that of the body; -1 where all are. */
+export function wrongByte(token: number, body: number, from: number, bytes: Uint8Array): number {
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i] !== byteAt(token, body, from + i)) return from + i;
+  }
+  return -1;
+}
+
+export function isIdempotent({ method }: Exchange): boolean {
+  return method !== "POST" && method !== "PATCH" && method !== "CONNECT";
+}
+
+export function hasAnswerBody({ method, answer }: Exchange): boolean {
+  return method !== "HEAD" && answer.status !== 204 && answer.status !== 304;
+}
+
+const encoder = new TextEncoder();
+
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function chunked(world: World, body: Uint8Array): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < body.length;) {
+    const part = body.subarray(at, at + world.skewed(20_000));
+    const extension = world.chance(0.1) ? ";part=1" : "";
+    parts.push(encoder.encode(`${part.length.toString(16)}${extension}\r\n`));
+    parts.push(part, encoder.encode("\r\n"));
+    at += part.length;
+  }
+  parts.push(encoder.encode(world.chance(0.2) ? "0\r\nx-sum: 1\r\n\r\n" : "0\r\n\r\n"));
+  return concatenate(parts);
+}
+
+function head(lines: readonly string[]): Uint8Array {
+  return encoder.encode(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
+/** Headers to make heads of different lengths. */
+function padding(world: World): string[] {
+  if (!world.chance(0.3)) return [];
+  return [`x-padding: ${"p".repeat(world.skewed(world.chance(0.2) ? 9_000 : 300))}`];
+}
+
+/** The request in two parts: what is sent at once, and what may have to wait for `100 Continue`. */
+export function renderRequest(world: World, exchange: Exchange): readonly [Uint8Array, Uint8Array] {
+  const { token, kind, authority, method, minorVersion, framing, bytes } = exchange;
+  const path = `/t/${token}?q=${token}`;
+  const target = kind === "connect"
+    ? authority
+    : exchange.isAbsolute
+    ? `http://${authority}${path}`
+    : path;
+  const lines = [
+    `${method} ${target} HTTP/1.${minorVersion}`,
+    `Host: ${authority}`,
+    `x-token: ${token}`,
+    ...padding(world),
+  ];
+  if (kind === "upgrade") lines.push("Connection: upgrade", "Upgrade: simulation");
+  else if (exchange.isClosing && minorVersion === 1) lines.push("Connection: close");
+  else if (!exchange.isClosing && minorVersion === 0) lines.push("Connection: keep-alive");
+  if (exchange.expectsContinue) lines.push("Expect: 100-continue");
+  if (framing === "length") lines.push(`Content-Length: ${bytes}`);
+  if (framing === "chunked") lines.push("Transfer-Encoding: chunked");
+  const body = framing === "none" ? new Uint8Array() : bodyOf(token, REQUEST_BODY, bytes);
+  return [head(lines), framing === "chunked" ? chunked(world, body) : body];
+}
+
+export interface RenderedAnswer {
+  readonly head: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+export function renderAnswer(world: World, exchange: Exchange): RenderedAnswer {
+  const { token, answer } = exchange;
+  const lines = [
+    `HTTP/1.${answer.minorVersion} ${answer.status} ${world.chance(0.5) ? "Simulated" : ""}`,
+    `x-token: ${token}`,
+    ...padding(world),
+  ];
+  if (answer.isClosing) lines.push("Connection: close");
+  else if (answer.minorVersion === 0 && answer.framing !== "close") {
+    lines.push("Connection: keep-alive");
+  }
+  if (answer.status === 204) return { head: head(lines), body: new Uint8Array() };
+  if (answer.framing === "length") lines.push(`Content-Length: ${answer.bytes}`);
+  if (answer.framing === "chunked") lines.push("Transfer-Encoding: chunked");
+  if (!hasAnswerBody(exchange)) return { head: head(lines), body: new Uint8Array() };
+  const body = bodyOf(token, ANSWER_BODY, answer.bytes);
+  return { head: head(lines), body: answer.framing === "chunked" ? chunked(world, body) : body };
+}
+
+/** An answer that must never reach anybody. */
+export function renderPoison(): Uint8Array {
+  return encoder.encode("HTTP/1.1 200 OK\r\nx-token: poison\r\ncontent-length: 6\r\n\r\npoison");
+}

@@ -1,0 +1,279 @@
+/** Draws the traffic, the plans and the weather of one run from its seed. */
+import type {
+  Plan,
+  PlanBackend,
+  PlanEndpoint,
+  PlanRoute,
+  PlanService,
+} from "../../routing/plan.ts";
+import type { Abort, ClientPlan } from "./client.ts";
+import type { Answer, Behavior, BodyFraming, Exchange, Kind } from "./exchange.ts";
+import type { Weather } from "./network.ts";
+import type { World } from "./world.ts";
+
+export const ORIGIN_PORT = 8_080;
+export const NAMESPACE = "sim";
+/** The Service whose port takes tunnels only. */
+export const TUNNEL_SERVICE = "tunnel";
+export const APPLICATION = { address: "10.9.9.9", port: ORIGIN_PORT };
+
+/** The endpoints of one Service: every address that any plan of the run gives it. */
+export interface ServiceAddresses {
+  readonly name: string;
+  readonly addresses: readonly string[];
+}
+
+export function drawWeather(world: World, isCalm: boolean): Weather {
+  const isTight = world.chance(0.5);
+  const hostile = (share: number) => isCalm || world.chance(0.5) ? 0 : share;
+  return {
+    delayMaxMs: world.pick([0, 1, 5]),
+    capacityMin: isTight ? 200 : 4_000,
+    capacityMax: isTight ? 4_000 : 100_000,
+    resets: hostile(0.01),
+    connectFailures: hostile(0.2),
+    connectTimeouts: hostile(0.05),
+    partial: world.pick([0, 0.1, 0.6]),
+    late: world.pick([0, 0.05, 0.3]),
+  };
+}
+
+export function drawServices(world: World): ServiceAddresses[] {
+  const services = Array.from({ length: world.between(1, 3) }, (_, index) => ({
+    name: `svc${index}`,
+    addresses: Array.from({ length: world.between(1, 3) }, (_, end) => `10.0.${index}.${end + 1}`),
+  }));
+  return [...services, { name: TUNNEL_SERVICE, addresses: ["10.1.0.1"] }];
+}
+
+/** A plan over some of the addresses of each Service; the next one may take others. */
+export function drawPlan(world: World, services: readonly ServiceAddresses[], index: number): Plan {
+  const groups: Record<string, PlanEndpoint[]> = {};
+  for (const { name, addresses } of services) {
+    const kept = addresses.filter(() => world.chance(0.7));
+    groups[groupOf(name)] = (kept.length > 0 ? kept : addresses.slice(0, 1)).map(endpoint);
+  }
+  return {
+    version: 1,
+    hash: `${index}`.padStart(64, "0"),
+    clusterDomain: "cluster.local",
+    permissive: true,
+    services: services.map(({ name }) => service(world, name)),
+    groups,
+    targets: [],
+  };
+}
+
+/** The addresses that a request to a Service may end at: of its own endpoints, and of those of its split. */
+export function originsOf(services: readonly ServiceAddresses[], name: string): Set<string> {
+  const names = name === TUNNEL_SERVICE ? [name] : [name, services[0].name];
+  return new Set(
+    services.filter((service) => names.includes(service.name))
+      .flatMap(({ addresses }) => addresses)
+      .map((address) => `${address}:${ORIGIN_PORT}`),
+  );
+}
+
+function groupOf(name: string): string {
+  return `${NAMESPACE}/${name}:80`;
+}
+
+function endpoint(address: string): PlanEndpoint {
+  return { address, port: ORIGIN_PORT, pod: "", workload: "", hostname: "", identity: "" };
+}
+
+function service(world: World, name: string): PlanService {
+  const own = route(`${name} own`, [name], world);
+  // Some requests of a run are split between the Service and the first one.
+  const split = route(`${name} split ${world.between(0, 1e9)}`, [name, "svc0"], world);
+  const match = {
+    group: { kind: "HTTPRouteGroup", namespace: NAMESPACE, name: "get" },
+    name: "get",
+    path: null,
+    methods: ["GET"],
+    headers: [],
+    position: null,
+  };
+  const isSplit = name !== "svc0" && name !== TUNNEL_SERVICE && world.chance(0.5);
+  return {
+    namespace: NAMESPACE,
+    name,
+    clusterIps: [],
+    ports: [{
+      port: 80,
+      name: "http",
+      protocol: "http",
+      rules: isSplit ? [{ match, route: split }] : [],
+      fallback: own,
+    }],
+    podHosts: [],
+    position: null,
+  };
+}
+
+function route(id: string, names: readonly string[], world: World): PlanRoute {
+  return {
+    id,
+    split: null,
+    position: null,
+    backends: names.map((name): PlanBackend => ({
+      namespace: NAMESPACE,
+      service: name,
+      weight: names.length === 1 ? 1 : world.between(1, 4),
+      state: "ready",
+      group: groupOf(name),
+    })),
+  };
+}
+
+const METHODS = ["GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE", "PATCH"];
+const HOSTILE: readonly Behavior[] = [
+  ...["silent", "close-before", "reset-before", "cut-head", "cut-body", "reset-body"] as const,
+  ...["stall-body", "garbage", "bad-chunk", "extra", "early-close", "close-after"] as const,
+];
+
+export class ExchangeMaker {
+  readonly exchanges = new Map<number, Exchange>();
+  readonly #world: World;
+  readonly #isCalm: boolean;
+  readonly #weather: Weather;
+  readonly #services: readonly ServiceAddresses[];
+  readonly #application: string;
+
+  constructor(
+    world: World,
+    isCalm: boolean,
+    weather: Weather,
+    services: readonly ServiceAddresses[],
+  ) {
+    this.#world = world;
+    this.#isCalm = isCalm;
+    this.#weather = weather;
+    this.#services = services;
+    this.#application = `${APPLICATION.address}:${APPLICATION.port}`;
+  }
+
+  /** @param isInbound the request comes to the listener of the application */
+  make(isInbound: boolean, isLast: boolean): Exchange {
+    const world = this.#world;
+    const kind = isLast ? this.#kind(isInbound) : "request";
+    const minorVersion = kind === "request" && world.chance(0.15) ? 0 : 1;
+    const method = kind === "upgrade"
+      ? "GET"
+      : kind === "connect"
+      ? "CONNECT"
+      : world.pick(METHODS);
+    const service = kind === "connect"
+      ? TUNNEL_SERVICE
+      : world.pick(this.#services.slice(0, -1)).name;
+    const mayHaveBody = kind === "request" && (method !== "GET" || world.chance(0.1));
+    const framing = !mayHaveBody || world.chance(0.2)
+      ? "none"
+      : minorVersion === 0 || world.chance(0.5)
+      ? "length"
+      : "chunked";
+    const bytes = framing === "none" ? 0 : this.#size();
+    const exchange: Exchange = {
+      token: this.exchanges.size + 1,
+      kind,
+      authority: `${service}.${NAMESPACE}:80`,
+      origins: isInbound ? new Set([this.#application]) : originsOf(this.#services, service),
+      method,
+      minorVersion,
+      isAbsolute: kind === "request" && minorVersion === 1 && world.chance(0.1),
+      framing,
+      bytes,
+      isClosing: kind === "request" && world.chance(minorVersion === 0 ? 0.5 : 0.1),
+      expectsContinue: minorVersion === 1 && framing !== "none" && world.chance(0.2),
+      answer: this.#answer(kind, method),
+      tunnelBytes: [world.skewed(60_000), world.skewed(60_000)],
+      sendings: 0,
+      arrivals: 0,
+      firstArrivalMs: Infinity,
+      isAborted: false,
+      outcome: null,
+    };
+    this.exchanges.set(exchange.token, exchange);
+    return exchange;
+  }
+
+  #kind(isInbound: boolean): Kind {
+    if (!this.#world.chance(0.2)) return "request";
+    return isInbound || this.#world.chance(0.5) ? "upgrade" : "connect";
+  }
+
+  #size(): number {
+    const world = this.#world;
+    return world.chance(0.1) ? 0 : world.skewed(world.chance(0.1) ? 150_000 : 20_000);
+  }
+
+  #answer(kind: Kind, method: string): Answer {
+    const world = this.#world;
+    const behavior = this.#behavior(kind);
+    const needsBody = /body|chunk|extra/.test(behavior);
+    const framing: BodyFraming = behavior === "bad-chunk"
+      ? "chunked"
+      : behavior === "extra"
+      ? world.pick(["length", "chunked"])
+      : world.pick(["length", "length", "chunked", "chunked", "close"]);
+    const mayBeOld = framing !== "chunked" && world.chance(0.1);
+    const isSwitching = kind === "upgrade" && world.chance(0.8);
+    const plain = needsBody || method === "HEAD" ? [200] : [200, 200, 200, 204, 304, 404, 500];
+    const status = isSwitching ? 101 : kind === "connect" ? 200 : world.pick(plain);
+    const isSlow = world.chance(0.2);
+    return {
+      behavior: isSwitching || kind === "connect" ? "answer" : behavior,
+      status,
+      minorVersion: mayBeOld ? 0 : 1,
+      framing,
+      bytes: needsBody ? 2 + world.skewed(behavior === "extra" ? 3_000 : 30_000) : this.#size(),
+      isClosing: world.chance(0.1),
+      interims: behavior !== "extra" && world.chance(0.1) ? world.between(1, 3) : 0,
+      delayMs: world.chance(0.5) ? 0 : world.between(0, 200),
+      pieceBytes: isSlow ? 3_000 : 65_536,
+      pauseMs: isSlow ? 3 : 0,
+    };
+  }
+
+  #behavior(kind: Kind): Behavior {
+    const world = this.#world;
+    if (kind !== "request") return "answer";
+    if (world.chance(0.1)) return "early";
+    if (this.#isCalm || !world.chance(0.4)) return "answer";
+    const behavior = world.pick(HOSTILE);
+    // A second answer can be told from the next one only if it is read together with the first.
+    if (behavior === "extra" && this.#weather.partial > 0) return "answer";
+    return behavior;
+  }
+}
+
+export function drawClient(
+  world: World,
+  maker: ExchangeMaker,
+  isCalm: boolean,
+  proxies: { readonly outbound: string; readonly inbound: string },
+): ClientPlan {
+  const isInbound = world.chance(0.2);
+  const count = world.between(1, 5);
+  const exchanges = Array.from(
+    { length: count },
+    (_, index) => maker.make(isInbound, index === count - 1),
+  );
+  const isSlowSender = world.chance(0.3);
+  const isSlowReader = world.chance(0.3);
+  const aborts: readonly Abort[] = ["reset", "close", "end", "stall"];
+  const abort = isCalm || !world.chance(0.4) ? null : world.pick(aborts);
+  const abortsSending = world.chance(0.5);
+  return {
+    exchanges,
+    proxy: isInbound ? proxies.inbound : proxies.outbound,
+    depth: world.pick([1, 1, 2, 4]),
+    send: { pieceBytes: isSlowSender ? 500 : 65_536, pauseMs: isSlowSender ? 2 : 0 },
+    receive: { readBytes: isSlowReader ? 1_000 : 65_536, readPauseMs: isSlowReader ? 2 : 0 },
+    abort,
+    abortAtSent: abort !== null && abortsSending ? world.skewed(20_000) : Infinity,
+    abortAtReceived: abort !== null && !abortsSending ? world.skewed(20_000) : Infinity,
+    garbageAt: !isCalm && world.chance(0.1) ? world.between(0, count - 1) : -1,
+    finish: world.pick(["close", "end", "wait"]),
+  };
+}

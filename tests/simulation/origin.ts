@@ -1,0 +1,271 @@
+/**
+ * Endpoints of the simulation. They check every byte that reaches them against the exchange that its token names,
+ * and answer, or misbehave, as the exchange says.
+ */
+import {
+  concatenate,
+  hasAnswerBody,
+  isIdempotent,
+  renderAnswer,
+  renderPoison,
+  REQUEST_BODY,
+  wrongByte,
+} from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Side } from "./network.ts";
+import { CLIENT_ADDRESS, fail, Listening } from "./run_state.ts";
+import type { RunState } from "./run_state.ts";
+import { Sender } from "./sender.ts";
+import { TunnelEnd } from "./tunnel_end.ts";
+import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
+import type { Framing, MessageHead, Receiver } from "./wire.ts";
+
+const encoder = new TextEncoder();
+/** What the port for tunnels says before it is spoken to. */
+export const BANNER = "220 simulation\n";
+
+/** An HTTP endpoint's end of one connection. */
+export class OriginConnection implements Receiver {
+  readonly #state: RunState;
+  readonly #address: string;
+  readonly #side: Side;
+  readonly #reader = new WireReader(this);
+  readonly #sender: Sender;
+  readonly #listening: Listening;
+  #exchange: Exchange | null = null;
+  #tunnel: TunnelEnd | null = null;
+  #received = 0;
+  #hasRequest = false;
+  #hasAnswered = false;
+
+  constructor(state: RunState, address: string, side: Side) {
+    const { world } = state;
+    this.#state = state;
+    this.#address = address;
+    this.#side = side;
+    this.#sender = new Sender(world, side, { pieceBytes: 65_536, pauseMs: 0 });
+    const isSlow = world.chance(0.2);
+    this.#listening = new Listening(
+      state,
+      side,
+      { readBytes: isSlow ? 2_000 : 65_536, readPauseMs: isSlow ? 1 : 0 },
+      (bytes) => this.#tunnel === null ? this.#reader.feed(bytes) : this.#tunnel.take(bytes),
+      () => this.#ended(),
+      () => this.#sender.clear(),
+    );
+    side.onChange = () => {
+      this.#listening.pump();
+      this.#sender.pump();
+    };
+    side.onChange();
+  }
+
+  onHead(head: MessageHead): Framing {
+    const token = Number(valuesOf(head, "x-token")[0]);
+    const exchange = this.#state.exchanges.get(token);
+    if (exchange === undefined) this.#fail(`A request that nobody sent: ${head.line}`);
+    if (this.#exchange !== null) this.#fail(`Request ${token} before the answer to the last`);
+    this.#exchange = exchange;
+    this.#received = 0;
+    this.#hasRequest = false;
+    this.#hasAnswered = false;
+    this.#checkHead(head, exchange);
+    const { answer } = exchange;
+    this.#sender.pace = answer;
+    if (exchange.expectsContinue && answer.behavior === "answer") {
+      this.#sender.push(encoder.encode("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    if (exchange.kind === "upgrade" && answer.status === 101) {
+      this.#switch(exchange);
+      return { kind: "tunnel" };
+    }
+    if (answer.behavior.startsWith("early")) this.#answerSoon(exchange);
+    return framingOf(head, NO_BODY);
+  }
+
+  onBody(bytes: Uint8Array): void {
+    const exchange = this.#current();
+    if (exchange.kind === "upgrade" && this.#tunnel !== null) return this.#tunnel.take(bytes);
+    const wrong = wrongByte(exchange.token, REQUEST_BODY, this.#received, bytes);
+    if (wrong >= 0) this.#fail(`Byte ${wrong} of request ${exchange.token} is wrong`);
+    this.#received += bytes.length;
+  }
+
+  onEnd(): void {
+    const exchange = this.#current();
+    const expected = exchange.framing === "none" ? 0 : exchange.bytes;
+    if (this.#received !== expected) {
+      this.#fail(`Request ${exchange.token} has ${this.#received} of ${expected} bytes`);
+    }
+    this.#hasRequest = true;
+    if (exchange.answer.behavior.startsWith("early")) this.#finish();
+    else this.#answerSoon(exchange);
+  }
+
+  #checkHead(head: MessageHead, exchange: Exchange): void {
+    const { token, kind, method, authority } = exchange;
+    const line = `${method} /t/${token}?q=${token} HTTP/1.1`;
+    if (head.line !== line) this.#fail(`"${head.line}" is not "${line}"`);
+    if (!exchange.origins.has(this.#address)) {
+      this.#fail(`Request ${token} came to the wrong place`);
+    }
+    const one = (name: string, value: string) => {
+      const values = valuesOf(head, name).join("|");
+      if (values !== value) this.#fail(`Request ${token} has ${name} "${values}", not "${value}"`);
+    };
+    one("host", authority);
+    one("x-forwarded-for", CLIENT_ADDRESS);
+    one("connection", kind === "upgrade" ? "upgrade" : "");
+    one("content-length", exchange.framing === "length" ? `${exchange.bytes}` : "");
+    one("transfer-encoding", exchange.framing === "chunked" ? "chunked" : "");
+    exchange.arrivals++;
+    exchange.firstArrivalMs = Math.min(exchange.firstArrivalMs, this.#state.world.nowMs);
+    if (exchange.arrivals > exchange.sendings && !isIdempotent(exchange)) {
+      this.#fail(`Request ${token}, not idempotent, was sent again`);
+    }
+  }
+
+  #switch(exchange: Exchange): void {
+    const lines = `HTTP/1.1 101 Switching\r\nx-token: ${exchange.token}\r\n` +
+      "connection: upgrade\r\nupgrade: simulation\r\n\r\n";
+    this.#sender.push(encoder.encode(lines));
+    this.#tunnel = new TunnelEnd(this.#state, exchange, this.#side, this.#sender, false);
+  }
+
+  #answerSoon(exchange: Exchange): void {
+    this.#state.world.after(exchange.answer.delayMs, () => {
+      if (!this.#side.isClosed && !this.#side.isReset) this.#answer(exchange);
+    });
+  }
+
+  #answer(exchange: Exchange): void {
+    const { world } = this.#state;
+    const { answer, token } = exchange;
+    const { head, body } = renderAnswer(world, exchange);
+    for (let i = 0; i < answer.interims; i++) {
+      this.#sender.push(encoder.encode(`HTTP/1.1 103 Early Hints\r\nx-token: ${token}\r\n\r\n`));
+    }
+    const cut = Math.floor(body.length * world.between(0, 99) / 100);
+    const end = () => this.#side.close();
+    const reset = () => this.#side.reset();
+    // Without a body there is nothing to spoil.
+    const canSpoil = body.length > 0 || !/body|chunk/.test(answer.behavior);
+    switch (canSpoil ? answer.behavior : "answer") {
+      case "silent":
+        return;
+      case "close-before":
+        return end();
+      case "reset-before":
+        return reset();
+      case "cut-head":
+        return this.#sender.push(head.subarray(0, head.length / 2), world.pick([end, reset]));
+      case "cut-body":
+        this.#state.cuts.set(token, cut);
+        return this.#sender.push(head, body.subarray(0, cut), end);
+      case "reset-body":
+        return this.#sender.push(head, body.subarray(0, cut), reset);
+      case "stall-body":
+        return this.#sender.push(head, body.subarray(0, cut));
+      case "garbage":
+        return this.#sender.push(encoder.encode("HTTP/1.1 2x0 Fine\r\n\r\n"));
+      case "bad-chunk":
+        return this.#sender.push(head, encoder.encode("zz\r\n"));
+      case "extra":
+        return this.#answerTwice(concatenate([head, body]));
+      case "early-close":
+        this.#listening.isDeaf = true;
+        return this.#sender.push(head, body, end);
+      case "close-after":
+        return this.#sender.push(head, body, end);
+      case "answer":
+      case "early":
+        return this.#sender.push(head, body, () => {
+          this.#hasAnswered = true;
+          this.#finish();
+        });
+    }
+  }
+
+  /** In one piece or not at all: in two, nobody could tell the second answer from the next one. */
+  #answerTwice(answer: Uint8Array): void {
+    const both = concatenate([answer, renderPoison()]);
+    if (this.#side.isClear && this.#side.room >= both.length && both.length < 8_000) {
+      return this.#side.send(both);
+    }
+    this.#sender.push(answer, () => {
+      this.#hasAnswered = true;
+      this.#finish();
+    });
+  }
+
+  #finish(): void {
+    if (!this.#hasAnswered || !this.#hasRequest) return;
+    const exchange = this.#current();
+    const { answer } = exchange;
+    this.#exchange = null;
+    const isUntilClose = answer.framing === "close" && hasAnswerBody(exchange);
+    if (answer.isClosing || isUntilClose) this.#side.close();
+  }
+
+  #ended(): void {
+    if (this.#tunnel !== null) return this.#tunnel.end();
+    // The proxy ends a connection that it has no use for, or with it a request that was cut.
+    this.#side.close();
+  }
+
+  #current(): Exchange {
+    return this.#exchange ?? this.#fail("Bytes of no request");
+  }
+
+  #fail(message: string): never {
+    fail(this.#state, `${this.#address}: ${message}`);
+  }
+}
+
+/** The end of a CONNECT tunnel: it speaks first, and is then told which exchange this is. */
+export class TunnelOrigin {
+  readonly #state: RunState;
+  readonly #side: Side;
+  readonly #sender: Sender;
+  #line = "";
+  #tunnel: TunnelEnd | null = null;
+
+  constructor(state: RunState, side: Side) {
+    this.#state = state;
+    this.#side = side;
+    this.#sender = new Sender(state.world, side, { pieceBytes: 5_000, pauseMs: 1 });
+    const listening = new Listening(
+      state,
+      side,
+      { readBytes: 5_000, readPauseMs: 0 },
+      (bytes) => this.#take(bytes),
+      () => this.#tunnel === null ? side.close() : this.#tunnel.end(),
+      () => this.#sender.clear(),
+    );
+    side.onChange = () => {
+      listening.pump();
+      this.#sender.pump();
+    };
+    this.#sender.push(encoder.encode(BANNER));
+    side.onChange();
+  }
+
+  #take(bytes: Uint8Array): void {
+    if (this.#tunnel !== null) return this.#tunnel.take(bytes);
+    for (let i = 0; i < bytes.length; i++) {
+      if (bytes[i] !== 10) {
+        this.#line += String.fromCharCode(bytes[i]);
+        continue;
+      }
+      const exchange = this.#state.exchanges.get(Number(this.#line));
+      if (exchange === undefined) {
+        fail(this.#state, `A tunnel that nobody asked for: ${this.#line}`);
+      }
+      exchange.arrivals++;
+      exchange.firstArrivalMs = this.#state.world.nowMs;
+      this.#tunnel = new TunnelEnd(this.#state, exchange, this.#side, this.#sender, false);
+      if (i + 1 < bytes.length) this.#tunnel.take(bytes.subarray(i + 1));
+      return;
+    }
+  }
+}

@@ -1,0 +1,410 @@
+/**
+ * SimulatedIo: the `Io` contract on the simulated network and clock. It behaves as the native driver does
+ * (level-triggered, errors known only with their event, descriptors reused at once), does to its user whatever
+ * the contract allows, and refuses whatever the contract does not.
+ */
+import { assert } from "../../base/assert.ts";
+import { AGAIN, BROKEN, END, GATHER_MAX } from "../../proxy/io/io.ts";
+import type { Fd, Handler, Io, ListenerHandler, SocketAddress } from "../../proxy/io/io.ts";
+import { Network, Side } from "./network.ts";
+import { CLIENT_ADDRESS } from "./run_state.ts";
+import type { World } from "./world.ts";
+
+const READABLE = 1;
+const WRITABLE = 2;
+const GONE = 4;
+
+/** What the arena is filled with where a read leaves it undefined. */
+const JUNK = 0xee;
+/** The fewest bytes of room that make a socket writable. */
+const WRITABLE_ROOM_MIN = 1;
+/** A listener's queue may grow this long before it is emptied. */
+const ACCEPT_LATE_MS = 20;
+
+interface Open {
+  readonly side: Side | null;
+  readonly listener: { readonly handler: ListenerHandler; readonly queue: Side[] } | null;
+  handler: Handler | null;
+  wantsRead: boolean;
+  wantsWrite: boolean;
+  /** A hang-up took it out of the set, until something is wanted of it again. */
+  isOut: boolean;
+}
+
+interface Event {
+  readonly fd: Fd;
+  readonly open: Open;
+  readonly events: number;
+}
+
+export class SimulatedIo implements Io {
+  readonly kind = "native";
+  readonly arena: Uint8Array;
+  nowMs: number;
+  /** Uses of this interface that its contract does not allow. */
+  readonly violations: string[] = [];
+  /** Turns in a row in which nothing came of anything. */
+  idleTurns = 0;
+
+  protected readonly world: World;
+  protected readonly network: Network;
+  readonly #open: (Open | null)[] = [null, null, null];
+  /** Descriptors of which there may be something to tell. */
+  readonly #pending = new Set<Fd>();
+  readonly #ports = new Map<Fd, string>();
+  #nextPort = 20_000;
+  #gathered: Uint8Array[] = [];
+  #goneFd: Fd = -1;
+  #connections = 0;
+  #hasMoved = false;
+  #sweepIntervalMs = Infinity;
+  #sweptMs = 0;
+  #sweep: () => void = () => {};
+  #batchEnd: () => void = () => {};
+
+  constructor(world: World, network: Network, arena: Uint8Array) {
+    this.world = world;
+    this.network = network;
+    this.arena = arena;
+    this.nowMs = world.nowMs;
+  }
+
+  // The contract.
+
+  listen(_address: string, port: number, handler: ListenerHandler): { fd: Fd; port: number } {
+    const queue: Side[] = [];
+    const taken = port === 0 ? this.#nextPort++ : port;
+    const fd = this.#enter({
+      side: null,
+      listener: { handler, queue },
+      handler: null,
+      wantsRead: true,
+      wantsWrite: false,
+      isOut: false,
+    });
+    const address = `proxy:${taken}`;
+    this.#ports.set(fd, address);
+    this.network.listen(address, (side) => {
+      queue.push(side);
+      // Clients come in bursts when the loop is busy.
+      this.world.after(this.world.chance(0.5) ? 0 : this.world.between(0, ACCEPT_LATE_MS), () => {
+        if (queue.length > 0 && this.#open[fd]?.listener?.queue === queue) this.#pending.add(fd);
+      });
+    });
+    return { fd, port: taken };
+  }
+
+  address(address: string, port: number): SocketAddress {
+    return `${address}:${port}`;
+  }
+
+  connect(address: SocketAddress, handler: Handler): Fd {
+    this.#hasMoved = true;
+    if (this.world.chance(this.network.weather.connectFailures / 4)) return BROKEN;
+    const side = this.network.connect(address as string, true);
+    const fd = this.#enterSide(side);
+    this.#trace(fd, `connect ${address}`);
+    this.watch(fd, handler);
+    this.#use(fd).wantsWrite = true;
+    return fd;
+  }
+
+  watch(fd: Fd, handler: Handler): void {
+    const open = this.#use(fd);
+    if (open.handler !== null) this.#violate(`Descriptor ${fd} is watched twice`);
+    open.handler = handler;
+    this.#pending.add(fd);
+  }
+
+  handOver(fd: Fd, handler: Handler): void {
+    const open = this.#use(fd);
+    if (open.handler === null) this.#violate(`Descriptor ${fd} is handed over unwatched`);
+    open.handler = handler;
+    this.wantWrite(fd, false);
+    this.wantRead(fd, true);
+  }
+
+  originalDestination(_fd: Fd): null {
+    return null;
+  }
+
+  wantRead(fd: Fd, wanted: boolean): void {
+    const open = this.#use(fd);
+    if (open.wantsRead === wanted) return;
+    open.wantsRead = wanted;
+    this.#rearm(fd, open);
+  }
+
+  wantWrite(fd: Fd, wanted: boolean): void {
+    const open = this.#use(fd);
+    if (open.wantsWrite === wanted) return;
+    open.wantsWrite = wanted;
+    this.#rearm(fd, open);
+  }
+
+  peek(fd: Fd, offset: number, length: number): number {
+    const side = this.#side(fd);
+    if (side.unread === 0) {
+      return side.isReset && this.#goneFd === fd ? BROKEN : side.hasEnded ? END : AGAIN;
+    }
+    // Captured connections are not part of the simulation yet.
+    void offset, length;
+    throw new Error("The simulated network cannot peek at bytes");
+  }
+
+  read(fd: Fd, offset: number, length: number): number {
+    const side = this.#side(fd);
+    if (length <= 0) this.#violate(`Reads ${length} bytes: 0 would be taken for the end`);
+    if (offset < 0 || offset + length > this.arena.length) this.#violate("Reads past the arena");
+    if (side.isReset && side.unread === 0) return this.#goneFd === fd ? BROKEN : AGAIN;
+    if (!side.isEstablished) return AGAIN;
+    const { world, network } = this;
+    if (side.unread === 0) {
+      this.#trace(fd, `read: ${side.hasEnded ? "END" : "AGAIN"}`);
+      return side.hasEnded ? END : AGAIN;
+    }
+    if (world.chance(network.weather.late)) return AGAIN;
+    const max = world.chance(network.weather.partial) ? world.skewed(length) : length;
+    const count = this.receive(fd, side, offset, max);
+    this.#trace(fd, "read", this.arena.subarray(offset, offset + count));
+    this.arena.fill(JUNK, offset + count, offset + Math.min(length, count + 64));
+    this.#hasMoved = true;
+    return count;
+  }
+
+  gather(offset: number, length: number): void {
+    if (length <= 0) this.#violate("Gathers nothing");
+    if (offset < 0 || offset + length > this.arena.length) this.#violate("Gathers past the arena");
+    if (this.#gathered.length === GATHER_MAX) this.#violate(`Gathers over ${GATHER_MAX} pieces`);
+    this.#gathered.push(this.arena.subarray(offset, offset + length));
+  }
+
+  write(fd: Fd): number {
+    const pieces = this.#gathered;
+    this.#gathered = [];
+    const side = this.#side(fd);
+    if (pieces.length === 0) this.#violate("Writes nothing");
+    if (side.isReset) return this.#goneFd === fd ? BROKEN : AGAIN;
+    if (side.hasSentEnd) this.#violate(`Writes to ${fd} after shutdown`);
+    const { world, network } = this;
+    if (!side.isEstablished || world.chance(network.weather.late)) return AGAIN;
+    let total = 0;
+    for (const piece of pieces) total += piece.length;
+    let count = Math.min(total, side.room);
+    if (count === 0) return AGAIN;
+    if (world.chance(network.weather.partial)) count = world.skewed(count);
+    const bytes = new Uint8Array(count);
+    let at = 0;
+    for (const piece of pieces) {
+      const part = Math.min(piece.length, count - at);
+      bytes.set(piece.subarray(0, part), at);
+      at += part;
+    }
+    this.#trace(fd, `write ${count} of ${total}`, bytes);
+    this.transmit(fd, side, bytes);
+    this.#hasMoved = true;
+    return count;
+  }
+
+  shutdown(fd: Fd): void {
+    this.#trace(fd, "shutdown");
+    this.#side(fd).sendEnd();
+    this.#rearm(fd, this.#use(fd));
+  }
+
+  close(fd: Fd): void {
+    this.#trace(fd, "close");
+    this.#end(fd, (side) => side.close());
+  }
+
+  reset(fd: Fd): void {
+    this.#trace(fd, "reset");
+    this.#end(fd, (side) => side.reset());
+  }
+
+  tls(): never {
+    throw new Error("There is no TLS in the simulation");
+  }
+
+  secure(): never {
+    throw new Error("There is no TLS in the simulation");
+  }
+
+  #end(fd: Fd, end: (side: Side) => void): void {
+    const { side, listener } = this.#use(fd);
+    this.#hasMoved = true;
+    this.#open[fd] = null;
+    this.#pending.delete(fd);
+    if (this.#goneFd === fd) this.#goneFd = -1;
+    if (side !== null) {
+      this.#connections--;
+      side.onChange = () => {};
+      end(side);
+    }
+    if (listener !== null) {
+      this.network.unlisten(this.#ports.get(fd) as string);
+      for (const waiting of listener.queue) waiting.reset();
+    }
+  }
+
+  onSweep(intervalMs: number, sweep: () => void): void {
+    this.#sweepIntervalMs = intervalMs;
+    this.#sweep = sweep;
+  }
+
+  onBatchEnd(done: () => void): void {
+    this.#batchEnd = done;
+  }
+
+  stop(): void {
+    for (let fd = 0; fd < this.#open.length; fd++) if (this.#open[fd]) this.close(fd);
+  }
+
+  // What a planted bug may change.
+
+  protected receive(_fd: Fd, side: Side, offset: number, max: number): number {
+    return side.read(this.arena, offset, max);
+  }
+
+  protected transmit(_fd: Fd, side: Side, bytes: Uint8Array): void {
+    side.send(bytes);
+  }
+
+  // Its turns.
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** When the next sweep is due; `Infinity` with nothing to sweep. */
+  get sweepDueMs(): number {
+    return this.#connections === 0 ? Infinity : this.#sweptMs + this.#sweepIntervalMs;
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** Delivers a batch of events, in any order, and not necessarily all of them. */
+  turn(): void {
+    this.nowMs = this.world.nowMs;
+    this.#hasMoved = false;
+    const batch = this.#collect();
+    for (const { fd, open, events } of batch) {
+      // Closed meanwhile; the descriptor may have a new owner.
+      if (this.#open[fd] !== open) continue;
+      if (open.listener !== null) this.#accept(open.listener);
+      else this.#dispatch(fd, open, events);
+    }
+    this.#goneFd = -1;
+    if (this.nowMs >= this.sweepDueMs) {
+      this.#sweptMs = this.nowMs;
+      this.#sweep();
+    }
+    this.#batchEnd();
+    this.idleTurns = this.#hasMoved || batch.length === 0 ? 0 : this.idleTurns + 1;
+  }
+
+  #collect(): Event[] {
+    const batch: Event[] = [];
+    for (const fd of Array.from(this.#pending)) {
+      const open = this.#open[fd];
+      const events = open === null ? 0 : this.#eventsOf(open);
+      if (open === null || events === 0) this.#pending.delete(fd);
+      else if (!this.world.chance(this.network.weather.late)) batch.push({ fd, open, events });
+    }
+    this.world.shuffle(batch);
+    return batch;
+  }
+
+  #eventsOf(open: Open): number {
+    if (open.listener !== null) return open.listener.queue.length > 0 ? READABLE : 0;
+    const { side } = open;
+    if (side === null || open.isOut || open.handler === null) return 0;
+    const isGone = side.isReset || (side.hasEnded && side.hasSentEnd);
+    const isReadable = side.unread > 0 || side.hasEnded;
+    const isWritable = side.isEstablished && side.room >= WRITABLE_ROOM_MIN;
+    return (open.wantsRead && isReadable ? READABLE : 0) |
+      (open.wantsWrite && isWritable ? WRITABLE : 0) |
+      (isGone ? GONE : 0);
+  }
+
+  #dispatch(fd: Fd, open: Open, events: number): void {
+    const handler = open.handler;
+    if (handler === null) return;
+    const isGone = (events & GONE) !== 0;
+    if (isGone) this.#trace(fd, "gone");
+    this.#goneFd = isGone ? fd : -1;
+    try {
+      if ((events & (READABLE | GONE)) !== 0 && open.wantsRead) handler.onReadable();
+      else if (isGone) {
+        open.isOut = true;
+        handler.onHangup();
+        return;
+      }
+      if ((events & WRITABLE) !== 0 && this.#open[fd] === open) handler.onWritable();
+    } catch (error) {
+      handler.onFault(error);
+    }
+  }
+
+  #accept({ handler, queue }: { handler: ListenerHandler; queue: Side[] }): void {
+    this.#hasMoved = true;
+    for (const side of queue.splice(0, this.world.between(1, 64))) {
+      const fd = this.#enterSide(side);
+      this.#trace(fd, "accept");
+      handler.onAccept(fd, CLIENT_ADDRESS);
+    }
+  }
+
+  #enterSide(side: Side): Fd {
+    const fd = this.#enter({
+      side,
+      listener: null,
+      handler: null,
+      wantsRead: true,
+      wantsWrite: false,
+      isOut: false,
+    });
+    this.#connections++;
+    side.onChange = () => this.#pending.add(fd);
+    return fd;
+  }
+
+  /** The lowest free descriptor, as the kernel gives. */
+  #enter(open: Open): Fd {
+    let fd = this.#open.indexOf(null, 3);
+    if (fd < 0) fd = this.#open.length;
+    this.#open[fd] = open;
+    return fd;
+  }
+
+  #rearm(fd: Fd, open: Open): void {
+    open.isOut = false;
+    this.#pending.add(fd);
+  }
+
+  #use(fd: Fd): Open {
+    const open = this.#open[fd] ?? null;
+    if (open === null) this.#violate(`Descriptor ${fd} is not open`);
+    assert(open !== null, "A descriptor is used while it is open");
+    return open;
+  }
+
+  #side(fd: Fd): Side {
+    const { side } = this.#use(fd);
+    assert(side !== null, "A connection is used as one");
+    return side;
+  }
+
+  #trace(fd: Fd, what: string, bytes?: Uint8Array): void {
+    if (this.world.onTrace === null) return;
+    const text = bytes === undefined ? "" : ` ${bytes.length} bytes ` +
+      JSON.stringify(String.fromCharCode(...bytes.subarray(0, 120)));
+    this.world.onTrace(`${this.world.nowMs.toFixed(3)} [${fd}] ${what}${text}`);
+  }
+
+  #violate(what: string): void {
+    this.violations.push(what);
+  }
+}

@@ -1,0 +1,66 @@
+/** One end of a tunnel: it sends its bytes, checks those of the other end, and half-closes. */
+import { bodyOf, TUNNEL_BACK, TUNNEL_OUT, wrongByte } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Side } from "./network.ts";
+import { fail } from "./run_state.ts";
+import type { RunState } from "./run_state.ts";
+import type { Sender } from "./sender.ts";
+
+export class TunnelEnd {
+  /** Called when everything was sent and received, and both ends have said so. */
+  onWhole: () => void = () => {};
+  readonly #state: RunState;
+  readonly #exchange: Exchange;
+  readonly #side: Side;
+  readonly #receives: number;
+  readonly #expected: number;
+  #received = 0;
+  #hasEnded = false;
+  #hasSentAll = false;
+
+  constructor(
+    state: RunState,
+    exchange: Exchange,
+    side: Side,
+    sender: Sender,
+    isClient: boolean,
+  ) {
+    this.#state = state;
+    this.#exchange = exchange;
+    this.#side = side;
+    this.#receives = isClient ? TUNNEL_BACK : TUNNEL_OUT;
+    const [out, back] = exchange.tunnelBytes;
+    this.#expected = isClient ? back : out;
+    const sends = isClient ? TUNNEL_OUT : TUNNEL_BACK;
+    sender.push(bodyOf(exchange.token, sends, isClient ? out : back), () => {
+      this.#hasSentAll = true;
+      // One end goes first, the other waits for it: both orders of half-closing.
+      if (isClient === (exchange.token % 2 === 0)) side.sendEnd();
+      this.#finish();
+    });
+  }
+
+  take(bytes: Uint8Array): void {
+    const { token } = this.#exchange;
+    const wrong = wrongByte(token, this.#receives, this.#received, bytes);
+    if (wrong >= 0) fail(this.#state, `Byte ${wrong} in tunnel ${token} is wrong`);
+    this.#received += bytes.length;
+    if (this.#received > this.#expected) fail(this.#state, `Too much in tunnel ${token}`);
+  }
+
+  /** The other end has ended, in order. */
+  end(): void {
+    const { token, isAborted } = this.#exchange;
+    if (this.#received !== this.#expected && !isAborted) {
+      fail(this.#state, `Tunnel ${token} ended after ${this.#received} of ${this.#expected} bytes`);
+    }
+    this.#hasEnded = true;
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (!this.#hasEnded || !this.#hasSentAll) return;
+    this.#side.close();
+    this.onWhole();
+  }
+}
