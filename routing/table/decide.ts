@@ -60,9 +60,33 @@ export function decide(
   decision.service = service;
   const port = findPort(service, host.port, defaultPort);
   if (port === null) return refuse(decision, "port-unknown");
+  takeRequest(port, findRoute(port, host.pod, head), head, state, decision);
+}
+
+/**
+ * As `decide`, for a request whose port is known by other means than its authority: its connection was captured
+ * on the way to the Service's address.
+ */
+export function decideAt(
+  port: TablePort,
+  head: RequestHead,
+  state: SplitState,
+  decision: Decision,
+): void {
+  clear(decision);
+  decision.service = port.service;
+  takeRequest(port, findRoute(port, -1, head), head, state, decision);
+}
+
+function takeRequest(
+  port: TablePort,
+  route: TableRoute,
+  head: RequestHead,
+  state: SplitState,
+  decision: Decision,
+): void {
   decision.port = port;
   if (!port.isHttp) return refuse(decision, "not-http");
-  const route = findRoute(port, host.pod, head);
   const backend = takeBackend(route, state, decision);
   if (backend === null || backend.guarded === null) return;
   decision.endpointSet = backend.guarded.http(head);

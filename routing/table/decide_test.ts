@@ -2,7 +2,7 @@ import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert/s
 import type { Plan } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
 import type { RequestHead } from "../request.ts";
-import { decide, decideConnection, Decision } from "./decide.ts";
+import { decide, decideAt, decideConnection, Decision } from "./decide.ts";
 import {
   backendForTest,
   endpointForTest,
@@ -32,6 +32,10 @@ function decider(plan: Plan, client = CLIENT) {
     table,
     decide(head: RequestHead): Decision {
       decide(table, head, 80, state, decision);
+      return decision;
+    },
+    decideAt(head: RequestHead, service: number): Decision {
+      decideAt(table.services[service].ports[0], head, state, decision);
       return decision;
     },
     connect(service: number): Decision {
@@ -290,4 +294,28 @@ Deno.test("of several identities behind a backend those that allow the request a
   equal(lasts(get("http://web.app/y", "POST")), "2");
   equal(outcomeOf(decide(get("http://web.app/", "POST"))), "access-denied 403");
   ok(decide(get("http://web.app/")).endpointSet === decide(get("http://web.app/")).endpointSet);
+});
+
+Deno.test("decideAt: rules and splits of a port count whatever the authority says", () => {
+  const plan = planForTest([
+    serviceForTest({
+      rules: [ruleForTest({ path: "/admin" }, "admin")],
+      fallback: routeForTest("split", { v1: 75, v2: 25 }),
+    }),
+    serviceForTest({ protocol: "tcp" }, { name: "db" }),
+  ]);
+  const { decideAt } = decider(plan);
+  equal(outcomeOf(decideAt(get("http://10.96.0.7/admin"), 0)), "admin");
+  const order = Array.from({ length: 4 }, () => outcomeOf(decideAt(get("http://elsewhere/"), 0)));
+  equal(order.join(" "), "v1 v2 v1 v1");
+  equal(outcomeOf(decideAt(get("http://10.96.0.8/"), 1)), "not-http 502");
+});
+
+Deno.test("decideAt: traffic targets count", () => {
+  const plan = guardedPlan({
+    targets: [targetForTest({ http: [matchForTest({ path: "/api" })] })],
+  });
+  const { decideAt } = decider(plan);
+  equal(outcomeOf(decideAt(get("http://10.96.0.7/api"), 0)), "b");
+  equal(outcomeOf(decideAt(get("http://10.96.0.7/other"), 0)), "access-denied 403");
 });

@@ -1,0 +1,43 @@
+/**
+ * DirectEndpoints: whether a client may call one pod by the pod's own address. Rules and splits are a Service's and do not
+ * apply; traffic targets are the pod's and do (smi-facts 3.11).
+ */
+import type { RequestHead } from "../request.ts";
+import type { Table, TableBackend, TableEndpoint } from "./table.ts";
+
+export interface DirectDecision {
+  readonly reason: "access-denied" | null;
+  /** A backend that the pod is an endpoint of; null where none of the table's can take anything. */
+  readonly backend: TableBackend | null;
+}
+
+export class DirectEndpoints {
+  readonly #isPermissive: boolean;
+  readonly #places = new Map<string, { backend: TableBackend; endpoint: TableEndpoint }>();
+
+  constructor(table: Table) {
+    this.#isPermissive = table.plan.permissive;
+    for (const backend of table.backends) {
+      for (const endpoint of backend.endpointSet.endpoints) {
+        if (!this.#places.has(endpoint.key)) this.#places.set(endpoint.key, { backend, endpoint });
+      }
+    }
+  }
+
+  /**
+   * @param key as `TableEndpoint.key`
+   * @param head the request; null for a connection that carries none
+   */
+  decide(key: string, head: RequestHead | null): DirectDecision {
+    const place = this.#places.get(key);
+    // A table holds what its client can reach; without targets, what it does not hold only takes no traffic of splits.
+    if (place === undefined) {
+      return { reason: this.#isPermissive ? null : "access-denied", backend: null };
+    }
+    const { backend, endpoint } = place;
+    if (backend.guarded === null) return { reason: null, backend };
+    const allowed = head === null ? backend.guarded.tcp : backend.guarded.http(head);
+    const isAllowed = allowed !== null && allowed.endpoints.includes(endpoint);
+    return { reason: isAllowed ? null : "access-denied", backend };
+  }
+}

@@ -1,0 +1,55 @@
+import { strictEqual as equal } from "node:assert/strict";
+import type { PlanTarget } from "../plan.ts";
+import { requestHeadOf } from "../request.ts";
+import { DirectEndpoints } from "./direct_endpoints.ts";
+import {
+  endpointForTest,
+  matchForTest,
+  planForTest,
+  routeForTest,
+  serviceForTest,
+  targetForTest,
+} from "./plan_for_test.ts";
+import { buildTable } from "./table.ts";
+
+const CLIENT = { namespace: "app", identity: "app/client", seed: null };
+const POD = "10.0.0.1:8080";
+const HEAD = requestHeadOf({ method: "GET", url: "http://10.0.0.1:8080/api" });
+
+/** A Service over v1 (one pod of account `app/server`) and v2, whose weight is zero. */
+function direct(permissive: boolean, targets: readonly PlanTarget[] = []): DirectEndpoints {
+  const split = routeForTest("split", { v1: 1, v2: 0 });
+  const plan = planForTest([serviceForTest({ fallback: split })], {
+    permissive,
+    targets,
+    groups: {
+      "app/v1:80": [endpointForTest(1, { identity: "app/server" })],
+      "app/v2:80": [endpointForTest(2, { identity: "app/server" })],
+    },
+  });
+  return new DirectEndpoints(buildTable(plan, CLIENT));
+}
+
+Deno.test("DirectEndpoints: in permissive mode every pod may be called", () => {
+  const { reason, backend } = direct(true).decide(POD, HEAD);
+  equal(reason, null);
+  equal(backend?.key, "app/v1");
+  equal(direct(true).decide("10.0.0.2:8080", null).reason, null);
+  equal(direct(true).decide("10.0.0.2:8080", null).backend, null);
+});
+
+Deno.test("DirectEndpoints: without a target nothing may be called", () => {
+  equal(direct(false).decide(POD, HEAD).reason, "access-denied");
+  equal(direct(false).decide("10.0.0.2:8080", HEAD).reason, "access-denied");
+});
+
+Deno.test("DirectEndpoints: a target's HTTP rules count for requests, its TCP rule for both", () => {
+  const http = direct(false, [targetForTest({ http: [matchForTest({ path: "/api" })] })]);
+  equal(http.decide(POD, HEAD).reason, null);
+  equal(http.decide(POD, null).reason, "access-denied");
+  const other = requestHeadOf({ method: "GET", url: "http://10.0.0.1:8080/other" });
+  equal(http.decide(POD, other).reason, "access-denied");
+  const tcp = direct(false, [targetForTest({ tcpPorts: [8080] })]);
+  equal(tcp.decide(POD, null).reason, null);
+  equal(tcp.decide(POD, other).reason, null);
+});
