@@ -9,7 +9,7 @@ import type { Fd } from "../io/io.ts";
 import { DRAIN_IDLE_MS, LINGER_MS, REQUEST_LINE_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";
 import { COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
-import { LF } from "../protocol/http1/lexical.ts";
+import { CR, LF } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { renderAnswer } from "./answer.ts";
@@ -187,6 +187,8 @@ export class Downstream extends Connection implements ExchangeClient {
 
   #awaitRest(): boolean {
     const { arena, io, timeouts } = this.context;
+    this.#passOverEmptyLines();
+    if (this.start === this.end) return false;
     if (this.#parsedTo === 0) this.deadlineMs = io.nowMs + timeouts.requestHeadMs;
     this.#parsedTo = this.end;
     if (this.end - this.start > REQUEST_LINE_BYTES_MAX) {
@@ -203,6 +205,15 @@ export class Downstream extends Connection implements ExchangeClient {
       this.#parsedTo = this.end;
     }
     return false;
+  }
+
+  /** Some clients send an empty line after a body: that is not the beginning of a request (RFC 9112 2.2). */
+  #passOverEmptyLines(): void {
+    const { arena } = this.context;
+    while (
+      this.start + 1 < this.end && arena[this.start] === CR && arena[this.start + 1] === LF
+    ) this.start += 2;
+    this.sent = this.ready = this.start;
   }
 
   #begin(request: Request): void {
