@@ -38,6 +38,8 @@ export class Downstream extends Connection implements ExchangeClient {
   // Of the request under way:
   #minorVersion = 1;
   #keepsAlive = true;
+  /** The client has said that it sends no other request after this one. */
+  #isClientsLast = false;
   readonly #body = new Body();
   isReplayable = false;
   /** Only the end of the connection tells the client that it has all of the answer. */
@@ -220,6 +222,7 @@ export class Downstream extends Connection implements ExchangeClient {
     const { arena, isDraining, bodyBytesMax } = this.context;
     this.start = request.start;
     this.#minorVersion = request.minorVersion;
+    this.#isClientsLast = !request.isPersistent;
     this.#keepsAlive = request.isPersistent && !isDraining;
     this.isReplayable = true;
     this.#exchange.begin(request);
@@ -412,7 +415,9 @@ export class Downstream extends Connection implements ExchangeClient {
   #linger(): void {
     const { io } = this.context;
     const hasUnread = this.start < this.end || !this.#body.isDone;
-    if (this.owesNothing && (this.hasEnded || !hasUnread)) return this.close();
+    // A client that has not been told in time may have sent the next request: closing now would reset the answer.
+    const isAgreed = this.hasEnded || (this.#isClientsLast && !hasUnread);
+    if (this.owesNothing && isAgreed) return this.close();
     this.#phase = "lingering";
     this.deadlineMs = io.nowMs + LINGER_MS;
     this.discard();
