@@ -316,6 +316,6 @@ Deno.test("decideAt: traffic targets count", () => {
     targets: [targetForTest({ http: [matchForTest({ path: "/api" })] })],
   });
   const { decideAt } = decider(plan);
-  equal(outcomeOf(decideAt(get("http://10.96.0.7/api"), 0)), "b");
+  equal(outcomeOf(decideAt(get("http://10.96.0.7/api"), 0)), "a");
   equal(outcomeOf(decideAt(get("http://10.96.0.7/other"), 0)), "access-denied 403");
 });
