@@ -239,7 +239,10 @@ class ClientConnection implements Receiver {
   #checkRefusal(head: MessageHead, exchange: Exchange, reason: string): Framing {
     if (this.#state.isCalm) this.#fail(`Exchange ${exchange.token} was refused: ${reason}`);
     if (!REASONS.has(reason)) this.#fail(`Exchange ${exchange.token} was misread: ${reason}`);
-    return exchange.method === "HEAD" ? NO_BODY : framingOf(head, NO_BODY);
+    if (exchange.method !== "HEAD") return framingOf(head, NO_BODY);
+    // Whether the proxy knew that it was HEAD depends on how much of the head it got. The connection ends anyway.
+    if (reason === "request-timeout") this.#reader.isStopped = true;
+    return NO_BODY;
   }
 
   #startTunnel(exchange: Exchange): void {
