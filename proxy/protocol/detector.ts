@@ -1,0 +1,7 @@
+/** What a protocol is asked when a connection begins with bytes that nobody has declared. Pure; see `mod.ts`. */
+
+/** These bytes are its, are not its, or are too few to tell. */
+export type Verdict = "yes" | "no" | "more";
+
+/** Looks at the first bytes of a connection, `bytes[start, end)`; never at fewer than one. */
+export type Detector = (bytes: Uint8Array, start: number, end: number) => Verdict;

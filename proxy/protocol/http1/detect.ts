@@ -1,0 +1,52 @@
+/**
+ * Whether a connection begins with an HTTP/1 request line (RFC 9112 3). Other protocols begin with words too (EHLO, NICK,
+ * RTSP's OPTIONS), so a whole line counts by its version, and a part of one only by a method that HTTP has.
+ */
+import type { Verdict } from "../detector.ts";
+import { CR, IS_TOKEN, LF, SP } from "./lexical.ts";
+
+/** Methods by which a line is known before its end has arrived: those of RFC 9110, PATCH, and of WebDAV the common ones. */
+const METHODS = [
+  ..."GET HEAD PUT POST DELETE CONNECT OPTIONS TRACE PATCH".split(" "),
+  ..."PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK REPORT SEARCH".split(" "),
+].map((method) => new TextEncoder().encode(`${method} `));
+
+const VERSION = new TextEncoder().encode(" HTTP/1.");
+
+/** Longer words are no methods that anybody uses, and a line without end is no request. */
+const METHOD_BYTES_MAX = 32;
+const LINE_BYTES_MAX = 8_192;
+
+export function detectHttp1(bytes: Uint8Array, start: number, end: number): Verdict {
+  // Empty lines before a request are passed over (RFC 9112 2.2).
+  while (start < end && (bytes[start] === CR || bytes[start] === LF)) start++;
+  if (start === end) return "more";
+  const word = wordEnd(bytes, start, end);
+  if (word === -1) return "no";
+  const lineEnd = bytes.subarray(start, end).indexOf(LF);
+  if (lineEnd !== -1) return hasVersion(bytes, start, start + lineEnd) ? "yes" : "no";
+  if (METHODS.some((method) => startsWith(bytes, start, end, method))) return "yes";
+  return end - start < LINE_BYTES_MAX ? "more" : "no";
+}
+
+/** End of the method, or of what has arrived of it; -1: this is no method (RFC 9110 5.6.2). */
+function wordEnd(bytes: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === SP) return at === start ? -1 : at;
+    if (IS_TOKEN[bytes[at]] === 0 || at - start >= METHOD_BYTES_MAX) return -1;
+  }
+  return end;
+}
+
+/** Whether the line ends with ` HTTP/1.` and a digit. */
+function hasVersion(bytes: Uint8Array, start: number, lineEnd: number): boolean {
+  const last = bytes[lineEnd - 1] === CR ? lineEnd - 2 : lineEnd - 1;
+  const digit = bytes[last] - 0x30;
+  const versionStart = last - VERSION.length;
+  return digit >= 0 && digit <= 9 && versionStart > start &&
+    startsWith(bytes, versionStart, last, VERSION);
+}
+
+function startsWith(bytes: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  return end - start >= text.length && text.every((byte, i) => bytes[start + i] === byte);
+}

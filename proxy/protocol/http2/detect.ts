@@ -1,0 +1,10 @@
+/** Whether a connection begins with HTTP/2's preface, sent by a client that knows beforehand (RFC 9113 3.4). */
+import type { Verdict } from "../detector.ts";
+
+const PREFACE = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+export function detectHttp2(bytes: Uint8Array, start: number, end: number): Verdict {
+  const length = Math.min(end - start, PREFACE.length);
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== PREFACE[i]) return "no";
+  return length === PREFACE.length ? "yes" : "more";
+}
