@@ -343,7 +343,7 @@ export class Downstream extends Connection implements ExchangeClient {
     const isWritten = response === null
       ? this.sendText("HTTP/1.1 200 OK\r\n\r\n")
       : this.sendHead(pieces, carrier);
-    if (!isWritten) return this.abort();
+    if (!isWritten) return cutBoth(carrier, this);
     this.#exchange.end();
     this.#phase = "tunnel";
     this.#tunnelPeer = carrier;
