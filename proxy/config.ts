@@ -2,6 +2,7 @@
  * What a proxy is told at start, and what it tells back. Shapes only; `proxy.ts` owns the wiring.
  */
 import type { Plan } from "../routing/plan.ts";
+import type { ProxyTls } from "./tls_config.ts";
 
 /** `auto` takes the native driver where it works and says in the log why where it does not. */
 export type DriverChoice = "auto" | "native" | "portable";
@@ -33,6 +34,8 @@ export interface ProxyConfig {
   readonly outbound: readonly OutboundListener[];
   readonly inbound: readonly InboundListener[];
   readonly admin: { readonly address: string; readonly port: number } | null;
+  /** Left out: everything is plain. */
+  readonly tls?: ProxyTls;
   readonly timeouts: ProxyTimeouts;
   /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
   readonly bodyBytesMax: number;
@@ -108,6 +111,8 @@ export interface Proxy {
   /** Swaps the plan without touching a connection. Resolves once every worker serves it; rejects and keeps
    * the last good plan where it does not build. */
   apply(plan: Plan): Promise<void>;
+  /** Uses other certificates from the next handshake on. Rejects, and keeps the last good ones, where they are of no use. */
+  replaceCertificates(tls: ProxyTls): Promise<void>;
   /** Stops accepting, lets exchanges end (at most `drainMs`), then stops. */
   drain(): Promise<void>;
   /** Stops at once. Safe to call twice. */

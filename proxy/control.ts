@@ -6,6 +6,15 @@ import type { Explanation } from "../routing/table/explain.ts";
 import type { ProxyConfig, RequestRecord } from "./config.ts";
 import type { ExplainQuery } from "./engine.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
+import type { ProxyTls } from "./tls_config.ts";
+
+/** An event of the environment that a loop saw. */
+export interface LogEvent {
+  readonly level: "info" | "warn";
+  /** Constant text. */
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number>>;
+}
 
 /** The first message to a worker. */
 export interface WorkerStart {
@@ -18,6 +27,7 @@ export interface WorkerStart {
 
 export type Command =
   | { readonly kind: "apply"; readonly plan: string }
+  | { readonly kind: "certificates"; readonly tls: ProxyTls }
   | { readonly kind: "explain"; readonly query: ExplainQuery }
   | { readonly kind: "snapshot" }
   | { readonly kind: "drain" }
@@ -26,6 +36,7 @@ export type Command =
 /** What a command comes to. */
 export interface Replies {
   apply: null;
+  certificates: null;
   explain: Explanation | null;
   snapshot: TelemetrySnapshot;
   drain: null;
@@ -37,7 +48,8 @@ export type WorkerMessage =
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "reply"; readonly id: number; readonly value: Replies[keyof Replies] }
   | { readonly kind: "error"; readonly id: number; readonly message: string }
-  | { readonly kind: "records"; readonly records: RequestRecord[] };
+  | { readonly kind: "records"; readonly records: RequestRecord[] }
+  | { readonly kind: "log"; readonly event: LogEvent };
 
 /** A command on its way: `id` finds the reply's taker. */
 export type Envelope = { readonly id: number; readonly command: Command };

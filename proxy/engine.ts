@@ -13,11 +13,15 @@ import { Downstream } from "./connection/downstream.ts";
 import { InboundRouter } from "./connection/inbound.ts";
 import { OutboundRouter } from "./connection/outbound.ts";
 import type { Router } from "./connection/router.ts";
+import type { LogEvent } from "./control.ts";
 import { Upstream } from "./connection/upstream.ts";
 import type { Fd, Io } from "./io/io.ts";
+import type { TlsContext } from "./io/tls.ts";
 import { SWEEP_INTERVAL_MS } from "./limits.ts";
 import type { RouteStats, TelemetrySnapshot } from "./telemetry.ts";
 import { Telemetry } from "./telemetry.ts";
+import type { ProxyTls } from "./tls_config.ts";
+import { TlsContexts, TlsFailureLog } from "./tls_contexts.ts";
 
 /** A request to be explained. */
 export interface ExplainQuery {
@@ -28,11 +32,19 @@ export interface ExplainQuery {
   readonly listener: number;
 }
 
+/** What an engine tells of itself. */
+export interface EngineHooks {
+  /** Takes the requests answered in one batch of events, where the configuration asks for them. */
+  onRecords(records: RequestRecord[]): void;
+  onLog(event: LogEvent): void;
+}
+
 export class Engine {
   readonly #io: Io;
   readonly #config: ProxyConfig;
   readonly #context: Context;
   readonly #telemetry: Telemetry;
+  readonly #tls: TlsContexts;
   readonly #outbound: readonly OutboundRouter[];
   readonly #inbound: readonly InboundRouter[];
   #listeners: Fd[] = [];
@@ -41,23 +53,23 @@ export class Engine {
   #drainDeadlineMs = Infinity;
 
   /**
-   * @param onRecords takes the requests answered in one batch of events, where the configuration asks for them
    * @throws {PlanError} the plan cannot be executed
+   * @throws {IoError} certificates are of no use, or there is no TLS on this machine
    */
-  constructor(
-    io: Io,
-    config: ProxyConfig,
-    plan: Plan,
-    onRecords: (records: RequestRecord[]) => void,
-  ) {
+  constructor(io: Io, config: ProxyConfig, plan: Plan, hooks: EngineHooks) {
     this.#io = io;
     this.#config = config;
     this.#telemetry = new Telemetry(config.reportRequests);
     this.#context = new Context(io, config, this.#telemetry);
+    this.#tls = new TlsContexts(io, config.tls ?? {});
+    const failures = new TlsFailureLog((fields) => {
+      hooks.onLog({ level: "warn", message: "TLS handshake failed", fields });
+    });
+    this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
     this.#planHash = plan.hash;
     const { pools } = this.#context;
     this.#outbound = this.#buildTables(plan).map((table, index) =>
-      new OutboundRouter(index, io, pools, this.#telemetry, table)
+      new OutboundRouter(index, io, pools, this.#telemetry, table, this.#tls.upstream)
     );
     this.#inbound = config.inbound.map(({ application }, index) =>
       new InboundRouter(config.outbound.length + index, application, pools, this.#telemetry)
@@ -66,7 +78,7 @@ export class Engine {
     io.onBatchEnd(() => {
       this.#context.feed();
       const records = this.#telemetry.takeRecords();
-      if (records.length > 0) onRecords(records);
+      if (records.length > 0) hooks.onRecords(records);
       this.#finishDraining();
     });
   }
@@ -76,9 +88,13 @@ export class Engine {
    * @throws {IoError} an address cannot be had
    */
   listen(): { outbound: number[]; inbound: number[] } {
-    const open = (address: string, port: number, router: Router) => {
+    const open = (
+      { address, port }: { address: string; port: number },
+      router: Router,
+      security: TlsContext | null,
+    ) => {
       const listener = this.#io.listen(address, port, {
-        onAccept: (fd, peer) => this.#accept(fd, peer, router),
+        onAccept: (fd, peer) => this.#accept(fd, peer, router, security),
         onFault: (error) => this.#telemetry.fault(error),
       });
       this.#listeners.push(listener.fd);
@@ -86,8 +102,8 @@ export class Engine {
     };
     const { outbound, inbound } = this.#config;
     return {
-      outbound: outbound.map(({ address, port }, i) => open(address, port, this.#outbound[i])),
-      inbound: inbound.map(({ address, port }, i) => open(address, port, this.#inbound[i])),
+      outbound: outbound.map((place, i) => open(place, this.#outbound[i], this.#tls.outbound)),
+      inbound: inbound.map((place, i) => open(place, this.#inbound[i], this.#tls.inbound)),
     };
   }
 
@@ -105,6 +121,14 @@ export class Engine {
     const stats: RouteStats[] = this.#inbound.map((router) => router.stats);
     for (const router of this.#outbound) stats.push(...router.stats);
     this.#telemetry.retain(stats);
+  }
+
+  /**
+   * Uses other certificates from the next handshake on. Where TLS begins and ends stays as it is.
+   * @throws {IoError} some are of no use
+   */
+  replaceCertificates(tls: ProxyTls): void {
+    this.#tls.replace(tls);
   }
 
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
@@ -128,6 +152,9 @@ export class Engine {
       connectFailures: telemetry.connectFailures,
       retries: telemetry.retries,
       connectionsAccepted: telemetry.connectionsAccepted,
+      tlsHandshakes: telemetry.tlsHandshakes,
+      tlsResumptions: telemetry.tlsResumptions,
+      tlsFailures: Object.fromEntries(telemetry.tlsFailures),
       faults: telemetry.faults,
       lastFault: telemetry.lastFault,
       connectionsOpen: this.#context.connections.length - upstreams,
@@ -163,9 +190,10 @@ export class Engine {
     done();
   }
 
-  #accept(fd: Fd, peer: string, router: Router): void {
+  #accept(fd: Fd, peer: string, router: Router, security: TlsContext | null): void {
     this.#telemetry.connectionsAccepted++;
     this.#io.watch(fd, new Downstream(this.#context, router, fd, peer));
+    if (security !== null) this.#io.secure(fd, security, null);
   }
 
   #buildTables(plan: Plan): Table[] {

@@ -7,13 +7,14 @@ import type { Plan } from "../routing/plan.ts";
 import type { ProxyConfig, RequestRecord } from "./config.ts";
 import { ARENA_BYTES } from "./connection/buffers.ts";
 import { encodeFrame } from "./control.ts";
-import type { Command, Replies, WorkerMessage, WorkerStart } from "./control.ts";
+import type { Command, LogEvent, Replies, WorkerMessage, WorkerStart } from "./control.ts";
 import type { ExplainQuery } from "./engine.ts";
 import { Engine } from "./engine.ts";
 import { Pipe } from "./io/epoll.ts";
 import { AGAIN, IoError } from "./io/io.ts";
 import { PortableIo } from "./io/portable.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
+import type { ProxyTls } from "./tls_config.ts";
 
 export interface LanePorts {
   readonly outbound: readonly number[];
@@ -24,6 +25,8 @@ export interface Lane {
   readonly ports: LanePorts;
   /** Takes a plan into force; rejects, and keeps the last good one, where it cannot be executed. */
   apply(plan: Plan): Promise<void>;
+  /** Uses other certificates from the next handshake on; rejects where they are of no use. */
+  replaceCertificates(tls: ProxyTls): Promise<void>;
   explain(query: ExplainQuery): Promise<Replies["explain"]>;
   snapshot(): Promise<TelemetrySnapshot>;
   /** Resolves once the last exchange has ended or was cut. */
@@ -33,13 +36,14 @@ export interface Lane {
 
 export interface LaneHooks {
   onRecords(records: RequestRecord[]): void;
+  onLog(event: LogEvent): void;
   /** The loop has ended by itself: a defect. */
   onFailure(message: string): void;
 }
 
 export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHooks): Lane {
   const io = new PortableIo({ arenaBytes: ARENA_BYTES });
-  const engine = new Engine(io, config, plan, (records) => hooks.onRecords(records));
+  const engine = new Engine(io, config, plan, hooks);
   let ports: LanePorts;
   try {
     ports = engine.listen();
@@ -50,6 +54,7 @@ export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHo
   return {
     ports,
     apply: (next) => Promise.try(() => engine.apply(next)),
+    replaceCertificates: (tls) => Promise.try(() => engine.replaceCertificates(tls)),
     explain: (query) => Promise.try(() => engine.explain(query)),
     snapshot: () => Promise.try(() => engine.snapshot()),
     async drain() {
@@ -119,6 +124,8 @@ class NativeLane implements Lane {
           return fail(data.message);
         case "records":
           return hooks.onRecords(data.records);
+        case "log":
+          return hooks.onLog(data.event);
         case "reply":
           return this.#take(data.id)?.resolve(data.value);
         case "error":
@@ -133,6 +140,10 @@ class NativeLane implements Lane {
 
   async apply(plan: Plan): Promise<void> {
     await this.#ask({ kind: "apply", plan: encodePlan(plan) });
+  }
+
+  async replaceCertificates(tls: ProxyTls): Promise<void> {
+    await this.#ask({ kind: "certificates", tls });
   }
 
   explain(query: ExplainQuery): Promise<Replies["explain"]> {

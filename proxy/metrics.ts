@@ -38,6 +38,19 @@ export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
       (snapshot) => snapshot.connectionsOpen,
     ),
     single(
+      "weft_tls_handshakes_total",
+      "counter",
+      "TLS handshakes that succeeded, with clients and with endpoints",
+      (snapshot) => snapshot.tlsHandshakes,
+    ),
+    single(
+      "weft_tls_resumptions_total",
+      "counter",
+      "TLS handshakes that resumed an earlier session",
+      (snapshot) => snapshot.tlsResumptions,
+    ),
+    tlsFailuresTotal(snapshots),
+    single(
       "weft_upstream_connects_total",
       "counter",
       "Connections opened to endpoints",
@@ -152,14 +165,27 @@ function requestDuration(routes: readonly RouteCounts[]): Series {
 
 function refusalsTotal(snapshots: readonly TelemetrySnapshot[]): Series {
   const name = "weft_refusals_total";
-  const counts = new Map<string, number>();
-  for (const { refusals } of snapshots) {
-    for (const [reason, count] of Object.entries(refusals)) {
-      counts.set(reason, (counts.get(reason) ?? 0) + count);
+  const lines = linesByReason(name, snapshots.map(({ refusals }) => refusals));
+  return { name, kind: "counter", help: "Requests that the proxy answered itself", lines };
+}
+
+function tlsFailuresTotal(snapshots: readonly TelemetrySnapshot[]): Series {
+  const name = "weft_tls_handshake_failures_total";
+  const lines = linesByReason(name, snapshots.map(({ tlsFailures }) => tlsFailures));
+  return { name, kind: "counter", help: "TLS handshakes that failed", lines };
+}
+
+function linesByReason(
+  name: string,
+  counts: readonly Readonly<Record<string, number>>[],
+): string[] {
+  const sums = new Map<string, number>();
+  for (const some of counts) {
+    for (const [reason, count] of Object.entries(some)) {
+      sums.set(reason, (sums.get(reason) ?? 0) + count);
     }
   }
-  const lines = Array.from(counts, ([reason, count]) => `${name}{reason="${reason}"} ${count}`);
-  return { name, kind: "counter", help: "Requests that the proxy answered itself", lines };
+  return Array.from(sums, ([reason, count]) => `${name}{reason="${reason}"} ${count}`);
 }
 
 function planInfo(snapshots: readonly TelemetrySnapshot[]): Series {

@@ -6,6 +6,7 @@ import { IoError } from "./io/io.ts";
 import { openLibc } from "./io/libc.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
 import { startNativeLane, startPortableLane } from "./lane.ts";
+import { withTicketKeys } from "./tls_config.ts";
 
 /**
  * Starts a proxy that serves `plan`.
@@ -13,15 +14,19 @@ import { startNativeLane, startPortableLane } from "./lane.ts";
  * @throws {PlanError} the plan cannot be executed
  */
 export async function startProxy(
-  config: ProxyConfig,
+  asked: ProxyConfig,
   plan: Plan,
   hooks: ProxyHooks = {},
 ): Promise<Proxy> {
-  const driver = chooseDriver(config, hooks);
+  const driver = chooseDriver(asked, hooks);
+  const config = asked.tls === undefined ? asked : { ...asked, tls: withTicketKeys(asked.tls) };
   let isAlive = true;
   const laneHooks: LaneHooks = {
     onRecords(records) {
       for (const record of records) hooks.onRequest?.(record);
+    },
+    onLog({ level, message, fields }) {
+      hooks.onLog?.(level, message, fields);
     },
     onFailure(message) {
       isAlive = false;
@@ -64,6 +69,10 @@ export async function startProxy(
     async apply(next) {
       await Promise.all(lanes.map((lane) => lane.apply(next)));
       current = next;
+    },
+    async replaceCertificates(tls) {
+      const shared = withTicketKeys(tls);
+      await Promise.all(lanes.map((lane) => lane.replaceCertificates(shared)));
     },
     drain: () => end(lanes.map((lane) => lane.drain())),
     stop: () => end(lanes.map((lane) => lane.stop())),

@@ -3,6 +3,7 @@
  * when somebody asks. Label sets follow the plan: counters of routes that left it are dropped with it.
  */
 import type { Destination } from "./connection/router.ts";
+import type { TlsFailure } from "./io/tls.ts";
 import type { RequestRecord } from "./config.ts";
 
 /** Upper bounds of the duration histogram, in milliseconds; the last bucket has none. */
@@ -71,6 +72,11 @@ export interface TelemetrySnapshot {
   readonly connectFailures: number;
   readonly retries: number;
   readonly connectionsAccepted: number;
+  /** TLS handshakes that succeeded, and of those the ones that resumed a session. */
+  readonly tlsHandshakes: number;
+  readonly tlsResumptions: number;
+  /** And those that failed, by reason. */
+  readonly tlsFailures: Readonly<Record<string, number>>;
   readonly faults: number;
   readonly lastFault: string;
   /** Now open: of clients and to endpoints, and of the latter those in no exchange. */
@@ -87,11 +93,16 @@ export class Telemetry {
   connectFailures = 0;
   retries = 0;
   connectionsAccepted = 0;
+  tlsHandshakes = 0;
+  tlsResumptions = 0;
+  /** Told of each handshake that fails; for the log. */
+  onTlsFailure: (failure: TlsFailure, peer: string) => void = () => {};
   faults = 0;
   /** Stack of the last fault, for the log. */
   lastFault = "";
   #stats = new Map<string, RouteStats>();
   readonly #refusals = new Map<string, number>();
+  readonly #tlsFailures = new Map<string, number>();
   #records: RequestRecord[] = [];
 
   /** @param isReporting whether each answered request is recorded for `takeRecords`. */
@@ -105,6 +116,10 @@ export class Telemetry {
 
   get refusals(): ReadonlyMap<string, number> {
     return this.#refusals;
+  }
+
+  get tlsFailures(): ReadonlyMap<string, number> {
+    return this.#tlsFailures;
   }
 
   /** The counters with these labels, made where there are none. */
@@ -151,6 +166,18 @@ export class Telemetry {
       endpoint: destination.endpoint?.key ?? "",
       durationMs,
     });
+  }
+
+  /** A TLS handshake succeeded. */
+  secured(isResumed: boolean): void {
+    this.tlsHandshakes++;
+    if (isResumed) this.tlsResumptions++;
+  }
+
+  /** A TLS handshake failed. */
+  tlsFailed(failure: TlsFailure, peer: string): void {
+    this.#tlsFailures.set(failure.code, (this.#tlsFailures.get(failure.code) ?? 0) + 1);
+    this.onTlsFailure(failure, peer);
   }
 
   /** A defect of Weft cost a connection. */

@@ -36,8 +36,9 @@ function serve({ config, plan, pipe }: WorkerStart): void {
     arenaBytes: ARENA_BYTES + BUFFER_BYTES,
     reusePort: config.workers > 1,
   });
-  const engine = new Engine(io, config, planOf(plan), (records) => {
-    scope.postMessage({ kind: "records", records });
+  const engine = new Engine(io, config, planOf(plan), {
+    onRecords: (records) => scope.postMessage({ kind: "records", records }),
+    onLog: (event) => scope.postMessage({ kind: "log", event }),
   });
   const frames = new FrameReader();
   io.watchQuietly(pipe, {
@@ -84,6 +85,9 @@ function answer(
   switch (command.kind) {
     case "apply":
       engine.apply(planOf(command.plan));
+      return null;
+    case "certificates":
+      engine.replaceCertificates(command.tls);
       return null;
     case "explain":
       return engine.explain(command.query);

@@ -6,6 +6,7 @@
 import { BUFFER_BYTES } from "../limits.ts";
 import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
+import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { Buffered } from "./buffered.ts";
 import { NO_BUFFER } from "./buffers.ts";
 import type { Context } from "./context.ts";
@@ -34,9 +35,13 @@ export abstract class Connection extends Buffered implements Handler {
 
   abstract onReadable(): void;
   abstract onWritable(): void;
-  abstract onHangup(): void;
+  abstract onHangup(failure?: TlsFailure): void;
   abstract onDeadline(): void;
   abstract abort(): void;
+
+  onSecured(info: TlsInfo): void {
+    this.context.telemetry.secured(info.isResumed);
+  }
 
   onFault(error: unknown): void {
     this.context.telemetry.fault(error);

@@ -6,6 +6,7 @@
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
+import type { TlsFailure } from "../io/tls.ts";
 import { DRAIN_IDLE_MS, LINGER_MS, REQUEST_LINE_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";
 import { COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
@@ -101,7 +102,8 @@ export class Downstream extends Connection implements ExchangeClient {
     else if (this.#phase === "lingering") this.#onLastWord();
   }
 
-  override onHangup(): void {
+  override onHangup(failure?: TlsFailure): void {
+    if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.peer);
     this.abort();
   }
 

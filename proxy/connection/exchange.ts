@@ -15,10 +15,17 @@ import type { Router } from "./router.ts";
 import { Upstream } from "./upstream.ts";
 
 /** How a carrier failed. */
-export type CarrierFailure = "refused" | "connect-timeout" | "reset" | "timeout" | "invalid";
+export type CarrierFailure =
+  | "refused"
+  | "tls"
+  | "connect-timeout"
+  | "reset"
+  | "timeout"
+  | "invalid";
 
 const FAILURES: Readonly<Record<CarrierFailure, { status: number; reason: string }>> = {
   "refused": { status: 503, reason: "upstream-refused" },
+  "tls": { status: 503, reason: "upstream-tls-failed" },
   "connect-timeout": { status: 504, reason: "upstream-connect-timeout" },
   "reset": { status: 502, reason: "upstream-reset" },
   "timeout": { status: 504, reason: "upstream-timeout" },

@@ -10,6 +10,7 @@ import { parseIp } from "../../base/ip.ts";
 import type { Io } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
+import type { UpstreamTls } from "../tls_contexts.ts";
 import type { EndpointPool, Pools } from "./pool.ts";
 import type { Destination, Router } from "./router.ts";
 
@@ -21,6 +22,7 @@ export class OutboundRouter implements Router {
   readonly #io: Io;
   readonly #telemetry: Telemetry;
   readonly #pools: Pools;
+  readonly #security: UpstreamTls | null;
   readonly #decision = new Decision();
   #table: Table;
   readonly #splits: SplitState;
@@ -30,7 +32,15 @@ export class OutboundRouter implements Router {
   /** By backend index. */
   #statsOf: readonly RouteStats[] = [];
 
-  constructor(listener: number, io: Io, pools: Pools, telemetry: Telemetry, table: Table) {
+  constructor(
+    listener: number,
+    io: Io,
+    pools: Pools,
+    telemetry: Telemetry,
+    table: Table,
+    security: UpstreamTls | null,
+  ) {
+    this.#security = security;
     this.listener = listener;
     this.#io = io;
     this.#pools = pools;
@@ -110,6 +120,8 @@ export class OutboundRouter implements Router {
   }
 
   #openPool({ plan, key }: TableEndpoint): EndpointPool | null {
-    return parseIp(plan.address) === null ? null : this.#pools.of(key, plan.address, plan.port);
+    return parseIp(plan.address) === null
+      ? null
+      : this.#pools.of(key, plan.address, plan.port, this.#security);
   }
 }

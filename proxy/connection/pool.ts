@@ -1,6 +1,7 @@
 /** Pools: idle connections to each endpoint, and which endpoints lately refused one. */
 import type { Io, SocketAddress } from "../io/io.ts";
 import { POOL_IDLE_MAX } from "../limits.ts";
+import type { UpstreamTls } from "../tls_contexts.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** An endpoint that refused a connection is passed over this long, where another will do. */
@@ -10,6 +11,8 @@ export class EndpointPool {
   /** `address:port`. */
   readonly key: string;
   readonly address: SocketAddress;
+  /** Null: its connections are plain. */
+  readonly security: UpstreamTls | null;
   /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
   readonly #idle: Upstream[] = [];
   /** Connections of any state. */
@@ -18,9 +21,11 @@ export class EndpointPool {
   isInPlan = true;
   #avoidUntilMs = 0;
 
-  constructor(key: string, address: SocketAddress) {
+  constructor(key: string, address: SocketAddress, security: UpstreamTls | null) {
     this.key = key;
     this.address = address;
+    // A target of its own, because sessions are resumed by target.
+    this.security = security && { context: security.context, target: { ...security.target } };
   }
 
   take(): Upstream | undefined {
@@ -78,11 +83,17 @@ export class Pools {
    * The pool of an endpoint, made where there is none.
    * @throws {IoError} `address` is not an IP address.
    */
-  of(key: string, address: string, port: number): EndpointPool {
-    let pool = this.#pools.get(key);
+  of(
+    key: string,
+    address: string,
+    port: number,
+    security: UpstreamTls | null = null,
+  ): EndpointPool {
+    const name = security === null ? key : `tls ${key}`;
+    let pool = this.#pools.get(name);
     if (pool === undefined) {
-      pool = new EndpointPool(key, this.#io.address(address, port));
-      this.#pools.set(key, pool);
+      pool = new EndpointPool(key, this.#io.address(address, port), security);
+      this.#pools.set(name, pool);
     }
     pool.isInPlan = true;
     return pool;
@@ -90,9 +101,9 @@ export class Pools {
 
   /** Ends the pools of all endpoints that are not in `keys`. */
   retain(keys: ReadonlySet<string>): void {
-    for (const [key, pool] of this.#pools) {
-      if (keys.has(key)) continue;
-      this.#pools.delete(key);
+    for (const [name, pool] of this.#pools) {
+      if (keys.has(pool.key)) continue;
+      this.#pools.delete(name);
       pool.retire();
     }
   }

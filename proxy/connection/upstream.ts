@@ -4,6 +4,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
+import type { TlsFailure } from "../io/tls.ts";
 import { Body } from "../protocol/http1/body.ts";
 import { COMPLETE, INCOMPLETE } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
@@ -40,6 +41,8 @@ export class Upstream extends Connection implements Carrier {
       context.unregister(upstream);
       return null;
     }
+    const { security } = pool;
+    if (security !== null) context.io.secure(upstream.fd, security.context, security.target);
     pool.openCount++;
     upstream.exchange = exchange;
     upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
@@ -115,7 +118,11 @@ export class Upstream extends Connection implements Carrier {
     }
   }
 
-  override onHangup(): void {
+  override onHangup(failure?: TlsFailure): void {
+    if (failure !== undefined) {
+      this.context.telemetry.tlsFailed(failure, this.pool.key);
+      return this.#fail("tls");
+    }
     // What was read before the hang-up still goes to the client.
     if (this.#phase === "body" && this.#body.isDone) return;
     if ((this.#phase === "body" || this.#phase === "tunnel") && this.sent < this.ready) return;

@@ -105,8 +105,9 @@ class Simulation {
     this.#openOrigins(network);
     this.#io = makeIo(world, network, arena);
     const plan = drawPlan(world, this.#services, 0);
-    this.#engine = new Engine(this.#io as Io, this.#config(), plan, (records) => {
-      this.#records.push(...records);
+    this.#engine = new Engine(this.#io as Io, this.#config(), plan, {
+      onRecords: (records) => void this.#records.push(...records),
+      onLog() {},
     });
     const ports = this.#engine.listen();
     const proxies = {

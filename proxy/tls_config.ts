@@ -1,0 +1,88 @@
+/**
+ * What a proxy is told about TLS: where it ends and where it begins, with which certificates. Shapes, and what they come
+ * to for `Io`; files are read elsewhere.
+ */
+import { TICKET_KEY_BYTES } from "./io/tls.ts";
+import type {
+  ClientCertificatePolicy,
+  TlsCertificate,
+  TlsClientSettings,
+  TlsServerSettings,
+  TlsTarget,
+} from "./io/tls.ts";
+
+/** TLS ends at a listener. */
+export interface TlsTermination {
+  readonly certificate: TlsCertificate;
+  readonly clientCertificate: ClientCertificatePolicy;
+  /** Whom to trust about clients; PEM. Null where their certificates are ignored. */
+  readonly clientAuthorityPem: string | null;
+  readonly minVersion: "1.2" | "1.3";
+  /** See `TlsServerSettings`; the same for all event loops, and new whenever certificates are. */
+  readonly ticketKeys: string | null;
+}
+
+/** TLS begins at the connections to endpoints. */
+export interface TlsOrigination {
+  /** Shown to endpoints that ask; null: none. */
+  readonly certificate: TlsCertificate | null;
+  /** Whom to trust about endpoints; PEM. Null: whom this system trusts. */
+  readonly authorityPem: string | null;
+  /** Whom every endpoint must be. */
+  readonly target: TlsTarget;
+  readonly minVersion: "1.2" | "1.3";
+}
+
+/** What is left out is plain. */
+export interface ProxyTls {
+  readonly inbound?: TlsTermination;
+  readonly outbound?: TlsTermination;
+  /** To endpoints; never to the application beside this proxy. */
+  readonly upstream?: TlsOrigination;
+}
+
+/** What the connections above `Io` speak; more of it with every protocol. */
+const PROTOCOLS: readonly string[] = ["http/1.1"];
+
+export function serverSettings(termination: TlsTermination): TlsServerSettings {
+  const { certificate, clientCertificate, clientAuthorityPem, minVersion, ticketKeys } =
+    termination;
+  return {
+    role: "server",
+    certificate,
+    clientCertificate,
+    trustedPem: clientAuthorityPem,
+    alpn: PROTOCOLS,
+    minVersion,
+    ticketKeys,
+  };
+}
+
+export function clientSettings(origination: TlsOrigination): TlsClientSettings {
+  const { certificate, authorityPem, minVersion } = origination;
+  return {
+    role: "client",
+    certificate,
+    trustedPem: authorityPem,
+    alpn: PROTOCOLS,
+    minVersion,
+  };
+}
+
+/** Ticket keys of their own for the terminations that have none. */
+export function withTicketKeys(tls: ProxyTls): ProxyTls {
+  const keyed = (termination: TlsTermination) => ({
+    ...termination,
+    ticketKeys: termination.ticketKeys ?? randomBase64(TICKET_KEY_BYTES),
+  });
+  const { inbound, outbound } = tls;
+  return {
+    ...tls,
+    ...(inbound && { inbound: keyed(inbound) }),
+    ...(outbound && { outbound: keyed(outbound) }),
+  };
+}
+
+function randomBase64(length: number): string {
+  return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(length))));
+}

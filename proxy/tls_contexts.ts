@@ -1,0 +1,69 @@
+/**
+ * TlsContexts: the certificates of one event loop, made ready from what the proxy is told, and replaced while it runs.
+ */
+import type { Io } from "./io/io.ts";
+import type { TlsContext, TlsFailure, TlsSettings, TlsTarget } from "./io/tls.ts";
+import { clientSettings, serverSettings } from "./tls_config.ts";
+import type { ProxyTls } from "./tls_config.ts";
+
+/** How connections to endpoints are put under TLS. */
+export interface UpstreamTls {
+  readonly context: TlsContext;
+  readonly target: TlsTarget;
+}
+
+/** At most one line a second says what fails; clients decide how often it does. */
+const LOG_INTERVAL_MS = 1_000;
+
+export class TlsContexts {
+  readonly inbound: TlsContext | null;
+  readonly outbound: TlsContext | null;
+  readonly upstream: UpstreamTls | null;
+
+  /** @throws {IoError} certificates are of no use, or there is no TLS on this machine */
+  constructor(io: Io, tls: ProxyTls) {
+    const open = (settings: TlsSettings) => io.tls(settings);
+    const { inbound, outbound, upstream } = tls;
+    this.inbound = inbound === undefined ? null : open(serverSettings(inbound));
+    this.outbound = outbound === undefined ? null : open(serverSettings(outbound));
+    this.upstream = upstream === undefined
+      ? null
+      : { context: open(clientSettings(upstream)), target: upstream.target };
+  }
+
+  /**
+   * Uses other certificates from the next handshake on. Where TLS begins and ends stays as it is.
+   * @throws {IoError} some are of no use; what comes before them in the configuration is replaced
+   */
+  replace({ inbound, outbound, upstream }: ProxyTls): void {
+    if (inbound !== undefined) this.inbound?.replace(serverSettings(inbound));
+    if (outbound !== undefined) this.outbound?.replace(serverSettings(outbound));
+    if (upstream !== undefined) this.upstream?.context.replace(clientSettings(upstream));
+  }
+
+  close(): void {
+    this.inbound?.close();
+    this.outbound?.close();
+    this.upstream?.context.close();
+  }
+}
+
+/** What is logged of handshakes that fail: the latest of each second, and how many there were. */
+export class TlsFailureLog {
+  readonly #write: (fields: Readonly<Record<string, string | number>>) => void;
+  #writtenMs = -Infinity;
+  #count = 0;
+
+  constructor(write: (fields: Readonly<Record<string, string | number>>) => void) {
+    this.#write = write;
+  }
+
+  /** @param peer the client's address, or the endpoint's with its port */
+  note(failure: TlsFailure, peer: string, nowMs: number): void {
+    this.#count++;
+    if (nowMs - this.#writtenMs < LOG_INTERVAL_MS) return;
+    this.#writtenMs = nowMs;
+    this.#write({ reason: failure.code, detail: failure.detail, peer, count: this.#count });
+    this.#count = 0;
+  }
+}
