@@ -77,6 +77,7 @@ export class Texts {
   readonly close: Piece;
   readonly keepAlive: Piece;
   readonly upgrade: Piece;
+  readonly chunked: Piece;
 
   constructor(arena: Uint8Array) {
     this.#arena = arena;
@@ -92,6 +93,7 @@ export class Texts {
     this.close = this.#add("connection: close\r\n");
     this.keepAlive = this.#add("connection: keep-alive\r\n");
     this.upgrade = this.#add("connection: upgrade\r\n");
+    this.chunked = this.#add("transfer-encoding: chunked\r\n");
     this.#peersStart = this.#used;
     assert(this.#used + PEERS_MAX * PEER_BYTES <= TEXT_BYTES, "Texts outgrow their room");
   }

@@ -8,9 +8,12 @@ import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { Buffered } from "./buffered.ts";
-import { NO_BUFFER } from "./buffers.ts";
+import { NO_BUFFER, writeAscii } from "./buffers.ts";
 import type { Context } from "./context.ts";
 import type { Pieces } from "./pieces.ts";
+
+/** A chunk's size, its two line ends, and room to spare. */
+const CHUNK_FRAMING_BYTES = 16;
 
 export abstract class Connection extends Buffered implements Handler {
   fd: Fd = -1;
@@ -86,9 +89,7 @@ export abstract class Connection extends Buffered implements Handler {
   sendText(text: string): boolean {
     if (this.#owed === NO_BUFFER && !this.#takeOwedBuffer()) return false;
     if (this.#owedEnd + text.length > this.#owed + BUFFER_BYTES) return false;
-    const { arena } = this.context;
-    for (let i = 0; i < text.length; i++) arena[this.#owedEnd + i] = text.charCodeAt(i);
-    this.#owedEnd += text.length;
+    this.#oweText(text);
     return this.flush(this) !== BROKEN;
   }
 
@@ -115,6 +116,32 @@ export abstract class Connection extends Buffered implements Handler {
     return isAll ? 1 : 0;
   }
 
+  /**
+   * As `flush`, with what `source` has ready as chunks (RFC 9112 7.1); it is copied, together with its framing.
+   * `endOfChunks` ends the body.
+   */
+  flushChunks(source: Buffered): number {
+    const { arena } = this.context;
+    let result = this.flush(this);
+    while (result === 1 && source.sent < source.ready) {
+      if (!this.#takeOwedBuffer()) return BROKEN;
+      const length = Math.min(source.ready - source.sent, BUFFER_BYTES - CHUNK_FRAMING_BYTES);
+      this.#oweText(`${length.toString(16)}\r\n`);
+      arena.copyWithin(this.#owedEnd, source.sent, source.sent + length);
+      this.#owedEnd += length;
+      this.#oweText("\r\n");
+      source.sent += length;
+      result = this.flush(this);
+    }
+    return result;
+  }
+
+  /** Writes the last chunk: 1 when it is written, 0 when the socket takes no more now, `BROKEN`. */
+  endOfChunks(): number {
+    if (!this.sendText("0\r\n\r\n")) return BROKEN;
+    return this.owesNothing ? 1 : 0;
+  }
+
   /** As `close`, where the peer would take an orderly end for the end of what it is being sent. */
   cut(): void {
     this.#isCut = true;
@@ -137,6 +164,10 @@ export abstract class Connection extends Buffered implements Handler {
     this.context.buffers.give(this.#owed);
     this.#owed = NO_BUFFER;
     this.#owedSent = this.#owedEnd = 0;
+  }
+
+  #oweText(text: string): void {
+    this.#owedEnd += writeAscii(this.context.arena, this.#owedEnd, text);
   }
 
   #takeOwedBuffer(): boolean {

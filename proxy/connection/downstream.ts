@@ -43,6 +43,11 @@ export class Downstream extends Connection implements ExchangeClient {
   #isClientsLast = false;
   readonly #body = new Body();
   isReplayable = false;
+  /** The request's chunks are taken out of their framing, because its carrier has a framing of its own. */
+  #isUnchunking = false;
+  /** The answer's body is framed here, as chunks; and whether the last of them is written. */
+  #isChunking = false;
+  #hasEndedChunks = false;
   /** Only the end of the connection tells the client that it has all of the answer. */
   #isOpenEnded = false;
   #bodyBytes = 0;
@@ -72,6 +77,10 @@ export class Downstream extends Connection implements ExchangeClient {
     return this.#minorVersion > 0;
   }
 
+  get isPlain(): boolean {
+    return this.#isUnchunking;
+  }
+
   get hasSentRequest(): boolean {
     return this.#body.isDone && this.sent === this.ready;
   }
@@ -94,11 +103,13 @@ export class Downstream extends Connection implements ExchangeClient {
     if (this.#tunnelPeer !== null) return tunnelWrite(this.#tunnelPeer, this);
     const { carrier, hasAnswer } = this.#exchange;
     // A carrier whose answer is under way is this client's to drain.
-    const source = hasAnswer && carrier !== null ? carrier.source : this;
-    const result = this.flush(source);
+    const source = hasAnswer ? carrier : null;
+    const result = source === null
+      ? this.flush(this)
+      : this.passAnswer(source.source, source.hasWholeAnswer);
     if (result === BROKEN) return this.abort();
     if (result === 0) return;
-    if (source !== this) carrier?.onDrained();
+    if (source !== null) source.onDrained();
     else if (this.#phase === "lingering") this.#onLastWord();
   }
 
@@ -242,6 +253,7 @@ export class Downstream extends Connection implements ExchangeClient {
     else if (request.isChunked) this.#body.startChunked();
     else if (request.contentLength > 0) this.#body.startLength(request.contentLength);
     else this.#body.startEmpty();
+    this.#isUnchunking = false;
     this.sent = request.end;
     this.ready = this.#body.advance(arena, request.end, this.end);
     this.#bodyBytes = this.ready - request.end;
@@ -251,19 +263,45 @@ export class Downstream extends Connection implements ExchangeClient {
 
   /** More of a request's body. */
   #readBody(): void {
-    const { io, arena, timeouts } = this.context;
+    const { io, timeouts } = this.context;
     if (!this.haveBuffer()) return;
-    if (this.room === 0 && !this.#makeRoom()) return io.wantRead(this.fd, false);
+    if (this.room === 0 && !this.#makeRoom()) {
+      // Held back: from here on it is the endpoint that takes its time, and has a deadline of its own.
+      this.deadlineMs = Infinity;
+      return io.wantRead(this.fd, false);
+    }
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === END || count === BROKEN) return this.abort();
     const before = this.ready;
-    this.ready = this.#body.advance(arena, before, this.end);
+    this.#advance();
     this.#bodyBytes += this.ready - before;
     this.deadlineMs = this.#body.isDone ? Infinity : io.nowMs + timeouts.stallMs;
     if (this.#body.isBroken) return this.#refuseBody(400, "bad-chunk");
     if (this.#bodyBytes > this.context.bodyBytesMax) return this.#refuseBody(413, "body-too-large");
     if (this.#phase === "exchange") this.#passBody();
+  }
+
+  /** Moves `ready` over what belongs to the body of the bytes that have arrived. */
+  #advance(): void {
+    const { arena } = this.context;
+    if (!this.#isUnchunking) {
+      this.ready = this.#body.advance(arena, this.ready, this.end);
+      return;
+    }
+    const taken = this.#body.unchunk(arena, this.ready, this.end);
+    this.ready = this.#body.unchunkedEnd;
+    // What follows the body is the next request.
+    arena.copyWithin(this.ready, taken, this.end);
+    this.end -= taken - this.ready;
+  }
+
+  unchunk(): void {
+    if (this.#isUnchunking || !this.#body.isChunked) return;
+    this.#isUnchunking = true;
+    this.#body.startChunked();
+    this.ready = this.sent;
+    this.#advance();
   }
 
   #refuseBody(status: number, reason: string): void {
@@ -287,7 +325,9 @@ export class Downstream extends Connection implements ExchangeClient {
     const result = carrier.passBody(this, this.#body.isDone);
     if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
     if (result === 0) return;
-    this.context.io.wantRead(this.fd, true);
+    const { io, timeouts } = this.context;
+    if (!this.#body.isDone) this.deadlineMs = io.nowMs + timeouts.stallMs;
+    io.wantRead(this.fd, true);
     if (!this.#exchange.hasAnswer) return;
     this.start = this.sent;
     this.releaseIfEmpty();
@@ -331,7 +371,10 @@ export class Downstream extends Connection implements ExchangeClient {
   onPassing(): void {
     this.#phase = "exchange";
     // Reading stopped where the buffer was full before there was anywhere to pass it on to.
-    if (!this.#body.isDone) this.context.io.wantRead(this.fd, true);
+    const { io, timeouts } = this.context;
+    if (this.#body.isDone) return;
+    this.deadlineMs = io.nowMs + timeouts.stallMs;
+    io.wantRead(this.fd, true);
   }
 
   onCarrierWritable(): void {
@@ -366,17 +409,28 @@ export class Downstream extends Connection implements ExchangeClient {
     return this.sendHead(this.context.pieces, null);
   }
 
-  passHead(response: Response, source: Buffered, end: AnswerEnd): boolean {
+  passHead(response: Response, source: Buffered, end: AnswerEnd, isLast: boolean): boolean {
     const { pieces, texts, isDraining } = this.context;
-    this.#isOpenEnded = end === "with-connection";
+    const isOldClient = this.#minorVersion === 0;
+    this.#isChunking = end === "unsaid" && !isOldClient;
+    this.#hasEndedChunks = false;
+    this.#isOpenEnded = end !== "known" && !this.#isChunking;
     if (this.#isOpenEnded || isDraining) this.#keepsAlive = false;
     this.isReplayable = false;
     this.start = this.sent;
     this.releaseIfEmpty();
-    const isOldClient = this.#minorVersion === 0;
     const line = !this.#keepsAlive ? texts.close : isOldClient ? texts.keepAlive : null;
-    pieces.setResponse(response, texts, line);
-    return this.sendHead(pieces, source);
+    pieces.setResponse(response, texts, line, this.#isChunking);
+    if (!this.#isChunking) return this.sendHead(pieces, source);
+    return this.sendHead(pieces, null) && this.passAnswer(source, isLast) !== BROKEN;
+  }
+
+  passAnswer(source: Buffered, isLast: boolean): number {
+    if (!this.#isChunking) return this.flush(source);
+    const result = this.flushChunks(source);
+    if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
+    this.#hasEndedChunks = true;
+    return this.endOfChunks();
   }
 
   onAnswered(): void {

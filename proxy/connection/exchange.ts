@@ -21,6 +21,7 @@ export type CarrierFailure =
   | "connect-timeout"
   | "reset"
   | "timeout"
+  | "client-timeout"
   | "invalid";
 
 const FAILURES: Readonly<Record<CarrierFailure, { status: number; reason: string }>> = {
@@ -29,11 +30,15 @@ const FAILURES: Readonly<Record<CarrierFailure, { status: number; reason: string
   "connect-timeout": { status: 504, reason: "upstream-connect-timeout" },
   "reset": { status: 502, reason: "upstream-reset" },
   "timeout": { status: 504, reason: "upstream-timeout" },
+  "client-timeout": { status: 408, reason: "request-timeout" },
   "invalid": { status: 502, reason: "upstream-invalid" },
 };
 
-/** What becomes of the client's connection after an answer is not for its endpoint to say, but this is. */
-export type AnswerEnd = "known" | "with-connection";
+/**
+ * How the client learns where an answer's body ends: its head or its framing says so; only the end of the
+ * connection does; or nothing does yet, so that the client's side has to frame it.
+ */
+export type AnswerEnd = "known" | "with-connection" | "unsaid";
 
 /** The side that asks: what an exchange and its carrier need of it. */
 export interface ExchangeClient {
@@ -44,6 +49,8 @@ export interface ExchangeClient {
   readonly source: Buffered;
   /** All that was passed on of the request is still held, so it can be passed on again. */
   readonly isReplayable: boolean;
+  /** The request's body comes by as plain data, also where its length is not known. */
+  readonly isPlain: boolean;
   /** All of the request was passed on. */
   readonly hasSentRequest: boolean;
   /** Nothing that was to be written to the client is still waiting. */
@@ -52,6 +59,8 @@ export interface ExchangeClient {
   readonly takesChunks: boolean;
   /** The head of the request once more: scratch space has been used for others meanwhile. */
   requestAgain(): Request;
+  /** From now on the request's body comes by as plain data, taken out of its chunks. */
+  unchunk(): void;
   /** An endpoint is being connected to. */
   onWaiting(): void;
   /** The request is on its way. */
@@ -60,10 +69,13 @@ export interface ExchangeClient {
   refuse(status: number, reason: string): void;
   /** Passes on an interim answer (RFC 9110 15.2). False: the client is gone. */
   passInterim(response: Response): boolean;
-  /** Passes on the final head, and what `source` has ready of the body. False: the client is gone. */
-  passHead(response: Response, source: Buffered, end: AnswerEnd): boolean;
+  /**
+   * Passes on the final head, and what `source` has ready of the body; `isLast`: that is all of it. False: the
+   * client is gone.
+   */
+  passHead(response: Response, source: Buffered, end: AnswerEnd, isLast: boolean): boolean;
   /** Passes on more of the body: 1 when all is written, 0 when the client takes no more now, `BROKEN`. */
-  flush(source: Buffered): number;
+  passAnswer(source: Buffered, isLast: boolean): number;
   /** The whole answer has been written. */
   onAnswered(): void;
   /** The carrier takes more of the request's body again. */
@@ -81,10 +93,12 @@ export interface Carrier {
   readonly isReused: boolean;
   /** Where the answer's body comes by. */
   readonly source: Buffered;
+  /** All of the answer has arrived. */
+  readonly hasWholeAnswer: boolean;
   /** Passes on the request's head and what the client has ready of its body. */
   passRequest(request: Request, exchange: Exchange): void;
   /** Passes on more of the body: 1 when all is written, 0 when the endpoint takes no more now, `BROKEN`. */
-  passBody(source: Buffered, isSent: boolean): number;
+  passBody(source: Buffered, isLast: boolean): number;
   /** The client has taken all that was written to it; goes on with the answer. */
   onDrained(): void;
   close(): void;

@@ -106,17 +106,22 @@ export class Pieces {
     return true;
   }
 
-  /** The head that goes to the client. `connection` is the line that says what becomes of the connection. */
+  /**
+   * The head that goes to the client. `connection` is the line that says what becomes of the connection;
+   * `isChunked`: the body is framed here, and the head has to say so.
+   */
   setResponse(
     response: Response,
     texts: Texts,
     connection: Piece | null,
+    isChunked = false,
   ): void {
     this.clear();
     if (response.minorVersion !== 1) {
       this.addText(texts.version);
       this.#addLines(response, response.start + texts.version.length);
     } else this.#addLines(response, response.start);
+    if (isChunked) this.addText(texts.chunked);
     if (connection !== null) this.addText(connection);
     this.addText(texts.lineEnd);
   }

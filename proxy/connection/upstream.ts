@@ -30,6 +30,9 @@ export class Upstream extends Connection implements Carrier {
   #isPersistent = true;
   /** The client takes no chunks: their data is taken out of the framing. */
   #isUnchunking = false;
+  /** The request's body is framed here, as chunks; and whether the last of them is written. */
+  #isChunking = false;
+  #hasEndedChunks = false;
   /** The other end of a tunnel. */
   #tunnelPeer: Connection | null = null;
 
@@ -54,6 +57,10 @@ export class Upstream extends Connection implements Carrier {
     this.pool = pool;
   }
 
+  get hasWholeAnswer(): boolean {
+    return this.#body.isDone;
+  }
+
   get source(): Buffered {
     return this;
   }
@@ -65,15 +72,27 @@ export class Upstream extends Connection implements Carrier {
       return exchange.refuse(431, "too-many-headers");
     }
     this.#phase = "head";
-    if (!this.sendHead(pieces, client.source)) return exchange.onFailed(this, "reset");
-    this.#awaitAnswer(client.hasSentRequest);
+    this.#isChunking = request.isChunked && client.isPlain;
+    this.#hasEndedChunks = false;
+    const body = this.#isChunking ? null : client.source;
+    if (!this.sendHead(pieces, body)) return exchange.onFailed(this, "reset");
+    if (this.#isChunking) client.onCarrierWritable();
+    else this.#awaitAnswer(client.hasSentRequest);
   }
 
-  passBody(source: Buffered, isSent: boolean): number {
+  passBody(source: Buffered, isLast: boolean): number {
     // Where nothing more can be written there may still be an answer to read; reading says if there is not.
-    const result = Math.max(0, this.flush(source));
-    if (this.#phase === "head") this.#awaitAnswer(isSent && result === 1);
+    const result = Math.max(0, this.#passChunks(source, isLast));
+    if (this.#phase === "head") this.#awaitAnswer(isLast && result === 1);
     return result;
+  }
+
+  #passChunks(source: Buffered, isLast: boolean): number {
+    if (!this.#isChunking) return this.flush(source);
+    const result = this.flushChunks(source);
+    if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
+    this.#hasEndedChunks = true;
+    return this.endOfChunks();
   }
 
   /** `isSent`: the endpoint has all of the request, so that it is its turn. */
@@ -130,7 +149,15 @@ export class Upstream extends Connection implements Carrier {
   }
 
   override onDeadline(): void {
-    this.#fail(this.#phase === "connecting" ? "connect-timeout" : "timeout");
+    if (this.#phase === "connecting") return this.#fail("connect-timeout");
+    this.#fail(this.#isClientsTurn ? "client-timeout" : "timeout");
+  }
+
+  /** The endpoint has all that has come of a request, and that is not all of it. */
+  get #isClientsTurn(): boolean {
+    if (this.#phase !== "head" || this.exchange === null || !this.owesNothing) return false;
+    const { source, hasSentRequest } = this.exchange.client;
+    return !hasSentRequest && source.sent === source.ready;
   }
 
   override abort(): void {
@@ -231,9 +258,8 @@ export class Upstream extends Connection implements Carrier {
     const isOpenEnded = this.#body.isUntilClose || this.#isUnchunking;
     exchange.beginAnswer(response.status);
     this.#phase = "body";
-    if (!client.passHead(response, this, isOpenEnded ? "with-connection" : "known")) {
-      return client.abort();
-    }
+    const end = isOpenEnded ? "with-connection" : "known";
+    if (!client.passHead(response, this, end, this.#body.isDone)) return client.abort();
     this.#relayed(client.owesNothing && this.sent === this.ready);
   }
 
@@ -267,7 +293,7 @@ export class Upstream extends Connection implements Carrier {
     this.#advance();
     const client = this.#client();
     if (this.#body.isBroken) return client.abort();
-    const result = client.flush(this);
+    const result = client.passAnswer(this, this.#body.isDone);
     if (result === BROKEN) return client.abort();
     this.#relayed(result === 1);
   }
@@ -278,7 +304,9 @@ export class Upstream extends Connection implements Carrier {
     if (!isOrderly || !this.#body.isUntilClose) return client.abort();
     this.#body.end();
     this.context.io.wantRead(this.fd, false);
-    this.#relayed(client.owesNothing && this.sent === this.ready);
+    const result = client.passAnswer(this, true);
+    if (result === BROKEN) return client.abort();
+    this.#relayed(result === 1);
   }
 
   /** Moves `ready` over what belongs to the body of the bytes that have arrived. */
@@ -306,7 +334,7 @@ export class Upstream extends Connection implements Carrier {
 
   #finish(): void {
     const client = this.#client();
-    const isClean = this.ready === this.end && client.hasSentRequest;
+    const isClean = this.ready === this.end && client.hasSentRequest && this.owesNothing;
     const canReuse = this.#isPersistent && !this.#body.isUntilClose && isClean;
     this.start = this.sent = this.ready = this.end;
     this.releaseIfEmpty();
