@@ -105,6 +105,30 @@ export const FINDING_CODES = {
   // Services and workloads (routing/compile).
   "selector-matches-nothing": ["warning", "A Service's selector matches no workload in the input"],
   "target-port-unresolved": ["warning", "A named targetPort is not a port of a selected pod"],
+  // Policies (routing/compile).
+  "policy-target-missing": ["warning", "A policy's target does not exist; it has no effect there"],
+  "policy-target-kind-unsupported": [
+    "warning",
+    "A policy is attached to a kind that Weft does not know; it has no effect there",
+  ],
+  "policy-conflict": [
+    "warning",
+    "Two policies have the same section and target; the oldest counts",
+  ],
+  "policy-empty": ["info", "A policy asks for nothing"],
+  "policy-section-unsupported": [
+    "warning",
+    "A policy's section is about endpoints and has no effect on a match",
+  ],
+  "policy-not-http": [
+    "warning",
+    "A policy's section is about HTTP and has no effect on the ports of its target",
+  ],
+  "policy-match-unused": ["warning", "A policy's match is in no rule of a split; it has no effect"],
+  "policy-mirror-unavailable": [
+    "warning",
+    "A policy's mirror cannot take requests; none are copied",
+  ],
   // Access (routing/compile).
   "target-ignored": ["info", "Permissive mode is on: traffic targets are not enforced"],
   "target-kind-unsupported": [

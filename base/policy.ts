@@ -3,6 +3,9 @@
  * shape that schemas read, plans carry and proxies obey. Knows nothing of where a policy is attached.
  */
 
+/** Two weeks: the longest duration that counts. Timers of the platform end at 2^31 ms. */
+export const DURATION_MAX_MS = 14 * 24 * 3_600_000;
+
 export type BalancingAlgorithm = "RoundRobin" | "LeastRequest" | "PeakEwma" | "RingHash";
 
 /** What tells one caller from another. */

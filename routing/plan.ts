@@ -3,6 +3,7 @@
  * This file owns its shape; `plan_codec.ts` encodes, decodes with limits, and hashes it.
  */
 import type { Position, ResourceRef } from "../base/finding.ts";
+import type { EndpointSettings, RouteSettings } from "../base/policy.ts";
 
 export const PLAN_VERSION = 1;
 
@@ -26,6 +27,11 @@ export interface Plan {
   readonly groups: Readonly<Record<string, readonly PlanEndpoint[]>>;
   /** Sorted by destination, then reference. */
   readonly targets: readonly PlanTarget[];
+  /**
+   * How the endpoints of a Service port are treated, by id as in `groups`; a group without is treated as the route's
+   * own Service is. Left out where no policy says anything about endpoints.
+   */
+  readonly endpointPolicies?: Readonly<Record<string, PlanEndpointPolicy>>;
 }
 
 export interface PlanService {
@@ -46,11 +52,15 @@ export interface PlanPort {
   readonly rules: readonly PlanRule[];
   /** Takes what no rule takes: a split without matches, else the root Service's own endpoints. */
   readonly fallback: PlanRoute;
+  /** What is done with requests to this port; left out where no policy is attached to the Service. */
+  readonly policy?: PlanRoutePolicy;
 }
 
 export interface PlanRule {
   readonly match: PlanMatch;
   readonly route: PlanRoute;
+  /** In place of the port's, whose sections it holds where the match has none; left out where it has none at all. */
+  readonly policy?: PlanRoutePolicy;
 }
 
 /** One item of an HTTPRouteGroup. All conditions must hold. */
@@ -113,4 +123,42 @@ export interface PlanTarget {
   readonly http: readonly PlanMatch[];
   /** Ports on which any TCP is allowed; null: no TCP rule; empty: every port. */
   readonly tcpPorts: readonly number[] | null;
+}
+
+/** Where a section of a policy comes from. */
+export interface PlanPolicySource {
+  readonly policy: ResourceRef;
+  /** What the policy is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
+  readonly target: string;
+  readonly position: Position | null;
+}
+
+/** By the name of the section; one for each that is there. */
+export type PlanPolicySources = Readonly<Record<string, PlanPolicySource>>;
+
+/** How one proxy treats the endpoints of a backend. */
+export interface PlanEndpointPolicy extends EndpointSettings {
+  readonly sources: PlanPolicySources;
+}
+
+/** What is done with requests on their way. */
+export interface PlanRoutePolicy extends Omit<RouteSettings, "mirror"> {
+  readonly sources: PlanPolicySources;
+  readonly mirror?: PlanMirror;
+}
+
+/** What one section of a policy asks for. */
+export type PlanSection =
+  | NonNullable<EndpointSettings[keyof EndpointSettings]>
+  | NonNullable<Omit<RouteSettings, "mirror">[keyof Omit<RouteSettings, "mirror">]>
+  | PlanMirror;
+
+/** Where copies of requests go; a mirror that could take none is left out. */
+export interface PlanMirror {
+  readonly namespace: string;
+  readonly service: string;
+  /** Key into `Plan.groups`; never empty. */
+  readonly group: string;
+  /** Of the requests, 0 to 100. */
+  readonly percent: number;
 }

@@ -4,7 +4,6 @@
  */
 import { assert } from "../base/assert.ts";
 import { parseIp } from "../base/ip.ts";
-import type { Position, ResourceRef } from "../base/finding.ts";
 import { checkPattern } from "./match/pattern.ts";
 import {
   type Plan,
@@ -14,35 +13,39 @@ import {
   type PlanMatch,
   type PlanPort,
   type PlanRoute,
+  type PlanRoutePolicy,
   type PlanRule,
   type PlanService,
   type PlanTarget,
 } from "./plan.ts";
+import { endpointPolicy, routePolicy } from "./plan_check_policy.ts";
+import {
+  type Check,
+  fail,
+  isBoolean,
+  label,
+  list,
+  name,
+  NAME_MAX,
+  nullable,
+  oneOf,
+  optional,
+  port,
+  PORT_MAX,
+  position,
+  prose,
+  record,
+  resource,
+  shape,
+  ShapeError,
+  text,
+  whole,
+} from "./plan_shape.ts";
 import { METHODS } from "./request.ts";
-
-/** The longest name that Kubernetes takes. */
-const NAME_MAX = 253;
-const PORT_MAX = 65535;
 
 /** The sum of a route's weights: places of a split sequence are numbered in 32 bits. */
 export const WEIGHT_TOTAL_MAX = 2 ** 31 - 1;
 
-/** Says what is wrong and where; never leaves this file. */
-class ShapeError extends Error {}
-
-/** Returns the value itself, now known to have the type, or throws a ShapeError. */
-type Check<T> = (value: unknown, path: string) => T;
-
-const port = whole(1, PORT_MAX);
-const name = text(NAME_MAX, /^[^\s/:\p{Cc}]+$/u, "a name");
-/** Namespaces of cluster-scoped kinds are empty. */
-const namespace = text(NAME_MAX, /^[^\s/:\p{Cc}]*$/u, "a namespace");
-const label = text(NAME_MAX, /^[^\s\p{Cc}]*$/u, "a short text");
-/** What people write freely, as the name of a match; bounded by the size of the plan. */
-const prose: Check<string> = (value, path) => {
-  if (typeof value !== "string") fail(path, "a text");
-  return value;
-};
 const serviceAccount = text(2 * NAME_MAX + 1, /^[^\s/\p{Cc}]+\/[^\s/\p{Cc}]+$/u, "namespace/name");
 const pattern: Check<string> = (value, path) => {
   const source = prose(value, path);
@@ -50,15 +53,6 @@ const pattern: Check<string> = (value, path) => {
   if (!problem.ok) fail(path, `a pattern that Weft takes (${problem.message})`);
   return source;
 };
-
-const resource = shape<ResourceRef>({ kind: name, namespace, name });
-const position = nullable(
-  shape<Position>({
-    file: prose,
-    line: whole(1, Number.MAX_SAFE_INTEGER),
-    column: whole(1, Number.MAX_SAFE_INTEGER),
-  }),
-);
 
 const match = shape<PlanMatch>({
   group: resource,
@@ -88,8 +82,9 @@ const planPort = shape<PlanPort>({
   port,
   name: label,
   protocol: oneOf(["http", "http2", "grpc", "tcp", "tcp-server-first", "tls"]),
-  rules: list(shape<PlanRule>({ match, route })),
+  rules: list(shape<PlanRule>({ match, route, policy: optional(routePolicy) })),
   fallback: route,
+  policy: optional(routePolicy),
 });
 
 const address: Check<string> = (value, path) => {
@@ -134,6 +129,7 @@ const plan = shape<Plan>({
   services: list(service),
   groups: record(list(endpoint)),
   targets: list(target),
+  endpointPolicies: optional(record(endpointPolicy)),
 });
 
 /** Checks everything that a table takes for granted. Never throws. */
@@ -150,7 +146,13 @@ export function checkPlan(
   }
 }
 
-function checkReferences({ services, groups, permissive, targets }: Plan): void {
+function checkReferences(checked: Plan): void {
+  const { services, groups, permissive, targets, endpointPolicies = {} } = checked;
+  for (const group of Object.keys(endpointPolicies)) {
+    if (!Object.hasOwn(groups, group)) {
+      fail(`endpointPolicies["${group}"]`, "about a key of groups");
+    }
+  }
   const known = new Set<string>();
   const routeIds = new Set<string>();
   for (const [index, { namespace, name, ports }] of services.entries()) {
@@ -160,7 +162,12 @@ function checkReferences({ services, groups, permissive, targets }: Plan): void 
     known.add(key);
     const numbers = new Set(ports.map(({ port }) => port));
     if (numbers.size < ports.length) fail(`${path}.ports`, "different numbers");
-    for (const [at, { port, rules, fallback }] of ports.entries()) {
+    for (const [at, planPort] of ports.entries()) {
+      const { port, rules, fallback } = planPort;
+      checkMirror(planPort.policy, groups, `${path}.ports[${at}].policy`);
+      for (const [i, { policy }] of rules.entries()) {
+        checkMirror(policy, groups, `${path}.ports[${at}].rules[${i}].policy`);
+      }
       const routes: [place: string, route: PlanRoute][] = [
         ["fallback", fallback],
         ...rules.map(({ route }, i): [string, PlanRoute] => [`rules[${i}].route`, route]),
@@ -173,6 +180,18 @@ function checkReferences({ services, groups, permissive, targets }: Plan): void 
     }
   }
   if (permissive && targets.length > 0) fail("targets", "empty where permissive is true");
+}
+
+function checkMirror(
+  policy: PlanRoutePolicy | undefined,
+  groups: Plan["groups"],
+  path: string,
+): void {
+  const group = policy?.mirror?.group;
+  if (group === undefined) return;
+  if (!Object.hasOwn(groups, group) || groups[group].length === 0) {
+    fail(`${path}.mirror.group`, "a key of groups that has endpoints");
+  }
 }
 
 /** Sequences are carried from plan to plan by id, so an id stands for one route and tells whose it is. */
@@ -194,83 +213,4 @@ function checkBackends(route: PlanRoute, groups: Plan["groups"], path: string): 
   if (weightTotal > WEIGHT_TOTAL_MAX) {
     fail(`${path}.backends`, `of a weight of ${WEIGHT_TOTAL_MAX} at most together`);
   }
-}
-
-function fail(path: string, expected: string): never {
-  throw new ShapeError(`The plan is not valid: "${path}" must be ${expected}`);
-}
-
-function text(lengthMax: number, form: RegExp, description: string): Check<string> {
-  return (value, path) => {
-    if (typeof value !== "string" || value.length > lengthMax || !form.test(value)) {
-      fail(path, `${description} of at most ${lengthMax} characters`);
-    }
-    return value;
-  };
-}
-
-function whole(min: number, max: number): Check<number> {
-  return (value, path) => {
-    const isWhole = typeof value === "number" && Number.isSafeInteger(value);
-    if (!isWhole || value < min || value > max) fail(path, `a whole number, ${min} to ${max}`);
-    return value;
-  };
-}
-
-function isBoolean(value: unknown, path: string): boolean {
-  if (typeof value !== "boolean") fail(path, "true or false");
-  return value;
-}
-
-function oneOf<const T extends string | number>(values: readonly T[]): Check<T> {
-  return (value, path) => {
-    if (!values.includes(value as T)) fail(path, `one of ${values.join(", ")}`);
-    return value as T;
-  };
-}
-
-function nullable<T>(check: Check<T>): Check<T | null> {
-  return (value, path) => value === null ? null : check(value, path);
-}
-
-/** The text's limit bounds the length of every list. */
-function list<T>(check: Check<T>): Check<readonly T[]> {
-  return (value, path) => {
-    if (!Array.isArray(value)) fail(path, "a list");
-    for (const [index, item] of value.entries()) check(item, `${path}[${index}]`);
-    return value as readonly T[];
-  };
-}
-
-/** Exactly these fields: one that is not known would be hashed and carried, and never looked at. */
-function shape<T extends object>(fields: { readonly [K in keyof T]-?: Check<T[K]> }): Check<T> {
-  const names = Object.keys(fields) as (keyof T & string)[];
-  return (value, path) => {
-    const members = membersOf(value, path);
-    for (const name of names) {
-      const fieldPath = path === "" ? name : `${path}.${name}`;
-      if (!Object.hasOwn(members, name)) fail(fieldPath, "present");
-      fields[name](members[name], fieldPath);
-    }
-    if (Object.keys(members).length > names.length) {
-      fail(path === "" ? "." : path, `free of fields other than ${names.join(", ")}`);
-    }
-    return value as T;
-  };
-}
-
-function record<T>(check: Check<T>): Check<Readonly<Record<string, T>>> {
-  return (value, path) => {
-    const members = membersOf(value, path);
-    for (const key of Object.keys(members)) {
-      prose(key, `${path} key`);
-      check(members[key], `${path}[${JSON.stringify(key)}]`);
-    }
-    return members as Readonly<Record<string, T>>;
-  };
-}
-
-function membersOf(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) fail(path, "an object");
-  return value as Record<string, unknown>;
 }

@@ -10,6 +10,7 @@ import type {
   Service,
   Snapshot,
   TcpRoute,
+  TrafficPolicy,
   TrafficSplit,
   TrafficTarget,
   Workload,
@@ -26,6 +27,8 @@ export interface Catalog {
   readonly trafficSplits: readonly TrafficSplit[];
   readonly httpRouteGroups: readonly HttpRouteGroup[];
   readonly trafficTargets: readonly TrafficTarget[];
+  /** Oldest first. */
+  readonly trafficPolicies: readonly TrafficPolicy[];
   service(namespace: string, name: string): Service | undefined;
   httpRouteGroup(namespace: string, name: string): HttpRouteGroup | undefined;
   tcpRoute(namespace: string, name: string): TcpRoute | undefined;
@@ -73,6 +76,9 @@ export function catalogOf(snapshot: Snapshot): Catalog {
     ),
     httpRouteGroups: valuesOf(groups),
     trafficTargets: valuesOf(byName(snapshot.trafficTargets)),
+    trafficPolicies: valuesOf(byName(snapshot.trafficPolicies)).sort((a, b) =>
+      compareAge(a.meta, b.meta)
+    ),
     service: (namespace, name) => services.get(keyOf(namespace, name)),
     httpRouteGroup: (namespace, name) => groups.get(keyOf(namespace, name)),
     tcpRoute: (namespace, name) => tcpRoutes.get(keyOf(namespace, name)),

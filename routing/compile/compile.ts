@@ -10,12 +10,15 @@ import { hashPlan } from "../plan_codec.ts";
 import type { ServiceLookup } from "./backends.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
+import { checkPolicies } from "./check_policies.ts";
 import { checkGroupsUsed, checkTcpMatches } from "./check_reach.ts";
 import { checkShadowed } from "./check_shadow.ts";
 import { checkUnmatched } from "./check_unmatched.ts";
 import { resolveServices } from "./endpoints.ts";
 import { Findings, positionOf } from "./findings.ts";
 import { compareText } from "./order.ts";
+import { planEndpointPolicies, type PlanPolicyInput } from "./plan_policies.ts";
+import { resolvePolicies } from "./policies.ts";
 import { planPorts, type RootRouting } from "./ports.ts";
 import { resolveRoots, type RootSplits } from "./roots.ts";
 import { type CompiledGroup, compileGroups } from "./route_groups.ts";
@@ -45,10 +48,14 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Compi
   const lookup = { services: resolveServices(catalog, findings), clusterDomain };
   const routings = routeRoots(catalog, groups, lookup, findings);
   checkGroupsUsed(catalog, findings);
+  const policies = resolvePolicies({ catalog, groups, findings });
+  checkPolicies({ catalog, services: lookup.services, routings: routings.values(), findings });
   const targetInput = { catalog, groups, findings };
   if (permissive) reportIgnoredTargets(targetInput);
 
-  const services = planServices(lookup, routings);
+  const policyInput = { policies, lookup, findings };
+  const services = planServices(lookup, routings, policyInput);
+  const endpointPolicies = planEndpointPolicies(policyInput);
   const content: Omit<Plan, "hash"> = {
     version: PLAN_VERSION,
     clusterDomain,
@@ -56,6 +63,7 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Compi
     services,
     groups: endpointGroups(lookup, services),
     targets: permissive ? [] : planTargets(targetInput),
+    ...(endpointPolicies === undefined ? {} : { endpointPolicies }),
   };
   return { plan: { ...content, hash: hashPlan(content) }, findings: findings.sorted() };
 }
@@ -95,6 +103,7 @@ function splitsThatCount({ matching, plain }: RootSplits): TrafficSplit[] {
 function planServices(
   lookup: ServiceLookup,
   routings: ReadonlyMap<string, RootRouting>,
+  policyInput: PlanPolicyInput,
 ): PlanService[] {
   return [...lookup.services].map(([key, resolved]) => {
     const { meta, clusterIps } = resolved.service;
@@ -102,7 +111,12 @@ function planServices(
       namespace: meta.namespace,
       name: meta.name,
       clusterIps: clusterIps.filter((ip) => parseIp(ip) !== null),
-      ports: planPorts(resolved, routings.get(key) ?? { rules: [], plain: undefined }, lookup),
+      ports: planPorts(
+        resolved,
+        routings.get(key) ?? { rules: [], plain: undefined },
+        lookup,
+        policyInput,
+      ),
       podHosts: resolved.podHosts,
       position: positionOf(meta, []),
     };

@@ -13,6 +13,7 @@ import {
   deployment,
   fileOf,
   type Manifest,
+  policy,
   routeGroup,
   service,
   split,
@@ -220,6 +221,47 @@ const LEAST: Readonly<
     { permissive: false },
   ],
   "target-route-missing": [[HTTP_TO_A], "spec.rules[0].name", { permissive: false }],
+  "policy-target-missing": [
+    [policy("p", { timeouts: {} })],
+    "spec.targetRefs[0].name",
+  ],
+  "policy-target-kind-unsupported": [
+    [policy("p", { timeouts: {} }, [{ kind: "Gateway", name: "web" }])],
+    "spec.targetRefs[0].kind",
+  ],
+  "policy-conflict": [
+    [...W_ALL, policy("p", { timeouts: {} }), policy("q", { timeouts: {}, retry: {} })],
+    "spec.timeouts",
+  ],
+  "policy-empty": [[...W_ALL, policy("p", {})], ""],
+  "policy-section-unsupported": [
+    [
+      ...W_ALL,
+      routeGroup("rg", {}),
+      ruled("s", "rg"),
+      policy("p", { slowStart: { window: "1s" } }, [{ kind: "HTTPRouteGroup", name: "rg" }]),
+    ],
+    "spec.slowStart",
+  ],
+  "policy-not-http": [
+    [
+      service("web", { ports: [{ name: "tcp", port: 80 }] }),
+      policy("p", { timeouts: { idle: "1s" }, retry: {} }),
+    ],
+    "spec.retry",
+  ],
+  "policy-match-unused": [
+    [
+      ...W_ALL,
+      routeGroup("rg", { name: "m" }),
+      policy("p", { retry: {} }, [{ kind: "HTTPRouteGroup", name: "rg", match: "m" }]),
+    ],
+    "spec.targetRefs[0]",
+  ],
+  "policy-mirror-unavailable": [
+    [...W_ALL, policy("p", { mirror: { service: "copy" } })],
+    "spec.mirror.service",
+  ],
 };
 
 Deno.test("findings: there is a least case for every code of compile", () => {

@@ -5,6 +5,7 @@ import type { PlanPort, PlanRoute } from "../plan.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import { ownRoute, type ServiceLookup, splitRoute } from "./backends.ts";
 import type { ResolvedService } from "./endpoints.ts";
+import { type PlanPolicyInput, planPortPolicy, planRulePolicy } from "./plan_policies.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
 import type { RootRule } from "./rules.ts";
 
@@ -18,6 +19,7 @@ export function planPorts(
   resolved: ResolvedService,
   { rules, plain }: RootRouting,
   lookup: ServiceLookup,
+  policyInput: PlanPolicyInput,
 ): PlanPort[] {
   return resolved.ports.map((port) => {
     const protocol = portProtocol(port.port);
@@ -28,15 +30,23 @@ export function planPorts(
       routes.set(split, route);
       return route;
     };
+    const number = port.port.port;
+    const policy = planPortPolicy(resolved, number, policyInput);
     return {
-      port: port.port.port,
+      port: number,
       name: port.port.name,
       protocol,
       rules: !carriesHttp(protocol) ? [] : rules.map(({ split, match, id }) => {
         const route = routeOf(split);
-        return { match: match.plan, route: { ...route, id: `${route.id}/${id}` } };
+        const rulePolicy = planRulePolicy(match, resolved, number, policyInput);
+        return {
+          match: match.plan,
+          route: { ...route, id: `${route.id}/${id}` },
+          ...(rulePolicy === undefined ? {} : { policy: rulePolicy }),
+        };
       }),
       fallback: plain === undefined ? ownRoute(resolved, port) : routeOf(plain),
+      ...(policy === undefined ? {} : { policy }),
     };
   });
 }

@@ -5,7 +5,16 @@
 import { MatchIndex } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
 import { PLAN_VERSION } from "../plan.ts";
-import type { Plan, PlanBackend, PlanMatch, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
+import type {
+  Plan,
+  PlanBackend,
+  PlanEndpointPolicy,
+  PlanMatch,
+  PlanPort,
+  PlanRoute,
+  PlanRule,
+} from "../plan.ts";
+import { Affinity } from "./affinity.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { ReachableEndpoints } from "./endpoint_groups.ts";
 import { HostIndex } from "./host_index.ts";
@@ -171,8 +180,11 @@ class TableBuilder {
       weight: plan.weight / divisor,
       endpointSet,
       guarded,
+      policy: this.#endpointPolicy(port, plan),
     }));
     this.#backends.push(...backends);
+    const policy = rule?.policy ?? port.plan.policy ?? null;
+    const key = policy?.sessionAffinity?.key;
     const route: TableRoute = {
       index: this.#routes.length,
       plan,
@@ -184,12 +196,27 @@ class TableBuilder {
       weightTotal: backends.reduce((total, backend) => total + backend.weight, 0),
       sequence: this.#sequence(plan),
       refusal: backends.length > 0 ? null : isDenied ? "access-denied" : "no-endpoints",
+      policy,
+      affinity: key === undefined || backends.length < 2
+        ? null
+        : new Affinity(key, port.service.key, backends),
     };
     if (!Number.isSafeInteger(2 * route.weightTotal)) {
       throw new PlanError(`Cannot add up the weights of route "${plan.id}": they are too large`);
     }
     this.#routes.push(route);
     return route;
+  }
+
+  /** A section that the backend's own Service lacks is that of the Service that was asked for. */
+  #endpointPolicy(port: TablePort, { group }: PlanBackend): PlanEndpointPolicy | null {
+    const policies = this.#plan.endpointPolicies;
+    if (policies === undefined) return null;
+    const own = Object.hasOwn(policies, group) ? policies[group] : undefined;
+    const rootGroup = `${port.service.key}:${port.port}`;
+    const root = Object.hasOwn(policies, rootGroup) ? policies[rootGroup] : undefined;
+    if (own === undefined || root === undefined) return own ?? root ?? null;
+    return { ...root, ...own, sources: { ...root.sources, ...own.sources } };
   }
 
   #check(route: PlanRoute, { namespace, service, weight, group }: PlanBackend): void {

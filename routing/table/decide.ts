@@ -4,7 +4,9 @@
  * bytes.
  */
 import type { RequestHead } from "../request.ts";
+import type { Affinity } from "./affinity.ts";
 import { HostMatch } from "./host_index.ts";
+import { NO_KEY } from "./request_key.ts";
 import type { SplitState } from "./split.ts";
 import { REFUSAL_STATUS } from "./table.ts";
 import type {
@@ -33,6 +35,8 @@ export class Decision {
   endpointSet: EndpointSet | null = null;
   /** The request's place in the split sequence, from 0 to `route.weightTotal - 1`. */
   position = 0;
+  /** The caller asks for the backend that its point falls on (affinity), and no place in the sequence was taken. */
+  isPinned = false;
 }
 
 // Decisions are made one at a time and never nest, so all share one scratch object.
@@ -87,7 +91,7 @@ function takeRequest(
 ): void {
   decision.port = port;
   if (!port.isHttp) return refuse(decision, "not-http");
-  const backend = takeBackend(route, state, decision);
+  const backend = takeBackend(route, head, state, decision);
   if (backend === null || backend.guarded === null) return;
   decision.endpointSet = backend.guarded.http(head);
   if (decision.endpointSet === null) refuse(decision, "access-denied");
@@ -105,7 +109,7 @@ export function decideConnection(
   clear(decision);
   decision.service = port.service;
   decision.port = port;
-  const backend = takeBackend(port.fallback, state, decision);
+  const backend = takeBackend(port.fallback, null, state, decision);
   if (backend === null || backend.guarded === null) return;
   decision.endpointSet = backend.guarded.tcp;
   if (decision.endpointSet === null) refuse(decision, "access-denied");
@@ -138,12 +142,17 @@ function findRoute(port: TablePort, pod: number, head: RequestHead): TableRoute 
 /** Fills route, position, backend and endpoints; null where it had to refuse. */
 function takeBackend(
   route: TableRoute,
+  head: RequestHead | null,
   state: SplitState,
   decision: Decision,
 ): TableBackend | null {
   decision.route = route;
   decision.position = state.position(route);
-  const backend = state.pick(route);
+  const pinned = route.affinity === null || head === null
+    ? null
+    : pinnedBackend(route.affinity, head);
+  decision.isPinned = pinned !== null;
+  const backend = pinned ?? state.pick(route);
   if (backend === null) {
     refuse(decision, route.refusal ?? "no-endpoints");
     return null;
@@ -152,6 +161,12 @@ function takeBackend(
   decision.endpointSet = backend.endpointSet;
   decision.outcome = "forward";
   return backend;
+}
+
+/** The backend that the caller stays on; null where the request does not say who calls. */
+export function pinnedBackend(affinity: Affinity, head: RequestHead): TableBackend | null {
+  const point = affinity.pointOf(head);
+  return point === NO_KEY ? null : affinity.backendAt(point);
 }
 
 function clear(decision: Decision): void {
@@ -164,6 +179,7 @@ function clear(decision: Decision): void {
   decision.backend = null;
   decision.endpointSet = null;
   decision.position = 0;
+  decision.isPinned = false;
 }
 
 function refuse(decision: Decision, reason: RefusalReason): void {

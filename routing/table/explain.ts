@@ -4,10 +4,18 @@
  */
 import { formatPosition } from "../../base/finding.ts";
 import type { Position, ResourceRef } from "../../base/finding.ts";
-import type { PlanBackend, PlanMatch, PlanTarget } from "../plan.ts";
+import type { PolicySection } from "../../base/policy.ts";
+import type {
+  PlanBackend,
+  PlanEndpointPolicy,
+  PlanMatch,
+  PlanRoutePolicy,
+  PlanSection,
+  PlanTarget,
+} from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import type { AccessProfile, GuardedEndpoints } from "./access.ts";
-import { findPort } from "./decide.ts";
+import { findPort, pinnedBackend } from "./decide.ts";
 import { firstFailure, textOf } from "./explain_match.ts";
 import type {
   AccessExplanation,
@@ -73,8 +81,9 @@ export function explain(
   if (!found.isHttp) return refused("not-http", { port });
   const rules = match.pod === -1 ? explainRules(found, head) : [];
   const route = chooseRoute(found, match.pod, rules);
-  const reached = { port, rules, route: explainRoute(route, state) };
-  const backend = state.peek(route);
+  const pinned = route.affinity === null ? null : pinnedBackend(route.affinity, head);
+  const backend = pinned ?? state.peek(route);
+  const reached = { port, rules, route: explainRoute(route, state, backend, pinned !== null) };
   if (backend === null) return refused(route.refusal ?? "no-endpoints", reached);
   const access = explainAccess(backend.guarded, head);
   const chosen = { ...reached, access, backend: backend.key };
@@ -168,8 +177,12 @@ function chooseRoute(
   return winner === -1 ? port.fallback : port.rules[winner];
 }
 
-function explainRoute(route: TableRoute, state: SplitState): RouteExplanation {
-  const chosen = state.peek(route);
+function explainRoute(
+  route: TableRoute,
+  state: SplitState,
+  chosen: TableBackend | null,
+  isPinned: boolean,
+): RouteExplanation {
   const usable = new Map(route.backends.map((backend) => [backend.plan, backend]));
   const backends = route.plan.backends.map((plan): BackendExplanation => {
     const backend = usable.get(plan);
@@ -191,7 +204,25 @@ function explainRoute(route: TableRoute, state: SplitState): RouteExplanation {
     backends,
     sequencePosition: state.position(route),
     weightTotal: route.weightTotal,
+    ...(isPinned ? { isPinned } : {}),
+    ...explainPolicies(route.policy, chosen?.policy ?? null),
   };
+}
+
+/** Of the route, and of the endpoints of the backend that is chosen. */
+function explainPolicies(
+  ...policies: readonly (PlanRoutePolicy | PlanEndpointPolicy | null)[]
+): Pick<RouteExplanation, "policies"> {
+  const sections = policies.flatMap((policy) =>
+    policy === null ? [] : Object.entries(policy.sources).map(([section, source]) => ({
+      section: section as PolicySection,
+      settings: Object.getOwnPropertyDescriptor(policy, section)?.value as PlanSection,
+      policy: refText(source.policy),
+      target: source.target,
+      position: positionText(source.position),
+    }))
+  );
+  return sections.length === 0 ? {} : { policies: sections };
 }
 
 function explainAccess(guarded: GuardedEndpoints | null, head: RequestHead): AccessExplanation {

@@ -2,7 +2,8 @@
  * Explanation: a decision with its reasons, as plain data for people and for JSON. `explain.ts`
  * makes it.
  */
-import type { BackendState, PortProtocol } from "../plan.ts";
+import type { PolicySection } from "../../base/policy.ts";
+import type { BackendState, PlanSection, PortProtocol } from "../plan.ts";
 import type { RefusalReason, SkipReason } from "./table.ts";
 
 export interface Explanation {
@@ -98,6 +99,22 @@ export interface RouteExplanation {
    */
   readonly sequencePosition: number;
   readonly weightTotal: number;
+  /** True: the backend is where the caller stays, and no place in the sequence is taken. Else left out. */
+  readonly isPinned?: true;
+  /** Of the route, and of the chosen backend's endpoints; left out where there are none. */
+  readonly policies?: readonly PolicyExplanation[];
+}
+
+/** One section of what is done with the request. */
+export interface PolicyExplanation {
+  readonly section: PolicySection;
+  readonly settings: PlanSection;
+  /** `namespace/name` of the TrafficPolicy. */
+  readonly policy: string;
+  /** What it is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
+  readonly target: string;
+  /** `file:line:column` of the section. */
+  readonly position: string | null;
 }
 
 export interface BackendExplanation {

@@ -9,12 +9,15 @@ import type {
   Plan,
   PlanBackend,
   PlanEndpoint,
+  PlanEndpointPolicy,
   PlanPort,
   PlanRoute,
+  PlanRoutePolicy,
   PlanRule,
   PlanService,
 } from "../plan.ts";
 import type { GuardedEndpoints } from "./access.ts";
+import type { Affinity } from "./affinity.ts";
 import type { HostIndex } from "./host_index.ts";
 
 export { buildTable, PlanError } from "./build.ts";
@@ -112,6 +115,10 @@ export interface TableRoute {
   readonly sequence: number;
   /** Why there is no backend; null where there is one. */
   readonly refusal: "no-endpoints" | "access-denied" | null;
+  /** What is done with its requests; null where no policy says anything. */
+  readonly policy: PlanRoutePolicy | null;
+  /** What keeps callers on one backend; null where nothing does. */
+  readonly affinity: Affinity | null;
 }
 
 /** Why a backend takes nothing of this client. */
@@ -132,6 +139,8 @@ export interface TableBackend {
   readonly endpointSet: EndpointSet;
   /** What traffic targets let the client send to which of them; null in permissive mode. */
   readonly guarded: GuardedEndpoints | null;
+  /** How its endpoints are treated; null where no policy says anything. */
+  readonly policy: PlanEndpointPolicy | null;
 }
 
 /** Endpoints to balance over. */

@@ -1,16 +1,10 @@
 /**
  * Reads the fields of a section whose types and ranges the schema has already found right.
  */
-import type { HeaderValue, RequestKey } from "../../base/policy.ts";
+import { DURATION_MAX_MS, type HeaderValue, type RequestKey } from "../../base/policy.ts";
 import type { Field } from "../fields.ts";
 import type { Report } from "../report.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
-
-/**
- * Two weeks: the longest duration that counts. Timers of the platform end at 2^31 ms, and a policy that means
- * "never" leaves the field out.
- */
-const DURATION_MAX_MS = 14 * 24 * 3_600_000;
 
 /** A whole number or one with a fraction; `fallback` where it is left out. */
 export function numberOr<Fallback extends number | null>(

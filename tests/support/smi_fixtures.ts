@@ -207,3 +207,18 @@ export function seed(versions: readonly ("v1" | "v2")[]): Manifest[] {
     deployment("curl/curl", { labels: { app: "curl" } }),
   ];
 }
+
+/** Attached to the Service `web` where no targets are given. */
+export function policy(
+  name: string,
+  settings: Readonly<Record<string, unknown>>,
+  targetRefs: readonly Readonly<Record<string, string>>[] = [{ kind: "Service", name: "web" }],
+  createdAt?: string,
+): Manifest {
+  return {
+    apiVersion: "weft.dev/v1alpha1",
+    kind: "TrafficPolicy",
+    metadata: metadata(name, createdAt),
+    spec: { targetRefs, ...settings },
+  };
+}

@@ -1,0 +1,180 @@
+/**
+ * TrafficPolicies by what they are attached to: which policy each section of a Service's or a match's treatment
+ * comes from. The most specific target wins (match, then group, then Service), then the oldest policy.
+ */
+import { formatPosition, formatRef } from "../../base/finding.ts";
+import { ENDPOINT_SECTIONS, type PolicySection, ROUTE_SECTIONS } from "../../base/policy.ts";
+import type { PolicyTargetRef, TrafficPolicy } from "../../schemas/resources.ts";
+import { type Catalog, keyOf } from "./catalog.ts";
+import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
+import type { CompiledGroup } from "./route_groups.ts";
+
+/** By section, the policy that counts. */
+export type PolicyLayer = ReadonlyMap<PolicySection, AttachedPolicy>;
+
+export interface AttachedPolicy {
+  readonly policy: TrafficPolicy;
+  /** What it is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
+  readonly target: string;
+}
+
+/** No policy says anything. */
+const NO_LAYER: PolicyLayer = new Map();
+
+export class Policies {
+  readonly #layers: ReadonlyMap<string, PolicyLayer>;
+
+  /** @param layers by target, as `AttachedPolicy.target` */
+  constructor(layers: ReadonlyMap<string, PolicyLayer>) {
+    this.#layers = layers;
+  }
+
+  /** What is attached to a Service. */
+  ofService(namespace: string, name: string): PolicyLayer {
+    return this.#layers.get(targetText("Service", namespace, name)) ?? NO_LAYER;
+  }
+
+  /** What is attached to a match, or to the whole of its group. */
+  ofMatch(namespace: string, group: string, match: string): PolicyLayer {
+    const ofGroup = this.#layers.get(targetText("HTTPRouteGroup", namespace, group));
+    const ofMatch = this.#layers.get(targetText("HTTPRouteGroup", namespace, group, match));
+    if (ofGroup === undefined || ofMatch === undefined) return ofMatch ?? ofGroup ?? NO_LAYER;
+    return new Map([...ofGroup, ...ofMatch]);
+  }
+}
+
+export interface PolicyInput {
+  readonly catalog: Catalog;
+  readonly groups: ReadonlyMap<string, CompiledGroup>;
+  readonly findings: Findings;
+}
+
+/** Reports targets that do not exist, sections that a target cannot have, and policies that lose to older ones. */
+export function resolvePolicies(input: PolicyInput): Policies {
+  const layers = new Map<string, Map<PolicySection, AttachedPolicy>>();
+  for (const policy of input.catalog.trafficPolicies) {
+    const sections = sectionsOf(policy);
+    for (const ref of policy.targets) {
+      const target = resolveTarget(policy, ref, input);
+      if (target === undefined) continue;
+      const layer = layers.get(target) ?? new Map<PolicySection, AttachedPolicy>();
+      layers.set(target, layer);
+      for (const section of attachable(policy, ref, sections, input.findings)) {
+        const older = layer.get(section);
+        if (older === undefined) layer.set(section, { policy, target });
+        else if (older.policy !== policy) reportConflict(policy, older, section, input.findings);
+      }
+    }
+  }
+  return new Policies(layers);
+}
+
+/** The sections that a policy has, in the order of the lists. */
+export function sectionsOf({ settings }: TrafficPolicy): PolicySection[] {
+  return [...ENDPOINT_SECTIONS, ...ROUTE_SECTIONS].filter((name) => settings[name] !== undefined);
+}
+
+function targetText(kind: string, namespace: string, name: string, match?: string): string {
+  return `${kind} ${keyOf(namespace, name)}${match === undefined ? "" : `#${match}`}`;
+}
+
+/** Undefined: it does not exist, and there is a Finding that says so. */
+function resolveTarget(
+  policy: TrafficPolicy,
+  ref: PolicyTargetRef,
+  { catalog, groups, findings }: PolicyInput,
+): string | undefined {
+  const { meta } = policy;
+  const { namespace } = meta;
+  const missing = (field: string, message: string, hint: string) =>
+    findings.add({
+      code: "policy-target-missing",
+      meta,
+      path: [...ref.at, field],
+      message: `${message}, so the policy has no effect there`,
+      hint,
+    });
+  if (ref.kind === "Service") {
+    if (catalog.service(namespace, ref.name) !== undefined) {
+      return targetText("Service", namespace, ref.name);
+    }
+    missing(
+      "name",
+      `There is no Service ${quoted(ref.name)} in namespace ${quoted(namespace)}`,
+      "Create the Service, or correct the name",
+    );
+    return undefined;
+  }
+  if (ref.kind !== "HTTPRouteGroup") {
+    findings.add({
+      code: "policy-target-kind-unsupported",
+      meta,
+      path: [...ref.at, "kind"],
+      message: `A policy is attached to a Service or an HTTPRouteGroup, not to ${quoted(ref.kind)}`,
+      hint: 'Use "Service" or "HTTPRouteGroup"',
+    });
+    return undefined;
+  }
+  const group = groups.get(keyOf(namespace, ref.name));
+  if (group === undefined) {
+    missing(
+      "name",
+      `There is no HTTPRouteGroup ${quoted(ref.name)} in namespace ${quoted(namespace)}`,
+      "Create the group, or correct the name",
+    );
+    return undefined;
+  }
+  if (ref.match !== undefined && !group.names.has(ref.match)) {
+    missing(
+      "match",
+      `HTTPRouteGroup ${quoted(ref.name)} has no match named ${quoted(ref.match)}`,
+      group.names.size === 0
+        ? "Add the match to the group"
+        : `Its matches are ${quotedList([...group.names])}`,
+    );
+    return undefined;
+  }
+  return targetText("HTTPRouteGroup", namespace, ref.name, ref.match);
+}
+
+/** The sections that the target can have; those about endpoints are a Service's alone. */
+function attachable(
+  { meta }: TrafficPolicy,
+  ref: PolicyTargetRef,
+  sections: readonly PolicySection[],
+  findings: Findings,
+): PolicySection[] {
+  if (ref.kind === "Service") return [...sections];
+  const isOfEndpoints = (section: PolicySection) =>
+    ENDPOINT_SECTIONS.some((name) => name === section);
+  for (const section of sections.filter(isOfEndpoints)) {
+    findings.add({
+      code: "policy-section-unsupported",
+      meta,
+      path: ["spec", section],
+      message: `${quoted(section)} is about endpoints, which belong to a Service, and has no ` +
+        `effect on HTTPRouteGroup ${quoted(ref.name)}`,
+      hint: `Attach a policy with ${quoted(section)} to the Service`,
+    });
+  }
+  return sections.filter((section) => !isOfEndpoints(section));
+}
+
+function reportConflict(
+  { meta }: TrafficPolicy,
+  older: AttachedPolicy,
+  section: PolicySection,
+  findings: Findings,
+): void {
+  const position = positionOf(older.policy.meta, ["spec", section]);
+  findings.add({
+    code: "policy-conflict",
+    meta,
+    path: ["spec", section],
+    message: `${formatRef(refOf(older.policy.meta))}` +
+      (position === null ? "" : ` (${formatPosition(position)})`) +
+      ` has ${quoted(section)} for ${older.target} too and counts; ` +
+      `that of policy ${quoted(meta.name)} has no effect there`,
+    hint: `Keep ${quoted(section)} in one of the two policies`,
+  });
+}

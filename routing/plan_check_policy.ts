@@ -1,0 +1,170 @@
+/**
+ * The shape of the policies in a plan. Ranges are those of the CRD where a table relies on them, and otherwise those
+ * that keep arithmetic exact; what is sensible was decided when the policy was read.
+ */
+import {
+  type ConnectionLimits,
+  DURATION_MAX_MS,
+  type Fault,
+  type HeaderChanges,
+  type HeaderPolicy,
+  type HeaderValue,
+  type LoadBalancing,
+  type OutlierDetection,
+  type Rate,
+  type RateLimit,
+  type RequestKey,
+  type Retry,
+  type SessionAffinity,
+  type SlowStart,
+  type Timeouts,
+} from "../base/policy.ts";
+import type {
+  PlanEndpointPolicy,
+  PlanMirror,
+  PlanPolicySource,
+  PlanPolicySources,
+  PlanRoutePolicy,
+} from "./plan.ts";
+import {
+  type Check,
+  fail,
+  list,
+  name,
+  NAME_MAX,
+  nullable,
+  number,
+  oneOf,
+  optional,
+  position,
+  prose,
+  record,
+  resource,
+  shape,
+  text,
+  whole,
+} from "./plan_shape.ts";
+import { METHODS } from "./request.ts";
+
+const COUNT_MAX = 1_000_000_000;
+
+const percent = number(0, 100);
+const durationMs = whole(1, DURATION_MAX_MS);
+const count = whole(1, COUNT_MAX);
+const token = text(NAME_MAX, /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, "a token");
+const headerName = text(NAME_MAX, /^[-!#$%&'*+.^_`|~0-9a-z]+$/, "a lower-case header name");
+/** A value with a line's end in it would be another header. */
+const headerValue = text(1_024, /^([!-~]([ -~]*[!-~])?)?$/, "a header value");
+
+const header = shape<HeaderValue>({ name: headerName, value: headerValue });
+const headerChanges = shape<HeaderChanges>({
+  set: list(header),
+  add: list(header),
+  remove: list(headerName),
+});
+
+const anyKey = shape<RequestKey>({
+  source: oneOf(["header", "cookie", "source-ip"]),
+  name: prose,
+});
+
+/** Names are compared as they stand, so a header's is in lower case. */
+const requestKey: Check<RequestKey> = (value, path) => {
+  const key = anyKey(value, path);
+  const checkName = key.source === "header" ? headerName : key.source === "cookie" ? token : noName;
+  checkName(key.name, `${path}.name`);
+  return key;
+};
+
+const noName: Check<string> = (value, path) => {
+  if (value !== "") fail(path, "empty");
+  return "";
+};
+
+const affinityKey: Check<SessionAffinity["key"]> = (value, path) => {
+  const { source, name } = requestKey(value, path);
+  if (source === "source-ip") fail(`${path}.source`, "one of header, cookie");
+  return { source, name };
+};
+
+const rate = shape<Rate>({ count, perMs: durationMs, burst: count });
+
+const source = shape<PlanPolicySource>({ policy: resource, target: prose, position });
+const sources: Check<PlanPolicySources> = record(source);
+
+const loadBalancing: Check<LoadBalancing> = (value, path) => {
+  const checked = shape<LoadBalancing>({
+    algorithm: oneOf(["RoundRobin", "LeastRequest", "PeakEwma", "RingHash"]),
+    hashKey: nullable(requestKey),
+  })(value, path);
+  if ((checked.algorithm === "RingHash") !== (checked.hashKey !== null)) {
+    fail(`${path}.hashKey`, "there just where the algorithm is RingHash");
+  }
+  return checked;
+};
+
+/** @see Plan.endpointPolicies */
+export const endpointPolicy: Check<PlanEndpointPolicy> = withSources(shape<PlanEndpointPolicy>({
+  sources,
+  loadBalancing: optional(loadBalancing),
+  outlierDetection: optional(shape<OutlierDetection>({
+    consecutiveFailures: count,
+    ejectionTimeMs: durationMs,
+    maxEjectedPercent: percent,
+    panicThresholdPercent: percent,
+  })),
+  slowStart: optional(shape<SlowStart>({ windowMs: durationMs })),
+  connectionLimits: optional(shape<ConnectionLimits>({
+    maxConnections: nullable(count),
+    maxPending: whole(0, COUNT_MAX),
+    maxRequests: nullable(count),
+  })),
+}));
+
+const retry = shape<Retry>({
+  attempts: whole(1, 100),
+  conditions: list(oneOf(["5xx", "gateway-error", "reset", "connect-failure", "timeout"])),
+  statuses: list(whole(400, 599)),
+  methods: list(oneOf(METHODS)),
+  perTryTimeoutMs: nullable(durationMs),
+  budgetPercent: percent,
+  backoffMs: durationMs,
+});
+
+/** @see PlanPort.policy */
+export const routePolicy: Check<PlanRoutePolicy> = withSources(shape<PlanRoutePolicy>({
+  sources,
+  retry: optional(retry),
+  timeouts: optional(shape<Timeouts>({
+    requestMs: nullable(durationMs),
+    idleMs: nullable(durationMs),
+  })),
+  rateLimit: optional(shape<RateLimit>({
+    http: nullable(rate),
+    tcp: nullable(rate),
+    status: whole(400, 599),
+    headers: list(header),
+  })),
+  headers: optional(shape<HeaderPolicy>({ request: headerChanges, response: headerChanges })),
+  fault: optional(shape<Fault>({
+    delay: nullable(shape<NonNullable<Fault["delay"]>>({ percent, durationMs })),
+    abort: nullable(shape<NonNullable<Fault["abort"]>>({ percent, status: whole(200, 599) })),
+  })),
+  mirror: optional(shape<PlanMirror>({ namespace: name, service: name, group: prose, percent })),
+  sessionAffinity: optional(shape<SessionAffinity>({
+    key: affinityKey,
+    ttlSeconds: nullable(whole(1, DURATION_MAX_MS / 1_000)),
+  })),
+}));
+
+/** Every section has a source, and nothing else has. */
+function withSources<T extends { readonly sources: PlanPolicySources }>(check: Check<T>): Check<T> {
+  return (value, path) => {
+    const policy = check(value, path);
+    const sections = Object.keys(policy).filter((key) => key !== "sources").sort().join(", ");
+    if (Object.keys(policy.sources).sort().join(", ") !== sections) {
+      fail(`${path}.sources`, `about just ${sections || "nothing"}`);
+    }
+    return policy;
+  };
+}
