@@ -351,16 +351,16 @@ class ClientConnection implements Receiver {
   #abort(): void {
     this.#sender.clear();
     for (const exchange of this.#client.plan.exchanges) exchange.isAborted = true;
+    // It waits for nothing; that the proxy gets rid of it is seen at the end of the run.
+    this.#client.isDone = true;
     switch (this.#client.plan.abort) {
       case "reset":
         this.#isOver = true;
         this.#side.reset();
-        this.#client.isDone = true;
         return;
       case "close":
         this.#isOver = true;
         this.#side.close();
-        this.#client.isDone = true;
         return;
       case "end":
         this.#side.sendEnd();
@@ -369,10 +369,7 @@ class ClientConnection implements Receiver {
       case "stall":
         this.#hasSentLast = true;
         // It may also stop reading.
-        if (this.#state.world.chance(0.5)) {
-          this.#listening.isDeaf = true;
-          this.#client.isDone = true;
-        }
+        if (this.#state.world.chance(0.5)) this.#listening.isDeaf = true;
         return;
       case null:
         return;
