@@ -6,6 +6,7 @@ import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type { Environment } from "../environment.ts";
 import { usageFailure } from "../exit.ts";
 import type { SidecarOptions } from "./settings.ts";
+import { TLS_OPTIONS } from "./tls_options.ts";
 
 export interface SidecarOption {
   /** As commander writes them: `-f, --filename <path...>`; without `<…>` it is a switch. */
@@ -79,6 +80,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
     about: "largest request body, like 10MiB; 413 above it",
     default: "none",
   },
+  ...TLS_OPTIONS,
   timeout("connect", "to connect to an endpoint", "connectMs"),
   timeout("response", "from a request's end to its answer", "responseMs"),
   timeout("request-head", "for a request's head", "requestHeadMs"),

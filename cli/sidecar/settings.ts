@@ -9,9 +9,10 @@ import {
   parseSender,
   parseWhole,
 } from "../values.ts";
+import type { TlsOptions } from "./tls_options.ts";
 
 /** As commander parses them. */
-export interface SidecarOptions {
+export interface SidecarOptions extends TlsOptions {
   readonly filename?: readonly string[] | undefined;
   readonly plan?: string | undefined;
   readonly recursive: boolean;

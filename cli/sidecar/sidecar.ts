@@ -12,8 +12,10 @@ import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
 import { renderFindings } from "../render/findings.ts";
 import { watchPaths } from "../local/watch.ts";
 import { formatAccess } from "./access_log.ts";
+import { followCertificates, readCertificates } from "./certificates.ts";
 import { openPlanSource, type PlanReading, type PlanSource } from "./plan_source.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
+import { tlsFiles } from "./tls_options.ts";
 
 /** Runs until a stop signal. */
 export async function runSidecar(
@@ -21,7 +23,8 @@ export async function runSidecar(
   environment: Environment,
 ): Promise<ExitCode> {
   const [seed] = crypto.getRandomValues(new Uint32Array(1));
-  const config = sidecarConfig(options, seed);
+  const plainConfig = sidecarConfig(options, seed);
+  const certificates = tlsFiles(options);
   const source = await openPlanSource(planOrigin(options), environment);
   const { stderr } = environment;
   const log = createLog({
@@ -33,11 +36,16 @@ export async function runSidecar(
   const first = await source.read();
   reportFindings(first, log, environment);
   if (first.plan === null) throw new CommandFailure(first.problem);
+  const config = certificates === null
+    ? plainConfig
+    : { ...plainConfig, tls: await readCertificates(certificates) };
   const proxy = await start(config, first.plan, hooksFor(options, log, environment));
   log.info("Proxy started", describe(proxy, first.plan));
   const stopFollowing = followPlan({ source, proxy, log, environment, hash: first.plan.hash });
+  const stopReplacing = certificates && followCertificates(certificates, proxy, log);
   const code = await untilStopped(proxy, log, environment);
   await stopFollowing();
+  await stopReplacing?.();
   return code;
 }
 

@@ -1,0 +1,102 @@
+/** Certificates from files, and again whenever the files change. The last good ones stay where new ones are of no use. */
+import type { Log } from "../../base/log.ts";
+import type { Proxy } from "../../proxy/config.ts";
+import type { TlsCertificate } from "../../proxy/io/tls.ts";
+import type { ProxyTls } from "../../proxy/tls_config.ts";
+import { CommandFailure } from "../exit.ts";
+import { watchPaths } from "../local/watch.ts";
+import type { CertificateFiles, TlsFiles } from "./tls_options.ts";
+
+/** Reads what the proxy is to be told. Throws a command failure that names the file that cannot be read. */
+export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
+  const { inbound, outbound, upstream, minVersion } = files;
+  const shared = { minVersion, ticketKeys: null };
+  return {
+    ...(inbound && {
+      inbound: {
+        ...shared,
+        certificate: await readCertificate(inbound.certificate),
+        clientCertificate: inbound.clientCertificate,
+        clientAuthorityPem: await readOptional(inbound.clientAuthority),
+      },
+    }),
+    ...(outbound && {
+      outbound: {
+        ...shared,
+        certificate: await readCertificate(outbound.certificate),
+        clientCertificate: "ignored",
+        clientAuthorityPem: null,
+      },
+    }),
+    ...(upstream && {
+      upstream: {
+        minVersion,
+        certificate: upstream.certificate && await readCertificate(upstream.certificate),
+        authorityPem: await readOptional(upstream.authority),
+        target: { serverName: upstream.serverName, uriSans: upstream.uriSans },
+      },
+    }),
+  };
+}
+
+/**
+ * Replaces the proxy's certificates when their files change. A certificate and its key are two files, so half of a change
+ * is no use and is passed over; the other half brings the next try. Returns what stops it.
+ */
+export function followCertificates(files: TlsFiles, proxy: Proxy, log: Log): () => Promise<void> {
+  const onChange = async () => {
+    try {
+      await proxy.replaceCertificates(await readCertificates(files));
+      log.info("Certificates replaced");
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn("Certificates kept", { reason });
+    }
+  };
+  let running = Promise.resolve();
+  try {
+    const watch = watchPaths(pathsOf(files), {
+      recursive: false,
+      onChange: () => void (running = running.then(onChange)),
+    });
+    return () => {
+      watch.stop();
+      return running;
+    };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn("Changes of the certificates are not followed", { reason });
+    return () => running;
+  }
+}
+
+function pathsOf({ inbound, outbound, upstream }: TlsFiles): string[] {
+  const pairs = [inbound?.certificate, outbound?.certificate, upstream?.certificate];
+  const paths = [
+    ...pairs.flatMap((pair) => pair ? [pair.chain, pair.key] : []),
+    inbound?.clientAuthority,
+    upstream?.authority,
+  ];
+  return [...new Set(paths.filter((path) => path !== null && path !== undefined))];
+}
+
+async function readCertificate({ chain, key }: CertificateFiles): Promise<TlsCertificate> {
+  return { chainPem: await read(chain), keyPem: await read(key) };
+}
+
+async function readOptional(file: string | null): Promise<string | null> {
+  return file === null ? null : await read(file);
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "no such file"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new CommandFailure(`Cannot read "${file}": ${reason}`);
+  }
+}
