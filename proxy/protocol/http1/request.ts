@@ -272,20 +272,21 @@ function versionSoFar(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-function isAuthority(bytes: Uint8Array, start: number, end: number): boolean {
+/** Whether the bytes are a `host[:port]`, as far as single bytes tell. */
+export function isAuthority(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (IS_AUTHORITY[bytes[i]] === 0) return false;
   return true;
 }
 
 /** Whether an authority ends in a port that is not empty. */
-function hasPort(bytes: Uint8Array, start: number, end: number): boolean {
+export function hasPort(bytes: Uint8Array, start: number, end: number): boolean {
   let at = end;
   while (at > start && bytes[at - 1] >= 48 && bytes[at - 1] <= 57) at--;
   return at < end && at - 1 > start && bytes[at - 1] === COLON;
 }
 
 /** The method's id; METHOD_OTHER for one that no rule can name. Methods are case-sensitive. */
-function methodOf(bytes: Uint8Array, start: number, end: number): number {
+export function methodOf(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start;
   for (let id = 1; id <= METHODS.length; id++) {
     const name = METHODS[id - 1];
