@@ -350,6 +350,7 @@ class ClientConnection implements Receiver {
 
   #abort(): void {
     this.#sender.clear();
+    this.#held = null;
     for (const exchange of this.#client.plan.exchanges) exchange.isAborted = true;
     // It waits for nothing; that the proxy gets rid of it is seen at the end of the run.
     this.#client.isDone = true;
