@@ -254,7 +254,9 @@ export function drawClient(
   proxies: { readonly outbound: string; readonly inbound: string },
 ): ClientPlan {
   const isInbound = world.chance(0.2);
-  const count = world.between(1, 5);
+  // A long pipeline fills the read buffer with whole and partial requests.
+  const isPipelining = world.chance(0.1);
+  const count = isPipelining ? world.between(8, 30) : world.between(1, 5);
   const exchanges = Array.from(
     { length: count },
     (_, index) => maker.make(isInbound, index === count - 1),
@@ -267,7 +269,7 @@ export function drawClient(
   return {
     exchanges,
     proxy: isInbound ? proxies.inbound : proxies.outbound,
-    depth: world.pick([1, 1, 2, 4]),
+    depth: isPipelining ? count : world.pick([1, 1, 2, 4]),
     send: { pieceBytes: isSlowSender ? 500 : 65_536, pauseMs: isSlowSender ? 2 : 0 },
     receive: { readBytes: isSlowReader ? 1_000 : 65_536, readPauseMs: isSlowReader ? 2 : 0 },
     abort,
