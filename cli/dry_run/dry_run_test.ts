@@ -32,6 +32,24 @@ Deno.test("dry-run of the canary guide: services, splits, routes in match order,
   assertGolden("dry_run_canary.txt", withoutWording(stdout));
 });
 
+Deno.test("dry-run of policies: what each asks for, and where each section of a route comes from", async () => {
+  const { code, stdout } = await dryRun(["-f", "tests/golden/policies/in.yaml"]);
+  assert.equal(code, 1, "a section that cannot be read is an error");
+  assertGolden("dry_run_policies.txt", withoutWording(stdout));
+  const { services, policies } = await report(["-f", "tests/golden/policies/in.yaml"]);
+  assert.deepEqual(policies.find(({ name }) => name === "checkout")?.targets, [
+    "HTTPRouteGroup routes#checkout",
+  ]);
+  const [checkout] = services[0].ports[0].routes;
+  assert.deepEqual(checkout.policies?.map(({ section, policy }) => [section, policy]), [
+    ["retry", "app/checkout"],
+    ["timeouts", "app/web"],
+    ["rateLimit", "app/checkout"],
+    ["mirror", "app/web-too"],
+    ["sessionAffinity", "app/web"],
+  ]);
+});
+
 Deno.test("dry-run --request: eight requests one by one, with bars", async () => {
   const { code, stdout } = await dryRun([...CANARY, ...TEST_REQUEST, "--count", "8"]);
   assert.equal(code, 0);

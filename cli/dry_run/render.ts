@@ -1,8 +1,10 @@
 /** The report of a dry run as tables for a person. */
 import type { Position } from "../../base/finding.ts";
+import type { PolicySection } from "../../base/policy.ts";
 import { renderBars } from "../render/bar_chart.ts";
 import { renderFindings, summarizeFindings } from "../render/findings.ts";
 import type { Output } from "../render/output.ts";
+import { describeSection } from "../render/policy.ts";
 import { type Cell, renderTable } from "../render/table.ts";
 import { counted, printable } from "../render/text.ts";
 import { describeMatch } from "./describe.ts";
@@ -17,6 +19,7 @@ export function renderReport(output: Output, report: DryRunReport): string {
   const sections = [
     renderServices(output, report),
     renderSplits(output, report),
+    renderPolicies(output, report),
     ...renderRoutes(output, report),
     report.simulation === undefined ? "" : renderSimulation(output, report.simulation),
     renderFindings(output, report.findings) || `${summarizeFindings([])}\n`,
@@ -56,6 +59,28 @@ function renderSplits(output: Output, { splits }: DryRunReport): string {
     ["NAMESPACE", "SPLIT", "ROOT", "MATCHES", "BACKENDS", "DEFINED AT"],
     rows,
   );
+}
+
+/** One row a section; the name, the targets and the place of the policy stand in the first. */
+function renderPolicies(output: Output, { policies }: DryRunReport): string {
+  if (policies.length === 0) return "";
+  const rows = policies.flatMap(({ namespace, name, targets, settings, position }) => {
+    const head: Cell[] = [
+      namespace,
+      { text: name, style: "strong" },
+      targets.join(", "),
+      placeText(position),
+    ];
+    const sections = Object.entries(settings);
+    if (sections.length === 0) return [[...head, ""]];
+    return sections.map(([section, value], index): Cell[] => [
+      ...(index === 0 ? head : head.map(() => " ")),
+      section,
+      describeSection(section as PolicySection, value),
+    ]);
+  });
+  const heads = ["NAMESPACE", "POLICY", "TARGETS", "DEFINED AT", "SECTION", "SETTINGS"];
+  return renderTable(output, heads, rows);
 }
 
 /** One block for each port that a split applies to: the others send all to their own endpoints. */

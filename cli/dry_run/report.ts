@@ -3,6 +3,7 @@
  * fields are added, never renamed or removed, while `apiVersion` stays.
  */
 import { type Finding, formatRef, type Position } from "../../base/finding.ts";
+import type { PolicySection, PolicySettings } from "../../base/policy.ts";
 import type {
   BackendState,
   Plan,
@@ -11,10 +12,11 @@ import type {
   PlanMatch,
   PlanPort,
   PlanRoute,
+  PlanRoutePolicy,
   PlanService,
   PortProtocol,
 } from "../../routing/plan.ts";
-import type { Snapshot, TrafficSplit } from "../../schemas/resources.ts";
+import type { Snapshot, TrafficPolicy, TrafficSplit } from "../../schemas/resources.ts";
 import { sortFindings } from "../render/findings.ts";
 import type { Simulation } from "./simulate.ts";
 
@@ -32,6 +34,8 @@ export interface DryRunReport {
   readonly services: readonly ReportService[];
   /** By namespace, then name. */
   readonly splits: readonly ReportSplit[];
+  /** By namespace, then name. */
+  readonly policies: readonly ReportPolicy[];
   /** Worst first. */
   readonly findings: readonly Finding[];
   /** Only with `--request`. */
@@ -64,6 +68,17 @@ export interface ReportRoute {
   /** Of the split. */
   readonly position: Position | null;
   readonly backends: readonly ReportBackend[];
+  /** Which policy each section of what is done with its requests comes from; left out where there is none. */
+  readonly policies?: readonly ReportPolicySource[];
+}
+
+export interface ReportPolicySource {
+  readonly section: PolicySection;
+  /** `namespace/name`. */
+  readonly policy: string;
+  /** What the policy is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
+  readonly target: string;
+  readonly position: Position | null;
 }
 
 export interface ReportMatch {
@@ -108,6 +123,16 @@ export interface ReportSplit {
   readonly position: Position | null;
 }
 
+export interface ReportPolicy {
+  readonly namespace: string;
+  readonly name: string;
+  /** As written: `Service web`, `HTTPRouteGroup routes#match`. */
+  readonly targets: readonly string[];
+  /** With every default filled in; durations in milliseconds. */
+  readonly settings: PolicySettings;
+  readonly position: Position | null;
+}
+
 /** Puts together what a dry run has to say. */
 export function buildReport(
   input: { plan: Plan; snapshot: Snapshot; findings: readonly Finding[] },
@@ -120,6 +145,7 @@ export function buildReport(
     plan: { hash: plan.hash, clusterDomain: plan.clusterDomain, permissive: plan.permissive },
     services: plan.services.map((service) => reportService(plan, service)),
     splits: snapshot.trafficSplits.map(reportSplit).sort(byNamespaceAndName),
+    policies: snapshot.trafficPolicies.map(reportPolicy).sort(byNamespaceAndName),
     findings: sortFindings(input.findings),
     ...(simulation === undefined ? {} : { simulation }),
   };
@@ -138,14 +164,33 @@ function reportService(plan: Plan, service: PlanService): ReportService {
 
 function reportPort(plan: Plan, service: PlanService, port: PlanPort): ReportPort {
   const own = plan.groups[`${service.namespace}/${service.name}:${port.port}`] ?? [];
-  const routes = port.rules.map(({ match, route }) => reportRoute(plan, match, route));
+  const routes = port.rules.map(({ match, route, policy }) => ({
+    ...reportRoute(plan, match, route),
+    ...reportSources(policy ?? port.policy),
+  }));
   return {
     port: port.port,
     name: port.name,
     protocol: port.protocol,
     endpoints: own.map(reportEndpoint),
-    routes: [...routes, reportRoute(plan, null, port.fallback)],
+    routes: [
+      ...routes,
+      { ...reportRoute(plan, null, port.fallback), ...reportSources(port.policy) },
+    ],
   };
+}
+
+function reportSources(policy: PlanRoutePolicy | undefined): Pick<ReportRoute, "policies"> {
+  if (policy === undefined) return {};
+  const policies = Object.entries(policy.sources).map((
+    [section, { policy, target, position }],
+  ) => ({
+    section: section as PolicySection,
+    policy: `${policy.namespace}/${policy.name}`,
+    target,
+    position,
+  }));
+  return { policies };
 }
 
 function reportRoute(plan: Plan, match: PlanMatch | null, route: PlanRoute): ReportRoute {
@@ -192,7 +237,21 @@ function reportSplit(split: TrafficSplit): ReportSplit {
   };
 }
 
-function byNamespaceAndName(a: ReportSplit, b: ReportSplit): number {
+function reportPolicy({ meta, targets, settings }: TrafficPolicy): ReportPolicy {
+  return {
+    namespace: meta.namespace,
+    name: meta.name,
+    targets: targets.map(({ kind, name, match }) =>
+      `${kind} ${name}${match === undefined ? "" : `#${match}`}`
+    ),
+    settings,
+    position: meta.origin.locate([]) ?? null,
+  };
+}
+
+type Named = Pick<ReportSplit, "namespace" | "name">;
+
+function byNamespaceAndName(a: Named, b: Named): number {
   if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
   return a.name < b.name ? -1 : Number(a.name > b.name);
 }

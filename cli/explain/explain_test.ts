@@ -29,6 +29,14 @@ Deno.test("explain names the rule that won, with file and line", async () => {
   assertGolden("explain_canary_test.txt", withoutHash(stdout));
 });
 
+Deno.test("explain shows the policies of the route and of the backend's endpoints, and a caller who stays", async () => {
+  const { stdout } = await explain([
+    ...["-f", "tests/golden/policies/in.yaml", "POST", "http://web.app/checkout"],
+    ...["-H", "x-user: ann"],
+  ]);
+  assertGolden("explain_policies.txt", withoutHash(stdout));
+});
+
 Deno.test("explain takes -f before the request, after it, and with several paths", async () => {
   const expected = await explain(["GET", TEST_URL, ...CANARY]);
   assert.deepEqual(await explain([...CANARY, "GET", TEST_URL]), expected);

@@ -8,6 +8,7 @@ import type {
   RuleExplanation,
 } from "../../routing/table/explain.ts";
 import type { Output } from "../render/output.ts";
+import { describeSection } from "../render/policy.ts";
 import { type Cell, renderTable } from "../render/table.ts";
 import { printable } from "../render/text.ts";
 import type { RequestLine } from "../values.ts";
@@ -32,7 +33,7 @@ export function renderExplanation(
       "backends",
       turnText(route),
     ]]);
-    rendered += renderBackends(output, route);
+    rendered += renderBackends(output, route) + renderPolicies(output, route);
   }
   if (access?.isEnforced) {
     rendered += stepLines(output, [["access", access.isAllowed ? "allowed" : "denied"]]);
@@ -118,7 +119,10 @@ function routeText(route: RouteExplanation, rules: readonly RuleExplanation[]): 
   return `${by === "" ? "" : `${by}: `}${to}${at}`;
 }
 
-function turnText({ sequencePosition, weightTotal, backends }: RouteExplanation): string {
+function turnText(
+  { sequencePosition, weightTotal, backends, isPinned }: RouteExplanation,
+): string {
+  if (isPinned) return "the one that this caller stays on";
   if (weightTotal === 0) return "none can take a request";
   if (backends.length === 1) return "one";
   return `this request is number ${
@@ -135,6 +139,17 @@ function renderBackends(output: Output, { split, backends }: RouteExplanation): 
     ...(backend.skipped === null ? [] : [{ text: backend.skipped, style: "warning" } as const]),
   ]);
   return renderTable(output, [], rows, 4);
+}
+
+function renderPolicies(output: Output, { policies = [] }: RouteExplanation): string {
+  if (policies.length === 0) return "";
+  const rows = policies.map(({ section, settings, policy, position }): Cell[] => [
+    section,
+    describeSection(section, settings),
+    `TrafficPolicy ${policy}`,
+    ...(position === null ? [] : [position]),
+  ]);
+  return stepLines(output, [["policies", String(rows.length)]]) + renderTable(output, [], rows, 4);
 }
 
 function outcomeText(output: Output, explanation: Explanation): string {
