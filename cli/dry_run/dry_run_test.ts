@@ -103,6 +103,7 @@ Deno.test("dry-run -o json and -o yaml are one value with the documented fields"
     "plan",
     "services",
     "splits",
+    "policies",
     "findings",
   ]);
   assert.match(json.plan.hash, /^[0-9a-f]{64}$/);
