@@ -57,6 +57,8 @@ export interface Exchange {
   readonly framing: "none" | "length" | "chunked";
   readonly bytes: number;
   readonly isClosing: boolean;
+  /** Of its head, to make heads of different lengths. */
+  readonly paddingBytes: number;
   readonly expectsContinue: boolean;
   readonly answer: Answer;
   /** Bytes that each end of a tunnel sends. */
@@ -133,7 +135,7 @@ function head(lines: readonly string[]): Uint8Array {
   return encoder.encode(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** Headers to make heads of different lengths. */
+/** As `Exchange.paddingBytes`, of an answer. */
 function padding(world: World): string[] {
   if (!world.chance(0.3)) return [];
   return [`x-padding: ${"p".repeat(world.skewed(world.chance(0.2) ? 9_000 : 300))}`];
@@ -152,7 +154,7 @@ export function renderRequest(world: World, exchange: Exchange): readonly [Uint8
     `${method} ${target} HTTP/1.${minorVersion}`,
     `Host: ${authority}`,
     `x-token: ${token}`,
-    ...padding(world),
+    ...(exchange.paddingBytes === 0 ? [] : [`x-padding: ${"p".repeat(exchange.paddingBytes)}`]),
   ];
   if (kind === "upgrade") lines.push("Connection: upgrade", "Upgrade: simulation");
   else if (exchange.isClosing && minorVersion === 1) lines.push("Connection: close");

@@ -153,8 +153,11 @@ export class ExchangeMaker {
     this.#application = `${APPLICATION.address}:${APPLICATION.port}`;
   }
 
-  /** @param isInbound the request comes to the listener of the application */
-  make(isInbound: boolean, isLast: boolean): Exchange {
+  /**
+   * @param isInbound the request comes to the listener of the application
+   * @param isPadded its head is likely to be long
+   */
+  make(isInbound: boolean, isLast: boolean, isPadded: boolean): Exchange {
     const world = this.#world;
     const kind = isLast ? this.#kind(isInbound) : "request";
     const minorVersion = kind === "request" && world.chance(0.15) ? 0 : 1;
@@ -184,6 +187,9 @@ export class ExchangeMaker {
       framing,
       bytes,
       isClosing: kind === "request" && world.chance(minorVersion === 0 ? 0.5 : 0.1),
+      paddingBytes: world.chance(isPadded ? 0.9 : 0.3)
+        ? world.skewed(world.chance(0.2) ? 9_000 : isPadded ? 3_000 : 300)
+        : 0,
       expectsContinue: minorVersion === 1 && framing !== "none" && world.chance(0.2),
       answer: this.#answer(kind, method),
       tunnelBytes: [world.skewed(60_000), world.skewed(60_000)],
@@ -259,7 +265,7 @@ export function drawClient(
   const count = isPipelining ? world.between(8, 30) : world.between(1, 5);
   const exchanges = Array.from(
     { length: count },
-    (_, index) => maker.make(isInbound, index === count - 1),
+    (_, index) => maker.make(isInbound, index === count - 1, isPipelining),
   );
   const isSlowSender = world.chance(0.3);
   const isSlowReader = world.chance(0.3);
