@@ -187,8 +187,10 @@ export class ExchangeMaker {
       framing,
       bytes,
       isClosing: kind === "request" && world.chance(minorVersion === 0 ? 0.5 : 0.1),
-      paddingBytes: world.chance(isPadded ? 0.9 : 0.3)
-        ? world.skewed(world.chance(0.2) ? 9_000 : isPadded ? 3_000 : 300)
+      paddingBytes: isPadded
+        ? world.between(0, 3_000)
+        : world.chance(0.3)
+        ? world.skewed(world.chance(0.2) ? 9_000 : 300)
         : 0,
       expectsContinue: minorVersion === 1 && framing !== "none" && world.chance(0.2),
       answer: this.#answer(kind, method),
@@ -261,7 +263,7 @@ export function drawClient(
 ): ClientPlan {
   const isInbound = world.chance(0.2);
   // A long pipeline fills the read buffer with whole and partial requests.
-  const isPipelining = world.chance(0.1);
+  const isPipelining = world.chance(0.15);
   const count = isPipelining ? world.between(8, 30) : world.between(1, 5);
   const exchanges = Array.from(
     { length: count },
