@@ -34,8 +34,9 @@ export class TunnelEnd {
     const sends = isClient ? TUNNEL_OUT : TUNNEL_BACK;
     sender.push(bodyOf(exchange.token, sends, isClient ? out : back), () => {
       this.#hasSentAll = true;
-      // One end goes first, the other waits for it: both orders of half-closing.
-      if (isClient === (exchange.token % 2 === 0)) side.sendEnd();
+      // The client's end first, the endpoint's end first, or neither waits for the other.
+      const order = exchange.token % 3;
+      if (order === 2 || isClient === (order === 0)) side.sendEnd();
       this.#finish();
     });
   }
