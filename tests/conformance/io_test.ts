@@ -1,53 +1,9 @@
 /** Both drivers against the cases of `io_cases.ts`, and what only one of them has. */
 import { equal, ok } from "node:assert/strict";
 import { EpollIo, Pipe } from "../../proxy/io/epoll.ts";
-import { openLibc } from "../../proxy/io/libc.ts";
-import { PortableIo } from "../../proxy/io/portable.ts";
 import { Bench, BENCH_ARENA_BYTES, READ_AT, READ_BYTES } from "./bench.ts";
-import type { Driver } from "./bench.ts";
+import { DRIVERS, isLinux } from "./drivers.ts";
 import { IO_CASES } from "./io_cases.ts";
-
-function nativeDriver(): Driver {
-  const io = new EpollIo({ arenaBytes: BENCH_ARENA_BYTES, reusePort: false });
-  let hasEnded = false;
-  return {
-    name: "native",
-    io,
-    turn: () => {
-      if (!hasEnded) io.turn(0);
-    },
-    end: () => {
-      if (!hasEnded) {
-        hasEnded = true;
-        io.stop();
-        // Stopped: it takes no turn, and closes what is open.
-        io.run();
-      }
-      return Promise.resolve();
-    },
-  };
-}
-
-function portableDriver(): Driver {
-  const io = new PortableIo({ arenaBytes: BENCH_ARENA_BYTES });
-  return {
-    name: "portable",
-    io,
-    turn() {},
-    end: () => {
-      io.stop();
-      return io.flushed();
-    },
-  };
-}
-
-const isLinux = Deno.build.os === "linux";
-// It stays open; opened within a test it would count as a leak of that test.
-if (isLinux) openLibc();
-const DRIVERS = [
-  { name: "native", make: nativeDriver, ignore: !isLinux },
-  { name: "portable", make: portableDriver, ignore: false },
-];
 
 for (const { name, make, ignore } of DRIVERS) {
   for (const ioCase of IO_CASES) {
