@@ -105,6 +105,11 @@ export class RawSocket {
     return this.#skipped;
   }
 
+  /** What has been received and not been taken. */
+  takeAll(): string {
+    return this.#take(this.#pending.length);
+  }
+
   /** Everything up to the end. */
   async readRest(): Promise<string> {
     while (await this.readMore());

@@ -77,6 +77,10 @@ export class TestProxy {
     return this.#proxy.outbound[0].port;
   }
 
+  get driver(): Driver {
+    return this.#proxy.driver;
+  }
+
   get proxy(): Proxy {
     return this.#proxy;
   }
