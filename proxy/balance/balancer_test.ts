@@ -1,0 +1,294 @@
+/** What every algorithm promises, and what sets each apart: on a simulated clock, with fixed seeds. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { mix32 } from "../../base/hash.ts";
+import { Random } from "../../base/random.ts";
+import { type Balancer, balancerOf } from "./balancer.ts";
+import type { BalancedEndpoint } from "./endpoint.ts";
+import { EndpointGroup } from "./endpoint_group.ts";
+import { observeLatency } from "./peak_ewma.ts";
+
+const ALGORITHMS = ["RoundRobin", "LeastRequest", "PeakEwma", "RingHash"] as const;
+
+type Group = EndpointGroup<string>;
+
+function groupOf(count: number, slowStartMs = 0): Group {
+  const group = new EndpointGroup<string>();
+  group.replace(targets(count), 0, slowStartMs);
+  return group;
+}
+
+function targets(count: number) {
+  return Array.from({ length: count }, (_, i) => {
+    const key = `10.0.${i >> 8}.${i & 255}:8080`;
+    return { key, target: key };
+  });
+}
+
+/** How often each endpoint is picked, by place, with nothing under way. */
+function countsOf(balancer: Balancer, group: Group, picks: number, nowMs = 0): number[] {
+  const random = new Random(1, "counts");
+  const counts = group.all.map(() => 0);
+  for (let i = 0; i < picks; i++) {
+    const endpoint = balancer.pick(group, nowMs, random, mix32(i + 1));
+    ok(endpoint);
+    counts[group.all.indexOf(endpoint)]++;
+  }
+  return counts;
+}
+
+for (const algorithm of ALGORITHMS) {
+  const test = (name: string, run: (balancer: Balancer) => void) =>
+    Deno.test(`${algorithm}: ${name}`, () => run(balancerOf(algorithm)));
+
+  test("none where there is none, the one where there is one", (balancer) => {
+    const random = new Random(1, "few");
+    equal(balancer.pick(groupOf(0), 0, random, 5), null);
+    const one = groupOf(1);
+    for (let i = 0; i < 5; i++) equal(balancer.pick(one, i, random, mix32(i)), one.all[0]);
+  });
+
+  test("equal endpoints that have nothing under way get equal shares", (balancer) => {
+    const picks = 64_000;
+    const counts = countsOf(balancer, groupOf(64), picks);
+    // A ring's shares have a standard deviation of a tenth or so; the others are exact.
+    const tolerance = algorithm === "RingHash" ? 0.4 : 0;
+    for (const count of counts) ok(Math.abs(count / 1_000 - 1) <= tolerance, String(counts));
+  });
+
+  test("what is ejected is never picked, and what is left shares its part", (balancer) => {
+    const group = groupOf(10);
+    for (const place of [0, 4, 9]) group.all[place].isEjected = true;
+    group.refresh(false);
+    const counts = countsOf(balancer, group, 7_000);
+    deepEqual([counts[0], counts[4], counts[9]], [0, 0, 0]);
+    equal(counts.filter((count) => count > 300).length, 7, String(counts));
+    group.refresh(true);
+    equal(countsOf(balancer, group, 7_000).filter((count) => count > 200).length, 10);
+  });
+
+  test("all ejected and no panic: none", (balancer) => {
+    const group = groupOf(2);
+    for (const endpoint of group.all) endpoint.isEjected = true;
+    group.refresh(false);
+    equal(balancer.pick(group, 0, new Random(1, "x"), 1), null);
+  });
+
+  test("endpoints come and go", (balancer) => {
+    const group = groupOf(3);
+    countsOf(balancer, group, 100);
+    const before = group.all[0];
+    group.replace(targets(5), 50, 0);
+    equal(group.all[0], before, "what is known of an endpoint stays");
+    equal(countsOf(balancer, group, 5_000, 60).filter((count) => count > 300).length, 5);
+    group.replace(targets(2), 70, 0);
+    equal(countsOf(balancer, group, 100, 80).length, 2);
+    group.replace([], 90, 0);
+    equal(balancer.pick(group, 90, new Random(1, "x"), 1), null);
+  });
+
+  if (algorithm !== "RingHash") {
+    test("slow start: a new endpoint's share grows to the whole", (balancer) => {
+      const group = new EndpointGroup<string>();
+      group.replace(targets(4), 0, 10_000);
+      group.replace(targets(5), 1_000, 10_000);
+      // Load makes two choices differ; without any, a cold endpoint would lose every comparison.
+      const shareAt = (nowMs: number) => newcomerShare(balancer, group, nowMs);
+      const shares = [1_000, 6_000, 12_000].map(shareAt);
+      ok(shares[0] < 0.07, String(shares));
+      ok(shares[1] > shares[0] && shares[1] < 0.18, String(shares));
+      ok(Math.abs(shares[2] - 0.2) < 0.02, String(shares));
+    });
+  }
+}
+
+/** Of 20 000 requests that each stay until 40 more have come, the share of the last endpoint. */
+function newcomerShare(balancer: Balancer, group: Group, nowMs: number): number {
+  const random = new Random(3, "slow start");
+  const underWay: BalancedEndpoint<string>[] = [];
+  const newcomer = group.all[group.all.length - 1];
+  let count = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const endpoint = balancer.pick(group, nowMs, random, 0);
+    ok(endpoint);
+    endpoint.active++;
+    if (endpoint === newcomer) count++;
+    // Whatever was left of a former time has no say: latencies are those of one kind of endpoint.
+    endpoint.latencyMs = 1;
+    endpoint.latencyAtMs = nowMs;
+    underWay.push(endpoint);
+    const done = underWay.length > 40 ? underWay.shift() : undefined;
+    if (done !== undefined) done.active--;
+  }
+  for (const endpoint of underWay) endpoint.active--;
+  return count / 20_000;
+}
+
+interface Outcome {
+  /** Requests by place. */
+  readonly counts: readonly number[];
+  readonly activeMax: number;
+  /** Latency that one of a hundred requests exceeds. */
+  readonly p99Ms: number;
+}
+
+/**
+ * Requests come at random, `ratePerMs` of them on average; an endpoint works on one at a time, for a random time
+ * around its `serviceMs`.
+ */
+function simulate(
+  pick: (group: Group, nowMs: number, random: Random) => BalancedEndpoint<string> | null,
+  serviceMs: readonly number[],
+  ratePerMs: number,
+  requests: number,
+): Outcome {
+  const random = new Random(11, "simulation");
+  const uniform = () => (random.next32() + 1) / (2 ** 32 + 1);
+  const group = groupOf(serviceMs.length);
+  const freeAtMs = serviceMs.map(() => 0);
+  const done: { atMs: number; startedMs: number; endpoint: BalancedEndpoint<string> }[] = [];
+  const counts = serviceMs.map(() => 0);
+  const latencies: number[] = [];
+  let nowMs = 0;
+  let activeMax = 0;
+  for (let i = 0; i < requests; i++) {
+    nowMs += -Math.log(uniform()) / ratePerMs;
+    done.sort((a, b) => a.atMs - b.atMs);
+    while (done.length > 0 && done[0].atMs <= nowMs) {
+      const { atMs, startedMs, endpoint } = done.shift() ?? done[0];
+      endpoint.active--;
+      observeLatency(endpoint, atMs - startedMs, atMs);
+    }
+    const endpoint = pick(group, nowMs, random);
+    ok(endpoint);
+    const place = group.all.indexOf(endpoint);
+    endpoint.active++;
+    counts[place]++;
+    activeMax = Math.max(activeMax, endpoint.active);
+    freeAtMs[place] = Math.max(freeAtMs[place], nowMs) - Math.log(uniform()) * serviceMs[place];
+    done.push({ atMs: freeAtMs[place], startedMs: nowMs, endpoint });
+    latencies.push(freeAtMs[place] - nowMs);
+  }
+  latencies.sort((a, b) => a - b);
+  return { counts, activeMax, p99Ms: latencies[Math.floor(latencies.length * 0.99)] };
+}
+
+/** `simulate` with one algorithm, or with a plain draw. */
+function outcomeOf(algorithm: typeof ALGORITHMS[number] | "Draw", serviceMs: readonly number[]) {
+  const rate = 0.85 * serviceMs.reduce((sum, each) => sum + 1 / each, 0);
+  if (algorithm === "Draw") {
+    return simulate(
+      (group, _, random) => group.all[random.below(group.all.length)],
+      serviceMs,
+      rate,
+      20_000,
+    );
+  }
+  const balancer = balancerOf(algorithm);
+  return simulate(
+    (group, nowMs, random) => balancer.pick(group, nowMs, random, 0),
+    serviceMs,
+    rate,
+    20_000,
+  );
+}
+
+Deno.test("two choices: the longest queue is far shorter than with one draw", () => {
+  const equalOnes = Array.from({ length: 20 }, () => 10);
+  const drawn = outcomeOf("Draw", equalOnes);
+  for (const algorithm of ["LeastRequest", "PeakEwma"] as const) {
+    const outcome = outcomeOf(algorithm, equalOnes);
+    ok(outcome.activeMax * 2 < drawn.activeMax, `${outcome.activeMax} of ${drawn.activeMax}`);
+    ok(outcome.p99Ms * 2 < drawn.p99Ms, `${outcome.p99Ms} of ${drawn.p99Ms}`);
+  }
+});
+
+Deno.test("PeakEwma: prefers the fast endpoints and still uses the slow one", () => {
+  const serviceMs = [5, 5, 5, 100];
+  const { counts } = outcomeOf("PeakEwma", serviceMs);
+  const [a, b, c, slow] = counts;
+  // By speed the slow endpoint would get 1 request of 61.
+  ok(slow < 20_000 / 40 && slow > 20, String(counts));
+  ok(Math.max(a, b, c) < 1.15 * Math.min(a, b, c), String(counts));
+  ok(outcomeOf("PeakEwma", serviceMs).p99Ms < outcomeOf("RoundRobin", serviceMs).p99Ms / 3);
+});
+
+Deno.test("PeakEwma: latency rises at once and falls slowly, also without answers", () => {
+  const group = groupOf(2);
+  const [one, other] = group.all;
+  const balancer = balancerOf("PeakEwma");
+  const random = new Random(1, "latency");
+  const shareOfOne = (nowMs: number) => {
+    let count = 0;
+    for (let i = 0; i < 100; i++) if (balancer.pick(group, nowMs, random, 0) === one) count++;
+    return count;
+  };
+  observeLatency(other, 20, 0);
+  observeLatency(one, 10, 0);
+  equal(shareOfOne(1), 100);
+  observeLatency(one, 500, 10);
+  equal(shareOfOne(11), 0);
+  observeLatency(one, 10, 20);
+  equal(shareOfOne(21), 0, "one fast answer is no proof");
+  equal(one.latencyMs > 400, true);
+  for (let nowMs = 100; nowMs <= 60_000; nowMs += 100) observeLatency(other, 20, nowMs);
+  equal(shareOfOne(60_000), 100, "after a minute it is tried again");
+});
+
+Deno.test("PeakEwma: an endpoint that answered nothing yet gets one request, not all of them", () => {
+  const group = groupOf(3);
+  for (const endpoint of group.all.slice(0, 2)) observeLatency(endpoint, 50, 0);
+  const balancer = balancerOf("PeakEwma");
+  const random = new Random(1, "unknown");
+  const counts = [0, 0, 0];
+  for (let i = 0; i < 300; i++) {
+    const endpoint = balancer.pick(group, 1, random, 0);
+    ok(endpoint);
+    endpoint.active++;
+    counts[group.all.indexOf(endpoint)]++;
+  }
+  equal(counts[2], 1);
+});
+
+Deno.test("RingHash: a key keeps its endpoint, and one endpoint more or less moves only its share", () => {
+  const balancer = balancerOf("RingHash");
+  const random = new Random(1, "ring");
+  const keys = 20_000;
+  const placesOf = (group: Group) =>
+    Array.from(
+      { length: keys },
+      (_, i) => balancer.pick(group, 0, random, mix32(i + 1))?.key ?? "none",
+    );
+  const group = groupOf(10);
+  const before = placesOf(group);
+  deepEqual(placesOf(group), before);
+  group.replace(targets(11), 0, 0);
+  const after = placesOf(group);
+  const newcomer = group.all[10].key;
+  let moved = 0;
+  for (const [i, key] of before.entries()) {
+    if (key === after[i]) continue;
+    equal(after[i], newcomer, "what moves, moves to the new endpoint");
+    moved++;
+  }
+  ok(moved / keys > 0.05 && moved / keys < 0.15, String(moved));
+  group.all[0].isEjected = true;
+  group.refresh(false);
+  const lost = group.all[0].key;
+  for (const [i, key] of placesOf(group).entries()) if (after[i] !== lost) equal(key, after[i]);
+});
+
+Deno.test("RingHash: a thousand endpoints", () => {
+  const counts = countsOf(balancerOf("RingHash"), groupOf(1_000), 200_000);
+  ok(Math.max(...counts) < 3 * 200 && Math.min(...counts) > 200 / 3);
+});
+
+Deno.test("RoundRobin: in turn, from where it is told to start", () => {
+  const group = new EndpointGroup<string>(7);
+  group.replace(targets(3), 0, 0);
+  const balancer = balancerOf("RoundRobin");
+  const places = Array.from({ length: 5 }, () => {
+    const endpoint = balancer.pick(group, 0, new Random(1, "x"), 0);
+    return endpoint === null ? -1 : group.all.indexOf(endpoint);
+  });
+  deepEqual(places, [1, 2, 0, 1, 2]);
+});
