@@ -65,31 +65,18 @@ export class Engine {
     const failures = new TlsFailureLog((fields) => {
       hooks.onLog({ level: "warn", message: "TLS handshake failed", fields });
     });
-    this.#telemetry.onTlsFailure = (failure, peer) =>
-      failures.note(failure, peer, io.nowMs);
+    this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
     this.#planHash = plan.hash;
     const { pools } = this.#context;
     this.#outbound = this.#buildTables(plan).map((table, index) =>
-      new OutboundRouter(
-        index,
-        io,
-        pools,
-        this.#telemetry,
-        table,
-        this.#tls.upstream,
-      )
+      new OutboundRouter(index, io, pools, this.#telemetry, table, this.#tls.upstream)
     );
     this.#inbound = config.inbound.map(({ application }, index) =>
-      new InboundRouter(
-        config.outbound.length + index,
-        application,
-        pools,
-        this.#telemetry,
-      )
+      new InboundRouter(config.outbound.length + index, application, pools, this.#telemetry)
     );
     io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
     io.onBatchEnd(() => {
-      this.#context.feed();
+      this.#context.endBatch();
       const records = this.#telemetry.takeRecords();
       if (records.length > 0) hooks.onRecords(records);
       this.#finishDraining();
@@ -115,12 +102,8 @@ export class Engine {
     };
     const { outbound, inbound } = this.#config;
     return {
-      outbound: outbound.map((place, i) =>
-        open(place, this.#outbound[i], this.#tls.outbound)
-      ),
-      inbound: inbound.map((place, i) =>
-        open(place, this.#inbound[i], this.#tls.inbound)
-      ),
+      outbound: outbound.map((place, i) => open(place, this.#outbound[i], this.#tls.outbound)),
+      inbound: inbound.map((place, i) => open(place, this.#inbound[i], this.#tls.inbound)),
     };
   }
 
@@ -130,14 +113,10 @@ export class Engine {
    */
   apply(plan: Plan): void {
     const tables = this.#buildTables(plan);
-    for (const [index, router] of this.#outbound.entries()) {
-      router.rebind(tables[index]);
-    }
+    for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
     this.#planHash = plan.hash;
     const keys = new Set(this.#inbound.map(({ key }) => key));
-    for (const table of tables) {
-      for (const { key } of table.endpoints) keys.add(key);
-    }
+    for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
     this.#context.pools.retain(keys);
     const stats: RouteStats[] = this.#inbound.map((router) => router.stats);
     for (const router of this.#outbound) stats.push(...router.stats);
@@ -154,22 +133,23 @@ export class Engine {
 
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
   explain(query: ExplainQuery): Explanation | null {
-    return this.#outbound[query.listener]?.explain(requestHeadOf(query)) ??
-      null;
+    return this.#outbound[query.listener]?.explain(requestHeadOf(query)) ?? null;
   }
 
   snapshot(): TelemetrySnapshot {
     const telemetry = this.#telemetry;
     const pools = Array.from(this.#context.pools.all());
-    const upstreams =
-      this.#context.connections.filter((open) => open instanceof Upstream)
-        .length;
+    const upstreams = this.#context.timed.filter((open) => open instanceof Upstream).length;
     return {
       routes: Array.from(telemetry.routes, (stats) => ({
         labels: stats.labels,
         answers: Array.from(stats.answers),
         durations: Array.from(stats.durations),
         durationSumMs: stats.durationSumMs,
+        connectionsOpened: stats.connectionsOpened,
+        connectionsClosed: stats.connectionsClosed,
+        bytesFromClients: stats.bytesFromClients,
+        bytesFromEndpoints: stats.bytesFromEndpoints,
       })),
       refusals: Object.fromEntries(telemetry.refusals),
       connects: telemetry.connects,
@@ -181,7 +161,7 @@ export class Engine {
       tlsFailures: Object.fromEntries(telemetry.tlsFailures),
       faults: telemetry.faults,
       lastFault: telemetry.lastFault,
-      connectionsOpen: this.#context.connections.length - upstreams,
+      connectionsOpen: this.#context.timed.length - upstreams,
       upstreamsOpen: upstreams,
       upstreamsIdle: pools.reduce((sum, pool) => sum + pool.idleCount, 0),
       buffersLent: this.#context.buffers.lentCount,
@@ -193,7 +173,7 @@ export class Engine {
   drain(done: () => void): void {
     for (const fd of this.#listeners.splice(0)) this.#io.close(fd);
     this.#context.isDraining = true;
-    for (const connection of this.#context.connections) {
+    for (const connection of this.#context.timed) {
       if (connection instanceof Downstream) connection.onDraining();
     }
     this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
@@ -209,21 +189,14 @@ export class Engine {
 
   #finishDraining(): void {
     if (this.#onDrained === null) return;
-    const hasClients = this.#context.connections.some((open) =>
-      open instanceof Downstream
-    );
+    const hasClients = this.#context.timed.some((open) => open instanceof Downstream);
     if (hasClients && this.#io.nowMs < this.#drainDeadlineMs) return;
     const done = this.#onDrained;
     this.#onDrained = null;
     done();
   }
 
-  #accept(
-    fd: Fd,
-    peer: string,
-    router: Router,
-    security: TlsContext | null,
-  ): void {
+  #accept(fd: Fd, peer: string, router: Router, security: TlsContext | null): void {
     this.#telemetry.connectionsAccepted++;
     this.#io.watch(fd, new Downstream(this.#context, router, fd, peer));
     if (security !== null) this.#io.secure(fd, security, null);

@@ -4,6 +4,7 @@
  */
 import type { Destination } from "./connection/router.ts";
 import type { TlsFailure } from "./io/tls.ts";
+import { errorName } from "./protocol/http2/error_code.ts";
 import type { RequestRecord } from "./config.ts";
 
 /** Upper bounds of the duration histogram, in milliseconds; the last bucket has none. */
@@ -42,6 +43,11 @@ export class RouteStats {
   readonly answers = new Float64Array(6);
   readonly durations = new Float64Array(DURATION_BUCKETS_MS.length + 1);
   durationSumMs = 0;
+  /** Of connections that are relayed whole: opened so far, ended so far, and what they carried. */
+  connectionsOpened = 0;
+  connectionsClosed = 0;
+  bytesFromClients = 0;
+  bytesFromEndpoints = 0;
 
   constructor(labels: RouteLabels) {
     this.labels = labels;
@@ -65,6 +71,10 @@ export interface TelemetrySnapshot {
     readonly answers: readonly number[];
     readonly durations: readonly number[];
     readonly durationSumMs: number;
+    readonly connectionsOpened: number;
+    readonly connectionsClosed: number;
+    readonly bytesFromClients: number;
+    readonly bytesFromEndpoints: number;
   }[];
   /** Answers that the proxy made itself, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
@@ -98,6 +108,8 @@ export class Telemetry {
   /** Told of each handshake that fails; for the log. */
   onTlsFailure: (failure: TlsFailure, peer: string) => void = () => {};
   faults = 0;
+  /** HTTP/2 connections that their peer has broken, by error. */
+  readonly http2Failures = new Map<string, number>();
   /** Stack of the last fault, for the log. */
   lastFault = "";
   #stats = new Map<string, RouteStats>();
@@ -148,24 +160,26 @@ export class Telemetry {
     line: readonly [string, string, string] | null,
   ): void {
     destination.stats?.observe(status, durationMs);
-    if (reason !== "") this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+    if (reason !== "") this.refused(reason);
+    if (this.isReporting) this.#record(destination, status, reason, durationMs, listener, line);
+  }
+
+  /** A relayed connection has ended, with a `reason` where the proxy ended it. */
+  connectionEnded(
+    destination: Destination,
+    reason: string,
+    durationMs: number,
+    listener: number,
+    authority: string,
+  ): void {
+    if (reason !== "") this.refused(reason);
     if (!this.isReporting) return;
-    const labels = destination.stats?.labels;
-    const [method, authority, path] = line ?? ["", "", ""];
-    this.#records.push({
-      listener,
-      method,
-      authority,
-      path,
-      status,
-      reason,
-      service: labels === undefined ? "" : `${labels.service}:${labels.port}`,
-      split: labels?.split ?? "",
-      backend: labels?.backend ?? "",
-      pod: destination.endpoint?.plan.pod ?? "",
-      endpoint: destination.endpoint?.key ?? "",
-      durationMs,
-    });
+    this.#record(destination, 0, reason, durationMs, listener, ["TCP", authority, ""]);
+  }
+
+  /** The proxy itself answered or ended something. */
+  refused(reason: string): void {
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
   }
 
   /** A TLS handshake succeeded. */
@@ -186,12 +200,44 @@ export class Telemetry {
     this.lastFault = error instanceof Error ? error.stack ?? error.message : String(error);
   }
 
+  /** A peer broke the rules of HTTP/2, and its connection with them. */
+  http2Failed(code: number): void {
+    const name = errorName(code);
+    this.http2Failures.set(name, (this.http2Failures.get(name) ?? 0) + 1);
+  }
+
   /** Hands over the records made since the last call. */
   takeRecords(): RequestRecord[] {
     if (this.#records.length === 0) return [];
     const records = this.#records;
     this.#records = [];
     return records;
+  }
+
+  #record(
+    destination: Destination,
+    status: number,
+    reason: string,
+    durationMs: number,
+    listener: number,
+    line: readonly [string, string, string] | null,
+  ): void {
+    const labels = destination.stats?.labels;
+    const [method, authority, path] = line ?? ["", "", ""];
+    this.#records.push({
+      listener,
+      method,
+      authority,
+      path,
+      status,
+      reason,
+      service: labels === undefined ? "" : `${labels.service}:${labels.port}`,
+      split: labels?.split ?? "",
+      backend: labels?.backend ?? "",
+      pod: destination.endpoint?.plan.pod ?? "",
+      endpoint: destination.endpoint?.key ?? destination.pool?.key ?? "",
+      durationMs,
+    });
   }
 }
 

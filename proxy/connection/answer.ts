@@ -36,6 +36,8 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "port-unknown": "The Service does not have this port",
   "not-http": "The port does not speak HTTP",
   "no-endpoints": "No backend of the matching route has an endpoint",
+  "no-buffer": "The proxy is out of buffers",
+  "connect-unsupported": "CONNECT is not supported over HTTP/2",
   "no-address": "The endpoints of the backend have no address",
   "access-denied": "No traffic target allows this request",
   "upstream-refused": "No endpoint accepted a connection",
@@ -44,6 +46,11 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "upstream-invalid": "The endpoint's answer is not valid HTTP",
   "upstream-timeout": "The endpoint did not answer in time",
 };
+
+/** A reason code in words. */
+export function explainReason(reason: string): string {
+  return EXPLANATIONS[reason] ?? reason;
+}
 
 export interface Answer {
   readonly status: number;
@@ -55,7 +62,7 @@ export interface Answer {
 
 /** A whole HTTP/1.1 answer. */
 export function renderAnswer(answer: Answer): string {
-  const body = `weft: ${EXPLANATIONS[answer.reason] ?? answer.reason}\n`;
+  const body = `weft: ${explainReason(answer.reason)}\n`;
   const head = [
     `HTTP/1.1 ${answer.status} ${PHRASES[answer.status] ?? "Error"}`,
     "content-type: text/plain",

@@ -20,7 +20,7 @@ export abstract class Connection extends Buffered implements Handler {
   isOpen = true;
   /** The peer has sent everything it will send. */
   hasEnded = false;
-  /** Place in `Context.connections`. */
+  /** Place in `Context.timed`. */
   slot = -1;
   /** When `onDeadline` is called, on the clock of `Io.nowMs`. */
   deadlineMs = Infinity;

@@ -3,11 +3,26 @@ import type { Io } from "../io/io.ts";
 import type { ProxyTimeouts } from "../config.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { Response } from "../protocol/http1/response.ts";
+import { Http2Scratch } from "../protocol/http2/scratch.ts";
 import { BufferPool, Texts } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
 import { Pieces } from "./pieces.ts";
 import { Pools } from "./pool.ts";
 import { Telemetry } from "../telemetry.ts";
+
+/** What has a deadline: a connection, or a stream of one. */
+export interface Timed {
+  /** Place in `Context.timed`. */
+  slot: number;
+  /** When `onDeadline` is called, on the clock of `Io.nowMs`. */
+  readonly deadlineMs: number;
+  onDeadline(): void;
+}
+
+/** What gathers its output over a batch of events, and sends it at the end. */
+export interface Sender {
+  send(): void;
+}
 
 export class Context {
   readonly io: Io;
@@ -26,7 +41,10 @@ export class Context {
   /** Draining: no new connections, and every answer closes its connection. */
   isDraining = false;
 
-  readonly #connections: Connection[] = [];
+  /** Connections and streams that are open. */
+  readonly #timed: Timed[] = [];
+  readonly #senders: Sender[] = [];
+  #http2Scratch: Http2Scratch | null = null;
   /** Connections that have bytes to read and no buffer to read them into. */
   readonly #starved: Connection[] = [];
   /** `BufferPool.givenCount` when they were last let try. */
@@ -46,20 +64,44 @@ export class Context {
     this.telemetry = telemetry;
   }
 
-  get connections(): readonly Connection[] {
-    return this.#connections;
+  get timed(): readonly Timed[] {
+    return this.#timed;
   }
 
-  register(connection: Connection): void {
-    connection.slot = this.#connections.length;
-    this.#connections.push(connection);
+  /** For heads of HTTP/2, one at a time. Made with the first HTTP/2 connection. */
+  get http2Scratch(): Http2Scratch {
+    this.#http2Scratch ??= new Http2Scratch(
+      this.arena,
+      this.buffers.takeForGood(),
+      this.buffers.takeForGood(),
+    );
+    return this.#http2Scratch;
   }
 
-  unregister(connection: Connection): void {
-    const last = this.#connections.pop();
-    if (last === undefined || last === connection) return;
-    this.#connections[connection.slot] = last;
-    last.slot = connection.slot;
+  register(timed: Timed): void {
+    timed.slot = this.#timed.length;
+    this.#timed.push(timed);
+  }
+
+  unregister(timed: Timed): void {
+    const last = this.#timed.pop();
+    if (last === undefined || last === timed) return;
+    this.#timed[timed.slot] = last;
+    last.slot = timed.slot;
+  }
+
+  /** Has `sender` send at the end of this batch of events. */
+  sendLater(sender: Sender): void {
+    this.#senders.push(sender);
+  }
+
+  /** After each batch of events: what was gathered is sent, and who waits for a buffer may try again. */
+  endBatch(): void {
+    // Sending makes room, and so more to send.
+    for (let sender = this.#senders.pop(); sender !== undefined; sender = this.#senders.pop()) {
+      sender.send();
+    }
+    this.#feed();
   }
 
   /** Stops reading of a connection until a buffer is given back. */
@@ -68,8 +110,8 @@ export class Context {
     this.#starved.push(connection);
   }
 
-  /** After each batch of events: lets starved connections try again. */
-  feed(): void {
+  /** Lets starved connections try again. */
+  #feed(): void {
     // Without a new one to be had, waking them would only have them starve again, at once and for ever.
     if (this.#starved.length === 0 || this.buffers.givenCount === this.#fedCount) return;
     this.#fedCount = this.buffers.givenCount;
@@ -82,9 +124,9 @@ export class Context {
   sweep(): void {
     const nowMs = this.io.nowMs;
     // Backwards: closing a connection moves the last one into its slot.
-    for (let i = this.#connections.length - 1; i >= 0; i--) {
-      const connection = this.#connections[i];
-      if (connection !== undefined && nowMs >= connection.deadlineMs) connection.onDeadline();
+    for (let i = this.#timed.length - 1; i >= 0; i--) {
+      const timed = this.#timed[i];
+      if (timed !== undefined && nowMs >= timed.deadlineMs) timed.onDeadline();
     }
   }
 }

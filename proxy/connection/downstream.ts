@@ -77,6 +77,14 @@ export class Downstream extends Connection implements ExchangeClient {
     return this.#minorVersion > 0;
   }
 
+  get speaksHttp2(): boolean {
+    return false;
+  }
+
+  get needsHttp2(): boolean {
+    return false;
+  }
+
   get isPlain(): boolean {
     return this.#isUnchunking;
   }

@@ -43,6 +43,9 @@ export type AnswerEnd = "known" | "with-connection" | "unsaid";
 /** The side that asks: what an exchange and its carrier need of it. */
 export interface ExchangeClient {
   readonly isOpen: boolean;
+  /** The client speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
+  readonly speaksHttp2: boolean;
+  readonly needsHttp2: boolean;
   /** The client's IP address. */
   readonly peer: string;
   /** Where the request's body comes by. */
@@ -91,10 +94,14 @@ export interface Carrier {
   readonly pool: EndpointPool;
   /** It has carried an exchange before, so the endpoint may have ended it unseen. */
   readonly isReused: boolean;
+  /** The connection to the endpoint is there. */
+  readonly isConnected: boolean;
   /** Where the answer's body comes by. */
   readonly source: Buffered;
   /** All of the answer has arrived. */
   readonly hasWholeAnswer: boolean;
+  /** The request's head has been passed on, so that its body may be. */
+  readonly isReady: boolean;
   /** Passes on the request's head and what the client has ready of its body. */
   passRequest(request: Request, exchange: Exchange): void;
   /** Passes on more of the body: 1 when all is written, 0 when the endpoint takes no more now, `BROKEN`. */
@@ -146,6 +153,8 @@ export class Exchange {
     this.#startedMs = io.nowMs;
     this.#destination.endpoint = null;
     this.#destination.stats = null;
+    this.#destination.speaksHttp2 = this.client.speaksHttp2;
+    this.#destination.needsHttp2 = this.client.needsHttp2;
     this.isHead = request !== null && request.isHead;
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
     this.isConnect = request !== null && request.isConnect;
@@ -164,35 +173,51 @@ export class Exchange {
 
   /** `request` is null where its head has to be read again. */
   #tryEndpoint(request: Request | null): void {
-    const { io, telemetry } = this.#context;
+    const { io } = this.#context;
     while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
       const pool = this.#router.next(this.#destination);
       if (pool === null) return this.client.refuse(503, "no-address");
       this.#attempts++;
       // A second try takes a new connection: what is pooled may be as dead as what failed. So does a tunnel.
-      const pooled = this.#attempts > 1 || this.isConnect ? undefined : pool.take();
-      if (pooled !== undefined) {
-        pooled.exchange = this;
-        this.#carrier = pooled;
-        return this.#pass(pooled, request ?? this.client.requestAgain());
+      const mayReuse = this.#attempts === 1 && !this.isConnect;
+      const carrier = mayReuse ? this.#reuse(pool) : null;
+      if (carrier !== null && carrier.isConnected) {
+        this.#carrier = carrier;
+        return this.#pass(carrier, request ?? this.client.requestAgain());
       }
       this.#isConnected = false;
       this.client.onWaiting();
-      this.#carrier = Upstream.open(this.#context, pool, this);
-      telemetry.connects++;
+      this.#carrier = carrier ?? this.#open(pool);
       if (this.#carrier !== null) return;
       pool.avoid(io.nowMs);
     }
     this.client.refuse(503, "upstream-refused");
   }
 
-  onConnected(carrier: Upstream): void {
+  /** A connection that is there already; an HTTP/2 one may still be connecting. */
+  #reuse(pool: EndpointPool): Carrier | null {
+    if (this.#destination.takesHttp2) return pool.shared()?.carry(this) ?? null;
+    const upstream = pool.take();
+    if (upstream === undefined) return null;
+    upstream.exchange = this;
+    return upstream;
+  }
+
+  #open(pool: EndpointPool): Carrier | null {
+    this.#context.telemetry.connects++;
+    return Upstream.open(this.#context, pool, this);
+  }
+
+  onConnected(carrier: Carrier): void {
     this.#pass(carrier, this.client.requestAgain());
   }
 
-  #pass(carrier: Upstream, request: Request): void {
+  #pass(carrier: Carrier, request: Request): void {
     this.#isConnected = true;
-    if (this.isConnect) return this.client.openTunnel(carrier, null);
+    if (this.isConnect) {
+      if (carrier instanceof Upstream) return this.client.openTunnel(carrier, null);
+      return this.refuse(501, "connect-unsupported");
+    }
     this.client.onPassing();
     carrier.passRequest(request, this);
   }
@@ -208,7 +233,9 @@ export class Exchange {
     }
     this.dropCarrier();
     if (this.hasAnswer) return this.client.abort();
-    const canRetry = this.client.isReplayable && (!this.#isConnected || isStale);
+    // Refused after it connected: an HTTP/2 endpoint that took no part in the request (RFC 9113 8.7).
+    const isUntouched = !this.#isConnected || failure === "refused";
+    const canRetry = this.client.isReplayable && (isUntouched || isStale);
     if (canRetry && this.#attempts < CONNECT_ATTEMPTS_MAX) {
       telemetry.retries++;
       return this.#tryEndpoint(null);

@@ -30,6 +30,8 @@ export class InboundRouter implements Router {
 
   route(_request: Request, destination: Destination): void {
     destination.refusalStatus = 0;
+    // The client's sidecar has chosen what the application speaks.
+    destination.takesHttp2 = false && destination.speaksHttp2;
     destination.stats = this.stats;
   }
 

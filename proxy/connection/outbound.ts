@@ -1,11 +1,15 @@
 /** OutboundRouter: routes the requests of one listener's clients by the plan in force. */
-import { decide, Decision } from "../../routing/table/decide.ts";
+import type { MeshAddress } from "../../routing/table/address_index.ts";
+import { decide, decideAt, decideConnection, Decision } from "../../routing/table/decide.ts";
+import { DirectEndpoints } from "../../routing/table/direct_endpoints.ts";
 import { EndpointCursors } from "../../routing/table/balance.ts";
 import { explain } from "../../routing/table/explain.ts";
 import type { Explanation } from "../../routing/table/explain.ts";
 import type { RequestHead } from "../../routing/request.ts";
+import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import type { Table, TableEndpoint } from "../../routing/table/table.ts";
+import { REFUSAL_STATUS } from "../../routing/table/table.ts";
+import type { RefusalReason, Table, TableEndpoint, TablePort } from "../../routing/table/table.ts";
 import { parseIp } from "../../base/ip.ts";
 import type { Io } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
@@ -31,6 +35,8 @@ export class OutboundRouter implements Router {
   #poolOf: readonly (EndpointPool | null)[] = [];
   /** By backend index. */
   #statsOf: readonly RouteStats[] = [];
+  /** Made when a client first calls a pod by its address. */
+  #direct: DirectEndpoints | null = null;
 
   constructor(
     listener: number,
@@ -64,20 +70,73 @@ export class OutboundRouter implements Router {
     this.#splits.rebind(table);
     this.#cursors.rebind(table);
     this.#table = table;
+    this.#direct = null;
     this.#bind(table);
   }
 
-  route(request: Request, destination: Destination): void {
+  /** @param defaultPort the port meant by a request that names none */
+  route(request: Request, destination: Destination, defaultPort = DEFAULT_PORT): void {
     const decision = this.#decision;
-    decide(this.#table, request.routed, DEFAULT_PORT, this.#splits, decision);
+    decide(this.#table, request.routed, defaultPort, this.#splits, decision);
+    // CONNECT asks for a connection, whatever the port speaks.
+    if (request.isConnect && decision.reason === "not-http" && decision.port !== null) {
+      decideConnection(decision.port, this.#splits, decision);
+    }
+    this.#fill(destination);
+  }
+
+  /** Routes by the address that the client was going to: a request, or with null a whole connection. */
+  routeByAddress(
+    { service, port, endpoint }: MeshAddress,
+    request: Request | null,
+    destination: Destination,
+  ): void {
+    const tablePort = this.#table.services[service].ports[port];
+    if (endpoint !== null) return this.#routeToPod(endpoint, request, destination);
+    if (request === null) decideConnection(tablePort, this.#splits, this.#decision);
+    else decideAt(tablePort, request.routed, this.#splits, this.#decision);
+    this.#fill(destination);
+  }
+
+  /** Routes a whole connection to a Service's port; null: the plan has no such port. */
+  routeToPort(port: TablePort | null, destination: Destination): void {
+    if (port === null) return refuse(destination, "port-unknown");
+    decideConnection(port, this.#splits, this.#decision);
+    this.#fill(destination);
+  }
+
+  /** No split and no balancing: the client has chosen a pod. */
+  #routeToPod(
+    { address, port }: PlanEndpoint,
+    request: Request | null,
+    destination: Destination,
+  ): void {
+    this.#direct ??= new DirectEndpoints(this.#table);
+    const key = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+    const { reason, backend } = this.#direct.decide(key, request?.routed ?? null);
+    destination.stats = backend === null ? null : this.#statsOf[backend.index];
+    if (reason !== null) return refuse(destination, reason);
+    destination.refusalStatus = 0;
+    destination.refusalReason = "";
+    destination.endpoints = null;
+    destination.pool = this.#pools.of(key, address, port, this.#security);
+  }
+
+  #fill(destination: Destination): void {
+    const decision = this.#decision;
     destination.refusalStatus = decision.status;
     destination.refusalReason = decision.reason ?? "";
     destination.table = this.#table;
     destination.endpoints = decision.endpointSet;
+    destination.pool = null;
+    const protocol = decision.port?.plan.protocol;
+    destination.takesHttp2 = false &&
+      (destination.needsHttp2 || protocol === "http2" || protocol === "grpc");
     if (decision.backend !== null) destination.stats = this.#statsOf[decision.backend.index];
   }
 
   next(destination: Destination): EndpointPool | null {
+    if (destination.pool !== null) return destination.pool;
     const set = destination.endpoints;
     if (set === null) return null;
     const nowMs = this.#io.nowMs;
@@ -124,4 +183,11 @@ export class OutboundRouter implements Router {
       ? null
       : this.#pools.of(key, plan.address, plan.port, this.#security);
   }
+}
+
+function refuse(destination: Destination, reason: RefusalReason): void {
+  destination.refusalStatus = REFUSAL_STATUS[reason];
+  destination.refusalReason = reason;
+  destination.endpoints = null;
+  destination.pool = null;
 }

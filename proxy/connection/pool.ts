@@ -2,6 +2,7 @@
 import type { Io, SocketAddress } from "../io/io.ts";
 import { POOL_IDLE_MAX } from "../limits.ts";
 import type { UpstreamTls } from "../tls_contexts.ts";
+import type { Http2Upstream } from "./http2_upstream.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** An endpoint that refused a connection is passed over this long, where another will do. */
@@ -15,6 +16,8 @@ export class EndpointPool {
   readonly security: UpstreamTls | null;
   /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
   readonly #idle: Upstream[] = [];
+  /** HTTP/2 connections that take new streams. */
+  readonly #shared: Http2Upstream[] = [];
   /** Connections of any state. */
   openCount = 0;
   /** False once no plan in force names the endpoint: connections end instead of being kept. */
@@ -26,6 +29,20 @@ export class EndpointPool {
     this.address = address;
     // A target of its own, because sessions are resumed by target.
     this.security = security && { context: security.context, target: { ...security.target } };
+  }
+
+  /** A connection that can carry one more exchange beside those it has; undefined: there is none. */
+  shared(): Http2Upstream | undefined {
+    return this.#shared.find((upstream) => upstream.canCarry);
+  }
+
+  addShared(upstream: Http2Upstream): void {
+    this.#shared.push(upstream);
+  }
+
+  removeShared(upstream: Http2Upstream): void {
+    const at = this.#shared.indexOf(upstream);
+    if (at >= 0) this.#shared.splice(at, 1);
   }
 
   take(): Upstream | undefined {
@@ -64,6 +81,7 @@ export class EndpointPool {
   retire(): void {
     this.isInPlan = false;
     for (const upstream of this.#idle.splice(0)) upstream.close();
+    for (const upstream of this.#shared.splice(0)) upstream.retire();
   }
 }
 

@@ -13,6 +13,13 @@ export class Destination {
   table: Table | null = null;
   /** Endpoints to choose from; null where there is one fixed endpoint. */
   endpoints: EndpointSet | null = null;
+  /** The one place there is to go to, outside every set of endpoints; null where there is a choice. */
+  pool: EndpointPool | null = null;
+  /** Told by the exchange: the client speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
+  speaksHttp2 = false;
+  needsHttp2 = false;
+  /** The endpoints are spoken to by HTTP/2. */
+  takesHttp2 = false;
   /** The endpoint chosen last. */
   endpoint: TableEndpoint | null = null;
   /** Counters of the route and backend. */

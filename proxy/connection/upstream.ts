@@ -57,6 +57,14 @@ export class Upstream extends Connection implements Carrier {
     this.pool = pool;
   }
 
+  get isConnected(): boolean {
+    return this.#phase !== "connecting";
+  }
+
+  get isReady(): boolean {
+    return this.#phase === "head" || this.#phase === "body";
+  }
+
   get hasWholeAnswer(): boolean {
     return this.#body.isDone;
   }

@@ -131,7 +131,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     "starved connections are woken for nothing",
     /It spins/,
     Context.prototype,
-    "feed",
+    "endBatch",
     (original) =>
       function (this: Context): void {
         this.buffers.givenCount++;

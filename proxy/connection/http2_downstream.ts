@@ -1,0 +1,356 @@
+/** The HTTP/2 side of clients: a connection, and an `ExchangeClient` for each of its streams. */
+import { BROKEN } from "../io/io.ts";
+import type { Fd } from "../io/io.ts";
+import { BUFFER_BYTES, DRAIN_IDLE_MS } from "../limits.ts";
+import { NO_ROOM } from "../protocol/http2/connection.ts";
+import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "../protocol/http2/error_code.ts";
+import {
+  NAME_CONTENT_LENGTH,
+  NAME_CONTENT_TYPE,
+  NAME_STATUS,
+  NAME_WEFT_REASON,
+} from "../protocol/http2/hpack/names.ts";
+import { equalsIgnoreCase } from "../protocol/http1/lexical.ts";
+import type { Http2Request } from "../protocol/http2/request.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import type { Response } from "../protocol/http1/response.ts";
+import { explainReason } from "./answer.ts";
+import type { Buffered } from "./buffered.ts";
+import { NO_BUFFER } from "./buffers.ts";
+import type { Context } from "./context.ts";
+import { Exchange } from "./exchange.ts";
+import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
+import { Http2Socket } from "./http2_socket.ts";
+import { Http2Stream } from "./http2_stream.ts";
+import { fieldsOfResponse, requestText } from "./http2_text.ts";
+import type { Router } from "./router.ts";
+import type { Upstream } from "./upstream.ts";
+
+export class Http2Downstream extends Http2Socket {
+  readonly peer: string;
+  readonly router: Router;
+
+  constructor(context: Context, router: Router, fd: Fd, peer: string) {
+    super(context, "server");
+    this.router = router;
+    this.fd = fd;
+    this.peer = peer;
+    this.#restUntilRequest();
+  }
+
+  /** Told once the connection is watched: says hello. */
+  open(): void {
+    this.startMachine();
+  }
+
+  /** Nothing is under way, so a draining proxy may close this connection. */
+  get isIdle(): boolean {
+    return this.streams.size === 0;
+  }
+
+  /** Told when the proxy begins to drain: streams under way end, no more are taken. */
+  onDraining(): void {
+    if (!this.prepare()) return;
+    this.machine.drain();
+    this.sendLater();
+    if (this.isIdle) this.deadlineMs = this.context.io.nowMs + DRAIN_IDLE_MS;
+  }
+
+  onRequest(streamId: number, isEnd: boolean): void {
+    const stream = new Http2ServerStream(this.context, this, streamId);
+    this.machine.setOwner(streamId, stream);
+    this.deadlineMs = Infinity;
+    stream.begin(isEnd);
+  }
+
+  onRequestTooLarge(streamId: number, isEnd: boolean): void {
+    const stream = new Http2ServerStream(this.context, this, streamId);
+    this.machine.setOwner(streamId, stream);
+    stream.refuseUnread(431, "head-too-large", isEnd);
+  }
+
+  onResponse(): void {}
+  onGoaway(): void {}
+  onSettings(): void {}
+
+  override onStreamGone(): void {
+    if (this.isOpen && this.streams.size === 0) this.#restUntilRequest();
+  }
+
+  override onDeadline(): void {
+    if (this.isIdle) this.abort();
+  }
+
+  #restUntilRequest(): void {
+    const { io, timeouts, isDraining } = this.context;
+    this.deadlineMs = io.nowMs + (isDraining ? DRAIN_IDLE_MS : timeouts.clientIdleMs);
+  }
+}
+
+export class Http2ServerStream extends Http2Stream implements ExchangeClient {
+  readonly #downstream: Http2Downstream;
+  readonly #exchange: Exchange;
+  /** The request's head as text, kept as long as it may have to be sent again. */
+  #head = NO_BUFFER;
+  #headEnd = 0;
+  /** Where the body that is kept begins. */
+  #bodyBytes = 0;
+  isReplayable = true;
+  needsHttp2 = false;
+  /** A head that found no room yet. */
+  #pendingHead: Uint8Array | null = null;
+
+  constructor(context: Context, downstream: Http2Downstream, streamId: number) {
+    super(context, downstream);
+    this.#downstream = downstream;
+    this.streamId = streamId;
+    this.#exchange = new Exchange(context, downstream.router, this);
+  }
+
+  get peer(): string {
+    return this.#downstream.peer;
+  }
+
+  get speaksHttp2(): boolean {
+    return true;
+  }
+
+  get source(): Buffered {
+    return this;
+  }
+
+  get isPlain(): boolean {
+    return true;
+  }
+
+  /** What is written to the machine is as good as sent: windows and room hold it back before. */
+  get owesNothing(): boolean {
+    return this.#pendingHead === null;
+  }
+
+  get takesChunks(): boolean {
+    return false;
+  }
+
+  get hasSentRequest(): boolean {
+    return this.isComplete && this.sent === this.ready;
+  }
+
+  // The request.
+
+  begin(isEnd: boolean): void {
+    const { arena, buffers, http2Scratch, request } = this.context;
+    this.hasEnded = isEnd;
+    this.#head = buffers.take();
+    if (this.#head === NO_BUFFER) return this.refuseUnread(503, "no-buffer", isEnd);
+    const limit = this.#head + BUFFER_BYTES;
+    this.#headEnd = requestText(http2Scratch.request, !isEnd, arena, this.#head, limit);
+    if (this.#headEnd < 0 || request.parse(arena, this.#head, this.#headEnd) !== 1) {
+      return this.refuseUnread(431, "head-too-large", isEnd);
+    }
+    this.needsHttp2 = isGrpc(arena, http2Scratch.request);
+    this.#exchange.begin(request);
+    if (request.isConnect) return this.refuse(501, "connect-unsupported");
+    if (request.contentLength > this.context.bodyBytesMax) {
+      return this.refuse(413, "body-too-large");
+    }
+    this.#awaitBody();
+    this.#exchange.route(request);
+  }
+
+  refuseUnread(status: number, reason: string, isEnd: boolean): void {
+    this.hasEnded = isEnd;
+    this.#exchange.begin(null);
+    this.refuse(status, reason);
+  }
+
+  #awaitBody(): void {
+    const { io, timeouts } = this.context;
+    this.deadlineMs = this.hasEnded ? Infinity : io.nowMs + timeouts.stallMs;
+  }
+
+  requestAgain(): Request {
+    const { arena, request } = this.context;
+    request.parse(arena, this.#head, this.#headEnd);
+    this.sent = this.start;
+    return request;
+  }
+
+  unchunk(): void {}
+  onWaiting(): void {}
+  onPassing(): void {}
+
+  protected override onBody(): void {
+    if (!this.isOpen) return;
+    this.#awaitBody();
+    this.#bodyBytes += this.ready - this.sent;
+    this.#passBody();
+  }
+
+  onCarrierWritable(): void {
+    this.#passBody();
+  }
+
+  #passBody(): void {
+    const { carrier } = this.#exchange;
+    if (carrier === null || !carrier.isReady) return;
+    do {
+      const result = carrier.passBody(this, this.isComplete);
+      if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
+      if (result === 0 || !this.isOpen) return;
+      if (this.ready > this.start) this.isReplayable = false;
+    } while (this.passedOn());
+  }
+
+  // The answer.
+
+  passInterim(response: Response): boolean {
+    const fields = this.context.http2Scratch.composed;
+    if (!fieldsOfResponse(this.context.arena, response, fields)) return true;
+    if (!this.socket.prepare()) return false;
+    // An interim answer that finds no room is left out: it is only ever a hint.
+    this.socket.machine.sendHead(this.streamId, fields, false);
+    this.socket.sendLater();
+    return true;
+  }
+
+  passHead(response: Response, source: Buffered, _end: AnswerEnd, isLast: boolean): boolean {
+    const { arena } = this.context;
+    this.isReplayable = false;
+    this.#releaseHead();
+    const isEnd = isLast && source.sent === source.ready && !hasTrailers(source);
+    const result = this.#sendHead(response, isEnd);
+    if (result === NO_ROOM) {
+      this.#pendingHead = arena.slice(response.start, response.end);
+      this.socket.awaitRoom(this);
+      return true;
+    }
+    return result >= 0 && this.passAnswer(source, isLast) !== BROKEN;
+  }
+
+  #sendHead(response: Response, isEnd: boolean): number {
+    const fields = this.context.http2Scratch.composed;
+    if (!fieldsOfResponse(this.context.arena, response, fields)) return -1000;
+    if (!this.socket.prepare()) return -1000;
+    const result = this.socket.machine.sendHead(this.streamId, fields, isEnd);
+    this.socket.sendLater();
+    if (isEnd && result >= 0) this.sentEnd();
+    return result;
+  }
+
+  passAnswer(source: Buffered, isLast: boolean): number {
+    return this.#pendingHead === null ? this.sendBody(source, isLast) : 0;
+  }
+
+  override onRoom(): void {
+    if (!this.isOpen) return;
+    const { carrier } = this.#exchange;
+    if (this.#pendingHead !== null && !this.#sendPendingHead()) return;
+    if (carrier === null) return;
+    const result = this.sendBody(carrier.source, carrier.hasWholeAnswer);
+    if (result === BROKEN) return this.abort();
+    if (result === 1) carrier.onDrained();
+  }
+
+  /** False: there is still no room, or the stream is gone. */
+  #sendPendingHead(): boolean {
+    const { arena, buffers, response } = this.context;
+    const head = this.#pendingHead;
+    const offset = buffers.take();
+    if (head === null || offset === NO_BUFFER) return false;
+    arena.set(head, offset);
+    response.parse(arena, offset, offset + head.length);
+    const result = this.#sendHead(response, false);
+    buffers.give(offset);
+    if (result === NO_ROOM) {
+      this.socket.awaitRoom(this);
+      return false;
+    }
+    this.#pendingHead = null;
+    if (result < 0) this.abort();
+    return result >= 0;
+  }
+
+  onAnswered(): void {
+    this.#exchange.end();
+    // What is left of the request is not wanted (RFC 9113 8.1).
+    this.#end(NO_ERROR);
+  }
+
+  refuse(status: number, reason: string): void {
+    const { http2Scratch, buffers, arena } = this.context;
+    this.#exchange.beginAnswer(status, reason);
+    const text = this.#exchange.isHead ? "" : `weft: ${explainReason(reason)}\n`;
+    const fields = http2Scratch.composed;
+    fields.clear();
+    fields.addText(NAME_STATUS, String(status));
+    fields.addText(NAME_CONTENT_TYPE, "text/plain");
+    fields.addText(NAME_CONTENT_LENGTH, String(text.length));
+    fields.addText(NAME_WEFT_REASON, reason);
+    const offset = buffers.take();
+    if (offset === NO_BUFFER || !this.socket.prepare()) return this.abort();
+    for (let i = 0; i < text.length; i++) arena[offset + i] = text.charCodeAt(i);
+    const { machine } = this.socket;
+    const isWritten = machine.sendHead(this.streamId, fields, text === "") >= 0 &&
+      (text === "" || machine.sendData(this.streamId, offset, text.length, true) === text.length);
+    buffers.give(offset);
+    this.socket.sendLater();
+    this.#exchange.end();
+    if (isWritten) this.sentEnd();
+    this.#end(isWritten ? NO_ERROR : INTERNAL_ERROR);
+  }
+
+  openTunnel(carrier: Upstream, _response: Response | null): void {
+    carrier.close();
+    this.refuse(501, "connect-unsupported");
+  }
+
+  // Ends.
+
+  abort(): void {
+    this.#exchange.dropCarrier();
+    this.#end(INTERNAL_ERROR);
+  }
+
+  override onReset(_code: number): void {
+    this.#exchange.dropCarrier();
+    this.hasEnded = true;
+    this.sentEnd();
+    this.#end(CANCEL);
+  }
+
+  override onDeadline(): void {
+    if (this.#exchange.hasAnswer) return this.abort();
+    this.#exchange.dropCarrier();
+    this.refuse(408, "request-timeout");
+  }
+
+  #end(code: number): void {
+    this.#releaseHead();
+    this.#pendingHead = null;
+    this.leave(code);
+  }
+
+  #releaseHead(): void {
+    if (this.#head === NO_BUFFER) return;
+    this.context.buffers.give(this.#head);
+    this.#head = NO_BUFFER;
+  }
+}
+
+const GRPC = "application/grpc";
+
+/** Whether this is a call by gRPC, which needs HTTP/2 and its trailers on every hop. */
+function isGrpc(bytes: Uint8Array, message: Http2Request): boolean {
+  for (let index = 0; index < message.headerCount; index++) {
+    if (message.names[index] !== NAME_CONTENT_TYPE) continue;
+    const start = message.headers[4 * index + 2];
+    const end = Math.min(message.headers[4 * index + 3], start + GRPC.length);
+    return equalsIgnoreCase(bytes, start, end, GRPC);
+  }
+  return false;
+}
+
+function hasTrailers(source: Buffered): boolean {
+  return source instanceof Http2Stream && source.hasTrailers;
+}

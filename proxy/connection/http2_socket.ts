@@ -1,0 +1,217 @@
+/**
+ * Http2Socket: a socket that an HTTP/2 machine lives on, for either side: bytes go in, frames come out at the end
+ * of each batch of events, and streams that found no room for theirs go on when there is some.
+ */
+import { AGAIN, BROKEN, END } from "../io/io.ts";
+import { BUFFER_BYTES } from "../limits.ts";
+import { Http2Connection } from "../protocol/http2/connection.ts";
+import { Output } from "../protocol/http2/output.ts";
+import type { Http2Visitor } from "../protocol/http2/visitor.ts";
+import { NO_BUFFER } from "./buffers.ts";
+import { Connection } from "./connection.ts";
+import type { Context } from "./context.ts";
+import type { Http2Stream } from "./http2_stream.ts";
+
+/** What a stream's peer may send ahead: what one buffer holds, with room for trailers. */
+const STREAM_WINDOW_BYTES = 12_288;
+
+export abstract class Http2Socket extends Connection implements Http2Visitor {
+  readonly machine: Http2Connection;
+  readonly #output: Output;
+  #outputBuffer = NO_BUFFER;
+  /** Streams that have something to send, and found no room for it. */
+  readonly #waiting = new Set<Http2Stream>();
+  readonly streams = new Set<Http2Stream>();
+  /** The machine has given up the connection: it closes once the last frames are sent. */
+  #isOver = false;
+  /** Frames are to be sent at the end of this batch of events. */
+  #isQueued = false;
+
+  constructor(context: Context, role: "server" | "client") {
+    super(context);
+    this.#output = new Output(context.arena);
+    this.machine = new Http2Connection({
+      role,
+      visitor: this,
+      scratch: context.http2Scratch,
+      output: this.#output,
+      options: { streamWindowBytes: STREAM_WINDOW_BYTES },
+    });
+  }
+
+  abstract onRequest(streamId: number, isEnd: boolean): void;
+  abstract onRequestTooLarge(streamId: number, isEnd: boolean): void;
+  abstract onResponse(streamId: number, isEnd: boolean): void;
+  abstract onGoaway(lastStreamId: number, code: number): void;
+  abstract onSettings(): void;
+  /** A stream is no more. */
+  abstract onStreamGone(): void;
+
+  /** Writes the settings; the machine sends nothing before. */
+  protected startMachine(): void {
+    if (!this.haveOutput()) return this.abort();
+    this.machine.start(this.context.io.nowMs);
+    this.sendLater();
+  }
+
+  override onReadable(): void {
+    if (!this.haveBuffer()) return;
+    if (this.room === 0) return this.context.io.wantRead(this.fd, false);
+    const count = this.fill();
+    if (count === AGAIN) return this.releaseIfEmpty();
+    if (count === END || count === BROKEN) return this.abort();
+    this.#receive();
+  }
+
+  override onWritable(): void {
+    this.send();
+  }
+
+  override onHangup(): void {
+    this.abort();
+  }
+
+  // Frames in.
+
+  #receive(): void {
+    const { io } = this.context;
+    if (!this.haveOutput()) return this.abort();
+    this.start = this.machine.receive(this.start, this.end, io.nowMs);
+    if (!this.isOpen) return;
+    this.sent = this.ready = this.start;
+    if (this.start === this.end) this.releaseIfEmpty();
+    else this.compact();
+    // It asks for more than it reads: its frames wait until it has read what is there for it.
+    if (this.machine.needsOutput) io.wantRead(this.fd, false);
+    this.sendLater();
+  }
+
+  onData(streamId: number, offset: number, length: number, isEnd: boolean): void {
+    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
+    if (stream === null) this.machine.consumed(streamId, length);
+    else stream.take(offset, length, isEnd);
+  }
+
+  onTrailers(streamId: number): void {
+    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
+    stream?.takeTrailers(this.context.http2Scratch.received);
+  }
+
+  onReset(streamId: number, code: number, _isByPeer: boolean): void {
+    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
+    stream?.onReset(code);
+  }
+
+  onWindow(streamId: number): void {
+    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
+    stream?.onRoom();
+  }
+
+  onPingAcknowledged(_payload: number): void {}
+
+  onConnectionError(code: number, _debug: string): void {
+    this.context.telemetry.http2Failed(code);
+    this.#isOver = true;
+    for (const stream of [...this.streams]) stream.onReset(code);
+    this.sendLater();
+  }
+
+  // Frames out.
+
+  /** Makes sure that the machine has somewhere to write. */
+  protected haveOutput(): boolean {
+    if (this.#outputBuffer !== NO_BUFFER) return true;
+    const offset = this.context.buffers.take();
+    if (offset === NO_BUFFER) return false;
+    this.#outputBuffer = offset;
+    this.#output.lend(offset, offset + BUFFER_BYTES);
+    return true;
+  }
+
+  /** Sends what is written at the end of this batch of events, together with what is still to come. */
+  sendLater(): void {
+    if (this.#isQueued || !this.isOpen) return;
+    this.#isQueued = true;
+    this.context.sendLater(this);
+  }
+
+  /** There was no room for what `stream` has: it is told when there is. */
+  awaitRoom(stream: Http2Stream): void {
+    this.#waiting.add(stream);
+    this.sendLater();
+  }
+
+  /** Ready for a stream to write: false where there is no buffer, which ends the connection. */
+  prepare(): boolean {
+    if (this.haveOutput()) return true;
+    this.abort();
+    return false;
+  }
+
+  /** Writes frames to the socket until it takes no more or there are none. */
+  send(): void {
+    this.#isQueued = false;
+    const { io } = this.context;
+    const output = this.#output;
+    while (this.isOpen) {
+      if (!output.isEmpty) {
+        io.gather(output.start, output.end - output.start);
+        const result = io.write(this.fd);
+        if (result === BROKEN) return this.abort();
+        output.start += result === AGAIN ? 0 : result;
+        if (!output.isEmpty) return io.wantWrite(this.fd, true);
+      }
+      if (this.#outputBuffer !== NO_BUFFER) {
+        this.#output.lend(this.#outputBuffer, this.#outputBuffer + BUFFER_BYTES);
+      }
+      if (this.#isOver || (this.context.isDraining && this.machine.isDrained)) return this.close();
+      if (!this.#goOn()) break;
+    }
+    if (!this.isOpen) return;
+    io.wantWrite(this.fd, false);
+    this.#releaseOutput();
+  }
+
+  /** There is room again: for the machine, for streams that waited, for frames that were not taken. */
+  #goOn(): boolean {
+    const { io } = this.context;
+    if (this.machine.needsOutput) {
+      this.machine.pump(io.nowMs);
+      io.wantRead(this.fd, true);
+      if (this.buffer !== NO_BUFFER && this.start < this.end) this.#receive();
+    }
+    for (const stream of this.#waiting) {
+      if (!this.isOpen || this.#output.room < BUFFER_BYTES / 4) break;
+      this.#waiting.delete(stream);
+      stream.onRoom();
+    }
+    return this.isOpen && !this.#output.isEmpty;
+  }
+
+  override close(): void {
+    if (!this.isOpen) return;
+    this.#waiting.clear();
+    super.close();
+    this.#releaseOutput();
+  }
+
+  /** Ends the connection and every exchange on it. */
+  override abort(): void {
+    if (!this.isOpen) return;
+    this.close();
+    for (const stream of [...this.streams]) stream.onReset(0);
+  }
+
+  #releaseOutput(): void {
+    if (this.#outputBuffer === NO_BUFFER) return;
+    this.context.buffers.give(this.#outputBuffer);
+    this.#outputBuffer = NO_BUFFER;
+    this.#output.takeBack();
+  }
+
+  forget(stream: Http2Stream): void {
+    this.streams.delete(stream);
+    this.#waiting.delete(stream);
+    this.onStreamGone();
+  }
+}

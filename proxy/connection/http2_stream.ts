@@ -1,0 +1,192 @@
+/**
+ * Http2Stream: what a stream of either side has in common: bodies in both directions, under the windows of
+ * RFC 9113 5.2. What comes in is held in one buffer and passed on as plain data; the peer's window opens again
+ * only as far as it has been passed on.
+ */
+import { BROKEN } from "../io/io.ts";
+import { BUFFER_BYTES } from "../limits.ts";
+import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
+import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/connection.ts";
+import { Buffered } from "./buffered.ts";
+import type { Context } from "./context.ts";
+import type { Http2Socket } from "./http2_socket.ts";
+import { fieldLines, fieldsOfLines } from "./http2_text.ts";
+
+export abstract class Http2Stream extends Buffered {
+  readonly socket: Http2Socket;
+  /** 0 until the stream has been opened. */
+  streamId = 0;
+  isOpen = true;
+  /** Place in `Context.timed`. */
+  slot = -1;
+  deadlineMs = Infinity;
+  /** The peer's message has come to its end. */
+  protected hasEnded = false;
+  /** Our message has come to its end. */
+  #hasSentEnd = false;
+  /** Window that the peer has used, and does not have back yet. */
+  #unreturned = 0;
+  /** What did not fit: a peer may send before it has heard of our smaller window (RFC 9113 6.9.2). */
+  #overflow: Uint8Array[] = [];
+  /** Trailers wait in the buffer after the body. */
+  hasTrailers = false;
+
+  constructor(context: Context, socket: Http2Socket) {
+    super(context);
+    this.socket = socket;
+    socket.streams.add(this);
+    context.register(this);
+  }
+
+  /** The stream is no more: whatever was under way on it has failed. */
+  abstract onReset(code: number): void;
+  /** There is room, or window, to send more. */
+  abstract onRoom(): void;
+  abstract onDeadline(): void;
+  /** More of the body has come in, or its end. */
+  protected abstract onBody(): void;
+
+  protected override onStarved(): void {}
+
+  // Coming in.
+
+  take(offset: number, length: number, isEnd: boolean): void {
+    const { arena } = this.context;
+    this.#unreturned += length;
+    if (this.#overflow.length === 0 && this.haveBuffer() && this.room >= length) {
+      arena.copyWithin(this.end, offset, offset + length);
+      this.end += length;
+      this.ready = this.end;
+    } else if (length > 0) this.#overflow.push(arena.slice(offset, offset + length));
+    if (isEnd) this.hasEnded = true;
+    this.onBody();
+  }
+
+  takeTrailers(fields: FieldList): void {
+    const { arena } = this.context;
+    this.hasEnded = true;
+    if (this.#overflow.length === 0 && this.haveBuffer()) {
+      const end = fieldLines(fields, arena, this.end, this.buffer + BUFFER_BYTES);
+      // Trailers that do not fit are left out, as any recipient may (RFC 9110 6.5.1).
+      if (end > 0) {
+        this.hasTrailers = true;
+        this.end = end;
+      }
+    }
+    this.onBody();
+  }
+
+  /** All that has come of the message is in the buffer, and its end too. */
+  protected get isComplete(): boolean {
+    return this.hasEnded && this.#overflow.length === 0;
+  }
+
+  /** What was held has been passed on: opens the window, and takes in what did not fit before. True: more of it. */
+  protected passedOn(): boolean {
+    const isHeld = this.sent < this.ready;
+    if (isHeld) return false;
+    this.start = this.sent;
+    if (!this.hasTrailers) this.releaseIfEmpty();
+    if (this.#unreturned > 0 && this.socket.isOpen && this.#overflow.length === 0) {
+      if (!this.hasEnded && this.socket.prepare()) {
+        this.socket.machine.consumed(this.streamId, this.#unreturned);
+        this.socket.sendLater();
+      }
+      this.#unreturned = 0;
+    }
+    return this.#takeOverflow();
+  }
+
+  #takeOverflow(): boolean {
+    const before = this.end;
+    while (this.#overflow.length > 0 && this.haveBuffer()) {
+      const bytes = this.#overflow[0];
+      const length = Math.min(bytes.length, this.room);
+      if (length === 0) break;
+      this.context.arena.set(bytes.subarray(0, length), this.end);
+      this.end += length;
+      this.ready = this.end;
+      if (length === bytes.length) this.#overflow.shift();
+      else this.#overflow[0] = bytes.subarray(length);
+    }
+    return this.end > before;
+  }
+
+  // Going out.
+
+  /**
+   * Sends what `source` has ready; `isLast` ends the message with it, and with the trailers of `source`: 1 when all
+   * is written, 0 when there is no room or no window now, `BROKEN`.
+   */
+  protected sendBody(source: Buffered, isLast: boolean): number {
+    if (this.#hasSentEnd) return 1;
+    const trailers = isLast && source instanceof Http2Stream && source.hasTrailers;
+    for (;;) {
+      if (!this.socket.isOpen || !this.socket.prepare()) return BROKEN;
+      const length = source.ready - source.sent;
+      const isEnd = isLast && !trailers;
+      if (length === 0 && !isLast) return 1;
+      if (length === 0 && trailers) return this.#sendTrailers(source);
+      const count = this.socket.machine.sendData(this.streamId, source.sent, length, isEnd);
+      this.socket.sendLater();
+      if (count === NO_STREAM) return BROKEN;
+      if (count === NO_WINDOW) return 0;
+      if (count === NO_ROOM) {
+        this.socket.awaitRoom(this);
+        return 0;
+      }
+      source.sent += count;
+      if (count === length && isEnd) {
+        this.#hasSentEnd = true;
+        return 1;
+      }
+      if (count === length && !trailers) return 1;
+    }
+  }
+
+  #sendTrailers(source: Buffered): number {
+    const fields = this.context.http2Scratch.composed;
+    fieldsOfLines(this.context.arena, source.ready, source.end, fields);
+    const result = this.socket.machine.sendHead(this.streamId, fields, true);
+    this.socket.sendLater();
+    if (result === NO_ROOM) {
+      this.socket.awaitRoom(this);
+      return 0;
+    }
+    if (result < 0) return BROKEN;
+    this.#hasSentEnd = true;
+    source.sent = source.ready = source.end;
+    return 1;
+  }
+
+  /** Our head ended our message. */
+  protected sentEnd(): void {
+    this.#hasSentEnd = true;
+  }
+
+  protected get hasSentEnd(): boolean {
+    return this.#hasSentEnd;
+  }
+
+  /** Lets go of everything; the machine's stream is reset where it has not ended by itself. */
+  protected leave(code: number): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.deadlineMs = Infinity;
+    if (this.socket.isOpen && this.streamId > 0 && !(this.hasEnded && this.#hasSentEnd)) {
+      if (this.socket.prepare()) {
+        this.socket.machine.reset(this.streamId, code);
+        this.socket.sendLater();
+      }
+    }
+    if (this.socket.isOpen && this.#unreturned > 0 && this.socket.prepare()) {
+      this.socket.machine.consumed(this.streamId, this.#unreturned);
+    }
+    this.#unreturned = 0;
+    this.#overflow = [];
+    this.releaseBuffer();
+    if (this.socket.isOpen && this.streamId > 0) this.socket.machine.setOwner(this.streamId, null);
+    this.context.unregister(this);
+    this.socket.forget(this);
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Heads from HTTP/2 to HTTP/1.1 and back. An exchange knows a head as HTTP/1.1 text, whatever brought it, so that
+ * sending it again, and sending it on by either protocol, is one thing (RFC 9113 8.2 and 8.3).
+ */
+import { METHODS } from "../../routing/request.ts";
+import type { Head } from "../protocol/http1/head.ts";
+import { CR, equalsIgnoreCase } from "../protocol/http1/lexical.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import type { Response } from "../protocol/http1/response.ts";
+import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
+import {
+  NAME_AUTHORITY,
+  NAME_CONNECTION,
+  NAME_FORWARDED_FOR,
+  NAME_FORWARDED_PROTO,
+  NAME_HOST,
+  NAME_KEEP_ALIVE,
+  NAME_METHOD,
+  NAME_PATH,
+  NAME_PROXY_CONNECTION,
+  NAME_SCHEME,
+  NAME_STATUS,
+  NAME_TE,
+  NAME_TRANSFER_ENCODING,
+  NAME_UPGRADE,
+  nameIdOf,
+} from "../protocol/http2/hpack/names.ts";
+import type { Http2Request } from "../protocol/http2/request.ts";
+import type { Http2Response } from "../protocol/http2/response.ts";
+import type { Message } from "../protocol/http2/message.ts";
+import { writeAscii } from "./buffers.ts";
+
+/** Entries of HPACK's static table (RFC 7541 appendix A). */
+const STATIC_GET = 2;
+const STATIC_POST = 3;
+const STATIC_ROOT_PATH = 4;
+const STATIC_SCHEME_HTTP = 6;
+const STATIC_STATUS_200 = 8;
+
+const GET = METHODS.indexOf("GET") + 1;
+const POST = METHODS.indexOf("POST") + 1;
+
+/** What a line takes beyond its name and value. */
+const LINE_BYTES = 4;
+/** The longest texts that are written besides: a version, a status, a Transfer-Encoding. */
+const FIXED_BYTES = 64;
+
+/**
+ * Writes a request as HTTP/1.1 from `at`; returns where it ends, or -1 where it would pass `limit`. `hasBody`: without
+ * a Content-Length it is chunked.
+ */
+export function requestText(
+  request: Http2Request,
+  hasBody: boolean,
+  bytes: Uint8Array,
+  at: number,
+  limit: number,
+): number {
+  const { routed } = request;
+  const line = routed.methodEnd - routed.methodStart + request.originEnd - request.originStart +
+    routed.authorityEnd - routed.authorityStart;
+  if (at + line + FIXED_BYTES > limit) return -1;
+  at = copy(bytes, at, routed.methodStart, routed.methodEnd);
+  at += writeAscii(bytes, at, " ");
+  at = request.isConnect
+    ? copy(bytes, at, routed.authorityStart, routed.authorityEnd)
+    : copy(bytes, at, request.originStart, request.originEnd);
+  at += writeAscii(bytes, at, " HTTP/1.1\r\n");
+  at = linesOf(request, bytes, at, limit - FIXED_BYTES);
+  if (at < 0) return -1;
+  if (hasBody && request.contentLength < 0) {
+    at += writeAscii(bytes, at, "transfer-encoding: chunked\r\n");
+  }
+  return at + writeAscii(bytes, at, "\r\n");
+}
+
+/** Writes an answer as HTTP/1.1 from `at`; returns where it ends, or -1 where it would pass `limit`. */
+export function responseText(
+  response: Http2Response,
+  bytes: Uint8Array,
+  at: number,
+  limit: number,
+): number {
+  if (at + FIXED_BYTES > limit) return -1;
+  at += writeAscii(bytes, at, `HTTP/1.1 ${response.status} \r\n`);
+  at = linesOf(response, bytes, at, limit - FIXED_BYTES);
+  return at < 0 ? -1 : at + writeAscii(bytes, at, "\r\n");
+}
+
+function linesOf(message: Message, bytes: Uint8Array, at: number, limit: number): number {
+  const { headers } = message;
+  for (let slot = 0; slot < 4 * message.headerCount; slot += 4) {
+    const length = headers[slot + 1] - headers[slot] + headers[slot + 3] - headers[slot + 2];
+    if (at + length + LINE_BYTES > limit) return -1;
+    at = writeLine(bytes, at, headers, slot);
+  }
+  return at;
+}
+
+/** Writes received trailers as lines from `at`; returns where they end, or -1 where they would pass `limit`. */
+export function fieldLines(
+  fields: FieldList,
+  bytes: Uint8Array,
+  at: number,
+  limit: number,
+): number {
+  for (let slot = 0; slot < 4 * fields.count; slot += 4) {
+    const { offsets } = fields;
+    const length = offsets[slot + 1] - offsets[slot] + offsets[slot + 3] - offsets[slot + 2];
+    if (at + length + LINE_BYTES > limit) return -1;
+    at = writeLine(bytes, at, offsets, slot);
+  }
+  return at;
+}
+
+function writeLine(bytes: Uint8Array, at: number, offsets: Int32Array, slot: number): number {
+  at = copy(bytes, at, offsets[slot], offsets[slot + 1]);
+  at += writeAscii(bytes, at, ": ");
+  at = copy(bytes, at, offsets[slot + 2], offsets[slot + 3]);
+  return at + writeAscii(bytes, at, "\r\n");
+}
+
+/** Reads lines that `fieldLines` wrote. */
+export function fieldsOfLines(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  fields: FieldList,
+): void {
+  fields.clear();
+  for (let at = start; at < end;) {
+    let colon = at;
+    while (bytes[colon] !== 58) colon++;
+    let stop = colon;
+    while (bytes[stop] !== CR) stop++;
+    fields.add(at, colon, colon + 2, stop, nameIdOf(bytes, at, colon));
+    at = stop + 2;
+  }
+}
+
+/** Composes the fields of a request for HTTP/2. False: it has more than fits. */
+export function fieldsOfRequest(
+  bytes: Uint8Array,
+  request: Request,
+  peer: string,
+  fields: FieldList,
+): boolean {
+  const { routed } = request;
+  fields.clear();
+  if (routed.method === GET) fields.addStatic(STATIC_GET, NAME_METHOD);
+  else if (routed.method === POST) fields.addStatic(STATIC_POST, NAME_METHOD);
+  else fields.addKnown(NAME_METHOD, routed.methodStart, routed.methodEnd);
+  fields.addStatic(STATIC_SCHEME_HTTP, NAME_SCHEME);
+  fields.addKnown(NAME_AUTHORITY, routed.authorityStart, routed.authorityEnd);
+  if (request.isServerWide) fields.addText(NAME_PATH, "*");
+  else if (request.originStart === request.originEnd) fields.addStatic(STATIC_ROOT_PATH, NAME_PATH);
+  else fields.addKnown(NAME_PATH, request.originStart, request.originEnd);
+  const forwardedFor = request.forwardedForHeader;
+  if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
+  if (!addHeaders(bytes, request, fields)) return false;
+  if (takesTrailers(bytes, request) && !fields.addText(NAME_TE, "trailers")) return false;
+  const before = forwardedFor < 0
+    ? ""
+    : textOf(bytes, request.headers[4 * forwardedFor + 2], request.headers[4 * forwardedFor + 3]);
+  if (!fields.addText(NAME_FORWARDED_FOR, before === "" ? peer : `${before}, ${peer}`)) {
+    return false;
+  }
+  return request.forwardedProtoHeader >= 0 || fields.addText(NAME_FORWARDED_PROTO, "http");
+}
+
+/** Composes the fields of an answer for HTTP/2. False: it has more than fits. */
+export function fieldsOfResponse(
+  bytes: Uint8Array,
+  response: Response,
+  fields: FieldList,
+): boolean {
+  fields.clear();
+  if (response.status === 200) fields.addStatic(STATIC_STATUS_200, NAME_STATUS);
+  else fields.addText(NAME_STATUS, String(response.status));
+  return addHeaders(bytes, response, fields);
+}
+
+/** Adds the headers that are passed on: not those that are about the other connection (RFC 9113 8.2.2). */
+function addHeaders(bytes: Uint8Array, head: Head, fields: FieldList): boolean {
+  let dropped = 0;
+  for (let index = 0; index < head.headerCount; index++) {
+    if (dropped < head.droppedCount && head.dropped[dropped] === index) {
+      dropped++;
+      continue;
+    }
+    const slot = 4 * index;
+    const { headers } = head;
+    const name = nameIdOf(bytes, headers[slot], headers[slot + 1]);
+    if (!isPassedOn(name)) continue;
+    const end = headers[slot + 1];
+    if (!fields.add(headers[slot], end, headers[slot + 2], headers[slot + 3], name)) return false;
+  }
+  return true;
+}
+
+function isPassedOn(name: number): boolean {
+  switch (name) {
+    case NAME_HOST:
+    case NAME_CONNECTION:
+    case NAME_KEEP_ALIVE:
+    case NAME_PROXY_CONNECTION:
+    case NAME_TRANSFER_ENCODING:
+    case NAME_TE:
+    case NAME_UPGRADE:
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** HTTP/1.1 drops `te` at every hop; HTTP/2 allows it to say `trailers`, and gRPC wants it to (RFC 9113 8.2.2). */
+function takesTrailers(bytes: Uint8Array, head: Head): boolean {
+  for (let slot = 0; slot < 4 * head.headerCount; slot += 4) {
+    const { headers } = head;
+    if (headers[slot + 1] - headers[slot] !== 2) continue;
+    if (!equalsIgnoreCase(bytes, headers[slot], headers[slot + 1], "te")) continue;
+    if (equalsIgnoreCase(bytes, headers[slot + 2], headers[slot + 3], "trailers")) return true;
+  }
+  return false;
+}
+
+function copy(bytes: Uint8Array, at: number, start: number, end: number): number {
+  bytes.copyWithin(at, start, end);
+  return at + end - start;
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(start, end));
+}

@@ -1,0 +1,288 @@
+/** The HTTP/2 side of endpoints: a connection that many exchanges share, and a `Carrier` for each of them. */
+import { assert } from "../../base/assert.ts";
+import { BROKEN } from "../io/io.ts";
+import { BUFFER_BYTES } from "../limits.ts";
+import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
+import { CANCEL, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import type { Buffered } from "./buffered.ts";
+import { NO_BUFFER } from "./buffers.ts";
+import type { Context } from "./context.ts";
+import type { Carrier, CarrierFailure, Exchange } from "./exchange.ts";
+import { Http2Socket } from "./http2_socket.ts";
+import { Http2Stream } from "./http2_stream.ts";
+import { fieldsOfRequest, responseText } from "./http2_text.ts";
+import type { EndpointPool } from "./pool.ts";
+
+export class Http2Upstream extends Http2Socket {
+  readonly pool: EndpointPool;
+  isConnected = false;
+  /** The endpoint takes no new streams. */
+  #isLeaving = false;
+
+  /** Starts to connect. Null: the connection failed at once. */
+  static open(context: Context, pool: EndpointPool): Http2Upstream | null {
+    const upstream = new Http2Upstream(context, pool);
+    upstream.fd = context.io.connect(pool.address, upstream);
+    if (upstream.fd < 0) {
+      context.unregister(upstream);
+      return null;
+    }
+    pool.openCount++;
+    pool.addShared(upstream);
+    upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
+    return upstream;
+  }
+
+  private constructor(context: Context, pool: EndpointPool) {
+    super(context, "client");
+    this.pool = pool;
+  }
+
+  /** Whether another exchange can be carried, now or once it is connected. */
+  get canCarry(): boolean {
+    return this.isOpen && !this.#isLeaving && (!this.isConnected || this.machine.canOpen);
+  }
+
+  /** The endpoint is no longer in the plan: what is under way ends, nothing new is taken. */
+  retire(): void {
+    this.#isLeaving = true;
+    if (this.streams.size === 0) this.close();
+  }
+
+  carry(exchange: Exchange): Http2ClientStream {
+    return new Http2ClientStream(this.context, this, exchange);
+  }
+
+  override onWritable(): void {
+    if (this.isConnected) return this.send();
+    this.isConnected = true;
+    this.pool.forgive();
+    this.deadlineMs = Infinity;
+    this.startMachine();
+    for (const stream of [...this.streams]) (stream as Http2ClientStream).onConnected();
+  }
+
+  override onReadable(): void {
+    if (!this.isConnected) return this.#failAll("refused");
+    super.onReadable();
+  }
+
+  override onHangup(): void {
+    this.#failAll(this.isConnected ? "reset" : "refused");
+  }
+
+  override onDeadline(): void {
+    if (!this.isConnected) return this.#failAll("connect-timeout");
+    if (this.streams.size === 0) this.close();
+  }
+
+  #failAll(failure: CarrierFailure): void {
+    const streams = [...this.streams];
+    this.close();
+    for (const stream of streams) (stream as Http2ClientStream).fail(failure);
+  }
+
+  override abort(): void {
+    if (this.isOpen) this.#failAll("reset");
+  }
+
+  override close(): void {
+    if (!this.isOpen) return;
+    this.pool.openCount--;
+    this.pool.removeShared(this);
+    super.close();
+  }
+
+  onRequest(): void {}
+  onRequestTooLarge(): void {}
+  onSettings(): void {}
+
+  onResponse(streamId: number, isEnd: boolean): void {
+    const stream = this.machine.ownerOf(streamId);
+    if (stream instanceof Http2ClientStream) stream.takeHead(isEnd);
+  }
+
+  onGoaway(): void {
+    this.#isLeaving = true;
+    this.pool.removeShared(this);
+  }
+
+  override onStreamGone(): void {
+    if (!this.isOpen || this.streams.size > 0) return;
+    if (this.#isLeaving || !this.pool.isInPlan) return this.close();
+    this.deadlineMs = this.context.io.nowMs + this.context.timeouts.upstreamIdleMs;
+  }
+}
+
+export class Http2ClientStream extends Http2Stream implements Carrier {
+  readonly #upstream: Http2Upstream;
+  #exchange: Exchange | null;
+  /** The request's head found no room yet. */
+  #isPassing = false;
+  readonly isReused: boolean;
+  #hasHead = false;
+
+  constructor(context: Context, upstream: Http2Upstream, exchange: Exchange) {
+    super(context, upstream);
+    this.#upstream = upstream;
+    this.#exchange = exchange;
+    this.isReused = upstream.isConnected;
+    upstream.deadlineMs = upstream.isConnected ? Infinity : upstream.deadlineMs;
+  }
+
+  get pool(): EndpointPool {
+    return this.#upstream.pool;
+  }
+
+  get source(): Buffered {
+    return this;
+  }
+
+  get hasWholeAnswer(): boolean {
+    return this.isComplete;
+  }
+
+  get isConnected(): boolean {
+    return this.#upstream.isConnected;
+  }
+
+  get isReady(): boolean {
+    return this.streamId > 0;
+  }
+
+  onConnected(): void {
+    this.#exchange?.onConnected(this);
+  }
+
+  fail(failure: CarrierFailure): void {
+    const exchange = this.#exchange;
+    if (exchange === null) this.close();
+    else exchange.onFailed(this, failure);
+  }
+
+  // The request.
+
+  passRequest(request: Request, exchange: Exchange): void {
+    const { arena, http2Scratch } = this.context;
+    const { client } = exchange;
+    client.unchunk();
+    const fields = http2Scratch.composed;
+    if (!fieldsOfRequest(arena, request, client.peer, fields)) {
+      return exchange.refuse(431, "too-many-headers");
+    }
+    if (!this.socket.prepare()) return;
+    const isEnd = client.hasSentRequest;
+    const result = this.#upstream.machine.request(fields, isEnd);
+    this.socket.sendLater();
+    this.#isPassing = result === NO_ROOM;
+    if (result === NO_ROOM) return this.socket.awaitRoom(this);
+    // None can be opened now: another connection will carry it.
+    if (result === NO_STREAM) return this.fail("refused");
+    if (result < 0) return exchange.refuse(431, "too-many-headers");
+    this.streamId = result;
+    this.#upstream.machine.setOwner(result, this);
+    if (isEnd) {
+      this.sentEnd();
+      this.#awaitAnswer(true);
+    } else {
+      this.#awaitAnswer(false);
+      client.onCarrierWritable();
+    }
+  }
+
+  passBody(source: Buffered, isLast: boolean): number {
+    const result = this.sendBody(source, isLast);
+    if (!this.#hasHead) this.#awaitAnswer(isLast && result === 1);
+    return result;
+  }
+
+  #awaitAnswer(isSent: boolean): void {
+    const { io, timeouts } = this.context;
+    this.deadlineMs = io.nowMs + (isSent ? timeouts.responseMs : timeouts.stallMs);
+  }
+
+  override onRoom(): void {
+    const exchange = this.#exchange;
+    if (exchange === null || !this.isOpen) return;
+    if (this.#isPassing) this.passRequest(exchange.client.requestAgain(), exchange);
+    else exchange.client.onCarrierWritable();
+  }
+
+  // The answer.
+
+  takeHead(isEnd: boolean): void {
+    const { arena, buffers, http2Scratch, response } = this.context;
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    const head = http2Scratch.response;
+    const offset = buffers.take();
+    if (offset === NO_BUFFER) return this.fail("invalid");
+    const end = responseText(head, arena, offset, offset + BUFFER_BYTES);
+    if (end < 0 || response.parse(arena, offset, end) !== 1) {
+      buffers.give(offset);
+      return this.fail("invalid");
+    }
+    if (head.isInterim) {
+      if (!exchange.client.passInterim(response)) exchange.client.abort();
+    } else this.#passHead(exchange, isEnd);
+    buffers.give(offset);
+  }
+
+  #passHead(exchange: Exchange, isEnd: boolean): void {
+    const { io, timeouts, response } = this.context;
+    const { client } = exchange;
+    this.#hasHead = true;
+    this.hasEnded = isEnd;
+    this.deadlineMs = io.nowMs + timeouts.stallMs;
+    const isKnown = response.contentLength >= 0 || !response.hasBody(exchange.isHead);
+    exchange.beginAnswer(response.status);
+    const hasPassed = client.passHead(response, this, isKnown ? "known" : "unsaid", isEnd);
+    if (!hasPassed) return client.abort();
+    if (this.isComplete && client.owesNothing) this.#finish();
+  }
+
+  protected override onBody(): void {
+    const exchange = this.#exchange;
+    if (exchange === null || !this.isOpen) return;
+    this.deadlineMs = this.context.io.nowMs + this.context.timeouts.stallMs;
+    do {
+      const result = exchange.client.passAnswer(this, this.isComplete);
+      if (result === BROKEN) return exchange.client.abort();
+      if (result === 0 || !this.isOpen) return;
+    } while (this.passedOn());
+    if (this.isComplete) this.#finish();
+  }
+
+  onDrained(): void {
+    if (!this.isOpen) return;
+    if (this.passedOn()) return this.onBody();
+    if (this.isComplete) this.#finish();
+  }
+
+  #finish(): void {
+    const exchange = this.#exchange;
+    assert(exchange !== null, "A stream that finishes carries an exchange");
+    this.#exchange = null;
+    // An endpoint that has answered may want no more of the request (RFC 9113 8.1).
+    this.leave(CANCEL);
+    exchange.client.onAnswered();
+  }
+
+  // Ends.
+
+  override onReset(code: number): void {
+    this.hasEnded = true;
+    this.sentEnd();
+    this.fail(code === REFUSED_STREAM && !this.#hasHead ? "refused" : "reset");
+  }
+
+  override onDeadline(): void {
+    this.fail("timeout");
+  }
+
+  close(): void {
+    this.#exchange = null;
+    this.leave(CANCEL);
+  }
+}
