@@ -60,6 +60,8 @@ export interface Exchange {
   /** Of its head, to make heads of different lengths. */
   readonly paddingBytes: number;
   readonly expectsContinue: boolean;
+  /** What the client says of whom it forwards for; empty: nothing. */
+  readonly forwardedFor: string;
   readonly answer: Answer;
   /** Bytes that each end of a tunnel sends. */
   readonly tunnelBytes: readonly [number, number];
@@ -159,6 +161,7 @@ export function renderRequest(world: World, exchange: Exchange): readonly [Uint8
   if (kind === "upgrade") lines.push("Connection: upgrade", "Upgrade: simulation");
   else if (exchange.isClosing && minorVersion === 1) lines.push("Connection: close");
   else if (!exchange.isClosing && minorVersion === 0) lines.push("Connection: keep-alive");
+  if (exchange.forwardedFor !== "") lines.push(`X-Forwarded-For: ${exchange.forwardedFor}`);
   if (exchange.expectsContinue) lines.push("Expect: 100-continue");
   if (framing === "length") lines.push(`Content-Length: ${bytes}`);
   if (framing === "chunked") lines.push("Transfer-Encoding: chunked");

@@ -192,6 +192,7 @@ export class ExchangeMaker {
         : world.chance(0.3)
         ? world.skewed(world.chance(0.2) ? 9_000 : 300)
         : 0,
+      forwardedFor: world.chance(0.1) ? "198.51.100.9" : "",
       expectsContinue: minorVersion === 1 && framing !== "none" && world.chance(0.2),
       answer: this.#answer(kind, method),
       tunnelBytes: [world.skewed(60_000), world.skewed(60_000)],
@@ -283,7 +284,7 @@ export function drawClient(
     abort,
     abortAtSent: abort !== null && abortsSending ? world.skewed(20_000) : Infinity,
     abortAtReceived: abort !== null && !abortsSending ? world.skewed(20_000) : Infinity,
-    garbageAt: !isCalm && world.chance(0.1) ? world.between(0, count - 1) : -1,
+    garbageAt: !isCalm && world.chance(0.2) ? world.between(0, count - 1) : -1,
     finish: world.pick(["close", "end", "wait"]),
   };
 }

@@ -114,7 +114,8 @@ export class OriginConnection implements Receiver {
       if (values !== value) this.#fail(`Request ${token} has ${name} "${values}", not "${value}"`);
     };
     one("host", authority);
-    one("x-forwarded-for", CLIENT_ADDRESS);
+    const { forwardedFor } = exchange;
+    one("x-forwarded-for", `${forwardedFor === "" ? "" : `${forwardedFor}, `}${CLIENT_ADDRESS}`);
     one("connection", kind === "upgrade" ? "upgrade" : "");
     one("content-length", exchange.framing === "length" ? `${exchange.bytes}` : "");
     one("transfer-encoding", exchange.framing === "chunked" ? "chunked" : "");

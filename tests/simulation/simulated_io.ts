@@ -156,7 +156,7 @@ export class SimulatedIo implements Io {
     const side = this.#side(fd);
     if (length <= 0) this.#violate(`Reads ${length} bytes: 0 would be taken for the end`);
     if (offset < 0 || offset + length > this.arena.length) this.#violate("Reads past the arena");
-    if (side.isReset && side.unread === 0) return this.#goneFd === fd ? BROKEN : AGAIN;
+    if (side.isReset && side.unread === 0) return this.#broken(fd);
     if (!side.isEstablished) return AGAIN;
     const { world, network } = this;
     if (side.unread === 0) {
@@ -184,7 +184,7 @@ export class SimulatedIo implements Io {
     this.#gathered = [];
     const side = this.#side(fd);
     if (pieces.length === 0) this.#violate("Writes nothing");
-    if (side.isReset) return this.#goneFd === fd ? BROKEN : AGAIN;
+    if (side.isReset) return this.#broken(fd);
     if (side.hasSentEnd) this.#violate(`Writes to ${fd} after shutdown`);
     const { world, network } = this;
     if (!side.isEstablished || world.chance(network.weather.late)) return AGAIN;
@@ -395,6 +395,11 @@ export class SimulatedIo implements Io {
     const { side } = this.#use(fd);
     assert(side !== null, "A connection is used as one");
     return side;
+  }
+
+  /** The native driver knows of an error only with its event, the portable one at once. */
+  #broken(fd: Fd): number {
+    return this.#goneFd === fd || this.world.chance(0.5) ? BROKEN : AGAIN;
   }
 
   #trace(fd: Fd, what: string, bytes?: Uint8Array): void {
