@@ -39,11 +39,12 @@ const GARBAGE = [
   "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
   "GET /a b HTTP/1.1\r\n\r\n",
   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-  "POST / HTTP/1.1\r\nHost: svc0.sim\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+  "POST / HTTP/1.1\r\nHost: svc0.sim\r\nx-token: garbage\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
   `GET /${"a".repeat(14_000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
   `GET / HTTP/1.1\r\nHost: a\r\nx: ${"a".repeat(17_000)}\r\n\r\n`,
   "GET / HTTP/1.1\nHost: a\n\n",
-  `POST / HTTP/1.1\r\nHost: svc0.sim\r\nTransfer-Encoding: chunked\r\n\r\n${"3\r\nabc\r\n".repeat(3_000)}3 \r\n`,
+  "POST / HTTP/1.1\r\nHost: svc0.sim\r\nx-token: garbage\r\nTransfer-Encoding: chunked\r\n\r\n" +
+  `${"3\r\nabc\r\n".repeat(3_000)}3 \r\n`,
   "\u0016\u0003\u0001\u0002\u0000\u0001\u0000",
 ];
 /** Reasons with which the proxy may refuse a request that is well-formed. */

@@ -37,6 +37,8 @@ export class OriginConnection implements Receiver {
   #received = 0;
   #hasRequest = false;
   #hasAnswered = false;
+  /** What comes is broken, and must end before it is whole. */
+  #isGarbage = false;
 
   constructor(state: RunState, address: string, side: Side) {
     const { world } = state;
@@ -61,7 +63,10 @@ export class OriginConnection implements Receiver {
   }
 
   onHead(head: MessageHead): Framing {
-    const token = Number(valuesOf(head, "x-token")[0]);
+    const [name] = valuesOf(head, "x-token");
+    this.#isGarbage = name === "garbage";
+    if (this.#isGarbage) return framingOf(head, NO_BODY);
+    const token = Number(name);
     const exchange = this.#state.exchanges.get(token);
     if (exchange === undefined) this.#fail(`A request that nobody sent: ${head.line}`);
     if (this.#exchange !== null) this.#fail(`Request ${token} before the answer to the last`);
@@ -84,6 +89,7 @@ export class OriginConnection implements Receiver {
   }
 
   onBody(bytes: Uint8Array): void {
+    if (this.#isGarbage) return;
     const exchange = this.#current();
     if (exchange.kind === "upgrade" && this.#tunnel !== null) return this.#tunnel.take(bytes);
     const wrong = wrongByte(exchange.token, REQUEST_BODY, this.#received, bytes);
@@ -92,6 +98,7 @@ export class OriginConnection implements Receiver {
   }
 
   onEnd(): void {
+    if (this.#isGarbage) this.#fail("Garbage arrived in full");
     const exchange = this.#current();
     const expected = exchange.framing === "none" ? 0 : exchange.bytes;
     if (this.#received !== expected) {
