@@ -10,6 +10,8 @@ export class Output {
   /** `end` .. `limit` is free; the machine moves `end`. */
   end = 0;
   limit = 0;
+  /** Where the lent area starts. */
+  offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
@@ -19,21 +21,31 @@ export class Output {
     return this.limit - this.end;
   }
 
+  /** Bytes that fit when nothing waits. */
+  get capacity(): number {
+    return this.limit - this.offset;
+  }
+
   get isEmpty(): boolean {
     return this.start === this.end;
   }
 
   /** Lends the area from `offset` to `limit`. What the last one held must have been sent. */
   lend(offset: number, limit: number): void {
-    this.start = this.end = offset;
+    this.offset =
+      this.start =
+      this.end =
+        offset;
     this.limit = limit;
+  }
+
+  /** All of it has been sent: begins the area anew. */
+  rewind(): void {
+    this.start = this.end = this.offset;
   }
 
   /** Takes the area back: nothing can be written until another is lent. */
   takeBack(): void {
-    this.start =
-      this.end =
-      this.limit =
-        0;
+    this.lend(0, 0);
   }
 }

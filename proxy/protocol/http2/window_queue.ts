@@ -1,0 +1,79 @@
+/**
+ * WindowQueue: the streams whose data waits for the peer's window, and whose turn it is when the window opens. Those that
+ * wait for the connection's window are served in the order in which they came to wait.
+ */
+import type { SendWindow } from "./flow.ts";
+import type { Stream, StreamTable } from "./stream.ts";
+
+export class WindowQueue {
+  readonly #streams: StreamTable;
+  readonly #connectionWindow: SendWindow;
+  readonly #onWindow: (streamId: number) => void;
+  #blockedCount = 0;
+  /** Since when streams wait and nothing could be sent; 0: none waits. */
+  sinceMs = 0;
+  /** Streams that wait for the connection's window. */
+  #line: number[] = [];
+  #spare: number[] = [];
+
+  constructor(
+    streams: StreamTable,
+    connectionWindow: SendWindow,
+    onWindow: (streamId: number) => void,
+  ) {
+    this.#streams = streams;
+    this.#connectionWindow = connectionWindow;
+    this.#onWindow = onWindow;
+  }
+
+  /** The stream has data that its window, or the connection's, has no room for. */
+  add(stream: Stream, nowMs: number): void {
+    if (!stream.isBlocked) {
+      stream.isBlocked = true;
+      if (this.#blockedCount++ === 0) this.sinceMs = nowMs;
+    }
+    if (this.#connectionWindow.available <= 0) this.#queue(stream);
+  }
+
+  /** The stream is no more, or need not wait. */
+  drop(stream: Stream): void {
+    if (!stream.isBlocked) return;
+    stream.isBlocked = false;
+    stream.isQueued = false;
+    if (--this.#blockedCount === 0) this.sinceMs = 0;
+  }
+
+  /** Data was sent. */
+  onProgress(nowMs: number): void {
+    if (this.#blockedCount > 0) this.sinceMs = nowMs;
+  }
+
+  /** The stream's window has grown. */
+  wake(stream: Stream): void {
+    if (!stream.isBlocked || stream.sendWindow.available <= 0) return;
+    if (this.#connectionWindow.available <= 0) return this.#queue(stream);
+    this.drop(stream);
+    this.#onWindow(stream.id);
+  }
+
+  /** The connection's window has grown. */
+  wakeLine(): void {
+    if (this.#line.length === 0) return;
+    const line = this.#line;
+    this.#line = this.#spare;
+    this.#spare = line;
+    for (let i = 0; i < line.length; i++) {
+      const stream = this.#streams.get(line[i]);
+      if (stream === null || !stream.isQueued) continue;
+      stream.isQueued = false;
+      this.wake(stream);
+    }
+    line.length = 0;
+  }
+
+  #queue(stream: Stream): void {
+    if (stream.isQueued) return;
+    stream.isQueued = true;
+    this.#line.push(stream.id);
+  }
+}
