@@ -481,6 +481,18 @@ const WRITING: readonly IoCase[] = [
     },
   },
   {
+    name: "reset closes, and the native driver's peer knows that it has not got all",
+    async run(bench) {
+      const { io } = bench;
+      const { fd, peer } = await bench.pair(new Probe());
+      equal(bench.write(fd, "part"), 4);
+      equal(await bench.expect(peer, "part"), "part");
+      io.reset(fd);
+      const end = peer.read(new Uint8Array(1)).then(() => "end", () => "reset");
+      equal(await bench.done(end, "the end"), io.kind === "native" ? "reset" : "end");
+    },
+  },
+  {
     name: "writing to a connection that was reset ends in BROKEN, or in a hang-up",
     needsLinux: true,
     async run(bench) {
