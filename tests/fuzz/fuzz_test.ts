@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { randomSeed } from "../../base/random.ts";
+import { fuzz, renderFailure } from "./fuzz.ts";
+import { CANARY, TARGETS } from "./targets.ts";
+
+for (const target of TARGETS) {
+  Deno.test(`fuzz ${target.name}: ${target.invariant}`, () => {
+    const result = fuzz(target, randomSeed() >>> 0, { iterations: Infinity, milliseconds: 800 });
+    if (typeof result !== "number") assert.fail(renderFailure(result));
+    assert.ok(result > 100, `Only ${result} inputs`);
+  });
+}
+
+Deno.test("fuzz: most inputs of each target are neither all taken nor all refused", () => {
+  // Inputs that all fail in their first byte would make every invariant true.
+  for (const target of TARGETS) {
+    const sizes = new Set<number>();
+    fuzz({ ...target, check: (bytes) => void sizes.add(bytes.length) }, 1, {
+      iterations: 1_000,
+      milliseconds: Infinity,
+    });
+    assert.ok(sizes.size > 100, target.name);
+  }
+});
+
+Deno.test("fuzz: the canary is caught, and its input shrunk", () => {
+  const result = fuzz(CANARY, 1, { iterations: 20_000, milliseconds: Infinity });
+  assert.ok(typeof result !== "number", "A wrong invariant went unnoticed");
+  assert.ok(result.bytes.length <= 8, renderFailure(result));
+  assert.match(renderFailure(result), /--target canary --seed \d+ --iterations 1/);
+  const again = fuzz(CANARY, result.seed, { iterations: 1, milliseconds: Infinity });
+  assert.deepEqual(again, result);
+});
