@@ -62,6 +62,18 @@ export abstract class Buffered {
     this.#moveTo(0);
   }
 
+  /** Takes the buffer of another, which then has none, with all that it holds. */
+  takeBuffer(other: Buffered): void {
+    this.releaseBuffer();
+    this.buffer = other.buffer;
+    this.start = other.start;
+    this.sent = other.sent;
+    this.ready = other.ready;
+    this.end = other.end;
+    other.buffer = NO_BUFFER;
+    other.#moveTo(0);
+  }
+
   /** Forgets what is held. */
   discard(): void {
     this.#moveTo(this.end);

@@ -9,8 +9,8 @@ import type { Fd } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
 import { DRAIN_IDLE_MS, LINGER_MS, REQUEST_LINE_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";
-import { COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
-import { CR, LF } from "../protocol/http1/lexical.ts";
+import { BAD_VERSION, COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
+import { CR, equalsIgnoreCase, LF } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { renderAnswer } from "./answer.ts";
@@ -19,6 +19,7 @@ import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
+import { Http2Downstream } from "./http2_downstream.ts";
 import type { Router } from "./router.ts";
 import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
 import type { Upstream } from "./upstream.ts";
@@ -31,6 +32,7 @@ type Phase = "head" | "waiting" | "exchange" | "tunnel" | "lingering";
 
 export class Downstream extends Connection implements ExchangeClient {
   readonly peer: string;
+  readonly #router: Router;
   readonly #exchange: Exchange;
   #phase: Phase = "head";
   /** The other end of a tunnel. */
@@ -51,6 +53,8 @@ export class Downstream extends Connection implements ExchangeClient {
   /** Only the end of the connection tells the client that it has all of the answer. */
   #isOpenEnded = false;
   #bodyBytes = 0;
+  /** Nothing was asked on this connection yet: it may still turn out to speak HTTP/2. */
+  #isFirst = true;
   /** `#takeRequests` is running: what ends an exchange within it need not start it again. */
   #isTaking = false;
   /** Up to where an incomplete head has been looked at; 0: not at all. */
@@ -58,6 +62,7 @@ export class Downstream extends Connection implements ExchangeClient {
 
   constructor(context: Context, router: Router, fd: Fd, peer: string) {
     super(context);
+    this.#router = router;
     this.#exchange = new Exchange(context, router, this);
     this.fd = fd;
     this.peer = peer;
@@ -193,6 +198,11 @@ export class Downstream extends Connection implements ExchangeClient {
     const result = isHopeless ? INCOMPLETE : request.parse(arena, this.start, this.end);
     if (result === INCOMPLETE) return this.#awaitRest();
     this.#parsedTo = 0;
+    if (result === BAD_VERSION && this.#isFirst && startsHttp2(arena, this.start)) {
+      Http2Downstream.takeOver(this, this.#router, this.peer);
+      return false;
+    }
+    this.#isFirst = false;
     if (result !== COMPLETE) {
       const { status, reason } = REFUSALS[result];
       this.#refuseHead(status, reason);
@@ -495,6 +505,13 @@ export class Downstream extends Connection implements ExchangeClient {
     if (this.hasEnded) this.close();
     else this.context.io.shutdown(this.fd);
   }
+}
+
+/** The first line of what an HTTP/2 client begins with (RFC 9113 3.4). */
+const PREFACE_LINE = "PRI * HTTP/2.0\r\n";
+
+function startsHttp2(bytes: Uint8Array, start: number): boolean {
+  return equalsIgnoreCase(bytes, start, start + PREFACE_LINE.length, PREFACE_LINE.toLowerCase());
 }
 
 function indexOfLineFeed(bytes: Uint8Array, from: number, to: number): number {

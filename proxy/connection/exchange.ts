@@ -9,6 +9,7 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { Buffered } from "./buffered.ts";
 import type { Context } from "./context.ts";
+import { Http2Upstream } from "./http2_upstream.ts";
 import type { EndpointPool } from "./pool.ts";
 import { Destination } from "./router.ts";
 import type { Router } from "./router.ts";
@@ -205,7 +206,8 @@ export class Exchange {
 
   #open(pool: EndpointPool): Carrier | null {
     this.#context.telemetry.connects++;
-    return Upstream.open(this.#context, pool, this);
+    if (!this.#destination.takesHttp2) return Upstream.open(this.#context, pool, this);
+    return Http2Upstream.open(this.#context, pool)?.carry(this) ?? null;
   }
 
   onConnected(carrier: Carrier): void {

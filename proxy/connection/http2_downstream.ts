@@ -18,6 +18,8 @@ import { explainReason } from "./answer.ts";
 import type { Buffered } from "./buffered.ts";
 import { NO_BUFFER } from "./buffers.ts";
 import type { Context } from "./context.ts";
+import type { Connection } from "./connection.ts";
+import { letGo } from "./detecting.ts";
 import { Exchange } from "./exchange.ts";
 import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
 import { Http2Socket } from "./http2_socket.ts";
@@ -38,9 +40,15 @@ export class Http2Downstream extends Http2Socket {
     this.#restUntilRequest();
   }
 
-  /** Told once the connection is watched: says hello. */
-  open(): void {
-    this.startMachine();
+  /** Takes a connection over from `other`, with the bytes that it has read and not looked at. */
+  static takeOver(other: Connection, router: Router, peer: string): void {
+    const { context, fd } = other;
+    const downstream = new Http2Downstream(context, router, fd, peer);
+    downstream.takeBuffer(other);
+    letGo(other);
+    context.io.handOver(fd, downstream);
+    downstream.startMachine();
+    downstream.receiveHeld();
   }
 
   /** Nothing is under way, so a draining proxy may close this connection. */
@@ -278,7 +286,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   }
 
   refuse(status: number, reason: string): void {
-    const { http2Scratch, buffers, arena } = this.context;
+    const { http2Scratch, buffers, arena, io } = this.context;
     this.#exchange.beginAnswer(status, reason);
     const text = this.#exchange.isHead ? "" : `weft: ${explainReason(reason)}\n`;
     const fields = http2Scratch.composed;
@@ -292,7 +300,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     for (let i = 0; i < text.length; i++) arena[offset + i] = text.charCodeAt(i);
     const { machine } = this.socket;
     const isWritten = machine.sendHead(this.streamId, fields, text === "") >= 0 &&
-      (text === "" || machine.sendData(this.streamId, offset, text.length, true) === text.length);
+      (text === "" ||
+        machine.sendData(this.streamId, offset, text.length, true, io.nowMs) === text.length);
     buffers.give(offset);
     this.socket.sendLater();
     this.#exchange.end();

@@ -35,7 +35,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
       visitor: this,
       scratch: context.http2Scratch,
       output: this.#output,
-      options: { streamWindowBytes: STREAM_WINDOW_BYTES },
+      streamWindowBytes: STREAM_WINDOW_BYTES,
     });
   }
 
@@ -69,6 +69,11 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   override onHangup(): void {
     this.abort();
+  }
+
+  /** Looks at bytes that were read before this connection was the machine's. */
+  protected receiveHeld(): void {
+    if (this.isOpen && this.start < this.end) this.#receive();
   }
 
   // Frames in.
@@ -176,7 +181,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   #goOn(): boolean {
     const { io } = this.context;
     if (this.machine.needsOutput) {
-      this.machine.pump(io.nowMs);
+      this.machine.pump();
       io.wantRead(this.fd, true);
       if (this.buffer !== NO_BUFFER && this.start < this.end) this.#receive();
     }

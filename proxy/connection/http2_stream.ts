@@ -127,7 +127,9 @@ export abstract class Http2Stream extends Buffered {
       const isEnd = isLast && !trailers;
       if (length === 0 && !isLast) return 1;
       if (length === 0 && trailers) return this.#sendTrailers(source);
-      const count = this.socket.machine.sendData(this.streamId, source.sent, length, isEnd);
+      const { machine } = this.socket;
+      const { nowMs } = this.context.io;
+      const count = machine.sendData(this.streamId, source.sent, length, isEnd, nowMs);
       this.socket.sendLater();
       if (count === NO_STREAM) return BROKEN;
       if (count === NO_WINDOW) return 0;

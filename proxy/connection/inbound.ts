@@ -31,7 +31,7 @@ export class InboundRouter implements Router {
   route(_request: Request, destination: Destination): void {
     destination.refusalStatus = 0;
     // The client's sidecar has chosen what the application speaks.
-    destination.takesHttp2 = false && destination.speaksHttp2;
+    destination.takesHttp2 = destination.speaksHttp2;
     destination.stats = this.stats;
   }
 

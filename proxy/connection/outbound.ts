@@ -130,8 +130,7 @@ export class OutboundRouter implements Router {
     destination.endpoints = decision.endpointSet;
     destination.pool = null;
     const protocol = decision.port?.plan.protocol;
-    destination.takesHttp2 = false &&
-      (destination.needsHttp2 || protocol === "http2" || protocol === "grpc");
+    destination.takesHttp2 = destination.needsHttp2 || protocol === "http2" || protocol === "grpc";
     if (decision.backend !== null) destination.stats = this.#statsOf[decision.backend.index];
   }
 

@@ -460,7 +460,11 @@ export abstract class Http2Receiver extends FrameReader {
     if (this.settingsSentMs === 0) return;
     this.settingsSentMs = 0;
     this.#streamWindowBytes = this.own.streamWindowBytes;
-    for (const stream of this.streams.all()) stream.receiveWindow.resize(this.#streamWindowBytes);
+    for (const stream of this.streams.all()) {
+      stream.receiveWindow.resize(this.#streamWindowBytes);
+      // What was not worth telling of the larger window may be all that the peer waits for in the smaller.
+      this.reportStream(stream);
+    }
   }
 
   protected override onPing(isAck: boolean, high: number, low: number): void {
