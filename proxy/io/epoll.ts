@@ -72,6 +72,7 @@ export class EpollIo implements Io {
   #sweepIntervalMs = -1;
   #sweptMs = 0;
   #sweep: () => void = () => {};
+  #wakeAtMs = Infinity;
   #batchEnd: () => void = () => {};
   /** Listeners that could not accept (no descriptors left); tried again at the next sweep. */
   #stalledListeners: Fd[] = [];
@@ -262,6 +263,10 @@ export class EpollIo implements Io {
     this.#sweep = sweep;
   }
 
+  wakeBy(atMs: number): void {
+    if (atMs < this.#wakeAtMs) this.#wakeAtMs = atMs;
+  }
+
   onBatchEnd(done: () => void): void {
     this.#batchEnd = done;
   }
@@ -288,7 +293,8 @@ export class EpollIo implements Io {
     const stride = libc.EPOLL_EVENT_WORDS;
     const isIdle = this.#connections === 0 && this.#stalledListeners.length === 0;
     const isPending = this.#tls !== null && this.#tls.hasPending;
-    const timeoutMs = isPending ? 0 : isIdle && waitMs !== 0 ? -1 : waitMs;
+    const untilWakeMs = Math.max(0, Math.ceil(this.#wakeAtMs - this.nowMs));
+    const timeoutMs = isPending ? 0 : isIdle && waitMs !== 0 ? -1 : Math.min(waitMs, untilWakeMs);
     const count = this.#c.epoll_wait(this.#epoll, this.#eventBytes, EVENT_BATCH_MAX, timeoutMs);
     this.nowMs = performance.now();
     for (let i = 0, word = 0; i < count; i++, word += stride) {
@@ -305,6 +311,7 @@ export class EpollIo implements Io {
     this.#goneFd = -1;
     if (this.#tls !== null) this.#tls.turnEnded();
     if (!isIdle && this.nowMs - this.#sweptMs >= this.#sweepIntervalMs) this.#runSweep();
+    else if (!isIdle && this.nowMs >= this.#wakeAtMs) this.#wake();
     this.#batchEnd();
     return count;
   }
@@ -324,8 +331,14 @@ export class EpollIo implements Io {
     if ((events & libc.EPOLLOUT) !== 0 && this.#handlers[fd] === handler) handler.onWritable();
   }
 
+  #wake(): void {
+    this.#wakeAtMs = Infinity;
+    this.#sweep();
+  }
+
   #runSweep(): void {
     this.#sweptMs = this.nowMs;
+    this.#wakeAtMs = Infinity;
     for (const fd of this.#stalledListeners.splice(0)) this.wantRead(fd, true);
     this.#tls?.sweep();
     this.#sweep();

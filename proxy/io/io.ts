@@ -113,6 +113,8 @@ export interface Io {
 
   /** Calls `sweep` about every `intervalMs` while connections are open. */
   onSweep(intervalMs: number, sweep: () => void): void;
+  /** Calls `sweep` no later than `atMs`, once, while connections are open; of several moments the soonest counts. */
+  wakeBy(atMs: number): void;
   /** Calls `done` after each batch of events. */
   onBatchEnd(done: () => void): void;
   /** Closes everything that is open and ends the loop. */

@@ -41,6 +41,8 @@ export class PortableIo implements Io {
   #sweepTimer: ReturnType<typeof setInterval> | null = null;
   #sweepIntervalMs = -1;
   #sweep: () => void = () => {};
+  #wakeAtMs = Infinity;
+  #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #batchEnd: () => void = () => {};
   /** Closed connections that still send what was written to them. */
   readonly #flushing = new Set<Promise<void>>();
@@ -159,11 +161,24 @@ export class PortableIo implements Io {
     this.#setSweeping();
   }
 
+  wakeBy(atMs: number): void {
+    if (atMs >= this.#wakeAtMs) return;
+    clearTimeout(this.#wakeTimer);
+    this.#wakeAtMs = atMs;
+    this.#wakeTimer = setTimeout(() => {
+      this.#wakeAtMs = Infinity;
+      this.nowMs = performance.now();
+      if (this.#connections > 0) this.#sweep();
+      this.#batchEnd();
+    }, Math.max(0, Math.ceil(atMs - this.nowMs)));
+  }
+
   onBatchEnd(done: () => void): void {
     this.#batchEnd = done;
   }
 
   stop(): void {
+    clearTimeout(this.#wakeTimer);
     for (let fd = 0; fd < this.#open.length; fd++) this.close(fd);
   }
 

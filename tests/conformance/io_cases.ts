@@ -679,6 +679,25 @@ const EVENTS: readonly IoCase[] = [
     },
   },
   {
+    name: "wakeBy: a sweep comes early, at the soonest of the moments asked for, and once",
+    async run(bench) {
+      const { io } = bench;
+      const atMs: number[] = [];
+      io.onSweep(60_000, () => atMs.push(io.nowMs));
+      await bench.pair(new Probe());
+      // A native loop sweeps in its first turn, whatever its interval.
+      atMs.length = 0;
+      const startMs = io.nowMs;
+      io.wakeBy(startMs + 60);
+      io.wakeBy(startMs + 20);
+      await bench.until(() => atMs.length > 0, "a sweep");
+      ok(atMs[0] >= startMs + 20, `${atMs[0] - startMs} ms`);
+      io.wakeBy(io.nowMs + 10);
+      await bench.until(() => atMs.length > 1, "another sweep");
+      ok(atMs[1] - atMs[0] >= 10 && atMs[1] < startMs + 30_000);
+    },
+  },
+  {
     name: "a sweep may close connections",
     async run(bench) {
       const { io } = bench;

@@ -60,6 +60,7 @@ export class SimulatedIo implements Io {
   #sweepIntervalMs = Infinity;
   #sweptMs = 0;
   #sweep: () => void = () => {};
+  #wakeAtMs = Infinity;
   #batchEnd: () => void = () => {};
 
   constructor(world: World, network: Network, arena: Uint8Array) {
@@ -252,6 +253,10 @@ export class SimulatedIo implements Io {
     this.#sweep = sweep;
   }
 
+  wakeBy(atMs: number): void {
+    if (atMs < this.#wakeAtMs) this.#wakeAtMs = atMs;
+  }
+
   onBatchEnd(done: () => void): void {
     this.#batchEnd = done;
   }
@@ -278,7 +283,9 @@ export class SimulatedIo implements Io {
 
   /** When the next sweep is due; `Infinity` with nothing to sweep. */
   get sweepDueMs(): number {
-    return this.#connections === 0 ? Infinity : this.#sweptMs + this.#sweepIntervalMs;
+    return this.#connections === 0
+      ? Infinity
+      : Math.min(this.#sweptMs + this.#sweepIntervalMs, this.#wakeAtMs);
   }
 
   get hasPending(): boolean {
@@ -299,6 +306,7 @@ export class SimulatedIo implements Io {
     this.#goneFd = -1;
     if (this.nowMs >= this.sweepDueMs) {
       this.#sweptMs = this.nowMs;
+      this.#wakeAtMs = Infinity;
       this.#sweep();
     }
     this.#batchEnd();
