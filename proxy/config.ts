@@ -16,6 +16,13 @@ export interface OutboundListener {
   readonly namespace: string;
   /** Clients' `namespace/serviceaccount`; empty where not known. */
   readonly identity: string;
+  /**
+   * Takes connections that iptables redirected here and sends each where it was going; refuses those that came directly.
+   * Native driver only. Left out: false.
+   */
+  readonly capture?: boolean;
+  /** Every connection, whatever it speaks, goes to this port of this Service. Left out: requests are routed. */
+  readonly tcp?: { readonly namespace: string; readonly service: string; readonly port: number };
   /** Phase of the split sequences: null for the canonical order (first runs of 75/25 print v1 v2 v1 v1). */
   readonly seed: number | null;
 }
@@ -25,6 +32,11 @@ export interface InboundListener {
   readonly address: string;
   readonly port: number;
   readonly application: { readonly address: string; readonly port: number };
+  /**
+   * Takes connections that iptables redirected here: each goes to the application at the port that it was going to. `::1`
+   * stands in for `127.0.0.1` where it came over IPv6. Native driver only. Left out: false.
+   */
+  readonly capture?: boolean;
 }
 
 export interface ProxyConfig {
@@ -36,6 +48,8 @@ export interface ProxyConfig {
   readonly admin: { readonly address: string; readonly port: number } | null;
   /** Left out: everything is plain. */
   readonly tls?: ProxyTls;
+  /** Whether what the mesh does not know is passed on; else it is refused. Left out: false. */
+  readonly egress?: boolean;
   readonly timeouts: ProxyTimeouts;
   /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
   readonly bodyBytesMax: number;
@@ -57,6 +71,8 @@ export interface ProxyTimeouts {
   readonly upstreamIdleMs: number;
   /** No byte in either direction of a body or a tunnel. */
   readonly stallMs: number;
+  /** No byte in either direction of a relayed TCP connection: those of databases are kept open for hours. */
+  readonly tcpIdleMs: number;
   /** After SIGTERM: how long exchanges under way may take before they are cut. */
   readonly drainMs: number;
 }
@@ -68,10 +84,14 @@ export const DEFAULT_TIMEOUTS: ProxyTimeouts = {
   clientIdleMs: 180_000,
   upstreamIdleMs: 60_000,
   stallMs: 300_000,
+  tcpIdleMs: 3_600_000,
   drainMs: 25_000,
 };
 
-/** One answered request, for logs and the local mesh's terminal. */
+/**
+ * One answered request, or one relayed connection that has ended (method `TCP`, no path, status 0), for logs and the
+ * local mesh's terminal.
+ */
 export interface RequestRecord {
   readonly listener: number;
   readonly method: string;

@@ -68,3 +68,29 @@ export const TLS_SERVER_SESSIONS_MAX = 1_024;
 
 /** Sessions kept to be resumed with endpoints, one each. */
 export const TLS_CLIENT_SESSIONS_MAX = 1_024;
+
+/**
+ * How long a captured client of unknown protocol may be silent before its server is let speak first. linkerd waits 10 s, and
+ * its users meet that as a hanging MySQL; 1 s is longer than any client needs that means to speak at once, and costs
+ * nothing where it was too short: a client that then speaks a protocol of ours before the server does is still
+ * recognised (`connection/capture.ts`). Ports declared `tcp-server-first` do not wait at all.
+ */
+export const DETECTION_MS = 1_000;
+
+/** Destinations outside the plan whose connections are kept apart, about 200 bytes each while idle. */
+export const DIRECT_POOLS_MAX = 1_024;
+
+/** How often one message about refused connections is logged: a flood of them must not become a flood of lines. */
+export const NOTICE_INTERVAL_MS = 10_000;
+
+/** Names outside the mesh whose addresses are remembered or being looked up. */
+export const NAMES_MAX = 1_024;
+
+/** How long addresses of a name are used: as long as CoreDNS itself keeps answers; the system's resolver tells no TTL. */
+export const NAME_LIFE_MS = 30_000;
+
+/** And how long a name counts as unknown: short, because it may be about to be created. */
+export const NAME_MISS_LIFE_MS = 5_000;
+
+/** How long a name may take to be looked up: two tries of a resolver at its default of 5 s. */
+export const NAME_LOOKUP_MS = 10_000;

@@ -24,6 +24,7 @@ export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
   const series: Series[] = [
     requestsTotal(routes),
     requestDuration(routes),
+    ...relayedConnections(routes),
     refusalsTotal(snapshots),
     single(
       "weft_connections_accepted_total",
@@ -125,6 +126,10 @@ function addCounts(one: RouteCounts, other: RouteCounts): RouteCounts {
     answers: add(one.answers, other.answers),
     durations: add(one.durations, other.durations),
     durationSumMs: one.durationSumMs + other.durationSumMs,
+    connectionsOpened: one.connectionsOpened + other.connectionsOpened,
+    connectionsClosed: one.connectionsClosed + other.connectionsClosed,
+    bytesFromClients: one.bytesFromClients + other.bytesFromClients,
+    bytesFromEndpoints: one.bytesFromEndpoints + other.bytesFromEndpoints,
   };
 }
 
@@ -161,6 +166,39 @@ function requestDuration(routes: readonly RouteCounts[]): Series {
     help: "Time from a request's head to the end of its answer",
     lines,
   };
+}
+
+/** Connections that were relayed whole. Routes that only carry requests have none of these series. */
+function relayedConnections(routes: readonly RouteCounts[]): Series[] {
+  const relaying = routes.filter(({ connectionsOpened }) => connectionsOpened > 0);
+  const counter = (name: string, help: string, value: (route: RouteCounts) => number): Series => ({
+    name,
+    kind: "counter",
+    help,
+    lines: relaying.map((route) => `${name}{${labelsOf(route.labels)}} ${value(route)}`),
+  });
+  return [
+    counter(
+      "weft_tcp_connections_opened_total",
+      "Connections relayed whole that reached an endpoint, by route and backend",
+      (route) => route.connectionsOpened,
+    ),
+    counter(
+      "weft_tcp_connections_closed_total",
+      "And of those the ones that have ended",
+      (route) => route.connectionsClosed,
+    ),
+    counter(
+      "weft_tcp_client_bytes_total",
+      "Bytes that clients sent over relayed connections",
+      (route) => route.bytesFromClients,
+    ),
+    counter(
+      "weft_tcp_endpoint_bytes_total",
+      "Bytes that endpoints sent over relayed connections",
+      (route) => route.bytesFromEndpoints,
+    ),
+  ];
 }
 
 function refusalsTotal(snapshots: readonly TelemetrySnapshot[]): Series {

@@ -79,15 +79,21 @@ export async function startProxy(
   };
 }
 
-/** @throws {IoError} the native driver was asked for and does not work here */
+/** @throws {IoError} the native driver was asked for, or is needed, and does not work here */
 function chooseDriver(config: ProxyConfig, hooks: ProxyHooks): "native" | "portable" {
+  const captures = [...config.outbound, ...config.inbound].some(({ capture }) => capture === true);
+  if (config.driver === "portable" && captures) {
+    throw new IoError("Cannot capture with the portable driver: it is not told where clients go");
+  }
   if (config.driver === "portable") return "portable";
   try {
     openLibc();
     return "native";
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
-    if (config.driver === "native") throw new IoError(`Cannot use the native driver: ${cause}`);
+    if (config.driver === "native" || captures) {
+      throw new IoError(`Cannot use the native driver: ${cause}`);
+    }
     hooks.onLog?.("info", "Using the portable driver", { cause });
     return "portable";
   }

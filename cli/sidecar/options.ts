@@ -38,6 +38,17 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   { flags: "--app <address>", about: "the application that requests from others go to" },
   {
+    flags: "--capture",
+    about:
+      "takes what `weft proxy-init` redirects, both ways; of --app then only the address counts",
+  },
+  {
+    flags: "--egress <mode>",
+    about: "what the mesh does not know is passed on, or refused",
+    choices: ["on", "off"],
+    default: "on",
+  },
+  {
     flags: "--admin <address>",
     about: "health, metrics, plan and explain; `off` for none",
     default: "127.0.0.1:15000",
@@ -87,6 +98,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   timeout("client-idle", "client connection without request", "clientIdleMs"),
   timeout("upstream-idle", "endpoint connection without request", "upstreamIdleMs"),
   timeout("stall", "body or tunnel without a byte", "stallMs"),
+  timeout("tcp-idle", "relayed TCP connection without a byte", "tcpIdleMs"),
   timeout("drain", "for requests under way at the end", "drainMs"),
 ];
 

@@ -20,6 +20,8 @@ export interface SidecarOptions extends TlsOptions {
   readonly outbound: string;
   readonly inbound?: string | undefined;
   readonly app?: string | undefined;
+  readonly capture: boolean;
+  readonly egress: "on" | "off";
   readonly admin: string;
   readonly namespace: string;
   readonly serviceAccount: string;
@@ -34,6 +36,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly clientIdleTimeout: string;
   readonly upstreamIdleTimeout: string;
   readonly stallTimeout: string;
+  readonly tcpIdleTimeout: string;
   readonly drainTimeout: string;
 }
 
@@ -52,6 +55,9 @@ export type PlanOrigin =
 
 const DEFAULT_INBOUND = "0.0.0.0:15003";
 
+/** Of an application that is captured only the address is set: the port is where each connection was going. */
+const CAPTURED_APPLICATION = "127.0.0.1:0";
+
 /** More loops than this share nothing but a machine's limits. */
 const WORKERS_MAX = 256;
 
@@ -61,20 +67,34 @@ const WORKERS_MAX = 256;
  * @param seed phase of the split sequences: one drawn for each proxy, so that a fleet is unbiased
  */
 export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfig {
-  if (options.inbound !== undefined && options.app === undefined) {
+  const { capture } = options;
+  if (options.inbound !== undefined && options.app === undefined && !capture) {
     throw usageFailure(
       "--inbound needs --app",
       "Add --app HOST:PORT, where the application listens.",
     );
   }
+  if (capture && options.driver === "portable") {
+    throw usageFailure(
+      "--capture needs the native driver",
+      "Only it can tell where a redirected connection was going.",
+    );
+  }
+  const application = options.app ?? (capture ? CAPTURED_APPLICATION : undefined);
   const sender = parseSender(`${options.namespace}/${options.serviceAccount}`);
   return {
     driver: options.driver,
     workers: parseWhole(options.workers, 1, WORKERS_MAX),
-    outbound: [{ ...parseHostPort(options.outbound), ...sender, seed }],
-    inbound: options.app === undefined ? [] : [{
+    outbound: [{
+      ...parseHostPort(options.outbound),
+      ...sender,
+      ...(capture ? { capture } : {}),
+      seed,
+    }],
+    inbound: application === undefined ? [] : [{
       ...parseHostPort(options.inbound ?? DEFAULT_INBOUND),
-      application: parseHostPort(options.app),
+      application: parseHostPort(application),
+      ...(capture ? { capture } : {}),
     }],
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
     timeouts: {
@@ -84,8 +104,10 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       clientIdleMs: parseDurationMs(options.clientIdleTimeout),
       upstreamIdleMs: parseDurationMs(options.upstreamIdleTimeout),
       stallMs: parseDurationMs(options.stallTimeout),
+      tcpIdleMs: parseDurationMs(options.tcpIdleTimeout),
       drainMs: parseDurationMs(options.drainTimeout),
     },
+    egress: options.egress === "on",
     bodyBytesMax: parseByteLimit(options.bodyLimit),
     reportRequests: options.accessLog !== "none",
   };

@@ -50,6 +50,7 @@ Deno.test("sidecar: defaults", () => {
     }],
     inbound: [],
     admin: { address: "127.0.0.1", port: 15000 },
+    egress: true,
     timeouts: DEFAULT_TIMEOUTS,
     bodyBytesMax: Infinity,
     reportRequests: false,
@@ -76,6 +77,23 @@ Deno.test("sidecar: --app opens the inbound listener, --admin off closes the adm
   assert.equal(config.admin, null);
 });
 
+Deno.test("sidecar: --capture marks both listeners, and only the application's address counts", () => {
+  const captured = sidecarConfig(optionsOf(["-f", "a.yaml", "--capture"]), 0);
+  assert.equal(captured.outbound[0].capture, true);
+  assert.deepEqual(captured.inbound, [{
+    address: "0.0.0.0",
+    port: 15003,
+    application: { address: "127.0.0.1", port: 0 },
+    capture: true,
+  }]);
+  const elsewhere = sidecarConfig(optionsOf(["-f", "a", "--capture", "--app", "10.1.2.3:0"]), 0);
+  assert.equal(elsewhere.inbound[0].application.address, "10.1.2.3");
+});
+
+Deno.test("sidecar: --egress off refuses what the mesh does not know", () => {
+  assert.equal(sidecarConfig(optionsOf(["-f", "a", "--egress", "off"]), 0).egress, false);
+});
+
 Deno.test("sidecar: contradictions are usage failures", () => {
   const origin = (argv: string[]) => () => planOrigin(optionsOf(argv));
   const config = (argv: string[]) => () => sidecarConfig(optionsOf(argv), 0);
@@ -86,6 +104,7 @@ Deno.test("sidecar: contradictions are usage failures", () => {
       origin(["-f", "-"]),
       config(["--inbound", ":15003"]),
       config(["--workers", "0"]),
+      config(["--capture", "--driver", "portable"]),
       config(["--response-timeout", "soon"]),
       config(["--outbound", "15001"]),
     ]

@@ -1,0 +1,207 @@
+/**
+ * TcpDownstream: one client connection that is passed on whole, to one endpoint, without being looked into. It connects before
+ * it reads, so a server that speaks first is heard at once; each direction ends on its own (half-close).
+ */
+import type { Fd } from "../io/io.ts";
+import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
+import { Connection } from "./connection.ts";
+import type { Context } from "./context.ts";
+import type { EndpointPool } from "./pool.ts";
+import { Destination } from "./router.ts";
+import { TcpUpstream } from "./tcp_upstream.ts";
+import type { ConnectFailure } from "./tcp_upstream.ts";
+import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
+
+/** Where a connection goes. A request's `Router` decides for each request; this decides once. */
+export interface ConnectionRouter {
+  /** Place of the listener in the proxy's configuration: outbound ones first. */
+  readonly listener: number;
+  routeConnection(destination: Destination): void;
+  /** The next endpoint to try; null: there is none with an address. */
+  next(destination: Destination): EndpointPool | null;
+}
+
+export interface TcpOptions {
+  /** What the client wanted, for the access log: a server name, or `address:port`. */
+  readonly authority: string;
+  /**
+   * Called when the client speaks before the server has, where it was not known which of them would. True: the bytes are of
+   * another protocol, and the connection has been taken over.
+   */
+  readonly reconsider?: (connection: TcpDownstream) => boolean;
+}
+
+export class TcpDownstream extends Connection {
+  readonly peer: string;
+  readonly #router: ConnectionRouter;
+  readonly #destination = new Destination();
+  readonly #authority: string;
+  #reconsider: ((connection: TcpDownstream) => boolean) | null;
+  #upstream: TcpUpstream | null = null;
+  #attempts = 0;
+  /** Why the proxy ended the connection; empty where an end of it did. */
+  #reason = "";
+  readonly #startedMs: number;
+
+  constructor(
+    context: Context,
+    router: ConnectionRouter,
+    fd: Fd,
+    peer: string,
+    options: TcpOptions,
+  ) {
+    super(context);
+    this.#router = router;
+    this.fd = fd;
+    this.peer = peer;
+    this.#authority = options.authority;
+    this.#reconsider = options.reconsider ?? null;
+    this.#startedMs = context.io.nowMs;
+  }
+
+  /** Decides where the connection goes, and connects. The descriptor must be watched. */
+  start(): void {
+    // What the client says waits in the kernel until there is somebody to say it to.
+    this.context.io.wantRead(this.fd, false);
+    this.#router.routeConnection(this.#destination);
+    if (this.#destination.refusalStatus > 0) this.#refuse(this.#destination.refusalReason);
+    else this.#tryEndpoint();
+  }
+
+  override fill(): number {
+    const count = super.fill();
+    const { stats } = this.#destination;
+    if (count > 0 && stats !== null) stats.bytesFromClients += count;
+    return count;
+  }
+
+  /** The endpoint has sent so many bytes more. */
+  onEndpointBytes(count: number): void {
+    const { stats } = this.#destination;
+    if (stats !== null) stats.bytesFromEndpoints += count;
+  }
+
+  override onReadable(): void {
+    const upstream = this.#upstream;
+    if (upstream === null || !upstream.isConnected) return;
+    const reconsider = this.#reconsider;
+    this.#reconsider = null;
+    if (reconsider !== null && !upstream.hasSpoken && reconsider(this)) return;
+    this.relayRead(this);
+  }
+
+  override onWritable(): void {
+    this.relayWrite(this);
+  }
+
+  override onHangup(): void {
+    this.abort();
+  }
+
+  override onDeadline(): void {
+    this.#reason = "idle-timeout";
+    this.abort();
+  }
+
+  override abort(): void {
+    if (this.#upstream === null) this.cut();
+    else cutBoth(this.#upstream, this);
+  }
+
+  override close(): void {
+    if (!this.isOpen) return;
+    this.#report();
+    super.close();
+  }
+
+  /** Lets go of the endpoint, for the connection to be taken over: it was not the client of such a server after all. */
+  dropUpstream(): void {
+    this.#countClosed();
+    this.#upstream?.close();
+    this.#upstream = null;
+  }
+
+  // Connecting.
+
+  #tryEndpoint(): void {
+    const { io, telemetry } = this.context;
+    while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
+      const pool = this.#router.next(this.#destination);
+      if (pool === null) return this.#refuse("no-address");
+      this.#attempts++;
+      telemetry.connects++;
+      this.#upstream = TcpUpstream.open(this.context, pool, this);
+      if (this.#upstream !== null) return;
+      pool.avoid(io.nowMs);
+    }
+    this.#refuse("upstream-refused");
+  }
+
+  onConnectFailed(failure: ConnectFailure): void {
+    const { io, telemetry } = this.context;
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.pool.avoid(io.nowMs);
+    upstream?.close();
+    telemetry.connectFailures++;
+    if (this.#attempts >= CONNECT_ATTEMPTS_MAX) return this.#refuse(failure);
+    telemetry.retries++;
+    this.#tryEndpoint();
+  }
+
+  onConnected(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    if (this.#destination.stats !== null) this.#destination.stats.connectionsOpened++;
+    this.context.io.wantRead(this.fd, true);
+    // What a server said that spoke first, and its end where it had nothing more to say.
+    if (upstream.hasSpoken || upstream.hasEnded) tunnelWrite(upstream, this);
+    this.#postpone();
+  }
+
+  #refuse(reason: string): void {
+    this.#reason = reason;
+    this.cut();
+  }
+
+  // Relaying.
+
+  relayRead(source: Connection): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    tunnelRead(source, source === this ? upstream : this);
+    this.#postpone();
+  }
+
+  /** `sink` takes bytes again. */
+  relayWrite(sink: Connection): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    tunnelWrite(sink === this ? upstream : this, sink);
+    this.#postpone();
+  }
+
+  /** A relayed connection may be quiet far longer than a request's may (`limits.ts`). */
+  #postpone(): void {
+    if (!this.isOpen || this.#upstream === null) return;
+    this.deadlineMs = this.context.io.nowMs + this.context.timeouts.tcpIdleMs;
+    this.#upstream.deadlineMs = this.deadlineMs;
+  }
+
+  #report(): void {
+    const { telemetry, io } = this.context;
+    this.#countClosed();
+    telemetry.connectionEnded(
+      this.#destination,
+      this.#reason,
+      io.nowMs - this.#startedMs,
+      this.#router.listener,
+      this.#authority,
+    );
+  }
+
+  #countClosed(): void {
+    const { stats } = this.#destination;
+    if (stats !== null && this.#upstream?.isConnected) stats.connectionsClosed++;
+  }
+}
