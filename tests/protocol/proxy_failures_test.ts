@@ -241,7 +241,7 @@ const CASES: readonly ProxyCase[] = [
       assert.equal((await client.readResponse()).body, "100000");
     },
   },
-  refused("HTTP/2 without asking", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "version-unsupported"),
+  refused("HTTP/3 on a TCP connection", GET.replace("HTTP/1.1", "HTTP/3.0"), 505, "version-unsupported"),
   refused("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", 400, "bad-start-line"),
   refused(
     "a coding that nobody knows",
