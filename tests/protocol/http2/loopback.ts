@@ -265,7 +265,7 @@ export function patternOf(length: number): Uint8Array {
 export class LoopbackServer {
   readonly port: number;
   readonly peers = new Set<Peer>();
-  readonly #listener: Deno.Listener;
+  readonly #listener: Deno.TcpListener;
   readonly #accepting: Promise<void>;
 
   constructor(options: Partial<Http2Options> = {}) {
