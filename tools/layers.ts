@@ -38,6 +38,10 @@ export const LAYERS: readonly Layer[] = [
   layer(COMPILER, ["base/", "routing/"], { types: ["schemas/"] }),
   layer("routing/", ["base/", "routing/"], { except: [COMPILER] }),
   layer("proxy/limits.ts", []),
+  // node:tls is all there is for TLS without FFI.
+  layer("proxy/io/portable_tls.ts", ["base/", "proxy/io/", "proxy/limits.ts"], {
+    nodeBuiltins: true,
+  }),
   layer("proxy/io/", ["base/", "proxy/io/", "proxy/limits.ts"]),
   layer("proxy/", ["base/", "routing/", "proxy/"], { except: [COMPILER] }),
   layer("controller/", ["base/", "schemas/", "routing/", "controller/"], {

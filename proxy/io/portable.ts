@@ -4,11 +4,12 @@
  * non-blocking socket.
  */
 import { formatIp, parseIp } from "../../base/ip.ts";
-import { BUFFER_BYTES } from "../limits.ts";
+import { BUFFER_BYTES, TLS_HANDSHAKE_MS, TLS_HANDSHAKES_MAX } from "../limits.ts";
 import { IoError } from "./io.ts";
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination, SocketAddress } from "./io.ts";
-import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 import { PortableListener, PortableSocket } from "./portable_socket.ts";
+import { PortableTlsContext } from "./portable_tls.ts";
+import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 
 interface Address {
   readonly hostname: string;
@@ -46,6 +47,8 @@ export class PortableIo implements Io {
   #batchEnd: () => void = () => {};
   /** Closed connections that still send what was written to them. */
   readonly #flushing = new Set<Promise<void>>();
+  /** When each handshake under way must be done; oldest first. */
+  readonly #handshaking = new Map<PortableSocket, number>();
   readonly #spareBuffers: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(options: { readonly arenaBytes: number }) {
@@ -144,15 +147,30 @@ export class PortableIo implements Io {
   }
 
   reset(fd: Fd): void {
+    this.#socket(fd).cut();
     this.close(fd);
   }
 
-  tls(_settings: TlsSettings): TlsContext {
-    throw new IoError("Cannot use TLS: the portable driver has none yet");
+  tls(settings: TlsSettings): TlsContext {
+    return new PortableTlsContext(settings);
   }
 
-  secure(fd: Fd, _context: TlsContext, _target: TlsTarget | null): void {
-    throw new Error(`Descriptor ${fd} cannot be put under TLS`);
+  secure(fd: Fd, context: TlsContext, target: TlsTarget | null): void {
+    if (!(context instanceof PortableTlsContext)) throw new Error("A context of another driver");
+    if (this.#handshaking.size >= TLS_HANDSHAKES_MAX) {
+      for (const oldest of this.#handshaking.keys()) {
+        oldest.failHandshake({ code: "tls-crowded", detail: "Too many handshakes at once" });
+        break;
+      }
+    }
+    const socket = this.#socket(fd);
+    this.#handshaking.set(socket, this.nowMs + TLS_HANDSHAKE_MS);
+    socket.secure((raw) => context.start(raw, target));
+  }
+
+  /** A handshake came to an end of either kind. */
+  handshakeEnded(socket: PortableSocket): void {
+    this.#handshaking.delete(socket);
   }
 
   onSweep(intervalMs: number, sweep: () => void): void {
@@ -228,9 +246,17 @@ export class PortableIo implements Io {
     }
     this.#sweepTimer = setInterval(() => {
       this.nowMs = performance.now();
+      this.#sweepHandshakes();
       this.#sweep();
       this.#batchEnd();
     }, this.#sweepIntervalMs);
+  }
+
+  #sweepHandshakes(): void {
+    for (const [socket, deadlineMs] of this.#handshaking) {
+      if (this.nowMs < deadlineMs) return;
+      socket.failHandshake({ code: "tls-timeout", detail: "Handshake took too long" });
+    }
   }
 
   #enter(entry: PortableSocket | PortableListener): Fd {

@@ -6,6 +6,8 @@ import { BUFFER_BYTES } from "../limits.ts";
 import { AGAIN, BROKEN, END } from "./io.ts";
 import type { Handler, ListenerHandler } from "./io.ts";
 import type { EventSource, PortableIo } from "./portable.ts";
+import type { ByteStream, Handshake } from "./portable_tls.ts";
+import type { TlsFailure, TlsInfo } from "./tls.ts";
 
 /** What an idle connection waits with; one that sends more is read with `BUFFER_BYTES`. */
 const PROBE_BYTES = 2_048;
@@ -77,7 +79,8 @@ export class PortableListener implements EventSource {
 export class PortableSocket implements EventSource {
   readonly #io: PortableIo;
   #handler: Handler | null = null;
-  #connection: Deno.TcpConn | null = null;
+  /** Null: not yet established, or closed. */
+  #connection: ByteStream | null = null;
   #connecting: AbortController | null = null;
   #isOpen = true;
   #isQueued = false;
@@ -101,6 +104,15 @@ export class PortableSocket implements EventSource {
   /** The background write under way; until it is done no more is taken. */
   #writing: Promise<void> | null = null;
   #isShutdownDue = false;
+
+  /** Puts TLS on a connection that is yet to be established. */
+  #securing: ((raw: ByteStream) => Handshake) | null = null;
+  #handshake: Handshake | null = null;
+  /** What came of the handshake and is yet to be told. */
+  #info: TlsInfo | null = null;
+  #failure: TlsFailure | null = null;
+  /** The read under way, and into what. */
+  #reading: { readonly count: Promise<number | null>; readonly buffer: Uint8Array } | null = null;
 
   constructor(io: PortableIo) {
     this.#io = io;
@@ -126,6 +138,23 @@ export class PortableSocket implements EventSource {
   watch(handler: Handler): void {
     this.#handler = handler;
     this.#readAhead();
+  }
+
+  /** Nothing is told, read or written until the handshake that `start` makes is done. */
+  secure(start: (raw: ByteStream) => Handshake): void {
+    if (this.#connection === null) this.#securing = start;
+    else this.#startHandshake(this.#connection, start);
+  }
+
+  failHandshake(failure: TlsFailure): void {
+    if (this.#handshake === null && this.#securing === null) return;
+    this.#io.handshakeEnded(this);
+    this.#securing = null;
+    this.#handshake?.abort();
+    this.#handshake = null;
+    this.#failure = failure;
+    this.#isBroken = true;
+    this.#enqueueIfDue(false);
   }
 
   handOver(handler: Handler): void {
@@ -190,11 +219,21 @@ export class PortableSocket implements EventSource {
     if (this.#writing === null) this.#shutdownNow();
   }
 
+  /** Drops what is not sent, where the peer can be kept from taking that for all. `close` comes after it. */
+  cut(): void {
+    if (this.#connection?.cut === undefined) return;
+    this.#connection.cut();
+    this.#connection = null;
+    this.#writing = null;
+  }
+
   /** Null, or what resolves when the last bytes are sent: they must still go out. */
   close(): Promise<void> | null {
     this.#isOpen = false;
     this.#handler = null;
     this.#connecting?.abort();
+    this.#io.handshakeEnded(this);
+    this.#handshake?.abort();
     if (this.#writing === null) {
       this.#closeNow();
       return null;
@@ -212,6 +251,8 @@ export class PortableSocket implements EventSource {
     const handler = this.#handler;
     if (handler === null) return;
     try {
+      this.#tellOfTls(handler);
+      if (!this.#isOpen) return;
       if (this.#isReadable) handler.onReadable();
       else if (this.#isHangupDue) {
         this.#isHangupTold = true;
@@ -223,6 +264,18 @@ export class PortableSocket implements EventSource {
       handler.onFault(error);
     }
     this.#enqueueIfDue(true);
+  }
+
+  #tellOfTls(handler: Handler): void {
+    const info = this.#info;
+    const failure = this.#failure;
+    this.#info = null;
+    this.#failure = null;
+    if (info !== null) handler.onSecured?.(info);
+    if (failure === null) return;
+    this.#isHangupTold = true;
+    this.#wantsRead = false;
+    handler.onHangup(failure);
   }
 
   get #isReadable(): boolean {
@@ -243,7 +296,8 @@ export class PortableSocket implements EventSource {
   /** @param isRepeat nothing new has come from the system */
   #enqueueIfDue(isRepeat: boolean): void {
     if (this.#isQueued || !this.#isOpen || this.#handler === null) return;
-    if (!this.#isReadable && !this.#isWritable && !this.#isHangupDue) return;
+    const isTlsDue = this.#info !== null || this.#failure !== null;
+    if (!isTlsDue && !this.#isReadable && !this.#isWritable && !this.#isHangupDue) return;
     this.#isQueued = true;
     this.#io.enqueue(this, isRepeat);
   }
@@ -253,9 +307,12 @@ export class PortableSocket implements EventSource {
       const connection = await Deno.connect(options);
       if (!this.#isOpen) return connection.close();
       this.open(connection);
-      this.#readAhead();
+      if (this.#securing !== null) this.#startHandshake(connection, this.#securing);
+      else this.#readAhead();
     } catch {
       this.#isBroken = true;
+      this.#securing = null;
+      this.#io.handshakeEnded(this);
     }
     this.#connecting = null;
     this.#enqueueIfDue(false);
@@ -267,15 +324,21 @@ export class PortableSocket implements EventSource {
     if (this.#inputStart < this.#inputEnd || this.#hasEnded || this.#isBroken) return;
     this.#isReading = true;
     const buffer = this.#nextBuffer();
+    const reading = { count: connection.read(buffer), buffer };
+    this.#reading = reading;
     try {
-      const count = await connection.read(buffer);
+      const count = await reading.count;
+      // TLS was put on the connection meanwhile: they are bytes of the handshake.
+      if (this.#reading !== reading) return;
       this.#input = buffer;
       this.#inputStart = 0;
       this.#inputEnd = count ?? 0;
       this.#hasEnded = count === null;
     } catch {
+      if (this.#reading !== reading) return;
       this.#isBroken = true;
     }
+    this.#reading = null;
     this.#isReading = false;
     if (this.#isOpen) this.#enqueueIfDue(false);
     else this.#giveLarge();
@@ -297,7 +360,36 @@ export class PortableSocket implements EventSource {
     this.#large = null;
   }
 
-  async #writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  /** Takes the connection away until its handshake is done, with what has been read of it. */
+  #startHandshake(connection: ByteStream, start: (raw: ByteStream) => Handshake): void {
+    this.#securing = null;
+    const held = this.#input?.slice(this.#inputStart, this.#inputEnd);
+    const raw = new RawStream(connection, held ?? new Uint8Array(0), this.#reading);
+    this.#connection = null;
+    this.#reading = null;
+    this.#isReading = false;
+    this.#probe = this.#large = this.#input = null;
+    this.#inputStart = this.#inputEnd = 0;
+    const handshake = start(raw);
+    this.#handshake = handshake;
+    handshake.result.then((result) => this.#onHandshake(handshake, result));
+  }
+
+  #onHandshake(handshake: Handshake, result: Awaited<Handshake["result"]>): void {
+    if (this.#handshake !== handshake || !this.#isOpen) {
+      if ("stream" in result) result.stream.close();
+      return;
+    }
+    if (!("stream" in result)) return this.failHandshake(result);
+    this.#handshake = null;
+    this.#io.handshakeEnded(this);
+    this.#connection = result.stream;
+    this.#info = result.info;
+    this.#readAhead();
+    this.#enqueueIfDue(false);
+  }
+
+  async #writeAll(connection: ByteStream, bytes: Uint8Array): Promise<void> {
     try {
       for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
     } catch {
@@ -321,6 +413,54 @@ export class PortableSocket implements EventSource {
     if (!this.#isReading) this.#giveLarge();
     try {
       connection?.close();
+    } catch {
+      // Closed already.
+    }
+  }
+}
+
+/** A connection of which something has been read: gives that first. */
+class RawStream implements ByteStream {
+  readonly #connection: ByteStream;
+  #held: Uint8Array;
+  #reading: { readonly count: Promise<number | null>; readonly buffer: Uint8Array } | null;
+
+  constructor(
+    connection: ByteStream,
+    held: Uint8Array,
+    reading: { readonly count: Promise<number | null>; readonly buffer: Uint8Array } | null,
+  ) {
+    this.#connection = connection;
+    this.#held = held;
+    this.#reading = reading;
+  }
+
+  async read(target: Uint8Array): Promise<number | null> {
+    if (this.#held.length === 0 && this.#reading !== null) {
+      const { count, buffer } = this.#reading;
+      this.#reading = null;
+      const length = await count;
+      if (length === null) return null;
+      this.#held = buffer.subarray(0, length);
+    }
+    if (this.#held.length === 0) return await this.#connection.read(target);
+    const count = Math.min(this.#held.length, target.length);
+    target.set(this.#held.subarray(0, count));
+    this.#held = this.#held.subarray(count);
+    return count;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#connection.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#connection.closeWrite();
+  }
+
+  close(): void {
+    try {
+      this.#connection.close();
     } catch {
       // Closed already.
     }

@@ -12,6 +12,8 @@ import { CLIENT_ID, SERVER_ID } from "./certificates.ts";
 
 export interface TlsCase {
   readonly name: string;
+  /** `node:tls` of Deno 2.9 keeps none. */
+  readonly needsSessions?: true;
   run(bench: TlsBench): Promise<void> | void;
 }
 
@@ -47,7 +49,7 @@ const HANDSHAKES: readonly TlsCase[] = [
       };
       equal(await alpnWith(["http/1.1", "h2"]), "h2");
       equal(await alpnWith([]), "");
-      equal(await alpnWith(["spdy/3"]), "tls-alert");
+      match(await alpnWith(["spdy/3"]) ?? "", /^tls-(alert|closed)$/);
     },
   },
   {
@@ -111,7 +113,7 @@ const HANDSHAKES: readonly TlsCase[] = [
         client: bench.client({ trustedPem: bench.certificates.otherAuthority.chainPem }),
       });
       equal(client.failure?.code, "tls-certificate");
-      equal(server.failure?.code, "tls-alert");
+      match(server.failure?.code ?? "", /^tls-(alert|closed)$/);
     },
   },
   {
@@ -453,6 +455,7 @@ const ENDINGS: readonly TlsCase[] = [
 const CONTEXTS: readonly TlsCase[] = [
   {
     name: "sessions are resumed, with who the peer is, until certificates are replaced",
+    needsSessions: true,
     async run(bench) {
       const server = bench.server(mutual(bench));
       const client = bench.client({ certificate: bench.certificates.client });

@@ -1,0 +1,5 @@
+// path: proxy/tls_config.ts
+// expect: weft/imports
+import tls from "node:tls";
+
+export const VERSIONS = [tls.DEFAULT_MIN_VERSION];
