@@ -9,7 +9,11 @@ import type { Plan } from "../routing/plan.ts";
 import { requestHeadOf } from "../routing/request.ts";
 import type { ProxyConfig, RequestRecord } from "./config.ts";
 import { Context } from "./connection/context.ts";
+import type { Timed } from "./connection/context.ts";
 import { Downstream } from "./connection/downstream.ts";
+import { Http2Downstream } from "./connection/http2_downstream.ts";
+import { Http2Stream } from "./connection/http2_stream.ts";
+import { Http2Upstream } from "./connection/http2_upstream.ts";
 import { InboundRouter } from "./connection/inbound.ts";
 import { OutboundRouter } from "./connection/outbound.ts";
 import type { Router } from "./connection/router.ts";
@@ -139,7 +143,9 @@ export class Engine {
   snapshot(): TelemetrySnapshot {
     const telemetry = this.#telemetry;
     const pools = Array.from(this.#context.pools.all());
-    const upstreams = this.#context.timed.filter((open) => open instanceof Upstream).length;
+    const { timed } = this.#context;
+    const upstreams = timed.filter(isUpstream).length;
+    const streams = timed.filter((open) => open instanceof Http2Stream).length;
     return {
       routes: Array.from(telemetry.routes, (stats) => ({
         labels: stats.labels,
@@ -161,7 +167,7 @@ export class Engine {
       tlsFailures: Object.fromEntries(telemetry.tlsFailures),
       faults: telemetry.faults,
       lastFault: telemetry.lastFault,
-      connectionsOpen: this.#context.timed.length - upstreams,
+      connectionsOpen: timed.length - upstreams - streams,
       upstreamsOpen: upstreams,
       upstreamsIdle: pools.reduce((sum, pool) => sum + pool.idleCount, 0),
       buffersLent: this.#context.buffers.lentCount,
@@ -173,9 +179,8 @@ export class Engine {
   drain(done: () => void): void {
     for (const fd of this.#listeners.splice(0)) this.#io.close(fd);
     this.#context.isDraining = true;
-    for (const connection of this.#context.timed) {
-      if (connection instanceof Downstream) connection.onDraining();
-    }
+    // A copy: some close at once.
+    for (const open of [...this.#context.timed]) if (isDownstream(open)) open.onDraining();
     this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
     this.#onDrained = done;
     // With nobody there, no event would come to look again.
@@ -189,7 +194,7 @@ export class Engine {
 
   #finishDraining(): void {
     if (this.#onDrained === null) return;
-    const hasClients = this.#context.timed.some((open) => open instanceof Downstream);
+    const hasClients = this.#context.timed.some(isDownstream);
     if (hasClients && this.#io.nowMs < this.#drainDeadlineMs) return;
     const done = this.#onDrained;
     this.#onDrained = null;
@@ -207,4 +212,12 @@ export class Engine {
       buildTable(plan, { namespace, identity, seed })
     );
   }
+}
+
+function isDownstream(open: Timed): open is Downstream | Http2Downstream {
+  return open instanceof Downstream || open instanceof Http2Downstream;
+}
+
+function isUpstream(open: Timed): boolean {
+  return open instanceof Upstream || open instanceof Http2Upstream;
 }
