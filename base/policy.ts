@@ -3,6 +3,9 @@
  * shape that schemas read, plans carry and proxies obey. Knows nothing of where a policy is attached.
  */
 
+/** Bytes of the header lines that one policy adds in one direction, so that the whole head still fits its buffer. */
+export const HEADER_TEXT_MAX = 4_096;
+
 /** Two weeks: the longest duration that counts. Timers of the platform end at 2^31 ms. */
 export const DURATION_MAX_MS = 14 * 24 * 3_600_000;
 
@@ -166,3 +169,8 @@ export const ROUTE_SECTIONS: readonly RouteSection[] = [
   "mirror",
   "sessionAffinity",
 ];
+
+/** Bytes of these headers as lines: a colon, a space and a line's end each. */
+export function headerTextBytes(headers: readonly HeaderValue[]): number {
+  return headers.reduce((sum, { name, value }) => sum + name.length + value.length + 4, 0);
+}

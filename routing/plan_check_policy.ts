@@ -6,8 +6,10 @@ import {
   type ConnectionLimits,
   DURATION_MAX_MS,
   type Fault,
+  HEADER_TEXT_MAX,
   type HeaderChanges,
   type HeaderPolicy,
+  headerTextBytes,
   type HeaderValue,
   type LoadBalancing,
   type OutlierDetection,
@@ -57,11 +59,25 @@ const headerName = text(NAME_MAX, /^[-!#$%&'*+.^_`|~0-9a-z]+$/, "a lower-case he
 const headerValue = text(1_024, /^([!-~]([ -~]*[!-~])?)?$/, "a header value");
 
 const header = shape<HeaderValue>({ name: headerName, value: headerValue });
-const headerChanges = shape<HeaderChanges>({
+const anyChanges = shape<HeaderChanges>({
   set: list(header),
   add: list(header),
   remove: list(headerName),
 });
+const headerChanges: Check<HeaderChanges> = (value, path) => {
+  const changes = anyChanges(value, path);
+  headersThatFit([...changes.set, ...changes.add], path);
+  return changes;
+};
+
+/** The room for them in a head is fixed. */
+const headersThatFit: Check<readonly HeaderValue[]> = (value, path) => {
+  const headers = list(header)(value, path);
+  if (headerTextBytes(headers) > HEADER_TEXT_MAX) {
+    fail(path, `of ${HEADER_TEXT_MAX} bytes of header lines at most`);
+  }
+  return headers;
+};
 
 const anyKey = shape<RequestKey>({
   source: oneOf(["header", "cookie", "source-ip"]),
@@ -143,7 +159,7 @@ export const routePolicy: Check<PlanRoutePolicy> = withSources(shape<PlanRoutePo
     http: nullable(rate),
     tcp: nullable(rate),
     status: whole(400, 599),
-    headers: list(header),
+    headers: headersThatFit,
   })),
   headers: optional(shape<HeaderPolicy>({ request: headerChanges, response: headerChanges })),
   fault: optional(shape<Fault>({

@@ -292,3 +292,28 @@ Deno.test("RoundRobin: in turn, from where it is told to start", () => {
   });
   deepEqual(places, [1, 2, 0, 1, 2]);
 });
+
+Deno.test("endpoint group: a part shares load and ejection, and has a rotation of its own", () => {
+  const group = groupOf(4);
+  const part = group.part(({ key }) => !key.endsWith(".3:8080"));
+  const [one] = group.all;
+  equal(part.all[0], one);
+  one.isEjected = true;
+  group.refresh(false);
+  equal(part.available.length, 2);
+  group.refresh(true);
+  equal(part.available.length, 3);
+});
+
+Deno.test("endpoint group: the rotation goes on where it was, past endpoints that have left", () => {
+  const group = groupOf(4);
+  const balancer = balancerOf("RoundRobin");
+  const random = new Random(1, "x");
+  const next = () => balancer.pick(group, 0, random, 0)?.key;
+  const [a, b, c, d] = targets(4);
+  deepEqual([next(), next()], [a.key, b.key]);
+  group.replace([d, c, a], 0, 0);
+  deepEqual([next(), next(), next(), next()], [c.key, a.key, d.key, c.key]);
+  group.replace([d, b], 0, 0);
+  equal(next(), d.key);
+});

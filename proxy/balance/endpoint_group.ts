@@ -11,6 +11,7 @@ export class EndpointGroup<Target> {
   #all: readonly BalancedEndpoint<Target>[] = [];
   #available: BalancedEndpoint<Target>[] = [];
   #byKey = new Map<string, BalancedEndpoint<Target>>();
+  readonly #parts: EndpointGroup<Target>[] = [];
   /** Counts the changes of `all`, for what is derived from it. */
   generation = 0;
   /** Whose turn it is: a place in `available`. */
@@ -44,6 +45,8 @@ export class EndpointGroup<Target> {
   ): void {
     const before = this.#byKey;
     const isFirst = this.#all.length === 0;
+    const inTurn = this.#inTurn();
+    this.#parts.length = 0;
     this.#byKey = new Map();
     this.#windowMs = slowStartMs;
     this.#coldUntilMs = -Infinity;
@@ -58,6 +61,21 @@ export class EndpointGroup<Target> {
     });
     this.generation++;
     this.refresh(false);
+    // The rotation goes on at the endpoint whose turn it was, or at the next one after it that is still there.
+    const next = inTurn.find((endpoint) => endpoint.isAvailable && this.has(endpoint));
+    if (next !== undefined) this.#turn = this.#available.indexOf(next);
+  }
+
+  /** Some of the endpoints, which share all that is known of them. It lasts until `replace`. */
+  part(isPart: (endpoint: BalancedEndpoint<Target>) => boolean): EndpointGroup<Target> {
+    const part = new EndpointGroup<Target>(this.#turn);
+    part.#all = this.#all.filter(isPart);
+    part.#byKey = new Map(part.#all.map((endpoint) => [endpoint.key, endpoint]));
+    part.#windowMs = this.#windowMs;
+    part.#coldUntilMs = this.#coldUntilMs;
+    part.#takeUp();
+    this.#parts.push(part);
+    return part;
   }
 
   has(endpoint: BalancedEndpoint<Target>): boolean {
@@ -66,10 +84,20 @@ export class EndpointGroup<Target> {
 
   /** After ejections: takes up what may be used. In a panic that is everything. */
   refresh(isPanic: boolean): void {
-    this.#available = this.#all.filter((endpoint) => {
-      endpoint.isAvailable = isPanic || !endpoint.isEjected;
-      return endpoint.isAvailable;
-    });
+    for (const endpoint of this.#all) endpoint.isAvailable = isPanic || !endpoint.isEjected;
+    this.#takeUp();
+    for (const part of this.#parts) part.#takeUp();
+  }
+
+  #takeUp(): void {
+    this.#available = this.#all.filter(({ isAvailable }) => isAvailable);
+  }
+
+  /** `available` from the one whose turn it is. */
+  #inTurn(): readonly BalancedEndpoint<Target>[] {
+    const available = this.#available;
+    const turn = available.length === 0 ? 0 : this.#turn % available.length;
+    return [...available.slice(turn), ...available.slice(0, turn)];
   }
 
   /** The place in `available` whose turn it is, and on to the next. At least one must be available. */

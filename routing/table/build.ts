@@ -10,6 +10,7 @@ import type {
   PlanBackend,
   PlanEndpointPolicy,
   PlanMatch,
+  PlanMirror,
   PlanPort,
   PlanRoute,
   PlanRule,
@@ -23,6 +24,7 @@ import type {
   SkippedBackend,
   Table,
   TableBackend,
+  TableMirror,
   TablePort,
   TableRoute,
   TableService,
@@ -200,12 +202,24 @@ class TableBuilder {
       affinity: key === undefined || backends.length < 2
         ? null
         : new Affinity(key, port.service.key, backends),
+      mirror: this.#mirror(policy?.mirror),
     };
     if (!Number.isSafeInteger(2 * route.weightTotal)) {
       throw new PlanError(`Cannot add up the weights of route "${plan.id}": they are too large`);
     }
     this.#routes.push(route);
     return route;
+  }
+
+  #mirror(plan: PlanMirror | undefined): TableMirror | null {
+    if (plan === undefined) return null;
+    if (!this.#groups.has(plan.group)) {
+      throw new PlanError(`Cannot resolve a mirror: the plan has no group "${plan.group}"`);
+    }
+    const reachable = this.#groups.reach(plan.group, null);
+    if (reachable.refusal !== null) return null;
+    const { endpointSet, guarded } = reachable;
+    return { endpointSet, guarded, percent: plan.percent };
   }
 
   /** A section that the backend's own Service lacks is that of the Service that was asked for. */

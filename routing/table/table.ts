@@ -119,6 +119,16 @@ export interface TableRoute {
   readonly policy: PlanRoutePolicy | null;
   /** What keeps callers on one backend; null where nothing does. */
   readonly affinity: Affinity | null;
+  /** Where copies of its requests go; null where none are made, or this client may send none there. */
+  readonly mirror: TableMirror | null;
+}
+
+/** What stands behind a mirror, as behind a backend. */
+export interface TableMirror {
+  readonly endpointSet: EndpointSet;
+  readonly guarded: GuardedEndpoints | null;
+  /** Of the requests, 0 to 100. */
+  readonly percent: number;
 }
 
 /** Why a backend takes nothing of this client. */

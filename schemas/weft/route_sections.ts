@@ -2,17 +2,20 @@
  * The sections of a TrafficPolicy about requests on their way: tried again, cut off, limited, changed, disturbed,
  * copied, and kept together.
  */
-import type {
-  Fault,
-  HeaderChanges,
-  HeaderPolicy,
-  Mirror,
-  Rate,
-  RateLimit,
-  Retry,
-  RetryCondition,
-  SessionAffinity,
-  Timeouts,
+import {
+  type Fault,
+  HEADER_TEXT_MAX,
+  type HeaderChanges,
+  type HeaderPolicy,
+  headerTextBytes,
+  type HeaderValue,
+  type Mirror,
+  type Rate,
+  type RateLimit,
+  type Retry,
+  type RetryCondition,
+  type SessionAffinity,
+  type Timeouts,
 } from "../../base/policy.ts";
 import type { Field } from "../fields.ts";
 import type { Report } from "../report.ts";
@@ -93,6 +96,7 @@ export function readRateLimit(section: Field, report: Report): RateLimit | undef
   const headers = section.at("headers");
   const areHeadersGood = checkHeaderNames(headers, report);
   if (http === undefined || tcp === undefined || !areHeadersGood) return undefined;
+  if (!fitsHead(headers, headerValues(headers), report)) return undefined;
   if (http === null && tcp === null) {
     onlyOneOf(section, ["http", "tcp"], report);
     return undefined;
@@ -121,14 +125,29 @@ function readHeaderChanges(section: Field, report: Report): HeaderChanges | unde
   // Not "&&" alone: every bad name is reported at once.
   const areGood = [set, add, remove].map((list) => checkHeaderNames(list, report)).every(Boolean);
   if (!areGood) return undefined;
-  return {
+  const changes = {
     set: headerValues(set),
     add: headerValues(add),
     remove: remove.strings().map((name) => name.toLowerCase()),
   };
+  return fitsHead(section, [...changes.set, ...changes.add], report) ? changes : undefined;
 }
 
-/** They frame a message or route it, so that another value makes another message of it (RFC 9110 7.6.1, 9112 6). */
+function fitsHead(section: Field, headers: readonly HeaderValue[], report: Report): boolean {
+  if (headerTextBytes(headers) <= HEADER_TEXT_MAX) return true;
+  report(
+    "schema-invalid",
+    section.path,
+    `The headers take more than ${HEADER_TEXT_MAX} bytes together`,
+    "Write fewer headers, or shorter values",
+  );
+  return false;
+}
+
+/**
+ * They frame a message or route it, so that another value makes another message of it (RFC 9110 7.6.1, 9112 6), or the
+ * proxy itself writes them.
+ */
 const RESERVED_HEADERS: readonly string[] = [
   "connection",
   "content-length",
@@ -139,6 +158,8 @@ const RESERVED_HEADERS: readonly string[] = [
   "trailer",
   "transfer-encoding",
   "upgrade",
+  "x-forwarded-for",
+  "x-forwarded-proto",
 ];
 
 /** The items are names, or objects with a name. */

@@ -187,6 +187,11 @@ Deno.test("TrafficPolicy: a field that cannot be read loses its section and noth
       "form",
     ],
     "headers: {request: {add: a}}": ["headers.request.add", "not a list"],
+    [
+      `headers: {request: {add: [${
+        Array.from({ length: 5 }, () => `{name: a, value: ${"b".repeat(1_000)}}`).join(", ")
+      }]}}`
+    ]: ["headers.request", "more than 4096 bytes"],
     "fault: {abort: {percent: -1, status: 503}}": ["fault.abort.percent", "not from"],
     "fault: {delay: {}}": ["fault.delay.duration", "missing"],
     "mirror: {percent: 5}": ["mirror.service", "missing"],
