@@ -59,6 +59,24 @@ export function formatIp(bytes: Uint8Array, offset: number, length: 4 | 16): str
   return `${hex(groups.slice(0, run.start))}::${hex(groups.slice(run.start + run.length))}`;
 }
 
+/** `address:port`, `[address]:port` for IPv6. */
+export function formatAuthority(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Whether an address never leaves this machine: 127.0.0.0/8, ::1, or either as the address of everything. */
+export function isLocal(address: string): boolean {
+  const ip = parseIp(address);
+  if (ip === null) return false;
+  const isMapped = ip.length === 16 && ip.subarray(0, 10).every((byte) => byte === 0) &&
+    ip[10] === 255 && ip[11] === 255;
+  if (ip.length === 4 || isMapped) {
+    const first = ip.length === 4 ? ip : ip.subarray(12);
+    return first[0] === 127 || first.every((byte) => byte === 0);
+  }
+  return ip.subarray(0, 15).every((byte) => byte === 0) && ip[15] <= 1;
+}
+
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
   let best = { start: 0, length: 0 };
   let start = 0;
