@@ -1,0 +1,113 @@
+/** An endpoint of the soak: it checks what it gets, answers as the path says, and dies and comes back. */
+import { ANSWER_BODY, bodyOf, REQUEST_BODY, wrongByte } from "../simulation/exchange.ts";
+import { framingOf, NO_BODY, valuesOf, WireReader } from "../simulation/wire.ts";
+import type { Framing, MessageHead, Receiver } from "../simulation/wire.ts";
+
+const encoder = new TextEncoder();
+
+export class SoakOrigin {
+  readonly port: number;
+  readonly #onWrong: (what: string) => void;
+  readonly #connections = new Set<Deno.TcpConn>();
+  #listener: Deno.TcpListener;
+
+  constructor(onWrong: (what: string) => void) {
+    this.#onWrong = onWrong;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.port = this.#listener.addr.port;
+    this.#accept(this.#listener);
+  }
+
+  /** Stops listening and drops every connection, whatever it is about. */
+  die(): void {
+    this.#listener.close();
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
+  }
+
+  comeBack(): void {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
+    this.#accept(this.#listener);
+  }
+
+  async #accept(listener: Deno.TcpListener): Promise<void> {
+    try {
+      for await (const connection of listener) {
+        connection.setNoDelay();
+        this.#connections.add(connection);
+        this.#serve(connection);
+      }
+    } catch {
+      // It died.
+    }
+  }
+
+  async #serve(connection: Deno.TcpConn): Promise<void> {
+    const requests = new Requests(this.#onWrong);
+    const reader = new WireReader(requests);
+    const buffer = new Uint8Array(64 * 1024);
+    try {
+      for (;;) {
+        const count = await connection.read(buffer);
+        if (count === null) break;
+        reader.feed(buffer.subarray(0, count));
+        for (const answer of requests.answers.splice(0)) await writeAll(connection, answer);
+      }
+    } catch {
+      // It died, or the proxy has.
+    }
+    if (this.#connections.delete(connection)) connection.close();
+  }
+}
+
+class Requests implements Receiver {
+  readonly answers: Uint8Array[] = [];
+  readonly #onWrong: (what: string) => void;
+  #token = 0;
+  #answerBytes = 0;
+  #isChunked = false;
+  #expected = 0;
+  #received = 0;
+
+  constructor(onWrong: (what: string) => void) {
+    this.#onWrong = onWrong;
+  }
+
+  onHead(head: MessageHead): Framing {
+    const [, , token, bytes, framing] = head.line.split(" ")[1].split("/");
+    this.#token = Number(token);
+    this.#answerBytes = Number(bytes);
+    this.#isChunked = framing === "chunked";
+    this.#expected = Number(valuesOf(head, "x-bytes")[0]);
+    this.#received = 0;
+    return framingOf(head, NO_BODY);
+  }
+
+  onBody(bytes: Uint8Array): void {
+    const wrong = wrongByte(this.#token, REQUEST_BODY, this.#received, bytes);
+    if (wrong >= 0) this.#onWrong(`byte ${wrong} of request ${this.#token}`);
+    this.#received += bytes.length;
+  }
+
+  onEnd(): void {
+    if (this.#received !== this.#expected) this.#onWrong(`length of request ${this.#token}`);
+    const body = bodyOf(this.#token, ANSWER_BODY, this.#answerBytes);
+    const head = `HTTP/1.1 200 OK\r\nx-token: ${this.#token}\r\n`;
+    if (!this.#isChunked) {
+      this.answers.push(encoder.encode(`${head}content-length: ${body.length}\r\n\r\n`), body);
+      return;
+    }
+    this.answers.push(encoder.encode(`${head}transfer-encoding: chunked\r\n\r\n`));
+    for (let at = 0; at < body.length; at += 5_000) {
+      const part = body.subarray(at, at + 5_000);
+      this.answers.push(encoder.encode(`${part.length.toString(16)}\r\n`), part, CRLF);
+    }
+    this.answers.push(encoder.encode("0\r\n\r\n"));
+  }
+}
+
+const CRLF = encoder.encode("\r\n");
+
+export async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
