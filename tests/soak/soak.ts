@@ -1,5 +1,5 @@
 /**
- * A bounded soak on loopback: `deno run -A tests/soak/soak.ts [--seconds 60] [--driver native] [--seed N]`. Mixed traffic through a
+ * A bounded soak on loopback: `deno task soak [--seconds 60] [--driver native] [--seed N]`. Mixed traffic through a
  * real proxy, a new plan every 100 ms, endpoints that die and come back. Wants no wrong byte, no fault, no
  * descriptor and no buffer left over, and memory that does not grow. Not part of CI.
  */
