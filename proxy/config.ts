@@ -41,7 +41,10 @@ export interface InboundListener {
 
 export interface ProxyConfig {
   readonly driver: DriverChoice;
-  /** Native driver only: event loops, one thread each, that share the listeners by SO_REUSEPORT. */
+  /**
+   * Native driver only: event loops, one thread each, that share the listeners by SO_REUSEPORT. 0: one loop on the
+   * thread that starts the proxy, which takes the least memory and suits a process with nothing else to do.
+   */
   readonly workers: number;
   readonly outbound: readonly OutboundListener[];
   readonly inbound: readonly InboundListener[];
@@ -112,6 +115,8 @@ export interface RequestRecord {
 }
 
 export interface ProxyHooks {
+  /** IP addresses of a name outside the mesh, as this system would call it; none where it has none. */
+  readonly lookUp?: (name: string) => Promise<readonly string[]>;
   readonly onRequest?: (record: RequestRecord) => void;
   /** Constant message and fields; errors of the environment, never of a request. */
   readonly onLog?: (

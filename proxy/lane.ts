@@ -1,6 +1,7 @@
 /**
- * Lane: one event loop as seen by the thread that started it: ask it something, get a reply. The native lane is a
- * worker that is spoken to through a pipe; the portable lane is an engine on this very thread.
+ * Lane: one event loop as seen by the thread that started it: ask it something, get a reply. A native lane is a
+ * worker that is spoken to through a pipe, or, for the sake of memory, a loop on this very thread that lets others
+ * have it now and then; the portable lane is always on this thread.
  */
 import { encodePlan } from "../routing/plan_codec.ts";
 import type { Plan } from "../routing/plan.ts";
@@ -10,7 +11,7 @@ import { encodeFrame } from "./control.ts";
 import type { Command, LogEvent, Replies, WorkerMessage, WorkerStart } from "./control.ts";
 import type { ExplainQuery } from "./engine.ts";
 import { Engine } from "./engine.ts";
-import { Pipe } from "./io/epoll.ts";
+import { EpollIo, Pipe } from "./io/epoll.ts";
 import { AGAIN, IoError } from "./io/io.ts";
 import { PortableIo } from "./io/portable.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
@@ -37,13 +38,21 @@ export interface Lane {
 export interface LaneHooks {
   onRecords(records: RequestRecord[]): void;
   onLog(event: LogEvent): void;
+  /** The addresses of a name; none where it has none. Never rejects. */
+  lookUp(name: string): Promise<readonly string[]>;
   /** The loop has ended by itself: a defect. */
   onFailure(message: string): void;
 }
 
 export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHooks): Lane {
   const io = new PortableIo({ arenaBytes: ARENA_BYTES });
-  const engine = new Engine(io, config, plan, hooks);
+  const engine = new Engine(io, config, plan, {
+    onRecords: (records) => hooks.onRecords(records),
+    onLog: (event) => hooks.onLog(event),
+    lookUp(name) {
+      hooks.lookUp(name).then((addresses) => engine.resolved(name, addresses));
+    },
+  });
   let ports: LanePorts;
   try {
     ports = engine.listen();
@@ -51,6 +60,58 @@ export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHo
     io.stop();
     throw error;
   }
+  return localLane(ports, engine, () => io.stop(), async () => {
+    io.stop();
+    // The last answers may still be on their way out of this process.
+    await io.flushed();
+  });
+}
+
+/**
+ * Starts a native loop on this thread, which must have little else to do: a plan that takes long to build, or an
+ * admin request, holds up requests. It saves the memory of a second isolate.
+ * @throws {IoError} a listener's address cannot be had, or the driver does not work here
+ */
+export function startInlineLane(config: ProxyConfig, plan: Plan, hooks: LaneHooks): Lane {
+  const io = new EpollIo({ arenaBytes: ARENA_BYTES, reusePort: false });
+  const engine = new Engine(io, config, plan, {
+    onRecords: (records) => hooks.onRecords(records),
+    onLog: (event) => hooks.onLog(event),
+    lookUp(name) {
+      hooks.lookUp(name).then((addresses) => engine.resolved(name, addresses));
+    },
+  });
+  const ports = engine.listen();
+  const ended = share(io);
+  const stop = () => {
+    io.stop();
+    return ended;
+  };
+  return localLane(ports, engine, stop, stop);
+}
+
+/** How long a loop that shares its thread keeps it. Signals, timers and admin requests wait for at most as long. */
+const TURNS_MS = 20;
+
+/** Runs a loop until it is stopped, and gives the thread to others in between. */
+async function share(io: EpollIo): Promise<void> {
+  while (io.isRunning) {
+    const untilMs = performance.now() + TURNS_MS;
+    for (let leftMs = TURNS_MS; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {
+      io.turn(Math.ceil(leftMs));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  io.end();
+}
+
+/** An engine on this thread. */
+function localLane(
+  ports: LanePorts,
+  engine: Engine,
+  stop: () => void | Promise<void>,
+  stopDrained: () => Promise<void>,
+): Lane {
   return {
     ports,
     apply: (next) => Promise.try(() => engine.apply(next)),
@@ -61,11 +122,9 @@ export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHo
       const { promise, resolve } = Promise.withResolvers<void>();
       engine.drain(resolve);
       await promise;
-      io.stop();
-      // The last answers may still be on their way out of this process.
-      await io.flushed();
+      await stopDrained();
     },
-    stop: () => Promise.try(() => io.stop()),
+    stop: () => Promise.try(stop),
   };
 }
 
@@ -126,6 +185,8 @@ class NativeLane implements Lane {
           return hooks.onRecords(data.records);
         case "log":
           return hooks.onLog(data.event);
+        case "lookUp":
+          return void hooks.lookUp(data.name).then((addresses) => this.#tell(data.name, addresses));
         case "reply":
           return this.#take(data.id)?.resolve(data.value);
         case "error":
@@ -185,6 +246,11 @@ class NativeLane implements Lane {
       if (count !== AGAIN) at += count;
       else await new Promise((resolve) => setTimeout(resolve, 1));
     }
+  }
+
+  #tell(name: string, addresses: readonly string[]): void {
+    // A lane that has ended meanwhile has nobody left who waits.
+    this.#ask({ kind: "resolved", name, addresses }).catch(() => {});
   }
 
   #take(id: number): Waiting | undefined {

@@ -4,8 +4,9 @@ import { startAdmin } from "./admin.ts";
 import type { Proxy, ProxyConfig, ProxyHooks } from "./config.ts";
 import { IoError } from "./io/io.ts";
 import { openLibc } from "./io/libc.ts";
+import { NAME_LOOKUP_MS } from "./limits.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
-import { startNativeLane, startPortableLane } from "./lane.ts";
+import { startInlineLane, startNativeLane, startPortableLane } from "./lane.ts";
 import { withTicketKeys } from "./tls_config.ts";
 
 /**
@@ -28,6 +29,7 @@ export async function startProxy(
     onLog({ level, message, fields }) {
       hooks.onLog?.(level, message, fields);
     },
+    lookUp: (name) => lookUp(name, hooks),
     onFailure(message) {
       isAlive = false;
       hooks.onLog?.("error", "An event loop of the proxy has ended", { cause: message });
@@ -79,6 +81,29 @@ export async function startProxy(
   };
 }
 
+/** By whoever started the proxy, else by Deno, which asks the name servers and reads no hosts file. */
+async function lookUp(name: string, hooks: ProxyHooks): Promise<readonly string[]> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<readonly string[]>((resolve) => {
+    timer = setTimeout(() => resolve([]), NAME_LOOKUP_MS);
+  });
+  try {
+    return await Promise.race([late, hooks.lookUp?.(name) ?? lookUpByDeno(name)]);
+  } catch {
+    return [];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function lookUpByDeno(name: string): Promise<readonly string[]> {
+  const answers = await Promise.allSettled([
+    Deno.resolveDns(name, "A"),
+    Deno.resolveDns(name, "AAAA"),
+  ]);
+  return answers.flatMap((answer) => answer.status === "fulfilled" ? answer.value : []);
+}
+
 /** @throws {IoError} the native driver was asked for, or is needed, and does not work here */
 function chooseDriver(config: ProxyConfig, hooks: ProxyHooks): "native" | "portable" {
   const captures = [...config.outbound, ...config.inbound].some(({ capture }) => capture === true);
@@ -106,6 +131,7 @@ async function startLanes(
   hooks: LaneHooks,
 ): Promise<Lane[]> {
   if (driver === "portable") return [startPortableLane(config, plan, hooks)];
+  if (config.workers === 0) return [startInlineLane(config, plan, hooks)];
   const lanes = [await startNativeLane(config, plan, hooks)];
   const { outbound, inbound } = lanes[0].ports;
   // Ports that were left open are known now; the other loops share them.

@@ -71,8 +71,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--workers <number>",
-    about: "event loops of the native driver, a thread each",
-    default: "1",
+    about: "threads of the native driver; 0: the main one (default: 0 with --plan, else 1)",
   },
   {
     flags: "--access-log <format>",

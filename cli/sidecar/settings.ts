@@ -26,7 +26,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly driver: DriverChoice;
-  readonly workers: string;
+  readonly workers?: string;
   readonly accessLog: AccessLogFormat;
   readonly logLevel: LogLevel;
   readonly bodyLimit: string;
@@ -61,6 +61,12 @@ const CAPTURED_APPLICATION = "127.0.0.1:0";
 /** More loops than this share nothing but a machine's limits. */
 const WORKERS_MAX = 256;
 
+/** Manifests take long to compile, so the thread that does it carries no requests. */
+function workersOf(options: SidecarOptions): number {
+  if (options.workers !== undefined) return parseWhole(options.workers, 0, WORKERS_MAX);
+  return options.plan === undefined ? 1 : 0;
+}
+
 /**
  * The configuration that the options ask for. Throws a usage failure for options that contradict.
  *
@@ -84,7 +90,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
   const sender = parseSender(`${options.namespace}/${options.serviceAccount}`);
   return {
     driver: options.driver,
-    workers: parseWhole(options.workers, 1, WORKERS_MAX),
+    workers: workersOf(options),
     outbound: [{
       ...parseHostPort(options.outbound),
       ...sender,

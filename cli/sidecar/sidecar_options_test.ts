@@ -36,6 +36,13 @@ function isUsageFailure(error: unknown): boolean {
   return error instanceof CommandFailure && error.exitCode === EXIT.usage;
 }
 
+Deno.test("sidecar: a compiled plan is served by the main thread, manifests by a worker", () => {
+  const workers = (argv: string[]) => sidecarConfig(optionsOf(argv), 0).workers;
+  assert.equal(workers(["--plan", "p.json"]), 0);
+  assert.equal(workers(["-f", "a.yaml"]), 1);
+  assert.equal(workers(["--plan", "p.json", "--workers", "2"]), 2);
+});
+
 Deno.test("sidecar: defaults", () => {
   const options = optionsOf(["-f", "a.yaml"]);
   assert.deepEqual(sidecarConfig(options, 7), {
@@ -103,7 +110,7 @@ Deno.test("sidecar: contradictions are usage failures", () => {
       origin(["-f", "a.yaml", "--plan", "b.json"]),
       origin(["-f", "-"]),
       config(["--inbound", ":15003"]),
-      config(["--workers", "0"]),
+      config(["--workers", "257"]),
       config(["--capture", "--driver", "portable"]),
       config(["--response-timeout", "soon"]),
       config(["--outbound", "15001"]),

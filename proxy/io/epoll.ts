@@ -275,26 +275,37 @@ export class EpollIo implements Io {
     this.#running = false;
   }
 
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
   /** Blocks this thread until `stop`, then closes what is open. */
   run(): void {
-    while (this.#running) this.turn(this.#sweepIntervalMs);
+    while (this.#running) this.turn(this.#isIdle ? -1 : this.#sweepIntervalMs);
+    this.end();
+  }
+
+  /** Closes what is open, once the loop has been stopped. */
+  end(): void {
     // What was written before the end still goes out; sweeps bound the time.
     while (this.#tls?.isLingering) this.turn(this.#sweepIntervalMs);
     for (let fd = 0; fd < this.#handlers.length; fd++) if (this.#handlers[fd]) this.close(fd);
     this.#c.close(this.#epoll);
   }
 
-  /**
-   * Waits for one batch of events, and delivers it. With nothing to sweep it waits for as long as it takes, unless
-   * `waitMs` is 0. Returns the number of events.
-   */
+  /** No connection is open, so that there is nothing to sweep. */
+  get #isIdle(): boolean {
+    return this.#connections === 0 && this.#stalledListeners.length === 0;
+  }
+
+  /** Waits for one batch of events, at most `waitMs` (-1: for as long as it takes), and delivers it: their number. */
   turn(waitMs: number): number {
     const events = this.#events;
     const stride = libc.EPOLL_EVENT_WORDS;
-    const isIdle = this.#connections === 0 && this.#stalledListeners.length === 0;
+    const isIdle = this.#isIdle;
     const isPending = this.#tls !== null && this.#tls.hasPending;
     const untilWakeMs = Math.max(0, Math.ceil(this.#wakeAtMs - this.nowMs));
-    const timeoutMs = isPending ? 0 : isIdle && waitMs !== 0 ? -1 : Math.min(waitMs, untilWakeMs);
+    const timeoutMs = isPending ? 0 : isIdle ? waitMs : Math.min(waitMs, untilWakeMs);
     const count = this.#c.epoll_wait(this.#epoll, this.#eventBytes, EVENT_BATCH_MAX, timeoutMs);
     this.nowMs = performance.now();
     for (let i = 0, word = 0; i < count; i++, word += stride) {
