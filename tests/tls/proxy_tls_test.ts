@@ -1,0 +1,446 @@
+/**
+ * The proxy under TLS with others at the other end: curl and `openssl s_client` as clients, nginx as endpoint. What only
+ * concerns `Io` is in `io_cases.ts`.
+ */
+import assert from "node:assert/strict";
+import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import { startProxy } from "../../proxy/proxy.ts";
+import type { ProxyTls, TlsTermination } from "../../proxy/tls_config.ts";
+import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
+import { until } from "../support/until.ts";
+import {
+  HAS_OPENSSL_COMMAND,
+  hasCommand,
+  type TestCertificate,
+  testCertificates,
+} from "./certificates.ts";
+import { NginxEndpoint } from "./nginx_endpoint.ts";
+
+const HAS_CURL = hasCommand("curl");
+const HAS_NGINX = hasCommand("nginx");
+if (!HAS_CURL) console.warn("Tests of TLS with curl are passed over: there is none");
+if (!HAS_NGINX) console.warn("Tests of TLS to endpoints are passed over: they need nginx");
+
+/** `node:tls` has what the portable driver needs from this version on. */
+const [major, minor] = Deno.version.deno.split(".").map(Number);
+const HAS_PORTABLE_TLS = major > 2 || minor >= 9;
+
+interface Running {
+  readonly driver: Driver;
+  readonly proxy: Proxy;
+  /** Echoes the body of a request, or names the method and path where there is none. */
+  readonly origin: Deno.HttpServer<Deno.NetAddr>;
+  metrics(): Promise<string>;
+}
+
+interface ProxyCase {
+  readonly name: string;
+  readonly ignore?: boolean;
+  readonly needsSessions?: true;
+  readonly tls: () => ProxyTls;
+  run(running: Running): Promise<void>;
+}
+
+async function start(driver: Driver, tls: ProxyTls): Promise<Running> {
+  const onListen = () => {};
+  const origin = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen }, (request) => {
+    if (request.body !== null) return new Response(request.body);
+    return new Response(`${request.method} ${new URL(request.url).pathname}\n`);
+  });
+  const place = { address: "127.0.0.1", port: 0 };
+  const proxy = await startProxy({
+    driver,
+    workers: 1,
+    outbound: [{ ...place, namespace: "default", identity: "", seed: null }],
+    inbound: [{ ...place, application: { address: "127.0.0.1", port: origin.addr.port } }],
+    admin: place,
+    tls,
+    timeouts: DEFAULT_TIMEOUTS,
+    bodyBytesMax: Infinity,
+    reportRequests: false,
+  }, planOf([origin.addr.port]));
+  const metrics = async () =>
+    await (await fetch(`http://127.0.0.1:${proxy.admin?.port}/metrics`)).text();
+  return { driver, proxy, origin, metrics };
+}
+
+function terminating(settings: Partial<TlsTermination> = {}): TlsTermination {
+  return {
+    certificate: testCertificates().server,
+    clientCertificate: "ignored",
+    clientAuthorityPem: null,
+    minVersion: "1.2",
+    ticketKeys: null,
+    ...settings,
+  };
+}
+
+function mutual(): TlsTermination {
+  const clientAuthorityPem = testCertificates().authority.chainPem;
+  return terminating({ clientCertificate: "required", clientAuthorityPem });
+}
+
+/** Runs a command to its end; `input` is its standard input. */
+async function run(command: string, args: readonly string[], input = "") {
+  const child = new Deno.Command(command, {
+    args: [...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** GET `/hello` of the inbound listener. */
+function curl({ proxy }: Running, ...more: readonly string[]) {
+  const url = `https://localhost:${proxy.inbound[0].port}/hello`;
+  const { chainFile } = testCertificates().authority;
+  return run("curl", ["-sS", "--max-time", "20", "--cacert", chainFile, ...more, url]);
+}
+
+/** What `s_client` prints of a handshake and, with a request, of the answer. */
+async function sClient({ proxy }: Running, ...more: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await run("openssl", [
+    ...["s_client", "-connect", `127.0.0.1:${proxy.inbound[0].port}`, "-servername", "localhost"],
+    ...["-CAfile", testCertificates().authority.chainFile, "-verify_return_error", "-ign_eof"],
+    ...more,
+  ], "GET /hello HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n");
+  return stdout + stderr;
+}
+
+function showing({ chainFile, keyFile }: TestCertificate): string[] {
+  return ["--cert", chainFile, "--key", keyFile];
+}
+
+async function untilMetric(running: Running, line: string): Promise<void> {
+  const [name] = line.split(/[{ ]/);
+  const look = async () =>
+    (await running.metrics()).split("\n").filter((some) => some.startsWith(name));
+  await until(line, look, (lines) => lines.includes(line));
+}
+
+const INBOUND: readonly ProxyCase[] = [
+  {
+    name: "curl, TLS 1.2 and 1.3",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      for (const version of ["1.2", "1.3"]) {
+        const { code, stdout, stderr } = await curl(
+          running,
+          ...["-v", `--tlsv${version}`, "--tls-max", version],
+        );
+        assert.equal(code, 0, stderr);
+        assert.equal(stdout, "GET /hello\n");
+        assert.match(stderr, new RegExp(`SSL connection using TLSv${version}`));
+        assert.match(stderr, /ALPN: server accepted http\/1.1/);
+      }
+      await untilMetric(running, "weft_tls_handshakes_total 2");
+    },
+  },
+  {
+    name: "curl, many requests on one connection",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      const url = `https://localhost:${running.proxy.inbound[0].port}/more`;
+      const urls = Array.from({ length: 20 }, () => url);
+      const { code, stdout, stderr } = await curl(running, ...urls);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, "GET /more\n".repeat(20) + "GET /hello\n");
+      await untilMetric(running, "weft_tls_handshakes_total 1");
+    },
+  },
+  {
+    name: "the oldest version can be 1.3",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: terminating({ minVersion: "1.3" }) }),
+    async run(running) {
+      assert.equal((await curl(running)).code, 0);
+      assert.equal((await curl(running, "--tls-max", "1.2")).code, 35);
+      await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-protocol"} 1');
+    },
+  },
+  {
+    name: "client certificates: verified, missing, somebody else's",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: mutual() }),
+    async run(running) {
+      const { client, impostor } = testCertificates();
+      const good = await curl(running, ...showing(client));
+      assert.equal(good.stdout, "GET /hello\n", good.stderr);
+      const missing = await curl(running);
+      assert.notEqual(missing.code, 0);
+      assert.equal(missing.stdout, "");
+      await untilMetric(
+        running,
+        'weft_tls_handshake_failures_total{reason="tls-no-certificate"} 1',
+      );
+      const bad = await curl(running, ...showing(impostor));
+      assert.notEqual(bad.code, 0);
+      assert.equal(bad.stdout, "");
+      await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-certificate"} 1');
+    },
+  },
+  {
+    name: "s_client: chain, ALPN, close_notify at the end",
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      const text = await sClient(running, "-alpn", "h2,http/1.1", "-msg");
+      assert.match(text, /ALPN protocol: http\/1.1/);
+      assert.match(text, /Verify return code: 0 \(ok\)/);
+      assert.match(text, /GET \/hello\n/);
+      assert.match(text, /<<< .*Alert.*warning close_notify/);
+    },
+  },
+  {
+    name: "s_client: sessions are resumed in TLS 1.2 and 1.3",
+    needsSessions: true,
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      for (const version of ["-tls1_2", "-tls1_3"]) {
+        const file = `${testCertificates().folder}/session${version}`;
+        assert.match(await sClient(running, version, "-sess_out", file), /^New, TLSv1/m);
+        assert.match(await sClient(running, version, "-sess_in", file), /^Reused, TLSv1/m);
+      }
+      // Without tickets, TLS 1.2 resumes what the server remembers.
+      const file = `${testCertificates().folder}/session-without-ticket`;
+      const without = ["-tls1_2", "-no_ticket"];
+      assert.match(await sClient(running, ...without, "-sess_out", file), /^New, TLSv1/m);
+      assert.match(await sClient(running, ...without, "-sess_in", file), /^Reused, TLSv1/m);
+      await untilMetric(running, "weft_tls_resumptions_total 3");
+    },
+  },
+  {
+    name: "renegotiation is refused",
+    tls: () => ({ inbound: terminating() }),
+    async run({ proxy }) {
+      const { stdout, stderr } = await run("openssl", [
+        ...["s_client", "-connect", `127.0.0.1:${proxy.inbound[0].port}`, "-tls1_2"],
+      ], "R\n");
+      assert.match(stdout + stderr, /no renegotiation|handshake failure/i);
+    },
+  },
+  {
+    name: "curl: 50 MB up and down again",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      const { folder } = testCertificates();
+      const bytes = new Uint8Array(50_000_000);
+      for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 31 + (i >> 11)) & 255;
+      Deno.writeFileSync(`${folder}/up`, bytes);
+      const { code, stderr } = await curl(
+        running,
+        ...["--data-binary", `@${folder}/up`, "-o", `${folder}/down`, "-H", "Expect:"],
+      );
+      assert.equal(code, 0, stderr);
+      const down = Deno.readFileSync(`${folder}/down`);
+      assert.equal(down.length, bytes.length);
+      assert.equal(down.findIndex((byte, i) => byte !== bytes[i]), -1);
+    },
+  },
+  {
+    name: "plain HTTP to a port that speaks TLS is cut, counted and does no harm",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      const plain = await run("curl", [
+        ...["-sS", "--max-time", "20", `http://127.0.0.1:${running.proxy.inbound[0].port}/`],
+      ]);
+      assert.notEqual(plain.code, 0);
+      await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-plaintext"} 1');
+      assert.equal((await curl(running)).code, 0);
+    },
+  },
+  {
+    name: "an outbound listener speaks TLS where it is told to",
+    ignore: !HAS_CURL,
+    tls: () => ({ outbound: terminating() }),
+    async run({ proxy }) {
+      const { code, stdout, stderr } = await run("curl", [
+        ...["-sS", "--max-time", "20", "--cacert", testCertificates().authority.chainFile],
+        ...["-H", "host: app", `https://localhost:${proxy.outbound[0].port}/hello`],
+      ]);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, "GET /hello\n");
+    },
+  },
+  {
+    name: "certificates are replaced under load, and no request fails",
+    tls: () => ({ inbound: terminating() }),
+    async run({ proxy }) {
+      const { authority, server, renewed } = testCertificates();
+      let isLoading = true;
+      let answers = 0;
+      const load = async () => {
+        while (isLoading) {
+          // A connection each, so a handshake each.
+          const client = Deno.createHttpClient({ caCerts: [authority.chainPem] });
+          const url = `https://localhost:${proxy.inbound[0].port}/hello`;
+          const response = await fetch(url, { client });
+          assert.equal(await response.text(), "GET /hello\n");
+          client.close();
+          answers++;
+        }
+      };
+      const loads = [load(), load(), load(), load()];
+      const failed = Promise.all(loads);
+      for (let i = 0; i < 10; i++) {
+        const certificate = i % 2 === 0 ? renewed : server;
+        await proxy.replaceCertificates({ inbound: terminating({ certificate }) });
+        const wanted = answers + 10;
+        await Promise.race([failed, until("answers", () => answers, (count) => count >= wanted)]);
+      }
+      await proxy.replaceCertificates({ inbound: terminating({ certificate: renewed }) });
+      isLoading = false;
+      await failed;
+      const place = `127.0.0.1:${proxy.inbound[0].port}`;
+      const { stdout } = await run("openssl", ["s_client", "-connect", place]);
+      assert.match(stdout, /subject=CN = renewed/);
+      // What is of no use changes nothing.
+      const broken = { chainPem: renewed.chainPem, keyPem: server.keyPem };
+      const useless = { inbound: terminating({ certificate: broken }) };
+      await assert.rejects(proxy.replaceCertificates(useless), /private key/);
+      assert.match((await run("openssl", ["s_client", "-connect", place])).stdout, /CN = renewed/);
+    },
+  },
+];
+
+interface Answer {
+  readonly status: number;
+  readonly reason: string | null;
+  readonly text: string;
+}
+
+/** A request of the application, through the plain outbound listener, to nginx, which speaks TLS. */
+async function throughTls(proxy: Proxy): Promise<Answer> {
+  const { code, stdout, stderr } = await run("curl", [
+    ...["-sS", "--max-time", "20", "-D", "-", "-H", "host: app"],
+    `http://127.0.0.1:${proxy.outbound[0].port}/hello`,
+  ]);
+  assert.equal(code, 0, stderr);
+  const [head, text] = stdout.split("\r\n\r\n");
+  return {
+    status: Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1]),
+    reason: /^x-weft-reason: (.*)\r?$/im.exec(head)?.[1] ?? null,
+    text,
+  };
+}
+
+function originating(settings: Partial<ProxyTls["upstream"] & object> = {}): ProxyTls {
+  const { authority, client } = testCertificates();
+  return {
+    upstream: {
+      certificate: client,
+      authorityPem: authority.chainPem,
+      target: { serverName: "localhost", uriSans: [] },
+      minVersion: "1.2",
+      ...settings,
+    },
+  };
+}
+
+const WELCOMED = /^verified SUCCESS of .*CN=client/;
+
+const UPSTREAM: readonly ProxyCase[] = [
+  {
+    name: "both ends are verified, connections kept, sessions resumed",
+    needsSessions: true,
+    tls: () => originating(),
+    async run(running) {
+      await using nginx = await NginxEndpoint.start(testCertificates());
+      await running.proxy.apply(planOf([nginx.port]));
+      for (let i = 0; i < 3; i++) assert.match((await throughTls(running.proxy)).text, WELCOMED);
+      await untilMetric(running, "weft_tls_handshakes_total 1");
+      await nginx.dropConnections();
+      await untilMetric(running, "weft_upstream_connections_open 0");
+      assert.match((await throughTls(running.proxy)).text, WELCOMED);
+      await untilMetric(running, "weft_tls_handshakes_total 2");
+      await untilMetric(running, "weft_tls_resumptions_total 1");
+    },
+  },
+  {
+    name: "an endpoint of the wanted identity is talked to",
+    tls: () =>
+      originating({
+        target: { serverName: null, uriSans: ["spiffe://cluster.local/ns/default/sa/server"] },
+      }),
+    async run({ proxy }) {
+      await using nginx = await NginxEndpoint.start(testCertificates());
+      await proxy.apply(planOf([nginx.port]));
+      assert.match((await throughTls(proxy)).text, WELCOMED);
+    },
+  },
+  ...[
+    ["of another name", () => originating({ target: { serverName: "other", uriSans: [] } })],
+    [
+      "of another identity",
+      () => originating({ target: { serverName: null, uriSans: ["spiffe://cluster.local/x"] } }),
+    ],
+    [
+      "of another authority",
+      () => originating({ authorityPem: testCertificates().otherAuthority.chainPem }),
+    ],
+  ].map(([what, tls]) => ({
+    name: `an endpoint ${what} gets no request, the client a 503 with the reason`,
+    tls: tls as () => ProxyTls,
+    async run(running: Running) {
+      await using nginx = await NginxEndpoint.start(testCertificates());
+      await running.proxy.apply(planOf([nginx.port]));
+      const { status, reason } = await throughTls(running.proxy);
+      assert.deepEqual([status, reason], [503, "upstream-tls-failed"]);
+      assert.equal(nginx.requestCount(), 0);
+      assert.match(await running.metrics(), /weft_tls_handshake_failures_total{reason="tls-/);
+    },
+  })),
+  {
+    name: "an endpoint that speaks no TLS gets no request",
+    tls: () => originating(),
+    async run(running) {
+      const { status, reason } = await throughTls(running.proxy);
+      assert.deepEqual([status, reason], [503, "upstream-tls-failed"]);
+    },
+  },
+  {
+    name: "an endpoint that wants no part of our certificate refuses, and that is said",
+    tls: () => originating({ certificate: testCertificates().impostor }),
+    async run({ proxy }) {
+      await using nginx = await NginxEndpoint.start(testCertificates());
+      await proxy.apply(planOf([nginx.port]));
+      const { text, status } = await throughTls(proxy);
+      // In TLS 1.3 the client is done before it is refused; nginx then answers 400 itself.
+      assert.ok(status === 400 || status === 503 || status === 502, `${status} ${text}`);
+      assert.equal(nginx.requestCount(), 0);
+    },
+  },
+];
+
+for (const driver of DRIVERS) {
+  for (const [side, cases] of [["inbound", INBOUND], ["upstream", UPSTREAM]] as const) {
+    for (const { name, ignore, needsSessions, tls, run } of cases) {
+      Deno.test({
+        name: `TLS, proxy (${driver}), ${side}: ${name}`,
+        ignore: !HAS_OPENSSL_COMMAND || ignore === true || (side === "upstream" && !HAS_NGINX) ||
+          (driver === "portable" && (needsSessions === true || !HAS_PORTABLE_TLS)),
+        // The libraries stay open.
+        sanitizeResources: false,
+        async fn() {
+          const running = await start(driver, tls());
+          try {
+            await run(running);
+            assert.match(await running.metrics(), /^weft_faults_total 0$/m);
+          } finally {
+            await running.proxy.stop();
+            await running.origin.shutdown();
+          }
+        },
+      });
+    }
+  }
+}
