@@ -42,9 +42,9 @@ export class ReceiveWindow {
     this.#unreportedBytes = 0;
   }
 
-  /** Charges a frame. False: the peer has sent more than it may. */
+  /** Charges a frame. False: the peer has sent more than it may. An empty frame needs no window (RFC 9113 6.9.1). */
   charge(length: number): boolean {
-    if (length > this.available) return false;
+    if (length > this.available && length > 0) return false;
     this.available -= length;
     return true;
   }
