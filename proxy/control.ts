@@ -28,6 +28,7 @@ export interface WorkerStart {
 export type Command =
   | { readonly kind: "apply"; readonly plan: string }
   | { readonly kind: "certificates"; readonly tls: ProxyTls }
+  | { readonly kind: "resolved"; readonly name: string; readonly addresses: readonly string[] }
   | { readonly kind: "explain"; readonly query: ExplainQuery }
   | { readonly kind: "snapshot" }
   | { readonly kind: "drain" }
@@ -37,6 +38,7 @@ export type Command =
 export interface Replies {
   apply: null;
   certificates: null;
+  resolved: null;
   explain: Explanation | null;
   snapshot: TelemetrySnapshot;
   drain: null;
@@ -49,7 +51,9 @@ export type WorkerMessage =
   | { readonly kind: "reply"; readonly id: number; readonly value: Replies[keyof Replies] }
   | { readonly kind: "error"; readonly id: number; readonly message: string }
   | { readonly kind: "records"; readonly records: RequestRecord[] }
-  | { readonly kind: "log"; readonly event: LogEvent };
+  | { readonly kind: "log"; readonly event: LogEvent }
+  /** Asks for the `resolved` of a name. */
+  | { readonly kind: "lookUp"; readonly name: string };
 
 /** A command on its way: `id` finds the reply's taker. */
 export type Envelope = { readonly id: number; readonly command: Command };

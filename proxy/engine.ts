@@ -7,7 +7,7 @@ import type { Table } from "../routing/table/table.ts";
 import type { Explanation } from "../routing/table/explain.ts";
 import type { Plan } from "../routing/plan.ts";
 import { requestHeadOf } from "../routing/request.ts";
-import type { ProxyConfig, RequestRecord } from "./config.ts";
+import type { InboundListener, OutboundListener, ProxyConfig, RequestRecord } from "./config.ts";
 import { Context } from "./connection/context.ts";
 import type { Timed } from "./connection/context.ts";
 import { Downstream } from "./connection/downstream.ts";
@@ -16,11 +16,14 @@ import { Http2Stream } from "./connection/http2_stream.ts";
 import { Http2Upstream } from "./connection/http2_upstream.ts";
 import { InboundRouter } from "./connection/inbound.ts";
 import { OutboundRouter } from "./connection/outbound.ts";
-import type { Router } from "./connection/router.ts";
 import type { LogEvent } from "./control.ts";
 import { Upstream } from "./connection/upstream.ts";
+import { TcpDownstream } from "./connection/tcp_downstream.ts";
+import { TcpUpstream } from "./connection/tcp_upstream.ts";
+import { Intake } from "./intake.ts";
+import type { Taker } from "./intake.ts";
+import { IoError } from "./io/io.ts";
 import type { Fd, Io } from "./io/io.ts";
-import type { TlsContext } from "./io/tls.ts";
 import { SWEEP_INTERVAL_MS } from "./limits.ts";
 import type { RouteStats, TelemetrySnapshot } from "./telemetry.ts";
 import { Telemetry } from "./telemetry.ts";
@@ -41,16 +44,20 @@ export interface EngineHooks {
   /** Takes the requests answered in one batch of events, where the configuration asks for them. */
   onRecords(records: RequestRecord[]): void;
   onLog(event: LogEvent): void;
+  /** Asks for the addresses of a name outside the mesh; `Engine.resolved` is called with them later. */
+  lookUp(name: string): void;
 }
 
 export class Engine {
   readonly #io: Io;
   readonly #config: ProxyConfig;
+  readonly #hooks: EngineHooks;
   readonly #context: Context;
   readonly #telemetry: Telemetry;
   readonly #tls: TlsContexts;
   readonly #outbound: readonly OutboundRouter[];
   readonly #inbound: readonly InboundRouter[];
+  readonly #intake: Intake;
   #listeners: Fd[] = [];
   #planHash: string;
   #onDrained: (() => void) | null = null;
@@ -63,6 +70,7 @@ export class Engine {
   constructor(io: Io, config: ProxyConfig, plan: Plan, hooks: EngineHooks) {
     this.#io = io;
     this.#config = config;
+    this.#hooks = hooks;
     this.#telemetry = new Telemetry(config.reportRequests);
     this.#context = new Context(io, config, this.#telemetry);
     this.#tls = new TlsContexts(io, config.tls ?? {});
@@ -78,6 +86,11 @@ export class Engine {
     this.#inbound = config.inbound.map(({ application }, index) =>
       new InboundRouter(config.outbound.length + index, application, pools, this.#telemetry)
     );
+    const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
+      capture === true
+    );
+    const settings = { hasEgress: config.egress === true, captures };
+    this.#intake = new Intake(this.#context, settings, this.#outbound, plan, hooks);
     io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
     io.onBatchEnd(() => {
       this.#context.endBatch();
@@ -92,22 +105,15 @@ export class Engine {
    * @throws {IoError} an address cannot be had
    */
   listen(): { outbound: number[]; inbound: number[] } {
-    const open = (
-      { address, port }: { address: string; port: number },
-      router: Router,
-      security: TlsContext | null,
-    ) => {
-      const listener = this.#io.listen(address, port, {
-        onAccept: (fd, peer) => this.#accept(fd, peer, router, security),
-        onFault: (error) => this.#telemetry.fault(error),
-      });
-      this.#listeners.push(listener.fd);
-      return listener.port;
-    };
     const { outbound, inbound } = this.#config;
+    const { outbound: fromClients, inbound: fromMesh } = this.#tls;
     return {
-      outbound: outbound.map((place, i) => open(place, this.#outbound[i], this.#tls.outbound)),
-      inbound: inbound.map((place, i) => open(place, this.#inbound[i], this.#tls.inbound)),
+      outbound: outbound.map((listener, i) =>
+        this.#open(listener, this.#intake.ofOutbound(listener, this.#outbound[i], fromClients))
+      ),
+      inbound: inbound.map((listener, i) =>
+        this.#open(listener, this.#intake.ofInbound(listener, this.#inbound[i], fromMesh))
+      ),
     };
   }
 
@@ -118,12 +124,14 @@ export class Engine {
   apply(plan: Plan): void {
     const tables = this.#buildTables(plan);
     for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
+    this.#intake.rebind(plan);
     this.#planHash = plan.hash;
     const keys = new Set(this.#inbound.map(({ key }) => key));
     for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
     this.#context.pools.retain(keys);
     const stats: RouteStats[] = this.#inbound.map((router) => router.stats);
     for (const router of this.#outbound) stats.push(...router.stats);
+    stats.push(...this.#intake.stats);
     this.#telemetry.retain(stats);
   }
 
@@ -135,6 +143,11 @@ export class Engine {
     this.#tls.replace(tls);
   }
 
+  /** The addresses of a name that was asked for; none where it has none. */
+  resolved(name: string, addresses: readonly string[]): void {
+    this.#intake.resolved(name, addresses);
+  }
+
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
   explain(query: ExplainQuery): Explanation | null {
     return this.#outbound[query.listener]?.explain(requestHeadOf(query)) ?? null;
@@ -142,7 +155,7 @@ export class Engine {
 
   snapshot(): TelemetrySnapshot {
     const telemetry = this.#telemetry;
-    const pools = Array.from(this.#context.pools.all());
+    const pools = [...this.#context.pools.all(), ...this.#intake.pools];
     const { timed } = this.#context;
     const upstreams = timed.filter(isUpstream).length;
     const streams = timed.filter((open) => open instanceof Http2Stream).length;
@@ -187,6 +200,42 @@ export class Engine {
     this.#finishDraining();
   }
 
+  /** Opens one listener; what is redirected may come over either IP version. */
+  #open({ address, port, capture }: OutboundListener | InboundListener, take: Taker): number {
+    if (capture !== true || address.includes(":")) return this.#openAt(address, port, take);
+    // Both at once, where this system has IPv6 at all.
+    if (address === "0.0.0.0") {
+      return this.#tryOpenAt("::", port, take) ?? this.#openAt(address, port, take);
+    }
+    const opened = this.#openAt(address, port, take);
+    if (address === "127.0.0.1") this.#tryOpenAt("::1", opened, take);
+    return opened;
+  }
+
+  #tryOpenAt(address: string, port: number, take: Taker): number | null {
+    try {
+      return this.#openAt(address, port, take);
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      const fields = { address, cause: error.message };
+      this.#hooks.onLog({ level: "info", message: "Not capturing IPv6", fields });
+      return null;
+    }
+  }
+
+  #openAt(address: string, port: number, take: Taker): number {
+    const listener = this.#io.listen(address, port, {
+      onAccept: (fd, peer) => {
+        this.#telemetry.connectionsAccepted++;
+        take(fd, peer);
+      },
+      onFault: (error) => this.#telemetry.fault(error),
+    });
+    this.#listeners.push(listener.fd);
+    this.#intake.addOwnPlace(address, listener.port);
+    return listener.port;
+  }
+
   #sweep(): void {
     this.#context.sweep();
     this.#finishDraining();
@@ -201,12 +250,6 @@ export class Engine {
     done();
   }
 
-  #accept(fd: Fd, peer: string, router: Router, security: TlsContext | null): void {
-    this.#telemetry.connectionsAccepted++;
-    this.#io.watch(fd, new Downstream(this.#context, router, fd, peer));
-    if (security !== null) this.#io.secure(fd, security, null);
-  }
-
   #buildTables(plan: Plan): Table[] {
     return this.#config.outbound.map(({ namespace, identity, seed }) =>
       buildTable(plan, { namespace, identity, seed })
@@ -214,10 +257,11 @@ export class Engine {
   }
 }
 
-function isDownstream(open: Timed): open is Downstream | Http2Downstream {
-  return open instanceof Downstream || open instanceof Http2Downstream;
+function isDownstream(open: Timed): open is Downstream | Http2Downstream | TcpDownstream {
+  return open instanceof Downstream || open instanceof Http2Downstream ||
+    open instanceof TcpDownstream;
 }
 
 function isUpstream(open: Timed): boolean {
-  return open instanceof Upstream || open instanceof Http2Upstream;
+  return open instanceof Upstream || open instanceof Http2Upstream || open instanceof TcpUpstream;
 }

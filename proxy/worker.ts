@@ -39,6 +39,7 @@ function serve({ config, plan, pipe }: WorkerStart): void {
   const engine = new Engine(io, config, planOf(plan), {
     onRecords: (records) => scope.postMessage({ kind: "records", records }),
     onLog: (event) => scope.postMessage({ kind: "log", event }),
+    lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),
   });
   const frames = new FrameReader();
   io.watchQuietly(pipe, {
@@ -88,6 +89,9 @@ function answer(
       return null;
     case "certificates":
       engine.replaceCertificates(command.tls);
+      return null;
+    case "resolved":
+      engine.resolved(command.name, command.addresses);
       return null;
     case "explain":
       return engine.explain(command.query);

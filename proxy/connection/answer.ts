@@ -39,6 +39,8 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "no-buffer": "The proxy is out of buffers",
   "connect-unsupported": "CONNECT is not supported over HTTP/2",
   "no-address": "The endpoints of the backend have no address",
+  "egress-off": "The destination is not of the mesh, and only the mesh may be called",
+  "loop": "The destination is this proxy itself",
   "access-denied": "No traffic target allows this request",
   "upstream-refused": "No endpoint accepted a connection",
   "upstream-connect-timeout": "No endpoint accepted a connection in time",

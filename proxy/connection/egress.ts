@@ -56,13 +56,16 @@ export class Egress {
 
   /** Sends a request or connection to an address outside the mesh. */
   toAddress({ address, port }: OriginalDestination, listener: number, to: Destination): void {
-    to.stats = this.statsOf(listener);
+    to.stats = null;
     to.endpoints = null;
     to.pool = null;
     if (!this.isOn) return refuse(to, 403, "egress-off");
-    if (this.#isOwn(address, port)) return refuse(to, 502, "loop");
+    to.stats = this.statsOf(listener);
+    if (this.isOwn(address, port)) return refuse(to, 502, "loop");
     to.refusalStatus = 0;
     to.refusalReason = "";
+    // A server outside speaks HTTP/2 in the clear where its client knows that it does.
+    to.takesHttp2 = to.speaksHttp2;
     to.pool = this.#pools.of(address, port);
   }
 
@@ -94,7 +97,8 @@ export class Egress {
     to.pending = { onResolved() {}, cancel: () => this.#names.forget(name, waiter) };
   }
 
-  #isOwn(address: string, port: number): boolean {
+  /** Whether the proxy itself listens there. */
+  isOwn(address: string, port: number): boolean {
     return this.#ownPlaces.some((own) =>
       own.port === port &&
       (own.address === address || (isLocal(address) && isLocal(own.address)))

@@ -167,9 +167,16 @@ export class Exchange {
   route(request: Request): void {
     const destination = this.#destination;
     this.#router.route(request, destination);
-    if (destination.refusalStatus > 0) {
-      this.client.refuse(destination.refusalStatus, destination.refusalReason);
-    } else this.#tryEndpoint(request);
+    if (destination.pending === null) return this.#follow(request);
+    destination.pending.onResolved = () => this.#follow(null);
+    this.client.onWaiting();
+  }
+
+  /** Goes where it was decided. `request` is null where its head has to be read again. */
+  #follow(request: Request | null): void {
+    const { refusalStatus, refusalReason } = this.#destination;
+    if (refusalStatus > 0) this.client.refuse(refusalStatus, refusalReason);
+    else this.#tryEndpoint(request);
   }
 
   /** `request` is null where its head has to be read again. */
@@ -275,6 +282,8 @@ export class Exchange {
   }
 
   dropCarrier(): void {
+    this.#destination.pending?.cancel();
+    this.#destination.pending = null;
     const carrier = this.#carrier;
     this.#carrier = null;
     carrier?.close();

@@ -27,6 +27,14 @@ export class Destination {
   /** Above 0: the request is refused with this status. */
   refusalStatus = 0;
   refusalReason = "";
+  /** It is not decided yet: a name is being looked up. */
+  pending: PendingDecision | null = null;
+}
+
+/** A decision that waits. The exchange sets `onResolved`, and calls `cancel` where it no longer cares. */
+export interface PendingDecision {
+  onResolved: () => void;
+  cancel(): void;
 }
 
 export interface Router {

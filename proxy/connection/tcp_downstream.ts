@@ -60,7 +60,7 @@ export class TcpDownstream extends Connection {
   }
 
   /** Decides where the connection goes, and connects. The descriptor must be watched. */
-  start(): void {
+  connect(): void {
     // What the client says waits in the kernel until there is somebody to say it to.
     this.context.io.wantRead(this.fd, false);
     this.#router.routeConnection(this.#destination);
@@ -113,6 +113,9 @@ export class TcpDownstream extends Connection {
     this.#report();
     super.close();
   }
+
+  /** Told when the proxy begins to drain: only its ends know when it is done. */
+  onDraining(): void {}
 
   /** Lets go of the endpoint, for the connection to be taken over: it was not the client of such a server after all. */
   dropUpstream(): void {

@@ -1,0 +1,204 @@
+/**
+ * Capture: takes connections that iptables redirected here (`weft proxy-init`). It finds out where each was going, and what it
+ * speaks: by the port's declaration where there is one, else by its first bytes.
+ */
+import { formatAuthority, isLocal } from "../../base/ip.ts";
+import { AddressIndex } from "../../routing/table/address_index.ts";
+import type { MeshAddress } from "../../routing/table/address_index.ts";
+import type { Plan, PortProtocol } from "../../routing/plan.ts";
+import type { LogEvent } from "../control.ts";
+import type { Fd, OriginalDestination } from "../io/io.ts";
+import type { TlsContext } from "../io/tls.ts";
+import { NOTICE_INTERVAL_MS } from "../limits.ts";
+import type { RouteStats } from "../telemetry.ts";
+import { NO_BUFFER } from "./buffers.ts";
+import { CapturedApplication, CapturedRoute } from "./captured.ts";
+import type { AddressBook } from "./captured.ts";
+import type { Context } from "./context.ts";
+import { Detecting, firstBytes, letGo } from "./detecting.ts";
+import type { Detected } from "./detecting.ts";
+import type { DirectPools } from "./direct_pools.ts";
+import { Downstream } from "./downstream.ts";
+import type { Egress } from "./egress.ts";
+import type { OutboundRouter } from "./outbound.ts";
+import type { Router } from "./router.ts";
+import { TcpDownstream } from "./tcp_downstream.ts";
+import type { ConnectionRouter } from "./tcp_downstream.ts";
+
+/** Names of ports that say HTTP; a port that says nothing is HTTP too (smi-facts 3.10), but only most likely. */
+const DECLARES_HTTP = /^(http|http2|grpc)(-|$)/i;
+
+/** A connection that is to be served. */
+interface Captured {
+  readonly fd: Fd;
+  readonly peer: string;
+  readonly original: OriginalDestination;
+  readonly route: Router & ConnectionRouter;
+  /** Null: nothing is known of the port. */
+  readonly port: { readonly name: string; readonly protocol: PortProtocol } | null;
+  readonly security: TlsContext | null;
+}
+
+export interface CaptureParts {
+  readonly context: Context;
+  readonly egress: Egress;
+  readonly pools: DirectPools;
+  readonly onLog: (event: LogEvent) => void;
+}
+
+export class Capture implements AddressBook {
+  readonly #parts: CaptureParts;
+  #plan: Plan;
+  #addresses: AddressIndex;
+  /** Of inbound connections, by listener and port. */
+  readonly #stats = new Map<string, RouteStats>();
+  #noticeDueMs = 0;
+  #unsaidNotices = 0;
+
+  constructor(parts: CaptureParts, plan: Plan) {
+    this.#parts = parts;
+    this.#plan = plan;
+    this.#addresses = new AddressIndex(plan);
+  }
+
+  get stats(): Iterable<RouteStats> {
+    return this.#stats.values();
+  }
+
+  rebind(plan: Plan): void {
+    this.#plan = plan;
+    this.#addresses = new AddressIndex(plan);
+  }
+
+  find(address: string, port: number): MeshAddress | null {
+    return this.#addresses.find(address, port);
+  }
+
+  /** Takes a connection of the application to somebody else. */
+  takeOutbound(fd: Fd, peer: string, router: OutboundRouter, security: TlsContext | null): void {
+    const original = this.#originalOf(fd, peer);
+    if (original === null) return;
+    const route = new CapturedRoute(router, this.#parts.egress, this, original);
+    this.#serve({ fd, peer, original, route, port: this.#portOf(original), security });
+  }
+
+  /** Takes a connection of somebody else to the application. */
+  takeInbound(
+    fd: Fd,
+    peer: string,
+    listener: { readonly index: number; readonly application: string },
+    security: TlsContext | null,
+  ): void {
+    const original = this.#originalOf(fd, peer);
+    if (original === null) return;
+    const { egress, pools } = this.#parts;
+    const isIpv6 = original.address.includes(":");
+    const application = isIpv6 && isLocal(listener.application) ? "::1" : listener.application;
+    // Loopback would lead past the address that the proxy's own listeners keep to.
+    if (egress.isOwn(application, original.port)) return this.#turnAway(fd, peer, "loop");
+    const port = this.#portOf(original);
+    const route = new CapturedApplication(
+      listener.index,
+      pools.of(application, original.port),
+      this.#statsOf(listener.index, port === null ? 0 : original.port),
+    );
+    this.#serve({ fd, peer, original, route, port, security });
+  }
+
+  /** Null: it was not redirected, and has been turned away. */
+  #originalOf(fd: Fd, peer: string): OriginalDestination | null {
+    const original = this.#parts.context.io.originalDestination(fd);
+    // It came to the listener itself: to serve it would be to call ourselves for ever.
+    if (original === null) this.#turnAway(fd, peer, "not-redirected");
+    return original;
+  }
+
+  #turnAway(fd: Fd, peer: string, reason: string): void {
+    const { io, telemetry } = this.#parts.context;
+    telemetry.refused(reason);
+    io.reset(fd);
+    if (io.nowMs < this.#noticeDueMs) {
+      this.#unsaidNotices++;
+      return;
+    }
+    this.#parts.onLog({
+      level: "warn",
+      message: "Captured connection refused",
+      fields: { reason, client: peer, more: this.#unsaidNotices },
+    });
+    this.#unsaidNotices = 0;
+    this.#noticeDueMs = io.nowMs + NOTICE_INTERVAL_MS;
+  }
+
+  #portOf({ address, port }: OriginalDestination): Captured["port"] {
+    const known = this.#addresses.find(address, port);
+    return known === null ? null : this.#plan.services[known.service].ports[known.port];
+  }
+
+  #serve(captured: Captured): void {
+    const { context } = this.#parts;
+    const { fd, port, security } = captured;
+    const isOpaque = port?.protocol === "tcp" || port?.protocol === "tcp-server-first";
+    const relay = isOpaque ? this.#relayOf(captured, "", false) : null;
+    const first = relay ?? new Detecting(context, fd, (detected, serverName) => {
+      this.#serveDetected(captured, detected, serverName);
+    });
+    context.io.watch(fd, first);
+    if (security !== null) context.io.secure(fd, security, null);
+    relay?.connect();
+  }
+
+  #serveDetected(captured: Captured, detected: Detected, serverName: string): void {
+    const { port } = captured;
+    const isRequest = detected === "http1" || detected === "http2";
+    // A client that opens a connection before it needs one, on a port that is known to speak HTTP.
+    const isWaiting = detected === "silent" && port !== null && port.protocol !== "tls" &&
+      DECLARES_HTTP.test(port.name);
+    if ((isRequest && port?.protocol !== "tls") || isWaiting) return this.#serveRequests(captured);
+    const relay = this.#relayOf(captured, serverName, detected === "silent");
+    this.#parts.context.io.handOver(captured.fd, relay);
+    relay.connect();
+  }
+
+  /** HTTP/1, and HTTP/2 by its preface, which `Downstream` knows. */
+  #serveRequests({ fd, peer, route }: Captured): void {
+    const { context } = this.#parts;
+    context.io.handOver(fd, new Downstream(context, route, fd, peer));
+  }
+
+  /** @param isUnsure the client may still turn out to speak first, and a protocol that we know */
+  #relayOf(captured: Captured, serverName: string, isUnsure: boolean): TcpDownstream {
+    const { fd, peer, original, route } = captured;
+    const authority = serverName || formatAuthority(original.address, original.port);
+    const { context } = this.#parts;
+    return new TcpDownstream(context, route, fd, peer, {
+      authority,
+      ...(isUnsure ? { reconsider: (relay) => this.#reconsider(captured, relay) } : {}),
+    });
+  }
+
+  #reconsider(captured: Captured, relay: TcpDownstream): boolean {
+    const { context } = this.#parts;
+    const offset = context.buffers.take();
+    if (offset === NO_BUFFER) return false;
+    const detected = firstBytes(context, captured.fd, offset)?.detected;
+    context.buffers.give(offset);
+    if (detected !== "http1" && detected !== "http2") return false;
+    relay.dropUpstream();
+    letGo(relay);
+    this.#serveRequests(captured);
+    return true;
+  }
+
+  /** Ports that the mesh does not know share one, so that a scan of ports makes no labels. */
+  #statsOf(listener: number, port: number): RouteStats {
+    const key = `${listener} ${port}`;
+    let stats = this.#stats.get(key);
+    if (stats === undefined) {
+      const labels = { listener, service: "application", port, split: "", backend: "application" };
+      stats = this.#parts.context.telemetry.statsOf(labels);
+      this.#stats.set(key, stats);
+    }
+    return stats;
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Intake: what becomes of a connection that a listener has accepted, by the kind of the listener. It owns what lies outside
+ * the plan: capture, egress, and the pools of both.
+ */
+import type { Plan } from "../routing/plan.ts";
+import type { InboundListener, OutboundListener } from "./config.ts";
+import type { LogEvent } from "./control.ts";
+import { Capture } from "./connection/capture.ts";
+import { PortRoute } from "./connection/captured.ts";
+import type { Context } from "./connection/context.ts";
+import { DirectPools } from "./connection/direct_pools.ts";
+import { Downstream } from "./connection/downstream.ts";
+import { Egress, EgressRouter } from "./connection/egress.ts";
+import type { InboundRouter } from "./connection/inbound.ts";
+import type { OutboundRouter } from "./connection/outbound.ts";
+import type { EndpointPool } from "./connection/pool.ts";
+import type { Router } from "./connection/router.ts";
+import { TcpDownstream } from "./connection/tcp_downstream.ts";
+import type { Fd } from "./io/io.ts";
+import type { TlsContext } from "./io/tls.ts";
+import type { RouteStats } from "./telemetry.ts";
+
+/** Takes an accepted connection; `peer` is the client's address. */
+export type Taker = (fd: Fd, peer: string) => void;
+
+export interface IntakeHooks {
+  onLog(event: LogEvent): void;
+  /** Starts to look up a name that is not of the mesh; `resolved` is called later. */
+  lookUp(name: string): void;
+}
+
+export class Intake {
+  readonly #context: Context;
+  readonly #pools: DirectPools;
+  readonly #egress: Egress;
+  readonly #outbound: readonly OutboundRouter[];
+  /** Null where no listener captures. */
+  readonly #capture: Capture | null;
+
+  constructor(
+    context: Context,
+    settings: { readonly hasEgress: boolean; readonly captures: boolean },
+    outbound: readonly OutboundRouter[],
+    plan: Plan,
+    hooks: IntakeHooks,
+  ) {
+    this.#context = context;
+    this.#outbound = outbound;
+    this.#pools = new DirectPools(context.io);
+    this.#egress = new Egress(
+      context,
+      { isOn: settings.hasEgress, pools: this.#pools },
+      (name) => hooks.lookUp(name),
+    );
+    const parts = {
+      context,
+      egress: this.#egress,
+      pools: this.#pools,
+      onLog: (event: LogEvent) => hooks.onLog(event),
+    };
+    this.#capture = settings.captures ? new Capture(parts, plan) : null;
+  }
+
+  get pools(): Iterable<EndpointPool> {
+    return this.#pools.all();
+  }
+
+  /** Counters that stay when a plan goes. */
+  get stats(): RouteStats[] {
+    const egress = this.#egress.isOn
+      ? this.#outbound.map(({ listener }) => this.#egress.statsOf(listener))
+      : [];
+    return [...egress, ...(this.#capture?.stats ?? [])];
+  }
+
+  rebind(plan: Plan): void {
+    this.#capture?.rebind(plan);
+  }
+
+  /** This proxy listens there: nothing is sent out of the mesh to it. */
+  addOwnPlace(address: string, port: number): void {
+    this.#egress.addOwnPlace({ address, port });
+  }
+
+  /** A name has been looked up; no addresses: it has none. */
+  resolved(name: string, addresses: readonly string[]): void {
+    this.#egress.resolved(name, addresses);
+  }
+
+  ofOutbound(
+    { capture, tcp }: OutboundListener,
+    router: OutboundRouter,
+    security: TlsContext | null,
+  ): Taker {
+    const captured = capture === true ? this.#capture : null;
+    if (captured !== null) {
+      return (fd, peer) => captured.takeOutbound(fd, peer, router, security);
+    }
+    if (tcp === undefined) {
+      const routed = this.#egress.isOn ? new EgressRouter(router, this.#egress) : router;
+      return (fd, peer) => this.#takeRequests(fd, peer, routed, security);
+    }
+    const route = new PortRoute(router, tcp);
+    const authority = `${tcp.service}.${tcp.namespace}:${tcp.port}`;
+    return (fd, peer) => {
+      const relay = new TcpDownstream(this.#context, route, fd, peer, { authority });
+      this.#context.io.watch(fd, relay);
+      if (security !== null) this.#context.io.secure(fd, security, null);
+      relay.connect();
+    };
+  }
+
+  ofInbound(
+    { application, capture }: InboundListener,
+    router: InboundRouter,
+    security: TlsContext | null,
+  ): Taker {
+    const captured = capture === true ? this.#capture : null;
+    if (captured === null) {
+      return (fd, peer) => this.#takeRequests(fd, peer, router, security);
+    }
+    const listener = { index: router.listener, application: application.address };
+    return (fd, peer) => captured.takeInbound(fd, peer, listener, security);
+  }
+
+  #takeRequests(fd: Fd, peer: string, router: Router, security: TlsContext | null): void {
+    const { io } = this.#context;
+    io.watch(fd, new Downstream(this.#context, router, fd, peer));
+    if (security !== null) io.secure(fd, security, null);
+  }
+}
