@@ -29,11 +29,16 @@ export function fuzz(target: Target, seed: number, limits: Limits): Failure | nu
   const end = performance.now() + limits.milliseconds;
   for (let i = 0; i < limits.iterations; i++) {
     if (performance.now() > end) return i;
-    const bytes = target.generate(new Random(seed + i, `${target.name} input`));
+    const bytes = target.generate(inputRandom(target, seed + i));
     const error = failureOf(target, seed + i, bytes);
     if (error !== undefined) return shrink(target, seed + i, bytes, error);
   }
   return limits.iterations;
+}
+
+/** What the input of a seed is made from. */
+export function inputRandom(target: Target, seed: number): Random {
+  return new Random(seed, `${target.name} input`);
 }
 
 function failureOf(target: Target, seed: number, bytes: Uint8Array): unknown {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomSeed } from "../../base/random.ts";
-import { fuzz, renderFailure } from "./fuzz.ts";
+import { fuzz, inputRandom, renderFailure } from "./fuzz.ts";
 import { CANARY, TARGETS } from "./targets.ts";
 
 for (const target of TARGETS) {
@@ -26,7 +26,7 @@ Deno.test("fuzz: most inputs of each target are neither all taken nor all refuse
 Deno.test("fuzz: the canary is caught, and its input shrunk", () => {
   const result = fuzz(CANARY, 1, { iterations: 20_000, milliseconds: Infinity });
   assert.ok(typeof result !== "number", "A wrong invariant went unnoticed");
-  assert.ok(result.bytes.length <= 8, renderFailure(result));
+  assert.ok(result.bytes.length < CANARY.generate(inputRandom(CANARY, result.seed)).length);
   assert.match(renderFailure(result), /--target canary --seed \d+ --iterations 1/);
   const again = fuzz(CANARY, result.seed, { iterations: 1, milliseconds: Infinity });
   assert.deepEqual(again, result);
