@@ -275,8 +275,10 @@ export class Http2Connection extends Http2Receiver {
     const connection = this.sender.window;
     const window = Math.min(connection.available, stream.sendWindow.available);
     const taken = Math.min(room, window, FRAME_BYTES_MAX);
-    if (length > window) this.waiting.add(stream, nowMs);
-    if (length > 0 && taken <= 0) return NO_WINDOW;
+    if (length > 0 && taken <= 0) {
+      this.waiting.add(stream, nowMs);
+      return NO_WINDOW;
+    }
     if (taken < length && taken < CRUMB_BYTES_MAX) {
       if (!this.spend(BUDGET_CRUMBS, nowMs)) return NO_STREAM;
     } else this.#earnByData();
@@ -286,6 +288,7 @@ export class Http2Connection extends Http2Receiver {
     connection.spend(count);
     stream.sendWindow.spend(count);
     this.waiting.onProgress(nowMs);
+    if (length > window) this.waiting.add(stream, nowMs);
     if (isLast) this.#endSending(stream);
     return count;
   }

@@ -19,7 +19,10 @@ const RECEIVED = GAP;
 const COMPOSED = RECEIVED + AREA + GAP;
 const INPUT = COMPOSED + AREA + GAP;
 const INPUT_BYTES = 131_072;
-const OUTPUT = INPUT + INPUT_BYTES + GAP;
+/** Bodies to send are taken from here: as many x as are wanted. */
+const STAGE = INPUT + INPUT_BYTES + GAP;
+const STAGE_BYTES = 65_536;
+const OUTPUT = STAGE + STAGE_BYTES + GAP;
 const OUTPUT_BYTES_MAX = 262_144;
 const GUARD = 0xa5;
 
@@ -49,6 +52,7 @@ export class Machine implements Http2Visitor {
     { outputBytes = 65_536, holds = false, ...options }: MachineOptions = {},
   ) {
     this.#holds = holds;
+    this.arena.fill(120, STAGE, STAGE + STAGE_BYTES);
     this.output.lend(OUTPUT, OUTPUT + outputBytes);
     this.connection = new Http2Connection({
       role,
@@ -117,7 +121,7 @@ export class Machine implements Http2Visitor {
   }
 
   checkGuards(): void {
-    for (const end of [COMPOSED, INPUT, OUTPUT, this.arena.length]) {
+    for (const end of [COMPOSED, INPUT, STAGE, OUTPUT, this.arena.length]) {
       for (let at = end - GAP; at < end; at++) {
         if (this.arena[at] !== GUARD) throw new Error(`Written outside of an area, at ${at}`);
       }
@@ -137,8 +141,9 @@ export class Machine implements Http2Visitor {
     return this.connection.sendHead(streamId, this.#compose(fields), isEnd);
   }
 
+  /** At most 65536 bytes. */
   data(streamId: number, length: number, isEnd = false): number {
-    return this.connection.sendData(streamId, INPUT, length, isEnd, this.nowMs);
+    return this.connection.sendData(streamId, STAGE, length, isEnd, this.nowMs);
   }
 
   #compose(fields: Fields) {
