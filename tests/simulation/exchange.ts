@@ -143,6 +143,11 @@ function padding(world: World): string[] {
   return [`x-padding: ${"p".repeat(world.skewed(world.chance(0.2) ? 9_000 : 300))}`];
 }
 
+/** Text that shows where a byte of it is missing, or is another's. */
+export function paddingOf({ token, paddingBytes }: Exchange): string {
+  return `${token}.`.repeat(paddingBytes).slice(0, paddingBytes);
+}
+
 /** The request in two parts: what is sent at once, and what may have to wait for `100 Continue`. */
 export function renderRequest(world: World, exchange: Exchange): readonly [Uint8Array, Uint8Array] {
   const { token, kind, authority, method, minorVersion, framing, bytes } = exchange;
@@ -156,7 +161,7 @@ export function renderRequest(world: World, exchange: Exchange): readonly [Uint8
     `${method} ${target} HTTP/1.${minorVersion}`,
     `Host: ${authority}`,
     `x-token: ${token}`,
-    ...(exchange.paddingBytes === 0 ? [] : [`x-padding: ${"p".repeat(exchange.paddingBytes)}`]),
+    ...(exchange.paddingBytes === 0 ? [] : [`x-padding: ${paddingOf(exchange)}`]),
   ];
   if (kind === "upgrade") lines.push("Connection: upgrade", "Upgrade: simulation");
   else if (exchange.isClosing && minorVersion === 1) lines.push("Connection: close");

@@ -6,6 +6,7 @@ import {
   concatenate,
   hasAnswerBody,
   isIdempotent,
+  paddingOf,
   renderAnswer,
   renderPoison,
   REQUEST_BODY,
@@ -121,6 +122,7 @@ export class OriginConnection implements Receiver {
       if (values !== value) this.#fail(`Request ${token} has ${name} "${values}", not "${value}"`);
     };
     one("host", authority);
+    one("x-padding", paddingOf(exchange));
     const { forwardedFor } = exchange;
     one("x-forwarded-for", `${forwardedFor === "" ? "" : `${forwardedFor}, `}${CLIENT_ADDRESS}`);
     one("connection", kind === "upgrade" ? "upgrade" : "");
