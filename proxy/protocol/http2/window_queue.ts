@@ -60,15 +60,22 @@ export class WindowQueue {
   wakeLine(): void {
     if (this.#line.length === 0) return;
     const line = this.#line;
-    this.#line = this.#spare;
-    this.#spare = line;
-    for (let i = 0; i < line.length; i++) {
-      const stream = this.#streams.get(line[i]);
+    const again = this.#spare;
+    this.#line = again;
+    let served = 0;
+    while (served < line.length && this.#connectionWindow.available > 0) {
+      const stream = this.#streams.get(line[served++]);
       if (stream === null || !stream.isQueued) continue;
       stream.isQueued = false;
       this.wake(stream);
     }
-    line.length = 0;
+    // Those whose turn has not come stand before those that came to wait again, or one could starve the rest.
+    line.copyWithin(0, served);
+    line.length -= served;
+    for (let i = 0; i < again.length; i++) line.push(again[i]);
+    again.length = 0;
+    this.#line = line;
+    this.#spare = again;
   }
 
   #queue(stream: Stream): void {

@@ -256,7 +256,7 @@ Deno.test("Streams that wait for the connection's window are served in their ord
   server.feed(windowUpdate(0, 12));
   assert.deepEqual(server.takeLog(), ["window 5", "window 3"]);
   server.feed(windowUpdate(0, 100));
-  assert.deepEqual(server.takeLog(), ["window 1"]);
+  assert.deepEqual(server.takeLog(), ["window 1", "window 3"], "3 has had its turn");
   assert.equal(server.connection.blockedSinceMs, 0);
 });
 
