@@ -1,0 +1,48 @@
+/** Writes docs/reference/smuggling.md: where Weft, nginx and HAProxy read the corpus differently. */
+import { startHaproxy, startNginx, startWeft, versionOf } from "./contenders.ts";
+import { smugglingCorpus } from "./corpus.ts";
+import { describe, observeAll } from "./observe.ts";
+
+const OUTPUT = new URL("../../docs/reference/smuggling.md", import.meta.url);
+
+const [nginx, haproxy] = [versionOf("nginx"), versionOf("haproxy")];
+if (nginx === null || haproxy === null) {
+  console.error("The table needs nginx and HAProxy on this machine");
+  Deno.exit(1);
+}
+const corpus = smugglingCorpus();
+const columns = await Promise.all([
+  observeAll(corpus, startWeft),
+  observeAll(corpus, (port) => startNginx(port, nginx)),
+  observeAll(corpus, (port) => startHaproxy(port, haproxy)),
+]);
+const rows = corpus.map(({ name }, i) => [name, ...columns.map((column) => describe(column[i]))])
+  .filter(([, ...outcomes]) =>
+    new Set(outcomes.map((text) => text.replace(/ \(\d+\)/, ""))).size > 1
+  );
+
+const lines = [
+  "# Requests that proxies read differently",
+  "",
+  "Request smuggling needs two recipients that read the same bytes as different requests. Weft refuses whatever could be",
+  "read two ways, instead of guessing or repairing; what it passes on, a strict reader finds to be exactly the requests",
+  "that Weft meant.",
+  "",
+  `This table is made by \`deno run --allow-all tests/differential/report.ts\`: ${corpus.length} cases sent to Weft, nginx`,
+  `${nginx} and HAProxy ${haproxy} in front of the same recording origin, with default settings but for short timeouts. It`,
+  `lists the ${rows.length} on which the three do not agree. Each case is followed by a second request on the same connection:`,
+  "`next` says that it was read as one.",
+  "",
+  "| Case | Weft | nginx | HAProxy |",
+  "| --- | --- | --- | --- |",
+  ...rows.map(([name, ...outcomes]) =>
+    `| \`${name.replaceAll("|", "\\|")}\` | ${outcomes.join(" | ")} |`
+  ),
+  "",
+  "`passed on malformed`: the origin's reader, which is as strict as Weft's, could not take what it got.",
+  "",
+];
+await Deno.mkdir(new URL(".", OUTPUT), { recursive: true });
+await Deno.writeTextFile(OUTPUT, lines.join("\n"));
+console.log(`${rows.length} of ${corpus.length} cases in ${OUTPUT.pathname}`);
+Deno.exit(0);
