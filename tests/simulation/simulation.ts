@@ -108,6 +108,7 @@ class Simulation {
     this.#engine = new Engine(this.#io as Io, this.#config(), plan, {
       onRecords: (records) => void this.#records.push(...records),
       onLog() {},
+      lookUp() {},
     });
     const ports = this.#engine.listen();
     const proxies = {
