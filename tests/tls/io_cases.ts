@@ -390,6 +390,23 @@ const ENDINGS: readonly TlsCase[] = [
     },
   },
   {
+    name: "an end that is not heeded is told of again, though the kernel knows of none",
+    async run(bench) {
+      const { io } = bench;
+      const { client, server } = await bench.securedEnds();
+      let ends = 0;
+      server.react = (event) => {
+        if (event === "readable" && io.read(server.fd, READ_AT, READ_BYTES) === END) ends++;
+      };
+      io.shutdown(client.fd);
+      await bench.until(() => ends >= 3, "the end, three times");
+      io.wantRead(server.fd, false);
+      const told = ends;
+      await bench.barrier();
+      equal(ends, told);
+    },
+  },
+  {
     name: "what was written before close arrives, and then an end that is meant",
     async run(bench) {
       const { io } = bench;

@@ -37,11 +37,12 @@ interface ProxyCase {
   readonly name: string;
   readonly ignore?: boolean;
   readonly needsSessions?: true;
+  readonly workers?: number;
   readonly tls: () => ProxyTls;
   run(running: Running): Promise<void>;
 }
 
-async function start(driver: Driver, tls: ProxyTls): Promise<Running> {
+async function start(driver: Driver, tls: ProxyTls, workers = 1): Promise<Running> {
   const onListen = () => {};
   const origin = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen }, (request) => {
     if (request.body !== null) return new Response(request.body);
@@ -50,7 +51,7 @@ async function start(driver: Driver, tls: ProxyTls): Promise<Running> {
   const place = { address: "127.0.0.1", port: 0 };
   const proxy = await startProxy({
     driver,
-    workers: 1,
+    workers,
     outbound: [{ ...place, namespace: "default", identity: "", seed: null }],
     inbound: [{ ...place, application: { address: "127.0.0.1", port: origin.addr.port } }],
     admin: place,
@@ -214,6 +215,20 @@ const INBOUND: readonly ProxyCase[] = [
       assert.match(await sClient(running, ...without, "-sess_out", file), /^New, TLSv1/m);
       assert.match(await sClient(running, ...without, "-sess_in", file), /^Reused, TLSv1/m);
       await untilMetric(running, "weft_tls_resumptions_total 3");
+    },
+  },
+  {
+    name: "one worker resumes what another began",
+    needsSessions: true,
+    workers: 2,
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      const file = `${testCertificates().folder}/session-of-one`;
+      assert.match(await sClient(running, "-sess_out", file), /^New, TLSv1/m);
+      // The kernel draws who accepts: that all eight come to the same loop is one chance in 128.
+      for (let i = 0; i < 8; i++) {
+        assert.match(await sClient(running, "-sess_in", file), /^Reused, TLSv1/m);
+      }
     },
   },
   {
@@ -423,7 +438,7 @@ const UPSTREAM: readonly ProxyCase[] = [
 
 for (const driver of DRIVERS) {
   for (const [side, cases] of [["inbound", INBOUND], ["upstream", UPSTREAM]] as const) {
-    for (const { name, ignore, needsSessions, tls, run } of cases) {
+    for (const { name, ignore, needsSessions, workers, tls, run } of cases) {
       Deno.test({
         name: `TLS, proxy (${driver}), ${side}: ${name}`,
         ignore: !HAS_OPENSSL_COMMAND || ignore === true || (side === "upstream" && !HAS_NGINX) ||
@@ -431,7 +446,7 @@ for (const driver of DRIVERS) {
         // The libraries stay open.
         sanitizeResources: false,
         async fn() {
-          const running = await start(driver, tls());
+          const running = await start(driver, tls(), workers);
           try {
             await run(running);
             assert.match(await running.metrics(), /^weft_faults_total 0$/m);
