@@ -25,7 +25,7 @@ import type { Taker } from "./intake.ts";
 import { IoError } from "./io/io.ts";
 import type { Fd, Io } from "./io/io.ts";
 import { SWEEP_INTERVAL_MS } from "./limits.ts";
-import type { RouteStats, TelemetrySnapshot } from "./telemetry.ts";
+import type { Http2Counts, Http2Snapshot, RouteStats, TelemetrySnapshot } from "./telemetry.ts";
 import { Telemetry } from "./telemetry.ts";
 import type { ProxyTls } from "./tls_config.ts";
 import { TlsContexts, TlsFailureLog } from "./tls_contexts.ts";
@@ -81,7 +81,7 @@ export class Engine {
     this.#planHash = plan.hash;
     const { pools } = this.#context;
     this.#outbound = this.#buildTables(plan).map((table, index) =>
-      new OutboundRouter(index, io, pools, this.#telemetry, table, this.#tls.upstream)
+      new OutboundRouter(index, io, pools, this.#telemetry, table, this.#tls.upstream, this.#context.timers)
     );
     this.#inbound = config.inbound.map(({ application }, index) =>
       new InboundRouter(config.outbound.length + index, application, pools, this.#telemetry)
@@ -178,6 +178,10 @@ export class Engine {
       tlsHandshakes: telemetry.tlsHandshakes,
       tlsResumptions: telemetry.tlsResumptions,
       tlsFailures: Object.fromEntries(telemetry.tlsFailures),
+      http2: {
+        client: snapshotOf(telemetry.http2.client),
+        endpoint: snapshotOf(telemetry.http2.endpoint),
+      },
       faults: telemetry.faults,
       lastFault: telemetry.lastFault,
       connectionsOpen: timed.length - upstreams - streams,
@@ -264,4 +268,12 @@ function isDownstream(open: Timed): open is Downstream | Http2Downstream | TcpDo
 
 function isUpstream(open: Timed): boolean {
   return open instanceof Upstream || open instanceof Http2Upstream || open instanceof TcpUpstream;
+}
+
+function snapshotOf({ streams, resets, failures }: Http2Counts): Http2Snapshot {
+  return {
+    streams,
+    resets: Object.fromEntries(resets),
+    failures: Object.fromEntries(failures),
+  };
 }

@@ -1,6 +1,6 @@
 /** Renders what the event loops counted as Prometheus text (exposition format 0.0.4). */
 import { DURATION_BUCKETS_MS } from "./telemetry.ts";
-import type { RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
+import type { Http2Side, RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
 
 interface Series {
   readonly name: string;
@@ -51,6 +51,7 @@ export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
       (snapshot) => snapshot.tlsResumptions,
     ),
     tlsFailuresTotal(snapshots),
+    ...http2Series(snapshots),
     single(
       "weft_upstream_connects_total",
       "counter",
@@ -213,17 +214,63 @@ function tlsFailuresTotal(snapshots: readonly TelemetrySnapshot[]): Series {
   return { name, kind: "counter", help: "TLS handshakes that failed", lines };
 }
 
+const HTTP2_SIDES: readonly Http2Side[] = ["client", "endpoint"];
+
+function http2Series(snapshots: readonly TelemetrySnapshot[]): Series[] {
+  const streams: string[] = [];
+  const resets: string[] = [];
+  const failures: string[] = [];
+  for (const side of HTTP2_SIDES) {
+    const counts = snapshots.map(({ http2 }) => http2[side]);
+    const opened = counts.reduce((sum, { streams }) => sum + streams, 0);
+    streams.push(`weft_http2_streams_total{side="${side}"} ${opened}`);
+    for (const [key, count] of sumByKey(counts.map(({ resets }) => resets))) {
+      const [by, error] = key.split(" ");
+      const labels = `side="${side}",by="${by}",error="${error}"`;
+      resets.push(`weft_http2_resets_total{${labels}} ${count}`);
+    }
+    for (const [error, count] of sumByKey(counts.map(({ failures }) => failures))) {
+      const labels = `side="${side}",error="${error}"`;
+      failures.push(`weft_http2_connection_failures_total{${labels}} ${count}`);
+    }
+  }
+  return [
+    {
+      name: "weft_http2_streams_total",
+      kind: "counter",
+      help: "HTTP/2 streams, of clients and to endpoints",
+      lines: streams,
+    },
+    {
+      name: "weft_http2_resets_total",
+      kind: "counter",
+      help: "HTTP/2 streams that were reset, by the peer or by the proxy, and why",
+      lines: resets,
+    },
+    {
+      name: "weft_http2_connection_failures_total",
+      kind: "counter",
+      help: "HTTP/2 connections that their peer broke, by the error it was told",
+      lines: failures,
+    },
+  ];
+}
+
 function linesByReason(
   name: string,
   counts: readonly Readonly<Record<string, number>>[],
 ): string[] {
+  return Array.from(sumByKey(counts), ([key, count]) => `${name}{reason="${key}"} ${count}`);
+}
+
+function sumByKey(counts: readonly Readonly<Record<string, number>>[]): Map<string, number> {
   const sums = new Map<string, number>();
   for (const some of counts) {
-    for (const [reason, count] of Object.entries(some)) {
-      sums.set(reason, (sums.get(reason) ?? 0) + count);
+    for (const [key, count] of Object.entries(some)) {
+      sums.set(key, (sums.get(key) ?? 0) + count);
     }
   }
-  return Array.from(sums, ([reason, count]) => `${name}{reason="${reason}"} ${count}`);
+  return sums;
 }
 
 function planInfo(snapshots: readonly TelemetrySnapshot[]): Series {

@@ -64,6 +64,33 @@ export class RouteStats {
   }
 }
 
+/** Whose connections: those of clients, or those to endpoints. */
+export type Http2Side = "client" | "endpoint";
+
+/** What the HTTP/2 connections of one side did. */
+export class Http2Counts {
+  streams = 0;
+  /** Streams that ended early, by who ended them and why: `peer CANCEL`, `proxy INTERNAL_ERROR`. */
+  readonly resets = new Map<string, number>();
+  /** Connections that their peer has broken, by error. */
+  readonly failures = new Map<string, number>();
+
+  reset(by: "peer" | "proxy", code: number): void {
+    add(this.resets, `${by} ${errorName(code)}`);
+  }
+
+  failed(code: number): void {
+    add(this.failures, errorName(code));
+  }
+}
+
+/** `Http2Counts` as plain data. */
+export interface Http2Snapshot {
+  readonly streams: number;
+  readonly resets: Readonly<Record<string, number>>;
+  readonly failures: Readonly<Record<string, number>>;
+}
+
 /** Counters as plain data, to go from an event loop's thread to the one that is asked. */
 export interface TelemetrySnapshot {
   readonly routes: readonly {
@@ -87,6 +114,7 @@ export interface TelemetrySnapshot {
   readonly tlsResumptions: number;
   /** And those that failed, by reason. */
   readonly tlsFailures: Readonly<Record<string, number>>;
+  readonly http2: Readonly<Record<Http2Side, Http2Snapshot>>;
   readonly faults: number;
   readonly lastFault: string;
   /** Now open: of clients and to endpoints, and of the latter those in no exchange. */
@@ -108,8 +136,10 @@ export class Telemetry {
   /** Told of each handshake that fails; for the log. */
   onTlsFailure: (failure: TlsFailure, peer: string) => void = () => {};
   faults = 0;
-  /** HTTP/2 connections that their peer has broken, by error. */
-  readonly http2Failures = new Map<string, number>();
+  readonly http2: Readonly<Record<Http2Side, Http2Counts>> = {
+    client: new Http2Counts(),
+    endpoint: new Http2Counts(),
+  };
   /** Stack of the last fault, for the log. */
   lastFault = "";
   #stats = new Map<string, RouteStats>();
@@ -179,7 +209,7 @@ export class Telemetry {
 
   /** The proxy itself answered or ended something. */
   refused(reason: string): void {
-    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+    add(this.#refusals, reason);
   }
 
   /** A TLS handshake succeeded. */
@@ -190,7 +220,7 @@ export class Telemetry {
 
   /** A TLS handshake failed. */
   tlsFailed(failure: TlsFailure, peer: string): void {
-    this.#tlsFailures.set(failure.code, (this.#tlsFailures.get(failure.code) ?? 0) + 1);
+    add(this.#tlsFailures, failure.code);
     this.onTlsFailure(failure, peer);
   }
 
@@ -198,12 +228,6 @@ export class Telemetry {
   fault(error: unknown): void {
     this.faults++;
     this.lastFault = error instanceof Error ? error.stack ?? error.message : String(error);
-  }
-
-  /** A peer broke the rules of HTTP/2, and its connection with them. */
-  http2Failed(code: number): void {
-    const name = errorName(code);
-    this.http2Failures.set(name, (this.http2Failures.get(name) ?? 0) + 1);
   }
 
   /** Hands over the records made since the last call. */
@@ -243,4 +267,8 @@ export class Telemetry {
 
 function keyOf(labels: RouteLabels): string {
   return `${labels.listener} ${labels.service}:${labels.port} ${labels.split} ${labels.backend}`;
+}
+
+function add(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

@@ -24,7 +24,7 @@ import { Exchange } from "./exchange.ts";
 import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
 import { Http2Socket } from "./http2_socket.ts";
 import { Http2Stream } from "./http2_stream.ts";
-import { fieldsOfResponse, requestText } from "./http2_text.ts";
+import { addLines, fieldsOfResponse, headText, requestText } from "./http2_text.ts";
 import type { Router } from "./router.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -112,6 +112,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     super(context, downstream);
     this.#downstream = downstream;
     this.streamId = streamId;
+    this.socket.counts.streams++;
     this.#exchange = new Exchange(context, downstream.router, this);
   }
 
@@ -229,7 +230,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     const isEnd = isLast && source.sent === source.ready && !hasTrailers(source);
     const result = this.#sendHead(response, isEnd);
     if (result === NO_ROOM) {
-      this.#pendingHead = arena.slice(response.start, response.end);
+      this.#pendingHead = headText(arena, response);
       this.socket.awaitRoom(this);
       return true;
     }
@@ -295,6 +296,10 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     fields.addText(NAME_CONTENT_TYPE, "text/plain");
     fields.addText(NAME_CONTENT_LENGTH, String(text.length));
     fields.addText(NAME_WEFT_REASON, reason);
+    const { ownHeaders } = this.#exchange;
+    const { room } = this.context.texts;
+    arena.set(ownHeaders, room);
+    addLines(arena, room, room + ownHeaders.length, fields);
     const offset = buffers.take();
     if (offset === NO_BUFFER || !this.socket.prepare()) return this.abort();
     for (let i = 0; i < text.length; i++) arena[offset + i] = text.charCodeAt(i);

@@ -6,6 +6,7 @@ import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
 import { Output } from "../protocol/http2/output.ts";
+import type { Http2Counts } from "../telemetry.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
 import { NO_BUFFER } from "./buffers.ts";
 import { Connection } from "./connection.ts";
@@ -22,6 +23,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   /** Streams that have something to send, and found no room for it. */
   readonly #waiting = new Set<Http2Stream>();
   readonly streams = new Set<Http2Stream>();
+  readonly counts: Http2Counts;
   /** The machine has given up the connection: it closes once the last frames are sent. */
   #isOver = false;
   /** Frames are to be sent at the end of this batch of events. */
@@ -29,6 +31,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   constructor(context: Context, role: "server" | "client") {
     super(context);
+    this.counts = context.telemetry.http2[role === "server" ? "client" : "endpoint"];
     this.#output = new Output(context.arena);
     this.machine = new Http2Connection({
       role,
@@ -102,7 +105,8 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
     stream?.takeTrailers(this.context.http2Scratch.received);
   }
 
-  onReset(streamId: number, code: number, _isByPeer: boolean): void {
+  onReset(streamId: number, code: number, isByPeer: boolean): void {
+    this.counts.reset(isByPeer ? "peer" : "proxy", code);
     const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
     stream?.onReset(code);
   }
@@ -115,7 +119,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   onPingAcknowledged(_payload: number): void {}
 
   onConnectionError(code: number, _debug: string): void {
-    this.context.telemetry.http2Failed(code);
+    this.counts.failed(code);
     this.#isOver = true;
     for (const stream of [...this.streams]) stream.onReset(code);
     this.sendLater();

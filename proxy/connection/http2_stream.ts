@@ -177,6 +177,7 @@ export abstract class Http2Stream extends Buffered {
     this.deadlineMs = Infinity;
     if (this.socket.isOpen && this.streamId > 0 && !(this.hasEnded && this.#hasSentEnd)) {
       if (this.socket.prepare()) {
+        this.socket.counts.reset("proxy", code);
         this.socket.machine.reset(this.streamId, code);
         this.socket.sendLater();
       }

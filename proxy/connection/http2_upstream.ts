@@ -5,6 +5,7 @@ import { BUFFER_BYTES } from "../limits.ts";
 import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
 import { CANCEL, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import type { BackendState } from "../policy/backend_state.ts";
 import type { Buffered } from "./buffered.ts";
 import { NO_BUFFER } from "./buffers.ts";
 import type { Context } from "./context.ts";
@@ -17,6 +18,8 @@ import type { EndpointPool } from "./pool.ts";
 export class Http2Upstream extends Http2Socket {
   readonly pool: EndpointPool;
   isConnected = false;
+  /** Its connections are counted there. */
+  limited: BackendState | null = null;
   /** The endpoint takes no new streams. */
   #isLeaving = false;
 
@@ -90,6 +93,7 @@ export class Http2Upstream extends Http2Socket {
   override close(): void {
     if (!this.isOpen) return;
     this.pool.openCount--;
+    this.limited?.connectionEnded();
     this.pool.removeShared(this);
     super.close();
   }
@@ -182,6 +186,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     if (result < 0) return exchange.refuse(431, "too-many-headers");
     this.streamId = result;
     this.#upstream.machine.setOwner(result, this);
+    this.socket.counts.streams++;
     if (isEnd) {
       this.sentEnd();
       this.#awaitAnswer(true);
@@ -199,13 +204,14 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
 
   #awaitAnswer(isSent: boolean): void {
     const { io, timeouts } = this.context;
-    this.deadlineMs = io.nowMs + (isSent ? timeouts.responseMs : timeouts.stallMs);
+    const { responseMs, stallMs } = this.#exchange ?? timeouts;
+    this.deadlineMs = io.nowMs + (isSent ? responseMs : stallMs);
   }
 
   override onRoom(): void {
     const exchange = this.#exchange;
     if (exchange === null || !this.isOpen) return;
-    if (this.#isPassing) this.passRequest(exchange.client.requestAgain(), exchange);
+    if (this.#isPassing) this.passRequest(exchange.requestAgain(), exchange);
     else exchange.client.onCarrierWritable();
   }
 
@@ -230,13 +236,13 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   }
 
   #passHead(exchange: Exchange, isEnd: boolean): void {
-    const { io, timeouts, response } = this.context;
+    const { io, response } = this.context;
     const { client } = exchange;
     this.#hasHead = true;
     this.hasEnded = isEnd;
-    this.deadlineMs = io.nowMs + timeouts.stallMs;
+    this.deadlineMs = io.nowMs + exchange.stallMs;
     const isKnown = response.contentLength >= 0 || !response.hasBody(exchange.isHead);
-    exchange.beginAnswer(response.status);
+    if (!exchange.takeAnswer(response)) return;
     const hasPassed = client.passHead(response, this, isKnown ? "known" : "unsaid", isEnd);
     if (!hasPassed) return client.abort();
     if (this.isComplete && client.owesNothing) this.#finish();
@@ -245,7 +251,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   protected override onBody(): void {
     const exchange = this.#exchange;
     if (exchange === null || !this.isOpen) return;
-    this.deadlineMs = this.context.io.nowMs + this.context.timeouts.stallMs;
+    this.deadlineMs = this.context.io.nowMs + exchange.stallMs;
     do {
       const result = exchange.client.passAnswer(this, this.isComplete);
       if (result === BROKEN) return exchange.client.abort();

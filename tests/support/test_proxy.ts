@@ -24,13 +24,13 @@ export interface TestProxyOptions {
   readonly workers?: number;
 }
 
-/** A plan that sends host `app` to these ports of 127.0.0.1. */
-export function planOf(ports: readonly number[]): Plan {
+/** A plan that sends host `app` to these ports of 127.0.0.1. The port's name may say what it speaks, such as `http2`. */
+export function planOf(ports: readonly number[], name = "http"): Plan {
   const service = {
     apiVersion: "v1",
     kind: "Service",
     metadata: { name: "app", namespace: "default" },
-    spec: { ports: [{ name: "http", port: 80 }] },
+    spec: { ports: [{ name, port: 80 }] },
   };
   const slices = ports.map((port, i) => ({
     apiVersion: "discovery.k8s.io/v1",
@@ -41,7 +41,7 @@ export function planOf(ports: readonly number[]): Plan {
       namespace: "default",
       labels: { "kubernetes.io/service-name": "app" },
     },
-    ports: [{ name: "http", port }],
+    ports: [{ name, port }],
     endpoints: [{ addresses: ["127.0.0.1"] }],
   }));
   const text = [service, ...slices].map((document) => JSON.stringify(document)).join("\n---\n");
@@ -88,6 +88,11 @@ export class TestProxy {
   /** Sends host `app` to these endpoints from now on. */
   async route(...endpoints: { readonly port: number }[]): Promise<void> {
     await this.#proxy.apply(planOf(endpoints.map(({ port }) => port)));
+  }
+
+  /** The same, to endpoints that speak HTTP/2. */
+  async routeHttp2(...endpoints: { readonly port: number }[]): Promise<void> {
+    await this.#proxy.apply(planOf(endpoints.map(({ port }) => port), "http2"));
   }
 
   connect(): Promise<RawSocket> {
