@@ -3,7 +3,8 @@
  * drawn from one seed; and the promises that must hold whatever happened.
  */
 import { ARENA_BYTES, BufferPool, NO_BUFFER } from "../../proxy/connection/buffers.ts";
-import type { ProxyConfig, RequestRecord } from "../../proxy/config.ts";
+import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import type { ProxyConfig, ProxyTimeouts, RequestRecord } from "../../proxy/config.ts";
 import { Engine } from "../../proxy/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
 import { Client } from "./client.ts";
@@ -28,7 +29,8 @@ import { SimulatedIo } from "./simulated_io.ts";
 import { SimulationError, World } from "./world.ts";
 
 /** Short, so that a run sees all of them expire. */
-const TIMEOUTS = {
+const TIMEOUTS: ProxyTimeouts = {
+  ...DEFAULT_TIMEOUTS,
   connectMs: 500,
   responseMs: 3_000,
   requestHeadMs: 1_500,
