@@ -94,9 +94,9 @@ export function openLibrary<Symbols extends Deno.ForeignLibraryInterface>(
       if (error instanceof Deno.errors.NotCapable) break;
     }
   }
-  throw new Error(
-    `Cannot open ${names[0]}: ${failure instanceof Error ? failure.message : failure}`,
-  );
+  const cause = failure instanceof Error ? failure.message : String(failure);
+  // Deno says so once for each layer that it comes through.
+  throw new Error(`Cannot open ${names[0]}: ${cause.replace(/(Could not open library: )+/, "")}`);
 }
 
 /** The address of a buffer that the garbage collector does not move (an ArrayBuffer's backing store). */

@@ -254,8 +254,9 @@ export class OpensslContext implements TlsContext {
     // An empty password, or OpenSSL would ask the terminal for that of an encrypted key.
     const key = c.PEM_read_bio_PrivateKey(bio, null, null, lib.cString(""));
     c.BIO_free(bio);
-    if (key === null) throw new IoError(`Cannot read the private key: ${this.#problem()}`);
-    return key;
+    if (key !== null) return key;
+    c.ERR_clear_error();
+    throw new IoError("Cannot read the private key: it is not in PEM form, damaged or encrypted");
   }
 
   /** What OpenSSL says is wrong. Forgets it. */

@@ -1,0 +1,77 @@
+// Tests of the options for TLS: what they come to, and what contradicts.
+import assert from "node:assert/strict";
+import { CommandFailure, EXIT } from "../exit.ts";
+import { testEnvironment } from "../testing.ts";
+import { completeOptions } from "./options.ts";
+import { parseQuickly } from "./quick_parse.ts";
+import { type TlsFiles, tlsFiles } from "./tls_options.ts";
+
+function filesOf(...argv: string[]): TlsFiles | null {
+  return tlsFiles(completeOptions(parseQuickly(argv) ?? {}, testEnvironment()));
+}
+
+Deno.test("TLS options: none, and everything is plain", () => {
+  assert.equal(filesOf("-f", "a.yaml"), null);
+  assert.equal(filesOf("--tls-min-version", "1.3"), null);
+});
+
+Deno.test("TLS options: all of them", () => {
+  assert.deepEqual(
+    filesOf(
+      ...["--inbound-tls-cert", "i.crt", "--inbound-tls-key", "i.key"],
+      ...["--inbound-tls-client-ca", "clients.crt", "--inbound-tls-client-cert", "optional"],
+      ...["--outbound-tls-cert", "o.crt", "--outbound-tls-key", "o.key"],
+      ...["--upstream-tls-ca", "servers.crt", "--upstream-tls-name", "web.app"],
+      ...["--upstream-tls-cert", "u.crt", "--upstream-tls-key", "u.key"],
+      ...["--upstream-tls-identity", "spiffe://a/b", "spiffe://a/c", "--tls-min-version", "1.3"],
+    ),
+    {
+      minVersion: "1.3",
+      inbound: {
+        certificate: { chain: "i.crt", key: "i.key" },
+        clientAuthority: "clients.crt",
+        clientCertificate: "optional",
+      },
+      outbound: { certificate: { chain: "o.crt", key: "o.key" } },
+      upstream: {
+        certificate: { chain: "u.crt", key: "u.key" },
+        authority: "servers.crt",
+        serverName: "web.app",
+        uriSans: ["spiffe://a/b", "spiffe://a/c"],
+      },
+    },
+  );
+});
+
+Deno.test("TLS options: a client CA makes certificates required, none makes them ignored", () => {
+  const own = ["--inbound-tls-cert", "i.crt", "--inbound-tls-key", "i.key"];
+  assert.equal(filesOf(...own)?.inbound?.clientCertificate, "ignored");
+  const verifying = filesOf(...own, "--inbound-tls-client-ca", "c.crt");
+  assert.equal(verifying?.inbound?.clientCertificate, "required");
+});
+
+Deno.test("TLS options: `system` is whom this system trusts", () => {
+  const files = filesOf("--upstream-tls-ca", "system", "--upstream-tls-name", "web.app");
+  assert.equal(files?.upstream?.authority, null);
+});
+
+Deno.test("TLS options: contradictions are usage failures", () => {
+  for (
+    const argv of [
+      ["--inbound-tls-cert", "a"],
+      ["--outbound-tls-key", "a"],
+      ["--inbound-tls-client-ca", "a"],
+      ["--upstream-tls-name", "web.app"],
+      ["--upstream-tls-identity", "spiffe://a/b"],
+      ["--upstream-tls-cert", "a", "--upstream-tls-key", "b"],
+      ["--upstream-tls-ca", "a"],
+      ["--upstream-tls-ca", "a", "--upstream-tls-name", "b", "--upstream-tls-cert", "c"],
+    ]
+  ) {
+    assert.throws(
+      () => filesOf(...argv),
+      (error) => error instanceof CommandFailure && error.exitCode === EXIT.usage,
+      argv.join(" "),
+    );
+  }
+});
