@@ -29,6 +29,7 @@ export function register(program: Program, context: CommandContext): void {
       program.createOption("--driver <name>", "auto takes native where it works")
         .choices(["auto", "native", "portable"] as const).default("auto" as const),
     )
+    .option("--egress", "pass on what the mesh does not know, instead of 404", false)
     .option("-q, --quiet", "no line for each request", false)
     .action(async (options) => {
       const { runUp } = await import("../local/up.ts");

@@ -81,6 +81,7 @@ export async function runDemo(
 function newMesh(
   startProxy: StartProxy,
   driver: DriverChoice,
+  egress: false,
   paths: readonly string[],
   onEvent: (event: MeshEvent) => void,
 ): LocalMesh {

@@ -45,6 +45,7 @@ class Fixture {
       endpoints: new Map(Object.entries(given.endpoints ?? {})),
       startProxy,
       driver: "portable",
+      egress: false,
       port: 0,
       admin: null,
       reportRequests: false,

@@ -13,6 +13,7 @@ import {
 import { IoError } from "../../proxy/io/io.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { CommandFailure } from "../exit.ts";
+import { lookUpName } from "../look_up.ts";
 import { formatPlace, type Place } from "./places.ts";
 
 /** `startProxy` of proxy/proxy.ts, handed in so that it is loaded only by who needs it. */
@@ -26,6 +27,8 @@ export interface Sidecar extends Place {
 export interface SidecarOptions {
   readonly startProxy: StartProxy;
   readonly driver: DriverChoice;
+  /** Whether what the mesh does not know is passed on: off by default, so that a typo never leaves this machine. */
+  readonly egress: boolean;
   /** Of the first namespace, the others follow; 0: any free ports. */
   readonly port: number;
   readonly admin: Place | null;
@@ -94,7 +97,7 @@ export class Sidecars {
 
   /** `port`: of the first of the namespaces, the others follow; 0: any free ports. */
   #start(namespaces: readonly string[], port: number, plan: Plan): Promise<Proxy> {
-    const { startProxy, driver, admin, reportRequests, onRequest, onLog } = this.#options;
+    const { startProxy, driver, egress, admin, reportRequests, onRequest, onLog } = this.#options;
     const config: ProxyConfig = {
       driver,
       // One loop: a split's sequence is exact per loop, and the guide shows the sequence.
@@ -108,6 +111,7 @@ export class Sidecars {
       })),
       inbound: [],
       admin: this.#proxies.length === 0 ? admin : null,
+      egress,
       timeouts: DEFAULT_TIMEOUTS,
       bodyBytesMax: Infinity,
       reportRequests,
@@ -115,6 +119,7 @@ export class Sidecars {
     return startProxy(config, plan, {
       onRequest: (record) => onRequest(record, namespaces[record.listener] ?? ""),
       onLog,
+      lookUp: lookUpName,
     });
   }
 }

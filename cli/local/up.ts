@@ -31,6 +31,7 @@ export interface UpOptions {
   readonly port: string;
   readonly admin: string;
   readonly driver: DriverChoice;
+  readonly egress: boolean;
   readonly quiet: boolean;
 }
 
@@ -55,6 +56,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     endpoints,
     startProxy,
     driver: options.driver,
+    egress: options.egress,
     port,
     admin,
     reportRequests: !options.quiet,

@@ -9,6 +9,7 @@ import { startProxy } from "../../proxy/proxy.ts";
 import type { Plan } from "../../routing/plan.ts";
 import type { Environment } from "../environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
+import { lookUpName } from "../look_up.ts";
 import { renderFindings } from "../render/findings.ts";
 import { watchPaths } from "../local/watch.ts";
 import { formatAccess } from "./access_log.ts";
@@ -52,9 +53,10 @@ export async function runSidecar(
 function hooksFor(options: SidecarOptions, log: Log, { stdout }: Environment): ProxyHooks {
   const { accessLog } = options;
   const onLog: ProxyHooks["onLog"] = (level, message, fields) => log.write(level, message, fields);
-  if (accessLog === "none") return { onLog };
+  if (accessLog === "none") return { onLog, lookUp: lookUpName };
   return {
     onLog,
+    lookUp: lookUpName,
     onRequest: (record) => stdout.line(formatAccess(accessLog, record, Date.now())),
   };
 }
