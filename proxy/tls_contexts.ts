@@ -40,12 +40,6 @@ export class TlsContexts {
     if (outbound !== undefined) this.outbound?.replace(serverSettings(outbound));
     if (upstream !== undefined) this.upstream?.context.replace(clientSettings(upstream));
   }
-
-  close(): void {
-    this.inbound?.close();
-    this.outbound?.close();
-    this.upstream?.context.close();
-  }
 }
 
 /** What is logged of handshakes that fail: the latest of each second, and how many there were. */

@@ -6,8 +6,8 @@ import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { AGAIN, BROKEN, END, IoError } from "../../proxy/io/io.ts";
 import type { TlsSettings } from "../../proxy/io/tls.ts";
 import { READ_AT, READ_BYTES, WRITE_AT, WRITE_BYTES } from "../conformance/bench.ts";
-import { LOCALHOST, Relay } from "./bench.ts";
-import type { SecureReader, TlsBench } from "./bench.ts";
+import { LOCALHOST, Relay, SecureReader } from "./bench.ts";
+import type { TlsBench } from "./bench.ts";
 import { CLIENT_ID, SERVER_ID } from "./certificates.ts";
 
 export interface TlsCase {
@@ -199,6 +199,38 @@ const HANDSHAKES: readonly TlsCase[] = [
     },
   },
   {
+    name: "TLS can be put on a connection whose first byte was looked at",
+    async run(bench) {
+      const { io } = bench;
+      const context = bench.server();
+      const server = new SecureReader(io);
+      const read = server.react;
+      let first = 0;
+      server.react = () => {
+        if (io.peek(server.fd, READ_AT, 1) !== 1) return;
+        first = io.arena[READ_AT];
+        server.react = read;
+        io.secure(server.fd, context, null);
+      };
+      const listener = io.listen("127.0.0.1", 0, {
+        onAccept(fd) {
+          server.fd = fd;
+          io.watch(fd, server);
+        },
+        onFault(error) {
+          throw error;
+        },
+      });
+      const client = new SecureReader(io);
+      client.fd = io.connect(io.address("127.0.0.1", listener.port), client);
+      io.secure(client.fd, bench.client(), LOCALHOST);
+      await bench.until(() => client.isDone && server.isDone, "both ends of the handshake");
+      equal(first, 0x16, "A record of the handshake");
+      bench.write(client.fd, "hello");
+      await bench.until(() => server.text === "hello", "the server reads");
+    },
+  },
+  {
     name: "a connection may be closed in the handshake, its descriptor serves again",
     async run(bench) {
       const contexts = { server: bench.server(), client: bench.client() };
@@ -305,7 +337,7 @@ const BYTES: readonly TlsCase[] = [
     async run(bench) {
       const { client, server } = await bench.securedEnds();
       const total = 50_000_000;
-      const checks = [client, server].map((end) => checkPattern(bench, end));
+      const checks = [client, server].map(checkPattern);
       sendPattern(bench, client, total);
       sendPattern(bench, server, total);
       await bench.until(() => client.hasEnded && server.hasEnded, "both ends have all");
@@ -317,7 +349,7 @@ const BYTES: readonly TlsCase[] = [
     name: "wantRead off stalls the peer's writing",
     async run(bench) {
       const { client, server } = await bench.securedEnds();
-      const count = checkPattern(bench, server);
+      const count = checkPattern(server);
       bench.io.wantRead(server.fd, false);
       const sent = sendPattern(bench, client, 30_000_000);
       for (let calm = 0, before = -1; calm < 10; calm = sent() === before ? calm + 1 : 0) {
@@ -361,7 +393,7 @@ function sendPattern({ io }: TlsBench, end: SecureReader, total: number): () => 
   return () => at;
 }
 
-function checkPattern(_bench: TlsBench, end: SecureReader): () => number {
+function checkPattern(end: SecureReader): () => number {
   let at = 0;
   end.onBytes = (bytes) => {
     for (let i = 0; i < bytes.length; i++) {
@@ -411,7 +443,7 @@ const ENDINGS: readonly TlsCase[] = [
     async run(bench) {
       const { io } = bench;
       const { client, server } = await bench.securedEnds();
-      const count = checkPattern(bench, client);
+      const count = checkPattern(client);
       // Far more than the kernel takes while nobody reads; what it does not take is not written.
       io.wantRead(client.fd, false);
       let written = 0;

@@ -105,12 +105,20 @@ function curl({ proxy }: Running, ...more: readonly string[]) {
 }
 
 /** What `s_client` prints of a handshake and, with a request, of the answer. */
-async function sClient({ proxy }: Running, ...more: readonly string[]): Promise<string> {
+function sClient(running: Running, ...more: readonly string[]): Promise<string> {
+  return sClientGet(running, "/hello", more);
+}
+
+async function sClientGet(
+  { proxy }: Running,
+  path: string,
+  more: readonly string[],
+): Promise<string> {
   const { stdout, stderr } = await run("openssl", [
     ...["s_client", "-connect", `127.0.0.1:${proxy.inbound[0].port}`, "-servername", "localhost"],
     ...["-CAfile", testCertificates().authority.chainFile, "-verify_return_error", "-ign_eof"],
     ...more,
-  ], "GET /hello HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n");
+  ], `GET ${path} HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n`);
   return stdout + stderr;
 }
 
@@ -215,6 +223,15 @@ const INBOUND: readonly ProxyCase[] = [
       assert.match(await sClient(running, ...without, "-sess_out", file), /^New, TLSv1/m);
       assert.match(await sClient(running, ...without, "-sess_in", file), /^Reused, TLSv1/m);
       await untilMetric(running, "weft_tls_resumptions_total 3");
+    },
+  },
+  {
+    name: "s_client: a client that wants small records gets them, and the whole answer",
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      const path = `/${"long".repeat(1_500)}`;
+      const text = await sClientGet(running, path, ["-tls1_2", "-maxfraglen", "512"]);
+      assert.ok(text.includes(`GET ${path}\n`), text.slice(0, 2_000));
     },
   },
   {
