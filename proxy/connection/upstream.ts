@@ -84,8 +84,9 @@ export class Upstream extends Connection implements Carrier {
     this.#hasEndedChunks = false;
     const body = this.#isChunking ? null : client.source;
     if (!this.sendHead(pieces, body)) return exchange.onFailed(this, "reset");
-    if (this.#isChunking) client.onCarrierWritable();
-    else this.#awaitAnswer(client.hasSentRequest);
+    // What went out with the head made room for more.
+    if (this.#isChunking || !client.hasSentRequest) client.onCarrierWritable();
+    else this.#awaitAnswer(true);
   }
 
   passBody(source: Buffered, isLast: boolean): number {
