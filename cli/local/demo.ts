@@ -81,7 +81,6 @@ export async function runDemo(
 function newMesh(
   startProxy: StartProxy,
   driver: DriverChoice,
-  egress: false,
   paths: readonly string[],
   onEvent: (event: MeshEvent) => void,
 ): LocalMesh {
@@ -91,6 +90,7 @@ function newMesh(
     endpoints: new Map(),
     startProxy,
     driver,
+    egress: false,
     port: 0,
     admin: null,
     reportRequests: false,

@@ -114,6 +114,9 @@ for (const driver of DRIVERS) {
         driver,
         "--access-log",
         "json",
+        // A name that the mesh does not know would be asked of the system's name servers.
+        "--egress",
+        "off",
       ]);
       const { environment, outbound } = sidecar;
       assert.deepEqual(await request(outbound, "web.app"), { status: 200, body: "one" });
