@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatIp, parseIp } from "./ip.ts";
+import { formatAuthority, formatIp, isLocal, parseIp } from "./ip.ts";
 
 Deno.test("parseIp and formatIp agree on every spelling", () => {
   const cases: [string, string][] = [
@@ -37,4 +37,18 @@ Deno.test("parseIp refuses what is not an address", () => {
       "g::",
     ]
   ) assert.equal(parseIp(text), null, text);
+});
+
+Deno.test("formatAuthority puts brackets around IPv6", () => {
+  assert.equal(formatAuthority("10.0.0.1", 80), "10.0.0.1:80");
+  assert.equal(formatAuthority("fd00::1", 80), "[fd00::1]:80");
+});
+
+Deno.test("isLocal: loopback and the address of everything, of both versions", () => {
+  for (const local of ["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"]) {
+    assert.ok(isLocal(local), local);
+  }
+  for (const other of ["10.0.0.1", "fd00::1", "::2", "::ffff:10.0.0.1", "localhost", ""]) {
+    assert.ok(!isLocal(other), other);
+  }
 });

@@ -1,0 +1,27 @@
+// Tests of DirectPools: one pool a place, a bound, and what becomes of the one that gives way.
+import { notStrictEqual as differ, ok, strictEqual as equal } from "node:assert/strict";
+import { PortableIo } from "../io/portable.ts";
+import { DIRECT_POOLS_MAX } from "../limits.ts";
+import { DirectPools } from "./direct_pools.ts";
+
+const io = new PortableIo({ arenaBytes: 64 });
+
+Deno.test("DirectPools: the same place has the same pool, named as an authority", () => {
+  const pools = new DirectPools(io);
+  equal(pools.of("192.0.2.1", 80), pools.of("192.0.2.1", 80));
+  differ(pools.of("192.0.2.1", 80), pools.of("192.0.2.1", 81));
+  equal(pools.of("2001:db8::1", 80).key, "[2001:db8::1]:80");
+});
+
+Deno.test("DirectPools: at the bound the pool used longest ago gives way, and keeps nothing more", () => {
+  const pools = new DirectPools(io);
+  const first = pools.of("192.0.2.1", 1);
+  const second = pools.of("192.0.2.1", 2);
+  for (let port = 3; port <= DIRECT_POOLS_MAX; port++) pools.of("192.0.2.1", port);
+  equal(pools.of("192.0.2.1", 1), first, "used again, so not the oldest any more");
+  pools.of("192.0.2.2", 1);
+  equal(Array.from(pools.all()).length, DIRECT_POOLS_MAX);
+  ok(first.isInPlan);
+  ok(!second.isInPlan);
+  differ(pools.of("192.0.2.1", 2), second);
+});
