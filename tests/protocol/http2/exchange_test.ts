@@ -350,6 +350,29 @@ Deno.test("RST_STREAM and WINDOW_UPDATE that find no room are written later", ()
   assert.ok(!server.connection.needsOutput);
 });
 
+Deno.test("RST_STREAMs that are owed for many streams are written as room comes", () => {
+  const server = startedServer({ outputBytes: 200 });
+  const ids = Array.from({ length: 40 }, (_, i) => 2 * i + 1);
+  for (const streamId of ids) server.feed(headers(streamId, POST_FIELDS));
+  for (const streamId of ids) server.connection.reset(streamId, CANCEL);
+  const told: string[] = [];
+  while (server.output.end > server.output.start) {
+    told.push(...server.sent());
+    server.connection.pump();
+  }
+  assert.deepEqual(told, ids.map((streamId) => `RST_STREAM ${streamId} CANCEL`));
+});
+
+Deno.test("What still comes on a stream that was reset here is passed over in silence", () => {
+  const server = startedServer();
+  server.feed(headers(1, POST_FIELDS));
+  server.connection.reset(1, NO_ERROR);
+  server.feed(concat([data(1, "on its way"), headers(1, [["t", "u"]], { isEnd: true })]));
+  server.feed(concat([windowUpdate(1, 5), reset(1, CANCEL)]));
+  assert.deepEqual(server.takeLog(), ["request 1 POST | / | host: shop"]);
+  assert.deepEqual(server.sent(), ["RST_STREAM 1 NO_ERROR"]);
+});
+
 Deno.test("Heads and data wait for room, and say when they never will fit", () => {
   const server = startedServer({ outputBytes: 2_000 });
   server.feed(

@@ -570,6 +570,12 @@ const REQUESTS: readonly Case[] = [
     "cookie",
     "b=2",
   ], ["cookie", "c=3"]], `${GET} | cookie: a=1; b=2; c=3 | x: y`),
+  taken(
+    "two cookies",
+    [...GET_FIELDS, ["cookie", "a=1"], ["cookie", "b=2"]],
+    `${GET} | cookie: a=1; b=2`,
+  ),
+  taken("one cookie", [...GET_FIELDS, ["cookie", "a=1; b=2"]], `${GET} | cookie: a=1; b=2`),
   refused("a name in capitals", [...GET_FIELDS, ["X-Upper", "1"]]),
   refused("an empty name", [...GET_FIELDS, ["", "1"]]),
   refused("a line break in a value", [...GET_FIELDS, ["x", "a\r\nb: c"]]),

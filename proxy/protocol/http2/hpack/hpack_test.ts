@@ -148,6 +148,17 @@ Deno.test("Decoder reads a table size in several bytes (RFC 7541 C.1.2) and forg
   ]);
 });
 
+Deno.test("A table that is full to the last byte keeps its entries, and one byte more evicts", () => {
+  const entries = [literal(0x40, "first", "1"), literal(0x40, "second", "22")];
+  for (const [room, expected] of [[78, "first: 1"], [77, null]] as const) {
+    const decoder = new Decoder(room, LIST_BYTES_MAX);
+    const list = fieldListForTest();
+    for (const entry of entries) assert.ok(decoder.decode(entry, 0, entry.length, list));
+    assert.equal(decoder.decode(hex("bf"), 0, 1, list), expected !== null);
+    if (expected !== null) assert.deepEqual(renderFields(list), [expected]);
+  }
+});
+
 Deno.test("Decoder refuses what is no header block", () => {
   const refused: readonly (readonly [string, string])[] = [
     ["80", "index 0"],
