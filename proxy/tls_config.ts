@@ -7,8 +7,8 @@ import type {
   ClientCertificatePolicy,
   TlsCertificate,
   TlsClientSettings,
+  TlsIdentity,
   TlsServerSettings,
-  TlsTarget,
 } from "./io/tls.ts";
 
 /** TLS ends at a listener. */
@@ -29,7 +29,7 @@ export interface TlsOrigination {
   /** Whom to trust about endpoints; PEM. Null: whom this system trusts. */
   readonly authorityPem: string | null;
   /** Whom every endpoint must be. */
-  readonly target: TlsTarget;
+  readonly target: TlsIdentity;
   readonly minVersion: "1.2" | "1.3";
 }
 
@@ -41,8 +41,8 @@ export interface ProxyTls {
   readonly upstream?: TlsOrigination;
 }
 
-/** What the connections above `Io` speak; more of it with every protocol. */
-const PROTOCOLS: readonly string[] = ["http/1.1"];
+/** What clients may choose from. HTTP/2 is also known by its first bytes. */
+const PROTOCOLS: readonly string[] = ["h2", "http/1.1"];
 
 export function serverSettings(termination: TlsTermination): TlsServerSettings {
   const { certificate, clientCertificate, clientAuthorityPem, minVersion, ticketKeys } =
@@ -64,7 +64,6 @@ export function clientSettings(origination: TlsOrigination): TlsClientSettings {
     role: "client",
     certificate,
     trustedPem: authorityPem,
-    alpn: PROTOCOLS,
     minVersion,
   };
 }

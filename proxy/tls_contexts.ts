@@ -2,14 +2,14 @@
  * TlsContexts: the certificates of one event loop, made ready from what the proxy is told, and replaced while it runs.
  */
 import type { Io } from "./io/io.ts";
-import type { TlsContext, TlsFailure, TlsSettings, TlsTarget } from "./io/tls.ts";
+import type { TlsContext, TlsFailure, TlsIdentity, TlsSettings } from "./io/tls.ts";
 import { clientSettings, serverSettings } from "./tls_config.ts";
 import type { ProxyTls } from "./tls_config.ts";
 
 /** How connections to endpoints are put under TLS. */
 export interface UpstreamTls {
   readonly context: TlsContext;
-  readonly target: TlsTarget;
+  readonly target: TlsIdentity;
 }
 
 /** At most one line a second says what fails; clients decide how often it does. */

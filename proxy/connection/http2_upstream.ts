@@ -1,6 +1,7 @@
 /** The HTTP/2 side of endpoints: a connection that many exchanges share, and a `Carrier` for each of them. */
 import { assert } from "../../base/assert.ts";
 import { BROKEN } from "../io/io.ts";
+import type { TlsFailure } from "../io/tls.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
 import { CANCEL, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
@@ -31,6 +32,7 @@ export class Http2Upstream extends Http2Socket {
       context.unregister(upstream);
       return null;
     }
+    pool.secure(context.io, upstream.fd, "h2");
     pool.openCount++;
     pool.addShared(upstream);
     upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
@@ -71,8 +73,9 @@ export class Http2Upstream extends Http2Socket {
     super.onReadable();
   }
 
-  override onHangup(): void {
-    this.#failAll(this.isConnected ? "reset" : "refused");
+  override onHangup(failure?: TlsFailure): void {
+    if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.pool.key);
+    this.#failAll(failure !== undefined ? "tls" : this.isConnected ? "reset" : "refused");
   }
 
   override onDeadline(): void {

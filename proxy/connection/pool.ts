@@ -1,5 +1,6 @@
 /** Pools: idle connections to each endpoint, and which endpoints lately refused one. */
-import type { Io, SocketAddress } from "../io/io.ts";
+import type { Fd, Io, SocketAddress } from "../io/io.ts";
+import type { TlsTarget } from "../io/tls.ts";
 import { POOL_IDLE_MAX } from "../limits.ts";
 import type { UpstreamTls } from "../tls_contexts.ts";
 import type { Http2Upstream } from "./http2_upstream.ts";
@@ -13,7 +14,9 @@ export class EndpointPool {
   readonly key: string;
   readonly address: SocketAddress;
   /** Null: its connections are plain. */
-  readonly security: UpstreamTls | null;
+  readonly #security: UpstreamTls | null;
+  /** By protocol: sessions are resumed by target. */
+  readonly #targets = new Map<string, TlsTarget>();
   /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
   readonly #idle: Upstream[] = [];
   /** HTTP/2 connections that take new streams. */
@@ -27,8 +30,22 @@ export class EndpointPool {
   constructor(key: string, address: SocketAddress, security: UpstreamTls | null) {
     this.key = key;
     this.address = address;
-    // A target of its own, because sessions are resumed by target.
-    this.security = security && { context: security.context, target: { ...security.target } };
+    this.#security = security;
+  }
+
+  /**
+   * Puts TLS on a connection to the endpoint that is being made, where it wants that. `protocol` is what will be spoken, by
+   * its ALPN name; empty: nothing that has one.
+   */
+  secure(io: Io, fd: Fd, protocol: "h2" | "http/1.1" | ""): void {
+    const security = this.#security;
+    if (security === null) return;
+    let target = this.#targets.get(protocol);
+    if (target === undefined) {
+      target = { ...security.target, alpn: protocol === "" ? [] : [protocol] };
+      this.#targets.set(protocol, target);
+    }
+    io.secure(fd, security.context, target);
   }
 
   /** A connection that can carry one more exchange beside those it has; undefined: there is none. */

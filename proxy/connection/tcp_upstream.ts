@@ -27,8 +27,7 @@ export class TcpUpstream extends Connection {
       context.unregister(upstream);
       return null;
     }
-    const { security } = pool;
-    if (security !== null) context.io.secure(upstream.fd, security.context, security.target);
+    pool.secure(context.io, upstream.fd, "");
     pool.openCount++;
     upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
     return upstream;

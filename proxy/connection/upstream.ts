@@ -44,8 +44,7 @@ export class Upstream extends Connection implements Carrier {
       context.unregister(upstream);
       return null;
     }
-    const { security } = pool;
-    if (security !== null) context.io.secure(upstream.fd, security.context, security.target);
+    pool.secure(context.io, upstream.fd, "http/1.1");
     pool.openCount++;
     upstream.exchange = exchange;
     upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;

@@ -28,7 +28,7 @@ const SSL_SYMBOLS = {
   SSL_CTX_add_client_CA: { parameters: ["pointer", "pointer"], result: "i32" },
   SSL_CTX_set_session_id_context: { parameters: ["pointer", "buffer", "u32"], result: "i32" },
   SSL_CTX_set_num_tickets: { parameters: ["pointer", "usize"], result: "i32" },
-  SSL_CTX_set_alpn_protos: { parameters: ["pointer", "buffer", "u32"], result: "i32" },
+  SSL_set_alpn_protos: { parameters: ["pointer", "buffer", "u32"], result: "i32" },
   SSL_CTX_set_alpn_select_cb: {
     parameters: ["pointer", "function", "pointer"],
     result: "void",

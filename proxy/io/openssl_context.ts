@@ -28,9 +28,8 @@ export class OpensslContext implements TlsContext {
   constructor(openssl: Openssl, settings: TlsSettings) {
     this.#openssl = openssl;
     this.#settings = settings;
-    const alpn = settings.alpn.length === 0 ? null : wireAlpn(settings.alpn);
-    if (settings.role === "server" && alpn !== null) {
-      this.#alpn = new lib.AlpnChoice(openssl, alpn);
+    if (settings.role === "server" && settings.alpn.length > 0) {
+      this.#alpn = new lib.AlpnChoice(openssl, wireAlpn(settings.alpn));
     }
     try {
       this.#context = this.#build(settings);
@@ -76,9 +75,8 @@ export class OpensslContext implements TlsContext {
   }
 
   replace(settings: TlsSettings): void {
-    const { role, alpn } = this.#settings;
-    if (settings.role !== role || settings.alpn.join() !== alpn.join()) {
-      throw new IoError("Cannot replace certificates by those of another role or other protocols");
+    if (settings.role !== this.role) {
+      throw new IoError("Cannot replace certificates by those of another role");
     }
     const next = this.#build(settings);
     this.#openssl.SSL_CTX_free(this.#context);
@@ -97,7 +95,11 @@ export class OpensslContext implements TlsContext {
 
   #aim(ssl: Pointer, target: TlsTarget): void {
     const c = this.#openssl;
-    const { serverName, uriSans } = target;
+    const { serverName, uriSans, alpn } = target;
+    if (alpn.length > 0) {
+      const offered = wireAlpn(alpn);
+      c.SSL_set_alpn_protos(ssl, offered, offered.length);
+    }
     if (serverName !== null) {
       const name = lib.cString(serverName);
       const isAddress = parseIp(serverName) !== null;
@@ -133,7 +135,7 @@ export class OpensslContext implements TlsContext {
     return context;
   }
 
-  #setRules(context: Pointer, { role, alpn, minVersion }: TlsSettings): void {
+  #setRules(context: Pointer, { role, minVersion }: TlsSettings): void {
     const c = this.#openssl;
     const control = (command: number, value: number) =>
       c.SSL_CTX_ctrl(context, command, BigInt(value), null);
@@ -161,9 +163,6 @@ export class OpensslContext implements TlsContext {
       // Clients of a mesh keep their connections; a second ticket would cost each handshake a record.
       c.SSL_CTX_set_num_tickets(context, 1n);
       if (this.#alpn !== null) c.SSL_CTX_set_alpn_select_cb(context, this.#alpn.pointer, null);
-    } else if (alpn.length > 0) {
-      const offered = wireAlpn(alpn);
-      c.SSL_CTX_set_alpn_protos(context, offered, offered.length);
     }
   }
 

@@ -59,9 +59,8 @@ export class PortableTlsContext implements TlsContext {
   }
 
   replace(settings: TlsSettings): void {
-    const { role, alpn } = this.#settings;
-    if (settings.role !== role || settings.alpn.join() !== alpn.join()) {
-      throw new IoError("Cannot replace certificates by those of another role or other protocols");
+    if (settings.role !== this.#settings.role) {
+      throw new IoError("Cannot replace certificates by those of another role");
     }
     this.#check(settings);
     this.#settings = settings;
@@ -98,6 +97,7 @@ export class PortableTlsContext implements TlsContext {
     if (settings.role !== "server") return;
     const server = this.#tls.createServer({
       ...this.#credentials(settings),
+      ...alpnOptions(settings.alpn),
       requestCert: settings.clientCertificate !== "ignored",
       // Decided below: an optional certificate that cannot be verified is refused as well.
       rejectUnauthorized: false,
@@ -132,6 +132,7 @@ export class PortableTlsContext implements TlsContext {
     const isNamed = (target?.uriSans.length ?? 0) === 0;
     const options = {
       ...this.#credentials(this.#settings),
+      ...alpnOptions(target?.alpn ?? []),
       socket: duplex,
       servername: /^[\d.]+$|:/.test(serverName) ? "" : serverName,
       checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) =>
@@ -158,11 +159,10 @@ export class PortableTlsContext implements TlsContext {
     return { stream: new SecureStream(peer, wire), info };
   }
 
-  #credentials({ certificate, trustedPem, alpn, minVersion }: TlsSettings) {
+  #credentials({ certificate, trustedPem, minVersion }: TlsSettings) {
     return {
       ...(certificate && { cert: certificate.chainPem, key: certificate.keyPem }),
       ...(trustedPem !== null && { ca: certificatesIn(trustedPem) }),
-      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
       minVersion: minVersion === "1.3" ? "TLSv1.3" as const : "TLSv1.2" as const,
     };
   }
@@ -209,6 +209,11 @@ function checkCertificate(chainPem: string, keyPem: string): void {
 
 function certificatesIn(pem: string): string[] {
   return pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+}
+
+/** An empty list would offer nothing, and be refused by those who insist. */
+function alpnOptions(alpn: readonly string[]) {
+  return alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {};
 }
 
 function rawCertificate(peer: Peer): Uint8Array | null {

@@ -16,14 +16,11 @@ export interface TlsCertificate {
 /** What becomes of a client's certificate. `optional`: asked for and, where there is one, verified. */
 export type ClientCertificatePolicy = "ignored" | "optional" | "required";
 
-interface CommonSettings {
+export interface TlsServerSettings {
+  readonly role: "server";
+  readonly minVersion: "1.2" | "1.3";
   /** Protocols by preference, such as `h2`, `http/1.1`; empty: none is negotiated. */
   readonly alpn: readonly string[];
-  readonly minVersion: "1.2" | "1.3";
-}
-
-export interface TlsServerSettings extends CommonSettings {
-  readonly role: "server";
   readonly certificate: TlsCertificate;
   readonly clientCertificate: ClientCertificatePolicy;
   /** Whom to trust about clients; PEM. Null: nobody, where client certificates are ignored. */
@@ -35,8 +32,9 @@ export interface TlsServerSettings extends CommonSettings {
   readonly ticketKeys: string | null;
 }
 
-export interface TlsClientSettings extends CommonSettings {
+export interface TlsClientSettings {
   readonly role: "client";
+  readonly minVersion: "1.2" | "1.3";
   /** Shown to servers that ask; null: none. */
   readonly certificate: TlsCertificate | null;
   /** Whom to trust about servers; PEM. Null: whom this system trusts. */
@@ -48,12 +46,18 @@ export type TlsSettings = TlsServerSettings | TlsClientSettings;
 /** A key's name, then a key each for encryption and authentication (RFC 5077 4). */
 export const TICKET_KEY_BYTES = 80;
 
-/** The server that a client wants. At least one of the two is given: a chain of trust alone names nobody. */
-export interface TlsTarget {
+/** Who a server is. At least one of the two is given: a chain of trust alone names nobody. */
+export interface TlsIdentity {
   /** DNS name or IP address: must be in the certificate, unless `uriSans` are given. A name is sent as SNI. */
   readonly serverName: string | null;
   /** The server's certificate must be for one of these (SPIFFE ids); empty: `serverName` decides. */
   readonly uriSans: readonly string[];
+}
+
+/** The server that a client wants, and what to speak with it. Sessions are resumed by target: keep it. */
+export interface TlsTarget extends TlsIdentity {
+  /** Protocols to offer; empty: none is negotiated. */
+  readonly alpn: readonly string[];
 }
 
 /** What a handshake came to. Empty text: there is none. */

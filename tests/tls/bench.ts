@@ -64,7 +64,6 @@ export class TlsBench extends Bench {
       role: "client",
       certificate: null,
       trustedPem: this.certificates.authority.chainPem,
-      alpn: ["http/1.1"],
       minVersion: "1.2",
       ...settings,
     });
@@ -150,7 +149,11 @@ export class TlsBench extends Bench {
   }
 }
 
-export const LOCALHOST: TlsTarget = { serverName: "localhost", uriSans: [] };
+export const LOCALHOST: TlsTarget = {
+  serverName: "localhost",
+  uriSans: [],
+  alpn: ["http/1.1"],
+};
 
 /** Copies bytes both ways until it is told to end the connection to the client without a word of TLS. */
 export class Relay {

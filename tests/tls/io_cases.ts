@@ -44,7 +44,8 @@ const HANDSHAKES: readonly TlsCase[] = [
     async run(bench) {
       const server = bench.server({ alpn: ["h2", "http/1.1"] });
       const alpnWith = async (alpn: string[]) => {
-        const ends = await bench.ends({ server, client: bench.client({ alpn }) });
+        const target = { ...LOCALHOST, alpn };
+        const ends = await bench.ends({ server, client: bench.client(), target });
         return ends.client.info?.alpn ?? ends.client.failure?.code;
       };
       equal(await alpnWith(["http/1.1", "h2"]), "h2");
@@ -121,7 +122,7 @@ const HANDSHAKES: readonly TlsCase[] = [
     async run(bench) {
       const contexts = { server: bench.server(), client: bench.client() };
       const codeFor = async (serverName: string) => {
-        const target = { serverName, uriSans: [] };
+        const target = { ...LOCALHOST, serverName };
         const { client } = await bench.ends({ ...contexts, target });
         return client.failure?.code ?? "ok";
       };
@@ -136,7 +137,7 @@ const HANDSHAKES: readonly TlsCase[] = [
     async run(bench) {
       const contexts = { server: bench.server(), client: bench.client() };
       const failureFor = async (uriSans: string[]) => {
-        const target = { serverName: "web.app.svc", uriSans };
+        const target = { ...LOCALHOST, serverName: "web.app.svc", uriSans };
         const { client } = await bench.ends({ ...contexts, target });
         return client.failure;
       };
@@ -544,10 +545,9 @@ const CONTEXTS: readonly TlsCase[] = [
         role: "client",
         certificate: null,
         trustedPem: authority.chainPem + otherAuthority.chainPem,
-        alpn: ["http/1.1"],
         minVersion: "1.2",
       });
-      const target = { serverName: null, uriSans: [CLIENT_ID] };
+      const target = { serverName: null, uriSans: [CLIENT_ID], alpn: [] };
       const after = await bench.ends({ server, client, target });
       equal(after.client.failure, null);
     },
