@@ -1,0 +1,263 @@
+/**
+ * BackendState: what one proxy knows of a backend from request to request, and from plan to plan: the load and the health of
+ * its endpoints, and who waits for a connection. It decides which endpoint takes a request, by the policy of the backend
+ * or, without one, by the default.
+ */
+import type { ConnectionLimits, LoadBalancing } from "../../base/policy.ts";
+import { fnv1a32, mix32 } from "../../base/hash.ts";
+import { Random } from "../../base/random.ts";
+import type { PlanEndpointPolicy } from "../../routing/plan.ts";
+import type { RequestHead } from "../../routing/request.ts";
+import { NO_KEY, RequestKeyReader } from "../../routing/table/request_key.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/table.ts";
+import { type Balancer, balancerOf, DEFAULT_ALGORITHM } from "../balance/balancer.ts";
+import { ConnectionBudget } from "../balance/connection_budget.ts";
+import type { BalancedEndpoint } from "../balance/endpoint.ts";
+import { EndpointGroup } from "../balance/endpoint_group.ts";
+import { OutlierDetector } from "../balance/outlier_detector.ts";
+import { FAILURE_LATENCY_MS, observeLatency } from "../balance/peak_ewma.ts";
+import type { EndpointPool } from "../connection/pool.ts";
+import { Timer, type Timers } from "./timers.ts";
+
+/** An endpoint that has an address, with its connections. */
+export interface PooledEndpoint {
+  readonly endpoint: TableEndpoint;
+  readonly pool: EndpointPool;
+}
+
+export type Choice = BalancedEndpoint<PooledEndpoint>;
+
+/** An exchange that waits for a connection. */
+export interface Waiter {
+  onTurn(): void;
+}
+
+/** Statuses that say that a proxy or server before the application could not answer. */
+const GATEWAY_ERRORS = [502, 503, 504];
+
+export class BackendState {
+  readonly #group: EndpointGroup<PooledEndpoint>;
+  readonly #random: Random;
+  readonly #timers: Timers;
+  #set: EndpointSet | null = null;
+  /** Groups for the sets that traffic targets cut out of `#set`. */
+  readonly #parts = new Map<EndpointSet, EndpointGroup<PooledEndpoint>>();
+  #balancing: LoadBalancing = { algorithm: DEFAULT_ALGORITHM, hashKey: null };
+  #balancer: Balancer = balancerOf(DEFAULT_ALGORITHM);
+  #keyReader: RequestKeyReader | null = null;
+  #detector: OutlierDetector<PooledEndpoint> | null = null;
+  /** Null: there are no limits. */
+  #budget: ConnectionBudget | null = null;
+  readonly #waiting = new Set<Waiter>();
+  readonly #wake: Timer;
+
+  /** @param seed of the rotation and of what is drawn; null: the rotation begins with the first endpoint */
+  constructor(timers: Timers, key: string, seed: number | null) {
+    this.#timers = timers;
+    this.#random = new Random(seed ?? 0, `balance ${key}`);
+    this.#group = new EndpointGroup(seed === null ? 0 : this.#random.next32());
+    this.#wake = new Timer(() => this.#wakeWaiters());
+  }
+
+  /** Takes the endpoints and the policy of a new plan. What is known of endpoints that stay stays known. */
+  bind(
+    set: EndpointSet,
+    policy: PlanEndpointPolicy | null,
+    poolOf: (endpoint: TableEndpoint) => EndpointPool | null,
+    nowMs: number,
+  ): void {
+    const targets: { key: string; target: PooledEndpoint }[] = [];
+    for (const endpoint of set.endpoints) {
+      const pool = poolOf(endpoint);
+      if (pool !== null) targets.push({ key: endpoint.key, target: { endpoint, pool } });
+    }
+    this.#set = set;
+    this.#parts.clear();
+    this.#group.replace(targets, nowMs, policy?.slowStart?.windowMs ?? 0);
+    this.#bindBalancing(policy?.loadBalancing ?? { algorithm: DEFAULT_ALGORITHM, hashKey: null });
+    this.#bindDetector(policy, nowMs);
+    this.#bindLimits(policy?.connectionLimits);
+  }
+
+  #bindBalancing(balancing: LoadBalancing): void {
+    const { algorithm, hashKey } = balancing;
+    if (algorithm !== this.#balancing.algorithm) this.#balancer = balancerOf(algorithm);
+    this.#balancing = balancing;
+    this.#keyReader = hashKey === null || hashKey.source === "source-ip"
+      ? null
+      : new RequestKeyReader(hashKey);
+  }
+
+  #bindDetector(policy: PlanEndpointPolicy | null, nowMs: number): void {
+    const detection = policy?.outlierDetection;
+    if (detection !== undefined) {
+      this.#detector ??= new OutlierDetector(this.#group, detection);
+      this.#detector.rebind(detection, nowMs);
+    } else if (this.#detector !== null) {
+      this.#detector = null;
+      for (const endpoint of this.#group.all) endpoint.isEjected = false;
+      this.#group.refresh(false);
+    }
+  }
+
+  #bindLimits(limits: ConnectionLimits | undefined): void {
+    if (limits === undefined) {
+      this.#budget = null;
+      this.#callWaiters();
+    } else if (this.#budget === null) this.#budget = new ConnectionBudget(limits);
+    else {
+      this.#budget.limits = limits;
+      this.#callWaiters();
+    }
+  }
+
+  // Choosing.
+
+  get hasLimits(): boolean {
+    return this.#budget !== null;
+  }
+
+  /** Why `pick` gave nothing. */
+  get emptyReason(): "no-address" | "no-healthy-endpoint" {
+    return this.#group.all.length === 0 ? "no-address" : "no-healthy-endpoint";
+  }
+
+  /** What the request is hashed by, 0 to 2^32 - 1; a request without it may go anywhere. */
+  hashOf(head: RequestHead | null, peer: string): number {
+    const { algorithm, hashKey } = this.#balancing;
+    if (algorithm !== "RingHash") return 0;
+    if (hashKey?.source === "source-ip") return mix32(fnv1a32(peer));
+    const hash = head === null ? NO_KEY : this.#keyReader?.hash(head, 0) ?? NO_KEY;
+    return hash === NO_KEY ? this.#random.next32() : hash;
+  }
+
+  /**
+   * The endpoint for the next attempt; null where there is none.
+   * @param set of the backend, or the part of it that traffic targets leave
+   * @param last the endpoint of the attempt before, which is passed over where another will do
+   */
+  pick(set: EndpointSet, hash: number, last: Choice | null, nowMs: number): Choice | null {
+    this.#detector?.restore(nowMs);
+    const group = set === this.#set ? this.#group : this.#part(set);
+    const choice = this.#balancer.pick(group, nowMs, this.#random, hash);
+    if (choice === null || isGood(choice, last, nowMs)) return choice;
+    return this.#other(group, choice, last, nowMs);
+  }
+
+  /** Any other endpoint that is good, so that those after a bad one do not get all of its share. */
+  #other(
+    group: EndpointGroup<PooledEndpoint>,
+    choice: Choice,
+    last: Choice | null,
+    nowMs: number,
+  ): Choice {
+    const { available } = group;
+    const start = Math.floor(this.#random.next32() / 2 ** 32 * available.length);
+    for (let i = 0; i < available.length; i++) {
+      const endpoint = available[(start + i) % available.length];
+      if (isGood(endpoint, last, nowMs)) return endpoint;
+    }
+    return choice;
+  }
+
+  /** A set that an earlier plan cut out has nothing to share with today's, but its addresses. */
+  #part(set: EndpointSet): EndpointGroup<PooledEndpoint> {
+    let part = this.#parts.get(set);
+    if (part === undefined) {
+      const keys = new Set(set.endpoints.map(({ key }) => key));
+      part = this.#group.part(({ key }) => keys.has(key));
+      this.#parts.set(set, part);
+    }
+    return part;
+  }
+
+  // What became of it.
+
+  /** An attempt was answered, after `latencyMs`. */
+  answered(choice: Choice, status: number, latencyMs: number, nowMs: number): void {
+    const isDown = GATEWAY_ERRORS.includes(status);
+    observeLatency(choice, isDown ? Math.max(latencyMs, FAILURE_LATENCY_MS) : latencyMs, nowMs);
+    if (this.#detector === null) return;
+    if (status >= 500) this.#detector.failed(choice, nowMs);
+    else this.#detector.succeeded(choice, nowMs);
+  }
+
+  /** An attempt failed without an answer, by the endpoint's doing. */
+  failed(choice: Choice, nowMs: number): void {
+    observeLatency(choice, FAILURE_LATENCY_MS, nowMs);
+    this.#detector?.failed(choice, nowMs);
+  }
+
+  // Limits.
+
+  /** Counts one more request under way. False: there are as many as may be. */
+  takeRequest(): boolean {
+    return this.#budget?.takeRequest() ?? true;
+  }
+
+  requestEnded(): void {
+    if (this.#budget !== null && this.#budget.requests > 0) this.#budget.requests--;
+  }
+
+  /** Counts one more connection, in place of an idle one where there are as many as may be. */
+  takeConnection(): boolean {
+    const budget = this.#budget;
+    if (budget === null || budget.takeConnection()) return true;
+    for (const { target } of this.#group.all) {
+      const idle = target.pool.take();
+      if (idle === undefined) continue;
+      idle.close();
+      if (budget.takeConnection()) return true;
+    }
+    return false;
+  }
+
+  connectionEnded(): void {
+    if (this.#budget === null) return;
+    if (this.#budget.connections > 0) this.#budget.connections--;
+    this.#callWaiters();
+  }
+
+  /** Has an exchange wait for a connection. False: as many wait as may. */
+  wait(waiter: Waiter): boolean {
+    if (this.#budget === null || !this.#budget.takePending()) return false;
+    this.#waiting.add(waiter);
+    return true;
+  }
+
+  stopWaiting(waiter: Waiter): void {
+    if (this.#waiting.delete(waiter) && this.#budget !== null) this.#budget.pending--;
+  }
+
+  /** An exchange has ended: its connection may be another's now. */
+  exchangeEnded(): void {
+    if (this.#waiting.size > 0) this.#callWaiters();
+  }
+
+  /** Not at once: whoever gave the connection back is still at work with it. */
+  #callWaiters(): void {
+    if (this.#waiting.size > 0 && !this.#wake.isRunning) this.#timers.start(this.#wake, 0);
+  }
+
+  /** In the order in which they came, as many as there may be connections for. */
+  #wakeWaiters(): void {
+    for (let rest = this.#waiting.size; rest > 0 && this.#hasRoom(); rest--) {
+      const first = this.#waiting.values().next().value;
+      if (first === undefined) return;
+      this.stopWaiting(first);
+      first.onTurn();
+    }
+  }
+
+  #hasRoom(): boolean {
+    const budget = this.#budget;
+    if (budget === null) return true;
+    const { maxConnections } = budget.limits;
+    return maxConnections === null || budget.connections < maxConnections ||
+      this.#group.all.some(({ target }) => target.pool.canCarry);
+  }
+}
+
+function isGood(choice: Choice, last: Choice | null, nowMs: number): boolean {
+  return choice !== last && !choice.target.pool.isAvoided(nowMs);
+}

@@ -1,0 +1,194 @@
+/**
+ * PolicyRun: what the policies of its route and backend make of one exchange: whether it may go on and when, how long it may take,
+ * and whether it is tried again. Made with the first exchange of its client that has a policy, and used for the next ones.
+ */
+import type { Random } from "../../base/random.ts";
+import type { RequestHead } from "../../routing/request.ts";
+import type { AttemptFailure } from "../balance/retry_policy.ts";
+import type { BackendState } from "./backend_state.ts";
+import type { RouteState } from "./route_state.ts";
+import { Timer, type Timers } from "./timers.ts";
+
+/** What a run asks of its exchange. */
+export interface PolicedExchange {
+  /** Goes on to an endpoint; the request's head has to be read again. */
+  proceed(): void;
+  /** Answers in place of an endpoint. */
+  refuse(status: number, reason: string): void;
+  /** The time for the whole exchange is over. */
+  onExpired(): void;
+  /** The time for this attempt is over. */
+  onAttemptExpired(): void;
+}
+
+/** What the one timer of the steps is for; they never overlap. */
+type Step = "none" | "delay" | "pending" | "attempt" | "backoff";
+
+/** Whether an exchange goes on. */
+export type Verdict = "proceed" | "wait" | "refused";
+
+const TWO_32 = 2 ** 32;
+
+export class PolicyRun {
+  readonly #exchange: PolicedExchange;
+  readonly #timers: Timers;
+  readonly #random: Random;
+  readonly #expiry: Timer;
+  readonly #stepTimer: Timer;
+  #step: Step = "none";
+  #route: RouteState | null = null;
+  #backend: BackendState | null = null;
+  /** A request of the backend's limit is taken. */
+  #holdsRequest = false;
+  #method = 0;
+  #retries = 0;
+
+  constructor(exchange: PolicedExchange, timers: Timers, random: Random) {
+    this.#exchange = exchange;
+    this.#timers = timers;
+    this.#random = random;
+    this.#expiry = new Timer(() => exchange.onExpired());
+    this.#stepTimer = new Timer(() => this.#onStep());
+  }
+
+  /** Null: no policy has a say in the requests' way. */
+  get route(): RouteState | null {
+    return this.#route;
+  }
+
+  /** Judges a request that has just been routed. */
+  start(
+    route: RouteState | null,
+    backend: BackendState | null,
+    { method }: RequestHead,
+    nowMs: number,
+  ): Verdict {
+    this.#route = route;
+    this.#backend = backend;
+    this.#method = method;
+    this.#retries = 0;
+    if (route !== null && !route.allowsRequest(nowMs)) {
+      return this.#refuse(route.limitStatus, "rate-limited");
+    }
+    const abort = route?.fault?.abort ?? null;
+    if (abort !== null && this.#draws(abort.percent)) {
+      return this.#refuse(abort.status, "fault-abort");
+    }
+    if (backend !== null && !backend.takeRequest()) return this.#refuse(503, "request-limit");
+    this.#holdsRequest = true;
+    route?.depositRetry();
+    if (route !== null && route.requestMs !== null) {
+      this.#timers.start(this.#expiry, route.requestMs);
+    }
+    const delay = route?.fault?.delay ?? null;
+    if (delay === null || !this.#draws(delay.percent)) return "proceed";
+    this.#startStep("delay", delay.durationMs);
+    return "wait";
+  }
+
+  #refuse(status: number, reason: string): Verdict {
+    this.#exchange.refuse(status, reason);
+    return "refused";
+  }
+
+  /** Whether a share of the requests, in percent, is to be treated. */
+  #draws(percent: number): boolean {
+    return percent >= 100 || this.#random.next32() / TWO_32 * 100 < percent;
+  }
+
+  /** The exchange is over, or will not go on. Safe to call twice. */
+  stop(): void {
+    this.#timers.stop(this.#expiry);
+    this.#timers.stop(this.#stepTimer);
+    this.#step = "none";
+    const backend = this.#backend;
+    this.#backend = null;
+    this.#route = null;
+    if (backend === null) return;
+    if (this.#holdsRequest) backend.requestEnded();
+    this.#holdsRequest = false;
+    backend.stopWaiting(this);
+    backend.exchangeEnded();
+  }
+
+  // Waiting for a connection.
+
+  /** There are as many connections as may be: waits for one. False: as many wait as may. */
+  wait(connectMs: number): boolean {
+    if (this.#backend === null || !this.#backend.wait(this)) return false;
+    this.#startStep("pending", connectMs);
+    return true;
+  }
+
+  onTurn(): void {
+    this.#endStep();
+    this.#exchange.proceed();
+  }
+
+  // Attempts.
+
+  attemptStarted(): void {
+    const limitMs = this.#route?.retry?.perTryTimeoutMs ?? null;
+    if (limitMs !== null && this.#step !== "attempt") this.#startStep("attempt", limitMs);
+  }
+
+  /** The answer begins, or the attempt has failed. */
+  attemptEnded(): void {
+    if (this.#step === "attempt") this.#endStep();
+  }
+
+  /** Whether an answer with this status is not the last word; takes the retry out of the budget. */
+  retriesStatus(status: number, nowMs: number): boolean {
+    const retry = this.#route?.retry ?? null;
+    return retry !== null && retry.allowsStatus(status, this.#method) && this.#takeRetry(nowMs);
+  }
+
+  /** Whether a failure is not the last word; takes the retry out of the budget. */
+  retriesFailure(failure: AttemptFailure, nowMs: number): boolean {
+    const retry = this.#route?.retry ?? null;
+    return retry !== null && retry.allowsFailure(failure, this.#method) && this.#takeRetry(nowMs);
+  }
+
+  #takeRetry(nowMs: number): boolean {
+    const route = this.#route;
+    const isLeft = route !== null && route.retry !== null && this.#retries < route.retry.attempts;
+    if (!isLeft || !route.withdrawRetry(nowMs)) return false;
+    this.#retries++;
+    return true;
+  }
+
+  /** After a retry was taken: goes on a little later. */
+  backOff(): void {
+    const retry = this.#route?.retry ?? null;
+    this.#startStep("backoff", retry === null ? 0 : retry.backoffMs(this.#retries, this.#random));
+  }
+
+  // Timers.
+
+  #startStep(step: Step, delayMs: number): void {
+    this.#step = step;
+    this.#timers.start(this.#stepTimer, delayMs);
+  }
+
+  #endStep(): void {
+    this.#step = "none";
+    this.#timers.stop(this.#stepTimer);
+  }
+
+  #onStep(): void {
+    const step = this.#step;
+    this.#step = "none";
+    switch (step) {
+      case "delay":
+      case "backoff":
+        return this.#exchange.proceed();
+      case "pending":
+        this.#backend?.stopWaiting(this);
+        return this.#exchange.refuse(503, "pending-timeout");
+      case "attempt":
+        return this.#exchange.onAttemptExpired();
+      case "none":
+        return;
+    }
+  }
+}
