@@ -7,6 +7,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   408: "Request Timeout",
   413: "Content Too Large",
   414: "URI Too Long",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   501: "Not Implemented",
   502: "Bad Gateway",
@@ -42,6 +43,13 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "egress-off": "The destination is not of the mesh, and only the mesh may be called",
   "loop": "The destination is this proxy itself",
   "access-denied": "No traffic target allows this request",
+  "rate-limited": "A traffic policy limits how many requests may be sent",
+  "fault-abort": "A traffic policy answers in place of the endpoint",
+  "request-limit": "As many requests are under way as a traffic policy allows",
+  "pending-limit": "As many requests wait for a connection as a traffic policy allows",
+  "pending-timeout": "No connection came free in time",
+  "deadline-exceeded": "The answer did not come within the time that a traffic policy allows",
+  "no-healthy-endpoint": "Every endpoint of the backend has failed too often",
   "upstream-refused": "No endpoint accepted a connection",
   "upstream-connect-timeout": "No endpoint accepted a connection in time",
   "upstream-reset": "The endpoint closed the connection before it answered",
@@ -60,6 +68,8 @@ export interface Answer {
   /** The request was HEAD: its answer has no body. */
   readonly isHead: boolean;
   readonly isClosing: boolean;
+  /** More header lines, each with its end. */
+  readonly headers?: string;
 }
 
 /** A whole HTTP/1.1 answer. */
@@ -72,5 +82,5 @@ export function renderAnswer(answer: Answer): string {
     `x-weft-reason: ${answer.reason}`,
     ...(answer.isClosing ? ["connection: close"] : []),
   ].join("\r\n");
-  return `${head}\r\n\r\n${answer.isHead ? "" : body}`;
+  return `${head}\r\n${answer.headers ?? ""}\r\n${answer.isHead ? "" : body}`;
 }

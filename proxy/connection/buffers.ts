@@ -3,6 +3,7 @@
  * while they hold bytes. Both are named by offset, so a gathered write can take them.
  */
 import { assert } from "../../base/assert.ts";
+import { HEADER_TEXT_MAX } from "../../base/policy.ts";
 import { BUFFER_BYTES, BUFFER_COUNT } from "../limits.ts";
 
 /** A piece of the arena. */
@@ -18,6 +19,8 @@ const TEXT_BYTES = 64 * 1024;
 /** Texts of this many peers are kept; a sidecar has one or two. */
 const PEERS_MAX = 128;
 const PEER_BYTES = 256;
+/** The lines that a policy adds to one head: its own, and a cookie. */
+const ROOM_BYTES = HEADER_TEXT_MAX + 512;
 
 export const ARENA_BYTES = TEXT_BYTES + BUFFER_BYTES * BUFFER_COUNT;
 
@@ -87,6 +90,8 @@ export class Texts {
   readonly keepAlive: Piece;
   readonly upgrade: Piece;
   readonly chunked: Piece;
+  /** Where lines are written that are added to the head in the making, and to no other. */
+  readonly room: number;
 
   constructor(arena: Uint8Array) {
     this.#arena = arena;
@@ -104,7 +109,8 @@ export class Texts {
     this.upgrade = this.#add("connection: upgrade\r\n");
     this.chunked = this.#add("transfer-encoding: chunked\r\n");
     this.#peersStart = this.#used;
-    assert(this.#used + PEERS_MAX * PEER_BYTES <= TEXT_BYTES, "Texts outgrow their room");
+    this.room = TEXT_BYTES - ROOM_BYTES;
+    assert(this.#used + PEERS_MAX * PEER_BYTES <= this.room, "Texts outgrow their room");
   }
 
   /** Texts that name a client. Valid until the turn ends: with many clients their room is used again. */

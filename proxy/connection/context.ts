@@ -1,5 +1,7 @@
 /** Context: what all connections of one event loop share. One loop, one thread, so scratch space is shared too. */
+import { Random, randomSeed } from "../../base/random.ts";
 import type { Io } from "../io/io.ts";
+import { SWEEP_INTERVAL_MS } from "../limits.ts";
 import type { ProxyTimeouts } from "../config.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { Response } from "../protocol/http1/response.ts";
@@ -8,6 +10,7 @@ import { BufferPool, Texts } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
 import { Pieces } from "./pieces.ts";
 import { Pools } from "./pool.ts";
+import { Timers } from "../policy/timers.ts";
 import { Telemetry } from "../telemetry.ts";
 
 /** What has a deadline: a connection, or a stream of one. */
@@ -34,6 +37,10 @@ export class Context {
   readonly texts: Texts;
   readonly pools: Pools;
   readonly telemetry: Telemetry;
+  readonly timers: Timers;
+  /** For draws that nothing has to repeat. */
+  readonly random = new Random(randomSeed(), "exchanges");
+  #sweptMs = -Infinity;
   /** Scratch: valid until the next parse of a request, a response, or the next head that is composed. */
   readonly request = new Request();
   readonly response = new Response();
@@ -61,6 +68,7 @@ export class Context {
     this.bodyBytesMax = settings.bodyBytesMax;
     this.texts = new Texts(io.arena);
     this.pools = new Pools(io);
+    this.timers = new Timers(io);
     this.telemetry = telemetry;
   }
 
@@ -120,9 +128,13 @@ export class Context {
     }
   }
 
-  /** Closes or refuses what has taken too long. */
+  /** Rings the timers that are due, and every now and then closes or refuses what has taken too long. */
   sweep(): void {
     const nowMs = this.io.nowMs;
+    this.timers.ring();
+    // A sweep that came early, for a timer, is not worth a look at every connection.
+    if (nowMs - this.#sweptMs < SWEEP_INTERVAL_MS / 2) return;
+    this.#sweptMs = nowMs;
     // Backwards: closing a connection moves the last one into its slot.
     for (let i = this.#timed.length - 1; i >= 0; i--) {
       const timed = this.#timed[i];

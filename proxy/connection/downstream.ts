@@ -10,7 +10,7 @@ import type { TlsFailure } from "../io/tls.ts";
 import { DRAIN_IDLE_MS, LINGER_MS, REQUEST_LINE_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";
 import { BAD_VERSION, COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
-import { CR, equalsIgnoreCase, LF } from "../protocol/http1/lexical.ts";
+import { CR, equalsIgnoreCase, latin1, LF } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { renderAnswer } from "./answer.ts";
@@ -470,8 +470,9 @@ export class Downstream extends Connection implements ExchangeClient {
     // What a client sends after CONNECT is for the tunnel, and never a request.
     if (this.#exchange.isConnect) this.#keepsAlive = false;
     if (isFatal || !this.#body.isDone || this.#minorVersion === 0) this.#keepsAlive = false;
-    const { isHead } = this.#exchange;
-    const answer = { status, reason, isHead, isClosing: !this.#keepsAlive };
+    const { isHead, ownHeaders } = this.#exchange;
+    const headers = latin1(ownHeaders, 0, ownHeaders.length);
+    const answer = { status, reason, isHead, isClosing: !this.#keepsAlive, headers };
     if (!this.sendText(renderAnswer(answer))) return this.abort();
     this.#exchange.end();
     // What is left of the refused request is passed over.

@@ -4,9 +4,15 @@
  * `ExchangeClient`, the side that answers a `Carrier`; neither knows which protocol the other speaks.
  */
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
+import { affinityCookie } from "../../routing/table/affinity.ts";
 import { latin1 } from "../protocol/http1/lexical.ts";
+import type { Head } from "../protocol/http1/head.ts";
+import { PolicyRun } from "../policy/policy_run.ts";
+import type { PolicedExchange } from "../policy/policy_run.ts";
+import type { HeaderEdits } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
+import { writeAscii } from "./buffers.ts";
 import type { Buffered } from "./buffered.ts";
 import type { Context } from "./context.ts";
 import { Http2Upstream } from "./http2_upstream.ts";
@@ -14,6 +20,8 @@ import type { EndpointPool } from "./pool.ts";
 import { Destination } from "./router.ts";
 import type { Router } from "./router.ts";
 import { Upstream } from "./upstream.ts";
+
+const NO_HEADERS = new Uint8Array(0);
 
 /** How a carrier failed. */
 export type CarrierFailure =
@@ -112,13 +120,15 @@ export interface Carrier {
   close(): void;
 }
 
-export class Exchange {
+export class Exchange implements PolicedExchange {
   readonly #context: Context;
   readonly #router: Router;
   readonly client: ExchangeClient;
   readonly #destination = new Destination();
   #carrier: Carrier | null = null;
   isHead = false;
+  /** Lines that an answer of the proxy itself has besides its own. */
+  ownHeaders = NO_HEADERS;
   /** The client asks for another protocol, and the endpoint may take it up with 101. */
   wantsUpgrade = false;
   /** The client asks for a tunnel. */
@@ -131,6 +141,11 @@ export class Exchange {
   #status = 0;
   #reason = "";
   #startedMs = 0;
+  #attemptStartedMs = 0;
+  /** Counted among the requests that the chosen endpoint has under way. */
+  #isAttempting = false;
+  /** Made with the first request that a policy has a say in. */
+  #run: PolicyRun | null = null;
   /** Method, authority and path, kept only where requests are reported. */
   #line: readonly [string, string, string] | null = null;
 
@@ -152,6 +167,12 @@ export class Exchange {
     this.#status = 0;
     this.#reason = "";
     this.#startedMs = io.nowMs;
+    this.ownHeaders = NO_HEADERS;
+    this.#destination.peer = this.client.peer;
+    this.#destination.backend = null;
+    this.#destination.route = null;
+    this.#destination.choice = null;
+    this.#destination.newPoint = -1;
     this.#destination.endpoint = null;
     this.#destination.stats = null;
     this.#destination.speaksHttp2 = this.client.speaksHttp2;
@@ -176,7 +197,49 @@ export class Exchange {
   #follow(request: Request | null): void {
     const { refusalStatus, refusalReason } = this.#destination;
     if (refusalStatus > 0) this.client.refuse(refusalStatus, refusalReason);
+    else if (this.#isPoliced) this.#begin(request);
     else this.#tryEndpoint(request);
+  }
+
+  /** Some policy has a say in the request's way. */
+  get #isPoliced(): boolean {
+    const { route, backend } = this.#destination;
+    return route !== null || (backend !== null && backend.hasLimits);
+  }
+
+  #begin(request: Request | null): void {
+    const { io, timers, random } = this.#context;
+    const { route, backend } = this.#destination;
+    const { routed } = request ?? this.client.requestAgain();
+    this.#run ??= new PolicyRun(this, timers, random);
+    const verdict = this.#run.start(route, backend, routed, io.nowMs);
+    if (verdict === "proceed") this.#tryEndpoint(request);
+    else if (verdict === "wait") this.client.onWaiting();
+  }
+
+  proceed(): void {
+    this.#attempts = 0;
+    this.#tryEndpoint(null);
+  }
+
+  onExpired(): void {
+    if (this.hasAnswer) this.client.abort();
+    else this.refuse(504, "deadline-exceeded");
+  }
+
+  onAttemptExpired(): void {
+    if (this.#carrier !== null && !this.hasAnswer) this.onFailed(this.#carrier, "timeout");
+  }
+
+  /** Without a byte in either direction for as long, an answer or a request is given up. */
+  get stallMs(): number {
+    return this.#run?.route?.idleMs ?? this.#context.timeouts.stallMs;
+  }
+
+  /** From the end of the request to the head of the answer. */
+  get responseMs(): number {
+    const { responseMs } = this.#context.timeouts;
+    return Math.min(responseMs, this.#run?.route?.idleMs ?? responseMs);
   }
 
   /** `request` is null where its head has to be read again. */
@@ -184,8 +247,11 @@ export class Exchange {
     const { io } = this.#context;
     while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
       const pool = this.#router.next(this.#destination);
-      if (pool === null) return this.client.refuse(503, "no-address");
+      if (pool === null) {
+        return this.client.refuse(503, this.#destination.backend?.emptyReason ?? "no-address");
+      }
       this.#attempts++;
+      this.#startAttempt();
       // A second try takes a new connection: what is pooled may be as dead as what failed. So does a tunnel.
       const mayReuse = this.#attempts === 1 && !this.isConnect;
       const carrier = mayReuse ? this.#reuse(pool) : null;
@@ -195,11 +261,53 @@ export class Exchange {
       }
       this.#isConnected = false;
       this.client.onWaiting();
+      if (carrier === null && !this.#takeConnection()) return this.#waitForConnection();
       this.#carrier = carrier ?? this.#open(pool);
       if (this.#carrier !== null) return;
       pool.avoid(io.nowMs);
+      this.#failAttempt();
     }
     this.client.refuse(503, "upstream-refused");
+  }
+
+  // What balancing has to know of each attempt.
+
+  #startAttempt(): void {
+    const { choice } = this.#destination;
+    this.#run?.attemptStarted();
+    if (choice === null) return;
+    choice.active++;
+    this.#attemptStartedMs = this.#context.io.nowMs;
+    this.#isAttempting = true;
+  }
+
+  #endAttempt(): void {
+    this.#run?.attemptEnded();
+    if (!this.#isAttempting) return;
+    this.#isAttempting = false;
+    const { choice } = this.#destination;
+    if (choice !== null) choice.active--;
+  }
+
+  /** The endpoint is to blame. */
+  #failAttempt(): void {
+    const { choice, backend } = this.#destination;
+    if (this.#isAttempting && choice !== null) backend?.failed(choice, this.#context.io.nowMs);
+    this.#endAttempt();
+  }
+
+  /** False: there are as many connections as may be. */
+  #takeConnection(): boolean {
+    const { backend } = this.#destination;
+    return backend === null || !backend.hasLimits || backend.takeConnection();
+  }
+
+  #waitForConnection(): void {
+    this.#endAttempt();
+    // No endpoint is to be passed over for that it has no room.
+    this.#destination.choice = null;
+    const isWaiting = this.#run?.wait(this.#context.timeouts.connectMs) ?? false;
+    if (!isWaiting) this.client.refuse(503, "pending-limit");
   }
 
   /** A connection that is there already; an HTTP/2 one may still be connecting. */
@@ -213,8 +321,19 @@ export class Exchange {
 
   #open(pool: EndpointPool): Carrier | null {
     this.#context.telemetry.connects++;
-    if (!this.#destination.takesHttp2) return Upstream.open(this.#context, pool, this);
-    return Http2Upstream.open(this.#context, pool)?.carry(this) ?? null;
+    const { takesHttp2, backend } = this.#destination;
+    // Its connections are counted.
+    const limited = backend !== null && backend.hasLimits ? backend : null;
+    if (takesHttp2) {
+      const shared = Http2Upstream.open(this.#context, pool);
+      if (shared !== null) shared.limited = limited;
+      else limited?.connectionEnded();
+      return shared?.carry(this) ?? null;
+    }
+    const upstream = Upstream.open(this.#context, pool, this);
+    if (upstream !== null) upstream.limited = limited;
+    else limited?.connectionEnded();
+    return upstream;
   }
 
   onConnected(carrier: Carrier): void {
@@ -228,7 +347,28 @@ export class Exchange {
       return this.refuse(501, "connect-unsupported");
     }
     this.client.onPassing();
+    if (!this.#edit(request, this.#run?.route?.requestEdits ?? null, "")) {
+      return this.refuse(431, "too-many-headers");
+    }
     carrier.passRequest(request, this);
+  }
+
+  /** The head of the request once more, as its policy would have it. */
+  requestAgain(): Request {
+    const request = this.client.requestAgain();
+    this.#edit(request, this.#run?.route?.requestEdits ?? null, "");
+    return request;
+  }
+
+  /** Changes a head as its policy says, and adds `line`. False: more headers are dropped than a head can lack. */
+  #edit(head: Head, edits: HeaderEdits | null, line: string): boolean {
+    if (edits === null && line === "") return true;
+    const { arena, texts: { room } } = this.#context;
+    const used = edits === null ? 0 : edits.apply(arena, head, room);
+    if (used < 0) return false;
+    head.addedStart = room;
+    head.addedEnd = room + used + writeAscii(arena, room + used, line);
+    return true;
   }
 
   /** The carrier can carry this exchange no further. */
@@ -240,7 +380,10 @@ export class Exchange {
       carrier.pool.avoid(io.nowMs);
       telemetry.connectFailures++;
     }
-    this.dropCarrier();
+    // Neither a connection that had long been idle nor a client that is late says anything of the endpoint.
+    if (isStale || failure === "client-timeout") this.#endAttempt();
+    else this.#failAttempt();
+    this.#closeCarrier();
     if (this.hasAnswer) return this.client.abort();
     // Refused after it connected: an HTTP/2 endpoint that took no part in the request (RFC 9113 8.7).
     const isUntouched = !this.#isConnected || failure === "refused";
@@ -249,12 +392,54 @@ export class Exchange {
       telemetry.retries++;
       return this.#tryEndpoint(null);
     }
+    const kind = isUntouched ? "connect-failure" : failure === "timeout" ? "timeout" : "reset";
+    const isRetried = failure !== "client-timeout" && this.client.isReplayable &&
+      this.#run !== null && this.#run.retriesFailure(kind, io.nowMs);
+    if (isRetried) return this.#retry();
     const { status, reason } = FAILURES[failure];
     this.client.refuse(status, reason);
   }
 
-  /** The request itself cannot be passed on. */
-  refuse(status: number, reason: string): void {
+  /** Tries again, a little later. */
+  #retry(): void {
+    this.#context.telemetry.retries++;
+    this.client.onWaiting();
+    this.#run?.backOff();
+  }
+
+  /**
+   * An endpoint's final answer. False: it is not passed on, because the request is tried again, and its carrier has
+   * been let go of.
+   */
+  takeAnswer(response: Response): boolean {
+    const { io, random } = this.#context;
+    const { choice, backend, newPoint } = this.#destination;
+    const { status } = response;
+    if (choice !== null) {
+      backend?.answered(choice, status, io.nowMs - this.#attemptStartedMs, io.nowMs);
+    }
+    this.#run?.attemptEnded();
+    const route = this.#run?.route ?? null;
+    if (route !== null) {
+      if (this.client.isReplayable && this.#run?.retriesStatus(status, io.nowMs)) {
+        this.#endAttempt();
+        this.#closeCarrier();
+        this.#retry();
+        return false;
+      }
+      const cookie = route.cookie === null || newPoint < 0
+        ? ""
+        : route.cookie.start + affinityCookie(newPoint) + route.cookie.end;
+      // An answer keeps what cannot be dropped of it; it is not lost for that.
+      this.#edit(response, route.responseEdits, cookie);
+    }
+    this.beginAnswer(status);
+    return true;
+  }
+
+  /** The request cannot be passed on. `headers` are lines of the answer. */
+  refuse(status: number, reason: string, headers = NO_HEADERS): void {
+    this.ownHeaders = headers;
     this.dropCarrier();
     this.client.refuse(status, reason);
   }
@@ -271,6 +456,7 @@ export class Exchange {
     const { telemetry, io } = this.#context;
     this.#carrier = null;
     this.hasAnswer = false;
+    this.#leave();
     telemetry.answered(
       this.#destination,
       this.#status,
@@ -281,12 +467,23 @@ export class Exchange {
     );
   }
 
+  /** Nothing more is to come of this request: whatever is held or waited for is let go of. */
   dropCarrier(): void {
+    this.#leave();
     this.#destination.pending?.cancel();
     this.#destination.pending = null;
+    this.#closeCarrier();
+  }
+
+  #closeCarrier(): void {
     const carrier = this.#carrier;
     this.#carrier = null;
     carrier?.close();
+  }
+
+  #leave(): void {
+    this.#endAttempt();
+    this.#run?.stop();
   }
 }
 

@@ -128,14 +128,45 @@ export function fieldsOfLines(
   fields: FieldList,
 ): void {
   fields.clear();
+  addLines(bytes, start, end, fields);
+}
+
+/** Adds lines of a name in lower case, a colon, a space and a value. False: they are more than fits. */
+export function addLines(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  fields: FieldList,
+): boolean {
   for (let at = start; at < end;) {
     let colon = at;
     while (bytes[colon] !== 58) colon++;
     let stop = colon;
     while (bytes[stop] !== CR) stop++;
-    fields.add(at, colon, colon + 2, stop, nameIdOf(bytes, at, colon));
+    if (!fields.add(at, colon, colon + 2, stop, nameIdOf(bytes, at, colon))) return false;
     at = stop + 2;
   }
+  return true;
+}
+
+/** A head as it is passed on, as text of its own. */
+export function headText(bytes: Uint8Array, head: Head): Uint8Array {
+  const text = new Uint8Array(head.end - head.start + head.addedEnd - head.addedStart);
+  let length = 0;
+  const append = (start: number, end: number) => {
+    text.set(bytes.subarray(start, end), length);
+    length += end - start;
+  };
+  let at = head.start;
+  for (let i = 0; i < head.droppedCount; i++) {
+    const index = head.dropped[i];
+    append(at, head.headers[4 * index]);
+    at = head.lineEnd(index);
+  }
+  append(at, head.headersEnd);
+  append(head.addedStart, head.addedEnd);
+  append(head.headersEnd, head.end);
+  return text.subarray(0, length);
 }
 
 /** Composes the fields of a request for HTTP/2. False: it has more than fits. */
@@ -195,7 +226,7 @@ function addHeaders(bytes: Uint8Array, head: Head, fields: FieldList): boolean {
     const end = headers[slot + 1];
     if (!fields.add(headers[slot], end, headers[slot + 2], headers[slot + 3], name)) return false;
   }
-  return true;
+  return addLines(bytes, head.addedStart, head.addedEnd, fields);
 }
 
 function isPassedOn(name: number): boolean {

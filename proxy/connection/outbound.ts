@@ -2,7 +2,6 @@
 import type { MeshAddress } from "../../routing/table/address_index.ts";
 import { decide, decideAt, decideConnection, Decision } from "../../routing/table/decide.ts";
 import { DirectEndpoints } from "../../routing/table/direct_endpoints.ts";
-import { EndpointCursors } from "../../routing/table/balance.ts";
 import { explain } from "../../routing/table/explain.ts";
 import type { Explanation } from "../../routing/table/explain.ts";
 import type { RequestHead } from "../../routing/request.ts";
@@ -11,7 +10,10 @@ import { SplitState } from "../../routing/table/split.ts";
 import { REFUSAL_STATUS } from "../../routing/table/table.ts";
 import type { RefusalReason, Table, TableEndpoint, TablePort } from "../../routing/table/table.ts";
 import { parseIp } from "../../base/ip.ts";
+import { Random } from "../../base/random.ts";
 import type { Io } from "../io/io.ts";
+import { Bindings } from "../policy/bindings.ts";
+import type { Timers } from "../policy/timers.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
 import type { UpstreamTls } from "../tls_contexts.ts";
@@ -30,9 +32,8 @@ export class OutboundRouter implements Router {
   readonly #decision = new Decision();
   #table: Table;
   readonly #splits: SplitState;
-  readonly #cursors: EndpointCursors;
-  /** By endpoint index; null where the endpoint has no address. */
-  #poolOf: readonly (EndpointPool | null)[] = [];
+  readonly #random: Random;
+  readonly #policies: Bindings;
   /** By backend index. */
   #statsOf: readonly RouteStats[] = [];
   /** Made when a client first calls a pod by its address. */
@@ -45,6 +46,7 @@ export class OutboundRouter implements Router {
     telemetry: Telemetry,
     table: Table,
     security: UpstreamTls | null,
+    timers: Timers,
   ) {
     this.#security = security;
     this.listener = listener;
@@ -53,7 +55,8 @@ export class OutboundRouter implements Router {
     this.#telemetry = telemetry;
     this.#table = table;
     this.#splits = new SplitState(table);
-    this.#cursors = new EndpointCursors(table);
+    this.#random = new Random(table.client.seed ?? 0, "policies");
+    this.#policies = new Bindings(timers, table.client.seed);
     this.#bind(table);
   }
 
@@ -68,7 +71,6 @@ export class OutboundRouter implements Router {
   /** Takes a new table into force. Exchanges under way keep what they were decided to get. */
   rebind(table: Table): void {
     this.#splits.rebind(table);
-    this.#cursors.rebind(table);
     this.#table = table;
     this.#direct = null;
     this.#bind(table);
@@ -82,7 +84,7 @@ export class OutboundRouter implements Router {
     if (request.isConnect && decision.reason === "not-http" && decision.port !== null) {
       decideConnection(decision.port, this.#splits, decision);
     }
-    this.#fill(destination);
+    this.#fill(destination, request.routed);
   }
 
   /** Routes by the address that the client was going to: a request, or with null a whole connection. */
@@ -95,14 +97,14 @@ export class OutboundRouter implements Router {
     if (endpoint !== null) return this.#routeToPod(endpoint, request, destination);
     if (request === null) decideConnection(tablePort, this.#splits, this.#decision);
     else decideAt(tablePort, request.routed, this.#splits, this.#decision);
-    this.#fill(destination);
+    this.#fill(destination, request?.routed ?? null);
   }
 
   /** Routes a whole connection to a Service's port; null: the plan has no such port. */
   routeToPort(port: TablePort | null, destination: Destination): void {
     if (port === null) return refuse(destination, "port-unknown");
     decideConnection(port, this.#splits, this.#decision);
-    this.#fill(destination);
+    this.#fill(destination, null);
   }
 
   /** No split and no balancing: the client has chosen a pod. */
@@ -122,7 +124,7 @@ export class OutboundRouter implements Router {
     destination.pool = this.#pools.of(key, address, port, this.#security);
   }
 
-  #fill(destination: Destination): void {
+  #fill(destination: Destination, head: RequestHead | null): void {
     const decision = this.#decision;
     destination.refusalStatus = decision.status;
     destination.refusalReason = decision.reason ?? "";
@@ -131,26 +133,34 @@ export class OutboundRouter implements Router {
     destination.pool = null;
     const protocol = decision.port?.plan.protocol;
     destination.takesHttp2 = destination.needsHttp2 || protocol === "http2" || protocol === "grpc";
+    this.#bindPolicies(destination, head);
     if (decision.backend !== null) destination.stats = this.#statsOf[decision.backend.index];
+  }
+
+  /** @param head null for a connection that is relayed as it is */
+  #bindPolicies(destination: Destination, head: RequestHead | null): void {
+    const { backend, route, isPinned } = this.#decision;
+    destination.choice = null;
+    destination.newPoint = -1;
+    destination.route = route === null ? null : this.#policies.route(route);
+    destination.backend = backend === null ? null : this.#policies.backend(backend);
+    if (backend === null || destination.backend === null) return;
+    destination.hash = destination.backend.hashOf(head, destination.peer);
+    const affinity = head === null || isPinned ? null : route?.affinity ?? null;
+    if (affinity !== null && affinity.isCookie) {
+      destination.newPoint = affinity.pointIn(backend, this.#random.next32());
+    }
   }
 
   next(destination: Destination): EndpointPool | null {
     if (destination.pool !== null) return destination.pool;
-    const set = destination.endpoints;
-    if (set === null) return null;
-    const nowMs = this.#io.nowMs;
-    let fallback: EndpointPool | null = null;
-    for (let i = 0; i < set.endpoints.length; i++) {
-      // Decided by an earlier plan (a retry): cursors and indexes are those of the plan in force.
-      const isCurrent = destination.table === this.#table;
-      const endpoint = isCurrent ? this.#cursors.next(set) : set.endpoints[i];
-      const pool = isCurrent ? this.#poolOf[endpoint.index] : this.#openPool(endpoint);
-      if (pool === null) continue;
-      destination.endpoint = endpoint;
-      if (!pool.isAvoided(nowMs)) return pool;
-      fallback ??= pool;
-    }
-    return fallback;
+    const { backend, endpoints, hash } = destination;
+    if (backend === null || endpoints === null) return null;
+    const choice = backend.pick(endpoints, hash, destination.choice, this.#io.nowMs);
+    destination.choice = choice;
+    if (choice === null) return null;
+    destination.endpoint = choice.target.endpoint;
+    return choice.target.pool;
   }
 
   /** What `route` would do and why; changes nothing. */
@@ -159,7 +169,7 @@ export class OutboundRouter implements Router {
   }
 
   #bind(table: Table): void {
-    this.#poolOf = table.endpoints.map((endpoint) => this.#openPool(endpoint));
+    this.#policies.bind(table, (endpoint) => this.#openPool(endpoint), this.#io.nowMs);
     const statsOf: RouteStats[] = [];
     for (const route of table.routes) {
       for (const backend of route.backends) {

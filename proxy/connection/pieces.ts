@@ -33,7 +33,7 @@ export class Pieces {
     this.add(piece.offset, piece.length);
   }
 
-  /** Adds the lines from `from` to the empty line, without it and without dropped headers. */
+  /** Adds the lines from `from` to the empty line, without it and without dropped headers, and then the added ones. */
   #addLines(head: Head, from: number): void {
     let at = from;
     for (let i = 0; i < head.droppedCount; i++) {
@@ -42,6 +42,7 @@ export class Pieces {
       at = head.lineEnd(index);
     }
     this.add(at, head.headersEnd - at);
+    this.add(head.addedStart, head.addedEnd - head.addedStart);
   }
 
   /**

@@ -79,6 +79,11 @@ export class EndpointPool {
     if (at >= 0) this.#idle.splice(at, 1);
   }
 
+  /** A connection is there that an exchange can have now. */
+  get canCarry(): boolean {
+    return this.#idle.length > 0 || this.shared() !== undefined;
+  }
+
   get idleCount(): number {
     return this.#idle.length;
   }

@@ -4,6 +4,8 @@
  */
 import type { EndpointSet, Table, TableEndpoint } from "../../routing/table/table.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import type { BackendState, Choice } from "../policy/backend_state.ts";
+import type { RouteState } from "../policy/route_state.ts";
 import type { RouteStats } from "../telemetry.ts";
 import type { EndpointPool } from "./pool.ts";
 
@@ -20,6 +22,17 @@ export class Destination {
   needsHttp2 = false;
   /** The endpoints are spoken to by HTTP/2. */
   takesHttp2 = false;
+  /** What is known of the backend; null for a fixed endpoint. */
+  backend: BackendState | null = null;
+  /** What its route's policy says; null where it says nothing. */
+  route: RouteState | null = null;
+  /** The client's IP address, and what the request is hashed by. */
+  peer = "";
+  hash = 0;
+  /** Where a caller is put who is to stay on its backend from now on; negative: nowhere new. */
+  newPoint = -1;
+  /** What balancing knows of the endpoint chosen last. */
+  choice: Choice | null = null;
   /** The endpoint chosen last. */
   endpoint: TableEndpoint | null = null;
   /** Counters of the route and backend. */

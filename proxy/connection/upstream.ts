@@ -11,6 +11,7 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
+import type { BackendState } from "../policy/backend_state.ts";
 import type { Buffered } from "./buffered.ts";
 import type { Carrier, CarrierFailure, Exchange, ExchangeClient } from "./exchange.ts";
 import { dropNamed, dropUpgrades } from "./pieces.ts";
@@ -24,6 +25,8 @@ export class Upstream extends Connection implements Carrier {
   /** The exchange that this connection carries. */
   exchange: Exchange | null = null;
   isReused = false;
+  /** Its connections are counted there. */
+  limited: BackendState | null = null;
   #phase: Phase = "connecting";
   readonly #body = new Body();
   /** The endpoint keeps the connection open after this answer. */
@@ -105,8 +108,8 @@ export class Upstream extends Connection implements Carrier {
 
   /** `isSent`: the endpoint has all of the request, so that it is its turn. */
   #awaitAnswer(isSent: boolean): void {
-    const { io, timeouts } = this.context;
-    this.deadlineMs = io.nowMs + (isSent ? timeouts.responseMs : timeouts.stallMs);
+    const { responseMs, stallMs } = this.#carried();
+    this.deadlineMs = this.context.io.nowMs + (isSent ? responseMs : stallMs);
   }
 
   /** From now on bytes go both ways between this connection and `peer`. */
@@ -183,6 +186,7 @@ export class Upstream extends Connection implements Carrier {
     if (!this.isOpen) return;
     if (this.#phase === "idle") this.pool.remove(this);
     this.pool.openCount--;
+    this.limited?.connectionEnded();
     this.exchange = null;
     super.close();
   }
@@ -264,7 +268,7 @@ export class Upstream extends Connection implements Carrier {
     const { client } = exchange;
     if (!this.#startBody(response, exchange)) return this.#fail("invalid");
     const isOpenEnded = this.#body.isUntilClose || this.#isUnchunking;
-    exchange.beginAnswer(response.status);
+    if (!exchange.takeAnswer(response)) return;
     this.#phase = "body";
     const end = isOpenEnded ? "with-connection" : "known";
     if (!client.passHead(response, this, end, this.#body.isDone)) return client.abort();
@@ -332,8 +336,7 @@ export class Upstream extends Connection implements Carrier {
 
   /** After bytes went to the client: makes room, and ends the exchange when that was all. */
   #relayed(isFlushed: boolean): void {
-    const { io, timeouts } = this.context;
-    this.deadlineMs = io.nowMs + timeouts.stallMs;
+    this.deadlineMs = this.context.io.nowMs + this.#carried().stallMs;
     if (!isFlushed) return;
     if (this.#body.isDone) return this.#finish();
     this.start = this.sent;

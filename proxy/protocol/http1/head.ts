@@ -79,6 +79,9 @@ export class Head {
   /** Indexes of headers that are not passed on, ascending. */
   readonly dropped = new Int32Array(DROPPED_MAX);
   droppedCount = 0;
+  /** Lines elsewhere in the same bytes that are passed on after the head's own; none where the two are equal. */
+  addedStart = 0;
+  addedEnd = 0;
 
   #transferEncodings = 0;
   readonly #connectionHeaders = new Int32Array(8);
@@ -99,6 +102,7 @@ export class Head {
     this.upgradeHeader = -1;
     this.upgradeCount = 0;
     this.droppedCount = 0;
+    this.addedStart = this.addedEnd = 0;
     this.#transferEncodings = 0;
     this.#connectionHeaderCount = 0;
   }
