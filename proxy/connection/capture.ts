@@ -52,8 +52,11 @@ export class Capture implements AddressBook {
   #addresses: AddressIndex;
   /** Of inbound connections, by listener and port. */
   readonly #stats = new Map<string, RouteStats>();
-  #noticeDueMs = 0;
-  #unsaidNotices = 0;
+  /** By reason: when the log may say it again, and how often it did not. */
+  readonly #notices = {
+    "not-redirected": { dueMs: 0, unsaid: 0 },
+    "loop": { dueMs: 0, unsaid: 0 },
+  };
 
   constructor(parts: CaptureParts, plan: Plan) {
     this.#parts = parts;
@@ -78,6 +81,8 @@ export class Capture implements AddressBook {
   takeOutbound(fd: Fd, peer: string, router: OutboundRouter, security: TlsContext | null): void {
     const original = this.#originalOf(fd, peer);
     if (original === null) return;
+    // iptables spares another user than the one that the proxy runs as.
+    if (this.#parts.context.io.isOwn(fd)) return this.#turnAway(fd, peer, "loop");
     const route = new CapturedRoute(router, this.#parts.egress, this, original);
     this.#serve({ fd, peer, original, route, port: this.#portOf(original), security });
   }
@@ -94,8 +99,12 @@ export class Capture implements AddressBook {
     const { egress, pools } = this.#parts;
     const isIpv6 = original.address.includes(":");
     const application = isIpv6 && isLocal(listener.application) ? "::1" : listener.application;
+    // The proxy's own connection to a pod's address is redirected here too, unless it goes to loopback.
+    const isLoop = !isLocal(application) && this.#parts.context.io.isOwn(fd);
     // Loopback would lead past the address that the proxy's own listeners keep to.
-    if (egress.isOwn(application, original.port)) return this.#turnAway(fd, peer, "loop");
+    if (isLoop || egress.isOwn(application, original.port)) {
+      return this.#turnAway(fd, peer, "loop");
+    }
     const port = this.#portOf(original);
     const route = new CapturedApplication(
       listener.index,
@@ -113,21 +122,22 @@ export class Capture implements AddressBook {
     return original;
   }
 
-  #turnAway(fd: Fd, peer: string, reason: string): void {
+  #turnAway(fd: Fd, peer: string, reason: "not-redirected" | "loop"): void {
     const { io, telemetry } = this.#parts.context;
     telemetry.refused(reason);
     io.reset(fd);
-    if (io.nowMs < this.#noticeDueMs) {
-      this.#unsaidNotices++;
+    const notice = this.#notices[reason];
+    if (io.nowMs < notice.dueMs) {
+      notice.unsaid++;
       return;
     }
     this.#parts.onLog({
       level: "warn",
       message: "Captured connection refused",
-      fields: { reason, client: peer, more: this.#unsaidNotices },
+      fields: { reason, client: peer, unsaid: notice.unsaid },
     });
-    this.#unsaidNotices = 0;
-    this.#noticeDueMs = io.nowMs + NOTICE_INTERVAL_MS;
+    notice.unsaid = 0;
+    notice.dueMs = io.nowMs + NOTICE_INTERVAL_MS;
   }
 
   #portOf({ address, port }: OriginalDestination): Captured["port"] {

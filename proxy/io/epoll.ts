@@ -9,6 +9,7 @@ import { formatIp, parseIp } from "../../base/ip.ts";
 import { ACCEPT_BATCH_MAX, BUFFER_BYTES, EVENT_BATCH_MAX } from "../limits.ts";
 import * as libc from "./libc.ts";
 import { AGAIN, BROKEN, GATHER_MAX, IoError } from "./io.ts";
+import { addressOf, IPV4_FAMILY_BYTES, IPV6_FAMILY_BYTES, Redirection } from "./redirection.ts";
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination } from "./io.ts";
 import { OpensslTransport } from "./openssl.ts";
 import type { OpensslSocket } from "./openssl_socket.ts";
@@ -23,9 +24,6 @@ export interface EpollOptions {
 
 const IN_OR_GONE = libc.EPOLLIN | libc.EPOLLERR | libc.EPOLLHUP;
 const GONE = libc.EPOLLERR | libc.EPOLLHUP;
-/** Bytes of `struct sockaddr_in` and `struct sockaddr_in6`. */
-const IPV4_FAMILY_BYTES = 16;
-const IPV6_FAMILY_BYTES = 28;
 /** 64-bit words of `struct msghdr`, and where its vector's address and length stand. */
 const MESSAGE_WORDS = 7;
 const MESSAGE_IOV_WORD = 2;
@@ -38,6 +36,7 @@ export class EpollIo implements Io {
   nowMs = performance.now();
 
   readonly #c: libc.Libc;
+  readonly #redirection: Redirection;
   readonly #epoll: Fd;
   readonly #reusePort: boolean;
   readonly #events = new Uint32Array(EVENT_BATCH_MAX * libc.EPOLL_EVENT_WORDS);
@@ -80,6 +79,7 @@ export class EpollIo implements Io {
   /** @throws {Error} libc cannot be opened; the message says why. */
   constructor(options: EpollOptions) {
     this.#c = libc.openLibc();
+    this.#redirection = new Redirection(this.#c);
     // The room at its end is for TLS.
     this.arena = new Uint8Array(options.arenaBytes + BUFFER_BYTES);
     const base = libc.addressOf(this.arena);
@@ -131,6 +131,7 @@ export class EpollIo implements Io {
     this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
     // Success and "in progress" look alike here; both are followed by a writable event, failure by a hang-up.
     this.#c.connect(fd, socketAddress, socketAddress.length);
+    this.#redirection.noteConnect(fd);
     this.#add(fd, handler, libc.EPOLLIN | libc.EPOLLOUT);
     return fd;
   }
@@ -154,21 +155,11 @@ export class EpollIo implements Io {
   }
 
   originalDestination(fd: Fd): OriginalDestination | null {
-    const local = new Uint8Array(IPV6_FAMILY_BYTES);
-    if (this.#c.getsockname(fd, local, Uint8Array.of(local.length, 0, 0, 0)) < 0) return null;
-    // A listener on every address takes IPv4 too, and then speaks of it as of IPv6.
-    const isIpv4 = local[0] === libc.AF_INET || formatIp(local, 8, 16).includes(".");
-    const meant = new Uint8Array(isIpv4 ? IPV4_FAMILY_BYTES : IPV6_FAMILY_BYTES);
-    const level = isIpv4 ? libc.SOL_IP : libc.SOL_IPV6;
-    const length = Uint8Array.of(meant.length, 0, 0, 0);
-    if (this.#c.getsockopt(fd, level, libc.SO_ORIGINAL_DST, meant, length) < 0) return null;
-    const destination = {
-      address: formatIp(meant, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16),
-      port: (meant[2] << 8) | meant[3],
-    };
-    const isRedirected = destination.port !== ((local[2] << 8) | local[3]) ||
-      destination.address !== addressOf(local);
-    return isRedirected ? destination : null;
+    return this.#redirection.originalDestination(fd);
+  }
+
+  isOwn(fd: Fd): boolean {
+    return this.#redirection.isOwn(fd);
   }
 
   wantRead(fd: Fd, wanted: boolean): void {
@@ -470,12 +461,6 @@ export class EpollIo implements Io {
     this.#c.getsockname(fd, name, Uint8Array.of(IPV6_FAMILY_BYTES, 0, 0, 0));
     return (name[2] << 8) | name[3];
   }
-}
-
-/** The IP address in a `struct sockaddr_in` or `struct sockaddr_in6`. */
-function addressOf(socketAddress: Uint8Array): string {
-  const isIpv4 = socketAddress[0] === libc.AF_INET;
-  return formatIp(socketAddress, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16);
 }
 
 /** A one-way pipe whose reading end an `EpollIo` can watch, and whose writing end any thread can use. */

@@ -77,6 +77,11 @@ export interface Io {
    * the driver cannot tell.
    */
   originalDestination(fd: Fd): OriginalDestination | null;
+  /**
+   * Whether the other end of an accepted connection is one that this Io opened with `connect`; false where the driver
+   * cannot tell.
+   */
+  isOwn(fd: Fd): boolean;
   /** Whether `onReadable` is wanted. Off is back-pressure: the peer's sending stalls. */
   wantRead(fd: Fd, wanted: boolean): void;
   /** Whether `onWritable` is wanted. */

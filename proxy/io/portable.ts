@@ -100,6 +100,10 @@ export class PortableIo implements Io {
     return null;
   }
 
+  isOwn(_fd: Fd): boolean {
+    return false;
+  }
+
   wantRead(fd: Fd, wanted: boolean): void {
     const entry = this.#open[fd];
     if (entry instanceof PortableSocket) entry.wantRead(wanted);

@@ -1,5 +1,5 @@
 /** Cases of `Io` for looking at first bytes and passing a connection on: what protocol detection is made of. */
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { AGAIN, END } from "../../proxy/io/io.ts";
 import { Probe, READ_AT, READ_BYTES, Reader } from "./bench.ts";
 import type { IoCase } from "./io_cases.ts";
@@ -80,6 +80,29 @@ export const HANDOVER_CASES: readonly IoCase[] = [
     async run(bench) {
       const { fd } = await bench.pair(new Probe());
       equal(bench.io.originalDestination(fd), null);
+    },
+  },
+  {
+    name: "isOwn: a connection that this driver opened to itself, and nobody else's",
+    async run(bench) {
+      const { io } = bench;
+      if (io.kind !== "native") return;
+      const accepted: { fd: number; isOwn: boolean }[] = [];
+      const { port } = io.listen("127.0.0.1", 0, {
+        onAccept(fd) {
+          accepted.push({ fd, isOwn: io.isOwn(fd) });
+        },
+        onFault(error) {
+          throw error;
+        },
+      });
+      await bench.dial(port);
+      await bench.until(() => accepted.length === 1, "a client of somebody else");
+      const own = io.connect(io.address("127.0.0.1", port), new Probe());
+      await bench.until(() => accepted.length === 2, "a client of our own");
+      deepEqual(accepted.map(({ isOwn }) => isOwn), [false, true]);
+      io.close(own);
+      for (const { fd } of accepted) io.close(fd);
     },
   },
 ];

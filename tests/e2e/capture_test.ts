@@ -137,10 +137,7 @@ class CaptureLab {
     await lab.run("pod", "ip", ["-6", "route", "add", "default", "via", "fd77::1"]);
     await this.#serve("world", SERVERS);
     await this.#serve("pod", APPLICATION);
-    await lab.run("pod", Deno.execPath(), [
-      ...["run", "-A", "--no-check", "main.ts", "proxy-init"],
-      ...["--proxy-uid=0", "--proxy-gid=0", "--outbound-port-exclusion-list=9000"],
-    ]);
+    await this.capture("--proxy-uid=0", "--proxy-gid=0", "--outbound-port-exclusion-list=9000");
     const { snapshot } = parseManifests([{ name: "lab.yaml", text: manifests() }]);
     const { plan, findings } = compile(snapshot);
     assert.deepEqual(findings.filter(({ severity }) => severity === "error"), []);
@@ -158,6 +155,12 @@ class CaptureLab {
       this.records.push(...lines.map((line) => JSON.parse(line)));
     });
     await until("the proxy started", () => this.log, (log) => log.includes("Proxy started"));
+  }
+
+  /** Puts other rules in force. */
+  async capture(...options: string[]): Promise<void> {
+    const weft = ["run", "-A", "--no-check", "main.ts"];
+    await this.lab.run("pod", Deno.execPath(), [...weft, "proxy-init", ...options]);
   }
 
   /** Runs a command as the application does. */
@@ -350,6 +353,20 @@ Deno.test({
           assert.notEqual((await it.lab.attempt("world", "curl", args)).code, 0);
         }
         await until("a log line", () => it.log, (log) => log.includes("not-redirected"));
+      });
+
+      await t.step("HTTP/2 by prior knowledge: the split, stream by stream", async () => {
+        const lines = await it.curl("--http2-prior-knowledge", url("10.96.0.10", 8));
+        assert.deepEqual(countsOf(lines), { v1: 6, v2: 2 });
+      });
+
+      await t.step("no loop: rules that spare another user are noticed", async () => {
+        await it.capture("--proxy-uid=1500", "--proxy-gid=1500");
+        const { code } = await it.application("curl", "-sS", "-m", "5", "http://10.77.0.99:8081/");
+        assert.notEqual(code, 0);
+        await until("a record", () => it.log, (log) => log.includes('"reason":"loop"'));
+        await it.capture("--proxy-uid=0", "--proxy-gid=0");
+        assert.match(await it.curl("http://10.77.0.99:8081/"), /^outside /);
       });
     } finally {
       await it.close();
