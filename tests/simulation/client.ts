@@ -51,6 +51,7 @@ const GARBAGE = [
 const REASONS = new Set([
   "request-timeout",
   "body-too-large",
+  "no-healthy-endpoint",
   "upstream-refused",
   "upstream-connect-timeout",
   "upstream-reset",

@@ -118,6 +118,8 @@ const samples = await memory;
 await proxy.checkNothingLeft();
 for (const origin of origins) origin.die();
 
+// In a shorter run heaps are still growing to their size.
+const isLong = seconds >= 40;
 const quarter = Math.floor(samples.length / 4);
 const growth = median(samples.slice(3 * quarter)) - median(samples.slice(2 * quarter, 3 * quarter));
 // The listeners of the endpoints are closed, and nothing else may be open that was not before. Sockets that are
@@ -129,7 +131,7 @@ console.log(JSON.stringify({ driver, seed, seconds, swaps, deaths, growth, left,
 const problems = [
   ...tally.wrong.slice(0, 10),
   ...(left > 0 ? [`${left} descriptors left open`] : []),
-  ...(growth > GROWTH_BYTES_MAX ? [`memory grew by ${growth} bytes`] : []),
+  ...(isLong && growth > GROWTH_BYTES_MAX ? [`memory grew by ${growth} bytes`] : []),
   ...(tally.answered < 100 * seconds ? ["too little traffic to show anything"] : []),
 ];
 for (const problem of problems) console.log(`FAILED: ${problem}`);
