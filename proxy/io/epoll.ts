@@ -5,7 +5,7 @@
  * errno cannot be read reliably through FFI, so -1 means AGAIN unless the kernel has reported an error or a
  * hang-up for the descriptor in the same batch; a real error that slips through is reported by the next wait.
  */
-import { formatIp, parseIp } from "../../base/ip.ts";
+import { parseIp } from "../../base/ip.ts";
 import { ACCEPT_BATCH_MAX, BUFFER_BYTES, EVENT_BATCH_MAX } from "../limits.ts";
 import * as libc from "./libc.ts";
 import { AGAIN, BROKEN, GATHER_MAX, IoError } from "./io.ts";
