@@ -135,21 +135,23 @@ async function untilMetric(running: Running, line: string): Promise<void> {
 
 const INBOUND: readonly ProxyCase[] = [
   {
-    name: "curl, TLS 1.2 and 1.3",
+    name: "curl, TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2",
     ignore: !HAS_CURL,
     tls: () => ({ inbound: terminating() }),
     async run(running) {
       for (const version of ["1.2", "1.3"]) {
-        const { code, stdout, stderr } = await curl(
-          running,
-          ...["-v", `--tlsv${version}`, "--tls-max", version],
-        );
-        assert.equal(code, 0, stderr);
-        assert.equal(stdout, "GET /hello\n");
-        assert.match(stderr, new RegExp(`SSL connection using TLSv${version}`));
-        assert.match(stderr, /ALPN: server accepted http\/1.1/);
+        for (const [flag, protocol] of [["--http1.1", "http/1.1"], ["--http2", "h2"]]) {
+          const { code, stdout, stderr } = await curl(
+            running,
+            ...["-v", flag, `--tlsv${version}`, "--tls-max", version],
+          );
+          assert.equal(code, 0, stderr);
+          assert.equal(stdout, "GET /hello\n");
+          assert.match(stderr, new RegExp(`SSL connection using TLSv${version}`));
+          assert.ok(stderr.includes(`ALPN: server accepted ${protocol}`), stderr);
+        }
       }
-      await untilMetric(running, "weft_tls_handshakes_total 2");
+      await untilMetric(running, "weft_tls_handshakes_total 4");
     },
   },
   {
@@ -200,7 +202,7 @@ const INBOUND: readonly ProxyCase[] = [
     name: "s_client: chain, ALPN, close_notify at the end",
     tls: () => ({ inbound: terminating() }),
     async run(running) {
-      const text = await sClient(running, "-alpn", "h2,http/1.1", "-msg");
+      const text = await sClient(running, "-alpn", "http/1.1", "-msg");
       assert.match(text, /ALPN protocol: http\/1.1/);
       assert.match(text, /Verify return code: 0 \(ok\)/);
       assert.match(text, /GET \/hello\n/);
