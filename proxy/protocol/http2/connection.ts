@@ -245,13 +245,17 @@ export class Http2Connection extends Http2Receiver {
     if (room < Math.min(length, DATA_ROOM_BYTES_MIN)) return this.#noRoom(streamId);
     const taken = this.#frame(streamId, Math.min(length, room), length, isEnd, nowMs);
     if (taken > 0) this.sender.writePayload(offset, taken);
+    if (isEnd && taken === length) this.#endSending(this.streams.get(streamId));
     return taken;
   }
 
   /** As `sendData`, but writes the frame's header only: its payload must be sent right after it, from wherever it is. */
   frameData(streamId: number, length: number, isEnd: boolean, nowMs: number): number {
     if (this.sender.freeRoom < FRAME_HEADER_BYTES) return this.#noRoom(streamId);
-    return this.#frame(streamId, length, length, isEnd, nowMs);
+    const taken = this.#frame(streamId, length, length, isEnd, nowMs);
+    // Nothing may come between the header and its payload.
+    if (isEnd && taken === length) this.#endSending(this.streams.get(streamId), false);
+    return taken;
   }
 
   #noRoom(streamId: number): number {
@@ -260,7 +264,7 @@ export class Http2Connection extends Http2Receiver {
     return isGone ? NO_STREAM : NO_ROOM;
   }
 
-  /** Frames at most `room` of `length` bytes. */
+  /** Frames at most `room` of `length` bytes; the end of the message is the caller's to note, after the payload. */
   #frame(
     streamId: number,
     room: number,
@@ -289,7 +293,6 @@ export class Http2Connection extends Http2Receiver {
     stream.sendWindow.spend(count);
     this.waiting.onProgress(nowMs);
     if (length > window) this.waiting.add(stream, nowMs);
-    if (isLast) this.#endSending(stream);
     return count;
   }
 
@@ -299,12 +302,13 @@ export class Http2Connection extends Http2Receiver {
     this.budgets.earn(BUDGET_WINDOW_UPDATES, 2);
   }
 
-  #endSending(stream: Stream): void {
+  #endSending(stream: Stream | null, mayWrite = true): void {
+    if (stream === null) return;
     stream.state = nextState(stream.state, SEND_END);
     this.waiting.drop(stream);
     this.budgets.earn(BUDGET_RESETS, 1);
     this.budgets.earn(BUDGET_STREAM_ERRORS, 1);
-    if (stream.state === CLOSED) this.remove(stream);
+    if (stream.state === CLOSED) this.remove(stream, mayWrite);
   }
 
   /**

@@ -144,13 +144,14 @@ export abstract class Http2Receiver extends FrameReader {
   }
 
   /** Forgets a stream that is closed. What its peer sent and nobody consumed no longer counts. */
-  protected remove(stream: Stream): void {
+  protected remove(stream: Stream, mayWrite = true): void {
     this.waiting.drop(stream);
     const held = stream.receiveWindow.heldBytes;
     this.streams.remove(stream);
     if (held === 0) return;
     this.window.consume(held);
-    this.sender.report(0, this.window);
+    if (mayWrite) this.sender.report(0, this.window);
+    else this.sender.owesReports = true;
   }
 
   /** Whether nobody has used the stream yet: then nothing may come on it but what opens it. */
