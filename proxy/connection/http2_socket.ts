@@ -26,6 +26,8 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   readonly counts: Http2Counts;
   /** The machine has given up the connection: it closes once the last frames are sent. */
   #isOver = false;
+  /** Nothing is read until there is room for what it asks for. */
+  #isHeldBack = false;
   /** Frames are to be sent at the end of this batch of events. */
   #isQueued = false;
 
@@ -59,7 +61,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   override onReadable(): void {
     if (!this.haveBuffer()) return;
-    if (this.room === 0) return this.context.io.wantRead(this.fd, false);
+    if (this.room === 0) return this.#holdBack();
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === END || count === BROKEN) return this.abort();
@@ -90,8 +92,13 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
     if (this.start === this.end) this.releaseIfEmpty();
     else this.compact();
     // It asks for more than it reads: its frames wait until it has read what is there for it.
-    if (this.machine.needsOutput) io.wantRead(this.fd, false);
+    if (this.machine.needsOutput) this.#holdBack();
     this.sendLater();
+  }
+
+  #holdBack(): void {
+    this.#isHeldBack = true;
+    this.context.io.wantRead(this.fd, false);
   }
 
   onData(streamId: number, offset: number, length: number, isEnd: boolean): void {
@@ -183,10 +190,10 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   /** There is room again: for the machine, for streams that waited, for frames that were not taken. */
   #goOn(): boolean {
-    const { io } = this.context;
-    if (this.machine.needsOutput) {
-      this.machine.pump();
-      io.wantRead(this.fd, true);
+    if (this.machine.needsOutput) this.machine.pump();
+    if (this.#isHeldBack) {
+      this.#isHeldBack = false;
+      this.context.io.wantRead(this.fd, true);
       if (this.buffer !== NO_BUFFER && this.start < this.end) this.#receive();
     }
     for (const stream of this.#waiting) {

@@ -200,6 +200,8 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   }
 
   passBody(source: Buffered, isLast: boolean): number {
+    // The head goes first, and has found no room yet.
+    if (this.streamId === 0) return 0;
     const result = this.sendBody(source, isLast);
     if (!this.#hasHead) this.#awaitAnswer(isLast && result === 1);
     return result;
