@@ -16,6 +16,9 @@ export interface OutboundListener {
   readonly namespace: string;
   /** Clients' `namespace/serviceaccount`; empty where not known. */
   readonly identity: string;
+  /** What owns the clients, for metrics, such as `Deployment/curl`, and their pod. Left out: not known. */
+  readonly workload?: string;
+  readonly pod?: string;
   /**
    * Takes connections that iptables redirected here and sends each where it was going; refuses those that came directly.
    * Native driver only. Left out: false.

@@ -71,7 +71,7 @@ export class Engine {
     this.#io = io;
     this.#config = config;
     this.#hooks = hooks;
-    this.#telemetry = new Telemetry(config.reportRequests);
+    this.#telemetry = new Telemetry(config.reportRequests, config.outbound);
     this.#context = new Context(io, config, this.#telemetry);
     this.#tls = new TlsContexts(io, config.tls ?? {});
     const failures = new TlsFailureLog((fields) => {
@@ -81,7 +81,15 @@ export class Engine {
     this.#planHash = plan.hash;
     const { pools } = this.#context;
     this.#outbound = this.#buildTables(plan).map((table, index) =>
-      new OutboundRouter(index, io, pools, this.#telemetry, table, this.#tls.upstream, this.#context.timers)
+      new OutboundRouter(
+        index,
+        io,
+        pools,
+        this.#telemetry,
+        table,
+        this.#tls.upstream,
+        this.#context.timers,
+      )
     );
     this.#inbound = config.inbound.map(({ application }, index) =>
       new InboundRouter(config.outbound.length + index, application, pools, this.#telemetry)
@@ -133,6 +141,7 @@ export class Engine {
     for (const router of this.#outbound) stats.push(...router.stats);
     stats.push(...this.#intake.stats);
     this.#telemetry.retain(stats);
+    this.#telemetry.endpoints.retain(tables.flatMap(({ endpoints }) => endpoints));
   }
 
   /**
@@ -163,13 +172,14 @@ export class Engine {
       routes: Array.from(telemetry.routes, (stats) => ({
         labels: stats.labels,
         answers: Array.from(stats.answers),
-        durations: Array.from(stats.durations),
-        durationSumMs: stats.durationSumMs,
+        durations: Array.from(stats.durations.counts),
+        durationSumMs: stats.durations.sumMs,
         connectionsOpened: stats.connectionsOpened,
         connectionsClosed: stats.connectionsClosed,
         bytesFromClients: stats.bytesFromClients,
         bytesFromEndpoints: stats.bytesFromEndpoints,
       })),
+      endpoints: telemetry.endpoints.snapshot(),
       refusals: Object.fromEntries(telemetry.refusals),
       connects: telemetry.connects,
       connectFailures: telemetry.connectFailures,

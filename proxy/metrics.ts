@@ -1,5 +1,7 @@
 /** Renders what the event loops counted as Prometheus text (exposition format 0.0.4). */
-import { DURATION_BUCKETS_MS } from "./telemetry.ts";
+import { DURATION_BUCKETS_MS } from "./duration_histogram.ts";
+import { keyOf } from "./endpoint_counts.ts";
+import type { EndpointLabels, EndpointSnapshot, Workload } from "./endpoint_counts.ts";
 import type { Http2Side, RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
 
 interface Series {
@@ -24,6 +26,7 @@ export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
   const series: Series[] = [
     requestsTotal(routes),
     requestDuration(routes),
+    ...endpointSeries(snapshots),
     ...relayedConnections(routes),
     refusalsTotal(snapshots),
     single(
@@ -120,18 +123,20 @@ function sumRoutes(snapshots: readonly TelemetrySnapshot[]): RouteCounts[] {
 }
 
 function addCounts(one: RouteCounts, other: RouteCounts): RouteCounts {
-  const add = (some: readonly number[], more: readonly number[]) =>
-    some.map((count, i) => count + more[i]);
   return {
     labels: one.labels,
-    answers: add(one.answers, other.answers),
-    durations: add(one.durations, other.durations),
+    answers: addEach(one.answers, other.answers),
+    durations: addEach(one.durations, other.durations),
     durationSumMs: one.durationSumMs + other.durationSumMs,
     connectionsOpened: one.connectionsOpened + other.connectionsOpened,
     connectionsClosed: one.connectionsClosed + other.connectionsClosed,
     bytesFromClients: one.bytesFromClients + other.bytesFromClients,
     bytesFromEndpoints: one.bytesFromEndpoints + other.bytesFromEndpoints,
   };
+}
+
+function addEach(some: readonly number[], more: readonly number[]): number[] {
+  return some.map((count, i) => count + more[i]);
 }
 
 function requestsTotal(routes: readonly RouteCounts[]): Series {
@@ -151,15 +156,7 @@ function requestDuration(routes: readonly RouteCounts[]): Series {
   const lines: string[] = [];
   for (const { labels, durations, durationSumMs } of routes) {
     const text = labelsOf(labels);
-    let count = 0;
-    for (const [bucket, more] of durations.entries()) {
-      count += more;
-      const bound = bucket < DURATION_BUCKETS_MS.length
-        ? DURATION_BUCKETS_MS[bucket] / 1000
-        : "+Inf";
-      lines.push(`${name}_bucket{${text},le="${bound}"} ${count}`);
-    }
-    lines.push(`${name}_sum{${text}} ${durationSumMs / 1000}`, `${name}_count{${text}} ${count}`);
+    lines.push(...histogramLines(name, text, durations, durationSumMs, "s"));
   }
   return {
     name,
@@ -167,6 +164,98 @@ function requestDuration(routes: readonly RouteCounts[]): Series {
     help: "Time from a request's head to the end of its answer",
     lines,
   };
+}
+
+function histogramLines(
+  name: string,
+  labels: string,
+  durations: readonly number[],
+  sumMs: number,
+  unit: "ms" | "s",
+): string[] {
+  const inUnit = (ms: number) => unit === "ms" ? ms : ms / 1000;
+  const lines: string[] = [];
+  let count = 0;
+  for (const [bucket, more] of durations.entries()) {
+    count += more;
+    const boundMs = DURATION_BUCKETS_MS[bucket];
+    const bound = boundMs === undefined ? "+Inf" : inUnit(boundMs);
+    lines.push(`${name}_bucket{${labels},le="${bound}"} ${count}`);
+  }
+  lines.push(`${name}_sum{${labels}} ${inUnit(sumMs)}`, `${name}_count{${labels}} ${count}`);
+  return lines;
+}
+
+/**
+ * Answers by the pod that gave them, under the names and labels of Open Service Mesh, which Flagger's OSM provider reads:
+ * success is what is not 5xx among the answers of a Deployment.
+ */
+function endpointSeries(snapshots: readonly TelemetrySnapshot[]): Series[] {
+  const requests: string[] = [];
+  const durations: string[] = [];
+  for (const endpoint of sumEndpoints(snapshots)) {
+    const labels = endpointLabelsOf(endpoint.labels);
+    for (const [status, count] of endpoint.answers) {
+      requests.push(`osm_request_total{${labels},response_code="${status}"} ${count}`);
+    }
+    durations.push(
+      ...histogramLines(
+        "osm_request_duration_ms",
+        labels,
+        endpoint.durations,
+        endpoint.durationSumMs,
+        "ms",
+      ),
+    );
+  }
+  return [
+    {
+      name: "osm_request_total",
+      kind: "counter",
+      help: "Requests for which an endpoint was chosen, by the one chosen last and exact status",
+      lines: requests,
+    },
+    {
+      name: "osm_request_duration_ms",
+      kind: "histogram",
+      help: "Time from a request's head to the end of its answer, by the endpoint chosen last",
+      lines: durations,
+    },
+  ];
+}
+
+function sumEndpoints(snapshots: readonly TelemetrySnapshot[]): EndpointSnapshot[] {
+  const byLabels = new Map<string, EndpointSnapshot>();
+  for (const endpoint of snapshots.flatMap(({ endpoints }) => endpoints)) {
+    const key = keyOf(endpoint.labels);
+    const before = byLabels.get(key);
+    byLabels.set(key, before === undefined ? endpoint : addEndpoints(before, endpoint));
+  }
+  return [...byLabels.values()];
+}
+
+function addEndpoints(one: EndpointSnapshot, other: EndpointSnapshot): EndpointSnapshot {
+  const answers = new Map(one.answers);
+  for (const [status, count] of other.answers) {
+    answers.set(status, (answers.get(status) ?? 0) + count);
+  }
+  return {
+    labels: one.labels,
+    answers: [...answers],
+    durations: addEach(one.durations, other.durations),
+    durationSumMs: one.durationSumMs + other.durationSumMs,
+  };
+}
+
+function endpointLabelsOf({ source, destination }: EndpointLabels): string {
+  return `${workloadLabels("source", source)},${workloadLabels("destination", destination)}`;
+}
+
+/** An empty label would be the same as none, so what is not known says so. */
+function workloadLabels(side: string, { namespace, kind, name, pod }: Workload): string {
+  return Object.entries({ namespace, kind, name, pod })
+    .map(([label, value]) => `${side}_${label}="${escapeLabel(value || "unknown")}"`)
+    .join(",");
 }
 
 /** Connections that were relayed whole. Routes that only carry requests have none of these series. */

@@ -2,27 +2,14 @@
  * Telemetry: what one event loop counts. Counting is a few additions per exchange; names and text are made only
  * when somebody asks. Label sets follow the plan: counters of routes that left it are dropped with it.
  */
+import type { TableEndpoint } from "../routing/table/table.ts";
 import type { Destination } from "./connection/router.ts";
+import { DurationHistogram } from "./duration_histogram.ts";
+import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
+import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";
 import type { TlsFailure } from "./io/tls.ts";
 import { errorName } from "./protocol/http2/error_code.ts";
-import type { RequestRecord } from "./config.ts";
-
-/** Upper bounds of the duration histogram, in milliseconds; the last bucket has none. */
-export const DURATION_BUCKETS_MS = [
-  1,
-  2,
-  5,
-  10,
-  25,
-  50,
-  100,
-  250,
-  500,
-  1_000,
-  2_500,
-  5_000,
-  10_000,
-];
+import type { OutboundListener, RequestRecord } from "./config.ts";
 
 /** What tells one counted route from another. */
 export interface RouteLabels {
@@ -41,8 +28,7 @@ export class RouteStats {
   readonly labels: RouteLabels;
   /** By first digit of the status: 1xx to 5xx are 1 to 5. */
   readonly answers = new Float64Array(6);
-  readonly durations = new Float64Array(DURATION_BUCKETS_MS.length + 1);
-  durationSumMs = 0;
+  readonly durations = new DurationHistogram();
   /** Of connections that are relayed whole: opened so far, ended so far, and what they carried. */
   connectionsOpened = 0;
   connectionsClosed = 0;
@@ -55,12 +41,7 @@ export class RouteStats {
 
   observe(status: number, durationMs: number): void {
     this.answers[Math.min(5, Math.trunc(status / 100))]++;
-    let bucket = 0;
-    while (bucket < DURATION_BUCKETS_MS.length && durationMs > DURATION_BUCKETS_MS[bucket]) {
-      bucket++;
-    }
-    this.durations[bucket]++;
-    this.durationSumMs += durationMs;
+    this.durations.observe(durationMs);
   }
 }
 
@@ -103,6 +84,8 @@ export interface TelemetrySnapshot {
     readonly bytesFromClients: number;
     readonly bytesFromEndpoints: number;
   }[];
+  /** By the pod that answered. */
+  readonly endpoints: readonly EndpointSnapshot[];
   /** Answers that the proxy made itself, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
   readonly connects: number;
@@ -142,14 +125,23 @@ export class Telemetry {
   };
   /** Stack of the last fault, for the log. */
   lastFault = "";
+  readonly endpoints = new EndpointCounts();
+  /** By outbound listener. */
+  readonly #sources: readonly Workload[];
   #stats = new Map<string, RouteStats>();
   readonly #refusals = new Map<string, number>();
   readonly #tlsFailures = new Map<string, number>();
   #records: RequestRecord[] = [];
 
-  /** @param isReporting whether each answered request is recorded for `takeRecords`. */
-  constructor(isReporting: boolean) {
+  /**
+   * @param isReporting whether each answered request is recorded for `takeRecords`
+   * @param outbound the listeners, which say whose requests they take
+   */
+  constructor(isReporting: boolean, outbound: readonly OutboundListener[]) {
     this.isReporting = isReporting;
+    this.#sources = outbound.map(({ namespace, workload, pod }) =>
+      parseWorkload(namespace, workload ?? "", pod ?? "")
+    );
   }
 
   get routes(): Iterable<RouteStats> {
@@ -189,9 +181,26 @@ export class Telemetry {
     listener: number,
     line: readonly [string, string, string] | null,
   ): void {
-    destination.stats?.observe(status, durationMs);
+    const { stats, endpoint } = destination;
+    if (stats !== null) {
+      stats.observe(status, durationMs);
+      if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs);
+    }
     if (reason !== "") this.refused(reason);
     if (this.isReporting) this.#record(destination, status, reason, durationMs, listener, line);
+  }
+
+  #endpointAnswered(
+    endpoint: TableEndpoint,
+    { labels: { listener, backend } }: RouteStats,
+    status: number,
+    durationMs: number,
+  ): void {
+    const source = this.#sources[listener];
+    // An application beside the sidecar is counted where its clients are.
+    if (source === undefined) return;
+    const namespace = backend.slice(0, backend.indexOf("/"));
+    this.endpoints.of(endpoint, source, namespace).observe(status, durationMs);
   }
 
   /** A relayed connection has ended, with a `reason` where the proxy ended it. */
