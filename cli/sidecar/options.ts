@@ -64,6 +64,11 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
     default: "default",
   },
   {
+    flags: "--workload <name>",
+    about: "what owns the application's pod, for metrics: Deployment/web",
+  },
+  { flags: "--pod <name>", about: "the application's pod, for metrics" },
+  {
     flags: "--driver <name>",
     about: "auto takes native where it works",
     choices: ["auto", "native", "portable"],

@@ -25,6 +25,8 @@ export interface SidecarOptions extends TlsOptions {
   readonly admin: string;
   readonly namespace: string;
   readonly serviceAccount: string;
+  readonly workload?: string | undefined;
+  readonly pod?: string | undefined;
   readonly driver: DriverChoice;
   readonly workers?: string;
   readonly accessLog: AccessLogFormat;
@@ -94,6 +96,8 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     outbound: [{
       ...parseHostPort(options.outbound),
       ...sender,
+      ...(options.workload === undefined ? {} : { workload: options.workload }),
+      ...(options.pod === undefined ? {} : { pod: options.pod }),
       ...(capture ? { capture } : {}),
       seed,
     }],

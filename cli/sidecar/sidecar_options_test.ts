@@ -212,3 +212,12 @@ Deno.test("access log: one JSON object with everything that is known", () => {
   const { listener: _, ...expected } = RECORD;
   assert.deepEqual(fields, expected);
 });
+
+Deno.test("sidecar: --workload and --pod say whose requests are counted", () => {
+  const { outbound: [named] } = sidecarConfig(
+    optionsOf(["-f", "a", "--workload", "Deployment/curl", "--pod", "curl-0"]),
+    0,
+  );
+  assert.equal(named.workload, "Deployment/curl");
+  assert.equal(named.pod, "curl-0");
+});
