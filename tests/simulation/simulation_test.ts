@@ -4,7 +4,7 @@ import { PLANTED_BUGS } from "./planted.ts";
 import { simulate } from "./simulation.ts";
 
 /** About five seconds. The first seeds stay the same; `run.ts` goes through others. */
-const RUNS = 700;
+const RUNS = 500;
 /** A planted bug must show within as many runs. */
 const PLANTED_RUNS = 150;
 
