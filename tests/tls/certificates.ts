@@ -38,6 +38,10 @@ export function hasCommand(name: string): boolean {
   return success;
 }
 
+const [major, minor] = Deno.version.deno.split(".").map(Number);
+/** `node:tls` has what the portable driver needs from Deno 2.9 on. */
+export const HAS_PORTABLE_TLS = major > 2 || minor >= 9;
+
 let made: TestCertificates | null = null;
 
 /** Makes them once a process; the folder goes when the process ends. */

@@ -2,7 +2,7 @@
 import { openOpenssl } from "../../proxy/io/libc_openssl.ts";
 import { DRIVERS, isLinux } from "../conformance/drivers.ts";
 import { TlsBench } from "./bench.ts";
-import { HAS_OPENSSL_COMMAND } from "./certificates.ts";
+import { HAS_OPENSSL_COMMAND, HAS_PORTABLE_TLS } from "./certificates.ts";
 import { TLS_CASES } from "./io_cases.ts";
 
 // It stays open; opened within a test it would count as a leak of that test.
@@ -13,7 +13,7 @@ for (const { name, make, ignore } of DRIVERS) {
     Deno.test({
       name: `TLS, ${name}: ${tlsCase.name}`,
       ignore: ignore || !HAS_OPENSSL_COMMAND ||
-        (tlsCase.needsSessions === true && name === "portable"),
+        (name === "portable" && (tlsCase.needsSessions === true || !HAS_PORTABLE_TLS)),
       async fn() {
         const bench = new TlsBench(make());
         try {

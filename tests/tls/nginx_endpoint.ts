@@ -37,13 +37,13 @@ http {
   scgi_temp_path ${folder}/scgi;
   ssl_session_ticket_key ${folder}/ticket.key;
   server {
-    listen 127.0.0.1:${port} ssl;
+    listen 127.0.0.1:${port} ssl http2;
     ssl_certificate ${server.chainFile};
     ssl_certificate_key ${server.keyFile};
     ssl_client_certificate ${authority.chainFile};
     ssl_verify_client on;
     ssl_verify_depth 3;
-    location / { return 200 "verified $ssl_client_verify of $ssl_client_s_dn\\n"; }
+    location / { return 200 "verified $ssl_client_verify of $ssl_client_s_dn over $server_protocol\\n"; }
   }
 }
 `,

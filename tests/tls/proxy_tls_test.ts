@@ -10,6 +10,7 @@ import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import {
   HAS_OPENSSL_COMMAND,
+  HAS_PORTABLE_TLS,
   hasCommand,
   type TestCertificate,
   testCertificates,
@@ -20,10 +21,6 @@ const HAS_CURL = hasCommand("curl");
 const HAS_NGINX = hasCommand("nginx");
 if (!HAS_CURL) console.warn("Tests of TLS with curl are passed over: there is none");
 if (!HAS_NGINX) console.warn("Tests of TLS to endpoints are passed over: they need nginx");
-
-/** `node:tls` has what the portable driver needs from this version on. */
-const [major, minor] = Deno.version.deno.split(".").map(Number);
-const HAS_PORTABLE_TLS = major > 2 || minor >= 9;
 
 interface Running {
   readonly driver: Driver;
@@ -380,7 +377,7 @@ function originating(settings: Partial<ProxyTls["upstream"] & object> = {}): Pro
   };
 }
 
-const WELCOMED = /^verified SUCCESS of .*CN=client/;
+const WELCOMED = /^verified SUCCESS of .*CN=client over HTTP\/1.1/;
 
 const UPSTREAM: readonly ProxyCase[] = [
   {
@@ -433,6 +430,23 @@ const UPSTREAM: readonly ProxyCase[] = [
       assert.match(await running.metrics(), /weft_tls_handshake_failures_total{reason="tls-/);
     },
   })),
+  {
+    name: "HTTP/2, where the port says so: verified, and refused where it is somebody else",
+    tls: () => originating(),
+    async run({ proxy }) {
+      await using nginx = await NginxEndpoint.start(testCertificates());
+      await proxy.apply(planOf([nginx.port], "http2"));
+      const { text } = await throughTls(proxy);
+      assert.match(text, /^verified SUCCESS of .*CN=client over HTTP\/2/);
+      await using plain = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen() {} },
+        () => new Response("plain"),
+      );
+      await proxy.apply(planOf([plain.addr.port], "http2"));
+      const { status, reason } = await throughTls(proxy);
+      assert.deepEqual([status, reason], [503, "upstream-tls-failed"]);
+    },
+  },
   {
     name: "an endpoint that speaks no TLS gets no request",
     tls: () => originating(),

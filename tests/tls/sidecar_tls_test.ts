@@ -4,9 +4,12 @@ import { run } from "../../cli/run.ts";
 import { testEnvironment } from "../../cli/testing.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
-import { HAS_OPENSSL_COMMAND, type TestCertificate, testCertificates } from "./certificates.ts";
-
-const [, minor] = Deno.version.deno.split(".").map(Number);
+import {
+  HAS_OPENSSL_COMMAND,
+  HAS_PORTABLE_TLS,
+  type TestCertificate,
+  testCertificates,
+} from "./certificates.ts";
 
 /** Replaces both files as Kubernetes and most tools do: a new file takes the old one's name. */
 function install(folder: string, { chainPem, keyPem }: TestCertificate): void {
@@ -44,7 +47,7 @@ function makeFolder(): string {
 for (const driver of DRIVERS) {
   Deno.test({
     name: `weft proxy (${driver}): follows the files of its certificate, keeps it over bad ones`,
-    ignore: !HAS_OPENSSL_COMMAND || (driver === "portable" && minor < 9),
+    ignore: !HAS_OPENSSL_COMMAND || (driver === "portable" && !HAS_PORTABLE_TLS),
     sanitizeResources: false,
     async fn() {
       const folder = makeFolder();
