@@ -23,6 +23,8 @@ export abstract class Buffered {
   sent = 0;
   ready = 0;
   end = 0;
+  /** The body is all here, and from `ready` to `end` stand its trailers, as lines of HTTP/1.1. */
+  hasTrailers = false;
 
   constructor(context: Context) {
     this.context = context;

@@ -136,9 +136,21 @@ export abstract class Connection extends Buffered implements Handler {
     return result;
   }
 
-  /** Writes the last chunk: 1 when it is written, 0 when the socket takes no more now, `BROKEN`. */
-  endOfChunks(): number {
-    if (!this.sendText("0\r\n\r\n")) return BROKEN;
+  /**
+   * Writes the last chunk, with the trailers of `source`: 1 when it is written, 0 when the socket takes no more
+   * now, `BROKEN`.
+   */
+  endOfChunks(source: Buffered): number {
+    const length = source.hasTrailers ? source.end - source.ready : 0;
+    if (length > 0 && this.#takeOwedBuffer()) {
+      this.#oweText("0\r\n");
+      // Those that do not fit are left out, as any recipient may (RFC 9110 6.5.1).
+      if (length <= BUFFER_BYTES - CHUNK_FRAMING_BYTES) {
+        this.context.arena.copyWithin(this.#owedEnd, source.ready, source.end);
+        this.#owedEnd += length;
+      }
+      if (!this.sendText("\r\n")) return BROKEN;
+    } else if (!this.sendText("0\r\n\r\n")) return BROKEN;
     return this.owesNothing ? 1 : 0;
   }
 

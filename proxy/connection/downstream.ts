@@ -450,7 +450,7 @@ export class Downstream extends Connection implements ExchangeClient {
     const result = this.flushChunks(source);
     if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
     this.#hasEndedChunks = true;
-    return this.endOfChunks();
+    return this.endOfChunks(source);
   }
 
   onAnswered(): void {

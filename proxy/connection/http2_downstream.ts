@@ -227,7 +227,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     const { arena } = this.context;
     this.isReplayable = false;
     this.#releaseHead();
-    const isEnd = isLast && source.sent === source.ready && !hasTrailers(source);
+    const isEnd = isLast && source.sent === source.ready && !source.hasTrailers;
     const result = this.#sendHead(response, isEnd);
     if (result === NO_ROOM) {
       this.#pendingHead = headText(arena, response);
@@ -363,8 +363,4 @@ function isGrpc(bytes: Uint8Array, message: Http2Request): boolean {
     return equalsIgnoreCase(bytes, start, end, GRPC);
   }
   return false;
-}
-
-function hasTrailers(source: Buffered): boolean {
-  return source instanceof Http2Stream && source.hasTrailers;
 }

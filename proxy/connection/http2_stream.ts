@@ -28,8 +28,6 @@ export abstract class Http2Stream extends Buffered {
   #unreturned = 0;
   /** What did not fit: a peer may send before it has heard of our smaller window (RFC 9113 6.9.2). */
   #overflow: Uint8Array[] = [];
-  /** Trailers wait in the buffer after the body. */
-  hasTrailers = false;
 
   constructor(context: Context, socket: Http2Socket) {
     super(context);
@@ -120,7 +118,7 @@ export abstract class Http2Stream extends Buffered {
    */
   protected sendBody(source: Buffered, isLast: boolean): number {
     if (this.#hasSentEnd) return 1;
-    const trailers = isLast && source instanceof Http2Stream && source.hasTrailers;
+    const trailers = isLast && source.hasTrailers;
     for (;;) {
       if (!this.socket.isOpen || !this.socket.prepare()) return BROKEN;
       const length = source.ready - source.sent;

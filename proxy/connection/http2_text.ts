@@ -97,7 +97,10 @@ function linesOf(message: Message, bytes: Uint8Array, at: number, limit: number)
   return at;
 }
 
-/** Writes received trailers as lines from `at`; returns where they end, or -1 where they would pass `limit`. */
+/**
+ * Writes received trailers as lines from `at`; returns where they end, or -1 where they would pass `limit`. A `host` that came
+ * too late is left out: nobody is to be led astray by it (RFC 9110 6.5.1).
+ */
 export function fieldLines(
   fields: FieldList,
   bytes: Uint8Array,
@@ -106,6 +109,7 @@ export function fieldLines(
 ): number {
   for (let slot = 0; slot < 4 * fields.count; slot += 4) {
     const { offsets } = fields;
+    if (!isPassedOn(fields.names[slot >> 2])) continue;
     const length = offsets[slot + 1] - offsets[slot] + offsets[slot + 3] - offsets[slot + 2];
     if (at + length + LINE_BYTES > limit) return -1;
     at = writeLine(bytes, at, offsets, slot);

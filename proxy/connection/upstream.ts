@@ -103,7 +103,7 @@ export class Upstream extends Connection implements Carrier {
     const result = this.flushChunks(source);
     if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
     this.#hasEndedChunks = true;
-    return this.endOfChunks();
+    return this.endOfChunks(source);
   }
 
   /** `isSent`: the endpoint has all of the request, so that it is its turn. */
