@@ -1,6 +1,7 @@
 // Tests of protocol detection: whole openings, every beginning of them, and protocols that only look alike.
 import { ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
+import { clientHello } from "../../tests/support/client_hello.ts";
 import { detectProtocol } from "./mod.ts";
 import { serverNameOf } from "./tls/server_name.ts";
 
@@ -9,24 +10,6 @@ const encoder = new TextEncoder();
 function detect(opening: string | Uint8Array): string {
   const bytes = typeof opening === "string" ? encoder.encode(opening) : opening;
   return detectProtocol(bytes, 0, bytes.length);
-}
-
-/** A ClientHello as OpenSSL and browsers write it: a GREASE extension, then the name. */
-export function clientHello(serverName: string): Uint8Array {
-  const u16 = (value: number) => [value >> 8, value & 255];
-  const name = [...encoder.encode(serverName)];
-  const sni = [...u16(name.length + 3), 0, ...u16(name.length), ...name];
-  const extensions = [...u16(0x0a0a), ...u16(1), 0, ...u16(0), ...u16(sni.length), ...sni];
-  const body = [
-    ...[3, 3, ...new Array(32).fill(7)],
-    ...[32, ...new Array(32).fill(9)],
-    ...[...u16(2), 0x13, 0x01],
-    ...[1, 0],
-    ...u16(extensions.length),
-    ...extensions,
-  ];
-  const message = [1, 0, ...u16(body.length), ...body];
-  return Uint8Array.from([22, 3, 1, ...u16(message.length), ...message]);
 }
 
 const OPENINGS: readonly (readonly [what: string, opening: string | Uint8Array, name: string])[] = [

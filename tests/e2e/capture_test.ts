@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
+import { clientHello } from "../support/client_hello.ts";
 import type { LabServer } from "../support/lab_server.ts";
 import { labObstacle, NetworkLab } from "../support/network_lab.ts";
 import { until } from "../support/until.ts";
@@ -27,6 +28,7 @@ const SERVERS: readonly LabServer[] = [
   { kind: "http", address: "10.77.0.99", port: 8081, name: "outside" },
   { kind: "http", address: "fd77::99", port: 8081, name: "outside6" },
   { kind: "greet", address: "10.77.0.99", port: 25, name: "220 outside" },
+  { kind: "echo", address: "10.77.0.99", port: 8443, name: "" },
   { kind: "http", address: "10.77.0.99", port: 9000, name: "excluded" },
   { kind: "udp", address: "10.77.0.99", port: 9999, name: "" },
 ];
@@ -99,6 +101,7 @@ function manifests(): string {
 class CaptureLab {
   readonly lab = new NetworkLab();
   readonly #directory = Deno.makeTempDirSync();
+  readonly #plan = `${this.#directory}/plan.json`;
   log = "";
   records: {
     method: string;
@@ -141,12 +144,18 @@ class CaptureLab {
     const { snapshot } = parseManifests([{ name: "lab.yaml", text: manifests() }]);
     const { plan, findings } = compile(snapshot);
     assert.deepEqual(findings.filter(({ severity }) => severity === "error"), []);
-    const file = `${this.#directory}/plan.json`;
-    await Deno.writeTextFile(file, encodePlan(plan));
-    const proxy = lab.start("pod", Deno.execPath(), [
-      ...["run", "-A", "--no-check", "main.ts", "proxy", "--plan", file],
-      ...["--capture", "--access-log", "json", "--log-level", "debug"],
+    await Deno.writeTextFile(this.#plan, encodePlan(plan));
+    await this.startProxy();
+  }
+
+  /** Starts a proxy that captures; it ends with the lab. */
+  async startProxy(...options: string[]): Promise<void> {
+    const admin = ["--admin", "off"];
+    const proxy = this.lab.start("pod", Deno.execPath(), [
+      ...["run", "-A", "--no-check", "main.ts", "proxy", "--plan", this.#plan, ...admin],
+      ...["--capture", "--access-log", "json", "--log-level", "debug", ...options],
     ]);
+    const before = this.log.length;
     this.#follow(proxy.stderr, (text) => this.log += text);
     let rest = "";
     this.#follow(proxy.stdout, (text) => {
@@ -154,7 +163,11 @@ class CaptureLab {
       rest = lines.pop() ?? "";
       this.records.push(...lines.map((line) => JSON.parse(line)));
     });
-    await until("the proxy started", () => this.log, (log) => log.includes("Proxy started"));
+    await until(
+      "the proxy started",
+      () => this.log,
+      (log) => log.slice(before).includes("Proxy started"),
+    );
   }
 
   /** Puts other rules in force. */
@@ -306,6 +319,23 @@ Deno.test({
         },
       );
 
+      await t.step("an HTTP client that dribbles is recognised", async () => {
+        const script = "exec 3<>/dev/tcp/10.96.0.41/7001; printf G >&3; sleep 0.2; printf E >&3; " +
+          'printf "T / HTTP/1.1\\r\\nHost: plain\\r\\nConnection: close\\r\\n\\r\\n" >&3; cat <&3';
+        const { stdout } = await it.application("bash", "-c", script);
+        assert.match(stdout, /unnamed from/);
+      });
+
+      await t.step("TLS passes through unread, and its server name is noted", async () => {
+        const hello = clientHello("outside.test");
+        const escaped = Array.from(hello, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`);
+        const script = `exec 3<>/dev/tcp/10.77.0.99/8443; printf "${escaped.join("")}" >&3; ` +
+          `timeout 10 head -c ${hello.length} <&3 | wc -c`;
+        const { stdout } = await it.application("bash", "-c", script);
+        assert.equal(Number(stdout), hello.length);
+        assert.equal((await seen("outside.test"))?.method, "TCP");
+      });
+
       await t.step(
         "outside the mesh: HTTP and a server that speaks first pass through",
         async () => {
@@ -362,6 +392,17 @@ Deno.test({
           lines += await it.curl("--http2-prior-knowledge", "http://10.96.0.10/");
         }
         assert.deepEqual(countsOf(lines), { v1: 3, v2: 1 });
+      });
+
+      await t.step("egress off: what is outside is refused, the mesh is not", async () => {
+        await it.startProxy("--outbound=127.0.0.1:16001", "--inbound=:16003", "--egress=off");
+        await it.capture("--outbound-port=16001", "--inbound-port=16003", "--proxy-uid=0");
+        const text = await it.curl("-i", "http://10.77.0.99:8081/");
+        assert.match(text, /^HTTP\/1\.1 403 [^]*x-weft-reason: egress-off/);
+        const script = "exec 3<>/dev/tcp/10.77.0.99/25; cat <&3";
+        assert.equal((await it.application("bash", "-c", script)).stdout, "");
+        assert.deepEqual(countsOf(await it.curl(url("10.96.0.10", 4))), { v1: 3, v2: 1 });
+        await it.capture("--proxy-uid=0", "--proxy-gid=0");
       });
 
       await t.step("no loop: rules that spare another user are noticed", async () => {
