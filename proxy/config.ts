@@ -100,21 +100,34 @@ export const DEFAULT_TIMEOUTS: ProxyTimeouts = {
  */
 export interface RequestRecord {
   readonly listener: number;
+  /** The client's IP address. */
+  readonly peer: string;
+  /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty where the head could not be read. */
+  readonly protocol: string;
   readonly method: string;
   readonly authority: string;
   readonly path: string;
   readonly status: number;
   /** Why the proxy itself answered; empty where the answer is the endpoint's. */
   readonly reason: string;
+  /** Of the bodies, as their heads declare them; of a connection, as counted. Null where that is not known. */
+  readonly requestBytes: number | null;
+  readonly responseBytes: number | null;
   /** `namespace/service:port`; empty where the host is not known. */
   readonly service: string;
+  /** `namespace/HTTPRouteGroup/match`, the rule that the request satisfied; empty where none. */
+  readonly rule: string;
   /** `namespace/split`, or empty for the Service's own endpoints. */
   readonly split: string;
   /** `namespace/service` of the backend. */
   readonly backend: string;
   readonly pod: string;
   readonly endpoint: string;
+  /** Endpoints that were tried. */
+  readonly attempts: number;
   readonly durationMs: number;
+  /** First digits of the hash of the plan that decided; empty where none did. */
+  readonly plan: string;
 }
 
 export interface ProxyHooks {

@@ -2,7 +2,9 @@
  * Telemetry: what one event loop counts. Counting is a few additions per exchange; names and text are made only
  * when somebody asks. Label sets follow the plan: counters of routes that left it are dropped with it.
  */
+import type { PlanRule } from "../routing/plan.ts";
 import type { TableEndpoint } from "../routing/table/table.ts";
+import type { ReportedRequest } from "./connection/reported_request.ts";
 import type { Destination } from "./connection/router.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
 import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
@@ -10,6 +12,9 @@ import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";
 import type { TlsFailure } from "./io/tls.ts";
 import { errorName } from "./protocol/http2/error_code.ts";
 import type { OutboundListener, RequestRecord } from "./config.ts";
+
+/** As many as logs show of a plan's hash. */
+const PLAN_HASH_DIGITS = 12;
 
 /** What tells one counted route from another. */
 export interface RouteLabels {
@@ -179,7 +184,7 @@ export class Telemetry {
     reason: string,
     durationMs: number,
     listener: number,
-    line: readonly [string, string, string] | null,
+    reported: ReportedRequest | null,
   ): void {
     const { stats, endpoint } = destination;
     if (stats !== null) {
@@ -187,7 +192,9 @@ export class Telemetry {
       if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs);
     }
     if (reason !== "") this.refused(reason);
-    if (this.isReporting) this.#record(destination, status, reason, durationMs, listener, line);
+    if (reported !== null) {
+      this.#record(destination, status, reason, durationMs, listener, reported);
+    }
   }
 
   #endpointAnswered(
@@ -209,11 +216,12 @@ export class Telemetry {
     reason: string,
     durationMs: number,
     listener: number,
-    authority: string,
+    reported: ReportedRequest | null,
   ): void {
     if (reason !== "") this.refused(reason);
-    if (!this.isReporting) return;
-    this.#record(destination, 0, reason, durationMs, listener, ["TCP", authority, ""]);
+    if (reported !== null) {
+      this.#record(destination, 0, reason, durationMs, listener, reported);
+    }
   }
 
   /** The proxy itself answered or ended something. */
@@ -253,25 +261,38 @@ export class Telemetry {
     reason: string,
     durationMs: number,
     listener: number,
-    line: readonly [string, string, string] | null,
+    reported: ReportedRequest,
   ): void {
-    const labels = destination.stats?.labels;
-    const [method, authority, path] = line ?? ["", "", ""];
+    const { stats, rule, table, endpoint, pool } = destination;
+    const labels = stats?.labels;
+    const { peer, protocol, method, authority, path, requestBytes, responseBytes, attempts } =
+      reported;
     this.#records.push({
       listener,
+      peer,
+      protocol,
       method,
       authority,
       path,
       status,
       reason,
+      requestBytes,
+      responseBytes,
       service: labels === undefined ? "" : `${labels.service}:${labels.port}`,
+      rule: rule === null ? "" : nameOf(rule),
       split: labels?.split ?? "",
       backend: labels?.backend ?? "",
-      pod: destination.endpoint?.plan.pod ?? "",
-      endpoint: destination.endpoint?.key ?? destination.pool?.key ?? "",
+      pod: endpoint?.plan.pod ?? "",
+      endpoint: endpoint?.key ?? pool?.key ?? "",
+      attempts,
       durationMs,
+      plan: table?.hash.slice(0, PLAN_HASH_DIGITS) ?? "",
     });
   }
+}
+
+function nameOf({ match: { group, name } }: PlanRule): string {
+  return `${group.namespace}/${group.name}/${name}`;
 }
 
 function keyOf(labels: RouteLabels): string {

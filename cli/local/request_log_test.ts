@@ -6,16 +6,23 @@ import { LINES_PER_SECOND_MAX, RequestLog } from "./request_log.ts";
 
 const record: RequestRecord = {
   listener: 0,
+  peer: "127.0.0.9",
+  protocol: "HTTP/1.1",
   method: "GET",
   authority: "httpbin.httpbin:8080",
   path: "/test",
   status: 200,
   reason: "",
+  requestBytes: 0,
+  responseBytes: 12,
+  rule: "httpbin/routes/get",
   service: "httpbin/httpbin:8080",
   split: "httpbin/httpbin-split",
   backend: "httpbin/httpbin-v2",
   pod: "httpbin-v2-0",
   endpoint: "127.1.2.3:8080",
+  attempts: 1,
+  plan: "0123456789ab",
   durationMs: 1.234,
 };
 

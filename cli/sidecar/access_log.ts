@@ -18,15 +18,27 @@ function formatJson(record: RequestRecord, time: Date): string {
 }
 
 /**
- * Common Log Format. The client and the length of the answer are not in the record; the endpoint stands in the place
- * of the user, which a sidecar does not have.
+ * Common Log Format. The endpoint stands in the place of the user, which a sidecar does not have; what the format has no
+ * place for follows it, by name.
  */
 function formatCommon(record: RequestRecord, time: Date): string {
   const [, weekdayless] = /^\w+, (.*) GMT$/.exec(time.toUTCString()) ?? [];
   const [day, month, year, clock] = (weekdayless ?? "").split(" ");
-  const line = `${record.method} http://${record.authority}${record.path} HTTP/1.1`;
-  return `- - ${record.endpoint || "-"} [${day}/${month}/${year}:${clock} +0000] ` +
-    `"${escapeQuoted(line)}" ${record.status} -`;
+  const line = `${record.method} http://${record.authority}${record.path} ${record.protocol}`;
+  return `${record.peer || "-"} - ${record.endpoint || "-"} ` +
+    `[${day}/${month}/${year}:${clock} +0000] ` +
+    `"${escapeQuoted(line)}" ${record.status} ${record.responseBytes ?? "-"} ${named(record)}`;
+}
+
+function named(record: RequestRecord): string {
+  const { service, rule, split, backend, pod, reason, attempts, requestBytes, plan } = record;
+  const texts = { service, rule, split, backend, pod, reason, plan };
+  return [
+    ...Object.entries(texts).map(([name, value]) => `${name}=${value || "-"}`),
+    `attempts=${attempts}`,
+    `request_bytes=${requestBytes ?? "-"}`,
+    `ms=${record.durationMs.toFixed(1)}`,
+  ].join(" ");
 }
 
 /** A quote or a control character in a path must not end the field or the line. */

@@ -184,16 +184,23 @@ Deno.test("sidecar: what is not plainly right is left to commander to explain", 
 
 const RECORD: RequestRecord = {
   listener: 0,
+  peer: "127.0.0.9",
+  protocol: "HTTP/1.1",
   method: "GET",
   authority: "httpbin.httpbin:8080",
   path: '/a"b\nc',
   status: 200,
   reason: "",
+  requestBytes: 0,
+  responseBytes: 12,
+  rule: "httpbin/routes/get",
   service: "httpbin/httpbin:8080",
   split: "httpbin/httpbin-split",
   backend: "httpbin/httpbin-v1",
   pod: "httpbin-v1-0",
   endpoint: "127.1.2.3:8080",
+  attempts: 1,
+  plan: "0123456789ab",
   durationMs: 1.5,
 };
 const TIME_MS = Date.UTC(2026, 7, 1, 12, 3, 4, 567);
@@ -201,8 +208,11 @@ const TIME_MS = Date.UTC(2026, 7, 1, 12, 3, 4, 567);
 Deno.test("access log: common format, where a path cannot end its field or its line", () => {
   assert.equal(
     formatAccess("common", RECORD, TIME_MS),
-    "- - 127.1.2.3:8080 [01/Aug/2026:12:03:04 +0000] " +
-      String.raw`"GET http://httpbin.httpbin:8080/a\"b\x0ac HTTP/1.1" 200 -`,
+    "127.0.0.9 - 127.1.2.3:8080 [01/Aug/2026:12:03:04 +0000] " +
+      String.raw`"GET http://httpbin.httpbin:8080/a\"b\x0ac HTTP/1.1" 200 12 ` +
+      "service=httpbin/httpbin:8080 rule=httpbin/routes/get split=httpbin/httpbin-split " +
+      "backend=httpbin/httpbin-v1 pod=httpbin-v1-0 reason=- plan=0123456789ab attempts=1 " +
+      "request_bytes=0 ms=1.5",
   );
 });
 

@@ -5,7 +5,6 @@
  */
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import { affinityCookie } from "../../routing/table/affinity.ts";
-import { latin1 } from "../protocol/http1/lexical.ts";
 import type { Head } from "../protocol/http1/head.ts";
 import { PolicyRun } from "../policy/policy_run.ts";
 import type { PolicedExchange } from "../policy/policy_run.ts";
@@ -17,6 +16,7 @@ import type { Buffered } from "./buffered.ts";
 import type { Context } from "./context.ts";
 import { Http2Upstream } from "./http2_upstream.ts";
 import type { EndpointPool } from "./pool.ts";
+import { ReportedRequest } from "./reported_request.ts";
 import { Destination } from "./router.ts";
 import type { Router } from "./router.ts";
 import { Upstream } from "./upstream.ts";
@@ -146,8 +146,8 @@ export class Exchange implements PolicedExchange {
   #isAttempting = false;
   /** Made with the first request that a policy has a say in. */
   #run: PolicyRun | null = null;
-  /** Method, authority and path, kept only where requests are reported. */
-  #line: readonly [string, string, string] | null = null;
+  /** Null where requests are not reported. */
+  #reported: ReportedRequest | null = null;
 
   constructor(context: Context, router: Router, client: ExchangeClient) {
     this.#context = context;
@@ -171,6 +171,7 @@ export class Exchange implements PolicedExchange {
     this.#destination.peer = this.client.peer;
     this.#destination.backend = null;
     this.#destination.route = null;
+    this.#destination.rule = null;
     this.#destination.choice = null;
     this.#destination.newPoint = -1;
     this.#destination.endpoint = null;
@@ -181,7 +182,10 @@ export class Exchange implements PolicedExchange {
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
     this.isConnect = request !== null && request.isConnect;
     this.#isIdempotent = request !== null && request.isIdempotent;
-    this.#line = request !== null && telemetry.isReporting ? lineOf(arena, request) : null;
+    const { peer, speaksHttp2 } = this.client;
+    this.#reported = telemetry.isReporting
+      ? ReportedRequest.of(arena, request, peer, speaksHttp2)
+      : null;
   }
 
   /** Decides where the request goes, and sends it there. */
@@ -189,8 +193,18 @@ export class Exchange implements PolicedExchange {
     const destination = this.#destination;
     this.#router.route(request, destination);
     if (destination.pending === null) return this.#follow(request);
-    destination.pending.onResolved = () => this.#follow(null);
+    destination.pending.onResolved = () => this.#onResolved();
     this.client.onWaiting();
+  }
+
+  /** No connection's event led here, so none would be charged with a fault. */
+  #onResolved(): void {
+    try {
+      this.#follow(null);
+    } catch (error) {
+      this.#context.telemetry.fault(error);
+      this.client.abort();
+    }
   }
 
   /** Goes where it was decided. `request` is null where its head has to be read again. */
@@ -274,6 +288,7 @@ export class Exchange implements PolicedExchange {
 
   #startAttempt(): void {
     const { choice } = this.#destination;
+    if (this.#reported !== null) this.#reported.attempts++;
     this.#run?.attemptStarted();
     if (choice === null) return;
     choice.active++;
@@ -433,6 +448,9 @@ export class Exchange implements PolicedExchange {
       // An answer keeps what cannot be dropped of it; it is not lost for that.
       this.#edit(response, route.responseEdits, cookie);
     }
+    if (this.#reported !== null) {
+      this.#reported.responseBytes = bodyBytesOf(response, this.isHead);
+    }
     this.beginAnswer(status);
     return true;
   }
@@ -463,7 +481,7 @@ export class Exchange implements PolicedExchange {
       this.#reason,
       io.nowMs - this.#startedMs,
       this.#router.listener,
-      this.#line,
+      this.#reported,
     );
   }
 
@@ -487,11 +505,8 @@ export class Exchange implements PolicedExchange {
   }
 }
 
-function lineOf(arena: Uint8Array, request: Request): readonly [string, string, string] {
-  const { methodStart, methodEnd, authorityStart, authorityEnd } = request.routed;
-  return [
-    latin1(arena, methodStart, methodEnd),
-    latin1(arena, authorityStart, authorityEnd),
-    latin1(arena, request.originStart, request.originEnd),
-  ];
+/** Null where the head does not say. */
+function bodyBytesOf(response: Response, isHead: boolean): number | null {
+  if (!response.hasBody(isHead)) return 0;
+  return response.contentLength >= 0 ? response.contentLength : null;
 }

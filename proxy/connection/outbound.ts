@@ -131,6 +131,7 @@ export class OutboundRouter implements Router {
     destination.table = this.#table;
     destination.endpoints = decision.endpointSet;
     destination.pool = null;
+    destination.rule = decision.route?.rule ?? null;
     const protocol = decision.port?.plan.protocol;
     destination.takesHttp2 = destination.needsHttp2 || protocol === "http2" || protocol === "grpc";
     this.#bindPolicies(destination, head);

@@ -2,6 +2,7 @@
  * Router: where the requests of one listener go. An exchange holds a `Destination`, so that a new plan does not
  * touch exchanges under way.
  */
+import type { PlanRule } from "../../routing/plan.ts";
 import type { EndpointSet, Table, TableEndpoint } from "../../routing/table/table.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { BackendState, Choice } from "../policy/backend_state.ts";
@@ -26,6 +27,8 @@ export class Destination {
   backend: BackendState | null = null;
   /** What its route's policy says; null where it says nothing. */
   route: RouteState | null = null;
+  /** The rule that the request satisfied; null where none, or none was asked for. */
+  rule: PlanRule | null = null;
   /** The client's IP address, and what the request is hashed by. */
   peer = "";
   hash = 0;

@@ -7,6 +7,7 @@ import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import type { EndpointPool } from "./pool.ts";
+import { ReportedRequest } from "./reported_request.ts";
 import { Destination } from "./router.ts";
 import { TcpUpstream } from "./tcp_upstream.ts";
 import type { ConnectFailure } from "./tcp_upstream.ts";
@@ -42,6 +43,8 @@ export class TcpDownstream extends Connection {
   /** Why the proxy ended the connection; empty where an end of it did. */
   #reason = "";
   readonly #startedMs: number;
+  #clientBytes = 0;
+  #endpointBytes = 0;
 
   constructor(
     context: Context,
@@ -71,13 +74,17 @@ export class TcpDownstream extends Connection {
   override fill(): number {
     const count = super.fill();
     const { stats } = this.#destination;
-    if (count > 0 && stats !== null) stats.bytesFromClients += count;
+    if (count > 0) {
+      this.#clientBytes += count;
+      if (stats !== null) stats.bytesFromClients += count;
+    }
     return count;
   }
 
   /** The endpoint has sent so many bytes more. */
   onEndpointBytes(count: number): void {
     const { stats } = this.#destination;
+    this.#endpointBytes += count;
     if (stats !== null) stats.bytesFromEndpoints += count;
   }
 
@@ -199,8 +206,18 @@ export class TcpDownstream extends Connection {
       this.#reason,
       io.nowMs - this.#startedMs,
       this.#router.listener,
-      this.#authority,
+      telemetry.isReporting ? this.#reported() : null,
     );
+  }
+
+  #reported(): ReportedRequest {
+    const reported = new ReportedRequest(this.peer);
+    reported.protocol = reported.method = "TCP";
+    reported.authority = this.#authority;
+    reported.requestBytes = this.#clientBytes;
+    reported.responseBytes = this.#endpointBytes;
+    reported.attempts = this.#attempts;
+    return reported;
   }
 
   #countClosed(): void {
