@@ -94,6 +94,20 @@ export class Side {
     });
   }
 
+  /** Copies at most `max` bytes to `target`, where they stay to be read; returns how many. */
+  peek(target: Uint8Array, offset: number, max: number): number {
+    let count = 0;
+    let start = this.#chunkStart;
+    for (const chunk of this.#chunks) {
+      if (count === max) break;
+      const part = Math.min(max - count, chunk.length - start);
+      target.set(chunk.subarray(start, start + part), offset + count);
+      count += part;
+      start = 0;
+    }
+    return count;
+  }
+
   /** Moves at most `max` bytes to `target`; returns how many. */
   read(target: Uint8Array, offset: number, max: number): number {
     let count = 0;

@@ -129,6 +129,10 @@ export class SimulatedIo implements Io {
     return null;
   }
 
+  isOwn(_fd: Fd): boolean {
+    return false;
+  }
+
   wantRead(fd: Fd, wanted: boolean): void {
     const open = this.#use(fd);
     if (open.wantsRead === wanted) return;
@@ -145,12 +149,13 @@ export class SimulatedIo implements Io {
 
   peek(fd: Fd, offset: number, length: number): number {
     const side = this.#side(fd);
-    if (side.unread === 0) {
-      return side.isReset && this.#goneFd === fd ? BROKEN : side.hasEnded ? END : AGAIN;
-    }
-    // Captured connections are not part of the simulation yet.
-    void offset, length;
-    throw new Error("The simulated network cannot peek at bytes");
+    if (length <= 0) this.#violate(`Peeks at ${length} bytes: 0 would be taken for the end`);
+    if (side.isReset && side.unread === 0) return this.#broken(fd);
+    if (!side.isEstablished) return AGAIN;
+    if (side.unread === 0) return side.hasEnded ? END : AGAIN;
+    const { world, network } = this;
+    if (world.chance(network.weather.late)) return AGAIN;
+    return side.peek(this.arena, offset, length);
   }
 
   read(fd: Fd, offset: number, length: number): number {
