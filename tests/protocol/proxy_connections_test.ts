@@ -80,7 +80,7 @@ const CASES: readonly ProxyCase[] = [
   {
     name: "slow reader: the endpoint is held back, and two buffers are all that is held",
     async run(proxy) {
-      const megabytes = 150;
+      const megabytes = 100;
       const sent = { bytes: 0 };
       await using origin = new ScriptedOrigin(async (socket) => {
         await socket.readRequest();
@@ -123,33 +123,6 @@ const CASES: readonly ProxyCase[] = [
         }
         assert.equal(count, megabytes * MEGABYTE);
       }
-    },
-  },
-  {
-    name: "slow reader: the endpoint ends while the last piece of its answer is partly written",
-    async run(proxy) {
-      const chunk = `1000\r\n${"x".repeat(4096)}\r\n`;
-      let count = 0;
-      await using origin = new ScriptedOrigin(async (socket) => {
-        await socket.readRequest();
-        await socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        // Until the proxy holds what the client's socket does not take, and has room left to read the end.
-        for (let held = 0; held < 2; count++) {
-          await socket.send(chunk);
-          held = await proxy.metric("weft_buffers_lent") > 0 ? held + 1 : 0;
-        }
-        await socket.send("0\r\n\r\n");
-      });
-      await proxy.route(origin);
-      using client = await proxy.connect();
-      await client.send(GET);
-      await until(
-        "the endpoint to end",
-        () => origin.accepted - origin.running,
-        (ended) => ended === 1,
-      );
-      const answer = await client.readResponse();
-      assert.equal(answer.body.length, count * 4096);
     },
   },
   {

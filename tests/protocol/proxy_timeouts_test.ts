@@ -66,8 +66,8 @@ const CASES: readonly ProxyCase[] = [
   },
   {
     name: "504: no endpoint can be connected to in time",
+    skip: () => Deno.build.os === "linux" ? "" : "a full queue is made with Linux's libc",
     async run(proxy) {
-      if (Deno.build.os !== "linux") return;
       await using origin = await unreachable();
       await proxy.route(origin);
       using client = await proxy.connect();
@@ -79,8 +79,8 @@ const CASES: readonly ProxyCase[] = [
   },
   {
     name: "an endpoint that cannot be connected to in time is passed over",
+    skip: () => Deno.build.os === "linux" ? "" : "a full queue is made with Linux's libc",
     async run(proxy) {
-      if (Deno.build.os !== "linux") return;
       await using deaf = await unreachable();
       await using origin = new ScriptedOrigin(answering(() => ok("here")));
       await proxy.route(deaf, origin);
