@@ -1,6 +1,6 @@
 /** Cases through the real proxy with peers in Node, on every driver. */
-import { testThroughProxy } from "../support/test_proxy.ts";
-import type { ProxyCase, TestProxy, TestProxyOptions } from "../support/test_proxy.ts";
+import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
+import type { TestProxyOptions } from "../support/test_proxy.ts";
 import { HAS_NODE, NodeProcess } from "./node_process.ts";
 import type { NodeOrigin, Version } from "./node_peers.ts";
 
@@ -11,28 +11,39 @@ export interface Http2Case {
 
 export const VERSIONS: readonly Version[] = ["h1", "h2"];
 
+export interface Http2CaseOptions extends TestProxyOptions {
+  /** Where Node looks for packages. */
+  readonly folder?: () => Promise<string>;
+}
+
 /** Runs cases one after another through one proxy for each driver; nothing may be left after any of them. */
 export function testHttp2(
   subject: string,
   cases: readonly Http2Case[],
-  options: TestProxyOptions = {},
+  { folder, ...options }: Http2CaseOptions = {},
 ): void {
-  if (!HAS_NODE) {
-    Deno.test({ name: `${subject}: needs Node`, ignore: true, fn() {} });
-    return;
+  for (const driver of DRIVERS) {
+    Deno.test({
+      name: `${subject} (${driver})${HAS_NODE ? "" : ": needs Node"}`,
+      ignore: !HAS_NODE,
+      // The proxy outlives each step; what is left of it is checked by `checkNothingLeft`.
+      sanitizeOps: false,
+      sanitizeResources: false,
+      async fn(test) {
+        await using proxy = await TestProxy.start(driver, options);
+        await using node = new NodeProcess(await folder?.());
+        for (const { name, run } of cases) {
+          await test.step(name, async () => {
+            await run(proxy, node);
+            await proxy.checkNothingLeft();
+          });
+        }
+      },
+    });
   }
-  const bound = cases.map(({ name, run }): ProxyCase => ({
-    name,
-    async run(proxy) {
-      // One process a case: nothing of one can be seen in another.
-      await using node = new NodeProcess();
-      await run(proxy, node);
-    },
-  }));
-  testThroughProxy(subject, bound, options);
 }
 
-/** Sends host `app` to this endpoint, by what it speaks. */
+/** Sends host `app` to these endpoints, by what they speak. */
 export async function routeTo(
   proxy: TestProxy,
   version: Version,

@@ -167,6 +167,13 @@ function startOrigin(
       case "/reset-stream":
         // deno-lint-ignore no-explicit-any -- only HTTP/2 has streams
         return (response as any).stream.close(number("code"));
+      case "/reset-once":
+        if (!state[name].hasReset) {
+          state[name].hasReset = true;
+          // deno-lint-ignore no-explicit-any -- only HTTP/2 has streams
+          return (response as any).stream.close(number("code"));
+        }
+        return response.end(`${(await readAll(request)).length} bytes`);
       case "/headers": {
         for (let i = 0; i < number("count"); i++) {
           response.setHeader(`x-header-${i}`, "v".repeat(number("length")));
@@ -181,7 +188,7 @@ function startOrigin(
   const onRequest = async (request: IncomingMessage, response: ServerResponse) => {
     counts.requests++;
     // deno-lint-ignore no-explicit-any -- a mark of ours on the connection
-    const connection = request.socket as any;
+    const connection = (request as any).stream?.session ?? request.socket as any;
     connection.underWay = (connection.underWay ?? 0) + 1;
     counts.mostAtOnce = Math.max(counts.mostAtOnce, connection.underWay);
     response.on("close", () => connection.underWay--);
