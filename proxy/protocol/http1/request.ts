@@ -1,9 +1,5 @@
 /** The request line, its target in every form, and what a request's headers must hold (RFC 9112 3). */
-import {
-  METHOD_OTHER,
-  METHODS,
-  RequestHead,
-} from "../../../routing/request.ts";
+import { METHOD_OTHER, METHODS, RequestHead } from "../../../routing/request.ts";
 import { REQUEST_LINE_BYTES_MAX } from "../../limits.ts";
 import {
   BAD_FRAMING,
@@ -79,8 +75,7 @@ export class Request extends Head {
 
   /** `OPTIONS http://host` means `OPTIONS *` to the origin (RFC 9112 3.2.4). */
   get isServerWide(): boolean {
-    return this.isAbsolute && this.routed.method === OPTIONS &&
-      this.originStart === this.originEnd;
+    return this.isAbsolute && this.routed.method === OPTIONS && this.originStart === this.originEnd;
   }
 
   /**
@@ -88,9 +83,7 @@ export class Request extends Head {
    * a tunnel of it, requests would go by that nobody routes. Nor is a choice of protocols, which may hold it.
    */
   wantsUpgrade(bytes: Uint8Array): boolean {
-    if (
-      !this.saysUpgrade || this.upgradeCount !== 1 || this.minorVersion === 0
-    ) return false;
+    if (!this.saysUpgrade || this.upgradeCount !== 1 || this.minorVersion === 0) return false;
     const start = this.headers[4 * this.upgradeHeader + 2];
     const end = this.headers[4 * this.upgradeHeader + 3];
     for (let i = start; i < end; i++) if (bytes[i] === COMMA) return false;
@@ -135,9 +128,7 @@ export class Request extends Head {
     if (bytes[at] !== SP || at === targetStart) return -BAD_LINE;
     const targetEnd = at++;
     if (at + 10 > end) return versionSoFar(bytes, at, end) ? 0 : -BAD_LINE;
-    if (!versionSoFar(bytes, at, at + 5) || bytes[at + 6] !== 46) {
-      return -BAD_LINE;
-    }
+    if (!versionSoFar(bytes, at, at + 5) || bytes[at + 6] !== 46) return -BAD_LINE;
     const major = bytes[at + 5] - 48;
     const minor = bytes[at + 7] - 48;
     if (major < 0 || major > 9 || minor < 0 || minor > 9) return -BAD_LINE;
@@ -167,9 +158,7 @@ export class Request extends Head {
       routed.authorityStart = start;
       routed.authorityEnd = end;
       this.originStart = end;
-      if (!isAuthority(bytes, start, end) || !hasPort(bytes, start, end)) {
-        return false;
-      }
+      if (!isAuthority(bytes, start, end) || !hasPort(bytes, start, end)) return false;
     } else if (bytes[start] === SLASH) {
       // The common form; its authority is the Host header.
     } else if (bytes[start] === ASTERISK) {
@@ -177,8 +166,7 @@ export class Request extends Head {
     } else if (!this.#parseAbsolute(bytes)) return false;
     let at = this.originStart;
     while (at < end && bytes[at] !== QUESTION) at++;
-    const hasPath = at > this.originStart || !this.isAbsolute ||
-      this.isServerWide;
+    const hasPath = at > this.originStart || !this.isAbsolute;
     // `http://host` means the path `/` (RFC 9110 4.2.3), of which the slash before the host is a copy.
     routed.pathStart = hasPath ? this.originStart : routed.authorityStart - 1;
     routed.pathEnd = hasPath ? at : routed.authorityStart;
@@ -189,11 +177,8 @@ export class Request extends Head {
     const start = this.targetStart;
     const end = this.targetEnd;
     let at = start;
-    if (equalsIgnoreCase(bytes, start, Math.min(start + 7, end), "http://")) {
-      at += 7;
-    } else if (
-      equalsIgnoreCase(bytes, start, Math.min(start + 8, end), "https://")
-    ) at += 8;
+    if (equalsIgnoreCase(bytes, start, Math.min(start + 7, end), "http://")) at += 7;
+    else if (equalsIgnoreCase(bytes, start, Math.min(start + 8, end), "https://")) at += 8;
     else return false;
     const authority = at;
     while (at < end && bytes[at] !== SLASH && bytes[at] !== QUESTION) at++;
@@ -209,9 +194,7 @@ export class Request extends Head {
     const routed = this.routed;
     routed.headerCount = this.headerCount;
     // What follows a CONNECT is the tunnel's; someone else could take it for a body (RFC 9110 9.3.6).
-    if (this.isConnect && (this.isChunked || this.contentLength > 0)) {
-      return BAD_FRAMING;
-    }
+    if (this.isConnect && (this.isChunked || this.contentLength > 0)) return BAD_FRAMING;
     if (this.hostHeader < 0) {
       if (this.minorVersion > 0) return BAD_HOST;
     } else {
@@ -226,17 +209,11 @@ export class Request extends Head {
     return COMPLETE;
   }
 
-  protected override note(
-    bytes: Uint8Array,
-    index: number,
-    nameLength: number,
-  ): number {
+  protected override note(bytes: Uint8Array, index: number, nameLength: number): number {
     switch (nameLength) {
       case 2:
         // For this hop only, but for trailers, which are passed on (RFC 9110 10.1.4).
-        if (
-          this.isNamed(bytes, index, "te") && !this.#isTrailers(bytes, index)
-        ) {
+        if (this.isNamed(bytes, index, "te") && !this.#isTrailers(bytes, index)) {
           return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
         }
         return COMPLETE;
@@ -250,14 +227,7 @@ export class Request extends Head {
         if (this.isNamed(bytes, index, "expect")) {
           const slot = 4 * index;
           const start = this.headers[slot + 2];
-          if (
-            !equalsIgnoreCase(
-              bytes,
-              start,
-              this.headers[slot + 3],
-              "100-continue",
-            )
-          ) {
+          if (!equalsIgnoreCase(bytes, start, this.headers[slot + 3], "100-continue")) {
             return BAD_HEADER;
           }
           this.expectsContinue = true;
@@ -277,9 +247,7 @@ export class Request extends Head {
         return super.note(bytes, index, nameLength);
       case 19:
         // Meant for this hop; credentials do not go further (RFC 9110 11.7.2).
-        if (
-          this.isNamed(bytes, index, "proxy-authorization") && !this.drop(index)
-        ) {
+        if (this.isNamed(bytes, index, "proxy-authorization") && !this.drop(index)) {
           return TOO_MANY_HEADERS;
         }
         return COMPLETE;
@@ -290,12 +258,7 @@ export class Request extends Head {
 
   #isTrailers(bytes: Uint8Array, index: number): boolean {
     const slot = 4 * index;
-    return equalsIgnoreCase(
-      bytes,
-      this.headers[slot + 2],
-      this.headers[slot + 3],
-      "trailers",
-    );
+    return equalsIgnoreCase(bytes, this.headers[slot + 2], this.headers[slot + 3], "trailers");
   }
 }
 
@@ -310,34 +273,20 @@ function versionSoFar(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 /** Whether the bytes are a `host[:port]`, as far as single bytes tell. */
-export function isAuthority(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): boolean {
-  for (let i = start; i < end; i++) {
-    if (IS_AUTHORITY[bytes[i]] === 0) return false;
-  }
+export function isAuthority(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (IS_AUTHORITY[bytes[i]] === 0) return false;
   return true;
 }
 
 /** Whether an authority ends in a port that is not empty. */
-export function hasPort(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): boolean {
+export function hasPort(bytes: Uint8Array, start: number, end: number): boolean {
   let at = end;
   while (at > start && bytes[at - 1] >= 48 && bytes[at - 1] <= 57) at--;
   return at < end && at - 1 > start && bytes[at - 1] === COLON;
 }
 
 /** The method's id; METHOD_OTHER for one that no rule can name. Methods are case-sensitive. */
-export function methodOf(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): number {
+export function methodOf(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start;
   for (let id = 1; id <= METHODS.length; id++) {
     const name = METHODS[id - 1];
