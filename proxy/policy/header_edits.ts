@@ -43,7 +43,7 @@ export function headerEdits(changes: HeaderChanges | undefined): HeaderEdits | n
 }
 
 /** Header lines as they are sent. */
-export function headerLines(headers: HeaderChanges["add"]): Uint8Array {
+export function headerLines(headers: HeaderChanges["add"]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(
     headers.map(({ name, value }) => `${name}: ${value}\r\n`).join(""),
     (character) => character.charCodeAt(0),

@@ -14,7 +14,7 @@ export interface PolicedExchange {
   /** Goes on to an endpoint; the request's head has to be read again. */
   proceed(): void;
   /** Answers in place of an endpoint. */
-  refuse(status: number, reason: string): void;
+  refuse(status: number, reason: string, headers?: Uint8Array<ArrayBuffer>): void;
   /** The time for the whole exchange is over. */
   onExpired(): void;
   /** The time for this attempt is over. */
@@ -68,7 +68,8 @@ export class PolicyRun {
     this.#method = method;
     this.#retries = 0;
     if (route !== null && !route.allowsRequest(nowMs)) {
-      return this.#refuse(route.limitStatus, "rate-limited");
+      this.#exchange.refuse(route.limitStatus, "rate-limited", route.limitHeaders);
+      return "refused";
     }
     const abort = route?.fault?.abort ?? null;
     if (abort !== null && this.#draws(abort.percent)) {

@@ -45,7 +45,7 @@ export class RouteState {
   readonly #retryMemory: RouteMemory;
   readonly limitStatus: number;
   /** Header lines of the answer to a request over the limit. */
-  readonly limitHeaders: Uint8Array;
+  readonly limitHeaders: Uint8Array<ArrayBuffer>;
   readonly retry: RetryPolicy | null;
   readonly requestMs: number | null;
   readonly idleMs: number | null;
