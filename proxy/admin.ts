@@ -1,16 +1,19 @@
 /**
- * The admin port: health, metrics, the plan in force, and why a request would go where it goes. Off the data
- * path, so it is an ordinary Deno server.
+ * The admin port: health, metrics, the plan in force, why a request would go where it goes, and a stream of those that
+ * went. Off the data path, so it is an ordinary Deno server.
  */
 import { encodePlan } from "../routing/plan_codec.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Lane } from "./lane.ts";
 import { renderMetrics } from "./metrics.ts";
+import { parseTapFilter } from "./tap.ts";
+import type { Taps } from "./tap.ts";
 
 export interface AdminSubject {
   /** In force; changes. */
   plan(): Plan;
   lanes(): readonly Lane[];
+  readonly taps: Taps;
   /** Every event loop is running; where one has ended, only a restart helps. */
   isAlive(): boolean;
   /** Accepting connections, with a plan in force, and not draining. */
@@ -58,8 +61,10 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
       return text(200, encodePlan(subject.plan()), "application/json");
     case "/explain":
       return await explain(url.searchParams, subject);
+    case "/tap":
+      return await tap(request, url.searchParams, subject);
     default:
-      return text(404, "Try /healthz, /readyz, /metrics, /plan or /explain?url=URL\n");
+      return text(404, "Try /healthz, /readyz, /metrics, /plan, /explain?url=URL or /tap\n");
   }
 }
 
@@ -83,6 +88,25 @@ async function explain(parameters: URLSearchParams, subject: AdminSubject): Prom
   });
   if (explanation === null) return text(404, "No such outbound listener\n");
   return text(200, `${JSON.stringify(explanation, null, 2)}\n`, "application/json");
+}
+
+/**
+ * `/tap[?method=GET][&path=PREFIX][&status=5xx][&service=namespace/name][&limit=10]`: answered requests as they come, one
+ * JSON object a line, until the client goes or `limit` is reached.
+ */
+async function tap(
+  request: Request,
+  parameters: URLSearchParams,
+  { taps }: AdminSubject,
+): Promise<Response> {
+  const filter = parseTapFilter(parameters);
+  if (typeof filter === "string") return text(400, `${filter}\n`);
+  const headers = { "content-type": "application/x-ndjson", "cache-control": "no-store" };
+  if (request.method === "HEAD") return new Response(null, { headers });
+  const stream = await taps.open(filter);
+  return stream === null
+    ? text(503, "There are as many taps as may be; end one first\n")
+    : new Response(stream, { headers });
 }
 
 function text(status: number, body: string, type = "text/plain; charset=utf-8"): Response {

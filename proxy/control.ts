@@ -31,6 +31,8 @@ export type Command =
   | { readonly kind: "resolved"; readonly name: string; readonly addresses: readonly string[] }
   | { readonly kind: "explain"; readonly query: ExplainQuery }
   | { readonly kind: "snapshot" }
+  /** Whether requests are reported for others than the configuration's log. */
+  | { readonly kind: "report"; readonly isOn: boolean }
   | { readonly kind: "drain" }
   | { readonly kind: "stop" };
 
@@ -41,6 +43,7 @@ export interface Replies {
   resolved: null;
   explain: Explanation | null;
   snapshot: TelemetrySnapshot;
+  report: null;
   drain: null;
   stop: null;
 }

@@ -41,7 +41,7 @@ export interface ExplainQuery {
 
 /** What an engine tells of itself. */
 export interface EngineHooks {
-  /** Takes the requests answered in one batch of events, where the configuration asks for them. */
+  /** Takes the requests answered in one batch of events, where the configuration or `Engine.report` asks for them. */
   onRecords(records: RequestRecord[]): void;
   onLog(event: LogEvent): void;
   /** Asks for the addresses of a name outside the mesh; `Engine.resolved` is called with them later. */
@@ -160,6 +160,11 @@ export class Engine {
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
   explain(query: ExplainQuery): Explanation | null {
     return this.#outbound[query.listener]?.explain(requestHeadOf(query)) ?? null;
+  }
+
+  /** Reports requests also where the configuration does not ask for it, or no longer. */
+  report(isOn: boolean): void {
+    this.#telemetry.isReporting = isOn || this.#config.reportRequests;
   }
 
   snapshot(): TelemetrySnapshot {

@@ -30,6 +30,8 @@ export interface Lane {
   replaceCertificates(tls: ProxyTls): Promise<void>;
   explain(query: ExplainQuery): Promise<Replies["explain"]>;
   snapshot(): Promise<TelemetrySnapshot>;
+  /** Reports requests also where the configuration does not ask for it, or no longer. */
+  report(isOn: boolean): Promise<void>;
   /** Resolves once the last exchange has ended or was cut. */
   drain(): Promise<void>;
   stop(): Promise<void>;
@@ -127,6 +129,7 @@ function localLane(
     replaceCertificates: (tls) => Promise.try(() => engine.replaceCertificates(tls)),
     explain: (query) => Promise.try(() => engine.explain(query)),
     snapshot: () => Promise.try(() => engine.snapshot()),
+    report: (isOn) => Promise.try(() => engine.report(isOn)),
     async drain() {
       const { promise, resolve } = Promise.withResolvers<void>();
       engine.drain(resolve);
@@ -222,6 +225,10 @@ class NativeLane implements Lane {
 
   snapshot(): Promise<TelemetrySnapshot> {
     return this.#ask({ kind: "snapshot" });
+  }
+
+  async report(isOn: boolean): Promise<void> {
+    await this.#ask({ kind: "report", isOn });
   }
 
   async drain(): Promise<void> {

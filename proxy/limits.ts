@@ -94,3 +94,9 @@ export const NAME_MISS_LIFE_MS = 5_000;
 
 /** How long a name may take to be looked up: two tries of a resolver at its default of 5 s. */
 export const NAME_LOOKUP_MS = 10_000;
+
+/** Streams of answered requests at once: each costs the admin thread some microseconds a request. */
+export const TAPS_MAX = 8;
+
+/** Records that wait for the reader of one such stream, some 500 bytes each; more are dropped, and counted. */
+export const TAP_RECORDS_MAX = 1_024;

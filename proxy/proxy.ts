@@ -7,6 +7,7 @@ import { openLibc } from "./io/libc.ts";
 import { NAME_LOOKUP_MS } from "./limits.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
 import { startInlineLane, startNativeLane, startPortableLane } from "./lane.ts";
+import { Taps } from "./tap.ts";
 import { withTicketKeys } from "./tls_config.ts";
 
 /**
@@ -22,9 +23,17 @@ export async function startProxy(
   const driver = chooseDriver(asked, hooks);
   const config = asked.tls === undefined ? asked : { ...asked, tls: withTicketKeys(asked.tls) };
   let isAlive = true;
+  let lanes: readonly Lane[] = [];
+  const taps = new Taps(async (isOn) => {
+    await Promise.all(lanes.map((lane) => lane.report(isOn)));
+  });
   const laneHooks: LaneHooks = {
     onRecords(records) {
-      for (const record of records) hooks.onRequest?.(record);
+      const timeMs = Date.now();
+      for (const record of records) {
+        if (config.reportRequests) hooks.onRequest?.(record);
+        taps.offer(record, timeMs);
+      }
     },
     onLog({ level, message, fields }) {
       hooks.onLog?.(level, message, fields);
@@ -35,7 +44,7 @@ export async function startProxy(
       hooks.onLog?.("error", "An event loop of the proxy has ended", { cause: message });
     },
   };
-  const lanes = await startLanes(driver, config, plan, laneHooks);
+  lanes = await startLanes(driver, config, plan, laneHooks);
   const ports = lanes[0].ports;
   let current = plan;
   let isReady = true;
@@ -45,6 +54,7 @@ export async function startProxy(
       admin = startAdmin(config.admin, {
         plan: () => current,
         lanes: () => lanes,
+        taps,
         isAlive: () => isAlive,
         isReady: () => isReady && isAlive,
       });
@@ -61,6 +71,7 @@ export async function startProxy(
   const end = async (ending: Promise<void>[]) => {
     isReady = false;
     await Promise.allSettled(ending);
+    taps.close();
     await admin?.stop();
   };
   return {

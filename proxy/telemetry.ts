@@ -114,7 +114,8 @@ export interface TelemetrySnapshot {
 }
 
 export class Telemetry {
-  readonly isReporting: boolean;
+  /** Each answered request is recorded for `takeRecords`. */
+  isReporting: boolean;
   connects = 0;
   connectFailures = 0;
   retries = 0;
@@ -139,7 +140,7 @@ export class Telemetry {
   #records: RequestRecord[] = [];
 
   /**
-   * @param isReporting whether each answered request is recorded for `takeRecords`
+   * @param isReporting whether it begins so
    * @param outbound the listeners, which say whose requests they take
    */
   constructor(isReporting: boolean, outbound: readonly OutboundListener[]) {

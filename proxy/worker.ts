@@ -97,6 +97,9 @@ function answer(
       return engine.explain(command.query);
     case "snapshot":
       return engine.snapshot();
+    case "report":
+      engine.report(command.isOn);
+      return null;
     case "stop":
       io.stop();
       return null;

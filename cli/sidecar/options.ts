@@ -50,7 +50,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--admin <address>",
-    about: "health, metrics, plan and explain; `off` for none",
+    about: "health, metrics, plan, explain and tap; `off` for none",
     default: "127.0.0.1:15000",
   },
   {
