@@ -100,3 +100,6 @@ export const TAPS_MAX = 8;
 
 /** Records that wait for the reader of one such stream, some 500 bytes each; more are dropped, and counted. */
 export const TAP_RECORDS_MAX = 1_024;
+
+/** Copies of requests under way at once (mirroring); more are not made. Each holds a buffer and no client waits for it. */
+export const MIRRORS_MAX = 64;

@@ -10,6 +10,7 @@ import { BufferPool, Texts } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
 import { Pieces } from "./pieces.ts";
 import { Pools } from "./pool.ts";
+import { TraceContext } from "./trace_context.ts";
 import { Timers } from "../policy/timers.ts";
 import { Telemetry } from "../telemetry.ts";
 
@@ -40,6 +41,9 @@ export class Context {
   readonly timers: Timers;
   /** For draws that nothing has to repeat. */
   readonly random = new Random(randomSeed(), "exchanges");
+  readonly traces: TraceContext;
+  /** Copies of requests that are under way. */
+  mirrors = 0;
   #sweptMs = -Infinity;
   /** Scratch: valid until the next parse of a request, a response, or the next head that is composed. */
   readonly request = new Request();
@@ -59,7 +63,7 @@ export class Context {
 
   constructor(
     io: Io,
-    settings: { timeouts: ProxyTimeouts; bodyBytesMax: number },
+    settings: { timeouts: ProxyTimeouts; bodyBytesMax: number; traceShare?: number },
     telemetry: Telemetry,
   ) {
     this.io = io;
@@ -70,6 +74,7 @@ export class Context {
     this.pools = new Pools(io);
     this.timers = new Timers(io);
     this.telemetry = telemetry;
+    this.traces = new TraceContext(settings.traceShare ?? 0, this.random);
   }
 
   get timed(): readonly Timed[] {

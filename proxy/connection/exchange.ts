@@ -6,7 +6,9 @@
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import { affinityCookie } from "../../routing/table/affinity.ts";
 import type { Head } from "../protocol/http1/head.ts";
+import { Mirror } from "../policy/mirror.ts";
 import { PolicyRun } from "../policy/policy_run.ts";
+import type { RouteState } from "../policy/route_state.ts";
 import type { PolicedExchange } from "../policy/policy_run.ts";
 import type { HeaderEdits } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
@@ -146,6 +148,8 @@ export class Exchange implements PolicedExchange {
   #isAttempting = false;
   /** Made with the first request that a policy has a say in. */
   #run: PolicyRun | null = null;
+  /** A header line that the request gets: the beginning of a trace. */
+  #traceLine = "";
   /** Null where requests are not reported. */
   #reported: ReportedRequest | null = null;
 
@@ -161,7 +165,7 @@ export class Exchange implements PolicedExchange {
 
   /** A new request; null: one whose head could not be read. */
   begin(request: Request | null): void {
-    const { arena, io, telemetry } = this.#context;
+    const { arena, io, telemetry, traces } = this.#context;
     this.hasAnswer = false;
     this.#attempts = 0;
     this.#status = 0;
@@ -182,9 +186,10 @@ export class Exchange implements PolicedExchange {
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
     this.isConnect = request !== null && request.isConnect;
     this.#isIdempotent = request !== null && request.isIdempotent;
+    this.#traceLine = request === null ? "" : traces.lineFor(arena, request);
     const { peer, speaksHttp2 } = this.client;
     this.#reported = telemetry.isReporting
-      ? ReportedRequest.of(arena, request, peer, speaksHttp2)
+      ? ReportedRequest.of(arena, request, peer, speaksHttp2, this.#traceLine)
       : null;
   }
 
@@ -227,8 +232,18 @@ export class Exchange implements PolicedExchange {
     const { routed } = request ?? this.client.requestAgain();
     this.#run ??= new PolicyRun(this, timers, random);
     const verdict = this.#run.start(route, backend, routed, io.nowMs);
-    if (verdict === "proceed") this.#tryEndpoint(request);
-    else if (verdict === "wait") this.client.onWaiting();
+    if (verdict === "refused") return;
+    const isMirrored = route !== null && this.#mirror(route);
+    if (verdict === "wait") this.client.onWaiting();
+    else this.#tryEndpoint(isMirrored ? null : request);
+  }
+
+  /** Sends a copy to where the policy says. True: scratch space has been used for it. */
+  #mirror({ mirror }: RouteState): boolean {
+    if (mirror === null || !this.client.hasSentRequest) return false;
+    if (this.isConnect || this.wantsUpgrade) return false;
+    Mirror.send(this.#context, mirror, this.client.requestAgain(), this.#destination);
+    return true;
   }
 
   proceed(): void {
@@ -362,7 +377,7 @@ export class Exchange implements PolicedExchange {
       return this.refuse(501, "connect-unsupported");
     }
     this.client.onPassing();
-    if (!this.#edit(request, this.#run?.route?.requestEdits ?? null, "")) {
+    if (!this.#edit(request, this.#run?.route?.requestEdits ?? null, this.#traceLine)) {
       return this.refuse(431, "too-many-headers");
     }
     carrier.passRequest(request, this);
@@ -371,7 +386,7 @@ export class Exchange implements PolicedExchange {
   /** The head of the request once more, as its policy would have it. */
   requestAgain(): Request {
     const request = this.client.requestAgain();
-    this.#edit(request, this.#run?.route?.requestEdits ?? null, "");
+    this.#edit(request, this.#run?.route?.requestEdits ?? null, this.#traceLine);
     return request;
   }
 
@@ -483,6 +498,13 @@ export class Exchange implements PolicedExchange {
       this.#router.listener,
       this.#reported,
     );
+  }
+
+  /** Ends without being counted. */
+  forget(): void {
+    this.#carrier = null;
+    this.hasAnswer = false;
+    this.#leave();
   }
 
   /** Nothing more is to come of this request: whatever is held or waited for is let go of. */

@@ -2051,7 +2051,7 @@ export const CRDS: readonly CustomResourceDefinition[] = [
          },
          "mirror": {
           "type": "object",
-          "description": "A Service that is sent copies of requests; what it answers is dropped",
+          "description": "A Service that is sent copies of requests without a body; what it answers is dropped",
           "required": [
            "service"
           ],
