@@ -57,6 +57,15 @@ export function parseWhole(text: string, least: number, most: number): number {
   return value;
 }
 
+/** A share from 0 to 1, like 0.01. */
+export function parseShare(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (!(value <= 1)) {
+    throw usageFailure(`"${text}" is not a share from 0 to 1`, "Write it like 0.01.");
+  }
+  return value;
+}
+
 /** `127.0.0.1:15001`, `[::1]:15001`, `localhost:80`, or `:15001` for every IPv4 address of this machine. */
 export function parseHostPort(text: string): HostPort {
   const parts = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*):(\d{1,5})$/.exec(text);

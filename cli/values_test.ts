@@ -8,6 +8,7 @@ import {
   parseHostPort,
   parseRequestLine,
   parseSender,
+  parseShare,
   parseWhole,
 } from "./values.ts";
 
@@ -69,6 +70,11 @@ Deno.test("parseRequestLine adds a missing http://, as curl does", () => {
   });
   assert.throws(() => parseRequestLine("G T", "http://a/"), CommandFailure);
   refuses((url) => parseRequestLine("GET", url), ["", "http://", "/path", "ftp://a/", "a b"]);
+});
+
+Deno.test("parseShare takes 0 to 1", () => {
+  assert.deepEqual(["0", "0.01", "1", "1.0"].map(parseShare), [0, 0.01, 1, 1]);
+  refuses(parseShare, ["", "-0.1", "1.1", "1%", ".5", "x"]);
 });
 
 Deno.test("parseWhole keeps to its bounds", () => {

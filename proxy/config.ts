@@ -59,6 +59,8 @@ export interface ProxyConfig {
   readonly timeouts: ProxyTimeouts;
   /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
   readonly bodyBytesMax: number;
+  /** Share of the requests without trace context that are given one, 0 to 1. Left out: 0. */
+  readonly traceShare?: number;
   /** True: every answered request is reported to `onRequest`. Costs one message per batch of requests. */
   readonly reportRequests: boolean;
 }
@@ -125,6 +127,8 @@ export interface RequestRecord {
   readonly endpoint: string;
   /** Endpoints that were tried. */
   readonly attempts: number;
+  /** Id of the trace that the request belongs to (W3C Trace Context); empty where none. */
+  readonly trace: string;
   readonly durationMs: number;
   /** First digits of the hash of the plan that decided; empty where none did. */
   readonly plan: string;

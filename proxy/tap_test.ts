@@ -22,6 +22,7 @@ const RECORD: RequestRecord = {
   pod: "",
   endpoint: "",
   attempts: 1,
+  trace: "",
   durationMs: 1,
   plan: "",
 };

@@ -266,8 +266,17 @@ export class Telemetry {
   ): void {
     const { stats, rule, table, endpoint, pool } = destination;
     const labels = stats?.labels;
-    const { peer, protocol, method, authority, path, requestBytes, responseBytes, attempts } =
-      reported;
+    const {
+      peer,
+      protocol,
+      method,
+      authority,
+      path,
+      requestBytes,
+      responseBytes,
+      attempts,
+      trace,
+    } = reported;
     this.#records.push({
       listener,
       peer,
@@ -286,6 +295,7 @@ export class Telemetry {
       pod: endpoint?.plan.pod ?? "",
       endpoint: endpoint?.key ?? pool?.key ?? "",
       attempts,
+      trace,
       durationMs,
       plan: table?.hash.slice(0, PLAN_HASH_DIGITS) ?? "",
     });

@@ -22,6 +22,7 @@ const record: RequestRecord = {
   pod: "httpbin-v2-0",
   endpoint: "127.1.2.3:8080",
   attempts: 1,
+  trace: "",
   plan: "0123456789ab",
   durationMs: 1.234,
 };

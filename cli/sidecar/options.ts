@@ -85,6 +85,11 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
     default: "none",
   },
   {
+    flags: "--trace-sample <share>",
+    about: "requests without trace context that are given one, 0 to 1",
+    default: "0",
+  },
+  {
     flags: "--log-level <level>",
     about: "lightest event that is logged, on stderr",
     choices: ["debug", "info", "warn", "error"],

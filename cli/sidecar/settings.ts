@@ -7,6 +7,7 @@ import {
   parseDurationMs,
   parseHostPort,
   parseSender,
+  parseShare,
   parseWhole,
 } from "../values.ts";
 import type { TlsOptions } from "./tls_options.ts";
@@ -30,6 +31,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly driver: DriverChoice;
   readonly workers?: string;
   readonly accessLog: AccessLogFormat;
+  readonly traceSample: string;
   readonly logLevel: LogLevel;
   readonly bodyLimit: string;
   readonly connectTimeout: string;
@@ -119,6 +121,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     },
     egress: options.egress === "on",
     bodyBytesMax: parseByteLimit(options.bodyLimit),
+    traceShare: parseShare(options.traceSample),
     reportRequests: options.accessLog !== "none",
   };
 }

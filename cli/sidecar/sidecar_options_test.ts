@@ -60,6 +60,7 @@ Deno.test("sidecar: defaults", () => {
     egress: true,
     timeouts: DEFAULT_TIMEOUTS,
     bodyBytesMax: Infinity,
+    traceShare: 0,
     reportRequests: false,
   });
   assert.deepEqual(planOrigin(options), {
@@ -111,6 +112,7 @@ Deno.test("sidecar: contradictions are usage failures", () => {
       origin(["-f", "-"]),
       config(["--inbound", ":15003"]),
       config(["--workers", "257"]),
+      config(["--trace-sample", "2"]),
       config(["--capture", "--driver", "portable"]),
       config(["--response-timeout", "soon"]),
       config(["--outbound", "15001"]),
@@ -200,6 +202,7 @@ const RECORD: RequestRecord = {
   pod: "httpbin-v1-0",
   endpoint: "127.1.2.3:8080",
   attempts: 1,
+  trace: "0af7651916cd43dd8448eb211c80319c",
   plan: "0123456789ab",
   durationMs: 1.5,
 };
@@ -211,7 +214,7 @@ Deno.test("access log: common format, where a path cannot end its field or its l
     "127.0.0.9 - 127.1.2.3:8080 [01/Aug/2026:12:03:04 +0000] " +
       String.raw`"GET http://httpbin.httpbin:8080/a\"b\x0ac HTTP/1.1" 200 12 ` +
       "service=httpbin/httpbin:8080 rule=httpbin/routes/get split=httpbin/httpbin-split " +
-      "backend=httpbin/httpbin-v1 pod=httpbin-v1-0 reason=- plan=0123456789ab attempts=1 " +
+      "backend=httpbin/httpbin-v1 pod=httpbin-v1-0 reason=- plan=0123456789ab trace=0af7651916cd43dd8448eb211c80319c attempts=1 " +
       "request_bytes=0 ms=1.5",
   );
 });

@@ -442,7 +442,7 @@ export class Exchange implements PolicedExchange {
    * been let go of.
    */
   takeAnswer(response: Response): boolean {
-    const { io, random } = this.#context;
+    const { io } = this.#context;
     const { choice, backend, newPoint } = this.#destination;
     const { status } = response;
     if (choice !== null) {

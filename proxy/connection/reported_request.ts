@@ -1,5 +1,6 @@
 /** ReportedRequest: what the access log and taps say of a request that its answer does not. Made only where requests are reported. */
 import { latin1 } from "../protocol/http1/lexical.ts";
+import { traceIdOf } from "./trace_context.ts";
 import type { Request } from "../protocol/http1/request.ts";
 
 export class ReportedRequest {
@@ -14,13 +15,24 @@ export class ReportedRequest {
   responseBytes: number | null = null;
   /** Endpoints that were tried. */
   attempts = 0;
+  /** Empty where the request belongs to no trace. */
+  trace = "";
 
   constructor(peer: string) {
     this.peer = peer;
   }
 
-  /** @param request null: its head could not be read */
-  static of(bytes: Uint8Array, request: Request | null, peer: string, isHttp2: boolean) {
+  /**
+   * @param request null: its head could not be read
+   * @param traceLine that it was given
+   */
+  static of(
+    bytes: Uint8Array,
+    request: Request | null,
+    peer: string,
+    isHttp2: boolean,
+    traceLine: string,
+  ): ReportedRequest {
     const reported = new ReportedRequest(peer);
     if (request === null) return reported;
     const { methodStart, methodEnd, authorityStart, authorityEnd } = request.routed;
@@ -28,6 +40,7 @@ export class ReportedRequest {
     reported.method = latin1(bytes, methodStart, methodEnd);
     reported.authority = latin1(bytes, authorityStart, authorityEnd);
     reported.path = latin1(bytes, request.originStart, request.originEnd);
+    reported.trace = traceIdOf(bytes, request, traceLine);
     if (request.contentLength >= 0) reported.requestBytes = request.contentLength;
     // Without a length and without chunks an HTTP/1 request has no body (RFC 9112 6.3).
     else if (!isHttp2 && !request.isChunked) reported.requestBytes = 0;

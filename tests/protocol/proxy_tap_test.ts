@@ -129,6 +129,7 @@ for (const driver of DRIVERS) {
             pod: "web-v2-0",
             endpoint: `127.0.0.1:${origin.port}`,
             attempts: 1,
+            trace: "",
             plan: plan.hash.slice(0, 12),
           });
           const [first] = await linesOf(refused);
