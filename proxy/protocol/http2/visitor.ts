@@ -5,7 +5,8 @@
  *
  * One stream is told of in this order: one `onRequest` (server) or any number of interim `onResponse` and one final
  * (client); any number of `onData`; at most one `onTrailers`. The part with `isEnd`, or `onTrailers`, ends the peer's
- * message. `onReset` may come at any point, ends everything, and comes at most once.
+ * message. `onReset` may come at any point, also after the end of the peer's message (with NO_ERROR: it wants no more of
+ * ours), ends everything, and comes at most once.
  */
 export interface Http2Visitor {
   /** Server: a request, in `scratch.request`. It is valid (RFC 9113 8.2, 8.3). */
