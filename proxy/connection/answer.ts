@@ -46,6 +46,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "rate-limited": "A traffic policy limits how many requests may be sent",
   "fault-abort": "A traffic policy answers in place of the endpoint",
   "request-limit": "As many requests are under way as a traffic policy allows",
+  "connection-limit": "As many connections are open as a traffic policy allows",
   "pending-limit": "As many requests wait for a connection as a traffic policy allows",
   "pending-timeout": "No connection came free in time",
   "deadline-exceeded": "The answer did not come within the time that a traffic policy allows",

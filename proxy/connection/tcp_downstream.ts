@@ -40,6 +40,9 @@ export class TcpDownstream extends Connection {
   #reconsider: ((connection: TcpDownstream) => boolean) | null;
   #upstream: TcpUpstream | null = null;
   #attempts = 0;
+  /** Counted at its endpoint, and among the connections that the backend may have. */
+  #isHeld = false;
+  #isLimited = false;
   /** Why the proxy ended the connection; empty where an end of it did. */
   #reason = "";
   readonly #startedMs: number;
@@ -66,9 +69,13 @@ export class TcpDownstream extends Connection {
   connect(): void {
     // What the client says waits in the kernel until there is somebody to say it to.
     this.context.io.wantRead(this.fd, false);
+    this.#destination.peer = this.peer;
     this.#router.routeConnection(this.#destination);
-    if (this.#destination.refusalStatus > 0) this.#refuse(this.#destination.refusalReason);
-    else this.#tryEndpoint();
+    const { refusalStatus, refusalReason, route } = this.#destination;
+    if (refusalStatus > 0) return this.#refuse(refusalReason);
+    const isAllowed = route === null || route.allowsConnection(this.context.io.nowMs);
+    if (isAllowed) this.#tryEndpoint();
+    else this.#refuse("rate-limited");
   }
 
   override fill(): number {
@@ -127,6 +134,7 @@ export class TcpDownstream extends Connection {
   /** Lets go of the endpoint, for the connection to be taken over: it was not the client of such a server after all. */
   dropUpstream(): void {
     this.#countClosed();
+    this.#letGo();
     this.#upstream?.close();
     this.#upstream = null;
   }
@@ -137,14 +145,49 @@ export class TcpDownstream extends Connection {
     const { io, telemetry } = this.context;
     while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
       const pool = this.#router.next(this.#destination);
-      if (pool === null) return this.#refuse("no-address");
+      if (pool === null) {
+        return this.#refuse(this.#destination.backend?.emptyReason ?? "no-address");
+      }
       this.#attempts++;
+      if (!this.#hold()) return this.#refuse("connection-limit");
       telemetry.connects++;
       this.#upstream = TcpUpstream.open(this.context, pool, this);
       if (this.#upstream !== null) return;
       pool.avoid(io.nowMs);
+      this.#blame();
     }
     this.#refuse("upstream-refused");
+  }
+
+  // What balancing has to know of the connection.
+
+  /** Counts it where its endpoint and its backend's limits are kept. False: there are as many as may be. */
+  #hold(): boolean {
+    const { backend, choice } = this.#destination;
+    if (backend === null || choice === null) return true;
+    this.#isLimited = backend.hasLimits;
+    if (this.#isLimited && !backend.takeConnection()) {
+      this.#isLimited = false;
+      return false;
+    }
+    choice.active++;
+    this.#isHeld = true;
+    return true;
+  }
+
+  #letGo(): void {
+    const { backend, choice } = this.#destination;
+    if (!this.#isHeld || backend === null || choice === null) return;
+    this.#isHeld = false;
+    choice.active--;
+    if (this.#isLimited) backend.connectionEnded();
+  }
+
+  /** The endpoint took no connection. */
+  #blame(): void {
+    const { backend, choice } = this.#destination;
+    if (choice !== null) backend?.failed(choice, this.context.io.nowMs);
+    this.#letGo();
   }
 
   onConnectFailed(failure: ConnectFailure): void {
@@ -154,6 +197,7 @@ export class TcpDownstream extends Connection {
     upstream?.pool.avoid(io.nowMs);
     upstream?.close();
     telemetry.connectFailures++;
+    this.#blame();
     if (this.#attempts >= CONNECT_ATTEMPTS_MAX) return this.#refuse(failure);
     telemetry.retries++;
     this.#tryEndpoint();
@@ -194,13 +238,15 @@ export class TcpDownstream extends Connection {
   /** A relayed connection may be quiet far longer than a request's may (`limits.ts`). */
   #postpone(): void {
     if (!this.isOpen || this.#upstream === null) return;
-    this.deadlineMs = this.context.io.nowMs + this.context.timeouts.tcpIdleMs;
+    const idleMs = this.#destination.route?.idleMs ?? this.context.timeouts.tcpIdleMs;
+    this.deadlineMs = this.context.io.nowMs + idleMs;
     this.#upstream.deadlineMs = this.deadlineMs;
   }
 
   #report(): void {
     const { telemetry, io } = this.context;
     this.#countClosed();
+    this.#letGo();
     telemetry.connectionEnded(
       this.#destination,
       this.#reason,

@@ -1,0 +1,98 @@
+/** What policies do with connections to ports that do not speak HTTP, through the real proxy, on both drivers. */
+import assert from "node:assert/strict";
+import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import { startProxy } from "../../proxy/proxy.ts";
+import { RawSocket } from "../support/raw_socket.ts";
+import { ScriptedOrigin } from "../support/scripted_origin.ts";
+import { DRIVERS } from "../support/test_proxy.ts";
+import { until } from "../support/until.ts";
+import { planOfMesh } from "./mesh.ts";
+
+/** An endpoint that says its name at once and then waits for the end. */
+function named(name: string): ScriptedOrigin {
+  return new ScriptedOrigin(async (socket) => {
+    await socket.send(name);
+    await socket.readRest();
+  }, { mayFail: true });
+}
+
+/** Everything that a new connection is told; nothing where it is cut, perhaps before it is known to be open. */
+async function wordsOf(connect: () => Promise<RawSocket>): Promise<string> {
+  try {
+    using client = await connect();
+    await client.endSending();
+    return await client.readRest();
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionReset) return "";
+    if (error instanceof Deno.errors.NotConnected) return "";
+    throw error;
+  }
+}
+
+for (const driver of DRIVERS) {
+  /** A proxy whose listener relays to Service `app` with these policies. */
+  const start = async (origins: readonly { port: number }[], policy: Record<string, unknown>) => {
+    const mesh = { services: { app: origins }, policies: { app: policy }, portName: "tcp" };
+    const proxy = await startProxy({
+      driver,
+      workers: 1,
+      outbound: [{
+        address: "127.0.0.1",
+        port: 0,
+        namespace: "default",
+        identity: "",
+        seed: null,
+        tcp: { namespace: "default", service: "app", port: 80 },
+      }],
+      inbound: [],
+      admin: null,
+      timeouts: DEFAULT_TIMEOUTS,
+      bodyBytesMax: Infinity,
+      reportRequests: false,
+    }, planOfMesh(mesh));
+    const connect = () => RawSocket.connect(proxy.outbound[0].port);
+    return { connect, [Symbol.asyncDispose]: () => proxy.stop() };
+  };
+
+  Deno.test(`policies on TCP (${driver}): rateLimit.tcp, and the burst before it`, async () => {
+    await using origin = named("a");
+    const rateLimit = { tcp: { connections: 1, per: "1h", burst: 2 } };
+    await using proxy = await start([origin], { rateLimit });
+    using one = await proxy.connect();
+    using two = await proxy.connect();
+    assert.equal(await one.readExactly(1) + await two.readExactly(1), "aa");
+    assert.equal(await wordsOf(proxy.connect), "");
+    assert.equal(origin.accepted, 2);
+  });
+
+  Deno.test(`policies on TCP (${driver}): maxConnections, and room once one has ended`, async () => {
+    await using origin = named("a");
+    await using proxy = await start([origin], { connectionLimits: { maxConnections: 1 } });
+    const one = await proxy.connect();
+    assert.equal(await one.readExactly(1), "a");
+    assert.equal(await wordsOf(proxy.connect), "");
+    one.close();
+    await until("room", () => wordsOf(proxy.connect), (words) => words === "a");
+  });
+
+  Deno.test(`policies on TCP (${driver}): timeouts.idle`, async () => {
+    await using origin = named("a");
+    await using proxy = await start([origin], { timeouts: { idle: "50ms" } });
+    using client = await proxy.connect();
+    assert.equal(await client.readRest(), "a");
+  });
+
+  Deno.test(`policies on TCP (${driver}): LeastRequest goes by open connections`, async () => {
+    await using a = named("a");
+    await using b = named("b");
+    await using proxy = await start([a, b], { loadBalancing: { algorithm: "LeastRequest" } });
+    const open: RawSocket[] = [];
+    let said = "";
+    for (let i = 0; i < 6; i++) {
+      open.push(await proxy.connect());
+      said += await open[i].readExactly(1);
+    }
+    assert.deepEqual([...said].sort().join(""), "aaabbb");
+    for (const client of open) client.close();
+  });
+}
