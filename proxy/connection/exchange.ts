@@ -281,22 +281,32 @@ export class Exchange implements PolicedExchange {
       }
       this.#attempts++;
       this.#startAttempt();
-      // A second try takes a new connection: what is pooled may be as dead as what failed. So does a tunnel.
-      const mayReuse = this.#attempts === 1 && !this.isConnect;
-      const carrier = mayReuse ? this.#reuse(pool) : null;
-      if (carrier !== null && carrier.isConnected) {
-        this.#carrier = carrier;
-        return this.#pass(carrier, request ?? this.client.requestAgain());
-      }
-      this.#isConnected = false;
-      this.client.onWaiting();
-      if (carrier === null && !this.#takeConnection()) return this.#waitForConnection();
-      this.#carrier = carrier ?? this.#open(pool);
-      if (this.#carrier !== null) return;
+      if (this.#take(pool, request)) return;
       pool.avoid(io.nowMs);
       this.#failAttempt();
     }
     this.client.refuse(503, "upstream-refused");
+  }
+
+  /** Takes a connection to the endpoint, or a place in the queue for one. False: none can be opened. */
+  #take(pool: EndpointPool, request: Request | null): boolean {
+    const carrier = this.#reuse(pool);
+    if (carrier !== null && carrier.isConnected) {
+      this.#carrier = carrier;
+      this.#pass(carrier, request ?? this.client.requestAgain());
+      return true;
+    }
+    this.#isConnected = false;
+    this.client.onWaiting();
+    if (carrier === null && !this.#takeConnection()) this.#waitForConnection();
+    else this.#carrier = carrier ?? this.#open(pool);
+    return carrier !== null || this.#carrier !== null;
+  }
+
+  /** The carrier has no place for this exchange after all: another connection to its endpoint has. */
+  onCrowded({ pool }: Carrier): void {
+    this.#closeCarrier();
+    if (!this.#take(pool, null)) this.client.refuse(503, "upstream-refused");
   }
 
   // What balancing has to know of each attempt.
@@ -342,7 +352,11 @@ export class Exchange implements PolicedExchange {
 
   /** A connection that is there already; an HTTP/2 one may still be connecting. */
   #reuse(pool: EndpointPool): Carrier | null {
-    if (this.#destination.takesHttp2) return pool.shared()?.carry(this) ?? null;
+    if (this.isConnect) return null;
+    // A second try takes a new connection: what is pooled may be as dead as what failed.
+    const isRetry = this.#attempts > 1;
+    if (this.#destination.takesHttp2) return pool.shared(isRetry)?.carry(this) ?? null;
+    if (isRetry) return null;
     const upstream = pool.take();
     if (upstream === undefined) return null;
     upstream.exchange = this;

@@ -18,6 +18,9 @@ import type { EndpointPool } from "./pool.ts";
 
 export class Http2Upstream extends Http2Socket {
   readonly pool: EndpointPool;
+  /** The socket is connected, and our side has begun. */
+  #hasBegun = false;
+  /** The endpoint's SETTINGS have come: it speaks HTTP/2, and has said how many streams it takes. */
   isConnected = false;
   /** Its connections are counted there. */
   limited: BackendState | null = null;
@@ -46,7 +49,9 @@ export class Http2Upstream extends Http2Socket {
 
   /** Whether another exchange can be carried, now or once it is connected. */
   get canCarry(): boolean {
-    return this.isOpen && !this.#isLeaving && (!this.isConnected || this.machine.canOpen);
+    if (!this.isOpen || this.#isLeaving) return false;
+    if (!this.isConnected) return this.streams.size < this.pool.streamsMax;
+    return this.machine.canOpen && this.streams.size < this.machine.peer.streamsMax;
   }
 
   /** The endpoint is no longer in the plan: what is under way ends, nothing new is taken. */
@@ -60,17 +65,24 @@ export class Http2Upstream extends Http2Socket {
   }
 
   override onWritable(): void {
-    if (this.isConnected) return this.send();
-    this.isConnected = true;
-    this.pool.forgive();
-    this.deadlineMs = Infinity;
+    if (this.#hasBegun) return this.send();
+    this.#hasBegun = true;
     this.startMachine();
-    for (const stream of [...this.streams]) (stream as Http2ClientStream).onConnected();
   }
 
   override onReadable(): void {
-    if (!this.isConnected) return this.#failAll("refused");
-    super.onReadable();
+    // An endpoint may speak first; and where it refused, reading says so.
+    if (!this.#hasBegun) this.onWritable();
+    if (this.isOpen) super.onReadable();
+  }
+
+  override onSettings(): void {
+    this.pool.streamsMax = this.machine.peer.streamsMax;
+    if (this.isConnected) return;
+    this.isConnected = true;
+    this.pool.forgive();
+    this.deadlineMs = Infinity;
+    for (const stream of [...this.streams]) (stream as Http2ClientStream).onConnected();
   }
 
   override onHangup(failure?: TlsFailure): void {
@@ -90,7 +102,7 @@ export class Http2Upstream extends Http2Socket {
   }
 
   override abort(): void {
-    if (this.isOpen) this.#failAll("reset");
+    if (this.isOpen) this.#failAll(this.isConnected ? "reset" : "refused");
   }
 
   override close(): void {
@@ -103,7 +115,6 @@ export class Http2Upstream extends Http2Socket {
 
   onRequest(): void {}
   onRequestTooLarge(): void {}
-  onSettings(): void {}
 
   onResponse(streamId: number, isEnd: boolean): void {
     const stream = this.machine.ownerOf(streamId);
@@ -159,7 +170,15 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   }
 
   onConnected(): void {
-    this.#exchange?.onConnected(this);
+    if (this.#upstream.machine.canOpen) this.#exchange?.onConnected(this);
+    else this.#leaveCrowd();
+  }
+
+  /** The endpoint allows no more streams on this connection. */
+  #leaveCrowd(): void {
+    const isShut = this.#upstream.machine.peer.streamsMax === 0;
+    if (isShut) this.fail("refused");
+    else this.#exchange?.onCrowded(this);
   }
 
   fail(failure: CarrierFailure): void {
@@ -184,8 +203,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.socket.sendLater();
     this.#isPassing = result === NO_ROOM;
     if (result === NO_ROOM) return this.socket.awaitRoom(this);
-    // None can be opened now: another connection will carry it.
-    if (result === NO_STREAM) return this.fail("refused");
+    if (result === NO_STREAM) return this.#leaveCrowd();
     if (result < 0) return exchange.refuse(431, "too-many-headers");
     this.streamId = result;
     this.#upstream.machine.setOwner(result, this);

@@ -23,6 +23,8 @@ export class EndpointPool {
   readonly #shared: Http2Upstream[] = [];
   /** Connections of any state. */
   openCount = 0;
+  /** Streams that the endpoint allowed on its last HTTP/2 connection; at first what RFC 9113 6.5.2 advises. */
+  streamsMax = 100;
   /** False once no plan in force names the endpoint: connections end instead of being kept. */
   isInPlan = true;
   #avoidUntilMs = 0;
@@ -48,9 +50,12 @@ export class EndpointPool {
     io.secure(fd, security.context, target);
   }
 
-  /** A connection that can carry one more exchange beside those it has; undefined: there is none. */
-  shared(): Http2Upstream | undefined {
-    return this.#shared.find((upstream) => upstream.canCarry);
+  /**
+   * A connection that can carry one more exchange beside those it has; undefined: there is none. `isNew`: only one that is
+   * being made.
+   */
+  shared(isNew = false): Http2Upstream | undefined {
+    return this.#shared.find((upstream) => upstream.canCarry && !(isNew && upstream.isConnected));
   }
 
   addShared(upstream: Http2Upstream): void {
