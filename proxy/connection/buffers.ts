@@ -66,6 +66,8 @@ export interface PeerTexts {
   readonly all: Piece;
   /** `x-forwarded-for` only. */
   readonly forwardedFor: Piece;
+  /** `x-forwarded-proto` only. */
+  readonly forwardedProto: Piece;
   /** `, ADDRESS` and the line's end: goes after an `x-forwarded-for` that the client sent. */
   readonly appended: Piece;
 }
@@ -85,7 +87,6 @@ export class Texts {
   readonly host: Piece;
   readonly emptyHost: Piece;
   readonly forwardedFor: Piece;
-  readonly forwardedProto: Piece;
   readonly close: Piece;
   readonly keepAlive: Piece;
   readonly upgrade: Piece;
@@ -103,7 +104,6 @@ export class Texts {
     this.host = this.#add("host: ");
     this.emptyHost = this.#add("host:\r\n");
     this.forwardedFor = this.#add("x-forwarded-for: ");
-    this.forwardedProto = this.#add("x-forwarded-proto: http\r\n");
     this.close = this.#add("connection: close\r\n");
     this.keepAlive = this.#add("connection: keep-alive\r\n");
     this.upgrade = this.#add("connection: upgrade\r\n");
@@ -113,18 +113,24 @@ export class Texts {
     assert(this.#used + PEERS_MAX * PEER_BYTES <= this.room, "Texts outgrow their room");
   }
 
-  /** Texts that name a client. Valid until the turn ends: with many clients their room is used again. */
-  peer(address: string): PeerTexts {
-    const known = this.#peers.get(address);
+  /**
+   * Texts that name a client, and whether it came by TLS. Valid until the turn ends: with many clients their room
+   * is used again.
+   */
+  peer(address: string, isSecure = false): PeerTexts {
+    const key = isSecure ? `${address} by TLS` : address;
+    const known = this.#peers.get(key);
     if (known !== undefined) return known;
     if (this.#peers.size === PEERS_MAX) this.#peers.clear();
     this.#used = this.#peersStart + this.#peers.size * PEER_BYTES;
     const appended = this.#add(`, ${address}\r\n`);
     const forwardedFor = this.#add(`x-forwarded-for: ${address}\r\n`);
-    const rest = this.#add("x-forwarded-proto: http\r\n\r\n");
-    const all = { offset: forwardedFor.offset, length: forwardedFor.length + rest.length };
-    const texts = { all, forwardedFor, appended };
-    this.#peers.set(address, texts);
+    const forwardedProto = this.#add(`x-forwarded-proto: ${isSecure ? "https" : "http"}\r\n`);
+    const end = this.#add("\r\n");
+    const length = forwardedFor.length + forwardedProto.length + end.length;
+    const all = { offset: forwardedFor.offset, length };
+    const texts = { all, forwardedFor, forwardedProto, appended };
+    this.#peers.set(key, texts);
     return texts;
   }
 

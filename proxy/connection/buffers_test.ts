@@ -44,6 +44,7 @@ Deno.test("Texts of a client name its address, and are kept", () => {
   assert.equal(read(one.forwardedFor), "x-forwarded-for: 192.0.2.1\r\n");
   assert.equal(read(one.appended), ", 192.0.2.1\r\n");
   assert.equal(texts.peer("192.0.2.1"), one);
+  assert.equal(read(texts.peer("192.0.2.1", true).forwardedProto), "x-forwarded-proto: https\r\n");
 });
 
 Deno.test("Texts of many clients stay in their room, below the first buffer", () => {

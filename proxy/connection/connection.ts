@@ -18,6 +18,8 @@ const CHUNK_FRAMING_BYTES = 16;
 export abstract class Connection extends Buffered implements Handler {
   fd: Fd = -1;
   isOpen = true;
+  /** TLS is on it. */
+  isSecure = false;
   /** The peer has sent everything it will send. */
   hasEnded = false;
   /** Place in `Context.timed`. */
@@ -43,6 +45,7 @@ export abstract class Connection extends Buffered implements Handler {
   abstract abort(): void;
 
   onSecured(info: TlsInfo): void {
+    this.isSecure = true;
     this.context.telemetry.secured(info.isResumed);
   }
 

@@ -59,6 +59,8 @@ export interface ExchangeClient {
   readonly needsHttp2: boolean;
   /** The client's IP address. */
   readonly peer: string;
+  /** The client came by TLS. */
+  readonly isSecure: boolean;
   /** Where the request's body comes by. */
   readonly source: Buffered;
   /** All that was passed on of the request is still held, so it can be passed on again. */

@@ -45,6 +45,7 @@ export class Http2Downstream extends Http2Socket {
     const { context, fd } = other;
     const downstream = new Http2Downstream(context, router, fd, peer);
     downstream.takeBuffer(other);
+    downstream.isSecure = other.isSecure;
     letGo(other);
     context.io.handOver(fd, downstream);
     downstream.startMachine();
@@ -118,6 +119,10 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   get peer(): string {
     return this.#downstream.peer;
+  }
+
+  get isSecure(): boolean {
+    return this.#downstream.isSecure;
   }
 
   get speaksHttp2(): boolean {

@@ -37,6 +37,7 @@ const STATIC_ROOT_PATH = 4;
 const STATIC_SCHEME_HTTP = 6;
 const STATIC_STATUS_200 = 8;
 
+const QUESTION = 63;
 const GET = METHODS.indexOf("GET") + 1;
 const POST = METHODS.indexOf("POST") + 1;
 
@@ -177,10 +178,11 @@ export function headText(bytes: Uint8Array, head: Head): Uint8Array {
 export function fieldsOfRequest(
   bytes: Uint8Array,
   request: Request,
-  peer: string,
+  client: { readonly peer: string; readonly isSecure: boolean },
   fields: FieldList,
 ): boolean {
-  const { routed } = request;
+  const { routed, originStart, originEnd } = request;
+  const { peer } = client;
   fields.clear();
   if (routed.method === GET) fields.addStatic(STATIC_GET, NAME_METHOD);
   else if (routed.method === POST) fields.addStatic(STATIC_POST, NAME_METHOD);
@@ -188,8 +190,10 @@ export function fieldsOfRequest(
   fields.addStatic(STATIC_SCHEME_HTTP, NAME_SCHEME);
   fields.addKnown(NAME_AUTHORITY, routed.authorityStart, routed.authorityEnd);
   if (request.isServerWide) fields.addText(NAME_PATH, "*");
-  else if (request.originStart === request.originEnd) fields.addStatic(STATIC_ROOT_PATH, NAME_PATH);
-  else fields.addKnown(NAME_PATH, request.originStart, request.originEnd);
+  else if (originStart === originEnd) fields.addStatic(STATIC_ROOT_PATH, NAME_PATH);
+  else if (bytes[originStart] !== QUESTION) fields.addKnown(NAME_PATH, originStart, originEnd);
+  // `http://host?query` has no path of its own (RFC 9113 8.3.1).
+  else if (!fields.addText(NAME_PATH, `/${textOf(bytes, originStart, originEnd)}`)) return false;
   const forwardedFor = request.forwardedForHeader;
   if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
   if (!addHeaders(bytes, request, fields)) return false;
@@ -200,7 +204,8 @@ export function fieldsOfRequest(
   if (!fields.addText(NAME_FORWARDED_FOR, before === "" ? peer : `${before}, ${peer}`)) {
     return false;
   }
-  return request.forwardedProtoHeader >= 0 || fields.addText(NAME_FORWARDED_PROTO, "http");
+  return request.forwardedProtoHeader >= 0 ||
+    fields.addText(NAME_FORWARDED_PROTO, client.isSecure ? "https" : "http");
 }
 
 /** Composes the fields of an answer for HTTP/2. False: it has more than fits. */

@@ -194,7 +194,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     const { client } = exchange;
     client.unchunk();
     const fields = http2Scratch.composed;
-    if (!fieldsOfRequest(arena, request, client.peer, fields)) {
+    if (!fieldsOfRequest(arena, request, client, fields)) {
       return exchange.refuse(431, "too-many-headers");
     }
     if (!this.socket.prepare()) return;

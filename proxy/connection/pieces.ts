@@ -71,7 +71,7 @@ export class Pieces {
       this.add(start, request.headers[4 * forwardedFor + 3] - start);
       this.addText(peer.appended);
     }
-    if (request.forwardedProtoHeader < 0) this.addText(texts.forwardedProto);
+    if (request.forwardedProtoHeader < 0) this.addText(peer.forwardedProto);
     this.addText(texts.lineEnd);
     return true;
   }

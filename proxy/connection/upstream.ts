@@ -78,7 +78,7 @@ export class Upstream extends Connection implements Carrier {
   passRequest(request: Request, exchange: Exchange): void {
     const { arena, pieces, texts } = this.context;
     const { client } = exchange;
-    if (!pieces.setRequest(arena, request, texts, texts.peer(client.peer))) {
+    if (!pieces.setRequest(arena, request, texts, texts.peer(client.peer, client.isSecure))) {
       return exchange.refuse(431, "too-many-headers");
     }
     this.#phase = "head";
