@@ -41,10 +41,12 @@ export async function runSidecar(
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
   const proxy = await start(config, first.plan, hooksFor(options, log, environment));
+  // Listened for before anybody is told that it runs.
+  const stopped = untilStopped(proxy, log, environment);
   log.info("Proxy started", describe(proxy, first.plan));
   const stopFollowing = followPlan({ source, proxy, log, environment, hash: first.plan.hash });
   const stopReplacing = certificates && followCertificates(certificates, proxy, log);
-  const code = await untilStopped(proxy, log, environment);
+  const code = await stopped;
   await stopFollowing();
   await stopReplacing?.();
   return code;
