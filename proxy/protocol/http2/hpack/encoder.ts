@@ -97,8 +97,9 @@ export class Encoder {
       out[at] = 0x80 | entry;
       return at + 1;
     }
-    const hash = hashOf(bytes, valueStart, valueEnd, hashOf(bytes, nameStart, nameEnd, 0));
-    const number = this.#find(bytes, nameStart, nameEnd, valueStart, valueEnd, hash);
+    const seed = name === NAME_UNKNOWN ? hashOf(bytes, nameStart, nameEnd, 0) : name;
+    const hash = hashOf(bytes, valueStart, valueEnd, seed);
+    const number = this.#find(bytes, nameStart, nameEnd, valueStart, valueEnd, name, hash);
     if (number > 0) {
       return writeInteger(out, at, 0x80, 0x7f, STATIC_COUNT + 1 + this.#table.newest - number);
     }
@@ -130,14 +131,15 @@ export class Encoder {
     nameEnd: number,
     valueStart: number,
     valueEnd: number,
+    name: number,
     hash: number,
   ): number {
     if (this.#slots === null) return 0;
     const slot = slotOf(hash);
     const first = this.#slots[slot];
-    if (this.#is(first, bytes, nameStart, nameEnd, valueStart, valueEnd)) return first;
+    if (this.#is(first, bytes, nameStart, nameEnd, valueStart, valueEnd, name)) return first;
     const second = this.#slots[slot + 1];
-    return this.#is(second, bytes, nameStart, nameEnd, valueStart, valueEnd) ? second : 0;
+    return this.#is(second, bytes, nameStart, nameEnd, valueStart, valueEnd, name) ? second : 0;
   }
 
   /** Whether the table still has the entry, and it is this field. */
@@ -148,9 +150,10 @@ export class Encoder {
     nameEnd: number,
     valueStart: number,
     valueEnd: number,
+    name: number,
   ): boolean {
     const table = this.#table;
-    if (number === 0 || !table.has(number)) return false;
+    if (number === 0 || !table.has(number) || table.name(number) !== name) return false;
     const nameLength = nameEnd - nameStart;
     const valueLength = valueEnd - valueStart;
     if (table.nameLength(number) !== nameLength || table.valueLength(number) !== valueLength) {
@@ -158,7 +161,8 @@ export class Encoder {
     }
     const text = table.text;
     const at = table.nameStart(number);
-    for (let i = 0; i < nameLength; i++) {
+    // A known name is the same name.
+    for (let i = 0; i < nameLength && name === NAME_UNKNOWN; i++) {
       if (LOWER[bytes[nameStart + i]] !== text[at + i]) return false;
     }
     const valueAt = at + nameLength;
