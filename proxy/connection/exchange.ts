@@ -300,9 +300,12 @@ export class Exchange implements PolicedExchange {
     }
     this.#isConnected = false;
     this.client.onWaiting();
-    if (carrier === null && !this.#takeConnection()) this.#waitForConnection();
-    else this.#carrier = carrier ?? this.#open(pool);
-    return carrier !== null || this.#carrier !== null;
+    if (carrier === null && !this.#takeConnection()) {
+      this.#waitForConnection();
+      return true;
+    }
+    this.#carrier = carrier ?? this.#open(pool);
+    return this.#carrier !== null;
   }
 
   /** The carrier has no place for this exchange after all: another connection to its endpoint has. */
