@@ -166,7 +166,7 @@ export class Request extends Head {
     } else if (!this.#parseAbsolute(bytes)) return false;
     let at = this.originStart;
     while (at < end && bytes[at] !== QUESTION) at++;
-    const hasPath = at > this.originStart || !this.isAbsolute;
+    const hasPath = at > this.originStart || !this.isAbsolute || this.isServerWide;
     // `http://host` means the path `/` (RFC 9110 4.2.3), of which the slash before the host is a copy.
     routed.pathStart = hasPath ? this.originStart : routed.authorityStart - 1;
     routed.pathEnd = hasPath ? at : routed.authorityStart;
