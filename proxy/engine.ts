@@ -80,7 +80,7 @@ export class Engine {
     this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
     this.#planHash = plan.hash;
     const { pools } = this.#context;
-    this.#outbound = this.#buildTables(plan).map((table, index) =>
+    this.#outbound = this.#buildTables(plan, null).map((table, index) =>
       new OutboundRouter(
         index,
         io,
@@ -130,7 +130,7 @@ export class Engine {
    * @throws {PlanError} it cannot be executed; the last good plan keeps serving
    */
   apply(plan: Plan): void {
-    const tables = this.#buildTables(plan);
+    const tables = this.#buildTables(plan, this.#outbound[0]?.table ?? null);
     for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
     this.#intake.rebind(plan);
     this.#planHash = plan.hash;
@@ -269,10 +269,12 @@ export class Engine {
     done();
   }
 
-  #buildTables(plan: Plan): Table[] {
-    return this.#config.outbound.map(({ namespace, identity, seed }) =>
-      buildTable(plan, { namespace, identity, seed })
-    );
+  /** A table for each client; rules that are the same as before keep their warm automata. */
+  #buildTables(plan: Plan, before: Table | null): Table[] {
+    return this.#config.outbound.map(({ namespace, identity, seed }) => {
+      before = buildTable(plan, { namespace, identity, seed }, before);
+      return before;
+    });
   }
 }
 
