@@ -347,7 +347,7 @@ class SecureStream implements ByteStream {
     };
     const push = peer.push.bind(peer);
     // The module tells of both ends alike. One that comes before the network's own was announced by the peer.
-    peer.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    peer.push = (chunk: unknown, encoding?: Parameters<typeof push>[1]) => {
       if (chunk === null) end(wire.hasEnded ? "cut" : "meant");
       return push(chunk, encoding);
     };
