@@ -2,6 +2,10 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { NodeProcess, Tools } from "./node_process.ts";
 
+// What is stringified below runs within Node, whose globals Deno 2.6 does not declare.
+declare const Buffer: typeof import("node:buffer").Buffer;
+declare const setImmediate: (callback: (value: unknown) => void) => void;
+
 export type Version = "h1" | "h2";
 
 /** The bytes that `/bytes` answers, and that clients send: no two blocks of 251 bytes in the same place of a buffer. */
