@@ -212,6 +212,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
       const result = carrier.passBody(this, this.isComplete);
       if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
       if (result === 0 || !this.isOpen) return;
+      // A body that is all here is kept until it is answered: it may have to be sent again.
+      if (this.isReplayable && this.isComplete && !this.hasTrailers) return;
       if (this.ready > this.start) this.isReplayable = false;
     } while (this.passedOn());
   }
@@ -232,6 +234,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     const { arena } = this.context;
     this.isReplayable = false;
     this.#releaseHead();
+    // What was kept of the request is not needed any more.
+    if (this.isComplete) this.passedOn();
     const isEnd = isLast && source.sent === source.ready && !source.hasTrailers;
     const result = this.#sendHead(response, isEnd);
     if (result === NO_ROOM) {
