@@ -10,7 +10,7 @@ import {
   NAME_STATUS,
   NAME_WEFT_REASON,
 } from "../protocol/http2/hpack/names.ts";
-import { equalsIgnoreCase } from "../protocol/http1/lexical.ts";
+import { composeGrpcRefusal, isGrpcContentType } from "../protocol/http2/grpc.ts";
 import type { Http2Request } from "../protocol/http2/request.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
@@ -27,6 +27,9 @@ import { Http2Stream } from "./http2_stream.ts";
 import { addLines, fieldsOfResponse, headText, requestText } from "./http2_text.ts";
 import type { Router } from "./router.ts";
 import type { Upstream } from "./upstream.ts";
+
+/** Room for an answer of the proxy itself: a few short headers, those that a policy adds, and a line of text. */
+const REFUSAL_BYTES_MAX = 2_048;
 
 export class Http2Downstream extends Http2Socket {
   readonly peer: string;
@@ -108,6 +111,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   needsHttp2 = false;
   /** A head that found no room yet. */
   #pendingHead: Uint8Array | null = null;
+  /** An answer of the proxy itself that found no room yet. */
+  #pendingRefusal: { readonly status: number; readonly reason: string } | null = null;
 
   constructor(context: Context, downstream: Http2Downstream, streamId: number) {
     super(context, downstream);
@@ -162,7 +167,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     if (this.#headEnd < 0 || request.parse(arena, this.#head, this.#headEnd) !== 1) {
       return this.refuseUnread(431, "head-too-large", isEnd);
     }
-    this.needsHttp2 = isGrpc(arena, http2Scratch.request);
+    this.needsHttp2 = isGrpcCall(arena, http2Scratch.request);
     this.#exchange.begin(request);
     if (request.isConnect) return this.refuse(501, "connect-unsupported");
     if (request.contentLength > this.context.bodyBytesMax) {
@@ -262,6 +267,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   override onRoom(): void {
     if (!this.isOpen) return;
+    const refusal = this.#pendingRefusal;
+    if (refusal !== null) return this.refuse(refusal.status, refusal.reason);
     const { carrier } = this.#exchange;
     if (this.#pendingHead !== null && !this.#sendPendingHead()) return;
     if (carrier === null) return;
@@ -297,7 +304,15 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   refuse(status: number, reason: string): void {
     const { http2Scratch, buffers, arena, io } = this.context;
+    if (!this.socket.prepare()) return this.abort();
+    if (this.socket.room < REFUSAL_BYTES_MAX) {
+      this.#pendingRefusal = { status, reason };
+      this.deadlineMs = io.nowMs + this.context.timeouts.stallMs;
+      return this.socket.awaitRoom(this);
+    }
+    this.#pendingRefusal = null;
     this.#exchange.beginAnswer(status, reason);
+    if (this.needsHttp2) return this.#refuseCall(status, reason);
     const text = this.#exchange.isHead ? "" : `weft: ${explainReason(reason)}\n`;
     const fields = http2Scratch.composed;
     fields.clear();
@@ -310,13 +325,28 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     arena.set(ownHeaders, room);
     addLines(arena, room, room + ownHeaders.length, fields);
     const offset = buffers.take();
-    if (offset === NO_BUFFER || !this.socket.prepare()) return this.abort();
+    if (offset === NO_BUFFER) return this.abort();
     for (let i = 0; i < text.length; i++) arena[offset + i] = text.charCodeAt(i);
     const { machine } = this.socket;
     const isWritten = machine.sendHead(this.streamId, fields, text === "") >= 0 &&
       (text === "" ||
         machine.sendData(this.streamId, offset, text.length, true, io.nowMs) === text.length);
     buffers.give(offset);
+    this.#endRefusal(isWritten);
+  }
+
+  /** Callers of gRPC read `grpc-status`, and nothing of an answer that has none. */
+  #refuseCall(status: number, reason: string): void {
+    const { http2Scratch: { composed }, arena, texts: { room } } = this.context;
+    const isComposed = composeGrpcRefusal(composed, status, reason, explainReason(reason));
+    const { ownHeaders } = this.#exchange;
+    arena.set(ownHeaders, room);
+    addLines(arena, room, room + ownHeaders.length, composed);
+    const { machine } = this.socket;
+    this.#endRefusal(isComposed && machine.sendHead(this.streamId, composed, true) >= 0);
+  }
+
+  #endRefusal(isWritten: boolean): void {
     this.socket.sendLater();
     this.#exchange.end();
     if (isWritten) this.sentEnd();
@@ -343,7 +373,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   }
 
   override onDeadline(): void {
-    if (this.#exchange.hasAnswer) return this.abort();
+    if (this.#exchange.hasAnswer || this.#pendingRefusal !== null) return this.abort();
     this.#exchange.dropCarrier();
     this.refuse(408, "request-timeout");
   }
@@ -361,15 +391,12 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   }
 }
 
-const GRPC = "application/grpc";
-
 /** Whether this is a call by gRPC, which needs HTTP/2 and its trailers on every hop. */
-function isGrpc(bytes: Uint8Array, message: Http2Request): boolean {
+function isGrpcCall(bytes: Uint8Array, message: Http2Request): boolean {
   for (let index = 0; index < message.headerCount; index++) {
     if (message.names[index] !== NAME_CONTENT_TYPE) continue;
-    const start = message.headers[4 * index + 2];
-    const end = Math.min(message.headers[4 * index + 3], start + GRPC.length);
-    return equalsIgnoreCase(bytes, start, end, GRPC);
+    const { headers } = message;
+    return isGrpcContentType(bytes, headers[4 * index + 2], headers[4 * index + 3]);
   }
   return false;
 }

@@ -144,6 +144,11 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
     return true;
   }
 
+  /** Bytes that can be written now. */
+  get room(): number {
+    return this.#output.room;
+  }
+
   /** Sends what is written at the end of this batch of events, together with what is still to come. */
   sendLater(): void {
     if (this.#isQueued || !this.isOpen) return;
