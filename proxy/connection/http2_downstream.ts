@@ -305,7 +305,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   refuse(status: number, reason: string): void {
     const { http2Scratch, buffers, arena, io } = this.context;
     if (!this.socket.prepare()) return this.abort();
-    if (this.socket.room < REFUSAL_BYTES_MAX) {
+    if (this.socket.outputRoom < REFUSAL_BYTES_MAX) {
       this.#pendingRefusal = { status, reason };
       this.deadlineMs = io.nowMs + this.context.timeouts.stallMs;
       return this.socket.awaitRoom(this);

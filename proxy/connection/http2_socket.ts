@@ -145,7 +145,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   }
 
   /** Bytes that can be written now. */
-  get room(): number {
+  get outputRoom(): number {
     return this.#output.room;
   }
 
