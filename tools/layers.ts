@@ -19,7 +19,13 @@ export interface Layer {
 }
 
 /** Packages that only tests use, as oracles and tools; `compile.ts` keeps them out of the executable. */
-export const TEST_PACKAGES: readonly string[] = ["fast-check", "re2js", "prom-client", "ws"];
+export const TEST_PACKAGES: readonly string[] = [
+  "fast-check",
+  "re2js",
+  "prom-client",
+  "ws",
+  "@grpc/grpc-js",
+];
 
 /** What pulls the compiler in; a proxy is handed plans and must not carry it. */
 const COMPILER = "routing/compile/";
