@@ -2,6 +2,7 @@
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import type { TestProxyOptions } from "../support/test_proxy.ts";
 import { HAS_NODE, NodeProcess } from "./node_process.ts";
+import { NodePackages } from "./node_packages.ts";
 import type { NodeOrigin, Version } from "./node_peers.ts";
 
 export interface Http2Case {
@@ -12,15 +13,15 @@ export interface Http2Case {
 export const VERSIONS: readonly Version[] = ["h1", "h2"];
 
 export interface Http2CaseOptions extends TestProxyOptions {
-  /** Where Node looks for packages. */
-  readonly folder?: () => Promise<string>;
+  /** Packages that Node has, by their names in deno.json. */
+  readonly packages?: readonly string[];
 }
 
 /** Runs cases one after another through one proxy for each driver; nothing may be left after any of them. */
 export function testHttp2(
   subject: string,
   cases: readonly Http2Case[],
-  { folder, ...options }: Http2CaseOptions = {},
+  { packages = [], ...options }: Http2CaseOptions = {},
 ): void {
   for (const driver of DRIVERS) {
     Deno.test({
@@ -31,7 +32,8 @@ export function testHttp2(
       sanitizeResources: false,
       async fn(test) {
         await using proxy = await TestProxy.start(driver, options);
-        await using node = new NodeProcess(await folder?.());
+        await using folder = await NodePackages.install(packages);
+        await using node = new NodeProcess(folder.path);
         for (const { name, run } of cases) {
           await test.step(name, async () => {
             await run(proxy, node);

@@ -39,14 +39,14 @@ export class NodeProcess {
   #calls = 0;
 
   /** @param folder where `require` looks for packages */
-  constructor(folder?: string) {
+  constructor(folder: string) {
     const script = new URL("./node_process.mjs", import.meta.url).pathname;
     this.#child = new Deno.Command("node", {
       args: [decodeURIComponent(script)],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
-      ...(folder === undefined ? {} : { cwd: folder }),
+      cwd: folder,
     }).spawn();
     this.#writer = this.#child.stdin.getWriter();
     this.#reading = this.#read();
