@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+// Names of globals in Node, where the functions that use them run.
+import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import type { TestProxy } from "../support/test_proxy.ts";
 import { testHttp2 } from "./http2_cases.ts";
 import type { Http2Case } from "./http2_cases.ts";
