@@ -1,7 +1,4 @@
 /** Clients and endpoints of HTTP/1.1 and HTTP/2 that run within a Node process. */
-// Names of globals in Node, where the functions that use them run.
-import { Buffer } from "node:buffer";
-import { setImmediate } from "node:timers";
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { NodeProcess, Tools } from "./node_process.ts";
 
