@@ -301,8 +301,11 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   // Ends.
 
   override onReset(code: number): void {
+    // An endpoint that has answered in full may end the request so; its answer counts (RFC 9113 8.1).
+    const isAnswered = this.hasEnded && this.#hasHead;
     this.hasEnded = true;
     this.sentEnd();
+    if (isAnswered) return;
     this.fail(code === REFUSED_STREAM && !this.#hasHead ? "refused" : "reset");
   }
 
