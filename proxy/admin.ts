@@ -18,6 +18,8 @@ export interface AdminSubject {
   isAlive(): boolean;
   /** Accepting connections, with a plan in force, and not draining. */
   isReady(): boolean;
+  /** The application is done (a Job): whoever runs the proxy is to end it. Null: nobody would. */
+  readonly quit: (() => void) | null;
 }
 
 export interface AdminServer {
@@ -45,6 +47,7 @@ export function startAdmin(
 
 async function answer(request: Request, subject: AdminSubject): Promise<Response> {
   const url = new URL(request.url);
+  if (url.pathname === "/quitquitquit") return quit(request, subject);
   if (request.method !== "GET" && request.method !== "HEAD") {
     return text(405, "Only GET is allowed here\n");
   }
@@ -64,8 +67,19 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
     case "/tap":
       return await tap(request, url.searchParams, subject);
     default:
-      return text(404, "Try /healthz, /readyz, /metrics, /plan, /explain?url=URL or /tap\n");
+      return text(
+        404,
+        "Try /healthz, /readyz, /metrics, /plan, /explain?url=URL, /tap or /quitquitquit\n",
+      );
   }
+}
+
+/** As a signal to stop: by POST only, so that nothing that follows links ends a proxy. */
+function quit(request: Request, subject: AdminSubject): Response {
+  if (request.method !== "POST") return text(405, "Only POST is allowed here\n");
+  if (subject.quit === null) return text(404, "This proxy is ended by whoever started it\n");
+  subject.quit();
+  return text(200, "draining\n");
 }
 
 /**

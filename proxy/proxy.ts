@@ -57,6 +57,7 @@ export async function startProxy(
         taps,
         isAlive: () => isAlive,
         isReady: () => isReady && isAlive,
+        quit: hooks.onQuit ?? null,
       });
     }
   } catch (error) {

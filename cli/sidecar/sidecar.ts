@@ -40,9 +40,13 @@ export async function runSidecar(
   const config = certificates === null
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
-  const proxy = await start(config, first.plan, hooksFor(options, log, environment));
+  const quit = Promise.withResolvers<string>();
+  const proxy = await start(config, first.plan, {
+    ...hooksFor(options, log, environment),
+    onQuit: () => quit.resolve("quitquitquit"),
+  });
   // Listened for before anybody is told that it runs.
-  const stopped = untilStopped(proxy, log, environment);
+  const stopped = untilStopped(proxy, quit.promise, log, environment);
   log.info("Proxy started", describe(proxy, first.plan));
   const stopFollowing = followPlan({ source, proxy, log, environment, hash: first.plan.hash });
   const stopReplacing = certificates && followCertificates(certificates, proxy, log);
@@ -134,15 +138,23 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** First signal: drain, then 0. Second: at once, and not 0, because requests were cut. */
-async function untilStopped(proxy: Proxy, log: Log, environment: Environment): Promise<ExitCode> {
+/**
+ * First signal, or what `quit` gives, as its name: drain, then 0. Second: at once, and not 0, because requests were
+ * cut.
+ */
+async function untilStopped(
+  proxy: Proxy,
+  quit: Promise<string>,
+  log: Log,
+  environment: Environment,
+): Promise<ExitCode> {
   const first = Promise.withResolvers<string>();
   const second = Promise.withResolvers<string>();
   let signals = 0;
   const stopListening = environment.onStopSignal((signal) => {
     (signals++ === 0 ? first : second).resolve(signal);
   });
-  log.info("Draining", { signal: await first.promise });
+  log.info("Draining", { signal: await Promise.race([first.promise, quit]) });
   let isCut = false;
   const cut = second.promise.then(() => {
     isCut = true;

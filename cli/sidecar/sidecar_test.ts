@@ -175,7 +175,15 @@ for (const driver of DRIVERS) {
       assert.equal(await run(["explain", "--admin", admin, "GET", "http://web.app/"], asked), 0);
       assert.match(asked.stdout.text(), /forwarded to app\/web, endpoint 127\.0\.0\.1:/);
 
-      sidecar.environment.sendStopSignal("SIGINT");
+      // As a Job's last container does, when its work is done.
+      const quit = (method: string) => fetch(`http://${admin}/quitquitquit`, { method });
+      const refused = await quit("GET");
+      assert.deepEqual([refused.status, await refused.text()], [
+        405,
+        "Only POST is allowed here\n",
+      ]);
+      const accepted = await quit("POST");
+      assert.deepEqual([accepted.status, await accepted.text()], [200, "draining\n"]);
       assert.equal(await sidecar.code, 0);
       await Promise.all([one.server.shutdown(), two.server.shutdown()]);
     },
