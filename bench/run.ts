@@ -7,10 +7,11 @@
  * Core 1 belongs to the proxy under measurement, core 0 to wrk and the origins. The proxies all run from start to
  * end, and rounds take them in turn, so that a slow minute of the machine falls on each of them; medians are shown.
  */
-import { CONTENDERS, nginxConfiguration, type Setting, weftCommand } from "./contenders.ts";
+import { CONTENDERS, type Setting, weftCommand } from "./contenders.ts";
 import { PROXY_AUTHORITY } from "./mesh.ts";
+import { startOrigins } from "./origins.ts";
 import { runMicroBenchmarks } from "./micro.ts";
-import { acceptsConnections, freePort, isInstalled, outputOf, PinnedProcess } from "./process.ts";
+import { freePort, isInstalled, outputOf, PinnedProcess } from "./process.ts";
 import {
   type Measurement,
   median,
@@ -73,24 +74,6 @@ function settingIn(folder: string, name: string, origins: readonly [number, numb
   const own = `${folder}/${name.replace(/\W+/g, "-")}`;
   Deno.mkdirSync(own);
   return { folder: own, port: freePort(), adminPort: freePort(), origins };
-}
-
-/** Two small fixed answers from one nginx: cheap enough not to be what is measured. */
-async function startOrigins(folder: string): Promise<[PinnedProcess, [number, number]]> {
-  const ports: [number, number] = [freePort(), freePort()];
-  const own = `${folder}/origins`;
-  Deno.mkdirSync(own);
-  const servers = ports.map((port, index) =>
-    `  server {
-    listen 127.0.0.1:${port} backlog=4096;
-    location / { default_type text/plain; return 200 "Hi, I am v${index + 1}!\\n"; }
-  }`
-  );
-  Deno.writeTextFileSync(`${own}/nginx.conf`, nginxConfiguration(own, servers.join("\n")));
-  const command = ["nginx", "-p", own, "-c", `${own}/nginx.conf`];
-  const process = new PinnedProcess(command, LOAD_CORE, `${own}/log`);
-  await process.waitUntil(() => acceptsConnections(ports[1]));
-  return [process, ports];
 }
 
 /** Starts what is there and said in `only`; says what is missing or does not start. */
@@ -257,7 +240,7 @@ async function main(args: string[]): Promise<void> {
   if (navigator.hardwareConcurrency < 2) fail("Two cores are needed: one for the proxy alone");
 
   const folder = Deno.makeTempDirSync({ prefix: "weft-bench-" });
-  const [originProcess, origins] = await startOrigins(folder);
+  const [originProcess, origins] = await startOrigins(folder, LOAD_CORE);
   const running: Running[] = [];
   try {
     running.push(...await startContenders(options, folder, origins));

@@ -4,9 +4,10 @@
  *
  *   deno run -A bench/tls.ts [--seconds N] [--rounds N] [--only NAME[,NAME]]
  */
-import { type Contender, CONTENDERS, nginxConfiguration, type Setting } from "./contenders.ts";
+import { type Contender, CONTENDERS, type Setting } from "./contenders.ts";
 import { PROXY_AUTHORITY, PROXY_HOST } from "./mesh.ts";
-import { acceptsConnections, freePort, isInstalled, PinnedProcess } from "./process.ts";
+import { startOrigins } from "./origins.ts";
+import { freePort, isInstalled, PinnedProcess } from "./process.ts";
 import { type Measurement, medianOf, renderRatios, renderRows, type Row } from "./report.ts";
 import { parseWrk } from "./wrk.ts";
 
@@ -75,23 +76,6 @@ function makeCertificate(folder: string): Certificate {
   }).outputSync();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   return certificate;
-}
-
-async function startOrigins(folder: string): Promise<[PinnedProcess, [number, number]]> {
-  const ports: [number, number] = [freePort(), freePort()];
-  const own = `${folder}/origins`;
-  Deno.mkdirSync(own);
-  const servers = ports.map((port, index) =>
-    `  server {
-    listen 127.0.0.1:${port} backlog=4096;
-    location / { default_type text/plain; return 200 "Hi, I am v${index + 1}!\\n"; }
-  }`
-  );
-  Deno.writeTextFileSync(`${own}/nginx.conf`, nginxConfiguration(own, servers.join("\n")));
-  const command = ["nginx", "-p", own, "-c", `${own}/nginx.conf`];
-  const process = new PinnedProcess(command, Number(LOAD_CORE), `${own}/log`);
-  await process.waitUntil(() => acceptsConnections(ports[1]));
-  return [process, ports];
 }
 
 async function start(
@@ -217,7 +201,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const folder = Deno.makeTempDirSync({ prefix: "weft-bench-tls-" });
   const certificate = makeCertificate(folder);
-  const [originProcess, origins] = await startOrigins(folder);
+  const [originProcess, origins] = await startOrigins(folder, Number(LOAD_CORE));
   const running: Running[] = [];
   try {
     for (const contender of CONTENDERS) {

@@ -27,6 +27,9 @@ export abstract class Connection extends Buffered implements Handler {
   /** When `onDeadline` is called, on the clock of `Io.nowMs`. */
   deadlineMs = Infinity;
 
+  /** The body being written is framed here, as chunks; and whether the last of them is written. */
+  #isChunking = false;
+  #hasEndedChunks = false;
   /** Bytes owed to this socket that are no longer, or never were, in the other's read buffer. */
   #owed = NO_BUFFER;
   #owedSent = 0;
@@ -119,11 +122,26 @@ export abstract class Connection extends Buffered implements Handler {
     return isAll ? 1 : 0;
   }
 
+  /** A message begins whose body is written by `writeBody`; `isChunking`: it is framed here, as chunks. */
+  protected startWriting(isChunking: boolean): void {
+    this.#isChunking = isChunking;
+    this.#hasEndedChunks = false;
+  }
+
   /**
-   * As `flush`, with what `source` has ready as chunks (RFC 9112 7.1); it is copied, together with its framing.
-   * `endOfChunks` ends the body.
+   * As `flush`, in the framing that `startWriting` was told. `isLast`: with what `source` has ready, and with its
+   * trailers, the body ends.
    */
-  flushChunks(source: Buffered): number {
+  protected writeBody(source: Buffered, isLast: boolean): number {
+    if (!this.#isChunking) return this.flush(source);
+    const result = this.#flushChunks(source);
+    if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
+    this.#hasEndedChunks = true;
+    return this.#endChunks(source);
+  }
+
+  /** As `flush`, with what `source` has ready as chunks (RFC 9112 7.1); it is copied, together with its framing. */
+  #flushChunks(source: Buffered): number {
     const { arena } = this.context;
     let result = this.flush(this);
     while (result === 1 && source.sent < source.ready) {
@@ -143,7 +161,7 @@ export abstract class Connection extends Buffered implements Handler {
    * Writes the last chunk, with the trailers of `source`: 1 when it is written, 0 when the socket takes no more
    * now, `BROKEN`.
    */
-  endOfChunks(source: Buffered): number {
+  #endChunks(source: Buffered): number {
     const length = source.hasTrailers ? source.end - source.ready : 0;
     if (length > 0 && this.#takeOwedBuffer()) {
       this.#oweText("0\r\n");

@@ -47,9 +47,6 @@ export class Downstream extends Connection implements ExchangeClient {
   isReplayable = false;
   /** The request's chunks are taken out of their framing, because its carrier has a framing of its own. */
   #isUnchunking = false;
-  /** The answer's body is framed here, as chunks; and whether the last of them is written. */
-  #isChunking = false;
-  #hasEndedChunks = false;
   /** Only the end of the connection tells the client that it has all of the answer. */
   #isOpenEnded = false;
   #bodyBytes = 0;
@@ -432,25 +429,21 @@ export class Downstream extends Connection implements ExchangeClient {
   passHead(response: Response, source: Buffered, end: AnswerEnd, isLast: boolean): boolean {
     const { pieces, texts, isDraining } = this.context;
     const isOldClient = this.#minorVersion === 0;
-    this.#isChunking = end === "unsaid" && !isOldClient;
-    this.#hasEndedChunks = false;
-    this.#isOpenEnded = end !== "known" && !this.#isChunking;
+    const isChunking = end === "unsaid" && !isOldClient;
+    this.startWriting(isChunking);
+    this.#isOpenEnded = end !== "known" && !isChunking;
     if (this.#isOpenEnded || isDraining) this.#keepsAlive = false;
     this.isReplayable = false;
     this.start = this.sent;
     this.releaseIfEmpty();
     const line = !this.#keepsAlive ? texts.close : isOldClient ? texts.keepAlive : null;
-    pieces.setResponse(response, texts, line, this.#isChunking);
-    if (!this.#isChunking) return this.sendHead(pieces, source);
+    pieces.setResponse(response, texts, line, isChunking);
+    if (!isChunking) return this.sendHead(pieces, source);
     return this.sendHead(pieces, null) && this.passAnswer(source, isLast) !== BROKEN;
   }
 
   passAnswer(source: Buffered, isLast: boolean): number {
-    if (!this.#isChunking) return this.flush(source);
-    const result = this.flushChunks(source);
-    if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
-    this.#hasEndedChunks = true;
-    return this.endOfChunks(source);
+    return this.writeBody(source, isLast);
   }
 
   onAnswered(): void {

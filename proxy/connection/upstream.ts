@@ -33,9 +33,6 @@ export class Upstream extends Connection implements Carrier {
   #isPersistent = true;
   /** The client takes no chunks: their data is taken out of the framing. */
   #isUnchunking = false;
-  /** The request's body is framed here, as chunks; and whether the last of them is written. */
-  #isChunking = false;
-  #hasEndedChunks = false;
   /** The other end of a tunnel. */
   #tunnelPeer: Connection | null = null;
 
@@ -82,28 +79,20 @@ export class Upstream extends Connection implements Carrier {
       return exchange.refuse(431, "too-many-headers");
     }
     this.#phase = "head";
-    this.#isChunking = request.isChunked && client.isPlain;
-    this.#hasEndedChunks = false;
-    const body = this.#isChunking ? null : client.source;
+    const isChunking = request.isChunked && client.isPlain;
+    this.startWriting(isChunking);
+    const body = isChunking ? null : client.source;
     if (!this.sendHead(pieces, body)) return exchange.onFailed(this, "reset");
     // What went out with the head made room for more.
-    if (this.#isChunking || !client.hasSentRequest) client.onCarrierWritable();
+    if (isChunking || !client.hasSentRequest) client.onCarrierWritable();
     else this.#awaitAnswer(true);
   }
 
   passBody(source: Buffered, isLast: boolean): number {
     // Where nothing more can be written there may still be an answer to read; reading says if there is not.
-    const result = Math.max(0, this.#passChunks(source, isLast));
+    const result = Math.max(0, this.writeBody(source, isLast));
     if (this.#phase === "head") this.#awaitAnswer(isLast && result === 1);
     return result;
-  }
-
-  #passChunks(source: Buffered, isLast: boolean): number {
-    if (!this.#isChunking) return this.flush(source);
-    const result = this.flushChunks(source);
-    if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
-    this.#hasEndedChunks = true;
-    return this.endOfChunks(source);
   }
 
   /** `isSent`: the endpoint has all of the request, so that it is its turn. */

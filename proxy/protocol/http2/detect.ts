@@ -1,7 +1,6 @@
 /** Whether a connection begins with HTTP/2's preface, sent by a client that knows beforehand (RFC 9113 3.4). */
 import type { Verdict } from "../detector.ts";
-
-const PREFACE = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+import { PREFACE } from "./frame.ts";
 
 export function detectHttp2(bytes: Uint8Array, start: number, end: number): Verdict {
   const length = Math.min(end - start, PREFACE.length);
