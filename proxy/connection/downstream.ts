@@ -18,7 +18,7 @@ import type { Buffered } from "./buffered.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
-import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
+import type { AnswerEnd, ExchangeClient } from "./exchange_sides.ts";
 import { Http2Downstream } from "./http2_downstream.ts";
 import type { Router } from "./router.ts";
 import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";

@@ -21,7 +21,7 @@ import type { Context } from "./context.ts";
 import type { Connection } from "./connection.ts";
 import { letGo } from "./detecting.ts";
 import { Exchange } from "./exchange.ts";
-import type { AnswerEnd, ExchangeClient } from "./exchange.ts";
+import type { AnswerEnd, ExchangeClient } from "./exchange_sides.ts";
 import { Http2Socket } from "./http2_socket.ts";
 import { Http2Stream } from "./http2_stream.ts";
 import { addLines, fieldsOfResponse, headText, requestText } from "./http2_text.ts";

@@ -6,7 +6,7 @@ import type { EndpointSet } from "../../routing/table/table.ts";
 import { Buffered } from "../connection/buffered.ts";
 import type { Context } from "../connection/context.ts";
 import { Exchange } from "../connection/exchange.ts";
-import type { ExchangeClient } from "../connection/exchange.ts";
+import type { ExchangeClient } from "../connection/exchange_sides.ts";
 import type { EndpointPool } from "../connection/pool.ts";
 import type { Destination, Router } from "../connection/router.ts";
 import type { Upstream } from "../connection/upstream.ts";
