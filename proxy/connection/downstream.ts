@@ -87,6 +87,10 @@ export class Downstream extends Connection implements ExchangeClient {
     return false;
   }
 
+  get hasHalfClosed(): boolean {
+    return this.hasEnded;
+  }
+
   get isPlain(): boolean {
     return this.#isUnchunking;
   }
@@ -363,6 +367,7 @@ export class Downstream extends Connection implements ExchangeClient {
     this.hasEnded = true;
     io.wantRead(this.fd, false);
     this.releaseIfEmpty();
+    this.#exchange.onHalfClosed();
   }
 
   #discard(): void {

@@ -45,6 +45,8 @@ export class Exchange implements PolicedExchange {
   #isIdempotent = false;
   #isConnected = false;
   #attempts = 0;
+  /** How the last attempt failed; null: none did. */
+  #failure: CarrierFailure | null = null;
   #status = 0;
   #reason = "";
   #startedMs = 0;
@@ -73,6 +75,7 @@ export class Exchange implements PolicedExchange {
     const { arena, io, telemetry, traces } = this.#context;
     this.hasAnswer = false;
     this.#attempts = 0;
+    this.#failure = null;
     this.#status = 0;
     this.#reason = "";
     this.#startedMs = io.nowMs;
@@ -139,8 +142,22 @@ export class Exchange implements PolicedExchange {
     const verdict = this.#run.start(route, backend, routed, io.nowMs);
     if (verdict === "refused") return;
     const isMirrored = route !== null && this.#mirror(route);
-    if (verdict === "wait") this.client.onWaiting();
+    if (verdict === "wait") this.#hold();
     else this.#tryEndpoint(isMirrored ? null : request);
+  }
+
+  /** A policy holds the request back for now. */
+  #hold(): void {
+    this.client.onWaiting();
+    if (this.client.hasHalfClosed) this.onHalfClosed();
+  }
+
+  /**
+   * The client sends no more on its connection. It may want its answer still, and may as well be gone: what has not been
+   * sent to an endpoint, or would be sent again, is not sent for it.
+   */
+  onHalfClosed(): void {
+    if (this.#run?.isHolding) this.refuse(499, "client-ended");
   }
 
   /** Sends a copy to where the policy says. True: scratch space has been used for it. */
@@ -181,16 +198,25 @@ export class Exchange implements PolicedExchange {
     const { io } = this.#context;
     while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
       const pool = this.#router.next(this.#destination);
-      if (pool === null) {
-        return this.client.refuse(503, this.#destination.backend?.emptyReason ?? "no-address");
-      }
+      if (pool === null) return this.#giveUp();
       this.#attempts++;
       this.#startAttempt();
       if (this.#take(pool, request)) return;
       pool.avoid(io.nowMs);
+      this.#failure = "refused";
       this.#failAttempt();
     }
-    this.client.refuse(503, "upstream-refused");
+    this.#giveUp();
+  }
+
+  /** No endpoint is left to try: the client is told why the last one failed, or why there was none. */
+  #giveUp(): void {
+    const { backend } = this.#destination;
+    if (this.#failure === null) {
+      return this.client.refuse(503, backend?.emptyReason ?? "no-address");
+    }
+    const { status, reason } = FAILURES[this.#failure];
+    this.client.refuse(status, reason);
   }
 
   /** Takes a connection to the endpoint, or a place in the queue for one. False: none can be opened. */
@@ -255,7 +281,8 @@ export class Exchange implements PolicedExchange {
     // No endpoint is to be passed over for that it has no room.
     this.#destination.choice = null;
     const isWaiting = this.#run?.wait(this.#context.timeouts.connectMs) ?? false;
-    if (!isWaiting) this.client.refuse(503, "pending-limit");
+    if (isWaiting) this.#hold();
+    else this.client.refuse(503, "pending-limit");
   }
 
   /** A connection that is there already; an HTTP/2 one may still be connecting. */
@@ -328,6 +355,7 @@ export class Exchange implements PolicedExchange {
     const { io, telemetry } = this.#context;
     // A pooled connection may have been closed by the endpoint just as it was taken (RFC 9110 9.2.2).
     const isStale = failure === "reset" && carrier.isReused && this.#isIdempotent;
+    this.#failure = failure;
     if (!this.#isConnected) {
       carrier.pool.avoid(io.nowMs);
       telemetry.connectFailures++;
@@ -345,18 +373,22 @@ export class Exchange implements PolicedExchange {
       return this.#tryEndpoint(null);
     }
     const kind = isUntouched ? "connect-failure" : failure === "timeout" ? "timeout" : "reset";
-    const isRetried = failure !== "client-timeout" && this.client.isReplayable &&
+    const isRetried = failure !== "client-timeout" && this.#mayRetry &&
       this.#run !== null && this.#run.retriesFailure(kind, io.nowMs);
-    if (isRetried) return this.#retry();
-    const { status, reason } = FAILURES[failure];
-    this.client.refuse(status, reason);
+    if (isRetried) this.#retry();
+    else this.#giveUp();
+  }
+
+  /** The request is still there to be sent again, and so is its client. */
+  get #mayRetry(): boolean {
+    return this.client.isReplayable && !this.client.hasHalfClosed;
   }
 
   /** Tries again, a little later. */
   #retry(): void {
     this.#context.telemetry.retries++;
-    this.client.onWaiting();
     this.#run?.backOff();
+    this.#hold();
   }
 
   /**
@@ -373,7 +405,7 @@ export class Exchange implements PolicedExchange {
     this.#run?.attemptEnded();
     const route = this.#run?.route ?? null;
     if (route !== null) {
-      if (this.client.isReplayable && this.#run?.retriesStatus(status, io.nowMs)) {
+      if (this.#mayRetry && this.#run?.retriesStatus(status, io.nowMs)) {
         this.#endAttempt();
         this.#closeCarrier();
         this.#retry();

@@ -25,6 +25,8 @@ export interface ExchangeClient {
   readonly peer: string;
   /** The client came by TLS. */
   readonly isSecure: boolean;
+  /** The client's connection has ended in its direction: no other request comes by it. */
+  readonly hasHalfClosed: boolean;
   /** Where the request's body comes by. */
   readonly source: Buffered;
   /** All that was passed on of the request is still held, so it can be passed on again. */

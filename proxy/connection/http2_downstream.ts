@@ -102,6 +102,8 @@ export class Http2Downstream extends Http2Socket {
 export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   readonly #downstream: Http2Downstream;
   readonly #exchange: Exchange;
+  /** The end of a request says nothing of its client. */
+  readonly hasHalfClosed = false;
   /** The request's head as text, kept as long as it may have to be sent again. */
   #head = NO_BUFFER;
   #headEnd = 0;

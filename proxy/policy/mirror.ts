@@ -49,6 +49,7 @@ class MirrorRouter implements Router {
 export class Mirror extends Buffered implements ExchangeClient {
   readonly peer: string;
   readonly isSecure = false;
+  readonly hasHalfClosed = false;
   readonly #exchange: Exchange;
   #headEnd = 0;
   isOpen = true;

@@ -56,6 +56,11 @@ export class PolicyRun {
     return this.#route;
   }
 
+  /** The request waits here, and no endpoint is at work on it. */
+  get isHolding(): boolean {
+    return this.#step === "delay" || this.#step === "pending" || this.#step === "backoff";
+  }
+
   /** Judges a request that has just been routed. */
   start(
     route: RouteState | null,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { openLibc } from "../../proxy/io/libc.ts";
 import { headerOf, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
+import { skipWithoutLinux, unreachable } from "../support/unreachable.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
 
@@ -11,27 +11,6 @@ function silent(): ScriptedOrigin {
   return new ScriptedOrigin(async (socket) => {
     await socket.readRest();
   });
-}
-
-/** Listens, and lets no more connections be made: its queue is full and nobody accepts. */
-async function unreachable(): Promise<{ readonly port: number } & AsyncDisposable> {
-  const libc = openLibc();
-  const fd = libc.socket(2, 1, 0);
-  const address = new Uint8Array(16);
-  address.set([2, 0, 0, 0, 127, 0, 0, 1]);
-  libc.bind(fd, address, 16);
-  libc.listen(fd, 0);
-  libc.getsockname(fd, address, Uint8Array.of(16, 0, 0, 0));
-  const port = (address[2] << 8) | address[3];
-  const filler = await Deno.connect({ hostname: "127.0.0.1", port });
-  return {
-    port,
-    [Symbol.asyncDispose]() {
-      filler.close();
-      libc.close(fd);
-      return Promise.resolve();
-    },
-  };
 }
 
 const CASES: readonly ProxyCase[] = [
@@ -66,7 +45,7 @@ const CASES: readonly ProxyCase[] = [
   },
   {
     name: "504: no endpoint can be connected to in time",
-    skip: () => Deno.build.os === "linux" ? "" : "a full queue is made with Linux's libc",
+    skip: skipWithoutLinux,
     async run(proxy) {
       await using origin = await unreachable();
       await proxy.route(origin);
@@ -79,7 +58,7 @@ const CASES: readonly ProxyCase[] = [
   },
   {
     name: "an endpoint that cannot be connected to in time is passed over",
-    skip: () => Deno.build.os === "linux" ? "" : "a full queue is made with Linux's libc",
+    skip: skipWithoutLinux,
     async run(proxy) {
       await using deaf = await unreachable();
       await using origin = new ScriptedOrigin(answering(() => ok("here")));
