@@ -24,9 +24,17 @@ export interface EpollOptions {
 
 const IN_OR_GONE = libc.EPOLLIN | libc.EPOLLERR | libc.EPOLLHUP;
 const GONE = libc.EPOLLERR | libc.EPOLLHUP;
-/** 64-bit words of `struct msghdr`, and where its vector's address and length stand. */
-const MESSAGE_WORDS = 7;
-const MESSAGE_IOV_WORD = 2;
+/** 32-bit words of `struct msghdr`, and where its vector's address and length stand. */
+const MESSAGE_WORDS = 14;
+const MESSAGE_IOV_WORD = 4;
+const MESSAGE_IOV_LENGTH_WORD = 6;
+/**
+ * A write of at most so many bytes is copied together first: for heads and small bodies that costs less than the
+ * kernel's reading of a vector.
+ */
+const STAGED_BYTES_MAX = 4_096;
+/** Below it a loop copies faster than a call does. */
+const LOOP_BYTES_MAX = 24;
 /** `struct linger`: on, and for no time. */
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
@@ -53,13 +61,21 @@ export class EpollIo implements Io {
   readonly #one = Uint8Array.of(1, 0, 0, 0);
   readonly #peer = new Uint8Array(IPV6_FAMILY_BYTES);
   readonly #peerLength = new Uint8Array(4);
+  /** What the next write sends: pieces of the arena. */
+  readonly #offsets = new Int32Array(GATHER_MAX);
+  readonly #lengths = new Int32Array(GATHER_MAX);
+  #gathered = 0;
+  #gatheredBytes = 0;
+  /** Room at the arena's end: small writes are put together there, and TLS has it as scratch space. */
+  readonly #stagingOffset: number;
+  readonly #staging: Uint8Array<ArrayBuffer>;
+  /** The arena cut into buffers, each made when it is first read into: a call takes a view, not an address. */
+  readonly #views: Uint8Array<ArrayBuffer>[] = [];
   /** `struct iovec` array: two 64-bit words a piece, little-endian halves. */
   readonly #iov = new Uint32Array(GATHER_MAX * 4);
-  readonly #iovBytes = new Uint8Array(this.#iov.buffer);
-  /** `struct msghdr` over the first entry of `#iov`. */
-  readonly #message = new BigUint64Array(MESSAGE_WORDS);
+  /** `struct msghdr` over `#iov`. */
+  readonly #message = new Uint32Array(MESSAGE_WORDS);
   readonly #messageBytes = new Uint8Array(this.#message.buffer);
-  #gathered = 0;
   readonly #baseLow: number;
   readonly #baseHigh: number;
   /** The descriptor in hand, while a hang-up or error of it has been reported; else -1. */
@@ -80,13 +96,15 @@ export class EpollIo implements Io {
   constructor(options: EpollOptions) {
     this.#c = libc.openLibc();
     this.#redirection = new Redirection(this.#c);
-    // The room at its end is for TLS.
+    this.#stagingOffset = options.arenaBytes;
     this.arena = new Uint8Array(options.arenaBytes + BUFFER_BYTES);
+    this.#staging = this.arena.subarray(options.arenaBytes);
     const base = libc.addressOf(this.arena);
     this.#baseLow = Number(base & 0xffffffffn);
     this.#baseHigh = Number(base >> 32n);
-    this.#message[MESSAGE_IOV_WORD] = libc.addressOf(this.#iovBytes);
-    this.#message[MESSAGE_IOV_WORD + 1] = 1n;
+    const vector = libc.addressOf(new Uint8Array(this.#iov.buffer));
+    this.#message[MESSAGE_IOV_WORD] = Number(vector & 0xffffffffn);
+    this.#message[MESSAGE_IOV_WORD + 1] = Number(vector >> 32n);
     this.#reusePort = options.reusePort;
     this.#epoll = this.#c.epoll_create1(libc.O_CLOEXEC);
     if (this.#epoll < 0) throw new Error("Cannot create an epoll instance");
@@ -177,29 +195,36 @@ export class EpollIo implements Io {
   read(fd: Fd, offset: number, length: number): number {
     const secured = this.#secured[fd];
     if (secured) return secured.read(offset, length);
-    this.#piece(0, offset, length);
-    const count = this.#c.readv(fd, this.#iovBytes, 1);
+    const count = offset % BUFFER_BYTES === 0 && length <= BUFFER_BYTES
+      ? this.#c.recv(fd, this.#viewAt(offset), length, 0)
+      : this.#receive(fd, offset, length, 0);
     return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
   }
 
   peek(fd: Fd, offset: number, length: number): number {
     const secured = this.#secured[fd];
     if (secured) return secured.peek(offset, length);
-    this.#piece(0, offset, length);
-    const count = this.#c.recvmsg(fd, this.#messageBytes, libc.MSG_PEEK);
+    const count = this.#receive(fd, offset, length, libc.MSG_PEEK);
     return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
   }
 
   gather(offset: number, length: number): void {
-    this.#piece(this.#gathered++, offset, length);
+    this.#offsets[this.#gathered] = offset;
+    this.#lengths[this.#gathered++] = length;
+    this.#gatheredBytes += length;
   }
 
   write(fd: Fd): number {
     const secured = this.#secured[fd];
-    if (secured) return this.#writeSecured(secured);
-    const count = this.#c.writev(fd, this.#iovBytes, this.#gathered);
+    const count = secured
+      ? secured.write()
+      : this.#gatheredBytes <= STAGED_BYTES_MAX
+      ? this.#sendStaged(fd)
+      : this.#sendVector(fd);
     this.#gathered = 0;
-    return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
+    this.#gatheredBytes = 0;
+    if (secured || count >= 0) return count;
+    return this.#goneFd === fd ? BROKEN : AGAIN;
   }
 
   shutdown(fd: Fd): void {
@@ -354,7 +379,7 @@ export class EpollIo implements Io {
       get nowMs() {
         return nowMs();
       },
-      stagingOffset: arena.length - BUFFER_BYTES,
+      stagingOffset: this.#stagingOffset,
       copyGathered: (skip, offset, length) => this.#copyGathered(skip, offset, length),
       watch: (fd, readable, writable) => {
         const interest = (readable ? libc.EPOLLIN : 0) | (writable ? libc.EPOLLOUT : 0);
@@ -364,24 +389,43 @@ export class EpollIo implements Io {
     });
   }
 
-  #writeSecured(secured: OpensslSocket): number {
-    const result = secured.write();
-    this.#gathered = 0;
-    return result;
+  #viewAt(offset: number): Uint8Array<ArrayBuffer> {
+    const index = offset / BUFFER_BYTES;
+    return this.#views[index] ??= this.arena.subarray(offset, offset + BUFFER_BYTES);
   }
 
+  #receive(fd: Fd, offset: number, length: number, flags: number): number {
+    this.#piece(0, offset, length);
+    this.#message[MESSAGE_IOV_LENGTH_WORD] = 1;
+    return this.#c.recvmsg(fd, this.#messageBytes, flags);
+  }
+
+  #sendStaged(fd: Fd): number {
+    this.#copyGathered(0, this.#stagingOffset, this.#gatheredBytes);
+    return this.#c.send(fd, this.#staging, this.#gatheredBytes, libc.MSG_NOSIGNAL);
+  }
+
+  #sendVector(fd: Fd): number {
+    for (let i = 0; i < this.#gathered; i++) this.#piece(i, this.#offsets[i], this.#lengths[i]);
+    this.#message[MESSAGE_IOV_LENGTH_WORD] = this.#gathered;
+    return this.#c.sendmsg(fd, this.#messageBytes, libc.MSG_NOSIGNAL);
+  }
+
+  /** Copies of what is gathered, without its first `skip` bytes, at most `length`: their number. */
   #copyGathered(skip: number, offset: number, length: number): number {
+    const { arena } = this;
     let copied = 0;
     for (let i = 0; i < this.#gathered && copied < length; i++) {
-      const pieceLength = this.#iov[4 * i + 2];
+      const pieceLength = this.#lengths[i];
       if (skip >= pieceLength) {
         skip -= pieceLength;
         continue;
       }
-      // The difference of the lower halves is the offset, however they wrap.
-      const from = ((this.#iov[4 * i] - this.#baseLow) >>> 0) + skip;
+      const from = this.#offsets[i] + skip;
+      const to = offset + copied;
       const count = Math.min(pieceLength - skip, length - copied);
-      this.arena.copyWithin(offset + copied, from, from + count);
+      if (count > LOOP_BYTES_MAX) arena.copyWithin(to, from, from + count);
+      else for (let j = 0; j < count; j++) arena[to + j] = arena[from + j];
       copied += count;
       skip = 0;
     }
@@ -460,34 +504,5 @@ export class EpollIo implements Io {
     const name = new Uint8Array(IPV6_FAMILY_BYTES);
     this.#c.getsockname(fd, name, Uint8Array.of(IPV6_FAMILY_BYTES, 0, 0, 0));
     return (name[2] << 8) | name[3];
-  }
-}
-
-/** A one-way pipe whose reading end an `EpollIo` can watch, and whose writing end any thread can use. */
-export class Pipe {
-  readonly #c = libc.openLibc();
-  readonly #ends = new Int32Array(2);
-
-  constructor() {
-    const flags = libc.O_NONBLOCK | libc.O_CLOEXEC;
-    if (this.#c.pipe2(new Uint8Array(this.#ends.buffer), flags) < 0) {
-      throw new Error("Cannot create a pipe");
-    }
-  }
-
-  get readEnd(): Fd {
-    return this.#ends[0];
-  }
-
-  /** Writes as much as the pipe takes now: a count, or `AGAIN`. */
-  write(bytes: Uint8Array<ArrayBuffer>): number {
-    const iov = new BigUint64Array([libc.addressOf(bytes), BigInt(bytes.length)]);
-    const count = this.#c.writev(this.#ends[1], new Uint8Array(iov.buffer), 1);
-    return count >= 0 ? count : AGAIN;
-  }
-
-  /** Closes the writing end; the reader closes its own. */
-  close(): void {
-    this.#c.close(this.#ends[1]);
   }
 }

@@ -1,6 +1,7 @@
 /** Both drivers against the cases of `io_cases.ts`, and what only one of them has. */
 import { equal, ok } from "node:assert/strict";
-import { EpollIo, Pipe } from "../../proxy/io/epoll.ts";
+import { EpollIo } from "../../proxy/io/epoll.ts";
+import { Pipe } from "../../proxy/io/pipe.ts";
 import { Bench, BENCH_ARENA_BYTES, READ_AT, READ_BYTES } from "./bench.ts";
 import { DRIVERS, isLinux } from "./drivers.ts";
 import { IO_CASES } from "./io_cases.ts";
