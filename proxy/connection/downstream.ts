@@ -10,15 +10,16 @@ import type { TlsFailure } from "../io/tls.ts";
 import { DRAIN_IDLE_MS, LINGER_MS, REQUEST_LINE_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";
 import { BAD_VERSION, COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
-import { CR, equalsIgnoreCase, latin1, LF } from "../protocol/http1/lexical.ts";
+import { CR, latin1, LF } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
+import { detectHttp2 } from "../protocol/http2/detect.ts";
 import { renderAnswer } from "./answer.ts";
 import type { Buffered } from "./buffered.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
-import type { AnswerEnd, ExchangeClient } from "./exchange_sides.ts";
+import type { ExchangeClient } from "./exchange_sides.ts";
 import { Http2Downstream } from "./http2_downstream.ts";
 import type { Router } from "./router.ts";
 import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
@@ -199,9 +200,13 @@ export class Downstream extends Connection implements ExchangeClient {
     const result = isHopeless ? INCOMPLETE : request.parse(arena, this.start, this.end);
     if (result === INCOMPLETE) return this.#awaitRest();
     this.#parsedTo = 0;
-    if (result === BAD_VERSION && this.#isFirst && startsHttp2(arena, this.start)) {
-      Http2Downstream.takeOver(this, this.#router, this.peer);
-      return false;
+    if (result === BAD_VERSION && this.#isFirst) {
+      const preface = detectHttp2(arena, this.start, this.end);
+      if (preface === "more") return this.#awaitRest();
+      if (preface === "yes") {
+        Http2Downstream.takeOver(this, this.#router, this.peer);
+        return false;
+      }
     }
     this.#isFirst = false;
     if (result !== COMPLETE) {
@@ -431,12 +436,13 @@ export class Downstream extends Connection implements ExchangeClient {
     return this.sendHead(this.context.pieces, null);
   }
 
-  passHead(response: Response, source: Buffered, end: AnswerEnd, isLast: boolean): boolean {
+  passHead(response: Response, source: Buffered, isFramed: boolean, isLast: boolean): boolean {
     const { pieces, texts, isDraining } = this.context;
     const isOldClient = this.#minorVersion === 0;
-    const isChunking = end === "unsaid" && !isOldClient;
+    // An end of the connection would not tell an answer that was cut off from a whole one.
+    const isChunking = !isFramed && !isOldClient;
     this.startWriting(isChunking);
-    this.#isOpenEnded = end !== "known" && !isChunking;
+    this.#isOpenEnded = !isFramed && !isChunking;
     if (this.#isOpenEnded || isDraining) this.#keepsAlive = false;
     this.isReplayable = false;
     this.start = this.sent;
@@ -504,13 +510,6 @@ export class Downstream extends Connection implements ExchangeClient {
     if (this.hasEnded) this.close();
     else this.context.io.shutdown(this.fd);
   }
-}
-
-/** The first line of what an HTTP/2 client begins with (RFC 9113 3.4). */
-const PREFACE_LINE = "PRI * HTTP/2.0\r\n";
-
-function startsHttp2(bytes: Uint8Array, start: number): boolean {
-  return equalsIgnoreCase(bytes, start, start + PREFACE_LINE.length, PREFACE_LINE.toLowerCase());
 }
 
 function indexOfLineFeed(bytes: Uint8Array, from: number, to: number): number {

@@ -9,12 +9,6 @@ import type { Exchange } from "./exchange.ts";
 import type { EndpointPool } from "./pool.ts";
 import type { Upstream } from "./upstream.ts";
 
-/**
- * How the client learns where an answer's body ends: its head or its framing says so; only the end of the
- * connection does; or nothing does yet, so that the client's side has to frame it.
- */
-export type AnswerEnd = "known" | "with-connection" | "unsaid";
-
 /** The side that asks: what an exchange and its carrier need of it. */
 export interface ExchangeClient {
   readonly isOpen: boolean;
@@ -52,10 +46,11 @@ export interface ExchangeClient {
   /** Passes on an interim answer (RFC 9110 15.2). False: the client is gone. */
   passInterim(response: Response): boolean;
   /**
-   * Passes on the final head, and what `source` has ready of the body; `isLast`: that is all of it. False: the
-   * client is gone.
+   * Passes on the final head, and what `source` has ready of the body; `isLast`: that is all of it. `isFramed`: the head,
+   * or the framing that the body comes in, says where it ends; else the client's side has to frame it. False: the client is
+   * gone.
    */
-  passHead(response: Response, source: Buffered, end: AnswerEnd, isLast: boolean): boolean;
+  passHead(response: Response, source: Buffered, isFramed: boolean, isLast: boolean): boolean;
   /** Passes on more of the body: 1 when all is written, 0 when the client takes no more now, `BROKEN`. */
   passAnswer(source: Buffered, isLast: boolean): number;
   /** The whole answer has been written. */

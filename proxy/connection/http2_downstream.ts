@@ -12,6 +12,7 @@ import {
 } from "../protocol/http2/hpack/names.ts";
 import { composeGrpcRefusal, isGrpcContentType } from "../protocol/http2/grpc.ts";
 import type { Http2Request } from "../protocol/http2/request.ts";
+import { COMPLETE, REFUSALS } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { explainReason } from "./answer.ts";
@@ -21,7 +22,7 @@ import type { Context } from "./context.ts";
 import type { Connection } from "./connection.ts";
 import { letGo } from "./detecting.ts";
 import { Exchange } from "./exchange.ts";
-import type { AnswerEnd, ExchangeClient } from "./exchange_sides.ts";
+import type { ExchangeClient } from "./exchange_sides.ts";
 import { Http2Socket } from "./http2_socket.ts";
 import { Http2Stream } from "./http2_stream.ts";
 import { addLines, fieldsOfResponse, headText, requestText } from "./http2_text.ts";
@@ -166,8 +167,11 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     if (this.#head === NO_BUFFER) return this.refuseUnread(503, "no-buffer", isEnd);
     const limit = this.#head + BUFFER_BYTES;
     this.#headEnd = requestText(http2Scratch.request, !isEnd, arena, this.#head, limit);
-    if (this.#headEnd < 0 || request.parse(arena, this.#head, this.#headEnd) !== 1) {
-      return this.refuseUnread(431, "head-too-large", isEnd);
+    if (this.#headEnd < 0) return this.refuseUnread(431, "head-too-large", isEnd);
+    const result = request.parse(arena, this.#head, this.#headEnd);
+    if (result !== COMPLETE) {
+      const { status, reason } = REFUSALS[result];
+      return this.refuseUnread(status, reason, isEnd);
     }
     this.needsHttp2 = isGrpcCall(arena, http2Scratch.request);
     this.#exchange.begin(request);
@@ -237,7 +241,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     return true;
   }
 
-  passHead(response: Response, source: Buffered, _end: AnswerEnd, isLast: boolean): boolean {
+  passHead(response: Response, source: Buffered, _isFramed: boolean, isLast: boolean): boolean {
     const { arena } = this.context;
     this.isReplayable = false;
     this.#releaseHead();

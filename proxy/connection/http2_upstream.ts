@@ -266,9 +266,9 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.#hasHead = true;
     this.hasEnded = isEnd;
     this.deadlineMs = io.nowMs + exchange.stallMs;
-    const isKnown = response.contentLength >= 0 || !response.hasBody(exchange.isHead);
+    const isFramed = response.contentLength >= 0 || !response.hasBody(exchange.isHead);
     if (!exchange.takeAnswer(response)) return;
-    const hasPassed = client.passHead(response, this, isKnown ? "known" : "unsaid", isEnd);
+    const hasPassed = client.passHead(response, this, isFramed, isEnd);
     if (!hasPassed) return client.abort();
     if (this.isComplete && client.owesNothing) this.#finish();
   }

@@ -258,11 +258,10 @@ export class Upstream extends Connection implements Carrier {
     const exchange = this.#carried();
     const { client } = exchange;
     if (!this.#startBody(response, exchange)) return this.#fail("invalid");
-    const isOpenEnded = this.#body.isUntilClose || this.#isUnchunking;
+    const isFramed = !this.#body.isUntilClose && !this.#isUnchunking;
     if (!exchange.takeAnswer(response)) return;
     this.#phase = "body";
-    const end = isOpenEnded ? "with-connection" : "known";
-    if (!client.passHead(response, this, end, this.#body.isDone)) return client.abort();
+    if (!client.passHead(response, this, isFramed, this.#body.isDone)) return client.abort();
     this.#relayed(client.owesNothing && this.sent === this.ready);
   }
 

@@ -125,6 +125,19 @@ const CASES: readonly Http2Case[] = [
     },
   },
   {
+    name: "an expectation that is not known: 417",
+    async run(proxy, node) {
+      await using origin = await NodeOrigin.start(node, "h1");
+      await proxy.route(origin);
+      const told = await ask(node, "h2", proxy.port, { path: "/", headers: { expect: "more" } });
+      assert.deepEqual(
+        [told.status, told.headers["x-weft-reason"]],
+        [417, "expectation-unsupported"],
+      );
+      assert.equal((await origin.counts()).requests, 0);
+    },
+  },
+  {
     name: "two hundred refusals at once are all answers",
     async run(proxy, node) {
       await proxy.route();

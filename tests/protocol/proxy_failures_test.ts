@@ -162,7 +162,9 @@ const CASES: readonly ProxyCase[] = [
     name: "cut short: an endpoint resets the connection within its answer",
     skip: skipWithoutReset,
     async run(proxy) {
-      for (const framing of ["Content-Length: 10", "Transfer-Encoding: chunked"]) {
+      for (
+        const framing of ["Content-Length: 10", "Transfer-Encoding: chunked", "X: until-close"]
+      ) {
         await using origin = await resettingOrigin(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n5\r\nhe`);
         await proxy.route(origin);
         using client = await proxy.connect();
@@ -172,13 +174,14 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
-    name: "cut short: an answer that ends with its connection ends for the client with a reset",
+    name:
+      "cut short: an answer that ends with its connection ends for an HTTP/1.0 client with a reset",
     skip: (driver) => driver === "portable" ? "Deno.TcpConn cannot be reset" : skipWithoutReset(),
     async run(proxy) {
       await using origin = await resettingOrigin("HTTP/1.1 200 OK\r\n\r\nhello");
       await proxy.route(origin);
       using client = await proxy.connect();
-      await client.send(GET);
+      await client.send("GET / HTTP/1.0\r\nHost: app\r\n\r\n");
       await client.readRest();
       assert.equal(client.failure, "ConnectionReset");
     },

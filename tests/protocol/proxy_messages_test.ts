@@ -284,7 +284,7 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
-    name: "an answer that ends with its connection does so for the client",
+    name: "an answer that ends with its connection has an end of its own for the client: chunks",
     async run(proxy) {
       await using origin = new ScriptedOrigin(async (socket) => {
         await socket.readRequest();
@@ -293,10 +293,19 @@ const CASES: readonly ProxyCase[] = [
       });
       await proxy.route(origin);
       using client = await proxy.connect();
-      await client.send(GET);
-      const answer = await client.readResponse();
-      assert.equal(answer.body, "all of it");
-      assert.equal(headerOf(answer, "connection"), "close");
+      for (let i = 0; i < 3; i++) {
+        await client.send(GET);
+        const answer = await client.readResponse();
+        assert.equal(answer.body, "all of it");
+        assert.equal(headerOf(answer, "transfer-encoding"), "chunked");
+        assert.equal(headerOf(answer, "connection"), undefined);
+      }
+      // HTTP/1.0 knows no chunks.
+      await client.send("GET / HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n\r\n");
+      const old = await client.readResponse();
+      assert.equal(old.body, "all of it");
+      assert.equal(headerOf(old, "transfer-encoding"), undefined);
+      assert.equal(headerOf(old, "connection"), "close");
     },
   },
 ];

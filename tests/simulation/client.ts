@@ -193,10 +193,7 @@ class ClientConnection implements Receiver {
     this.#current = null;
     if (exchange === undefined || exchange === null || exchange.outcome === null) return;
     if (exchange.outcome.reason === "" && hasAnswerBody(exchange)) {
-      const { bytes } = exchange.answer;
-      if (this.#received !== bytes) {
-        this.#fail(`Answer ${exchange.token} has ${this.#received} of ${bytes} bytes`);
-      }
+      this.#checkWhole(exchange);
     }
     exchange.outcome.isWhole = true;
     this.#client.answered++;
@@ -398,15 +395,17 @@ class ClientConnection implements Receiver {
     this.#client.ended("the proxy closed", this.#mayClose || this.#mustClose);
   }
 
-  /** An answer that lasts until the end of the stream. Only the endpoint may have made it shorter. */
+  /** An answer has ended in order. Only an endpoint that ends its answers with the connection may have made it shorter. */
+  #checkWhole({ token, answer }: Exchange): void {
+    const { cuts } = this.#state;
+    const planned = answer.framing === "close" ? cuts.get(token) : undefined;
+    if (this.#received === answer.bytes || this.#received === planned) return;
+    this.#fail(`Answer ${token} ended in order after ${this.#received} of ${answer.bytes} bytes`);
+  }
+
+  /** An answer that lasts until the end of the stream. */
   #endAnswer(exchange: Exchange): void {
-    const planned = this.#state.cuts.get(exchange.token) ?? exchange.answer.bytes;
-    const isCut = this.#state.cuts.has(exchange.token) && exchange.answer.framing === "close";
-    if (this.#received !== exchange.answer.bytes && !(isCut && this.#received === planned)) {
-      this.#fail(
-        `Answer ${exchange.token} ended in order after ${this.#received} of ${planned} bytes`,
-      );
-    }
+    this.#checkWhole(exchange);
     if (exchange.outcome !== null) exchange.outcome.isWhole = true;
     this.#client.answered++;
   }

@@ -20,6 +20,7 @@ export const BAD_VERSION = 8;
 export const UNKNOWN_CODING = 9;
 export const TOO_MANY_HEADERS = 10;
 export const TARGET_TOO_LONG = 11;
+export const UNKNOWN_EXPECTATION = 12;
 
 /** Status and reason code of each refusal of a request; a refused response is always 502. */
 export const REFUSALS: readonly { readonly status: number; readonly reason: string }[] = [
@@ -35,6 +36,7 @@ export const REFUSALS: readonly { readonly status: number; readonly reason: stri
   { status: 501, reason: "transfer-coding-unsupported" },
   { status: 431, reason: "too-many-headers" },
   { status: 414, reason: "target-too-long" },
+  { status: 417, reason: "expectation-unsupported" },
 ];
 
 /** Headers that `Connection` cannot take out: whoever comes next relies on them. */

@@ -3,7 +3,6 @@ import { METHOD_OTHER, METHODS, RequestHead } from "../../../routing/request.ts"
 import { REQUEST_LINE_BYTES_MAX } from "../../limits.ts";
 import {
   BAD_FRAMING,
-  BAD_HEADER,
   BAD_HOST,
   BAD_LINE,
   BAD_VERSION,
@@ -12,6 +11,7 @@ import {
   INCOMPLETE,
   TARGET_TOO_LONG,
   TOO_MANY_HEADERS,
+  UNKNOWN_EXPECTATION,
 } from "./head.ts";
 import {
   COLON,
@@ -228,7 +228,7 @@ export class Request extends Head {
           const slot = 4 * index;
           const start = this.headers[slot + 2];
           if (!equalsIgnoreCase(bytes, start, this.headers[slot + 3], "100-continue")) {
-            return BAD_HEADER;
+            return UNKNOWN_EXPECTATION;
           }
           this.expectsContinue = true;
         }
