@@ -186,6 +186,7 @@ export class Engine {
       })),
       endpoints: telemetry.endpoints.snapshot(),
       refusals: Object.fromEntries(telemetry.refusals),
+      policies: this.#outbound.map(({ policyCounts }) => policyCounts),
       connects: telemetry.connects,
       connectFailures: telemetry.connectFailures,
       retries: telemetry.retries,

@@ -2,14 +2,10 @@
 import { DURATION_BUCKETS_MS } from "./duration_histogram.ts";
 import { keyOf } from "./endpoint_counts.ts";
 import type { EndpointLabels, EndpointSnapshot, Workload } from "./endpoint_counts.ts";
+import { policySeries } from "./policy_metrics.ts";
+import { escapeLabel, renderSeries } from "./series.ts";
+import type { Series } from "./series.ts";
 import type { Http2Side, RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
-
-interface Series {
-  readonly name: string;
-  readonly kind: "counter" | "gauge" | "histogram";
-  readonly help: string;
-  readonly lines: string[];
-}
 
 /** One series a name; counts of several loops are added. */
 export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
@@ -97,15 +93,10 @@ export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
       "Connections lost to a defect of the proxy itself",
       (snapshot) => snapshot.faults,
     ),
+    ...policySeries(snapshots.flatMap(({ policies }) => policies)),
     planInfo(snapshots),
   ];
   return series.map(renderSeries).join("");
-}
-
-function renderSeries({ name, kind, help, lines }: Series): string {
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${lines.join("\n")}${
-    lines.length > 0 ? "\n" : ""
-  }`;
 }
 
 type RouteCounts = TelemetrySnapshot["routes"][number];
@@ -377,8 +368,4 @@ function labelsOf({ listener, service, port, split, backend }: RouteLabels): str
     `split="${escapeLabel(split)}"`,
     `backend="${escapeLabel(backend)}"`,
   ].join(",");
-}
-
-function escapeLabel(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

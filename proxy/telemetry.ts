@@ -10,6 +10,7 @@ import { DurationHistogram } from "./duration_histogram.ts";
 import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
 import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";
 import type { TlsFailure } from "./io/tls.ts";
+import type { PolicyCounts } from "./policy/policy_counts.ts";
 import { errorName } from "./protocol/http2/error_code.ts";
 import type { OutboundListener, RequestRecord } from "./config.ts";
 
@@ -93,6 +94,8 @@ export interface TelemetrySnapshot {
   readonly endpoints: readonly EndpointSnapshot[];
   /** Answers that the proxy made itself, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** By listener. */
+  readonly policies: readonly PolicyCounts[];
   readonly connects: number;
   readonly connectFailures: number;
   readonly retries: number;

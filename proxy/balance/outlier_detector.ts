@@ -63,17 +63,19 @@ export class OutlierDetector<Target> {
     endpoint.ejectedUntilMs = nowMs;
   }
 
-  failed(endpoint: BalancedEndpoint<Target>, nowMs: number): void {
+  /** True: that was one failure too many, and the endpoint is ejected. */
+  failed(endpoint: BalancedEndpoint<Target>, nowMs: number): boolean {
     endpoint.failures++;
-    if (endpoint.isEjected || endpoint.failures < this.#policy.consecutiveFailures) return;
+    if (endpoint.isEjected || endpoint.failures < this.#policy.consecutiveFailures) return false;
     // An exchange may outlive the plan that its endpoint was in.
-    if (!this.#group.has(endpoint) || this.#ejectedCount >= this.ejectedMax) return;
+    if (!this.#group.has(endpoint) || this.#ejectedCount >= this.ejectedMax) return false;
     endpoint.failures = 0;
     endpoint.ejections = Math.min(endpoint.ejections + 1, EJECTION_FACTOR_MAX);
     endpoint.isEjected = true;
     endpoint.ejectedAtMs = nowMs;
     endpoint.ejectedUntilMs = nowMs + this.#policy.ejectionTimeMs * endpoint.ejections;
     this.#update(nowMs);
+    return true;
   }
 
   #update(nowMs: number): void {

@@ -10,6 +10,7 @@ import { Mirror } from "../policy/mirror.ts";
 import { PolicyRun } from "../policy/policy_run.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { PolicedExchange } from "../policy/policy_run.ts";
+import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { HeaderEdits } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
@@ -204,7 +205,7 @@ export class Exchange implements PolicedExchange {
       if (this.#take(pool, request)) return;
       pool.avoid(io.nowMs);
       this.#failure = "refused";
-      this.#failAttempt();
+      this.#failAttempt("connect-failure");
     }
     this.#giveUp();
   }
@@ -264,9 +265,11 @@ export class Exchange implements PolicedExchange {
   }
 
   /** The endpoint is to blame. */
-  #failAttempt(): void {
+  #failAttempt(failure: AttemptFailure): void {
     const { choice, backend } = this.#destination;
-    if (this.#isAttempting && choice !== null) backend?.failed(choice, this.#context.io.nowMs);
+    if (this.#isAttempting && choice !== null) {
+      backend?.failed(choice, failure, this.#context.io.nowMs);
+    }
     this.#endAttempt();
   }
 
@@ -360,19 +363,19 @@ export class Exchange implements PolicedExchange {
       carrier.pool.avoid(io.nowMs);
       telemetry.connectFailures++;
     }
-    // Neither a connection that had long been idle nor a client that is late says anything of the endpoint.
-    if (isStale || failure === "client-timeout") this.#endAttempt();
-    else this.#failAttempt();
-    this.#closeCarrier();
-    if (this.hasAnswer) return this.client.abort();
     // Refused after it connected: an HTTP/2 endpoint that took no part in the request (RFC 9113 8.7).
     const isUntouched = !this.#isConnected || failure === "refused";
+    const kind = isUntouched ? "connect-failure" : failure === "timeout" ? "timeout" : "reset";
+    // Neither a connection that had long been idle nor a client that is late says anything of the endpoint.
+    if (isStale || failure === "client-timeout") this.#endAttempt();
+    else this.#failAttempt(kind);
+    this.#closeCarrier();
+    if (this.hasAnswer) return this.client.abort();
     const canRetry = this.client.isReplayable && (isUntouched || isStale);
     if (canRetry && this.#attempts < CONNECT_ATTEMPTS_MAX) {
       telemetry.retries++;
       return this.#tryEndpoint(null);
     }
-    const kind = isUntouched ? "connect-failure" : failure === "timeout" ? "timeout" : "reset";
     const isRetried = failure !== "client-timeout" && this.#mayRetry &&
       this.#run !== null && this.#run.retriesFailure(kind, io.nowMs);
     if (isRetried) this.#retry();

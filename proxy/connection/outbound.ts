@@ -13,6 +13,7 @@ import { parseIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
 import type { Io } from "../io/io.ts";
 import { Bindings } from "../policy/bindings.ts";
+import type { PolicyCounts } from "../policy/policy_counts.ts";
 import type { Timers } from "../policy/timers.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
@@ -62,6 +63,11 @@ export class OutboundRouter implements Router {
 
   get table(): Table {
     return this.#table;
+  }
+
+  /** What policies did with what came by this listener. */
+  get policyCounts(): PolicyCounts {
+    return this.#policies.counts(this.listener);
   }
 
   get stats(): readonly RouteStats[] {

@@ -186,7 +186,7 @@ export class TcpDownstream extends Connection {
   /** The endpoint took no connection. */
   #blame(): void {
     const { backend, choice } = this.#destination;
-    if (choice !== null) backend?.failed(choice, this.context.io.nowMs);
+    if (choice !== null) backend?.failed(choice, "connect-failure", this.context.io.nowMs);
     this.#letGo();
   }
 

@@ -16,7 +16,9 @@ import type { BalancedEndpoint } from "../balance/endpoint.ts";
 import { EndpointGroup } from "../balance/endpoint_group.ts";
 import { OutlierDetector } from "../balance/outlier_detector.ts";
 import { FAILURE_LATENCY_MS, observeLatency } from "../balance/peak_ewma.ts";
+import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { EndpointPool } from "../connection/pool.ts";
+import type { BackendPolicyCounts, EjectionCause } from "./policy_counts.ts";
 import { Timer, type Timers } from "./timers.ts";
 
 /** An endpoint that has an address, with its connections. */
@@ -50,6 +52,9 @@ export class BackendState {
   #budget: ConnectionBudget | null = null;
   readonly #waiting = new Set<Waiter>();
   readonly #wake: Timer;
+  /** Since the first plan with the backend. */
+  readonly #ejections = new Map<EjectionCause, number>();
+  readonly #hits = { connections: 0, pending: 0, requests: 0 };
 
   /** @param seed of the rotation and of what is drawn; null: the rotation begins with the first endpoint */
   constructor(timers: Timers, key: string, seed: number | null) {
@@ -178,21 +183,28 @@ export class BackendState {
     const isDown = GATEWAY_ERRORS.includes(status);
     observeLatency(choice, isDown ? Math.max(latencyMs, FAILURE_LATENCY_MS) : latencyMs, nowMs);
     if (this.#detector === null) return;
-    if (status >= 500) this.#detector.failed(choice, nowMs);
+    if (status >= 500) this.#blame(choice, "5xx", nowMs);
     else this.#detector.succeeded(choice, nowMs);
   }
 
   /** An attempt failed without an answer, by the endpoint's doing. */
-  failed(choice: Choice, nowMs: number): void {
+  failed(choice: Choice, failure: AttemptFailure, nowMs: number): void {
     observeLatency(choice, FAILURE_LATENCY_MS, nowMs);
-    this.#detector?.failed(choice, nowMs);
+    this.#blame(choice, failure, nowMs);
+  }
+
+  #blame(choice: Choice, cause: EjectionCause, nowMs: number): void {
+    const isEjected = this.#detector?.failed(choice, nowMs) ?? false;
+    if (isEjected) this.#ejections.set(cause, (this.#ejections.get(cause) ?? 0) + 1);
   }
 
   // Limits.
 
   /** Counts one more request under way. False: there are as many as may be. */
   takeRequest(): boolean {
-    return this.#budget?.takeRequest() ?? true;
+    const isTaken = this.#budget?.takeRequest() ?? true;
+    if (!isTaken) this.#hits.requests++;
+    return isTaken;
   }
 
   requestEnded(): void {
@@ -209,6 +221,7 @@ export class BackendState {
       idle.close();
       if (budget.takeConnection()) return true;
     }
+    this.#hits.connections++;
     return false;
   }
 
@@ -220,7 +233,11 @@ export class BackendState {
 
   /** Has an exchange wait for a connection. False: as many wait as may. */
   wait(waiter: Waiter): boolean {
-    if (this.#budget === null || !this.#budget.takePending()) return false;
+    if (this.#budget === null) return false;
+    if (!this.#budget.takePending()) {
+      this.#hits.pending++;
+      return false;
+    }
     this.#waiting.add(waiter);
     return true;
   }
@@ -247,6 +264,18 @@ export class BackendState {
       this.stopWaiting(first);
       first.onTurn();
     }
+  }
+
+  counts(listener: number, backend: string): BackendPolicyCounts {
+    const detector = this.#detector;
+    const ejections = detector === null ? null : {
+      active: detector.ejectedCount,
+      isPanic: detector.isPanic,
+      byCause: Object.fromEntries(this.#ejections),
+    };
+    const budget = this.#budget;
+    const limits = budget === null ? null : { pending: budget.pending, hits: { ...this.#hits } };
+    return { listener, backend, ejections, limits };
   }
 
   #hasRoom(): boolean {

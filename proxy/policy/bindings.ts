@@ -7,7 +7,9 @@ import type { EndpointSet } from "../../routing/table/table.ts";
 import type { PlanEndpointPolicy } from "../../routing/plan.ts";
 import type { EndpointPool } from "../connection/pool.ts";
 import { BackendState } from "./backend_state.ts";
-import { type BoundMirror, RouteMemory, RouteState } from "./route_state.ts";
+import type { CountedSection, PolicyCounts } from "./policy_counts.ts";
+import { RouteMemory } from "./route_memory.ts";
+import { type BoundMirror, RouteState } from "./route_state.ts";
 import type { Timers } from "./timers.ts";
 
 type PoolOf = (endpoint: TableEndpoint) => EndpointPool | null;
@@ -34,6 +36,17 @@ export class Bindings {
   /** Null where no policy says anything. */
   route({ index }: TableRoute): RouteState | null {
     return this.#routeOf.length === 0 ? null : this.#routeOf[index];
+  }
+
+  /** What the policies of the plan in force did so far. */
+  counts(listener: number): PolicyCounts {
+    return {
+      backends: Array.from(this.#backends, ([key, state]) => state.counts(listener, key))
+        .filter(({ ejections, limits }) => ejections !== null || limits !== null),
+      routes: Array.from(this.#memories.values(), (memory) => memory.counts(listener))
+        // A section that no policy has.
+        .filter(({ target }) => target !== ""),
+    };
   }
 
   /** Takes a new plan into force. States are changed in place, for exchanges under way. */
@@ -81,12 +94,14 @@ export class Bindings {
   ): RouteState | null {
     const { policy } = route;
     if (policy === null) return null;
-    const memoryOf = (section: "rateLimit" | "retry") => {
+    const { service, port } = route;
+    const memoryOf = (section: CountedSection) => {
       const target = policy.sources[section]?.target ?? "";
-      const key = `${route.service.key}:${route.port.port} ${section} ${target}`;
+      const key = `${service.key}:${port.port} ${section} ${target}`;
       let memory = memories.get(key);
       if (memory === undefined) {
-        memory = this.#memories.get(key) ?? new RouteMemory();
+        memory = this.#memories.get(key) ??
+          new RouteMemory(section, service.key, port.port, target);
         memory.bind(policy, nowMs);
         memories.set(key, memory);
       }

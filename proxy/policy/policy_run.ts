@@ -78,6 +78,7 @@ export class PolicyRun {
     }
     const abort = route?.fault?.abort ?? null;
     if (abort !== null && this.#draws(abort.percent)) {
+      route?.faultInjected("abort");
       return this.#refuse(abort.status, "fault-abort");
     }
     if (backend !== null && !backend.takeRequest()) return this.#refuse(503, "request-limit");
@@ -88,6 +89,7 @@ export class PolicyRun {
     }
     const delay = route?.fault?.delay ?? null;
     if (delay === null || !this.#draws(delay.percent)) return "proceed";
+    route?.faultInjected("delay");
     this.#startStep("delay", delay.durationMs);
     return "wait";
   }

@@ -1,15 +1,12 @@
-/**
- * RouteState: what one proxy does with the requests of a route, by its policy, and what it must remember for it from request to
- * request: how much of a rate or of a retry budget is left.
- */
-import type { Fault, Rate } from "../../base/policy.ts";
+/** RouteState: what one proxy does with the requests of a route, by its policy. */
+import type { Fault } from "../../base/policy.ts";
 import type { PlanRoutePolicy } from "../../routing/plan.ts";
-import { RetryBudget } from "../balance/retry_budget.ts";
 import { RetryPolicy } from "../balance/retry_policy.ts";
-import { TokenBucket } from "../balance/token_bucket.ts";
 import type { EndpointSet, TableMirror } from "../../routing/table/table.ts";
 import type { BackendState } from "./backend_state.ts";
 import { HeaderEdits, headerEdits, headerLines } from "./header_edits.ts";
+import type { CountedSection, MirrorDrop } from "./policy_counts.ts";
+import type { RouteMemory } from "./route_memory.ts";
 
 /** A mirror, with what is known of its endpoints. */
 export interface BoundMirror {
@@ -18,31 +15,11 @@ export interface BoundMirror {
   readonly backend: BackendState;
 }
 
-/** What must be remembered, by what the policy is attached to: all its rules share it. */
-export class RouteMemory {
-  http: TokenBucket | null = null;
-  tcp: TokenBucket | null = null;
-  retries: RetryBudget | null = null;
-
-  bind({ rateLimit, retry }: PlanRoutePolicy, nowMs: number): void {
-    this.http = bucketOf(this.http, rateLimit?.http ?? null, nowMs);
-    this.tcp = bucketOf(this.tcp, rateLimit?.tcp ?? null, nowMs);
-    if (retry === undefined) this.retries = null;
-    else if (this.retries === null) this.retries = new RetryBudget(retry.budgetPercent, nowMs);
-    else this.retries.percent = retry.budgetPercent;
-  }
-}
-
-function bucketOf(known: TokenBucket | null, rate: Rate | null, nowMs: number): TokenBucket | null {
-  if (rate === null) return null;
-  if (known === null) return new TokenBucket(rate, nowMs);
-  known.change(rate, nowMs);
-  return known;
-}
-
 export class RouteState {
   readonly #rateMemory: RouteMemory;
   readonly #retryMemory: RouteMemory;
+  readonly #faultMemory: RouteMemory;
+  readonly #mirrorMemory: RouteMemory;
   readonly limitStatus: number;
   /** Header lines of the answer to a request over the limit. */
   readonly limitHeaders: Uint8Array<ArrayBuffer>;
@@ -58,11 +35,13 @@ export class RouteState {
 
   constructor(
     policy: PlanRoutePolicy,
-    memoryOf: (section: "rateLimit" | "retry") => RouteMemory,
+    memoryOf: (section: CountedSection) => RouteMemory,
     mirror: BoundMirror | null,
   ) {
     this.#rateMemory = memoryOf("rateLimit");
     this.#retryMemory = memoryOf("retry");
+    this.#faultMemory = memoryOf("fault");
+    this.#mirrorMemory = memoryOf("mirror");
     this.limitStatus = policy.rateLimit?.status ?? 429;
     this.limitHeaders = headerLines(policy.rateLimit?.headers ?? []);
     this.retry = policy.retry === undefined ? null : new RetryPolicy(policy.retry);
@@ -80,12 +59,16 @@ export class RouteState {
 
   /** Counts a request. False: it is one too many. */
   allowsRequest(nowMs: number): boolean {
-    return this.#rateMemory.http?.take(nowMs) ?? true;
+    const isAllowed = this.#rateMemory.http?.take(nowMs) ?? true;
+    if (!isAllowed) this.#rateMemory.rateLimited.http++;
+    return isAllowed;
   }
 
   /** Counts a connection. False: it is one too many. */
   allowsConnection(nowMs: number): boolean {
-    return this.#rateMemory.tcp?.take(nowMs) ?? true;
+    const isAllowed = this.#rateMemory.tcp?.take(nowMs) ?? true;
+    if (!isAllowed) this.#rateMemory.rateLimited.tcp++;
+    return isAllowed;
   }
 
   /** A request is sent for the first time. */
@@ -95,7 +78,23 @@ export class RouteState {
 
   /** Takes a retry out of the budget. False: it is used up. */
   withdrawRetry(nowMs: number): boolean {
-    return this.#retryMemory.retries?.withdraw(nowMs) ?? false;
+    const isLeft = this.#retryMemory.retries?.withdraw(nowMs) ?? false;
+    if (!isLeft) this.#retryMemory.budgetExhausted++;
+    return isLeft;
+  }
+
+  faultInjected(kind: "delay" | "abort"): void {
+    this.#faultMemory.faults[kind]++;
+  }
+
+  /** A request was copied to the mirror. */
+  mirrored(): void {
+    this.#mirrorMemory.mirrored++;
+  }
+
+  /** A request was to be copied, and was not. */
+  mirrorDropped(reason: MirrorDrop): void {
+    this.#mirrorMemory.mirrorDropped(reason);
   }
 }
 

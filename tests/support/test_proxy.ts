@@ -8,6 +8,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { DEFAULT_TIMEOUTS, type Proxy, type ProxyTimeouts } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/proxy.ts";
+import { readPrometheus, type Sample } from "./prometheus_text.ts";
 import { RawSocket } from "./raw_socket.ts";
 import { until } from "./until.ts";
 
@@ -95,15 +96,23 @@ export class TestProxy {
     return RawSocket.connect(this.port);
   }
 
+  async #metrics(): Promise<string> {
+    return await (await fetch(`http://127.0.0.1:${this.#adminPort}/metrics`)).text();
+  }
+
   /** The sum of all series of a metric. */
   async metric(name: string): Promise<number> {
-    const response = await fetch(`http://127.0.0.1:${this.#adminPort}/metrics`);
-    const text = await response.text();
+    const text = await this.#metrics();
     const lines = text.split("\n").filter((line) => line.startsWith(name) && !line.startsWith("#"));
     return lines.map((line) => Number(line.split(" ").at(-1))).reduce(
       (sum, value) => sum + value,
       0,
     );
+  }
+
+  /** Everything that the metrics say, as a scraper would read it. */
+  async samples(): Promise<Sample[]> {
+    return readPrometheus(await this.#metrics());
   }
 
   /** Waits until a metric has a value. */
