@@ -80,7 +80,8 @@ const CASES: readonly ProxyCase[] = [
   {
     name: "slow reader: the endpoint is held back, and two buffers are all that is held",
     async run(proxy) {
-      const megabytes = 100;
+      // Several times what V8 lets garbage grow to before it collects, in the test's isolate and the worker's.
+      const megabytes = 400;
       const sent = { bytes: 0 };
       await using origin = new ScriptedOrigin(async (socket) => {
         await socket.readRequest();
@@ -97,12 +98,8 @@ const CASES: readonly ProxyCase[] = [
       assert.ok(await proxy.metric("weft_buffers_lent") <= 2);
       await client.readThrough("\r\n\r\n");
       assert.equal(await client.skip(megabytes * MEGABYTE), megabytes * MEGABYTE);
-      // What the test's own ends of it leave to the garbage collector is given back in its own time.
-      await until(
-        "memory to have grown little, in MB",
-        () => (Deno.memoryUsage().rss - before) / MEGABYTE,
-        (growth) => growth < megabytes / 2,
-      );
+      const growth = (Deno.memoryUsage().rss - before) / MEGABYTE;
+      assert.ok(growth < megabytes / 2, `Memory grew by ${growth} MB`);
     },
   },
   {
