@@ -15,6 +15,7 @@ import { EpollIo } from "./io/epoll.ts";
 import { Pipe } from "./io/pipe.ts";
 import { AGAIN, IoError } from "./io/io.ts";
 import { PortableIo } from "./io/portable.ts";
+import { RuntimeTurn } from "./io/runtime_turn.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
 import type { ProxyTls } from "./tls_config.ts";
 
@@ -94,8 +95,8 @@ export function startInlineLane(config: ProxyConfig, plan: Plan, hooks: LaneHook
 }
 
 /**
- * How long a loop that shares its thread keeps it: signals, timers and admin requests wait for as long. Each change
- * of hands costs some 0.3 ms, so a loop with nothing to do changes hands less often.
+ * How long a loop that shares its thread keeps it: signals, timers and admin requests wait for as long. A loop with
+ * nothing to do changes hands less often, so as not to wake the processor for it.
  */
 const TURNS_MS = 20;
 const IDLE_TURNS_MS = 100;
@@ -104,6 +105,7 @@ const IDLE_AFTER_TURNS = 50;
 
 /** Runs a loop until it is stopped, and gives the thread to others in between. */
 async function share(io: EpollIo): Promise<void> {
+  const runtime = await RuntimeTurn.open();
   let quietTurns = 0;
   while (io.isRunning) {
     const turnsMs = quietTurns < IDLE_AFTER_TURNS ? TURNS_MS : IDLE_TURNS_MS;
@@ -112,8 +114,10 @@ async function share(io: EpollIo): Promise<void> {
     for (let leftMs = turnsMs; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {
       if (io.turn(Math.ceil(leftMs)) > 0) quietTurns = 0;
     }
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (runtime !== null) await runtime.take();
+    else await new Promise((resolve) => setTimeout(resolve, 0));
   }
+  runtime?.close();
   io.end();
 }
 
