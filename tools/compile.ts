@@ -8,6 +8,7 @@
  */
 import { isTestFile, TEST_PACKAGES } from "./layers.ts";
 import { listFiles, readFile, ROOT } from "./repository.ts";
+import { type DenoCommand, LICENSES, vendor } from "./vendor.ts";
 
 /** The newest Deno whose payload format a base binary of the 2.6 line understands. */
 const DENO_FOR_DENORT = "2.6.8";
@@ -16,7 +17,7 @@ const DENO_FOR_DENORT = "2.6.8";
 const STAMP = "base/build.json";
 
 /** What is read at run time by its path: no module imports it. */
-const EMBEDDED_FILES = ["examples/", STAMP];
+const EMBEDDED_FILES = ["examples/", STAMP, LICENSES];
 
 /**
  * One executable plays every role, so it has what its roles need together: `up` runs the user's commands and
@@ -73,18 +74,15 @@ function findWorkers(): string[] {
 }
 
 /**
- * Deno embeds every package of deno.json, also what only tests use, so the build has a configuration of its own: the
- * same without those. Deno drops what it does not need from its copy of the lock file, whose hashes still hold.
+ * Deno embeds every package of deno.json, whole, also what only tests use; so the build has a configuration of its own,
+ * which names a bundle of each package that ships. Its path; null where a bundle could not be made.
  */
-function writeConfiguration(): string {
+async function writeConfiguration(deno: DenoCommand): Promise<string | null> {
   const { imports } = JSON.parse(readFile("deno.json")) as { imports: Record<string, string> };
-  const shipped = Object.entries(imports).filter(([name]) => !TEST_PACKAGES.includes(name));
-  const configuration = {
-    nodeModulesDir: "none",
-    lock: "./deno.lock",
-    imports: Object.fromEntries(shipped),
-  };
-  Deno.copyFileSync(new URL("deno.lock", ROOT), new URL("dist/deno.lock", ROOT));
+  const shipped = Object.keys(imports).filter((name) => !TEST_PACKAGES.includes(name));
+  const vendored = await vendor(shipped, deno);
+  if (vendored === null) return null;
+  const configuration = { nodeModulesDir: "none", lock: false, imports: vendored };
   Deno.writeTextFileSync(new URL("dist/deno.json", ROOT), JSON.stringify(configuration));
   return "dist/deno.json";
 }
@@ -99,15 +97,15 @@ function sizeOf(path: string): number | null {
   }
 }
 
-function compileOne(target: string | null): boolean {
+function compileOne(target: string | null, configuration: string, deno: DenoCommand): boolean {
   const output = `dist/weft${target === null ? "" : `-${target}`}`;
-  const args = ["compile", "--quiet", "--no-check", "--config", writeConfiguration(), V8_FLAGS];
+  const args = ["compile", "--quiet", "--no-check", "--config", configuration, V8_FLAGS];
   args.push(...PERMISSIONS);
   for (const path of [...EMBEDDED_FILES, ...findWorkers()]) args.push("--include", path);
   if (target !== null) args.push("--target", target);
   args.push("--output", output, "main.ts");
 
-  const [command, first] = denoThatCompiles();
+  const [command, first] = deno;
   if (sizeOf(output) !== null) Deno.removeSync(new URL(output, ROOT));
   new Deno.Command(command, {
     args: [...first, ...args],
@@ -124,15 +122,15 @@ function compileOne(target: string | null): boolean {
 }
 
 /** A given base binary needs its own Deno: another one would append a payload that it cannot read. */
-function denoThatCompiles(): [string, string[]] {
+function denoThatCompiles(): DenoCommand {
   const isGiven = (Deno.env.get("DENORT_BIN") ?? "") !== "";
   if (!isGiven || Deno.version.deno.startsWith("2.6.")) return [Deno.execPath(), []];
   console.error(`DENORT_BIN is set: compiling with Deno ${DENO_FOR_DENORT}`);
   return ["npx", ["-y", `deno@${DENO_FOR_DENORT}`]];
 }
 
-function main(args: string[]): number {
-  const targets: string[] = [];
+async function main(args: string[]): Promise<number> {
+  const targets: (string | null)[] = [];
   for (let i = 0; i < args.length; i += 2) {
     if (args[i] !== "--target" || args[i + 1] === undefined) {
       console.error("Usage: deno task compile [--target TRIPLE]...");
@@ -144,11 +142,15 @@ function main(args: string[]): number {
   const stamp = new URL(STAMP, ROOT);
   Deno.writeTextFileSync(stamp, `${JSON.stringify({ commit: currentCommit() })}\n`);
   try {
-    const built = targets.length === 0 ? [compileOne(null)] : targets.map(compileOne);
+    const deno = denoThatCompiles();
+    const configuration = await writeConfiguration(deno);
+    if (configuration === null) return 1;
+    if (targets.length === 0) targets.push(null);
+    const built = targets.map((target) => compileOne(target, configuration, deno));
     return built.every(Boolean) ? 0 : 1;
   } finally {
     Deno.removeSync(stamp);
   }
 }
 
-if (import.meta.main) Deno.exit(main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,110 @@
+/**
+ * Makes one file of each package that ships: what the package exports, minified, without the rest of it. Deno
+ * keeps all that it embeds in memory for as long as the executable runs, and whole packages are mostly sources,
+ * type declarations and second builds of themselves.
+ */
+import { ROOT } from "./repository.ts";
+
+const FOLDER = "dist/vendor";
+/** Bundled CommonJS asks for Node's modules by a `require` that an ES module does not have. */
+const REQUIRE = 'import { createRequire } from "node:module";\n' +
+  "const require = createRequire(import.meta.url);\n";
+
+/** What the bundler runs on: a Deno executable and its first arguments. */
+export type DenoCommand = readonly [string, readonly string[]];
+
+/** The terms of all that is bundled: minified text keeps none. */
+export const LICENSES = `${FOLDER}/LICENSES.txt`;
+
+/**
+ * Bundles packages, by their names in deno.json: an import map with files of `dist/vendor/`, as seen from `dist/`; null
+ * where a package could not be bundled, which Deno has explained.
+ */
+export async function vendor(
+  names: readonly string[],
+  deno: DenoCommand,
+): Promise<Record<string, string> | null> {
+  Deno.mkdirSync(new URL(FOLDER, ROOT), { recursive: true });
+  const vendored: Record<string, string> = {};
+  for (const name of names) {
+    const file = `${name.replace(/\W+/g, "-")}.js`;
+    if (!await bundle(name, `${FOLDER}/${file}`, deno)) return null;
+    vendored[name] = `./vendor/${file}`;
+  }
+  Deno.writeTextFileSync(new URL(LICENSES, ROOT), licensesOf(names, deno));
+  return vendored;
+}
+
+async function bundle(name: string, output: string, deno: DenoCommand): Promise<boolean> {
+  const entry = `${output}.entry.ts`;
+  // `export *` would lose the default export, and all the names of a CommonJS package.
+  // deno-lint-ignore weft/imports -- a name of deno.json, whatever stands there
+  const exported = Object.keys(await import(name) as Record<string, unknown>)
+    .filter((word) => /^\w+$/.test(word) && word !== "__esModule");
+  Deno.writeTextFileSync(
+    new URL(entry, ROOT),
+    `export { ${exported.join(", ")} } from "${name}";\n`,
+  );
+  const args = ["bundle", "--quiet", "--minify", "--output", output, entry];
+  if (runDeno(deno, args, "inherit") === null) return false;
+  const file = new URL(output, ROOT);
+  Deno.writeTextFileSync(file, REQUIRE + Deno.readTextFileSync(file));
+  return true;
+}
+
+interface PackageInfo {
+  readonly name: string;
+  readonly version: string;
+  /** Keys of other packages. */
+  readonly dependencies: readonly string[];
+  readonly registryUrl: string;
+}
+
+/** The licence files of packages and of what they depend on, one after another. */
+function licensesOf(names: readonly string[], deno: DenoCommand): string {
+  const { npmCache } = infoOf(deno, []) as { npmCache: string };
+  const { npmPackages } = infoOf(deno, [`${FOLDER}/yaml.js.entry.ts`]) as {
+    npmPackages: Record<string, PackageInfo>;
+  };
+  const waiting = Object.keys(npmPackages).filter((key) => names.includes(npmPackages[key].name));
+  const found = new Set<string>();
+  for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) {
+    if (found.has(key)) continue;
+    found.add(key);
+    waiting.push(...npmPackages[key].dependencies);
+  }
+  return [...found].sort().map((key) => licenseOf(npmPackages[key], npmCache)).join("\n\n");
+}
+
+/** The licence file, or what the package says of itself where it has none. */
+function licenseOf({ name, version, registryUrl }: PackageInfo, npmCache: string): string {
+  const folder = `${npmCache}/${new URL(registryUrl).host}/${name}/${version}`;
+  for (const entry of Deno.readDirSync(folder)) {
+    if (!/^licen[cs]e/i.test(entry.name)) continue;
+    return `${name} ${version}\n\n${Deno.readTextFileSync(`${folder}/${entry.name}`)}`;
+  }
+  const { license, author } = JSON.parse(Deno.readTextFileSync(`${folder}/package.json`));
+  return `${name} ${version}\n\n${license}, ${JSON.stringify(author ?? "the authors")}\n`;
+}
+
+function infoOf(deno: DenoCommand, args: string[]): unknown {
+  return JSON.parse(runDeno(deno, ["info", "--json", ...args], "piped") ?? "{}");
+}
+
+/** What it printed, where that is piped; null where it failed. */
+function runDeno(
+  [command, first]: DenoCommand,
+  args: string[],
+  stdout: "inherit" | "piped",
+): string | null {
+  const result = new Deno.Command(command, {
+    args: [...first, ...args],
+    cwd: ROOT,
+    // Deno 2.6 trusts only its own list of authorities, which a company's proxy is not on.
+    env: { DENO_TLS_CA_STORE: "mozilla,system" },
+    stdout,
+    stderr: "inherit",
+  }).outputSync();
+  if (!result.success) return null;
+  return stdout === "piped" ? new TextDecoder().decode(result.stdout) : "";
+}
