@@ -84,7 +84,8 @@ function quit(request: Request, subject: AdminSubject): Response {
 
 /**
  * `/explain?url=URL[&method=GET][&header=Name:%20value]…[&listener=0]`: the Explanation as JSON. With several
- * workers the sequence position is the first one's.
+ * workers the sequence position is the first one's. `&side=inbound&caller=NAMESPACE/SERVICEACCOUNT`: the CallExplanation of
+ * a request to the application beside the proxy.
  */
 async function explain(parameters: URLSearchParams, subject: AdminSubject): Promise<Response> {
   const url = parameters.get("url");
@@ -93,14 +94,18 @@ async function explain(parameters: URLSearchParams, subject: AdminSubject): Prom
     const colon = line.indexOf(":");
     return colon < 0 ? [line, ""] : [line.slice(0, colon), line.slice(colon + 1).trim()];
   });
+  const side = parameters.get("side") ?? "outbound";
+  if (side !== "outbound" && side !== "inbound") return text(400, "side is outbound or inbound\n");
   const lane = subject.lanes()[0];
   const explanation = await lane.explain({
     method: parameters.get("method") ?? "GET",
     url,
     headers,
+    side,
     listener: Number(parameters.get("listener") ?? 0),
+    caller: parameters.get("caller") ?? "",
   });
-  if (explanation === null) return text(404, "No such outbound listener\n");
+  if (explanation === null) return text(404, `No such ${side} listener\n`);
   return text(200, `${JSON.stringify(explanation, null, 2)}\n`, "application/json");
 }
 

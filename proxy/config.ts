@@ -36,6 +36,11 @@ export interface InboundListener {
   readonly port: number;
   readonly application: { readonly address: string; readonly port: number };
   /**
+   * The application's `namespace/serviceaccount`. With it, and where TLS asks callers for certificates, traffic targets are
+   * enforced here. Left out or empty: callers' own sidecars enforce them, and nobody else does.
+   */
+  readonly identity?: string;
+  /**
    * Takes connections that iptables redirected here: each goes to the application at the port that it was going to. `::1`
    * stands in for `127.0.0.1` where it came over IPv6. Native driver only. Left out: false.
    */
@@ -54,6 +59,8 @@ export interface ProxyConfig {
   readonly admin: { readonly address: string; readonly port: number } | null;
   /** Left out: everything is plain. */
   readonly tls?: ProxyTls;
+  /** Whose SPIFFE ids identify callers. Left out: `cluster.local`. */
+  readonly trustDomain?: string;
   /** Whether what the mesh does not know is passed on; else it is refused. Left out: false. */
   readonly egress?: boolean;
   readonly timeouts: ProxyTimeouts;
@@ -104,6 +111,11 @@ export interface RequestRecord {
   readonly listener: number;
   /** The client's IP address. */
   readonly peer: string;
+  /**
+   * The caller's `namespace/serviceaccount`: at an inbound listener as its certificate shows, at an outbound one that of the
+   * application; empty where not known.
+   */
+  readonly source: string;
   /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty where the head could not be read. */
   readonly protocol: string;
   readonly method: string;

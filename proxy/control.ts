@@ -2,7 +2,7 @@
  * What the thread that is asked (admin, CLI) and the threads that serve say to each other. Commands go down a
  * pipe, because an event loop that waits in the kernel sees no messages; replies come back as messages.
  */
-import type { Explanation } from "../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../routing/table/explain.ts";
 import type { ProxyConfig, RequestRecord } from "./config.ts";
 import type { ExplainQuery } from "./engine.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
@@ -41,7 +41,7 @@ export interface Replies {
   apply: null;
   certificates: null;
   resolved: null;
-  explain: Explanation | null;
+  explain: Explanation | CallExplanation | null;
   snapshot: TelemetrySnapshot;
   report: null;
   drain: null;

@@ -4,7 +4,7 @@
  */
 import { buildTable } from "../routing/table/table.ts";
 import type { Table } from "../routing/table/table.ts";
-import type { Explanation } from "../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../routing/table/explain.ts";
 import type { Plan } from "../routing/plan.ts";
 import { requestHeadOf } from "../routing/request.ts";
 import type { InboundListener, OutboundListener, ProxyConfig, RequestRecord } from "./config.ts";
@@ -15,6 +15,7 @@ import { Http2Downstream } from "./connection/http2_downstream.ts";
 import { Http2Stream } from "./connection/http2_stream.ts";
 import { Http2Upstream } from "./connection/http2_upstream.ts";
 import { InboundRouter } from "./connection/inbound.ts";
+import { InboundAccess } from "./connection/inbound_access.ts";
 import { OutboundRouter } from "./connection/outbound.ts";
 import type { LogEvent } from "./control.ts";
 import { Upstream } from "./connection/upstream.ts";
@@ -35,8 +36,11 @@ export interface ExplainQuery {
   readonly method: string;
   readonly url: string;
   readonly headers: readonly (readonly [string, string])[];
-  /** Place of the outbound listener that would take it. */
+  /** The listener that would take it: its place among those of its side. */
+  readonly side: "outbound" | "inbound";
   readonly listener: number;
+  /** Of an inbound request: who calls, as `namespace/serviceaccount`; empty: nobody that is known. */
+  readonly caller: string;
 }
 
 /** What an engine tells of itself. */
@@ -91,8 +95,17 @@ export class Engine {
         this.#context.timers,
       )
     );
-    this.#inbound = config.inbound.map(({ application }, index) =>
-      new InboundRouter(config.outbound.length + index, application, pools, this.#telemetry)
+    // Whoever is not asked for a certificate cannot be held to what it says.
+    const asksCallers = config.tls?.inbound !== undefined &&
+      config.tls.inbound.clientCertificate !== "ignored";
+    this.#inbound = config.inbound.map(({ application, identity = "" }, index) =>
+      new InboundRouter(
+        config.outbound.length + index,
+        application,
+        pools,
+        this.#telemetry,
+        new InboundAccess(asksCallers ? identity : "", plan),
+      )
     );
     const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
       capture === true
@@ -132,6 +145,7 @@ export class Engine {
   apply(plan: Plan): void {
     const tables = this.#buildTables(plan, this.#outbound[0]?.table ?? null);
     for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
+    for (const { access } of this.#inbound) access.rebind(plan);
     this.#intake.rebind(plan);
     this.#planHash = plan.hash;
     const keys = new Set(this.#inbound.map(({ key }) => key));
@@ -158,8 +172,11 @@ export class Engine {
   }
 
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
-  explain(query: ExplainQuery): Explanation | null {
-    return this.#outbound[query.listener]?.explain(requestHeadOf(query)) ?? null;
+  explain(query: ExplainQuery): Explanation | CallExplanation | null {
+    const { side, listener, caller } = query;
+    const head = requestHeadOf(query);
+    if (side === "inbound") return this.#inbound[listener]?.explain(caller, head) ?? null;
+    return this.#outbound[listener]?.explain(head) ?? null;
   }
 
   /** Reports requests also where the configuration does not ask for it, or no longer. */

@@ -106,7 +106,7 @@ export class Intake {
       const relay = new TcpDownstream(this.#context, route, fd, peer, { authority });
       this.#context.io.watch(fd, relay);
       if (security !== null) this.#context.io.secure(fd, security, null);
-      relay.connect();
+      else relay.connect();
     };
   }
 
@@ -119,7 +119,8 @@ export class Intake {
     if (captured === null) {
       return (fd, peer) => this.#takeRequests(fd, peer, router, security);
     }
-    const listener = { index: router.listener, application: application.address };
+    const { listener: index, access } = router;
+    const listener = { index, application: application.address, access };
     return (fd, peer) => captured.takeInbound(fd, peer, listener, security);
   }
 

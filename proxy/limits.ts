@@ -60,6 +60,9 @@ export const TLS_HANDSHAKES_MAX = 1_024;
  */
 export const TLS_HANDSHAKES_TURN_MAX = 8;
 
+/** Ports of the application that access is remembered for; a pod listens on a few, and a scan of ports forgets them. */
+export const ACCESS_PORTS_MAX = 64;
+
 /** How long a closed connection may take to send the last record that was written to it. */
 export const TLS_FLUSH_MS = 10_000;
 

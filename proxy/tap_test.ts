@@ -7,6 +7,7 @@ import { matchesTap, parseTapFilter, type TapFilter, Taps } from "./tap.ts";
 const RECORD: RequestRecord = {
   listener: 0,
   peer: "127.0.0.1",
+  source: "",
   protocol: "HTTP/1.1",
   method: "GET",
   authority: "web",

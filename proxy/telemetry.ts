@@ -137,6 +137,7 @@ export class Telemetry {
   readonly endpoints = new EndpointCounts();
   /** By outbound listener. */
   readonly #sources: readonly Workload[];
+  readonly #identities: readonly string[];
   #stats = new Map<string, RouteStats>();
   readonly #refusals = new Map<string, number>();
   readonly #tlsFailures = new Map<string, number>();
@@ -148,6 +149,7 @@ export class Telemetry {
    */
   constructor(isReporting: boolean, outbound: readonly OutboundListener[]) {
     this.isReporting = isReporting;
+    this.#identities = outbound.map(({ identity }) => identity);
     this.#sources = outbound.map(({ namespace, workload, pod }) =>
       parseWorkload(namespace, workload ?? "", pod ?? "")
     );
@@ -267,7 +269,7 @@ export class Telemetry {
     listener: number,
     reported: ReportedRequest,
   ): void {
-    const { stats, rule, table, endpoint, pool } = destination;
+    const { stats, rule, planHash, caller, endpoint, pool } = destination;
     const labels = stats?.labels;
     const {
       peer,
@@ -283,6 +285,7 @@ export class Telemetry {
     this.#records.push({
       listener,
       peer,
+      source: this.#identities[listener] ?? caller.identity,
       protocol,
       method,
       authority,
@@ -300,7 +303,7 @@ export class Telemetry {
       attempts,
       trace,
       durationMs,
-      plan: table?.hash.slice(0, PLAN_HASH_DIGITS) ?? "",
+      plan: planHash.slice(0, PLAN_HASH_DIGITS),
     });
   }
 }

@@ -8,7 +8,8 @@ export function register(program: Program, context: CommandContext): void {
     .description(
       "Explains one request: host, service, port, every rule in match order with the first condition that failed, the " +
         "rule that won and where it is written, the backends and whose turn it is.\n\n" +
-        "Reads manifests (-f), or asks a running sidecar or local mesh (--admin).",
+        "Reads manifests (-f), or asks a running sidecar or local mesh (--admin). With --admin and --from it explains what " +
+        "becomes of that sender's request to the application beside the sidecar.",
     )
     .usage("(-f PATH… | --admin HOST:PORT) [options] METHOD URL")
     .argument("[request...]", "METHOD URL, for example: GET http://httpbin.httpbin:8080/test")
@@ -17,7 +18,7 @@ export function register(program: Program, context: CommandContext): void {
     .option("-n, --namespace <name>", "namespace of resources that name none", "default")
     .option("--admin <address>", "admin address of a running proxy")
     .option("-H, --header <header>", "header of the request, 'Name: value' (repeat)", collect, [])
-    .option("--from <sender>", "with -f: who sends it, NAMESPACE[/SERVICEACCOUNT]")
+    .option("--from <sender>", "who sends it, NAMESPACE[/SERVICEACCOUNT]")
     .option("--enforce-access", "with -f: enforce traffic targets (permissive mode off)", false)
     .addOption(
       program.createOption("-o, --output <format>", "text or json")

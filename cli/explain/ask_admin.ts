@@ -1,17 +1,25 @@
 /** Asks the admin address of a running proxy where a request would go. */
-import type { Explanation } from "../../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
 import { CommandFailure } from "../exit.ts";
 import { type HostPort, parseHostPort, type RequestLine } from "../values.ts";
 
 const ANSWER_MS = 5_000;
 
-/** The proxy's explanation, as it came. Throws a failure where nobody answers, or something else than a proxy does. */
+/**
+ * The proxy's explanation, as it came: of a request of its own application, or of one that `caller` (`namespace/serviceaccount`)
+ * sends to the application. Throws a failure where nobody answers, or something else than a proxy does.
+ */
 export async function askAdmin(
   admin: string,
   request: RequestLine,
   headers: readonly string[],
-): Promise<Explanation> {
-  const query = new URLSearchParams({ method: request.method, url: request.url });
+  caller: string | null,
+): Promise<Explanation | CallExplanation> {
+  const query = new URLSearchParams({
+    method: request.method,
+    url: request.url,
+    ...(caller === null ? {} : { side: "inbound", caller }),
+  });
   for (const header of headers) query.append("header", header);
   const url = `http://${authorityOf(parseHostPort(admin))}/explain?${query}`;
   let answer: Response;
@@ -37,12 +45,12 @@ export async function askAdmin(
 }
 
 /** Looks no further than at what nothing else sends: the answer is from a proxy of this program. */
-function parseExplanation(text: string): Explanation | null {
+function parseExplanation(text: string): Explanation | CallExplanation | null {
   try {
     const value: unknown = JSON.parse(text);
     const isExplanation = typeof value === "object" && value !== null && "planHash" in value &&
-      "rules" in value && "outcome" in value;
-    return isExplanation ? value as Explanation : null;
+      "access" in value && "outcome" in value;
+    return isExplanation ? value as Explanation | CallExplanation : null;
   } catch {
     return null;
   }

@@ -1,7 +1,7 @@
 /** The work of `weft explain`: one request through manifests or a running proxy, to an explanation. */
 import type { Finding } from "../../base/finding.ts";
 import { requestHeadOf } from "../../routing/request.ts";
-import { explain, type Explanation } from "../../routing/table/explain.ts";
+import { type CallExplanation, explain, type Explanation } from "../../routing/table/explain.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable } from "../../routing/table/table.ts";
 import type { Environment } from "../environment.ts";
@@ -9,7 +9,7 @@ import { EXIT, type ExitCode, usageFailure } from "../exit.ts";
 import { hasErrors, renderFindings } from "../render/findings.ts";
 import { defaultPortOf, parseHeader, parseSender, type RequestLine } from "../values.ts";
 import { askAdmin } from "./ask_admin.ts";
-import { renderExplanation } from "./render.ts";
+import { renderCall, renderExplanation } from "./render.ts";
 import { separateRequest } from "./separate.ts";
 
 export interface ExplainOptions {
@@ -40,11 +40,13 @@ export async function explainRequest(
   const { stdout, stderr } = environment;
   const answer = admin === undefined
     ? await explainManifests(request, { ...options, filename: paths }, environment)
-    : { explanation: await askAdmin(admin, request, checkedHeaders(options)), errors: [] };
+    : { explanation: await askProxy(admin, request, options), errors: [] };
   stderr.write(renderFindings(stderr, answer.errors));
   stdout.write(
     options.output === "json"
       ? `${JSON.stringify(answer.explanation, null, 2)}\n`
+      : "destination" in answer.explanation
+      ? renderCall(stdout, request, answer.explanation)
       : renderExplanation(stdout, request, answer.explanation),
   );
   const isGood = answer.explanation.outcome === "forward" && answer.errors.length === 0;
@@ -74,12 +76,15 @@ async function explainManifests(
   };
 }
 
-/** What cannot be a header is refused here, where the user sees it. */
-function checkedHeaders({ header, from, enforceAccess }: ExplainOptions): readonly string[] {
-  if (from !== undefined || enforceAccess) {
-    throw usageFailure(
-      "A running proxy knows its own sender and access: leave out --from and --enforce-access",
-    );
+function askProxy(
+  admin: string,
+  request: RequestLine,
+  { header, from, enforceAccess }: ExplainOptions,
+): Promise<Explanation | CallExplanation> {
+  if (enforceAccess) {
+    throw usageFailure("A running proxy knows what it enforces: leave out --enforce-access");
   }
-  return header.map((text) => parseHeader(text).join(": "));
+  // What cannot be a header is refused here, where the user sees it.
+  const headers = header.map((text) => parseHeader(text).join(": "));
+  return askAdmin(admin, request, headers, from === undefined ? null : parseSender(from).identity);
 }

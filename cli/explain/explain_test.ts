@@ -1,6 +1,6 @@
 // Tests of `weft explain` on the canary guide's manifests: transcripts, both orders of -f, exit codes, and a proxy's answer.
 import assert from "node:assert/strict";
-import type { Explanation } from "../../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
 import { run } from "../run.ts";
 import { assertGolden, testEnvironment } from "../testing.ts";
 
@@ -110,6 +110,61 @@ Deno.test("explain --admin asks the proxy and renders its answer as its own", as
     ["url", TEST_URL],
     ["header", "X-A: b"],
   ]);
+});
+
+Deno.test("explain --admin --from: what becomes of a caller's request, and by which target", async () => {
+  const asked: URL[] = [];
+  const call: CallExplanation = {
+    planHash: "0".repeat(64),
+    caller: "shop/cart",
+    destination: "shop/stock",
+    port: 8080,
+    request: { method: "GET", authority: "stock.shop", path: "/read" },
+    access: {
+      isEnforced: true,
+      isAllowed: true,
+      guards: [{
+        endpoints: ["application:8080"],
+        targets: ["shop/readers"],
+        isAllowed: true,
+        allowedBy: "shop/readers",
+        match: "reading/read",
+        position: "targets.yaml:3:1",
+      }],
+    },
+    outcome: "forward",
+    reason: null,
+    status: 0,
+  };
+  const outcomes: { code: number; stdout: string }[] = [];
+  const denied = { ...call, access: { ...call.access, isAllowed: false, guards: [] } };
+  const answers = [
+    call,
+    { ...denied, outcome: "refuse", reason: "access-denied", status: 403 },
+    { ...call, destination: "", access: { isEnforced: false, isAllowed: true, guards: [] } },
+  ];
+  await withAdmin((url) => {
+    asked.push(url);
+    return Response.json(answers[asked.length - 1]);
+  }, async (admin) => {
+    for (let i = 0; i < answers.length; i++) {
+      outcomes.push(
+        await explain(["--admin", admin, "--from", "shop/cart", "GET", "http://stock.shop/read"]),
+      );
+    }
+  });
+  assert.equal(asked[0].searchParams.get("side"), "inbound");
+  assert.equal(asked[0].searchParams.get("caller"), "shop/cart");
+  assert.deepEqual(outcomes.map(({ code }) => code), [0, 1, 0]);
+  const [allowed, refused, open] = outcomes.map(({ stdout }) => stdout);
+  assert.match(
+    allowed,
+    /application:8080 +allowed by +shop\/readers +reading\/read +targets.yaml:3:1/,
+  );
+  assert.match(allowed, /outcome +forwarded to the application, port 8080/);
+  assert.match(refused, /access +denied: no traffic target names the caller/);
+  assert.match(refused, /outcome +the proxy answers 403: access-denied/);
+  assert.match(open, /access +not enforced/);
 });
 
 Deno.test("explain --admin: nobody there, an error, and something else are one line and 1", async () => {

@@ -1,5 +1,7 @@
 /** An Explanation for a person: from the host to the endpoint, one step a line. */
 import type {
+  AccessExplanation,
+  CallExplanation,
   Explanation,
   FailedClause,
   HostExplanation,
@@ -35,19 +37,46 @@ export function renderExplanation(
     ]]);
     rendered += renderBackends(output, route) + renderPolicies(output, route);
   }
-  if (access?.isEnforced) {
-    rendered += stepLines(output, [["access", access.isAllowed ? "allowed" : "denied"]]);
-    const rows = access.guards.map((guard): Cell[] => [
-      guard.endpoints.join(", "),
-      guard.isAllowed ? "allowed by" : { text: "denied", style: "error" },
-      guard.allowedBy ?? guard.targets.join(", "),
-      guard.match ?? "",
-      guard.position ?? "",
-    ]);
-    rendered += renderTable(output, [], rows, 4);
-  }
+  if (access?.isEnforced) rendered += renderAccess(output, access);
   rendered += stepLines(output, [["outcome", outcomeText(output, explanation)]], false);
   return rendered + stepLines(output, [["plan", explanation.planHash]]);
+}
+
+/** Renders what becomes of a request that somebody sends to the application beside a proxy. */
+export function renderCall(
+  output: Output,
+  request: RequestLine,
+  { caller, destination, port, access, reason, status, planHash }: CallExplanation,
+): string {
+  const outcome = reason === null
+    ? output.style("good", printable(`forwarded to the application, port ${port}`))
+    : output.style("error", printable(`the proxy answers ${status}: ${reason}`));
+  const steps = [
+    ["caller", caller || "unknown"],
+    ["called", destination || "the application, whose identity the proxy does not enforce"],
+  ] as const;
+  return `${output.style("strong", printable(`${request.method} ${request.url}`))}\n` +
+    stepLines(output, steps) +
+    (access.isEnforced
+      ? renderAccess(output, access)
+      : stepLines(output, [["access", "not enforced"]])) +
+    stepLines(output, [["outcome", outcome]], false) + stepLines(output, [["plan", planHash]]);
+}
+
+function renderAccess(output: Output, { isAllowed, guards }: AccessExplanation): string {
+  const rows = guards.map((guard): Cell[] => [
+    guard.endpoints.join(", "),
+    guard.isAllowed ? "allowed by" : { text: "denied", style: "error" },
+    guard.allowedBy ?? guard.targets.join(", "),
+    guard.match ?? "",
+    guard.position ?? "",
+  ]);
+  const verdict = isAllowed
+    ? "allowed"
+    : guards.length === 0
+    ? "denied: no traffic target names the caller"
+    : "denied";
+  return stepLines(output, [["access", verdict]]) + renderTable(output, [], rows, 4);
 }
 
 function stepLines(

@@ -7,6 +7,7 @@ import { LINES_PER_SECOND_MAX, RequestLog } from "./request_log.ts";
 const record: RequestRecord = {
   listener: 0,
   peer: "127.0.0.9",
+  source: "",
   protocol: "HTTP/1.1",
   method: "GET",
   authority: "httpbin.httpbin:8080",

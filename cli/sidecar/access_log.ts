@@ -31,9 +31,9 @@ function formatCommon(record: RequestRecord, time: Date): string {
 }
 
 function named(record: RequestRecord): string {
-  const { service, rule, split, backend, pod, reason, attempts, requestBytes, plan, trace } =
-    record;
-  const texts = { service, rule, split, backend, pod, reason, plan, trace };
+  const { source, service, rule, split, backend, pod, reason, plan, trace } = record;
+  const { attempts, requestBytes } = record;
+  const texts = { source, service, rule, split, backend, pod, reason, plan, trace };
   return [
     ...Object.entries(texts).map(([name, value]) => `${name}=${value || "-"}`),
     `attempts=${attempts}`,

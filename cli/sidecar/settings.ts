@@ -10,7 +10,7 @@ import {
   parseShare,
   parseWhole,
 } from "../values.ts";
-import type { TlsOptions } from "./tls_options.ts";
+import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
 
 /** As commander parses them. */
 export interface SidecarOptions extends TlsOptions {
@@ -106,6 +106,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     inbound: application === undefined ? [] : [{
       ...parseHostPort(options.inbound ?? DEFAULT_INBOUND),
       application: parseHostPort(application),
+      identity: sender.identity,
       ...(capture ? { capture } : {}),
     }],
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
@@ -119,6 +120,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       tcpIdleMs: parseDurationMs(options.tcpIdleTimeout),
       drainMs: parseDurationMs(options.drainTimeout),
     },
+    trustDomain: parseTrustDomain(options.trustDomain),
     egress: options.egress === "on",
     bodyBytesMax: parseByteLimit(options.bodyLimit),
     traceShare: parseShare(options.traceSample),

@@ -40,6 +40,7 @@ export async function runSidecar(
   const config = certificates === null
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
+  warnOfStrangers(config, first.plan, log);
   const quit = Promise.withResolvers<string>();
   const proxy = await start(config, first.plan, {
     ...hooksFor(options, log, environment),
@@ -54,6 +55,15 @@ export async function runSidecar(
   await stopFollowing();
   await stopReplacing?.();
   return code;
+}
+
+/** Whoever does not use a sidecar calls the application unchecked: better to know that before somebody else does. */
+function warnOfStrangers({ inbound, tls }: ProxyConfig, { permissive }: Plan, log: Log): void {
+  const asksCallers = tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored";
+  if (permissive || inbound.length === 0 || asksCallers) return;
+  log.warn("Traffic targets are not enforced on inbound requests", {
+    reason: "callers are not asked for certificates (--inbound-tls-client-ca)",
+  });
 }
 
 function hooksFor(options: SidecarOptions, log: Log, { stdout }: Environment): ProxyHooks {

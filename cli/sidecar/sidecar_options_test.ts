@@ -187,6 +187,7 @@ Deno.test("sidecar: what is not plainly right is left to commander to explain", 
 const RECORD: RequestRecord = {
   listener: 0,
   peer: "127.0.0.9",
+  source: "curl/curl",
   protocol: "HTTP/1.1",
   method: "GET",
   authority: "httpbin.httpbin:8080",
@@ -213,7 +214,7 @@ Deno.test("access log: common format, where a path cannot end its field or its l
     formatAccess("common", RECORD, TIME_MS),
     "127.0.0.9 - 127.1.2.3:8080 [01/Aug/2026:12:03:04 +0000] " +
       String.raw`"GET http://httpbin.httpbin:8080/a\"b\x0ac HTTP/1.1" 200 12 ` +
-      "service=httpbin/httpbin:8080 rule=httpbin/routes/get split=httpbin/httpbin-split " +
+      "source=curl/curl service=httpbin/httpbin:8080 rule=httpbin/routes/get split=httpbin/httpbin-split " +
       "backend=httpbin/httpbin-v1 pod=httpbin-v1-0 reason=- plan=0123456789ab trace=0af7651916cd43dd8448eb211c80319c attempts=1 " +
       "request_bytes=0 ms=1.5",
   );

@@ -1,5 +1,6 @@
 /** The options of `weft proxy` for TLS, and which files they mean. Checks what contradicts; reads nothing. */
 import type { ClientCertificatePolicy } from "../../proxy/io/tls.ts";
+import { DEFAULT_TRUST_DOMAIN, isTrustDomain } from "../../base/spiffe.ts";
 import { usageFailure } from "../exit.ts";
 import type { SidecarOption } from "./options.ts";
 
@@ -16,6 +17,7 @@ export interface TlsOptions {
   readonly upstreamTlsName?: string | undefined;
   readonly upstreamTlsIdentity?: readonly string[] | undefined;
   readonly tlsMinVersion: "1.2" | "1.3";
+  readonly trustDomain: string;
 }
 
 export const TLS_OPTIONS: readonly SidecarOption[] = [
@@ -52,6 +54,11 @@ export const TLS_OPTIONS: readonly SidecarOption[] = [
     about: "oldest version of TLS",
     choices: ["1.2", "1.3"],
     default: "1.2",
+  },
+  {
+    flags: "--trust-domain <name>",
+    about: "whose SPIFFE ids identify callers",
+    default: DEFAULT_TRUST_DOMAIN,
   },
 ];
 
@@ -103,6 +110,14 @@ export function tlsFiles(options: TlsOptions): TlsFiles | null {
     outbound: outbound && { certificate: outbound },
     upstream,
   };
+}
+
+export function parseTrustDomain(text: string): string {
+  if (isTrustDomain(text)) return text;
+  throw usageFailure(
+    `"${text}" is not a trust domain`,
+    "Write what follows spiffe:// in the ids of callers, like cluster.local.",
+  );
 }
 
 function upstreamFiles(options: TlsOptions): TlsFiles["upstream"] {

@@ -4,7 +4,7 @@ import { CommandFailure, EXIT } from "../exit.ts";
 import { testEnvironment } from "../testing.ts";
 import { completeOptions } from "./options.ts";
 import { parseQuickly } from "./quick_parse.ts";
-import { type TlsFiles, tlsFiles } from "./tls_options.ts";
+import { parseTrustDomain, type TlsFiles, tlsFiles } from "./tls_options.ts";
 
 function filesOf(...argv: string[]): TlsFiles | null {
   return tlsFiles(completeOptions(parseQuickly(argv) ?? {}, testEnvironment()));
@@ -72,6 +72,16 @@ Deno.test("TLS options: contradictions are usage failures", () => {
       () => filesOf(...argv),
       (error) => error instanceof CommandFailure && error.exitCode === EXIT.usage,
       argv.join(" "),
+    );
+  }
+});
+
+Deno.test("TLS options: a trust domain is what ids begin with, not a URL", () => {
+  assert.equal(parseTrustDomain("prod.example.org"), "prod.example.org");
+  for (const text of ["spiffe://prod", "Prod", "prod/ns", ""]) {
+    assert.throws(
+      () => parseTrustDomain(text),
+      (error) => error instanceof CommandFailure && error.exitCode === EXIT.usage,
     );
   }
 });

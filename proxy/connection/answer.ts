@@ -47,6 +47,12 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "egress-off": "The destination is not of the mesh, and only the mesh may be called",
   "loop": "The destination is this proxy itself",
   "access-denied": "No traffic target allows this request",
+  "identity-missing":
+    "Traffic targets are enforced, and the caller showed no certificate with an identity",
+  "identity-ambiguous": "The caller's certificate has several URIs, so it identifies nobody",
+  "identity-malformed":
+    "The URI in the caller's certificate is not the SPIFFE id of a service account",
+  "identity-foreign": "The caller's identity is of another trust domain",
   "rate-limited": "A traffic policy limits how many requests may be sent",
   "fault-abort": "A traffic policy answers in place of the endpoint",
   "request-limit": "As many requests are under way as a traffic policy allows",

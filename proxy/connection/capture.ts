@@ -15,11 +15,13 @@ import { NO_BUFFER } from "./buffers.ts";
 import { CapturedApplication, CapturedRoute } from "./captured.ts";
 import type { AddressBook } from "./captured.ts";
 import type { Context } from "./context.ts";
+import type { Connection } from "./connection.ts";
 import { Detecting, firstBytes, letGo } from "./detecting.ts";
 import type { Detected } from "./detecting.ts";
 import type { DirectPools } from "./direct_pools.ts";
 import { Downstream } from "./downstream.ts";
 import type { Egress } from "./egress.ts";
+import type { InboundAccess } from "./inbound_access.ts";
 import type { OutboundRouter } from "./outbound.ts";
 import type { Router } from "./router.ts";
 import { TcpDownstream } from "./tcp_downstream.ts";
@@ -91,7 +93,11 @@ export class Capture implements AddressBook {
   takeInbound(
     fd: Fd,
     peer: string,
-    listener: { readonly index: number; readonly application: string },
+    listener: {
+      readonly index: number;
+      readonly application: string;
+      readonly access: InboundAccess;
+    },
     security: TlsContext | null,
   ): void {
     const original = this.#originalOf(fd, peer);
@@ -107,7 +113,8 @@ export class Capture implements AddressBook {
     }
     const port = this.#portOf(original);
     const route = new CapturedApplication(
-      listener.index,
+      listener,
+      original.port,
       pools.of(application, original.port),
       this.#statsOf(listener.index, port === null ? 0 : original.port),
     );
@@ -150,30 +157,41 @@ export class Capture implements AddressBook {
     const { fd, port, security } = captured;
     const isOpaque = port?.protocol === "tcp" || port?.protocol === "tcp-server-first";
     const relay = isOpaque ? this.#relayOf(captured, "", false) : null;
-    const first = relay ?? new Detecting(context, fd, (detected, serverName) => {
-      this.#serveDetected(captured, detected, serverName);
+    const first: Connection = relay ?? new Detecting(context, captured, (detected, serverName) => {
+      this.#serveDetected(captured, first, detected, serverName);
     });
     context.io.watch(fd, first);
+    // A relay connects once it is known who its client is.
     if (security !== null) context.io.secure(fd, security, null);
-    relay?.connect();
+    else relay?.connect();
   }
 
-  #serveDetected(captured: Captured, detected: Detected, serverName: string): void {
+  #serveDetected(
+    captured: Captured,
+    first: Connection,
+    detected: Detected,
+    serverName: string,
+  ): void {
     const { port } = captured;
     const isRequest = detected === "http1" || detected === "http2";
     // A client that opens a connection before it needs one, on a port that is known to speak HTTP.
     const isWaiting = detected === "silent" && port !== null && port.protocol !== "tls" &&
       DECLARES_HTTP.test(port.name);
-    if ((isRequest && port?.protocol !== "tls") || isWaiting) return this.#serveRequests(captured);
+    if ((isRequest && port?.protocol !== "tls") || isWaiting) {
+      return this.#serveRequests(captured, first);
+    }
     const relay = this.#relayOf(captured, serverName, detected === "silent");
+    relay.takeSecurity(first);
     this.#parts.context.io.handOver(captured.fd, relay);
     relay.connect();
   }
 
   /** HTTP/1, and HTTP/2 by its preface, which `Downstream` knows. */
-  #serveRequests({ fd, peer, route }: Captured): void {
+  #serveRequests({ fd, peer, route }: Captured, first: Connection): void {
     const { context } = this.#parts;
-    context.io.handOver(fd, new Downstream(context, route, fd, peer));
+    const downstream = new Downstream(context, route, fd, peer);
+    downstream.takeSecurity(first);
+    context.io.handOver(fd, downstream);
   }
 
   /** @param isUnsure the client may still turn out to speak first, and a protocol that we know */
@@ -196,7 +214,7 @@ export class Capture implements AddressBook {
     if (detected !== "http1" && detected !== "http2") return false;
     relay.dropUpstream();
     letGo(relay);
-    this.#serveRequests(captured);
+    this.#serveRequests(captured, relay);
     return true;
   }
 

@@ -3,10 +3,12 @@
  * do not say. One object a connection.
  */
 import type { MeshAddress } from "../../routing/table/address_index.ts";
+import type { RequestHead } from "../../routing/request.ts";
 import type { OriginalDestination } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats } from "../telemetry.ts";
 import type { Egress } from "./egress.ts";
+import type { InboundAccess } from "./inbound_access.ts";
 import type { OutboundRouter } from "./outbound.ts";
 import type { EndpointPool } from "./pool.ts";
 import type { Destination, Router } from "./router.ts";
@@ -71,26 +73,38 @@ export class CapturedRoute implements Router, ConnectionRouter {
 /** A connection to the application: everything goes there, at the port that the client connected to. */
 export class CapturedApplication implements Router, ConnectionRouter {
   readonly listener: number;
+  readonly #access: InboundAccess;
+  readonly #port: number;
   readonly #pool: EndpointPool;
   readonly #stats: RouteStats;
 
-  constructor(listener: number, pool: EndpointPool, stats: RouteStats) {
-    this.listener = listener;
+  constructor(
+    { index, access }: { readonly index: number; readonly access: InboundAccess },
+    port: number,
+    pool: EndpointPool,
+    stats: RouteStats,
+  ) {
+    this.listener = index;
+    this.#access = access;
+    this.#port = port;
     this.#pool = pool;
     this.#stats = stats;
   }
 
-  route(_request: Request, destination: Destination): void {
+  route(request: Request, destination: Destination): void {
     // The client's sidecar has chosen what the application speaks.
     destination.takesHttp2 = destination.speaksHttp2;
-    this.routeConnection(destination);
+    this.#fill(destination, request.routed);
   }
 
   routeConnection(destination: Destination): void {
-    destination.refusalStatus = 0;
-    destination.refusalReason = "";
+    this.#fill(destination, null);
+  }
+
+  #fill(destination: Destination, head: RequestHead | null): void {
     destination.pool = this.#pool;
     destination.stats = this.#stats;
+    this.#access.admit(destination, this.#port, head);
   }
 
   next(_destination: Destination): EndpointPool {

@@ -9,6 +9,7 @@ import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { Buffered } from "./buffered.ts";
 import { NO_BUFFER, writeAscii } from "./buffers.ts";
+import { type Caller, callerOf, NOBODY } from "./caller.ts";
 import type { Context } from "./context.ts";
 import type { Pieces } from "./pieces.ts";
 
@@ -20,6 +21,8 @@ export abstract class Connection extends Buffered implements Handler {
   isOpen = true;
   /** TLS is on it. */
   isSecure = false;
+  /** Who the peer is, where TLS asked it. */
+  caller: Caller = NOBODY;
   /** The peer has sent everything it will send. */
   hasEnded = false;
   /** Place in `Context.timed`. */
@@ -49,7 +52,14 @@ export abstract class Connection extends Buffered implements Handler {
 
   onSecured(info: TlsInfo): void {
     this.isSecure = true;
+    this.caller = callerOf(info, this.context.trustDomain);
     this.context.telemetry.secured(info.isResumed);
+  }
+
+  /** Takes over what TLS made known to `other`, whose socket this becomes the connection of. */
+  takeSecurity(other: Connection): void {
+    this.isSecure = other.isSecure;
+    this.caller = other.caller;
   }
 
   onFault(error: unknown): void {

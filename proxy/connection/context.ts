@@ -1,5 +1,6 @@
 /** Context: what all connections of one event loop share. One loop, one thread, so scratch space is shared too. */
 import { Random, randomSeed } from "../../base/random.ts";
+import { DEFAULT_TRUST_DOMAIN } from "../../base/spiffe.ts";
 import type { Io } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
 import type { ProxyTimeouts } from "../config.ts";
@@ -34,6 +35,8 @@ export class Context {
   readonly timeouts: ProxyTimeouts;
   /** The largest request body, chunk framing included. */
   readonly bodyBytesMax: number;
+  /** Whose SPIFFE ids identify callers. */
+  readonly trustDomain: string;
   readonly buffers = new BufferPool();
   readonly texts: Texts;
   readonly pools: Pools;
@@ -63,13 +66,19 @@ export class Context {
 
   constructor(
     io: Io,
-    settings: { timeouts: ProxyTimeouts; bodyBytesMax: number; traceShare?: number },
+    settings: {
+      timeouts: ProxyTimeouts;
+      bodyBytesMax: number;
+      traceShare?: number;
+      trustDomain?: string;
+    },
     telemetry: Telemetry,
   ) {
     this.io = io;
     this.arena = io.arena;
     this.timeouts = settings.timeouts;
     this.bodyBytesMax = settings.bodyBytesMax;
+    this.trustDomain = settings.trustDomain ?? DEFAULT_TRUST_DOMAIN;
     this.texts = new Texts(io.arena);
     this.pools = new Pools(io);
     this.timers = new Timers(io);

@@ -4,6 +4,7 @@
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
+import type { TlsContext, TlsFailure, TlsInfo } from "../io/tls.ts";
 import { BUFFER_BYTES, DETECTION_MS, SWEEP_INTERVAL_MS } from "../limits.ts";
 import { detectProtocol } from "../protocol/mod.ts";
 import type { ProtocolName } from "../protocol/mod.ts";
@@ -23,15 +24,21 @@ export type OnDetected = (detected: Detected, serverName: string) => void;
 
 export class Detecting extends Connection {
   readonly #onDetected: OnDetected;
-  readonly #limitMs: number;
+  readonly #peer: string;
+  #limitMs = Infinity;
   #hasBytes = false;
 
-  constructor(context: Context, fd: Fd, onDetected: OnDetected) {
+  /** @param client `security` is what TLS is put on it with; null: it is plain */
+  constructor(
+    context: Context,
+    client: { readonly fd: Fd; readonly peer: string; readonly security: TlsContext | null },
+    onDetected: OnDetected,
+  ) {
     super(context);
-    this.fd = fd;
+    this.fd = client.fd;
+    this.#peer = client.peer;
     this.#onDetected = onDetected;
-    this.#limitMs = context.io.nowMs + DETECTION_MS;
-    this.deadlineMs = this.#limitMs;
+    if (client.security === null) this.#startWaiting();
   }
 
   override onReadable(): void {
@@ -52,7 +59,14 @@ export class Detecting extends Connection {
 
   override onWritable(): void {}
 
-  override onHangup(): void {
+  override onSecured(info: TlsInfo): void {
+    super.onSecured(info);
+    // What the handshake took was not the client's silence, and has a limit of its own.
+    this.#startWaiting();
+  }
+
+  override onHangup(failure?: TlsFailure): void {
+    if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.#peer);
     this.close();
   }
 
@@ -63,6 +77,11 @@ export class Detecting extends Connection {
 
   override abort(): void {
     this.close();
+  }
+
+  #startWaiting(): void {
+    this.#limitMs = this.context.io.nowMs + DETECTION_MS;
+    this.deadlineMs = this.#limitMs;
   }
 
   #finish(detected: Detected, serverName: string): void {

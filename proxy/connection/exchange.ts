@@ -82,11 +82,13 @@ export class Exchange implements PolicedExchange {
     this.#startedMs = io.nowMs;
     this.ownHeaders = NO_HEADERS;
     this.#destination.peer = this.client.peer;
+    this.#destination.caller = this.client.caller;
     this.#destination.backend = null;
     this.#destination.route = null;
     this.#destination.rule = null;
     this.#destination.choice = null;
     this.#destination.newPoint = -1;
+    this.#destination.planHash = "";
     this.#destination.endpoint = null;
     this.#destination.stats = null;
     this.#destination.speaksHttp2 = this.client.speaksHttp2;

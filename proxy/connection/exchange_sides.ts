@@ -5,6 +5,7 @@
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { Buffered } from "./buffered.ts";
+import type { Caller } from "./caller.ts";
 import type { Exchange } from "./exchange.ts";
 import type { EndpointPool } from "./pool.ts";
 import type { Upstream } from "./upstream.ts";
@@ -19,6 +20,8 @@ export interface ExchangeClient {
   readonly peer: string;
   /** The client came by TLS. */
   readonly isSecure: boolean;
+  /** Who the client is, as TLS has verified. */
+  readonly caller: Caller;
   /** The client's connection has ended in its direction: no other request comes by it. */
   readonly hasHalfClosed: boolean;
   /** Where the request's body comes by. */

@@ -18,6 +18,7 @@ import type { Response } from "../protocol/http1/response.ts";
 import { explainReason } from "./answer.ts";
 import type { Buffered } from "./buffered.ts";
 import { NO_BUFFER } from "./buffers.ts";
+import type { Caller } from "./caller.ts";
 import type { Context } from "./context.ts";
 import type { Connection } from "./connection.ts";
 import { letGo } from "./detecting.ts";
@@ -49,7 +50,7 @@ export class Http2Downstream extends Http2Socket {
     const { context, fd } = other;
     const downstream = new Http2Downstream(context, router, fd, peer);
     downstream.takeBuffer(other);
-    downstream.isSecure = other.isSecure;
+    downstream.takeSecurity(other);
     letGo(other);
     context.io.handOver(fd, downstream);
     downstream.startMachine();
@@ -131,6 +132,10 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   get isSecure(): boolean {
     return this.#downstream.isSecure;
+  }
+
+  get caller(): Caller {
+    return this.#downstream.caller;
   }
 
   get speaksHttp2(): boolean {

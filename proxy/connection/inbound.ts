@@ -1,6 +1,9 @@
-/** InboundRouter: everything goes to the one application beside this sidecar. */
+/** InboundRouter: everything that may goes to the one application beside this sidecar. */
+import type { RequestHead } from "../../routing/request.ts";
+import type { CallExplanation } from "../../routing/table/explanation.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
+import type { InboundAccess } from "./inbound_access.ts";
 import type { EndpointPool, Pools } from "./pool.ts";
 import type { Destination, Router } from "./router.ts";
 
@@ -8,6 +11,8 @@ export class InboundRouter implements Router {
   readonly listener: number;
   readonly stats: RouteStats;
   readonly key: string;
+  readonly access: InboundAccess;
+  readonly #port: number;
   readonly #pool: EndpointPool;
 
   constructor(
@@ -15,8 +20,11 @@ export class InboundRouter implements Router {
     application: { readonly address: string; readonly port: number },
     pools: Pools,
     telemetry: Telemetry,
+    access: InboundAccess,
   ) {
     this.listener = listener;
+    this.access = access;
+    this.#port = application.port;
     this.key = `${application.address}:${application.port}`;
     this.#pool = pools.of(this.key, application.address, application.port);
     this.stats = telemetry.statsOf({
@@ -28,11 +36,16 @@ export class InboundRouter implements Router {
     });
   }
 
-  route(_request: Request, destination: Destination): void {
-    destination.refusalStatus = 0;
+  route(request: Request, destination: Destination): void {
     // The client's sidecar has chosen what the application speaks.
     destination.takesHttp2 = destination.speaksHttp2;
     destination.stats = this.stats;
+    this.access.admit(destination, this.#port, request.routed);
+  }
+
+  /** What `route` would do with a request of `caller`, and why. */
+  explain(caller: string, head: RequestHead): CallExplanation {
+    return this.access.explain(caller, this.#port, head);
   }
 
   next(_destination: Destination): EndpointPool {

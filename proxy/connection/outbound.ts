@@ -134,7 +134,7 @@ export class OutboundRouter implements Router {
     const decision = this.#decision;
     destination.refusalStatus = decision.status;
     destination.refusalReason = decision.reason ?? "";
-    destination.table = this.#table;
+    destination.planHash = this.#table.hash;
     destination.endpoints = decision.endpointSet;
     destination.pool = null;
     destination.rule = decision.route?.rule ?? null;

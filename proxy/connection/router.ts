@@ -3,17 +3,18 @@
  * touch exchanges under way.
  */
 import type { PlanRule } from "../../routing/plan.ts";
-import type { EndpointSet, Table, TableEndpoint } from "../../routing/table/table.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/table.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { BackendState, Choice } from "../policy/backend_state.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { RouteStats } from "../telemetry.ts";
+import { type Caller, NOBODY } from "./caller.ts";
 import type { EndpointPool } from "./pool.ts";
 
 /** What one request was decided to get. Reused by its connection from exchange to exchange. */
 export class Destination {
-  /** The table that decided; null for a fixed endpoint. */
-  table: Table | null = null;
+  /** Of the plan that decided; empty where none did. */
+  planHash = "";
   /** Endpoints to choose from; null where there is one fixed endpoint. */
   endpoints: EndpointSet | null = null;
   /** The one place there is to go to, outside every set of endpoints; null where there is a choice. */
@@ -29,8 +30,9 @@ export class Destination {
   route: RouteState | null = null;
   /** The rule that the request satisfied; null where none, or none was asked for. */
   rule: PlanRule | null = null;
-  /** The client's IP address, and what the request is hashed by. */
+  /** The client's IP address, who it is by its certificate, and what the request is hashed by. */
   peer = "";
+  caller: Caller = NOBODY;
   hash = 0;
   /** Where a caller is put who is to stay on its backend from now on; negative: nowhere new. */
   newPoint = -1;

@@ -3,6 +3,7 @@
  * it reads, so a server that speaks first is heard at once; each direction ends on its own (half-close).
  */
 import type { Fd } from "../io/io.ts";
+import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
@@ -39,6 +40,7 @@ export class TcpDownstream extends Connection {
   readonly #authority: string;
   #reconsider: ((connection: TcpDownstream) => boolean) | null;
   #upstream: TcpUpstream | null = null;
+  #isDecided = false;
   #attempts = 0;
   /** Counted at its endpoint, and among the connections that the backend may have. */
   #isHeld = false;
@@ -65,11 +67,21 @@ export class TcpDownstream extends Connection {
     this.#startedMs = context.io.nowMs;
   }
 
-  /** Decides where the connection goes, and connects. The descriptor must be watched. */
+  override onSecured(info: TlsInfo): void {
+    super.onSecured(info);
+    this.connect();
+  }
+
+  /**
+   * Decides where the connection goes, and connects. The descriptor must be watched. Under TLS it is called by itself, once it is
+   * known who the client is.
+   */
   connect(): void {
     // What the client says waits in the kernel until there is somebody to say it to.
     this.context.io.wantRead(this.fd, false);
+    this.#isDecided = true;
     this.#destination.peer = this.peer;
+    this.#destination.caller = this.caller;
     this.#router.routeConnection(this.#destination);
     const { refusalStatus, refusalReason, route } = this.#destination;
     if (refusalStatus > 0) return this.#refuse(refusalReason);
@@ -108,7 +120,8 @@ export class TcpDownstream extends Connection {
     this.relayWrite(this);
   }
 
-  override onHangup(): void {
+  override onHangup(failure?: TlsFailure): void {
+    if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.peer);
     this.abort();
   }
 
@@ -124,7 +137,8 @@ export class TcpDownstream extends Connection {
 
   override close(): void {
     if (!this.isOpen) return;
-    this.#report();
+    // A client that TLS came to nothing with is counted as that.
+    if (this.#isDecided) this.#report();
     super.close();
   }
 

@@ -3,13 +3,15 @@ import * as lib from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
 import type { TlsFailure, TlsFailureCode } from "./tls.ts";
 
-/** The only URI of the verified peer's certificate; empty: no certificate, no URI, or several. */
-export function peerUriSan(c: Openssl, ssl: Pointer): string {
+const NO_URIS: readonly string[] = [];
+
+/** The URIs of the verified peer's certificate; none where it showed none. */
+export function peerUris(c: Openssl, ssl: Pointer): readonly string[] {
   const certificate = c.SSL_get1_peer_certificate(ssl);
-  if (certificate === null) return "";
+  if (certificate === null) return NO_URIS;
   const names = c.X509_get_ext_d2i(certificate, lib.NID_SUBJECT_ALT_NAME, null, null);
   c.X509_free(certificate);
-  if (names === null) return "";
+  if (names === null) return NO_URIS;
   const uris: string[] = [];
   const kind = new Int32Array(1);
   const kindBytes = new Uint8Array(kind.buffer);
@@ -19,7 +21,7 @@ export function peerUriSan(c: Openssl, ssl: Pointer): string {
     uris.push(lib.textOf(c.ASN1_STRING_get0_data(value), c.ASN1_STRING_length(value)));
   }
   c.GENERAL_NAMES_free(names);
-  return uris.length === 1 ? uris[0] : "";
+  return uris;
 }
 
 /** Why a handshake failed. Forgets OpenSSL's errors. */

@@ -15,7 +15,7 @@ import type { Fd, Handler } from "./io.ts";
 import * as lib from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
 import type { OpensslContext } from "./openssl_context.ts";
-import { failureOf, peerUriSan } from "./openssl_peer.ts";
+import { failureOf, peerUris } from "./openssl_peer.ts";
 import type { OpensslTransport } from "./openssl.ts";
 import type { TlsFailure, TlsInfo, TlsTarget } from "./tls.ts";
 
@@ -277,10 +277,12 @@ export class OpensslSocket implements Handler {
   #describe(): TlsInfo {
     const c = this.#c;
     const ssl = this.#ssl;
+    const uris = peerUris(c, ssl);
     return {
       alpn: lib.selectedAlpn(c, ssl),
       serverName: lib.textAt(c.SSL_get_servername(ssl, 0)),
-      peerUriSan: peerUriSan(c, ssl),
+      peerUriSan: uris.length === 1 ? uris[0] : "",
+      peerUriCount: uris.length,
       version: lib.textAt(c.SSL_get_version(ssl)),
       cipher: lib.textAt(c.SSL_CIPHER_get_name(c.SSL_get_current_cipher(ssl))),
       isResumed: c.SSL_session_reused(ssl) === 1,

@@ -230,6 +230,7 @@ function describe(peer: Peer, role: TlsSettings["role"], target: TlsTarget | nul
     alpn: peer.alpnProtocol || "",
     serverName: typeof asked === "string" ? asked : "",
     peerUriSan: uris.length === 1 ? uris[0] : "",
+    peerUriCount: uris.length,
     version: peer.getProtocol() ?? "",
     cipher: peer.getCipher()?.name ?? "",
     isResumed: false,

@@ -68,6 +68,8 @@ export interface TlsInfo {
   readonly serverName: string;
   /** The verified peer's only URI; a certificate with several identifies nobody (SPIFFE X.509-SVID 2). */
   readonly peerUriSan: string;
+  /** URIs in the verified peer's certificate; 0 also where it showed none. */
+  readonly peerUriCount: number;
   /** `TLSv1.2` or `TLSv1.3`. */
   readonly version: string;
   readonly cipher: string;

@@ -4,6 +4,7 @@
  */
 import type { EndpointSet } from "../../routing/table/table.ts";
 import { Buffered } from "../connection/buffered.ts";
+import { NOBODY } from "../connection/caller.ts";
 import type { Context } from "../connection/context.ts";
 import { Exchange } from "../connection/exchange.ts";
 import type { ExchangeClient } from "../connection/exchange_sides.ts";
@@ -49,6 +50,7 @@ class MirrorRouter implements Router {
 export class Mirror extends Buffered implements ExchangeClient {
   readonly peer: string;
   readonly isSecure = false;
+  readonly caller = NOBODY;
   readonly hasHalfClosed = false;
   readonly #exchange: Exchange;
   #headEnd = 0;

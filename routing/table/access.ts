@@ -36,14 +36,14 @@ export class AccessProfile {
 
 /** Makes the profiles of one client, each once. */
 export class AccessProfiles {
-  readonly #client: Client;
+  readonly #identity: string;
   readonly #targetsByDestination = new Map<string, { index: number; target: PlanTarget }[]>();
   readonly #profiles = new Map<string, AccessProfile>();
 
-  constructor(plan: Plan, client: Client) {
-    this.#client = client;
-    plan.targets.forEach((target, index) => {
-      if (!target.sources.includes(client.identity)) return;
+  constructor({ targets }: Pick<Plan, "targets">, { identity }: Pick<Client, "identity">) {
+    this.#identity = identity;
+    targets.forEach((target, index) => {
+      if (!target.sources.includes(identity)) return;
       const list = this.#targetsByDestination.get(target.destination) ?? [];
       list.push({ index, target });
       this.#targetsByDestination.set(target.destination, list);
@@ -51,8 +51,8 @@ export class AccessProfiles {
   }
 
   /** Null where no target lets the client reach the endpoint at all. */
-  profileOf(endpoint: PlanEndpoint): AccessProfile | null {
-    if (this.#client.identity === "" || endpoint.identity === "") return null;
+  profileOf(endpoint: Pick<PlanEndpoint, "identity" | "port">): AccessProfile | null {
+    if (this.#identity === "" || endpoint.identity === "") return null;
     const guarding = (this.#targetsByDestination.get(endpoint.identity) ?? [])
       .filter(({ target }) => target.port === null || target.port === endpoint.port);
     if (guarding.length === 0) return null;

@@ -2,26 +2,17 @@
  * explain: the same decision as `decide`, with its reasons. Takes no place in any sequence. It
  * looks rules and targets up one by one, and a property test proves that it and `decide` agree.
  */
-import { formatPosition } from "../../base/finding.ts";
-import type { Position, ResourceRef } from "../../base/finding.ts";
 import type { PolicySection } from "../../base/policy.ts";
-import type {
-  PlanBackend,
-  PlanEndpointPolicy,
-  PlanMatch,
-  PlanRoutePolicy,
-  PlanSection,
-  PlanTarget,
-} from "../plan.ts";
+import type { PlanBackend, PlanEndpointPolicy, PlanRoutePolicy, PlanSection } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
-import type { AccessProfile, GuardedEndpoints } from "./access.ts";
 import { findPort, pinnedBackend } from "./decide.ts";
+import { explainAccess } from "./explain_access.ts";
 import { firstFailure, textOf } from "./explain_match.ts";
+import { positionText, refText } from "./explain_text.ts";
 import type {
   AccessExplanation,
   BackendExplanation,
   Explanation,
-  GuardExplanation,
   HostExplanation,
   PortExplanation,
   RouteExplanation,
@@ -225,48 +216,6 @@ function explainPolicies(
   return sections.length === 0 ? {} : { policies: sections };
 }
 
-function explainAccess(guarded: GuardedEndpoints | null, head: RequestHead): AccessExplanation {
-  if (guarded === null) return { isEnforced: false, isAllowed: true, guards: [] };
-  const guards = guarded.profiles.map((profile) => {
-    const endpoints = guarded.endpointsOf(profile);
-    return explainGuard(profile, endpoints.map((endpoint) => endpoint.key), head);
-  });
-  return { isEnforced: true, isAllowed: guards.some((guard) => guard.isAllowed), guards };
-}
-
-function explainGuard(
-  profile: AccessProfile,
-  endpoints: readonly string[],
-  head: RequestHead,
-): GuardExplanation {
-  const allowing = allowingRule(profile, head);
-  return {
-    endpoints,
-    targets: profile.targets.map((target) => refText(target.ref)),
-    isAllowed: allowing !== null,
-    allowedBy: allowing === null ? null : refText(allowing.target.ref),
-    match: allowing === null || allowing.match === null
-      ? null
-      : `${allowing.match.group.name}/${allowing.match.name}`,
-    position: allowing === null ? null : positionText(allowing.target.position),
-  };
-}
-
-/**
- * The first target that allows the request, and the HTTP rule it does so by; null for a TCP rule.
- */
-function allowingRule(
-  profile: AccessProfile,
-  head: RequestHead,
-): { readonly target: PlanTarget; readonly match: PlanMatch | null } | null {
-  if (profile.tcpTarget !== null) return { target: profile.tcpTarget, match: null };
-  for (const target of profile.targets) {
-    const match = target.http.find((it) => firstFailure(it, head) === null);
-    if (match !== undefined) return { target, match };
-  }
-  return null;
-}
-
 function allowedEndpoints(
   backend: TableBackend,
   access: AccessExplanation,
@@ -280,12 +229,4 @@ function allowedEndpoints(
 
 function skipReason(route: TableRoute, plan: PlanBackend): SkipReason | null {
   return route.skipped.find((skipped) => skipped.plan === plan)?.reason ?? null;
-}
-
-function refText(ref: ResourceRef): string {
-  return `${ref.namespace}/${ref.name}`;
-}
-
-function positionText(position: Position | null): string | null {
-  return position === null ? null : formatPosition(position);
 }

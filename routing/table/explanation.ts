@@ -152,6 +152,23 @@ export interface GuardExplanation {
   readonly position: string | null;
 }
 
+/** What a sidecar does with a request for its application. */
+export interface CallExplanation {
+  readonly planHash: string;
+  /** `namespace/serviceaccount`; empty: nobody that is known. */
+  readonly caller: string;
+  readonly destination: string;
+  /** Where the application listens. */
+  readonly port: number;
+  readonly request: Explanation["request"];
+  /** Its guards, if any, are the targets that name caller and destination. */
+  readonly access: AccessExplanation;
+  readonly outcome: "forward" | "refuse";
+  readonly reason: "access-denied" | "identity-missing" | null;
+  /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
+  readonly status: number;
+}
+
 export interface EndpointExplanation {
   /** `address:port`. */
   readonly endpoint: string;

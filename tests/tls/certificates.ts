@@ -71,6 +71,14 @@ function makeAll(folder: string): TestCertificates {
   };
 }
 
+/** A certificate by `authority` with these alternative names, such as `URI:spiffe://…`; empty: with none. */
+export function certificateFor(alternativeNames: string): TestCertificate {
+  const { folder, authority } = testCertificates();
+  return make(folder, `of-${count++}`, authority, alternativeNames);
+}
+
+let count = 0;
+
 function makeAuthority(
   folder: string,
   name: string,
@@ -87,7 +95,7 @@ function make(
 ): TestCertificate {
   return run(folder, name, issuer, [
     "basicConstraints=CA:FALSE",
-    `subjectAltName=${alternativeNames}`,
+    ...(alternativeNames === "" ? [] : [`subjectAltName=${alternativeNames}`]),
   ]);
 }
 

@@ -12,9 +12,9 @@ import {
   HAS_OPENSSL_COMMAND,
   HAS_PORTABLE_TLS,
   hasCommand,
-  type TestCertificate,
   testCertificates,
 } from "./certificates.ts";
+import { runCommand as run, showing } from "./commands.ts";
 import { NginxEndpoint } from "./nginx_endpoint.ts";
 
 const HAS_CURL = hasCommand("curl");
@@ -78,22 +78,6 @@ function mutual(): TlsTermination {
   return terminating({ clientCertificate: "required", clientAuthorityPem });
 }
 
-/** Runs a command to its end; `input` is its standard input. */
-async function run(command: string, args: readonly string[], input = "") {
-  const child = new Deno.Command(command, {
-    args: [...args],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
-
 /** GET `/hello` of the inbound listener. */
 function curl({ proxy }: Running, ...more: readonly string[]) {
   const url = `https://localhost:${proxy.inbound[0].port}/hello`;
@@ -117,10 +101,6 @@ async function sClientGet(
     ...more,
   ], `GET ${path} HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n`);
   return stdout + stderr;
-}
-
-function showing({ chainFile, keyFile }: TestCertificate): string[] {
-  return ["--cert", chainFile, "--key", keyFile];
 }
 
 async function untilMetric(running: Running, line: string): Promise<void> {

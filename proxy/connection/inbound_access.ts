@@ -1,0 +1,77 @@
+/**
+ * InboundAccess: whether the application beside this sidecar takes what a caller sends, by the traffic targets of the plan in
+ * force. It decides by verified identity alone.
+ */
+import type { Plan } from "../../routing/plan.ts";
+import type { RequestHead } from "../../routing/request.ts";
+import { CallerAccess } from "../../routing/table/caller_access.ts";
+import { explainCall } from "../../routing/table/explain_call.ts";
+import type { CallExplanation } from "../../routing/table/explanation.ts";
+import { REFUSAL_STATUS } from "../../routing/table/table.ts";
+import { ACCESS_PORTS_MAX } from "../limits.ts";
+import type { Caller } from "./caller.ts";
+import type { Destination } from "./router.ts";
+
+export class InboundAccess {
+  /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
+  readonly #destination: string;
+  #plan: Plan;
+  /** By the application's port, of the plan in force. */
+  readonly #byPort = new Map<number, CallerAccess>();
+
+  constructor(destination: string, plan: Plan) {
+    this.#destination = destination;
+    this.#plan = plan;
+  }
+
+  rebind(plan: Plan): void {
+    this.#plan = plan;
+    this.#byPort.clear();
+  }
+
+  /**
+   * Lets a request through to the application's `port`, or refuses it. `head` is null for a connection that is relayed
+   * whole, which only TCP rules allow.
+   */
+  admit(to: Destination, port: number, head: RequestHead | null): void {
+    to.refusalStatus = 0;
+    to.refusalReason = "";
+    if (!this.#isEnforced) return;
+    to.planHash = this.#plan.hash;
+    const reason = to.caller.problem ?? this.#denial(to.caller, port, head);
+    if (reason === null) return;
+    to.refusalStatus = REFUSAL_STATUS["access-denied"];
+    to.refusalReason = reason;
+  }
+
+  /** What would become of a request of `caller` (`namespace/serviceaccount`), and why. */
+  explain(caller: string, port: number, head: RequestHead): CallExplanation {
+    const plan = this.#isEnforced ? this.#plan : { ...this.#plan, permissive: true, targets: [] };
+    return explainCall(plan, { caller, destination: this.#destination, port }, head);
+  }
+
+  get #isEnforced(): boolean {
+    return this.#destination !== "" && !this.#plan.permissive;
+  }
+
+  #denial(
+    { identity }: Caller,
+    port: number,
+    head: RequestHead | null,
+  ): "access-denied" | null {
+    const profile = this.#at(port).profileOf(identity);
+    if (profile === null) return "access-denied";
+    const isAllowed = head === null ? profile.tcpTarget !== null : profile.allowsHttp(head);
+    return isAllowed ? null : "access-denied";
+  }
+
+  #at(port: number): CallerAccess {
+    let access = this.#byPort.get(port);
+    if (access === undefined) {
+      if (this.#byPort.size >= ACCESS_PORTS_MAX) this.#byPort.clear();
+      access = new CallerAccess(this.#plan, this.#destination, port);
+      this.#byPort.set(port, access);
+    }
+    return access;
+  }
+}
