@@ -57,6 +57,7 @@ Deno.test("sidecar: defaults", () => {
     }],
     inbound: [],
     admin: { address: "127.0.0.1", port: 15000 },
+    trustDomain: "cluster.local",
     egress: true,
     timeouts: DEFAULT_TIMEOUTS,
     bodyBytesMax: Infinity,
@@ -81,6 +82,7 @@ Deno.test("sidecar: --app opens the inbound listener, --admin off closes the adm
     address: "0.0.0.0",
     port: 15003,
     application: { address: "127.0.0.1", port: 8080 },
+    identity: "default/default",
   }]);
   assert.equal(config.admin, null);
 });
@@ -92,6 +94,7 @@ Deno.test("sidecar: --capture marks both listeners, and only the application's a
     address: "0.0.0.0",
     port: 15003,
     application: { address: "127.0.0.1", port: 0 },
+    identity: "default/default",
     capture: true,
   }]);
   const elsewhere = sidecarConfig(optionsOf(["-f", "a", "--capture", "--app", "10.1.2.3:0"]), 0);

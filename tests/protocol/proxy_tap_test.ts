@@ -114,6 +114,7 @@ for (const driver of DRIVERS) {
           assert.deepEqual(facts, {
             listener: 0,
             peer: "127.0.0.1",
+            source: "",
             protocol: "HTTP/1.1",
             method: "POST",
             authority: "web",
