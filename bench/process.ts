@@ -11,8 +11,16 @@ export interface Memory {
    * Kilobytes of memory behind no file: heap, stacks, buffers. Pages of the executable are left out, since every
    * process that runs it shares them and the kernel can read them back.
    */
-  readonly privateKb: number;
+  readonly anonymousKb: number;
   readonly residentKb: number;
+}
+
+/** This machine lacks what a measurement needs: it is left out, and nothing is wrong. */
+export class Unavailable extends Error {}
+
+/** @throws {Unavailable} `command` is not on PATH */
+export function requireInstalled(command: string): void {
+  if (!isInstalled(command)) throw new Unavailable(`"${command}" is not installed`);
 }
 
 /** True where `command` is on PATH. */
@@ -29,22 +37,22 @@ export function outputOf(command: string, args: string[]): string {
   return decoder.decode(stdout) + decoder.decode(stderr);
 }
 
-/** A process tree on one core. CPU time and memory are of the process and all its descendants. */
+/** A process tree on given cores. CPU time and memory are of the process and all its descendants. */
 export class PinnedProcess {
   readonly #child: Deno.ChildProcess;
   readonly #logPath: string;
   #hasEnded = false;
 
-  /** `core` is a number for `taskset`; what the process prints goes to `logPath`. */
-  constructor(command: string[], core: number, logPath: string) {
+  /** `cores` is a list for `taskset`; what the process prints goes to `logPath`. */
+  constructor(command: string[], cores: string, logPath: string) {
     this.#logPath = logPath;
     // exec: the shell becomes taskset, which becomes the command, so that the pid is the command's own.
     this.#child = new Deno.Command("sh", {
       args: [
         "-c",
-        `core=$1 log=$2; shift 2; exec taskset -c "$core" "$@" >"$log" 2>&1`,
+        `cores=$1 log=$2; shift 2; exec taskset -c "$cores" "$@" >"$log" 2>&1`,
         "sh",
-        String(core),
+        cores,
         logPath,
         ...command,
       ],
@@ -68,16 +76,16 @@ export class PinnedProcess {
   }
 
   memory(): Memory {
-    let privateKb = 0;
+    let anonymousKb = 0;
     let residentKb = 0;
     for (const pid of this.#pids()) {
       const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
       const kilobytes = (name: string) =>
         Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(rollup)?.[1] ?? 0);
-      privateKb += kilobytes("Anonymous");
+      anonymousKb += kilobytes("Anonymous");
       residentKb += kilobytes("Rss");
     }
-    return { privateKb, residentKb };
+    return { anonymousKb, residentKb };
   }
 
   /** Polls until `isReady`, and returns the milliseconds that took. Throws with the process's log where it ends. */

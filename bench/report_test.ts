@@ -1,19 +1,15 @@
 /** Medians and tables. */
 import assert from "node:assert/strict";
-import {
-  type Measurement,
-  median,
-  medianOf,
-  renderRatios,
-  renderRows,
-  type Row,
-} from "./report.ts";
+import { median, medianOf, renderRows, type Row } from "./report.ts";
 
-const MEASUREMENT: Measurement = { cpu: 10, requestsPerSecond: 1000, p50: 50, p99: 90, busy: 0.5 };
+const COLUMNS = [{ key: "cpu", title: "CPU µs", digits: 1 }, {
+  key: "rate",
+  title: "/s",
+  digits: 0,
+}];
 
-function row(name: string, cpu: number | null): Row {
-  const at = { ...MEASUREMENT, cpu };
-  return { name, at1: at, at64: at, privateMb: 2, residentMb: 4, errors: 0 };
+function row(contender: string, cpu: number | null, variant = ""): Row {
+  return { contender, variant, values: { cpu, rate: 1000 } };
 }
 
 Deno.test("median takes the middle, or the mean of the middle two", () => {
@@ -23,23 +19,24 @@ Deno.test("median takes the middle, or the mean of the middle two", () => {
 });
 
 Deno.test("medianOf takes each number by itself and passes over what is not known", () => {
-  const rounds = [
-    { ...MEASUREMENT, cpu: null, p50: 70 },
-    { ...MEASUREMENT, cpu: 8, p50: 50 },
-    { ...MEASUREMENT, cpu: 6, p50: 60 },
-  ];
-  assert.deepEqual(medianOf(rounds), { ...MEASUREMENT, cpu: 7, p50: 60 });
+  const rounds = [{ cpu: null, p50: 70 }, { cpu: 8, p50: 50 }, { cpu: 6, p50: 60, p99: null }];
+  assert.deepEqual(medianOf(rounds), { cpu: 7, p50: 60, p99: null });
 });
 
-Deno.test("renderRatios divides by the base row and leaves out what is not known", () => {
-  const lines = renderRatios([row("Weft", 10), row("other", 15), row("none", null)], "Weft")
+Deno.test("renderRows divides by the first row and leaves out what is not known", () => {
+  const lines = renderRows(COLUMNS, [row("Weft", 10), row("other", 15), row("none", null)], "cpu")
     .split("\n");
-  assert.match(lines[2], /^\| Weft \| 1\.00 \|/);
-  assert.match(lines[3], /^\| other \| 1\.50 \|/);
-  assert.match(lines[4], /^\| none \| – \|/);
-  assert.equal(renderRatios([row("other", 15)], "Weft"), "");
+  assert.equal(lines[0], "|  | CPU, × Weft | CPU µs | /s |");
+  assert.equal(lines[2], "| Weft | 1.00 | 10.0 | 1000 |");
+  assert.equal(lines[3], "| other | 1.50 | 15.0 | 1000 |");
+  assert.equal(lines[4], "| none | – | – | 1000 |");
 });
 
-Deno.test("renderRows shows the load of the core and the errors", () => {
-  assert.match(renderRows([row("Weft", 10)]), /\| Weft \| 10\.0 .*\| 50 % \| 0 \|\n$/);
+Deno.test("renderRows compares within a variant", () => {
+  const rows = [row("Weft", 10, "one"), row("Weft", 20, "two"), row("other", 30, "two")];
+  assert.match(renderRows(COLUMNS, rows, "cpu"), /\| other, two \| 1\.50 \|/);
+});
+
+Deno.test("renderRows without a comparison has no column for it", () => {
+  assert.match(renderRows(COLUMNS, [row("Weft", 10)], null), /\| Weft \| 10\.0 \| 1000 \|\n$/);
 });

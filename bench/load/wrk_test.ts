@@ -19,10 +19,9 @@ Transfer/sec:      8.52MB
 
 Deno.test("parseWrk reads counts, rates and percentiles in microseconds", () => {
   assert.deepEqual(parseWrk(CLEAN), {
-    requests: 51375,
-    requestsPerSecond: 51312.55,
-    p50: 1190,
-    p99: 2710,
+    units: 51375,
+    unitsPerSecond: 51312.55,
+    latency: { p50: 1190, p99: 2710 },
     errors: 0,
   });
 });

@@ -1,0 +1,75 @@
+/** Weft: the executable where there is one, and how running from source or with the portable driver differs from it. */
+import type { Contender, Setting } from "./contender.ts";
+import { beside, existing, runToEnd, write } from "./files.ts";
+import { meshManifests } from "./mesh.ts";
+
+const EXECUTABLE = existing(beside(import.meta.url, "../../dist/weft"));
+const FROM_EXECUTABLE = EXECUTABLE === null ? null : [EXECUTABLE];
+const FROM_SOURCE = [
+  Deno.execPath(),
+  ...["run", "--no-prompt", "--allow-all", beside(import.meta.url, "../../main.ts")],
+];
+
+/** One of the ways to run Weft. */
+export interface WeftContender extends Contender {
+  /** What `weft` is there. */
+  readonly command: readonly string[];
+}
+
+function weft(form: {
+  name: string;
+  command: readonly string[] | null;
+  driver: "native" | "portable";
+  isOtherForm: boolean;
+}): WeftContender {
+  const command = form.command ?? FROM_SOURCE;
+  const how = command === FROM_SOURCE ? "`deno run main.ts`" : "`dist/weft`";
+  return {
+    name: form.name,
+    note: `${how}, ${form.driver} driver`,
+    command,
+    takesConnect: true,
+    isOtherForm: form.isOtherForm,
+    version: () => runToEnd([...command, "version"]).trim(),
+    can: () => true,
+    prepare: (setting) => proxyCommand(command, form.driver, setting),
+    isReady: ({ adminPort }) => answersReady(adminPort),
+  };
+}
+
+function proxyCommand(
+  command: readonly string[],
+  driver: string,
+  setting: Setting,
+): string[] {
+  const { job, port, adminPort, certificate } = setting;
+  const manifests = write(setting, "mesh.yaml", meshManifests(setting.origins, job));
+  const plan = runToEnd([...command, "dry-run", "-f", manifests, "-o", "plan"]);
+  const args = ["proxy", "--plan", write(setting, "plan.json", plan), "--driver", driver];
+  args.push("--outbound", `127.0.0.1:${port}`, "--admin", `127.0.0.1:${adminPort}`);
+  if (job.workers > 1) args.push("--workers", String(job.workers));
+  if (job.clients === "tls") {
+    args.push("--outbound-tls-cert", certificate.chain, "--outbound-tls-key", certificate.key);
+  }
+  return [...command, ...args];
+}
+
+async function answersReady(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+const NATIVE = { driver: "native", isOtherForm: false } as const;
+const SOURCE_NATIVE = { ...NATIVE, command: null, isOtherForm: true };
+
+/** The first is what the others are compared with; without an executable it runs from source. */
+export const WEFTS: readonly WeftContender[] = [
+  weft({ ...NATIVE, name: "Weft", command: FROM_EXECUTABLE }),
+  ...(FROM_EXECUTABLE === null ? [] : [weft({ ...SOURCE_NATIVE, name: "Weft from source" })]),
+  weft({ ...SOURCE_NATIVE, name: "Weft, portable driver", driver: "portable" }),
+];

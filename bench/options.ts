@@ -1,0 +1,50 @@
+/** The command line of `deno task bench`. */
+
+export interface Options {
+  /** Of each load in each round. */
+  readonly seconds: number;
+  readonly rounds: number;
+  /** Parts of contenders' names, in lower case; empty: all of them. */
+  readonly only: readonly string[];
+  /** Workloads' names; empty: all of them. */
+  readonly workloads: readonly string[];
+}
+
+/** What a run whose numbers are kept takes at least. */
+const FULL = { seconds: 3, rounds: 3 };
+
+const COUNT_MAX = 60;
+
+/** @param names of all workloads. @throws {Error} with one line for whoever typed it */
+export function parseOptions(args: readonly string[], names: readonly string[]): Options {
+  const options = { ...FULL, only: [] as string[], workloads: [] as string[] };
+  const rest = [...args];
+  for (let flag = rest.shift(); flag !== undefined; flag = rest.shift()) {
+    if (flag === "--no-micro") {
+      options.workloads.push(...names.filter((name) => name !== "micro"));
+      continue;
+    }
+    const value = rest.shift();
+    if (value === undefined) throw new Error(`${flag} wants a value, or is not an option`);
+    if (flag === "--seconds") options.seconds = parseCount(flag, value);
+    else if (flag === "--rounds") options.rounds = parseCount(flag, value);
+    else if (flag === "--only") options.only.push(...value.toLowerCase().split(","));
+    else if (flag === "--workload") options.workloads.push(...value.toLowerCase().split(","));
+    else throw new Error(`Unknown option "${flag}"`);
+  }
+  const unknown = options.workloads.find((name) => !names.includes(name));
+  if (unknown === undefined) return options;
+  throw new Error(`There is no workload "${unknown}": want some of ${names.join(", ")}`);
+}
+
+function parseCount(flag: string, text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= COUNT_MAX) return count;
+  throw new Error(`${flag} takes a whole number from 1 to ${COUNT_MAX}`);
+}
+
+/** Whether the numbers may stand in RESULTS.md: a part of the tables, or hasty ones, must not pass for them. */
+export function isFull({ seconds, rounds, only, workloads }: Options): boolean {
+  const isWhole = only.length === 0 && workloads.length === 0;
+  return isWhole && seconds >= FULL.seconds && rounds >= FULL.rounds;
+}

@@ -1,0 +1,38 @@
+/** The command line of the benchmark. */
+import assert from "node:assert/strict";
+import { isFull, parseOptions } from "./options.ts";
+
+const NAMES = ["http1", "tls", "micro"];
+
+Deno.test("parseOptions: everything, three rounds of three seconds, unless told otherwise", () => {
+  const options = parseOptions([], NAMES);
+  assert.deepEqual(options, { seconds: 3, rounds: 3, only: [], workloads: [] });
+  assert.equal(isFull(options), true);
+});
+
+Deno.test("parseOptions reads lists and numbers", () => {
+  const line = "--seconds 5 --rounds 7 --only Weft,haproxy --workload tls,http1";
+  assert.deepEqual(parseOptions(line.split(" "), NAMES), {
+    seconds: 5,
+    rounds: 7,
+    only: ["weft", "haproxy"],
+    workloads: ["tls", "http1"],
+  });
+});
+
+Deno.test("a part of the tables, or a hasty run, is not full", () => {
+  for (const line of ["--only weft", "--workload tls", "--no-micro", "--seconds 1", "--rounds 1"]) {
+    assert.equal(isFull(parseOptions(line.split(" "), NAMES)), false, line);
+  }
+  assert.equal(isFull(parseOptions(["--seconds", "9"], NAMES)), true);
+});
+
+Deno.test("--no-micro is every workload but one", () => {
+  assert.deepEqual(parseOptions(["--no-micro"], NAMES).workloads, ["http1", "tls"]);
+});
+
+Deno.test("parseOptions refuses what it does not know", () => {
+  for (const line of ["--fast", "--fast 1", "--seconds 0", "--seconds", "--workload quic"]) {
+    assert.throws(() => parseOptions(line.split(" "), NAMES), Error, line);
+  }
+});

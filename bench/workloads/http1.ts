@@ -1,0 +1,98 @@
+/** HTTP/1.1 of kept connections: small answers, plain and over TLS, and bodies of 64 KiB either way. */
+import { BASIC_JOB } from "../contenders/contender.ts";
+import { runWrk, type WrkLoad } from "../load/wrk.ts";
+import { FILE_BYTES, FILE_PATH, UPLOAD_PATH } from "../origins.ts";
+import { type Load, loadWorkload } from "./load_workload.ts";
+
+const BODY_CONNECTIONS = 16;
+
+function smallLoads(scheme: WrkLoad["scheme"]): Load[] {
+  return [64, 1].map((connections) => ({
+    key: String(connections),
+    label: `${connections} conn.`,
+    latency: ["p50", "p99"],
+    run: (target) => runWrk(target, { connections, scheme, path: "/test" }),
+  }));
+}
+
+const COMMON = {
+  variants: [{ label: "", job: BASIC_JOB }],
+  unit: "request",
+  tools: ["wrk"],
+  hasNoProxy: true,
+  hasForms: false,
+} as const;
+
+export const HTTP1 = loadWorkload({
+  ...COMMON,
+  name: "http1",
+  title: "HTTP/1.1, small answers",
+  about: "GET, 13 bytes back, over 64 kept connections and over one. Memory is after the load.",
+  loads: smallLoads("http"),
+  hasForms: true,
+});
+
+export const TLS = loadWorkload({
+  ...COMMON,
+  name: "tls",
+  title: "HTTP/1.1 over TLS 1.3",
+  about: "As above, with clients that speak TLS 1.3 (ECDSA P-256); origins are plain.",
+  variants: [{ label: "", job: { ...BASIC_JOB, clients: "tls" } }],
+  loads: smallLoads("https"),
+  tools: ["wrk", "openssl"],
+  hasNoProxy: false,
+});
+
+export const BODY_DOWN = loadWorkload({
+  ...COMMON,
+  name: "body-down",
+  title: "HTTP/1.1, answers of 64 KiB",
+  about: `GET of a file over ${BODY_CONNECTIONS} kept connections.`,
+  loads: [{
+    key: "",
+    label: "",
+    latency: ["p50", "p99"],
+    run: (target) =>
+      runWrk(target, { connections: BODY_CONNECTIONS, scheme: "http", path: FILE_PATH }),
+  }],
+});
+
+export const BODY_UP = loadWorkload({
+  ...COMMON,
+  name: "body-up",
+  title: "HTTP/1.1, requests of 64 KiB",
+  about: `POST over ${BODY_CONNECTIONS} kept connections; 13 bytes back once all has arrived.`,
+  loads: [{
+    key: "",
+    label: "",
+    latency: ["p50", "p99"],
+    run(target) {
+      const script = `${target.folder}/post.lua`;
+      Deno.writeTextFileSync(
+        script,
+        `wrk.method = "POST"\nwrk.body = string.rep("x", ${FILE_BYTES})\n`,
+      );
+      const load = { connections: BODY_CONNECTIONS, scheme: "http", path: UPLOAD_PATH } as const;
+      return runWrk(target, { ...load, script });
+    },
+  }],
+});
+
+export const NEW_CONNECTIONS = loadWorkload({
+  ...COMMON,
+  name: "new-connections",
+  title: "HTTP/1.1, a new connection for each request",
+  about: "`Connection: close`, 64 clients at once; proxies keep their connections to the origins.",
+  loads: [{
+    key: "",
+    label: "",
+    latency: ["p50", "p99"],
+    run: (target) =>
+      runWrk(target, {
+        connections: 64,
+        scheme: "http",
+        path: "/test",
+        headers: ["Connection: close"],
+      }),
+  }],
+});
