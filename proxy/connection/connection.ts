@@ -12,11 +12,12 @@ import { NO_BUFFER, writeAscii } from "./buffers.ts";
 import { type Caller, callerOf, NOBODY } from "./caller.ts";
 import type { Context } from "./context.ts";
 import type { Pieces } from "./pieces.ts";
+import type { TunnelEnd } from "./tunnel.ts";
 
 /** A chunk's size, its two line ends, and room to spare. */
 const CHUNK_FRAMING_BYTES = 16;
 
-export abstract class Connection extends Buffered implements Handler {
+export abstract class Connection extends Buffered implements Handler, TunnelEnd {
   fd: Fd = -1;
   isOpen = true;
   /** TLS is on it. */
@@ -25,6 +26,8 @@ export abstract class Connection extends Buffered implements Handler {
   caller: Caller = NOBODY;
   /** The peer has sent everything it will send. */
   hasEnded = false;
+  /** The peer of a tunnel has been told that it gets no more. */
+  hasSentEnd = false;
   /** Place in `Context.timed`. */
   slot = -1;
   /** When `onDeadline` is called, on the clock of `Io.nowMs`. */
@@ -183,6 +186,25 @@ export abstract class Connection extends Buffered implements Handler {
       if (!this.sendText("\r\n")) return BROKEN;
     } else if (!this.sendText("0\r\n\r\n")) return BROKEN;
     return this.owesNothing ? 1 : 0;
+  }
+
+  get isComplete(): boolean {
+    return this.hasEnded;
+  }
+
+  writeTunnel(source: TunnelEnd): number {
+    const result = this.flush(source);
+    if (result !== 1 || !source.isComplete || this.hasSentEnd) return result;
+    this.hasSentEnd = true;
+    this.context.io.shutdown(this.fd);
+    return 1;
+  }
+
+  takeMore(): boolean {
+    this.start = this.sent;
+    this.releaseIfEmpty();
+    if (this.isOpen && !this.hasEnded) this.context.io.wantRead(this.fd, true);
+    return false;
   }
 
   /** As `close`, where the peer would take an orderly end for the end of what it is being sent. */

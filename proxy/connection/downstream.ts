@@ -19,11 +19,11 @@ import type { Buffered } from "./buffered.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
-import type { ExchangeClient } from "./exchange_sides.ts";
+import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
 import { Http2Downstream } from "./http2_downstream.ts";
 import type { Router } from "./router.ts";
-import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
-import type { Upstream } from "./upstream.ts";
+import { cutBoth, startTunnel, tunnelRead, tunnelWrite } from "./tunnel.ts";
+import type { TunnelEnd } from "./tunnel.ts";
 
 /**
  * `head`: between requests or in the head of one. `waiting`: for a connection to an endpoint. `exchange`: the
@@ -37,7 +37,7 @@ export class Downstream extends Connection implements ExchangeClient {
   readonly #exchange: Exchange;
   #phase: Phase = "head";
   /** The other end of a tunnel. */
-  #tunnelPeer: Upstream | null = null;
+  #tunnelPeer: TunnelEnd | null = null;
 
   // Of the request under way:
   #minorVersion = 1;
@@ -408,14 +408,11 @@ export class Downstream extends Connection implements ExchangeClient {
     this.#passBody();
   }
 
-  openTunnel(carrier: Upstream, response: Response | null): void {
+  openTunnel(carrier: Carrier, response: Response): void {
     const { io, pieces, texts } = this.context;
-    this.#exchange.beginAnswer(response === null ? 200 : 101);
-    if (response !== null) pieces.setResponse(response, texts, texts.upgrade);
-    const isWritten = response === null
-      ? this.sendText("HTTP/1.1 200 OK\r\n\r\n")
-      : this.sendHead(pieces, carrier);
-    if (!isWritten) return cutBoth(carrier, this);
+    this.#exchange.beginAnswer(response.status);
+    pieces.setResponse(response, texts, response.status === 101 ? texts.upgrade : null);
+    if (!this.sendHead(pieces, carrier)) return this.abort();
     this.#exchange.end();
     this.#phase = "tunnel";
     this.#tunnelPeer = carrier;
@@ -423,9 +420,7 @@ export class Downstream extends Connection implements ExchangeClient {
     this.start = this.sent;
     this.ready = this.end;
     io.wantRead(this.fd, !this.hasEnded);
-    tunnelWrite(this, carrier);
-    // Also where nothing is left to write: it makes room for what comes next.
-    if (this.isOpen && carrier.isOpen) tunnelWrite(carrier, this);
+    startTunnel(this, carrier);
   }
 
   // Answering.

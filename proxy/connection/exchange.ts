@@ -308,7 +308,8 @@ export class Exchange implements PolicedExchange {
     const { takesHttp2, backend } = this.#destination;
     // Its connections are counted.
     const limited = backend !== null && backend.hasLimits ? backend : null;
-    if (takesHttp2) {
+    // A tunnel is a connection of its own, whatever is spoken in it.
+    if (takesHttp2 && !this.isConnect) {
       const shared = Http2Upstream.open(this.#context, pool);
       if (shared !== null) shared.limited = limited;
       else limited?.connectionEnded();
@@ -326,15 +327,19 @@ export class Exchange implements PolicedExchange {
 
   #pass(carrier: Carrier, request: Request): void {
     this.#isConnected = true;
-    if (this.isConnect) {
-      if (carrier instanceof Upstream) return this.client.openTunnel(carrier, null);
-      return this.refuse(501, "connect-unsupported");
-    }
+    if (this.isConnect) return this.client.openTunnel(carrier, this.#established());
     this.client.onPassing();
     if (!this.#edit(request, this.#run?.route?.requestEdits ?? null, this.#traceLine)) {
       return this.refuse(431, "too-many-headers");
     }
     carrier.passRequest(request, this);
+  }
+
+  /** What a CONNECT is answered whose connection is there. */
+  #established(): Response {
+    const { arena, response, texts: { established } } = this.#context;
+    response.parse(arena, established.offset, established.offset + established.length);
+    return response;
   }
 
   /** The head of the request once more, as its policy would have it. */

@@ -8,7 +8,7 @@ import type { Buffered } from "./buffered.ts";
 import type { Caller } from "./caller.ts";
 import type { Exchange } from "./exchange.ts";
 import type { EndpointPool } from "./pool.ts";
-import type { Upstream } from "./upstream.ts";
+import type { TunnelEnd } from "./tunnel.ts";
 
 /** The side that asks: what an exchange and its carrier need of it. */
 export interface ExchangeClient {
@@ -60,14 +60,14 @@ export interface ExchangeClient {
   onAnswered(): void;
   /** The carrier takes more of the request's body again. */
   onCarrierWritable(): void;
-  /** Opens a tunnel through `carrier`; `response` is its 101, or null for CONNECT. */
-  openTunnel(carrier: Upstream, response: Response | null): void;
+  /** Opens a tunnel through `carrier`; `response` is its 101, or the 200 that CONNECT is answered. */
+  openTunnel(carrier: Carrier, response: Response): void;
   /** Ends the exchange and whatever carries it to the client: it can no longer be answered in full. */
   abort(): void;
 }
 
 /** The side that answers: what an exchange and its client need of it. */
-export interface Carrier {
+export interface Carrier extends TunnelEnd {
   readonly pool: EndpointPool;
   /** It has carried an exchange before, so the endpoint may have ended it unseen. */
   readonly isReused: boolean;
@@ -85,5 +85,6 @@ export interface Carrier {
   passBody(source: Buffered, isLast: boolean): number;
   /** The client has taken all that was written to it; goes on with the answer. */
   onDrained(): void;
-  close(): void;
+  /** From now on bytes go both ways between the endpoint and `peer`. */
+  startTunnel(peer: TunnelEnd): void;
 }

@@ -3,7 +3,7 @@ import { BROKEN } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
 import { BUFFER_BYTES, DRAIN_IDLE_MS } from "../limits.ts";
 import { NO_ROOM } from "../protocol/http2/connection.ts";
-import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "../protocol/http2/error_code.ts";
+import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, NO_ERROR } from "../protocol/http2/error_code.ts";
 import {
   NAME_CONTENT_LENGTH,
   NAME_CONTENT_TYPE,
@@ -13,8 +13,10 @@ import {
 import { composeGrpcRefusal, isGrpcContentType } from "../protocol/http2/grpc.ts";
 import type { Http2Request } from "../protocol/http2/request.ts";
 import { COMPLETE, REFUSALS } from "../protocol/http1/head.ts";
+import { equalsIgnoreCase } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
+import { newWebSocketKey, WEBSOCKET, webSocketAcceptOf } from "../protocol/websocket/handshake.ts";
 import { explainReason } from "./answer.ts";
 import type { Buffered } from "./buffered.ts";
 import { NO_BUFFER } from "./buffers.ts";
@@ -23,12 +25,13 @@ import type { Context } from "./context.ts";
 import type { Connection } from "./connection.ts";
 import { letGo } from "./detecting.ts";
 import { Exchange } from "./exchange.ts";
-import type { ExchangeClient } from "./exchange_sides.ts";
+import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
 import { Http2Socket } from "./http2_socket.ts";
 import { Http2Stream } from "./http2_stream.ts";
 import { addLines, fieldsOfResponse, headText, requestText } from "./http2_text.ts";
 import type { Router } from "./router.ts";
-import type { Upstream } from "./upstream.ts";
+import { startTunnel } from "./tunnel.ts";
+import type { TunnelEnd } from "./tunnel.ts";
 
 /** Room for an answer of the proxy itself: a few short headers, those that a policy adds, and a line of text. */
 const REFUSAL_BYTES_MAX = 2_048;
@@ -113,6 +116,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   #bodyBytes = 0;
   isReplayable = true;
   needsHttp2 = false;
+  /** Asks an endpoint of HTTP/1.1 for what the client asked for by `:protocol`; empty where it did not. */
+  #webSocketKey = "";
   /** A head that found no room yet. */
   #pendingHead: Uint8Array | null = null;
   /** An answer of the proxy itself that found no room yet. */
@@ -159,28 +164,36 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     return false;
   }
 
+  /** What is sent after a request for a tunnel belongs to the tunnel. */
   get hasSentRequest(): boolean {
-    return this.isComplete && this.sent === this.ready;
+    return this.isTunnel || (this.isComplete && this.sent === this.ready);
   }
 
   // The request.
 
   begin(isEnd: boolean): void {
-    const { arena, buffers, http2Scratch, request } = this.context;
+    const { arena, buffers, http2Scratch, random, request } = this.context;
     this.hasEnded = isEnd;
     this.#head = buffers.take();
     if (this.#head === NO_BUFFER) return this.refuseUnread(503, "no-buffer", isEnd);
+    const { request: message } = http2Scratch;
+    this.isTunnel = message.isConnect;
+    const hasBody = !isEnd && !this.isTunnel;
+    if (message.isExtendedConnect) this.#webSocketKey = newWebSocketKey(random);
+    else this.cutCode = this.isTunnel ? CONNECT_ERROR : CANCEL;
     const limit = this.#head + BUFFER_BYTES;
-    this.#headEnd = requestText(http2Scratch.request, !isEnd, arena, this.#head, limit);
+    this.#headEnd = requestText(message, hasBody, this.#webSocketKey, arena, this.#head, limit);
     if (this.#headEnd < 0) return this.refuseUnread(431, "head-too-large", isEnd);
     const result = request.parse(arena, this.#head, this.#headEnd);
     if (result !== COMPLETE) {
       const { status, reason } = REFUSALS[result];
       return this.refuseUnread(status, reason, isEnd);
     }
-    this.needsHttp2 = isGrpcCall(arena, http2Scratch.request);
+    this.needsHttp2 = isGrpcCall(arena, message);
     this.#exchange.begin(request);
-    if (request.isConnect) return this.refuse(501, "connect-unsupported");
+    if (message.isExtendedConnect && !isWebSocket(arena, message)) {
+      return this.refuse(501, "protocol-unsupported");
+    }
     if (request.contentLength > this.context.bodyBytesMax) {
       return this.refuse(413, "body-too-large");
     }
@@ -196,7 +209,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   #awaitBody(): void {
     const { io, timeouts } = this.context;
-    this.deadlineMs = this.hasEnded ? Infinity : io.nowMs + timeouts.stallMs;
+    const isWhole = this.hasEnded || this.isTunnel;
+    this.deadlineMs = isWhole ? Infinity : io.nowMs + timeouts.stallMs;
   }
 
   requestAgain(): Request {
@@ -224,6 +238,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   #passBody(): void {
     const { carrier } = this.#exchange;
     if (carrier === null || !carrier.isReady) return;
+    // The head may not all be written yet; there is nothing besides.
+    if (this.isTunnel) return void carrier.passBody(this, true);
     do {
       const result = carrier.passBody(this, this.isComplete);
       if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
@@ -276,7 +292,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     return this.#pendingHead === null ? this.sendBody(source, isLast) : 0;
   }
 
-  override onRoom(): void {
+  protected override onRoom(): void {
     if (!this.isOpen) return;
     const refusal = this.#pendingRefusal;
     if (refusal !== null) return this.refuse(refusal.status, refusal.reason);
@@ -364,9 +380,35 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     this.#end(isWritten ? NO_ERROR : INTERNAL_ERROR);
   }
 
-  openTunnel(carrier: Upstream, _response: Response | null): void {
-    carrier.close();
-    this.refuse(501, "connect-unsupported");
+  // As a tunnel.
+
+  openTunnel(carrier: Carrier, response: Response): void {
+    const { arena } = this.context;
+    if (response.status === 101 && !this.#isAccepted(response)) {
+      return this.#exchange.onFailed(carrier, "invalid");
+    }
+    this.#exchange.beginAnswer(response.status);
+    const result = this.#sendHead(response, false);
+    if (result === NO_ROOM) this.#pendingHead = headText(arena, response);
+    else if (result < 0) return this.abort();
+    this.#exchange.end();
+    this.#releaseHead();
+    carrier.startTunnel(this);
+    this.startTunnel(carrier);
+    startTunnel(this, carrier);
+  }
+
+  /** The endpoint has taken up WebSocket, and proves to have read the key that was made for it (RFC 6455 4.1). */
+  #isAccepted(response: Response): boolean {
+    const { arena } = this.context;
+    const accept = response.valueOf(arena, "sec-websocket-accept");
+    return accept === webSocketAcceptOf(this.#webSocketKey) &&
+      response.valueOf(arena, "upgrade").toLowerCase() === WEBSOCKET;
+  }
+
+  override writeTunnel(source: TunnelEnd): number {
+    if (this.#pendingHead !== null && !this.#sendPendingHead()) return 0;
+    return super.writeTunnel(source);
   }
 
   // Ends.
@@ -376,14 +418,14 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     this.#end(INTERNAL_ERROR);
   }
 
-  override onReset(_code: number): void {
+  protected override onReset(_code: number): void {
     this.#exchange.dropCarrier();
     this.hasEnded = true;
     this.sentEnd();
     this.#end(CANCEL);
   }
 
-  override onDeadline(): void {
+  protected override onLate(): void {
     if (this.#exchange.hasAnswer || this.#pendingRefusal !== null) return this.abort();
     this.#exchange.dropCarrier();
     this.refuse(408, "request-timeout");
@@ -400,6 +442,10 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     this.context.buffers.give(this.#head);
     this.#head = NO_BUFFER;
   }
+}
+
+function isWebSocket(bytes: Uint8Array, { protocolStart, protocolEnd }: Http2Request): boolean {
+  return equalsIgnoreCase(bytes, protocolStart, protocolEnd, WEBSOCKET);
 }
 
 /** Whether this is a call by gRPC, which needs HTTP/2 and its trailers on every hop. */

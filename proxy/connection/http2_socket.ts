@@ -41,6 +41,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
       scratch: context.http2Scratch,
       output: this.#output,
       streamWindowBytes: STREAM_WINDOW_BYTES,
+      takesConnectProtocol: true,
     });
   }
 
@@ -115,12 +116,12 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   onReset(streamId: number, code: number, isByPeer: boolean): void {
     this.counts.reset(isByPeer ? "peer" : "proxy", code);
     const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
-    stream?.onReset(code);
+    stream?.lose(code);
   }
 
   onWindow(streamId: number): void {
     const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
-    stream?.onRoom();
+    stream?.wake();
   }
 
   onPingAcknowledged(_payload: number): void {}
@@ -128,7 +129,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   onConnectionError(code: number, _debug: string): void {
     this.counts.failed(code);
     this.#isOver = true;
-    for (const stream of [...this.streams]) stream.onReset(code);
+    for (const stream of [...this.streams]) stream.lose(code);
     this.sendLater();
   }
 
@@ -204,7 +205,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
     for (const stream of this.#waiting) {
       if (!this.isOpen || this.#output.room < BUFFER_BYTES / 4) break;
       this.#waiting.delete(stream);
-      stream.onRoom();
+      stream.wake();
     }
     return this.isOpen && !this.#output.isEmpty;
   }
@@ -220,7 +221,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   override abort(): void {
     if (!this.isOpen) return;
     this.close();
-    for (const stream of [...this.streams]) stream.onReset(0);
+    for (const stream of [...this.streams]) stream.lose(0);
   }
 
   #releaseOutput(): void {

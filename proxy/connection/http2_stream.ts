@@ -1,18 +1,21 @@
 /**
  * Http2Stream: what a stream of either side has in common: bodies in both directions, under the windows of
  * RFC 9113 5.2. What comes in is held in one buffer and passed on as plain data; the peer's window opens again
- * only as far as it has been passed on.
+ * only as far as it has been passed on. It is also one end of a tunnel, once CONNECT has been answered.
  */
 import { BROKEN } from "../io/io.ts";
 import { BUFFER_BYTES } from "../limits.ts";
+import { CANCEL, PROTOCOL_ERROR } from "../protocol/http2/error_code.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/connection.ts";
 import { Buffered } from "./buffered.ts";
 import type { Context } from "./context.ts";
 import type { Http2Socket } from "./http2_socket.ts";
 import { fieldLines, fieldsOfLines } from "./http2_text.ts";
+import { cutBoth, tunnelWrite } from "./tunnel.ts";
+import type { TunnelEnd } from "./tunnel.ts";
 
-export abstract class Http2Stream extends Buffered {
+export abstract class Http2Stream extends Buffered implements TunnelEnd {
   readonly socket: Http2Socket;
   /** 0 until the stream has been opened. */
   streamId = 0;
@@ -24,6 +27,12 @@ export abstract class Http2Stream extends Buffered {
   protected hasEnded = false;
   /** Our message has come to its end. */
   #hasSentEnd = false;
+  /** A tunnel is asked for: what comes in waits until it is open. */
+  protected isTunnel = false;
+  /** What tells the peer that the tunnel was cut. */
+  protected cutCode = CANCEL;
+  /** The other end of the tunnel, once it is open. */
+  #tunnelPeer: TunnelEnd | null = null;
   /** Window that the peer has used, and does not have back yet. */
   #unreturned = 0;
   /** What did not fit: a peer may send before it has heard of our smaller window (RFC 9113 6.9.2). */
@@ -37,14 +46,41 @@ export abstract class Http2Stream extends Buffered {
   }
 
   /** The stream is no more: whatever was under way on it has failed. */
-  abstract onReset(code: number): void;
+  protected abstract onReset(code: number): void;
   /** There is room, or window, to send more. */
-  abstract onRoom(): void;
-  abstract onDeadline(): void;
+  protected abstract onRoom(): void;
+  /** The exchange has taken too long. */
+  protected abstract onLate(): void;
   /** More of the body has come in, or its end. */
   protected abstract onBody(): void;
 
   protected override onStarved(): void {}
+
+  // What its connection and the clock tell.
+
+  /** There is room, or window, to send more. */
+  wake(): void {
+    if (this.#tunnelPeer === null) this.onRoom();
+    else tunnelWrite(this.#tunnelPeer, this);
+  }
+
+  /** The stream is no more. */
+  lose(code: number): void {
+    if (this.#tunnelPeer === null) return this.onReset(code);
+    this.hasEnded = true;
+    this.#hasSentEnd = true;
+    cutBoth(this, this.#tunnelPeer);
+  }
+
+  onDeadline(): void {
+    if (this.#tunnelPeer === null) this.onLate();
+    else cutBoth(this, this.#tunnelPeer);
+  }
+
+  #onReceived(): void {
+    if (this.#tunnelPeer !== null) tunnelWrite(this, this.#tunnelPeer);
+    else if (!this.isTunnel) this.onBody();
+  }
 
   // Coming in.
 
@@ -54,14 +90,21 @@ export abstract class Http2Stream extends Buffered {
     if (this.#overflow.length === 0 && this.haveBuffer() && this.room >= length) {
       arena.copyWithin(this.end, offset, offset + length);
       this.end += length;
-      this.ready = this.end;
+      this.#showAll();
     } else if (length > 0) this.#overflow.push(arena.slice(offset, offset + length));
     if (isEnd) this.hasEnded = true;
-    this.onBody();
+    this.#onReceived();
+  }
+
+  /** What waits for a tunnel to open is not to be passed on. */
+  #showAll(): void {
+    if (!this.isTunnel || this.#tunnelPeer !== null) this.ready = this.end;
   }
 
   takeTrailers(fields: FieldList): void {
     const { arena } = this.context;
+    // There is nothing but data in a tunnel (RFC 9113 8.5).
+    if (this.isTunnel) return this.#refuseTrailers();
     this.hasEnded = true;
     if (this.#overflow.length === 0 && this.haveBuffer()) {
       const end = fieldLines(fields, arena, this.end, this.buffer + BUFFER_BYTES);
@@ -74,8 +117,15 @@ export abstract class Http2Stream extends Buffered {
     this.onBody();
   }
 
+  #refuseTrailers(): void {
+    this.socket.counts.reset("proxy", PROTOCOL_ERROR);
+    this.socket.machine.reset(this.streamId, PROTOCOL_ERROR);
+    this.socket.sendLater();
+    this.lose(PROTOCOL_ERROR);
+  }
+
   /** All that has come of the message is in the buffer, and its end too. */
-  protected get isComplete(): boolean {
+  get isComplete(): boolean {
     return this.hasEnded && this.#overflow.length === 0;
   }
 
@@ -103,7 +153,7 @@ export abstract class Http2Stream extends Buffered {
       if (length === 0) break;
       this.context.arena.set(bytes.subarray(0, length), this.end);
       this.end += length;
-      this.ready = this.end;
+      this.#showAll();
       if (length === bytes.length) this.#overflow.shift();
       else this.#overflow[0] = bytes.subarray(length);
     }
@@ -164,8 +214,32 @@ export abstract class Http2Stream extends Buffered {
     this.#hasSentEnd = true;
   }
 
-  protected get hasSentEnd(): boolean {
+  get hasSentEnd(): boolean {
     return this.#hasSentEnd;
+  }
+
+  // As one end of a tunnel.
+
+  startTunnel(peer: TunnelEnd): void {
+    this.isTunnel = true;
+    this.#tunnelPeer = peer;
+    this.#showAll();
+  }
+
+  writeTunnel(source: TunnelEnd): number {
+    return this.sendBody(source, source.isComplete);
+  }
+
+  takeMore(): boolean {
+    return this.passedOn();
+  }
+
+  cut(): void {
+    this.leave(this.cutCode);
+  }
+
+  close(): void {
+    this.leave(CANCEL);
   }
 
   /** Lets go of everything; the machine's stream is reset where it has not ended by itself. */

@@ -17,18 +17,23 @@ import {
   NAME_KEEP_ALIVE,
   NAME_METHOD,
   NAME_PATH,
+  NAME_PROTOCOL,
   NAME_PROXY_CONNECTION,
   NAME_SCHEME,
   NAME_STATUS,
   NAME_TE,
   NAME_TRANSFER_ENCODING,
   NAME_UPGRADE,
+  NAME_WEBSOCKET_ACCEPT,
+  NAME_WEBSOCKET_KEY,
   nameIdOf,
 } from "../protocol/http2/hpack/names.ts";
 import type { Http2Request } from "../protocol/http2/request.ts";
 import type { Http2Response } from "../protocol/http2/response.ts";
 import type { Message } from "../protocol/http2/message.ts";
+import { WEBSOCKET } from "../protocol/websocket/handshake.ts";
 import { writeAscii } from "./buffers.ts";
+import { dropNamed } from "./pieces.ts";
 
 /** Entries of HPACK's static table (RFC 7541 appendix A). */
 const STATIC_GET = 2;
@@ -43,16 +48,18 @@ const POST = METHODS.indexOf("POST") + 1;
 
 /** What a line takes beyond its name and value. */
 const LINE_BYTES = 4;
-/** The longest texts that are written besides: a version, a status, a Transfer-Encoding. */
-const FIXED_BYTES = 64;
+/** The longest texts that are written besides: a version and the lines that ask for WebSocket. */
+const FIXED_BYTES = 128;
 
 /**
  * Writes a request as HTTP/1.1 from `at`; returns where it ends, or -1 where it would pass `limit`. `hasBody`: without
- * a Content-Length it is chunked.
+ * a Content-Length it is chunked. With a `webSocketKey` an extended CONNECT becomes the GET that HTTP/1.1 asks for WebSocket by
+ * (RFC 8441 5.1).
  */
 export function requestText(
   request: Http2Request,
   hasBody: boolean,
+  webSocketKey: string,
   bytes: Uint8Array,
   at: number,
   limit: number,
@@ -61,9 +68,10 @@ export function requestText(
   const line = routed.methodEnd - routed.methodStart + request.originEnd - request.originStart +
     routed.authorityEnd - routed.authorityStart;
   if (at + line + FIXED_BYTES > limit) return -1;
-  at = copy(bytes, at, routed.methodStart, routed.methodEnd);
+  if (request.isExtendedConnect) at += writeAscii(bytes, at, "GET");
+  else at = copy(bytes, at, routed.methodStart, routed.methodEnd);
   at += writeAscii(bytes, at, " ");
-  at = request.isConnect
+  at = request.isConnect && !request.isExtendedConnect
     ? copy(bytes, at, routed.authorityStart, routed.authorityEnd)
     : copy(bytes, at, request.originStart, request.originEnd);
   at += writeAscii(bytes, at, " HTTP/1.1\r\n");
@@ -72,25 +80,42 @@ export function requestText(
   if (hasBody && request.contentLength < 0) {
     at += writeAscii(bytes, at, "transfer-encoding: chunked\r\n");
   }
+  if (webSocketKey !== "") {
+    at += writeAscii(bytes, at, "connection: upgrade\r\nupgrade: websocket\r\n");
+    at += writeAscii(bytes, at, `sec-websocket-key: ${webSocketKey}\r\n`);
+  }
   return at + writeAscii(bytes, at, "\r\n");
 }
 
-/** Writes an answer as HTTP/1.1 from `at`; returns where it ends, or -1 where it would pass `limit`. */
+/**
+ * Writes an answer as HTTP/1.1 from `at`; returns where it ends, or -1 where it would pass `limit`. With a `webSocketAccept` it
+ * is the 101 that HTTP/1.1 opens a WebSocket with, where HTTP/2 says 200 (RFC 8441 5).
+ */
 export function responseText(
   response: Http2Response,
+  webSocketAccept: string,
   bytes: Uint8Array,
   at: number,
   limit: number,
 ): number {
   if (at + FIXED_BYTES > limit) return -1;
-  at += writeAscii(bytes, at, `HTTP/1.1 ${response.status} \r\n`);
+  const status = webSocketAccept === "" ? response.status : 101;
+  at += writeAscii(bytes, at, `HTTP/1.1 ${status} \r\n`);
   at = linesOf(response, bytes, at, limit - FIXED_BYTES);
-  return at < 0 ? -1 : at + writeAscii(bytes, at, "\r\n");
+  if (at < 0) return -1;
+  if (webSocketAccept !== "") {
+    at += writeAscii(bytes, at, "upgrade: websocket\r\n");
+    at += writeAscii(bytes, at, `sec-websocket-accept: ${webSocketAccept}\r\n`);
+  }
+  return at + writeAscii(bytes, at, "\r\n");
 }
 
 function linesOf(message: Message, bytes: Uint8Array, at: number, limit: number): number {
   const { headers } = message;
   for (let slot = 0; slot < 4 * message.headerCount; slot += 4) {
+    // Only HTTP/1.1 has them, so they are ours to write.
+    const name = message.names[slot >> 2];
+    if (name === NAME_WEBSOCKET_KEY || name === NAME_WEBSOCKET_ACCEPT) continue;
     const length = headers[slot + 1] - headers[slot] + headers[slot + 3] - headers[slot + 2];
     if (at + length + LINE_BYTES > limit) return -1;
     at = writeLine(bytes, at, headers, slot);
@@ -174,17 +199,22 @@ export function headText(bytes: Uint8Array, head: Head): Uint8Array {
   return text.subarray(0, length);
 }
 
-/** Composes the fields of a request for HTTP/2. False: it has more than fits. */
+/**
+ * Composes the fields of a request for HTTP/2. False: it has more than fits. `isWebSocket`: the GET with an Upgrade becomes an
+ * extended CONNECT (RFC 8441 5.1).
+ */
 export function fieldsOfRequest(
   bytes: Uint8Array,
   request: Request,
   client: { readonly peer: string; readonly isSecure: boolean },
+  isWebSocket: boolean,
   fields: FieldList,
 ): boolean {
   const { routed, originStart, originEnd } = request;
   const { peer } = client;
   fields.clear();
-  if (routed.method === GET) fields.addStatic(STATIC_GET, NAME_METHOD);
+  if (isWebSocket) fields.addText(NAME_METHOD, "CONNECT");
+  else if (routed.method === GET) fields.addStatic(STATIC_GET, NAME_METHOD);
   else if (routed.method === POST) fields.addStatic(STATIC_POST, NAME_METHOD);
   else fields.addKnown(NAME_METHOD, routed.methodStart, routed.methodEnd);
   fields.addStatic(STATIC_SCHEME_HTTP, NAME_SCHEME);
@@ -194,6 +224,11 @@ export function fieldsOfRequest(
   else if (bytes[originStart] !== QUESTION) fields.addKnown(NAME_PATH, originStart, originEnd);
   // `http://host?query` has no path of its own (RFC 9113 8.3.1).
   else if (!fields.addText(NAME_PATH, `/${textOf(bytes, originStart, originEnd)}`)) return false;
+  if (isWebSocket) {
+    if (!fields.addText(NAME_PROTOCOL, WEBSOCKET)) return false;
+    // CONNECT has no content, and need not say so (RFC 9110 9.3.6).
+    if (!dropNamed(bytes, request, "content-length")) return false;
+  }
   const forwardedFor = request.forwardedForHeader;
   if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
   if (!addHeaders(bytes, request, fields)) return false;
@@ -215,8 +250,10 @@ export function fieldsOfResponse(
   fields: FieldList,
 ): boolean {
   fields.clear();
-  if (response.status === 200) fields.addStatic(STATIC_STATUS_200, NAME_STATUS);
-  else fields.addText(NAME_STATUS, String(response.status));
+  // There is no 101 in HTTP/2: a tunnel that is open says 200 (RFC 8441 5).
+  if (response.status === 200 || response.status === 101) {
+    fields.addStatic(STATIC_STATUS_200, NAME_STATUS);
+  } else fields.addText(NAME_STATUS, String(response.status));
   return addHeaders(bytes, response, fields);
 }
 
@@ -247,6 +284,8 @@ function isPassedOn(name: number): boolean {
     case NAME_TRANSFER_ENCODING:
     case NAME_TE:
     case NAME_UPGRADE:
+    case NAME_WEBSOCKET_KEY:
+    case NAME_WEBSOCKET_ACCEPT:
       return false;
     default:
       return true;

@@ -6,6 +6,7 @@ import { BUFFER_BYTES } from "../limits.ts";
 import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
 import { CANCEL, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import { isWebSocketKey, WEBSOCKET, webSocketAcceptOf } from "../protocol/websocket/handshake.ts";
 import type { BackendState } from "../policy/backend_state.ts";
 import type { Buffered } from "./buffered.ts";
 import { NO_BUFFER } from "./buffers.ts";
@@ -17,6 +18,7 @@ import { Http2Socket } from "./http2_socket.ts";
 import { Http2Stream } from "./http2_stream.ts";
 import { fieldsOfRequest, responseText } from "./http2_text.ts";
 import type { EndpointPool } from "./pool.ts";
+import type { TunnelEnd } from "./tunnel.ts";
 
 export class Http2Upstream extends Http2Socket {
   readonly pool: EndpointPool;
@@ -142,6 +144,8 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   #isPassing = false;
   readonly isReused: boolean;
   #hasHead = false;
+  /** What a client of HTTP/1.1 is shown, so that it believes in the tunnel. */
+  #webSocketAccept = "";
 
   constructor(context: Context, upstream: Http2Upstream, exchange: Exchange) {
     super(context, upstream);
@@ -185,7 +189,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
 
   fail(failure: CarrierFailure): void {
     const exchange = this.#exchange;
-    if (exchange === null) this.close();
+    if (exchange === null) this.lose(CANCEL);
     else exchange.onFailed(this, failure);
   }
 
@@ -194,13 +198,15 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   passRequest(request: Request, exchange: Exchange): void {
     const { arena, http2Scratch } = this.context;
     const { client } = exchange;
+    this.isTunnel = asksForWebSocket(arena, request);
+    if (this.isTunnel && !this.#mayAskForWebSocket(request, exchange)) return;
     client.unchunk();
     const fields = http2Scratch.composed;
-    if (!fieldsOfRequest(arena, request, client, fields)) {
+    if (!fieldsOfRequest(arena, request, client, this.isTunnel, fields)) {
       return exchange.refuse(431, "too-many-headers");
     }
     if (!this.socket.prepare()) return;
-    const isEnd = client.hasSentRequest;
+    const isEnd = !this.isTunnel && client.hasSentRequest;
     const result = this.#upstream.machine.request(fields, isEnd);
     this.socket.sendLater();
     this.#isPassing = result === NO_ROOM;
@@ -210,18 +216,30 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.streamId = result;
     this.#upstream.machine.setOwner(result, this);
     this.socket.counts.streams++;
-    if (isEnd) {
-      this.sentEnd();
-      this.#awaitAnswer(true);
-    } else {
+    if (isEnd) this.sentEnd();
+    if (isEnd || this.isTunnel) this.#awaitAnswer(true);
+    else {
       this.#awaitAnswer(false);
       client.onCarrierWritable();
     }
   }
 
+  /** Whether the endpoint takes WebSocket, and the client asks for it properly; if not, the client is told. */
+  #mayAskForWebSocket(request: Request, exchange: Exchange): boolean {
+    const key = request.valueOf(this.context.arena, "sec-websocket-key");
+    this.#webSocketAccept = webSocketAcceptOf(key);
+    if (!isWebSocketKey(key)) exchange.refuse(400, "bad-websocket-key");
+    else if (!this.#upstream.machine.peer.takesConnectProtocol) {
+      exchange.refuse(501, "websocket-unsupported");
+    } else return true;
+    return false;
+  }
+
   passBody(source: Buffered, isLast: boolean): number {
     // The head goes first, and has found no room yet.
     if (this.streamId === 0) return 0;
+    // What the client has goes through the tunnel, once that is open.
+    if (this.isTunnel) return 1;
     const result = this.sendBody(source, isLast);
     if (!this.#hasHead) this.#awaitAnswer(isLast && result === 1);
     return result;
@@ -233,7 +251,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.deadlineMs = io.nowMs + (isSent ? responseMs : stallMs);
   }
 
-  override onRoom(): void {
+  protected override onRoom(): void {
     const exchange = this.#exchange;
     if (exchange === null || !this.isOpen) return;
     if (this.#isPassing) this.passRequest(exchange.requestAgain(), exchange);
@@ -249,13 +267,19 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     const head = http2Scratch.response;
     const offset = buffers.take();
     if (offset === NO_BUFFER) return this.fail("invalid");
-    const end = responseText(head, arena, offset, offset + BUFFER_BYTES);
+    const isOpening = this.isTunnel && head.status >= 200 && head.status < 300;
+    if (!isOpening && !head.isInterim) this.isTunnel = false;
+    const accept = isOpening ? this.#webSocketAccept : "";
+    const end = responseText(head, accept, arena, offset, offset + BUFFER_BYTES);
     if (end < 0 || response.parse(arena, offset, end) !== 1) {
       buffers.give(offset);
       return this.fail("invalid");
     }
     if (head.isInterim) {
       if (!exchange.client.passInterim(response)) exchange.client.abort();
+    } else if (isOpening) {
+      this.hasEnded = isEnd;
+      exchange.client.openTunnel(this, response);
     } else this.#passHead(exchange, isEnd);
     buffers.give(offset);
   }
@@ -302,21 +326,33 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
 
   // Ends.
 
-  override onReset(code: number): void {
+  protected override onReset(code: number): void {
     // An endpoint that has answered in full may end the request so; its answer counts (RFC 9113 8.1).
     const isAnswered = this.hasEnded && this.#hasHead;
+    if (this.#exchange === null) return this.close();
     this.hasEnded = true;
     this.sentEnd();
     if (isAnswered) return;
     this.fail(code === REFUSED_STREAM && !this.#hasHead ? "refused" : "reset");
   }
 
-  override onDeadline(): void {
+  protected override onLate(): void {
     this.fail("timeout");
   }
 
-  close(): void {
+  override startTunnel(peer: TunnelEnd): void {
     this.#exchange = null;
-    this.leave(CANCEL);
+    super.startTunnel(peer);
   }
+
+  override close(): void {
+    this.#exchange = null;
+    super.close();
+  }
+}
+
+/** Whether this asks for a WebSocket. What else an Upgrade may ask for, HTTP/2 does not have, and it is left out. */
+function asksForWebSocket(bytes: Uint8Array, request: Request): boolean {
+  return request.isGet && request.contentLength <= 0 && !request.isChunked &&
+    request.wantsUpgrade(bytes) && request.valueOf(bytes, "upgrade").toLowerCase() === WEBSOCKET;
 }

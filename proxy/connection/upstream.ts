@@ -19,6 +19,7 @@ import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
 import { dropNamed, dropUpgrades } from "./pieces.ts";
 import type { EndpointPool } from "./pool.ts";
 import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";
+import type { TunnelEnd } from "./tunnel.ts";
 
 type Phase = "connecting" | "idle" | "head" | "body" | "tunnel";
 
@@ -36,7 +37,7 @@ export class Upstream extends Connection implements Carrier {
   /** The client takes no chunks: their data is taken out of the framing. */
   #isUnchunking = false;
   /** The other end of a tunnel. */
-  #tunnelPeer: Connection | null = null;
+  #tunnelPeer: TunnelEnd | null = null;
 
   /** Starts to connect. Null: the connection failed at once. */
   static open(context: Context, pool: EndpointPool, exchange: Exchange): Upstream | null {
@@ -103,12 +104,10 @@ export class Upstream extends Connection implements Carrier {
     this.deadlineMs = this.context.io.nowMs + (isSent ? responseMs : stallMs);
   }
 
-  /** From now on bytes go both ways between this connection and `peer`. */
-  startTunnel(peer: Connection): void {
+  startTunnel(peer: TunnelEnd): void {
     this.#phase = "tunnel";
     this.#tunnelPeer = peer;
     this.exchange = null;
-    this.deadlineMs = this.context.io.nowMs + this.context.timeouts.stallMs;
   }
 
   override onReadable(): void {

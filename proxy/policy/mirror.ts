@@ -7,10 +7,9 @@ import { Buffered } from "../connection/buffered.ts";
 import { NOBODY } from "../connection/caller.ts";
 import type { Context } from "../connection/context.ts";
 import { Exchange } from "../connection/exchange.ts";
-import type { ExchangeClient } from "../connection/exchange_sides.ts";
+import type { Carrier, ExchangeClient } from "../connection/exchange_sides.ts";
 import type { EndpointPool } from "../connection/pool.ts";
 import type { Destination, Router } from "../connection/router.ts";
-import type { Upstream } from "../connection/upstream.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { MIRRORS_MAX } from "../limits.ts";
@@ -132,7 +131,7 @@ export class Mirror extends Buffered implements ExchangeClient {
     this.#end();
   }
 
-  openTunnel(carrier: Upstream): void {
+  openTunnel(carrier: Carrier): void {
     carrier.close();
     this.refuse();
   }

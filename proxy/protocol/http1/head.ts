@@ -5,7 +5,18 @@
  */
 import { HEADERS_MAX } from "../../../routing/request.ts";
 import { CONTENT_LENGTH_MAX } from "../../limits.ts";
-import { COLON, COMMA, CR, equalsIgnoreCase, HTAB, IS_TOKEN, IS_VALUE, LF, SP } from "./lexical.ts";
+import {
+  COLON,
+  COMMA,
+  CR,
+  equalsIgnoreCase,
+  HTAB,
+  IS_TOKEN,
+  IS_VALUE,
+  latin1,
+  LF,
+  SP,
+} from "./lexical.ts";
 
 /** What parsing came to. Anything above `COMPLETE` is a refusal; `REFUSALS` says how it is answered. */
 export const INCOMPLETE = 0;
@@ -117,6 +128,18 @@ export class Head {
   /** Where the line of a header ends and the next begins. */
   lineEnd(index: number): number {
     return index + 1 < this.headerCount ? this.headers[4 * index + 4] : this.headersEnd;
+  }
+
+  /** The value of the one header called `name` (lower case), as text; empty where there is none, or more than one. */
+  valueOf(bytes: Uint8Array, name: string): string {
+    let value = "";
+    let count = 0;
+    for (let index = 0; index < this.headerCount; index++) {
+      if (!this.isNamed(bytes, index, name)) continue;
+      count++;
+      value = latin1(bytes, this.headers[4 * index + 2], this.headers[4 * index + 3]);
+    }
+    return count === 1 ? value : "";
   }
 
   /** Marks a header as not passed on. False: there are too many of them. */

@@ -31,6 +31,7 @@ const ASTERISK = 42;
 
 const CONNECT = METHODS.indexOf("CONNECT") + 1;
 const OPTIONS = METHODS.indexOf("OPTIONS") + 1;
+const GET = METHODS.indexOf("GET") + 1;
 const HEAD = METHODS.indexOf("HEAD") + 1;
 /** Methods that may be sent again when nothing is known of the first try (RFC 9110 9.2.2). */
 const IDEMPOTENT = new Set(
@@ -63,6 +64,10 @@ export class Request extends Head {
 
   get isConnect(): boolean {
     return this.routed.method === CONNECT;
+  }
+
+  get isGet(): boolean {
+    return this.routed.method === GET;
   }
 
   get isHead(): boolean {

@@ -48,6 +48,7 @@ const DRAIN_KNOWN = 3;
 const DRAIN_FINAL = 4;
 
 const HEAD = [72, 69, 65, 68];
+const CONNECT = [67, 79, 78, 78, 69, 67, 84];
 
 export class Http2Connection extends Http2Receiver {
   #drain = NOT_DRAINING;
@@ -211,7 +212,8 @@ export class Http2Connection extends Http2Receiver {
     const opened = nextState(IDLE, SEND_HEADERS);
     const stream = this.open(streamId, isEnd ? nextState(opened, SEND_END) : opened);
     stream.hasSentHead = true;
-    stream.isHead = isHeadRequest(fields);
+    stream.isHead = asksBy(fields, HEAD);
+    stream.isConnect = asksBy(fields, CONNECT);
     return streamId;
   }
 
@@ -342,12 +344,13 @@ export class Http2Connection extends Http2Receiver {
   }
 }
 
-function isHeadRequest(fields: FieldList): boolean {
+/** Whether the request's method is this. */
+function asksBy(fields: FieldList, method: readonly number[]): boolean {
   for (let index = 0; index < fields.count; index++) {
     if (fields.names[index] !== NAME_METHOD) continue;
     const start = fields.offsets[4 * index + 2];
-    return fields.offsets[4 * index + 3] - start === HEAD.length &&
-      HEAD.every((byte, i) => fields.bytes[start + i] === byte);
+    return fields.offsets[4 * index + 3] - start === method.length &&
+      method.every((byte, i) => fields.bytes[start + i] === byte);
   }
   return false;
 }

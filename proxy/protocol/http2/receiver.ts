@@ -288,12 +288,15 @@ export abstract class Http2Receiver extends FrameReader {
     const result = response.read(received);
     if (result === TOO_LARGE_MESSAGE) return this.#failStream(stream, ENHANCE_YOUR_CALM);
     const hasBody = response.hasBody && !stream.isHead;
-    const isWrongEnd = isEnd && (response.isInterim || (hasBody && response.contentLength > 0));
+    // What an answer that opens a tunnel says of a length counts for nothing (RFC 9110 9.3.6).
+    const opensTunnel = stream.isConnect && response.status < 300;
+    const contentLength = opensTunnel ? -1 : response.contentLength;
+    const isWrongEnd = isEnd && (response.isInterim || (hasBody && contentLength > 0));
     if (result !== VALID || isWrongEnd) return this.#failStream(stream, PROTOCOL_ERROR);
     if (response.isInterim) return this.visitor.onResponse(id, false);
     stream.hasReceivedHead = true;
     if (isEnd) stream.state = nextState(stream.state, RECEIVE_END);
-    else stream.bodyBytesLeft = hasBody ? response.contentLength : 0;
+    else stream.bodyBytesLeft = hasBody ? contentLength : 0;
     this.visitor.onResponse(id, isEnd);
     this.#settle(id);
   }

@@ -87,9 +87,8 @@ export class Http2Request extends Message {
     // Nobody says whom it is for; HTTP/1.1 answers 400.
     if (routed.authorityStart === routed.authorityEnd) return MALFORMED_MESSAGE;
     if (isEnd && this.contentLength > 0) return MALFORMED_MESSAGE;
-    if (this.isConnect && this.contentLength >= 0 && !this.isExtendedConnect) {
-      return MALFORMED_MESSAGE;
-    }
+    // What follows is the tunnel's; someone else could take it for a body (RFC 9110 9.3.6).
+    if (this.isConnect && this.contentLength >= 0) return MALFORMED_MESSAGE;
     if (this.#cookieCount > 1 && !this.#joinCookies(list)) return TOO_LARGE_MESSAGE;
     routed.headerCount = this.headerCount;
     return VALID;

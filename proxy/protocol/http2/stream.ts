@@ -18,6 +18,8 @@ export class Stream {
   bodyBytesLeft = -1;
   /** Client: the request was HEAD, so its answer has no body whatever it says. */
   isHead = false;
+  /** Client: the request was CONNECT, so an answer with success has no body but a tunnel. */
+  isConnect = false;
   /** `sendData` has left data for want of window. */
   isBlocked = false;
   /** It waits for the connection's window, in line. */
@@ -33,6 +35,7 @@ export class Stream {
     this.hasSentHead = false;
     this.bodyBytesLeft = -1;
     this.isHead = false;
+    this.isConnect = false;
     this.isBlocked = false;
     this.isQueued = false;
   }

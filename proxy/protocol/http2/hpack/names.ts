@@ -32,6 +32,8 @@ export const NAME_FORWARDED_PROTO = 69;
 export const NAME_GRPC_STATUS = 70;
 export const NAME_GRPC_MESSAGE = 71;
 export const NAME_WEFT_REASON = 72;
+export const NAME_WEBSOCKET_KEY = 73;
+export const NAME_WEBSOCKET_ACCEPT = 74;
 
 /** Names in id order from 1; `""` where the static table repeats a name. */
 const NAMES: readonly string[] = [
@@ -47,6 +49,7 @@ const NAMES: readonly string[] = [
   ...["vary", "via", "www-authenticate"],
   ...[":protocol", "connection", "keep-alive", "proxy-connection", "upgrade", "te"],
   ...["x-forwarded-for", "x-forwarded-proto", "grpc-status", "grpc-message", "x-weft-reason"],
+  ...["sec-websocket-key", "sec-websocket-accept"],
 ];
 
 export const NAME_COUNT = NAMES.length + 1;
