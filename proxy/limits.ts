@@ -60,6 +60,12 @@ export const TLS_HANDSHAKES_MAX = 1_024;
  */
 export const TLS_HANDSHAKES_TURN_MAX = 8;
 
+/**
+ * Bytes that a peer may send under TLS without one of them being data: a record that is not whole yet, tickets, key updates.
+ * Real ones come to the 16 KiB of a record; a key update is 27 bytes and costs as much as a small request.
+ */
+export const TLS_QUIET_BYTES_MAX = 65_536;
+
 /** Ports of the application that access is remembered for; a pod listens on a few, and a scan of ports forgets them. */
 export const ACCESS_PORTS_MAX = 64;
 

@@ -40,6 +40,7 @@ const SSL_SYMBOLS = {
   SSL_new: { parameters: ["pointer"], result: "pointer" },
   SSL_free: { parameters: ["pointer"], result: "void" },
   SSL_set_fd: { parameters: ["pointer", "i32"], result: "i32" },
+  SSL_get_rbio: { parameters: ["pointer"], result: "pointer" },
   SSL_set_accept_state: { parameters: ["pointer"], result: "void" },
   SSL_set_connect_state: { parameters: ["pointer"], result: "void" },
   SSL_ctrl: { parameters: ["pointer", "i32", "i64", "buffer"], result: "i64" },
@@ -71,6 +72,7 @@ const SSL_SYMBOLS = {
 
 const CRYPTO_SYMBOLS = {
   BIO_new_mem_buf: { parameters: ["buffer", "i32"], result: "pointer" },
+  BIO_number_read: { parameters: ["pointer"], result: "u64" },
   BIO_free: { parameters: ["pointer"], result: "i32" },
   PEM_read_bio_X509: {
     parameters: ["pointer", "pointer", "pointer", "pointer"],
@@ -115,6 +117,7 @@ export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 
 export const SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1;
 export const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x2;
+export const SSL_MODE_AUTO_RETRY = 0x4;
 export const SSL_MODE_RELEASE_BUFFERS = 0x10;
 
 export const SSL_OP_NO_COMPRESSION = 1n << 17n;
@@ -126,6 +129,7 @@ export const SSL_CTRL_SET_READ_AHEAD = 41;
 export const SSL_CTRL_SET_SESS_CACHE_SIZE = 42;
 export const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 export const SSL_CTRL_SET_TLSEXT_TICKET_KEYS = 59;
+export const SSL_CTRL_CLEAR_MODE = 78;
 export const SSL_CTRL_CHAIN_CERT = 89;
 export const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 

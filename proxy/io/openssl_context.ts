@@ -154,6 +154,8 @@ export class OpensslContext implements TlsContext {
       lib.SSL_MODE_ENABLE_PARTIAL_WRITE | lib.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
         lib.SSL_MODE_RELEASE_BUFFERS,
     );
+    // A call that reads returns after what it had to do besides, or a peer could keep the loop in it with key updates.
+    control(lib.SSL_CTRL_CLEAR_MODE, lib.SSL_MODE_AUTO_RETRY);
     // One system call for a record in place of two.
     control(lib.SSL_CTRL_SET_READ_AHEAD, 1);
     c.SSL_CTX_set_cipher_list(context, lib.cString(CIPHERS_TLS12));

@@ -9,7 +9,7 @@
  * An idle connection holds 15.5 KB of OpenSSL's beside its 0.8 KB of ours (5,000 connections, OpenSSL 3.0.19); it has no buffers
  * between records.
  */
-import { BUFFER_BYTES } from "../limits.ts";
+import { BUFFER_BYTES, TLS_QUIET_BYTES_MAX } from "../limits.ts";
 import { AGAIN, BROKEN, END } from "./io.ts";
 import type { Fd, Handler } from "./io.ts";
 import * as lib from "./libc_openssl.ts";
@@ -48,6 +48,8 @@ export class OpensslSocket implements Handler {
   /** Decrypted, or at least received, and not read: the kernel knows nothing of it. */
   #hasPending = false;
   isQueued = false;
+  /** Bytes that had been received when the peer last sent data, and something else after it; negative: it has not. */
+  #quietFrom = -1;
   /** Bytes of the record that the kernel has not taken all of. */
   #held = 0;
   #recordBytes = RECORD_BYTES;
@@ -173,6 +175,7 @@ export class OpensslSocket implements Handler {
     const { staging } = this.#transport;
     const count = this.#c.SSL_read(this.#ssl, staging, Math.min(length, RECORD_BYTES));
     if (count <= 0) return this.#readNothing(count);
+    this.#quietFrom = -1;
     this.#transport.unstage(offset, count);
     this.#setPending(this.#c.SSL_has_pending(this.#ssl) === 1);
     // Servers send tickets after the handshake, so the session is worth keeping only now.
@@ -309,7 +312,9 @@ export class OpensslSocket implements Handler {
     switch (error) {
       case lib.SSL_ERROR_WANT_READ:
         this.#hasPending = false;
-        return AGAIN;
+        if (!this.#isTooQuiet()) return AGAIN;
+        this.#break();
+        return BROKEN;
       case lib.SSL_ERROR_WANT_WRITE:
         this.#hasPending = false;
         this.#readNeedsOut = true;
@@ -323,6 +328,13 @@ export class OpensslSocket implements Handler {
         this.#break();
         return BROKEN;
     }
+  }
+
+  /** The peer sends and sends, and none of it is data. */
+  #isTooQuiet(): boolean {
+    const received = Number(this.#c.BIO_number_read(this.#c.SSL_get_rbio(this.#ssl)));
+    if (this.#quietFrom < 0) this.#quietFrom = received;
+    return received - this.#quietFrom > TLS_QUIET_BYTES_MAX;
   }
 
   /** After a write that took nothing: whether OpenSSL keeps the record until the kernel takes it. */
