@@ -23,6 +23,16 @@ export interface WorkerStart {
   readonly plan: string;
   /** Where commands are read. */
   readonly pipe: number;
+  /** What the loops share; null: this one is alone. */
+  readonly shared: SharedStart | null;
+}
+
+/** What every loop of a proxy is given, to share state by. */
+export interface SharedStart {
+  /** Of `Slots.allocate`. */
+  readonly memory: SharedArrayBuffer;
+  /** When the clock that all agree on began: `performance.timeOrigin` of one thread. */
+  readonly clockOriginMs: number;
 }
 
 export type Command =

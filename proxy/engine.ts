@@ -2,6 +2,8 @@
  * Engine: the data plane of one event loop. It opens the listeners, binds routers to the plan in force, and
  * answers questions about itself. It runs on either driver, and starts nothing that it does not also stop.
  */
+import { LOCAL_STATE } from "../base/state_store.ts";
+import type { StateStore } from "../base/state_store.ts";
 import { buildTable } from "../routing/table/table.ts";
 import type { Table } from "../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../routing/table/explain.ts";
@@ -68,15 +70,22 @@ export class Engine {
   #drainDeadlineMs = Infinity;
 
   /**
+   * @param state what the event loops of one proxy share
    * @throws {PlanError} the plan cannot be executed
    * @throws {IoError} certificates are of no use, or there is no TLS on this machine
    */
-  constructor(io: Io, config: ProxyConfig, plan: Plan, hooks: EngineHooks) {
+  constructor(
+    io: Io,
+    config: ProxyConfig,
+    plan: Plan,
+    hooks: EngineHooks,
+    state: StateStore = LOCAL_STATE,
+  ) {
     this.#io = io;
     this.#config = config;
     this.#hooks = hooks;
     this.#telemetry = new Telemetry(config.reportRequests, config.outbound);
-    this.#context = new Context(io, config, this.#telemetry);
+    this.#context = new Context(io, config, this.#telemetry, state);
     this.#tls = new TlsContexts(io, config.tls ?? {});
     const failures = new TlsFailureLog((fields) => {
       hooks.onLog({ level: "warn", message: "TLS handshake failed", fields });
@@ -85,15 +94,7 @@ export class Engine {
     this.#planHash = plan.hash;
     const { pools } = this.#context;
     this.#outbound = this.#buildTables(plan, null).map((table, index) =>
-      new OutboundRouter(
-        index,
-        io,
-        pools,
-        this.#telemetry,
-        table,
-        this.#tls.upstream,
-        this.#context.timers,
-      )
+      new OutboundRouter(index, this.#context, table, this.#tls.upstream)
     );
     // Whoever is not asked for a certificate cannot be held to what it says.
     const asksCallers = config.tls?.inbound !== undefined &&

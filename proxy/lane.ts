@@ -8,7 +8,14 @@ import type { Plan } from "../routing/plan.ts";
 import type { ProxyConfig, RequestRecord } from "./config.ts";
 import { ARENA_BYTES } from "./connection/buffers.ts";
 import { encodeFrame } from "./control.ts";
-import type { Command, LogEvent, Replies, WorkerMessage, WorkerStart } from "./control.ts";
+import type {
+  Command,
+  LogEvent,
+  Replies,
+  SharedStart,
+  WorkerMessage,
+  WorkerStart,
+} from "./control.ts";
 import type { ExplainQuery } from "./engine.ts";
 import { Engine } from "./engine.ts";
 import { EpollIo } from "./io/epoll.ts";
@@ -149,14 +156,20 @@ type Waiting = { resolve(value: unknown): void; reject(error: Error): void };
 
 /**
  * Starts a worker with an event loop of its own.
+ * @param shared what it shares with other workers; null: it is alone
  * @throws {IoError} a listener's address cannot be had, or the driver does not work here
  */
-export function startNativeLane(config: ProxyConfig, plan: Plan, hooks: LaneHooks): Promise<Lane> {
+export function startNativeLane(
+  config: ProxyConfig,
+  plan: Plan,
+  shared: SharedStart | null,
+  hooks: LaneHooks,
+): Promise<Lane> {
   const pipe = new Pipe();
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   return new Promise((resolve, reject) => {
     const lane = new NativeLane(worker, pipe, hooks, resolve, reject);
-    lane.start({ config, plan: encodePlan(plan), pipe: pipe.readEnd });
+    lane.start({ config, plan: encodePlan(plan), pipe: pipe.readEnd, shared });
   });
 }
 

@@ -112,3 +112,9 @@ export const TAP_RECORDS_MAX = 1_024;
 
 /** Copies of requests under way at once (mirroring); more are not made. Each holds a buffer and no client waits for it. */
 export const MIRRORS_MAX = 64;
+
+/**
+ * Splits, rates and limits whose state the workers of one proxy can share; with more, some hold for each worker. 84 bytes each
+ * of address space, touched only as far as used.
+ */
+export const SHARED_SLOTS = 32_768;

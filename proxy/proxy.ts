@@ -4,9 +4,10 @@ import { startAdmin } from "./admin.ts";
 import type { Proxy, ProxyConfig, ProxyHooks } from "./config.ts";
 import { IoError } from "./io/io.ts";
 import { openLibc } from "./io/libc.ts";
-import { NAME_LOOKUP_MS } from "./limits.ts";
+import { NAME_LOOKUP_MS, SHARED_SLOTS } from "./limits.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
 import { startInlineLane, startNativeLane, startPortableLane } from "./lane.ts";
+import { Slots } from "./state/slots.ts";
 import { Taps } from "./tap.ts";
 import { withTicketKeys } from "./tls_config.ts";
 
@@ -47,6 +48,7 @@ export async function startProxy(
   lanes = await startLanes(driver, config, plan, laneHooks);
   const ports = lanes[0].ports;
   let current = plan;
+  let applying = Promise.resolve();
   let isReady = true;
   let admin = null;
   try {
@@ -80,9 +82,14 @@ export async function startProxy(
     outbound: config.outbound.map(({ address }, i) => ({ address, port: ports.outbound[i] })),
     inbound: config.inbound.map(({ address }, i) => ({ address, port: ports.inbound[i] })),
     admin: admin === null ? null : { address: admin.address, port: admin.port },
-    async apply(next) {
-      await Promise.all(lanes.map((lane) => lane.apply(next)));
-      current = next;
+    apply(next) {
+      // One after another: loops that share their splits must not be more than one plan apart.
+      const applied = applying.then(async () => {
+        await Promise.all(lanes.map((lane) => lane.apply(next)));
+        current = next;
+      });
+      applying = applied.catch(() => {});
+      return applied;
     },
     async replaceCertificates(tls) {
       const shared = withTicketKeys(tls);
@@ -144,7 +151,11 @@ async function startLanes(
 ): Promise<Lane[]> {
   if (driver === "portable") return [startPortableLane(config, plan, hooks)];
   if (config.workers === 0) return [startInlineLane(config, plan, hooks)];
-  const lanes = [await startNativeLane(config, plan, hooks)];
+  const shared = config.workers === 1 ? null : {
+    memory: Slots.allocate(SHARED_SLOTS),
+    clockOriginMs: performance.timeOrigin,
+  };
+  const lanes = [await startNativeLane(config, plan, shared, hooks)];
   const { outbound, inbound } = lanes[0].ports;
   // Ports that were left open are known now; the other loops share them.
   const rest: ProxyConfig = {
@@ -152,6 +163,8 @@ async function startLanes(
     outbound: config.outbound.map((listener, i) => ({ ...listener, port: outbound[i] })),
     inbound: config.inbound.map((listener, i) => ({ ...listener, port: inbound[i] })),
   };
-  for (let i = 1; i < config.workers; i++) lanes.push(await startNativeLane(rest, plan, hooks));
+  while (lanes.length < config.workers) {
+    lanes.push(await startNativeLane(rest, plan, shared, hooks));
+  }
   return lanes;
 }

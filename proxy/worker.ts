@@ -2,14 +2,24 @@
  * The thread of one native event loop. It takes its start message, builds an engine and then stays in the loop:
  * commands arrive through a pipe that the loop watches.
  */
+import { LOCAL_STATE } from "../base/state_store.ts";
+import type { StateStore } from "../base/state_store.ts";
 import { decodePlan } from "../routing/plan_codec.ts";
 import type { Plan } from "../routing/plan.ts";
 import { ARENA_BYTES } from "./connection/buffers.ts";
 import { FrameReader } from "./control.ts";
-import type { Command, Envelope, Replies, WorkerMessage, WorkerStart } from "./control.ts";
+import type {
+  Command,
+  Envelope,
+  Replies,
+  SharedStart,
+  WorkerMessage,
+  WorkerStart,
+} from "./control.ts";
 import { Engine } from "./engine.ts";
 import { EpollIo } from "./io/epoll.ts";
 import { BUFFER_BYTES } from "./limits.ts";
+import { SharedStore } from "./state/shared_store.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<WorkerStart>) => void) | null;
@@ -29,7 +39,7 @@ scope.onmessage = (event) => {
   scope.close();
 };
 
-function serve({ config, plan, pipe }: WorkerStart): void {
+function serve({ config, plan, pipe, shared }: WorkerStart): void {
   // The last buffer's room of the arena is for what comes down the pipe.
   const pipeOffset = ARENA_BYTES;
   const io = new EpollIo({
@@ -40,7 +50,7 @@ function serve({ config, plan, pipe }: WorkerStart): void {
     onRecords: (records) => scope.postMessage({ kind: "records", records }),
     onLog: (event) => scope.postMessage({ kind: "log", event }),
     lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),
-  });
+  }, shared === null ? LOCAL_STATE : openShared(shared));
   const frames = new FrameReader();
   io.watchQuietly(pipe, {
     onReadable() {
@@ -62,6 +72,16 @@ function serve({ config, plan, pipe }: WorkerStart): void {
   });
   scope.postMessage({ kind: "started", ...engine.listen() });
   io.run();
+}
+
+function openShared({ memory, clockOriginMs }: SharedStart): StateStore {
+  let isTold = false;
+  return new SharedStore(memory, performance.timeOrigin - clockOriginMs, () => {
+    if (isTold) return;
+    isTold = true;
+    const message = "Too many splits and limits to share: the rest hold for each worker";
+    scope.postMessage({ kind: "log", event: { level: "warn", message, fields: {} } });
+  });
 }
 
 function obey(io: EpollIo, engine: Engine, { id, command }: Envelope): void {

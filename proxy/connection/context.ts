@@ -1,6 +1,7 @@
 /** Context: what all connections of one event loop share. One loop, one thread, so scratch space is shared too. */
 import { Random, randomSeed } from "../../base/random.ts";
 import { DEFAULT_TRUST_DOMAIN } from "../../base/spiffe.ts";
+import type { StateStore } from "../../base/state_store.ts";
 import type { Io } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
 import type { ProxyTimeouts } from "../config.ts";
@@ -42,6 +43,8 @@ export class Context {
   readonly pools: Pools;
   readonly telemetry: Telemetry;
   readonly timers: Timers;
+  /** What event loops of one proxy have in common. */
+  readonly state: StateStore;
   /** For draws that nothing has to repeat. */
   readonly random = new Random(randomSeed(), "exchanges");
   readonly traces: TraceContext;
@@ -73,6 +76,7 @@ export class Context {
       trustDomain?: string;
     },
     telemetry: Telemetry,
+    state: StateStore,
   ) {
     this.io = io;
     this.arena = io.arena;
@@ -83,6 +87,7 @@ export class Context {
     this.pools = new Pools(io);
     this.timers = new Timers(io);
     this.telemetry = telemetry;
+    this.state = state;
     this.traces = new TraceContext(settings.traceShare ?? 0, this.random);
   }
 

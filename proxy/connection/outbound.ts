@@ -11,13 +11,14 @@ import { REFUSAL_STATUS } from "../../routing/table/table.ts";
 import type { RefusalReason, Table, TableEndpoint, TablePort } from "../../routing/table/table.ts";
 import { parseIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
+import { prefixed } from "../../base/state_store.ts";
 import type { Io } from "../io/io.ts";
 import { Bindings } from "../policy/bindings.ts";
 import type { PolicyCounts } from "../policy/policy_counts.ts";
-import type { Timers } from "../policy/timers.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
 import type { UpstreamTls } from "../tls_contexts.ts";
+import type { Context } from "./context.ts";
 import type { EndpointPool, Pools } from "./pool.ts";
 import type { Destination, Router } from "./router.ts";
 
@@ -40,24 +41,19 @@ export class OutboundRouter implements Router {
   /** Made when a client first calls a pod by its address. */
   #direct: DirectEndpoints | null = null;
 
-  constructor(
-    listener: number,
-    io: Io,
-    pools: Pools,
-    telemetry: Telemetry,
-    table: Table,
-    security: UpstreamTls | null,
-    timers: Timers,
-  ) {
+  /** @param security of the connections to endpoints; null: they are plain */
+  constructor(listener: number, context: Context, table: Table, security: UpstreamTls | null) {
+    const { io, pools, telemetry, timers, state } = context;
+    const { seed } = table.client;
     this.#security = security;
     this.listener = listener;
     this.#io = io;
     this.#pools = pools;
     this.#telemetry = telemetry;
     this.#table = table;
-    this.#splits = new SplitState(table);
-    this.#random = new Random(table.client.seed ?? 0, "policies");
-    this.#policies = new Bindings(timers, table.client.seed);
+    this.#splits = new SplitState(table, prefixed(state, `listener ${listener}`));
+    this.#random = new Random(seed ?? 0, "policies");
+    this.#policies = new Bindings(timers, seed);
     this.#bind(table);
   }
 

@@ -33,8 +33,6 @@ export class Decision {
   backend: TableBackend | null = null;
   /** The endpoints of the backend that the client may send this request to. */
   endpointSet: EndpointSet | null = null;
-  /** The request's place in the split sequence, from 0 to `route.weightTotal - 1`. */
-  position = 0;
   /** The caller asks for the backend that its point falls on (affinity), and no place in the sequence was taken. */
   isPinned = false;
 }
@@ -139,7 +137,7 @@ function findRoute(port: TablePort, pod: number, head: RequestHead): TableRoute 
   return rule === -1 ? port.fallback : port.rules[rule];
 }
 
-/** Fills route, position, backend and endpoints; null where it had to refuse. */
+/** Fills route, backend and endpoints; null where it had to refuse. */
 function takeBackend(
   route: TableRoute,
   head: RequestHead | null,
@@ -147,7 +145,6 @@ function takeBackend(
   decision: Decision,
 ): TableBackend | null {
   decision.route = route;
-  decision.position = state.position(route);
   const pinned = route.affinity === null || head === null
     ? null
     : pinnedBackend(route.affinity, head);
@@ -178,7 +175,6 @@ function clear(decision: Decision): void {
   decision.route = null;
   decision.backend = null;
   decision.endpointSet = null;
-  decision.position = 0;
   decision.isPinned = false;
 }
 

@@ -20,7 +20,7 @@ export const PERIOD_MAX = 1024;
  * of them late.
  *
  * @param debts n*w - c*W a backend, where it got c of n requests; all zero at the start, updated
- * here. Whole numbers between -W and W, so that sums stay exact
+ * here. Whole numbers between -W and W, so that sums stay exact. What comes behind them is left alone
  */
 export function quotaPick(weights: readonly number[], debts: Float64Array): number {
   let weightTotal = 0;

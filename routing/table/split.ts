@@ -1,7 +1,7 @@
 /**
- * SplitState: how far each split sequence of one client has got. Mutable, one per client proxy and
- * listener. `rebind` carries every sequence over to a new table by route id, so that an unrelated
- * change restarts none.
+ * SplitState: how far each split sequence of one client has got. Mutable, one per event loop and
+ * listener; loops whose states have one store take turns in one sequence. `rebind` carries every
+ * sequence over to a new table by route id, so that an unrelated change restarts none.
  *
  * What a sequence promises, with W the sum of the reduced weights and w a backend's own: after any
  * n requests from its start, between floor(n*w/W) and ceil(n*w/W) went to the backend; with two
@@ -12,6 +12,8 @@
  */
 import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";
+import { LOCAL_STATE } from "../../base/state_store.ts";
+import type { Place, StateStore, Tally } from "../../base/state_store.ts";
 import { canonicalPeriod, PERIOD_MAX, quotaPick, randomPeriod } from "./quota_order.ts";
 import type { Table, TableBackend, TableRoute } from "./table.ts";
 
@@ -21,9 +23,10 @@ import type { Table, TableBackend, TableRoute } from "./table.ts";
  */
 const ONLINE_STARTS = 4096;
 
-/**
- * One sequence. Which fields count follows from the number of backends and the sum of the weights.
- */
+/** In the place of a count: the phase is drawn with the first request, because it takes a while. */
+const UNSTARTED = -1;
+
+/** One sequence. What counts how far it has got follows from the number of backends and the sum of the weights. */
 interface Sequence {
   readonly id: string;
   readonly keys: readonly string[];
@@ -31,29 +34,30 @@ interface Sequence {
   readonly weightTotal: number;
   /** Counts the restarts that changed weights forced: each restart draws its phase anew. */
   readonly epoch: number;
-  /** Requests taken, modulo `weightTotal`. */
-  position: number;
-  /** Two backends: the accumulator, from 0 to `weightTotal - 1`. */
-  accumulator: number;
   /**
-   * Three or more, `weightTotal` at most `PERIOD_MAX`: the backend at each position; made at first
-   * use.
+   * Two backends: an accumulator, which grows by the second one's weight. Three or more, `weightTotal` at most
+   * `PERIOD_MAX`: the place in the period. Null: there is no choice, or `debts` counts.
    */
+  readonly place: Place | null;
+  /**
+   * Three or more, above it: for each backend n*w - c*W, c being the requests it got of n, and behind them n modulo
+   * `weightTotal`, or `UNSTARTED`.
+   */
+  readonly debts: Tally | null;
+  /** The backend at each place of the period; made at first use. */
   period: Uint16Array | null;
-  /**
-   * Three or more, above it: for each backend n*w - c*W, c being the requests it got of n; made at
-   * first use.
-   */
-  debts: Float64Array | null;
 }
 
 export class SplitState {
+  readonly #store: StateStore;
   #table: Table;
   #sequences: Sequence[];
 
-  constructor(table: Table) {
+  /** @param store keeps how far sequences have got */
+  constructor(table: Table, store: StateStore = LOCAL_STATE) {
+    this.#store = store;
     this.#table = table;
-    this.#sequences = sequencesOf(table, new Map());
+    this.#sequences = this.#sequencesOf(table, new Map());
   }
 
   /** The table that `pick` takes routes of. */
@@ -62,12 +66,19 @@ export class SplitState {
   }
 
   /**
-   * Moves to a new table for the same client, and carries over every sequence that it still has.
+   * Moves to a new table for the same client, and carries over every sequence that it still has. States with one store
+   * are to take the same tables in the same order, none of them more than one ahead of another.
    */
   rebind(table: Table): void {
     const before = new Map(this.#sequences.map((sequence) => [sequence.id, sequence]));
-    this.#sequences = sequencesOf(table, before);
+    this.#sequences = this.#sequencesOf(table, before);
     this.#table = table;
+    const kept = new Set(this.#sequences);
+    for (const sequence of before.values()) {
+      if (kept.has(sequence)) continue;
+      sequence.place?.release();
+      sequence.debts?.release();
+    }
   }
 
   /** Takes the next backend of the route's sequence; null where the route has none. */
@@ -76,20 +87,11 @@ export class SplitState {
     if (backends.length === 1) return backends[0];
     if (backends.length === 0) return null;
     const sequence = this.#sequences[route.sequence];
-    const position = sequence.position;
-    sequence.position = position + 1 === sequence.weightTotal ? 0 : position + 1;
-    if (backends.length === 2) {
-      const next = sequence.accumulator + sequence.weights[1];
-      if (next < sequence.weightTotal) {
-        sequence.accumulator = next;
-        return backends[0];
-      }
-      sequence.accumulator = next - sequence.weightTotal;
-      return backends[1];
-    }
-    return sequence.weightTotal > PERIOD_MAX
-      ? backends[quotaPick(sequence.weights, this.#debtsOf(sequence))]
-      : backends[this.#periodOf(sequence)[position]];
+    const { place } = sequence;
+    if (place === null) return backends[this.#pickOnline(sequence)];
+    if (backends.length > 2) return backends[this.#periodOf(sequence)[place.advance(1)]];
+    const weight = sequence.weights[1];
+    return backends[place.advance(weight) + weight < sequence.weightTotal ? 0 : 1];
   }
 
   /** What `pick` would give for the request after `ahead` more; changes nothing. */
@@ -99,30 +101,63 @@ export class SplitState {
     if (backends.length < 2) return backends[0] ?? null;
     const sequence = this.#sequences[route.sequence];
     const steps = ahead % sequence.weightTotal; // Every kind of sequence repeats after weightTotal.
-    if (backends.length === 2) {
-      let accumulator = sequence.accumulator;
-      for (let i = 0; i < steps; i++) {
-        accumulator = (accumulator + sequence.weights[1]) % sequence.weightTotal;
-      }
-      return backends[accumulator + sequence.weights[1] < sequence.weightTotal ? 0 : 1];
+    const { place, weights, weightTotal } = sequence;
+    if (place === null) {
+      const debts = this.#debtsOf(sequence);
+      for (let i = 0; i < steps; i++) quotaPick(weights, debts);
+      return backends[quotaPick(weights, debts)];
     }
-    if (sequence.weightTotal > PERIOD_MAX) {
-      const debts = this.#debtsOf(sequence).slice();
-      for (let i = 0; i < steps; i++) quotaPick(sequence.weights, debts);
-      return backends[quotaPick(sequence.weights, debts)];
+    if (backends.length > 2) {
+      return backends[this.#periodOf(sequence)[(place.value + steps) % weightTotal]];
     }
-    const period = this.#periodOf(sequence);
-    return backends[period[(sequence.position + steps) % sequence.weightTotal]];
+    let accumulator = place.value;
+    for (let i = 0; i < steps; i++) accumulator = (accumulator + weights[1]) % weightTotal;
+    return backends[accumulator + weights[1] < weightTotal ? 0 : 1];
   }
 
   /** Requests taken from the route's sequence since it started, modulo `route.weightTotal`. */
   position(route: TableRoute): number {
-    return route.backends.length < 2 ? 0 : this.#sequences[route.sequence].position;
+    if (route.backends.length < 2) return 0;
+    const sequence = this.#sequences[route.sequence];
+    const { place, weights, weightTotal } = sequence;
+    if (place === null) return this.#debtsOf(sequence)[weights.length];
+    const step = weights.length === 2 ? weights[1] : 1;
+    return stepsBetween(place.start, place.value, step, weightTotal);
+  }
+
+  #pickOnline(sequence: Sequence): number {
+    const { debts, weights, weightTotal } = sequence;
+    assert(debts !== null, "A sequence with a choice has a place or debts");
+    const numbers = debts.enter();
+    this.#startOnline(sequence, numbers);
+    const picked = quotaPick(weights, numbers);
+    const position = numbers[weights.length] + 1;
+    numbers[weights.length] = position === weightTotal ? 0 : position;
+    debts.leave();
+    return picked;
+  }
+
+  /** A copy. */
+  #debtsOf(sequence: Sequence): Float64Array {
+    const { debts } = sequence;
+    assert(debts !== null, "A sequence with a choice has a place or debts");
+    const numbers = debts.enter();
+    this.#startOnline(sequence, numbers);
+    const copy = numbers.slice();
+    debts.leave();
+    return copy;
+  }
+
+  #startOnline({ id, epoch, weights }: Sequence, numbers: Float64Array): void {
+    if (numbers[weights.length] !== UNSTARTED) return;
+    numbers[weights.length] = 0;
+    const skipped = randomOf(this.#table, epoch, id)?.below(ONLINE_STARTS) ?? 0;
+    for (let i = 0; i < skipped; i++) quotaPick(weights, numbers);
   }
 
   #periodOf(sequence: Sequence): Uint16Array {
     if (sequence.period === null) {
-      const random = randomOf(this.#table, sequence);
+      const random = randomOf(this.#table, sequence.epoch, sequence.id);
       sequence.period = random === null
         ? canonicalPeriod(sequence.weights)
         : randomPeriod(sequence.weights, (favourable, total) => random.below(total) < favourable);
@@ -130,66 +165,77 @@ export class SplitState {
     return sequence.period;
   }
 
-  #debtsOf(sequence: Sequence): Float64Array {
-    if (sequence.debts === null) {
-      sequence.debts = new Float64Array(sequence.weights.length);
-      const skipped = randomOf(this.#table, sequence)?.below(ONLINE_STARTS) ?? 0;
-      for (let i = 0; i < skipped; i++) quotaPick(sequence.weights, sequence.debts);
+  #sequencesOf(table: Table, before: ReadonlyMap<string, Sequence>): Sequence[] {
+    const sequences: Sequence[] = [];
+    for (const route of table.routes) {
+      if (sequences[route.sequence] !== undefined) continue;
+      sequences[route.sequence] = this.#carryOver(table, route, before.get(route.plan.id));
     }
-    return sequence.debts;
+    return sequences;
+  }
+
+  #carryOver(table: Table, route: TableRoute, before: Sequence | undefined): Sequence {
+    if (before === undefined) return this.#start(table, route, 0, null);
+    const isSameBackends = sameItems(before.keys, route.backends.map(({ key }) => key));
+    const weights = route.backends.map(({ weight }) => weight);
+    if (isSameBackends && sameItems(before.weights, weights)) return before;
+    return isSameBackends && weights.length === 2
+      ? this.#start(table, route, before.epoch, before)
+      : this.#start(table, route, before.epoch + 1, null);
+  }
+
+  /**
+   * @param turned of the same two backends: a backend that was about to get a request still is. Null: the phase is
+   * drawn
+   */
+  #start(table: Table, route: TableRoute, epoch: number, turned: Sequence | null): Sequence {
+    const { plan: { id }, weightTotal } = route;
+    const keys = route.backends.map(({ key }) => key);
+    const weights = route.backends.map(({ weight }) => weight);
+    const name = `split ${id} ${epoch} ${keys.join()} ${weights.join()}`;
+    const isOnline = weights.length > 2 && weightTotal > PERIOD_MAX;
+    const place = weights.length < 2 || isOnline
+      ? null
+      : this.#store.place(name, weightTotal, () => {
+        if (weights.length > 2) return 0;
+        return turned === null
+          ? startOfPair(weightTotal, randomOf(table, epoch, id))
+          : turnOfPair(turned, weightTotal);
+      });
+    const debts = !isOnline ? null : this.#store.tally(name, weights.length + 1, (numbers) => {
+      numbers[weights.length] = UNSTARTED;
+    });
+    return { id, keys, weights, weightTotal, epoch, place, debts, period: null };
   }
 }
 
-function sequencesOf(table: Table, before: ReadonlyMap<string, Sequence>): Sequence[] {
-  const sequences: Sequence[] = [];
-  for (const route of table.routes) {
-    if (sequences[route.sequence] !== undefined) continue;
-    sequences[route.sequence] = carryOver(table, route, before.get(route.plan.id));
-  }
-  return sequences;
+function startOfPair(weightTotal: number, random: Random | null): number {
+  return random === null ? Math.floor(weightTotal / 2) : random.below(weightTotal);
 }
 
-function carryOver(table: Table, route: TableRoute, before: Sequence | undefined): Sequence {
-  const keys = route.backends.map((backend) => backend.key);
-  const weights = route.backends.map((backend) => backend.weight);
-  if (before === undefined) return startSequence(table, route, 0);
-  const isSameBackends = sameItems(before.keys, keys);
-  if (isSameBackends && sameItems(before.weights, weights)) return before;
-  if (isSameBackends && weights.length === 2) {
-    // The same share of a whole turn: a backend that was about to get a request still is.
-    const turn = before.accumulator / before.weightTotal;
-    const accumulator = Math.min(Math.floor(turn * route.weightTotal), route.weightTotal - 1);
-    return { ...startSequence(table, route, before.epoch), accumulator };
-  }
-  return startSequence(table, route, before.epoch + 1);
+/** The same share of a whole turn. */
+function turnOfPair({ place, weightTotal: before }: Sequence, weightTotal: number): number {
+  const turn = (place?.value ?? 0) / before;
+  return Math.min(Math.floor(turn * weightTotal), weightTotal - 1);
 }
 
-function startSequence(table: Table, route: TableRoute, epoch: number): Sequence {
-  const sequence: Sequence = {
-    id: route.plan.id,
-    keys: route.backends.map((backend) => backend.key),
-    weights: route.backends.map((backend) => backend.weight),
-    weightTotal: route.weightTotal,
-    epoch,
-    position: 0,
-    accumulator: 0,
-    period: null,
-    debts: null,
-  };
-  if (route.backends.length === 2) {
-    const random = randomOf(table, sequence);
-    sequence.accumulator = random === null
-      ? Math.floor(route.weightTotal / 2)
-      : random.below(route.weightTotal);
+/** How many steps on a ring lead from one place to another; `step` and `modulus` have no common divisor. */
+function stepsBetween(from: number, to: number, step: number, modulus: number): number {
+  // Bézout: step * inverse + modulus * something = 1.
+  let [rest, nextRest] = [BigInt(modulus), BigInt(step)];
+  let [inverse, nextInverse] = [0n, 1n];
+  while (nextRest !== 0n) {
+    const quotient = rest / nextRest;
+    [rest, nextRest] = [nextRest, rest - quotient * nextRest];
+    [inverse, nextInverse] = [nextInverse, inverse - quotient * nextInverse];
   }
-  return sequence;
+  const steps = (BigInt(to) - BigInt(from)) * inverse % BigInt(modulus);
+  return Number(steps < 0n ? steps + BigInt(modulus) : steps);
 }
 
 /** Null: the canonical order. */
-function randomOf(table: Table, sequence: Sequence): Random | null {
-  const seed = table.client.seed;
-  if (seed === null) return null;
-  return new Random(seed, `split ${sequence.epoch} ${sequence.id}`);
+function randomOf({ client: { seed } }: Table, epoch: number, id: string): Random | null {
+  return seed === null ? null : new Random(seed, `split ${epoch} ${id}`);
 }
 
 function sameItems<T>(some: readonly T[], others: readonly T[]): boolean {

@@ -1,0 +1,93 @@
+/** What holds for a proxy holds for all its workers together: through real sockets, with connections spread over two of them. */
+import assert from "node:assert/strict";
+import type { RawSocket } from "../support/raw_socket.ts";
+import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
+import { until } from "../support/until.ts";
+import { applyMesh, planOfMesh } from "./mesh.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
+
+for (const driver of DRIVERS) {
+  // libc is opened once a thread and stays open, as for every test through a native proxy.
+  const test = (name: string, fn: () => Promise<void>) =>
+    Deno.test({
+      name: `workers (${driver}): ${name}`,
+      sanitizeOps: false,
+      sanitizeResources: false,
+      fn,
+    });
+
+  /** Many clients of a proxy with two workers; the kernel spreads them over both. */
+  const start = async (stack: AsyncDisposableStack) => {
+    const proxy = stack.use(await TestProxy.start(driver, { workers: 2 }));
+    const origin = (name: string) => stack.use(new ScriptedOrigin(answering(() => ok(name))));
+    const connect = async (count: number) => {
+      const clients: RawSocket[] = [];
+      while (clients.length < count) clients.push(stack.use(await proxy.connect()));
+      return clients;
+    };
+    return { proxy, origin, connect };
+  };
+
+  const ask = async (client: RawSocket): Promise<string> => {
+    await client.send(GET);
+    return (await client.readResponse()).body;
+  };
+
+  test("a split of 75/25 is one sequence, also over changes of plan", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, origin, connect } = await start(stack);
+    const [one, two, other] = [origin("a"), origin("b"), origin("c")];
+    const services = { app: [], v1: [one], v2: [two] };
+    await applyMesh(proxy, { services, split: { v1: 75, v2: 25 } });
+    const clients = await connect(64);
+    const orderOf = async () => {
+      let order = "";
+      for (const client of clients) order += await ask(client);
+      return order;
+    };
+    assert.equal(await orderOf(), "abaa".repeat(16));
+    // Each loop has connections of its own to each endpoint, so more than one shows that both took part.
+    if (driver === "native") assert.ok(one.accepted > 1 && two.accepted > 1, "both workers");
+    // One request out of step, then plans with something else in them.
+    assert.equal(await ask(clients[0]), "a");
+    await applyMesh(proxy, { services: { ...services, more: [other] }, split: { v1: 3, v2: 1 } });
+    assert.equal(await orderOf(), "baaa".repeat(16));
+    await applyMesh(proxy, { services, split: { v1: 75, v2: 25 } });
+    assert.equal(await orderOf(), "baaa".repeat(16));
+  });
+
+  test("requests at the same time, while plans change, are split exactly", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, origin, connect } = await start(stack);
+    const [one, two, other] = [origin("a"), origin("b"), origin("c")];
+    const plans = [{}, { more: [other] }].map((more) =>
+      planOfMesh({
+        services: { app: [], v1: [one], v2: [two], ...more },
+        split: { v1: 75, v2: 25 },
+      })
+    );
+    await proxy.proxy.apply(plans[0]);
+    const clients = await connect(40);
+    let answered = 0;
+    const changes = (async () => {
+      for (let i = 1; i <= 20; i++) {
+        await until("answers", () => answered, (count) => count >= i * 80);
+        await proxy.proxy.apply(plans[i % 2]);
+      }
+    })();
+    const answers = await Promise.all(clients.map(async (client) => {
+      let texts = "";
+      for (let i = 0; i < 50; i++) {
+        texts += await ask(client);
+        answered++;
+      }
+      return texts;
+    }));
+    await changes;
+    const text = answers.join("");
+    assert.equal(text.length, 2_000);
+    assert.equal(text.replaceAll("b", "").length, 1_500);
+  });
+}
