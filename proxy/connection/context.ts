@@ -62,6 +62,9 @@ export class Context {
   readonly #timed: Timed[] = [];
   readonly #senders: Sender[] = [];
   #http2Scratch: Http2Scratch | null = null;
+  /** Taken while there is plenty: nothing that is open can do without. Untouched until the first HTTP/2 connection. */
+  readonly #received = this.buffers.takeForGood();
+  readonly #composed = this.buffers.takeForGood();
   /** Connections that have bytes to read and no buffer to read them into. */
   readonly #starved: Connection[] = [];
   /** `BufferPool.givenCount` when they were last let try. */
@@ -97,11 +100,7 @@ export class Context {
 
   /** For heads of HTTP/2, one at a time. Made with the first HTTP/2 connection. */
   get http2Scratch(): Http2Scratch {
-    this.#http2Scratch ??= new Http2Scratch(
-      this.arena,
-      this.buffers.takeForGood(),
-      this.buffers.takeForGood(),
-    );
+    this.#http2Scratch ??= new Http2Scratch(this.arena, this.#received, this.#composed);
     return this.#http2Scratch;
   }
 

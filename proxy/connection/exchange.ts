@@ -362,6 +362,8 @@ export class Exchange implements PolicedExchange {
 
   /** The carrier can carry this exchange no further. */
   onFailed(carrier: Carrier, failure: CarrierFailure): void {
+    // It may say so twice: as its connection ends, and to whoever was writing to it.
+    if (carrier !== this.#carrier) return;
     const { io, telemetry } = this.#context;
     // A pooled connection may have been closed by the endpoint just as it was taken (RFC 9110 9.2.2).
     const isStale = failure === "reset" && carrier.isReused && this.#isIdempotent;

@@ -163,8 +163,9 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
     this.sendLater();
   }
 
-  /** Ready for a stream to write: false where there is no buffer, which ends the connection. */
+  /** Ready for a stream to write: false where the connection is gone, or there is no buffer, which ends it. */
   prepare(): boolean {
+    if (!this.isOpen) return false;
     if (this.haveOutput()) return true;
     this.abort();
     return false;

@@ -85,6 +85,8 @@ export class Http2Upstream extends Http2Socket {
     if (this.isConnected) return;
     this.isConnected = true;
     this.pool.forgive();
+    // Whoever it was opened for may have given up meanwhile.
+    if (this.streams.size === 0) return this.onStreamGone();
     this.deadlineMs = Infinity;
     for (const stream of [...this.streams]) (stream as Http2ClientStream).onConnected();
   }
@@ -128,6 +130,7 @@ export class Http2Upstream extends Http2Socket {
   onGoaway(): void {
     this.#isLeaving = true;
     this.pool.removeShared(this);
+    if (this.streams.size === 0) this.close();
   }
 
   override onStreamGone(): void {

@@ -2,7 +2,7 @@
  * Clients of the simulation. They send their exchanges over one connection (and over further ones, where the proxy
  * may close it), check every byte that comes back, and misbehave as they are told.
  */
-import { ANSWER_BODY, hasAnswerBody, renderRequest, wrongByte } from "./exchange.ts";
+import { ANSWER_BODY, hasAnswerBody, renderRequest, TRAILER, wrongByte } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import { BANNER } from "./origin.ts";
 import type { Side } from "./network.ts";
@@ -48,7 +48,7 @@ const GARBAGE = [
   "\u0016\u0003\u0001\u0002\u0000\u0001\u0000",
 ];
 /** Reasons with which the proxy may refuse a request that is well-formed. */
-const REASONS = new Set([
+export const REASONS: ReadonlySet<string> = new Set([
   "request-timeout",
   "body-too-large",
   "no-healthy-endpoint",
@@ -59,8 +59,16 @@ const REASONS = new Set([
   "upstream-timeout",
 ]);
 
+/** What a simulation waits for. */
+export interface Actor {
+  readonly isDone: boolean;
+  dial(): void;
+  /** What it is at, for a run that hangs. */
+  describe(): string;
+}
+
 /** A client with all its connections, one after another. */
-export class Client {
+export class Client implements Actor {
   readonly plan: ClientPlan;
   /** Index of the first exchange that is not answered. */
   answered = 0;
@@ -79,7 +87,12 @@ export class Client {
 
   dial(): void {
     this.dials++;
-    new ClientConnection(this.#state, this, this.#state.network.connect(this.plan.proxy, false));
+    const side = this.#state.network.connect(this.plan.proxy, false);
+    new ClientConnection(this.#state, this, side);
+  }
+
+  describe(): string {
+    return `a client at exchange ${this.plan.exchanges[this.answered]?.token ?? "none"}`;
   }
 
   /** A connection is over. `mayClose`: the proxy had a reason that the client knows of. */
@@ -110,6 +123,9 @@ class ClientConnection implements Receiver {
   #current: Exchange | null = null;
   #isInterim = false;
   #received = 0;
+  /** The current answer comes in chunks, and what its trailers said. */
+  #isChunked = false;
+  #trailer = "";
   #receivedTotal = 0;
   /** The body of a request that waits for `100 Continue`. */
   #held: (() => void) | null = null;
@@ -173,8 +189,16 @@ class ClientConnection implements Receiver {
       return framingOf(head, NO_BODY);
     }
     exchange.outcome = { status, reason, isWhole: false };
-    if (reason === "") return this.#checkAnswer(head, exchange, status);
-    return this.#checkRefusal(head, exchange, reason);
+    const framing = reason === ""
+      ? this.#checkAnswer(head, exchange, status)
+      : this.#checkRefusal(head, exchange, reason);
+    this.#isChunked = framing.kind === "chunked";
+    this.#trailer = "";
+    return framing;
+  }
+
+  onTrailer(line: string): void {
+    this.#trailer += line;
   }
 
   onBody(bytes: Uint8Array): void {
@@ -237,8 +261,13 @@ class ClientConnection implements Receiver {
   }
 
   #checkRefusal(head: MessageHead, exchange: Exchange, reason: string): Framing {
-    if (this.#state.isCalm) this.#fail(`Exchange ${exchange.token} was refused: ${reason}`);
-    if (!REASONS.has(reason)) this.#fail(`Exchange ${exchange.token} was misread: ${reason}`);
+    const isExpected = this.#state.allows(reason);
+    if (this.#state.isCalm && !isExpected) {
+      this.#fail(`Exchange ${exchange.token} was refused: ${reason}`);
+    }
+    if (!isExpected && !REASONS.has(reason)) {
+      this.#fail(`Exchange ${exchange.token} was misread: ${reason}`);
+    }
     if (exchange.method !== "HEAD") return framingOf(head, NO_BODY);
     // Whether the proxy knew that it was HEAD depends on how much of the head it got. The connection ends anyway.
     if (reason === "request-timeout") this.#reader.isStopped = true;
@@ -396,11 +425,17 @@ class ClientConnection implements Receiver {
   }
 
   /** An answer has ended in order. Only an endpoint that ends its answers with the connection may have made it shorter. */
-  #checkWhole({ token, answer }: Exchange): void {
-    const { cuts } = this.#state;
-    const planned = answer.framing === "close" ? cuts.get(token) : undefined;
-    if (this.#received === answer.bytes || this.#received === planned) return;
-    this.#fail(`Answer ${token} ended in order after ${this.#received} of ${answer.bytes} bytes`);
+  #checkWhole(exchange: Exchange): void {
+    const { token, answer } = exchange;
+    const received = this.#received;
+    if (received !== answer.bytes && !this.#state.mayBeShort(exchange, received)) {
+      this.#fail(`Answer ${token} ended in order after ${received} of ${answer.bytes} bytes`);
+    }
+    const trailer = answer.hasTrailers ? `${TRAILER}: ${token}` : "";
+    const isLost = this.#trailer === "" && this.#state.isTight;
+    if (this.#isChunked && this.#trailer !== trailer && !isLost) {
+      this.#fail(`Answer ${token} has trailers "${this.#trailer}", not "${trailer}"`);
+    }
   }
 
   /** An answer that lasts until the end of the stream. */

@@ -23,6 +23,8 @@ export type Behavior =
   | "stall-body"
   | "garbage"
   | "bad-chunk"
+  /** HTTP/2 only: takes the request at the second try. */
+  | "refuse"
   /** Sends a second answer that nobody asked for, in one piece with the first. */
   | "extra"
   /** Answers as if the connection stayed open, and closes it. */
@@ -37,17 +39,23 @@ export interface Answer {
   readonly isClosing: boolean;
   /** Interim answers before the final one. */
   readonly interims: number;
+  /** Its body, which is chunked, ends with trailers. */
+  readonly hasTrailers: boolean;
   readonly delayMs: number;
   /** The most that is sent at once, and the pause after it. */
   readonly pieceBytes: number;
   readonly pauseMs: number;
 }
 
+export type Protocol = "http1" | "http2";
 export type Kind = "request" | "upgrade" | "connect";
 
 export interface Exchange {
   readonly token: number;
   readonly kind: Kind;
+  /** What the client speaks, and what its endpoint is to be spoken to in. */
+  readonly protocol: Protocol;
+  readonly endpointProtocol: Protocol;
   readonly authority: string;
   /** The endpoints that may get it. */
   readonly origins: ReadonlySet<string>;
@@ -56,6 +64,8 @@ export interface Exchange {
   readonly isAbsolute: boolean;
   readonly framing: "none" | "length" | "chunked";
   readonly bytes: number;
+  /** Its body, which is chunked, ends with trailers. */
+  readonly hasTrailers: boolean;
   readonly isClosing: boolean;
   /** Of its head, to make heads of different lengths. */
   readonly paddingBytes: number;
@@ -70,11 +80,18 @@ export interface Exchange {
   sendings: number;
   arrivals: number;
   firstArrivalMs: number;
+  /** How often an endpoint said that it took no part in it. */
+  refusals: number;
+  /** The client sent it before it knew how much the proxy takes: trailers may be left out. */
+  mayLoseTrailers: boolean;
   /** The client gave up; a tunnel may end early. */
   isAborted: boolean;
   /** The final answer, once its head has arrived; `isWhole` once all of it has. */
   outcome: { readonly status: number; readonly reason: string; isWhole: boolean } | null;
 }
+
+/** The trailer of messages that have one; its value is the token. */
+export const TRAILER = "x-sum";
 
 /** Which body a byte belongs to. */
 export const REQUEST_BODY = 0;
@@ -120,7 +137,7 @@ export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-function chunked(world: World, body: Uint8Array): Uint8Array {
+function chunked(world: World, body: Uint8Array, trailers: string): Uint8Array {
   const parts: Uint8Array[] = [];
   for (let at = 0; at < body.length;) {
     const part = body.subarray(at, at + world.skewed(20_000));
@@ -129,7 +146,7 @@ function chunked(world: World, body: Uint8Array): Uint8Array {
     parts.push(part, encoder.encode("\r\n"));
     at += part.length;
   }
-  parts.push(encoder.encode(world.chance(0.2) ? "0\r\nx-sum: 1\r\n\r\n" : "0\r\n\r\n"));
+  parts.push(encoder.encode(`0\r\n${trailers}\r\n`));
   return concatenate(parts);
 }
 
@@ -171,7 +188,8 @@ export function renderRequest(world: World, exchange: Exchange): readonly [Uint8
   if (framing === "length") lines.push(`Content-Length: ${bytes}`);
   if (framing === "chunked") lines.push("Transfer-Encoding: chunked");
   const body = framing === "none" ? new Uint8Array() : bodyOf(token, REQUEST_BODY, bytes);
-  return [head(lines), framing === "chunked" ? chunked(world, body) : body];
+  const trailers = exchange.hasTrailers ? `${TRAILER}: ${token}\r\n` : "";
+  return [head(lines), framing === "chunked" ? chunked(world, body, trailers) : body];
 }
 
 export interface RenderedAnswer {
@@ -195,7 +213,9 @@ export function renderAnswer(world: World, exchange: Exchange): RenderedAnswer {
   if (answer.framing === "chunked") lines.push("Transfer-Encoding: chunked");
   if (!hasAnswerBody(exchange)) return { head: head(lines), body: new Uint8Array() };
   const body = bodyOf(token, ANSWER_BODY, answer.bytes);
-  return { head: head(lines), body: answer.framing === "chunked" ? chunked(world, body) : body };
+  if (answer.framing !== "chunked") return { head: head(lines), body };
+  const trailers = answer.hasTrailers ? `${TRAILER}: ${token}\r\n` : "";
+  return { head: head(lines), body: chunked(world, body, trailers) };
 }
 
 /** An answer that must never reach anybody. */

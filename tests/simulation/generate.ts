@@ -7,7 +7,9 @@ import type {
   PlanService,
 } from "../../routing/plan.ts";
 import type { Abort, ClientPlan } from "./client.ts";
-import type { Answer, Behavior, BodyFraming, Exchange, Kind } from "./exchange.ts";
+import type { Answer, Behavior, BodyFraming, Exchange, Kind, Protocol } from "./exchange.ts";
+import { HOSTILITIES } from "./http2_hostility.ts";
+import type { Http2ClientPlan } from "./http2_client.ts";
 import type { Weather } from "./network.ts";
 import type { World } from "./world.ts";
 
@@ -17,9 +19,16 @@ export const NAMESPACE = "sim";
 export const TUNNEL_SERVICE = "tunnel";
 export const APPLICATION = { address: "10.9.9.9", port: ORIGIN_PORT };
 
+/** Where the proxy listens. */
+export interface ProxyAddresses {
+  readonly outbound: string;
+  readonly inbound: string;
+}
+
 /** The endpoints of one Service: every address that any plan of the run gives it. */
 export interface ServiceAddresses {
   readonly name: string;
+  readonly protocol: Protocol;
   readonly addresses: readonly string[];
 }
 
@@ -41,9 +50,10 @@ export function drawWeather(world: World, isCalm: boolean): Weather {
 export function drawServices(world: World): ServiceAddresses[] {
   const services = Array.from({ length: world.between(1, 3) }, (_, index) => ({
     name: `svc${index}`,
+    protocol: world.pick<Protocol>(["http1", "http2"]),
     addresses: Array.from({ length: world.between(1, 3) }, (_, end) => `10.0.${index}.${end + 1}`),
   }));
-  return [...services, { name: TUNNEL_SERVICE, addresses: ["10.1.0.1"] }];
+  return [...services, { name: TUNNEL_SERVICE, protocol: "http1", addresses: ["10.1.0.1"] }];
 }
 
 /** A plan over some of the addresses of each Service; the next one may take others. */
@@ -58,7 +68,7 @@ export function drawPlan(world: World, services: readonly ServiceAddresses[], in
     hash: `${index}`.padStart(64, "0"),
     clusterDomain: "cluster.local",
     permissive: true,
-    services: services.map(({ name }) => service(world, name)),
+    services: services.map((one) => service(world, one)),
     groups,
     targets: [],
   };
@@ -82,7 +92,7 @@ function endpoint(address: string): PlanEndpoint {
   return { address, port: ORIGIN_PORT, pod: "", workload: "", hostname: "", identity: "" };
 }
 
-function service(world: World, name: string): PlanService {
+function service(world: World, { name, protocol }: ServiceAddresses): PlanService {
   const own = route(`${name} own`, [name], world);
   // Some requests of a run are split between the Service and the first one.
   const split = route(`${name} split ${world.between(0, 1e9)}`, [name, "svc0"], world);
@@ -102,7 +112,7 @@ function service(world: World, name: string): PlanService {
     ports: [{
       port: 80,
       name: "http",
-      protocol: "http",
+      protocol: protocol === "http2" ? "http2" : "http",
       rules: isSplit ? [{ match, route: split }] : [],
       fallback: own,
     }],
@@ -130,12 +140,16 @@ const METHODS = ["GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE", "PATCH"]
 const HOSTILE: readonly Behavior[] = [
   ...["silent", "close-before", "reset-before", "cut-head", "cut-body", "reset-body"] as const,
   ...["stall-body", "garbage", "bad-chunk", "extra", "early-close", "close-after"] as const,
+  ...["refuse"] as const,
 ];
 
 export class ExchangeMaker {
   readonly exchanges = new Map<number, Exchange>();
+  /** Endpoints behave well. */
+  isCalm: boolean;
+  /** Of bodies. */
+  bytesMax = Infinity;
   readonly #world: World;
-  readonly #isCalm: boolean;
   readonly #weather: Weather;
   readonly #services: readonly ServiceAddresses[];
   readonly #application: string;
@@ -147,7 +161,7 @@ export class ExchangeMaker {
     services: readonly ServiceAddresses[],
   ) {
     this.#world = world;
-    this.#isCalm = isCalm;
+    this.isCalm = isCalm;
     this.#weather = weather;
     this.#services = services;
     this.#application = `${APPLICATION.address}:${APPLICATION.port}`;
@@ -157,18 +171,23 @@ export class ExchangeMaker {
    * @param isInbound the request comes to the listener of the application
    * @param isPadded its head is likely to be long
    */
-  make(isInbound: boolean, isLast: boolean, isPadded: boolean): Exchange {
+  make(
+    isInbound: boolean,
+    isLast: boolean,
+    isPadded: boolean,
+    protocol: Protocol = "http1",
+  ): Exchange {
     const world = this.#world;
-    const kind = isLast ? this.#kind(isInbound) : "request";
-    const minorVersion = kind === "request" && world.chance(0.15) ? 0 : 1;
+    const isOne = protocol === "http1";
+    const kind = isLast && isOne ? this.#kind(isInbound) : "request";
+    const minorVersion = isOne && kind === "request" && world.chance(0.15) ? 0 : 1;
     const method = kind === "upgrade"
       ? "GET"
       : kind === "connect"
       ? "CONNECT"
       : world.pick(METHODS);
-    const service = kind === "connect"
-      ? TUNNEL_SERVICE
-      : world.pick(this.#services.slice(0, -1)).name;
+    const { name: service, protocol: spoken } = this.#service(kind);
+    const endpointProtocol = isInbound ? protocol : spoken;
     const mayHaveBody = kind === "request" && (method !== "GET" || world.chance(0.1));
     const framing = !mayHaveBody || world.chance(0.2)
       ? "none"
@@ -176,29 +195,36 @@ export class ExchangeMaker {
       ? "length"
       : "chunked";
     const bytes = framing === "none" ? 0 : this.#size();
+    const hasTrailers = framing === "chunked" && world.chance(0.3);
     const exchange: Exchange = {
       token: this.exchanges.size + 1,
       kind,
+      protocol,
+      endpointProtocol,
       authority: `${service}.${NAMESPACE}:80`,
       origins: isInbound ? new Set([this.#application]) : originsOf(this.#services, service),
       method,
       minorVersion,
-      isAbsolute: kind === "request" && minorVersion === 1 && world.chance(0.1),
+      isAbsolute: isOne && kind === "request" && minorVersion === 1 && world.chance(0.1),
       framing,
       bytes,
-      isClosing: kind === "request" && world.chance(minorVersion === 0 ? 0.5 : 0.1),
+      hasTrailers,
+      isClosing: isOne && kind === "request" && world.chance(minorVersion === 0 ? 0.5 : 0.1),
       paddingBytes: isPadded
         ? world.between(0, 3_000)
         : world.chance(0.3)
         ? world.skewed(world.chance(0.2) ? 9_000 : 300)
         : 0,
       forwardedFor: world.chance(0.1) ? "198.51.100.9" : "",
-      expectsContinue: minorVersion === 1 && framing !== "none" && world.chance(0.2),
+      expectsContinue: isOne && minorVersion === 1 && framing !== "none" && world.chance(0.2),
       answer: this.#answer(kind, method),
       tunnelBytes: [world.skewed(60_000), world.skewed(60_000)],
       sendings: 0,
       arrivals: 0,
       firstArrivalMs: Infinity,
+      refusals: 0,
+      // Chunks are taken out of their framing, and their trailers with it, for an endpoint of HTTP/2.
+      mayLoseTrailers: isOne && endpointProtocol === "http2",
       isAborted: false,
       outcome: null,
     };
@@ -206,14 +232,26 @@ export class ExchangeMaker {
     return exchange;
   }
 
+  /** A Service for requests of a kind. HTTP/2 has no upgrade. */
+  #service(kind: Kind): ServiceAddresses {
+    const services = this.#services.slice(0, -1);
+    if (kind === "connect") return this.#services[services.length];
+    const fit = services.filter(({ protocol }) => kind === "request" || protocol === "http1");
+    return this.#world.pick(fit.length > 0 ? fit : services);
+  }
+
   #kind(isInbound: boolean): Kind {
     if (!this.#world.chance(0.2)) return "request";
-    return isInbound || this.#world.chance(0.5) ? "upgrade" : "connect";
+    const isKnown = isInbound ||
+      this.#services.slice(0, -1).some(({ protocol }) => protocol === "http1");
+    const mayUpgrade = isInbound || this.#world.chance(0.5);
+    return mayUpgrade && isKnown ? "upgrade" : isInbound ? "request" : "connect";
   }
 
   #size(): number {
     const world = this.#world;
-    return world.chance(0.1) ? 0 : world.skewed(world.chance(0.1) ? 150_000 : 20_000);
+    const bytes = world.chance(0.1) ? 0 : world.skewed(world.chance(0.1) ? 150_000 : 20_000);
+    return Math.min(bytes, this.bytesMax);
   }
 
   #answer(kind: Kind, method: string): Answer {
@@ -238,6 +276,7 @@ export class ExchangeMaker {
       bytes: needsBody ? 2 + world.skewed(behavior === "extra" ? 3_000 : 30_000) : this.#size(),
       isClosing: world.chance(0.1),
       interims: behavior !== "extra" && world.chance(0.1) ? world.between(1, 3) : 0,
+      hasTrailers: framing === "chunked" && !needsBody && world.chance(0.3),
       delayMs: world.chance(0.5) ? 0 : world.between(0, 200),
       pieceBytes: isSlow ? 3_000 : 65_536,
       pauseMs: isSlow ? 3 : 0,
@@ -248,7 +287,7 @@ export class ExchangeMaker {
     const world = this.#world;
     if (kind !== "request") return "answer";
     if (world.chance(0.1)) return "early";
-    if (this.#isCalm || !world.chance(0.4)) return "answer";
+    if (this.isCalm || !world.chance(0.4)) return "answer";
     const behavior = world.pick(HOSTILE);
     // A second answer can be told from the next one only if it is read together with the first.
     if (behavior === "extra" && this.#weather.partial > 0) return "answer";
@@ -260,7 +299,7 @@ export function drawClient(
   world: World,
   maker: ExchangeMaker,
   isCalm: boolean,
-  proxies: { readonly outbound: string; readonly inbound: string },
+  proxies: ProxyAddresses,
 ): ClientPlan {
   const isInbound = world.chance(0.2);
   // A long pipeline fills the read buffer with whole and partial requests.
@@ -286,5 +325,36 @@ export function drawClient(
     abortAtReceived: abort !== null && !abortsSending ? world.skewed(20_000) : Infinity,
     garbageAt: !isCalm && world.chance(0.2) ? world.between(0, count - 1) : -1,
     finish: world.pick(["close", "end", "wait"]),
+  };
+}
+
+export function drawHttp2Client(
+  world: World,
+  maker: ExchangeMaker,
+  isCalm: boolean,
+  proxies: ProxyAddresses,
+): Http2ClientPlan {
+  const isInbound = world.chance(0.2);
+  const count = world.skewed(30);
+  const isSlowSender = world.chance(0.2);
+  const isSlowReader = world.chance(0.2);
+  const aborts: readonly Abort[] = ["reset", "close", "end", "stall"];
+  const abort = isCalm || !world.chance(0.3) ? null : world.pick(aborts);
+  const abortsSending = world.chance(0.5);
+  const isHostile = !isCalm && world.chance(0.4);
+  return {
+    exchanges: Array.from({ length: count }, () => maker.make(isInbound, false, false, "http2")),
+    proxy: isInbound ? proxies.inbound : proxies.outbound,
+    depth: world.pick([1, 3, 10, 30]),
+    send: { pieceBytes: isSlowSender ? 500 : 65_536, pauseMs: isSlowSender ? 2 : 0 },
+    receive: { readBytes: isSlowReader ? 2_000 : 65_536, readPauseMs: isSlowReader ? 1 : 0 },
+    abort,
+    abortAtSent: abort !== null && abortsSending ? world.skewed(20_000) : Infinity,
+    abortAtReceived: abort !== null && !abortsSending ? world.skewed(20_000) : Infinity,
+    hostility: isHostile ? { what: world.pick(HOSTILITIES), after: world.between(0, count) } : null,
+    resets: isCalm || world.chance(0.5) ? 0 : 0.2,
+    starves: isCalm || world.chance(0.5) ? 0 : 0.1,
+    isFickle: world.chance(0.2),
+    finish: world.pick(["close", "goaway", "end", "wait"]),
   };
 }

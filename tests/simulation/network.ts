@@ -169,7 +169,7 @@ export type Acceptor = (side: Side) => void;
 
 export class Network {
   readonly world: World;
-  readonly weather: Weather;
+  weather: Weather;
   readonly #acceptors = new Map<string, Acceptor>();
   /** Addresses that neither accept nor refuse. */
   readonly #silent = new Set<string>();
@@ -181,6 +181,12 @@ export class Network {
 
   listen(address: string, accept: Acceptor): void {
     this.#acceptors.set(address, accept);
+  }
+
+  /** From now on nothing is reset, refused or swallowed. */
+  calm(): void {
+    this.weather = { ...this.weather, resets: 0, connectFailures: 0, connectTimeouts: 0 };
+    this.#silent.clear();
   }
 
   unlisten(address: string): void {

@@ -5,11 +5,11 @@
 import {
   concatenate,
   hasAnswerBody,
-  isIdempotent,
   paddingOf,
   renderAnswer,
   renderPoison,
   REQUEST_BODY,
+  TRAILER,
   wrongByte,
 } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
@@ -36,6 +36,7 @@ export class OriginConnection implements Receiver {
   #exchange: Exchange | null = null;
   #tunnel: TunnelEnd | null = null;
   #received = 0;
+  #trailer = "";
   #hasRequest = false;
   #hasAnswered = false;
   /** What comes is broken, and must end before it is whole. */
@@ -72,6 +73,7 @@ export class OriginConnection implements Receiver {
     if (exchange === undefined) this.#fail(`A request that nobody sent: ${head.line}`);
     if (this.#exchange !== null) this.#fail(`Request ${token} before the answer to the last`);
     this.#exchange = exchange;
+    this.#trailer = "";
     this.#received = 0;
     this.#hasRequest = false;
     this.#hasAnswered = false;
@@ -105,6 +107,11 @@ export class OriginConnection implements Receiver {
     if (this.#received !== expected) {
       this.#fail(`Request ${exchange.token} has ${this.#received} of ${expected} bytes`);
     }
+    const trailer = exchange.hasTrailers ? `${TRAILER}: ${exchange.token}` : "";
+    const isLost = this.#trailer === "" && (exchange.mayLoseTrailers || this.#state.isTight);
+    if (this.#trailer !== trailer && !isLost) {
+      this.#fail(`Request ${exchange.token} has trailers "${this.#trailer}", not "${trailer}"`);
+    }
     this.#hasRequest = true;
     if (exchange.answer.behavior.startsWith("early")) this.#finish();
     else this.#answerSoon(exchange);
@@ -128,11 +135,11 @@ export class OriginConnection implements Receiver {
     one("connection", kind === "upgrade" ? "upgrade" : "");
     one("content-length", exchange.framing === "length" ? `${exchange.bytes}` : "");
     one("transfer-encoding", exchange.framing === "chunked" ? "chunked" : "");
-    exchange.arrivals++;
-    exchange.firstArrivalMs = Math.min(exchange.firstArrivalMs, this.#state.world.nowMs);
-    if (exchange.arrivals > exchange.sendings && !isIdempotent(exchange)) {
-      this.#fail(`Request ${token}, not idempotent, was sent again`);
-    }
+    this.#state.arrived(exchange);
+  }
+
+  onTrailer(line: string): void {
+    this.#trailer += line;
   }
 
   #switch(exchange: Exchange): void {
@@ -189,6 +196,7 @@ export class OriginConnection implements Receiver {
         return this.#sender.push(head, body, end);
       case "answer":
       case "early":
+      case "refuse":
         return this.#sender.push(head, body, () => {
           this.#hasAnswered = true;
           this.#finish();
@@ -271,8 +279,7 @@ export class TunnelOrigin {
       if (exchange === undefined) {
         fail(this.#state, `A tunnel that nobody asked for: ${this.#line}`);
       }
-      exchange.arrivals++;
-      exchange.firstArrivalMs = this.#state.world.nowMs;
+      this.#state.arrived(exchange);
       this.#tunnel = new TunnelEnd(this.#state, exchange, this.#side, this.#sender, false);
       if (i + 1 < bytes.length) this.#tunnel.take(bytes.subarray(i + 1));
       return;

@@ -5,7 +5,13 @@
 import { BufferPool } from "../../proxy/connection/buffers.ts";
 import { Connection } from "../../proxy/connection/connection.ts";
 import { Context } from "../../proxy/connection/context.ts";
+import { Http2Socket } from "../../proxy/connection/http2_socket.ts";
+import { Http2Stream } from "../../proxy/connection/http2_stream.ts";
 import type { Fd } from "../../proxy/io/io.ts";
+import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
+import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
+import { Request } from "../../proxy/protocol/http1/request.ts";
+import { Encoder } from "../../proxy/protocol/http2/hpack/encoder.ts";
 import type { Side } from "./network.ts";
 import { simulate } from "./simulation.ts";
 import { SimulatedIo } from "./simulated_io.ts";
@@ -96,7 +102,112 @@ function method<Key extends string>(
   };
 }
 
+/** A getter of the data plane, replaced for as long as a run takes. */
+function getter(
+  name: string,
+  complaint: RegExp,
+  prototype: object,
+  key: string,
+  get: () => unknown,
+): PlantedBug {
+  return {
+    name,
+    complaint,
+    run(seed) {
+      const original = Object.getOwnPropertyDescriptor(prototype, key);
+      if (original === undefined) throw new Error(`There is no ${key}`);
+      Object.defineProperty(prototype, key, { ...original, get });
+      try {
+        simulate(seed);
+      } finally {
+        Object.defineProperty(prototype, key, original);
+      }
+    },
+  };
+}
+
+const HTTP2_BUGS: readonly PlantedBug[] = [
+  method(
+    "data is sent whatever the peer's window",
+    /past the (connection's )?window/,
+    SendWindow.prototype,
+    "spend",
+    () => () => {},
+  ),
+  method(
+    "window that was used is not given back",
+    /Only \d+ bytes are left|It hangs|refused|reset with|under way/,
+    ReceiveWindow.prototype,
+    "release",
+    () => () => {},
+  ),
+  method(
+    "the peer's table of headers is thought larger than it is",
+    /table is too large|No entry|A table of/,
+    Encoder.prototype,
+    "limitTable",
+    () => () => {},
+  ),
+  method(
+    "a stream has another stream's owner",
+    /./,
+    Http2Connection.prototype,
+    "ownerOf",
+    (original) =>
+      function (this: Http2Connection, streamId: number): unknown {
+        const before = original.call(this as never, streamId - 2 as never);
+        return before ?? original.call(this as never, streamId as never);
+      },
+  ),
+  method(
+    "a stream that has ended is not forgotten",
+    /still registered|It hangs|connections are open|Nothing will ever happen|under way/,
+    Http2Socket.prototype,
+    "forget",
+    () => () => {},
+  ),
+  method(
+    "the end of a body is lost",
+    /./,
+    Http2Connection.prototype,
+    "sendData",
+    (original) =>
+      function (this: Http2Connection, ...[id, offset, length, isEnd, nowMs]: never[]): unknown {
+        return original.call(
+          this as never,
+          id,
+          offset,
+          length,
+          (isEnd && id % 4 === 1) as never,
+          nowMs,
+        );
+      },
+  ),
+  method(
+    "a reset by the peer is not told to the exchange",
+    /still registered|It hangs|connections are open|refused|buffers/,
+    Http2Stream.prototype as unknown as Record<"leave", unknown>,
+    "leave",
+    (original) =>
+      function (this: Http2Stream, code: number): void {
+        if (code !== 8 || this.streamId % 4 === 1) original.call(this as never, code as never);
+      },
+  ),
+];
+
+const POLICY_BUGS: readonly PlantedBug[] = [
+  getter(
+    "every request may be sent again",
+    /was sent again/,
+    Request.prototype,
+    "isIdempotent",
+    () => true,
+  ),
+];
+
 export const PLANTED_BUGS: readonly PlantedBug[] = [
+  ...HTTP2_BUGS,
+  ...POLICY_BUGS,
   driver("two reads are swapped", /./, SwappingIo),
   driver("a byte of a write is lost", /./, LosingIo),
   driver("a write is sent twice", /./, RepeatingIo),
@@ -104,7 +215,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   driver("a cut answer ends in order", /ended in order after|Tunnel .* ended after/, PoliteIo),
   method(
     "a buffer is kept",
-    /buffers were not given back|buffers for/,
+    /buffers were not given back|could be lent/,
     BufferPool.prototype,
     "give",
     () => () => {},

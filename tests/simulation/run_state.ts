@@ -1,4 +1,5 @@
 /** What the actors of one simulated run share. */
+import { isIdempotent } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Network, Side } from "./network.ts";
 import { SimulationError } from "./world.ts";
@@ -7,17 +8,51 @@ import type { World } from "./world.ts";
 /** The address that every simulated client has. */
 export const CLIENT_ADDRESS = "192.0.2.7";
 
-export interface RunState {
+export class RunState {
   readonly world: World;
   readonly network: Network;
   readonly exchanges: ReadonlyMap<number, Exchange>;
   /** Nothing is reset, refused or slow beyond reason: every request must be answered by its endpoint. */
-  readonly isCalm: boolean;
+  isCalm: boolean;
+  /** There are fewer buffers than are wanted: what could do without, such as trailers, has to. */
+  isTight = false;
   /** When draining began; `Infinity` before. */
-  drainingMs: number;
+  drainingMs = Infinity;
   /** What the endpoint sent of a body before it ended the connection, by token. */
-  readonly cuts: Map<number, number>;
-  readonly scratch: Uint8Array;
+  readonly cuts = new Map<number, number>();
+  readonly scratch = new Uint8Array(65_536);
+  /** Reasons with which the policies of this run let the proxy refuse a request. */
+  readonly allowed: ReadonlySet<string> = new Set();
+
+  constructor(
+    world: World,
+    network: Network,
+    exchanges: ReadonlyMap<number, Exchange>,
+    isCalm: boolean,
+  ) {
+    this.world = world;
+    this.network = network;
+    this.exchanges = exchanges;
+    this.isCalm = isCalm;
+  }
+
+  allows(reason: string): boolean {
+    return this.allowed.has(reason);
+  }
+
+  /** A request has begun to arrive at an endpoint. */
+  arrived(exchange: Exchange): void {
+    exchange.arrivals++;
+    exchange.firstArrivalMs = Math.min(exchange.firstArrivalMs, this.world.nowMs);
+    if (exchange.arrivals > exchange.sendings && !isIdempotent(exchange)) {
+      fail(this, `Request ${exchange.token}, not idempotent, was sent again`);
+    }
+  }
+
+  /** Whether only an endpoint that ended its connection in order can have made an answer as short. */
+  mayBeShort({ token, answer }: Exchange, received: number): boolean {
+    return answer.framing === "close" && this.cuts.get(token) === received;
+  }
 }
 
 export function fail(state: RunState, message: string): never {

@@ -17,6 +17,10 @@ export class Sender {
   /** Sends no byte after as many, and calls `onStop` there. */
   stopAt = Infinity;
   onStop: () => void = () => {};
+  /** Says nothing any more, whatever it is given. */
+  isMute = false;
+  /** Called when all has been sent, and more can be. */
+  onEmpty: () => void = () => {};
   readonly #queue: (Uint8Array | (() => void))[] = [];
   #isPausing = false;
 
@@ -43,9 +47,10 @@ export class Sender {
 
   /** Goes on, where there is room. */
   pump(): void {
+    if (!this.#side.isEstablished) return;
     while (this.#queue.length > 0) {
       const side = this.#side;
-      if (side.isClosed || side.isReset) return this.clear();
+      if (this.isMute || side.isClosed || side.isReset) return this.clear();
       const item = this.#queue[0];
       if (typeof item === "function") {
         this.#queue.shift();
@@ -53,6 +58,7 @@ export class Sender {
       } else if (item.length === 0) this.#queue.shift();
       else if (this.#isPausing || !this.#send(item)) return;
     }
+    if (!this.#isPausing && !this.isMute) this.onEmpty();
   }
 
   /** Sends some of the first item. False: nothing can be sent now. */

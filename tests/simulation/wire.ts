@@ -20,6 +20,8 @@ export const NO_BODY: Framing = { kind: "length", length: 0 };
 export interface Receiver {
   onHead(head: MessageHead): Framing;
   onBody(bytes: Uint8Array): void;
+  /** A line of the trailers of a chunked body. */
+  onTrailer(line: string): void;
   onEnd(): void;
 }
 
@@ -119,6 +121,7 @@ export class WireReader {
         return;
       case "trailer":
         if (line === "") this.#endMessage();
+        else this.#receiver.onTrailer(line);
         return;
     }
   }

@@ -1,0 +1,53 @@
+/** The endpoints of a run: where they listen, what each address speaks, and which of them are dead. */
+import { APPLICATION, ORIGIN_PORT, TUNNEL_SERVICE } from "./generate.ts";
+import type { ServiceAddresses } from "./generate.ts";
+import { Http2OriginConnection } from "./http2_origin.ts";
+import type { Side } from "./network.ts";
+import { OriginConnection, TunnelOrigin } from "./origin.ts";
+import type { RunState } from "./run_state.ts";
+
+/** How HTTP/2 begins; no request of HTTP/1 that the simulation sends does. */
+const PREFACE_START = [80, 82, 73];
+
+/** Opens every endpoint, but for the dead ones of a hostile run. */
+export function openEndpoints(state: RunState, services: readonly ServiceAddresses[]): void {
+  const { world, network, isCalm } = state;
+  for (const { name, address } of addressesOf(services)) {
+    const key = `${address}:${ORIGIN_PORT}`;
+    // In a hostile run some are dead, and some of those do not even refuse.
+    if (!isCalm && world.chance(0.1)) {
+      if (world.chance(0.3)) network.silence(key);
+      continue;
+    }
+    network.listen(key, (side) => serve(state, name, key, side));
+  }
+}
+
+function addressesOf(services: readonly ServiceAddresses[]) {
+  const ofServices = services.flatMap(({ name, addresses }) =>
+    addresses.map((address) => ({ name, address }))
+  );
+  return [...ofServices, { name: "", address: APPLICATION.address }];
+}
+
+function serve(state: RunState, name: string, address: string, side: Side): void {
+  if (name === TUNNEL_SERVICE) new TunnelOrigin(state, side);
+  else {sniff(side, (isHttp2) => {
+      if (isHttp2) new Http2OriginConnection(state, address, side);
+      else new OriginConnection(state, address, side);
+    });}
+}
+
+/** An endpoint takes what it is sent; whether it is what it should be sent is seen at its requests. */
+function sniff(side: Side, then: (isHttp2: boolean) => void): void {
+  const first = new Uint8Array(PREFACE_START.length);
+  const look = () => {
+    const isOver = side.hasEnded || side.isReset;
+    if (side.unread < first.length && !isOver) return;
+    side.peek(first, 0, first.length);
+    side.onChange = () => {};
+    then(PREFACE_START.every((byte, index) => byte === first[index]));
+  };
+  side.onChange = look;
+  look();
+}
