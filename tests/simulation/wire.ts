@@ -21,7 +21,7 @@ export interface Receiver {
   onHead(head: MessageHead): Framing;
   onBody(bytes: Uint8Array): void;
   /** A line of the trailers of a chunked body. */
-  onTrailer(line: string): void;
+  onTrailer?(line: string): void;
   onEnd(): void;
 }
 
@@ -121,7 +121,7 @@ export class WireReader {
         return;
       case "trailer":
         if (line === "") this.#endMessage();
-        else this.#receiver.onTrailer(line);
+        else this.#receiver.onTrailer?.(line);
         return;
     }
   }
