@@ -31,6 +31,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "version-unsupported": "The HTTP version is not supported here",
   "transfer-coding-unsupported": "The only transfer coding supported is chunked",
   "too-many-headers": "The request has too many headers",
+  "answer-head-too-large": "The head of the answer is larger than the client takes",
   "head-too-large": "The request head is too large",
   "target-too-long": "The request target is too long",
   "client-ended": "The client ended the connection while a traffic policy held its request back",

@@ -14,6 +14,10 @@ import type { Context } from "./context.ts";
 import type { Pieces } from "./pieces.ts";
 import type { TunnelEnd } from "./tunnel.ts";
 
+/** What is kept as owed beyond one buffer: the longest head there can be, and most of another. */
+const OWED_BEYOND_MAX = 2 * BUFFER_BYTES;
+const NOTHING = new Uint8Array(0);
+
 /** A chunk's size, its two line ends, and room to spare. */
 const CHUNK_FRAMING_BYTES = 16;
 
@@ -40,6 +44,10 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
   #owed = NO_BUFFER;
   #owedSent = 0;
   #owedEnd = 0;
+  /**
+   * Owed after that: what the buffer does not hold of a head that a policy has added lines to, or of several heads.
+   */
+  #owedBeyond = NOTHING;
   #isCut = false;
 
   constructor(context: Context) {
@@ -107,8 +115,10 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
   /** Writes text that the proxy itself answers. False: the socket is broken or there is no buffer. */
   sendText(text: string): boolean {
     if (this.#owed === NO_BUFFER && !this.#takeOwedBuffer()) return false;
-    if (this.#owedEnd + text.length > this.#owed + BUFFER_BYTES) return false;
-    this.#oweText(text);
+    const fits = this.#owedBeyond.length === 0 &&
+      this.#owedEnd + text.length <= this.#owed + BUFFER_BYTES;
+    if (fits) this.#oweText(text);
+    else if (!this.#oweBeyond(bytesOfText(text))) return false;
     return this.flush(this) !== BROKEN;
   }
 
@@ -119,7 +129,8 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
   flush(source: Buffered): number {
     const { io } = this.context;
     const owed = this.#owedEnd - this.#owedSent;
-    const body = source === this ? 0 : source.ready - source.sent;
+    const isBeyond = this.#owedBeyond.length > 0;
+    const body = source === this || isBeyond ? 0 : source.ready - source.sent;
     if (owed + body === 0) return 1;
     if (owed > 0) io.gather(this.#owedSent, owed);
     if (body > 0) io.gather(source.sent, body);
@@ -128,7 +139,13 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
     const count = result === AGAIN ? 0 : result;
     const ofOwed = Math.min(count, owed);
     this.#owedSent += ofOwed;
-    if (this.#owed !== NO_BUFFER && this.#owedSent === this.#owedEnd) this.#releaseOwed();
+    if (this.#owed !== NO_BUFFER && this.#owedSent === this.#owedEnd) {
+      if (isBeyond) {
+        this.#takeBeyond();
+        return this.flush(source);
+      }
+      this.#releaseOwed();
+    }
     source.sent += count - ofOwed;
     const isAll = count === owed + body;
     io.wantWrite(this.fd, !isAll);
@@ -219,6 +236,7 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
     this.isOpen = false;
     this.deadlineMs = Infinity;
     this.releaseBuffer();
+    this.#owedBeyond = NOTHING;
     if (this.#owed !== NO_BUFFER) this.#releaseOwed();
     this.context.unregister(this);
     if (this.#isCut) this.context.io.reset(this.fd);
@@ -241,11 +259,33 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
     return this.#owed !== NO_BUFFER;
   }
 
+  /** Keeps bytes as owed that the buffer has no room for. False: they are more than is kept. */
+  #oweBeyond(bytes: Uint8Array): boolean {
+    const beyond = new Uint8Array(this.#owedBeyond.length + bytes.length);
+    if (beyond.length > OWED_BEYOND_MAX) return false;
+    beyond.set(this.#owedBeyond);
+    beyond.set(bytes, this.#owedBeyond.length);
+    this.#owedBeyond = beyond;
+    if (this.#owedSent === this.#owedEnd) this.#takeBeyond();
+    return true;
+  }
+
+  /** Fills the buffer, of which all is sent, with what is owed beyond it. */
+  #takeBeyond(): void {
+    const count = Math.min(this.#owedBeyond.length, BUFFER_BYTES);
+    this.context.arena.set(this.#owedBeyond.subarray(0, count), this.#owed);
+    this.#owedSent = this.#owed;
+    this.#owedEnd = this.#owed + count;
+    this.#owedBeyond = count < this.#owedBeyond.length ? this.#owedBeyond.slice(count) : NOTHING;
+  }
+
   /** Keeps the pieces, without their first `skip` bytes, as owed. */
   #owe(pieces: Pieces, skip: number): boolean {
     if (this.#owed === NO_BUFFER && !this.#takeOwedBuffer()) return false;
-    if (this.#owedEnd + pieces.bytes - skip > this.#owed + BUFFER_BYTES) return false;
     const { arena } = this.context;
+    const fits = this.#owedBeyond.length === 0 &&
+      this.#owedEnd + pieces.bytes - skip <= this.#owed + BUFFER_BYTES;
+    if (!fits) return this.#oweBeyond(pieces.join(arena).subarray(skip));
     for (let i = 0; i < pieces.count; i++) {
       const drop = Math.min(skip, pieces.lengths[i]);
       skip -= drop;
@@ -256,4 +296,10 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
     }
     return true;
   }
+}
+
+function bytesOfText(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  writeAscii(bytes, 0, text);
+  return bytes;
 }

@@ -2,7 +2,7 @@
 import { BROKEN } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
 import { BUFFER_BYTES, DRAIN_IDLE_MS } from "../limits.ts";
-import { NO_ROOM } from "../protocol/http2/connection.ts";
+import { NO_ROOM, NO_STREAM, TOO_LARGE } from "../protocol/http2/connection.ts";
 import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, NO_ERROR } from "../protocol/http2/error_code.ts";
 import {
   NAME_CONTENT_LENGTH,
@@ -118,8 +118,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   needsHttp2 = false;
   /** Asks an endpoint of HTTP/1.1 for what the client asked for by `:protocol`; empty where it did not. */
   #webSocketKey = "";
-  /** A head that found no room yet. */
-  #pendingHead: Uint8Array | null = null;
+  /** A head that found no room yet, and the lines that are added to it. */
+  #pendingHead: { readonly text: Uint8Array; readonly added: Uint8Array } | null = null;
   /** An answer of the proxy itself that found no room yet. */
   #pendingRefusal: { readonly status: number; readonly reason: string } | null = null;
 
@@ -263,7 +263,6 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   }
 
   passHead(response: Response, source: Buffered, _isFramed: boolean, isLast: boolean): boolean {
-    const { arena } = this.context;
     this.isReplayable = false;
     this.#releaseHead();
     // What was kept of the request is not needed any more.
@@ -271,17 +270,34 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     const isEnd = isLast && source.sent === source.ready && !source.hasTrailers;
     const result = this.#sendHead(response, isEnd);
     if (result === NO_ROOM) {
-      this.#pendingHead = headText(arena, response);
+      this.#putOff(response);
       this.socket.awaitRoom(this);
       return true;
     }
-    return result >= 0 && this.passAnswer(source, isLast) !== BROKEN;
+    if (result < 0) return this.#refuseHead();
+    return this.passAnswer(source, isLast) !== BROKEN;
+  }
+
+  /** Keeps a head until there is room for it. */
+  #putOff(response: Response): void {
+    const { arena } = this.context;
+    this.#pendingHead = {
+      text: headText(arena, response),
+      added: arena.slice(response.addedStart, response.addedEnd),
+    };
+  }
+
+  /** The answer's head is more than this client takes. False: the client is gone, or it is too late to refuse. */
+  #refuseHead(): boolean {
+    if (!this.isOpen || !this.socket.isOpen || !this.#exchange.hasAnswer) return false;
+    this.#exchange.refuse(502, "answer-head-too-large");
+    return true;
   }
 
   #sendHead(response: Response, isEnd: boolean): number {
     const fields = this.context.http2Scratch.composed;
-    if (!fieldsOfResponse(this.context.arena, response, fields)) return -1000;
-    if (!this.socket.prepare()) return -1000;
+    if (!this.socket.prepare()) return NO_STREAM;
+    if (!fieldsOfResponse(this.context.arena, response, fields)) return TOO_LARGE;
     const result = this.socket.machine.sendHead(this.streamId, fields, isEnd);
     this.socket.sendLater();
     if (isEnd && result >= 0) this.sentEnd();
@@ -306,12 +322,15 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   /** False: there is still no room, or the stream is gone. */
   #sendPendingHead(): boolean {
-    const { arena, buffers, response } = this.context;
+    const { arena, buffers, response, texts: { room } } = this.context;
     const head = this.#pendingHead;
     const offset = buffers.take();
     if (head === null || offset === NO_BUFFER) return false;
-    arena.set(head, offset);
-    response.parse(arena, offset, offset + head.length);
+    arena.set(head.text, offset);
+    response.parse(arena, offset, offset + head.text.length);
+    arena.set(head.added, room);
+    response.addedStart = room;
+    response.addedEnd = room + head.added.length;
     const result = this.#sendHead(response, false);
     buffers.give(offset);
     if (result === NO_ROOM) {
@@ -319,7 +338,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
       return false;
     }
     this.#pendingHead = null;
-    if (result < 0) this.abort();
+    if (result < 0 && !this.#refuseHead()) this.abort();
     return result >= 0;
   }
 
@@ -383,13 +402,12 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   // As a tunnel.
 
   openTunnel(carrier: Carrier, response: Response): void {
-    const { arena } = this.context;
     if (response.status === 101 && !this.#isAccepted(response)) {
       return this.#exchange.onFailed(carrier, "invalid");
     }
     this.#exchange.beginAnswer(response.status);
     const result = this.#sendHead(response, false);
-    if (result === NO_ROOM) this.#pendingHead = headText(arena, response);
+    if (result === NO_ROOM) this.#putOff(response);
     else if (result < 0) return this.abort();
     this.#exchange.end();
     this.#releaseHead();

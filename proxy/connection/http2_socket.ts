@@ -203,8 +203,10 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
       this.context.io.wantRead(this.fd, true);
       if (this.buffer !== NO_BUFFER && this.start < this.end) this.#receive();
     }
+    // One that needs more room than there is waits again, at the end: each has one try in a round.
+    let rest = this.#waiting.size;
     for (const stream of this.#waiting) {
-      if (!this.isOpen || this.#output.room < BUFFER_BYTES / 4) break;
+      if (rest-- === 0 || !this.isOpen || this.#output.room < BUFFER_BYTES / 4) break;
       this.#waiting.delete(stream);
       stream.wake();
     }

@@ -179,9 +179,9 @@ export function addLines(
   return true;
 }
 
-/** A head as it is passed on, as text of its own. */
+/** A head as it is passed on, but for the lines that are added to it, as text of its own. */
 export function headText(bytes: Uint8Array, head: Head): Uint8Array {
-  const text = new Uint8Array(head.end - head.start + head.addedEnd - head.addedStart);
+  const text = new Uint8Array(head.end - head.start);
   let length = 0;
   const append = (start: number, end: number) => {
     text.set(bytes.subarray(start, end), length);
@@ -193,9 +193,7 @@ export function headText(bytes: Uint8Array, head: Head): Uint8Array {
     append(at, head.headers[4 * index]);
     at = head.lineEnd(index);
   }
-  append(at, head.headersEnd);
-  append(head.addedStart, head.addedEnd);
-  append(head.headersEnd, head.end);
+  append(at, head.end);
   return text.subarray(0, length);
 }
 

@@ -215,7 +215,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.#isPassing = result === NO_ROOM;
     if (result === NO_ROOM) return this.socket.awaitRoom(this);
     if (result === NO_STREAM) return this.#leaveCrowd();
-    if (result < 0) return exchange.refuse(431, "too-many-headers");
+    if (result < 0) return exchange.refuse(431, "head-too-large");
     this.streamId = result;
     this.#upstream.machine.setOwner(result, this);
     this.socket.counts.streams++;
@@ -297,6 +297,8 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     if (!exchange.takeAnswer(response)) return;
     const hasPassed = client.passHead(response, this, isFramed, isEnd);
     if (!hasPassed) return client.abort();
+    // The client may have refused what it cannot take.
+    if (!this.isOpen) return;
     if (this.isComplete && client.owesNothing) this.#finish();
   }
 

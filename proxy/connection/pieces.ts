@@ -33,6 +33,17 @@ export class Pieces {
     this.add(piece.offset, piece.length);
   }
 
+  /** All pieces of `bytes` as text of its own. */
+  join(bytes: Uint8Array): Uint8Array {
+    const text = new Uint8Array(this.bytes);
+    let at = 0;
+    for (let i = 0; i < this.count; i++) {
+      text.set(bytes.subarray(this.offsets[i], this.offsets[i] + this.lengths[i]), at);
+      at += this.lengths[i];
+    }
+    return text;
+  }
+
   /** Adds the lines from `from` to the empty line, without it and without dropped headers, and then the added ones. */
   #addLines(head: Head, from: number): void {
     let at = from;

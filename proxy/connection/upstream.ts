@@ -261,6 +261,8 @@ export class Upstream extends Connection implements Carrier {
     if (!exchange.takeAnswer(response)) return;
     this.#phase = "body";
     if (!client.passHead(response, this, isFramed, this.#body.isDone)) return client.abort();
+    // The client may have refused what it cannot take.
+    if (!this.isOpen) return;
     this.#relayed(client.owesNothing && this.sent === this.ready);
   }
 

@@ -1,0 +1,102 @@
+/** Heads that are near the bound already and grow by a policy, to clients that take no more, on both drivers. */
+import assert from "node:assert/strict";
+import { testHttp2, VERSIONS } from "../http2/http2_cases.ts";
+import type { Http2Case } from "../http2/http2_cases.ts";
+import { ask, askAll, NodeOrigin, type Version } from "../http2/node_peers.ts";
+import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";
+import { headerOf, statusOf } from "../support/raw_socket.ts";
+import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { until } from "../support/until.ts";
+import { GET } from "./client.ts";
+import { applyMesh, type Mesh } from "./mesh.ts";
+
+/** Nearly all that a policy may add. */
+const ADDED = Array.from(
+  { length: 4 },
+  (_, i) => ({ name: `x-added-${i}`, value: "a".repeat(990) }),
+);
+const HEADERS = { headers: { request: { add: ADDED }, response: { add: ADDED } } };
+
+/** More than any socket holds of answers that nobody reads. */
+const ANSWERS = 800;
+const OWN_BYTES = 15_000;
+
+/** Waits until nothing more is asked of the endpoint, because there is nowhere to put its answers, or all was asked. */
+async function untilStill(proxy: TestProxy, asked: () => number): Promise<void> {
+  let before = -1;
+  await until("the proxy to be held up", async () => {
+    const known = before;
+    before = asked();
+    await proxy.metric("weft_buffers_lent");
+    return known === asked();
+  }, (isStill) => isStill);
+}
+
+const HTTP1: readonly ProxyCase[] = [
+  {
+    name: "answers to a client that reads late arrive whole, each with all of its head",
+    async run(proxy) {
+      let asked = 0;
+      await using origin = new ScriptedOrigin(answering(({ headers }) => {
+        assert.equal(headers.filter(([name]) => name.startsWith("x-added-")).length, ADDED.length);
+        return `HTTP/1.1 200 OK\r\nX-Number: ${asked++}\r\nX-Own: ${"o".repeat(OWN_BYTES)}\r\n` +
+          "Content-Length: 0\r\n\r\n";
+      }));
+      await applyMesh(proxy, { services: { app: [origin] }, policies: { app: HEADERS } });
+      using client = await proxy.connect();
+      await client.send(GET.repeat(ANSWERS));
+      for (let i = 0; i < ANSWERS; i++) {
+        // Now and then the client lets the proxy come to where its socket takes no more.
+        if (i % 40 === 0) await untilStill(proxy, () => asked);
+        const answer = await client.readResponse();
+        assert.equal(statusOf(answer), 200);
+        assert.equal(headerOf(answer, "x-number"), String(i));
+        assert.equal(headerOf(answer, "x-own")?.length, OWN_BYTES);
+        assert.equal(headerOf(answer, "x-added-3")?.length, 990);
+      }
+    },
+  },
+];
+
+function meshOf(endpoint: Version, origin: NodeOrigin): Mesh {
+  const portName = endpoint === "h2" ? "http2" : "http";
+  return { services: { app: [origin] }, policies: { app: HEADERS }, portName };
+}
+
+const HTTP2: readonly Http2Case[] = VERSIONS.flatMap((endpoint): Http2Case[] => [
+  {
+    name: `HTTP/2 from ${endpoint}: many large heads at once wait for room, and all arrive`,
+    async run(proxy, node) {
+      await using origin = await NodeOrigin.start(node, endpoint);
+      await applyMesh(proxy, meshOf(endpoint, origin));
+      const path = "/headers?count=8&length=1000";
+      const all = await askAll(
+        node,
+        "h2",
+        proxy.port,
+        Array.from({ length: 60 }, () => ({ path })),
+      );
+      for (const told of all) {
+        assert.deepEqual([told.status, told.error, told.text], [200, "", "headers"]);
+        assert.equal(told.headers["x-header-7"].length, 1_000);
+        assert.equal(told.headers["x-added-3"].length, 990);
+      }
+    },
+  },
+  {
+    name: `HTTP/2 from ${endpoint}: a head that no frame buffer holds is answered 502`,
+    async run(proxy, node) {
+      await using origin = await NodeOrigin.start(node, endpoint);
+      await applyMesh(proxy, meshOf(endpoint, origin));
+      const told = await ask(node, "h2", proxy.port, { path: "/headers?count=14&length=1000" });
+      assert.deepEqual([told.status, told.headers["x-weft-reason"], told.error], [
+        502,
+        "answer-head-too-large",
+        "",
+      ]);
+    },
+  },
+]);
+
+testThroughProxy("heads that grow", HTTP1);
+testHttp2("heads that grow", HTTP2);
