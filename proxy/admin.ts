@@ -8,12 +8,15 @@ import type { Lane } from "./lane.ts";
 import { renderMetrics } from "./metrics.ts";
 import { parseTapFilter } from "./tap.ts";
 import type { Taps } from "./tap.ts";
+import type { SpanCounts } from "./tracing/exporter.ts";
 
 export interface AdminSubject {
   /** In force; changes. */
   plan(): Plan;
   lanes(): readonly Lane[];
   readonly taps: Taps;
+  /** Null: none are made. */
+  readonly spans: SpanCounts | null;
   /** Every event loop is running; where one has ended, only a restart helps. */
   isAlive(): boolean;
   /** Accepting connections, with a plan in force, and not draining. */
@@ -58,7 +61,11 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
       return subject.isReady() ? text(200, "ready\n") : text(503, "not ready\n");
     case "/metrics": {
       const snapshots = await Promise.all(subject.lanes().map((lane) => lane.snapshot()));
-      return text(200, renderMetrics(snapshots), "text/plain; version=0.0.4; charset=utf-8");
+      return text(
+        200,
+        renderMetrics(snapshots, subject.spans),
+        "text/plain; version=0.0.4; charset=utf-8",
+      );
     }
     case "/plan":
       return text(200, encodePlan(subject.plan()), "application/json");

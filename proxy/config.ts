@@ -66,10 +66,32 @@ export interface ProxyConfig {
   readonly timeouts: ProxyTimeouts;
   /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
   readonly bodyBytesMax: number;
-  /** Share of the requests without trace context that are given one, 0 to 1. Left out: 0. */
+  /**
+   * Share of the requests without trace context that are given one, 0 to 1; with `spans`, of those of which nobody decided
+   * yet whether their trace is sampled. Left out: 0.
+   */
   readonly traceShare?: number;
+  /** Where a span of each sampled exchange is sent. Left out: none are made, and the proxy is no parent in any trace. */
+  readonly spans?: SpanExport;
   /** True: every answered request is reported to `onRequest`. Costs one message per batch of requests. */
   readonly reportRequests: boolean;
+}
+
+/** How spans are sent: OTLP over HTTP, as JSON. */
+export interface SpanExport {
+  /** Such as `http://collector:4318/v1/traces`. */
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** What is traced: `service.name` and other attributes of the resource. */
+  readonly resource: Readonly<Record<string, string>>;
+  /** Spans that wait to be sent; more are dropped, and counted. */
+  readonly queueMax: number;
+  /** Spans of one request. */
+  readonly batchMax: number;
+  /** How long spans wait for others at most. */
+  readonly delayMs: number;
+  /** How long one request may take. */
+  readonly timeoutMs: number;
 }
 
 /** Milliseconds. */
@@ -127,6 +149,8 @@ export interface RequestRecord {
   /** Of the bodies, as their heads declare them; of a connection, as counted. Null where that is not known. */
   readonly requestBytes: number | null;
   readonly responseBytes: number | null;
+  /** The status of a call by gRPC. Null: it is none, or it was cut off before it had one. */
+  readonly grpcStatus: number | null;
   /** `namespace/service:port`; empty where the host is not known. */
   readonly service: string;
   /** `namespace/HTTPRouteGroup/match`, the rule that the request satisfied; empty where none. */

@@ -7,6 +7,7 @@ import type { ProxyConfig, RequestRecord } from "./config.ts";
 import type { ExplainQuery } from "./engine.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
 import type { ProxyTls } from "./tls_config.ts";
+import type { FinishedSpan } from "./tracing/span.ts";
 
 /** An event of the environment that a loop saw. */
 export interface LogEvent {
@@ -64,6 +65,7 @@ export type WorkerMessage =
   | { readonly kind: "reply"; readonly id: number; readonly value: Replies[keyof Replies] }
   | { readonly kind: "error"; readonly id: number; readonly message: string }
   | { readonly kind: "records"; readonly records: RequestRecord[] }
+  | { readonly kind: "spans"; readonly spans: FinishedSpan[] }
   | { readonly kind: "log"; readonly event: LogEvent }
   /** Asks for the `resolved` of a name. */
   | { readonly kind: "lookUp"; readonly name: string };

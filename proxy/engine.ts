@@ -31,6 +31,7 @@ import { SWEEP_INTERVAL_MS } from "./limits.ts";
 import type { Http2Counts, Http2Snapshot, RouteStats, TelemetrySnapshot } from "./telemetry.ts";
 import { Telemetry } from "./telemetry.ts";
 import type { ProxyTls } from "./tls_config.ts";
+import type { FinishedSpan } from "./tracing/span.ts";
 import { TlsContexts, TlsFailureLog } from "./tls_contexts.ts";
 
 /** A request to be explained. */
@@ -49,6 +50,8 @@ export interface ExplainQuery {
 export interface EngineHooks {
   /** Takes the requests answered in one batch of events, where the configuration or `Engine.report` asks for them. */
   onRecords(records: RequestRecord[]): void;
+  /** Takes the spans that ended in one batch of events. */
+  onSpans(spans: FinishedSpan[]): void;
   onLog(event: LogEvent): void;
   /** Asks for the addresses of a name outside the mesh; `Engine.resolved` is called with them later. */
   lookUp(name: string): void;
@@ -118,6 +121,8 @@ export class Engine {
       this.#context.endBatch();
       const records = this.#telemetry.takeRecords();
       if (records.length > 0) hooks.onRecords(records);
+      const spans = this.#telemetry.takeSpans();
+      if (spans.length > 0) hooks.onSpans(spans);
       this.#finishDraining();
     });
   }
@@ -204,6 +209,7 @@ export class Engine {
       })),
       endpoints: telemetry.endpoints.snapshot(),
       refusals: Object.fromEntries(telemetry.refusals),
+      abandonments: Object.fromEntries(telemetry.abandonments),
       policies: this.#outbound.map(({ policyCounts }) => policyCounts),
       connects: telemetry.connects,
       connectFailures: telemetry.connectFailures,

@@ -25,6 +25,7 @@ import { PortableIo } from "./io/portable.ts";
 import { RuntimeTurn } from "./io/runtime_turn.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
 import type { ProxyTls } from "./tls_config.ts";
+import type { FinishedSpan } from "./tracing/span.ts";
 
 export interface LanePorts {
   readonly outbound: readonly number[];
@@ -48,6 +49,7 @@ export interface Lane {
 
 export interface LaneHooks {
   onRecords(records: RequestRecord[]): void;
+  onSpans(spans: FinishedSpan[]): void;
   onLog(event: LogEvent): void;
   /** The addresses of a name; none where it has none. Never rejects. */
   lookUp(name: string): Promise<readonly string[]>;
@@ -59,6 +61,7 @@ export function startPortableLane(config: ProxyConfig, plan: Plan, hooks: LaneHo
   const io = new PortableIo({ arenaBytes: ARENA_BYTES });
   const engine = new Engine(io, config, plan, {
     onRecords: (records) => hooks.onRecords(records),
+    onSpans: (spans) => hooks.onSpans(spans),
     onLog: (event) => hooks.onLog(event),
     lookUp(name) {
       hooks.lookUp(name).then((addresses) => engine.resolved(name, addresses));
@@ -87,6 +90,7 @@ export function startInlineLane(config: ProxyConfig, plan: Plan, hooks: LaneHook
   const io = new EpollIo({ arenaBytes: ARENA_BYTES, reusePort: false });
   const engine = new Engine(io, config, plan, {
     onRecords: (records) => hooks.onRecords(records),
+    onSpans: (spans) => hooks.onSpans(spans),
     onLog: (event) => hooks.onLog(event),
     lookUp(name) {
       hooks.lookUp(name).then((addresses) => engine.resolved(name, addresses));
@@ -213,6 +217,8 @@ class NativeLane implements Lane {
           return fail(data.message);
         case "records":
           return hooks.onRecords(data.records);
+        case "spans":
+          return hooks.onSpans(data.spans);
         case "log":
           return hooks.onLog(data.event);
         case "lookUp":

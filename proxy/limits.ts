@@ -118,3 +118,9 @@ export const MIRRORS_MAX = 64;
  * of address space, touched only as far as used.
  */
 export const SHARED_SLOTS = 32_768;
+
+/** How long a proxy that ends waits for the collector to take the last spans. */
+export const SPAN_FLUSH_MS = 2_000;
+
+/** The longest pause before spans are sent to a collector that failed once more. */
+export const SPAN_RETRY_MAX_MS = 60_000;

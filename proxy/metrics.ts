@@ -5,10 +5,14 @@ import type { EndpointLabels, EndpointSnapshot, Workload } from "./endpoint_coun
 import { policySeries } from "./policy_metrics.ts";
 import { escapeLabel, renderSeries } from "./series.ts";
 import type { Series } from "./series.ts";
+import type { SpanCounts } from "./tracing/exporter.ts";
 import type { Http2Side, RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
 
 /** One series a name; counts of several loops are added. */
-export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
+export function renderMetrics(
+  snapshots: readonly TelemetrySnapshot[],
+  spans: SpanCounts | null = null,
+): string {
   const routes = sumRoutes(snapshots);
   const sum = (value: (snapshot: TelemetrySnapshot) => number) =>
     snapshots.reduce((total, snapshot) => total + value(snapshot), 0);
@@ -25,6 +29,7 @@ export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
     ...endpointSeries(snapshots),
     ...relayedConnections(routes),
     refusalsTotal(snapshots),
+    abandonedTotal(snapshots),
     single(
       "weft_connections_accepted_total",
       "counter",
@@ -94,6 +99,7 @@ export function renderMetrics(snapshots: readonly TelemetrySnapshot[]): string {
       (snapshot) => snapshot.faults,
     ),
     ...policySeries(snapshots.flatMap(({ policies }) => policies)),
+    spansTotal(spans),
     planInfo(snapshots),
   ];
   return series.map(renderSeries).join("");
@@ -286,6 +292,21 @@ function refusalsTotal(snapshots: readonly TelemetrySnapshot[]): Series {
   const name = "weft_refusals_total";
   const lines = linesByReason(name, snapshots.map(({ refusals }) => refusals));
   return { name, kind: "counter", help: "Requests that the proxy answered itself", lines };
+}
+
+function abandonedTotal(snapshots: readonly TelemetrySnapshot[]): Series {
+  const name = "weft_requests_abandoned_total";
+  const lines = linesByReason(name, snapshots.map(({ abandonments }) => abandonments));
+  return { name, kind: "counter", help: "Requests that ended without a whole answer", lines };
+}
+
+/** Without spans there is nothing to say. */
+function spansTotal(spans: SpanCounts | null): Series {
+  const name = "weft_spans_total";
+  const lines = Object.entries(spans ?? {}).map(([outcome, count]) =>
+    `${name}{outcome="${outcome}"} ${count}`
+  );
+  return { name, kind: "counter", help: "Spans by what became of them", lines };
 }
 
 function tlsFailuresTotal(snapshots: readonly TelemetrySnapshot[]): Series {

@@ -9,6 +9,7 @@ import type { Lane, LaneHooks } from "./lane.ts";
 import { startInlineLane, startNativeLane, startPortableLane } from "./lane.ts";
 import { Slots } from "./state/slots.ts";
 import { Taps } from "./tap.ts";
+import { postTo, SpanExporter } from "./tracing/exporter.ts";
 import { withTicketKeys } from "./tls_config.ts";
 
 /**
@@ -28,7 +29,12 @@ export async function startProxy(
   const taps = new Taps(async (isOn) => {
     await Promise.all(lanes.map((lane) => lane.report(isOn)));
   });
+  const exporter = config.spans === undefined ? null : new SpanExporter(config.spans, {
+    post: postTo(config.spans),
+    onProblem: (message, fields) => hooks.onLog?.("warn", message, fields),
+  });
   const laneHooks: LaneHooks = {
+    onSpans: (spans) => exporter?.offer(spans),
     onRecords(records) {
       const timeMs = Date.now();
       for (const record of records) {
@@ -57,6 +63,7 @@ export async function startProxy(
         plan: () => current,
         lanes: () => lanes,
         taps,
+        spans: exporter?.counts ?? null,
         isAlive: () => isAlive,
         isReady: () => isReady && isAlive,
         quit: hooks.onQuit ?? null,
@@ -75,7 +82,7 @@ export async function startProxy(
     isReady = false;
     await Promise.allSettled(ending);
     taps.close();
-    await admin?.stop();
+    await Promise.all([admin?.stop(), exporter?.stop()]);
   };
   return {
     driver,

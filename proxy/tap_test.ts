@@ -16,6 +16,7 @@ const RECORD: RequestRecord = {
   reason: "upstream-refused",
   requestBytes: 0,
   responseBytes: null,
+  grpcStatus: null,
   service: "shop/web:80",
   rule: "",
   split: "",

@@ -13,9 +13,13 @@ import type { TlsFailure } from "./io/tls.ts";
 import type { PolicyCounts } from "./policy/policy_counts.ts";
 import { errorName } from "./protocol/http2/error_code.ts";
 import type { OutboundListener, RequestRecord } from "./config.ts";
+import type { FinishedSpan } from "./tracing/span.ts";
 
 /** As many as logs show of a plan's hash. */
 const PLAN_HASH_DIGITS = 12;
+
+/** Handed over most often, so it is made once. Nobody adds to what is handed over. */
+const NOTHING: never[] = [];
 
 /** What tells one counted route from another. */
 export interface RouteLabels {
@@ -94,6 +98,8 @@ export interface TelemetrySnapshot {
   readonly endpoints: readonly EndpointSnapshot[];
   /** Answers that the proxy made itself, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Exchanges that ended without a whole answer, by reason. */
+  readonly abandonments: Readonly<Record<string, number>>;
   /** By listener. */
   readonly policies: readonly PolicyCounts[];
   readonly connects: number;
@@ -140,8 +146,10 @@ export class Telemetry {
   readonly #identities: readonly string[];
   #stats = new Map<string, RouteStats>();
   readonly #refusals = new Map<string, number>();
+  readonly #abandoned = new Map<string, number>();
   readonly #tlsFailures = new Map<string, number>();
   #records: RequestRecord[] = [];
+  #spans: FinishedSpan[] = [];
 
   /**
    * @param isReporting whether it begins so
@@ -161,6 +169,10 @@ export class Telemetry {
 
   get refusals(): ReadonlyMap<string, number> {
     return this.#refusals;
+  }
+
+  get abandonments(): ReadonlyMap<string, number> {
+    return this.#abandoned;
   }
 
   get tlsFailures(): ReadonlyMap<string, number> {
@@ -253,12 +265,35 @@ export class Telemetry {
     this.lastFault = error instanceof Error ? error.stack ?? error.message : String(error);
   }
 
+  /** One exchange has ended without an answer (status 0), or with a part of one. */
+  abandoned(
+    destination: Destination,
+    status: number,
+    reason: string,
+    durationMs: number,
+    listener: number,
+    reported: ReportedRequest | null,
+  ): void {
+    add(this.#abandoned, reason);
+    if (reported !== null) {
+      this.#record(destination, status, reason, durationMs, listener, reported);
+    }
+  }
+
   /** Hands over the records made since the last call. */
   takeRecords(): RequestRecord[] {
-    if (this.#records.length === 0) return [];
+    if (this.#records.length === 0) return NOTHING;
     const records = this.#records;
     this.#records = [];
     return records;
+  }
+
+  /** Hands over the spans that have ended since the last call. */
+  takeSpans(): FinishedSpan[] {
+    if (this.#spans.length === 0) return NOTHING;
+    const spans = this.#spans;
+    this.#spans = [];
+    return spans;
   }
 
   #record(
@@ -279,10 +314,12 @@ export class Telemetry {
       path,
       requestBytes,
       responseBytes,
+      grpcStatus,
       attempts,
       trace,
+      span,
     } = reported;
-    this.#records.push({
+    const record: RequestRecord = {
       listener,
       peer,
       source: this.#identities[listener] ?? caller.identity,
@@ -294,6 +331,7 @@ export class Telemetry {
       reason,
       requestBytes,
       responseBytes,
+      grpcStatus,
       service: labels === undefined ? "" : `${labels.service}:${labels.port}`,
       rule: rule === null ? "" : nameOf(rule),
       split: labels?.split ?? "",
@@ -304,7 +342,9 @@ export class Telemetry {
       trace,
       durationMs,
       plan: planHash.slice(0, PLAN_HASH_DIGITS),
-    });
+    };
+    if (this.isReporting) this.#records.push(record);
+    if (span !== null) this.#spans.push({ ...span, record });
   }
 }
 

@@ -48,6 +48,7 @@ function serve({ config, plan, pipe, shared }: WorkerStart): void {
   });
   const engine = new Engine(io, config, planOf(plan), {
     onRecords: (records) => scope.postMessage({ kind: "records", records }),
+    onSpans: (spans) => scope.postMessage({ kind: "spans", spans }),
     onLog: (event) => scope.postMessage({ kind: "log", event }),
     lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),
   }, shared === null ? LOCAL_STATE : openShared(shared));

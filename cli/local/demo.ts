@@ -94,6 +94,7 @@ function newMesh(
     port: 0,
     admin: null,
     reportRequests: false,
+    tracing: {},
     onEvent,
   });
 }

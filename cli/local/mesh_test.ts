@@ -49,6 +49,7 @@ class Fixture {
       port: 0,
       admin: null,
       reportRequests: false,
+      tracing: {},
       onEvent: (event) => this.events.push(event),
     });
   }

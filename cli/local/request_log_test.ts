@@ -16,6 +16,7 @@ const record: RequestRecord = {
   reason: "",
   requestBytes: 0,
   responseBytes: 12,
+  grpcStatus: null,
   rule: "httpbin/routes/get",
   service: "httpbin/httpbin:8080",
   split: "httpbin/httpbin-split",

@@ -33,6 +33,7 @@ export interface SidecarOptions {
   readonly port: number;
   readonly admin: Place | null;
   readonly reportRequests: boolean;
+  readonly tracing: Pick<ProxyConfig, "traceShare" | "spans">;
   readonly onRequest: (record: RequestRecord, namespace: string) => void;
   readonly onLog: NonNullable<ProxyHooks["onLog"]>;
 }
@@ -97,7 +98,8 @@ export class Sidecars {
 
   /** `port`: of the first of the namespaces, the others follow; 0: any free ports. */
   #start(namespaces: readonly string[], port: number, plan: Plan): Promise<Proxy> {
-    const { startProxy, driver, egress, admin, reportRequests, onRequest, onLog } = this.#options;
+    const { startProxy, driver, egress, admin, reportRequests, tracing } = this.#options;
+    const { onRequest, onLog } = this.#options;
     const config: ProxyConfig = {
       driver,
       // One loop: a split's sequence is exact per loop, and the guide shows the sequence.
@@ -115,6 +117,7 @@ export class Sidecars {
       timeouts: DEFAULT_TIMEOUTS,
       bodyBytesMax: Infinity,
       reportRequests,
+      ...tracing,
     };
     return startProxy(config, plan, {
       onRequest: (record) => onRequest(record, namespaces[record.listener] ?? ""),

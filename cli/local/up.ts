@@ -3,6 +3,7 @@ import type { DriverChoice } from "../../proxy/config.ts";
 import type { Environment } from "../environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
 import { hasErrors, renderFindings } from "../render/findings.ts";
+import { tracingOf } from "../tracing.ts";
 import { parseHostPort, parseWhole } from "../values.ts";
 import { LocalMesh, ManifestError } from "./mesh.ts";
 import { Report } from "./report.ts";
@@ -60,6 +61,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     port,
     admin,
     reportRequests: !options.quiet,
+    tracing: tracingOf({ sample: undefined, service: "weft" }, environment),
     onEvent: (event) => report.onEvent(event),
   });
   const stopGuarding = killChildrenAtTheEnd(mesh, environment);

@@ -32,12 +32,13 @@ function formatCommon(record: RequestRecord, time: Date): string {
 
 function named(record: RequestRecord): string {
   const { source, service, rule, split, backend, pod, reason, plan, trace } = record;
-  const { attempts, requestBytes } = record;
+  const { attempts, requestBytes, grpcStatus } = record;
   const texts = { source, service, rule, split, backend, pod, reason, plan, trace };
   return [
     ...Object.entries(texts).map(([name, value]) => `${name}=${value || "-"}`),
     `attempts=${attempts}`,
     `request_bytes=${requestBytes ?? "-"}`,
+    `grpc=${grpcStatus ?? "-"}`,
     `ms=${record.durationMs.toFixed(1)}`,
   ].join(" ");
 }

@@ -86,8 +86,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--trace-sample <share>",
-    about: "requests without trace context that are given one, 0 to 1",
-    default: "0",
+    about: "requests without trace context that are given one, 0 to 1 (default: 0, with spans 1)",
   },
   {
     flags: "--log-level <level>",

@@ -7,9 +7,9 @@ import {
   parseDurationMs,
   parseHostPort,
   parseSender,
-  parseShare,
   parseWhole,
 } from "../values.ts";
+import type { TracingOptions } from "../tracing.ts";
 import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
 
 /** As commander parses them. */
@@ -31,7 +31,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly driver: DriverChoice;
   readonly workers?: string;
   readonly accessLog: AccessLogFormat;
-  readonly traceSample: string;
+  readonly traceSample?: string | undefined;
   readonly logLevel: LogLevel;
   readonly bodyLimit: string;
   readonly connectTimeout: string;
@@ -123,8 +123,17 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     trustDomain: parseTrustDomain(options.trustDomain),
     egress: options.egress === "on",
     bodyBytesMax: parseByteLimit(options.bodyLimit),
-    traceShare: parseShare(options.traceSample),
     reportRequests: options.accessLog !== "none",
+  };
+}
+
+/** What is traced, for the resource of its spans. */
+export function tracedService(options: SidecarOptions): TracingOptions {
+  const { traceSample, workload, pod, namespace } = options;
+  return {
+    sample: traceSample,
+    service: workload?.split("/").at(-1) ?? "weft",
+    resource: pod === undefined ? {} : { "k8s.pod.name": pod, "k8s.namespace.name": namespace },
   };
 }
 

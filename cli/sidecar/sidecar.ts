@@ -11,11 +11,12 @@ import type { Environment } from "../environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
 import { lookUpName } from "../look_up.ts";
 import { renderFindings } from "../render/findings.ts";
+import { tracingOf } from "../tracing.ts";
 import { watchPaths } from "../local/watch.ts";
 import { formatAccess } from "./access_log.ts";
 import { followCertificates, readCertificates } from "./certificates.ts";
 import { openPlanSource, type PlanReading, type PlanSource } from "./plan_source.ts";
-import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
+import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
 import { tlsFiles } from "./tls_options.ts";
 
 /** Runs until a stop signal. */
@@ -24,7 +25,10 @@ export async function runSidecar(
   environment: Environment,
 ): Promise<ExitCode> {
   const [seed] = crypto.getRandomValues(new Uint32Array(1));
-  const plainConfig = sidecarConfig(options, seed);
+  const plainConfig = {
+    ...sidecarConfig(options, seed),
+    ...tracingOf(tracedService(options), environment),
+  };
   const certificates = tlsFiles(options);
   const source = await openPlanSource(planOrigin(options), environment);
   const { stderr } = environment;

@@ -61,7 +61,6 @@ Deno.test("sidecar: defaults", () => {
     egress: true,
     timeouts: DEFAULT_TIMEOUTS,
     bodyBytesMax: Infinity,
-    traceShare: 0,
     reportRequests: false,
   });
   assert.deepEqual(planOrigin(options), {
@@ -115,7 +114,6 @@ Deno.test("sidecar: contradictions are usage failures", () => {
       origin(["-f", "-"]),
       config(["--inbound", ":15003"]),
       config(["--workers", "257"]),
-      config(["--trace-sample", "2"]),
       config(["--capture", "--driver", "portable"]),
       config(["--response-timeout", "soon"]),
       config(["--outbound", "15001"]),
@@ -199,6 +197,7 @@ const RECORD: RequestRecord = {
   reason: "",
   requestBytes: 0,
   responseBytes: 12,
+  grpcStatus: null,
   rule: "httpbin/routes/get",
   service: "httpbin/httpbin:8080",
   split: "httpbin/httpbin-split",
@@ -219,7 +218,7 @@ Deno.test("access log: common format, where a path cannot end its field or its l
       String.raw`"GET http://httpbin.httpbin:8080/a\"b\x0ac HTTP/1.1" 200 12 ` +
       "source=curl/curl service=httpbin/httpbin:8080 rule=httpbin/routes/get split=httpbin/httpbin-split " +
       "backend=httpbin/httpbin-v1 pod=httpbin-v1-0 reason=- plan=0123456789ab trace=0af7651916cd43dd8448eb211c80319c attempts=1 " +
-      "request_bytes=0 ms=1.5",
+      "request_bytes=0 grpc=- ms=1.5",
   );
 });
 

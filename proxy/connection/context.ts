@@ -4,7 +4,7 @@ import { DEFAULT_TRUST_DOMAIN } from "../../base/spiffe.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import type { Io } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
-import type { ProxyTimeouts } from "../config.ts";
+import type { ProxyConfig, ProxyTimeouts } from "../config.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { Response } from "../protocol/http1/response.ts";
 import { Http2Scratch } from "../protocol/http2/scratch.ts";
@@ -12,9 +12,9 @@ import { BufferPool, Texts } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
 import { Pieces } from "./pieces.ts";
 import { Pools } from "./pool.ts";
-import { TraceContext } from "./trace_context.ts";
 import { Timers } from "../policy/timers.ts";
 import { Telemetry } from "../telemetry.ts";
+import { Tracer } from "../tracing/tracer.ts";
 
 /** What has a deadline: a connection, or a stream of one. */
 export interface Timed {
@@ -47,7 +47,7 @@ export class Context {
   readonly state: StateStore;
   /** For draws that nothing has to repeat. */
   readonly random = new Random(randomSeed(), "exchanges");
-  readonly traces: TraceContext;
+  readonly tracer: Tracer;
   /** Copies of requests that are under way. */
   mirrors = 0;
   #sweptMs = -Infinity;
@@ -70,28 +70,18 @@ export class Context {
   /** `BufferPool.givenCount` when they were last let try. */
   #fedCount = 0;
 
-  constructor(
-    io: Io,
-    settings: {
-      timeouts: ProxyTimeouts;
-      bodyBytesMax: number;
-      traceShare?: number;
-      trustDomain?: string;
-    },
-    telemetry: Telemetry,
-    state: StateStore,
-  ) {
+  constructor(io: Io, config: ProxyConfig, telemetry: Telemetry, state: StateStore) {
     this.io = io;
     this.arena = io.arena;
-    this.timeouts = settings.timeouts;
-    this.bodyBytesMax = settings.bodyBytesMax;
-    this.trustDomain = settings.trustDomain ?? DEFAULT_TRUST_DOMAIN;
+    this.timeouts = config.timeouts;
+    this.bodyBytesMax = config.bodyBytesMax;
+    this.trustDomain = config.trustDomain ?? DEFAULT_TRUST_DOMAIN;
     this.texts = new Texts(io.arena);
     this.pools = new Pools(io);
     this.timers = new Timers(io);
     this.telemetry = telemetry;
     this.state = state;
-    this.traces = new TraceContext(settings.traceShare ?? 0, this.random);
+    this.tracer = new Tracer(config, this.random);
   }
 
   get timed(): readonly Timed[] {

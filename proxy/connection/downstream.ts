@@ -147,7 +147,7 @@ export class Downstream extends Connection implements ExchangeClient {
   /** Closes this connection and the exchange with it: there is nobody, or nothing, to answer. */
   override abort(): void {
     if (this.#tunnelPeer !== null) return cutBoth(this.#tunnelPeer, this);
-    this.#exchange.dropCarrier();
+    this.#exchange.abandon();
     if (this.#exchange.hasAnswer && this.#isOpenEnded) this.cut();
     else this.close();
   }

@@ -13,13 +13,16 @@ import type { PolicedExchange } from "../policy/policy_run.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { HeaderEdits } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Response } from "../protocol/http1/response.ts";
+import type { ExchangeTrace } from "../tracing/tracer.ts";
 import { writeAscii } from "./buffers.ts";
 import type { Context } from "./context.ts";
 import { FAILURES } from "./carrier_failure.ts";
 import type { CarrierFailure } from "./carrier_failure.ts";
 import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
 import { Http2Upstream } from "./http2_upstream.ts";
+import { dropNamed } from "./pieces.ts";
 import type { EndpointPool } from "./pool.ts";
 import { ReportedRequest } from "./reported_request.ts";
 import { Destination } from "./router.ts";
@@ -56,10 +59,12 @@ export class Exchange implements PolicedExchange {
   #isAttempting = false;
   /** Made with the first request that a policy has a say in. */
   #run: PolicyRun | null = null;
-  /** A header line that the request gets: the beginning of a trace. */
-  #traceLine = "";
+  /** Null: the request says of traces what its client says. */
+  #trace: ExchangeTrace | null = null;
   /** Null where requests are not reported. */
   #reported: ReportedRequest | null = null;
+  /** Begun, and neither answered nor given up. */
+  #isUnderWay = false;
 
   constructor(context: Context, router: Router, client: ExchangeClient) {
     this.#context = context;
@@ -73,7 +78,7 @@ export class Exchange implements PolicedExchange {
 
   /** A new request; null: one whose head could not be read. */
   begin(request: Request | null): void {
-    const { arena, io, telemetry, traces } = this.#context;
+    const { arena, io, telemetry, tracer } = this.#context;
     this.hasAnswer = false;
     this.#attempts = 0;
     this.#failure = null;
@@ -97,10 +102,13 @@ export class Exchange implements PolicedExchange {
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
     this.isConnect = request !== null && request.isConnect;
     this.#isIdempotent = request !== null && request.isIdempotent;
-    this.#traceLine = request === null ? "" : traces.lineFor(arena, request);
-    const { peer, speaksHttp2 } = this.client;
-    this.#reported = telemetry.isReporting
-      ? ReportedRequest.of(arena, request, peer, speaksHttp2, this.#traceLine)
+    this.#isUnderWay = true;
+    const { listener } = this.#router;
+    this.#trace = request === null
+      ? null
+      : tracer.begin(arena, request, listener, this.client.isSecure, io.nowMs);
+    this.#reported = telemetry.isReporting || this.#trace?.span
+      ? ReportedRequest.of(arena, request, this.client, this.#trace)
       : null;
   }
 
@@ -177,7 +185,7 @@ export class Exchange implements PolicedExchange {
   }
 
   onExpired(): void {
-    if (this.hasAnswer) this.client.abort();
+    if (this.hasAnswer) this.cut("deadline-exceeded");
     else this.refuse(504, "deadline-exceeded");
   }
 
@@ -329,9 +337,7 @@ export class Exchange implements PolicedExchange {
     this.#isConnected = true;
     if (this.isConnect) return this.client.openTunnel(carrier, this.#established());
     this.client.onPassing();
-    if (!this.#edit(request, this.#run?.route?.requestEdits ?? null, this.#traceLine)) {
-      return this.refuse(431, "too-many-headers");
-    }
+    if (!this.#editRequest(request)) return this.refuse(431, "too-many-headers");
     carrier.passRequest(request, this);
   }
 
@@ -342,21 +348,30 @@ export class Exchange implements PolicedExchange {
     return response;
   }
 
-  /** The head of the request once more, as its policy would have it. */
+  /** The head of the request once more, as its policy and its trace would have it. */
   requestAgain(): Request {
     const request = this.client.requestAgain();
-    this.#edit(request, this.#run?.route?.requestEdits ?? null, this.#traceLine);
+    this.#editRequest(request);
     return request;
   }
 
-  /** Changes a head as its policy says, and adds `line`. False: more headers are dropped than a head can lack. */
-  #edit(head: Head, edits: HeaderEdits | null, line: string): boolean {
-    if (edits === null && line === "") return true;
+  #editRequest(request: Request): boolean {
+    const trace = this.#trace;
+    const edits = this.#run?.route?.requestEdits ?? null;
+    if (trace === null) return this.#edit(request, edits, "");
+    const { arena } = this.#context;
+    return trace.dropped.every((name) => dropNamed(arena, request, name)) &&
+      this.#edit(request, edits, trace.lines);
+  }
+
+  /** Changes a head as its policy says, and adds `lines`. False: more headers are dropped than a head can lack. */
+  #edit(head: Head, edits: HeaderEdits | null, lines: string): boolean {
+    if (edits === null && lines === "") return true;
     const { arena, texts: { room } } = this.#context;
     const used = edits === null ? 0 : edits.apply(arena, head, room);
     if (used < 0) return false;
     head.addedStart = room;
-    head.addedEnd = room + used + writeAscii(arena, room + used, line);
+    head.addedEnd = room + used + writeAscii(arena, room + used, lines);
     return true;
   }
 
@@ -379,15 +394,15 @@ export class Exchange implements PolicedExchange {
     if (isStale || failure === "client-timeout") this.#endAttempt();
     else this.#failAttempt(kind);
     this.#closeCarrier();
-    if (this.hasAnswer) return this.client.abort();
+    if (this.hasAnswer) return this.cut(FAILURES[failure].reason);
     const canRetry = this.client.isReplayable && (isUntouched || isStale);
     if (canRetry && this.#attempts < CONNECT_ATTEMPTS_MAX) {
-      telemetry.retries++;
+      this.#noteRetry(FAILURES[failure].reason);
       return this.#tryEndpoint(null);
     }
     const isRetried = failure !== "client-timeout" && this.#mayRetry &&
       this.#run !== null && this.#run.retriesFailure(kind, io.nowMs);
-    if (isRetried) this.#retry();
+    if (isRetried) this.#retry(FAILURES[failure].reason);
     else this.#giveUp();
   }
 
@@ -397,10 +412,19 @@ export class Exchange implements PolicedExchange {
   }
 
   /** Tries again, a little later. */
-  #retry(): void {
-    this.#context.telemetry.retries++;
+  #retry(why: string): void {
+    this.#noteRetry(why);
     this.#run?.backOff();
     this.#hold();
+  }
+
+  #noteRetry(why: string): void {
+    const { telemetry, tracer, io } = this.#context;
+    telemetry.retries++;
+    const span = this.#trace?.span ?? null;
+    if (span === null) return;
+    const endpoint = this.#destination.endpoint?.key ?? "";
+    span.retries.push({ timeMs: tracer.wallMs(io.nowMs), reason: why, endpoint });
   }
 
   /**
@@ -420,7 +444,7 @@ export class Exchange implements PolicedExchange {
       if (this.#mayRetry && this.#run?.retriesStatus(status, io.nowMs)) {
         this.#endAttempt();
         this.#closeCarrier();
-        this.#retry();
+        this.#retry(`status-${status}`);
         return false;
       }
       const cookie = route.cookie === null || newPoint < 0
@@ -429,9 +453,7 @@ export class Exchange implements PolicedExchange {
       // An answer keeps what cannot be dropped of it; it is not lost for that.
       this.#edit(response, route.responseEdits, cookie);
     }
-    if (this.#reported !== null) {
-      this.#reported.responseBytes = bodyBytesOf(response, this.isHead);
-    }
+    this.#reported?.answered(this.#context.arena, response, this.isHead);
     this.beginAnswer(status);
     return true;
   }
@@ -448,29 +470,59 @@ export class Exchange implements PolicedExchange {
     this.hasAnswer = true;
     this.#status = status;
     this.#reason = reason;
+    if (reason !== "" && this.client.needsHttp2) this.#reported?.refusedCall(status, reason);
+  }
+
+  /** The trailers of an endpoint's answer. */
+  takeTrailers(fields: FieldList): void {
+    this.#reported?.takeTrailers(fields);
   }
 
   /** The answer has been written: counts the exchange, and lets go of the carrier. */
   end(): void {
     const { telemetry, io } = this.#context;
-    this.#carrier = null;
-    this.hasAnswer = false;
-    this.#leave();
+    const durationMs = io.nowMs - this.#startedMs;
+    const { listener } = this.#router;
+    this.forget();
     telemetry.answered(
       this.#destination,
       this.#status,
       this.#reason,
-      io.nowMs - this.#startedMs,
-      this.#router.listener,
+      durationMs,
+      listener,
       this.#reported,
     );
   }
 
   /** Ends without being counted. */
   forget(): void {
+    this.#isUnderWay = false;
     this.#carrier = null;
     this.hasAnswer = false;
     this.#leave();
+  }
+
+  /** The answer that has begun will not be completed, for a reason that is not the client's. */
+  cut(reason: string): void {
+    this.#reason = reason;
+    this.client.abort();
+  }
+
+  /** Lets go of everything, because the client is gone or is to be cut off; what was under way is reported as such. */
+  abandon(): void {
+    const { telemetry, io } = this.#context;
+    const status = this.hasAnswer ? this.#status : 0;
+    this.dropCarrier();
+    if (!this.#isUnderWay) return;
+    this.#isUnderWay = false;
+    telemetry.abandoned(
+      this.#destination,
+      status,
+      this.#reason === "" ? "client-gone" : this.#reason,
+      io.nowMs - this.#startedMs,
+      this.#router.listener,
+      this.#reported,
+    );
   }
 
   /** Nothing more is to come of this request: whatever is held or waited for is let go of. */
@@ -491,10 +543,4 @@ export class Exchange implements PolicedExchange {
     this.#endAttempt();
     this.#run?.stop();
   }
-}
-
-/** Null where the head does not say. */
-function bodyBytesOf(response: Response, isHead: boolean): number | null {
-  if (!response.hasBody(isHead)) return 0;
-  return response.contentLength >= 0 ? response.contentLength : null;
 }

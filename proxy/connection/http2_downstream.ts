@@ -432,12 +432,12 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   // Ends.
 
   abort(): void {
-    this.#exchange.dropCarrier();
+    this.#exchange.abandon();
     this.#end(INTERNAL_ERROR);
   }
 
   protected override onReset(_code: number): void {
-    this.#exchange.dropCarrier();
+    this.#exchange.abandon();
     this.hasEnded = true;
     this.sentEnd();
     this.#end(CANCEL);

@@ -5,6 +5,7 @@ import type { TlsFailure } from "../io/tls.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
 import { CANCEL, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
+import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { isWebSocketKey, WEBSOCKET, webSocketAcceptOf } from "../protocol/websocket/handshake.ts";
 import type { BackendState } from "../policy/backend_state.ts";
@@ -300,6 +301,11 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     // The client may have refused what it cannot take.
     if (!this.isOpen) return;
     if (this.isComplete && client.owesNothing) this.#finish();
+  }
+
+  override takeTrailers(fields: FieldList): void {
+    this.#exchange?.takeTrailers(fields);
+    super.takeTrailers(fields);
   }
 
   protected override onBody(): void {

@@ -1,7 +1,17 @@
-/** ReportedRequest: what the access log and taps say of a request that its answer does not. Made only where requests are reported. */
-import { latin1 } from "../protocol/http1/lexical.ts";
-import { traceIdOf } from "./trace_context.ts";
+/**
+ * ReportedRequest: what the access log, taps and spans say of a request besides how it was routed and answered. Made only
+ * where somebody is told.
+ */
+import { equalsIgnoreCase, latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import type { Response } from "../protocol/http1/response.ts";
+import { grpcStatusOfRefusal } from "../protocol/http2/grpc.ts";
+import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
+import { NAME_GRPC_STATUS } from "../protocol/http2/hpack/names.ts";
+import type { Span } from "../tracing/span.ts";
+import { parseTraceparent } from "../tracing/trace_headers.ts";
+import type { ExchangeTrace } from "../tracing/tracer.ts";
+import type { ExchangeClient } from "./exchange_sides.ts";
 
 export class ReportedRequest {
   readonly peer: string;
@@ -13,10 +23,14 @@ export class ReportedRequest {
   /** Of the bodies, as their heads declare them; of a relayed connection, as they were counted. Null: not known. */
   requestBytes: number | null = null;
   responseBytes: number | null = null;
+  /** What a call by gRPC came to. Null: it is none, or it did not come to its end. */
+  grpcStatus: number | null = null;
   /** Endpoints that were tried. */
   attempts = 0;
   /** Empty where the request belongs to no trace. */
   trace = "";
+  /** Null where none is made. */
+  span: Span | null = null;
 
   constructor(peer: string) {
     this.peer = peer;
@@ -24,26 +38,67 @@ export class ReportedRequest {
 
   /**
    * @param request null: its head could not be read
-   * @param traceLine that it was given
+   * @param trace null: what the request says of it, if anything
    */
   static of(
     bytes: Uint8Array,
     request: Request | null,
-    peer: string,
-    isHttp2: boolean,
-    traceLine: string,
+    client: Pick<ExchangeClient, "peer" | "speaksHttp2">,
+    trace: ExchangeTrace | null,
   ): ReportedRequest {
-    const reported = new ReportedRequest(peer);
+    const reported = new ReportedRequest(client.peer);
     if (request === null) return reported;
     const { methodStart, methodEnd, authorityStart, authorityEnd } = request.routed;
-    reported.protocol = isHttp2 ? "HTTP/2" : `HTTP/1.${request.minorVersion}`;
+    reported.protocol = client.speaksHttp2 ? "HTTP/2" : `HTTP/1.${request.minorVersion}`;
     reported.method = latin1(bytes, methodStart, methodEnd);
     reported.authority = latin1(bytes, authorityStart, authorityEnd);
     reported.path = latin1(bytes, request.originStart, request.originEnd);
-    reported.trace = traceIdOf(bytes, request, traceLine);
+    reported.trace = trace?.traceId ?? traceIdOf(bytes, request);
+    reported.span = trace?.span ?? null;
     if (request.contentLength >= 0) reported.requestBytes = request.contentLength;
     // Without a length and without chunks an HTTP/1 request has no body (RFC 9112 6.3).
-    else if (!isHttp2 && !request.isChunked) reported.requestBytes = 0;
+    else if (!client.speaksHttp2 && !request.isChunked) reported.requestBytes = 0;
     return reported;
   }
+
+  /** An endpoint's answer has begun. */
+  answered(bytes: Uint8Array, response: Response, isHead: boolean): void {
+    if (!response.hasBody(isHead)) this.responseBytes = 0;
+    else this.responseBytes = response.contentLength >= 0 ? response.contentLength : null;
+    // A call that fails before its first message is answered by one head, with what is a trailer else.
+    const status = headerOf(bytes, response, "grpc-status");
+    if (status !== "") this.#takeGrpcStatus(status);
+  }
+
+  /** The trailers of an endpoint's answer. */
+  takeTrailers({ bytes, names, offsets, count }: FieldList): void {
+    for (let index = 0; index < count; index++) {
+      if (names[index] !== NAME_GRPC_STATUS) continue;
+      this.#takeGrpcStatus(latin1(bytes, offsets[4 * index + 2], offsets[4 * index + 3]));
+    }
+  }
+
+  /** A call by gRPC was refused by the proxy. */
+  refusedCall(status: number, reason: string): void {
+    this.grpcStatus = grpcStatusOfRefusal(status, reason);
+  }
+
+  #takeGrpcStatus(text: string): void {
+    if (/^\d{1,3}$/.test(text)) this.grpcStatus = Number(text);
+  }
+}
+
+/** By the request's own `traceparent`; empty: it has none. */
+function traceIdOf(bytes: Uint8Array, request: Request): string {
+  return parseTraceparent(headerOf(bytes, request, "traceparent"))?.traceId ?? "";
+}
+
+/** The value of the first header with this name (lower case); empty: there is none. */
+function headerOf(bytes: Uint8Array, head: Request | Response, name: string): string {
+  const { headers, headerCount } = head;
+  for (let slot = 0; slot < 4 * headerCount; slot += 4) {
+    if (!equalsIgnoreCase(bytes, headers[slot], headers[slot + 1], name)) continue;
+    return latin1(bytes, headers[slot + 2], headers[slot + 3]);
+  }
+  return "";
 }

@@ -294,8 +294,8 @@ export class Upstream extends Connection implements Carrier {
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === END || count === BROKEN) return this.#endBody(count === END);
     this.#advance();
+    if (this.#body.isBroken) return this.#carried().cut("upstream-invalid");
     const client = this.#client();
-    if (this.#body.isBroken) return client.abort();
     const result = client.passAnswer(this, this.#body.isDone);
     if (result === BROKEN) return client.abort();
     this.#relayed(result === 1);
@@ -303,8 +303,8 @@ export class Upstream extends Connection implements Carrier {
 
   /** The endpoint sends no more. */
   #endBody(isOrderly: boolean): void {
+    if (!isOrderly || !this.#body.isUntilClose) return this.#carried().cut("upstream-reset");
     const client = this.#client();
-    if (!isOrderly || !this.#body.isUntilClose) return client.abort();
     this.#body.end();
     this.context.io.wantRead(this.fd, false);
     const result = client.passAnswer(this, true);

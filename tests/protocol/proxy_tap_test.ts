@@ -123,6 +123,7 @@ for (const driver of DRIVERS) {
             reason: "",
             requestBytes: 5,
             responseBytes: 5,
+            grpcStatus: null,
             service: "shop/web:80",
             rule: "shop/routes/writes",
             split: "shop/canary",

@@ -86,7 +86,7 @@ export class Scenario {
         reportRequests: false,
       },
       change(drawPlan(this.world, services, 0)),
-      { onRecords() {}, onLog() {}, lookUp() {} },
+      { onRecords() {}, onSpans() {}, onLog() {}, lookUp() {} },
     );
     this.#port = this.engine.listen().outbound[0];
   }

@@ -111,6 +111,7 @@ class Simulation {
     const plan = drawPlan(world, this.#services, 0);
     this.#engine = new Engine(this.#io as Io, this.#config(), plan, {
       onRecords: (records) => void this.#records.push(...records),
+      onSpans() {},
       onLog() {},
       lookUp() {},
     });

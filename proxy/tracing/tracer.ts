@@ -1,0 +1,156 @@
+/**
+ * Tracer: decides which exchanges are traced, and what their requests say of it to whoever comes next. Where spans are
+ * made, each is a child of what the request brought and the parent of what becomes of it; where they are not, traces are begun
+ * for a share of the requests that belong to none, and what a request brings is passed on as it is.
+ */
+import type { Random } from "../../base/random.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import type { ProxyConfig } from "../config.ts";
+import type { Span } from "./span.ts";
+import {
+  B3,
+  B3_PARENT_SPAN_ID,
+  B3_SAMPLED,
+  B3_SPAN_ID,
+  B3_TRACE_ID,
+  TraceHeaders,
+  TRACEPARENT,
+  TRACESTATE,
+} from "./trace_headers.ts";
+import type { TraceParent } from "./trace_headers.ts";
+
+const TWO_32 = 2 ** 32;
+
+/** How far the two clocks may drift apart, in milliseconds, before spans go by the one on the wall again. */
+const DRIFT_MS = 20;
+
+/** How the trace of one exchange goes on. */
+export interface ExchangeTrace {
+  readonly traceId: string;
+  /** Null: it is not sampled. */
+  readonly span: Span | null;
+  /** Headers, in lower case, that the request loses, and the lines that it gets. */
+  readonly dropped: readonly string[];
+  readonly lines: string;
+}
+
+export class Tracer {
+  readonly #share: number;
+  readonly #makesSpans: boolean;
+  readonly #outboundCount: number;
+  readonly #random: Random;
+  readonly #headers = new TraceHeaders();
+  /** What the loop's clock lacks to the one on the wall. */
+  #wallOffsetMs = performance.timeOrigin;
+
+  constructor({ traceShare, spans, outbound }: ProxyConfig, random: Random) {
+    this.#share = traceShare ?? 0;
+    this.#makesSpans = spans !== undefined;
+    this.#outboundCount = outbound.length;
+    this.#random = random;
+  }
+
+  /**
+   * The trace of a request; null: the request is passed on as it is, because nothing is traced, or its trace is not sampled.
+   * @param listener whose request it is, outbound ones first; negative: a copy, which has no span of its own
+   * @param nowMs of the loop's clock
+   */
+  begin(
+    bytes: Uint8Array,
+    request: Request,
+    listener: number,
+    isSecure: boolean,
+    nowMs: number,
+  ): ExchangeTrace | null {
+    if (!this.#makesSpans && this.#share === 0) return null;
+    if (listener < 0) return null;
+    if (!this.#makesSpans) return this.#beginForOthers(bytes, request);
+    const parent = this.#headers.find(bytes, request) ? this.#headers.parent() : null;
+    if (parent !== null && parent.isSampled === false) return null;
+    const traceId = parent !== null && parent.traceId !== "" ? parent.traceId : this.#newTraceId();
+    const isSampled = parent?.isSampled ?? this.#draws(traceId);
+    const spanId = this.#hex() + this.#hex();
+    const span: Span | null = isSampled
+      ? {
+        kind: listener < this.#outboundCount ? "client" : "server",
+        traceId,
+        spanId,
+        parentId: parent?.spanId ?? "",
+        isSecure,
+        startMs: this.wallMs(nowMs),
+        retries: [],
+      }
+      : null;
+    return { traceId, span, ...this.#passOn(parent, traceId, spanId, isSampled) };
+  }
+
+  /** Milliseconds since 1970 for a moment of the loop's clock. */
+  wallMs(nowMs: number): number {
+    // Not `nowMs`, which stands still while a batch of events is worked on.
+    const offsetMs = Date.now() - performance.now();
+    if (Math.abs(offsetMs - this.#wallOffsetMs) > DRIFT_MS) this.#wallOffsetMs = offsetMs;
+    return nowMs + this.#wallOffsetMs;
+  }
+
+  /** Without spans of its own the proxy is no parent; a trace is begun for those that have some. */
+  #beginForOthers(bytes: Uint8Array, request: Request): ExchangeTrace | null {
+    if (this.#random.next32() >= this.#share * TWO_32) return null;
+    if (this.#headers.find(bytes, request)) return null;
+    const traceId = this.#newTraceId();
+    const lines = traceparentLine(traceId, this.#hex() + this.#hex(), true);
+    return { traceId, span: null, dropped: [], lines };
+  }
+
+  /** In the formats that the request came with, by W3C where it came with none. */
+  #passOn(
+    parent: TraceParent | null,
+    traceId: string,
+    spanId: string,
+    isSampled: boolean,
+  ): Pick<ExchangeTrace, "dropped" | "lines"> {
+    const headers = this.#headers;
+    const dropped: string[] = [];
+    let lines = "";
+    const hasB3 = headers.has(B3);
+    const hasB3Headers = headers.has(B3_TRACE_ID) || headers.has(B3_SAMPLED);
+    const flag = isSampled ? "1" : "0";
+    if (hasB3 && parent !== null) {
+      dropped.push(B3);
+      const before = parent.spanId === "" ? "" : `-${parent.spanId}`;
+      lines += `${B3}: ${traceId}-${spanId}-${flag}${before}\r\n`;
+    }
+    if (hasB3Headers && parent !== null) {
+      dropped.push(B3_TRACE_ID, B3_SPAN_ID, B3_PARENT_SPAN_ID, B3_SAMPLED);
+      lines += `${B3_TRACE_ID}: ${traceId}\r\n${B3_SPAN_ID}: ${spanId}\r\n`;
+      if (parent.spanId !== "") lines += `${B3_PARENT_SPAN_ID}: ${parent.spanId}\r\n`;
+      lines += `${B3_SAMPLED}: ${flag}\r\n`;
+    }
+    if (headers.has(TRACEPARENT) || lines === "") {
+      dropped.push(TRACEPARENT);
+      // The state belongs to the trace that is not gone on with (Trace Context 1, section 3.2.2.5).
+      if (parent === null) dropped.push(TRACESTATE);
+      lines += traceparentLine(traceId, spanId, isSampled);
+    }
+    return { dropped, lines };
+  }
+
+  /** By the lower half of the id, as OpenTelemetry's `TraceIdRatioBased` does it: samplers of one ratio agree. */
+  #draws(traceId: string): boolean {
+    const high = parseInt(traceId.slice(16, 24), 16);
+    const low = parseInt(traceId.slice(24), 16);
+    return (high + low / TWO_32) / TWO_32 < this.#share;
+  }
+
+  #newTraceId(): string {
+    return this.#hex() + this.#hex() + this.#hex() + this.#hex();
+  }
+
+  /** Never zero, so that no id is all zeros. */
+  #hex(): string {
+    return Math.max(1, this.#random.next32()).toString(16).padStart(8, "0");
+  }
+}
+
+function traceparentLine(traceId: string, spanId: string, isSampled: boolean): string {
+  return `${TRACEPARENT}: 00-${traceId}-${spanId}-${isSampled ? "01" : "00"}\r\n`;
+}
