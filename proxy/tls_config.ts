@@ -9,14 +9,15 @@ import type {
   TlsClientSettings,
   TlsIdentity,
   TlsServerSettings,
+  TlsTrust,
 } from "./io/tls.ts";
 
 /** TLS ends at a listener. */
 export interface TlsTermination {
   readonly certificate: TlsCertificate;
   readonly clientCertificate: ClientCertificatePolicy;
-  /** Whom to trust about clients; PEM. Null where their certificates are ignored. */
-  readonly clientAuthorityPem: string | null;
+  /** Whom to trust about clients. Null where their certificates are ignored. */
+  readonly clientAuthority: TlsTrust | null;
   readonly minVersion: "1.2" | "1.3";
   /** See `TlsServerSettings`; the same for all event loops, and new whenever certificates are. */
   readonly ticketKeys: string | null;
@@ -26,8 +27,8 @@ export interface TlsTermination {
 export interface TlsOrigination {
   /** Shown to endpoints that ask; null: none. */
   readonly certificate: TlsCertificate | null;
-  /** Whom to trust about endpoints; PEM. Null: whom this system trusts. */
-  readonly authorityPem: string | null;
+  /** Whom to trust about endpoints. Null: whom this system trusts. */
+  readonly authority: TlsTrust | null;
   /** Whom every endpoint must be. */
   readonly target: TlsIdentity;
   readonly minVersion: "1.2" | "1.3";
@@ -45,13 +46,12 @@ export interface ProxyTls {
 const PROTOCOLS: readonly string[] = ["h2", "http/1.1"];
 
 export function serverSettings(termination: TlsTermination): TlsServerSettings {
-  const { certificate, clientCertificate, clientAuthorityPem, minVersion, ticketKeys } =
-    termination;
+  const { certificate, clientCertificate, clientAuthority, minVersion, ticketKeys } = termination;
   return {
     role: "server",
     certificate,
     clientCertificate,
-    trustedPem: clientAuthorityPem,
+    trusted: clientAuthority,
     alpn: PROTOCOLS,
     minVersion,
     ticketKeys,
@@ -59,11 +59,11 @@ export function serverSettings(termination: TlsTermination): TlsServerSettings {
 }
 
 export function clientSettings(origination: TlsOrigination): TlsClientSettings {
-  const { certificate, authorityPem, minVersion } = origination;
+  const { certificate, authority, minVersion } = origination;
   return {
     role: "client",
     certificate,
-    trustedPem: authorityPem,
+    trusted: authority,
     minVersion,
   };
 }

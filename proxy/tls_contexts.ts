@@ -2,7 +2,7 @@
  * TlsContexts: the certificates of one event loop, made ready from what the proxy is told, and replaced while it runs.
  */
 import type { Io } from "./io/io.ts";
-import type { TlsContext, TlsFailure, TlsIdentity, TlsSettings } from "./io/tls.ts";
+import type { TlsContext, TlsFailure, TlsIdentity, TlsReplacement, TlsSettings } from "./io/tls.ts";
 import { clientSettings, serverSettings } from "./tls_config.ts";
 import type { ProxyTls } from "./tls_config.ts";
 
@@ -33,12 +33,22 @@ export class TlsContexts {
 
   /**
    * Uses other certificates from the next handshake on. Where TLS begins and ends stays as it is.
-   * @throws {IoError} some are of no use; what comes before them in the configuration is replaced
+   * @throws {IoError} some are of no use; then none is replaced
    */
   replace({ inbound, outbound, upstream }: ProxyTls): void {
-    if (inbound !== undefined) this.inbound?.replace(serverSettings(inbound));
-    if (outbound !== undefined) this.outbound?.replace(serverSettings(outbound));
-    if (upstream !== undefined) this.upstream?.context.replace(clientSettings(upstream));
+    const ready: TlsReplacement[] = [];
+    const prepare = (context: TlsContext | undefined | null, settings: TlsSettings) => {
+      if (context) ready.push(context.prepare(settings));
+    };
+    try {
+      if (inbound !== undefined) prepare(this.inbound, serverSettings(inbound));
+      if (outbound !== undefined) prepare(this.outbound, serverSettings(outbound));
+      if (upstream !== undefined) prepare(this.upstream?.context, clientSettings(upstream));
+    } catch (error) {
+      for (const replacement of ready) replacement.drop();
+      throw error;
+    }
+    for (const replacement of ready) replacement.use();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Certificates from files, and again whenever the files change. The last good ones stay where new ones are of no use. */
 import type { Log } from "../../base/log.ts";
 import type { Proxy } from "../../proxy/config.ts";
-import type { TlsCertificate } from "../../proxy/io/tls.ts";
+import type { TlsCertificate, TlsTrust } from "../../proxy/io/tls.ts";
 import type { ProxyTls } from "../../proxy/tls_config.ts";
 import { CommandFailure } from "../exit.ts";
 import { watchPaths } from "../local/watch.ts";
@@ -17,7 +17,7 @@ export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
         ...shared,
         certificate: await readCertificate(inbound.certificate),
         clientCertificate: inbound.clientCertificate,
-        clientAuthorityPem: await readOptional(inbound.clientAuthority),
+        clientAuthority: await readTrust(inbound.clientAuthority),
       },
     }),
     ...(outbound && {
@@ -25,14 +25,14 @@ export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
         ...shared,
         certificate: await readCertificate(outbound.certificate),
         clientCertificate: "ignored",
-        clientAuthorityPem: null,
+        clientAuthority: null,
       },
     }),
     ...(upstream && {
       upstream: {
         minVersion,
         certificate: upstream.certificate && await readCertificate(upstream.certificate),
-        authorityPem: await readOptional(upstream.authority),
+        authority: await readTrust(upstream.authority),
         target: { serverName: upstream.serverName, uriSans: upstream.uriSans },
       },
     }),
@@ -81,11 +81,16 @@ function pathsOf({ inbound, outbound, upstream }: TlsFiles): string[] {
 }
 
 async function readCertificate({ chain, key }: CertificateFiles): Promise<TlsCertificate> {
-  return { chainPem: await read(chain), keyPem: await read(key) };
+  return {
+    chainPem: await read(chain),
+    chainFile: chain,
+    keyPem: await read(key),
+    keyFile: key,
+  };
 }
 
-async function readOptional(file: string | null): Promise<string | null> {
-  return file === null ? null : await read(file);
+async function readTrust(file: string | null): Promise<TlsTrust | null> {
+  return file === null ? null : { pem: await read(file), file };
 }
 
 async function read(file: string): Promise<string> {

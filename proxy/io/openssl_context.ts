@@ -7,8 +7,8 @@ import { TLS_CLIENT_SESSIONS_MAX, TLS_SERVER_SESSIONS_MAX } from "../limits.ts";
 import { IoError } from "./io.ts";
 import * as lib from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
-import { TICKET_KEY_BYTES } from "./tls.ts";
-import type { TlsCertificate, TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
+import { nameWithFile, TICKET_KEY_BYTES } from "./tls.ts";
+import type { TlsCertificate, TlsContext, TlsReplacement, TlsSettings, TlsTarget } from "./tls.ts";
 
 /** TLS 1.2 with forward secrecy and authenticated encryption only (RFC 9325 4.2); 1.3 has nothing else. */
 const CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -74,15 +74,20 @@ export class OpensslContext implements TlsContext {
     }
   }
 
-  replace(settings: TlsSettings): void {
+  prepare(settings: TlsSettings): TlsReplacement {
     if (settings.role !== this.role) {
       throw new IoError("Cannot replace certificates by those of another role");
     }
     const next = this.#build(settings);
-    this.#openssl.SSL_CTX_free(this.#context);
-    this.#dropSessions();
-    this.#context = next;
-    this.#settings = settings;
+    return {
+      use: () => {
+        this.#openssl.SSL_CTX_free(this.#context);
+        this.#dropSessions();
+        this.#context = next;
+        this.#settings = settings;
+      },
+      drop: () => this.#openssl.SSL_CTX_free(next),
+    };
   }
 
   close(): void {
@@ -168,12 +173,14 @@ export class OpensslContext implements TlsContext {
     }
   }
 
-  #useCertificate(context: Pointer, { chainPem, keyPem }: TlsCertificate): void {
+  #useCertificate(context: Pointer, certificate: TlsCertificate): void {
     const c = this.#openssl;
-    const [own, ...issuers] = this.#certificates(chainPem, "the certificate");
+    const chainName = nameWithFile("the certificate", certificate.chainFile);
+    const keyName = nameWithFile("the private key", certificate.keyFile);
+    const [own, ...issuers] = this.#certificates(certificate.chainPem, chainName);
     try {
       if (c.SSL_CTX_use_certificate(context, own) !== 1) {
-        throw new IoError(`Cannot use the certificate: ${this.#problem()}`);
+        throw new IoError(`Cannot use ${chainName}: ${this.#problem()}`);
       }
       for (const issuer of issuers) {
         // 1: with a reference of its own.
@@ -182,11 +189,11 @@ export class OpensslContext implements TlsContext {
     } finally {
       for (const certificate of [own, ...issuers]) c.X509_free(certificate);
     }
-    const key = this.#privateKey(keyPem);
+    const key = this.#privateKey(certificate.keyPem, keyName);
     try {
       const isUsed = c.SSL_CTX_use_PrivateKey(context, key) === 1 &&
         c.SSL_CTX_check_private_key(context) === 1;
-      if (!isUsed) throw new IoError(`Cannot use the private key: ${this.#problem()}`);
+      if (!isUsed) throw new IoError(`Cannot use ${keyName} with ${chainName}: ${this.#problem()}`);
     } finally {
       c.EVP_PKEY_free(key);
     }
@@ -194,11 +201,12 @@ export class OpensslContext implements TlsContext {
 
   #setTrust(context: Pointer, settings: TlsSettings): void {
     const c = this.#openssl;
-    const { role, trustedPem } = settings;
+    const { role, trusted } = settings;
     if (role === "server" && settings.clientCertificate === "ignored") return;
-    if (trustedPem !== null) {
+    if (trusted !== null) {
+      const name = nameWithFile("the trusted certificates", trusted.file);
       const store = c.SSL_CTX_get_cert_store(context);
-      for (const authority of this.#certificates(trustedPem, "the trusted certificates")) {
+      for (const authority of this.#certificates(trusted.pem, name)) {
         c.X509_STORE_add_cert(store, authority);
         if (role === "server") c.SSL_CTX_add_client_CA(context, authority);
         c.X509_free(authority);
@@ -248,7 +256,7 @@ export class OpensslContext implements TlsContext {
     );
   }
 
-  #privateKey(pem: string): Pointer {
+  #privateKey(pem: string, name: string): Pointer {
     const c = this.#openssl;
     const bytes = new TextEncoder().encode(pem);
     const bio = c.BIO_new_mem_buf(bytes, bytes.length);
@@ -257,7 +265,7 @@ export class OpensslContext implements TlsContext {
     c.BIO_free(bio);
     if (key !== null) return key;
     c.ERR_clear_error();
-    throw new IoError("Cannot read the private key: it is not in PEM form, damaged or encrypted");
+    throw new IoError(`Cannot read ${name}: it is not in PEM form, damaged or encrypted`);
   }
 
   /** What OpenSSL says is wrong. Forgets it. */

@@ -30,7 +30,7 @@ function settings(): TlsServerSettings {
     role: "server",
     certificate: testCertificates().server,
     clientCertificate: "ignored",
-    trustedPem: null,
+    trusted: null,
     alpn: [],
     minVersion: "1.3",
     ticketKeys: null,

@@ -3,13 +3,17 @@
  * first certificate is: it costs 4 MB and 20 ms. It keeps no sessions, so none is resumed.
  */
 import type { Duplex } from "node:stream";
+import type { X509Certificate } from "node:crypto";
 import type tls from "node:tls";
 import { IoError } from "./io.ts";
+import { nameWithFile } from "./tls.ts";
 import type {
+  TlsCertificate,
   TlsContext,
   TlsFailure,
   TlsFailureCode,
   TlsInfo,
+  TlsReplacement,
   TlsSettings,
   TlsTarget,
 } from "./tls.ts";
@@ -58,12 +62,12 @@ export class PortableTlsContext implements TlsContext {
     this.#check(settings);
   }
 
-  replace(settings: TlsSettings): void {
+  prepare(settings: TlsSettings): TlsReplacement {
     if (settings.role !== this.#settings.role) {
       throw new IoError("Cannot replace certificates by those of another role");
     }
     this.#check(settings);
-    this.#settings = settings;
+    return { use: () => void (this.#settings = settings), drop() {} };
   }
 
   close(): void {}
@@ -159,52 +163,58 @@ export class PortableTlsContext implements TlsContext {
     return { stream: new SecureStream(peer, wire), info };
   }
 
-  #credentials({ certificate, trustedPem, minVersion }: TlsSettings) {
+  #credentials({ certificate, trusted, minVersion }: TlsSettings) {
     return {
       ...(certificate && { cert: certificate.chainPem, key: certificate.keyPem }),
-      ...(trustedPem !== null && { ca: certificatesIn(trustedPem) }),
+      ...(trusted !== null && { ca: certificatesIn(trusted.pem) }),
       minVersion: minVersion === "1.3" ? "TLSv1.3" as const : "TLSv1.2" as const,
     };
   }
 
   /** Makes everything once, so that what is of no use is found now. */
   #check(settings: TlsSettings): void {
-    const { certificate, trustedPem } = settings;
+    const { certificate, trusted } = settings;
     if (
-      settings.role === "server" && settings.clientCertificate !== "ignored" && trustedPem === null
+      settings.role === "server" && settings.clientCertificate !== "ignored" && trusted === null
     ) {
       throw new IoError("Cannot verify client certificates without trusted certificates");
     }
-    if (certificate !== null) checkCertificate(certificate.chainPem, certificate.keyPem);
-    if (trustedPem !== null && certificatesIn(trustedPem).length === 0) {
-      throw new IoError("Cannot read the trusted certificates: there is none in PEM form");
+    if (certificate !== null) checkCertificate(certificate);
+    if (trusted !== null) {
+      readCertificates(trusted.pem, nameWithFile("the trusted certificates", trusted.file));
     }
   }
 }
 
 const UNTRUSTED = "UNABLE_TO_VERIFY_LEAF_SIGNATURE";
 
-function checkCertificate(chainPem: string, keyPem: string): void {
-  const { createPrivateKey, X509Certificate } = builtin("node:crypto");
-  const certificates = certificatesIn(chainPem);
-  if (certificates.length === 0) {
-    throw new IoError("Cannot read the certificate: there is none in PEM form");
-  }
-  let own;
-  try {
-    [own] = certificates.map((pem) => new X509Certificate(pem));
-  } catch {
-    throw new IoError("Cannot read the certificate: it is damaged");
-  }
+function checkCertificate({ chainPem, chainFile, keyPem, keyFile }: TlsCertificate): void {
+  const chainName = nameWithFile("the certificate", chainFile);
+  const keyName = nameWithFile("the private key", keyFile);
+  const [own] = readCertificates(chainPem, chainName);
   let key;
   try {
-    key = createPrivateKey(keyPem);
+    key = builtin("node:crypto").createPrivateKey(keyPem);
   } catch {
-    throw new IoError("Cannot read the private key: it is not in PEM form, damaged or encrypted");
+    throw new IoError(`Cannot read ${keyName}: it is not in PEM form, damaged or encrypted`);
   }
   if (!own.checkPrivateKey(key)) {
-    throw new IoError("Cannot use the private key: it is not that of the certificate");
+    throw new IoError(`Cannot use ${keyName} with ${chainName}: key values mismatch`);
   }
+}
+
+/** At least one. */
+function readCertificates(pem: string, name: string): X509Certificate[] {
+  const { X509Certificate } = builtin("node:crypto");
+  const found = certificatesIn(pem);
+  if (found.length === 0) throw new IoError(`Cannot read ${name}: there is none in PEM form`);
+  return found.map((text, index) => {
+    try {
+      return new X509Certificate(text);
+    } catch {
+      throw new IoError(`Cannot read ${name}: number ${index + 1} is damaged`);
+    }
+  });
 }
 
 function certificatesIn(pem: string): string[] {

@@ -1,16 +1,24 @@
 /**
- * TLS as every driver offers it: certificates made ready once, then put on any number of connections. Shapes only.
+ * TLS as every driver offers it: certificates made ready once, then put on any number of connections. Shapes, and how they are called.
  *
  * Above `Io` nothing changes: what is read and written is plain, and a connection that was put under TLS first becomes
  * readable or writable once its peer is known to be whom it claims to be.
  */
 
-/** PEM text. */
+/** PEM text, and the files that it is from, where messages are to name them. */
 export interface TlsCertificate {
   /** The own certificate, then those that vouch for it. */
   readonly chainPem: string;
+  readonly chainFile?: string;
   /** Not encrypted. */
   readonly keyPem: string;
+  readonly keyFile?: string;
+}
+
+/** Whose certificates are trusted: PEM text, and the file that it is from. */
+export interface TlsTrust {
+  readonly pem: string;
+  readonly file?: string;
 }
 
 /** What becomes of a client's certificate. `optional`: asked for and, where there is one, verified. */
@@ -23,8 +31,8 @@ export interface TlsServerSettings {
   readonly alpn: readonly string[];
   readonly certificate: TlsCertificate;
   readonly clientCertificate: ClientCertificatePolicy;
-  /** Whom to trust about clients; PEM. Null: nobody, where client certificates are ignored. */
-  readonly trustedPem: string | null;
+  /** Whom to trust about clients. Null: nobody, where client certificates are ignored. */
+  readonly trusted: TlsTrust | null;
   /**
    * `TICKET_KEY_BYTES` random bytes in base64 that several event loops have in common, so that each resumes what another
    * began. Null: this one's own.
@@ -37,8 +45,8 @@ export interface TlsClientSettings {
   readonly minVersion: "1.2" | "1.3";
   /** Shown to servers that ask; null: none. */
   readonly certificate: TlsCertificate | null;
-  /** Whom to trust about servers; PEM. Null: whom this system trusts. */
-  readonly trustedPem: string | null;
+  /** Whom to trust about servers. Null: whom this system trusts. */
+  readonly trusted: TlsTrust | null;
 }
 
 export type TlsSettings = TlsServerSettings | TlsClientSettings;
@@ -102,11 +110,23 @@ export interface TlsFailure {
 /** Certificates made ready for one role. */
 export interface TlsContext {
   /**
-   * Uses other certificates from the next handshake on; connections go on with what they have, and no earlier session is
-   * resumed.
-   * @throws {IoError} they are of no use; the ones before stay
+   * Makes other certificates ready, and changes nothing yet.
+   * @throws {IoError} they are of no use; one line says why
    */
-  replace(settings: TlsSettings): void;
+  prepare(settings: TlsSettings): TlsReplacement;
   /** For handshakes no more; connections go on. */
   close(): void;
+}
+
+/** Certificates that are ready to take the place of a context's. One of the two is called, once. */
+export interface TlsReplacement {
+  /** From the next handshake on; connections go on with what they have, and no earlier session is resumed. */
+  use(): void;
+  /** Lets go of them. */
+  drop(): void;
+}
+
+/** What a message calls something that may be from a file. */
+export function nameWithFile(what: string, file: string | undefined): string {
+  return file === undefined ? what : `${what} "${file}"`;
 }

@@ -52,7 +52,7 @@ export class TlsBench extends Bench {
       role: "server",
       certificate: this.certificates.server,
       clientCertificate: "ignored",
-      trustedPem: null,
+      trusted: null,
       alpn: ["h2", "http/1.1"],
       minVersion: "1.2",
       ticketKeys: null,
@@ -63,7 +63,7 @@ export class TlsBench extends Bench {
     return this.#open({
       role: "client",
       certificate: null,
-      trustedPem: this.certificates.authority.chainPem,
+      trusted: { pem: this.certificates.authority.chainPem },
       minVersion: "1.2",
       ...settings,
     });

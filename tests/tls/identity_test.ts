@@ -87,7 +87,7 @@ class Running {
           inbound: {
             certificate: server,
             clientCertificate: "optional",
-            clientAuthorityPem: authority.chainPem,
+            clientAuthority: { pem: authority.chainPem },
             minVersion: "1.2",
             ticketKeys: null,
           },

@@ -111,7 +111,7 @@ const HANDSHAKES: readonly TlsCase[] = [
     async run(bench) {
       const { client, server } = await bench.ends({
         server: bench.server(),
-        client: bench.client({ trustedPem: bench.certificates.otherAuthority.chainPem }),
+        client: bench.client({ trusted: { pem: bench.certificates.otherAuthority.chainPem } }),
       });
       equal(client.failure?.code, "tls-certificate");
       match(server.failure?.code ?? "", /^tls-(alert|closed)$/);
@@ -248,7 +248,7 @@ const HANDSHAKES: readonly TlsCase[] = [
 function mutual(bench: TlsBench) {
   return {
     clientCertificate: "required",
-    trustedPem: bench.certificates.authority.chainPem,
+    trusted: { pem: bench.certificates.authority.chainPem },
   } as const;
 }
 
@@ -524,7 +524,7 @@ const CONTEXTS: readonly TlsCase[] = [
       equal(await exchange(), false);
       equal(await exchange(), true);
       equal(await exchange(), true);
-      server.replace({ ...bench.serverSettings(), ...mutual(bench) });
+      server.prepare({ ...bench.serverSettings(), ...mutual(bench) }).use();
       equal(await exchange(), false);
       equal(await exchange(), true);
     },
@@ -536,17 +536,20 @@ const CONTEXTS: readonly TlsCase[] = [
       const server = bench.server();
       const client = bench.client();
       const before = await bench.ends({ server, client });
-      server.replace({ ...bench.serverSettings(), certificate: impostor });
+      server.prepare({ ...bench.serverSettings(), certificate: impostor }).drop();
+      const unchanged = await bench.ends({ server, client });
+      equal(unchanged.client.failure, null, "What was only prepared is not served");
+      server.prepare({ ...bench.serverSettings(), certificate: impostor }).use();
       const refused = await bench.ends({ server, client });
       equal(refused.client.failure?.code, "tls-certificate");
       bench.write(before.client.fd, "still here");
       await bench.until(() => before.server.text === "still here", "the old connection goes on");
-      client.replace({
+      client.prepare({
         role: "client",
         certificate: null,
-        trustedPem: authority.chainPem + otherAuthority.chainPem,
+        trusted: { pem: authority.chainPem + otherAuthority.chainPem },
         minVersion: "1.2",
-      });
+      }).use();
       const target = { serverName: null, uriSans: [CLIENT_ID], alpn: [] };
       const after = await bench.ends({ server, client, target });
       equal(after.client.failure, null);
@@ -563,20 +566,37 @@ const CONTEXTS: readonly TlsCase[] = [
           match(error.message, words);
           return true;
         });
-      refuses({ chainPem: "", keyPem: good.keyPem }, /certificate/);
+      const { chainFile, keyFile } = good;
+      const files = { chainFile, keyFile };
+      refuses({ chainPem: "", keyPem: good.keyPem }, /^Cannot read the certificate: /);
+      const damaged = good.chainPem.replace("MII", "!!!");
       refuses(
-        { chainPem: good.chainPem.replace("MII", "!!!"), keyPem: good.keyPem },
-        /certificate/,
+        { ...files, chainPem: damaged, keyPem: good.keyPem },
+        named("certificate", chainFile),
       );
-      refuses({ chainPem: good.chainPem, keyPem: "no key" }, /private key/);
-      refuses({ chainPem: good.chainPem, keyPem: other.keyPem }, /private key/);
+      refuses(
+        { ...files, chainPem: good.chainPem, keyPem: "no key" },
+        named("private key", keyFile),
+      );
+      const mismatch = { ...files, chainPem: good.chainPem, keyPem: other.keyPem };
+      refuses(mismatch, named("private key", keyFile));
+      refuses(mismatch, /with the certificate ".*server\.crt": key values mismatch$/);
       throws(
-        () => bench.io.tls({ ...settings, clientCertificate: "required", trustedPem: null }),
+        () =>
+          bench.io.tls({
+            ...settings,
+            clientCertificate: "required",
+            trusted: { pem: good.chainPem + damaged, file: "/some/ca.pem" },
+          }),
+        named("trusted certificates", "/some/ca.pem"),
+      );
+      throws(
+        () => bench.io.tls({ ...settings, clientCertificate: "required", trusted: null }),
         IoError,
       );
       const server = bench.server();
       throws(
-        () => server.replace({ ...settings, certificate: { chainPem: "", keyPem: "" } }),
+        () => server.prepare({ ...settings, certificate: { chainPem: "", keyPem: "" } }),
         IoError,
       );
       const ends = await bench.ends({ server, client: bench.client() });
@@ -584,5 +604,10 @@ const CONTEXTS: readonly TlsCase[] = [
     },
   },
 ];
+
+/** A message that names the file. */
+function named(what: string, file: string | undefined): RegExp {
+  return new RegExp(`the ${what} "${file?.replaceAll(".", "\\.")}"`);
+}
 
 export const TLS_CASES: readonly TlsCase[] = [...HANDSHAKES, ...BYTES, ...ENDINGS, ...CONTEXTS];

@@ -66,7 +66,7 @@ function terminating(settings: Partial<TlsTermination> = {}): TlsTermination {
   return {
     certificate: testCertificates().server,
     clientCertificate: "ignored",
-    clientAuthorityPem: null,
+    clientAuthority: null,
     minVersion: "1.2",
     ticketKeys: null,
     ...settings,
@@ -74,8 +74,8 @@ function terminating(settings: Partial<TlsTermination> = {}): TlsTermination {
 }
 
 function mutual(): TlsTermination {
-  const clientAuthorityPem = testCertificates().authority.chainPem;
-  return terminating({ clientCertificate: "required", clientAuthorityPem });
+  const clientAuthority = { pem: testCertificates().authority.chainPem };
+  return terminating({ clientCertificate: "required", clientAuthority });
 }
 
 /** GET `/hello` of the inbound listener. */
@@ -110,7 +110,7 @@ async function untilMetric(running: Running, line: string): Promise<void> {
   await until(line, look, (lines) => lines.includes(line));
 }
 
-const INBOUND: readonly ProxyCase[] = [
+const INBOUND: ProxyCase[] = [
   {
     name: "curl, TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2",
     ignore: !HAS_CURL,
@@ -323,6 +323,67 @@ const INBOUND: readonly ProxyCase[] = [
   },
 ];
 
+INBOUND.push({
+  name: "certificates are replaced all together or not at all, and the message names the file",
+  ignore: !HAS_CURL,
+  tls: () => ({ inbound: mutual(), outbound: terminating(), ...originating() }),
+  async run(running) {
+    const { proxy } = running;
+    const { renewed, server, client, otherAuthority } = testCertificates();
+    const served = async (port: number) => {
+      const { stdout } = await run("openssl", [
+        ...["s_client", "-connect", `127.0.0.1:${port}`],
+        ...["-cert", client.chainFile, "-key", client.keyFile],
+      ]);
+      return /subject=CN = (\S+)/.exec(stdout)?.[1];
+    };
+    const all = async () => [
+      await served(proxy.inbound[0].port),
+      await served(proxy.outbound[0].port),
+      (await curl(running, ...showing(client))).code,
+    ];
+    const before = ["server", "server", 0];
+    assert.deepEqual(await all(), before);
+    const good = {
+      inbound: { ...mutual(), certificate: renewed },
+      outbound: terminating({ certificate: renewed }),
+      ...originating(),
+    };
+    const mismatch = { ...renewed, keyPem: server.keyPem, keyFile: "/etc/weft/tls.key" };
+    const noTrust = { pem: "-----BEGIN CERTIFICATE-----\nnone", file: "/etc/weft/ca.crt" };
+    const { upstream } = originating();
+    assert.ok(upstream !== undefined);
+    // Whatever is wrong comes last, after what would have been replaced.
+    const bad: [ProxyTls, RegExp][] = [
+      [
+        { ...good, upstream: { ...upstream, certificate: mismatch } },
+        /^Error: Cannot use the private key "\/etc\/weft\/tls\.key" with the certificate ".*renewed\.crt": key/,
+      ],
+      [
+        { ...good, upstream: { ...upstream, authority: noTrust } },
+        /^Error: Cannot read the trusted certificates "\/etc\/weft\/ca\.crt": /,
+      ],
+      [
+        { ...good, outbound: terminating({ certificate: { ...renewed, chainPem: "" } }) },
+        /^Error: Cannot read the certificate ".*renewed\.crt": there is none in PEM form$/,
+      ],
+    ];
+    for (const [tls, message] of bad) {
+      await assert.rejects(proxy.replaceCertificates(tls), (error) => {
+        assert.match(String(error).replace(/^IoError/, "Error"), message);
+        return true;
+      });
+      assert.deepEqual(await all(), before);
+    }
+    await proxy.replaceCertificates(good);
+    assert.deepEqual(await all(), ["renewed", "renewed", 0]);
+    // Whom callers are vouched for by is replaced with the rest.
+    const clientAuthority = { pem: otherAuthority.chainPem };
+    await proxy.replaceCertificates({ ...good, inbound: { ...mutual(), clientAuthority } });
+    assert.notEqual((await curl(running, ...showing(client))).code, 0);
+  },
+});
+
 interface Answer {
   readonly status: number;
   readonly reason: string | null;
@@ -349,7 +410,7 @@ function originating(settings: Partial<ProxyTls["upstream"] & object> = {}): Pro
   return {
     upstream: {
       certificate: client,
-      authorityPem: authority.chainPem,
+      authority: { pem: authority.chainPem },
       target: { serverName: "localhost", uriSans: [] },
       minVersion: "1.2",
       ...settings,
@@ -396,7 +457,7 @@ const UPSTREAM: readonly ProxyCase[] = [
     ],
     [
       "of another authority",
-      () => originating({ authorityPem: testCertificates().otherAuthority.chainPem }),
+      () => originating({ authority: { pem: testCertificates().otherAuthority.chainPem } }),
     ],
   ].map(([what, tls]) => ({
     name: `an endpoint ${what} gets no request, the client a 503 with the reason`,

@@ -63,7 +63,9 @@ for (const driver of DRIVERS) {
       assert.equal(await subjectAt(inbound), "renewed");
 
       Deno.writeTextFileSync(`${folder}/tls.key`, testCertificates().server.keyPem);
-      await environment.stderr.until(/Certificates kept.*private key/);
+      await environment.stderr.until(
+        /Certificates kept.*Cannot use the private key .*tls\.key.* with the/,
+      );
       assert.equal(await subjectAt(inbound), "renewed");
 
       environment.sendStopSignal("SIGTERM");
@@ -72,6 +74,59 @@ for (const driver of DRIVERS) {
     },
   });
 }
+
+/** As Kubernetes mounts a Secret: the files are links through `..data`, which is replaced as a whole. */
+function mount(folder: string, version: string, { chainPem, keyPem }: TestCertificate): void {
+  Deno.mkdirSync(`${folder}/..${version}`);
+  Deno.writeTextFileSync(`${folder}/..${version}/tls.crt`, chainPem);
+  Deno.writeTextFileSync(`${folder}/..${version}/tls.key`, keyPem);
+  Deno.symlinkSync(`..${version}`, `${folder}/..data_tmp`);
+  Deno.renameSync(`${folder}/..data_tmp`, `${folder}/..data`);
+}
+
+Deno.test({
+  name: "weft proxy: follows a Secret that Kubernetes replaces, in one step",
+  ignore: !HAS_OPENSSL_COMMAND || Deno.build.os === "windows",
+  sanitizeResources: false,
+  async fn() {
+    const folder = Deno.makeTempDirSync({ prefix: "weft-sidecar-" });
+    Deno.writeTextFileSync(`${folder}/plan.json`, encodePlan(planOf([])));
+    const { server, renewed } = testCertificates();
+    mount(folder, "1", server);
+    for (const name of ["tls.crt", "tls.key"]) {
+      Deno.symlinkSync(`..data/${name}`, `${folder}/${name}`);
+    }
+    const environment = testEnvironment();
+    const code = run(["proxy", ...commandLine(folder, "auto")], environment);
+    await environment.stderr.until(/Proxy started/);
+    const started = environment.stderr.text().split("\n").find((line) => /started/.test(line));
+    const { inbound } = JSON.parse(started ?? "");
+    assert.equal(await subjectAt(inbound), "server");
+    mount(folder, "2", renewed);
+    await environment.stderr.until(/Certificates replaced/);
+    assert.equal(await subjectAt(inbound), "renewed");
+    assert.doesNotMatch(environment.stderr.text(), /Certificates kept/);
+    environment.sendStopSignal("SIGTERM");
+    assert.equal(await code, 0);
+    Deno.removeSync(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "weft proxy: certificates that are of no use stop the start with the file's name and 1",
+  ignore: !HAS_OPENSSL_COMMAND,
+  async fn() {
+    const folder = makeFolder();
+    Deno.writeTextFileSync(`${folder}/tls.key`, testCertificates().client.keyPem);
+    const environment = testEnvironment();
+    assert.equal(await run(["proxy", ...commandLine(folder, "auto")], environment), 1);
+    assert.match(
+      environment.stderr.text(),
+      /^weft: Cannot start the proxy: Cannot use the private key ".*tls\.key" with the certificate ".*tls\.crt": key values mismatch\n$/,
+    );
+    Deno.removeSync(folder, { recursive: true });
+  },
+});
 
 Deno.test({
   name: "weft proxy: without OpenSSL, TLS is refused in one line and plain HTTP goes on",
