@@ -153,7 +153,7 @@ Deno.test("connection budget: no more than the limits, and none where there is n
   deepEqual(take(3, () => budget.takeConnection()), [true, true, false]);
   deepEqual(take(2, () => budget.takePending()), [true, false]);
   deepEqual(take(4, () => budget.takeRequest()), [true, true, true, false]);
-  budget.requests--;
+  budget.requestEnded();
   equal(budget.takeRequest(), true);
   const open = new ConnectionBudget({ maxConnections: null, maxPending: 0, maxRequests: null });
   deepEqual(take(3, () => open.takeConnection() && open.takeRequest()), [true, true, true]);

@@ -3,46 +3,68 @@
  * fractions, so that no period has an edge at which twice as many get through.
  */
 import type { Rate } from "../../base/policy.ts";
+import { LOCAL_STATE } from "../../base/state_store.ts";
+import type { Tally } from "../../base/state_store.ts";
+
+/** Places in the tally: tokens there are, and when they were last counted on the store's clock. */
+const TOKENS = 0;
+const AT_MS = 1;
 
 export class TokenBucket {
+  readonly #tally: Tally;
+  readonly #clockOffsetMs: number;
   #perMs: number;
   #burst: number;
-  #tokens: number;
-  #atMs: number;
 
-  constructor({ count, perMs, burst }: Rate, nowMs: number) {
+  /** @param key what those who share the bucket call it by */
+  constructor({ count, perMs, burst }: Rate, nowMs: number, store = LOCAL_STATE, key = "rate") {
     this.#perMs = count / perMs;
     this.#burst = burst;
-    this.#tokens = burst;
-    this.#atMs = nowMs;
+    this.#clockOffsetMs = store.clockOffsetMs;
+    this.#tally = store.tally(key, 2, (numbers) => {
+      numbers[TOKENS] = burst;
+      numbers[AT_MS] = nowMs + store.clockOffsetMs;
+    });
   }
 
   /** Another rate from now on; what was taken stays taken. */
   change({ count, perMs, burst }: Rate, nowMs: number): void {
-    this.#fill(nowMs);
+    const numbers = this.#enter(nowMs);
+    numbers[TOKENS] = Math.min(numbers[TOKENS], burst);
+    this.#tally.leave();
     this.#perMs = count / perMs;
-    this.#tokens = Math.min(this.#tokens, burst);
     this.#burst = burst;
   }
 
   /** Takes a token. False: there is none. */
   take(nowMs: number): boolean {
-    this.#fill(nowMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
+    const numbers = this.#enter(nowMs);
+    const isThere = numbers[TOKENS] >= 1;
+    if (isThere) numbers[TOKENS]--;
+    this.#tally.leave();
+    return isThere;
   }
 
   /** How long until there is a token again; 0 where there is one. */
   waitMs(nowMs: number): number {
-    this.#fill(nowMs);
-    return this.#tokens >= 1 ? 0 : (1 - this.#tokens) / this.#perMs;
+    const tokens = this.#enter(nowMs)[TOKENS];
+    this.#tally.leave();
+    return tokens >= 1 ? 0 : (1 - tokens) / this.#perMs;
   }
 
-  #fill(nowMs: number): void {
-    if (nowMs <= this.#atMs) return;
-    const tokens = this.#tokens + (nowMs - this.#atMs) * this.#perMs;
-    this.#tokens = tokens < this.#burst ? tokens : this.#burst;
-    this.#atMs = nowMs;
+  /** It is not used any more. */
+  release(): void {
+    this.#tally.release();
+  }
+
+  /** The tally, with the tokens that came in until now. */
+  #enter(nowMs: number): Float64Array {
+    const numbers = this.#tally.enter();
+    const atMs = nowMs + this.#clockOffsetMs;
+    if (atMs <= numbers[AT_MS]) return numbers;
+    const tokens = numbers[TOKENS] + (atMs - numbers[AT_MS]) * this.#perMs;
+    numbers[TOKENS] = tokens < this.#burst ? tokens : this.#burst;
+    numbers[AT_MS] = atMs;
+    return numbers;
   }
 }

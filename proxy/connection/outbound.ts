@@ -51,9 +51,10 @@ export class OutboundRouter implements Router {
     this.#pools = pools;
     this.#telemetry = telemetry;
     this.#table = table;
-    this.#splits = new SplitState(table, prefixed(state, `listener ${listener}`));
+    const store = prefixed(state, `listener ${listener}`);
+    this.#splits = new SplitState(table, store);
     this.#random = new Random(seed ?? 0, "policies");
-    this.#policies = new Bindings(timers, seed);
+    this.#policies = new Bindings(timers, seed, store);
     this.#bind(table);
   }
 

@@ -6,6 +6,7 @@
 import type { ConnectionLimits, LoadBalancing } from "../../base/policy.ts";
 import { fnv1a32, mix32 } from "../../base/hash.ts";
 import { Random } from "../../base/random.ts";
+import type { StateStore } from "../../base/state_store.ts";
 import type { PlanEndpointPolicy } from "../../routing/plan.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import { NO_KEY, RequestKeyReader } from "../../routing/table/request_key.ts";
@@ -37,10 +38,14 @@ export interface Waiter {
 /** Statuses that say that a proxy or server before the application could not answer. */
 const GATEWAY_ERRORS = [502, 503, 504];
 
+/** How often a loop that shares limits looks what the others wait for: as long as a request may wait on top of its turn. */
+const LOOK_INTERVAL_MS = 20;
+
 export class BackendState {
   readonly #group: EndpointGroup<PooledEndpoint>;
   readonly #random: Random;
   readonly #timers: Timers;
+  readonly #store: StateStore;
   #set: EndpointSet | null = null;
   /** Groups for the sets that traffic targets cut out of `#set`. */
   readonly #parts = new Map<EndpointSet, EndpointGroup<PooledEndpoint>>();
@@ -52,16 +57,23 @@ export class BackendState {
   #budget: ConnectionBudget | null = null;
   readonly #waiting = new Set<Waiter>();
   readonly #wake: Timer;
+  /** Looks whether other loops have taken up or given back connections. */
+  readonly #look: Timer;
   /** Since the first plan with the backend. */
   readonly #ejections = new Map<EjectionCause, number>();
   readonly #hits = { connections: 0, pending: 0, requests: 0 };
 
-  /** @param seed of the rotation and of what is drawn; null: the rotation begins with the first endpoint */
-  constructor(timers: Timers, key: string, seed: number | null) {
+  /**
+   * @param seed of the rotation and of what is drawn; null: the rotation begins with the first endpoint
+   * @param store for what event loops share of the backend
+   */
+  constructor(timers: Timers, key: string, seed: number | null, store: StateStore) {
     this.#timers = timers;
+    this.#store = store;
     this.#random = new Random(seed ?? 0, `balance ${key}`);
     this.#group = new EndpointGroup(seed === null ? 0 : this.#random.next32());
     this.#wake = new Timer(() => this.#wakeWaiters());
+    this.#look = new Timer(() => this.#lookAround());
   }
 
   /** Takes the endpoints and the policy of a new plan. What is known of endpoints that stay stays known. */
@@ -107,13 +119,19 @@ export class BackendState {
 
   #bindLimits(limits: ConnectionLimits | undefined): void {
     if (limits === undefined) {
+      this.#budget?.release();
       this.#budget = null;
       this.#callWaiters();
-    } else if (this.#budget === null) this.#budget = new ConnectionBudget(limits);
+    } else if (this.#budget === null) this.#budget = new ConnectionBudget(limits, this.#store);
     else {
       this.#budget.limits = limits;
       this.#callWaiters();
     }
+  }
+
+  /** No plan in force has it; exchanges under way go on by themselves. */
+  release(): void {
+    this.#budget?.release();
   }
 
   // Choosing.
@@ -208,26 +226,38 @@ export class BackendState {
   }
 
   requestEnded(): void {
-    if (this.#budget !== null && this.#budget.requests > 0) this.#budget.requests--;
+    this.#budget?.requestEnded();
   }
 
   /** Counts one more connection, in place of an idle one where there are as many as may be. */
   takeConnection(): boolean {
     const budget = this.#budget;
-    if (budget === null || budget.takeConnection()) return true;
+    if (budget === null) return true;
+    // Other loops may wait for it one day.
+    this.#lookLater();
+    while (!budget.takeConnection()) {
+      if (!this.#closeIdle()) {
+        this.#hits.connections++;
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Ends a connection that carries nothing. False: there is none. */
+  #closeIdle(): boolean {
     for (const { target } of this.#group.all) {
       const idle = target.pool.take();
       if (idle === undefined) continue;
       idle.close();
-      if (budget.takeConnection()) return true;
+      return true;
     }
-    this.#hits.connections++;
     return false;
   }
 
   connectionEnded(): void {
     if (this.#budget === null) return;
-    if (this.#budget.connections > 0) this.#budget.connections--;
+    this.#budget.connectionEnded();
     this.#callWaiters();
   }
 
@@ -239,16 +269,48 @@ export class BackendState {
       return false;
     }
     this.#waiting.add(waiter);
+    this.#lookLater();
     return true;
   }
 
   stopWaiting(waiter: Waiter): void {
-    if (this.#waiting.delete(waiter) && this.#budget !== null) this.#budget.pending--;
+    if (this.#waiting.delete(waiter)) this.#budget?.pendingEnded();
   }
 
   /** An exchange has ended: its connection may be another's now. */
   exchangeEnded(): void {
     if (this.#waiting.size > 0) this.#callWaiters();
+    else if (this.#othersPending > 0) this.#timers.start(this.#wake, 0);
+  }
+
+  /** Requests that wait in other loops for a connection to the same endpoints. */
+  get #othersPending(): number {
+    return this.#store.isShared ? this.#budget?.othersPending ?? 0 : 0;
+  }
+
+  #lookLater(): void {
+    if (this.#store.isShared && !this.#look.isRunning) {
+      this.#timers.start(this.#look, LOOK_INTERVAL_MS);
+    }
+  }
+
+  /** No loop can wake another, so each looks by itself while it waits for others, or others could wait for it. */
+  #lookAround(): void {
+    if (this.#budget === null || this.#budget.connections + this.#waiting.size === 0) return;
+    this.#lookLater();
+    this.#wakeWaiters();
+  }
+
+  /** Lets other loops have a connection, in proportion to who waits; one with streams ends once they have. */
+  #giveUp(): void {
+    const others = this.#othersPending;
+    const all = others + this.#waiting.size;
+    if (others === 0 || this.#random.next32() / 2 ** 32 * all >= others) return;
+    if (this.#closeIdle()) return;
+    for (const { target: { pool } } of this.#group.all) {
+      const shared = pool.shared();
+      if (shared !== undefined) return shared.retire();
+    }
   }
 
   /** Not at once: whoever gave the connection back is still at work with it. */
@@ -258,6 +320,7 @@ export class BackendState {
 
   /** In the order in which they came, as many as there may be connections for. */
   #wakeWaiters(): void {
+    this.#giveUp();
     for (let rest = this.#waiting.size; rest > 0 && this.#hasRoom(); rest--) {
       const first = this.#waiting.values().next().value;
       if (first === undefined) return;
@@ -280,9 +343,7 @@ export class BackendState {
 
   #hasRoom(): boolean {
     const budget = this.#budget;
-    if (budget === null) return true;
-    const { maxConnections } = budget.limits;
-    return maxConnections === null || budget.connections < maxConnections ||
+    return budget === null || budget.hasRoom ||
       this.#group.all.some(({ target }) => target.pool.canCarry);
   }
 }

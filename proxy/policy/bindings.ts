@@ -2,6 +2,8 @@
  * Bindings: the policies of the plan in force, ready for requests, for one listener's clients. What has to be remembered is
  * carried from plan to plan by what it is about, never by its place in a plan.
  */
+import { prefixed } from "../../base/state_store.ts";
+import type { StateStore } from "../../base/state_store.ts";
 import type { Table, TableBackend, TableEndpoint, TableRoute } from "../../routing/table/table.ts";
 import type { EndpointSet } from "../../routing/table/table.ts";
 import type { PlanEndpointPolicy } from "../../routing/plan.ts";
@@ -17,6 +19,7 @@ type PoolOf = (endpoint: TableEndpoint) => EndpointPool | null;
 export class Bindings {
   readonly #timers: Timers;
   readonly #seed: number | null;
+  readonly #store: StateStore;
   #backends = new Map<string, BackendState>();
   #memories = new Map<string, RouteMemory>();
   /** By backend index. */
@@ -24,9 +27,11 @@ export class Bindings {
   /** By route index; empty where no route has a policy. */
   #routeOf: readonly (RouteState | null)[] = [];
 
-  constructor(timers: Timers, seed: number | null) {
+  /** @param store for what event loops share of the listener's policies */
+  constructor(timers: Timers, seed: number | null, store: StateStore) {
     this.#timers = timers;
     this.#seed = seed;
+    this.#store = store;
   }
 
   backend({ index }: TableBackend): BackendState {
@@ -55,7 +60,8 @@ export class Bindings {
     const bindBackend = (key: string, set: EndpointSet, policy: PlanEndpointPolicy | null) => {
       let state = backends.get(key);
       if (state !== undefined) return state;
-      state = this.#backends.get(key) ?? new BackendState(this.#timers, key, this.#seed);
+      state = this.#backends.get(key) ??
+        new BackendState(this.#timers, key, this.#seed, prefixed(this.#store, `backend ${key}`));
       state.bind(set, policy, poolOf, nowMs);
       backends.set(key, state);
       return state;
@@ -81,6 +87,8 @@ export class Bindings {
       };
       return this.#bindRoute(route, memories, mirror, nowMs);
     });
+    for (const [key, state] of this.#backends) if (!backends.has(key)) state.release();
+    for (const [key, memory] of this.#memories) if (!memories.has(key)) memory.release();
     this.#stateOf = stateOf;
     this.#backends = backends;
     this.#memories = memories;
@@ -100,8 +108,9 @@ export class Bindings {
       const key = `${service.key}:${port.port} ${section} ${target}`;
       let memory = memories.get(key);
       if (memory === undefined) {
+        const store = prefixed(this.#store, `policy ${key}`);
         memory = this.#memories.get(key) ??
-          new RouteMemory(section, service.key, port.port, target);
+          new RouteMemory(section, service.key, port.port, target, store);
         memory.bind(policy, nowMs);
         memories.set(key, memory);
       }

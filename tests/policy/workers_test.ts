@@ -1,6 +1,6 @@
 /** What holds for a proxy holds for all its workers together: through real sockets, with connections spread over two of them. */
 import assert from "node:assert/strict";
-import type { RawSocket } from "../support/raw_socket.ts";
+import { type RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
@@ -89,5 +89,57 @@ for (const driver of DRIVERS) {
     const text = answers.join("");
     assert.equal(text.length, 2_000);
     assert.equal(text.replaceAll("b", "").length, 1_500);
+  });
+
+  test("a rate is that of the proxy", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, origin, connect } = await start(stack);
+    const rateLimit = { http: { requests: 1, per: "1h", burst: 20 } };
+    await applyMesh(proxy, { services: { app: [origin("a")] }, policies: { app: { rateLimit } } });
+    const statuses = await Promise.all((await connect(64)).map(async (client) => {
+      await client.send(GET);
+      return statusOf(await client.readResponse());
+    }));
+    assert.equal(statuses.filter((status) => status === 200).length, 20);
+    assert.equal(statuses.filter((status) => status === 429).length, 44);
+  });
+
+  test("connections are limited for the proxy, and each worker has its turn", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, connect } = await start(stack);
+    const gate = Promise.withResolvers<void>();
+    const answer = async () => {
+      await gate.promise;
+      return ok("a");
+    };
+    const origin = stack.use(new ScriptedOrigin(answering(answer), { mayFail: true }));
+    const connectionLimits = { maxConnections: 2, maxPending: 40 };
+    await applyMesh(proxy, {
+      services: { app: [origin] },
+      policies: { app: { connectionLimits } },
+    });
+    const clients = await connect(50);
+    for (const client of clients) await client.send(GET);
+    await proxy.untilMetric("weft_pending_requests", 40);
+
+    assert.equal(origin.accepted, 2);
+    gate.resolve();
+    const statuses = await Promise.all(
+      clients.map(async (client) => statusOf(await client.readResponse())),
+    );
+    assert.equal(statuses.filter((status) => status === 200).length, 42);
+    assert.equal(statuses.filter((status) => status === 503).length, 8);
+    await proxy.untilMetric("weft_pending_requests", 0);
+  });
+
+  test("a worker gives up connections that it has no use for", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, origin, connect } = await start(stack);
+    const connectionLimits = { maxConnections: 1 };
+    const app = [origin("a")];
+    await applyMesh(proxy, { services: { app }, policies: { app: { connectionLimits } } });
+    // One after another, over both workers: each time the other one may hold the only connection, idle.
+    for (const client of await connect(16)) assert.equal(await ask(client), "a");
+    await proxy.untilMetric("weft_upstream_connections_open", 1);
   });
 }
