@@ -23,8 +23,8 @@ export abstract class Buffered {
   sent = 0;
   ready = 0;
   end = 0;
-  /** The body is all here, and from `ready` to `end` stand its trailers, as lines of HTTP/1.1. */
-  hasTrailers = false;
+  /** The body is all here, and its trailers stand from `ready` to this, as lines of HTTP/1.1; 0: there are none. */
+  trailersEnd = 0;
 
   constructor(context: Context) {
     this.context = context;
@@ -33,6 +33,10 @@ export abstract class Buffered {
   /** Room left to read into. */
   get room(): number {
     return this.buffer + HEAD_BYTES_MAX - this.end;
+  }
+
+  get hasTrailers(): boolean {
+    return this.trailersEnd > this.ready;
   }
 
   /** There is no buffer to be had now: reading is put off until one is given back. */
@@ -72,6 +76,7 @@ export abstract class Buffered {
     this.sent = other.sent;
     this.ready = other.ready;
     this.end = other.end;
+    this.trailersEnd = other.trailersEnd;
     other.buffer = NO_BUFFER;
     other.#moveTo(0);
   }
@@ -91,6 +96,13 @@ export abstract class Buffered {
     this.sent -= shift;
     this.ready -= shift;
     this.end -= shift;
+    if (this.trailersEnd > 0) this.trailersEnd -= shift;
+  }
+
+  /** The message is done with, and so are its trailers: what follows begins here. */
+  passOver(): void {
+    this.start = this.sent = this.ready = Math.max(this.ready, this.trailersEnd);
+    this.trailersEnd = 0;
   }
 
   #moveTo(offset: number): void {
@@ -98,5 +110,6 @@ export abstract class Buffered {
     this.sent = offset;
     this.ready = offset;
     this.end = offset;
+    this.trailersEnd = 0;
   }
 }

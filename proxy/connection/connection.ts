@@ -192,12 +192,12 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
    * now, `BROKEN`.
    */
   #endChunks(source: Buffered): number {
-    const length = source.hasTrailers ? source.end - source.ready : 0;
+    const length = source.hasTrailers ? source.trailersEnd - source.ready : 0;
     if (length > 0 && this.#takeOwedBuffer()) {
       this.#oweText("0\r\n");
       // Those that do not fit are left out, as any recipient may (RFC 9110 6.5.1).
       if (length <= BUFFER_BYTES - CHUNK_FRAMING_BYTES) {
-        this.context.arena.copyWithin(this.#owedEnd, source.ready, source.end);
+        this.context.arena.copyWithin(this.#owedEnd, source.ready, source.trailersEnd);
         this.#owedEnd += length;
       }
       if (!this.sendText("\r\n")) return BROKEN;

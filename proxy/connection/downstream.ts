@@ -315,11 +315,14 @@ export class Downstream extends Connection implements ExchangeClient {
       this.ready = this.#body.advance(arena, this.ready, this.end);
       return;
     }
-    const taken = this.#body.unchunk(arena, this.ready, this.end);
-    this.ready = this.#body.unchunkedEnd;
+    const held = this.#body.trailerBytes;
+    const taken = this.#body.unchunk(arena, this.ready + held, this.end);
+    if (held === 0) this.ready = this.#body.unchunkedEnd;
+    const kept = this.ready + this.#body.trailerBytes;
     // What follows the body is the next request.
-    arena.copyWithin(this.ready, taken, this.end);
-    this.end -= taken - this.ready;
+    arena.copyWithin(kept, taken, this.end);
+    this.end -= taken - kept;
+    if (this.#body.isDone) this.trailersEnd = kept;
   }
 
   unchunk(): void {
@@ -480,7 +483,7 @@ export class Downstream extends Connection implements ExchangeClient {
   }
 
   #endExchange(): void {
-    this.start = this.sent = this.ready;
+    this.passOver();
     if (!this.#keepsAlive) return this.#linger();
     this.#awaitRequest();
     if (!this.hasEnded) this.context.io.wantRead(this.fd, true);

@@ -375,8 +375,8 @@ export class Exchange implements PolicedExchange {
     return true;
   }
 
-  /** The carrier can carry this exchange no further. */
-  onFailed(carrier: Carrier, failure: CarrierFailure): void {
+  /** The carrier can carry this exchange no further. `resetCode`: what its endpoint said of an answer under way. */
+  onFailed(carrier: Carrier, failure: CarrierFailure, resetCode?: number): void {
     // It may say so twice: as its connection ends, and to whoever was writing to it.
     if (carrier !== this.#carrier) return;
     const { io, telemetry } = this.#context;
@@ -394,7 +394,7 @@ export class Exchange implements PolicedExchange {
     if (isStale || failure === "client-timeout") this.#endAttempt();
     else this.#failAttempt(kind);
     this.#closeCarrier();
-    if (this.hasAnswer) return this.cut(FAILURES[failure].reason);
+    if (this.hasAnswer) return this.cut(FAILURES[failure].reason, resetCode);
     const canRetry = this.client.isReplayable && (isUntouched || isStale);
     if (canRetry && this.#attempts < CONNECT_ATTEMPTS_MAX) {
       this.#noteRetry(FAILURES[failure].reason);
@@ -503,9 +503,9 @@ export class Exchange implements PolicedExchange {
   }
 
   /** The answer that has begun will not be completed, for a reason that is not the client's. */
-  cut(reason: string): void {
+  cut(reason: string, resetCode?: number): void {
     this.#reason = reason;
-    this.client.abort();
+    this.client.abort(resetCode);
   }
 
   /** Lets go of everything, because the client is gone or is to be cut off; what was under way is reported as such. */

@@ -62,8 +62,11 @@ export interface ExchangeClient {
   onCarrierWritable(): void;
   /** Opens a tunnel through `carrier`; `response` is its 101, or the 200 that CONNECT is answered. */
   openTunnel(carrier: Carrier, response: Response): void;
-  /** Ends the exchange and whatever carries it to the client: it can no longer be answered in full. */
-  abort(): void;
+  /**
+   * Ends the exchange and whatever carries it to the client: it can no longer be answered in full. `resetCode`: what an endpoint
+   * of HTTP/2 said of it.
+   */
+  abort(resetCode?: number): void;
 }
 
 /** The side that answers: what an exchange and its client need of it. */

@@ -431,9 +431,9 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   // Ends.
 
-  abort(): void {
+  abort(resetCode = INTERNAL_ERROR): void {
     this.#exchange.abandon();
-    this.#end(INTERNAL_ERROR);
+    this.#end(resetCode);
   }
 
   protected override onReset(_code: number): void {

@@ -5,6 +5,7 @@
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
+import { INTERNAL_ERROR } from "../protocol/http2/error_code.ts";
 import { Output } from "../protocol/http2/output.ts";
 import type { Http2Counts } from "../telemetry.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
@@ -116,7 +117,8 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   onReset(streamId: number, code: number, isByPeer: boolean): void {
     this.counts.reset(isByPeer ? "peer" : "proxy", code);
     const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
-    stream?.lose(code);
+    // What went wrong between this peer and the proxy says nothing to the other side.
+    stream?.lose(isByPeer ? code : INTERNAL_ERROR);
   }
 
   onWindow(streamId: number): void {
@@ -129,7 +131,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   onConnectionError(code: number, _debug: string): void {
     this.counts.failed(code);
     this.#isOver = true;
-    for (const stream of [...this.streams]) stream.lose(code);
+    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR);
     this.sendLater();
   }
 
@@ -224,7 +226,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   override abort(): void {
     if (!this.isOpen) return;
     this.close();
-    for (const stream of [...this.streams]) stream.lose(0);
+    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR);
   }
 
   #releaseOutput(): void {

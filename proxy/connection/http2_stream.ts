@@ -11,7 +11,7 @@ import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/connection.ts";
 import { Buffered } from "./buffered.ts";
 import type { Context } from "./context.ts";
 import type { Http2Socket } from "./http2_socket.ts";
-import { fieldLines, fieldsOfLines } from "./http2_text.ts";
+import { fieldLines, fieldsOfTrailers } from "./http2_text.ts";
 import { cutBoth, tunnelWrite } from "./tunnel.ts";
 import type { TunnelEnd } from "./tunnel.ts";
 
@@ -109,10 +109,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     if (this.#overflow.length === 0 && this.haveBuffer()) {
       const end = fieldLines(fields, arena, this.end, this.buffer + BUFFER_BYTES);
       // Trailers that do not fit are left out, as any recipient may (RFC 9110 6.5.1).
-      if (end > 0) {
-        this.hasTrailers = true;
-        this.end = end;
-      }
+      if (end > 0) this.trailersEnd = this.end = end;
     }
     this.onBody();
   }
@@ -134,7 +131,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     const isHeld = this.sent < this.ready;
     if (isHeld) return false;
     this.start = this.sent;
-    if (!this.hasTrailers) this.releaseIfEmpty();
+    this.releaseIfEmpty();
     if (this.#unreturned > 0 && this.socket.isOpen && this.#overflow.length === 0) {
       if (!this.hasEnded && this.socket.prepare()) {
         this.socket.machine.consumed(this.streamId, this.#unreturned);
@@ -196,7 +193,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
 
   #sendTrailers(source: Buffered): number {
     const fields = this.context.http2Scratch.composed;
-    fieldsOfLines(this.context.arena, source.ready, source.end, fields);
+    fieldsOfTrailers(this.context.arena, source.ready, source.trailersEnd, fields);
     const result = this.socket.machine.sendHead(this.streamId, fields, true);
     this.socket.sendLater();
     if (result === NO_ROOM) {
@@ -205,7 +202,6 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     }
     if (result < 0) return BROKEN;
     this.#hasSentEnd = true;
-    source.sent = source.ready = source.end;
     return 1;
   }
 

@@ -4,13 +4,14 @@
  */
 import { METHODS } from "../../routing/request.ts";
 import type { Head } from "../protocol/http1/head.ts";
-import { CR, equalsIgnoreCase } from "../protocol/http1/lexical.ts";
+import { COLON, CR, equalsIgnoreCase, HTAB, LF, SP } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import {
   NAME_AUTHORITY,
   NAME_CONNECTION,
+  NAME_CONTENT_LENGTH,
   NAME_FORWARDED_FOR,
   NAME_FORWARDED_PROTO,
   NAME_HOST,
@@ -150,33 +151,52 @@ function writeLine(bytes: Uint8Array, at: number, offsets: Int32Array, slot: num
   return at + writeAscii(bytes, at, "\r\n");
 }
 
-/** Reads lines that `fieldLines` wrote. */
-export function fieldsOfLines(
+/** Reads trailers: lines of HTTP/1.1. Those that HTTP/2 does not allow are left out (RFC 9113 8.1, 8.2.2). */
+export function fieldsOfTrailers(
   bytes: Uint8Array,
   start: number,
   end: number,
   fields: FieldList,
 ): void {
   fields.clear();
-  addLines(bytes, start, end, fields);
+  for (let at = start; at < end; at = lineAfter(bytes, at)) {
+    const name = nameOfLine(bytes, at);
+    if (isPassedOn(name) && name !== NAME_CONTENT_LENGTH) addLine(bytes, at, name, fields);
+  }
 }
 
-/** Adds lines of a name in lower case, a colon, a space and a value. False: they are more than fits. */
+/** Adds lines of HTTP/1.1 that are well-formed. False: they are more than fits. */
 export function addLines(
   bytes: Uint8Array,
   start: number,
   end: number,
   fields: FieldList,
 ): boolean {
-  for (let at = start; at < end;) {
-    let colon = at;
-    while (bytes[colon] !== 58) colon++;
-    let stop = colon;
-    while (bytes[stop] !== CR) stop++;
-    if (!fields.add(at, colon, colon + 2, stop, nameIdOf(bytes, at, colon))) return false;
-    at = stop + 2;
+  for (let at = start; at < end; at = lineAfter(bytes, at)) {
+    if (!addLine(bytes, at, nameOfLine(bytes, at), fields)) return false;
   }
   return true;
+}
+
+function lineAfter(bytes: Uint8Array, at: number): number {
+  return bytes.indexOf(LF, at) + 1;
+}
+
+function nameOfLine(bytes: Uint8Array, at: number): number {
+  return nameIdOf(bytes, at, bytes.indexOf(COLON, at));
+}
+
+function addLine(bytes: Uint8Array, at: number, name: number, fields: FieldList): boolean {
+  const nameEnd = bytes.indexOf(COLON, at);
+  let start = nameEnd + 1;
+  let end = bytes.indexOf(CR, start);
+  while (start < end && isBlank(bytes[start])) start++;
+  while (start < end && isBlank(bytes[end - 1])) end--;
+  return fields.add(at, nameEnd, start, end, name);
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SP || byte === HTAB;
 }
 
 /** A head as it is passed on, but for the lines that are added to it, as text of its own. */

@@ -4,7 +4,7 @@ import { BROKEN } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
-import { CANCEL, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
+import { CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { isWebSocketKey, WEBSOCKET, webSocketAcceptOf } from "../protocol/websocket/handshake.ts";
@@ -191,10 +191,10 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     else this.#exchange?.onCrowded(this);
   }
 
-  fail(failure: CarrierFailure): void {
+  fail(failure: CarrierFailure, resetCode = INTERNAL_ERROR): void {
     const exchange = this.#exchange;
     if (exchange === null) this.lose(CANCEL);
-    else exchange.onFailed(this, failure);
+    else exchange.onFailed(this, failure, resetCode);
   }
 
   // The request.
@@ -210,7 +210,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
       return exchange.refuse(431, "too-many-headers");
     }
     if (!this.socket.prepare()) return;
-    const isEnd = !this.isTunnel && client.hasSentRequest;
+    const isEnd = !this.isTunnel && client.hasSentRequest && !client.source.hasTrailers;
     const result = this.#upstream.machine.request(fields, isEnd);
     this.socket.sendLater();
     this.#isPassing = result === NO_ROOM;
@@ -344,7 +344,9 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.hasEnded = true;
     this.sentEnd();
     if (isAnswered) return;
-    this.fail(code === REFUSED_STREAM && !this.#hasHead ? "refused" : "reset");
+    if (code === REFUSED_STREAM && !this.#hasHead) return this.fail("refused");
+    // An answer that is not whole may not look as if nothing were wrong.
+    this.fail("reset", code === NO_ERROR ? INTERNAL_ERROR : code);
   }
 
   protected override onLate(): void {

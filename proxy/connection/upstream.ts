@@ -319,10 +319,12 @@ export class Upstream extends Connection implements Carrier {
       this.ready = this.#body.advance(arena, this.ready, this.end);
       return;
     }
-    const taken = this.#body.unchunk(arena, this.ready, this.end);
+    const held = this.#body.trailerBytes;
+    const taken = this.#body.unchunk(arena, this.ready + held, this.end);
     if (taken < this.end) this.#isPersistent = false;
-    this.ready = this.#body.unchunkedEnd;
-    this.end = this.ready;
+    if (held === 0) this.ready = this.#body.unchunkedEnd;
+    this.end = this.ready + this.#body.trailerBytes;
+    if (this.#body.isDone) this.trailersEnd = this.end;
   }
 
   /** After bytes went to the client: makes room, and ends the exchange when that was all. */
@@ -336,6 +338,7 @@ export class Upstream extends Connection implements Carrier {
 
   #finish(): void {
     const client = this.#client();
+    this.passOver();
     const isClean = this.ready === this.end && client.hasSentRequest && this.owesNothing;
     const canReuse = this.#isPersistent && !this.#body.isUntilClose && isClean;
     this.start = this.sent = this.ready = this.end;

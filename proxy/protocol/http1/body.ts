@@ -71,6 +71,7 @@ export class Body {
     this.#state = SIZE_FIRST;
     this.#digits = 0;
     this.#lineBytes = 0;
+    this.trailerBytes = 0;
   }
 
   /** Takes what belongs to the body of the bytes from `from` to `to`; returns where that ends. */
@@ -84,12 +85,15 @@ export class Body {
     return from + taken;
   }
 
-  /** How many bytes of a chunked body `unchunk` left in place at its last call. */
+  /** Where the data ends that `unchunk` left in place at its last call. */
   unchunkedEnd = 0;
+  /** Bytes of trailer lines that `unchunk` has left in place, all calls together. */
+  trailerBytes = 0;
 
   /**
-   * As `advance` for a chunked body, but moves its data down to `from`, leaving out the framing: for a
-   * recipient that only knows HTTP/1.0. The data is then `from` to `unchunkedEnd`.
+   * As `advance` for a chunked body, but moves its data down to `from`, leaving out the framing: for a recipient that knows
+   * another, or none. The data is then `from` to `unchunkedEnd`; behind it stand trailers, as lines. Once some of those
+   * have come there is no more data, and `from` is where they went on last time.
    */
   unchunk(bytes: Uint8Array, from: number, to: number): number {
     this.unchunkedEnd = from;
@@ -103,14 +107,20 @@ export class Body {
         const taken = Math.min(to - at, this.#remaining);
         if (packAt >= 0) {
           bytes.copyWithin(packAt, at, at + taken);
-          packAt += taken;
+          this.unchunkedEnd = packAt += taken;
         }
         at += taken;
         this.#remaining -= taken;
         if (this.#remaining === 0) this.#state = DATA_CR;
-      } else this.#step(bytes[at++]);
+      } else {
+        const byte = bytes[at++];
+        const isTrailer = this.#state >= TRAILER_START && this.#state <= TRAILER_LF;
+        this.#step(byte);
+        if (packAt < 0 || !isTrailer || this.#state === LAST_LF) continue;
+        bytes[packAt++] = byte;
+        this.trailerBytes++;
+      }
     }
-    if (packAt >= 0) this.unchunkedEnd = packAt;
     return at;
   }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { bytesOf } from "../../../tests/support/bytes_notation.ts";
+import { Random, randomSeed } from "../../../base/random.ts";
+import { bytesOf, textOf } from "../../../tests/support/bytes_notation.ts";
+import { cutsOf } from "../../../tests/support/cuts.ts";
 import { Body } from "./body.ts";
 
 const bytes = bytesOf("helloGET / HTTP/1.1");
@@ -61,4 +63,43 @@ Deno.test("Body unchunks in place and leaves what follows alone", () => {
   assert.equal(body.unchunk(text, 2, text.length), text.length - 3);
   assert.equal(new TextDecoder().decode(text.subarray(2, body.unchunkedEnd)), "abcde");
   assert.equal(new TextDecoder().decode(text.subarray(text.length - 3)), "GET");
+});
+
+/** Unchunks as a connection does: what has been taken stays at the front, and what comes next goes behind it. */
+function unchunked(text: string, ends: readonly number[]): { data: string; trailers: string } {
+  const body = new Body();
+  body.startChunked();
+  const all = bytesOf(text);
+  const held = new Uint8Array(all.length);
+  let ready = 0;
+  let end = 0;
+  let arrived = 0;
+  for (const upTo of ends) {
+    held.set(all.subarray(arrived, upTo), end);
+    end += upTo - arrived;
+    arrived = upTo;
+    const before = body.trailerBytes;
+    const taken = body.unchunk(held, ready + before, end);
+    if (before === 0) ready = body.unchunkedEnd;
+    const kept = ready + body.trailerBytes;
+    held.copyWithin(kept, taken, end);
+    end -= taken - kept;
+  }
+  assert.ok(body.isDone && !body.isBroken);
+  const trailersEnd = ready + body.trailerBytes;
+  assert.equal(textOf(held.subarray(trailersEnd, end)), "GET / HTTP/1.1");
+  return {
+    data: textOf(held.subarray(0, ready)),
+    trailers: textOf(held.subarray(ready, trailersEnd)),
+  };
+}
+
+Deno.test("Body keeps trailers behind its data, however they arrive", () => {
+  const seed = randomSeed();
+  for (const trailers of ["", "T: u\r\n", "X-Sum:1\r\nEmpty:\r\nLong: \t v w \r\n"]) {
+    const text = `3\r\nabc\r\n2;x\r\nde\r\n0\r\n${trailers}\r\nGET / HTTP/1.1`;
+    for (const { name, ends } of cutsOf(text.length, new Random(seed, "trailers"), 50)) {
+      assert.deepEqual(unchunked(text, ends), { data: "abcde", trailers }, `seed ${seed}, ${name}`);
+    }
+  }
 });

@@ -1,0 +1,168 @@
+/** Trailers and broken answers on their way between HTTP/1.1 and HTTP/2, frame by frame. */
+import assert from "node:assert/strict";
+import { ENHANCE_YOUR_CALM, NO_ERROR } from "../../proxy/protocol/http2/error_code.ts";
+import { Random, randomSeed } from "../../base/random.ts";
+import { data, GET_FIELDS, headers, POST_FIELDS, reset } from "../protocol/http2/frames.ts";
+import type { Fields } from "../protocol/http2/frames.ts";
+import { cutsOf } from "../support/cuts.ts";
+import { ShortMessage } from "../support/raw_socket.ts";
+import type { RawSocket } from "../support/raw_socket.ts";
+import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { testThroughProxy } from "../support/test_proxy.ts";
+import type { ProxyCase } from "../support/test_proxy.ts";
+import { FramePeer } from "./frame_peer.ts";
+
+const GET: Fields = [...GET_FIELDS.slice(0, 3), [":authority", "app"]];
+const POST: Fields = [...POST_FIELDS.slice(0, 3), [":authority", "app"]];
+
+/** Trailers of HTTP/1.1, of which HTTP/2 allows two: the others are about the message's framing, or its connection. */
+const LINES =
+  "X-Sum:42\r\nContent-Length: 3\r\nX-Note: \t two words \r\nConnection: x\r\nHost: evil\r\n";
+const FIELDS = "x-sum: 42, x-note: two words";
+
+async function sendCut(socket: RawSocket, text: string, ends: readonly number[]): Promise<void> {
+  let at = 0;
+  for (const end of ends) {
+    await socket.send(text.slice(at, end));
+    at = end;
+  }
+}
+
+/** Cases of an endpoint that breaks off an answer which has begun. */
+async function breakOff(
+  peer: FramePeer,
+  streamId: number,
+  how: (peer: FramePeer) => Promise<void>,
+): Promise<void> {
+  await peer.next(new RegExp(`^HEADERS ${streamId} `));
+  await peer.send(headers(streamId, [[":status", "200"]]), data(streamId, "some"));
+  await how(peer);
+}
+
+const CASES: readonly ProxyCase[] = [
+  {
+    name: "a request of HTTP/1.1 to HTTP/2, however it arrives, and the next one behind it",
+    async run(proxy) {
+      const seed = randomSeed();
+      const heads: string[] = [];
+      await using origin = new ScriptedOrigin(async (socket) => {
+        const peer = await FramePeer.accept(socket, false);
+        for (let id = 1;; id += 2) {
+          const line = await peer.next(new RegExp(`^(DATA|HEADERS) ${id} .*END`));
+          if (line.startsWith("HEADERS")) heads.push(line.replace(/^HEADERS \d+ /, ""));
+          await peer.send(headers(id, [[":status", "200"]], { isEnd: true }));
+        }
+      }, { mayFail: true });
+      await proxy.routeHttp2(origin);
+      const post = "POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n";
+      for (const body of ["3\r\nabc\r\n", ""]) {
+        const text = `${post}${body}0\r\n${LINES}\r\nGET / HTTP/1.1\r\nHost: app\r\n\r\n`;
+        for (const { name, ends } of cutsOf(text.length, new Random(seed, "cuts"), 3)) {
+          using client = await proxy.connect();
+          heads.length = 0;
+          await sendCut(client, text, ends);
+          for (let i = 0; i < 2; i++) await client.readResponse();
+          assert.equal(heads[0], `END ${FIELDS}`, `seed ${seed}, ${name}`);
+          assert.match(heads[1], /^END :method: GET/, `seed ${seed}, ${name}`);
+        }
+      }
+    },
+  },
+  {
+    name: "an answer of HTTP/1.1 to HTTP/2, however it arrives, and its connection is used again",
+    async run(proxy) {
+      const seed = randomSeed();
+      const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n";
+      const answers = ["3\r\nabc\r\n", ""].flatMap((body) => {
+        const text = `${head}${body}0\r\n${LINES}\r\n`;
+        return cutsOf(text.length, new Random(seed, "cuts"), 3).map((cuts) => ({
+          body,
+          text,
+          cuts,
+        }));
+      });
+      let served = 0;
+      await using origin = new ScriptedOrigin(async (socket) => {
+        while (await socket.readRequest() !== null) {
+          const { text, cuts } = answers[served++];
+          await sendCut(socket, text, cuts.ends);
+        }
+      });
+      await proxy.route(origin);
+      using client = await FramePeer.connect(proxy);
+      for (const [i, { body, cuts }] of answers.entries()) {
+        const id = 2 * i + 1;
+        await client.send(headers(id, GET, { isEnd: true }));
+        await client.next(new RegExp(`^HEADERS ${id} :status: 200, trailer: X-Sum`));
+        if (body !== "") await client.wantData(id, "abc");
+        const trailers = await client.next(new RegExp(`^HEADERS ${id} `));
+        assert.equal(trailers, `HEADERS ${id} END ${FIELDS}`, `seed ${seed}, ${cuts.name}`);
+      }
+      assert.equal(origin.accepted, 1);
+      // HTTP/1.0 has no place for them.
+      served = 0;
+      using old = await proxy.connect();
+      await old.send("GET / HTTP/1.0\r\nHost: app\r\n\r\n");
+      assert.match(await old.readRest(), /\r\n\r\nabc$/);
+      assert.equal(origin.accepted, 1);
+    },
+  },
+  {
+    name: "a request of HTTP/2 to HTTP/1.1: trailers behind chunks, also without data",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(
+        answering(({ body, trailers }) => {
+          const text = `${body}|${trailers.join("|")}`;
+          return `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+        }),
+      );
+      await proxy.route(origin);
+      using client = await FramePeer.connect(proxy);
+      const trailers: Fields = [["x-sum", "42"], ["x-empty", ""]];
+      await client.send(headers(1, POST), data(1, "abc"), headers(1, trailers, { isEnd: true }));
+      await client.wantData(1, "abc|x-sum: 42|x-empty: ");
+      await client.send(headers(3, POST), headers(3, trailers, { isEnd: true }));
+      await client.wantData(3, "|x-sum: 42|x-empty: ");
+    },
+  },
+  {
+    name: "an answer that its endpoint breaks off is reset with the endpoint's own code",
+    async run(proxy) {
+      const breaks: readonly (readonly [(peer: FramePeer) => Promise<void>, string])[] = [
+        [(peer) => peer.send(reset(1, ENHANCE_YOUR_CALM)), "ENHANCE_YOUR_CALM"],
+        // Which is no way to end an answer that is not whole.
+        [(peer) => peer.send(reset(1, NO_ERROR)), "INTERNAL_ERROR"],
+        // The endpoint breaks a rule: that is between it and the proxy.
+        [(peer) => peer.send(headers(1, [["UPPER", "case"]], { isEnd: true })), "INTERNAL_ERROR"],
+        [(peer) => Promise.resolve(peer.close()), "INTERNAL_ERROR"],
+      ];
+      for (const [how, code] of breaks) {
+        await using origin = new ScriptedOrigin(async (socket) => {
+          await breakOff(await FramePeer.accept(socket, false), 1, how);
+          await socket.readRest();
+        }, { mayFail: true });
+        await proxy.routeHttp2(origin);
+        using client = await FramePeer.connect(proxy);
+        await client.send(headers(1, GET, { isEnd: true }));
+        await client.next(/^HEADERS 1 :status: 200/);
+        assert.equal(await client.next(/^RST_STREAM 1/), `RST_STREAM 1 ${code}`);
+      }
+    },
+  },
+  {
+    name: "an answer that its endpoint breaks off is no whole message of HTTP/1.1",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        const peer = await FramePeer.accept(socket, false);
+        await breakOff(peer, 1, () => peer.send(reset(1, ENHANCE_YOUR_CALM)));
+        await socket.readRest();
+      }, { mayFail: true });
+      await proxy.routeHttp2(origin);
+      using client = await proxy.connect();
+      await client.send("GET / HTTP/1.1\r\nHost: app\r\n\r\n");
+      await assert.rejects(client.readResponse(), ShortMessage);
+    },
+  },
+];
+
+testThroughProxy("HTTP/2 trailers", CASES);
