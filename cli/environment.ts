@@ -18,8 +18,8 @@ export interface Environment {
 /** The environment of this process. */
 export function processEnvironment(): Environment {
   return {
-    stdout: outputTo(sinkTo(Deno.stdout), traitsOf(Deno.stdout)),
-    stderr: outputTo(sinkTo(Deno.stderr), traitsOf(Deno.stderr)),
+    stdout: outputTo(sinkTo(Deno.stdout), traitsOf(Deno.stdout), senderTo(Deno.stdout)),
+    stderr: outputTo(sinkTo(Deno.stderr), traitsOf(Deno.stderr), senderTo(Deno.stderr)),
     variable,
     readStdin: () => new Response(Deno.stdin.readable).text(),
     onStopSignal,
@@ -43,6 +43,16 @@ function sinkTo(stream: { writeSync(bytes: Uint8Array): number }): (text: string
       if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
       throw error;
     }
+  };
+}
+
+function senderTo(
+  stream: { write(bytes: Uint8Array): Promise<number> },
+): (text: string) => Promise<void> {
+  const encoder = new TextEncoder();
+  return async (text) => {
+    let rest = encoder.encode(text);
+    while (rest.length > 0) rest = rest.subarray(await stream.write(rest));
   };
 }
 

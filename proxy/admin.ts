@@ -17,6 +17,8 @@ export interface AdminSubject {
   readonly taps: Taps;
   /** Null: none are made. */
   readonly spans: SpanCounts | null;
+  /** Lines of the access log that found no reader. */
+  accessesLost(): number;
   /** Every event loop is running; where one has ended, only a restart helps. */
   isAlive(): boolean;
   /** Accepting connections, with a plan in force, and not draining. */
@@ -63,7 +65,10 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
       const snapshots = await Promise.all(subject.lanes().map((lane) => lane.snapshot()));
       return text(
         200,
-        renderMetrics(snapshots, subject.spans),
+        renderMetrics(snapshots, {
+          spans: subject.spans,
+          accessesLost: subject.accessesLost(),
+        }),
         "text/plain; version=0.0.4; charset=utf-8",
       );
     }

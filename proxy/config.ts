@@ -174,6 +174,8 @@ export interface ProxyHooks {
   /** IP addresses of a name outside the mesh, as this system would call it; none where it has none. */
   readonly lookUp?: (name: string) => Promise<readonly string[]>;
   readonly onRequest?: (record: RequestRecord) => void;
+  /** How many records found no reader so far; for metrics. */
+  readonly accessesLost?: () => number;
   /** The admin port was asked to end the proxy: drain it. */
   readonly onQuit?: () => void;
   /** Constant message and fields; errors of the environment, never of a request. */

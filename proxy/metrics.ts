@@ -8,10 +8,18 @@ import type { Series } from "./series.ts";
 import type { SpanCounts } from "./tracing/exporter.ts";
 import type { Http2Side, RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
 
+/** What became of reports of requests, outside the event loops. */
+export interface ReportCounts {
+  /** Null: none are made. */
+  readonly spans: SpanCounts | null;
+  /** Lines of the access log that found no reader. */
+  readonly accessesLost: number;
+}
+
 /** One series a name; counts of several loops are added. */
 export function renderMetrics(
   snapshots: readonly TelemetrySnapshot[],
-  spans: SpanCounts | null = null,
+  { spans, accessesLost }: ReportCounts = { spans: null, accessesLost: 0 },
 ): string {
   const routes = sumRoutes(snapshots);
   const sum = (value: (snapshot: TelemetrySnapshot) => number) =>
@@ -99,6 +107,12 @@ export function renderMetrics(
       (snapshot) => snapshot.faults,
     ),
     ...policySeries(snapshots.flatMap(({ policies }) => policies)),
+    {
+      name: "weft_access_log_lost_total",
+      kind: "counter",
+      help: "Lines of the access log that nobody read in time",
+      lines: [`weft_access_log_lost_total ${accessesLost}`],
+    },
     spansTotal(spans),
     planInfo(snapshots),
   ];

@@ -64,6 +64,7 @@ export async function startProxy(
         lanes: () => lanes,
         taps,
         spans: exporter?.counts ?? null,
+        accessesLost: () => hooks.accessesLost?.() ?? 0,
         isAlive: () => isAlive,
         isReady: () => isReady && isAlive,
         quit: hooks.onQuit ?? null,

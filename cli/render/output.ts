@@ -30,6 +30,8 @@ export interface Output {
   write(text: string): void;
   /** Writes text and a line end. */
   line(text?: string): void;
+  /** Writes text in the background; resolves once all of it is written, rejects where the reader has gone. */
+  send(text: string): Promise<void>;
   /** Marks text up where the output has colour; returns it unchanged elsewhere. */
   style(style: Style, text: string): string;
 }
@@ -50,10 +52,15 @@ const PLAIN: OutputTraits = {
 };
 
 /** An output over any sink. */
-export function outputTo(sink: (text: string) => void, traits: OutputTraits = PLAIN): Output {
+export function outputTo(
+  sink: (text: string) => void,
+  traits: OutputTraits = PLAIN,
+  send: Output["send"] = (text) => Promise.try(sink, text),
+): Output {
   return {
     ...traits,
     write: sink,
+    send,
     line: (text = "") => sink(`${text}\n`),
     style(style, text) {
       const [start, end] = SEQUENCES[style];

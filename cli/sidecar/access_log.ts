@@ -12,6 +12,11 @@ export function formatAccess(
   return format === "json" ? formatJson(record, time) : formatCommon(record, time);
 }
 
+/** The line that stands for those that were dropped because nobody read them in time. */
+export function formatLost(format: AccessLogFormat, count: number): string {
+  return format === "json" ? JSON.stringify({ lost: count }) : `# ${count} lines lost`;
+}
+
 function formatJson(record: RequestRecord, time: Date): string {
   const { listener: _, ...fields } = record;
   return JSON.stringify({ time: time.toISOString(), ...fields });

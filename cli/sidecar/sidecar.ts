@@ -13,11 +13,15 @@ import { lookUpName } from "../look_up.ts";
 import { renderFindings } from "../render/findings.ts";
 import { tracingOf } from "../tracing.ts";
 import { watchPaths } from "../local/watch.ts";
-import { formatAccess } from "./access_log.ts";
+import { formatAccess, formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates } from "./certificates.ts";
+import { LineBuffer } from "./line_buffer.ts";
 import { openPlanSource, type PlanReading, type PlanSource } from "./plan_source.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
-import { tlsFiles } from "./tls_options.ts";
+import { type TlsFiles, tlsFiles } from "./tls_options.ts";
+
+/** How long the end waits for a reader of the logs. */
+const LOG_FLUSH_MS = 1_000;
 
 /** Runs until a stop signal. */
 export async function runSidecar(
@@ -31,13 +35,41 @@ export async function runSidecar(
   };
   const certificates = tlsFiles(options);
   const source = await openPlanSource(planOrigin(options), environment);
-  const { stderr } = environment;
+  const { stdout, stderr } = environment;
+  const events = new LineBuffer({
+    send: stderr.send,
+    lost: (count) => JSON.stringify({ lost: count }),
+  });
   const log = createLog({
     level: options.logLevel,
     format: stderr.isTerminal ? "human" : "json",
-    sink: (line) => stderr.line(line),
+    // A person reads it among what else is written there.
+    sink: (line) => stderr.isTerminal ? stderr.line(line) : events.line(line),
     now: Date.now,
   });
+  const accesses = new LineBuffer({
+    send: stdout.send,
+    lost: (count) => formatLost(options.accessLog, count),
+  });
+  try {
+    return await serve({ options, environment, plainConfig, certificates, source, log, accesses });
+  } finally {
+    await Promise.all([accesses.flush(LOG_FLUSH_MS), events.flush(LOG_FLUSH_MS)]);
+  }
+}
+
+interface SidecarParts {
+  readonly options: SidecarOptions;
+  readonly environment: Environment;
+  readonly plainConfig: ProxyConfig;
+  readonly certificates: TlsFiles | null;
+  readonly source: PlanSource;
+  readonly log: Log;
+  readonly accesses: LineBuffer;
+}
+
+async function serve(parts: SidecarParts): Promise<ExitCode> {
+  const { options, environment, plainConfig, certificates, source, log, accesses } = parts;
   const first = await source.read();
   reportFindings(first, log, environment);
   if (first.plan === null) throw new CommandFailure(first.problem);
@@ -47,7 +79,7 @@ export async function runSidecar(
   warnOfStrangers(config, first.plan, log);
   const quit = Promise.withResolvers<string>();
   const proxy = await start(config, first.plan, {
-    ...hooksFor(options, log, environment),
+    ...hooksFor(options, log, accesses),
     onQuit: () => quit.resolve("quitquitquit"),
   });
   // Listened for before anybody is told that it runs.
@@ -70,14 +102,15 @@ function warnOfStrangers({ inbound, tls }: ProxyConfig, { permissive }: Plan, lo
   });
 }
 
-function hooksFor(options: SidecarOptions, log: Log, { stdout }: Environment): ProxyHooks {
+function hooksFor(options: SidecarOptions, log: Log, accesses: LineBuffer): ProxyHooks {
   const { accessLog } = options;
   const onLog: ProxyHooks["onLog"] = (level, message, fields) => log.write(level, message, fields);
   if (accessLog === "none") return { onLog, lookUp: lookUpName };
   return {
     onLog,
     lookUp: lookUpName,
-    onRequest: (record) => stdout.line(formatAccess(accessLog, record, Date.now())),
+    onRequest: (record) => accesses.line(formatAccess(accessLog, record, Date.now())),
+    accessesLost: () => accesses.dropped,
   };
 }
 

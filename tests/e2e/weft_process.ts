@@ -9,7 +9,8 @@ const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 /** No wait of these tests is longer; a test that meets it has failed. */
 const WAIT_MS_MAX = 30_000;
 
-function weftCommand(args: readonly string[], options: Deno.CommandOptions): Deno.Command {
+/** Weft with these arguments, to be started in whatever way. */
+export function weftCommand(args: readonly string[], options: Deno.CommandOptions): Deno.Command {
   const executable = Deno.env.get("WEFT_EXECUTABLE");
   if (executable !== undefined && executable !== "") {
     return new Deno.Command(executable, { ...options, args: [...args] });
