@@ -110,8 +110,11 @@ export const TAPS_MAX = 8;
 /** Records that wait for the reader of one such stream, some 500 bytes each; more are dropped, and counted. */
 export const TAP_RECORDS_MAX = 1_024;
 
-/** Copies of requests under way at once (mirroring); more are not made. Each holds a buffer and no client waits for it. */
+/** Copies of requests under way at once (mirroring); more are not made. Each holds two buffers at most, and no client waits. */
 export const MIRRORS_MAX = 64;
+
+/** Bytes held of a request's body for its copy, so 4 MiB for all copies at once; larger requests are not copied. */
+export const MIRROR_BODY_BYTES_MAX = 65_536;
 
 /**
  * Splits, rates and limits whose state the workers of one proxy can share; with more, some hold for each worker. 84 bytes each

@@ -122,7 +122,15 @@ function routeSeries(routes: readonly RoutePolicyCounts[]): Series[] {
       "Retries that were not made because their budget was used up",
     ),
     faults.series("weft_faults_injected_total", "counter", "Faults that a policy injected"),
-    mirrored.series("weft_mirrored_requests_total", "counter", "Requests copied to a mirror"),
-    drops.series("weft_mirror_drops_total", "counter", "Requests that were not copied, and why"),
+    mirrored.series(
+      "weft_mirrored_requests_total",
+      "counter",
+      "Copies that their mirror has answered",
+    ),
+    drops.series(
+      "weft_mirror_drops_total",
+      "counter",
+      "Requests not copied, or whose copy was not answered, and why",
+    ),
   ];
 }

@@ -96,6 +96,10 @@ export class Downstream extends Connection implements ExchangeClient {
     return this.#isUnchunking;
   }
 
+  get hasWholeRequest(): boolean {
+    return this.#body.isDone;
+  }
+
   get hasSentRequest(): boolean {
     return this.#body.isDone && this.sent === this.ready;
   }
@@ -305,6 +309,7 @@ export class Downstream extends Connection implements ExchangeClient {
     this.deadlineMs = this.#body.isDone ? Infinity : io.nowMs + timeouts.stallMs;
     if (this.#body.isBroken) return this.#refuseBody(400, "bad-chunk");
     if (this.#bodyBytes > this.context.bodyBytesMax) return this.#refuseBody(413, "body-too-large");
+    this.#exchange.copy(before, this.ready);
     if (this.#phase === "exchange") this.#passBody();
   }
 
@@ -331,6 +336,7 @@ export class Downstream extends Connection implements ExchangeClient {
     this.#body.startChunked();
     this.ready = this.sent;
     this.#advance();
+    this.#exchange.copyAgain(this.sent, this.ready);
   }
 
   #refuseBody(status: number, reason: string): void {

@@ -61,6 +61,8 @@ export class Exchange implements PolicedExchange {
   #run: PolicyRun | null = null;
   /** Null: the request says of traces what its client says. */
   #trace: ExchangeTrace | null = null;
+  /** A copy of the request, while that is still coming. */
+  #copy: Mirror | null = null;
   /** Null where requests are not reported. */
   #reported: ReportedRequest | null = null;
   /** Begun, and neither answered nor given up. */
@@ -171,12 +173,32 @@ export class Exchange implements PolicedExchange {
     if (this.#run?.isHolding) this.refuse(499, "client-ended");
   }
 
-  /** Sends a copy to where the policy says. True: scratch space has been used for it. */
-  #mirror({ mirror }: RouteState): boolean {
-    if (mirror === null || !this.client.hasSentRequest) return false;
-    if (this.isConnect || this.wantsUpgrade) return false;
-    Mirror.send(this.#context, mirror, this.client.requestAgain(), this.#destination);
+  /** Begins a copy, where the policy asks for one. True: scratch space has been used for it. */
+  #mirror(route: RouteState): boolean {
+    const { client } = this;
+    const { mirror } = route;
+    if (mirror === null || this.isConnect || this.wantsUpgrade) return false;
+    if (!this.#run?.draws(mirror.table.percent)) return false;
+    const request = this.requestAgain();
+    this.#copy = Mirror.begin(this.#context, route, mirror, request, this.#destination, client);
+    this.copy(client.source.sent, client.source.ready);
     return true;
+  }
+
+  /** More of the request's body has come, from `from` to `to` of the arena, or its end. Scratch space may be used. */
+  copy(from: number, to: number): void {
+    const copy = this.#copy;
+    if (copy === null) return;
+    const isTaken = copy.take(from, to);
+    if (isTaken && !this.client.hasWholeRequest) return;
+    this.#copy = null;
+    if (isTaken) copy.send(this.client.isPlain);
+  }
+
+  /** All that has come of the body is now from `from` to `to`, without its framing. */
+  copyAgain(from: number, to: number): void {
+    this.#copy?.restart();
+    if (this.#copy?.take(from, to) === false) this.#copy = null;
   }
 
   proceed(): void {
@@ -540,6 +562,8 @@ export class Exchange implements PolicedExchange {
   }
 
   #leave(): void {
+    this.#copy?.drop("incomplete");
+    this.#copy = null;
     this.#endAttempt();
     this.#run?.stop();
   }

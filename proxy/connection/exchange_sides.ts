@@ -30,6 +30,8 @@ export interface ExchangeClient {
   readonly isReplayable: boolean;
   /** The request's body comes by as plain data, also where its length is not known. */
   readonly isPlain: boolean;
+  /** All of the request has come. */
+  readonly hasWholeRequest: boolean;
   /** All of the request was passed on. */
   readonly hasSentRequest: boolean;
   /** Nothing that was to be written to the client is still waiting. */

@@ -164,6 +164,10 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     return false;
   }
 
+  get hasWholeRequest(): boolean {
+    return this.isComplete;
+  }
+
   /** What is sent after a request for a tunnel belongs to the tunnel. */
   get hasSentRequest(): boolean {
     return this.isTunnel || (this.isComplete && this.sent === this.ready);
@@ -228,7 +232,13 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     if (!this.isOpen) return;
     this.#awaitBody();
     this.#bodyBytes += this.ready - this.sent;
+    // Also where nothing but the end has come.
+    this.#exchange.copy(this.ready, this.ready);
     this.#passBody();
+  }
+
+  protected override onData(from: number): void {
+    this.#exchange.copy(from, this.ready);
   }
 
   onCarrierWritable(): void {

@@ -98,8 +98,14 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
 
   /** What waits for a tunnel to open is not to be passed on. */
   #showAll(): void {
-    if (!this.isTunnel || this.#tunnelPeer !== null) this.ready = this.end;
+    if (this.isTunnel && this.#tunnelPeer === null) return;
+    const before = this.ready;
+    this.ready = this.end;
+    this.onData(before);
   }
+
+  /** Data has been taken in, from `from` to `ready`. */
+  protected onData(_from: number): void {}
 
   takeTrailers(fields: FieldList): void {
     const { arena } = this.context;
@@ -150,9 +156,9 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
       if (length === 0) break;
       this.context.arena.set(bytes.subarray(0, length), this.end);
       this.end += length;
-      this.#showAll();
       if (length === bytes.length) this.#overflow.shift();
       else this.#overflow[0] = bytes.subarray(length);
+      this.#showAll();
     }
     return this.end > before;
   }

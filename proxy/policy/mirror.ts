@@ -1,111 +1,176 @@
 /**
- * Mirror: a copy of a request, sent on its own and never waited for. Its answer is read and dropped, its failure is nobody's,
- * and only so many are under way at once. A request with a body is not copied: its bytes belong to its own exchange.
+ * Mirror: the client's side of an exchange that carries the copy of a request. The copy is sent once all of it is here, on
+ * its own and never again; nobody waits for it, its answer is read and dropped, and only so many are under way at once.
  */
-import type { EndpointSet } from "../../routing/table/table.ts";
 import { Buffered } from "../connection/buffered.ts";
-import { NOBODY } from "../connection/caller.ts";
+import { NO_BUFFER } from "../connection/buffers.ts";
+import { type Caller, NOBODY } from "../connection/caller.ts";
 import type { Context } from "../connection/context.ts";
 import { Exchange } from "../connection/exchange.ts";
 import type { Carrier, ExchangeClient } from "../connection/exchange_sides.ts";
-import type { EndpointPool } from "../connection/pool.ts";
-import type { Destination, Router } from "../connection/router.ts";
+import type { Destination } from "../connection/router.ts";
+import { BROKEN } from "../io/io.ts";
+import { BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";
+import { COMPLETE } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
-import { MIRRORS_MAX } from "../limits.ts";
-import type { BackendState } from "./backend_state.ts";
-import type { BoundMirror } from "./route_state.ts";
-
-const TWO_32 = 2 ** 32;
-
-/** Everything goes to the mirror's endpoints, whatever it asks for. */
-class MirrorRouter implements Router {
-  readonly listener = -1;
-  readonly #backend: BackendState;
-  readonly #set: EndpointSet;
-  readonly #takesHttp2: boolean;
-  readonly #nowMs: number;
-
-  constructor(backend: BackendState, set: EndpointSet, takesHttp2: boolean, nowMs: number) {
-    this.#backend = backend;
-    this.#set = set;
-    this.#takesHttp2 = takesHttp2;
-    this.#nowMs = nowMs;
-  }
-
-  route(_request: Request, destination: Destination): void {
-    destination.backend = this.#backend;
-    destination.endpoints = this.#set;
-    destination.takesHttp2 = this.#takesHttp2;
-  }
-
-  next(destination: Destination): EndpointPool | null {
-    const choice = this.#backend.pick(this.#set, 0, destination.choice, this.#nowMs);
-    destination.choice = choice;
-    return choice === null ? null : choice.target.pool;
-  }
-}
+import { MirrorRouter } from "./mirror_router.ts";
+import type { MirrorDrop } from "./policy_counts.ts";
+import { RequestCopy } from "./request_copy.ts";
+import type { BoundMirror, RouteState } from "./route_state.ts";
 
 export class Mirror extends Buffered implements ExchangeClient {
   readonly peer: string;
-  readonly isSecure = false;
-  readonly caller = NOBODY;
-  readonly hasHalfClosed = false;
+  readonly isSecure: boolean;
+  readonly #route: RouteState;
   readonly #exchange: Exchange;
-  #headEnd = 0;
+  readonly #copy: RequestCopy;
+  /** The head, while it is being sent. */
+  #head = NO_BUFFER;
+  /** What of the body is not in the buffer yet. */
+  #rest: Uint8Array = new Uint8Array(0);
   isOpen = true;
+  readonly caller: Caller = NOBODY;
+  readonly hasHalfClosed = false;
   readonly speaksHttp2 = false;
   readonly needsHttp2 = false;
-  readonly isReplayable = true;
+  readonly isReplayable = false;
   readonly isPlain = true;
-  readonly hasSentRequest = true;
+  readonly hasWholeRequest = true;
   readonly owesNothing = true;
   readonly takesChunks = true;
 
-  /** Copies `request`, a share of those that come here, to the mirror. `request` is overwritten. */
-  static send(context: Context, bound: BoundMirror, request: Request, from: Destination): void {
-    const { percent, guarded } = bound.table;
-    if (context.random.next32() / TWO_32 * 100 >= percent) return;
+  /**
+   * Begins a copy of `request`, whose head is complete. Null: it is not copied, and counted.
+   * @param from where `request` itself goes
+   */
+  static begin(
+    context: Context,
+    route: RouteState,
+    bound: BoundMirror,
+    request: Request,
+    from: Destination,
+    client: ExchangeClient,
+  ): Mirror | null {
+    const { guarded } = bound.table;
     const set = guarded === null ? bound.set : guarded.http(request.routed);
-    if (set === null || context.mirrors >= MIRRORS_MAX) return;
-    const router = new MirrorRouter(bound.backend, set, from.takesHttp2, context.io.nowMs);
-    const mirror = new Mirror(context, router, from.peer);
-    if (mirror.haveBuffer()) mirror.#start(request);
+    let drop: MirrorDrop | null = null;
+    if (set === null) drop = "access-denied";
+    else if (context.mirrors >= MIRRORS_MAX) drop = "crowded";
+    else if (request.contentLength > MIRROR_BODY_BYTES_MAX) drop = "body-too-large";
+    if (set === null || drop !== null) {
+      if (drop !== null) route.mirrorDropped(drop);
+      return null;
+    }
+    const router = new MirrorRouter(bound.backend, set, from.takesHttp2, context.io);
+    const copy = new RequestCopy(context.arena, request);
+    return new Mirror(context, route, router, copy, client);
   }
 
-  private constructor(context: Context, router: Router, peer: string) {
+  private constructor(
+    context: Context,
+    route: RouteState,
+    router: MirrorRouter,
+    copy: RequestCopy,
+    { peer, isSecure }: ExchangeClient,
+  ) {
     super(context);
+    this.#route = route;
+    this.#copy = copy;
     this.peer = peer;
+    this.isSecure = isSecure;
     this.#exchange = new Exchange(context, router, this);
+    context.mirrors++;
   }
+
+  // Copying.
+
+  /** Takes more of the body, from `from` to `to` of the arena. False: it is too large, and the copy is dropped. */
+  take(from: number, to: number): boolean {
+    if (this.#copy.add(this.context.arena, from, to)) return true;
+    this.drop("body-too-large");
+    return false;
+  }
+
+  /** The body comes once more, from its beginning. */
+  restart(): void {
+    this.#copy.restart();
+  }
+
+  /** All of the request is here. `isPlain`: its body was taken out of its chunks. */
+  send(isPlain: boolean): void {
+    const { arena, buffers, request } = this.context;
+    const { head } = this.#copy;
+    if (head.length > BUFFER_BYTES) return this.drop("head-too-large");
+    this.#head = buffers.take();
+    if (this.#head === NO_BUFFER) return this.drop("crowded");
+    arena.set(head, this.#head);
+    if (request.parse(arena, this.#head, this.#head + head.length) !== COMPLETE) {
+      return this.drop("head-too-large");
+    }
+    this.#rest = this.#copy.body(request.isChunked && !isPlain);
+    if (!this.#refill()) return;
+    this.#exchange.begin(request);
+    this.#exchange.route(request);
+  }
+
+  drop(reason: MirrorDrop): void {
+    if (!this.isOpen) return;
+    this.#route.mirrorDropped(reason);
+    this.#end();
+  }
+
+  protected override onStarved(): void {}
+
+  // What the exchange and its carrier ask for.
 
   get source(): Buffered {
     return this;
   }
 
-  #start({ start, end }: Request): void {
-    const { arena } = this.context;
-    this.context.mirrors++;
-    arena.copyWithin(this.start, start, end);
-    this.#headEnd = this.start + end - start;
-    this.sent = this.ready = this.end = this.#headEnd;
-    const request = this.requestAgain();
-    this.#exchange.begin(request);
-    this.#exchange.route(request);
+  get hasSentRequest(): boolean {
+    return this.#rest.length === 0 && this.sent === this.ready;
   }
-
-  protected override onStarved(): void {}
 
   requestAgain(): Request {
     const { arena, request } = this.context;
-    request.parse(arena, this.start, this.#headEnd);
+    request.parse(arena, this.#head, this.#head + this.#copy.head.length);
     return request;
   }
 
   unchunk(): void {}
   onWaiting(): void {}
   onPassing(): void {}
-  onCarrierWritable(): void {}
+
+  onCarrierWritable(): void {
+    const { carrier } = this.#exchange;
+    if (carrier === null || !carrier.isReady) return;
+    for (;;) {
+      if (!this.#refill()) return;
+      const isLast = this.#rest.length === 0;
+      const result = carrier.passBody(this, isLast);
+      if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
+      if (result === 0 || isLast || !this.isOpen) return;
+    }
+  }
+
+  /** Puts more of the body into the buffer, once that is passed on. False: there is no buffer, and the copy is dropped. */
+  #refill(): boolean {
+    if (this.sent < this.ready || this.#rest.length === 0) return true;
+    if (!this.haveBuffer()) {
+      this.#exchange.dropCarrier();
+      this.drop("crowded");
+      return false;
+    }
+    const count = Math.min(this.#rest.length, BUFFER_BYTES);
+    this.context.arena.set(this.#rest.subarray(0, count), this.buffer);
+    this.#rest = this.#rest.subarray(count);
+    this.start = this.sent = this.buffer;
+    this.ready = this.end = this.buffer + count;
+    return true;
+  }
+
+  // The answer, which is of no interest.
 
   passInterim(): boolean {
     return true;
@@ -123,28 +188,31 @@ export class Mirror extends Buffered implements ExchangeClient {
 
   onAnswered(): void {
     this.#exchange.forget();
+    if (!this.isOpen) return;
+    this.#route.mirrored();
     this.#end();
   }
 
-  refuse(): void {
+  refuse(status: number): void {
     this.#exchange.forget();
-    this.#end();
+    this.drop(status === 504 || status === 408 ? "timeout" : "failed");
   }
 
   openTunnel(carrier: Carrier): void {
     carrier.close();
-    this.refuse();
+    this.refuse(501);
   }
 
   abort(): void {
     this.#exchange.dropCarrier();
-    this.#end();
+    this.drop("failed");
   }
 
   #end(): void {
-    if (!this.isOpen) return;
     this.isOpen = false;
     this.context.mirrors--;
     this.releaseBuffer();
+    if (this.#head !== NO_BUFFER) this.context.buffers.give(this.#head);
+    this.#head = NO_BUFFER;
   }
 }

@@ -16,10 +16,16 @@ export type MirrorDrop =
   | "crowded"
   /** A traffic target keeps it from the mirror. */
   | "access-denied"
+  /** Its head, with what policies add to it, is larger than a buffer. */
+  | "head-too-large"
   /** Its body is larger than what is held of a copy. */
   | "body-too-large"
-  /** The request was not received in full, so that neither was its copy. */
-  | "incomplete";
+  /** It was over before all of it had come. */
+  | "incomplete"
+  /** The mirror took no connection, or did not take or answer the copy, in time. */
+  | "timeout"
+  /** The mirror took no connection, or broke it off before it answered. */
+  | "failed";
 
 /** A backend whose policy may eject endpoints or limits what it gets. */
 export interface BackendPolicyCounts {
@@ -57,6 +63,7 @@ export interface RoutePolicyCounts {
   readonly rateLimited: { readonly http: number; readonly tcp: number };
   readonly budgetExhausted: number;
   readonly faults: { readonly delay: number; readonly abort: number };
+  /** Copies that the mirror has answered. */
   readonly mirrored: number;
   readonly mirrorDrops: Readonly<Record<string, number>>;
 }

@@ -77,7 +77,7 @@ export class PolicyRun {
       return "refused";
     }
     const abort = route?.fault?.abort ?? null;
-    if (abort !== null && this.#draws(abort.percent)) {
+    if (abort !== null && this.draws(abort.percent)) {
       route?.faultInjected("abort");
       return this.#refuse(abort.status, "fault-abort");
     }
@@ -88,7 +88,7 @@ export class PolicyRun {
       this.#timers.start(this.#expiry, route.requestMs);
     }
     const delay = route?.fault?.delay ?? null;
-    if (delay === null || !this.#draws(delay.percent)) return "proceed";
+    if (delay === null || !this.draws(delay.percent)) return "proceed";
     route?.faultInjected("delay");
     this.#startStep("delay", delay.durationMs);
     return "wait";
@@ -100,7 +100,7 @@ export class PolicyRun {
   }
 
   /** Whether a share of the requests, in percent, is to be treated. */
-  #draws(percent: number): boolean {
+  draws(percent: number): boolean {
     return percent >= 100 || this.#random.next32() / TWO_32 * 100 < percent;
   }
 

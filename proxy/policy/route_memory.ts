@@ -20,7 +20,7 @@ export class RouteMemory {
   /** Retries that were not made because the budget was used up. */
   budgetExhausted = 0;
   readonly faults = { delay: 0, abort: 0 };
-  /** Requests that were copied to their mirror. */
+  /** Copies of requests that their mirror has answered. */
   mirrored = 0;
   readonly #mirrorDrops = new Map<MirrorDrop, number>();
 

@@ -87,12 +87,12 @@ export class RouteState {
     this.#faultMemory.faults[kind]++;
   }
 
-  /** A request was copied to the mirror. */
+  /** The mirror has answered a copy. */
   mirrored(): void {
     this.#mirrorMemory.mirrored++;
   }
 
-  /** A request was to be copied, and was not. */
+  /** A request was to be copied, and was not, or not answered by the mirror. */
   mirrorDropped(reason: MirrorDrop): void {
     this.#mirrorMemory.mirrorDropped(reason);
   }

@@ -55,6 +55,11 @@ export class NodeOrigin {
     return this.#node.run(({ state }, name) => state[name].counts as OriginCounts, this.name);
   }
 
+  /** What `/report` has answered since the start. */
+  reports(): Promise<RequestReport[]> {
+    return this.#node.run(({ state }, name) => state[name].reports as RequestReport[], this.name);
+  }
+
   /** Lets go what waits at `/wait`, now and from now on. */
   async release(): Promise<void> {
     await this.#node.run(({ state }, name) => state[name].release(), this.name);
@@ -117,6 +122,7 @@ function startOrigin(
         const body = await readAll(request);
         const { method, headers, trailers, httpVersion } = request;
         const report = { origin: name, method, version: httpVersion, headers, trailers, ...body };
+        state[name].reports.push(report);
         const text = JSON.stringify(report);
         response.setHeader("content-type", "application/json");
         if (!url.searchParams.has("unsaid")) response.setHeader("content-length", text.length);
@@ -227,7 +233,7 @@ function startOrigin(
       server.close(() => resolve(null));
       for (const socket of sockets) socket.destroy();
     });
-  state[name] = { counts, sessions, stop, release: () => release() };
+  state[name] = { counts, reports: [], sessions, stop, release: () => release() };
   return new Promise((resolve) =>
     server.listen(port, "127.0.0.1", () => resolve(server.address().port))
   );

@@ -546,52 +546,6 @@ const AFFINITY: readonly ProxyCase[] = [
   },
 ];
 
-const MIRRORS: readonly ProxyCase[] = [
-  {
-    name:
-      "mirror: a share of the requests without a body is copied; answers and failures are dropped",
-    async run(proxy) {
-      const copies: string[] = [];
-      await using origin = new ScriptedOrigin(answering(() => ok("real")));
-      await using copy = new ScriptedOrigin(answering((message) => {
-        copies.push(`${message.startLine} ${headerOf(message, "host")}`);
-        return copies.length % 2 === 0 ? answer(500, "no") : ok("copy");
-      }));
-      const mesh = (percent: number) => ({
-        services: { app: [origin], copy: [copy] },
-        policies: { app: { mirror: { service: "copy", percent } } },
-      });
-      await applyMesh(proxy, mesh(100));
-      using client = await proxy.connect();
-      assert.deepEqual(await tally(client, 10), { "200 real": 10 });
-      await until("ten copies", () => copies.length, (count) => count === 10);
-      assert.deepEqual([...new Set(copies)], ["GET / HTTP/1.1 app"]);
-      await want(client, "200 real", request("POST", { body: "kept to itself" }));
-      await applyMesh(proxy, mesh(0));
-      await tally(client, 10);
-      assert.equal(copies.length, 10);
-    },
-  },
-  {
-    name: "mirror: one that hangs or cuts the connection costs the request nothing",
-    async run(proxy) {
-      await using origin = new ScriptedOrigin(answering(() => ok("real")));
-      await using copy = new ScriptedOrigin(async (socket, connection) => {
-        await socket.readRequest();
-        if (connection % 2 === 0) await socket.readRest();
-      }, { mayFail: true });
-      await applyMesh(proxy, {
-        services: { app: [origin], copy: [copy] },
-        policies: { app: { mirror: { service: "copy" } } },
-      });
-      using client = await proxy.connect();
-      assert.deepEqual(await tally(client, 6), { "200 real": 6 });
-      await until("copies", () => copy.accepted, (count) => count >= 6);
-    },
-  },
-];
-
-testThroughProxy("mirroring by policy", MIRRORS);
 testThroughProxy("retries by policy", RETRIES);
 testThroughProxy("timeouts by policy", TIMEOUTS);
 testThroughProxy("limits by policy", LIMITS);
