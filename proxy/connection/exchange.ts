@@ -325,7 +325,7 @@ export class Exchange implements PolicedExchange {
     if (this.isConnect) return null;
     // A second try takes a new connection: what is pooled may be as dead as what failed.
     const isRetry = this.#attempts > 1;
-    if (this.#destination.takesHttp2) return pool.shared(isRetry)?.carry(this) ?? null;
+    if (this.#goesByHttp2(pool)) return pool.shared(isRetry)?.carry(this) ?? null;
     if (isRetry) return null;
     const upstream = pool.take();
     if (upstream === undefined) return null;
@@ -333,13 +333,18 @@ export class Exchange implements PolicedExchange {
     return upstream;
   }
 
+  #goesByHttp2(pool: EndpointPool): boolean {
+    const { takesHttp2, needsHttp2 } = this.#destination;
+    return takesHttp2 && (needsHttp2 || !pool.speaksHttp1(this.#context.io.nowMs));
+  }
+
   #open(pool: EndpointPool): Carrier | null {
     this.#context.telemetry.connects++;
-    const { takesHttp2, backend } = this.#destination;
+    const { backend } = this.#destination;
     // Its connections are counted.
     const limited = backend !== null && backend.hasLimits ? backend : null;
     // A tunnel is a connection of its own, whatever is spoken in it.
-    if (takesHttp2 && !this.isConnect) {
+    if (this.#goesByHttp2(pool) && !this.isConnect) {
       const shared = Http2Upstream.open(this.#context, pool);
       if (shared !== null) shared.limited = limited;
       else limited?.connectionEnded();

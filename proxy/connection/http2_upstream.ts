@@ -1,7 +1,7 @@
 /** The HTTP/2 side of endpoints: a connection that many exchanges share, and a `Carrier` for each of them. */
 import { assert } from "../../base/assert.ts";
 import { BROKEN } from "../io/io.ts";
-import type { TlsFailure } from "../io/tls.ts";
+import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { BUFFER_BYTES } from "../limits.ts";
 import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM } from "../protocol/http2/error_code.ts";
@@ -67,6 +67,26 @@ export class Http2Upstream extends Http2Socket {
 
   carry(exchange: Exchange): Http2ClientStream {
     return new Http2ClientStream(this.context, this, exchange);
+  }
+
+  override onSecured(info: TlsInfo): void {
+    super.onSecured(info);
+    if (info.alpn !== "h2") this.#leaveToHttp1();
+  }
+
+  /** The endpoint has chosen HTTP/1.1: what can be said in that goes by connections of it. */
+  #leaveToHttp1(): void {
+    const { io, telemetry } = this.context;
+    this.pool.choseHttp1(io.nowMs);
+    const streams = [...this.streams];
+    this.close();
+    for (const stream of streams) {
+      if ((stream as Http2ClientStream).leaveToHttp1()) continue;
+      telemetry.tlsFailed(
+        { code: "tls-protocol", detail: "Endpoint has no HTTP/2" },
+        this.pool.key,
+      );
+    }
   }
 
   override onWritable(): void {
@@ -189,6 +209,14 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     const isShut = this.#upstream.machine.peer.streamsMax === 0;
     if (isShut) this.fail("refused");
     else this.#exchange?.onCrowded(this);
+  }
+
+  /** False: what it carries is only for HTTP/2, and has failed. */
+  leaveToHttp1(): boolean {
+    const canLeave = this.#exchange === null || !this.#exchange.client.needsHttp2;
+    if (canLeave) this.#exchange?.onCrowded(this);
+    else this.fail("tls");
+    return canLeave;
   }
 
   fail(failure: CarrierFailure, resetCode = INTERNAL_ERROR): void {

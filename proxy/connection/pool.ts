@@ -8,6 +8,10 @@ import type { Upstream } from "./upstream.ts";
 
 /** An endpoint that refused a connection is passed over this long, where another will do. */
 const AVOID_MS = 1_000;
+/** How long an endpoint is believed that chose HTTP/1.1 where it was offered HTTP/2. */
+const HTTP1_MS = 60_000;
+
+const OFFERS = { "h2": ["h2", "http/1.1"], "http/1.1": ["http/1.1"], "": [] } as const;
 
 export class EndpointPool {
   /** `address:port`. */
@@ -28,6 +32,7 @@ export class EndpointPool {
   /** False once no plan in force names the endpoint: connections end instead of being kept. */
   isInPlan = true;
   #avoidUntilMs = 0;
+  #http1UntilMs = 0;
 
   constructor(key: string, address: SocketAddress, security: UpstreamTls | null) {
     this.key = key;
@@ -36,15 +41,15 @@ export class EndpointPool {
   }
 
   /**
-   * Puts TLS on a connection to the endpoint that is being made, where it wants that. `protocol` is what will be spoken, by
-   * its ALPN name; empty: nothing that has one.
+   * Puts TLS on a connection to the endpoint that is being made, where it wants that. `protocol` is what is to be spoken, by
+   * its ALPN name; empty: nothing that has one. An endpoint that is to speak HTTP/2 may choose HTTP/1.1 instead.
    */
   secure(io: Io, fd: Fd, protocol: "h2" | "http/1.1" | ""): void {
     const security = this.#security;
     if (security === null) return;
     let target = this.#targets.get(protocol);
     if (target === undefined) {
-      target = { ...security.target, alpn: protocol === "" ? [] : [protocol] };
+      target = { ...security.target, alpn: OFFERS[protocol] };
       this.#targets.set(protocol, target);
     }
     io.secure(fd, security.context, target);
@@ -91,6 +96,16 @@ export class EndpointPool {
 
   get idleCount(): number {
     return this.#idle.length;
+  }
+
+  /** The endpoint has chosen HTTP/1.1 where it was offered HTTP/2. */
+  choseHttp1(nowMs: number): void {
+    this.#http1UntilMs = nowMs + HTTP1_MS;
+  }
+
+  /** Whether that was lately. */
+  speaksHttp1(nowMs: number): boolean {
+    return nowMs < this.#http1UntilMs;
   }
 
   isAvoided(nowMs: number): boolean {
