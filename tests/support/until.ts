@@ -32,3 +32,16 @@ export async function within<T>(work: Promise<T>, giveUp: () => void): Promise<T
     clearTimeout(timer);
   }
 }
+
+/** `promise`, or a rejection that says what did not come, where it takes too long. */
+export async function soon<T>(what: string, promise: Promise<T>): Promise<T> {
+  let timer;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Gave up waiting for ${what}`)), GIVE_UP_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
