@@ -3,17 +3,29 @@ import type { TestProxy } from "../support/test_proxy.ts";
 
 export interface Carrier {
   readonly name: string;
+  /** Why it cannot be had here, or empty. */
+  readonly obstacle: string;
+  /** Makes what it needs beside the proxy. */
+  start(proxy: TestProxy): Promise<CarrierLine>;
+}
+
+export interface CarrierLine extends AsyncDisposable {
   /**
-   * Routes host `app` to a WebSocket server on this port of loopback.
+   * Routes host `app` to a server of RFC 6455 on this port of loopback.
    * @returns the port at which a client of RFC 6455 reaches it, through the proxy
    */
-  open(proxy: TestProxy, serverPort: number): Promise<{ readonly port: number } & AsyncDisposable>;
+  open(serverPort: number): Promise<number>;
 }
 
 export const HTTP1_UPGRADE: Carrier = {
   name: "HTTP/1.1 upgrade",
-  async open(proxy, serverPort) {
-    await proxy.route({ port: serverPort });
-    return { port: proxy.port, [Symbol.asyncDispose]: () => Promise.resolve() };
-  },
+  obstacle: "",
+  start: (proxy) =>
+    Promise.resolve({
+      async open(serverPort) {
+        await proxy.route({ port: serverPort });
+        return proxy.port;
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }),
 };
