@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { createServer, type IncomingMessage } from "node:http";
-import { WebSocket, WebSocketServer } from "ws";
 import { headerOf, type RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
@@ -51,41 +49,6 @@ const CASES: readonly ProxyCase[] = [
       assert.equal((await client.readResponse()).body, "GET /chat HTTP/1.1");
       await client.send("GET /next HTTP/1.1\r\nHost: app\r\n\r\n");
       assert.equal((await client.readResponse()).body, "GET /next HTTP/1.1");
-    },
-  },
-  {
-    name: "WebSocket: a client and a server that are not ours",
-    async run(proxy) {
-      const http = createServer();
-      const server = new WebSocketServer({ server: http });
-      server.on("connection", (socket: WebSocket, request: IncomingMessage) => {
-        socket.on(
-          "message",
-          (message: Uint8Array, isBinary: boolean) => socket.send(message, { binary: isBinary }),
-        );
-        socket.send(`welcome ${request.headers["x-forwarded-for"]}`);
-      });
-      await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-      const address = http.address();
-      assert.ok(address !== null && typeof address !== "string");
-      await proxy.route({ port: address.port });
-      const received: (string | number)[] = [];
-      const client = new WebSocket(`ws://127.0.0.1:${proxy.port}/chat`, {
-        headers: { host: "app" },
-      });
-      const closed = await new Promise<number>((resolve, reject) => {
-        client.on("error", reject);
-        client.on("close", resolve);
-        client.on("message", (message: Uint8Array, isBinary: boolean) => {
-          received.push(isBinary ? message.length : message.toString());
-          if (received.length === 1) client.send("hello");
-          else if (received.length === 2) client.send(new Uint8Array(300_000));
-          else client.close(4_000);
-        });
-      });
-      assert.equal(closed, 4_000);
-      assert.deepEqual(received, ["welcome 127.0.0.1", "hello", 300_000]);
-      await new Promise<void>((resolve) => http.close(() => resolve()));
     },
   },
   {

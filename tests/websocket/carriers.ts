@@ -1,10 +1,13 @@
 /** How a WebSocket is carried through the proxy: the same cases run over each of these. */
 import type { TestProxy } from "../support/test_proxy.ts";
+import type { Role } from "./tester.ts";
 
 export interface Carrier {
   readonly name: string;
   /** Why it cannot be had here, or empty. */
   readonly obstacle: string;
+  /** The ends of a line that HTTP/2 leads to. */
+  readonly http2: readonly Role[];
   /** Makes what it needs beside the proxy. */
   start(proxy: TestProxy): Promise<CarrierLine>;
 }
@@ -20,6 +23,7 @@ export interface CarrierLine extends AsyncDisposable {
 export const HTTP1_UPGRADE: Carrier = {
   name: "HTTP/1.1 upgrade",
   obstacle: "",
+  http2: [],
   start: (proxy) =>
     Promise.resolve({
       async open(serverPort) {

@@ -8,16 +8,20 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { HAS_NODE, NodeProcess, type Tools } from "../http2/node_process.ts";
 import type { Carrier } from "./carriers.ts";
+import type { Role } from "./tester.ts";
 
 export const HTTP2_CARRIERS: readonly Carrier[] = [
-  carrier("HTTP/2 to HTTP/1.1", true, false),
-  carrier("HTTP/1.1 to HTTP/2", false, true),
-  carrier("HTTP/2 to HTTP/2", true, true),
+  carrier("HTTP/2 to HTTP/1.1", ["client"]),
+  carrier("HTTP/1.1 to HTTP/2", ["server"]),
+  carrier("HTTP/2 to HTTP/2", ["client", "server"]),
 ];
 
-function carrier(name: string, isClient: boolean, isServer: boolean): Carrier {
+function carrier(name: string, http2: readonly Role[]): Carrier {
+  const isClient = http2.includes("client");
+  const isServer = http2.includes("server");
   return {
     name,
+    http2,
     obstacle: HAS_NODE ? "" : "no Node",
     async start(proxy) {
       const node = new NodeProcess(Deno.cwd());
@@ -42,15 +46,20 @@ function carrier(name: string, isClient: boolean, isServer: boolean): Carrier {
 function defineJoin({ state }: Tools): null {
   state.join = (
     socket: Socket,
-    stream: Duplex & { rstCode?: number; close(code: number): void },
+    stream: Duplex & { readonly rstCode?: number },
   ) => {
     socket.setNoDelay(true);
     socket.pipe(stream);
-    stream.pipe(socket);
-    const cancel = 8;
-    socket.on("error", () => stream.close(cancel));
+    stream.pipe(socket, { end: false });
+    // Node ends what is read of a stream that was reset, too.
+    stream.on("end", () => {
+      if (stream.rstCode === 0) socket.end();
+      else socket.resetAndDestroy();
+    });
+    socket.on("error", () => {});
     socket.on("close", () => {
-      if (!socket.readableEnded || !socket.writableFinished) stream.close(cancel);
+      // `close` would end the stream in order before it resets it.
+      if (!socket.readableEnded || !socket.writableFinished) stream.destroy(new Error("cut off"));
     });
     stream.on("error", () => {});
     stream.on("close", () => {
@@ -127,7 +136,7 @@ function startServerGateway({ http2, net, state }: Tools): Promise<number> {
       "\r\n",
     ].join("\r\n"));
     stream.on("error", () => socket.resetAndDestroy());
-    socket.on("error", () => stream.close(8));
+    socket.on("error", (error) => stream.destroy(error));
     let answer = "";
     const onData = (chunk: Uint8Array & { toString(encoding: string): string }) => {
       answer += chunk.toString("latin1");

@@ -8,7 +8,8 @@ export interface PassageCase {
   readonly name: string;
   /** Sent in one piece with the request, and with the answer. */
   readonly early?: Readonly<Record<Role, Uint8Array<ArrayBuffer>>>;
-  run(client: Tester, server: Tester): Promise<void>;
+  /** `isToldOfCuts`: the proxy can tell this end that the other was cut off, and not ended. */
+  run(client: Tester, server: Tester, isToldOfCuts: (end: Tester) => boolean): Promise<void>;
 }
 
 /** Both ways at once: what comes is what was sent. */
@@ -85,15 +86,17 @@ export const PASSAGE_CASES: readonly PassageCase[] = [
     },
   },
   ...(["client", "server"] as const).map((who): PassageCase => ({
-    name: `the ${who} is gone at once, within a frame: the other end is not left waiting`,
-    async run(client, server) {
+    name:
+      `the ${who} is cut off within a frame: so is the other end, which cannot take it for an end`,
+    async run(client, server, isToldOfCuts) {
       const [gone, left] = who === "client" ? [client, server] : [server, client];
       const frame = gone.frame(BINARY, pattern(100_000));
       await gone.sendBytes(frame.subarray(0, 50_000));
       await left.nextBytes(50_000);
       gone.reset();
-      const { bytes } = await left.rest();
+      const { bytes, ending } = await left.rest();
       assert.equal(bytes.length, 0);
+      if (isToldOfCuts(left)) assert.equal(ending, "reset");
       left.destroy();
     },
   })),
