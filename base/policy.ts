@@ -22,6 +22,11 @@ export interface LoadBalancing {
   readonly algorithm: BalancingAlgorithm;
   /** Null for every algorithm but `RingHash`. */
   readonly hashKey: RequestKey | null;
+  /**
+   * With `RingHash`: what an endpoint may have under way, of the average, above 100; beyond it requests go on to the next on
+   * the ring. Left out: any number.
+   */
+  readonly maxLoadPercent?: number;
 }
 
 export interface OutlierDetection {

@@ -112,9 +112,13 @@ const loadBalancing: Check<LoadBalancing> = (value, path) => {
   const checked = shape<LoadBalancing>({
     algorithm: oneOf(["RoundRobin", "LeastRequest", "PeakEwma", "RingHash"]),
     hashKey: nullable(requestKey),
+    maxLoadPercent: optional(number(101, 100_000)),
   })(value, path);
   if ((checked.algorithm === "RingHash") !== (checked.hashKey !== null)) {
     fail(`${path}.hashKey`, "there just where the algorithm is RingHash");
+  }
+  if (checked.algorithm !== "RingHash" && checked.maxLoadPercent !== undefined) {
+    fail(`${path}.maxLoadPercent`, "there only where the algorithm is RingHash");
   }
   return checked;
 };

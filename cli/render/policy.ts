@@ -25,8 +25,9 @@ interface MirrorText {
 }
 
 const DESCRIPTIONS: { readonly [Section in PolicySection]: (settings: never) => string } = {
-  loadBalancing: ({ algorithm, hashKey }: LoadBalancing) =>
-    algorithm + (hashKey === null ? "" : ` by ${keyText(hashKey)}`),
+  loadBalancing: ({ algorithm, hashKey, maxLoadPercent }: LoadBalancing) =>
+    algorithm + (hashKey === null ? "" : ` by ${keyText(hashKey)}`) +
+    (maxLoadPercent === undefined ? "" : `, ${maxLoadPercent}% of the average at most`),
   outlierDetection: (it: OutlierDetection) =>
     `${it.consecutiveFailures} failures eject for ${formatDuration(it.ejectionTimeMs)}, ` +
     `${it.maxEjectedPercent}% at most, none below ${it.panicThresholdPercent}% left`,

@@ -27,8 +27,14 @@ export interface Balancer {
 /** What balances a backend for which no policy says anything. */
 export const DEFAULT_ALGORITHM: BalancingAlgorithm = "PeakEwma";
 
-/** A balancer for one group: a ring keeps what it has worked out for it. */
-export function balancerOf(algorithm: BalancingAlgorithm): Balancer {
+/**
+ * A balancer for one backend: a ring keeps what it has worked out for it.
+ * @param maxLoadPercent of the average load, for a ring; null: no bound
+ */
+export function balancerOf(
+  algorithm: BalancingAlgorithm,
+  maxLoadPercent: number | null = null,
+): Balancer {
   switch (algorithm) {
     case "RoundRobin":
       return new RoundRobin();
@@ -37,6 +43,6 @@ export function balancerOf(algorithm: BalancingAlgorithm): Balancer {
     case "PeakEwma":
       return new PeakEwma();
     case "RingHash":
-      return new RingHash();
+      return new RingHash(maxLoadPercent);
   }
 }

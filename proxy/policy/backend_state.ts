@@ -97,8 +97,11 @@ export class BackendState {
   }
 
   #bindBalancing(balancing: LoadBalancing): void {
-    const { algorithm, hashKey } = balancing;
-    if (algorithm !== this.#balancing.algorithm) this.#balancer = balancerOf(algorithm);
+    const { algorithm, hashKey, maxLoadPercent } = balancing;
+    const before = this.#balancing;
+    if (algorithm !== before.algorithm || maxLoadPercent !== before.maxLoadPercent) {
+      this.#balancer = balancerOf(algorithm, maxLoadPercent);
+    }
     this.#balancing = balancing;
     this.#keyReader = hashKey === null || hashKey.source === "source-ip"
       ? null

@@ -157,3 +157,50 @@ Deno.test("affinity: pinned requests take no place in the sequence, and explain 
     "a",
   ]);
 });
+
+Deno.test("affinity by cookie: any mix of new callers and returning ones keeps the split exact", () => {
+  const weights = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 2, maxLength: 4 });
+  // What comes next: a new caller, or one of those that were there before.
+  const callers = fc.array(fc.option(fc.nat()), { minLength: 1, maxLength: 120 });
+  fc.assert(fc.property(weights, callers, fc.nat(), (weights, callers, seed) => {
+    const named = Object.fromEntries(weights.map((weight, i) => [`b${i}`, weight]));
+    const table = tableOf(named, BY_COOKIE);
+    const { affinity } = table.routes[0];
+    ok(affinity);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const state = new SplitState(table);
+    const random = new Random(seed, "callers");
+    const known: { readonly cookie: string; readonly backend: string }[] = [];
+    const counts = new Map<string, number>();
+    for (const caller of callers) {
+      const before = caller === null || known.length === 0 ? null : known[caller % known.length];
+      const headers: [string, string][] = before === null ? [] : [["Cookie", before.cookie]];
+      const decision = new Decision();
+      decide(
+        table,
+        requestHeadOf({ method: "GET", url: "http://web/", headers }),
+        80,
+        state,
+        decision,
+      );
+      ok(decision.backend);
+      const backend = decision.backend.plan.service;
+      if (before !== null) {
+        equal(backend, before.backend, "a caller stays");
+        continue;
+      }
+      const point = affinity.pointIn(decision.backend, random.next32());
+      known.push({ cookie: `session=${affinityCookie(point)}`, backend });
+      counts.set(backend, (counts.get(backend) ?? 0) + 1);
+      // At any moment each backend has its share of the callers, rounded down or up.
+      for (const [name, weight] of Object.entries(named)) {
+        const share = known.length * weight / total;
+        const count = counts.get(name) ?? 0;
+        ok(
+          count >= Math.floor(share) && count <= Math.ceil(share),
+          `${name}: ${count} of ${share}`,
+        );
+      }
+    }
+  }));
+});

@@ -1641,6 +1641,12 @@ export const CRDS: readonly CustomResourceDefinition[] = [
               "description": "The client's address"
              }
             }
+           },
+           "maxLoadPercent": {
+            "type": "integer",
+            "description": "With RingHash the most that one endpoint has under way, of the average, such as 125; beyond it requests go to the next on the ring. Any number if left out",
+            "minimum": 101,
+            "maximum": 100000
            }
           }
          },

@@ -17,6 +17,7 @@ import { durationOr, numberOr, onlyOneOf, requestKey } from "./section_fields.ts
 export function readLoadBalancing(section: Field, report: Report): LoadBalancing | undefined {
   const algorithm = section.at("algorithm").string() as BalancingAlgorithm;
   const hashKey = section.at("hashKey");
+  const maxLoad = section.at("maxLoadPercent");
   if (algorithm === "RingHash") {
     const key = hashKey.isPresent ? readHashKey(hashKey, report) : undefined;
     if (!hashKey.isPresent) {
@@ -27,14 +28,16 @@ export function readLoadBalancing(section: Field, report: Report): LoadBalancing
         'Add "hashKey" with "header", "cookie" or "sourceIp"',
       );
     }
-    return key && { algorithm, hashKey: key };
+    const bound = maxLoad.isPresent ? { maxLoadPercent: numberOr(maxLoad, 0) } : {};
+    return key && { algorithm, hashKey: key, ...bound };
   }
-  if (hashKey.isPresent) {
+  for (const [name, field] of [["hashKey", hashKey], ["maxLoadPercent", maxLoad]] as const) {
+    if (!field.isPresent) continue;
     report(
       "schema-invalid",
-      hashKey.path,
-      `${algorithm} has no use for a hash key`,
-      'Set "algorithm" to "RingHash", or remove "hashKey"',
+      field.path,
+      `${algorithm} has no use for "${name}"`,
+      `Set "algorithm" to "RingHash", or remove "${name}"`,
     );
     return undefined;
   }

@@ -20,7 +20,7 @@ function settingsOf(sections: string): PolicySettings {
 
 Deno.test("TrafficPolicy: every section with every field", () => {
   const settings = settingsOf(`
-  loadBalancing: {algorithm: RingHash, hashKey: {header: X-User}}
+  loadBalancing: {algorithm: RingHash, hashKey: {header: X-User}, maxLoadPercent: 150}
   outlierDetection: {consecutiveFailures: 3, ejectionTime: 1m, maxEjectedPercent: 33.3, panicThresholdPercent: 0}
   slowStart: {window: 1m30s}
   connectionLimits: {maxConnections: 10, maxPending: 0, maxRequests: 20}
@@ -34,7 +34,11 @@ Deno.test("TrafficPolicy: every section with every field", () => {
 `);
   const nothing = { set: [], add: [], remove: [] };
   assert.deepEqual(settings, {
-    loadBalancing: { algorithm: "RingHash", hashKey: { source: "header", name: "x-user" } },
+    loadBalancing: {
+      algorithm: "RingHash",
+      hashKey: { source: "header", name: "x-user" },
+      maxLoadPercent: 150,
+    },
     outlierDetection: {
       consecutiveFailures: 3,
       ejectionTimeMs: 60_000,
@@ -159,6 +163,14 @@ Deno.test("TrafficPolicy: a field that cannot be read loses its section and noth
     "loadBalancing: {algorithm: PeakEwma, hashKey: {header: a}}": [
       "loadBalancing.hashKey",
       "no use",
+    ],
+    "loadBalancing: {algorithm: LeastRequest, maxLoadPercent: 125}": [
+      "loadBalancing.maxLoadPercent",
+      "no use",
+    ],
+    "loadBalancing: {algorithm: RingHash, hashKey: {header: a}, maxLoadPercent: 100}": [
+      "loadBalancing.maxLoadPercent",
+      "101",
     ],
     "outlierDetection: {ejectionTime: 5}": ["outlierDetection.ejectionTime", "not text"],
     "outlierDetection: {ejectionTime: 5 s}": ["outlierDetection.ejectionTime", "form"],

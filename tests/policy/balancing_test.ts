@@ -115,6 +115,46 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
+    name: "RingHash with maxLoadPercent: a full endpoint's requests go to the next, and come back",
+    async run(proxy) {
+      const release = Promise.withResolvers<void>();
+      const origins = ["a", "b"].map((name) =>
+        new ScriptedOrigin(answering(async () => {
+          await release.promise;
+          return ok(name);
+        }))
+      );
+      const [a, b] = origins;
+      try {
+        const hashKey = { header: "X-User" };
+        await applyMesh(proxy, {
+          services: { app: origins },
+          policies: {
+            app: { loadBalancing: { algorithm: "RingHash", hashKey, maxLoadPercent: 125 } },
+          },
+        });
+        const text = request("GET", { headers: ["X-User: one"] });
+        const clients = [await proxy.connect(), await proxy.connect(), await proxy.connect()];
+        for (const [i, client] of clients.entries()) {
+          await client.send(text);
+          await until("it to be asked", () => a.accepted + b.accepted, (count) => count === i + 1);
+        }
+        // Of one, two and three requests on two endpoints, one may have 1, 2 and again 2: a quarter above the average.
+        assert.deepEqual([a.accepted, b.accepted].toSorted(), [1, 2]);
+        const own = a.accepted === 2 ? "a" : "b";
+        release.resolve();
+        const outcomes = [];
+        for (const client of clients) outcomes.push(outcomeOf(await client.readResponse()));
+        const other = own === "a" ? "b" : "a";
+        assert.deepEqual(outcomes, [`200 ${own}`, `200 ${own}`, `200 ${other}`]);
+        assert.deepEqual(await tally(clients[2], 5, text), { [`200 ${own}`]: 5 });
+        for (const client of clients) client.close();
+      } finally {
+        for (const origin of origins) await origin[Symbol.asyncDispose]();
+      }
+    },
+  },
+  {
     name: "ejection: an endpoint that answers 5xx again and again is left out, and comes back",
     async run(proxy) {
       let isDown = true;
