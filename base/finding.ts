@@ -140,6 +140,9 @@ export const FINDING_CODES = {
     "A target's destination is in another namespace; it allows nothing",
   ],
   "target-route-missing": ["warning", "A target's rule names a route or match that does not exist"],
+  // Running (cli, proxy).
+  "plan-restored": ["warning", "A plan that was saved earlier is served: its source gives none"],
+  "plan-not-saved": ["warning", "The plan in force could not be saved for the next start"],
 } as const satisfies Record<string, readonly [Severity, string]>;
 
 export type FindingCode = keyof typeof FINDING_CODES;

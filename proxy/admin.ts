@@ -6,6 +6,7 @@ import { encodePlan } from "../routing/plan_codec.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Lane } from "./lane.ts";
 import { renderMetrics } from "./metrics.ts";
+import type { PlanKeeping } from "./plan_keeper.ts";
 import { parseTapFilter } from "./tap.ts";
 import type { Taps } from "./tap.ts";
 import type { SpanCounts } from "./tracing/exporter.ts";
@@ -19,6 +20,8 @@ export interface AdminSubject {
   readonly spans: SpanCounts | null;
   /** Lines of the access log that found no reader. */
   accessesLost(): number;
+  /** Null: plans are not kept. */
+  planKeeping(): PlanKeeping | null;
   /** Every event loop is running; where one has ended, only a restart helps. */
   isAlive(): boolean;
   /** Accepting connections, with a plan in force, and not draining. */
@@ -68,12 +71,13 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
         renderMetrics(snapshots, {
           spans: subject.spans,
           accessesLost: subject.accessesLost(),
+          planKeeping: subject.planKeeping(),
         }),
         "text/plain; version=0.0.4; charset=utf-8",
       );
     }
     case "/plan":
-      return text(200, encodePlan(subject.plan()), "application/json");
+      return plan(subject);
     case "/explain":
       return await explain(url.searchParams, subject);
     case "/tap":
@@ -84,6 +88,18 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
         "Try /healthz, /readyz, /metrics, /plan, /explain?url=URL, /tap or /quitquitquit\n",
       );
   }
+}
+
+/** The text is the plan's own, as a plan file has it; what there is to say about it stands in headers. */
+function plan(subject: AdminSubject): Response {
+  const response = text(200, encodePlan(subject.plan()), "application/json");
+  const keeping = subject.planKeeping();
+  if (keeping === null) return response;
+  response.headers.set("x-weft-plan-source", keeping.isRestored ? "saved" : "current");
+  if (keeping.savedAtMs !== null) {
+    response.headers.set("x-weft-plan-saved-at", new Date(keeping.savedAtMs).toISOString());
+  }
+  return response;
 }
 
 /** As a signal to stop: by POST only, so that nothing that follows links ends a proxy. */

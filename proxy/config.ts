@@ -2,6 +2,7 @@
  * What a proxy is told at start, and what it tells back. Shapes only; `proxy.ts` owns the wiring.
  */
 import type { Plan } from "../routing/plan.ts";
+import type { PlanKeeper } from "./plan_keeper.ts";
 import type { ProxyTls } from "./tls_config.ts";
 
 /** `auto` takes the native driver where it works and says in the log why where it does not. */
@@ -176,6 +177,8 @@ export interface ProxyHooks {
   readonly onRequest?: (record: RequestRecord) => void;
   /** How many records found no reader so far; for metrics. */
   readonly accessesLost?: () => number;
+  /** Keeps accepted plans for the next start. */
+  readonly planKeeper?: PlanKeeper;
   /** The admin port was asked to end the proxy: drain it. */
   readonly onQuit?: () => void;
   /** Constant message and fields; errors of the environment, never of a request. */

@@ -2,24 +2,29 @@
 import { DURATION_BUCKETS_MS } from "./duration_histogram.ts";
 import { keyOf } from "./endpoint_counts.ts";
 import type { EndpointLabels, EndpointSnapshot, Workload } from "./endpoint_counts.ts";
+import type { PlanKeeping } from "./plan_keeper.ts";
 import { policySeries } from "./policy_metrics.ts";
 import { escapeLabel, renderSeries } from "./series.ts";
 import type { Series } from "./series.ts";
 import type { SpanCounts } from "./tracing/exporter.ts";
 import type { Http2Side, RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
 
-/** What became of reports of requests, outside the event loops. */
-export interface ReportCounts {
+/** What is counted outside the event loops. */
+export interface OutsideCounts {
   /** Null: none are made. */
   readonly spans: SpanCounts | null;
   /** Lines of the access log that found no reader. */
   readonly accessesLost: number;
+  /** Null: plans are not kept. */
+  readonly planKeeping: PlanKeeping | null;
 }
+
+const NOTHING_OUTSIDE: OutsideCounts = { spans: null, accessesLost: 0, planKeeping: null };
 
 /** One series a name; counts of several loops are added. */
 export function renderMetrics(
   snapshots: readonly TelemetrySnapshot[],
-  { spans, accessesLost }: ReportCounts = { spans: null, accessesLost: 0 },
+  { spans, accessesLost, planKeeping }: OutsideCounts = NOTHING_OUTSIDE,
 ): string {
   const routes = sumRoutes(snapshots);
   const sum = (value: (snapshot: TelemetrySnapshot) => number) =>
@@ -115,6 +120,7 @@ export function renderMetrics(
     },
     spansTotal(spans),
     planInfo(snapshots),
+    ...planKeepingSeries(planKeeping),
   ];
   return series.map(renderSeries).join("");
 }
@@ -393,6 +399,39 @@ function planInfo(snapshots: readonly TelemetrySnapshot[]): Series {
   const hashes = new Set(snapshots.map(({ planHash }) => planHash));
   const lines = Array.from(hashes, (hash) => `${name}{hash="${hash}"} 1`);
   return { name, kind: "gauge", help: "Content hash of the plan in force", lines };
+}
+
+/** Nothing where plans are not kept. */
+function planKeepingSeries(keeping: PlanKeeping | null): Series[] {
+  const series = (
+    name: string,
+    kind: Series["kind"],
+    help: string,
+    value: (keeping: PlanKeeping) => number | null,
+  ): Series => {
+    const shown = keeping === null ? null : value(keeping);
+    return { name, kind, help, lines: shown === null ? [] : [`${name} ${shown}`] };
+  };
+  return [
+    series(
+      "weft_plan_saved_timestamp_seconds",
+      "gauge",
+      "When the plan in force was saved",
+      ({ savedAtMs }) => savedAtMs === null ? null : savedAtMs / 1_000,
+    ),
+    series(
+      "weft_plan_restored",
+      "gauge",
+      "1 while the plan in force is one that an earlier run saved",
+      ({ isRestored }) => isRestored ? 1 : 0,
+    ),
+    series(
+      "weft_plan_save_failures_total",
+      "counter",
+      "Plans that could not be saved",
+      ({ failures }) => failures,
+    ),
+  ];
 }
 
 function labelsOf({ listener, service, port, split, backend }: RouteLabels): string {

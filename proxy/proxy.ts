@@ -53,8 +53,11 @@ export async function startProxy(
   };
   lanes = await startLanes(driver, config, plan, laneHooks);
   const ports = lanes[0].ports;
+  const keeper = hooks.planKeeper ?? null;
   let current = plan;
   let applying = Promise.resolve();
+  // A plan is accepted here and in `apply` below, wherever it came from.
+  if (keeper?.keeping.isRestored === false) keeper.accepted(plan);
   let isReady = true;
   let admin = null;
   try {
@@ -65,6 +68,7 @@ export async function startProxy(
         taps,
         spans: exporter?.counts ?? null,
         accessesLost: () => hooks.accessesLost?.() ?? 0,
+        planKeeping: () => keeper?.keeping ?? null,
         isAlive: () => isAlive,
         isReady: () => isReady && isAlive,
         quit: hooks.onQuit ?? null,
@@ -83,7 +87,7 @@ export async function startProxy(
     isReady = false;
     await Promise.allSettled(ending);
     taps.close();
-    await Promise.all([admin?.stop(), exporter?.stop()]);
+    await Promise.all([admin?.stop(), exporter?.stop(), keeper?.settled()]);
   };
   return {
     driver,
@@ -95,6 +99,7 @@ export async function startProxy(
       const applied = applying.then(async () => {
         await Promise.all(lanes.map((lane) => lane.apply(next)));
         current = next;
+        keeper?.accepted(next);
       });
       applying = applied.catch(() => {});
       return applied;

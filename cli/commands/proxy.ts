@@ -7,7 +7,8 @@ export function register(program: Program, context: CommandContext): void {
     .summary("run one sidecar proxy, from manifests or a compiled plan")
     .description(
       "Runs one sidecar proxy. Its routes come from manifests (-f) or from a compiled plan (--plan), and follow " +
-        "changes of those files; a broken change is reported and the last good plan stays.\n\n" +
+        "changes of those files; a broken change is reported and the last good plan stays. With --state-dir it also " +
+        "outlives the proxy, which then starts with it while its files are gone or broken.\n\n" +
         "Every option may also be given as a variable: --response-timeout as WEFT_PROXY_RESPONSE_TIMEOUT, --filename " +
         "with paths separated as in PATH. The command line counts first.\n\n" +
         "SIGTERM or SIGINT drains and ends with 0; a second one ends at once.",

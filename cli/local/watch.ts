@@ -14,7 +14,7 @@ export interface Watch {
 
 /**
  * Watches files and directories; `onChange` gets the paths that changed. A file is watched through its
- * directory, because editors and Kubernetes replace files instead of writing into them. Standard input (`-`) does not
+ * directory, because editors and Kubernetes replace files instead of writing into them, and may come later. Standard input (`-`) does not
  * change.
  */
 export function watchPaths(
@@ -49,7 +49,7 @@ export function watchPaths(
 }
 
 function watchOne(path: string, recursive: boolean, note: (path: string) => void): Deno.FsWatcher {
-  const isDirectory = Deno.statSync(path).isDirectory;
+  const isDirectory = isDirectoryNow(path);
   const watcher = isDirectory
     ? Deno.watchFs(path, { recursive })
     : Deno.watchFs(dirname(path), { recursive: false });
@@ -65,6 +65,16 @@ function watchOne(path: string, recursive: boolean, note: (path: string) => void
     }
   })();
   return watcher;
+}
+
+/** What is not there may come, as a file. */
+function isDirectoryNow(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function isManifestName(name: string): boolean {

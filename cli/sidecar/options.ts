@@ -25,6 +25,10 @@ const VARIABLE_PREFIX = "WEFT_PROXY_";
 export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   { flags: "-f, --filename <path...>", about: "manifests: files or directories" },
   { flags: "--plan <file>", about: "a plan that `weft dry-run -o plan` wrote" },
+  {
+    flags: "--state-dir <directory>",
+    about: "keeps the last good plan here, and starts with it where its source gives none",
+  },
   { flags: "-R, --recursive", about: "go into the directories of a directory" },
   { flags: "--enforce-access", about: "with -f: enforce traffic targets (permissive mode off)" },
   {

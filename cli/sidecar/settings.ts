@@ -16,6 +16,7 @@ import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
 export interface SidecarOptions extends TlsOptions {
   readonly filename?: readonly string[] | undefined;
   readonly plan?: string | undefined;
+  readonly stateDir?: string | undefined;
   readonly recursive: boolean;
   readonly enforceAccess: boolean;
   readonly outbound: string;

@@ -2,21 +2,22 @@
  * The work of `weft proxy`: start, follow the plan, drain. Knows proxies by their contract only (`proxy/config.ts`) and
  * plans by their hash.
  */
-import { formatPosition, formatRef } from "../../base/finding.ts";
 import { createLog, type Log } from "../../base/log.ts";
 import type { Proxy, ProxyConfig, ProxyHooks } from "../../proxy/config.ts";
+import { PlanKeeper } from "../../proxy/plan_keeper.ts";
 import { startProxy } from "../../proxy/proxy.ts";
 import type { Plan } from "../../routing/plan.ts";
 import type { Environment } from "../environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
 import { lookUpName } from "../look_up.ts";
-import { renderFindings } from "../render/findings.ts";
 import { tracingOf } from "../tracing.ts";
-import { watchPaths } from "../local/watch.ts";
 import { formatAccess, formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates } from "./certificates.ts";
+import { type FirstPlan, firstPlan } from "./first_plan.ts";
+import { followPlan } from "./follow_plan.ts";
 import { LineBuffer } from "./line_buffer.ts";
-import { openPlanSource, type PlanReading, type PlanSource } from "./plan_source.ts";
+import { openPlanSource, type PlanSource } from "./plan_source.ts";
+import { findingReporter, type ReportFindings } from "./report_findings.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
 import { type TlsFiles, tlsFiles } from "./tls_options.ts";
 
@@ -70,27 +71,46 @@ interface SidecarParts {
 
 async function serve(parts: SidecarParts): Promise<ExitCode> {
   const { options, environment, plainConfig, certificates, source, log, accesses } = parts;
-  const first = await source.read();
-  reportFindings(first, log, environment);
-  if (first.plan === null) throw new CommandFailure(first.problem);
+  const report = findingReporter(log, environment.stderr);
+  const { stateDir } = options;
+  const first = await firstPlanOf(source, stateDir, report);
   const config = certificates === null
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
   warnOfStrangers(config, first.plan, log);
   const quit = Promise.withResolvers<string>();
+  const planKeeper = stateDir === undefined
+    ? null
+    : new PlanKeeper(stateDir, first.restored, (finding) => report([finding]));
   const proxy = await start(config, first.plan, {
     ...hooksFor(options, log, accesses),
+    ...(planKeeper === null ? {} : { planKeeper }),
     onQuit: () => quit.resolve("quitquitquit"),
   });
   // Listened for before anybody is told that it runs.
   const stopped = untilStopped(proxy, quit.promise, log, environment);
   log.info("Proxy started", describe(proxy, first.plan));
-  const stopFollowing = followPlan({ source, proxy, log, environment, hash: first.plan.hash });
+  const { plan: { hash }, restored } = first;
+  const isRestored = restored !== null;
+  const stopFollowing = followPlan({ source, proxy, log, report, hash, isRestored });
   const stopReplacing = certificates && followCertificates(certificates, proxy, log);
   const code = await stopped;
   await stopFollowing();
   await stopReplacing?.();
   return code;
+}
+
+/** Says what there is to say about the source also where the command ends because of it. */
+async function firstPlanOf(
+  source: PlanSource,
+  stateDir: string | undefined,
+  report: ReportFindings,
+): Promise<FirstPlan> {
+  const reading = await source.read();
+  report(reading.findings);
+  const first = await firstPlan(reading, stateDir, Date.now());
+  report(first.findings);
+  return first;
 }
 
 /** Whoever does not use a sidecar calls the application unchecked: better to know that before somebody else does. */
@@ -141,50 +161,6 @@ function placeOf({ address, port }: { address: string; port: number }): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Reads the plan again whenever its files change. What cannot be served leaves the last good plan in place. */
-function followPlan(
-  given: { source: PlanSource; proxy: Proxy; log: Log; environment: Environment; hash: string },
-): () => Promise<void> {
-  const { source, proxy, log, environment } = given;
-  let hash = given.hash;
-  const onChange = async () => {
-    const reading = await source.read();
-    if (reading.plan?.hash === hash) return;
-    reportFindings(reading, log, environment);
-    if (reading.plan === null) {
-      log.warn("Plan kept", { reason: reading.problem, plan: hash.slice(0, 12) });
-      return;
-    }
-    try {
-      await proxy.apply(reading.plan);
-      hash = reading.plan.hash;
-      log.info("Plan applied", { plan: hash.slice(0, 12), services: reading.plan.services.length });
-    } catch (error) {
-      log.error("Plan refused", { reason: messageOf(error) });
-    }
-  };
-  // One reading after another: a slow one must not be overtaken and then undo the newer one.
-  let running = Promise.resolve();
-  try {
-    const watch = watchPaths(source.paths, {
-      recursive: source.recursive,
-      onChange: () => void (running = running.then(onChange)),
-    });
-    return () => {
-      watch.stop();
-      return running;
-    };
-  } catch (error) {
-    // No more watches to be had, or none on this file system: the proxy serves all the same.
-    log.warn("Changes of the plan are not followed", { reason: messageOf(error) });
-    return () => running;
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /**
  * First signal, or what `quit` gives, as its name: drain, then 0. Second: at once, and not 0, because requests were
  * cut.
@@ -211,22 +187,4 @@ async function untilStopped(
   stopListening();
   log.info("Stopped");
   return isCut ? EXIT.failed : EXIT.ok;
-}
-
-/** For a person as everywhere; for a collector of logs as events. */
-function reportFindings(reading: PlanReading, log: Log, { stderr }: Environment): void {
-  if (stderr.isTerminal) {
-    stderr.write(renderFindings(stderr, reading.findings));
-    return;
-  }
-  const levels = { error: "error", warning: "warn", info: "info" } as const;
-  for (const { severity, code, message, hint, position, resource } of reading.findings) {
-    log.write(levels[severity], "Finding", {
-      code,
-      text: message,
-      hint,
-      ...(position === undefined ? {} : { position: formatPosition(position) }),
-      ...(resource === undefined ? {} : { resource: formatRef(resource) }),
-    });
-  }
 }
