@@ -101,7 +101,7 @@ export class Session {
       adminPort: freePort(),
       origins: await this.origins(job.origins),
       job,
-      certificate: this.#certificateOf(),
+      certificate: this.certificate,
     };
   }
 
@@ -119,7 +119,7 @@ export class Session {
     return { contender, setting, process };
   }
 
-  #certificateOf(): Certificate {
+  get certificate(): Certificate {
     this.#certificate ??= makeCertificate(this.folder);
     return this.#certificate;
   }

@@ -33,9 +33,13 @@ export function runToEnd(command: readonly string[]): string {
 }
 
 /** Compiles one C file into `folder` and gives the program's path. */
-export function compileC(source: string, folder: string): string {
+export function compileC(
+  source: string,
+  folder: string,
+  libraries: readonly string[] = [],
+): string {
   const program = `${folder}/${source.replace(/^.*\/|\.c$/g, "")}`;
-  runToEnd(["gcc", "-O2", "-o", program, source]);
+  runToEnd(["gcc", "-O2", "-o", program, source, ...libraries]);
   return program;
 }
 

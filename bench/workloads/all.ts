@@ -1,7 +1,7 @@
 /** Every workload, in the order of the tables. */
 import { BODY_DOWN, BODY_UP, HTTP1, NEW_CONNECTIONS, TLS } from "./http1.ts";
 import { GRPC, HTTP2 } from "./http2.ts";
-import { IDLE } from "./idle.ts";
+import { IDLE, TLS_IDLE } from "./idle.ts";
 import { MICRO } from "./micro.ts";
 import { ROUTES } from "./routes.ts";
 import { START_UP } from "./start_up.ts";
@@ -21,6 +21,7 @@ export const WORKLOADS: readonly Workload[] = [
   ROUTES,
   WORKERS,
   IDLE,
+  TLS_IDLE,
   START_UP,
   MICRO,
 ];

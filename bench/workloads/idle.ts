@@ -1,22 +1,46 @@
 /** Memory: of a proxy that has just started, and of connections that nothing happens on. */
-import { BASIC_JOB, type Contender } from "../contenders/contender.ts";
+import { connect as connectTls } from "node:tls";
+import { BASIC_JOB, type Contender, type Job } from "../contenders/contender.ts";
+import { beside, compileC, runToEnd } from "../contenders/files.ts";
 import { PROXY_AUTHORITY } from "../contenders/mesh.ts";
-import { Unavailable } from "../process.ts";
+import { requireInstalled, Unavailable } from "../process.ts";
 import { median, type Row } from "../report.ts";
 import type { Running, Session } from "../session.ts";
 import type { Workload } from "./workload.ts";
 
 const CONNECTIONS = 10_000;
+/** Fewer: each is a handshake. With fewer still, what a proxy takes once for the first of them would show. */
+const TLS_CONNECTIONS = 8_000;
 
-/** Files that this process and a proxy may have open: the connections and some more. */
-const FILES_NEEDED = CONNECTIONS + 1_000;
+/** What this process and a proxy may have open besides the connections. */
+const OTHER_FILES = 1_000;
 
 /** Opened or asked over at once: a burst of more than a backlog would be refused. */
 const AT_ONCE = 100;
 
-const JOB = { ...BASIC_JOB, connectionsMax: CONNECTIONS + 1_000 };
-const REQUEST = new TextEncoder().encode(`GET /test HTTP/1.1\r\nHost: ${PROXY_AUTHORITY}\r\n\r\n`);
+/** How connections are made, and how many. */
+interface Idling {
+  readonly job: Job;
+  readonly connections: number;
+  readonly connect: (port: number) => Promise<Connection>;
+}
+
+interface Connection {
+  /** Sends text and gives what comes next. */
+  exchange(text: string): Promise<string>;
+  close(): void;
+}
+
+const REQUEST = `GET /test HTTP/1.1\r\nHost: ${PROXY_AUTHORITY}\r\n\r\n`;
 const ANSWER_BYTES_MAX = 4_096;
+
+const COLUMNS = [
+  { key: "startMb", title: "anonymous MB at start", digits: 1 },
+  { key: "residentMb", title: "resident MB at start", digits: 1 },
+  { key: "silentKb", title: "KB/connection, silent", digits: 2 },
+  { key: "answeredKb", title: "KB/connection, after a request", digits: 2 },
+  { key: "fullMb", title: "anonymous MB with all", digits: 1 },
+];
 
 export const IDLE: Workload = {
   name: "idle",
@@ -25,38 +49,69 @@ export const IDLE: Workload = {
     "Anonymous memory: behind no file, so heap, stacks and buffers. At start, no request has been served; then what each of " +
     `${CONNECTIONS} connections adds that has sent nothing, and what it holds a moment after one request and its answer. Socket buffers are the ` +
     "kernel's and not counted. nginx, and it alone, sets memory aside at start for all connections that it is allowed.",
-  columns: [
-    { key: "startMb", title: "anonymous MB at start", digits: 1 },
-    { key: "residentMb", title: "resident MB at start", digits: 1 },
-    { key: "silentKb", title: "KB/connection, silent", digits: 2 },
-    { key: "answeredKb", title: "KB/connection, after a request", digits: 2 },
-    { key: "fullMb", title: "anonymous MB with all", digits: 1 },
-  ],
+  columns: COLUMNS,
+  compared: null,
+  measure: (session) =>
+    measureAll(session, {
+      job: { ...BASIC_JOB, connectionsMax: CONNECTIONS + OTHER_FILES },
+      connections: CONNECTIONS,
+      connect: connectPlain,
+    }),
+};
+
+export const TLS_IDLE: Workload = {
+  name: "tls-idle",
+  title: "Memory of 8 000 idle connections under TLS 1.3",
+  about:
+    'As above, after a handshake. Weft, nginx and HAProxy all have it of the machine\'s OpenSSL. "OpenSSL alone" is what it ' +
+    'holds by its own count of one connection that has been through a handshake and a message each way, without any proxy; "mutual" with ' +
+    "the client's certificate, which it keeps.",
+  columns: COLUMNS,
   compared: null,
   async measure(session) {
-    const limit = openFilesMax();
-    if (limit < FILES_NEEDED) {
-      throw new Unavailable(`${limit} open files are allowed, not ${FILES_NEEDED}`);
-    }
-    const rows: Row[] = [];
-    for (const contender of session.contenders().keys()) {
-      if (contender.isOtherForm || !contender.can(JOB)) continue;
-      try {
-        rows.push(await measureContender(session, contender));
-      } catch (error) {
-        session.leaveOut(`${contender.name} in idle`, error);
-      }
+    const rows = await measureAll(session, {
+      job: { ...BASIC_JOB, clients: "tls", connectionsMax: TLS_CONNECTIONS + OTHER_FILES },
+      connections: TLS_CONNECTIONS,
+      connect: connectSecure,
+    });
+    try {
+      rows.push(...opensslAlone(session));
+    } catch (error) {
+      session.leaveOut("OpenSSL alone", error);
     }
     return rows;
   },
 };
 
-async function measureContender(session: Session, contender: Contender): Promise<Row> {
-  const running = await session.start(contender, JOB);
-  const connections: Deno.TcpConn[] = [];
+async function measureAll(session: Session, idling: Idling): Promise<Row[]> {
+  const limit = openFilesMax();
+  const needed = idling.connections + OTHER_FILES;
+  if (limit < needed) throw new Unavailable(`${limit} open files are allowed, not ${needed}`);
+  const rows: Row[] = [];
+  for (const contender of session.contenders().keys()) {
+    if (contender.isOtherForm || !contender.can(idling.job)) continue;
+    try {
+      rows.push(await measureContender(session, contender, idling));
+    } catch (error) {
+      session.leaveOut(`${contender.name} with idle connections`, error);
+    }
+  }
+  return rows;
+}
+
+async function measureContender(
+  session: Session,
+  contender: Contender,
+  idling: Idling,
+): Promise<Row> {
+  const running = await session.start(contender, idling.job);
+  const connections: Connection[] = [];
   try {
     const start = await settled(running);
-    await open(connections, running.setting.port);
+    while (connections.length < idling.connections) {
+      const some = Array.from({ length: AT_ONCE }, () => idling.connect(running.setting.port));
+      connections.push(...await Promise.all(some));
+    }
     const silent = await settled(running);
     await askOverAll(connections);
     const answered = await settled(running);
@@ -90,29 +145,59 @@ async function settled({ process }: Running) {
   };
 }
 
-async function open(connections: Deno.TcpConn[], port: number): Promise<void> {
-  while (connections.length < CONNECTIONS) {
-    const some = Array.from(
-      { length: AT_ONCE },
-      () => Deno.connect({ hostname: "127.0.0.1", port }),
-    );
-    connections.push(...await Promise.all(some));
-  }
-}
-
-async function askOverAll(connections: readonly Deno.TcpConn[]): Promise<void> {
+async function askOverAll(connections: readonly Connection[]): Promise<void> {
   for (let first = 0; first < connections.length; first += AT_ONCE) {
     await Promise.all(connections.slice(first, first + AT_ONCE).map(ask));
   }
 }
 
 /** One request. Its answer is small and comes in one piece. */
-async function ask(connection: Deno.TcpConn): Promise<void> {
-  const buffer = new Uint8Array(ANSWER_BYTES_MAX);
-  await connection.write(REQUEST);
-  const count = await connection.read(buffer);
-  const text = new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+async function ask(connection: Connection): Promise<void> {
+  const text = await connection.exchange(REQUEST);
   if (!text.startsWith("HTTP/1.1 200")) throw new Error(`answered ${text.split("\r\n")[0]}`);
+}
+
+async function connectPlain(port: number): Promise<Connection> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  return {
+    async exchange(text) {
+      const buffer = new Uint8Array(ANSWER_BYTES_MAX);
+      await connection.write(new TextEncoder().encode(text));
+      const count = await connection.read(buffer);
+      return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+    },
+    close: () => connection.close(),
+  };
+}
+
+function connectSecure(port: number): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false });
+    socket.once("error", reject);
+    socket.once("secureConnect", () =>
+      resolve({
+        exchange: (text) =>
+          new Promise((answered) => {
+            socket.once("data", (bytes) => answered(new TextDecoder().decode(bytes)));
+            socket.write(text);
+          }),
+        close: () => socket.destroy(),
+      }));
+  });
+}
+
+/** What OpenSSL counts of itself, by `openssl_memory.c`. Throws where it cannot be compiled. */
+function opensslAlone(session: Session): Row[] {
+  requireInstalled("gcc");
+  const source = beside(import.meta.url, "../load/openssl_memory.c");
+  const program = compileC(source, session.folder, ["-lssl", "-lcrypto"]);
+  const { chain, key } = session.certificate;
+  return ["one-way", "mutual"].map((variant) => {
+    const output = runToEnd([program, chain, key, variant]);
+    console.error(`OpenSSL alone, ${variant}:\n${output}`);
+    const bytes = Number(/^(\d+) bytes /.exec(output)?.[1]);
+    return { contender: "OpenSSL alone", variant, values: { silentKb: bytes / 1024 } };
+  });
 }
 
 function openFilesMax(): number {
