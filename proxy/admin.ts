@@ -5,9 +5,10 @@
 import { encodePlan } from "../routing/plan_codec.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Lane } from "./lane.ts";
+import { ADMIN_STOP_MS } from "./limits.ts";
 import { renderMetrics } from "./metrics.ts";
 import type { PlanKeeping } from "./plan_keeper.ts";
-import { parseTapFilter } from "./tap.ts";
+import { parseTapFilter } from "./tap_filter.ts";
 import type { Taps } from "./tap.ts";
 import type { SpanCounts } from "./tracing/exporter.ts";
 
@@ -49,7 +50,13 @@ export function startAdmin(
   return {
     address: server.addr.hostname,
     port: server.addr.port,
-    stop: () => server.shutdown(),
+    async stop() {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ADMIN_STOP_MS));
+      // A reader that takes nothing any more is left to the end of the process.
+      await Promise.race([server.shutdown(), late]);
+      clearTimeout(timer);
+    },
   };
 }
 
@@ -72,6 +79,7 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
           spans: subject.spans,
           accessesLost: subject.accessesLost(),
           planKeeping: subject.planKeeping(),
+          tapsLost: subject.taps.lost,
         }),
         "text/plain; version=0.0.4; charset=utf-8",
       );
@@ -137,10 +145,7 @@ async function explain(parameters: URLSearchParams, subject: AdminSubject): Prom
   return text(200, `${JSON.stringify(explanation, null, 2)}\n`, "application/json");
 }
 
-/**
- * `/tap[?method=GET][&path=PREFIX][&status=5xx][&service=namespace/name][&limit=10]`: answered requests as they come, one
- * JSON object a line, until the client goes or `limit` is reached.
- */
+/** `/tap?…` (`TAP_PARAMETERS`): requests as they end, one JSON object a line, until the client goes or `limit` is reached. */
 async function tap(
   request: Request,
   parameters: URLSearchParams,

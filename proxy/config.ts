@@ -166,6 +166,8 @@ export interface RequestRecord {
   readonly attempts: number;
   /** Id of the trace that the request belongs to (W3C Trace Context); empty where none. */
   readonly trace: string;
+  /** Those of the request's headers, by name in lower case, that some tap looks at. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly durationMs: number;
   /** First digits of the hash of the plan that decided; empty where none did. */
   readonly plan: string;

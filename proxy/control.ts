@@ -6,6 +6,7 @@ import type { CallExplanation, Explanation } from "../routing/table/explain.ts";
 import type { ProxyConfig, RequestRecord } from "./config.ts";
 import type { ExplainQuery } from "./engine.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
+import type { TapDemand } from "./tap.ts";
 import type { ProxyTls } from "./tls_config.ts";
 import type { FinishedSpan } from "./tracing/span.ts";
 
@@ -43,7 +44,7 @@ export type Command =
   | { readonly kind: "explain"; readonly query: ExplainQuery }
   | { readonly kind: "snapshot" }
   /** Whether requests are reported for others than the configuration's log. */
-  | { readonly kind: "report"; readonly isOn: boolean }
+  | { readonly kind: "report"; readonly demand: TapDemand }
   | { readonly kind: "drain" }
   | { readonly kind: "stop" };
 

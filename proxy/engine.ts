@@ -30,6 +30,7 @@ import type { Fd, Io } from "./io/io.ts";
 import { SWEEP_INTERVAL_MS } from "./limits.ts";
 import type { Http2Counts, Http2Snapshot, RouteStats, TelemetrySnapshot } from "./telemetry.ts";
 import { Telemetry } from "./telemetry.ts";
+import type { TapDemand } from "./tap.ts";
 import type { ProxyTls } from "./tls_config.ts";
 import type { FinishedSpan } from "./tracing/span.ts";
 import { TlsContexts, TlsFailureLog } from "./tls_contexts.ts";
@@ -186,8 +187,9 @@ export class Engine {
   }
 
   /** Reports requests also where the configuration does not ask for it, or no longer. */
-  report(isOn: boolean): void {
-    this.#telemetry.isReporting = isOn || this.#config.reportRequests;
+  report(demand: TapDemand): void {
+    this.#telemetry.isReporting = demand !== null || this.#config.reportRequests;
+    this.#telemetry.reportedHeaders = demand ?? [];
   }
 
   snapshot(): TelemetrySnapshot {

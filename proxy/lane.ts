@@ -24,6 +24,7 @@ import { AGAIN, IoError } from "./io/io.ts";
 import { PortableIo } from "./io/portable.ts";
 import { RuntimeTurn } from "./io/runtime_turn.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
+import type { TapDemand } from "./tap.ts";
 import type { ProxyTls } from "./tls_config.ts";
 import type { FinishedSpan } from "./tracing/span.ts";
 
@@ -41,7 +42,7 @@ export interface Lane {
   explain(query: ExplainQuery): Promise<Replies["explain"]>;
   snapshot(): Promise<TelemetrySnapshot>;
   /** Reports requests also where the configuration does not ask for it, or no longer. */
-  report(isOn: boolean): Promise<void>;
+  report(demand: TapDemand): Promise<void>;
   /** Resolves once the last exchange has ended or was cut. */
   drain(): Promise<void>;
   stop(): Promise<void>;
@@ -145,7 +146,7 @@ function localLane(
     replaceCertificates: (tls) => Promise.try(() => engine.replaceCertificates(tls)),
     explain: (query) => Promise.try(() => engine.explain(query)),
     snapshot: () => Promise.try(() => engine.snapshot()),
-    report: (isOn) => Promise.try(() => engine.report(isOn)),
+    report: (demand) => Promise.try(() => engine.report(demand)),
     async drain() {
       const { promise, resolve } = Promise.withResolvers<void>();
       engine.drain(resolve);
@@ -251,8 +252,8 @@ class NativeLane implements Lane {
     return this.#ask({ kind: "snapshot" });
   }
 
-  async report(isOn: boolean): Promise<void> {
-    await this.#ask({ kind: "report", isOn });
+  async report(demand: TapDemand): Promise<void> {
+    await this.#ask({ kind: "report", demand });
   }
 
   async drain(): Promise<void> {

@@ -127,3 +127,6 @@ export const SPAN_FLUSH_MS = 2_000;
 
 /** The longest pause before spans are sent to a collector that failed once more. */
 export const SPAN_RETRY_MAX_MS = 60_000;
+
+/** How long a proxy that ends waits for readers of its admin port to take what they asked for. */
+export const ADMIN_STOP_MS = 1_000;

@@ -15,16 +15,23 @@ export interface OutsideCounts {
   readonly spans: SpanCounts | null;
   /** Lines of the access log that found no reader. */
   readonly accessesLost: number;
+  /** Records that readers of taps were too slow for. */
+  readonly tapsLost: number;
   /** Null: plans are not kept. */
   readonly planKeeping: PlanKeeping | null;
 }
 
-const NOTHING_OUTSIDE: OutsideCounts = { spans: null, accessesLost: 0, planKeeping: null };
+const NOTHING_OUTSIDE: OutsideCounts = {
+  spans: null,
+  accessesLost: 0,
+  tapsLost: 0,
+  planKeeping: null,
+};
 
 /** One series a name; counts of several loops are added. */
 export function renderMetrics(
   snapshots: readonly TelemetrySnapshot[],
-  { spans, accessesLost, planKeeping }: OutsideCounts = NOTHING_OUTSIDE,
+  { spans, accessesLost, tapsLost, planKeeping }: OutsideCounts = NOTHING_OUTSIDE,
 ): string {
   const routes = sumRoutes(snapshots);
   const sum = (value: (snapshot: TelemetrySnapshot) => number) =>
@@ -112,12 +119,16 @@ export function renderMetrics(
       (snapshot) => snapshot.faults,
     ),
     ...policySeries(snapshots.flatMap(({ policies }) => policies)),
-    {
-      name: "weft_access_log_lost_total",
-      kind: "counter",
-      help: "Lines of the access log that nobody read in time",
-      lines: [`weft_access_log_lost_total ${accessesLost}`],
-    },
+    lostTotal(
+      "weft_access_log_lost_total",
+      "Lines of the access log that nobody read in time",
+      accessesLost,
+    ),
+    lostTotal(
+      "weft_tap_records_lost_total",
+      "Records that readers of taps were too slow for",
+      tapsLost,
+    ),
     spansTotal(spans),
     planInfo(snapshots),
     ...planKeepingSeries(planKeeping),
@@ -318,6 +329,10 @@ function abandonedTotal(snapshots: readonly TelemetrySnapshot[]): Series {
   const name = "weft_requests_abandoned_total";
   const lines = linesByReason(name, snapshots.map(({ abandonments }) => abandonments));
   return { name, kind: "counter", help: "Requests that ended without a whole answer", lines };
+}
+
+function lostTotal(name: string, help: string, count: number): Series {
+  return { name, kind: "counter", help, lines: [`${name} ${count}`] };
 }
 
 /** Without spans there is nothing to say. */

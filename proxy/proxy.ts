@@ -26,8 +26,8 @@ export async function startProxy(
   const config = asked.tls === undefined ? asked : { ...asked, tls: withTicketKeys(asked.tls) };
   let isAlive = true;
   let lanes: readonly Lane[] = [];
-  const taps = new Taps(async (isOn) => {
-    await Promise.all(lanes.map((lane) => lane.report(isOn)));
+  const taps = new Taps(async (demand) => {
+    await Promise.all(lanes.map((lane) => lane.report(demand)));
   });
   const exporter = config.spans === undefined ? null : new SpanExporter(config.spans, {
     post: postTo(config.spans),

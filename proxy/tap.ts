@@ -4,73 +4,30 @@
  */
 import type { RequestRecord } from "./config.ts";
 import { TAP_RECORDS_MAX, TAPS_MAX } from "./limits.ts";
+import { matchesTap } from "./tap_filter.ts";
+import type { TapFilter } from "./tap_filter.ts";
 
-/** Which records a tap takes; null: any. */
-export interface TapFilter {
-  readonly method: string | null;
-  readonly pathPrefix: string | null;
-  /** `503`, or `5xx` for its class. */
-  readonly status: string | null;
-  /** `namespace/service` or `namespace/service:port`. */
-  readonly service: string | null;
-  /** Records after which the stream ends. */
-  readonly limit: number;
-}
-
-const PARAMETERS = ["method", "path", "status", "service", "limit"];
-
-/** The filter that a query asks for, or what is wrong with it. */
-export function parseTapFilter(parameters: URLSearchParams): TapFilter | string {
-  for (const name of parameters.keys()) {
-    if (!PARAMETERS.includes(name)) {
-      return `Unknown parameter: ${name}; there are ${PARAMETERS.join(", ")}`;
-    }
-  }
-  const status = parameters.get("status");
-  if (status !== null && !/^(\d{3}|\dxx)$/.test(status)) return "status is like 503 or 5xx";
-  const limit = parameters.get("limit");
-  if (limit !== null && !/^[1-9]\d{0,8}$/.test(limit)) return "limit is a whole number from 1";
-  return {
-    method: parameters.get("method")?.toUpperCase() ?? null,
-    pathPrefix: parameters.get("path"),
-    status,
-    service: parameters.get("service"),
-    limit: limit === null ? Infinity : Number(limit),
-  };
-}
-
-export function matchesTap(filter: TapFilter, record: RequestRecord): boolean {
-  const { method, pathPrefix, status, service } = filter;
-  if (method !== null && record.method !== method) return false;
-  if (pathPrefix !== null && !record.path.startsWith(pathPrefix)) return false;
-  if (service !== null && !isService(record.service, service)) return false;
-  if (status === null) return true;
-  return status.endsWith("xx")
-    ? Math.trunc(record.status / 100) === Number(status[0])
-    : record.status === Number(status);
-}
-
-/** @param recorded `namespace/service:port` */
-function isService(recorded: string, asked: string): boolean {
-  return recorded === asked || recorded.startsWith(`${asked}:`);
-}
+/** Headers, in lower case, that records are to have. Null: no records are wanted. */
+export type TapDemand = readonly string[] | null;
 
 export class Taps {
   readonly #taps = new Set<Tap>();
-  readonly #report: (isOn: boolean) => Promise<void>;
+  readonly #report: (demand: TapDemand) => Promise<void>;
+  /** Records that readers were too slow for. */
+  lost = 0;
 
   /** @param report has every event loop report its requests, or stop it */
-  constructor(report: (isOn: boolean) => Promise<void>) {
+  constructor(report: (demand: TapDemand) => Promise<void>) {
     this.#report = report;
   }
 
   /** Lines of JSON, from when this resolves on; null: there are as many taps as may be. */
   async open(filter: TapFilter): Promise<ReadableStream<Uint8Array> | null> {
     if (this.#taps.size >= TAPS_MAX) return null;
-    const tap = new Tap(filter, () => this.#end(tap));
+    const tap = new Tap(filter, { onEnd: () => this.#end(tap), onLost: () => this.lost++ });
     this.#taps.add(tap);
     try {
-      await this.#report(true);
+      await this.#report([...new Set([...this.#taps].flatMap(({ filter }) => filter.headers))]);
     } catch (error) {
       tap.close();
       throw error;
@@ -91,37 +48,38 @@ export class Taps {
   #end(tap: Tap): void {
     if (!this.#taps.delete(tap) || this.#taps.size > 0) return;
     // A loop that has ended reports nothing any more.
-    this.#report(false).catch(() => {});
+    this.#report(null).catch(() => {});
   }
 }
 
 class Tap {
   readonly stream: ReadableStream<Uint8Array>;
-  readonly #filter: TapFilter;
-  readonly #onEnd: () => void;
+  readonly filter: TapFilter;
+  readonly #hooks: { onEnd(): void; onLost(): void };
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #left: number;
   #dropped = 0;
 
-  constructor(filter: TapFilter, onEnd: () => void) {
-    this.#filter = filter;
-    this.#onEnd = onEnd;
+  constructor(filter: TapFilter, hooks: { onEnd(): void; onLost(): void }) {
+    this.filter = filter;
+    this.#hooks = hooks;
     this.#left = filter.limit;
     this.stream = new ReadableStream<Uint8Array>({
       start: (controller) => void (this.#controller = controller),
       pull: () => this.#sayDropped(),
       cancel: () => {
         this.#controller = null;
-        onEnd();
+        hooks.onEnd();
       },
     }, { highWaterMark: TAP_RECORDS_MAX });
   }
 
   offer(record: RequestRecord, timeMs: number): void {
     const controller = this.#controller;
-    if (controller === null || !matchesTap(this.#filter, record)) return;
+    if (controller === null || !matchesTap(this.filter, record)) return;
     if ((controller.desiredSize ?? 0) <= 0) {
       this.#dropped++;
+      this.#hooks.onLost();
       return;
     }
     this.#sayDropped();
@@ -135,7 +93,7 @@ class Tap {
     this.#sayDropped();
     this.#controller = null;
     controller.close();
-    this.#onEnd();
+    this.#hooks.onEnd();
   }
 
   #sayDropped(): void {

@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import type { RequestRecord } from "./config.ts";
 import { TAP_RECORDS_MAX, TAPS_MAX } from "./limits.ts";
-import { matchesTap, parseTapFilter, type TapFilter, Taps } from "./tap.ts";
+import { type TapDemand, Taps } from "./tap.ts";
+import { matchesTap, parseTapFilter, type TapFilter } from "./tap_filter.ts";
 
 const RECORD: RequestRecord = {
   listener: 0,
   peer: "127.0.0.1",
-  source: "",
+  source: "shop/cart",
   protocol: "HTTP/1.1",
   method: "GET",
-  authority: "web",
+  authority: "web:80",
   path: "/a/b?c",
   status: 503,
   reason: "upstream-refused",
@@ -18,13 +19,14 @@ const RECORD: RequestRecord = {
   responseBytes: null,
   grpcStatus: null,
   service: "shop/web:80",
-  rule: "",
-  split: "",
+  rule: "shop/routes/writes",
+  split: "shop/canary",
   backend: "shop/web",
   pod: "",
   endpoint: "",
   attempts: 1,
   trace: "",
+  headers: { "x-user": "bob", "x-empty": "" },
   durationMs: 1,
   plan: "",
 };
@@ -35,12 +37,12 @@ function filterOf(query: string): TapFilter {
 }
 
 /** Taps, and what the event loops were told. */
-function recordingTaps(): { taps: Taps; told: boolean[] } {
-  const told: boolean[] = [];
+function recordingTaps(): { taps: Taps; told: TapDemand[] } {
+  const told: TapDemand[] = [];
   return {
     told,
-    taps: new Taps((isOn) => {
-      told.push(isOn);
+    taps: new Taps((demand) => {
+      told.push(demand);
       return Promise.resolve();
     }),
   };
@@ -63,11 +65,24 @@ Deno.test("tap: each filter takes what it says and nothing else", () => {
   for (const query of takes) assert.ok(taken(query), query);
   const leaves = ["method=POST", "path=/b", "status=4xx", "status=502", "service=shop/we"];
   leaves.push("service=shop/web:8", "method=GET&status=200");
+  takes.push("authority=WEB", "authority=web:80", "route=shop/routes", "route=shop/routes/writes");
+  leaves.push("authority=we", "authority=web:8", "route=shop/rout", "route=shop/routes/reads");
+  takes.push("backend=shop/web", "split=shop/canary", "source=shop", "source=shop/cart");
+  leaves.push("backend=shop/we", "split=shop", "source=sho", "source=shop/car", "source=cart");
+  takes.push("source=127.0.0.1", "header=X-User", "header=x-user:%20bob", "header=X-User:bob");
+  leaves.push("source=127.0.0.2", "header=x-other", "header=x-user:Bob", "header=__proto__");
+  takes.push("header=x-user&header=x-empty:", "header=x-empty");
+  leaves.push("header=x-user&header=x-empty:no");
   for (const query of leaves) assert.ok(!taken(query), query);
 });
 
 Deno.test("tap: a query that is none is refused", () => {
-  for (const query of ["status=5x", "status=ok", "limit=0", "limit=-1", "limit=x", "pth=/a"]) {
+  for (
+    const query of ["status=5x", "status=ok", "limit=0", "limit=-1", "limit=x", "pth=/a", "path="]
+      .concat(
+        ["method=GET&method=PUT", "header=", "header=a%20b:c", "toString=x"],
+      )
+  ) {
     assert.equal(typeof parseTapFilter(new URLSearchParams(query)), "string", query);
   }
 });
@@ -77,13 +92,15 @@ Deno.test("tap: requests are reported while there is a tap, and no longer", asyn
   const first = await open(taps);
   const second = await open(taps);
   await first.cancel();
-  assert.ok(!told.includes(false), "one is still reading");
+  assert.ok(!told.includes(null), "one is still reading");
   await second.cancel();
-  assert.equal(told.at(-1), false);
-  const third = await open(taps);
-  assert.equal(told.at(-1), true);
+  assert.equal(told.at(-1), null);
+  const third = await open(taps, "header=X-User:bob");
+  assert.deepEqual(told.at(-1), ["x-user"]);
+  await open(taps, "header=x-user&header=X-Other");
+  assert.deepEqual(told.at(-1), ["x-user", "x-other"], "what any of them looks at, once");
   taps.close();
-  assert.equal(told.at(-1), false);
+  assert.equal(told.at(-1), null);
   assert.equal(await readLine(third), undefined, "the stream has ended");
 });
 
@@ -97,7 +114,7 @@ Deno.test("tap: a limit ends the stream", async () => {
   });
   assert.deepEqual((await readLine(reader) as RequestRecord).status, 504);
   assert.equal(await readLine(reader), undefined);
-  assert.equal(told.at(-1), false);
+  assert.equal(told.at(-1), null);
 });
 
 Deno.test("tap: a slow reader loses what does not fit, and is told how much", async () => {
@@ -108,6 +125,7 @@ Deno.test("tap: a slow reader loses what does not fit, and is told how much", as
     assert.equal((await readLine(reader) as RequestRecord).status, i);
   }
   assert.deepEqual(await readLine(reader), { dropped: 7 });
+  assert.equal(taps.lost, 7);
   taps.offer({ ...RECORD, status: 1 }, 0);
   assert.equal((await readLine(reader) as RequestRecord).status, 1);
   await reader.cancel();

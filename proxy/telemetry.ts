@@ -125,6 +125,8 @@ export interface TelemetrySnapshot {
 export class Telemetry {
   /** Each answered request is recorded for `takeRecords`. */
   isReporting: boolean;
+  /** Headers, in lower case, that records have of each request. */
+  reportedHeaders: readonly string[] = [];
   connects = 0;
   connectFailures = 0;
   retries = 0;
@@ -317,6 +319,7 @@ export class Telemetry {
       grpcStatus,
       attempts,
       trace,
+      headers,
       span,
     } = reported;
     const record: RequestRecord = {
@@ -340,6 +343,7 @@ export class Telemetry {
       endpoint: endpoint?.key ?? pool?.key ?? "",
       attempts,
       trace,
+      headers,
       durationMs,
       plan: planHash.slice(0, PLAN_HASH_DIGITS),
     };

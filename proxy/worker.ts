@@ -119,7 +119,7 @@ function answer(
     case "snapshot":
       return engine.snapshot();
     case "report":
-      engine.report(command.isOn);
+      engine.report(command.demand);
       return null;
     case "stop":
       io.stop();

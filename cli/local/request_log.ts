@@ -3,7 +3,8 @@
  * status line. Time is given, so that a test decides it.
  */
 import type { RequestRecord } from "../../proxy/config.ts";
-import type { Output, Style } from "../render/output.ts";
+import type { Output } from "../render/output.ts";
+import { requestText } from "../render/request.ts";
 import { printable } from "../render/text.ts";
 
 /** Lines in one second; what is above is counted. A load test would otherwise be a test of the terminal. */
@@ -63,19 +64,6 @@ export class RequestLog {
   }
 
   #line(record: RequestRecord, namespace: string): string {
-    const url = printable(`${record.authority}${record.path}`);
-    const status = this.#output.style(styleOf(record.status), String(record.status));
-    const taker = record.pod || record.endpoint;
-    const target = taker === "" ? record.reason || "no backend" : printable(taker);
-    const split = record.split === "" ? "" : this.#output.style("faint", ` by ${record.split}`);
-    const reason = record.reason === "" || taker === "" ? "" : ` (${record.reason})`;
-    const duration = this.#output.style("faint", `${record.durationMs.toFixed(1)} ms`);
-    return `${printable(namespace)}: ${record.method} ${url} ${status} -> ` +
-      `${target}${reason}${split} ${duration}`;
+    return `${printable(namespace)}: ${requestText(this.#output, record)}`;
   }
-}
-
-function styleOf(status: number): Style {
-  if (status >= 500) return "error";
-  return status >= 400 ? "warning" : "good";
 }

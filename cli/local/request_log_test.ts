@@ -25,6 +25,7 @@ const record: RequestRecord = {
   endpoint: "127.1.2.3:8080",
   attempts: 1,
   trace: "",
+  headers: {},
   plan: "0123456789ab",
   durationMs: 1.234,
 };

@@ -18,7 +18,7 @@ export function formatLost(format: AccessLogFormat, count: number): string {
 }
 
 function formatJson(record: RequestRecord, time: Date): string {
-  const { listener: _, ...fields } = record;
+  const { listener: _listener, headers: _headers, ...fields } = record;
   return JSON.stringify({ time: time.toISOString(), ...fields });
 }
 

@@ -206,6 +206,7 @@ const RECORD: RequestRecord = {
   endpoint: "127.1.2.3:8080",
   attempts: 1,
   trace: "0af7651916cd43dd8448eb211c80319c",
+  headers: { cookie: "for taps only" },
   plan: "0123456789ab",
   durationMs: 1.5,
 };
@@ -225,7 +226,7 @@ Deno.test("access log: common format, where a path cannot end its field or its l
 Deno.test("access log: one JSON object with everything that is known", () => {
   const { time, ...fields } = JSON.parse(formatAccess("json", RECORD, TIME_MS));
   assert.equal(time, "2026-08-01T12:03:04.567Z");
-  const { listener: _, ...expected } = RECORD;
+  const { listener: _listener, headers: _headers, ...expected } = RECORD;
   assert.deepEqual(fields, expected);
 });
 

@@ -110,7 +110,7 @@ export class Exchange implements PolicedExchange {
       ? null
       : tracer.begin(arena, request, listener, this.client.isSecure, io.nowMs);
     this.#reported = telemetry.isReporting || this.#trace?.span
-      ? ReportedRequest.of(arena, request, this.client, this.#trace)
+      ? ReportedRequest.of(arena, request, this.client, this.#trace, telemetry.reportedHeaders)
       : null;
   }
 

@@ -13,6 +13,8 @@ import { parseTraceparent } from "../tracing/trace_headers.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
 import type { ExchangeClient } from "./exchange_sides.ts";
 
+const NO_HEADERS = {};
+
 export class ReportedRequest {
   readonly peer: string;
   /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty, as the following are, where the head could not be read. */
@@ -29,6 +31,8 @@ export class ReportedRequest {
   attempts = 0;
   /** Empty where the request belongs to no trace. */
   trace = "";
+  /** Those that somebody asks for, by name in lower case. */
+  headers: Readonly<Record<string, string>> = NO_HEADERS;
   /** Null where none is made. */
   span: Span | null = null;
 
@@ -39,12 +43,14 @@ export class ReportedRequest {
   /**
    * @param request null: its head could not be read
    * @param trace null: what the request says of it, if anything
+   * @param headerNames of the headers to be reported, in lower case
    */
   static of(
     bytes: Uint8Array,
     request: Request | null,
     client: Pick<ExchangeClient, "peer" | "speaksHttp2">,
     trace: ExchangeTrace | null,
+    headerNames: readonly string[],
   ): ReportedRequest {
     const reported = new ReportedRequest(client.peer);
     if (request === null) return reported;
@@ -55,6 +61,7 @@ export class ReportedRequest {
     reported.path = latin1(bytes, request.originStart, request.originEnd);
     reported.trace = trace?.traceId ?? traceIdOf(bytes, request);
     reported.span = trace?.span ?? null;
+    if (headerNames.length > 0) reported.headers = headersOf(bytes, request, headerNames);
     if (request.contentLength >= 0) reported.requestBytes = request.contentLength;
     // Without a length and without chunks an HTTP/1 request has no body (RFC 9112 6.3).
     else if (!client.speaksHttp2 && !request.isChunked) reported.requestBytes = 0;
@@ -67,7 +74,7 @@ export class ReportedRequest {
     else this.responseBytes = response.contentLength >= 0 ? response.contentLength : null;
     // A call that fails before its first message is answered by one head, with what is a trailer else.
     const status = headerOf(bytes, response, "grpc-status");
-    if (status !== "") this.#takeGrpcStatus(status);
+    if (status !== null) this.#takeGrpcStatus(status);
   }
 
   /** The trailers of an endpoint's answer. */
@@ -88,17 +95,30 @@ export class ReportedRequest {
   }
 }
 
-/** By the request's own `traceparent`; empty: it has none. */
-function traceIdOf(bytes: Uint8Array, request: Request): string {
-  return parseTraceparent(headerOf(bytes, request, "traceparent"))?.traceId ?? "";
+/** Those that the request has; of several with one name the first. */
+function headersOf(
+  bytes: Uint8Array,
+  request: Request,
+  names: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(
+    names.map((name) => [name, headerOf(bytes, request, name)]).filter(([, value]) =>
+      value !== null
+    ),
+  );
 }
 
-/** The value of the first header with this name (lower case); empty: there is none. */
-function headerOf(bytes: Uint8Array, head: Request | Response, name: string): string {
+/** By the request's own `traceparent`; empty: it has none. */
+function traceIdOf(bytes: Uint8Array, request: Request): string {
+  return parseTraceparent(headerOf(bytes, request, "traceparent") ?? "")?.traceId ?? "";
+}
+
+/** The value of the first header with this name (lower case); null: there is none. */
+function headerOf(bytes: Uint8Array, head: Request | Response, name: string): string | null {
   const { headers, headerCount } = head;
   for (let slot = 0; slot < 4 * headerCount; slot += 4) {
     if (!equalsIgnoreCase(bytes, headers[slot], headers[slot + 1], name)) continue;
     return latin1(bytes, headers[slot + 2], headers[slot + 3]);
   }
-  return "";
+  return null;
 }

@@ -43,6 +43,7 @@ const SPAN: FinishedSpan = {
     endpoint: "",
     attempts: 1,
     trace: "",
+    headers: {},
     durationMs: 1.25,
     plan: "",
   },

@@ -132,6 +132,7 @@ for (const driver of DRIVERS) {
             endpoint: `127.0.0.1:${origin.port}`,
             attempts: 1,
             trace: "",
+            headers: {},
             plan: plan.hash.slice(0, 12),
           });
           const [first] = await linesOf(refused);
@@ -175,3 +176,61 @@ Deno.test({
     assert.equal(await last.text(), "");
   },
 });
+
+for (const driver of DRIVERS) {
+  for (const workers of [driver === "native" ? 2 : 1]) {
+    Deno.test({
+      name:
+        `tap (${driver}, ${workers} workers): several at once, by header, and one that never reads`,
+      sanitizeOps: false,
+      sanitizeResources: false,
+      async fn() {
+        await using origin = new ScriptedOrigin(answering(({ body }) => ok(body)), {
+          mayFail: true,
+        });
+        const proxy = await start(driver, workers, planOf(origin.port));
+        try {
+          using stuck = await RawSocket.connect(proxy.admin?.port ?? 0);
+          await stuck.send("GET /tap HTTP/1.1\r\nHost: admin\r\n\r\n");
+          const bobs = await tap(proxy, "header=X-User:%20bob&limit=2");
+          const named = await tap(proxy, "header=x-user&header=x-long&limit=1");
+          const lost = async () => {
+            const text = await (await fetch(`http://127.0.0.1:${proxy.admin?.port}/metrics`))
+              .text();
+            return Number(/^weft_tap_records_lost_total (\d+)$/m.exec(text)?.[1]);
+          };
+          using client = await RawSocket.connect(proxy.outbound[0].port);
+          const ask = async (...lines: string[]) => {
+            const head = ["POST /a HTTP/1.1", "Host: web", "Content-Length: 0", ...lines];
+            await client.send(`${head.join("\r\n")}\r\n\r\n`);
+            assert.match((await client.readResponse()).startLine, /200/);
+          };
+          for (const user of ["ann", "bob", "Bob", "bob"]) await ask(`X-User: ${user}`);
+          assert.deepEqual((await linesOf(bobs)).map(({ headers }) => headers["x-user"]), [
+            "bob",
+            "bob",
+          ]);
+          // Long records fill what the kernel holds of a connection, and then the 1024 places.
+          const long = "x".repeat(8_000);
+          await ask("X-User: ann", `X-Long: ${long}`);
+          const [record] = await linesOf(named);
+          assert.deepEqual(record.headers, { "x-user": "ann", "x-long": long });
+          const more = await tap(proxy, "header=x-long&limit=9999");
+          const reading = linesOf(more);
+          let count = 0;
+          while (await lost() === 0) {
+            assert.ok(count++ < 100, "A tap that is not read loses nothing");
+            for (let i = 0; i < 100; i++) await ask(`X-Long: ${long}`);
+          }
+          await proxy.stop();
+          // The one that reads, beside the one that does not, has all of them.
+          const lines = await reading;
+          assert.equal(lines.filter((line) => "dropped" in line).length, 0);
+          assert.equal(lines.length, 100 * count);
+        } finally {
+          await proxy.stop();
+        }
+      },
+    });
+  }
+}

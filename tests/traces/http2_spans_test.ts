@@ -34,6 +34,9 @@ for (const driver of DRIVERS) {
         });
         await traced.routeThroughInbound(to === "h2" ? "http2" : "http");
         const headers = { "traceparent": TRACEPARENT, "b3": `${TRACE_ID}-${PARENT_ID}-1` };
+        const admin = `http://127.0.0.1:${traced.proxy.admin?.port}`;
+        const filter = "path=/report&authority=app&header=b3&service=default/app&limit=1";
+        const tap = await fetch(`${admin}/tap?${filter}`);
         const told = await ask(node, from, traced.port, { path: "/report?a=b", headers });
         const report: RequestReport = JSON.parse(told.text);
         const spans = await collector.take(2);
@@ -43,6 +46,12 @@ for (const driver of DRIVERS) {
         assert.deepEqual([server.traceId, server.parentId], [TRACE_ID, client.spanId]);
         assert.equal(report.headers["traceparent"], `00-${TRACE_ID}-${server.spanId}-01`);
         assert.equal(report.headers["b3"], `${TRACE_ID}-${server.spanId}-1-${client.spanId}`);
+        const tapped = JSON.parse(await tap.text());
+        assert.deepEqual([tapped.protocol, tapped.status, tapped.headers], [
+          from === "h2" ? "HTTP/2" : "HTTP/1.1",
+          200,
+          { "b3": headers.b3 },
+        ]);
         const version = (each: Version) => each === "h2" ? "2" : "1.1";
         assert.equal(client.attributes["network.protocol.version"], version(from));
         assert.equal(server.attributes["network.protocol.version"], version(to));

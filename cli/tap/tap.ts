@@ -1,0 +1,94 @@
+/** The work of `weft tap`: the stream of a proxy's admin address, line by line, to text for a person or as it came. */
+import type { RequestRecord } from "../../proxy/config.ts";
+import type { Environment } from "../environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
+import type { Output } from "../render/output.ts";
+import { requestText } from "../render/request.ts";
+import { printable } from "../render/text.ts";
+import { parseHostPort } from "../values.ts";
+
+export interface TapOptions {
+  readonly admin: string;
+  readonly header: readonly string[];
+  readonly output: "text" | "json";
+  readonly method?: string | undefined;
+  readonly path?: string | undefined;
+  readonly authority?: string | undefined;
+  readonly status?: string | undefined;
+  readonly service?: string | undefined;
+  readonly route?: string | undefined;
+  readonly split?: string | undefined;
+  readonly backend?: string | undefined;
+  readonly source?: string | undefined;
+  readonly limit?: string | undefined;
+}
+
+/** Ends with 0 at a stop signal, at the limit, and when the proxy ends. */
+export async function runTap(options: TapOptions, environment: Environment): Promise<ExitCode> {
+  const { stdout } = environment;
+  const stop = new AbortController();
+  const stopListening = environment.onStopSignal(() => stop.abort());
+  try {
+    const lines = await openTap(options, stop.signal);
+    for await (const line of lines) {
+      stdout.line(options.output === "json" ? line : renderLine(stdout, line));
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  } finally {
+    stopListening();
+  }
+  return EXIT.ok;
+}
+
+/** Throws a failure where nobody answers, or refuses. */
+async function openTap(
+  { admin, header, output: _, ...filters }: TapOptions,
+  signal: AbortSignal,
+): Promise<AsyncIterable<string>> {
+  const { address, port } = parseHostPort(admin);
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(filters)) {
+    if (value !== undefined) query.append(name, value);
+  }
+  for (const one of header) query.append("header", one);
+  const authority = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  const response = await fetch(`http://${authority}/tap?${query}`, { signal }).catch((error) => {
+    if (signal.aborted) throw error;
+    throw new CommandFailure(`No answer from a proxy at ${admin}`, {
+      hint: "Give the address that it prints at its start as `admin`.",
+    });
+  });
+  if (response.ok && response.body !== null) return linesOf(response.body, admin);
+  const [problem] = (await response.text()).split("\n");
+  throw new CommandFailure(
+    `The proxy at ${admin} answered ${response.status}: ${printable(problem.slice(0, 200))}`,
+    { exitCode: response.status === 400 ? EXIT.usage : EXIT.failed },
+  );
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>, admin: string): AsyncIterable<string> {
+  let rest = "";
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read().catch((error) => {
+      if (error instanceof DOMException) throw error;
+      throw new CommandFailure(`The proxy at ${admin} has gone`);
+    });
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** `12:03:04.567 GET httpbin.httpbin:8080/test 200 -> httpbin-v2-0 by httpbin/httpbin-split 1.2 ms`. */
+function renderLine(output: Output, line: string): string {
+  const told = JSON.parse(line) as (RequestRecord & { time: string }) | { dropped: number };
+  if ("dropped" in told) {
+    return output.style("warning", `and ${told.dropped} more, which this reader was too slow for`);
+  }
+  const headers = Object.entries(told.headers).map(([name, value]) => ` ${name}=${value}`).join("");
+  const time = output.style("faint", told.time.slice(11, 23));
+  return `${time} ${requestText(output, told)}${printable(headers)}`;
+}
