@@ -277,6 +277,22 @@ Deno.test("RingHash: a key keeps its endpoint, and one endpoint more or less mov
   for (const [i, key] of placesOf(group).entries()) if (after[i] !== lost) equal(key, after[i]);
 });
 
+Deno.test("RingHash: parts of a group in turn, each by its own ring", () => {
+  const balancer = balancerOf("RingHash");
+  const group = groupOf(10);
+  const parts = [
+    group,
+    group.part(({ key }) => key > "10.0.0.3"),
+    group.part((one) => one === group.all[2]),
+  ];
+  const random = new Random(1, "parts");
+  for (let i = 0; i < 300; i++) {
+    const part = parts[i % parts.length];
+    const endpoint = balancer.pick(part, 0, random, mix32(i));
+    ok(endpoint !== null && part.has(endpoint));
+  }
+});
+
 Deno.test("RingHash: a thousand endpoints", () => {
   const counts = countsOf(balancerOf("RingHash"), groupOf(1_000), 200_000);
   ok(Math.max(...counts) < 3 * 200 && Math.min(...counts) > 200 / 3);

@@ -388,7 +388,11 @@ export class Downstream extends Connection implements ExchangeClient {
     if (!this.haveBuffer()) return;
     const count = this.fill();
     this.discard();
-    if (count === END || count === BROKEN) this.close();
+    if (count === BROKEN || (count === END && this.owesNothing)) return this.close();
+    if (count !== END) return;
+    // It may still read what it is owed.
+    this.hasEnded = true;
+    this.context.io.wantRead(this.fd, false);
   }
 
   // What the exchange and its carrier ask for.

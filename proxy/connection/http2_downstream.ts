@@ -63,11 +63,17 @@ export class Http2Downstream extends Http2Socket {
   onSettings(): void {}
 
   override onStreamGone(): void {
-    if (this.isOpen && this.streams.size === 0) this.#restUntilRequest();
+    if (this.isOpen && !this.isLingering && this.streams.size === 0) this.#restUntilRequest();
   }
 
   override onDeadline(): void {
-    if (this.isIdle) this.abort();
+    if (!this.isIdle) return;
+    if (this.context.isDraining && !this.isLingering) this.finish();
+    else this.abort();
+  }
+
+  protected override finish(): void {
+    this.linger();
   }
 
   #restUntilRequest(): void {

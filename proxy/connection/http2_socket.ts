@@ -3,7 +3,7 @@
  * of each batch of events, and streams that found no room for theirs go on when there is some.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
-import { BUFFER_BYTES } from "../limits.ts";
+import { BUFFER_BYTES, LINGER_MS } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
 import { INTERNAL_ERROR } from "../protocol/http2/error_code.ts";
 import { Output } from "../protocol/http2/output.ts";
@@ -31,6 +31,8 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   #isHeldBack = false;
   /** Frames are to be sent at the end of this batch of events. */
   #isQueued = false;
+  /** All is said, and the peer may read it in peace. */
+  #isLingering = false;
 
   constructor(context: Context, role: "server" | "client") {
     super(context);
@@ -63,6 +65,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   override onReadable(): void {
     if (!this.haveBuffer()) return;
+    if (this.#isLingering) return this.#discard();
     if (this.room === 0) return this.#holdBack();
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
@@ -76,6 +79,13 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   override onHangup(): void {
     this.abort();
+  }
+
+  /** What comes when all is said is of no concern. */
+  #discard(): void {
+    const count = this.fill();
+    this.discard();
+    if (count === END || count === BROKEN) this.close();
   }
 
   /** Looks at bytes that were read before this connection was the machine's. */
@@ -167,7 +177,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   /** Ready for a stream to write: false where the connection is gone, or there is no buffer, which ends it. */
   prepare(): boolean {
-    if (!this.isOpen) return false;
+    if (!this.isOpen || this.#isLingering) return false;
     if (this.haveOutput()) return true;
     this.abort();
     return false;
@@ -176,6 +186,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   /** Writes frames to the socket until it takes no more or there are none. */
   send(): void {
     this.#isQueued = false;
+    if (this.#isLingering) return;
     const { io } = this.context;
     const output = this.#output;
     while (this.isOpen) {
@@ -189,7 +200,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
       if (this.#outputBuffer !== NO_BUFFER) {
         this.#output.lend(this.#outputBuffer, this.#outputBuffer + BUFFER_BYTES);
       }
-      if (this.#isOver || (this.context.isDraining && this.machine.isDrained)) return this.close();
+      if (this.#isOver || (this.context.isDraining && this.machine.isDrained)) return this.finish();
       if (!this.#goOn()) break;
     }
     if (!this.isOpen) return;
@@ -213,6 +224,28 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
       stream.wake();
     }
     return this.isOpen && !this.#output.isEmpty;
+  }
+
+  /** Nothing more is sent, and nothing is under way. */
+  protected finish(): void {
+    this.close();
+  }
+
+  /** Ends the connection without losing what it was sent to what the peer still sends (RFC 9112 9.6). */
+  protected linger(): void {
+    const { io } = this.context;
+    this.#isLingering = true;
+    this.#waiting.clear();
+    this.discard();
+    this.#releaseOutput();
+    this.deadlineMs = io.nowMs + LINGER_MS;
+    io.shutdown(this.fd);
+    io.wantWrite(this.fd, false);
+    io.wantRead(this.fd, true);
+  }
+
+  protected get isLingering(): boolean {
+    return this.#isLingering;
   }
 
   override close(): void {

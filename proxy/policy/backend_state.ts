@@ -46,8 +46,9 @@ export class BackendState {
   readonly #random: Random;
   readonly #timers: Timers;
   readonly #store: StateStore;
-  #set: EndpointSet | null = null;
-  /** Groups for the sets that traffic targets cut out of `#set`. */
+  /** All that the backend has, by any plan so far: whoever was to choose from those may choose from today's. */
+  readonly #sets = new WeakSet<EndpointSet>();
+  /** Groups for the sets that traffic targets cut out of it. */
   readonly #parts = new Map<EndpointSet, EndpointGroup<PooledEndpoint>>();
   #balancing: LoadBalancing = { algorithm: DEFAULT_ALGORITHM, hashKey: null };
   #balancer: Balancer = balancerOf(DEFAULT_ALGORITHM);
@@ -88,7 +89,7 @@ export class BackendState {
       const pool = poolOf(endpoint);
       if (pool !== null) targets.push({ key: endpoint.key, target: { endpoint, pool } });
     }
-    this.#set = set;
+    this.#sets.add(set);
     this.#parts.clear();
     this.#group.replace(targets, nowMs, policy?.slowStart?.windowMs ?? 0);
     this.#bindBalancing(policy?.loadBalancing ?? { algorithm: DEFAULT_ALGORITHM, hashKey: null });
@@ -164,7 +165,7 @@ export class BackendState {
    */
   pick(set: EndpointSet, hash: number, last: Choice | null, nowMs: number): Choice | null {
     this.#detector?.restore(nowMs);
-    const group = set === this.#set ? this.#group : this.#part(set);
+    const group = this.#sets.has(set) ? this.#group : this.#part(set);
     const choice = this.#balancer.pick(group, nowMs, this.#random, hash);
     if (choice === null || isGood(choice, last, nowMs)) return choice;
     return this.#other(group, choice, last, nowMs);

@@ -6,6 +6,7 @@ import { ANSWER_BODY, hasAnswerBody, renderRequest, TRAILER, wrongByte } from ".
 import type { Exchange } from "./exchange.ts";
 import { BANNER } from "./origin.ts";
 import type { Side } from "./network.ts";
+import { POLICY_HEADER } from "./policies.ts";
 import { fail, Listening } from "./run_state.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
 import { Sender } from "./sender.ts";
@@ -249,6 +250,10 @@ class ClientConnection implements Receiver {
       return { kind: "tunnel" };
     }
     if (exchange.arrivals === 0) this.#fail(`Answer ${token} before the request`);
+    const edit = valuesOf(head, POLICY_HEADER).join("|");
+    if (edit !== this.#state.policyHeaderOf(exchange)) {
+      this.#fail(`Answer ${token} has ${POLICY_HEADER} "${edit}"`);
+    }
     if (!hasAnswerBody(exchange)) return NO_BODY;
     const framing = framingOf(head, { kind: "close" });
     if (framing.kind === "close") {
@@ -261,7 +266,9 @@ class ClientConnection implements Receiver {
   }
 
   #checkRefusal(head: MessageHead, exchange: Exchange, reason: string): Framing {
-    const isExpected = this.#state.allows(reason);
+    // A policy holds nothing back for a client that has ended.
+    const isEnded = reason === "client-ended" && this.#side.hasSentEnd;
+    const isExpected = isEnded || this.#state.allows(reason);
     if (this.#state.isCalm && !isExpected) {
       this.#fail(`Exchange ${exchange.token} was refused: ${reason}`);
     }

@@ -1,17 +1,25 @@
 /** The endpoints of a run: where they listen, what each address speaks, and which of them are dead. */
+import type { Exchange } from "./exchange.ts";
 import { APPLICATION, ORIGIN_PORT, TUNNEL_SERVICE } from "./generate.ts";
-import type { ServiceAddresses } from "./generate.ts";
+import type { ExchangeMaker, ServiceAddresses } from "./generate.ts";
 import { Http2OriginConnection } from "./http2_origin.ts";
 import type { Side } from "./network.ts";
 import { OriginConnection, TunnelOrigin } from "./origin.ts";
+import { MIRROR_SERVICE } from "./policies.ts";
+import { CopyState } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 
 /** How HTTP/2 begins; no request of HTTP/1 that the simulation sends does. */
 const PREFACE_START = [80, 82, 73];
 
 /** Opens every endpoint, but for the dead ones of a hostile run. */
-export function openEndpoints(state: RunState, services: readonly ServiceAddresses[]): void {
+export function openEndpoints(
+  state: RunState,
+  services: readonly ServiceAddresses[],
+  maker: ExchangeMaker,
+): void {
   const { world, network, isCalm } = state;
+  const copies = new CopyState(state, new Copies(maker));
   for (const { name, address } of addressesOf(services)) {
     const key = `${address}:${ORIGIN_PORT}`;
     // In a hostile run some are dead, and some of those do not even refuse.
@@ -19,7 +27,8 @@ export function openEndpoints(state: RunState, services: readonly ServiceAddress
       if (world.chance(0.3)) network.silence(key);
       continue;
     }
-    network.listen(key, (side) => serve(state, name, key, side));
+    const its = name === MIRROR_SERVICE ? copies : state;
+    network.listen(key, (side) => serve(its, name, key, side));
   }
 }
 
@@ -36,6 +45,24 @@ function serve(state: RunState, name: string, address: string, side: Side): void
       if (isHttp2) new Http2OriginConnection(state, address, side);
       else new OriginConnection(state, address, side);
     });}
+}
+
+/** Copies of exchanges, made when the first one of a token arrives. */
+class Copies extends Map<number, Exchange> {
+  readonly #maker: ExchangeMaker;
+
+  constructor(maker: ExchangeMaker) {
+    super();
+    this.#maker = maker;
+  }
+
+  override get(token: number): Exchange | undefined {
+    const original = this.#maker.exchanges.get(token);
+    if (original !== undefined && !this.has(token)) {
+      this.set(token, this.#maker.copyOf(original, this.#maker.mirrors));
+    }
+    return super.get(token);
+  }
 }
 
 /** An endpoint takes what it is sent; whether it is what it should be sent is seen at its requests. */

@@ -57,6 +57,8 @@ export interface Exchange {
   readonly protocol: Protocol;
   readonly endpointProtocol: Protocol;
   readonly authority: string;
+  /** The Service that it asks for; empty where it comes to the listener of the application. */
+  readonly service: string;
   /** The endpoints that may get it. */
   readonly origins: ReadonlySet<string>;
   readonly method: string;
@@ -79,6 +81,8 @@ export interface Exchange {
   /** How often the client began to send it, and endpoints began to get it. */
   sendings: number;
   arrivals: number;
+  /** Copies of it that began to arrive where copies go. */
+  copies: number;
   firstArrivalMs: number;
   /** How often an endpoint said that it took no part in it. */
   refusals: number;

@@ -11,6 +11,8 @@ import type { Answer, Behavior, BodyFraming, Exchange, Kind, Protocol } from "./
 import { HOSTILITIES } from "./http2_hostility.ts";
 import type { Http2ClientPlan } from "./http2_client.ts";
 import type { Weather } from "./network.ts";
+import { MIRROR_SERVICE } from "./policies.ts";
+import type { Policies } from "./policies.ts";
 import type { World } from "./world.ts";
 
 export const ORIGIN_PORT = 8_080;
@@ -53,11 +55,20 @@ export function drawServices(world: World): ServiceAddresses[] {
     protocol: world.pick<Protocol>(["http1", "http2"]),
     addresses: Array.from({ length: world.between(1, 3) }, (_, end) => `10.0.${index}.${end + 1}`),
   }));
-  return [...services, { name: TUNNEL_SERVICE, protocol: "http1", addresses: ["10.1.0.1"] }];
+  return [
+    ...services,
+    { name: MIRROR_SERVICE, protocol: "http1", addresses: ["10.2.0.1", "10.2.0.2"] },
+    { name: TUNNEL_SERVICE, protocol: "http1", addresses: ["10.1.0.1"] },
+  ];
 }
 
 /** A plan over some of the addresses of each Service; the next one may take others. */
-export function drawPlan(world: World, services: readonly ServiceAddresses[], index: number): Plan {
+export function drawPlan(
+  world: World,
+  services: readonly ServiceAddresses[],
+  index: number,
+  policies: Policies | null = null,
+): Plan {
   const groups: Record<string, PlanEndpoint[]> = {};
   for (const { name, addresses } of services) {
     const kept = addresses.filter(() => world.chance(0.7));
@@ -65,18 +76,24 @@ export function drawPlan(world: World, services: readonly ServiceAddresses[], in
   }
   return {
     version: 1,
-    hash: `${index}`.padStart(64, "0"),
+    hash: `${index}`.padEnd(64, "0"),
     clusterDomain: "cluster.local",
     permissive: true,
-    services: services.map((one) => service(world, one)),
+    services: services.map((one) => service(world, one, policies)),
     groups,
     targets: [],
+    ...(policies !== null && {
+      endpointPolicies: Object.fromEntries(
+        services.map(({ name }) => [groupOf(name), policies.ofEndpoints(name)]),
+      ),
+    }),
   };
 }
 
 /** The addresses that a request to a Service may end at: of its own endpoints, and of those of its split. */
 export function originsOf(services: readonly ServiceAddresses[], name: string): Set<string> {
-  const names = name === TUNNEL_SERVICE ? [name] : [name, services[0].name];
+  const isAlone = name === TUNNEL_SERVICE || name === MIRROR_SERVICE;
+  const names = isAlone ? [name] : [name, services[0].name];
   return new Set(
     services.filter((service) => names.includes(service.name))
       .flatMap(({ addresses }) => addresses)
@@ -92,7 +109,12 @@ function endpoint(address: string): PlanEndpoint {
   return { address, port: ORIGIN_PORT, pod: "", workload: "", hostname: "", identity: "" };
 }
 
-function service(world: World, { name, protocol }: ServiceAddresses): PlanService {
+function service(
+  world: World,
+  { name, protocol }: ServiceAddresses,
+  policies: Policies | null,
+): PlanService {
+  const policy = policies === null ? {} : { policy: policies.ofRoute(name) };
   const own = route(`${name} own`, [name], world);
   // Some requests of a run are split between the Service and the first one.
   const split = route(`${name} split ${world.between(0, 1e9)}`, [name, "svc0"], world);
@@ -104,7 +126,8 @@ function service(world: World, { name, protocol }: ServiceAddresses): PlanServic
     headers: [],
     position: null,
   };
-  const isSplit = name !== "svc0" && name !== TUNNEL_SERVICE && world.chance(0.5);
+  const isSplit = name !== "svc0" && name !== TUNNEL_SERVICE &&
+    name !== MIRROR_SERVICE && world.chance(0.5);
   return {
     namespace: NAMESPACE,
     name,
@@ -113,8 +136,9 @@ function service(world: World, { name, protocol }: ServiceAddresses): PlanServic
       port: 80,
       name: "http",
       protocol: protocol === "http2" ? "http2" : "http",
-      rules: isSplit ? [{ match, route: split }] : [],
+      rules: isSplit ? [{ match, route: split, ...policy }] : [],
       fallback: own,
+      ...policy,
     }],
     podHosts: [],
     position: null,
@@ -136,6 +160,8 @@ function route(id: string, names: readonly string[], world: World): PlanRoute {
   };
 }
 
+/** No other answer of the simulation has it. */
+const COPY_STATUS = 299;
 const METHODS = ["GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE", "PATCH"];
 const HOSTILE: readonly Behavior[] = [
   ...["silent", "close-before", "reset-before", "cut-head", "cut-body", "reset-body"] as const,
@@ -145,6 +171,8 @@ const HOSTILE: readonly Behavior[] = [
 
 export class ExchangeMaker {
   readonly exchanges = new Map<number, Exchange>();
+  /** Where copies of requests go. */
+  readonly mirrors: ReadonlySet<string>;
   /** Endpoints behave well. */
   isCalm: boolean;
   /** Of bodies. */
@@ -162,6 +190,7 @@ export class ExchangeMaker {
   ) {
     this.#world = world;
     this.isCalm = isCalm;
+    this.mirrors = originsOf(services, MIRROR_SERVICE);
     this.#weather = weather;
     this.#services = services;
     this.#application = `${APPLICATION.address}:${APPLICATION.port}`;
@@ -202,6 +231,7 @@ export class ExchangeMaker {
       protocol,
       endpointProtocol,
       authority: `${service}.${NAMESPACE}:80`,
+      service: isInbound ? "" : service,
       origins: isInbound ? new Set([this.#application]) : originsOf(this.#services, service),
       method,
       minorVersion,
@@ -221,10 +251,10 @@ export class ExchangeMaker {
       tunnelBytes: [world.skewed(60_000), world.skewed(60_000)],
       sendings: 0,
       arrivals: 0,
+      copies: 0,
       firstArrivalMs: Infinity,
       refusals: 0,
-      // Chunks are taken out of their framing, and their trailers with it, for an endpoint of HTTP/2.
-      mayLoseTrailers: isOne && endpointProtocol === "http2",
+      mayLoseTrailers: false,
       isAborted: false,
       outcome: null,
     };
@@ -234,8 +264,8 @@ export class ExchangeMaker {
 
   /** A Service for requests of a kind. HTTP/2 has no upgrade. */
   #service(kind: Kind): ServiceAddresses {
-    const services = this.#services.slice(0, -1);
-    if (kind === "connect") return this.#services[services.length];
+    const services = this.#services.slice(0, -2);
+    if (kind === "connect") return this.#services[this.#services.length - 1];
     const fit = services.filter(({ protocol }) => kind === "request" || protocol === "http1");
     return this.#world.pick(fit.length > 0 ? fit : services);
   }
@@ -243,7 +273,7 @@ export class ExchangeMaker {
   #kind(isInbound: boolean): Kind {
     if (!this.#world.chance(0.2)) return "request";
     const isKnown = isInbound ||
-      this.#services.slice(0, -1).some(({ protocol }) => protocol === "http1");
+      this.#services.slice(0, -2).some(({ protocol }) => protocol === "http1");
     const mayUpgrade = isInbound || this.#world.chance(0.5);
     return mayUpgrade && isKnown ? "upgrade" : isInbound ? "request" : "connect";
   }
@@ -252,6 +282,15 @@ export class ExchangeMaker {
     const world = this.#world;
     const bytes = world.chance(0.1) ? 0 : world.skewed(world.chance(0.1) ? 150_000 : 20_000);
     return Math.min(bytes, this.bytesMax);
+  }
+
+  /** What answers the copy of a request: anything, and nobody may ever see it. */
+  copyOf(exchange: Exchange, origins: ReadonlySet<string>): Exchange {
+    const wasCalm = this.isCalm;
+    this.isCalm = false;
+    const answer = { ...this.#answer("request", exchange.method), status: COPY_STATUS };
+    this.isCalm = wasCalm;
+    return { ...exchange, origins, answer, mayLoseTrailers: true };
   }
 
   #answer(kind: Kind, method: string): Answer {

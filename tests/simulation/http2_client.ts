@@ -13,6 +13,7 @@ import type { Hostility } from "./http2_hostility.ts";
 import { Http2Peer } from "./http2_peer.ts";
 import type { Http2Listener, PeerStream } from "./http2_peer.ts";
 import type { Side } from "./network.ts";
+import { POLICY_HEADER } from "./policies.ts";
 import { fail } from "./run_state.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
 import type { Pace } from "./sender.ts";
@@ -161,7 +162,8 @@ class Http2ClientConnection implements Http2Listener {
     const isAlone = this.#peer.openStreams === 0;
     this.#peer.taint(bytes(this.#peer.lastId + 2));
     this.#peer.sender.push(() => {
-      if (!isFatal || !isAlone) return;
+      // Requests that a policy answers at once cost nothing that resets could be counted against.
+      if (!isFatal || !isAlone || this.#state.policies.reasons.size > 0) return;
       world.after(GIVEN_UP_MS, () => {
         if (!this.#isOver && !this.#side.isReset) this.#fail(`It goes on after ${name}`);
       });
@@ -215,6 +217,10 @@ class Http2ClientConnection implements Http2Listener {
     if (tokens !== `${token}`) this.#fail(`Answer ${tokens} in place of ${token}`);
     if (status !== answer.status) this.#fail(`Answer ${token} has status ${status}`);
     if (arrivals === 0) this.#fail(`Answer ${token} before the request`);
+    const edit = valueOf(fields, POLICY_HEADER);
+    if (edit !== this.#state.policyHeaderOf(exchange)) {
+      this.#fail(`Answer ${token} has ${POLICY_HEADER} "${edit}"`);
+    }
     const length = valueOf(fields, "content-length");
     const isSaid = answer.framing === "length" && answer.status !== 204;
     // A length that is wrong shows only with the body.
@@ -255,9 +261,7 @@ class Http2ClientConnection implements Http2Listener {
       }
       const expected = answer.hasTrailers ? `${token}` : "";
       const sum = valueOf(trailers, TRAILER);
-      // Those of a chunked body are dropped with its framing.
-      const mayBeLost = exchange.endpointProtocol === "http1" || this.#state.isTight;
-      const isLost = sum === "" && mayBeLost;
+      const isLost = sum === "" && this.#state.isTight;
       if (sum !== expected && !isLost) {
         this.#fail(`Answer ${token} has trailers ${JSON.stringify(trailers)}, not "${expected}"`);
       }

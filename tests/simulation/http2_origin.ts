@@ -18,6 +18,7 @@ import * as frames from "./http2_frames.ts";
 import { Http2Peer } from "./http2_peer.ts";
 import type { Http2Listener, PeerStream } from "./http2_peer.ts";
 import type { Side } from "./network.ts";
+import { POLICY_HEADER } from "./policies.ts";
 import { CLIENT_ADDRESS, fail } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 
@@ -132,6 +133,7 @@ export class Http2OriginConnection implements Http2Listener {
     one(":authority", authority);
     one("x-padding", paddingOf(exchange));
     one("x-forwarded-for", `${forwardedFor === "" ? "" : `${forwardedFor}, `}${CLIENT_ADDRESS}`);
+    one(POLICY_HEADER, this.#state.policyHeaderOf(exchange));
     one("content-length", framing === "length" ? `${bytes}` : "");
     for (const name of ["connection", "transfer-encoding", "keep-alive", "upgrade", "host"]) {
       one(name, "");

@@ -14,6 +14,7 @@ import {
 } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Side } from "./network.ts";
+import { POLICY_HEADER } from "./policies.ts";
 import { CLIENT_ADDRESS, fail, Listening } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 import { Sender } from "./sender.ts";
@@ -132,6 +133,7 @@ export class OriginConnection implements Receiver {
     one("x-padding", paddingOf(exchange));
     const { forwardedFor } = exchange;
     one("x-forwarded-for", `${forwardedFor === "" ? "" : `${forwardedFor}, `}${CLIENT_ADDRESS}`);
+    one(POLICY_HEADER, this.#state.policyHeaderOf(exchange));
     one("connection", kind === "upgrade" ? "upgrade" : "");
     one("content-length", exchange.framing === "length" ? `${exchange.bytes}` : "");
     one("transfer-encoding", exchange.framing === "chunked" ? "chunked" : "");

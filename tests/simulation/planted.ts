@@ -7,6 +7,13 @@ import { Connection } from "../../proxy/connection/connection.ts";
 import { Context } from "../../proxy/connection/context.ts";
 import { Http2Socket } from "../../proxy/connection/http2_socket.ts";
 import { Http2Stream } from "../../proxy/connection/http2_stream.ts";
+import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
+import { RetryBudget } from "../../proxy/balance/retry_budget.ts";
+import { RetryPolicy } from "../../proxy/balance/retry_policy.ts";
+import { BackendState } from "../../proxy/policy/backend_state.ts";
+import { Mirror } from "../../proxy/policy/mirror.ts";
+import { Timers } from "../../proxy/policy/timers.ts";
+import { SplitState } from "../../routing/table/split.ts";
 import type { Fd } from "../../proxy/io/io.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
 import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
@@ -195,6 +202,17 @@ const HTTP2_BUGS: readonly PlantedBug[] = [
   ),
 ];
 
+/** A method of a budget, without limits. */
+function unlimited(original: (...args: never[]) => unknown) {
+  return function (this: ConnectionBudget): unknown {
+    const { limits } = this;
+    this.limits = { maxConnections: null, maxPending: Infinity, maxRequests: null };
+    const result = original.call(this as never);
+    this.limits = limits;
+    return result;
+  };
+}
+
 const POLICY_BUGS: readonly PlantedBug[] = [
   getter(
     "every request may be sent again",
@@ -202,6 +220,88 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     Request.prototype,
     "isIdempotent",
     () => true,
+  ),
+  method(
+    "a retry need not be paid for",
+    /retries for|was sent \d+ times/,
+    RetryBudget.prototype,
+    "withdraw",
+    () => () => true,
+  ),
+  method(
+    "an answer is retried whatever the method",
+    /was sent again/,
+    RetryPolicy.prototype,
+    "allowsStatus",
+    () => (status: number) => status >= 400,
+  ),
+  method(
+    "a failure is retried whatever the method",
+    /was sent again/,
+    RetryPolicy.prototype,
+    "allowsFailure",
+    () => () => true,
+  ),
+  method(
+    "connections over the limit are made",
+    /connections to|connections are counted|under way/,
+    ConnectionBudget.prototype,
+    "takeConnection",
+    unlimited,
+  ),
+  method(
+    "requests over the limit are taken",
+    /requests are under way/,
+    ConnectionBudget.prototype,
+    "takeRequest",
+    unlimited,
+  ),
+  method(
+    "requests wait without bound",
+    /requests wait for a connection/,
+    ConnectionBudget.prototype,
+    "takePending",
+    unlimited,
+  ),
+  method(
+    "a connection that has ended is still counted",
+    /are counted|It hangs|refused/,
+    BackendState.prototype,
+    "connectionEnded",
+    () => () => {},
+  ),
+  method(
+    "an endpoint's load is counted twice, and taken back once",
+    /requests are counted at/,
+    BackendState.prototype,
+    "pick",
+    (original) =>
+      function (this: BackendState, ...parts: never[]): unknown {
+        const choice = original.apply(this as never, parts) as { active: number } | null;
+        if (choice !== null) choice.active++;
+        return choice;
+      },
+  ),
+  method(
+    "what is owed of a copied request is not sent",
+    /It spins/,
+    Mirror.prototype,
+    "onCarrierWritable",
+    () => () => {},
+  ),
+  method(
+    "a timer that is stopped runs on",
+    /./,
+    Timers.prototype,
+    "stop",
+    () => () => {},
+  ),
+  method(
+    "a split gives all to its last backend",
+    /Of \d+ requests by rule/,
+    SplitState.prototype,
+    "pick",
+    () => ({ backends }: { backends: readonly unknown[] }) => backends[backends.length - 1],
   ),
 ];
 

@@ -2,41 +2,77 @@
  * Probe: what an engine does not tell of itself, taken from its parts while a run lasts: what is lent, counted, timed
  * and waited for, so that a run can see that all of it ends.
  */
+import type { Random } from "../../base/random.ts";
 import { BufferPool, NO_BUFFER } from "../../proxy/connection/buffers.ts";
 import { Context } from "../../proxy/connection/context.ts";
-import type { Timed } from "../../proxy/connection/context.ts";
+import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
+import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
 
 export class Probe {
   /** The most buffers that may be lent. */
   buffersMax = Infinity;
   readonly #contexts = new Set<Context>();
+  /** With the requests that each has been asked for and not got back. */
+  readonly #budgets = new Map<ConnectionBudget, number>();
+  readonly #groups = new Set<EndpointGroup<unknown>>();
 
-  /** Runs with the parts watched. */
-  watch<Result>(run: () => Result): Result {
-    const { register } = Context.prototype;
-    const { take } = BufferPool.prototype;
-    const contexts = this.#contexts;
-    const buffersMax = () => this.buffersMax;
-    Context.prototype.register = function (this: Context, timed: Timed): void {
-      contexts.add(this);
-      register.call(this, timed);
+  /** Runs with the parts watched, and with the platform's randomness drawn from `random`. */
+  watch<Result>(random: Random, run: () => Result): Result {
+    const draw = crypto.getRandomValues;
+    crypto.getRandomValues = <Words>(words: Words): Words => {
+      if (words instanceof Uint32Array) words.forEach((_, i) => words[i] = random.next32());
+      return words;
     };
+    const { take } = BufferPool.prototype;
+    const unwatch = [
+      remember(Context.prototype, "register", this.#contexts),
+      this.#countRequests(),
+      remember(EndpointGroup.prototype, "replace", this.#groups),
+    ];
+    const buffersMax = () => this.buffersMax;
     BufferPool.prototype.take = function (this: BufferPool): number {
       return this.lentCount >= buffersMax() ? NO_BUFFER : take.call(this);
     };
     try {
       return run();
     } finally {
-      Context.prototype.register = register;
+      crypto.getRandomValues = draw;
+      for (const undo of unwatch) undo();
       BufferPool.prototype.take = take;
     }
   }
 
-  /** More is held than what is open can hold; empty where all is well. */
+  #countRequests(): () => void {
+    const { takeRequest, requestEnded } = ConnectionBudget.prototype;
+    const budgets = this.#budgets;
+    ConnectionBudget.prototype.takeRequest = function (this: ConnectionBudget): boolean {
+      const isTaken = takeRequest.call(this);
+      budgets.set(this, (budgets.get(this) ?? 0) + (isTaken ? 1 : 0));
+      return isTaken;
+    };
+    ConnectionBudget.prototype.requestEnded = function (this: ConnectionBudget): void {
+      budgets.set(this, Math.max(0, (budgets.get(this) ?? 0) - 1));
+      requestEnded.call(this);
+    };
+    return () => {
+      ConnectionBudget.prototype.takeRequest = takeRequest;
+      ConnectionBudget.prototype.requestEnded = requestEnded;
+    };
+  }
+
+  /** More is held, or under way, than may be; empty where all is well. */
   excess(): string {
+    for (const [{ limits, connections, pending }, requests] of this.#budgets) {
+      const { maxConnections, maxPending, maxRequests } = limits;
+      if (connections > (maxConnections ?? Infinity)) {
+        return `${connections} connections are counted`;
+      }
+      if (pending > maxPending) return `${pending} requests wait for a connection`;
+      if (requests > (maxRequests ?? Infinity)) return `${requests} requests are under way`;
+    }
     for (const { buffers, timed, mirrors } of this.#contexts) {
-      // A connection or a stream has one buffer each way; a mirror has one for its request.
-      const most = 2 * timed.length + mirrors;
+      // A connection or a stream has one buffer each way; a copy has one for its head and one for its body.
+      const most = 2 * (timed.length + mirrors);
       if (buffers.lentCount > most) {
         return `${buffers.lentCount} buffers where ${most} could be lent`;
       }
@@ -46,7 +82,17 @@ export class Probe {
 
   /** What is left when nothing is under way; empty where nothing is. */
   leftovers(): string {
+    for (const [{ connections, pending }, requests] of this.#budgets) {
+      if (connections + pending + requests === 0) continue;
+      return `${connections} connections, ${pending} waiting, ${requests} requests are counted`;
+    }
+    for (const { all } of this.#groups) {
+      const busy = all.find(({ active }) => active !== 0);
+      if (busy !== undefined) return `${busy.active} requests are counted at ${busy.key}`;
+    }
     for (const { buffers, timed, timers, mirrors } of this.#contexts) {
+      // What is due is rung by the next sweep, which does not come while there is nobody.
+      timers.ring();
       if (buffers.lentCount !== 0) return `${buffers.lentCount} buffers were not given back`;
       if (timed.length !== 0) return `${timed.length} connections or streams are still registered`;
       if (timers.count !== 0) return `${timers.count} timers still run`;
@@ -54,4 +100,20 @@ export class Probe {
     }
     return "";
   }
+}
+
+/** Notes every object that a method is called of; returns what undoes it. */
+function remember<Key extends string, Owner>(
+  prototype: Record<Key, unknown>,
+  key: Key,
+  owners: Set<Owner>,
+): () => void {
+  const original = prototype[key] as (...args: unknown[]) => unknown;
+  prototype[key] = function (this: Owner, ...args: unknown[]): unknown {
+    owners.add(this);
+    return original.apply(this, args);
+  };
+  return () => {
+    prototype[key] = original;
+  };
 }

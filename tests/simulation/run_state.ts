@@ -2,6 +2,7 @@
 import { isIdempotent } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Network, Side } from "./network.ts";
+import type { Policies } from "./policies.ts";
 import { SimulationError } from "./world.ts";
 import type { World } from "./world.ts";
 
@@ -21,37 +22,68 @@ export class RunState {
   /** What the endpoint sent of a body before it ended the connection, by token. */
   readonly cuts = new Map<number, number>();
   readonly scratch = new Uint8Array(65_536);
-  /** Reasons with which the policies of this run let the proxy refuse a request. */
-  readonly allowed: ReadonlySet<string> = new Set();
+  readonly policies: Policies;
 
   constructor(
     world: World,
     network: Network,
     exchanges: ReadonlyMap<number, Exchange>,
     isCalm: boolean,
+    policies: Policies,
   ) {
     this.world = world;
     this.network = network;
     this.exchanges = exchanges;
     this.isCalm = isCalm;
+    this.policies = policies;
   }
 
+  /** Whether the policies of this run let the proxy refuse a request with this reason. */
   allows(reason: string): boolean {
-    return this.allowed.has(reason);
+    return this.policies.reasons.has(reason);
   }
 
   /** A request has begun to arrive at an endpoint. */
   arrived(exchange: Exchange): void {
     exchange.arrivals++;
     exchange.firstArrivalMs = Math.min(exchange.firstArrivalMs, this.world.nowMs);
-    if (exchange.arrivals > exchange.sendings && !isIdempotent(exchange)) {
-      fail(this, `Request ${exchange.token}, not idempotent, was sent again`);
+    const { token, arrivals, sendings } = exchange;
+    const mayResend = isIdempotent(exchange) || this.policies.mayResend(exchange);
+    if (arrivals > sendings && !mayResend) {
+      fail(this, `Request ${token}, not idempotent, was sent again`);
     }
+    if (arrivals > sendings * this.policies.arrivalsMax) {
+      fail(this, `Request ${token} was sent ${arrivals} times`);
+    }
+  }
+
+  /** What a header that policies set has to be in the request or the answer of an exchange. */
+  policyHeaderOf({ service }: Exchange): string {
+    return this.policies.has("headers") ? service : "";
   }
 
   /** Whether only an endpoint that ended its connection in order can have made an answer as short. */
   mayBeShort({ token, answer }: Exchange, received: number): boolean {
     return answer.framing === "close" && this.cuts.get(token) === received;
+  }
+}
+
+/** What endpoints see that take the copies of requests, which nobody waits for. */
+export class CopyState extends RunState {
+  readonly #original: RunState;
+
+  constructor(original: RunState, copies: ReadonlyMap<number, Exchange>) {
+    const { world, network, policies } = original;
+    super(world, network, copies, false, policies);
+    this.#original = original;
+    this.isTight = original.isTight;
+  }
+
+  override arrived(copy: Exchange): void {
+    const exchange = this.#original.exchanges.get(copy.token) as Exchange;
+    exchange.copies++;
+    const { token, copies, sendings } = exchange;
+    if (copies > sendings) fail(this, `Request ${token} was copied ${copies} times`);
   }
 }
 

@@ -7,11 +7,11 @@ import type { Plan } from "../../routing/plan.ts";
 import { drawPlan, NAMESPACE, ORIGIN_PORT } from "./generate.ts";
 import type { ServiceAddresses } from "./generate.ts";
 import { Network } from "./network.ts";
-import type { Side } from "./network.ts";
+import type { Side, Weather } from "./network.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 import { World } from "./world.ts";
 
-const CALM = {
+const CALM: Weather = {
   delayMaxMs: 0,
   capacityMin: 100_000,
   capacityMax: 100_000,
@@ -28,10 +28,13 @@ const arena = new Uint8Array(ARENA_BYTES);
 export class End {
   readonly side: Side;
   text = "";
+  /** Reads nothing for now. */
+  isDeaf = false;
 
   constructor(side: Side) {
     this.side = side;
     side.onChange = () => {
+      if (this.isDeaf) return;
       const bytes = new Uint8Array(side.unread);
       side.read(bytes, 0, bytes.length);
       this.text += String.fromCharCode(...bytes);
@@ -57,7 +60,8 @@ export class Scenario {
   readonly io = new SimulatedIo(this.world, this.network, arena);
   readonly engine: Engine;
   /** Connections of the proxy to the endpoint, in the order in which they were made. */
-  readonly endpoint: End[] = [];
+  readonly endpoint: End[] = this.listen("10.0.0.1");
+  readonly plan: Plan;
   readonly #port: number;
 
   /** One Service, `svc0.sim`, with one endpoint. */
@@ -70,7 +74,7 @@ export class Scenario {
       protocol: "http1" as const,
       addresses: ["10.1.0.1"],
     }];
-    this.network.listen(`10.0.0.1:${ORIGIN_PORT}`, (side) => this.endpoint.push(new End(side)));
+    this.plan = change(drawPlan(this.world, services, 0));
     this.engine = new Engine(
       this.io as Io,
       {
@@ -85,10 +89,17 @@ export class Scenario {
         bodyBytesMax: Infinity,
         reportRequests: false,
       },
-      change(drawPlan(this.world, services, 0)),
+      this.plan,
       { onRecords() {}, onSpans() {}, onLog() {}, lookUp() {} },
     );
     this.#port = this.engine.listen().outbound[0];
+  }
+
+  /** Opens one more endpoint; its connections. */
+  listen(address: string): End[] {
+    const ends: End[] = [];
+    this.network.listen(`${address}:${ORIGIN_PORT}`, (side) => ends.push(new End(side)));
+    return ends;
   }
 
   client(): End {

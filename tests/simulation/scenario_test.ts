@@ -1,9 +1,11 @@
-/** What simulations have found in HTTP/2, each in the fewest steps that show it. */
+/** What simulations have found, each in the fewest steps that show it. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { Random } from "../../base/random.ts";
 import * as frames from "./http2_frames.ts";
 import { encodeLiterals } from "./hpack.ts";
 import { Probe } from "./probe.ts";
 import { Scenario } from "./scenario.ts";
+import type { Plan, PlanEndpoint, PlanRoutePolicy } from "../../routing/plan.ts";
 
 const GET = "GET /t HTTP/1.1\r\nHost: svc0.sim\r\n\r\n";
 
@@ -68,7 +70,7 @@ Deno.test("a connection that nothing is under way on is closed when its endpoint
 
 Deno.test("a client of HTTP/2 that comes when there is no buffer costs its connection and no more", () => {
   const probe = new Probe();
-  probe.watch(() => {
+  probe.watch(new Random(1, "platform"), () => {
     const scenario = new Scenario("http2");
     const client = scenario.client();
     scenario.pass(1);
@@ -86,4 +88,115 @@ Deno.test("a client of HTTP/2 that comes when there is no buffer costs its conne
     equal(scenario.engine.snapshot().faults, 0);
     equal(probe.leftovers(), "");
   });
+});
+
+Deno.test("a client that is refused and half-closes still gets all of its answer", () => {
+  const scenario = new Scenario("http1");
+  scenario.network.weather = { ...scenario.network.weather, capacityMin: 100, capacityMax: 100 };
+  const client = scenario.client();
+  client.isDeaf = true;
+  scenario.pass(1);
+  client.send("GET /t HTTP/1.1\r\nHost: a b\r\n\r\n");
+  client.side.sendEnd();
+  scenario.pass(1);
+  client.isDeaf = false;
+  client.side.onChange();
+  scenario.pass(1);
+  match(client.text, /^HTTP\/1\.1 400 [^]*connection: close\r\n\r\nweft: [^]*\n$/);
+  ok(client.side.hasEnded);
+});
+
+/** The plan with a policy for its first Service, and with other endpoints. */
+function withPolicy(
+  plan: Plan,
+  policy: Omit<PlanRoutePolicy, "sources">,
+  groups: Record<string, string> = {},
+): Plan {
+  const [first, ...rest] = plan.services;
+  const source = {
+    policy: { kind: "TrafficPolicy", namespace: "sim", name: "p" },
+    target: "Service sim/svc0",
+    position: null,
+  };
+  const sources = Object.fromEntries(Object.keys(policy).map((section) => [section, source]));
+  const [port] = first.ports;
+  const others = Object.entries(groups).map(([name, address]): [string, PlanEndpoint[]] => [
+    `sim/${name}:80`,
+    [{ address, port: 8_080, pod: "", workload: "", hostname: "", identity: "" }],
+  ]);
+  return {
+    ...plan,
+    services: [{ ...first, ports: [{ ...port, policy: { ...policy, sources } }] }, ...rest],
+    groups: { ...plan.groups, ...Object.fromEntries(others) },
+  };
+}
+
+Deno.test("what a socket does not take of a copied request is sent when it does", () => {
+  const mirror = { namespace: "sim", service: "copies", group: "sim/copies:80", percent: 100 };
+  const scenario = new Scenario(
+    "http1",
+    (plan) => withPolicy(plan, { mirror }, { copies: "10.2.0.1" }),
+  );
+  const copies = scenario.listen("10.2.0.1");
+  const { weather } = scenario.network;
+  scenario.network.weather = { ...weather, capacityMin: 50, capacityMax: 50 };
+  const client = scenario.client();
+  scenario.pass(1);
+  client.send(GET);
+  scenario.pass(20);
+  match(copies[0].text, /^GET \/t HTTP\/1\.1\r\n[^]*\r\n\r\n$/);
+  ok(scenario.io.idleTurns < 10, `${scenario.io.idleTurns} turns without anything to do`);
+});
+
+Deno.test("a request that a policy holds back goes to the endpoints that are there when it goes", () => {
+  const fault = { delay: { percent: 100, durationMs: 50 }, abort: null };
+  const scenario = new Scenario("http1", (plan) => withPolicy(plan, { fault }));
+  const client = scenario.client();
+  scenario.pass(1);
+  client.send(GET);
+  scenario.pass(10);
+  const next = scenario.listen("10.0.0.2");
+  scenario.engine.apply(withPolicy(scenario.plan, { fault }, { svc0: "10.0.0.2" }));
+  scenario.pass(100);
+  equal(scenario.endpoint.length, 0);
+  match(next[0].text, /^GET \/t /);
+});
+
+Deno.test("a client of a draining proxy gets its answer, whatever it still sends", () => {
+  const scenario = new Scenario("http1");
+  const client = scenario.client();
+  scenario.pass(1);
+  const fields = [
+    [":method", "GET"],
+    [":scheme", "http"],
+    [":path", "/t"],
+    [":authority", "svc0.sim"],
+  ] as const;
+  const head = frames.END_HEADERS | frames.END_STREAM;
+  client.send(
+    frames.PREFACE,
+    frames.settings([]),
+    frames.frame(frames.HEADERS, head, 1, encodeLiterals(fields)),
+  );
+  scenario.pass(1);
+  scenario.engine.drain(() => {});
+  scenario.pass(1);
+  client.send(
+    frames.frame(frames.PING, frames.ACK, 0, Uint8Array.of(119, 101, 102, 116, 0, 0, 0, 0)),
+  );
+  scenario.pass(1);
+  client.isDeaf = true;
+  scenario.endpoint[0].send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  scenario.pass(1);
+  client.send(frames.windowUpdate(0, 5));
+  scenario.pass(1);
+  client.isDeaf = false;
+  client.side.onChange();
+  match(client.text, /hello$/);
+  ok(client.side.hasEnded && !client.side.isReset);
+  equal(scenario.io.connections, 2);
+  client.side.close();
+  scenario.pass(1);
+  // The connection to the endpoint is kept.
+  equal(scenario.io.connections, 1);
 });

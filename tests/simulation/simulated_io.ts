@@ -41,6 +41,8 @@ export class SimulatedIo implements Io {
   readonly kind = "native";
   readonly arena: Uint8Array;
   nowMs: number;
+  /** Told of every connection that is begun. */
+  onConnect: (address: string) => void = () => {};
   /** Uses of this interface that its contract does not allow. */
   readonly violations: string[] = [];
   /** Turns in a row in which nothing came of anything. */
@@ -52,6 +54,8 @@ export class SimulatedIo implements Io {
   /** Descriptors of which there may be something to tell. */
   readonly #pending = new Set<Fd>();
   readonly #ports = new Map<Fd, string>();
+  /** Where connections go that were begun here. */
+  readonly #targets = new Map<Fd, string>();
   #nextPort = 20_000;
   #gathered: Uint8Array[] = [];
   #goneFd: Fd = -1;
@@ -105,6 +109,8 @@ export class SimulatedIo implements Io {
     const side = this.network.connect(address as string, true);
     const fd = this.#enterSide(side);
     this.#trace(fd, `connect ${address}`);
+    this.#targets.set(fd, address as string);
+    this.onConnect(address as string);
     this.watch(fd, handler);
     this.#use(fd).wantsWrite = true;
     return fd;
@@ -241,6 +247,7 @@ export class SimulatedIo implements Io {
     this.#hasMoved = true;
     this.#open[fd] = null;
     this.#pending.delete(fd);
+    this.#targets.delete(fd);
     if (this.#goneFd === fd) this.#goneFd = -1;
     if (side !== null) {
       this.#connections--;
@@ -284,6 +291,13 @@ export class SimulatedIo implements Io {
 
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Connections that were begun here, to any of these. */
+  connectionsTo(addresses: readonly string[]): number {
+    let count = 0;
+    for (const address of this.#targets.values()) if (addresses.includes(address)) count++;
+    return count;
   }
 
   /** When the next sweep is due; `Infinity` with nothing to sweep. */

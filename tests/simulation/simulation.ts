@@ -2,13 +2,15 @@
  * One simulated run: the real engine between scripted clients and endpoints, on a simulated network and clock, all
  * drawn from one seed; and the promises that must hold whatever happened.
  */
+import { Random } from "../../base/random.ts";
+import type { Plan, PlanBackend } from "../../routing/plan.ts";
 import { ARENA_BYTES } from "../../proxy/connection/buffers.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type { ProxyConfig, ProxyTimeouts, RequestRecord } from "../../proxy/config.ts";
 import { Engine } from "../../proxy/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
 import { Client } from "./client.ts";
-import { hasAnswerBody } from "./exchange.ts";
+import { hasAnswerBody, isIdempotent } from "./exchange.ts";
 import type { Actor } from "./client.ts";
 import { openEndpoints } from "./endpoints.ts";
 import {
@@ -20,11 +22,13 @@ import {
   drawWeather,
   ExchangeMaker,
   NAMESPACE,
+  ORIGIN_PORT,
   type ProxyAddresses,
 } from "./generate.ts";
 import type { ServiceAddresses } from "./generate.ts";
 import { Http2Client } from "./http2_client.ts";
 import { Network } from "./network.ts";
+import { MIRROR_SERVICE, Policies } from "./policies.ts";
 import { Probe } from "./probe.ts";
 import { fail, RunState } from "./run_state.ts";
 import { SimulatedIo } from "./simulated_io.ts";
@@ -75,7 +79,11 @@ export interface RunSummary {
 /** @throws {SimulationError} a promise was broken */
 export function simulate(seed: number, options: Partial<RunOptions> = {}): RunSummary {
   const probe = new Probe();
-  return probe.watch(() => new Simulation(seed, probe, { ...DEFAULT_OPTIONS, ...options }).run());
+  const random = new Random(seed, "platform");
+  return probe.watch(
+    random,
+    () => new Simulation(seed, probe, { ...DEFAULT_OPTIONS, ...options }).run(),
+  );
 }
 
 class Simulation {
@@ -88,6 +96,7 @@ class Simulation {
   readonly #proxies: ProxyAddresses;
   readonly #clients: Actor[] = [];
   readonly #records: RequestRecord[] = [];
+  readonly #plans: Plan[] = [];
   readonly #probe: Probe;
   readonly #isCalm: boolean;
   #isDrained = false;
@@ -103,12 +112,15 @@ class Simulation {
     this.#services = drawServices(world);
     const maker = new ExchangeMaker(world, this.#isCalm, weather, this.#services);
     this.#maker = maker;
-    this.#state = new RunState(world, network, maker.exchanges, this.#isCalm);
-    this.#state.isTight = !this.#isCalm && world.chance(0.2);
+    const policies = new Policies(world, this.#isCalm);
+    this.#state = new RunState(world, network, maker.exchanges, this.#isCalm, policies);
+    this.#state.isTight = !this.#isCalm && world.chance(0.4);
     if (this.#state.isTight) probe.buffersMax = world.between(3, 10);
-    openEndpoints(this.#state, this.#services);
+    openEndpoints(this.#state, this.#services, this.#maker);
     this.#io = makeIo(world, network, arena);
-    const plan = drawPlan(world, this.#services, 0);
+    const plan = drawPlan(world, this.#services, 0, policies);
+    this.#plans.push(plan);
+    this.#io.onConnect = (address) => this.#checkConnections(address);
     this.#engine = new Engine(this.#io as Io, this.#config(), plan, {
       onRecords: (records) => void this.#records.push(...records),
       onSpans() {},
@@ -182,7 +194,7 @@ class Simulation {
     if (leftovers !== "") this.#fail(leftovers);
     this.#state.isCalm = this.#maker.isCalm = true;
     this.#maker.bytesMax = RECOVERED_BYTES_MAX;
-    openEndpoints(this.#state, this.#services);
+    openEndpoints(this.#state, this.#services, this.#maker);
     this.#addClients(3);
     this.#loop(() => this.#clients.every(({ isDone }) => isDone));
   }
@@ -191,7 +203,9 @@ class Simulation {
     const count = this.#world.between(0, 8);
     for (let index = 1; index <= count; index++) {
       this.#world.after(this.#world.between(0, 1_500), () => {
-        this.#engine.apply(drawPlan(this.#world, this.#services, index));
+        const plan = drawPlan(this.#world, this.#services, index, this.#state.policies);
+        this.#plans.push(plan);
+        this.#engine.apply(plan);
         this.#io.turn();
       });
     }
@@ -238,8 +252,62 @@ class Simulation {
     if (excess !== "") this.#fail(excess);
   }
 
+  /** No more connections to the endpoints of a Service than its policy allows. */
+  #checkConnections(address: string): void {
+    const own = this.#services.find(({ addresses }) =>
+      addresses.some((one) => address === `${one}:${ORIGIN_PORT}`)
+    );
+    // Copies are not counted against the limits of the Service that gets them.
+    if (own === undefined || own.name === MIRROR_SERVICE) return;
+    const most = this.#state.policies.limitsOf(own.name)?.maxConnections ?? Infinity;
+    const count = this.#io.connectionsTo(own.addresses.map((one) => `${one}:${ORIGIN_PORT}`));
+    if (count > most) this.#fail(`${count} connections to ${own.name}, where ${most} may be`);
+  }
+
+  /** Where everything was reported and every backend could be had, splits are exact. */
+  #checkSplits(): void {
+    const counts = new Map<string, Map<string, number>>();
+    for (const { service, rule, plan, backend } of this.#records) {
+      if (rule === "" || backend === "") continue;
+      const key = `${plan[0]} ${service}`;
+      const ofRule = counts.get(key) ?? new Map<string, number>();
+      counts.set(key, ofRule);
+      ofRule.set(backend, (ofRule.get(backend) ?? 0) + 1);
+    }
+    for (const [key, ofRule] of counts) {
+      const backends = splitOf(this.#plans, key);
+      const total = Array.from(ofRule.values()).reduce((sum, count) => sum + count, 0);
+      const weights = backends.reduce((sum, { weight }) => sum + weight, 0);
+      for (const { namespace, service, weight } of backends) {
+        const count = ofRule.get(`${namespace}/${service}`) ?? 0;
+        const share = total * weight / weights;
+        if (count >= Math.floor(share) && count <= Math.ceil(share)) continue;
+        this.#fail(`Of ${total} requests by rule ${key}, ${service} got ${count}, not ${share}`);
+      }
+    }
+  }
+
+  /** Where only a policy can have a request sent again, no more of that than the budget allows. */
+  #checkBudgets(): void {
+    for (const { name } of this.#services) {
+      let requests = 0;
+      let retries = 0;
+      for (const exchange of this.#state.exchanges.values()) {
+        if (exchange.service !== name) continue;
+        requests += exchange.sendings;
+        if (isIdempotent(exchange)) continue;
+        retries += Math.max(0, exchange.arrivals - exchange.sendings);
+      }
+      const ms = this.#world.nowMs;
+      const most = this.#state.policies.retriesMax(requests, this.#plans.length, ms);
+      if (retries > most) this.#fail(`${retries} retries for ${name}, where ${most} are paid for`);
+    }
+  }
+
   #checkEnd(): void {
     this.#checkNow();
+    this.#checkBudgets();
+    if (this.#isCalm) this.#checkSplits();
     const leftovers = this.#probe.leftovers();
     if (leftovers !== "") this.#fail(leftovers);
     for (const exchange of this.#state.exchanges.values()) {
@@ -279,6 +347,15 @@ class Simulation {
   #fail(message: string): never {
     fail(this.#state, message);
   }
+}
+
+/** The backends of the rule of a Service in one plan; `key` is the plan's first digit and the Service. */
+function splitOf(plans: readonly Plan[], key: string): readonly PlanBackend[] {
+  const plan = plans.find(({ hash }) => hash[0] === key[0]);
+  const service = plan?.services.find(({ namespace, name }) =>
+    key.slice(2) === `${namespace}/${name}:80`
+  );
+  return service?.ports[0].rules[0]?.route.backends ?? [];
 }
 
 export { SimulationError };
