@@ -181,6 +181,11 @@ export interface ProxyHooks {
   readonly accessesLost?: () => number;
   /** Keeps accepted plans for the next start. */
   readonly planKeeper?: PlanKeeper;
+  /**
+   * An event loop has ended by itself: a defect, of which one line says what is known. Connections that the kernel still hands to it
+   * hang, so whoever runs the proxy is to stop it.
+   */
+  readonly onFailure?: (message: string) => void;
   /** The admin port was asked to end the proxy: drain it. */
   readonly onQuit?: () => void;
   /** Constant message and fields; errors of the environment, never of a request. */

@@ -98,7 +98,9 @@ export function startInlineLane(config: ProxyConfig, plan: Plan, hooks: LaneHook
     },
   });
   const ports = engine.listen();
-  const ended = share(io);
+  const ended = share(io).catch((error) => {
+    hooks.onFailure(error instanceof Error ? error.message : String(error));
+  });
   const stop = () => {
     io.stop();
     return ended;

@@ -48,7 +48,7 @@ export async function startProxy(
     lookUp: (name) => lookUp(name, hooks),
     onFailure(message) {
       isAlive = false;
-      hooks.onLog?.("error", "An event loop of the proxy has ended", { cause: message });
+      hooks.onFailure?.(`An event loop of the proxy has ended: ${message}`);
     },
   };
   lanes = await startLanes(driver, config, plan, laneHooks);

@@ -105,7 +105,7 @@ function sourceOf(paths: readonly string[]) {
 
 function problemOf(event: MeshEvent): string | undefined {
   if (event.type === "refused") return messagesOf(event.findings);
-  return event.type === "failed" ? event.message : undefined;
+  return event.type === "failed" || event.type === "proxy-failed" ? event.message : undefined;
 }
 
 function messagesOf(findings: readonly Finding[]): string {

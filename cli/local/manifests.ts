@@ -90,11 +90,33 @@ export function localPods(snapshot: Snapshot, plan: Plan): LocalPod[] {
   });
 }
 
-/** Every namespace that something is in, sorted: each is a client namespace. */
-export function clientNamespaces(snapshot: Snapshot): string[] {
+/** The clients of one namespace, who share a listener. */
+export interface Clients {
+  readonly namespace: string;
+  /** What owns all pods of the namespace, such as `Deployment/curl`; empty where that is not one thing. */
+  readonly workload: string;
+  /** Its only pod; empty where there are several. */
+  readonly pod: string;
+}
+
+/**
+ * Every namespace that something is in, sorted: each has clients. Who calls is known, for metrics, where only one workload
+ * could.
+ */
+export function clientsOf(snapshot: Snapshot): Clients[] {
   const names = [
     ...snapshot.namespaces.map(({ meta }) => meta.name),
     ...[...snapshot.services, ...snapshot.pods].map(({ meta }) => meta.namespace),
   ];
-  return [...new Set(names)].sort();
+  return [...new Set(names)].sort().map((namespace) => {
+    const pods = snapshot.pods.filter(({ meta }) => meta.namespace === namespace);
+    const owners = pods.map(({ owner }) =>
+      owner === undefined ? "" : `${owner.kind}/${owner.name}`
+    );
+    return {
+      namespace,
+      workload: new Set(owners).size === 1 ? owners[0] : "",
+      pod: pods.length === 1 ? pods[0].meta.name : "",
+    };
+  });
 }

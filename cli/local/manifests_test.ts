@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import { parseManifests } from "../../schemas/source.ts";
 import { AddressBook, loopbackAddress } from "./addresses.ts";
-import { clientNamespaces, localPods, localSnapshot, withReadiness } from "./manifests.ts";
+import { clientsOf, localPods, localSnapshot, withReadiness } from "./manifests.ts";
 
 function snapshotOf(text: string) {
   const { snapshot, findings } = parseManifests([{ name: "a.yaml", text }]);
@@ -94,7 +94,7 @@ spec:
   assert.deepEqual(groups["shop/web:80"].map(({ pod }) => pod), ["web-1"]);
 });
 
-Deno.test("clientNamespaces: sorted, and with those that only resources name", () => {
+Deno.test("clientsOf: sorted, and with namespaces that only resources name", () => {
   const snapshot = snapshotOf(`
 apiVersion: v1
 kind: Namespace
@@ -105,5 +105,43 @@ kind: Pod
 metadata: { name: client, namespace: app }
 spec: { containers: [{ name: c, image: i }] }
 `);
-  assert.deepEqual(clientNamespaces(snapshot), ["app", "web"]);
+  assert.deepEqual(clientsOf(snapshot).map(({ namespace }) => namespace), ["app", "web"]);
+});
+
+Deno.test("clientsOf: who calls is known where only one workload, or one pod, could", () => {
+  const deployment = (name: string, namespace: string, replicas: number) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: ${name}, namespace: ${namespace} }
+spec:
+  replicas: ${replicas}
+  selector: { matchLabels: { app: ${name} } }
+  template:
+    metadata: { labels: { app: ${name} } }
+    spec: { containers: [{ name: c, image: i }] }
+`;
+  const pod = `
+apiVersion: v1
+kind: Pod
+metadata: { name: alone, namespace: bare }
+spec: { containers: [{ name: c, image: i }] }
+`;
+  const snapshot = snapshotOf(
+    [
+      deployment("curl", "one", 1),
+      deployment("web", "many", 2),
+      deployment("a", "mixed", 1),
+      deployment("b", "mixed", 1),
+      pod,
+    ].join("---"),
+  );
+  const known = clientsOf(snapshot).map(({ namespace, workload, pod }) =>
+    `${namespace}: ${workload} ${pod === "" ? "-" : "one pod"}`
+  );
+  assert.deepEqual(known, [
+    "bare:  one pod",
+    "many: Deployment/web -",
+    "mixed:  -",
+    "one: Deployment/curl one pod",
+  ]);
 });

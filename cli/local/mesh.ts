@@ -9,7 +9,7 @@ import type { Plan } from "../../routing/plan.ts";
 import type { Snapshot } from "../../schemas/resources.ts";
 import { AddressBook } from "./addresses.ts";
 import {
-  clientNamespaces,
+  clientsOf,
   localPods,
   type ManifestSource,
   readManifests,
@@ -36,6 +36,8 @@ export type MeshEvent =
   | { readonly type: "refused"; readonly findings: readonly Finding[] }
   /** Something else went wrong; the plan from before stays. */
   | { readonly type: "failed"; readonly message: string }
+  /** A proxy is not whole any more: the mesh is to be stopped. */
+  | { readonly type: "proxy-failed"; readonly message: string }
   | { readonly type: "pod-started"; readonly pod: LocalPod; readonly runner: PodRunner }
   | { readonly type: "pod-stopped"; readonly pod: LocalPod; readonly runner: PodRunner }
   | { readonly type: "pod-ready"; readonly pod: LocalPod; readonly isReady: boolean }
@@ -49,7 +51,7 @@ export type MeshEvent =
   | { readonly type: "request"; readonly record: RequestRecord; readonly namespace: string }
   | { readonly type: "log"; readonly level: string; readonly message: string };
 
-export interface MeshOptions extends Omit<SidecarOptions, "onRequest" | "onLog"> {
+export interface MeshOptions extends Omit<SidecarOptions, "onRequest" | "onLog" | "onFailure"> {
   readonly source: ManifestSource;
   /** Commands that play pods, by name of a pod or a workload. */
   readonly runs: ReadonlyMap<string, RunSettings>;
@@ -111,6 +113,7 @@ export class LocalMesh {
       onRequest: (record, namespace) => this.#emit({ type: "request", record, namespace }),
       onLog: (level, message, fields) =>
         this.#emit({ type: "log", level, message: withFields(message, fields) }),
+      onFailure: (message) => this.#emit({ type: "proxy-failed", message }),
     });
     this.#workloads = new Workloads({
       runs: options.runs,
@@ -234,7 +237,7 @@ export class LocalMesh {
     this.#input = input;
     const whole = compile(input.snapshot).plan;
     // Listening comes first: a command is told where its mesh is.
-    await this.#sidecars.add(clientNamespaces(input.snapshot), this.#plan);
+    await this.#sidecars.add(clientsOf(input.snapshot), this.#plan);
     const started = this.#workloads.want(localPods(input.snapshot, whole));
     for (const address of started) {
       if (!this.#workloads.isReady(address)) this.#settled.delete(address);

@@ -32,7 +32,11 @@ class Fixture {
   readonly mesh: LocalMesh;
 
   constructor(
-    given: { runs?: Record<string, RunSettings>; endpoints?: Record<string, Place> } = {},
+    given: {
+      runs?: Record<string, RunSettings>;
+      endpoints?: Record<string, Place>;
+      admin?: Place;
+    } = {},
   ) {
     this.mesh = new LocalMesh({
       source: {
@@ -47,7 +51,7 @@ class Fixture {
       driver: "portable",
       egress: false,
       port: 0,
-      admin: null,
+      admin: given.admin ?? null,
       reportRequests: false,
       tracing: {},
       onEvent: (event) => this.events.push(event),
@@ -157,4 +161,38 @@ Deno.test("mesh: manifests with errors do not start, and leave nothing behind", 
   fixture.write("kind: [\n");
   await assert.rejects(fixture.mesh.start(), ManifestError);
   assert.deepEqual(fixture.mesh.sidecars, []);
+});
+
+Deno.test("mesh: metrics name who calls and who answers", async () => {
+  await using fixture = new Fixture({ admin: { address: "127.0.0.1", port: 0 } });
+  const client = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: curl, namespace: tools }
+spec:
+  selector: { matchLabels: { app: curl } }
+  template:
+    metadata: { labels: { app: curl } }
+    spec: { containers: [{ name: c, image: i }] }
+`;
+  fixture.write(web("shop", "one"), client);
+  await fixture.mesh.start();
+  assert.equal(await fixture.ask("tools", "http://web.shop/"), "one");
+  const admin = fixture.mesh.admin;
+  assert.ok(admin !== null);
+  const response = await fetch(`http://${admin.address}:${admin.port}/metrics`);
+  const sample = (await response.text()).split("\n").find((line) =>
+    line.startsWith("osm_request_total{")
+  );
+  const pod = fixture.mesh.pods.find(({ pod }) => pod.namespace === "tools")?.pod.name;
+  for (
+    const label of [
+      'source_namespace="tools"',
+      'source_kind="Deployment"',
+      'source_name="curl"',
+      `source_pod="${pod}"`,
+      'destination_namespace="shop"',
+      'destination_pod="web"',
+    ]
+  ) assert.ok(sample?.includes(label), `${label} in ${sample}`);
 });

@@ -47,6 +47,7 @@ export class Report {
         );
         return this.#block(renderFindings(this.#output, event.findings));
       case "failed":
+      case "proxy-failed":
         return this.#print(`${this.#output.style("error", "failed")}: ${printable(event.message)}`);
       case "pod-started":
         return this.#print(`${podName(event.pod)} started: ${playedBy(event)}`);

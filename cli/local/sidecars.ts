@@ -14,6 +14,7 @@ import { IoError } from "../../proxy/io/io.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { CommandFailure } from "../exit.ts";
 import { lookUpName } from "../look_up.ts";
+import type { Clients } from "./manifests.ts";
 import { formatPlace, type Place } from "./places.ts";
 
 /** `startProxy` of proxy/proxy.ts, handed in so that it is loaded only by who needs it. */
@@ -36,6 +37,7 @@ export interface SidecarOptions {
   readonly tracing: Pick<ProxyConfig, "traceShare" | "spans">;
   readonly onRequest: (record: RequestRecord, namespace: string) => void;
   readonly onLog: NonNullable<ProxyHooks["onLog"]>;
+  readonly onFailure: NonNullable<ProxyHooks["onFailure"]>;
 }
 
 export class Sidecars {
@@ -67,10 +69,10 @@ export class Sidecars {
     return sidecar === undefined ? "" : `http://${formatPlace(sidecar)}`;
   }
 
-  /** Starts a listener for each namespace that has none. Throws {@link CommandFailure} where a port is taken. */
-  async add(namespaces: readonly string[], plan: Plan): Promise<void> {
+  /** Starts a listener for the clients of each namespace that has none. Throws {@link CommandFailure} where a port is taken. */
+  async add(clients: readonly Clients[], plan: Plan): Promise<void> {
     const known = new Set(this.#sidecars.map(({ namespace }) => namespace));
-    const added = namespaces.filter((namespace) => !known.has(namespace));
+    const added = clients.filter(({ namespace }) => !known.has(namespace));
     if (added.length === 0) return;
     const { port } = this.#options;
     const first = port === 0 ? 0 : port + this.#sidecars.length;
@@ -83,7 +85,7 @@ export class Sidecars {
     });
     this.#proxies.push(proxy);
     proxy.outbound.forEach(({ address, port }, index) => {
-      this.#sidecars.push({ namespace: added[index], address, port });
+      this.#sidecars.push({ namespace: added[index].namespace, address, port });
     });
   }
 
@@ -97,17 +99,18 @@ export class Sidecars {
   }
 
   /** `port`: of the first of the namespaces, the others follow; 0: any free ports. */
-  #start(namespaces: readonly string[], port: number, plan: Plan): Promise<Proxy> {
+  #start(clients: readonly Clients[], port: number, plan: Plan): Promise<Proxy> {
     const { startProxy, driver, egress, admin, reportRequests, tracing } = this.#options;
-    const { onRequest, onLog } = this.#options;
+    const { onRequest, onLog, onFailure } = this.#options;
     const config: ProxyConfig = {
       driver,
-      // One loop: a split's sequence is exact per loop, and the guide shows the sequence.
       workers: 1,
-      outbound: namespaces.map((namespace, index) => ({
+      outbound: clients.map(({ namespace, workload, pod }, index) => ({
         address: "127.0.0.1",
         port: port === 0 ? 0 : port + index,
         namespace,
+        workload,
+        pod,
         identity: "",
         seed: null,
       })),
@@ -120,8 +123,9 @@ export class Sidecars {
       ...tracing,
     };
     return startProxy(config, plan, {
-      onRequest: (record) => onRequest(record, namespaces[record.listener] ?? ""),
+      onRequest: (record) => onRequest(record, clients[record.listener]?.namespace ?? ""),
       onLog,
+      onFailure,
       lookUp: lookUpName,
     });
   }

@@ -46,6 +46,8 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
   let stdin: Promise<string> | undefined;
 
   const report = new Report(environment.stdout, Date.now);
+  const stopped = Promise.withResolvers<void>();
+  let code: ExitCode = EXIT.ok;
   const mesh = new LocalMesh({
     source: {
       paths: options.filename,
@@ -62,10 +64,14 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     admin,
     reportRequests: !options.quiet,
     tracing: tracingOf({ sample: undefined, service: "weft" }, environment),
-    onEvent: (event) => report.onEvent(event),
+    onEvent(event) {
+      report.onEvent(event);
+      if (event.type !== "proxy-failed") return;
+      code = EXIT.failed;
+      stopped.resolve();
+    },
   });
   const stopGuarding = killChildrenAtTheEnd(mesh, environment);
-  const stopped = Promise.withResolvers<void>();
   const stopListening = environment.onStopSignal(() => {
     stopped.resolve();
     // Starting may be waiting for a command that never accepts.
@@ -80,7 +86,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     const takeNoteBack = leaveNote(mesh.sidecars, environment);
     await stopped.promise;
     takeNoteBack();
-    return EXIT.ok;
+    return code;
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
     environment.stderr.write(renderFindings(environment.stderr, error.findings));

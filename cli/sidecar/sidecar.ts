@@ -79,6 +79,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     : { ...plainConfig, tls: await readCertificates(certificates) };
   warnOfStrangers(config, first.plan, log);
   const quit = Promise.withResolvers<string>();
+  const failed = Promise.withResolvers<string>();
   const planKeeper = stateDir === undefined
     ? null
     : new PlanKeeper(stateDir, first.restored, (finding) => report([finding]));
@@ -86,18 +87,34 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     ...hooksFor(options, log, accesses),
     ...(planKeeper === null ? {} : { planKeeper }),
     onQuit: () => quit.resolve("quitquitquit"),
+    onFailure: failed.resolve,
   });
   // Listened for before anybody is told that it runs.
-  const stopped = untilStopped(proxy, quit.promise, log, environment);
+  const stopped = Promise.race([
+    untilStopped(proxy, quit.promise, log, environment),
+    untilFailed(proxy, failed.promise),
+  ]);
   log.info("Proxy started", describe(proxy, first.plan));
   const { plan: { hash }, restored } = first;
   const isRestored = restored !== null;
   const stopFollowing = followPlan({ source, proxy, log, report, hash, isRestored });
   const stopReplacing = certificates && followCertificates(certificates, proxy, log);
-  const code = await stopped;
-  await stopFollowing();
-  await stopReplacing?.();
-  return code;
+  try {
+    return await stopped;
+  } finally {
+    await stopFollowing();
+    await stopReplacing?.();
+  }
+}
+
+/**
+ * Rejects once the proxy is not whole any more. It cannot drain: connections that come meanwhile would hang, and whoever
+ * starts it again makes it whole.
+ */
+async function untilFailed(proxy: Proxy, failed: Promise<string>): Promise<never> {
+  const message = await failed;
+  await proxy.stop();
+  throw new CommandFailure(message);
 }
 
 /** Says what there is to say about the source also where the command ends because of it. */

@@ -97,7 +97,7 @@ export class OutboundRouter implements Router {
     destination: Destination,
   ): void {
     const tablePort = this.#table.services[service].ports[port];
-    if (endpoint !== null) return this.#routeToPod(endpoint, request, destination);
+    if (endpoint !== null) return this.#routeToPod(tablePort, endpoint, request, destination);
     if (request === null) decideConnection(tablePort, this.#splits, this.#decision);
     else decideAt(tablePort, request.routed, this.#splits, this.#decision);
     this.#fill(destination, request?.routed ?? null);
@@ -112,19 +112,29 @@ export class OutboundRouter implements Router {
 
   /** No split and no balancing: the client has chosen a pod. */
   #routeToPod(
-    { address, port }: PlanEndpoint,
+    { service, port }: TablePort,
+    pod: PlanEndpoint,
     request: Request | null,
     destination: Destination,
   ): void {
     this.#direct ??= new DirectEndpoints(this.#table);
-    const key = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-    const { reason, backend } = this.#direct.decide(key, request?.routed ?? null);
-    destination.stats = backend === null ? null : this.#statsOf[backend.index];
+    const { reason, backend, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
+    const { listener } = this;
+    destination.stats = backend === null
+      ? this.#telemetry.statsOf({
+        listener,
+        service: service.key,
+        port,
+        split: "",
+        backend: service.key,
+      })
+      : this.#statsOf[backend.index];
     if (reason !== null) return refuse(destination, reason);
     destination.refusalStatus = 0;
     destination.refusalReason = "";
     destination.endpoints = null;
-    destination.pool = this.#pools.of(key, address, port, this.#security);
+    destination.endpoint = endpoint;
+    destination.pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#security);
   }
 
   #fill(destination: Destination, head: RequestHead | null): void {

@@ -36,12 +36,16 @@ const STAGED_BYTES_MAX = 4_096;
 /** Below it a loop copies faster than a call does. */
 const LOOP_BYTES_MAX = 24;
 /** `struct linger`: on, and for no time. */
+/** Waits that may fail in a row, as signals make them, before it is plain that none will succeed any more. */
+const WAIT_FAILURES_MAX = 1_000;
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
 export class EpollIo implements Io {
   readonly kind = "native";
   readonly arena: Uint8Array<ArrayBuffer>;
   nowMs = performance.now();
+  /** Waits in a row that came to nothing. */
+  #failures = 0;
 
   readonly #c: libc.Libc;
   readonly #redirection: Redirection;
@@ -324,6 +328,8 @@ export class EpollIo implements Io {
     const timeoutMs = isPending ? 0 : isIdle ? waitMs : Math.min(waitMs, untilWakeMs);
     const count = this.#c.epoll_wait(this.#epoll, this.#eventBytes, EVENT_BATCH_MAX, timeoutMs);
     this.nowMs = performance.now();
+    if (count >= 0) this.#failures = 0;
+    else if (++this.#failures > WAIT_FAILURES_MAX) throw new IoError("The kernel tells no events");
     for (let i = 0, word = 0; i < count; i++, word += stride) {
       const fd = events[word + libc.EPOLL_DATA_WORD];
       if (this.#generations[fd] !== events[word + libc.EPOLL_DATA_WORD + 1]) continue;

@@ -13,7 +13,8 @@ import {
 import { buildTable } from "./table.ts";
 
 const CLIENT = { namespace: "app", identity: "app/client", seed: null };
-const POD = "10.0.0.1:8080";
+const POD = endpointForTest(1);
+const OTHER_POD = endpointForTest(2);
 const HEAD = requestHeadOf({ method: "GET", url: "http://10.0.0.1:8080/api" });
 
 /** A Service over v1 (one pod of account `app/server`) and v2, whose weight is zero. */
@@ -34,13 +35,22 @@ Deno.test("DirectEndpoints: in permissive mode every pod may be called", () => {
   const { reason, backend } = direct(true).decide(POD, HEAD);
   equal(reason, null);
   equal(backend?.key, "app/v1");
-  equal(direct(true).decide("10.0.0.2:8080", null).reason, null);
-  equal(direct(true).decide("10.0.0.2:8080", null).backend, null);
+  equal(direct(true).decide(OTHER_POD, null).reason, null);
+  equal(direct(true).decide(OTHER_POD, null).backend, null);
+});
+
+Deno.test("DirectEndpoints: a pod is the same endpoint every time, also one of no backend", () => {
+  const pods = direct(true);
+  for (const pod of [POD, OTHER_POD]) {
+    const { endpoint } = pods.decide(pod, HEAD);
+    equal(pods.decide({ ...pod }, null).endpoint, endpoint);
+    equal(endpoint.plan.pod, pod.pod);
+  }
 });
 
 Deno.test("DirectEndpoints: without a target nothing may be called", () => {
   equal(direct(false).decide(POD, HEAD).reason, "access-denied");
-  equal(direct(false).decide("10.0.0.2:8080", HEAD).reason, "access-denied");
+  equal(direct(false).decide(OTHER_POD, HEAD).reason, "access-denied");
 });
 
 Deno.test("DirectEndpoints: a target's HTTP rules count for requests, its TCP rule for both", () => {

@@ -13,6 +13,7 @@ import { parseManifests } from "../../schemas/manifests.ts";
 import { clientHello } from "../support/client_hello.ts";
 import type { LabServer } from "../support/lab_server.ts";
 import { labObstacle, NetworkLab } from "../support/network_lab.ts";
+import { readPrometheus } from "../support/prometheus_text.ts";
 import { until } from "../support/until.ts";
 
 const obstacle = labObstacle(["iptables", "ip6tables", "curl", "setpriv"]);
@@ -150,9 +151,8 @@ class CaptureLab {
 
   /** Starts a proxy that captures; it ends with the lab. */
   async startProxy(...options: string[]): Promise<void> {
-    const admin = ["--admin", "off"];
     const proxy = this.lab.start("pod", Deno.execPath(), [
-      ...["run", "-A", "--no-check", "main.ts", "proxy", "--plan", this.#plan, ...admin],
+      ...["run", "-A", "--no-check", "main.ts", "proxy", "--plan", this.#plan],
       ...["--capture", "--access-log", "json", "--log-level", "debug", ...options],
     ]);
     const before = this.log.length;
@@ -286,7 +286,16 @@ Deno.test({
       });
 
       await t.step("a pod by its own address: that pod, past the split", async () => {
+        const metrics = async () => {
+          const samples = readPrometheus(await it.curl("http://127.0.0.1:15000/metrics"));
+          const answered = samples.filter(({ name, labels }) =>
+            name === "osm_request_total" && labels.response_code === "200"
+          );
+          return answered.reduce((sum, { value }) => sum + value, 0);
+        };
+        const before = await metrics();
         assert.deepEqual(countsOf(await it.curl(url("10.77.0.12:8080", 4))), { v2: 4 });
+        assert.equal(await metrics(), before + 4);
       });
 
       await t.step("TCP on a declared port", async () => {
@@ -395,7 +404,12 @@ Deno.test({
       });
 
       await t.step("egress off: what is outside is refused, the mesh is not", async () => {
-        await it.startProxy("--outbound=127.0.0.1:16001", "--inbound=:16003", "--egress=off");
+        await it.startProxy(
+          "--outbound=127.0.0.1:16001",
+          "--inbound=:16003",
+          "--egress=off",
+          "--admin=off",
+        );
         await it.capture("--outbound-port=16001", "--inbound-port=16003", "--proxy-uid=0");
         const text = await it.curl("-i", "http://10.77.0.99:8081/");
         assert.match(text, /^HTTP\/1\.1 403 [^]*x-weft-reason: egress-off/);
