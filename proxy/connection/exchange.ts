@@ -13,6 +13,7 @@ import type { PolicedExchange } from "../policy/policy_run.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { HeaderEdits } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import { grpcStatusIn, httpStatusOfGrpc } from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
@@ -72,6 +73,10 @@ export class Exchange implements PolicedExchange {
     this.#context = context;
     this.#router = router;
     this.client = client;
+  }
+
+  get isCall(): boolean {
+    return this.client.needsHttp2;
   }
 
   get carrier(): Carrier | null {
@@ -384,11 +389,22 @@ export class Exchange implements PolicedExchange {
 
   #editRequest(request: Request): boolean {
     const trace = this.#trace;
+    const retries = this.#run?.retries ?? 0;
     const edits = this.#run?.route?.requestEdits ?? null;
-    if (trace === null) return this.#edit(request, edits, "");
+    const lines = retries === 0 ? "" : this.#attemptLine(request, retries);
+    if (trace === null) return this.#edit(request, edits, lines);
     const { arena } = this.#context;
     return trace.dropped.every((name) => dropNamed(arena, request, name)) &&
-      this.#edit(request, edits, trace.lines);
+      this.#edit(request, edits, trace.lines + lines);
+  }
+
+  /** Says how often the request was sent before: by a policy and, where the client says so, by the client. */
+  #attemptLine(request: Request, retries: number): string {
+    const { arena } = this.#context;
+    const name = this.isCall ? "grpc-previous-rpc-attempts" : "x-weft-previous-attempts";
+    const before = /^\d{1,4}$/.exec(request.valueOf(arena, name));
+    if (before !== null && dropNamed(arena, request, name)) retries += Number(before[0]);
+    return `${name}: ${retries}\r\n`;
   }
 
   /** Changes a head as its policy says, and adds `lines`. False: more headers are dropped than a head can lack. */
@@ -459,19 +475,23 @@ export class Exchange implements PolicedExchange {
    * been let go of.
    */
   takeAnswer(response: Response): boolean {
-    const { io } = this.#context;
+    const { arena, io } = this.#context;
     const { choice, backend, newPoint } = this.#destination;
     const { status } = response;
+    // A call that fails before its first message is answered by one head; else its trailers say what it came to.
+    const outcome = this.isCall && status === 200
+      ? httpStatusOfGrpc(response.valueOf(arena, "grpc-status"))
+      : status;
     if (choice !== null) {
-      backend?.answered(choice, status, io.nowMs - this.#attemptStartedMs, io.nowMs);
+      backend?.answered(choice, outcome, io.nowMs - this.#attemptStartedMs, io.nowMs);
     }
     this.#run?.attemptEnded();
     const route = this.#run?.route ?? null;
     if (route !== null) {
-      if (this.#mayRetry && this.#run?.retriesStatus(status, io.nowMs)) {
+      if (this.#mayRetry && this.#run?.retriesStatus(outcome, io.nowMs)) {
         this.#endAttempt();
         this.#closeCarrier();
-        this.#retry(`status-${status}`);
+        this.#retry(`status-${outcome}`);
         return false;
       }
       const cookie = route.cookie === null || newPoint < 0
@@ -480,7 +500,7 @@ export class Exchange implements PolicedExchange {
       // An answer keeps what cannot be dropped of it; it is not lost for that.
       this.#edit(response, route.responseEdits, cookie);
     }
-    this.#reported?.answered(this.#context.arena, response, this.isHead);
+    this.#reported?.answered(arena, response, this.isHead);
     this.beginAnswer(status);
     return true;
   }
@@ -503,6 +523,10 @@ export class Exchange implements PolicedExchange {
   /** The trailers of an endpoint's answer. */
   takeTrailers(fields: FieldList): void {
     this.#reported?.takeTrailers(fields);
+    if (!this.isCall || !this.hasAnswer) return;
+    const { choice, backend } = this.#destination;
+    const outcome = httpStatusOfGrpc(grpcStatusIn(fields));
+    if (choice !== null && outcome > 0) backend?.judge(choice, outcome, this.#context.io.nowMs);
   }
 
   /** The answer has been written: counts the exchange, and lets go of the carrier. */

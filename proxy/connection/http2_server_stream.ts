@@ -32,6 +32,9 @@ import type { Http2Downstream } from "./http2_downstream.ts";
 /** Room for an answer of the proxy itself: a few short headers, those that a policy adds, and a line of text. */
 const REFUSAL_BYTES_MAX = 2_048;
 
+/** While no more than this has come of a body it is kept, though passed on: a message of gRPC may come in several frames. */
+const REPLAY_BYTES_MAX = 8_192;
+
 export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   readonly #downstream: Http2Downstream;
   readonly #exchange: Exchange;
@@ -182,10 +185,16 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
       const result = carrier.passBody(this, this.isComplete);
       if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
       if (result === 0 || !this.isOpen) return;
-      // A body that is all here is kept until it is answered: it may have to be sent again.
-      if (this.isReplayable && this.isComplete && !this.hasTrailers) return;
+      // The window of all streams must not run out because of what is kept for a few.
+      if (this.#keepsBody) return this.returnWindow();
       if (this.ready > this.start) this.isReplayable = false;
     } while (this.passedOn());
+  }
+
+  /** What has been passed on of the body is kept: it may have to be sent again. */
+  get #keepsBody(): boolean {
+    return this.isReplayable && !this.hasTrailers && !this.isBacklogged &&
+      (this.isComplete || this.ready - this.start <= REPLAY_BYTES_MAX);
   }
 
   // The answer.
@@ -204,7 +213,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     this.isReplayable = false;
     this.#releaseHead();
     // What was kept of the request is not needed any more.
-    if (this.isComplete) this.passedOn();
+    if (this.passedOn()) this.#passBody();
+    if (!this.isOpen) return false;
     const isEnd = isLast && source.sent === source.ready && !source.hasTrailers;
     const result = this.#sendHead(response, isEnd);
     if (result === NO_ROOM) {

@@ -138,14 +138,23 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     if (isHeld) return false;
     this.start = this.sent;
     this.releaseIfEmpty();
-    if (this.#unreturned > 0 && this.socket.isOpen && this.#overflow.length === 0) {
-      if (!this.hasEnded && this.socket.prepare()) {
-        this.socket.machine.consumed(this.streamId, this.#unreturned);
-        this.socket.sendLater();
-      }
-      this.#unreturned = 0;
-    }
+    this.returnWindow();
     return this.#takeOverflow();
+  }
+
+  /** Gives the peer the window back that it has used for what was passed on. */
+  protected returnWindow(): void {
+    if (this.#unreturned === 0 || !this.socket.isOpen || this.isBacklogged) return;
+    if (!this.hasEnded && this.socket.prepare()) {
+      this.socket.machine.consumed(this.streamId, this.#unreturned);
+      this.socket.sendLater();
+    }
+    this.#unreturned = 0;
+  }
+
+  /** More has come than the buffer holds. */
+  protected get isBacklogged(): boolean {
+    return this.#overflow.length > 0;
   }
 
   #takeOverflow(): boolean {

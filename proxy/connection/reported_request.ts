@@ -5,9 +5,8 @@
 import { equalsIgnoreCase, latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
-import { grpcStatusOfRefusal } from "../protocol/http2/grpc.ts";
+import { grpcStatusIn, grpcStatusOfRefusal, parseGrpcStatus } from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
-import { NAME_GRPC_STATUS } from "../protocol/http2/hpack/names.ts";
 import type { Span } from "../tracing/span.ts";
 import { parseTraceparent } from "../tracing/trace_headers.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
@@ -73,16 +72,12 @@ export class ReportedRequest {
     if (!response.hasBody(isHead)) this.responseBytes = 0;
     else this.responseBytes = response.contentLength >= 0 ? response.contentLength : null;
     // A call that fails before its first message is answered by one head, with what is a trailer else.
-    const status = headerOf(bytes, response, "grpc-status");
-    if (status !== null) this.#takeGrpcStatus(status);
+    this.#takeGrpcStatus(headerOf(bytes, response, "grpc-status") ?? "");
   }
 
   /** The trailers of an endpoint's answer. */
-  takeTrailers({ bytes, names, offsets, count }: FieldList): void {
-    for (let index = 0; index < count; index++) {
-      if (names[index] !== NAME_GRPC_STATUS) continue;
-      this.#takeGrpcStatus(latin1(bytes, offsets[4 * index + 2], offsets[4 * index + 3]));
-    }
+  takeTrailers(fields: FieldList): void {
+    this.#takeGrpcStatus(grpcStatusIn(fields));
   }
 
   /** A call by gRPC was refused by the proxy. */
@@ -91,7 +86,7 @@ export class ReportedRequest {
   }
 
   #takeGrpcStatus(text: string): void {
-    if (/^\d{1,3}$/.test(text)) this.grpcStatus = Number(text);
+    this.grpcStatus = parseGrpcStatus(text) ?? this.grpcStatus;
   }
 }
 

@@ -200,10 +200,15 @@ export class BackendState {
 
   // What became of it.
 
-  /** An attempt was answered, after `latencyMs`. */
+  /** An attempt was answered, after `latencyMs`. `status` 0: what it came to is told later, to `judge`. */
   answered(choice: Choice, status: number, latencyMs: number, nowMs: number): void {
     const isDown = GATEWAY_ERRORS.includes(status);
     observeLatency(choice, isDown ? Math.max(latencyMs, FAILURE_LATENCY_MS) : latencyMs, nowMs);
+    if (status > 0) this.judge(choice, status, nowMs);
+  }
+
+  /** What an attempt came to. */
+  judge(choice: Choice, status: number, nowMs: number): void {
     if (this.#detector === null) return;
     if (status >= 500) this.#blame(choice, "5xx", nowMs);
     else this.#detector.succeeded(choice, nowMs);

@@ -11,6 +11,8 @@ import { Timer, type Timers } from "./timers.ts";
 
 /** What a run asks of its exchange. */
 export interface PolicedExchange {
+  /** It is a call by gRPC. */
+  readonly isCall: boolean;
   /** Goes on to an endpoint; the request's head has to be read again. */
   proceed(): void;
   /** Answers in place of an endpoint. */
@@ -56,6 +58,11 @@ export class PolicyRun {
     return this.#route;
   }
 
+  /** How often the request was tried again by the policy. */
+  get retries(): number {
+    return this.#retries;
+  }
+
   /** The request waits here, and no endpoint is at work on it. */
   get isHolding(): boolean {
     return this.#step === "delay" || this.#step === "pending" || this.#step === "backoff";
@@ -73,7 +80,8 @@ export class PolicyRun {
     this.#method = method;
     this.#retries = 0;
     if (route !== null && !route.allowsRequest(nowMs)) {
-      this.#exchange.refuse(route.limitStatus, "rate-limited", route.limitHeaders);
+      const headers = route.limitHeaders(this.#exchange.isCall, nowMs);
+      this.#exchange.refuse(route.limitStatus, "rate-limited", headers);
       return "refused";
     }
     const abort = route?.fault?.abort ?? null;

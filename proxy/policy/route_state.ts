@@ -21,8 +21,9 @@ export class RouteState {
   readonly #faultMemory: RouteMemory;
   readonly #mirrorMemory: RouteMemory;
   readonly limitStatus: number;
-  /** Header lines of the answer to a request over the limit. */
-  readonly limitHeaders: Uint8Array<ArrayBuffer>;
+  /** Header lines of the answer to a request over the limit; and whether they say when to come back. */
+  readonly #limitHeaders: Uint8Array<ArrayBuffer>;
+  readonly #saysRetryAfter: boolean;
   readonly retry: RetryPolicy | null;
   readonly requestMs: number | null;
   readonly idleMs: number | null;
@@ -43,7 +44,9 @@ export class RouteState {
     this.#faultMemory = memoryOf("fault");
     this.#mirrorMemory = memoryOf("mirror");
     this.limitStatus = policy.rateLimit?.status ?? 429;
-    this.limitHeaders = headerLines(policy.rateLimit?.headers ?? []);
+    const limitHeaders = policy.rateLimit?.headers ?? [];
+    this.#limitHeaders = headerLines(limitHeaders);
+    this.#saysRetryAfter = limitHeaders.some(({ name }) => name === "retry-after");
     this.retry = policy.retry === undefined ? null : new RetryPolicy(policy.retry);
     this.requestMs = policy.timeouts?.requestMs ?? null;
     this.idleMs = policy.timeouts?.idleMs ?? null;
@@ -62,6 +65,19 @@ export class RouteState {
     const isAllowed = this.#rateMemory.http?.take(nowMs) ?? true;
     if (!isAllowed) this.#rateMemory.rateLimited.http++;
     return isAllowed;
+  }
+
+  /**
+   * Header lines of the answer to a request over the limit: those of the policy, and where they do not say it, when a
+   * token comes in again (RFC 6585 4), for a call in the way that clients of gRPC heed.
+   */
+  limitHeaders(isCall: boolean, nowMs: number): Uint8Array<ArrayBuffer> {
+    if (this.#saysRetryAfter && !isCall) return this.#limitHeaders;
+    const waitMs = Math.round(this.#rateMemory.http?.waitMs(nowMs) ?? 0);
+    const line = isCall
+      ? { name: "grpc-retry-pushback-ms", value: String(waitMs) }
+      : { name: "retry-after", value: String(Math.max(1, Math.ceil(waitMs / 1_000))) };
+    return Uint8Array.of(...this.#limitHeaders, ...headerLines([line]));
   }
 
   /** Counts a connection. False: it is one too many. */

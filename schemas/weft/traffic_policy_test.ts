@@ -198,6 +198,11 @@ Deno.test("TrafficPolicy: a field that cannot be read loses its section and noth
       "headers.request.add[0].value",
       "form",
     ],
+    'headers: {request: {set: [{name: ":path", value: /other}]}}': [
+      "headers.request.set[0].name",
+      "form",
+    ],
+    'headers: {response: {remove: [":status"]}}': ["headers.response.remove[0]", "form"],
     "headers: {request: {add: a}}": ["headers.request.add", "not a list"],
     [
       `headers: {request: {add: [${

@@ -184,16 +184,49 @@ function startOrigin(
           return (response as any).stream.close(number("code"));
         }
         return response.end(`${(await readAll(request)).length} bytes`);
+      case "/flaky":
+      case "/hang-first":
+      case "/goaway-once": {
+        const before = state[name].failures++;
+        if (before >= (url.searchParams.has("times") ? number("times") : 1)) break;
+        if (url.pathname === "/hang-first") return;
+        // deno-lint-ignore no-explicit-any -- only HTTP/2 has streams
+        const stream = (response as any).stream;
+        if (url.pathname === "/goaway-once") return stream.session.goaway(0, stream.id - 2);
+        await readAll(request);
+        response.statusCode = number("code");
+        return response.end();
+      }
+      case "/down":
+        await readAll(request);
+        response.statusCode = url.searchParams.get("name") === name ? number("code") : 200;
+        return response.end(name);
+      case "/call": {
+        // A call of gRPC that fails, at the named endpoint or so many times, by one head or by trailers.
+        await readAll(request);
+        const named = url.searchParams.get("name");
+        const fails = named === null ? state[name].failures++ < number("times") : named === name;
+        const status = fails ? url.searchParams.get("status") : "0";
+        response.setHeader("content-type", "application/grpc");
+        response.setHeader("x-origin", name);
+        response.setHeader("x-attempts", String(request.headers["grpc-previous-rpc-attempts"]));
+        if (url.searchParams.has("head")) response.setHeader("grpc-status", status ?? "");
+        else response.addTrailers({ "grpc-status": status ?? "" });
+        if (!url.searchParams.has("head")) response.write("message");
+        return response.end();
+      }
       case "/headers": {
         for (let i = 0; i < number("count"); i++) {
           response.setHeader(`x-header-${i}`, "v".repeat(number("length")));
         }
         return response.end("headers");
       }
-      default:
-        await readAll(request);
-        return response.end(name);
     }
+    const body = await readAll(request);
+    response.setHeader("x-origin", name);
+    response.setHeader("x-attempts", String(request.headers["x-weft-previous-attempts"]));
+    response.setHeader("x-hash", body.hash);
+    return response.end(name);
   };
   const onRequest = async (request: IncomingMessage, response: ServerResponse) => {
     counts.requests++;
@@ -233,7 +266,7 @@ function startOrigin(
       server.close(() => resolve(null));
       for (const socket of sockets) socket.destroy();
     });
-  state[name] = { counts, reports: [], sessions, stop, release: () => release() };
+  state[name] = { counts, reports: [], failures: 0, sessions, stop, release: () => release() };
   return new Promise((resolve) =>
     server.listen(port, "127.0.0.1", () => resolve(server.address().port))
   );
@@ -248,6 +281,8 @@ export interface Ask {
   readonly bodyBytes?: number;
   /** The length is not said. */
   readonly unsaid?: boolean;
+  /** The first byte of the body is sent before the rest of it is handed over. */
+  readonly apart?: boolean;
   readonly trailers?: Readonly<Record<string, string>>;
   /** Sends the body only after a 100. */
   readonly expects?: boolean;
@@ -323,7 +358,9 @@ async function runAsks(
       const send = (request: any) => {
         const write = () => {
           // In two pieces, so that an unsaid length is one.
-          if (bytes.length > 1) {
+          if (bytes.length > 1 && one.apart) {
+            request.write(bytes.subarray(0, 1), () => request.end(bytes.subarray(1)));
+          } else if (bytes.length > 1) {
             request.write(bytes.subarray(0, 1));
             request.end(bytes.subarray(1));
           } else request.end(bytes);

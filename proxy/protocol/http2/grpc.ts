@@ -2,7 +2,7 @@
  * gRPC: what the proxy's own answers look like to its callers. They read `grpc-status`, not the HTTP status; an answer
  * without a body is one head with everything in it ("Trailers-Only").
  */
-import { equalsIgnoreCase } from "../http1/lexical.ts";
+import { equalsIgnoreCase, latin1 } from "../http1/lexical.ts";
 import type { FieldList } from "./hpack/field_list.ts";
 import {
   NAME_CONTENT_TYPE,
@@ -35,6 +35,9 @@ const STATUS_200 = 8;
 const BY_REASON: Readonly<Record<string, number>> = {
   "upstream-timeout": GRPC_DEADLINE_EXCEEDED,
   "request-timeout": GRPC_DEADLINE_EXCEEDED,
+  "deadline-exceeded": GRPC_DEADLINE_EXCEEDED,
+  // Callers try again at once what is unavailable, and a rate is not to be met with that.
+  "rate-limited": GRPC_RESOURCE_EXHAUSTED,
   // The endpoint may have done its work before the connection broke.
   "upstream-reset": GRPC_UNAVAILABLE,
   "upstream-invalid": GRPC_INTERNAL,
@@ -75,6 +78,49 @@ export function grpcStatusOfHttp(status: number): number {
 /** The gRPC status of a refusal of the proxy's own: by its reason (`x-weft-reason`) where that says more than `status`. */
 export function grpcStatusOfRefusal(status: number, reason: string): number {
   return BY_REASON[reason] ?? grpcStatusOfHttp(status);
+}
+
+/** The HTTP statuses of gRPC's, 0 to 16, as google.rpc.Code has them. */
+const HTTP_STATUSES: readonly number[] = [
+  200,
+  499,
+  500,
+  400,
+  504,
+  404,
+  409,
+  403,
+  429,
+  400,
+  409,
+  400,
+  501,
+  500,
+  503,
+  500,
+  401,
+];
+
+/** The HTTP status that says the same as this text of a `grpc-status`; 0: it says nothing. */
+export function httpStatusOfGrpc(text: string): number {
+  const code = parseGrpcStatus(text);
+  if (code === null) return 0;
+  // A code that is not known is UNKNOWN.
+  return HTTP_STATUSES[code] ?? 500;
+}
+
+/** The number in a `grpc-status`; null: it is none. */
+export function parseGrpcStatus(text: string): number | null {
+  return /^\d{1,3}$/.test(text) ? Number(text) : null;
+}
+
+/** The text of `grpc-status` among these fields; empty: it is not there. */
+export function grpcStatusIn({ bytes, names, offsets, count }: FieldList): string {
+  for (let index = 0; index < count; index++) {
+    if (names[index] !== NAME_GRPC_STATUS) continue;
+    return latin1(bytes, offsets[4 * index + 2], offsets[4 * index + 3]);
+  }
+  return "";
 }
 
 /**
