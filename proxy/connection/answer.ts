@@ -45,6 +45,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "no-buffer": "The proxy is out of buffers",
   "protocol-unsupported": "The only protocol supported in CONNECT is websocket",
   "websocket-unsupported": "The endpoint speaks HTTP/2 and takes no WebSocket over it",
+  "bad-http2-settings": "The HTTP2-Settings are malformed",
   "bad-websocket-key": "The Sec-WebSocket-Key is missing, repeated or malformed",
   "no-address": "The endpoints of the backend have no address",
   "egress-off": "The destination is not of the mesh, and only the mesh may be called",

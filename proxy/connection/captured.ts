@@ -93,7 +93,7 @@ export class CapturedApplication implements Router, ConnectionRouter {
 
   route(request: Request, destination: Destination): void {
     // The client's sidecar has chosen what the application speaks.
-    destination.takesHttp2 = destination.speaksHttp2;
+    destination.takesHttp2 = destination.expectsHttp2;
     this.#fill(destination, request.routed);
   }
 

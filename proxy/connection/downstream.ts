@@ -14,6 +14,7 @@ import { CR, latin1, LF } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { detectHttp2 } from "../protocol/http2/detect.ts";
+import { asksForHttp2, upgradeSettingsOf } from "../protocol/http2/upgrade.ts";
 import { renderAnswer } from "./answer.ts";
 import type { Buffered } from "./buffered.ts";
 import { Connection } from "./connection.ts";
@@ -81,6 +82,10 @@ export class Downstream extends Connection implements ExchangeClient {
   }
 
   get speaksHttp2(): boolean {
+    return false;
+  }
+
+  get expectsHttp2(): boolean {
     return false;
   }
 
@@ -218,7 +223,19 @@ export class Downstream extends Connection implements ExchangeClient {
       this.#refuseHead(status, reason);
       return false;
     }
+    if (request.saysUpgrade && this.#upgrade(request)) return false;
     this.#begin(request);
+    return true;
+  }
+
+  /** Goes on in HTTP/2 where the request asks for that. True: the request is dealt with. */
+  #upgrade(request: Request): boolean {
+    const { arena, isDraining } = this.context;
+    // Over TLS, ALPN is how to ask (RFC 9113 3.2).
+    if (this.isSecure || isDraining || !asksForHttp2(arena, request, this.end)) return false;
+    const settings = upgradeSettingsOf(arena, request);
+    if (settings === null) this.#refuseHead(400, "bad-http2-settings");
+    else Http2Downstream.upgrade(this, this.#router, this.peer, { request, settings });
     return true;
   }
 

@@ -65,7 +65,7 @@ export class Egress {
     to.refusalStatus = 0;
     to.refusalReason = "";
     // A server outside speaks HTTP/2 in the clear where its client knows that it does.
-    to.takesHttp2 = to.speaksHttp2;
+    to.takesHttp2 = to.expectsHttp2;
     to.pool = this.#pools.of(address, port);
   }
 

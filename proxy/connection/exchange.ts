@@ -103,7 +103,7 @@ export class Exchange implements PolicedExchange {
     this.#destination.planHash = "";
     this.#destination.endpoint = null;
     this.#destination.stats = null;
-    this.#destination.speaksHttp2 = this.client.speaksHttp2;
+    this.#destination.expectsHttp2 = this.client.expectsHttp2;
     this.#destination.needsHttp2 = this.client.needsHttp2;
     this.isHead = request !== null && request.isHead;
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);

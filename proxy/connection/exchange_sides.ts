@@ -15,6 +15,8 @@ export interface ExchangeClient {
   readonly isOpen: boolean;
   /** The client speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
   readonly speaksHttp2: boolean;
+  /** And it took for granted that its server does, instead of asking. */
+  readonly expectsHttp2: boolean;
   readonly needsHttp2: boolean;
   /** The client's IP address. */
   readonly peer: string;

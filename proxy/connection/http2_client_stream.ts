@@ -34,7 +34,6 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.#upstream = upstream;
     this.#exchange = exchange;
     this.isReused = upstream.isConnected;
-    upstream.deadlineMs = upstream.isConnected ? Infinity : upstream.deadlineMs;
   }
 
   get pool(): EndpointPool {

@@ -1,6 +1,7 @@
 /** Http2Downstream: an HTTP/2 connection of a client. What becomes of each request on it is its stream's. */
 import type { Fd } from "../io/io.ts";
 import { DRAIN_IDLE_MS } from "../limits.ts";
+import type { Request } from "../protocol/http1/request.ts";
 import type { Context } from "./context.ts";
 import type { Connection } from "./connection.ts";
 import { letGo } from "./detecting.ts";
@@ -8,8 +9,12 @@ import { Http2Socket } from "./http2_socket.ts";
 import type { Router } from "./router.ts";
 import { Http2ServerStream } from "./http2_server_stream.ts";
 
+const SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+
 export class Http2Downstream extends Http2Socket {
   readonly peer: string;
+  /** The client began in HTTP/1.1, so it does not know what its server speaks. */
+  isUpgraded = false;
   readonly router: Router;
 
   constructor(context: Context, router: Router, fd: Fd, peer: string) {
@@ -32,6 +37,33 @@ export class Http2Downstream extends Http2Socket {
     downstream.receiveHeld();
   }
 
+  /** Goes on in HTTP/2 on the connection of `other`, whose request asked for it with these settings (RFC 7540 3.2). */
+  static upgrade(
+    other: Connection,
+    router: Router,
+    peer: string,
+    { request, settings }: { readonly request: Request; readonly settings: Uint8Array },
+  ): void {
+    const { context, fd } = other;
+    const downstream = new Http2Downstream(context, router, fd, peer);
+    downstream.isUpgraded = true;
+    downstream.takeSecurity(other);
+    context.io.handOver(fd, downstream);
+    downstream.startMachine(SWITCHING);
+    if (downstream.isOpen) downstream.#takeFirst(request, settings);
+    // Only now: the request is read from its buffer.
+    letGo(other);
+  }
+
+  #takeFirst(request: Request, settings: Uint8Array): void {
+    const { machine } = this;
+    machine.adoptUpgrade(settings);
+    const stream = new Http2ServerStream(this.context, this, 1);
+    machine.setOwner(1, stream);
+    this.busy();
+    stream.beginUpgraded(request);
+  }
+
   /** Nothing is under way, so a draining proxy may close this connection. */
   get isIdle(): boolean {
     return this.streams.size === 0;
@@ -39,16 +71,14 @@ export class Http2Downstream extends Http2Socket {
 
   /** Told when the proxy begins to drain: streams under way end, no more are taken. */
   onDraining(): void {
-    if (!this.prepare()) return;
-    this.machine.drain();
-    this.sendLater();
-    if (this.isIdle) this.deadlineMs = this.context.io.nowMs + DRAIN_IDLE_MS;
+    this.drain();
+    if (this.isOpen && this.isIdle) this.#restUntilRequest();
   }
 
   onRequest(streamId: number, isEnd: boolean): void {
     const stream = new Http2ServerStream(this.context, this, streamId);
     this.machine.setOwner(streamId, stream);
-    this.deadlineMs = Infinity;
+    this.busy();
     stream.begin(isEnd);
   }
 
@@ -66,9 +96,12 @@ export class Http2Downstream extends Http2Socket {
     if (this.isOpen && !this.isLingering && this.streams.size === 0) this.#restUntilRequest();
   }
 
-  override onDeadline(): void {
-    if (!this.isIdle) return;
-    if (this.context.isDraining && !this.isLingering) this.finish();
+  protected override get settingsMs(): number {
+    return this.context.timeouts.requestHeadMs;
+  }
+
+  protected override onIdle(): void {
+    if (this.context.isDraining) this.finish();
     else this.abort();
   }
 
@@ -77,7 +110,7 @@ export class Http2Downstream extends Http2Socket {
   }
 
   #restUntilRequest(): void {
-    const { io, timeouts, isDraining } = this.context;
-    this.deadlineMs = io.nowMs + (isDraining ? DRAIN_IDLE_MS : timeouts.clientIdleMs);
+    const { timeouts, isDraining } = this.context;
+    this.rest(isDraining ? DRAIN_IDLE_MS : timeouts.clientIdleMs);
   }
 }

@@ -78,6 +78,10 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     return true;
   }
 
+  get expectsHttp2(): boolean {
+    return !this.#downstream.isUpgraded;
+  }
+
   get source(): Buffered {
     return this;
   }
@@ -133,6 +137,19 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
       return this.refuse(413, "body-too-large");
     }
     this.#awaitBody();
+    this.#exchange.route(request);
+  }
+
+  /** The request that asked for HTTP/2 is the first to be answered in it. */
+  beginUpgraded({ start, end }: Request): void {
+    const { arena, buffers, request } = this.context;
+    this.hasEnded = true;
+    this.#head = buffers.take();
+    if (this.#head === NO_BUFFER) return this.refuseUnread(503, "no-buffer", true);
+    arena.copyWithin(this.#head, start, end);
+    this.#headEnd = this.#head + end - start;
+    request.parse(arena, this.#head, this.#headEnd);
+    this.#exchange.begin(request);
     this.#exchange.route(request);
   }
 

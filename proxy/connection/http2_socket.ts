@@ -3,13 +3,13 @@
  * of each batch of events, and streams that found no room for theirs go on when there is some.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
-import { BUFFER_BYTES, LINGER_MS } from "../limits.ts";
+import { BUFFER_BYTES, DRAIN_IDLE_MS, LINGER_MS } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
-import { INTERNAL_ERROR } from "../protocol/http2/error_code.ts";
+import { INTERNAL_ERROR, SETTINGS_TIMEOUT } from "../protocol/http2/error_code.ts";
 import { Output } from "../protocol/http2/output.ts";
 import type { Http2Counts } from "../telemetry.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
-import { NO_BUFFER } from "./buffers.ts";
+import { NO_BUFFER, writeAscii } from "./buffers.ts";
 import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import type { Http2Stream } from "./http2_stream.ts";
@@ -33,6 +33,10 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   #isQueued = false;
   /** All is said, and the peer may read it in peace. */
   #isLingering = false;
+  /** Until when this connection may be without a stream; `Infinity` while it has one. */
+  #idleUntilMs = Infinity;
+  /** Until when a client may take to learn that no new streams are taken. */
+  #drainUntilMs = Infinity;
 
   constructor(context: Context, role: "server" | "client") {
     super(context);
@@ -56,11 +60,72 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   /** A stream is no more. */
   abstract onStreamGone(): void;
 
-  /** Writes the settings; the machine sends nothing before. */
-  protected startMachine(): void {
+  /** How long the peer may take to acknowledge SETTINGS. Until it has, it may send more ahead than it is told. */
+  protected abstract get settingsMs(): number;
+  /** Nothing has been under way for as long as may be. */
+  protected abstract onIdle(): void;
+
+  /** Writes `text`, and the settings; the machine sends nothing before. */
+  protected startMachine(text = ""): void {
     if (!this.haveOutput()) return this.abort();
+    this.#output.end += writeAscii(this.context.arena, this.#output.end, text);
     this.machine.start(this.context.io.nowMs);
+    this.#schedule();
     this.sendLater();
+  }
+
+  // Time.
+
+  /** A stream is under way. */
+  protected busy(): void {
+    this.#idleUntilMs = Infinity;
+    this.#schedule();
+  }
+
+  /** No stream is. */
+  protected rest(idleMs: number): void {
+    this.#idleUntilMs = this.context.io.nowMs + idleMs;
+    this.#schedule();
+  }
+
+  /** Streams under way end, no new ones are taken. */
+  protected drain(): void {
+    if (!this.prepare()) return;
+    this.machine.drain();
+    this.#drainUntilMs = this.context.io.nowMs + DRAIN_IDLE_MS;
+    this.#schedule();
+    this.sendLater();
+  }
+
+  #schedule(): void {
+    this.deadlineMs = Math.min(this.#idleUntilMs, this.#drainUntilMs, this.#settingsUntilMs);
+  }
+
+  get #settingsUntilMs(): number {
+    const { settingsSentMs, isClosed } = this.machine;
+    return settingsSentMs === 0 || isClosed ? Infinity : settingsSentMs + this.settingsMs;
+  }
+
+  override onDeadline(): void {
+    if (this.#isLingering) return this.abort();
+    const { nowMs } = this.context.io;
+    if (nowMs >= this.#idleUntilMs) return this.onIdle();
+    if (nowMs >= this.#settingsUntilMs) {
+      return this.#giveUp(SETTINGS_TIMEOUT, "SETTINGS unacknowledged");
+    }
+    if (nowMs >= this.#drainUntilMs) {
+      this.#drainUntilMs = Infinity;
+      if (!this.prepare()) return;
+      this.machine.finishDrain();
+      this.sendLater();
+    }
+    this.#schedule();
+  }
+
+  #giveUp(code: number, debug: string): void {
+    if (!this.prepare()) return;
+    this.machine.close(code, debug);
+    this.onConnectionError(code, debug);
   }
 
   override onReadable(): void {
@@ -142,6 +207,8 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
     this.counts.failed(code);
     this.#isOver = true;
     for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR);
+    // A peer that takes nothing would not take the last frames either.
+    this.rest(LINGER_MS);
     this.sendLater();
   }
 

@@ -30,7 +30,7 @@ export class Http2Upstream extends Http2Socket {
     pool.secure(context.io, upstream.fd, "h2");
     pool.openCount++;
     pool.addShared(upstream);
-    upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
+    upstream.rest(context.timeouts.connectMs);
     return upstream;
   }
 
@@ -53,6 +53,7 @@ export class Http2Upstream extends Http2Socket {
   }
 
   carry(exchange: Exchange): Http2ClientStream {
+    if (this.isConnected) this.busy();
     return new Http2ClientStream(this.context, this, exchange);
   }
 
@@ -95,7 +96,7 @@ export class Http2Upstream extends Http2Socket {
     this.pool.forgive();
     // Whoever it was opened for may have given up meanwhile.
     if (this.streams.size === 0) return this.onStreamGone();
-    this.deadlineMs = Infinity;
+    this.busy();
     for (const stream of [...this.streams]) (stream as Http2ClientStream).onConnected();
   }
 
@@ -104,9 +105,13 @@ export class Http2Upstream extends Http2Socket {
     this.#failAll(failure !== undefined ? "tls" : this.isConnected ? "reset" : "refused");
   }
 
-  override onDeadline(): void {
-    if (!this.isConnected) return this.#failAll("connect-timeout");
-    if (this.streams.size === 0) this.close();
+  protected override get settingsMs(): number {
+    return this.context.timeouts.connectMs;
+  }
+
+  protected override onIdle(): void {
+    if (this.isConnected) this.abort();
+    else this.#failAll("connect-timeout");
   }
 
   #failAll(failure: CarrierFailure): void {
@@ -144,6 +149,6 @@ export class Http2Upstream extends Http2Socket {
   override onStreamGone(): void {
     if (!this.isOpen || this.streams.size > 0) return;
     if (this.#isLeaving || !this.pool.isInPlan) return this.close();
-    this.deadlineMs = this.context.io.nowMs + this.context.timeouts.upstreamIdleMs;
+    if (this.isConnected) this.rest(this.context.timeouts.upstreamIdleMs);
   }
 }

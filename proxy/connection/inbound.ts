@@ -38,7 +38,7 @@ export class InboundRouter implements Router {
 
   route(request: Request, destination: Destination): void {
     // The client's sidecar has chosen what the application speaks.
-    destination.takesHttp2 = destination.speaksHttp2;
+    destination.takesHttp2 = destination.expectsHttp2;
     destination.stats = this.stats;
     this.access.admit(destination, this.#port, request.routed);
   }

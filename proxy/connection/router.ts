@@ -19,8 +19,8 @@ export class Destination {
   endpoints: EndpointSet | null = null;
   /** The one place there is to go to, outside every set of endpoints; null where there is a choice. */
   pool: EndpointPool | null = null;
-  /** Told by the exchange: the client speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
-  speaksHttp2 = false;
+  /** Told by the exchange: the client took HTTP/2 for granted; and it sends what only HTTP/2 can carry (gRPC). */
+  expectsHttp2 = false;
   needsHttp2 = false;
   /** The endpoints are spoken to by HTTP/2. */
   takesHttp2 = false;

@@ -33,6 +33,7 @@ export class Mirror extends Buffered implements ExchangeClient {
   readonly caller: Caller = NOBODY;
   readonly hasHalfClosed = false;
   readonly speaksHttp2 = false;
+  readonly expectsHttp2 = false;
   readonly needsHttp2 = false;
   readonly isReplayable = false;
   readonly isPlain = true;

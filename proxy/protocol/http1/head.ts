@@ -86,6 +86,8 @@ export class Head {
   saysClose = false;
   saysKeepAlive = false;
   saysUpgrade = false;
+  /** `Connection: HTTP2-Settings` (RFC 7540 3.2.1). */
+  saysHttp2Settings = false;
   /** Index of the first `Upgrade` header, or -1. */
   upgradeHeader = -1;
   upgradeCount = 0;
@@ -112,6 +114,7 @@ export class Head {
     this.saysClose = false;
     this.saysKeepAlive = false;
     this.saysUpgrade = false;
+    this.saysHttp2Settings = false;
     this.upgradeHeader = -1;
     this.upgradeCount = 0;
     this.droppedCount = 0;
@@ -130,16 +133,21 @@ export class Head {
     return index + 1 < this.headerCount ? this.headers[4 * index + 4] : this.headersEnd;
   }
 
-  /** The value of the one header called `name` (lower case), as text; empty where there is none, or more than one. */
-  valueOf(bytes: Uint8Array, name: string): string {
-    let value = "";
+  /** How many headers are called `name` (lower case). */
+  countOf(bytes: Uint8Array, name: string): number {
     let count = 0;
     for (let index = 0; index < this.headerCount; index++) {
-      if (!this.isNamed(bytes, index, name)) continue;
-      count++;
-      value = latin1(bytes, this.headers[4 * index + 2], this.headers[4 * index + 3]);
+      if (this.isNamed(bytes, index, name)) count++;
     }
-    return count === 1 ? value : "";
+    return count;
+  }
+
+  /** The value of the one header called `name` (lower case), as text; empty where there is none, or more than one. */
+  valueOf(bytes: Uint8Array, name: string): string {
+    if (this.countOf(bytes, name) !== 1) return "";
+    let index = 0;
+    while (!this.isNamed(bytes, index, name)) index++;
+    return latin1(bytes, this.headers[4 * index + 2], this.headers[4 * index + 3]);
   }
 
   /** Marks a header as not passed on. False: there are too many of them. */
@@ -294,7 +302,9 @@ export class Head {
       if (equalsIgnoreCase(bytes, start, stop, "keep-alive")) this.saysKeepAlive = true;
       else if (equalsIgnoreCase(bytes, start, stop, "close")) this.saysClose = true;
       else if (equalsIgnoreCase(bytes, start, stop, "upgrade")) this.saysUpgrade = true;
-      else if (!this.#dropNominated(bytes, start, stop)) return false;
+      else if (equalsIgnoreCase(bytes, start, stop, "http2-settings")) {
+        this.saysHttp2Settings = true;
+      } else if (!this.#dropNominated(bytes, start, stop)) return false;
     }
     return true;
   }

@@ -84,7 +84,7 @@ export class Request extends Head {
   }
 
   /**
-   * Whether this asks for one other protocol, to be tunnelled. `h2c` is not taken up (RFC 9113 3.1): through
+   * Whether this asks for one other protocol, to be tunnelled. `h2c` is not passed on (`protocol/http2/upgrade.ts`): through
    * a tunnel of it, requests would go by that nobody routes. Nor is a choice of protocols, which may hold it.
    */
   wantsUpgrade(bytes: Uint8Array): boolean {
@@ -238,6 +238,12 @@ export class Request extends Head {
           this.expectsContinue = true;
         }
         return COMPLETE;
+      case 14:
+        // Meant for this hop, whatever becomes of it (RFC 7540 3.2.1).
+        if (this.isNamed(bytes, index, "http2-settings")) {
+          return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
+        }
+        return super.note(bytes, index, nameLength);
       case 15:
         if (this.isNamed(bytes, index, "x-forwarded-for")) {
           // Only the last is extended; earlier ones go before it unchanged.

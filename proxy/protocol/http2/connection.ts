@@ -13,7 +13,7 @@ import {
   CRUMB_BYTES_MAX,
 } from "./budgets.ts";
 import { NO_ERROR } from "./error_code.ts";
-import { FRAME_HEADER_BYTES } from "./frame.ts";
+import { FRAME_HEADER_BYTES, readUint32 } from "./frame.ts";
 import type { FieldList } from "./hpack/field_list.ts";
 import { NAME_METHOD, NAME_STATUS } from "./hpack/names.ts";
 import { DATA_ROOM_BYTES_MIN, FRAME_BYTES_MAX, STREAM_ID_MAX } from "./limits.ts";
@@ -79,11 +79,6 @@ export class Http2Connection extends Http2Receiver {
     return !this.isClosed && (!canReact || owesResets || owesReports || isMute);
   }
 
-  /** Since when data waits for the peer's window and none could be sent; 0: none waits. */
-  get blockedSinceMs(): number {
-    return this.waiting.sinceMs;
-  }
-
   get isDraining(): boolean {
     return this.#drain !== NOT_DRAINING;
   }
@@ -120,21 +115,17 @@ export class Http2Connection extends Http2Receiver {
   }
 
   /**
-   * Server, after `start`: the client has upgraded from HTTP/1.1 with the SETTINGS payload from `start` to `end` of `bytes`
-   * (RFC 7540 3.2). Its request is stream 1, which can be answered; nothing is called for it. False: the payload is invalid.
+   * Server, after `start`: the client has upgraded from HTTP/1.1 with this payload of SETTINGS, which has been found valid
+   * (`upgrade.ts`). Its request is stream 1, which can be answered; nothing is called for it.
    */
-  adoptUpgrade(bytes: Uint8Array, start: number, end: number): boolean {
-    if ((end - start) % SETTING_BYTES !== 0) return false;
-    for (let at = start; at < end; at += SETTING_BYTES) {
-      const high = (bytes[at + 2] << 24) | (bytes[at + 3] << 16);
-      const value = (high | (bytes[at + 4] << 8) | bytes[at + 5]) >>> 0;
-      this.onSetting((bytes[at] << 8) | bytes[at + 1], value);
-      if (this.isClosed) return false;
+  adoptUpgrade(settings: Uint8Array): void {
+    for (let at = 0; at < settings.length; at += SETTING_BYTES) {
+      this.onSetting((settings[at] << 8) | settings[at + 1], readUint32(settings, at + 2));
     }
+    assert(!this.isClosed, "Settings of an upgrade are valid");
     this.highestId = 1;
     const stream = this.open(1, HALF_CLOSED_REMOTE);
     stream.hasReceivedHead = true;
-    return true;
   }
 
   /**
@@ -282,7 +273,7 @@ export class Http2Connection extends Http2Receiver {
     const window = Math.min(connection.available, stream.sendWindow.available);
     const taken = Math.min(room, window, FRAME_BYTES_MAX);
     if (length > 0 && taken <= 0) {
-      this.waiting.add(stream, nowMs);
+      this.waiting.add(stream);
       return NO_WINDOW;
     }
     if (taken < length && taken < CRUMB_BYTES_MAX) {
@@ -293,8 +284,7 @@ export class Http2Connection extends Http2Receiver {
     this.sender.writeDataHeader(streamId, count, isLast);
     connection.spend(count);
     stream.sendWindow.spend(count);
-    this.waiting.onProgress(nowMs);
-    if (length > window) this.waiting.add(stream, nowMs);
+    if (length > window) this.waiting.add(stream);
     return count;
   }
 

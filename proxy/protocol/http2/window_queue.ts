@@ -9,9 +9,6 @@ export class WindowQueue {
   readonly #streams: StreamTable;
   readonly #connectionWindow: SendWindow;
   readonly #onWindow: (streamId: number) => void;
-  #blockedCount = 0;
-  /** Since when streams wait and nothing could be sent; 0: none waits. */
-  sinceMs = 0;
   /** Streams that wait for the connection's window. */
   #line: number[] = [];
   #spare: number[] = [];
@@ -27,25 +24,15 @@ export class WindowQueue {
   }
 
   /** The stream has data that its window, or the connection's, has no room for. */
-  add(stream: Stream, nowMs: number): void {
-    if (!stream.isBlocked) {
-      stream.isBlocked = true;
-      if (this.#blockedCount++ === 0) this.sinceMs = nowMs;
-    }
+  add(stream: Stream): void {
+    stream.isBlocked = true;
     if (this.#connectionWindow.available <= 0) this.#queue(stream);
   }
 
   /** The stream is no more, or need not wait. */
   drop(stream: Stream): void {
-    if (!stream.isBlocked) return;
     stream.isBlocked = false;
     stream.isQueued = false;
-    if (--this.#blockedCount === 0) this.sinceMs = 0;
-  }
-
-  /** Data was sent. */
-  onProgress(nowMs: number): void {
-    if (this.#blockedCount > 0) this.sinceMs = nowMs;
   }
 
   /** The stream's window has grown. */
