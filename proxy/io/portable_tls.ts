@@ -1,13 +1,19 @@
 /**
  * TLS of the portable driver, by `node:tls` of Deno 2.9 over a connection of Deno's own. The module is loaded when the
- * first certificate is: it costs 4 MB and 20 ms. It keeps no sessions, so none is resumed.
+ * first certificate is: it costs 4 MB and 20 ms.
+ *
+ * Deno 2.9.6 encrypts the tickets of all servers of a process with one key that it never changes, gives them also to clients whose
+ * certificates are refused afterwards, and verifies nothing when they come back. So a resumed session counts only with a
+ * certificate that was verified here in a whole handshake. As a client it resumes nothing where it is told whom to trust.
  */
 import type { Duplex } from "node:stream";
 import type { X509Certificate } from "node:crypto";
 import type tls from "node:tls";
+import { TLS_SERVER_SESSIONS_MAX } from "../limits.ts";
 import { IoError } from "./io.ts";
 import { nameWithFile } from "./tls.ts";
 import type {
+  ClientCertificatePolicy,
   TlsCertificate,
   TlsContext,
   TlsFailure,
@@ -48,6 +54,8 @@ const builtin = ((name: string) => {
 export class PortableTlsContext implements TlsContext {
   readonly #tls: typeof tls;
   #settings: TlsSettings;
+  /** Clients' certificates that those who are trusted now vouch for, by their hash; oldest first. */
+  #verified = new Set<string>();
 
   /** @throws {IoError} the certificates are of no use, or this Deno cannot do it */
   constructor(settings: TlsSettings) {
@@ -67,7 +75,13 @@ export class PortableTlsContext implements TlsContext {
       throw new IoError("Cannot replace certificates by those of another role");
     }
     this.#check(settings);
-    return { use: () => void (this.#settings = settings), drop() {} };
+    return {
+      use: () => {
+        if (settings.trusted?.pem !== this.#settings.trusted?.pem) this.#verified = new Set();
+        this.#settings = settings;
+      },
+      drop() {},
+    };
   }
 
   close(): void {}
@@ -110,17 +124,12 @@ export class PortableTlsContext implements TlsContext {
       allowHalfOpen: true,
     });
     server.once("tlsClientError", reject);
+    const verified = this.#verified;
     server.once("secureConnection", (peer: Peer) => {
-      const hasCertificate = rawCertificate(peer) !== null;
-      if (settings.clientCertificate === "required" && !hasCertificate) {
-        peer.destroy();
-        return reject({ code: "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE" });
-      }
-      if (settings.clientCertificate !== "ignored" && hasCertificate && !peer.authorized) {
-        peer.destroy();
-        return reject({ code: UNTRUSTED, message: String(peer.authorizationError) });
-      }
-      resolve(peer);
+      const problem = problemOfClient(peer, settings.clientCertificate, verified);
+      if (problem === null) return resolve(peer);
+      peer.destroy();
+      reject(problem);
     });
     // The way that the module documents for streams which are not its own sockets.
     server.emit("connection", duplex);
@@ -188,6 +197,32 @@ export class PortableTlsContext implements TlsContext {
 
 const UNTRUSTED = "UNABLE_TO_VERIFY_LEAF_SIGNATURE";
 
+/** Why a client is refused after its handshake; null: it is not. `verified` is added to. */
+function problemOfClient(
+  peer: Peer,
+  policy: ClientCertificatePolicy,
+  verified: Set<string>,
+): { readonly code: string; readonly message?: string } | null {
+  if (policy === "ignored") return null;
+  const certificate = rawCertificate(peer);
+  if (certificate === null) {
+    return policy === "required" ? { code: "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE" } : null;
+  }
+  if (!peer.authorized) return { code: UNTRUSTED, message: String(peer.authorizationError) };
+  const hash = builtin("node:crypto").createHash("sha256").update(certificate).digest("base64");
+  if (!peer.isSessionReused()) {
+    verified.delete(hash);
+    verified.add(hash);
+    for (const oldest of verified) {
+      if (verified.size <= TLS_SERVER_SESSIONS_MAX) break;
+      verified.delete(oldest);
+    }
+    return null;
+  }
+  if (verified.has(hash)) return null;
+  return { code: UNTRUSTED, message: "The session is older than the trust in who vouched for it" };
+}
+
 function checkCertificate({ chainPem, chainFile, keyPem, keyFile }: TlsCertificate): void {
   const chainName = nameWithFile("the certificate", chainFile);
   const keyName = nameWithFile("the private key", keyFile);
@@ -243,7 +278,7 @@ function describe(peer: Peer, role: TlsSettings["role"], target: TlsTarget | nul
     peerUriCount: uris.length,
     version: peer.getProtocol() ?? "",
     cipher: peer.getCipher()?.name ?? "",
-    isResumed: false,
+    isResumed: peer.isSessionReused(),
   };
 }
 

@@ -12,7 +12,7 @@ import { CLIENT_ID, SERVER_ID } from "./certificates.ts";
 
 export interface TlsCase {
   readonly name: string;
-  /** `node:tls` of Deno 2.9 keeps none. */
+  /** As a client, `node:tls` of Deno 2.9 keeps none. */
   readonly needsSessions?: true;
   run(bench: TlsBench): Promise<void> | void;
 }
