@@ -1,0 +1,190 @@
+/** A real Prometheus over a proxy: what Flagger's OSM provider asks it, what the SMI metrics API is made of, and what it takes at all. */
+import assert from "node:assert/strict";
+import { compile } from "../../routing/compile/compile.ts";
+import type { Plan } from "../../routing/plan.ts";
+import { parseManifests } from "../../schemas/manifests.ts";
+import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import { startProxy } from "../../proxy/proxy.ts";
+import { RawSocket } from "../support/raw_socket.ts";
+import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { until } from "../support/until.ts";
+import { HAS_PROMETHEUS, Prometheus, promtoolSays } from "./prometheus.ts";
+
+/** Service `podinfo` of namespace `test`, split in half over the Services of two Deployments, each with one pod. */
+function planOf(pods: Readonly<Record<string, number>>): Plan {
+  const service = (name: string) => ({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: "test" },
+    spec: { ports: [{ name: "http", port: 9898 }] },
+  });
+  const documents: unknown[] = [service("podinfo"), {
+    apiVersion: "split.smi-spec.io/v1alpha2",
+    kind: "TrafficSplit",
+    metadata: { name: "podinfo", namespace: "test" },
+    spec: {
+      service: "podinfo",
+      backends: Object.keys(pods).map((name) => ({ service: name, weight: 50 })),
+    },
+  }];
+  for (const [name, port] of Object.entries(pods)) {
+    documents.push(service(name), {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: {
+        name: `${name}-x`,
+        namespace: "test",
+        ownerReferences: [{ apiVersion: "apps/v1", kind: "Deployment", name, uid: "1" }],
+      },
+      spec: { containers: [{ name: "podinfo" }] },
+      status: { podIP: "127.0.0.1" },
+    }, {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      addressType: "IPv4",
+      metadata: { name, namespace: "test", labels: { "kubernetes.io/service-name": name } },
+      ports: [{ name: "http", port }],
+      endpoints: [{
+        addresses: ["127.0.0.1"],
+        targetRef: { kind: "Pod", name: `${name}-x`, namespace: "test" },
+      }],
+    });
+  }
+  const text = documents.map((each) => JSON.stringify(each)).join("\n---\n");
+  return compile(parseManifests([{ name: "podinfo.yaml", text }]).snapshot).plan;
+}
+
+function start(plan: Plan): Promise<Proxy> {
+  return startProxy({
+    driver: "auto",
+    workers: 2,
+    outbound: [{
+      address: "127.0.0.1",
+      port: 0,
+      namespace: "test",
+      identity: "test/loadtester",
+      workload: "Deployment/loadtester",
+      pod: 'load"tester\\0\n',
+      seed: null,
+    }],
+    inbound: [],
+    admin: { address: "127.0.0.1", port: 0 },
+    timeouts: DEFAULT_TIMEOUTS,
+    bodyBytesMax: Infinity,
+    reportRequests: false,
+  }, plan);
+}
+
+/** What Flagger's provider `osm` selects, by its two built-in metrics; and an interval that is over soon. */
+function selected(target: string, more = ""): string {
+  const labels = `destination_namespace="test",destination_kind="Deployment"`;
+  return `{${labels},destination_name="${target}"${more}}[30s]`;
+}
+
+const successRate = (target: string) =>
+  `sum(rate(osm_request_total${selected(target, ',response_code!~"5.*"')}))` +
+  ` / sum(rate(osm_request_total${selected(target)})) * 100`;
+
+const quantile = (share: number, target: string, more = "") =>
+  `histogram_quantile(${share}, ` +
+  `sum(rate(osm_request_duration_ms_bucket${selected(target, more)})) by (le))`;
+
+/** Of an edge, as the SMI metrics API has it: by who asks and who answers. */
+const EDGE = ',source_namespace="test",source_kind="Deployment",source_name="loadtester"';
+
+const NEEDS = HAS_PROMETHEUS ? "" : ": needs prometheus and promtool";
+
+Deno.test({
+  name: `Prometheus: the queries of Flagger's OSM provider and of SMI metrics${NEEDS}`,
+  ignore: !HAS_PROMETHEUS,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const answerWith = (status: () => string, delayMs: number) =>
+      new ScriptedOrigin(
+        answering(async () => {
+          await new Promise((resolve) => setTimeout(resolve, delayMs));
+          return `HTTP/1.1 ${status()}\r\nContent-Length: 0\r\n\r\n`;
+        }),
+        { mayFail: true },
+      );
+    let count = 0;
+    await using primary = answerWith(() => "200 OK", 0);
+    await using canary = answerWith(() => count++ % 2 === 0 ? "200 OK" : "500 Bad", 30);
+    const proxy = await start(
+      planOf({ "podinfo-primary": primary.port, "podinfo-canary": canary.port }),
+    );
+    let isAsking = true;
+    const asking = (async () => {
+      using client = await RawSocket.connect(proxy.outbound[0].port);
+      while (isAsking) {
+        await client.send("GET / HTTP/1.1\r\nHost: podinfo.test:9898\r\n\r\n");
+        await client.readResponse();
+      }
+    })();
+    try {
+      await using prometheus = await Prometheus.start(`127.0.0.1:${proxy.admin?.port}`);
+      const value = (query: string, least: number, most: number) =>
+        until(
+          `${query} from ${least} to ${most}`,
+          () => prometheus.query(query),
+          (seen) => seen !== null && seen >= least && seen <= most,
+        );
+      await value(successRate("podinfo-primary"), 100, 100);
+      await value(successRate("podinfo-canary"), 40, 60);
+      await value(quantile(0.99, "podinfo-primary"), 0.1, 250);
+      await value(quantile(0.99, "podinfo-canary"), 25, 500);
+      for (const share of [0.5, 0.9, 0.99]) {
+        await value(quantile(share, "podinfo-canary", EDGE), 25, 500);
+      }
+      const counted = (code: string) =>
+        `sum(increase(osm_request_total${selected("podinfo-canary", EDGE + code)}))`;
+      await value(counted(',response_code!~"5.*"'), 1, Infinity);
+      await value(counted(',response_code=~"5.*"'), 1, Infinity);
+      // By split and backend, which neither of them knows.
+      const ofRoute = '{service="test/podinfo",split="test/podinfo",backend="test/podinfo-canary"}';
+      await value(`sum(rate(weft_requests_total${ofRoute}[30s])) > 0`, 0, Infinity);
+      await value(
+        `histogram_quantile(0.9, sum(rate(weft_request_duration_seconds_bucket${ofRoute}[30s])) by (le))`,
+        0.025,
+        0.5,
+      );
+      // A label's value comes through, whatever is in it.
+      await value(`count(osm_request_total{source_pod="load\\"tester\\\\0\\n"}) > 0`, 1, 99);
+    } finally {
+      isAsking = false;
+      await asking;
+      await proxy.stop();
+    }
+  },
+});
+
+Deno.test({
+  name: `Prometheus: promtool finds nothing wrong with the metrics but one name${NEEDS}`,
+  ignore: !HAS_PROMETHEUS,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using origin = new ScriptedOrigin(
+      answering(() => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      { mayFail: true },
+    );
+    const proxy = await start(planOf({ "podinfo-primary": origin.port, "podinfo-canary": 1 }));
+    try {
+      using client = await RawSocket.connect(proxy.outbound[0].port);
+      for (const host of ["podinfo.test:9898", "podinfo.test:9898", "nobody", "podinfo:1"]) {
+        await client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+        await client.readResponse();
+      }
+      const response = await fetch(`http://127.0.0.1:${proxy.admin?.port}/metrics`);
+      // The name is Open Service Mesh's, and what Flagger asks for.
+      assert.equal(
+        await promtoolSays(await response.text()),
+        "exit 3: osm_request_duration_ms metric names should not contain abbreviated units\n",
+      );
+      assert.notEqual(await promtoolSays("x 1\nx 2\n"), "", "it does look");
+    } finally {
+      await proxy.stop();
+    }
+  },
+});
