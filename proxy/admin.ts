@@ -4,6 +4,7 @@
  */
 import { encodePlan } from "../routing/plan_codec.ts";
 import type { Plan } from "../routing/plan.ts";
+import { parseExplainQuery } from "./explain_query.ts";
 import type { Lane } from "./lane.ts";
 import { ADMIN_STOP_MS } from "./limits.ts";
 import { renderMetrics } from "./metrics.ts";
@@ -124,24 +125,10 @@ function quit(request: Request, subject: AdminSubject): Response {
  * a request to the application beside the proxy.
  */
 async function explain(parameters: URLSearchParams, subject: AdminSubject): Promise<Response> {
-  const url = parameters.get("url");
-  if (url === null || url === "") return text(400, "Missing parameter: url\n");
-  const headers = parameters.getAll("header").map((line): [string, string] => {
-    const colon = line.indexOf(":");
-    return colon < 0 ? [line, ""] : [line.slice(0, colon), line.slice(colon + 1).trim()];
-  });
-  const side = parameters.get("side") ?? "outbound";
-  if (side !== "outbound" && side !== "inbound") return text(400, "side is outbound or inbound\n");
-  const lane = subject.lanes()[0];
-  const explanation = await lane.explain({
-    method: parameters.get("method") ?? "GET",
-    url,
-    headers,
-    side,
-    listener: Number(parameters.get("listener") ?? 0),
-    caller: parameters.get("caller") ?? "",
-  });
-  if (explanation === null) return text(404, `No such ${side} listener\n`);
+  const query = parseExplainQuery(parameters);
+  if (typeof query === "string") return text(400, `${query}\n`);
+  const explanation = await subject.lanes()[0].explain(query);
+  if (explanation === null) return text(404, `No such ${query.side} listener\n`);
   return text(200, `${JSON.stringify(explanation, null, 2)}\n`, "application/json");
 }
 

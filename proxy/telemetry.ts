@@ -11,7 +11,7 @@ import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
 import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";
 import type { TlsFailure } from "./io/tls.ts";
 import type { PolicyCounts } from "./policy/policy_counts.ts";
-import { errorName } from "./protocol/http2/error_code.ts";
+import { errorName, isKnownError } from "./protocol/http2/error_code.ts";
 import type { OutboundListener, RequestRecord } from "./config.ts";
 import type { FinishedSpan } from "./tracing/span.ts";
 
@@ -67,12 +67,17 @@ export class Http2Counts {
   readonly failures = new Map<string, number>();
 
   reset(by: "peer" | "proxy", code: number): void {
-    add(this.resets, `${by} ${errorName(code)}`);
+    add(this.resets, `${by} ${errorLabel(code)}`);
   }
 
   failed(code: number): void {
-    add(this.failures, errorName(code));
+    add(this.failures, errorLabel(code));
   }
+}
+
+/** A peer may make up four billion codes, which must not become as many series. */
+function errorLabel(code: number): string {
+  return isKnownError(code) ? errorName(code) : "unknown";
 }
 
 /** `Http2Counts` as plain data. */

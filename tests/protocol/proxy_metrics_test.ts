@@ -5,6 +5,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/proxy.ts";
+import { Http2Counts } from "../../proxy/telemetry.ts";
 import { readPrometheus, type Sample } from "../support/prometheus_text.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
@@ -193,4 +194,58 @@ Deno.test({
       await proxy.stop();
     }
   },
+});
+
+Deno.test({
+  name: "metrics: nothing that a client or an endpoint makes up becomes a series of its own",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    let made = 0;
+    await using endpoint = new ScriptedOrigin(
+      answering(() =>
+        `HTTP/1.1 ${200 + made % 2} ${made}\r\nX-A-${made}: 1\r\nContent-Length: 0\r\n\r\n`
+      ),
+      { mayFail: true },
+    );
+    const proxy = await startProxy({
+      driver: "auto",
+      workers: 1,
+      outbound: [{ address: "127.0.0.1", port: 0, namespace: "curl", identity: "", seed: null }],
+      inbound: [],
+      admin: { address: "127.0.0.1", port: 0 },
+      timeouts: DEFAULT_TIMEOUTS,
+      bodyBytesMax: Infinity,
+      reportRequests: false,
+    }, planOf({ web: endpoint.port }));
+    try {
+      const series = async () => (await metricsOf(proxy)).length;
+      const askAll = async (from: number, to: number) => {
+        using client = await RawSocket.connect(proxy.outbound[0].port);
+        for (made = from; made < to; made++) {
+          for (const host of ["web.shop", `h${made}.shop`, `web.shop:${made + 1_000}`]) {
+            await client.send(`M${made} /p${made}?${made} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+            await client.readResponse();
+          }
+        }
+      };
+      await askAll(0, 4);
+      const before = await series();
+      await askAll(4, 200);
+      assert.equal(await series(), before);
+    } finally {
+      await proxy.stop();
+    }
+  },
+});
+
+Deno.test("metrics: error codes that HTTP/2 does not know share one series", () => {
+  const counts = new Http2Counts();
+  for (let code = 0; code < 1_000; code++) {
+    counts.reset("peer", code * 4_000_000);
+    counts.failed(14 + code);
+  }
+  counts.reset("peer", 8);
+  assert.deepEqual([...counts.resets.keys()], ["peer NO_ERROR", "peer unknown", "peer CANCEL"]);
+  assert.deepEqual([...counts.failures], [["unknown", 1_000]]);
 });

@@ -36,3 +36,8 @@ const NAMES = [
 export function errorName(code: number): string {
   return NAMES[code] ?? `0x${code.toString(16)}`;
 }
+
+/** Whether RFC 9113 names the code. */
+export function isKnownError(code: number): boolean {
+  return code < NAMES.length;
+}

@@ -1,0 +1,51 @@
+/** The admin port: where it listens, which methods it takes, and one line of text for whatever it does not understand. */
+import assert from "node:assert/strict";
+import { TestProxy } from "../support/test_proxy.ts";
+
+Deno.test({
+  name: "admin: bad requests are one line and a status, and it listens nowhere else",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using running = await TestProxy.start("portable");
+    const { port, address } = running.proxy.admin ?? assert.fail();
+    assert.equal(address, "127.0.0.1");
+    const ask = async (path: string, method = "GET") => {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+      const text = await response.text();
+      return { status: response.status, type: response.headers.get("content-type"), text };
+    };
+    for (
+      const [path, method, status] of [
+        ["/explain", "GET", 400],
+        ["/explain?url=nonsense", "GET", 400],
+        ["/explain?url=http://app/&listener=7", "GET", 404],
+        ["/explain?url=http://app/&side=inbound", "GET", 404],
+        ["/tap?status=ok", "GET", 400],
+        ["/tap?nonsense=1", "GET", 400],
+        ["/nonsense", "GET", 404],
+        ["/plan", "POST", 405],
+        ["/metrics", "DELETE", 405],
+        ["/quitquitquit", "GET", 405],
+      ] as const
+    ) {
+      const answer = await ask(path, method);
+      assert.equal(answer.status, status, path);
+      assert.equal(answer.type, "text/plain; charset=utf-8", path);
+      assert.match(answer.text, /^[A-Za-z][^\n]+\n$/, path);
+    }
+    const explained = await ask("/explain?url=http://app/a");
+    assert.equal(explained.status, 200);
+    assert.equal(JSON.parse(explained.text).request.path, "/a");
+    const head = await ask("/metrics", "HEAD");
+    assert.deepEqual([head.status, head.text], [200, ""]);
+    assert.equal(head.type, "text/plain; version=0.0.4; charset=utf-8");
+    // 127.0.0.2 is this machine too, and was not asked for.
+    if (Deno.build.os === "linux") {
+      await assert.rejects(
+        Deno.connect({ hostname: "127.0.0.2", port }),
+        Deno.errors.ConnectionRefused,
+      );
+    }
+  },
+});
