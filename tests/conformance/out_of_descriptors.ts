@@ -10,6 +10,11 @@ import { BENCH_ARENA_BYTES, Probe } from "./bench.ts";
 const SWEEP_MS = 20;
 const [driver, clients] = [Deno.args[0], Number(Deno.args[1])];
 
+// Deno opens what it needs for signals at some later time, and panics where it cannot: it does so now.
+const ignore = () => {};
+Deno.addSignalListener("SIGWINCH", ignore);
+Deno.removeSignalListener("SIGWINCH", ignore);
+
 const native = driver === "native"
   ? new EpollIo({ arenaBytes: BENCH_ARENA_BYTES, reusePort: false })
   : null;
