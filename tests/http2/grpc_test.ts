@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 // Names of globals in Node, where the functions that use them run.
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import { startClient, startServer } from "./grpc_peers.ts";
 import type { Called } from "./grpc_peers.ts";
 import type { TestProxy } from "../support/test_proxy.ts";
