@@ -1,8 +1,8 @@
 /**
  * What this program is: the one place of its version, and the commit it was built from.
  *
- * The commit is not asked of git at run time. A build writes `base/build.json`, `{"commit": "<hash>"}`, and
- * `deno compile --include`s it; where that file is missing or may not be read the commit is `unknown`.
+ * The commit is not asked of git at run time. A build embeds `build.json`, `{"commit": "<hash>"}`, beside this module; where that
+ * file is missing or may not be read the commit is `unknown`.
  */
 
 /** Semantic version, without a leading `v`. */

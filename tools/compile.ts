@@ -6,6 +6,7 @@
  *   deno task compile --target TRIPLE        for another one, dist/weft-TRIPLE (repeat for several)
  *   DENORT_BIN=FILE deno task compile        where Deno cannot download its base binary (Deno 2.6 only)
  */
+import { BUNDLE, bundleProgram, ENTRY } from "./bundle.ts";
 import { isTestFile, TEST_PACKAGES } from "./layers.ts";
 import { listFiles, readFile, ROOT } from "./repository.ts";
 import { type DenoCommand, LICENSES, vendor } from "./vendor.ts";
@@ -13,8 +14,8 @@ import { type DenoCommand, LICENSES, vendor } from "./vendor.ts";
 /** The newest Deno whose payload format a base binary of the 2.6 line understands. */
 const DENO_FOR_DENORT = "2.6.8";
 
-/** Written for the time of the build; base/version.ts says what it holds. */
-const STAMP = "base/build.json";
+/** base/version.ts says what it holds, and finds it beside itself: parts of a bundle are at its root. */
+const STAMP = `${BUNDLE}/build.json`;
 
 /** What is read at run time by its path: no module imports it. */
 const EMBEDDED_FILES = ["examples/", STAMP, LICENSES];
@@ -97,13 +98,12 @@ function sizeOf(path: string): number | null {
   }
 }
 
-function compileOne(target: string | null, configuration: string, deno: DenoCommand): boolean {
+function compileOne(target: string | null, bundled: readonly string[], deno: DenoCommand): boolean {
   const output = `dist/weft${target === null ? "" : `-${target}`}`;
-  const args = ["compile", "--quiet", "--no-check", "--config", configuration, V8_FLAGS];
-  args.push(...PERMISSIONS);
-  for (const path of [...EMBEDDED_FILES, ...findWorkers()]) args.push("--include", path);
+  const args = ["compile", "--quiet", "--no-check", "--no-config", V8_FLAGS, ...PERMISSIONS];
+  for (const path of [...EMBEDDED_FILES, ...bundled]) args.push("--include", path);
   if (target !== null) args.push("--target", target);
-  args.push("--output", output, "main.ts");
+  args.push("--output", output, ENTRY);
 
   const [command, first] = deno;
   if (sizeOf(output) !== null) Deno.removeSync(new URL(output, ROOT));
@@ -139,18 +139,16 @@ async function main(args: string[]): Promise<number> {
     targets.push(args[i + 1]);
   }
   Deno.mkdirSync(new URL("dist", ROOT), { recursive: true });
-  const stamp = new URL(STAMP, ROOT);
-  Deno.writeTextFileSync(stamp, `${JSON.stringify({ commit: currentCommit() })}\n`);
-  try {
-    const deno = denoThatCompiles();
-    const configuration = await writeConfiguration(deno);
-    if (configuration === null) return 1;
-    if (targets.length === 0) targets.push(null);
-    const built = targets.map((target) => compileOne(target, configuration, deno));
-    return built.every(Boolean) ? 0 : 1;
-  } finally {
-    Deno.removeSync(stamp);
-  }
+  const deno = denoThatCompiles();
+  const configuration = await writeConfiguration(deno);
+  if (configuration === null) return 1;
+  const bundled = bundleProgram(findWorkers(), configuration, deno);
+  if (bundled === null) return 1;
+  const stamp = `${JSON.stringify({ commit: currentCommit() })}\n`;
+  Deno.writeTextFileSync(new URL(STAMP, ROOT), stamp);
+  if (targets.length === 0) targets.push(null);
+  const built = targets.map((target) => compileOne(target, bundled, deno));
+  return built.every(Boolean) ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

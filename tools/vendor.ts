@@ -92,7 +92,7 @@ function infoOf(deno: DenoCommand, args: string[]): unknown {
 }
 
 /** What it printed, where that is piped; null where it failed. */
-function runDeno(
+export function runDeno(
   [command, first]: DenoCommand,
   args: string[],
   stdout: "inherit" | "piped",
