@@ -78,10 +78,10 @@ function findWorkers(): string[] {
  * Deno embeds every package of deno.json, whole, also what only tests use; so the build has a configuration of its own,
  * which names a bundle of each package that ships. Its path; null where a bundle could not be made.
  */
-async function writeConfiguration(deno: DenoCommand): Promise<string | null> {
+function writeConfiguration(deno: DenoCommand): string | null {
   const { imports } = JSON.parse(readFile("deno.json")) as { imports: Record<string, string> };
   const shipped = Object.keys(imports).filter((name) => !TEST_PACKAGES.includes(name));
-  const vendored = await vendor(shipped, deno);
+  const vendored = vendor(shipped, deno);
   if (vendored === null) return null;
   const configuration = { nodeModulesDir: "none", lock: false, imports: vendored };
   Deno.writeTextFileSync(new URL("dist/deno.json", ROOT), JSON.stringify(configuration));
@@ -129,7 +129,7 @@ function denoThatCompiles(): DenoCommand {
   return ["npx", ["-y", `deno@${DENO_FOR_DENORT}`]];
 }
 
-async function main(args: string[]): Promise<number> {
+function main(args: string[]): number {
   const targets: (string | null)[] = [];
   for (let i = 0; i < args.length; i += 2) {
     if (args[i] !== "--target" || args[i + 1] === undefined) {
@@ -140,7 +140,7 @@ async function main(args: string[]): Promise<number> {
   }
   Deno.mkdirSync(new URL("dist", ROOT), { recursive: true });
   const deno = denoThatCompiles();
-  const configuration = await writeConfiguration(deno);
+  const configuration = writeConfiguration(deno);
   if (configuration === null) return 1;
   const bundled = bundleProgram(findWorkers(), configuration, deno);
   if (bundled === null) return 1;
@@ -151,4 +151,4 @@ async function main(args: string[]): Promise<number> {
   return built.every(Boolean) ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(main(Deno.args));

@@ -20,26 +20,26 @@ export const LICENSES = `${FOLDER}/LICENSES.txt`;
  * Bundles packages, by their names in deno.json: an import map with files of `dist/vendor/`, as seen from `dist/`; null
  * where a package could not be bundled, which Deno has explained.
  */
-export async function vendor(
+export function vendor(
   names: readonly string[],
   deno: DenoCommand,
-): Promise<Record<string, string> | null> {
+): Record<string, string> | null {
   Deno.mkdirSync(new URL(FOLDER, ROOT), { recursive: true });
   const vendored: Record<string, string> = {};
   for (const name of names) {
     const file = `${name.replace(/\W+/g, "-")}.js`;
-    if (!await bundle(name, `${FOLDER}/${file}`, deno)) return null;
+    if (!bundle(name, `${FOLDER}/${file}`, deno)) return null;
     vendored[name] = `./vendor/${file}`;
   }
   Deno.writeTextFileSync(new URL(LICENSES, ROOT), licensesOf(names, deno));
   return vendored;
 }
 
-async function bundle(name: string, output: string, deno: DenoCommand): Promise<boolean> {
+function bundle(name: string, output: string, deno: DenoCommand): boolean {
   const entry = `${output}.entry.ts`;
   // `export *` would lose the default export, and all the names of a CommonJS package.
-  // deno-lint-ignore weft/imports -- a name of deno.json, whatever stands there
-  const exported = Object.keys(await import(name) as Record<string, unknown>)
+  const ask = `import * as all from "${name}"; console.log(Object.keys(all).join("\\n"));`;
+  const exported = (runDeno(deno, ["eval", ask], "piped") ?? "").split("\n")
     .filter((word) => /^\w+$/.test(word) && word !== "__esModule");
   Deno.writeTextFileSync(
     new URL(entry, ROOT),
