@@ -17,7 +17,7 @@ import { Bindings } from "../policy/bindings.ts";
 import type { PolicyCounts } from "../policy/policy_counts.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
-import type { UpstreamTls } from "../tls_contexts.ts";
+import type { EndpointTls, UpstreamTls } from "../tls_contexts.ts";
 import type { Context } from "./context.ts";
 import type { EndpointPool, Pools } from "./pool.ts";
 import type { Destination, Router } from "./router.ts";
@@ -134,7 +134,7 @@ export class OutboundRouter implements Router {
     destination.refusalReason = "";
     destination.endpoints = null;
     destination.endpoint = endpoint;
-    destination.pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#security);
+    destination.pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
   }
 
   #fill(destination: Destination, head: RequestHead | null): void {
@@ -204,7 +204,11 @@ export class OutboundRouter implements Router {
   #openPool({ plan, key }: TableEndpoint): EndpointPool | null {
     return parseIp(plan.address) === null
       ? null
-      : this.#pools.of(key, plan.address, plan.port, this.#security);
+      : this.#pools.of(key, plan.address, plan.port, this.#tlsOf(plan));
+  }
+
+  #tlsOf({ identity }: PlanEndpoint): EndpointTls | null {
+    return this.#security?.of(identity) ?? null;
   }
 }
 
