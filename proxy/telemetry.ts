@@ -5,7 +5,7 @@
 import type { PlanRule } from "../routing/plan.ts";
 import type { TableEndpoint } from "../routing/table/table.ts";
 import type { ReportedRequest } from "./connection/reported_request.ts";
-import type { Destination } from "./connection/router.ts";
+import type { Destination } from "./connection/destination.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
 import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
 import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";

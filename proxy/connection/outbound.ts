@@ -20,7 +20,8 @@ import type { RouteStats, Telemetry } from "../telemetry.ts";
 import type { EndpointTls, UpstreamTls } from "../tls_contexts.ts";
 import type { Context } from "./context.ts";
 import type { EndpointPool, Pools } from "./pool.ts";
-import type { Destination, Router } from "./router.ts";
+import type { Destination } from "./destination.ts";
+import type { Router } from "./router.ts";
 
 /** The port that a request means which names none, and whose Service has several (RFC 9110 4.2.1). */
 const DEFAULT_PORT = 80;
