@@ -4,26 +4,31 @@
  * `ExchangeClient`, the side that answers a `Carrier`; neither knows which protocol the other speaks.
  */
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
+import { affinityCookie } from "../../routing/table/affinity.ts";
+import type { Head } from "../protocol/http1/head.ts";
 import { Mirror } from "../policy/mirror.ts";
 import { PolicyRun } from "../policy/policy_run.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { PolicedExchange } from "../policy/policy_run.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
+import type { HeaderEdits } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { grpcStatusIn, httpStatusOfGrpc } from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
+import { writeAscii } from "./buffers.ts";
 import type { Context } from "./context.ts";
-import { openCarrier, reuseCarrier } from "./carrier_source.ts";
 import { FAILURES } from "./carrier_failure.ts";
 import type { CarrierFailure } from "./carrier_failure.ts";
 import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
-import { attemptLine, editHead, editRequest } from "./head_changes.ts";
+import { Http2Upstream } from "./http2_upstream.ts";
+import { dropNamed } from "./pieces.ts";
 import type { EndpointPool } from "./pool.ts";
 import { ReportedRequest } from "./reported_request.ts";
-import { Destination } from "./destination.ts";
+import { Destination } from "./router.ts";
 import type { Router } from "./router.ts";
+import { Upstream } from "./upstream.ts";
 
 const NO_HEADERS = new Uint8Array(0);
 
@@ -50,6 +55,9 @@ export class Exchange implements PolicedExchange {
   #status = 0;
   #reason = "";
   #startedMs = 0;
+  #attemptStartedMs = 0;
+  /** Counted among the requests that the chosen endpoint has under way. */
+  #isAttempting = false;
   /** Made with the first request that a policy has a say in. */
   #run: PolicyRun | null = null;
   /** Null: the request says of traces what its client says. */
@@ -85,7 +93,19 @@ export class Exchange implements PolicedExchange {
     this.#reason = "";
     this.#startedMs = io.nowMs;
     this.ownHeaders = NO_HEADERS;
-    this.#destination.begin(this.client);
+    this.#destination.peer = this.client.peer;
+    this.#destination.caller = this.client.caller;
+    this.#destination.backend = null;
+    this.#destination.route = null;
+    this.#destination.rule = null;
+    this.#destination.choice = null;
+    this.#destination.newPoint = -1;
+    this.#destination.planHash = "";
+    this.#destination.port = null;
+    this.#destination.endpoint = null;
+    this.#destination.stats = null;
+    this.#destination.expectsHttp2 = this.client.expectsHttp2;
+    this.#destination.needsHttp2 = this.client.needsHttp2;
     this.isHead = request !== null && request.isHead;
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
     this.isConnect = request !== null && request.isConnect;
@@ -240,9 +260,7 @@ export class Exchange implements PolicedExchange {
 
   /** Takes a connection to the endpoint, or a place in the queue for one. False: none can be opened. */
   #take(pool: EndpointPool, request: Request | null): boolean {
-    // A second try takes a new connection.
-    const isRetry = this.#attempts > 1;
-    const carrier = reuseCarrier(this.#context, this, this.#destination, pool, isRetry);
+    const carrier = this.#reuse(pool);
     if (carrier !== null && carrier.isConnected) {
       this.#carrier = carrier;
       this.#pass(carrier, request ?? this.client.requestAgain());
@@ -254,7 +272,7 @@ export class Exchange implements PolicedExchange {
       this.#waitForConnection();
       return true;
     }
-    this.#carrier = carrier ?? openCarrier(this.#context, this, this.#destination, pool);
+    this.#carrier = carrier ?? this.#open(pool);
     return this.#carrier !== null;
   }
 
@@ -264,21 +282,33 @@ export class Exchange implements PolicedExchange {
     if (!this.#take(pool, null)) this.client.refuse(503, "upstream-refused");
   }
 
+  // What balancing has to know of each attempt.
+
   #startAttempt(): void {
+    const { choice } = this.#destination;
     if (this.#reported !== null) this.#reported.attempts++;
     this.#run?.attemptStarted();
-    this.#destination.startAttempt(this.#context.io.nowMs);
+    if (choice === null) return;
+    choice.active++;
+    this.#attemptStartedMs = this.#context.io.nowMs;
+    this.#isAttempting = true;
   }
 
   #endAttempt(): void {
     this.#run?.attemptEnded();
-    this.#destination.endAttempt();
+    if (!this.#isAttempting) return;
+    this.#isAttempting = false;
+    const { choice } = this.#destination;
+    if (choice !== null) choice.active--;
   }
 
   /** The endpoint is to blame. */
   #failAttempt(failure: AttemptFailure): void {
-    this.#run?.attemptEnded();
-    this.#destination.failAttempt(failure, this.#context.io.nowMs);
+    const { choice, backend } = this.#destination;
+    if (this.#isAttempting && choice !== null) {
+      backend?.failed(choice, failure, this.#context.io.nowMs);
+    }
+    this.#endAttempt();
   }
 
   /** False: there are as many connections as may be. */
@@ -294,6 +324,42 @@ export class Exchange implements PolicedExchange {
     const isWaiting = this.#run?.wait(this.#context.timeouts.connectMs) ?? false;
     if (isWaiting) this.#hold();
     else this.client.refuse(503, "pending-limit");
+  }
+
+  /** A connection that is there already; an HTTP/2 one may still be connecting. */
+  #reuse(pool: EndpointPool): Carrier | null {
+    if (this.isConnect) return null;
+    // A second try takes a new connection: what is pooled may be as dead as what failed.
+    const isRetry = this.#attempts > 1;
+    if (this.#goesByHttp2(pool)) return pool.shared(isRetry)?.carry(this) ?? null;
+    if (isRetry) return null;
+    const upstream = pool.take();
+    if (upstream === undefined) return null;
+    upstream.exchange = this;
+    return upstream;
+  }
+
+  #goesByHttp2(pool: EndpointPool): boolean {
+    const { takesHttp2, needsHttp2 } = this.#destination;
+    return takesHttp2 && (needsHttp2 || !pool.speaksHttp1(this.#context.io.nowMs));
+  }
+
+  #open(pool: EndpointPool): Carrier | null {
+    this.#context.telemetry.connects++;
+    const { backend } = this.#destination;
+    // Its connections are counted.
+    const limited = backend !== null && backend.hasLimits ? backend : null;
+    // A tunnel is a connection of its own, whatever is spoken in it.
+    if (this.#goesByHttp2(pool) && !this.isConnect) {
+      const shared = Http2Upstream.open(this.#context, pool);
+      if (shared !== null) shared.limited = limited;
+      else limited?.connectionEnded();
+      return shared?.carry(this) ?? null;
+    }
+    const upstream = Upstream.open(this.#context, pool, this);
+    if (upstream !== null) upstream.limited = limited;
+    else limited?.connectionEnded();
+    return upstream;
   }
 
   onConnected(carrier: Carrier): void {
@@ -323,18 +389,34 @@ export class Exchange implements PolicedExchange {
   }
 
   #editRequest(request: Request): boolean {
-    const run = this.#run;
-    const retries = run?.retries ?? 0;
-    const lines = retries === 0
-      ? ""
-      : attemptLine(this.#context.arena, request, retries, this.isCall);
-    return editRequest(
-      this.#context,
-      request,
-      run?.route?.requestEdits ?? null,
-      this.#trace,
-      lines,
-    );
+    const trace = this.#trace;
+    const retries = this.#run?.retries ?? 0;
+    const edits = this.#run?.route?.requestEdits ?? null;
+    const lines = retries === 0 ? "" : this.#attemptLine(request, retries);
+    if (trace === null) return this.#edit(request, edits, lines);
+    const { arena } = this.#context;
+    return trace.dropped.every((name) => dropNamed(arena, request, name)) &&
+      this.#edit(request, edits, trace.lines + lines);
+  }
+
+  /** Says how often the request was sent before: by a policy and, where the client says so, by the client. */
+  #attemptLine(request: Request, retries: number): string {
+    const { arena } = this.#context;
+    const name = this.isCall ? "grpc-previous-rpc-attempts" : "x-weft-previous-attempts";
+    const before = /^\d{1,4}$/.exec(request.valueOf(arena, name));
+    if (before !== null && dropNamed(arena, request, name)) retries += Number(before[0]);
+    return `${name}: ${retries}\r\n`;
+  }
+
+  /** Changes a head as its policy says, and adds `lines`. False: more headers are dropped than a head can lack. */
+  #edit(head: Head, edits: HeaderEdits | null, lines: string): boolean {
+    if (edits === null && lines === "") return true;
+    const { arena, texts: { room } } = this.#context;
+    const used = edits === null ? 0 : edits.apply(arena, head, room);
+    if (used < 0) return false;
+    head.addedStart = room;
+    head.addedEnd = room + used + writeAscii(arena, room + used, lines);
+    return true;
   }
 
   /** The carrier can carry this exchange no further. `resetCode`: what its endpoint said of an answer under way. */
@@ -395,12 +477,15 @@ export class Exchange implements PolicedExchange {
    */
   takeAnswer(response: Response): boolean {
     const { arena, io } = this.#context;
+    const { choice, backend, newPoint } = this.#destination;
     const { status } = response;
     // A call that fails before its first message is answered by one head; else its trailers say what it came to.
     const outcome = this.isCall && status === 200
       ? httpStatusOfGrpc(response.valueOf(arena, "grpc-status"))
       : status;
-    this.#destination.answered(outcome, io.nowMs);
+    if (choice !== null) {
+      backend?.answered(choice, outcome, io.nowMs - this.#attemptStartedMs, io.nowMs);
+    }
     this.#run?.attemptEnded();
     const route = this.#run?.route ?? null;
     if (route !== null) {
@@ -410,9 +495,11 @@ export class Exchange implements PolicedExchange {
         this.#retry(`status-${outcome}`);
         return false;
       }
-      const cookie = route.cookieLine(this.#destination.newPoint);
+      const cookie = route.cookie === null || newPoint < 0
+        ? ""
+        : route.cookie.start + affinityCookie(newPoint) + route.cookie.end;
       // An answer keeps what cannot be dropped of it; it is not lost for that.
-      editHead(this.#context, response, route.responseEdits, cookie);
+      this.#edit(response, route.responseEdits, cookie);
     }
     this.#reported?.answered(arena, response, this.isHead);
     this.beginAnswer(status);
@@ -438,7 +525,9 @@ export class Exchange implements PolicedExchange {
   takeTrailers(fields: FieldList): void {
     this.#reported?.takeTrailers(fields);
     if (!this.isCall || !this.hasAnswer) return;
-    this.#destination.judge(httpStatusOfGrpc(grpcStatusIn(fields)), this.#context.io.nowMs);
+    const { choice, backend } = this.#destination;
+    const outcome = httpStatusOfGrpc(grpcStatusIn(fields));
+    if (choice !== null && outcome > 0) backend?.judge(choice, outcome, this.#context.io.nowMs);
   }
 
   /** The answer has been written: counts the exchange, and lets go of the carrier. */
