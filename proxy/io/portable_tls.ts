@@ -400,6 +400,8 @@ class SecureStream implements ByteStream {
     peer.on("readable", () => this.#wake());
     peer.on("error", () => end("cut"));
     peer.on("close", () => end("cut"));
+    // At times Deno 2.9.6 tells of no end at all where the network's comes without an announcement.
+    wire.duplex.once("end", () => setTimeout(() => end("cut"), 0));
   }
 
   async read(target: Uint8Array): Promise<number | null> {

@@ -1,138 +1,241 @@
 /**
- * A bounded soak on loopback: `deno task soak [--seconds 60] [--driver native] [--seed N]`. Mixed traffic through a
- * real proxy, a new plan every 100 ms, endpoints that die and come back. Wants no wrong byte, no fault, no
- * descriptor and no buffer left over, and memory that does not grow. Not part of CI.
+ * A bounded soak on loopback: `deno task soak [--seconds 60] [--driver native] [--seed N] [--pause MS] [--only http1,tcp]`. Traffic of every kind
+ * through a real proxy in a process of its own, a new plan every 100 ms, endpoints that die and come back. Wants no wrong byte,
+ * no exchange without an end, no fault, no descriptor and no buffer left over, and memory that does not grow. Not part of CI.
  */
-import { Random } from "../../base/random.ts";
-import { TestProxy } from "../support/test_proxy.ts";
+import { parseArgs } from "node:util";
+import { Random, randomSeed } from "../../base/random.ts";
+import { HAS_NODE } from "../http2/node_process.ts";
 import type { Driver } from "../support/test_proxy.ts";
-import { runClient } from "./soak_client.ts";
-import type { Tally } from "./soak_client.ts";
-import { SoakOrigin } from "./soak_origin.ts";
+import { HAS_OPENSSL_COMMAND, HAS_PORTABLE_TLS, testCertificates } from "../tls/certificates.ts";
+import { runHttp1Client } from "./http1_client.ts";
+import { Http1Origin } from "./http1_origin.ts";
+import { type NodeKind, NodeTraffic } from "./node_traffic.ts";
+import { SoakProxy } from "./proxy_process.ts";
+import { planOf, type ServiceName, SERVICES } from "./soak_plan.ts";
+import { emptyTally, type Endpoint, type Kind, KINDS, type Tally } from "./tally.ts";
+import { EchoOrigin, runTcpClient } from "./tcp_traffic.ts";
 
-const CLIENTS = 24;
-const ORIGINS = 6;
 const SWAP_MS = 100;
 const DEATH_MS = 700;
 const REVIVAL_MS = 300;
 /**
- * Growth of resident memory from the third quarter to the last that is still noise. In the first half heaps grow to
- * their size, in steps; a leak of 1 KiB a request would be twice this.
+ * Growth of the proxy's memory from the third quarter to the last that is still noise. In the first half heaps grow to their
+ * size, in steps; a leak of 1 KiB an exchange would be twice this.
  */
 const GROWTH_BYTES_MAX = 8 * 1024 * 1024;
+/** In a shorter run heaps are still growing to their size. */
+const GROWTH_SECONDS_MIN = 40;
+/** Of each kind; fewer would show nothing. */
+const ANSWERS_A_SECOND_MIN = 5;
 
-function argument(name: string, otherwise: string): string {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Deno.args[at + 1];
-}
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    driver: { type: "string", default: "native" },
+    seed: { type: "string" },
+    pause: { type: "string", default: "0" },
+    only: { type: "string", default: KINDS.join() },
+  },
+});
+const seconds = Number(values.seconds);
+const driver = values.driver as Driver;
+const pauseMs = Number(values.pause);
+const seed = values.seed === undefined ? randomSeed() >>> 0 : Number(values.seed);
+const only = new Set(values.only.split(","));
+const hasTls = HAS_OPENSSL_COMMAND && (driver === "native" || HAS_PORTABLE_TLS);
+if (!HAS_NODE) throw new Error("The soak needs Node for the peers of HTTP/2, gRPC and WebSocket");
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Of this process, without the pairs of local sockets that the runtime makes for itself when it likes. */
-function openDescriptors(): number {
-  if (Deno.build.os !== "linux") return 0;
-  const local = new Set(
-    Deno.readTextFileSync("/proc/net/unix").split("\n").map((line) => line.split(/\s+/)[6]),
-  );
-  let count = 0;
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    let target = "";
-    try {
-      target = Deno.readLinkSync(`/proc/self/fd/${name}`);
-    } catch {
-      // The folder itself, read a moment ago.
-      continue;
-    }
-    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
-    if (inode === undefined || !local.has(inode)) count++;
-  }
-  return count;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-}
-
-const seconds = Number(argument("seconds", "60"));
-const driver = argument("driver", "native") as Driver;
-const seed = Number(argument("seed", `${Date.now() % 1e9}`));
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const random = new Random(seed, "soak");
-const tally: Tally = { answered: 0, refused: 0, cut: 0, abandoned: 0, bytes: 0, wrong: [] };
+const tallies = Object.fromEntries(KINDS.map((kind) => [kind, emptyTally()])) as Record<
+  Kind,
+  Tally
+>;
 
-await using proxy = await TestProxy.start(driver);
-const origins = Array.from(
-  { length: ORIGINS },
-  () => new SoakOrigin((what) => tally.wrong.push(what)),
-);
+await using node = await NodeTraffic.start();
+const several = <T>(count: number, make: () => T) =>
+  Promise.all(Array.from({ length: count }, make));
+const http1 = (kind: Kind) => new Http1Origin((what) => tallies[kind].wrong.push(what));
+const endpoints: Readonly<Record<ServiceName, readonly Endpoint[]>> = {
+  app: await several(6, () => http1("http1")),
+  two: await several(3, () => node.endpoint("http2")),
+  rpc: await several(3, () => node.endpoint("grpc")),
+  chat: await several(3, () => node.endpoint("websocket")),
+  db: await several(3, () => new EchoOrigin()),
+};
+const application = http1("tls");
+const mortals = [...Object.values(endpoints).flat(), application];
+
+/** Each Service's endpoints that `keeps` takes; the first where it takes none. */
+function planWhere(keeps: () => boolean) {
+  const names = Object.keys(SERVICES) as ServiceName[];
+  return planOf(
+    Object.fromEntries(names.map((name) => {
+      const kept = endpoints[name].filter(keeps);
+      return [name, (kept.length > 0 ? kept : endpoints[name].slice(0, 1)).map(({ port }) => port)];
+    })) as Record<ServiceName, number[]>,
+  );
+}
+
+const proxy = await SoakProxy.start({
+  driver,
+  applicationPort: application.port,
+  certificate: hasTls ? testCertificates().server : null,
+}, planWhere(() => true));
 // Asking leaves a connection to the admin port open: it is no leak.
 await proxy.metric("weft_faults_total");
-const descriptors = openDescriptors();
+const descriptors = proxy.descriptors();
 let isOver = false;
 let swaps = 0;
 let deaths = 0;
 
 async function swapPlans(): Promise<void> {
   while (!isOver) {
-    const kept = origins.filter(() => random.below(3) > 0);
-    await proxy.route(...(kept.length > 0 ? kept : origins.slice(0, 1)));
+    await proxy.apply(planWhere(() => random.below(3) > 0));
     swaps++;
-    await pause(SWAP_MS);
+    await wait(SWAP_MS);
   }
 }
 
-async function killOrigins(): Promise<void> {
+async function killEndpoints(): Promise<void> {
   while (!isOver) {
-    await pause(DEATH_MS);
-    const origin = origins[random.below(ORIGINS)];
-    origin.die();
+    await wait(DEATH_MS);
+    const endpoint = mortals[random.below(mortals.length)];
+    await endpoint.die();
     deaths++;
-    await pause(REVIVAL_MS);
-    origin.comeBack();
+    await wait(REVIVAL_MS);
+    await endpoint.comeBack();
   }
 }
 
 async function watchMemory(): Promise<number[]> {
   const samples: number[] = [];
   for (let second = 1; !isOver; second++) {
-    await pause(1_000);
-    samples.push(Deno.memoryUsage().rss);
+    await wait(1_000);
+    samples.push(proxy.memoryBytes());
     if (second % 10 === 0) {
-      const mebibytes = Math.round((samples.at(-1) ?? 0) / 1024 / 1024);
-      console.log(`${second} s: ${tally.answered} answers, ${mebibytes} MiB resident`);
+      const mebibytes = ((samples.at(-1) ?? 0) / 1024 / 1024).toFixed(1);
+      console.log(`${second} s: ${mebibytes} MiB, ${proxy.descriptors()} descriptors`);
     }
   }
   return samples;
 }
 
-await proxy.route(...origins);
-const clients = Array.from(
-  { length: CLIENTS },
-  (_, i) => runClient(proxy.port, new Random(seed, `client ${i}`), tally, () => isOver),
-);
-const others = [swapPlans(), killOrigins()];
+const local = { hostname: "127.0.0.1" };
+const client = { pause: () => wait(pauseMs), isOver: () => isOver };
+const plain = {
+  ...client,
+  hosts: ["app", "two"],
+  dial: () => Deno.connect({ ...local, port: proxy.ports.http }),
+};
+const secured = {
+  ...client,
+  hosts: ["application"],
+  dial: () =>
+    Deno.connectTls({
+      hostname: "localhost",
+      port: proxy.ports.inbound,
+      caCerts: [testCertificates().authority.chainPem],
+    }),
+};
+/** How many clients of this kind there are. */
+const countOf = (kind: Kind, count: number) => ({ length: only.has(kind) ? count : 0 });
+const clients = [
+  ...Array.from(
+    countOf("http1", 12),
+    (_, i) => runHttp1Client(plain, new Random(seed, `http1 ${i}`), tallies.http1),
+  ),
+  ...Array.from(
+    countOf("tls", hasTls ? 4 : 0),
+    (_, i) => runHttp1Client(secured, new Random(seed, `tls ${i}`), tallies.tls),
+  ),
+  ...Array.from(
+    countOf("tcp", 4),
+    (_, i) =>
+      runTcpClient(
+        { ...client, port: proxy.ports.tcp },
+        new Random(seed, `tcp ${i}`),
+        tallies.tcp,
+      ),
+  ),
+];
+const ofNode: readonly [kind: NodeKind, count: number, hosts: readonly string[]][] = [
+  ["http2", 3, ["app", "two"]],
+  ["grpc", 2, ["rpc"]],
+  ["websocket", 4, ["chat"]],
+];
+for (const [kind, count, hosts] of ofNode) {
+  await node.startClients({
+    kind,
+    count: countOf(kind, count).length,
+    hosts,
+    port: proxy.ports.http,
+    pauseMs,
+  });
+}
+const others = [swapPlans(), killEndpoints()];
 const memory = watchMemory();
-await pause(seconds * 1_000);
+await wait(seconds * 1_000);
 isOver = true;
+await node.stopClients();
 await Promise.all([...clients, ...others]);
 const samples = await memory;
-await proxy.checkNothingLeft();
-for (const origin of origins) origin.die();
+Object.assign(tallies, await node.tallies());
 
-// In a shorter run heaps are still growing to their size.
-const isLong = seconds >= 40;
+const problems: string[] = [];
+/** A check that failed is a problem, and the next is made. */
+async function check(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error));
+  }
+}
+await check(proxy.untilMetric("weft_connections_open", 0));
+await check(proxy.apply(planOf({ app: [], two: [], rpc: [], chat: [], db: [] })));
+// The application beside an inbound listener is of no plan: its idle connections are kept.
+application.die();
+await check(proxy.untilMetric("weft_upstream_connections_open", 0));
+await check(proxy.untilMetric("weft_buffers_lent", 0));
+await check(proxy.untilMetric("weft_faults_total", 0));
+// Sockets that are closed go a little later.
+for (let i = 0; i < 50 && proxy.descriptors() > descriptors; i++) await wait(100);
+const left = proxy.descriptors() - descriptors;
+const code = await proxy.stop();
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
 const quarter = Math.floor(samples.length / 4);
 const growth = median(samples.slice(3 * quarter)) - median(samples.slice(2 * quarter, 3 * quarter));
-// The listeners of the endpoints are closed, and nothing else may be open that was not before. Sockets that are
-// closed go a little later.
-const leftOpen = () => openDescriptors() + ORIGINS - descriptors;
-for (let i = 0; i < 50 && leftOpen() > 0; i++) await pause(100);
-const left = leftOpen();
-console.log(JSON.stringify({ driver, seed, seconds, swaps, deaths, growth, left, ...tally }));
-const problems = [
-  ...tally.wrong.slice(0, 10),
-  ...(left > 0 ? [`${left} descriptors left open`] : []),
-  ...(isLong && growth > GROWTH_BYTES_MAX ? [`memory grew by ${growth} bytes`] : []),
-  ...(tally.answered < 100 * seconds ? ["too little traffic to show anything"] : []),
-];
+
+console.log(`${driver} driver, seed ${seed}, ${seconds} s, ${swaps} plans, ${deaths} deaths`);
+for (const kind of KINDS) {
+  const { answered, refused, cut, abandoned, bytes, wrong } = tallies[kind];
+  const mebibytes = Math.round(bytes / 1024 / 1024);
+  console.log(
+    `${kind.padEnd(10)} ${answered} answered, ${refused} refused, ${cut} cut, ` +
+      `${abandoned} abandoned, ${wrong.length} wrong, ${mebibytes} MiB`,
+  );
+  problems.push(...wrong.slice(0, 10).map((what) => `${kind}: ${what}`));
+  const isExpected = only.has(kind) && (kind !== "tls" || hasTls);
+  if (isExpected && answered < ANSWERS_A_SECOND_MIN * seconds) {
+    problems.push(`${kind}: too little traffic to show anything`);
+  }
+}
+const peak = (Math.max(...samples) / 1024 / 1024).toFixed(1);
+console.log(`memory     ${(growth / 1024).toFixed(0)} KiB growth, ${peak} MiB at most`);
+console.log(`left over  ${left} descriptors`);
+if (left > 0) problems.push(`${left} descriptors left open`);
+if (seconds >= GROWTH_SECONDS_MIN && growth > GROWTH_BYTES_MAX) {
+  problems.push(`memory grew by ${growth} bytes`);
+}
+if (code !== 0) problems.push(`the proxy ended with ${code}`);
+if (!hasTls) {
+  console.log("TLS was passed over: it needs the openssl command and a driver that has it");
+}
 for (const problem of problems) console.log(`FAILED: ${problem}`);
-Deno.exitCode = problems.length > 0 ? 1 : 0;
+console.log(problems.length === 0 ? "PASSED" : `FAILED: ${problems.length} problems`);
+// Endpoints still listen.
+Deno.exit(problems.length === 0 ? 0 : 1);

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { TLS_HANDSHAKES_MAX } from "../../proxy/limits.ts";
 import { clientHello } from "../support/client_hello.ts";
 import { type Driver, DRIVERS } from "../support/test_proxy.ts";
+import { until } from "../support/until.ts";
 import { HAS_OPENSSL_COMMAND, HAS_PORTABLE_TLS, testCertificates } from "./certificates.ts";
 import { runCommand } from "./commands.ts";
 import { ProxyProcess } from "./proxy_process.ts";
@@ -186,6 +187,25 @@ const CASES: readonly AbuseCase[] = [
       await sendBytes(proxy, new Uint8Array(0));
       await proxy.untilMetric('weft_tls_handshake_failures_total{reason="tls-closed"} 2');
       await isServed(proxy);
+    },
+  },
+  {
+    name: "clients that are gone as soon as they have asked leave no connection behind",
+    async run(proxy) {
+      const { chainPem } = testCertificates().authority;
+      const request = new TextEncoder().encode("GET /hello HTTP/1.1\r\nhost: app\r\n\r\n");
+      for (let i = 0; i < 40; i++) {
+        const options = { hostname: "localhost", port: proxy.port, caCerts: [chainPem] };
+        const client = await Deno.connectTls(options);
+        await client.write(request);
+        if (i % 2 === 0) await client.read(new Uint8Array(1_000));
+        client.close();
+      }
+      await until(
+        "connections to be closed",
+        async () => /^weft_connections_open(?:{.*})? (\d+)$/m.exec(await proxy.metrics())?.[1],
+        (open) => open === "0",
+      );
     },
   },
   {

@@ -1,11 +1,12 @@
-/** An endpoint of the soak: it checks what it gets, answers as the path says, and dies and comes back. */
+/** An HTTP/1.1 endpoint of the soak: it checks what it gets, answers as the path says, and dies and comes back. */
 import { ANSWER_BODY, bodyOf, REQUEST_BODY, wrongByte } from "../simulation/exchange.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "../simulation/wire.ts";
 import type { Framing, MessageHead, Receiver } from "../simulation/wire.ts";
+import type { Endpoint } from "./tally.ts";
 
 const encoder = new TextEncoder();
 
-export class SoakOrigin {
+export class Http1Origin implements Endpoint {
   readonly port: number;
   readonly #onWrong: (what: string) => void;
   readonly #connections = new Set<Deno.TcpConn>();
@@ -108,6 +109,6 @@ class Requests implements Receiver {
 
 const CRLF = encoder.encode("\r\n");
 
-export async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }

@@ -1,60 +1,84 @@
-/** A client of the soak: requests over one connection after another, every byte of every answer checked. */
+/**
+ * HTTP/1.1 clients of the soak, plain or in TLS: requests over one connection after another, every byte of every answer
+ * checked.
+ */
 import type { Random } from "../../base/random.ts";
 import { ANSWER_BODY, bodyOf, REQUEST_BODY, wrongByte } from "../simulation/exchange.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "../simulation/wire.ts";
 import type { Framing, MessageHead, Receiver } from "../simulation/wire.ts";
-import { writeAll } from "./soak_origin.ts";
-
-/** What became of requests. Nothing but `wrong` is a defect: endpoints die all the time. */
-export interface Tally {
-  answered: number;
-  /** By the proxy itself. */
-  refused: number;
-  /** The connection ended within an answer, or before it. */
-  cut: number;
-  abandoned: number;
-  bytes: number;
-  readonly wrong: string[];
-}
+import { writeAll } from "./http1_origin.ts";
+import { bodyBytes, EXCHANGE_MS_MAX, type Tally } from "./tally.ts";
 
 const encoder = new TextEncoder();
 let lastToken = 0;
 
+/** How a client reaches the proxy and whom it asks for. */
+export interface Http1Client {
+  dial(): Promise<Deno.TcpConn | Deno.TlsConn>;
+  readonly hosts: readonly string[];
+  /** Between two exchanges. */
+  pause(): Promise<void>;
+  isOver(): boolean;
+}
+
 /** Goes on until `isOver`. */
-export async function runClient(
-  port: number,
+export async function runHttp1Client(
+  client: Http1Client,
   random: Random,
   tally: Tally,
-  isOver: () => boolean,
 ): Promise<void> {
-  while (!isOver()) {
-    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    connection.setNoDelay();
+  while (!client.isOver()) {
+    const connection = await client.dial();
     try {
       const count = 1 + random.below(30);
-      for (let i = 0; i < count && !isOver(); i++) {
-        if (!await exchange(connection, random, tally)) break;
+      for (let i = 0; i < count && !client.isOver(); i++) {
+        const host = client.hosts[random.below(client.hosts.length)];
+        if (!await bounded(connection, host, random, tally)) break;
+        await client.pause();
       }
     } catch {
       tally.cut++;
     }
+    try {
+      connection.close();
+    } catch {
+      // Closed by `bounded`.
+    }
+  }
+}
+
+async function bounded(
+  connection: Deno.Conn,
+  host: string,
+  random: Random,
+  tally: Tally,
+): Promise<boolean> {
+  const timer = setTimeout(() => {
+    tally.wrong.push(`no end of an exchange with ${host}`);
     connection.close();
+  }, EXCHANGE_MS_MAX);
+  try {
+    return await exchange(connection, host, random, tally);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 /** False: the connection is of no more use. */
 async function exchange(
-  connection: Deno.TcpConn,
+  connection: Deno.Conn,
+  host: string,
   random: Random,
   tally: Tally,
 ): Promise<boolean> {
   const token = ++lastToken;
-  const answerBytes = size(random);
-  const requestBytes = random.below(3) === 0 ? size(random) : 0;
+  const below = (bound: number) => random.below(bound);
+  const answerBytes = bodyBytes(below);
+  const requestBytes = random.below(3) === 0 ? bodyBytes(below) : 0;
   const framing = random.below(2) === 0 ? "length" : "chunked";
   const head = [
     `${requestBytes > 0 ? "POST" : "GET"} /t/${token}/${answerBytes}/${framing} HTTP/1.1`,
-    "host: app",
+    `host: ${host}`,
     `x-bytes: ${requestBytes}`,
     ...(requestBytes > 0 ? [`content-length: ${requestBytes}`] : []),
   ].join("\r\n");
@@ -77,11 +101,6 @@ async function exchange(
     reader.feed(buffer.subarray(0, count));
   }
   return !answer.isClosing;
-}
-
-/** Mostly small; one in thirty takes several buffers. */
-function size(random: Random): number {
-  return random.below(random.below(30) === 0 ? 200_000 : 3_000);
 }
 
 class AnswerReceiver implements Receiver {
