@@ -6,6 +6,7 @@ import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { BUFFER_BYTES, DRAIN_IDLE_MS, LINGER_MS } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
 import { INTERNAL_ERROR, SETTINGS_TIMEOUT } from "../protocol/http2/error_code.ts";
+import { FRAME_BYTES_MAX } from "../protocol/http2/limits.ts";
 import { Output } from "../protocol/http2/output.ts";
 import type { Http2Counts } from "../telemetry.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
@@ -14,8 +15,8 @@ import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import type { Http2Stream } from "./http2_stream.ts";
 
-/** What a stream's peer may send ahead: what one buffer holds, with room for trailers. */
-const STREAM_WINDOW_BYTES = 12_288;
+/** What a stream's peer may send ahead: a whole frame of the size that has to be taken (RFC 9113 4.2), about one buffer. */
+const STREAM_WINDOW_BYTES = FRAME_BYTES_MAX;
 
 export abstract class Http2Socket extends Connection implements Http2Visitor {
   readonly machine: Http2Connection;

@@ -9,6 +9,7 @@ import { CANCEL, PROTOCOL_ERROR } from "../protocol/http2/error_code.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/connection.ts";
 import { Buffered } from "./buffered.ts";
+import { NO_BUFFER } from "./buffers.ts";
 import type { Context } from "./context.ts";
 import type { Http2Socket } from "./http2_socket.ts";
 import { fieldLines, fieldsOfTrailers } from "./http2_text.ts";
@@ -37,6 +38,8 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
   #unreturned = 0;
   /** What did not fit: a peer may send before it has heard of our smaller window (RFC 9113 6.9.2). */
   #overflow: Uint8Array[] = [];
+  /** Trailers that came while there was no room for them behind the data, as lines of HTTP/1.1. */
+  #heldTrailers: Uint8Array | null = null;
 
   constructor(context: Context, socket: Http2Socket) {
     super(context);
@@ -112,12 +115,33 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     // There is nothing but data in a tunnel (RFC 9113 8.5).
     if (this.isTunnel) return this.#refuseTrailers();
     this.hasEnded = true;
-    if (this.#overflow.length === 0 && this.haveBuffer()) {
-      const end = fieldLines(fields, arena, this.end, this.buffer + BUFFER_BYTES);
-      // Trailers that do not fit are left out, as any recipient may (RFC 9110 6.5.1).
-      if (end > 0) this.trailersEnd = this.end = end;
-    }
+    const end = this.#overflow.length === 0 && this.haveBuffer()
+      ? fieldLines(fields, arena, this.end, this.buffer + BUFFER_BYTES)
+      : -1;
+    if (end >= 0) this.trailersEnd = this.end = end;
+    else this.#holdTrailers(fields);
     this.onBody();
+  }
+
+  /** Keeps trailers until the data before them has made room. */
+  #holdTrailers(fields: FieldList): void {
+    const { arena, buffers } = this.context;
+    const offset = buffers.take();
+    if (offset === NO_BUFFER) return;
+    const end = fieldLines(fields, arena, offset, offset + BUFFER_BYTES);
+    if (end > offset) this.#heldTrailers = arena.slice(offset, end);
+    buffers.give(offset);
+  }
+
+  /** True: trailers that were held stand behind the data now. */
+  #placeTrailers(): boolean {
+    const lines = this.#heldTrailers;
+    if (lines === null || this.#overflow.length > 0 || !this.haveBuffer()) return false;
+    if (this.end + lines.length > this.buffer + BUFFER_BYTES) return false;
+    this.context.arena.set(lines, this.end);
+    this.trailersEnd = this.end += lines.length;
+    this.#heldTrailers = null;
+    return true;
   }
 
   #refuseTrailers(): void {
@@ -129,7 +153,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
 
   /** All that has come of the message is in the buffer, and its end too. */
   get isComplete(): boolean {
-    return this.hasEnded && this.#overflow.length === 0;
+    return this.hasEnded && this.#overflow.length === 0 && this.#heldTrailers === null;
   }
 
   /** What was held has been passed on: opens the window, and takes in what did not fit before. True: more of it. */
@@ -169,7 +193,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
       else this.#overflow[0] = bytes.subarray(length);
       this.#showAll();
     }
-    return this.end > before;
+    return this.#placeTrailers() || this.end > before;
   }
 
   // Going out.
@@ -270,6 +294,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     }
     this.#unreturned = 0;
     this.#overflow = [];
+    this.#heldTrailers = null;
     this.releaseBuffer();
     if (this.socket.isOpen && this.streamId > 0) this.socket.machine.setOwner(this.streamId, null);
     this.context.unregister(this);

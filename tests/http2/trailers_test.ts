@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { ENHANCE_YOUR_CALM, NO_ERROR } from "../../proxy/protocol/http2/error_code.ts";
 import { Random, randomSeed } from "../../base/random.ts";
-import { data, GET_FIELDS, headers, POST_FIELDS, reset } from "../protocol/http2/frames.ts";
+import { INITIAL_WINDOW_SIZE } from "../../proxy/protocol/http2/settings.ts";
+import {
+  data,
+  GET_FIELDS,
+  headers,
+  POST_FIELDS,
+  reset,
+  settings,
+  windowUpdate,
+} from "../protocol/http2/frames.ts";
 import type { Fields } from "../protocol/http2/frames.ts";
 import { cutsOf } from "../support/cuts.ts";
 import { ShortMessage } from "../support/raw_socket.ts";
@@ -123,6 +132,41 @@ const CASES: readonly ProxyCase[] = [
       await client.wantData(1, "abc|x-sum: 42|x-empty: ");
       await client.send(headers(3, POST), headers(3, trailers, { isEnd: true }));
       await client.wantData(3, "|x-sum: 42|x-empty: ");
+    },
+  },
+  {
+    name: "trailers behind more data than a buffer holds, for clients that take their time",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        const peer = new FramePeer(socket);
+        await peer.send(settings());
+        // All at once, before the smaller window is known of (RFC 9113 6.9.3).
+        for (const id of [1, 3]) {
+          await peer.next(new RegExp(`^HEADERS ${id} `));
+          const parts = Array.from({ length: 6 }, () => data(id, "x".repeat(10_000)));
+          await peer.send(headers(id, [[":status", "200"]]), ...parts);
+          await peer.send(headers(id, [["x-sum", "42"]], { isEnd: true }));
+        }
+        await socket.readRest();
+      }, { mayFail: true });
+      await proxy.routeHttp2(origin);
+      using client = await FramePeer.connect(proxy);
+      await client.send(settings([INITIAL_WINDOW_SIZE, 0]), headers(1, GET, { isEnd: true }));
+      await client.next(/^HEADERS 1 :status: 200/);
+      for (let count = 0; count < 60_000;) {
+        await client.send(windowUpdate(1, 7_000));
+        for (let left = Math.min(7_000, 60_000 - count); left > 0;) {
+          const length = Number(/"(\d+) bytes"/.exec(await client.next(/^DATA 1 /))?.[1]);
+          left -= length;
+          count += length;
+        }
+      }
+      assert.equal(await client.next(/^HEADERS 1 /), "HEADERS 1 END x-sum: 42");
+      using old = await proxy.connect();
+      await old.send("GET / HTTP/1.1\r\nHost: app\r\n\r\n");
+      const answer = await old.readResponse();
+      assert.equal(answer.body.length, 60_000);
+      assert.deepEqual(answer.trailers, ["x-sum: 42"]);
     },
   },
   {
