@@ -2057,7 +2057,7 @@ export const CRDS: readonly CustomResourceDefinition[] = [
          },
          "mirror": {
           "type": "object",
-          "description": "A Service that is sent copies of requests without a body; what it answers is dropped",
+          "description": "A Service that is sent copies of requests, with up to 64 KiB of body; what it answers is dropped",
           "required": [
            "service"
           ],
