@@ -28,6 +28,12 @@ export function parseWorkloadId(uri: string): WorkloadId | null {
   return { trustDomain, identity: `${namespace}/${name}` };
 }
 
+/** The id of a service account, `identity` being `namespace/serviceaccount`. */
+export function formatWorkloadId({ trustDomain, identity }: WorkloadId): string {
+  const [namespace, name] = identity.split("/");
+  return `spiffe://${trustDomain}/ns/${namespace}/sa/${name}`;
+}
+
 export function isTrustDomain(text: string): boolean {
   return text.length <= TRUST_DOMAIN_BYTES_MAX && TRUST_DOMAIN.test(text);
 }

@@ -1,7 +1,7 @@
 // Tests of spiffe.ts: one spelling of an id is accepted, and no other.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isTrustDomain, parseWorkloadId } from "./spiffe.ts";
+import { formatWorkloadId, isTrustDomain, parseWorkloadId } from "./spiffe.ts";
 
 Deno.test("the id of a service account", () => {
   assert.deepEqual(parseWorkloadId("spiffe://cluster.local/ns/shop/sa/cart"), {
@@ -54,6 +54,7 @@ Deno.test("no text gives an identity with more than one slash, or none", () => {
     if (id === null) return;
     assert.deepEqual(id, { trustDomain: domain, identity: `${namespace}/${name}` });
     assert.equal(id.identity.split("/").length, 2);
+    assert.equal(formatWorkloadId(id), `spiffe://${domain}/ns/${namespace}/sa/${name}`);
   }));
 });
 

@@ -90,7 +90,7 @@ export class Engine {
     this.#hooks = hooks;
     this.#telemetry = new Telemetry(config.reportRequests, config.outbound);
     this.#context = new Context(io, config, this.#telemetry, state);
-    this.#tls = new TlsContexts(io, config.tls ?? {});
+    this.#tls = new TlsContexts(io, config.tls ?? {}, this.#context.trustDomain);
     const failures = new TlsFailureLog((fields) => {
       hooks.onLog({ level: "warn", message: "TLS handshake failed", fields });
     });

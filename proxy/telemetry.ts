@@ -5,7 +5,7 @@
 import type { PlanRule } from "../routing/plan.ts";
 import type { TableEndpoint } from "../routing/table/table.ts";
 import type { ReportedRequest } from "./connection/reported_request.ts";
-import type { Destination } from "./connection/router.ts";
+import type { Destination } from "./connection/destination.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
 import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
 import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";
@@ -340,7 +340,7 @@ export class Telemetry {
       requestBytes,
       responseBytes,
       grpcStatus,
-      service: serviceOf(destination),
+      service: labels === undefined ? "" : `${labels.service}:${labels.port}`,
       rule: rule === null ? "" : nameOf(rule),
       split: labels?.split ?? "",
       backend: labels?.backend ?? "",
@@ -355,12 +355,6 @@ export class Telemetry {
     if (this.isReporting) this.#records.push(record);
     if (span !== null) this.#spans.push({ ...span, record });
   }
-}
-
-/** Also where no backend could take the request. */
-function serviceOf({ stats, port }: Destination): string {
-  if (stats !== null) return `${stats.labels.service}:${stats.labels.port}`;
-  return port === null ? "" : `${port.service.key}:${port.port}`;
 }
 
 function nameOf({ match: { group, name } }: PlanRule): string {

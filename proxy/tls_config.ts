@@ -29,8 +29,8 @@ export interface TlsOrigination {
   readonly certificate: TlsCertificate | null;
   /** Whom to trust about endpoints. Null: whom this system trusts. */
   readonly authority: TlsTrust | null;
-  /** Whom every endpoint must be. */
-  readonly target: TlsIdentity;
+  /** Whom every endpoint must be. Null: each the service account that the plan says it runs as. */
+  readonly target: TlsIdentity | null;
   readonly minVersion: "1.2" | "1.3";
 }
 

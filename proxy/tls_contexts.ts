@@ -1,15 +1,42 @@
 /**
  * TlsContexts: the certificates of one event loop, made ready from what the proxy is told, and replaced while it runs.
  */
+import { formatWorkloadId } from "../base/spiffe.ts";
 import type { Io } from "./io/io.ts";
 import type { TlsContext, TlsFailure, TlsIdentity, TlsReplacement, TlsSettings } from "./io/tls.ts";
 import { clientSettings, serverSettings } from "./tls_config.ts";
 import type { ProxyTls } from "./tls_config.ts";
 
-/** How connections to endpoints are put under TLS. */
-export interface UpstreamTls {
+/** How connections to one endpoint are put under TLS. */
+export interface EndpointTls {
   readonly context: TlsContext;
   readonly target: TlsIdentity;
+}
+
+/** No URI, so nobody is: an endpoint of which the plan does not say who it is. */
+const UNNAMED = "a service account that the plan names";
+
+/** How connections to endpoints are put under TLS. */
+export class UpstreamTls {
+  readonly context: TlsContext;
+  readonly #target: TlsIdentity | null;
+  readonly #trustDomain: string;
+
+  /** @param target whom every endpoint must be; null: whom the plan says */
+  constructor(context: TlsContext, target: TlsIdentity | null, trustDomain: string) {
+    this.context = context;
+    this.#target = target;
+    this.#trustDomain = trustDomain;
+  }
+
+  /** @param identity what the plan says of the endpoint: `namespace/serviceaccount`, or empty where it does not */
+  of(identity: string): EndpointTls {
+    const { context } = this;
+    if (this.#target !== null) return { context, target: this.#target };
+    const trustDomain = this.#trustDomain;
+    const id = identity === "" ? UNNAMED : formatWorkloadId({ trustDomain, identity });
+    return { context, target: { serverName: null, uriSans: [id] } };
+  }
 }
 
 /** At most one line a second says what fails; clients decide how often it does. */
@@ -21,14 +48,14 @@ export class TlsContexts {
   readonly upstream: UpstreamTls | null;
 
   /** @throws {IoError} certificates are of no use, or there is no TLS on this machine */
-  constructor(io: Io, tls: ProxyTls) {
+  constructor(io: Io, tls: ProxyTls, trustDomain: string) {
     const open = (settings: TlsSettings) => io.tls(settings);
     const { inbound, outbound, upstream } = tls;
     this.inbound = inbound === undefined ? null : open(serverSettings(inbound));
     this.outbound = outbound === undefined ? null : open(serverSettings(outbound));
     this.upstream = upstream === undefined
       ? null
-      : { context: open(clientSettings(upstream)), target: upstream.target };
+      : new UpstreamTls(open(clientSettings(upstream)), upstream.target, trustDomain);
   }
 
   /**

@@ -33,7 +33,7 @@ export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
         minVersion,
         certificate: upstream.certificate && await readCertificate(upstream.certificate),
         authority: await readTrust(upstream.authority),
-        target: { serverName: upstream.serverName, uriSans: upstream.uriSans },
+        target: upstream.target,
       },
     }),
   };

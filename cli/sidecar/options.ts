@@ -13,6 +13,8 @@ export interface SidecarOption {
   readonly flags: string;
   readonly about: string;
   readonly choices?: readonly string[];
+  /** Of a list in a variable; as in PATH where it is left out. */
+  readonly separator?: string;
   /** Undefined: none. A switch is off by default. */
   readonly default?: string;
 }
@@ -21,6 +23,7 @@ export interface SidecarOption {
 export type GivenOptions = Readonly<Record<string, unknown>>;
 
 const VARIABLE_PREFIX = "WEFT_PROXY_";
+const PATH_SEPARATOR = Deno.build.os === "windows" ? ";" : ":";
 
 export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   { flags: "-f, --filename <path...>", about: "manifests: files or directories" },
@@ -160,7 +163,7 @@ function variableOf(option: SidecarOption, environment: Environment): unknown {
   const name = VARIABLE_PREFIX + long.slice(2).replaceAll("-", "_").toUpperCase();
   const text = environment.variable(name);
   if (text === undefined || text === "") return undefined;
-  if (kind === "list") return text.split(Deno.build.os === "windows" ? ";" : ":").filter(Boolean);
+  if (kind === "list") return text.split(option.separator ?? PATH_SEPARATOR).filter(Boolean);
   if (kind === "switch") {
     if (["true", "1"].includes(text)) return true;
     if (["false", "0"].includes(text)) return false;

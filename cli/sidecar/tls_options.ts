@@ -1,5 +1,5 @@
 /** The options of `weft proxy` for TLS, and which files they mean. Checks what contradicts; reads nothing. */
-import type { ClientCertificatePolicy } from "../../proxy/io/tls.ts";
+import type { ClientCertificatePolicy, TlsIdentity } from "../../proxy/io/tls.ts";
 import { DEFAULT_TRUST_DOMAIN, isTrustDomain } from "../../base/spiffe.ts";
 import { usageFailure } from "../exit.ts";
 import type { SidecarOption } from "./options.ts";
@@ -47,7 +47,9 @@ export const TLS_OPTIONS: readonly SidecarOption[] = [
   { flags: "--upstream-tls-name <host>", about: "name that endpoints' certificates must have" },
   {
     flags: "--upstream-tls-identity <uri...>",
-    about: "or the identity, like spiffe://cluster.local/ns/shop/sa/cart",
+    about:
+      "or the identity, like spiffe://cluster.local/ns/shop/sa/cart; `plan` for each as the plan says",
+    separator: ",",
   },
   {
     flags: "--tls-min-version <version>",
@@ -81,8 +83,8 @@ export interface TlsFiles {
     readonly certificate: CertificateFiles | null;
     /** Null: this system's. */
     readonly authority: string | null;
-    readonly serverName: string | null;
-    readonly uriSans: readonly string[];
+    /** Null: whom the plan says. */
+    readonly target: TlsIdentity | null;
   } | null;
 }
 
@@ -135,19 +137,29 @@ function upstreamFiles(options: TlsOptions): TlsFiles["upstream"] {
       "Give the file of those who vouch for them, or `system`.",
     );
   }
-  const uriSans = upstreamTlsIdentity ?? [];
-  if (upstreamTlsName === undefined && uriSans.length === 0) {
+  return {
+    certificate,
+    authority: upstreamTlsCa === "system" ? null : upstreamTlsCa,
+    target: targetOf(upstreamTlsName ?? null, upstreamTlsIdentity ?? []),
+  };
+}
+
+/** What stands for the identities that the plan knows. */
+const PLAN = "plan";
+
+function targetOf(serverName: string | null, uriSans: readonly string[]): TlsIdentity | null {
+  if (serverName === null && uriSans.length === 0) {
     throw usageFailure(
       "TLS to endpoints needs --upstream-tls-name or --upstream-tls-identity",
       "A certificate that somebody vouches for may be anybody's.",
     );
   }
-  return {
-    certificate,
-    authority: upstreamTlsCa === "system" ? null : upstreamTlsCa,
-    serverName: upstreamTlsName ?? null,
-    uriSans,
-  };
+  if (!uriSans.includes(PLAN)) return { serverName, uriSans };
+  if (serverName === null && uriSans.length === 1) return null;
+  throw usageFailure(
+    "--upstream-tls-identity plan goes with no other identity and no name",
+    "The plan says who each endpoint must be.",
+  );
 }
 
 function certificateFiles(

@@ -36,8 +36,7 @@ Deno.test("TLS options: all of them", () => {
       upstream: {
         certificate: { chain: "u.crt", key: "u.key" },
         authority: "servers.crt",
-        serverName: "web.app",
-        uriSans: ["spiffe://a/b", "spiffe://a/c"],
+        target: { serverName: "web.app", uriSans: ["spiffe://a/b", "spiffe://a/c"] },
       },
     },
   );
@@ -53,6 +52,26 @@ Deno.test("TLS options: a client CA makes certificates required, none makes them
 Deno.test("TLS options: `system` is whom this system trusts", () => {
   const files = filesOf("--upstream-tls-ca", "system", "--upstream-tls-name", "web.app");
   assert.equal(files?.upstream?.authority, null);
+});
+
+Deno.test("TLS options: `plan` leaves it to the plan who each endpoint must be", () => {
+  const ca = ["--upstream-tls-ca", "a"];
+  assert.equal(filesOf(...ca, "--upstream-tls-identity", "plan")?.upstream?.target, null);
+  for (const more of [["plan", "spiffe://a/b"], ["plan", "--upstream-tls-name", "web.app"]]) {
+    assert.throws(
+      () => filesOf(...ca, "--upstream-tls-identity", ...more),
+      (error) => error instanceof CommandFailure && error.exitCode === EXIT.usage,
+    );
+  }
+});
+
+Deno.test("TLS options: identities in a variable have commas between, for they have colons", () => {
+  const environment = testEnvironment({
+    variables: { WEFT_PROXY_UPSTREAM_TLS_IDENTITY: "spiffe://a/b,spiffe://a/c" },
+  });
+  const given = parseQuickly(["--upstream-tls-ca", "a"]) ?? {};
+  const files = tlsFiles(completeOptions(given, environment));
+  assert.deepEqual(files?.upstream?.target?.uriSans, ["spiffe://a/b", "spiffe://a/c"]);
 });
 
 Deno.test("TLS options: contradictions are usage failures", () => {

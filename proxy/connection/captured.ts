@@ -11,7 +11,8 @@ import type { Egress } from "./egress.ts";
 import type { InboundAccess } from "./inbound_access.ts";
 import type { OutboundRouter } from "./outbound.ts";
 import type { EndpointPool } from "./pool.ts";
-import type { Destination, Router } from "./router.ts";
+import type { Destination } from "./destination.ts";
+import type { Router } from "./router.ts";
 import type { ConnectionRouter } from "./tcp_downstream.ts";
 
 /** Finds what an address means by the plan in force. */

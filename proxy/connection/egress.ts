@@ -13,7 +13,8 @@ import { NameCache } from "./name_cache.ts";
 import type { Waiter } from "./name_cache.ts";
 import type { OutboundRouter } from "./outbound.ts";
 import type { EndpointPool } from "./pool.ts";
-import type { Destination, Router } from "./router.ts";
+import type { Destination } from "./destination.ts";
+import type { Router } from "./router.ts";
 
 /** `host` or `host:port`, the host a name or an IP address, IPv6 in brackets (RFC 9110 4.2.1). */
 const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i;

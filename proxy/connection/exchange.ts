@@ -4,31 +4,26 @@
  * `ExchangeClient`, the side that answers a `Carrier`; neither knows which protocol the other speaks.
  */
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
-import { affinityCookie } from "../../routing/table/affinity.ts";
-import type { Head } from "../protocol/http1/head.ts";
 import { Mirror } from "../policy/mirror.ts";
 import { PolicyRun } from "../policy/policy_run.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { PolicedExchange } from "../policy/policy_run.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
-import type { HeaderEdits } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { grpcStatusIn, httpStatusOfGrpc } from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
-import { writeAscii } from "./buffers.ts";
 import type { Context } from "./context.ts";
+import { openCarrier, reuseCarrier } from "./carrier_source.ts";
 import { FAILURES } from "./carrier_failure.ts";
 import type { CarrierFailure } from "./carrier_failure.ts";
 import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
-import { Http2Upstream } from "./http2_upstream.ts";
-import { dropNamed } from "./pieces.ts";
+import { attemptLine, editHead, editRequest } from "./head_changes.ts";
 import type { EndpointPool } from "./pool.ts";
 import { ReportedRequest } from "./reported_request.ts";
-import { Destination } from "./router.ts";
+import { Destination } from "./destination.ts";
 import type { Router } from "./router.ts";
-import { Upstream } from "./upstream.ts";
 
 const NO_HEADERS = new Uint8Array(0);
 
@@ -55,9 +50,6 @@ export class Exchange implements PolicedExchange {
   #status = 0;
   #reason = "";
   #startedMs = 0;
-  #attemptStartedMs = 0;
-  /** Counted among the requests that the chosen endpoint has under way. */
-  #isAttempting = false;
   /** Made with the first request that a policy has a say in. */
   #run: PolicyRun | null = null;
   /** Null: the request says of traces what its client says. */
@@ -93,19 +85,7 @@ export class Exchange implements PolicedExchange {
     this.#reason = "";
     this.#startedMs = io.nowMs;
     this.ownHeaders = NO_HEADERS;
-    this.#destination.peer = this.client.peer;
-    this.#destination.caller = this.client.caller;
-    this.#destination.backend = null;
-    this.#destination.route = null;
-    this.#destination.rule = null;
-    this.#destination.choice = null;
-    this.#destination.newPoint = -1;
-    this.#destination.planHash = "";
-    this.#destination.port = null;
-    this.#destination.endpoint = null;
-    this.#destination.stats = null;
-    this.#destination.expectsHttp2 = this.client.expectsHttp2;
-    this.#destination.needsHttp2 = this.client.needsHttp2;
+    this.#destination.begin(this.client);
     this.isHead = request !== null && request.isHead;
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
     this.isConnect = request !== null && request.isConnect;
@@ -260,7 +240,9 @@ export class Exchange implements PolicedExchange {
 
   /** Takes a connection to the endpoint, or a place in the queue for one. False: none can be opened. */
   #take(pool: EndpointPool, request: Request | null): boolean {
-    const carrier = this.#reuse(pool);
+    // A second try takes a new connection.
+    const isRetry = this.#attempts > 1;
+    const carrier = reuseCarrier(this.#context, this, this.#destination, pool, isRetry);
     if (carrier !== null && carrier.isConnected) {
       this.#carrier = carrier;
       this.#pass(carrier, request ?? this.client.requestAgain());
@@ -272,7 +254,7 @@ export class Exchange implements PolicedExchange {
       this.#waitForConnection();
       return true;
     }
-    this.#carrier = carrier ?? this.#open(pool);
+    this.#carrier = carrier ?? openCarrier(this.#context, this, this.#destination, pool);
     return this.#carrier !== null;
   }
 
@@ -282,33 +264,21 @@ export class Exchange implements PolicedExchange {
     if (!this.#take(pool, null)) this.client.refuse(503, "upstream-refused");
   }
 
-  // What balancing has to know of each attempt.
-
   #startAttempt(): void {
-    const { choice } = this.#destination;
     if (this.#reported !== null) this.#reported.attempts++;
     this.#run?.attemptStarted();
-    if (choice === null) return;
-    choice.active++;
-    this.#attemptStartedMs = this.#context.io.nowMs;
-    this.#isAttempting = true;
+    this.#destination.startAttempt(this.#context.io.nowMs);
   }
 
   #endAttempt(): void {
     this.#run?.attemptEnded();
-    if (!this.#isAttempting) return;
-    this.#isAttempting = false;
-    const { choice } = this.#destination;
-    if (choice !== null) choice.active--;
+    this.#destination.endAttempt();
   }
 
   /** The endpoint is to blame. */
   #failAttempt(failure: AttemptFailure): void {
-    const { choice, backend } = this.#destination;
-    if (this.#isAttempting && choice !== null) {
-      backend?.failed(choice, failure, this.#context.io.nowMs);
-    }
-    this.#endAttempt();
+    this.#run?.attemptEnded();
+    this.#destination.failAttempt(failure, this.#context.io.nowMs);
   }
 
   /** False: there are as many connections as may be. */
@@ -324,42 +294,6 @@ export class Exchange implements PolicedExchange {
     const isWaiting = this.#run?.wait(this.#context.timeouts.connectMs) ?? false;
     if (isWaiting) this.#hold();
     else this.client.refuse(503, "pending-limit");
-  }
-
-  /** A connection that is there already; an HTTP/2 one may still be connecting. */
-  #reuse(pool: EndpointPool): Carrier | null {
-    if (this.isConnect) return null;
-    // A second try takes a new connection: what is pooled may be as dead as what failed.
-    const isRetry = this.#attempts > 1;
-    if (this.#goesByHttp2(pool)) return pool.shared(isRetry)?.carry(this) ?? null;
-    if (isRetry) return null;
-    const upstream = pool.take();
-    if (upstream === undefined) return null;
-    upstream.exchange = this;
-    return upstream;
-  }
-
-  #goesByHttp2(pool: EndpointPool): boolean {
-    const { takesHttp2, needsHttp2 } = this.#destination;
-    return takesHttp2 && (needsHttp2 || !pool.speaksHttp1(this.#context.io.nowMs));
-  }
-
-  #open(pool: EndpointPool): Carrier | null {
-    this.#context.telemetry.connects++;
-    const { backend } = this.#destination;
-    // Its connections are counted.
-    const limited = backend !== null && backend.hasLimits ? backend : null;
-    // A tunnel is a connection of its own, whatever is spoken in it.
-    if (this.#goesByHttp2(pool) && !this.isConnect) {
-      const shared = Http2Upstream.open(this.#context, pool);
-      if (shared !== null) shared.limited = limited;
-      else limited?.connectionEnded();
-      return shared?.carry(this) ?? null;
-    }
-    const upstream = Upstream.open(this.#context, pool, this);
-    if (upstream !== null) upstream.limited = limited;
-    else limited?.connectionEnded();
-    return upstream;
   }
 
   onConnected(carrier: Carrier): void {
@@ -389,34 +323,18 @@ export class Exchange implements PolicedExchange {
   }
 
   #editRequest(request: Request): boolean {
-    const trace = this.#trace;
-    const retries = this.#run?.retries ?? 0;
-    const edits = this.#run?.route?.requestEdits ?? null;
-    const lines = retries === 0 ? "" : this.#attemptLine(request, retries);
-    if (trace === null) return this.#edit(request, edits, lines);
-    const { arena } = this.#context;
-    return trace.dropped.every((name) => dropNamed(arena, request, name)) &&
-      this.#edit(request, edits, trace.lines + lines);
-  }
-
-  /** Says how often the request was sent before: by a policy and, where the client says so, by the client. */
-  #attemptLine(request: Request, retries: number): string {
-    const { arena } = this.#context;
-    const name = this.isCall ? "grpc-previous-rpc-attempts" : "x-weft-previous-attempts";
-    const before = /^\d{1,4}$/.exec(request.valueOf(arena, name));
-    if (before !== null && dropNamed(arena, request, name)) retries += Number(before[0]);
-    return `${name}: ${retries}\r\n`;
-  }
-
-  /** Changes a head as its policy says, and adds `lines`. False: more headers are dropped than a head can lack. */
-  #edit(head: Head, edits: HeaderEdits | null, lines: string): boolean {
-    if (edits === null && lines === "") return true;
-    const { arena, texts: { room } } = this.#context;
-    const used = edits === null ? 0 : edits.apply(arena, head, room);
-    if (used < 0) return false;
-    head.addedStart = room;
-    head.addedEnd = room + used + writeAscii(arena, room + used, lines);
-    return true;
+    const run = this.#run;
+    const retries = run?.retries ?? 0;
+    const lines = retries === 0
+      ? ""
+      : attemptLine(this.#context.arena, request, retries, this.isCall);
+    return editRequest(
+      this.#context,
+      request,
+      run?.route?.requestEdits ?? null,
+      this.#trace,
+      lines,
+    );
   }
 
   /** The carrier can carry this exchange no further. `resetCode`: what its endpoint said of an answer under way. */
@@ -477,15 +395,12 @@ export class Exchange implements PolicedExchange {
    */
   takeAnswer(response: Response): boolean {
     const { arena, io } = this.#context;
-    const { choice, backend, newPoint } = this.#destination;
     const { status } = response;
     // A call that fails before its first message is answered by one head; else its trailers say what it came to.
     const outcome = this.isCall && status === 200
       ? httpStatusOfGrpc(response.valueOf(arena, "grpc-status"))
       : status;
-    if (choice !== null) {
-      backend?.answered(choice, outcome, io.nowMs - this.#attemptStartedMs, io.nowMs);
-    }
+    this.#destination.answered(outcome, io.nowMs);
     this.#run?.attemptEnded();
     const route = this.#run?.route ?? null;
     if (route !== null) {
@@ -495,11 +410,9 @@ export class Exchange implements PolicedExchange {
         this.#retry(`status-${outcome}`);
         return false;
       }
-      const cookie = route.cookie === null || newPoint < 0
-        ? ""
-        : route.cookie.start + affinityCookie(newPoint) + route.cookie.end;
+      const cookie = route.cookieLine(this.#destination.newPoint);
       // An answer keeps what cannot be dropped of it; it is not lost for that.
-      this.#edit(response, route.responseEdits, cookie);
+      editHead(this.#context, response, route.responseEdits, cookie);
     }
     this.#reported?.answered(arena, response, this.isHead);
     this.beginAnswer(status);
@@ -525,9 +438,7 @@ export class Exchange implements PolicedExchange {
   takeTrailers(fields: FieldList): void {
     this.#reported?.takeTrailers(fields);
     if (!this.isCall || !this.hasAnswer) return;
-    const { choice, backend } = this.#destination;
-    const outcome = httpStatusOfGrpc(grpcStatusIn(fields));
-    if (choice !== null && outcome > 0) backend?.judge(choice, outcome, this.#context.io.nowMs);
+    this.#destination.judge(httpStatusOfGrpc(grpcStatusIn(fields)), this.#context.io.nowMs);
   }
 
   /** The answer has been written: counts the exchange, and lets go of the carrier. */

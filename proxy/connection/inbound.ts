@@ -5,7 +5,8 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
 import type { InboundAccess } from "./inbound_access.ts";
 import type { EndpointPool, Pools } from "./pool.ts";
-import type { Destination, Router } from "./router.ts";
+import type { Destination } from "./destination.ts";
+import type { Router } from "./router.ts";
 
 export class InboundRouter implements Router {
   readonly listener: number;

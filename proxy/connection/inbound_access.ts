@@ -10,7 +10,7 @@ import type { CallExplanation } from "../../routing/table/explanation.ts";
 import { REFUSAL_STATUS } from "../../routing/table/table.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
 import type { Caller } from "./caller.ts";
-import type { Destination } from "./router.ts";
+import type { Destination } from "./destination.ts";
 
 export class InboundAccess {
   /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */

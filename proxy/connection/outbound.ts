@@ -17,10 +17,11 @@ import { Bindings } from "../policy/bindings.ts";
 import type { PolicyCounts } from "../policy/policy_counts.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
-import type { UpstreamTls } from "../tls_contexts.ts";
+import type { EndpointTls, UpstreamTls } from "../tls_contexts.ts";
 import type { Context } from "./context.ts";
 import type { EndpointPool, Pools } from "./pool.ts";
-import type { Destination, Router } from "./router.ts";
+import type { Destination } from "./destination.ts";
+import type { Router } from "./router.ts";
 
 /** The port that a request means which names none, and whose Service has several (RFC 9110 4.2.1). */
 const DEFAULT_PORT = 80;
@@ -134,7 +135,7 @@ export class OutboundRouter implements Router {
     destination.refusalReason = "";
     destination.endpoints = null;
     destination.endpoint = endpoint;
-    destination.pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#security);
+    destination.pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
   }
 
   #fill(destination: Destination, head: RequestHead | null): void {
@@ -142,7 +143,6 @@ export class OutboundRouter implements Router {
     destination.refusalStatus = decision.status;
     destination.refusalReason = decision.reason ?? "";
     destination.planHash = this.#table.hash;
-    destination.port = decision.port;
     destination.endpoints = decision.endpointSet;
     destination.pool = null;
     destination.rule = decision.route?.rule ?? null;
@@ -205,7 +205,11 @@ export class OutboundRouter implements Router {
   #openPool({ plan, key }: TableEndpoint): EndpointPool | null {
     return parseIp(plan.address) === null
       ? null
-      : this.#pools.of(key, plan.address, plan.port, this.#security);
+      : this.#pools.of(key, plan.address, plan.port, this.#tlsOf(plan));
+  }
+
+  #tlsOf({ identity }: PlanEndpoint): EndpointTls | null {
+    return this.#security?.of(identity) ?? null;
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Fd, Io, SocketAddress } from "../io/io.ts";
 import type { TlsTarget } from "../io/tls.ts";
 import { POOL_IDLE_MAX } from "../limits.ts";
-import type { UpstreamTls } from "../tls_contexts.ts";
+import type { EndpointTls } from "../tls_contexts.ts";
 import type { Http2Upstream } from "./http2_upstream.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -18,7 +18,7 @@ export class EndpointPool {
   readonly key: string;
   readonly address: SocketAddress;
   /** Null: its connections are plain. */
-  readonly #security: UpstreamTls | null;
+  readonly #security: EndpointTls | null;
   /** By protocol: sessions are resumed by target. */
   readonly #targets = new Map<string, TlsTarget>();
   /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
@@ -34,7 +34,7 @@ export class EndpointPool {
   #avoidUntilMs = 0;
   #http1UntilMs = 0;
 
-  constructor(key: string, address: SocketAddress, security: UpstreamTls | null) {
+  constructor(key: string, address: SocketAddress, security: EndpointTls | null) {
     this.key = key;
     this.address = address;
     this.#security = security;
@@ -147,9 +147,10 @@ export class Pools {
     key: string,
     address: string,
     port: number,
-    security: UpstreamTls | null = null,
+    security: EndpointTls | null = null,
   ): EndpointPool {
-    const name = security === null ? key : `tls ${key}`;
+    // An address may become another workload's: connections to the one before are not for it.
+    const name = security === null ? key : `tls ${security.target.uriSans.join(" ")} ${key}`;
     let pool = this.#pools.get(name);
     if (pool === undefined) {
       pool = new EndpointPool(key, this.#io.address(address, port), security);

@@ -9,7 +9,7 @@ import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import type { EndpointPool } from "./pool.ts";
 import { ReportedRequest } from "./reported_request.ts";
-import { Destination } from "./router.ts";
+import { Destination } from "./destination.ts";
 import { TcpUpstream } from "./tcp_upstream.ts";
 import type { ConnectFailure } from "./tcp_upstream.ts";
 import { cutBoth, tunnelRead, tunnelWrite } from "./tunnel.ts";

@@ -8,7 +8,7 @@ import { type Caller, NOBODY } from "../connection/caller.ts";
 import type { Context } from "../connection/context.ts";
 import { Exchange } from "../connection/exchange.ts";
 import type { Carrier, ExchangeClient } from "../connection/exchange_sides.ts";
-import type { Destination } from "../connection/router.ts";
+import type { Destination } from "../connection/destination.ts";
 import { BROKEN } from "../io/io.ts";
 import { BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";
 import { COMPLETE } from "../protocol/http1/head.ts";

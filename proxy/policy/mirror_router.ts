@@ -1,7 +1,8 @@
 /** MirrorRouter: sends copies of requests to a mirror's endpoints, whatever they ask for. */
 import type { EndpointSet } from "../../routing/table/table.ts";
 import type { EndpointPool } from "../connection/pool.ts";
-import type { Destination, Router } from "../connection/router.ts";
+import type { Destination } from "../connection/destination.ts";
+import type { Router } from "../connection/router.ts";
 import type { Io } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { BackendState } from "./backend_state.ts";

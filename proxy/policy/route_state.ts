@@ -1,6 +1,7 @@
 /** RouteState: what one proxy does with the requests of a route, by its policy. */
 import type { Fault } from "../../base/policy.ts";
 import type { PlanRoutePolicy } from "../../routing/plan.ts";
+import { affinityCookie } from "../../routing/table/affinity.ts";
 import { RetryPolicy } from "../balance/retry_policy.ts";
 import type { EndpointSet, TableMirror } from "../../routing/table/table.ts";
 import type { BackendState } from "./backend_state.ts";
@@ -31,8 +32,8 @@ export class RouteState {
   readonly responseEdits: HeaderEdits | null;
   readonly fault: Fault | null;
   readonly mirror: BoundMirror | null;
-  /** `name` and attributes of the cookie that keeps callers on a backend: `name=`, `; Path=/`; null where there is none. */
-  readonly cookie: { readonly start: string; readonly end: string } | null;
+  /** What stands before and after the value of the cookie that keeps callers on a backend; null where there is none. */
+  readonly #cookie: { readonly start: string; readonly end: string } | null;
 
   constructor(
     policy: PlanRoutePolicy,
@@ -55,7 +56,7 @@ export class RouteState {
     this.fault = policy.fault ?? null;
     this.mirror = mirror;
     const affinity = policy.sessionAffinity;
-    this.cookie = affinity?.key.source === "cookie"
+    this.#cookie = affinity?.key.source === "cookie"
       ? cookieTexts(affinity.key.name, affinity.ttlSeconds)
       : null;
   }
@@ -85,6 +86,12 @@ export class RouteState {
     const isAllowed = this.#rateMemory.tcp?.take(nowMs) ?? true;
     if (!isAllowed) this.#rateMemory.rateLimited.tcp++;
     return isAllowed;
+  }
+
+  /** The line that gives a caller its cookie; empty where there is none to give. @param point negative: it has one */
+  cookieLine(point: number): string {
+    const cookie = this.#cookie;
+    return cookie === null || point < 0 ? "" : cookie.start + affinityCookie(point) + cookie.end;
   }
 
   /** A request is sent for the first time. */

@@ -6,6 +6,9 @@ import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/proxy.ts";
 import type { ProxyTls, TlsTermination } from "../../proxy/tls_config.ts";
+import { compile } from "../../routing/compile/compile.ts";
+import type { Plan } from "../../routing/plan.ts";
+import { parseManifests } from "../../schemas/manifests.ts";
 import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import {
@@ -484,6 +487,32 @@ function originating(settings: Partial<ProxyTls["upstream"] & object> = {}): Pro
   };
 }
 
+/** As `planOf`, with a pod behind the endpoint that runs as a service account of `default`. */
+function planAs(port: number, serviceAccountName: string): Plan {
+  const meta = (name: string) => ({ name, namespace: "default" });
+  const documents = [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: meta("app"),
+      spec: { ports: [{ name: "http", port: 80 }] },
+    },
+    { apiVersion: "v1", kind: "Pod", metadata: meta("pod-0"), spec: { serviceAccountName } },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      addressType: "IPv4",
+      metadata: { ...meta("app-0"), labels: { "kubernetes.io/service-name": "app" } },
+      ports: [{ name: "http", port }],
+      endpoints: [{ addresses: ["127.0.0.1"], targetRef: { kind: "Pod", ...meta("pod-0") } }],
+    },
+  ];
+  const text = documents.map((document) => JSON.stringify(document)).join("\n---\n");
+  const { snapshot, findings } = parseManifests([{ name: "app.yaml", text }]);
+  assert.deepEqual(findings, []);
+  return compile(snapshot).plan;
+}
+
 const WELCOMED = /^verified SUCCESS of .*CN=client over HTTP\/1.1/;
 
 const UPSTREAM: readonly ProxyCase[] = [
@@ -537,6 +566,29 @@ const UPSTREAM: readonly ProxyCase[] = [
       assert.match(await running.metrics(), /weft_tls_handshake_failures_total{reason="tls-/);
     },
   })),
+  {
+    name: "each endpoint must be the service account that the plan says, as the plan changes",
+    tls: () => originating({ target: null }),
+    async run({ proxy, metrics }) {
+      await using nginx = await NginxEndpoint.start(testCertificates());
+      await proxy.apply(planAs(nginx.port, "server"));
+      assert.match((await throughTls(proxy)).text, WELCOMED);
+      // Another workload has the address now, says the plan: connections to the one before are not for it.
+      await proxy.apply(planAs(nginx.port, "other"));
+      const { status, reason } = await throughTls(proxy);
+      assert.deepEqual([status, reason], [503, "upstream-tls-failed"]);
+      assert.match(
+        await metrics(),
+        /weft_tls_handshake_failures_total{reason="tls-identity"} [1-9]/,
+      );
+      assert.equal(nginx.requestCount(), 1);
+      // Of whom the plan says nothing, nobody is right.
+      await proxy.apply(planOf([nginx.port]));
+      assert.equal((await throughTls(proxy)).reason, "upstream-tls-failed");
+      await proxy.apply(planAs(nginx.port, "server"));
+      assert.match((await throughTls(proxy)).text, WELCOMED);
+    },
+  },
   {
     name: "HTTP/2, where the port says so: verified, and refused where it is somebody else",
     tls: () => originating(),
