@@ -166,8 +166,14 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
     if (!this.#isChunking) return this.flush(source);
     const result = this.#flushChunks(source);
     if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
-    this.#hasEndedChunks = true;
-    return this.#endChunks(source);
+    const end = this.#endChunks(source);
+    this.#hasEndedChunks = end !== BROKEN;
+    return end;
+  }
+
+  /** Nothing is missing of the body that was begun: there was a buffer for its end too. */
+  protected get hasEndedBody(): boolean {
+    return !this.#isChunking || this.#hasEndedChunks;
   }
 
   /** As `flush`, with what `source` has ready as chunks (RFC 9112 7.1); it is copied, together with its framing. */

@@ -339,7 +339,8 @@ export class Upstream extends Connection implements Carrier {
   #finish(): void {
     const client = this.#client();
     this.passOver();
-    const isClean = this.ready === this.end && client.hasSentRequest && this.owesNothing;
+    const hasSentAll = client.hasSentRequest && this.hasEndedBody && this.owesNothing;
+    const isClean = this.ready === this.end && hasSentAll;
     const canReuse = this.#isPersistent && !this.#body.isUntilClose && isClean;
     this.start = this.sent = this.ready = this.end;
     this.releaseIfEmpty();

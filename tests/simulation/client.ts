@@ -20,7 +20,8 @@ export type Abort = "reset" | "close" | "end" | "stall";
 
 export interface ClientPlan {
   readonly exchanges: readonly Exchange[];
-  /** Address of the proxy's listener. */
+  /** It comes to the listener of the application, at this address. */
+  readonly isInbound: boolean;
   readonly proxy: string;
   /** Requests that may be under way at once. */
   readonly depth: number;
@@ -58,6 +59,7 @@ export const REASONS: ReadonlySet<string> = new Set([
   "upstream-reset",
   "upstream-invalid",
   "upstream-timeout",
+  "upstream-tls-failed",
 ]);
 
 /** What a simulation waits for. */
@@ -88,7 +90,7 @@ export class Client implements Actor {
 
   dial(): void {
     this.dials++;
-    const side = this.#state.network.connect(this.plan.proxy, false);
+    const side = this.#state.dial(this.plan.isInbound, this.plan.proxy, "http1");
     new ClientConnection(this.#state, this, side);
   }
 

@@ -28,7 +28,8 @@ export function openEndpoints(
       continue;
     }
     const its = name === MIRROR_SERVICE ? copies : state;
-    network.listen(key, (side) => serve(its, name, key, side));
+    // The application beside the proxy is called as it is.
+    network.listen(key, (side) => serve(its, name, key, name === "" ? side : state.accept(side)));
   }
 }
 

@@ -355,6 +355,7 @@ export function drawClient(
   const abortsSending = world.chance(0.5);
   return {
     exchanges,
+    isInbound,
     proxy: isInbound ? proxies.inbound : proxies.outbound,
     depth: isPipelining ? count : world.pick([1, 1, 2, 4]),
     send: { pieceBytes: isSlowSender ? 500 : 65_536, pauseMs: isSlowSender ? 2 : 0 },
@@ -383,6 +384,7 @@ export function drawHttp2Client(
   const isHostile = !isCalm && world.chance(0.4);
   return {
     exchanges: Array.from({ length: count }, () => maker.make(isInbound, false, false, "http2")),
+    isInbound,
     proxy: isInbound ? proxies.inbound : proxies.outbound,
     depth: world.pick([1, 3, 10, 30]),
     send: { pieceBytes: isSlowSender ? 500 : 65_536, pauseMs: isSlowSender ? 2 : 0 },

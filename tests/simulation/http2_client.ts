@@ -11,7 +11,8 @@ import type { Field } from "./hpack.ts";
 import * as frames from "./http2_frames.ts";
 import type { Hostility } from "./http2_hostility.ts";
 import { Http2Peer } from "./http2_peer.ts";
-import type { Http2Listener, PeerStream } from "./http2_peer.ts";
+import type { Http2Listener } from "./http2_peer.ts";
+import type { PeerStream } from "./http2_stream.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { fail } from "./run_state.ts";
@@ -20,7 +21,8 @@ import type { Pace } from "./sender.ts";
 
 export interface Http2ClientPlan {
   readonly exchanges: readonly Exchange[];
-  /** Address of the proxy's listener. */
+  /** It comes to the listener of the application, at this address. */
+  readonly isInbound: boolean;
   readonly proxy: string;
   /** Requests that may be under way at once. */
   readonly depth: number;
@@ -72,7 +74,7 @@ export class Http2Client implements Actor {
   }
 
   dial(): void {
-    const side = this.#state.network.connect(this.plan.proxy, false);
+    const side = this.#state.dial(this.plan.isInbound, this.plan.proxy, "http2");
     new Http2ClientConnection(this.#state, this, side);
   }
 
@@ -214,7 +216,9 @@ class Http2ClientConnection implements Http2Listener {
   ): void {
     const { token, answer, arrivals } = exchange;
     const tokens = valueOf(fields, "x-token");
-    if (tokens !== `${token}`) this.#fail(`Answer ${tokens} in place of ${token}`);
+    if (tokens !== `${token}`) {
+      this.#fail(`Answer ${tokens} in place of ${token}: ${JSON.stringify(fields)}`);
+    }
     if (status !== answer.status) this.#fail(`Answer ${token} has status ${status}`);
     if (arrivals === 0) this.#fail(`Answer ${token} before the request`);
     const edit = valueOf(fields, POLICY_HEADER);

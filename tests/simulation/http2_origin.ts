@@ -16,7 +16,8 @@ import type { Field } from "./hpack.ts";
 import { valueOf } from "./http2_client.ts";
 import * as frames from "./http2_frames.ts";
 import { Http2Peer } from "./http2_peer.ts";
-import type { Http2Listener, PeerStream } from "./http2_peer.ts";
+import type { Http2Listener } from "./http2_peer.ts";
+import type { PeerStream } from "./http2_stream.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { CLIENT_ADDRESS, fail } from "./run_state.ts";
@@ -25,7 +26,7 @@ import type { RunState } from "./run_state.ts";
 /** What no server may send: the connection has to end, and everything on it. */
 const GARBAGE: readonly ((id: number) => Uint8Array)[] = [
   () => frames.frame(frames.DATA, 0, 0, new Uint8Array(3)),
-  (id) => frames.frame(frames.HEADERS, frames.END_HEADERS, id + 10, Uint8Array.of(0x88)),
+  (id) => frames.frame(frames.HEADERS, frames.END_HEADERS, id + 10_000, Uint8Array.of(0x88)),
   () => frames.frame(frames.PUSH_PROMISE, frames.END_HEADERS, 1, Uint8Array.of(0, 0, 0, 2)),
   (id) => frames.frame(frames.HEADERS, frames.END_HEADERS, id, Uint8Array.of(0xff, 0xff, 0xff)),
   () => frames.settings([[frames.SETTING_PUSH, 1]]),

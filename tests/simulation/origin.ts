@@ -18,6 +18,7 @@ import { POLICY_HEADER } from "./policies.ts";
 import { CLIENT_ADDRESS, fail, Listening } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 import { Sender } from "./sender.ts";
+import { TlsSide } from "./tls_side.ts";
 import { TunnelEnd } from "./tunnel_end.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
 import type { Framing, MessageHead, Receiver } from "./wire.ts";
@@ -178,9 +179,15 @@ export class OriginConnection implements Receiver {
         return reset();
       case "cut-head":
         return this.#sender.push(head.subarray(0, head.length / 2), world.pick([end, reset]));
-      case "cut-body":
+      case "cut-body": {
+        const side = this.#side;
+        // Somebody in between has cut it: the end is not the endpoint's.
+        if (side instanceof TlsSide && world.chance(0.5)) {
+          return this.#sender.push(head, body.subarray(0, cut), () => side.truncate());
+        }
         this.#state.cuts.set(token, cut);
         return this.#sender.push(head, body.subarray(0, cut), end);
+      }
       case "reset-body":
         return this.#sender.push(head, body.subarray(0, cut), reset);
       case "stall-body":

@@ -12,9 +12,11 @@ import { RetryBudget } from "../../proxy/balance/retry_budget.ts";
 import { RetryPolicy } from "../../proxy/balance/retry_policy.ts";
 import { BackendState } from "../../proxy/policy/backend_state.ts";
 import { Mirror } from "../../proxy/policy/mirror.ts";
-import { Timers } from "../../proxy/policy/timers.ts";
+import { PolicyRun } from "../../proxy/policy/policy_run.ts";
 import { SplitState } from "../../routing/table/split.ts";
+import { BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
+import { EndpointPool } from "../../proxy/connection/pool.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
 import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
 import { Request } from "../../proxy/protocol/http1/request.ts";
@@ -65,6 +67,14 @@ class RepeatingIo extends SimulatedIo {
 class ForgetfulIo extends SimulatedIo {
   override wantWrite(fd: Fd, _wanted: boolean): void {
     super.wantWrite(fd, false);
+  }
+}
+
+/** Takes the end of a stream for meant that nobody has announced. */
+class TrustingIo extends SimulatedIo {
+  override read(fd: Fd, offset: number, length: number): number {
+    const count = super.read(fd, offset, length);
+    return count === BROKEN ? END : count;
   }
 }
 
@@ -213,6 +223,21 @@ function unlimited(original: (...args: never[]) => unknown) {
   };
 }
 
+const TLS_BUGS: readonly PlantedBug[] = [
+  method(
+    "connections to endpoints are not secured",
+    /Plain bytes on a connection/,
+    EndpointPool.prototype,
+    "secure",
+    () => () => {},
+  ),
+  driver(
+    "a stream that was cut off ends in order",
+    /ended in order after|Tunnel .* ended after/,
+    TrustingIo,
+  ),
+];
+
 const POLICY_BUGS: readonly PlantedBug[] = [
   getter(
     "every request may be sent again",
@@ -290,9 +315,9 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     () => () => {},
   ),
   method(
-    "a timer that is stopped runs on",
+    "an exchange that is over leaves its timers and its places",
     /./,
-    Timers.prototype,
+    PolicyRun.prototype,
     "stop",
     () => () => {},
   ),
@@ -308,6 +333,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...HTTP2_BUGS,
   ...POLICY_BUGS,
+  ...TLS_BUGS,
   driver("two reads are swapped", /./, SwappingIo),
   driver("a byte of a write is lost", /./, LosingIo),
   driver("a write is sent twice", /./, RepeatingIo),

@@ -34,8 +34,9 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
 const SECTIONS = [...Object.keys(REASONS), "headers", "mirror", "loadBalancing", "slowStart"];
 
 export class Policies {
+  /** Whatever ends a request early takes longer than any. */
+  isCalm: boolean;
   readonly #world: World;
-  readonly #isCalm: boolean;
   readonly #sections: ReadonlySet<string>;
   /** Methods that a run's policies may allow to be sent twice. */
   readonly #methods: readonly string[];
@@ -46,7 +47,7 @@ export class Policies {
 
   constructor(world: World, isCalm: boolean) {
     this.#world = world;
-    this.#isCalm = isCalm;
+    this.isCalm = isCalm;
     const isOn = world.chance(0.6);
     this.#sections = new Set(SECTIONS.filter(() => isOn && world.chance(0.4)));
     this.#methods = world.chance(0.5) ? [...IDEMPOTENT, "POST", "PATCH"] : IDEMPOTENT;
@@ -131,7 +132,7 @@ export class Policies {
       sources: sourcesOf(service),
       ...(this.#says("retry") && { retry: this.#retry() }),
       ...(this.#says("timeouts") && {
-        timeouts: this.#isCalm
+        timeouts: this.isCalm
           ? { requestMs: 20_000, idleMs: 10_000 }
           : { requestMs: world.pick([null, 100, 1_000]), idleMs: world.pick([null, 300, 3_000]) },
       }),
@@ -178,7 +179,7 @@ export class Policies {
       conditions: CONDITIONS.filter(() => world.chance(0.6)),
       statuses: world.chance(0.3) ? [404] : [],
       methods: this.#methods.filter(() => world.chance(0.8)),
-      perTryTimeoutMs: world.pick([null, null, 100, 1_000]),
+      perTryTimeoutMs: this.isCalm ? 2_000 : world.pick([null, null, 100, 1_000]),
       budgetPercent: this.#budgetPercent,
       backoffMs: world.between(1, 100),
     };

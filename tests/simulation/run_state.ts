@@ -1,13 +1,27 @@
 /** What the actors of one simulated run share. */
 import { isIdempotent } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Protocol } from "./exchange.ts";
 import type { Network, Side } from "./network.ts";
 import type { Policies } from "./policies.ts";
+import { TlsSide } from "./tls_side.ts";
+import type { HandshakeFault, TlsEnd } from "./tls_side.ts";
 import { SimulationError } from "./world.ts";
 import type { World } from "./world.ts";
 
 /** The address that every simulated client has. */
 export const CLIENT_ADDRESS = "192.0.2.7";
+
+/** Where TLS ends and begins in one run. */
+export interface TlsPlaces {
+  readonly outbound: boolean;
+  readonly inbound: boolean;
+  /** Towards endpoints, but not towards the application beside the proxy. */
+  readonly upstream: boolean;
+}
+
+/** Who every endpoint is. */
+export const ENDPOINT_URI = "spiffe://sim/ns/sim/sa/endpoint";
 
 export class RunState {
   readonly world: World;
@@ -23,6 +37,8 @@ export class RunState {
   readonly cuts = new Map<number, number>();
   readonly scratch = new Uint8Array(65_536);
   readonly policies: Policies;
+  /** Where connections are secured. */
+  readonly tls: TlsPlaces;
 
   constructor(
     world: World,
@@ -30,12 +46,14 @@ export class RunState {
     exchanges: ReadonlyMap<number, Exchange>,
     isCalm: boolean,
     policies: Policies,
+    tls: TlsPlaces,
   ) {
     this.world = world;
     this.network = network;
     this.exchanges = exchanges;
     this.isCalm = isCalm;
     this.policies = policies;
+    this.tls = tls;
   }
 
   /** Whether the policies of this run let the proxy refuse a request with this reason. */
@@ -57,6 +75,48 @@ export class RunState {
     }
   }
 
+  /** Connects to the proxy, as `protocol` says that a client does. */
+  dial(isInbound: boolean, proxy: string, protocol: Protocol): Side {
+    const side = this.network.connect(proxy, false);
+    if (!(isInbound ? this.tls.inbound : this.tls.outbound)) return side;
+    const own = protocol === "http2" ? "h2" : "http/1.1";
+    return this.#secured(side, {
+      isServer: false,
+      alpn: this.world.chance(0.2) ? [] : [own],
+      uri: "spiffe://sim/ns/sim/sa/client",
+      trusted: [],
+      fault: this.#fault(["silent", "plaintext", "close"]),
+    });
+  }
+
+  /** An endpoint's end of a connection, secured where it has to be. */
+  accept(side: Side): Side {
+    if (!this.tls.upstream) return side;
+    return this.#secured(side, {
+      isServer: true,
+      alpn: this.world.pick([["h2", "http/1.1"], ["h2", "http/1.1"], ["http/1.1"]]),
+      uri: ENDPOINT_URI,
+      trusted: [],
+      fault: this.#fault(["silent", "alert", "identity", "plaintext", "close"]),
+    });
+  }
+
+  #fault(faults: readonly HandshakeFault[]): HandshakeFault {
+    return this.isCalm || !this.world.chance(0.1) ? "none" : this.world.pick(faults);
+  }
+
+  #secured(side: Side, end: TlsEnd): TlsSide {
+    const secured = new TlsSide(this.network, side, end);
+    const watched = () => {
+      if (secured.failure?.code === "tls-plaintext") {
+        fail(this, "Plain bytes on a connection that has to be secured");
+      }
+    };
+    side.onChange = chain(side.onChange, watched);
+    secured.start();
+    return secured;
+  }
+
   /** What a header that policies set has to be in the request or the answer of an exchange. */
   policyHeaderOf({ service }: Exchange): string {
     return this.policies.has("headers") ? service : "";
@@ -73,8 +133,8 @@ export class CopyState extends RunState {
   readonly #original: RunState;
 
   constructor(original: RunState, copies: ReadonlyMap<number, Exchange>) {
-    const { world, network, policies } = original;
-    super(world, network, copies, false, policies);
+    const { world, network, policies, tls } = original;
+    super(world, network, copies, false, policies, tls);
     this.#original = original;
     this.isTight = original.isTight;
   }
@@ -152,4 +212,11 @@ export class Listening {
       this.pump();
     });
   }
+}
+
+function chain(first: () => void, then: () => void): () => void {
+  return () => {
+    first();
+    then();
+  };
 }

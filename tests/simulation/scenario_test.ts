@@ -200,3 +200,35 @@ Deno.test("a client of a draining proxy gets its answer, whatever it still sends
   // The connection to the endpoint is kept.
   equal(scenario.io.connections, 1);
 });
+
+Deno.test("a connection whose request has no end is not used for the next one", () => {
+  const probe = new Probe();
+  probe.watch(new Random(1, "platform"), () => {
+    const scenario = new Scenario("http1");
+    const client = scenario.client();
+    scenario.pass(1);
+    const fields = (method: string) =>
+      encodeLiterals([
+        [":method", method],
+        [":scheme", "http"],
+        [":path", "/t"],
+        [":authority", "svc0.sim"],
+      ]);
+    client.send(frames.PREFACE, frames.settings([]));
+    client.send(frames.frame(frames.HEADERS, frames.END_HEADERS, 1, fields("PUT")));
+    scenario.pass(1);
+    // One to read into and one for frames, but none for the end of the chunks.
+    probe.buffersMax = scenario.engine.snapshot().buffersLent + 2;
+    client.send(frames.frame(frames.DATA, frames.END_STREAM, 1));
+    scenario.pass(1);
+    probe.buffersMax = Infinity;
+    scenario.endpoint[0].send("HTTP/1.1 204 No Content\r\n\r\n");
+    scenario.pass(1);
+    const head = frames.END_HEADERS | frames.END_STREAM;
+    client.send(frames.frame(frames.HEADERS, head, 3, fields("GET")));
+    scenario.pass(1);
+    const [first, second] = scenario.endpoint;
+    match(first.text, /^PUT [^]*chunked[^]*\r\n\r\n(0\r\n\r\n)?$/);
+    ok(first.text.endsWith("\r\n0\r\n\r\n") || /^GET /.test(second.text), first.text);
+  });
+});

@@ -6,13 +6,20 @@
 import { assert } from "../../base/assert.ts";
 import { AGAIN, BROKEN, END, GATHER_MAX } from "../../proxy/io/io.ts";
 import type { Fd, Handler, Io, ListenerHandler, SocketAddress } from "../../proxy/io/io.ts";
+import type { TlsContext, TlsSettings, TlsTarget } from "../../proxy/io/tls.ts";
+import { TLS_HANDSHAKE_MS } from "../../proxy/limits.ts";
 import { Network, Side } from "./network.ts";
 import { CLIENT_ADDRESS } from "./run_state.ts";
+import { SimulatedTls, TlsSide } from "./tls_side.ts";
 import type { World } from "./world.ts";
 
 const READABLE = 1;
 const WRITABLE = 2;
 const GONE = 4;
+const SECURED = 8;
+
+/** Whom the proxy is known as. */
+const PROXY_URI = "spiffe://sim/ns/sim/sa/proxy";
 
 /** What the arena is filled with where a read leaves it undefined. */
 const JUNK = 0xee;
@@ -22,13 +29,18 @@ const WRITABLE_ROOM_MIN = 1;
 const ACCEPT_LATE_MS = 20;
 
 interface Open {
-  readonly side: Side | null;
+  /** With TLS on it from `secure` on. */
+  side: Side | null;
   readonly listener: { readonly handler: ListenerHandler; readonly queue: Side[] } | null;
   handler: Handler | null;
   wantsRead: boolean;
   wantsWrite: boolean;
   /** A hang-up took it out of the set, until something is wanted of it again. */
   isOut: boolean;
+  /** Something was read of it, or written to it. */
+  isUsed: boolean;
+  /** Its handler has been told what came of the handshake. */
+  isTold: boolean;
 }
 
 interface Event {
@@ -86,6 +98,8 @@ export class SimulatedIo implements Io {
       wantsRead: true,
       wantsWrite: false,
       isOut: false,
+      isUsed: false,
+      isTold: false,
     });
     const address = `proxy:${taken}`;
     this.#ports.set(fd, address);
@@ -234,12 +248,33 @@ export class SimulatedIo implements Io {
     this.#end(fd, (side) => side.reset());
   }
 
-  tls(): never {
-    throw new Error("There is no TLS in the simulation");
+  tls(settings: TlsSettings): TlsContext {
+    return new SimulatedTls(settings);
   }
 
-  secure(): never {
-    throw new Error("There is no TLS in the simulation");
+  secure(fd: Fd, context: TlsContext, target: TlsTarget | null): void {
+    const open = this.#use(fd);
+    const { side } = open;
+    if (side === null || side instanceof TlsSide || open.isUsed) {
+      return this.#violate(`Descriptor ${fd} is secured too late`);
+    }
+    const { settings } = context as SimulatedTls;
+    const isServer = settings.role === "server";
+    const secured = new TlsSide(this.network, side, {
+      isServer,
+      alpn: isServer ? settings.alpn : target?.alpn ?? [],
+      uri: PROXY_URI,
+      trusted: target?.uriSans ?? [],
+      fault: "none",
+    });
+    open.side = secured;
+    secured.onChange = () => this.#pending.add(fd);
+    this.world.after(TLS_HANDSHAKE_MS, () => {
+      if (secured.isSecured || secured.isClosed || this.#open[fd] !== open) return;
+      secured.failure ??= { code: "tls-timeout", detail: "simulated" };
+      this.#pending.add(fd);
+    });
+    secured.start();
   }
 
   #end(fd: Fd, end: (side: Side) => void): void {
@@ -320,6 +355,7 @@ export class SimulatedIo implements Io {
       // Closed meanwhile; the descriptor may have a new owner.
       if (this.#open[fd] !== open) continue;
       if (open.listener !== null) this.#accept(open.listener);
+      else if (events === SECURED) this.#tellSecured(fd, open);
       else this.#dispatch(fd, open, events);
     }
     this.#goneFd = -1;
@@ -344,7 +380,25 @@ export class SimulatedIo implements Io {
     return batch;
   }
 
+  /** Tells a handler what came of its handshake, before it is told anything else. */
+  #tellSecured(fd: Fd, open: Open): void {
+    const { side, handler } = open;
+    if (handler === null || !(side instanceof TlsSide)) return;
+    open.isTold = true;
+    this.#hasMoved = true;
+    this.#trace(fd, side.info === null ? `no TLS: ${side.failure?.code}` : "secured");
+    try {
+      if (side.info !== null) handler.onSecured?.(side.info);
+      else handler.onHangup(side.failure ?? undefined);
+    } catch (error) {
+      handler.onFault(error);
+    }
+  }
+
   #eventsOf(open: Open): number {
+    if (open.handler !== null && !open.isTold && open.side instanceof TlsSide) {
+      return open.side.isSecured || open.side.failure !== null ? SECURED : 0;
+    }
     if (open.listener !== null) return open.listener.queue.length > 0 ? READABLE : 0;
     const { side } = open;
     if (side === null || open.isOut || open.handler === null) return 0;
@@ -392,6 +446,8 @@ export class SimulatedIo implements Io {
       wantsRead: true,
       wantsWrite: false,
       isOut: false,
+      isUsed: false,
+      isTold: false,
     });
     this.#connections++;
     side.onChange = () => this.#pending.add(fd);
@@ -419,8 +475,13 @@ export class SimulatedIo implements Io {
   }
 
   #side(fd: Fd): Side {
-    const { side } = this.#use(fd);
+    const open = this.#use(fd);
+    const { side } = open;
     assert(side !== null, "A connection is used as one");
+    open.isUsed = true;
+    if (side instanceof TlsSide && !open.isTold) {
+      this.#violate(`Descriptor ${fd} is used before it is secured`);
+    }
     return side;
   }
 

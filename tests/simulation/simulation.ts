@@ -9,6 +9,7 @@ import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type { ProxyConfig, ProxyTimeouts, RequestRecord } from "../../proxy/config.ts";
 import { Engine } from "../../proxy/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
+import type { TlsOrigination, TlsTermination } from "../../proxy/tls_config.ts";
 import { Client } from "./client.ts";
 import { hasAnswerBody, isIdempotent } from "./exchange.ts";
 import type { Actor } from "./client.ts";
@@ -30,7 +31,7 @@ import { Http2Client } from "./http2_client.ts";
 import { Network } from "./network.ts";
 import { MIRROR_SERVICE, Policies } from "./policies.ts";
 import { Probe } from "./probe.ts";
-import { fail, RunState } from "./run_state.ts";
+import { ENDPOINT_URI, fail, RunState } from "./run_state.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 import { SimulationError, World } from "./world.ts";
 
@@ -47,10 +48,26 @@ const TIMEOUTS: ProxyTimeouts = {
 };
 /** Of bodies after the last fault: below every limit on bodies that a run may have. */
 const RECOVERED_BYTES_MAX = 5_000;
+const CERTIFICATE = { chainPem: "", keyPem: "" };
+const TERMINATION: TlsTermination = {
+  certificate: CERTIFICATE,
+  clientCertificate: "ignored",
+  clientAuthority: null,
+  minVersion: "1.3",
+  ticketKeys: null,
+};
+const ORIGINATION: TlsOrigination = {
+  certificate: null,
+  authority: null,
+  target: { serverName: null, uriSans: [ENDPOINT_URI] },
+  minVersion: "1.3",
+};
 /** Everybody has given up, and been given up, long before. */
 const LIMIT_MS = 60_000;
 /** After the last fault: whatever was begun has ended, and whatever was kept has been let go of. */
 const QUIET_MS = 10_000;
+/** Its number; there are fewer before it. */
+const RECOVERY_PLAN = 9;
 /** What only repeats itself is a loop that burns a processor. */
 const IDLE_TURNS_MAX = 500;
 
@@ -113,7 +130,13 @@ class Simulation {
     const maker = new ExchangeMaker(world, this.#isCalm, weather, this.#services);
     this.#maker = maker;
     const policies = new Policies(world, this.#isCalm);
-    this.#state = new RunState(world, network, maker.exchanges, this.#isCalm, policies);
+    const isSecure = world.chance(0.4);
+    const tls = {
+      outbound: isSecure && world.chance(0.5),
+      inbound: isSecure && world.chance(0.5),
+      upstream: isSecure && world.chance(0.7),
+    };
+    this.#state = new RunState(world, network, maker.exchanges, this.#isCalm, policies, tls);
     this.#state.isTight = !this.#isCalm && world.chance(0.4);
     if (this.#state.isTight) probe.buffersMax = world.between(3, 10);
     openEndpoints(this.#state, this.#services, this.#maker);
@@ -161,6 +184,11 @@ class Simulation {
       outbound: [{ address: "127.0.0.1", port: 0, namespace: NAMESPACE, identity: "", seed: null }],
       inbound: [{ address: "127.0.0.1", port: 0, application: APPLICATION }],
       admin: null,
+      tls: {
+        ...(this.#state.tls.outbound && { outbound: TERMINATION }),
+        ...(this.#state.tls.inbound && { inbound: TERMINATION }),
+        ...(this.#state.tls.upstream && { upstream: ORIGINATION }),
+      },
       timeouts: TIMEOUTS,
       bodyBytesMax: hasLimit ? 10_000 : Infinity,
       reportRequests: true,
@@ -192,7 +220,8 @@ class Simulation {
     if (connections > 0) this.#fail(`${connections} connections are open, and nobody uses them`);
     const leftovers = this.#probe.leftovers();
     if (leftovers !== "") this.#fail(leftovers);
-    this.#state.isCalm = this.#maker.isCalm = true;
+    this.#state.isCalm = this.#maker.isCalm = this.#state.policies.isCalm = true;
+    this.#swap(RECOVERY_PLAN);
     this.#maker.bytesMax = RECOVERED_BYTES_MAX;
     openEndpoints(this.#state, this.#services, this.#maker);
     this.#addClients(3);
@@ -203,12 +232,16 @@ class Simulation {
     const count = this.#world.between(0, 8);
     for (let index = 1; index <= count; index++) {
       this.#world.after(this.#world.between(0, 1_500), () => {
-        const plan = drawPlan(this.#world, this.#services, index, this.#state.policies);
-        this.#plans.push(plan);
-        this.#engine.apply(plan);
-        this.#io.turn();
+        this.#swap(index);
       });
     }
+  }
+
+  #swap(index: number): void {
+    const plan = drawPlan(this.#world, this.#services, index, this.#state.policies);
+    this.#plans.push(plan);
+    this.#engine.apply(plan);
+    this.#io.turn();
   }
 
   #drain(): void {

@@ -4,7 +4,7 @@ import { PLANTED_BUGS } from "./planted.ts";
 import { simulate } from "./simulation.ts";
 
 /** Some seconds. The first seeds stay the same; `run.ts` goes through others. */
-const RUNS = 300;
+const RUNS = 250;
 /** A planted bug must show within as many runs. */
 const PLANTED_RUNS = 150;
 
