@@ -153,7 +153,7 @@ const HTTP2_BUGS: readonly PlantedBug[] = [
   ),
   method(
     "window that was used is not given back",
-    /Only \d+ bytes are left|It hangs|refused|reset with|under way/,
+    /Only \d+ bytes are left|It hangs|refused|reset with|under way|not answered/,
     ReceiveWindow.prototype,
     "release",
     () => () => {},
