@@ -50,6 +50,8 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "no-address": "The endpoints of the backend have no address",
   "egress-off": "The destination is not of the mesh, and only the mesh may be called",
   "loop": "The destination is this proxy itself",
+  "path-ambiguous":
+    "Traffic targets judge the path, which has dot segments: the application may read another one",
   "access-denied": "No traffic target allows this request",
   "identity-missing":
     "Traffic targets are enforced, and the caller showed no certificate with an identity",

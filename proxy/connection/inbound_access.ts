@@ -4,13 +4,14 @@
  */
 import type { Plan } from "../../routing/plan.ts";
 import type { RequestHead } from "../../routing/request.ts";
-import { CallerAccess } from "../../routing/table/caller_access.ts";
+import { CALL_REFUSAL_STATUS, CallerAccess } from "../../routing/table/caller_access.ts";
 import { explainCall } from "../../routing/table/explain_call.ts";
 import type { CallExplanation } from "../../routing/table/explanation.ts";
-import { REFUSAL_STATUS } from "../../routing/table/table.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
-import type { Caller } from "./caller.ts";
 import type { Destination } from "./destination.ts";
+
+/** Of whoever is nobody. */
+const CALLER_STATUS = 403;
 
 export class InboundAccess {
   /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
@@ -38,10 +39,10 @@ export class InboundAccess {
     to.refusalReason = "";
     if (!this.#isEnforced) return;
     to.planHash = this.#plan.hash;
-    const reason = to.caller.problem ?? this.#denial(to.caller, port, head);
-    if (reason === null) return;
-    to.refusalStatus = REFUSAL_STATUS["access-denied"];
-    to.refusalReason = reason;
+    const { problem, identity } = to.caller;
+    if (problem !== null) return refuse(to, CALLER_STATUS, problem);
+    const reason = this.#at(port).refusalOf(identity, head);
+    if (reason !== null) refuse(to, CALL_REFUSAL_STATUS[reason], reason);
   }
 
   /** What would become of a request of `caller` (`namespace/serviceaccount`), and why. */
@@ -54,17 +55,6 @@ export class InboundAccess {
     return this.#destination !== "" && !this.#plan.permissive;
   }
 
-  #denial(
-    { identity }: Caller,
-    port: number,
-    head: RequestHead | null,
-  ): "access-denied" | null {
-    const profile = this.#at(port).profileOf(identity);
-    if (profile === null) return "access-denied";
-    const isAllowed = head === null ? profile.tcpTarget !== null : profile.allowsHttp(head);
-    return isAllowed ? null : "access-denied";
-  }
-
   #at(port: number): CallerAccess {
     let access = this.#byPort.get(port);
     if (access === undefined) {
@@ -74,4 +64,9 @@ export class InboundAccess {
     }
     return access;
   }
+}
+
+function refuse(to: Destination, status: number, reason: string): void {
+  to.refusalStatus = status;
+  to.refusalReason = reason;
 }

@@ -2,14 +2,28 @@
  * CallerAccess: what the traffic targets of one workload allow each of those who call it, at one of its ports: the server's
  * side of smi-facts 3.11. Who a caller is has been verified before; a plan in permissive mode is not asked.
  */
+import { hasDotSegment } from "../match/dot_segments.ts";
+import { isCatchAll } from "../match/pattern.ts";
 import type { Plan, PlanTarget } from "../plan.ts";
+import type { RequestHead } from "../request.ts";
 import { type AccessProfile, AccessProfiles } from "./access.ts";
+
+/** No target allows it; or one does by its path, which the application may read as another one. */
+export type CallRefusal = "access-denied" | "path-ambiguous";
+
+/** HTTP status for each. */
+export const CALL_REFUSAL_STATUS: Readonly<Record<CallRefusal, number>> = {
+  "access-denied": 403,
+  "path-ambiguous": 400,
+};
 
 export class CallerAccess {
   readonly #port: number;
   /** `namespace/serviceaccount` of the workload. */
   readonly #destination: string;
   readonly #targets: readonly PlanTarget[];
+  /** Some target allows some paths and not others. */
+  readonly #judgesPaths: boolean;
   /** By caller; made at a caller's first request. No larger than the targets' sources. */
   readonly #profiles = new Map<string, AccessProfile | null>();
 
@@ -18,6 +32,9 @@ export class CallerAccess {
     this.#destination = destination;
     this.#port = port;
     this.#targets = targets.filter((target) => target.destination === destination);
+    this.#judgesPaths = this.#targets.some(({ http }) =>
+      http.some(({ path }) => path !== null && !isCatchAll(path))
+    );
     for (const source of this.#targets.flatMap(({ sources }) => sources)) {
       this.#profiles.set(source, null);
     }
@@ -32,5 +49,19 @@ export class CallerAccess {
     const profile = profiles.profileOf({ identity: this.#destination, port: this.#port });
     if (profile !== null) this.#profiles.set(caller, profile);
     return profile;
+  }
+
+  /**
+   * Why the workload does not take a caller's request; null: it does. `head` is null for a connection that is relayed whole,
+   * which only TCP rules allow.
+   */
+  refusalOf(caller: string, head: RequestHead | null): CallRefusal | null {
+    const profile = this.profileOf(caller);
+    if (profile === null) return "access-denied";
+    if (profile.tcpTarget !== null) return null;
+    if (head === null || !profile.allowsHttp(head)) return "access-denied";
+    const isAmbiguous = this.#judgesPaths &&
+      hasDotSegment(head.bytes, head.pathStart, head.pathEnd);
+    return isAmbiguous ? "path-ambiguous" : null;
   }
 }

@@ -1,6 +1,7 @@
 // Tests of caller_access.ts, and of explain_call.ts against it: what targets allow the callers of one workload.
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { PlanMatch } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
 import { CallerAccess } from "./caller_access.ts";
 import { explainCall } from "./explain_call.ts";
@@ -50,6 +51,22 @@ Deno.test("a target's port, and its TCP rule, are about where the application li
   assert.equal(at(5433).profileOf("app/tcp")?.tcpTarget, null);
 });
 
+Deno.test("a path that may be read as another one is refused where targets judge paths", () => {
+  const refusalOf = (path: string, ...http: PlanMatch[]) =>
+    new CallerAccess({ targets: [targetForTest({ http })] }, "app/server", 80)
+      .refusalOf("app/client", headOf("GET", path));
+  assert.equal(refusalOf("/read/../write", READ), "path-ambiguous");
+  assert.equal(refusalOf("/read/%2e%2e%2fwrite", READ), "path-ambiguous");
+  assert.equal(refusalOf("/write/../read", READ), "access-denied");
+  assert.equal(refusalOf("/read/.hidden", READ), null);
+  for (const path of [null, ".*"]) {
+    assert.equal(refusalOf("/read/../write", matchForTest({ path })), null);
+  }
+  const tcp = new CallerAccess({ targets: [targetForTest({ tcpPorts: [] })] }, "app/server", 80);
+  assert.equal(tcp.refusalOf("app/client", headOf("GET", "/a/../b")), null);
+  assert.equal(tcp.refusalOf("app/client", null), null);
+});
+
 Deno.test("explainCall says what CallerAccess does", () => {
   const account = fc.constantFrom("app/a", "app/b", "app/c");
   const target = fc.record({
@@ -62,14 +79,15 @@ Deno.test("explainCall says what CallerAccess does", () => {
   fc.assert(fc.property(
     ...[fc.array(target), account, account, fc.constantFrom(80, 81)] as const,
     fc.constantFrom("GET", "POST"),
-    fc.constantFrom("/read", "/b", "/"),
+    fc.constantFrom("/read", "/b", "/", "/read/../b"),
     (targets, caller, destination, port, method, path) => {
       const plan = planForTest([], { permissive: false, targets: targets.map(targetForTest) });
       const head = headOf(method, path);
-      const profile = new CallerAccess(plan, destination, port).profileOf(caller);
-      const { outcome, access } = explainCall(plan, { caller, destination, port }, head);
-      assert.equal(outcome === "forward", profile?.allowsHttp(head) ?? false);
-      assert.equal(access.guards.length, profile === null ? 0 : 1);
+      const decided = new CallerAccess(plan, destination, port);
+      const { reason, access } = explainCall(plan, { caller, destination, port }, head);
+      assert.equal(reason, decided.refusalOf(caller, head));
+      assert.equal(access.isAllowed, reason === null || reason === "path-ambiguous");
+      assert.equal(access.guards.length, decided.profileOf(caller) === null ? 0 : 1);
     },
   ));
 });

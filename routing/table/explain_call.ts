@@ -1,14 +1,10 @@
-/**
- * Explains the server's side of access: what becomes of a request that reached the sidecar of the workload it is for. A test
- * holds it against `CallerAccess`.
- */
+/** Explains the server's side of access: what becomes of a request that reached the sidecar of the workload it is for. */
 import type { Plan } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
-import { CallerAccess } from "./caller_access.ts";
+import { CALL_REFUSAL_STATUS, CallerAccess } from "./caller_access.ts";
 import { explainGuard } from "./explain_access.ts";
 import { textOf } from "./explain_match.ts";
 import type { AccessExplanation, CallExplanation } from "./explanation.ts";
-import { REFUSAL_STATUS } from "./table.ts";
 
 /** Who calls whom: `namespace/serviceaccount` each, and where the application listens. */
 export interface Call {
@@ -18,9 +14,9 @@ export interface Call {
 }
 
 export function explainCall(plan: Plan, call: Call, head: RequestHead): CallExplanation {
-  const access = accessOf(plan, call, head);
-  const denial = call.caller === "" ? "identity-missing" : "access-denied";
-  const reason = access.isAllowed ? null : denial;
+  const access = plan.permissive ? null : new CallerAccess(plan, call.destination, call.port);
+  const refusal = access?.refusalOf(call.caller, head) ?? null;
+  const reason = refusal !== null && call.caller === "" ? "identity-missing" : refusal;
   return {
     planHash: plan.hash,
     ...call,
@@ -29,17 +25,21 @@ export function explainCall(plan: Plan, call: Call, head: RequestHead): CallExpl
       authority: textOf(head, head.authorityStart, head.authorityEnd),
       path: textOf(head, head.pathStart, head.pathEnd),
     },
-    access,
-    outcome: access.isAllowed ? "forward" : "refuse",
+    access: accessOf(access, call, head),
+    outcome: reason === null ? "forward" : "refuse",
     reason,
-    status: reason === null ? 0 : REFUSAL_STATUS["access-denied"],
+    status: refusal === null ? 0 : CALL_REFUSAL_STATUS[refusal],
   };
 }
 
-function accessOf(plan: Plan, call: Call, head: RequestHead): AccessExplanation {
-  const { caller, destination, port } = call;
-  if (plan.permissive) return { isEnforced: false, isAllowed: true, guards: [] };
-  const profile = new CallerAccess(plan, destination, port).profileOf(caller);
+/** What the targets say, whatever else is against the request. */
+function accessOf(
+  access: CallerAccess | null,
+  { caller, port }: Call,
+  head: RequestHead,
+): AccessExplanation {
+  if (access === null) return { isEnforced: false, isAllowed: true, guards: [] };
+  const profile = access.profileOf(caller);
   if (profile === null) return { isEnforced: true, isAllowed: false, guards: [] };
   const guard = explainGuard(profile, [`application:${port}`], head);
   return { isEnforced: true, isAllowed: guard.isAllowed, guards: [guard] };

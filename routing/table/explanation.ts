@@ -4,6 +4,7 @@
  */
 import type { PolicySection } from "../../base/policy.ts";
 import type { BackendState, PlanSection, PortProtocol } from "../plan.ts";
+import type { CallRefusal } from "./caller_access.ts";
 import type { RefusalReason, SkipReason } from "./table.ts";
 
 export interface Explanation {
@@ -164,7 +165,7 @@ export interface CallExplanation {
   /** Its guards, if any, are the targets that name caller and destination. */
   readonly access: AccessExplanation;
   readonly outcome: "forward" | "refuse";
-  readonly reason: "access-denied" | "identity-missing" | null;
+  readonly reason: CallRefusal | "identity-missing" | null;
   /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
   readonly status: number;
 }

@@ -222,6 +222,19 @@ const CASES: readonly IdentityCase[] = [
     },
   },
   {
+    name: "a path that the application may read as another one is refused",
+    async run(running) {
+      const { client } = testCertificates();
+      for (const version of VERSIONS) {
+        for (const path of ["/read/../write", "/read/%2e%2e/write", "/read/..%2fwrite"]) {
+          const { status, reason } = await running.call(client, path, version, "--path-as-is");
+          assert.deepEqual([status, reason], [400, "path-ambiguous"]);
+        }
+      }
+      assert.deepEqual(running.asked, []);
+    },
+  },
+  {
     name: "gRPC: refused with grpc-status 7, and the reason",
     async run(running) {
       const grpc = ["--http2", "-H", "content-type: application/grpc", "-H", "te: trailers"];
