@@ -111,7 +111,9 @@ export interface ProxyTimeouts {
   readonly stallMs: number;
   /** No byte in either direction of a relayed TCP connection: those of databases are kept open for hours. */
   readonly tcpIdleMs: number;
-  /** After SIGTERM: how long exchanges under way may take before they are cut. */
+  /** Draining: how long new connections are still taken, where that is asked for. */
+  readonly acceptMs: number;
+  /** Draining, from its beginning: how long exchanges under way may take before they are cut. */
   readonly drainMs: number;
 }
 
@@ -123,6 +125,7 @@ export const DEFAULT_TIMEOUTS: ProxyTimeouts = {
   upstreamIdleMs: 60_000,
   stallMs: 300_000,
   tcpIdleMs: 3_600_000,
+  acceptMs: 5_000,
   drainMs: 25_000,
 };
 
@@ -208,8 +211,12 @@ export interface Proxy {
   apply(plan: Plan): Promise<void>;
   /** Uses other certificates from the next handshake on. Rejects, and keeps the last good ones, where they are of no use. */
   replaceCertificates(tls: ProxyTls): Promise<void>;
-  /** Stops accepting, lets exchanges end (at most `drainMs`), then stops. */
-  drain(): Promise<void>;
+  /**
+   * Lets exchanges end (at most `drainMs`), then stops. What is open is told to go elsewhere: every answer closes its
+   * connection, HTTP/2 gets GOAWAY.
+   * @param accepts new connections are taken for `acceptMs` more, for clients who have not heard of the end yet
+   */
+  drain(accepts?: boolean): Promise<void>;
   /** Stops at once. Safe to call twice. */
   stop(): Promise<void>;
 }

@@ -45,6 +45,7 @@ export type Command =
   | { readonly kind: "snapshot" }
   /** Whether requests are reported for others than the configuration's log. */
   | { readonly kind: "report"; readonly demand: TapDemand }
+  | { readonly kind: "discourage" }
   | { readonly kind: "drain" }
   | { readonly kind: "stop" };
 
@@ -56,6 +57,7 @@ export interface Replies {
   explain: Explanation | CallExplanation | null;
   snapshot: TelemetrySnapshot;
   report: null;
+  discourage: null;
   drain: null;
   stop: null;
 }

@@ -234,13 +234,19 @@ export class Engine {
     };
   }
 
-  /** Stops accepting; `done` is called once the last client is gone, or `drainMs` later. */
+  /** Begins to drain: whoever is there, or comes now, is told to go elsewhere. Goes on accepting. */
+  discourage(): void {
+    const context = this.#context;
+    if (!context.isDraining) this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
+    context.isDraining = true;
+    // A copy: some close at once.
+    for (const open of [...context.timed]) if (isDownstream(open)) open.onDraining();
+  }
+
+  /** Stops accepting; `done` is called once the last client is gone, or `drainMs` after draining began. */
   drain(done: () => void): void {
     for (const fd of this.#listeners.splice(0)) this.#io.close(fd);
-    this.#context.isDraining = true;
-    // A copy: some close at once.
-    for (const open of [...this.#context.timed]) if (isDownstream(open)) open.onDraining();
-    this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
+    this.discourage();
     this.#onDrained = done;
     // With nobody there, no event would come to look again.
     this.#finishDraining();

@@ -43,7 +43,9 @@ export interface Lane {
   snapshot(): Promise<TelemetrySnapshot>;
   /** Reports requests also where the configuration does not ask for it, or no longer. */
   report(demand: TapDemand): Promise<void>;
-  /** Resolves once the last exchange has ended or was cut. */
+  /** Begins to drain, but goes on accepting connections. */
+  discourage(): Promise<void>;
+  /** Accepts no more; resolves once the last exchange has ended or was cut. */
   drain(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -149,6 +151,7 @@ function localLane(
     explain: (query) => Promise.try(() => engine.explain(query)),
     snapshot: () => Promise.try(() => engine.snapshot()),
     report: (demand) => Promise.try(() => engine.report(demand)),
+    discourage: () => Promise.try(() => engine.discourage()),
     async drain() {
       const { promise, resolve } = Promise.withResolvers<void>();
       engine.drain(resolve);
@@ -256,6 +259,10 @@ class NativeLane implements Lane {
 
   async report(demand: TapDemand): Promise<void> {
     await this.#ask({ kind: "report", demand });
+  }
+
+  async discourage(): Promise<void> {
+    await this.#ask({ kind: "discourage" });
   }
 
   async drain(): Promise<void> {

@@ -1,15 +1,13 @@
-/** Starts a proxy: chooses a driver, starts its event loops and the admin port, and keeps them on one plan. */
+/** Starts a proxy: chooses a driver and starts its event loops. */
 import type { Plan } from "../routing/plan.ts";
-import { startAdmin } from "./admin.ts";
 import type { Proxy, ProxyConfig, ProxyHooks } from "./config.ts";
 import { IoError } from "./io/io.ts";
 import { openLibc } from "./io/libc.ts";
 import { NAME_LOOKUP_MS, SHARED_SLOTS } from "./limits.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
 import { startInlineLane, startNativeLane, startPortableLane } from "./lane.ts";
+import { RunningProxy } from "./running_proxy.ts";
 import { Slots } from "./state/slots.ts";
-import { Taps } from "./tap.ts";
-import { postTo, SpanExporter } from "./tracing/exporter.ts";
 import { withTicketKeys } from "./tls_config.ts";
 
 /**
@@ -24,93 +22,16 @@ export async function startProxy(
 ): Promise<Proxy> {
   const driver = chooseDriver(asked, hooks);
   const config = asked.tls === undefined ? asked : { ...asked, tls: withTicketKeys(asked.tls) };
-  let isAlive = true;
-  let lanes: readonly Lane[] = [];
-  const taps = new Taps(async (demand) => {
-    await Promise.all(lanes.map((lane) => lane.report(demand)));
-  });
-  const exporter = config.spans === undefined ? null : new SpanExporter(config.spans, {
-    post: postTo(config.spans),
-    onProblem: (message, fields) => hooks.onLog?.("warn", message, fields),
-  });
+  const proxy = new RunningProxy(driver, config, plan, hooks);
   const laneHooks: LaneHooks = {
-    onSpans: (spans) => exporter?.offer(spans),
-    onRecords(records) {
-      const timeMs = Date.now();
-      for (const record of records) {
-        if (config.reportRequests) hooks.onRequest?.(record);
-        taps.offer(record, timeMs);
-      }
-    },
+    ...proxy.laneHooks,
     onLog({ level, message, fields }) {
       hooks.onLog?.(level, message, fields);
     },
     lookUp: (name) => lookUp(name, hooks),
-    onFailure(message) {
-      isAlive = false;
-      hooks.onFailure?.(`An event loop of the proxy has ended: ${message}`);
-    },
   };
-  lanes = await startLanes(driver, config, plan, laneHooks);
-  const ports = lanes[0].ports;
-  const keeper = hooks.planKeeper ?? null;
-  let current = plan;
-  let applying = Promise.resolve();
-  // A plan is accepted here and in `apply` below, wherever it came from.
-  if (keeper?.keeping.isRestored === false) keeper.accepted(plan);
-  let isReady = true;
-  let admin = null;
-  try {
-    if (config.admin !== null) {
-      admin = startAdmin(config.admin, {
-        plan: () => current,
-        lanes: () => lanes,
-        taps,
-        spans: exporter?.counts ?? null,
-        accessesLost: () => hooks.accessesLost?.() ?? 0,
-        planKeeping: () => keeper?.keeping ?? null,
-        isAlive: () => isAlive,
-        isReady: () => isReady && isAlive,
-        quit: hooks.onQuit ?? null,
-      });
-    }
-  } catch (error) {
-    await Promise.all(lanes.map((lane) => lane.stop()));
-    const { address, port } = config.admin ?? { address: "", port: 0 };
-    throw new IoError(
-      `Cannot listen on ${address}:${port} (admin): ${
-        error instanceof Error ? error.message : error
-      }`,
-    );
-  }
-  const end = async (ending: Promise<void>[]) => {
-    isReady = false;
-    await Promise.allSettled(ending);
-    taps.close();
-    await Promise.all([admin?.stop(), exporter?.stop(), keeper?.settled()]);
-  };
-  return {
-    driver,
-    outbound: config.outbound.map(({ address }, i) => ({ address, port: ports.outbound[i] })),
-    inbound: config.inbound.map(({ address }, i) => ({ address, port: ports.inbound[i] })),
-    admin: admin === null ? null : { address: admin.address, port: admin.port },
-    apply(next) {
-      // One after another: loops that share their splits must not be more than one plan apart.
-      const applied = applying.then(async () => {
-        await Promise.all(lanes.map((lane) => lane.apply(next)));
-        current = next;
-        keeper?.accepted(next);
-      });
-      applying = applied.catch(() => {});
-      return applied;
-    },
-    async replaceCertificates(tls) {
-      const shared = withTicketKeys(tls);
-      await Promise.all(lanes.map((lane) => lane.replaceCertificates(shared)));
-    },
-    drain: () => end(lanes.map((lane) => lane.drain())),
-    stop: () => end(lanes.map((lane) => lane.stop())),
-  };
+  await proxy.run(await startLanes(driver, config, plan, laneHooks));
+  return proxy;
 }
 
 /** By whoever started the proxy, else by Deno, which asks the name servers and reads no hosts file. */
@@ -176,8 +97,13 @@ async function startLanes(
     outbound: config.outbound.map((listener, i) => ({ ...listener, port: outbound[i] })),
     inbound: config.inbound.map((listener, i) => ({ ...listener, port: inbound[i] })),
   };
-  while (lanes.length < config.workers) {
-    lanes.push(await startNativeLane(rest, plan, shared, hooks));
+  try {
+    while (lanes.length < config.workers) {
+      lanes.push(await startNativeLane(rest, plan, shared, hooks));
+    }
+  } catch (error) {
+    await Promise.all(lanes.map((lane) => lane.stop()));
+    throw error;
   }
   return lanes;
 }

@@ -121,6 +121,9 @@ function answer(
     case "report":
       engine.report(command.demand);
       return null;
+    case "discourage":
+      engine.discourage();
+      return null;
     case "stop":
       io.stop();
       return null;

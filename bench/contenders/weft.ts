@@ -47,6 +47,7 @@ function proxyCommand(
   const plan = runToEnd([...command, "dry-run", "-f", manifests, "-o", "plan"]);
   const args = ["proxy", "--plan", write(setting, "plan.json", plan), "--driver", driver];
   args.push("--outbound", `127.0.0.1:${port}`, "--admin", `127.0.0.1:${adminPort}`);
+  args.push("--accept-timeout", "none");
   if (job.workers > 1) args.push("--workers", String(job.workers));
   if (job.clients === "tls") {
     args.push("--outbound-tls-cert", certificate.chain, "--outbound-tls-key", certificate.key);

@@ -11,7 +11,8 @@ export function register(program: Program, context: CommandContext): void {
         "outlives the proxy, which then starts with it while its files are gone or broken.\n\n" +
         "Every option may also be given as a variable: --response-timeout as WEFT_PROXY_RESPONSE_TIMEOUT, --filename " +
         "with paths separated as in PATH. The command line counts first.\n\n" +
-        "SIGTERM or SIGINT drains and ends with 0; a second one ends at once.",
+        "SIGTERM drains and ends with 0, and takes new connections for a while, as clients of a pod need it; SIGINT and " +
+        "POST /quitquitquit drain without that; a second signal ends at once.",
     );
   for (const { flags, about, choices, default: byDefault } of SIDECAR_OPTIONS) {
     // Not commander's own defaults: it could not tell them from what was given.

@@ -114,6 +114,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   timeout("upstream-idle", "endpoint connection without request", "upstreamIdleMs"),
   timeout("stall", "body or tunnel without a byte", "stallMs"),
   timeout("tcp-idle", "relayed TCP connection without a byte", "tcpIdleMs"),
+  timeout("accept", "for new connections after SIGTERM, or none", "acceptMs"),
   timeout("drain", "for requests under way at the end", "drainMs"),
 ];
 

@@ -42,6 +42,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly upstreamIdleTimeout: string;
   readonly stallTimeout: string;
   readonly tcpIdleTimeout: string;
+  readonly acceptTimeout: string;
   readonly drainTimeout: string;
 }
 
@@ -119,6 +120,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       upstreamIdleMs: parseDurationMs(options.upstreamIdleTimeout),
       stallMs: parseDurationMs(options.stallTimeout),
       tcpIdleMs: parseDurationMs(options.tcpIdleTimeout),
+      acceptMs: options.acceptTimeout === "none" ? 0 : parseDurationMs(options.acceptTimeout),
       drainMs: parseDurationMs(options.drainTimeout),
     },
     trustDomain: parseTrustDomain(options.trustDomain),

@@ -180,7 +180,8 @@ function placeOf({ address, port }: { address: string; port: number }): string {
 
 /**
  * First signal, or what `quit` gives, as its name: drain, then 0. Second: at once, and not 0, because requests were
- * cut.
+ * cut. SIGTERM is what the kubelet sends, and clients go on coming until they have heard that the pod is gone; after any other
+ * end nobody is expected.
  */
 async function untilStopped(
   proxy: Proxy,
@@ -194,13 +195,14 @@ async function untilStopped(
   const stopListening = environment.onStopSignal((signal) => {
     (signals++ === 0 ? first : second).resolve(signal);
   });
-  log.info("Draining", { signal: await Promise.race([first.promise, quit]) });
+  const signal = await Promise.race([first.promise, quit]);
+  log.info("Draining", { signal });
   let isCut = false;
   const cut = second.promise.then(() => {
     isCut = true;
     return proxy.stop();
   });
-  await Promise.race([proxy.drain(), cut]);
+  await Promise.race([proxy.drain(signal === "SIGTERM"), cut]);
   stopListening();
   log.info("Stopped");
   return isCut ? EXIT.failed : EXIT.ok;

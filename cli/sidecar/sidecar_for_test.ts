@@ -72,7 +72,8 @@ export interface RunningSidecar {
 export async function startSidecar(argv: string[]): Promise<RunningSidecar> {
   const environment = testEnvironment();
   const ports = ["--outbound", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
-  const code = run(["proxy", ...argv, ...ports], environment);
+  const accept = argv.includes("--accept-timeout") ? [] : ["--accept-timeout", "none"];
+  const code = run(["proxy", ...argv, ...ports, ...accept], environment);
   const ended = code.then((code) => {
     throw new Error(`The proxy ended with ${code}: ${environment.stderr.text()}`);
   });

@@ -93,7 +93,10 @@ export class Http2Downstream extends Http2Socket {
   onSettings(): void {}
 
   override onStreamGone(): void {
-    if (this.isOpen && !this.isLingering && this.streams.size === 0) this.#restUntilRequest();
+    if (!this.isOpen || this.isLingering || this.streams.size > 0) return;
+    // It came while the proxy was draining already, and has had what it came for.
+    if (this.context.isDraining && !this.machine.isDraining) this.onDraining();
+    else this.#restUntilRequest();
   }
 
   protected override get settingsMs(): number {
@@ -101,8 +104,9 @@ export class Http2Downstream extends Http2Socket {
   }
 
   protected override onIdle(): void {
-    if (this.context.isDraining) this.finish();
-    else this.abort();
+    if (!this.context.isDraining) this.abort();
+    else if (this.machine.isDraining) this.finish();
+    else this.onDraining();
   }
 
   protected override finish(): void {

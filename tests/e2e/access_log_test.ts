@@ -29,7 +29,7 @@ class LoggingProxy {
     Deno.writeTextFileSync(`${folder}/plan.json`, encodePlan(planOf([endpoint])));
     const child = weftCommand([
       ...["proxy", "--plan", `${folder}/plan.json`, "--access-log", "json"],
-      ...["--outbound", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+      ...["--outbound", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--accept-timeout", "none"],
     ], { stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
     const proxy = new LoggingProxy(child);
     await until("it runs", () => proxy.#log.includes("Proxy started"));

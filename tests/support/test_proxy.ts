@@ -23,6 +23,8 @@ export interface TestProxyOptions {
   readonly timeouts?: Partial<ProxyTimeouts>;
   readonly bodyBytesMax?: number;
   readonly workers?: number;
+  /** Whether there is a second listener, `relayPort`, whose connections go to host `app` as they are. */
+  readonly relays?: boolean;
 }
 
 /** A plan that sends host `app` to these ports of 127.0.0.1. The port's name may say what it speaks, such as `http2`. */
@@ -51,6 +53,15 @@ export function planOf(ports: readonly number[], name = "http"): Plan {
   return compile(snapshot).plan;
 }
 
+const LISTENER = {
+  address: "127.0.0.1",
+  port: 0,
+  namespace: "default",
+  identity: "",
+  seed: null,
+};
+const APP = { namespace: "default", service: "app", port: 80 };
+
 export class TestProxy {
   readonly #proxy: Proxy;
   readonly #adminPort: number;
@@ -64,7 +75,7 @@ export class TestProxy {
     const proxy = await startProxy({
       driver,
       workers: options.workers ?? 1,
-      outbound: [{ address: "127.0.0.1", port: 0, namespace: "default", identity: "", seed: null }],
+      outbound: options.relays === true ? [LISTENER, { ...LISTENER, tcp: APP }] : [LISTENER],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
       timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
@@ -76,6 +87,10 @@ export class TestProxy {
 
   get port(): number {
     return this.#proxy.outbound[0].port;
+  }
+
+  get relayPort(): number {
+    return this.#proxy.outbound[1].port;
   }
 
   get proxy(): Proxy {

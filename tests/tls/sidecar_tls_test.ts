@@ -33,6 +33,7 @@ function commandLine(folder: string, driver: string): string[] {
   return [
     ...["--plan", `${folder}/plan.json`, "--driver", driver, "--admin", "off"],
     ...["--outbound", "127.0.0.1:0", "--inbound", "127.0.0.1:0", "--app", "127.0.0.1:9"],
+    ...["--accept-timeout", "none"],
     ...["--inbound-tls-cert", `${folder}/tls.crt`, "--inbound-tls-key", `${folder}/tls.key`],
   ];
 }
