@@ -340,7 +340,7 @@ export class Telemetry {
       requestBytes,
       responseBytes,
       grpcStatus,
-      service: labels === undefined ? "" : `${labels.service}:${labels.port}`,
+      service: serviceOf(destination),
       rule: rule === null ? "" : nameOf(rule),
       split: labels?.split ?? "",
       backend: labels?.backend ?? "",
@@ -355,6 +355,12 @@ export class Telemetry {
     if (this.isReporting) this.#records.push(record);
     if (span !== null) this.#spans.push({ ...span, record });
   }
+}
+
+/** Also where no backend could take the request. */
+function serviceOf({ stats, port }: Destination): string {
+  if (stats !== null) return `${stats.labels.service}:${stats.labels.port}`;
+  return port === null ? "" : `${port.service.key}:${port.port}`;
 }
 
 function nameOf({ match: { group, name } }: PlanRule): string {

@@ -1,6 +1,6 @@
 /** Destination: what one request was decided to get, and how its attempts to get it go. */
 import type { PlanRule } from "../../routing/plan.ts";
-import type { EndpointSet, TableEndpoint } from "../../routing/table/table.ts";
+import type { EndpointSet, TableEndpoint, TablePort } from "../../routing/table/table.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { BackendState, Choice } from "../policy/backend_state.ts";
 import type { RouteState } from "../policy/route_state.ts";
@@ -13,6 +13,8 @@ import type { EndpointPool } from "./pool.ts";
 export class Destination {
   /** Of the plan that decided; empty where none did. */
   planHash = "";
+  /** The port of the Service that was asked for; null where there is none, or none of the mesh. */
+  port: TablePort | null = null;
   /** Endpoints to choose from; null where there is one fixed endpoint. */
   endpoints: EndpointSet | null = null;
   /** The one place there is to go to, outside every set of endpoints; null where there is a choice. */
@@ -68,6 +70,7 @@ export class Destination {
     this.choice = null;
     this.newPoint = -1;
     this.planHash = "";
+    this.port = null;
     this.endpoint = null;
     this.stats = null;
   }

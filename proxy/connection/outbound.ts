@@ -143,6 +143,7 @@ export class OutboundRouter implements Router {
     destination.refusalStatus = decision.status;
     destination.refusalReason = decision.reason ?? "";
     destination.planHash = this.#table.hash;
+    destination.port = decision.port;
     destination.endpoints = decision.endpointSet;
     destination.pool = null;
     destination.rule = decision.route?.rule ?? null;

@@ -21,6 +21,11 @@ import type { TraceParent } from "./trace_headers.ts";
 
 const TWO_32 = 2 ** 32;
 
+const NONE: readonly string[] = [];
+
+/** Of each byte, two digits. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** How far the two clocks may drift apart, in milliseconds, before spans go by the one on the wall again. */
 const DRIFT_MS = 20;
 
@@ -65,11 +70,16 @@ export class Tracer {
     if (!this.#makesSpans && this.#share === 0) return null;
     if (listener < 0) return null;
     if (!this.#makesSpans) return this.#beginForOthers(bytes, request);
-    const parent = this.#headers.find(bytes, request) ? this.#headers.parent() : null;
+    const hasHeaders = this.#headers.find(bytes, request);
+    const parent = hasHeaders ? this.#headers.parent() : null;
     if (parent !== null && parent.isSampled === false) return null;
     const traceId = parent !== null && parent.traceId !== "" ? parent.traceId : this.#newTraceId();
     const isSampled = parent?.isSampled ?? this.#draws(traceId);
     const spanId = this.#hex() + this.#hex();
+    if (!hasHeaders && !isSampled) {
+      const lines = traceparentLine(traceId, spanId, false);
+      return { traceId, span: null, dropped: NONE, lines };
+    }
     const span: Span | null = isSampled
       ? {
         kind: listener < this.#outboundCount ? "client" : "server",
@@ -145,9 +155,10 @@ export class Tracer {
     return this.#hex() + this.#hex() + this.#hex() + this.#hex();
   }
 
-  /** Never zero, so that no id is all zeros. */
+  /** Eight digits, never all zeros, so that no id is. */
   #hex(): string {
-    return Math.max(1, this.#random.next32()).toString(16).padStart(8, "0");
+    const word = this.#random.next32() || 1;
+    return HEX[word >>> 24] + HEX[word >>> 16 & 255] + HEX[word >>> 8 & 255] + HEX[word & 255];
   }
 }
 
