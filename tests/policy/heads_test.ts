@@ -18,7 +18,7 @@ const ADDED = Array.from(
 const HEADERS = { headers: { request: { add: ADDED }, response: { add: ADDED } } };
 
 /** More than any socket holds of answers that nobody reads. */
-const ANSWERS = 800;
+const ANSWERS = 600;
 const OWN_BYTES = 15_000;
 
 /** Waits until nothing more is asked of the endpoint, because there is nowhere to put its answers, or all was asked. */
@@ -47,7 +47,7 @@ const HTTP1: readonly ProxyCase[] = [
       await client.send(GET.repeat(ANSWERS));
       for (let i = 0; i < ANSWERS; i++) {
         // Now and then the client lets the proxy come to where its socket takes no more.
-        if (i % 40 === 0) await untilStill(proxy, () => asked);
+        if (i % 100 === 0) await untilStill(proxy, () => asked);
         const answer = await client.readResponse();
         assert.equal(statusOf(answer), 200);
         assert.equal(headerOf(answer, "x-number"), String(i));
@@ -62,6 +62,26 @@ function meshOf(endpoint: Version, origin: NodeOrigin): Mesh {
   const portName = endpoint === "h2" ? "http2" : "http";
   return { services: { app: [origin] }, policies: { app: HEADERS }, portName };
 }
+
+/** Heads of requests to endpoints of HTTP/2: those that fit with what is added, and those that do not. */
+const REQUESTS: readonly Http2Case[] = VERSIONS.map((client) => ({
+  name: `${client} to h2: the head of a request grows, and beyond what frames hold is answered 431`,
+  async run(proxy, node) {
+    await using origin = await NodeOrigin.start(node, "h2");
+    await applyMesh(proxy, meshOf("h2", origin));
+    for (const bodyBytes of [undefined, 5_000]) {
+      const headers = { "x-own": "o".repeat(11_000) };
+      const one = { path: "/report", headers, ...(bodyBytes === undefined ? {} : { bodyBytes }) };
+      const told = await ask(node, client, proxy.port, one);
+      assert.equal(told.status, 200, told.headers["x-weft-reason"]);
+      const seen = (await origin.reports()).at(-1)?.headers ?? {};
+      assert.deepEqual([seen["x-own"].length, seen["x-added-3"].length], [11_000, 990]);
+    }
+    const tooLong = { "x-own": "o".repeat(14_500) };
+    const told = await ask(node, client, proxy.port, { path: "/report", headers: tooLong });
+    assert.deepEqual([told.status, told.headers["x-weft-reason"]], [431, "head-too-large"]);
+  },
+}));
 
 const HTTP2: readonly Http2Case[] = VERSIONS.flatMap((endpoint): Http2Case[] => [
   {
@@ -99,4 +119,4 @@ const HTTP2: readonly Http2Case[] = VERSIONS.flatMap((endpoint): Http2Case[] => 
 ]);
 
 testThroughProxy("heads that grow", HTTP1);
-testHttp2("heads that grow", HTTP2);
+testHttp2("heads that grow", [...HTTP2, ...REQUESTS]);
