@@ -58,13 +58,14 @@ export class NodeTraffic {
     return await this.#node.run(({ state }) => state.tallies as Any);
   }
 
-  /** Ends all clients; resolves when they have. */
+  /** Asks all clients to end. */
   async stopClients(): Promise<void> {
-    await this.#node.run(async ({ state }) => {
-      state.isOver = true;
-      await Promise.all(state.clients);
-      return null;
-    });
+    await this.#node.run(({ state }) => state.isOver = true);
+  }
+
+  /** Clients that have not ended, by kind. */
+  async running(): Promise<Record<NodeKind, number>> {
+    return await this.#node.run(({ state }) => state.running as Any);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,7 +92,7 @@ function prepare(
   state.tallies = { http2: tally(), grpc: tally(), websocket: tally() };
   state.servers = {};
   state.kinds = {};
-  state.clients = [];
+  state.running = { http2: 0, grpc: 0, websocket: 0 };
   state.lastToken = 0;
   // What is not over by then is a defect, and given up so that the soak ends.
   state.bounded = (kind: string, giveUp: () => void) =>
@@ -134,8 +135,10 @@ function startClients({ state }: Tools, clients: NodeClients): null {
       await state.kinds[kind].converse(port, host, state.tallies[kind], pause);
       await pause();
     }
+    state.running[kind]--;
   };
-  for (let i = 0; i < count; i++) state.clients.push(run());
+  state.running[kind] = count;
+  for (let i = 0; i < count; i++) run();
   return null;
 }
 
@@ -239,10 +242,13 @@ function defineHttp2({ http2, state }: Tools): null {
         await Promise.all(streams);
         await pause();
       }
+      const timer = state.bounded("http2", () => session.destroy());
       await new Promise<void>((resolve) => {
-        if (session.destroyed) resolve();
-        else session.close(() => resolve());
+        if (session.destroyed) return resolve();
+        session.on("close", resolve);
+        session.close();
       });
+      clearTimeout(timer);
     },
   };
   return null;
@@ -377,9 +383,9 @@ function defineWebSocket({ http, require, state }: Tools): null {
           messages++;
           next();
         });
-        socket.on("unexpected-response", (request: Any, response: Any) => {
+        socket.on("unexpected-response", (_request: Any, response: Any) => {
           isRefused = response.headers["x-weft-reason"] !== undefined;
-          request.destroy();
+          socket.terminate();
         });
         socket.on("error", () => {});
         socket.on("close", (code: number) => {
