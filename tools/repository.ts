@@ -13,7 +13,8 @@ export function listFiles(folder = ""): string[] {
   for (const entry of Deno.readDirSync(new URL(folder, ROOT))) {
     const path = `${folder}${entry.name}`;
     if (entry.isDirectory && !SKIPPED_FOLDERS.has(path)) paths.push(...listFiles(`${path}/`));
-    if (entry.isFile && !path.endsWith(".log")) paths.push(path);
+    // In a worktree `.git` is a file.
+    if (entry.isFile && path !== ".git" && !path.endsWith(".log")) paths.push(path);
   }
   return paths.sort();
 }

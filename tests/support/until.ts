@@ -1,11 +1,11 @@
 /** Waiting for what another process or thread will do: looked at often, given up late, never slept for. */
 
-const GIVE_UP_MS = 10_000;
+const GIVE_UP_MS = 30_000;
 const LOOK_AGAIN_MS = 3;
 
 /**
  * Resolves with the first value of `look` that `holds` takes.
- * @throws {Error} after ten seconds, with the last value.
+ * @throws {Error} after half a minute, with the last value.
  */
 export async function until<T>(
   what: string,

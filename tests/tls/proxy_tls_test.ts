@@ -88,7 +88,7 @@ function mutual(): TlsTermination {
 function curl({ proxy }: Running, ...more: readonly string[]) {
   const url = `https://localhost:${proxy.inbound[0].port}/hello`;
   const { chainFile } = testCertificates().authority;
-  return run("curl", ["-sS", "--max-time", "20", "--cacert", chainFile, ...more, url]);
+  return run("curl", ["-sS", "--max-time", "60", "--cacert", chainFile, ...more, url]);
 }
 
 /** What `s_client` prints of a handshake and, with a request, of the answer. */
@@ -331,7 +331,7 @@ const INBOUND: ProxyCase[] = [
     tls: () => ({ inbound: terminating() }),
     async run(running) {
       const plain = await run("curl", [
-        ...["-sS", "--max-time", "20", `http://127.0.0.1:${running.proxy.inbound[0].port}/`],
+        ...["-sS", "--max-time", "60", `http://127.0.0.1:${running.proxy.inbound[0].port}/`],
       ]);
       assert.notEqual(plain.code, 0);
       await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-plaintext"} 1');
@@ -344,7 +344,7 @@ const INBOUND: ProxyCase[] = [
     tls: () => ({ outbound: terminating() }),
     async run({ proxy }) {
       const { code, stdout, stderr } = await run("curl", [
-        ...["-sS", "--max-time", "20", "--cacert", testCertificates().authority.chainFile],
+        ...["-sS", "--max-time", "60", "--cacert", testCertificates().authority.chainFile],
         ...["-H", "host: app", `https://localhost:${proxy.outbound[0].port}/hello`],
       ]);
       assert.equal(code, 0, stderr);
@@ -462,7 +462,7 @@ interface Answer {
 /** A request of the application, through the plain outbound listener, to nginx, which speaks TLS. */
 async function throughTls(proxy: Proxy): Promise<Answer> {
   const { code, stdout, stderr } = await run("curl", [
-    ...["-sS", "--max-time", "20", "-D", "-", "-H", "host: app"],
+    ...["-sS", "--max-time", "60", "-D", "-", "-H", "host: app"],
     `http://127.0.0.1:${proxy.outbound[0].port}/hello`,
   ]);
   assert.equal(code, 0, stderr);
