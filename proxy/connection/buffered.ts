@@ -26,6 +26,12 @@ export abstract class Buffered {
   /** The body is all here, and its trailers stand from `ready` to this, as lines of HTTP/1.1; 0: there are none. */
   trailersEnd = 0;
 
+  /**
+   * Names of the message's fields, in lower case, that its sender wants in no table of HPACK, here or further on (RFC 7541
+   * 7.1.3); null: none but those that are secret anyway.
+   */
+  neverIndexed: ReadonlySet<string> | null = null;
+
   constructor(context: Context) {
     this.context = context;
   }

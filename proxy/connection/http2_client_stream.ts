@@ -14,7 +14,7 @@ import type { CarrierFailure } from "./carrier_failure.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Carrier } from "./exchange_sides.ts";
 import { Http2Stream } from "./http2_stream.ts";
-import { fieldsOfRequest, responseText } from "./http2_text.ts";
+import { fieldsOfRequest, neverIndexedOf, responseText } from "./http2_text.ts";
 import type { EndpointPool } from "./pool.ts";
 import type { TunnelEnd } from "./tunnel.ts";
 import type { Http2Upstream } from "./http2_upstream.ts";
@@ -164,6 +164,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
       buffers.give(offset);
       return this.fail("invalid");
     }
+    this.neverIndexed = neverIndexedOf(arena, head);
     if (head.isInterim) {
       if (!exchange.client.passInterim(response)) exchange.client.abort();
     } else if (isOpening) {

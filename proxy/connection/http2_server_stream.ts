@@ -24,7 +24,7 @@ import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
 import { Http2Stream } from "./http2_stream.ts";
-import { addLines, fieldsOfResponse, headText, requestText } from "./http2_text.ts";
+import { addLines, fieldsOfResponse, headText, neverIndexedOf, requestText } from "./http2_text.ts";
 import { startTunnel } from "./tunnel.ts";
 import type { TunnelEnd } from "./tunnel.ts";
 import type { Http2Downstream } from "./http2_downstream.ts";
@@ -50,7 +50,11 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   /** Asks an endpoint of HTTP/1.1 for what the client asked for by `:protocol`; empty where it did not. */
   #webSocketKey = "";
   /** A head that found no room yet, and the lines that are added to it. */
-  #pendingHead: { readonly text: Uint8Array; readonly added: Uint8Array } | null = null;
+  #pendingHead: {
+    readonly text: Uint8Array;
+    readonly added: Uint8Array;
+    readonly neverIndexed: ReadonlySet<string> | null;
+  } | null = null;
   /** An answer of the proxy itself that found no room yet. */
   #pendingRefusal: { readonly status: number; readonly reason: string } | null = null;
 
@@ -129,6 +133,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
       return this.refuseUnread(status, reason, isEnd);
     }
     this.needsHttp2 = isGrpcCall(arena, message);
+    this.neverIndexed = neverIndexedOf(arena, message);
     this.#exchange.begin(request);
     if (message.isExtendedConnect && !isWebSocket(arena, message)) {
       return this.refuse(501, "protocol-unsupported");
@@ -218,7 +223,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
 
   passInterim(response: Response): boolean {
     const fields = this.context.http2Scratch.composed;
-    if (!fieldsOfResponse(this.context.arena, response, fields)) return true;
+    const neverIndexed = this.#exchange.carrier?.neverIndexed ?? null;
+    if (!fieldsOfResponse(this.context.arena, response, neverIndexed, fields)) return true;
     if (!this.socket.prepare()) return false;
     // An interim answer that finds no room is left out: it is only ever a hint.
     this.socket.machine.sendHead(this.streamId, fields, false);
@@ -233,9 +239,9 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     if (this.passedOn()) this.#passBody();
     if (!this.isOpen) return false;
     const isEnd = isLast && source.sent === source.ready && !source.hasTrailers;
-    const result = this.#sendHead(response, isEnd);
+    const result = this.#sendHead(response, isEnd, source.neverIndexed);
     if (result === NO_ROOM) {
-      this.#putOff(response);
+      this.#putOff(response, source.neverIndexed);
       this.socket.awaitRoom(this);
       return true;
     }
@@ -244,11 +250,12 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   }
 
   /** Keeps a head until there is room for it. */
-  #putOff(response: Response): void {
+  #putOff(response: Response, neverIndexed: ReadonlySet<string> | null): void {
     const { arena } = this.context;
     this.#pendingHead = {
       text: headText(arena, response),
       added: arena.slice(response.addedStart, response.addedEnd),
+      neverIndexed,
     };
   }
 
@@ -259,10 +266,14 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     return true;
   }
 
-  #sendHead(response: Response, isEnd: boolean): number {
+  #sendHead(
+    response: Response,
+    isEnd: boolean,
+    neverIndexed: ReadonlySet<string> | null,
+  ): number {
     const fields = this.context.http2Scratch.composed;
     if (!this.socket.prepare()) return NO_STREAM;
-    if (!fieldsOfResponse(this.context.arena, response, fields)) return TOO_LARGE;
+    if (!fieldsOfResponse(this.context.arena, response, neverIndexed, fields)) return TOO_LARGE;
     const result = this.socket.machine.sendHead(this.streamId, fields, isEnd);
     this.socket.sendLater();
     if (isEnd && result >= 0) this.sentEnd();
@@ -296,7 +307,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     arena.set(head.added, room);
     response.addedStart = room;
     response.addedEnd = room + head.added.length;
-    const result = this.#sendHead(response, false);
+    const result = this.#sendHead(response, false, head.neverIndexed);
     buffers.give(offset);
     if (result === NO_ROOM) {
       this.socket.awaitRoom(this);
@@ -371,8 +382,8 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
       return this.#exchange.onFailed(carrier, "invalid");
     }
     this.#exchange.beginAnswer(response.status);
-    const result = this.#sendHead(response, false);
-    if (result === NO_ROOM) this.#putOff(response);
+    const result = this.#sendHead(response, false, carrier.neverIndexed);
+    if (result === NO_ROOM) this.#putOff(response, carrier.neverIndexed);
     else if (result < 0) return this.abort();
     this.#exchange.end();
     this.#releaseHead();
@@ -390,7 +401,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   }
 
   override writeTunnel(source: TunnelEnd): number {
-    if (this.#pendingHead !== null && !this.#sendPendingHead()) return 0;
+    if (this.#pendingHead !== null && !this.#sendPendingHead()) return this.isOpen ? 0 : BROKEN;
     return super.writeTunnel(source);
   }
 

@@ -7,6 +7,8 @@ import type { Head } from "../protocol/http1/head.ts";
 import { COLON, CR, equalsIgnoreCase, HTAB, LF, SP } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
+import { isSecret } from "../protocol/http2/hpack/encoder.ts";
+import { NEVER_INDEXED } from "../protocol/http2/hpack/field_list.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import {
   NAME_AUTHORITY,
@@ -34,6 +36,7 @@ import type { Http2Response } from "../protocol/http2/response.ts";
 import type { Message } from "../protocol/http2/message.ts";
 import { WEBSOCKET } from "../protocol/websocket/handshake.ts";
 import { writeAscii } from "./buffers.ts";
+import type { ExchangeClient } from "./exchange_sides.ts";
 import { dropNamed } from "./pieces.ts";
 
 /** Entries of HPACK's static table (RFC 7541 appendix A). */
@@ -109,6 +112,18 @@ export function responseText(
     at += writeAscii(bytes, at, `sec-websocket-accept: ${webSocketAccept}\r\n`);
   }
   return at + writeAscii(bytes, at, "\r\n");
+}
+
+/** See `Buffered.neverIndexed`. */
+export function neverIndexedOf(bytes: Uint8Array, message: Message): ReadonlySet<string> | null {
+  let names: Set<string> | null = null;
+  const { headers } = message;
+  for (let index = 0; index < message.headerCount; index++) {
+    if ((message.flags[index] & NEVER_INDEXED) === 0 || isSecret(message.names[index])) continue;
+    names ??= new Set();
+    names.add(textOf(bytes, headers[4 * index], headers[4 * index + 1]));
+  }
+  return names;
 }
 
 function linesOf(message: Message, bytes: Uint8Array, at: number, limit: number): number {
@@ -224,7 +239,7 @@ export function headText(bytes: Uint8Array, head: Head): Uint8Array {
 export function fieldsOfRequest(
   bytes: Uint8Array,
   request: Request,
-  client: { readonly peer: string; readonly isSecure: boolean },
+  client: Pick<ExchangeClient, "peer" | "isSecure" | "source">,
   isWebSocket: boolean,
   fields: FieldList,
 ): boolean {
@@ -249,7 +264,7 @@ export function fieldsOfRequest(
   }
   const forwardedFor = request.forwardedForHeader;
   if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
-  if (!addHeaders(bytes, request, fields)) return false;
+  if (!addHeaders(bytes, request, client.source.neverIndexed, fields)) return false;
   if (takesTrailers(bytes, request) && !fields.addText(NAME_TE, "trailers")) return false;
   const before = forwardedFor < 0
     ? ""
@@ -265,6 +280,7 @@ export function fieldsOfRequest(
 export function fieldsOfResponse(
   bytes: Uint8Array,
   response: Response,
+  neverIndexed: ReadonlySet<string> | null,
   fields: FieldList,
 ): boolean {
   fields.clear();
@@ -272,11 +288,16 @@ export function fieldsOfResponse(
   if (response.status === 200 || response.status === 101) {
     fields.addStatic(STATIC_STATUS_200, NAME_STATUS);
   } else fields.addText(NAME_STATUS, String(response.status));
-  return addHeaders(bytes, response, fields);
+  return addHeaders(bytes, response, neverIndexed, fields);
 }
 
 /** Adds the headers that are passed on: not those that are about the other connection (RFC 9113 8.2.2). */
-function addHeaders(bytes: Uint8Array, head: Head, fields: FieldList): boolean {
+function addHeaders(
+  bytes: Uint8Array,
+  head: Head,
+  neverIndexed: ReadonlySet<string> | null,
+  fields: FieldList,
+): boolean {
   let dropped = 0;
   for (let index = 0; index < head.headerCount; index++) {
     if (dropped < head.droppedCount && head.dropped[dropped] === index) {
@@ -285,10 +306,14 @@ function addHeaders(bytes: Uint8Array, head: Head, fields: FieldList): boolean {
     }
     const slot = 4 * index;
     const { headers } = head;
-    const name = nameIdOf(bytes, headers[slot], headers[slot + 1]);
-    if (!isPassedOn(name)) continue;
+    const start = headers[slot];
     const end = headers[slot + 1];
-    if (!fields.add(headers[slot], end, headers[slot + 2], headers[slot + 3], name)) return false;
+    const name = nameIdOf(bytes, start, end);
+    if (!isPassedOn(name)) continue;
+    const isNamed = neverIndexed !== null &&
+      neverIndexed.has(textOf(bytes, start, end).toLowerCase());
+    const flags = isNamed ? NEVER_INDEXED : 0;
+    if (!fields.add(start, end, headers[slot + 2], headers[slot + 3], name, flags)) return false;
   }
   return addLines(bytes, head.addedStart, head.addedEnd, fields);
 }

@@ -73,13 +73,14 @@ export class Mirror extends Buffered implements ExchangeClient {
     route: RouteState,
     router: MirrorRouter,
     copy: RequestCopy,
-    { peer, isSecure }: ExchangeClient,
+    { peer, isSecure, source }: ExchangeClient,
   ) {
     super(context);
     this.#route = route;
     this.#copy = copy;
     this.peer = peer;
     this.isSecure = isSecure;
+    this.neverIndexed = source.neverIndexed;
     this.#exchange = new Exchange(context, router, this);
     context.mirrors++;
   }

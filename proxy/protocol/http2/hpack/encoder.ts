@@ -196,7 +196,7 @@ export class Encoder {
 }
 
 /** Fields that a guess, tried often enough, must not find by the length of what is sent (RFC 7541 7.1). */
-function isSecret(name: number): boolean {
+export function isSecret(name: number): boolean {
   return name === NAME_COOKIE || name === NAME_AUTHORIZATION || name === NAME_SET_COOKIE ||
     name === NAME_PROXY_AUTHORIZATION;
 }
