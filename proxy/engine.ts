@@ -194,7 +194,7 @@ export class Engine {
 
   snapshot(): TelemetrySnapshot {
     const telemetry = this.#telemetry;
-    const pools = [...this.#context.pools.all(), ...this.#intake.pools];
+    const pools = [...this.#context.pools.all()];
     const { timed } = this.#context;
     const upstreams = timed.filter(isUpstream).length;
     const streams = timed.filter((open) => open instanceof Http2Stream).length;

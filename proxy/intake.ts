@@ -1,6 +1,6 @@
 /**
  * Intake: what becomes of a connection that a listener has accepted, by the kind of the listener. It owns what lies outside
- * the plan: capture, egress, and the pools of both.
+ * the plan: capture and egress.
  */
 import type { Plan } from "../routing/plan.ts";
 import type { InboundListener, OutboundListener } from "./config.ts";
@@ -8,12 +8,10 @@ import type { LogEvent } from "./control.ts";
 import { Capture } from "./connection/capture.ts";
 import { PortRoute } from "./connection/captured.ts";
 import type { Context } from "./connection/context.ts";
-import { DirectPools } from "./connection/direct_pools.ts";
 import { Downstream } from "./connection/downstream.ts";
 import { Egress, EgressRouter } from "./connection/egress.ts";
 import type { InboundRouter } from "./connection/inbound.ts";
 import type { OutboundRouter } from "./connection/outbound.ts";
-import type { EndpointPool } from "./connection/pool.ts";
 import type { Router } from "./connection/router.ts";
 import { TcpDownstream } from "./connection/tcp_downstream.ts";
 import type { Fd } from "./io/io.ts";
@@ -31,7 +29,6 @@ export interface IntakeHooks {
 
 export class Intake {
   readonly #context: Context;
-  readonly #pools: DirectPools;
   readonly #egress: Egress;
   readonly #outbound: readonly OutboundRouter[];
   /** Null where no listener captures. */
@@ -46,23 +43,17 @@ export class Intake {
   ) {
     this.#context = context;
     this.#outbound = outbound;
-    this.#pools = new DirectPools(context.io);
     this.#egress = new Egress(
       context,
-      { isOn: settings.hasEgress, pools: this.#pools },
+      settings.hasEgress,
       (name) => hooks.lookUp(name),
     );
     const parts = {
       context,
       egress: this.#egress,
-      pools: this.#pools,
       onLog: (event: LogEvent) => hooks.onLog(event),
     };
     this.#capture = settings.captures ? new Capture(parts, plan) : null;
-  }
-
-  get pools(): Iterable<EndpointPool> {
-    return this.#pools.all();
   }
 
   /** Counters that stay when a plan goes. */

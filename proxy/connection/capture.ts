@@ -18,7 +18,6 @@ import type { Context } from "./context.ts";
 import type { Connection } from "./connection.ts";
 import { Detecting, firstBytes, letGo } from "./detecting.ts";
 import type { Detected } from "./detecting.ts";
-import type { DirectPools } from "./direct_pools.ts";
 import { Downstream } from "./downstream.ts";
 import type { Egress } from "./egress.ts";
 import type { InboundAccess } from "./inbound_access.ts";
@@ -44,7 +43,6 @@ interface Captured {
 export interface CaptureParts {
   readonly context: Context;
   readonly egress: Egress;
-  readonly pools: DirectPools;
   readonly onLog: (event: LogEvent) => void;
 }
 
@@ -102,7 +100,7 @@ export class Capture implements AddressBook {
   ): void {
     const original = this.#originalOf(fd, peer);
     if (original === null) return;
-    const { egress, pools } = this.#parts;
+    const { egress, context: { pools } } = this.#parts;
     const isIpv6 = original.address.includes(":");
     const application = isIpv6 && isLocal(listener.application) ? "::1" : listener.application;
     // The proxy's own connection to a pod's address is redirected here too, unless it goes to loopback.
@@ -115,7 +113,7 @@ export class Capture implements AddressBook {
     const route = new CapturedApplication(
       listener,
       original.port,
-      pools.of(application, original.port),
+      pools.direct(application, original.port),
       this.#statsOf(listener.index, port === null ? 0 : original.port),
     );
     this.#serve({ fd, peer, original, route, port, security });

@@ -11,7 +11,7 @@ import { Http2Scratch } from "../protocol/http2/scratch.ts";
 import { BufferPool, Texts } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
 import { Pieces } from "./pieces.ts";
-import { Pools } from "./pool.ts";
+import { Pools } from "./pools.ts";
 import { Timers } from "../policy/timers.ts";
 import { Telemetry } from "../telemetry.ts";
 import { Tracer } from "../tracing/tracer.ts";

@@ -8,7 +8,6 @@ import { latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats } from "../telemetry.ts";
 import type { Context } from "./context.ts";
-import type { DirectPools } from "./direct_pools.ts";
 import { NameCache } from "./name_cache.ts";
 import type { Waiter } from "./name_cache.ts";
 import type { OutboundRouter } from "./outbound.ts";
@@ -23,7 +22,6 @@ const DEFAULT_PORT = 80;
 export class Egress {
   readonly isOn: boolean;
   readonly #context: Context;
-  readonly #pools: DirectPools;
   readonly #names: NameCache;
   /** Where this proxy listens. */
   readonly #ownPlaces: OriginalDestination[] = [];
@@ -31,12 +29,11 @@ export class Egress {
   /** @param lookUp starts to look a name up; `resolved` is called later */
   constructor(
     context: Context,
-    settings: { readonly isOn: boolean; readonly pools: DirectPools },
+    isOn: boolean,
     lookUp: (name: string) => void,
   ) {
     this.#context = context;
-    this.isOn = settings.isOn;
-    this.#pools = settings.pools;
+    this.isOn = isOn;
     this.#names = new NameCache(lookUp);
   }
 
@@ -67,7 +64,7 @@ export class Egress {
     to.refusalReason = "";
     // A server outside speaks HTTP/2 in the clear where its client knows that it does.
     to.takesHttp2 = to.expectsHttp2;
-    to.pool = this.#pools.of(address, port);
+    to.pool = this.#context.pools.direct(address, port);
   }
 
   /**

@@ -4,7 +4,8 @@ import type { CallExplanation } from "../../routing/table/explanation.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
 import type { InboundAccess } from "./inbound_access.ts";
-import type { EndpointPool, Pools } from "./pool.ts";
+import type { EndpointPool } from "./pool.ts";
+import type { Pools } from "./pools.ts";
 import type { Destination } from "./destination.ts";
 import type { Router } from "./router.ts";
 

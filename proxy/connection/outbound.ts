@@ -19,7 +19,8 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats, Telemetry } from "../telemetry.ts";
 import type { EndpointTls, UpstreamTls } from "../tls_contexts.ts";
 import type { Context } from "./context.ts";
-import type { EndpointPool, Pools } from "./pool.ts";
+import type { EndpointPool } from "./pool.ts";
+import type { Pools } from "./pools.ts";
 import type { Destination } from "./destination.ts";
 import type { Router } from "./router.ts";
 

@@ -1,4 +1,4 @@
-/** Pools: idle connections to each endpoint, and which endpoints lately refused one. */
+/** EndpointPool: idle connections to one endpoint, and whether it lately refused one. */
 import type { Fd, Io, SocketAddress } from "../io/io.ts";
 import type { TlsTarget } from "../io/tls.ts";
 import { POOL_IDLE_MAX } from "../limits.ts";
@@ -124,48 +124,5 @@ export class EndpointPool {
     this.isInPlan = false;
     for (const upstream of this.#idle.splice(0)) upstream.close();
     for (const upstream of this.#shared.splice(0)) upstream.retire();
-  }
-}
-
-export class Pools {
-  readonly #io: Io;
-  readonly #pools = new Map<string, EndpointPool>();
-
-  constructor(io: Io) {
-    this.#io = io;
-  }
-
-  all(): Iterable<EndpointPool> {
-    return this.#pools.values();
-  }
-
-  /**
-   * The pool of an endpoint, made where there is none.
-   * @throws {IoError} `address` is not an IP address.
-   */
-  of(
-    key: string,
-    address: string,
-    port: number,
-    security: EndpointTls | null = null,
-  ): EndpointPool {
-    // An address may become another workload's: connections to the one before are not for it.
-    const name = security === null ? key : `tls ${security.target.uriSans.join(" ")} ${key}`;
-    let pool = this.#pools.get(name);
-    if (pool === undefined) {
-      pool = new EndpointPool(key, this.#io.address(address, port), security);
-      this.#pools.set(name, pool);
-    }
-    pool.isInPlan = true;
-    return pool;
-  }
-
-  /** Ends the pools of all endpoints that are not in `keys`. */
-  retain(keys: ReadonlySet<string>): void {
-    for (const [name, pool] of this.#pools) {
-      if (keys.has(pool.key)) continue;
-      this.#pools.delete(name);
-      pool.retire();
-    }
   }
 }
