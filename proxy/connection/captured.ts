@@ -58,6 +58,10 @@ export class CapturedRoute implements Router, ConnectionRouter {
     this.#routeByAddress(null, destination);
   }
 
+  giveBack(destination: Destination): void {
+    this.#router.giveBack(destination);
+  }
+
   next(destination: Destination): EndpointPool | null {
     return this.#router.next(destination);
   }
@@ -108,6 +112,8 @@ export class CapturedApplication implements Router, ConnectionRouter {
     this.#access.admit(destination, this.#port, head);
   }
 
+  giveBack(): void {}
+
   next(_destination: Destination): EndpointPool {
     return this.#pool;
   }
@@ -136,6 +142,10 @@ export class PortRoute implements ConnectionRouter {
     );
     const tablePort = found?.ports.find((each) => each.port === port) ?? null;
     this.#router.routeToPort(tablePort, destination);
+  }
+
+  giveBack(destination: Destination): void {
+    this.#router.giveBack(destination);
   }
 
   next(destination: Destination): EndpointPool | null {

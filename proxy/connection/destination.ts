@@ -1,6 +1,12 @@
 /** Destination: what one request was decided to get, and how its attempts to get it go. */
 import type { PlanRule } from "../../routing/plan.ts";
-import type { EndpointSet, TableEndpoint, TablePort } from "../../routing/table/table.ts";
+import type {
+  EndpointSet,
+  TableBackend,
+  TableEndpoint,
+  TablePort,
+  TableRoute,
+} from "../../routing/table/table.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { BackendState, Choice } from "../policy/backend_state.ts";
 import type { RouteState } from "../policy/route_state.ts";
@@ -40,6 +46,8 @@ export class Destination {
   choice: Choice | null = null;
   /** The endpoint chosen last. */
   endpoint: TableEndpoint | null = null;
+  /** The turn that a whole connection has taken in a split; null where it took none, and for requests. */
+  turn: { readonly route: TableRoute; readonly backend: TableBackend } | null = null;
   /** Counters of the route and backend. */
   stats: RouteStats | null = null;
   /** Above 0: the request is refused with this status. */

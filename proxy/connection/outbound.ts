@@ -100,9 +100,9 @@ export class OutboundRouter implements Router {
   ): void {
     const tablePort = this.#table.services[service].ports[port];
     if (endpoint !== null) return this.#routeToPod(tablePort, endpoint, request, destination);
-    if (request === null) decideConnection(tablePort, this.#splits, this.#decision);
-    else decideAt(tablePort, request.routed, this.#splits, this.#decision);
-    this.#fill(destination, request?.routed ?? null);
+    if (request === null) return this.routeToPort(tablePort, destination);
+    decideAt(tablePort, request.routed, this.#splits, this.#decision);
+    this.#fill(destination, request.routed);
   }
 
   /** Routes a whole connection to a Service's port; null: the plan has no such port. */
@@ -110,6 +110,15 @@ export class OutboundRouter implements Router {
     if (port === null) return refuse(destination, "port-unknown");
     decideConnection(port, this.#splits, this.#decision);
     this.#fill(destination, null);
+    const { route, backend } = this.#decision;
+    destination.turn = route === null || backend === null ? null : { route, backend };
+  }
+
+  /** A connection that was routed whole carries requests after all, which are routed one by one: its turn is free. */
+  giveBack(destination: Destination): void {
+    const { turn } = destination;
+    destination.turn = null;
+    if (turn !== null) this.#splits.giveBack(turn.route, turn.backend);
   }
 
   /** No split and no balancing: the client has chosen a pod. */

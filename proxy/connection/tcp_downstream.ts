@@ -19,6 +19,8 @@ export interface ConnectionRouter {
   /** Place of the listener in the proxy's configuration: outbound ones first. */
   readonly listener: number;
   routeConnection(destination: Destination): void;
+  /** The connection is not to be relayed after all: what `routeConnection` took is free for another. */
+  giveBack(destination: Destination): void;
   /** The next endpoint to try; null: there is none with an address. */
   next(destination: Destination): EndpointPool | null;
 }
@@ -149,6 +151,7 @@ export class TcpDownstream extends Connection {
   dropUpstream(): void {
     this.#countClosed();
     this.#letGo();
+    this.#router.giveBack(this.#destination);
     this.#upstream?.close();
     this.#upstream = null;
   }

@@ -52,6 +52,8 @@ export class SplitState {
   readonly #store: StateStore;
   #table: Table;
   #sequences: Sequence[];
+  /** Places of backends whose turn was taken and came to nothing: the next requests get them, before the sequence goes on. */
+  readonly #unused = new Map<Sequence, number[]>();
 
   /** @param store keeps how far sequences have got */
   constructor(table: Table, store: StateStore = LOCAL_STATE) {
@@ -76,6 +78,7 @@ export class SplitState {
     const kept = new Set(this.#sequences);
     for (const sequence of before.values()) {
       if (kept.has(sequence)) continue;
+      this.#unused.delete(sequence);
       sequence.place?.release();
       sequence.debts?.release();
     }
@@ -87,11 +90,34 @@ export class SplitState {
     if (backends.length === 1) return backends[0];
     if (backends.length === 0) return null;
     const sequence = this.#sequences[route.sequence];
+    if (this.#unused.size > 0) {
+      const unused = this.#takeUnused(sequence);
+      if (unused !== undefined) return backends[unused];
+    }
     const { place } = sequence;
     if (place === null) return backends[this.#pickOnline(sequence)];
     if (backends.length > 2) return backends[this.#periodOf(sequence)[place.advance(1)]];
     const weight = sequence.weights[1];
     return backends[place.advance(weight) + weight < sequence.weightTotal ? 0 : 1];
+  }
+
+  /**
+   * What `pick` gave came to nothing, so the next request of the route gets it. A turn of another table than the one in
+   * force is lost.
+   */
+  giveBack(route: TableRoute, backend: TableBackend): void {
+    if (route.backends.length < 2 || this.#table.routes[route.index] !== route) return;
+    const sequence = this.#sequences[route.sequence];
+    const unused = this.#unused.get(sequence) ?? [];
+    unused.push(route.backends.indexOf(backend));
+    this.#unused.set(sequence, unused);
+  }
+
+  #takeUnused(sequence: Sequence): number | undefined {
+    const unused = this.#unused.get(sequence);
+    const taken = unused?.shift();
+    if (unused?.length === 0) this.#unused.delete(sequence);
+    return taken;
   }
 
   /** What `pick` would give for the request after `ahead` more; changes nothing. */
@@ -100,7 +126,9 @@ export class SplitState {
     const backends = route.backends;
     if (backends.length < 2) return backends[0] ?? null;
     const sequence = this.#sequences[route.sequence];
-    const steps = ahead % sequence.weightTotal; // Every kind of sequence repeats after weightTotal.
+    const unused = this.#unused.get(sequence) ?? [];
+    if (ahead < unused.length) return backends[unused[ahead]];
+    const steps = (ahead - unused.length) % sequence.weightTotal; // Every kind of sequence repeats after weightTotal.
     const { place, weights, weightTotal } = sequence;
     if (place === null) {
       const debts = this.#debtsOf(sequence);

@@ -210,3 +210,33 @@ Deno.test("rules with one route id share one sequence", () => {
   equal(picked.join(""), "baba");
   equal(table.sequenceCount, 1);
 });
+
+Deno.test("a turn that is given back goes to the next request, and what follows is as if it had not been taken", () => {
+  const weights = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 2, maxLength: 4 });
+  // Turns taken in a row, of which all are given back in the order in which they were taken.
+  const steps = fc.array(fc.record({ used: fc.nat(20), unused: fc.nat(4) }), { maxLength: 10 });
+  fc.assert(fc.property(weights, seeds, steps, (weights, seed, steps) => {
+    const table = tableOf(namedWeights(weights), seed);
+    const [route] = table.routes;
+    const [plain, state] = [new SplitState(table), new SplitState(table)];
+    for (const { used, unused } of steps) {
+      equal(take(state, used), take(plain, used));
+      const turns = Array.from({ length: unused }, () => state.pick(route));
+      for (const turn of turns) if (turn !== null) state.giveBack(route, turn);
+      const next = Array.from({ length: 6 }, (_, ahead) => state.peek(route, ahead)?.plan.service);
+      same(next, Array.from({ length: 6 }, (_, ahead) => plain.peek(route, ahead)?.plan.service));
+      equal(take(state, unused), take(plain, unused));
+    }
+  }));
+});
+
+Deno.test("a turn of a table that is no longer in force is lost", () => {
+  const before = tableOf({ a: 1, b: 1 });
+  const state = new SplitState(before);
+  const turn = state.pick(before.routes[0]);
+  state.rebind(tableOf({ a: 1, b: 1 }));
+  if (turn !== null) state.giveBack(before.routes[0], turn);
+  // Given back, it would have been "bab" again.
+  equal(turn?.plan.service, "b");
+  equal(take(state, 3), "aba");
+});

@@ -61,6 +61,9 @@ const SERVICES: readonly Behind[] = [
   },
   { service: "odd", clusterIps: ["10.96.0.40"], port: ["odd", 7000, 7000], pods: ["10.77.0.13"] },
   { service: "plain", clusterIps: ["10.96.0.41"], port: ["odd", 7001, 7001], pods: ["10.77.0.13"] },
+  { service: "mixed", clusterIps: ["10.96.0.42"], port: ["odd", 7002, 8080], pods: [] },
+  { service: "mixed-v1", clusterIps: [], port: ["odd", 7002, 8080], pods: ["10.77.0.11"] },
+  { service: "mixed-v2", clusterIps: [], port: ["odd", 7002, 8080], pods: ["10.77.0.12"] },
   { service: "own", clusterIps: ["10.96.0.50"], port: ["http", 80, 8080], pods: ["10.77.0.2"] },
 ];
 
@@ -86,16 +89,20 @@ function manifests(): string {
     ports: [{ name: port[0], port: port[2] }],
     endpoints: pods.map((address) => ({ addresses: [address] })),
   }));
-  const split = {
+  const split = (service: string, v1: number, v2: number) => ({
     apiVersion: "split.smi-spec.io/v1alpha4",
     kind: "TrafficSplit",
-    metadata: { name: "web", namespace: "default" },
+    metadata: { name: service, namespace: "default" },
     spec: {
-      service: "web",
-      backends: [{ service: "web-v1", weight: 75 }, { service: "web-v2", weight: 25 }],
+      service,
+      backends: [{ service: `${service}-v1`, weight: v1 }, {
+        service: `${service}-v2`,
+        weight: v2,
+      }],
     },
-  };
-  return [...services, ...slices, split].map((each) => JSON.stringify(each)).join("\n---\n");
+  });
+  const splits = [split("web", 75, 25), split("mixed", 50, 50)];
+  return [...services, ...slices, ...splits].map((each) => JSON.stringify(each)).join("\n---\n");
 }
 
 /** What is started once for all tests of this file. */
@@ -327,6 +334,18 @@ Deno.test({
           assert.equal((await seen("plain"))?.method, "GET");
         },
       );
+
+      await t.step("and takes one turn of a split, not two", async () => {
+        const script = "exec 3<>/dev/tcp/10.96.0.42/7002; sleep 1.5; " +
+          'printf "GET / HTTP/1.1\\r\\nHost: mixed\\r\\nConnection: close\\r\\n\\r\\n" >&3; cat <&3';
+        let lines = "";
+        for (let i = 0; i < 2; i++) {
+          const { stdout } = await it.application("bash", "-c", script);
+          lines += stdout.match(/^v\d .*$/m)?.[0] + "\n";
+        }
+        lines += await it.curl(url("10.96.0.42:7002", 2));
+        assert.deepEqual(countsOf(lines), { v1: 2, v2: 2 });
+      });
 
       await t.step("an HTTP client that dribbles is recognised", async () => {
         const script = "exec 3<>/dev/tcp/10.96.0.41/7001; printf G >&3; sleep 0.2; printf E >&3; " +
