@@ -11,7 +11,7 @@ import type { PlanKeeper } from "./plan_keeper.ts";
 import { Taps } from "./tap.ts";
 import { withTicketKeys } from "./tls_config.ts";
 import type { ProxyTls } from "./tls_config.ts";
-import { postTo, SpanExporter } from "./tracing/exporter.ts";
+import { collectorClient, SpanExporter } from "./tracing/exporter.ts";
 
 interface Place {
   readonly address: string;
@@ -47,7 +47,7 @@ export class RunningProxy implements Proxy {
       await Promise.all(this.#lanes.map((lane) => lane.report(demand)));
     });
     this.#exporter = config.spans === undefined ? null : new SpanExporter(config.spans, {
-      post: postTo(config.spans),
+      collector: collectorClient(config.spans),
       onProblem: (message, fields) => hooks.onLog?.("warn", message, fields),
     });
   }

@@ -1,4 +1,5 @@
 /** Asks the admin address of a running proxy where a request would go. */
+import { directClient } from "../../base/direct_client.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
 import { CommandFailure } from "../exit.ts";
 import { type HostPort, parseHostPort, type RequestLine } from "../values.ts";
@@ -21,11 +22,12 @@ export async function askAdmin(
     ...(caller === null ? {} : { side: "inbound", caller }),
   });
   for (const header of headers) query.append("header", header);
-  const url = `http://${authorityOf(parseHostPort(admin))}/explain?${query}`;
+  const url = new URL(`http://${authorityOf(parseHostPort(admin))}/explain?${query}`);
+  const client = directClient(url);
   let answer: Response;
   let text: string;
   try {
-    answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+    answer = await fetch(url, { client, signal: AbortSignal.timeout(ANSWER_MS) });
     text = await answer.text();
   } catch (error) {
     const isSilent = error instanceof DOMException && error.name === "TimeoutError";
@@ -33,6 +35,8 @@ export async function askAdmin(
       `No answer from a proxy at ${admin}${isSilent ? ` within ${ANSWER_MS / 1_000} s` : ""}`,
       { hint: "Give the address that it prints at its start as `admin`." },
     );
+  } finally {
+    client.close();
   }
   if (!answer.ok) {
     throw new CommandFailure(`The proxy at ${admin} answered ${answer.status}: ${firstLine(text)}`);

@@ -1,4 +1,5 @@
 /** The work of `weft tap`: the stream of a proxy's admin address, line by line, to text for a person or as it came. */
+import { directClient } from "../../base/direct_client.ts";
 import type { RequestRecord } from "../../proxy/config.ts";
 import type { Environment } from "../environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
@@ -53,7 +54,9 @@ async function openTap(
   }
   for (const one of header) query.append("header", one);
   const authority = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-  const response = await fetch(`http://${authority}/tap?${query}`, { signal }).catch((error) => {
+  const url = new URL(`http://${authority}/tap?${query}`);
+  const init = { signal, client: directClient(url) };
+  const response = await fetch(url, init).catch((error) => {
     if (signal.aborted) throw error;
     throw new CommandFailure(`No answer from a proxy at ${admin}`, {
       hint: "Give the address that it prints at its start as `admin`.",

@@ -2,6 +2,7 @@
  * SpanExporter: sends finished spans to a collector, in batches, off the data path. What it holds is bounded, whatever becomes
  * of the collector: spans that find no room are dropped and counted, and no request ever waits for one.
  */
+import { directClient } from "../../base/direct_client.ts";
 import type { SpanExport } from "../config.ts";
 import { SPAN_FLUSH_MS, SPAN_RETRY_MAX_MS } from "../limits.ts";
 import { encodeSpans } from "./otlp.ts";
@@ -19,11 +20,15 @@ export interface SpanCounts {
   refused: number;
 }
 
-/** Sends one batch; rejects where the collector cannot be reached. */
-export type PostSpans = (body: string, signal: AbortSignal) => Promise<number>;
+/** The way to a collector. */
+export interface CollectorClient {
+  /** Sends one batch; the status of its answer. Rejects where the collector cannot be reached. */
+  post(body: string, signal: AbortSignal): Promise<number>;
+  close(): void;
+}
 
 export interface ExporterHooks {
-  readonly post: PostSpans;
+  readonly collector: CollectorClient;
   /** Spans are no longer exported, or are again. */
   onProblem(message: string, fields: Readonly<Record<string, string | number>>): void;
 }
@@ -67,6 +72,7 @@ export class SpanExporter {
     clearTimeout(timer);
     this.counts.dropped += this.#queue.length;
     this.#queue = [];
+    this.#hooks.collector.close();
   }
 
   /** Sends a batch that is full at once and another one later, and later still after each failure. */
@@ -100,7 +106,7 @@ export class SpanExporter {
     let isFinal = false;
     try {
       const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stop.signal]);
-      const status = await this.#hooks.post(encodeSpans(batch, resource), signal);
+      const status = await this.#hooks.collector.post(encodeSpans(batch, resource), signal);
       if (status >= 200 && status < 300) return this.#sent(batch.length);
       problem = `the collector answered ${status}`;
       isFinal = !RETRYABLE.includes(status);
@@ -125,16 +131,25 @@ export class SpanExporter {
   }
 }
 
-/** Posts by `fetch`. */
-export function postTo({ url, headers }: SpanExport): PostSpans {
-  const all = [
-    ["content-type", "application/json"],
-    ...headers.map(([name, value]) => [name, value]),
-  ];
-  return async (body, signal) => {
-    const init = { method: "POST", headers: all as [string, string][], body, signal };
-    const response = await fetch(url, init);
-    await response.body?.cancel();
-    return response.status;
+/** By `fetch`; with TLS through a proxy where the environment names one for that. */
+export function collectorClient({ url, headers }: SpanExport): CollectorClient {
+  const all: [string, string][] = [["content-type", "application/json"]];
+  for (const [name, value] of headers) all.push([name, value]);
+  const target = new URL(url);
+  const client = target.protocol === "http:" ? directClient(target) : null;
+  const route = client === null ? {} : { client };
+  return {
+    async post(body, signal) {
+      const response = await fetch(target, {
+        method: "POST",
+        headers: all,
+        body,
+        signal,
+        ...route,
+      });
+      await response.body?.cancel();
+      return response.status;
+    },
+    close: () => client?.close(),
   };
 }

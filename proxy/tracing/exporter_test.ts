@@ -59,11 +59,15 @@ class FakeCollector {
   readonly outcomes: (number | Error)[] = [];
   /** Not answered, until the sender loses patience. */
   isHanging = false;
+  isClosed = false;
   #onPost = Promise.withResolvers<void>();
 
   exporter(flushMs = 60_000): SpanExporter {
     return new SpanExporter(SETTINGS, {
-      post: (body, signal) => this.#post(body, signal),
+      collector: {
+        post: (body, signal) => this.#post(body, signal),
+        close: () => void (this.isClosed = true),
+      },
       onProblem: (message) => void this.problems.push(message),
     }, flushMs);
   }
@@ -96,6 +100,7 @@ Deno.test("exporter: a full batch goes at once, others wait, and the end sends w
   exporter.offer(spans(2));
   await exporter.stop();
   assert.deepEqual(collector.sizes, [4, 1, 2]);
+  assert.ok(collector.isClosed);
   exporter.offer(spans(1));
   assert.deepEqual(exporter.counts, { exported: 7, dropped: 0, refused: 0 });
   assert.deepEqual(collector.problems, []);
