@@ -25,6 +25,7 @@ export function startServer({ require, state }: Tools, name: string): Promise<nu
     sum: method("Sum", true, false),
     chat: method("Chat", true, true),
     whoami: method("Whoami", false, false),
+    remaining: method("Remaining", false, false),
   };
   const server = new grpc.Server({
     "grpc.max_receive_message_length": 1e8,
@@ -63,6 +64,9 @@ export function startServer({ require, state }: Tools, name: string): Promise<nu
     chat(call: Any) {
       call.on("data", (bytes: Any) => call.write(Buffer.from(`re: ${bytes}`)));
       call.on("end", () => call.end());
+    },
+    remaining(call: Any, done: Any) {
+      done(null, Buffer.from(String(call.getDeadline() - Date.now())));
     },
     whoami(_call: Any, done: Any) {
       done(null, Buffer.from(name));

@@ -130,6 +130,13 @@ const CASES: readonly Http2Case[] = [
     });
     assert.equal(given.code, CANCELLED);
   }),
+  withServer("the server learns how much time is left", async (node) => {
+    const told: Called = await node.run(({ state }) =>
+      state["unary"]("Remaining", "", undefined, { deadline: Date.now() + 30_000 })
+    );
+    assert.equal(told.code, OK);
+    assert.ok(Number(told.text) > 20_000 && Number(told.text) <= 30_000, told.text);
+  }),
   withServer("a server that is gone: UNAVAILABLE, and why", async (node) => {
     const told: Called = await node.run(({ state }) => {
       state["server"].server.forceShutdown();

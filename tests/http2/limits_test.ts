@@ -18,7 +18,7 @@ import { until } from "../support/until.ts";
 import { routeTo, testHttp2, VERSIONS } from "./http2_cases.ts";
 import type { Http2Case } from "./http2_cases.ts";
 import { ask, askAll, NodeOrigin } from "./node_peers.ts";
-import { HAS_NODE, hasCommand, NodeProcess } from "./node_process.ts";
+import { HAS_NODE, NodeProcess } from "./node_process.ts";
 import { NodePackages } from "./node_packages.ts";
 
 const APP: Fields = GET_FIELDS.map((
@@ -215,34 +215,4 @@ for (const driver of DRIVERS) {
       await drained;
     },
   });
-
-  Deno.test({
-    name: `HTTP/2 tools (${driver}): curl and h2load`,
-    ignore: !HAS_NODE || !hasCommand("curl") || !hasCommand("h2load"),
-    async fn() {
-      await using proxy = await TestProxy.start(driver);
-      await using folder = await NodePackages.install([]);
-      await using node = new NodeProcess(folder.path);
-      await using origin = await NodeOrigin.start(node, "h2");
-      await proxy.routeHttp2(origin);
-      const url = `http://127.0.0.1:${proxy.port}`;
-      const curl = await outputOf("curl", [
-        ...["-sS", "--http2-prior-knowledge", "-H", "host: app", "-d", "x=1", `${url}/report`],
-        ...["-w", "\n%{http_code} %{http_version}"],
-      ]);
-      const [body, status] = curl.split("\n");
-      assert.equal(status, "200 2");
-      assert.equal(JSON.parse(body).length, 3);
-      const load = await outputOf("h2load", [
-        ...["-n", "2000", "-c", "4", "-m", "50", "-H", ":authority: app", `${url}/`],
-      ]);
-      assert.match(load, /2000 succeeded, 0 failed, 0 errored/);
-      await proxy.checkNothingLeft();
-    },
-  });
-}
-
-async function outputOf(command: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await new Deno.Command(command, { args: [...args] }).output();
-  return new TextDecoder().decode(stdout);
 }

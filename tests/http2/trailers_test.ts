@@ -135,6 +135,29 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
+    name: "an answer of nothing but a head stays one: what gRPC calls trailers only",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        const peer = await FramePeer.accept(socket, false);
+        for (const id of [1, 3]) {
+          await peer.next(new RegExp(`^HEADERS ${id} `));
+          const fields: Fields = [[":status", "200"], ["grpc-status", "5"], ["grpc-message", "no"]];
+          await peer.send(headers(id, fields, { isEnd: true }));
+        }
+        await socket.readRest();
+      }, { mayFail: true });
+      await proxy.routeHttp2(origin);
+      using client = await FramePeer.connect(proxy);
+      await client.send(headers(1, [...POST, ["content-type", "application/grpc"]]));
+      await client.send(data(1, "\0\0\0\0\0", true));
+      const head = await client.next(/^HEADERS 1 /);
+      assert.equal(head, "HEADERS 1 END :status: 200, grpc-status: 5, grpc-message: no");
+      using old = await proxy.connect();
+      await old.send("GET / HTTP/1.1\r\nHost: app\r\n\r\n");
+      assert.match((await old.readResponse()).raw, /\r\ngrpc-status: 5\r\n/);
+    },
+  },
+  {
     name: "trailers behind more data than a buffer holds, for clients that take their time",
     async run(proxy) {
       await using origin = new ScriptedOrigin(async (socket) => {
