@@ -11,6 +11,7 @@ import { renderMetrics } from "./metrics.ts";
 import type { PlanKeeping } from "./plan_keeper.ts";
 import { parseTapFilter } from "./tap_filter.ts";
 import type { Taps } from "./tap.ts";
+import type { CertificateExpiry } from "./tls_config.ts";
 import type { SpanCounts } from "./tracing/exporter.ts";
 
 export interface AdminSubject {
@@ -24,6 +25,8 @@ export interface AdminSubject {
   accessesLost(): number;
   /** Null: plans are not kept. */
   planKeeping(): PlanKeeping | null;
+  /** Those that the proxy shows. */
+  certificates(): readonly CertificateExpiry[];
   /** Every event loop is running; where one has ended, only a restart helps. */
   isAlive(): boolean;
   /** Accepting connections, with a plan in force, and not draining. */
@@ -80,6 +83,7 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
           spans: subject.spans,
           accessesLost: subject.accessesLost(),
           planKeeping: subject.planKeeping(),
+          certificates: subject.certificates(),
           tapsLost: subject.taps.lost,
         }),
         "text/plain; version=0.0.4; charset=utf-8",

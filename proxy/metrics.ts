@@ -7,6 +7,7 @@ import { policySeries } from "./policy_metrics.ts";
 import { escapeLabel, renderSeries } from "./series.ts";
 import type { Series } from "./series.ts";
 import type { SpanCounts } from "./tracing/exporter.ts";
+import type { CertificateExpiry } from "./tls_config.ts";
 import type { Http2Side, RouteLabels, TelemetrySnapshot } from "./telemetry.ts";
 
 /** What is counted outside the event loops. */
@@ -19,6 +20,8 @@ export interface OutsideCounts {
   readonly tapsLost: number;
   /** Null: plans are not kept. */
   readonly planKeeping: PlanKeeping | null;
+  /** Those that the proxy shows. */
+  readonly certificates: readonly CertificateExpiry[];
 }
 
 const NOTHING_OUTSIDE: OutsideCounts = {
@@ -26,12 +29,13 @@ const NOTHING_OUTSIDE: OutsideCounts = {
   accessesLost: 0,
   tapsLost: 0,
   planKeeping: null,
+  certificates: [],
 };
 
 /** One series a name; counts of several loops are added. */
 export function renderMetrics(
   snapshots: readonly TelemetrySnapshot[],
-  { spans, accessesLost, tapsLost, planKeeping }: OutsideCounts = NOTHING_OUTSIDE,
+  { spans, accessesLost, tapsLost, planKeeping, certificates }: OutsideCounts = NOTHING_OUTSIDE,
 ): string {
   const routes = sumRoutes(snapshots);
   const sum = (value: (snapshot: TelemetrySnapshot) => number) =>
@@ -75,6 +79,7 @@ export function renderMetrics(
       (snapshot) => snapshot.tlsResumptions,
     ),
     tlsFailuresTotal(snapshots),
+    certificateExpiry(certificates),
     ...http2Series(snapshots),
     single(
       "weft_upstream_connects_total",
@@ -348,6 +353,14 @@ function tlsFailuresTotal(snapshots: readonly TelemetrySnapshot[]): Series {
   const name = "weft_tls_handshake_failures_total";
   const lines = linesByReason(name, snapshots.map(({ tlsFailures }) => tlsFailures));
   return { name, kind: "counter", help: "TLS handshakes that failed", lines };
+}
+
+function certificateExpiry(certificates: readonly CertificateExpiry[]): Series {
+  const name = "weft_tls_certificate_expiry_timestamp_seconds";
+  const lines = certificates.map(({ side, expiresAtMs }) =>
+    `${name}{side="${side}"} ${expiresAtMs / 1_000}`
+  );
+  return { name, kind: "gauge", help: "When the certificates expire that are shown", lines };
 }
 
 const HTTP2_SIDES: readonly Http2Side[] = ["client", "endpoint"];

@@ -9,8 +9,8 @@ import { IoError } from "./io/io.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
 import type { PlanKeeper } from "./plan_keeper.ts";
 import { Taps } from "./tap.ts";
-import { withTicketKeys } from "./tls_config.ts";
-import type { ProxyTls } from "./tls_config.ts";
+import { certificateExpiries, withTicketKeys } from "./tls_config.ts";
+import type { CertificateExpiry, ProxyTls } from "./tls_config.ts";
 import { collectorClient, SpanExporter } from "./tracing/exporter.ts";
 
 interface Place {
@@ -32,6 +32,8 @@ export class RunningProxy implements Proxy {
   #admin: AdminServer | null = null;
   /** In force. */
   #plan: Plan;
+  /** Those that are shown. */
+  #certificates: readonly CertificateExpiry[];
   #applying = Promise.resolve();
   #isAlive = true;
   #isReady = true;
@@ -42,6 +44,7 @@ export class RunningProxy implements Proxy {
     this.#config = config;
     this.#hooks = hooks;
     this.#plan = plan;
+    this.#certificates = certificateExpiries(config.tls ?? {});
     this.#keeper = hooks.planKeeper ?? null;
     this.#taps = new Taps(async (demand) => {
       await Promise.all(this.#lanes.map((lane) => lane.report(demand)));
@@ -105,6 +108,7 @@ export class RunningProxy implements Proxy {
         spans: this.#exporter?.counts ?? null,
         accessesLost: () => this.#hooks.accessesLost?.() ?? 0,
         planKeeping: () => this.#keeper?.keeping ?? null,
+        certificates: () => this.#certificates,
         isAlive: () => this.#isAlive,
         isReady: () => this.#isReady && this.#isAlive,
         quit: this.#hooks.onQuit ?? null,
@@ -129,6 +133,7 @@ export class RunningProxy implements Proxy {
   async replaceCertificates(tls: ProxyTls): Promise<void> {
     const shared = withTicketKeys(tls);
     await this.#each((lane) => lane.replaceCertificates(shared));
+    this.#certificates = certificateExpiries(tls);
   }
 
   async drain(accepts = false): Promise<void> {

@@ -3,6 +3,7 @@
  * to for `Io`; files are read elsewhere.
  */
 import { TICKET_KEY_BYTES } from "./io/tls.ts";
+import { expiryOf } from "./io/x509_validity.ts";
 import type {
   ClientCertificatePolicy,
   TlsCertificate,
@@ -66,6 +67,26 @@ export function clientSettings(origination: TlsOrigination): TlsClientSettings {
     trusted: authority,
     minVersion,
   };
+}
+
+/** A certificate that this proxy shows, and when it expires. */
+export interface CertificateExpiry {
+  readonly side: "inbound" | "outbound" | "upstream";
+  /** Where its file is not known: empty. */
+  readonly file: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number;
+}
+
+export function certificateExpiries(
+  { inbound, outbound, upstream }: ProxyTls,
+): CertificateExpiry[] {
+  const sides = { inbound, outbound, upstream };
+  return (["inbound", "outbound", "upstream"] as const).flatMap((side) => {
+    const certificate = sides[side]?.certificate;
+    const expiresAtMs = certificate ? expiryOf(certificate.chainPem) : null;
+    return expiresAtMs === null ? [] : [{ side, file: certificate?.chainFile ?? "", expiresAtMs }];
+  });
 }
 
 /** Ticket keys of their own for the terminations that have none. */

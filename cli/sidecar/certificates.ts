@@ -2,7 +2,8 @@
 import type { Log } from "../../base/log.ts";
 import type { Proxy } from "../../proxy/config.ts";
 import type { TlsCertificate, TlsTrust } from "../../proxy/io/tls.ts";
-import type { ProxyTls } from "../../proxy/tls_config.ts";
+import { certificateExpiries } from "../../proxy/tls_config.ts";
+import type { CertificateExpiry, ProxyTls } from "../../proxy/tls_config.ts";
 import { CommandFailure } from "../exit.ts";
 import { watchPaths } from "../local/watch.ts";
 import type { CertificateFiles, TlsFiles } from "./tls_options.ts";
@@ -46,8 +47,10 @@ export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
 export function followCertificates(files: TlsFiles, proxy: Proxy, log: Log): () => Promise<void> {
   const onChange = async () => {
     try {
-      await proxy.replaceCertificates(await readCertificates(files));
-      log.info("Certificates replaced");
+      const tls = await readCertificates(files);
+      refuseExpired(tls);
+      await proxy.replaceCertificates(tls);
+      log.info("Certificates replaced", expiryFields(tls));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       log.warn("Certificates kept", { reason });
@@ -68,6 +71,37 @@ export function followCertificates(files: TlsFiles, proxy: Proxy, log: Log): () 
     log.warn("Changes of the certificates are not followed", { reason });
     return () => running;
   }
+}
+
+/** At the start there is nothing better to go on with. */
+export function warnOfExpired(tls: ProxyTls, log: Log): void {
+  for (const { file, expiresAtMs } of expired(tls)) {
+    log.warn("Certificate has expired", { file, expired: timeText(expiresAtMs) });
+  }
+}
+
+function refuseExpired(tls: ProxyTls): void {
+  for (const { file, expiresAtMs } of expired(tls)) {
+    throw new CommandFailure(
+      `Cannot use the certificate "${file}": it expired at ${timeText(expiresAtMs)}`,
+    );
+  }
+}
+
+function expired(tls: ProxyTls): CertificateExpiry[] {
+  return certificateExpiries(tls).filter(({ expiresAtMs }) => expiresAtMs <= Date.now());
+}
+
+/** By side. */
+function expiryFields(tls: ProxyTls): Record<string, string> {
+  const expiries = certificateExpiries(tls);
+  return Object.fromEntries(
+    expiries.map(({ side, expiresAtMs }) => [`${side}Expires`, timeText(expiresAtMs)]),
+  );
+}
+
+function timeText(timeMs: number): string {
+  return new Date(timeMs).toISOString();
 }
 
 function pathsOf({ inbound, outbound, upstream }: TlsFiles): string[] {

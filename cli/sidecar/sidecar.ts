@@ -12,7 +12,7 @@ import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
 import { lookUpName } from "../look_up.ts";
 import { tracingOf } from "../tracing.ts";
 import { formatAccess, formatLost } from "./access_log.ts";
-import { followCertificates, readCertificates } from "./certificates.ts";
+import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
 import { type FirstPlan, firstPlan } from "./first_plan.ts";
 import { followPlan } from "./follow_plan.ts";
 import { LineBuffer } from "./line_buffer.ts";
@@ -78,6 +78,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
   warnOfStrangers(config, first.plan, log);
+  if (config.tls !== undefined) warnOfExpired(config.tls, log);
   const quit = Promise.withResolvers<string>();
   const failed = Promise.withResolvers<string>();
   const planKeeper = stateDir === undefined

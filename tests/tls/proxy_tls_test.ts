@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import { expiryOf } from "../../proxy/io/x509_validity.ts";
 import { startProxy } from "../../proxy/proxy.ts";
 import type { ProxyTls, TlsTermination } from "../../proxy/tls_config.ts";
 import { compile } from "../../routing/compile/compile.ts";
@@ -446,6 +447,9 @@ INBOUND.push({
     }
     await proxy.replaceCertificates(good);
     assert.deepEqual(await all(), ["renewed", "renewed", 0]);
+    const expiry = (expiryOf(renewed.chainPem) ?? NaN) / 1_000;
+    const name = "weft_tls_certificate_expiry_timestamp_seconds";
+    assert.ok((await running.metrics()).includes(`${name}{side="inbound"} ${expiry}\n`));
     // Whom callers are vouched for by is replaced with the rest.
     const clientAuthority = { pem: otherAuthority.chainPem };
     await proxy.replaceCertificates({ ...good, inbound: { ...mutual(), clientAuthority } });

@@ -114,6 +114,37 @@ Deno.test({
 });
 
 Deno.test({
+  name: "weft proxy: an expired certificate is said at the start, and never takes a place later",
+  ignore: !HAS_OPENSSL_COMMAND,
+  sanitizeResources: false,
+  async fn() {
+    const folder = makeFolder();
+    const now = Date.now;
+    // Those of the tests are good for two days.
+    Date.now = () => now() + 3 * 86_400_000;
+    try {
+      const environment = testEnvironment();
+      const code = run(["proxy", ...commandLine(folder, "auto")], environment);
+      await environment.stderr.until(/Certificate has expired.*tls\.crt.*\n.*Proxy started/);
+      install(folder, testCertificates().renewed);
+      await environment.stderr.until(
+        /Certificates kept.*the certificate .*tls\.crt.* it expired at 20/,
+      );
+      const started = environment.stderr.text().split("\n").find((line) => /started/.test(line));
+      assert.equal(await subjectAt(JSON.parse(started ?? "").inbound), "server");
+      Date.now = now;
+      install(folder, testCertificates().renewed);
+      await environment.stderr.until(/Certificates replaced.*inboundExpires.*20/);
+      environment.sendStopSignal("SIGTERM");
+      assert.equal(await code, 0);
+    } finally {
+      Date.now = now;
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name: "weft proxy: certificates that are of no use stop the start with the file's name and 1",
   ignore: !HAS_OPENSSL_COMMAND,
   async fn() {
