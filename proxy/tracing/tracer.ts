@@ -48,7 +48,10 @@ export class Tracer {
   /** What the loop's clock lacks to the one on the wall. */
   #wallOffsetMs = performance.timeOrigin;
 
-  constructor({ traceShare, spans, outbound }: ProxyConfig, random: Random) {
+  constructor(
+    { traceShare, spans, outbound }: Pick<ProxyConfig, "traceShare" | "spans" | "outbound">,
+    random: Random,
+  ) {
     this.#share = traceShare ?? 0;
     this.#makesSpans = spans !== undefined;
     this.#outboundCount = outbound.length;
