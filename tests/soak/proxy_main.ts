@@ -1,6 +1,7 @@
 /**
  * The proxy of the soak, in a process of its own so that its memory and descriptors are nobody else's. Takes `ProxyArguments` as
- * JSON, says where it listens, and then takes a plan a line, answering each; ends with its input.
+ * JSON, says where it listens, and then takes a line at a time, answering each: a plan, or `memory` for the bytes that are left
+ * in use once all garbage is collected. Ends with its input.
  */
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/proxy.ts";
@@ -28,13 +29,22 @@ function decode(text: string) {
   return decoded.plan;
 }
 
+function bytesInUse(): number {
+  const { gc } = globalThis as { gc?: () => void };
+  if (gc === undefined) throw new Error("Run with --v8-flags=--expose-gc");
+  gc();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
 if (import.meta.main) {
   const { driver, plan, applicationPort, certificate }: ProxyArguments = JSON.parse(Deno.args[0]);
   const place = { address: "127.0.0.1", port: 0 };
   const client = { ...place, namespace: "default", identity: "", seed: null };
   const proxy = await startProxy({
     driver,
-    workers: 1,
+    // As a sidecar runs, and so that there is one heap to collect.
+    workers: 0,
     outbound: [client, { ...client, tcp: { namespace: "default", service: "db", port: 5432 } }],
     inbound: [{ ...place, application: { address: "127.0.0.1", port: applicationPort } }],
     admin: place,
@@ -66,6 +76,10 @@ if (import.meta.main) {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
+      if (line === "memory") {
+        await say(`${bytesInUse()}`);
+        continue;
+      }
       await proxy.apply(decode(line));
       await say("applied");
     }

@@ -25,7 +25,8 @@ export class SoakProxy {
     const script = new URL("./proxy_main.ts", import.meta.url).pathname;
     const child = new Deno.Command(Deno.execPath(), {
       args: [
-        ...["run", "--no-prompt", "--no-check", "-A", decodeURIComponent(script)],
+        ...["run", "--no-prompt", "--no-check", "-A", "--v8-flags=--expose-gc"],
+        decodeURIComponent(script),
         JSON.stringify({ ...options, plan: encodePlan(plan) }),
       ],
       stdin: "piped",
@@ -37,11 +38,22 @@ export class SoakProxy {
     return new SoakProxy(child, lines, JSON.parse(value));
   }
 
-  /** Resolves once it is served. @throws {Error} the proxy is gone */
+  /** Resolves once it is served. */
   async apply(plan: Plan): Promise<void> {
-    await this.#writer.write(new TextEncoder().encode(`${encodePlan(plan)}\n`));
+    await this.#ask(encodePlan(plan));
+  }
+
+  /** Bytes in use once all garbage is collected. */
+  async bytesInUse(): Promise<number> {
+    return Number(await this.#ask("memory"));
+  }
+
+  /** @throws {Error} the proxy is gone */
+  async #ask(line: string): Promise<string> {
+    await this.#writer.write(new TextEncoder().encode(`${line}\n`));
     const { value } = await this.#lines.next();
-    if (value !== "applied") throw new Error("The proxy is gone");
+    if (value === undefined) throw new Error("The proxy is gone");
+    return value;
   }
 
   /** The sum of all series of a metric. */
@@ -55,8 +67,8 @@ export class SoakProxy {
     await until(name, () => this.metric(name), (value) => value === wanted);
   }
 
-  /** Bytes that are resident and of no file. */
-  memoryBytes(): number {
+  /** Bytes of memory that are resident and of no file. */
+  residentBytes(): number {
     const status = Deno.readTextFileSync(`/proc/${this.#child.pid}/status`);
     return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]) * 1_024;
   }
