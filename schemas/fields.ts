@@ -147,6 +147,14 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The longest name that Kubernetes takes. */
+export const NAME_LENGTH_MAX = 253;
+
+/** Whether a name, right or not, can be told from others wherever names are put together, as in a plan. */
+export function isCarried(text: string): boolean {
+  return text.length <= NAME_LENGTH_MAX && /^[^\s/:\p{Cc}]+$/u.test(text);
+}
+
 /** The way out for a value that should be text. What was written is gone: `1.0` is 1 by now, and `on` is true. */
 export function textHint(value: unknown): string {
   if (typeof value === "boolean") {

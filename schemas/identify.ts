@@ -2,7 +2,7 @@
  * Says of one object which kind it is and what it is called. Knows the table of kinds, nothing of their fields.
  */
 import type { Finding, ResourceRef } from "../base/finding.ts";
-import { Field, isRecord, textHint } from "./fields.ts";
+import { Field, isCarried, isRecord, NAME_LENGTH_MAX, textHint } from "./fields.ts";
 import { type Kind, KINDS } from "./kinds.ts";
 import { type Report, reportTo } from "./report.ts";
 import type { Meta, Origin } from "./resources.ts";
@@ -53,6 +53,8 @@ export function identify(
   const report = reportTo(findings, origin, { ...ref, namespace });
   if (!hasName(metadata, report)) return undefined;
   const meta = readMeta(value, { apiVersion, origin, ref: { ...ref, namespace } }, report);
+  // A plan that names it would be refused, with all that is right in it.
+  if (!isCarried(ref.name) || (namespace !== "" && !isCarried(namespace))) return undefined;
   return { kind: known.kind, version: known.version, value, meta };
 }
 
@@ -99,7 +101,17 @@ function hasName(metadata: Field, report: Report): boolean {
 
 /** RFC 1123 subdomain, which Kubernetes asks of the names of all kinds that Weft reads. */
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-const OBJECT_NAME_LENGTH_MAX = 253;
+
+function isObjectName(text: string): boolean {
+  return text.length <= NAME_LENGTH_MAX && OBJECT_NAME.test(text);
+}
+
+function reportName(field: Field, name: string): void {
+  field.report(
+    `"${name.slice(0, 60)}" is not a name that Kubernetes accepts`,
+    'Use lower-case letters, digits, "-" and ".", with a letter or digit at both ends',
+  );
+}
 
 function readMeta(
   value: Readonly<Record<string, unknown>>,
@@ -109,11 +121,9 @@ function readMeta(
   const { apiVersion, origin, ref } = identity;
   const metadata = new Field(value, [], report).at("metadata");
   metadata.at("namespace").string();
-  if (ref.name.length > OBJECT_NAME_LENGTH_MAX || !OBJECT_NAME.test(ref.name)) {
-    metadata.at("name").report(
-      `"${ref.name.slice(0, 60)}" is not a name that Kubernetes accepts`,
-      'Use lower-case letters, digits, "-" and ".", with a letter or digit at both ends',
-    );
+  if (!isObjectName(ref.name)) reportName(metadata.at("name"), ref.name);
+  if (ref.namespace !== "" && !isObjectName(ref.namespace)) {
+    reportName(metadata.at("namespace"), ref.namespace);
   }
   return {
     kind: ref.kind,

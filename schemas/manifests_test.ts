@@ -207,6 +207,28 @@ Deno.test("parseManifests: a name that Kubernetes refuses is an error, labels th
   assert.deepEqual(only(loaded.snapshot.services).meta.labels, { a: "1", b: '{"c":"d"}' });
 });
 
+Deno.test("parseManifests: an object whose name no plan can carry is left out, and nothing else", () => {
+  for (const metadata of ["{name: a b}", "{name: a, namespace: x/y}", '{name: "a\\u0000"}']) {
+    const loaded = load(
+      `apiVersion: v1\nkind: Service\nmetadata: ${metadata}\n---\n${service("b")}`,
+    );
+    assert.equal(only(loaded.snapshot.services).meta.name, "b", metadata);
+    assert.equal(loaded.findings.length, 1, metadata);
+  }
+});
+
+Deno.test("parseManifests: names of ports and accounts that no plan can carry are none", () => {
+  const loaded = load(
+    "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80, name: a b}]}\n---\n" +
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {serviceAccountName: x/y, containers: []}\n",
+  );
+  assert.equal(only(loaded.snapshot.services).ports[0].name, "");
+  assert.deepEqual(summaries(loaded), [
+    "schema-invalid spec.ports[0].name f.yaml:4:27",
+    "schema-invalid spec.serviceAccountName f.yaml:9:8",
+  ]);
+});
+
 Deno.test("parseManifests: a byte order mark is no content", () => {
   const loaded = load(`\ufeff${service("a")}`);
   assert.deepEqual(loaded.findings, []);

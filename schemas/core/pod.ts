@@ -1,7 +1,7 @@
 /**
  * Pod (core v1) and the pod templates of workloads: the fields that routing and the local mesh read.
  */
-import type { Field } from "../fields.ts";
+import { type Field, isCarried } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { Container, ContainerPort, Pod, PodTemplate } from "../resources.ts";
 import { readProtocol } from "./service.ts";
@@ -49,12 +49,20 @@ function readPodSpec(
     labels,
     annotations,
     // `serviceAccount` is the older name of the same field.
-    serviceAccount: spec.at("serviceAccountName").string() ||
-      spec.at("serviceAccount").string() || "default",
+    serviceAccount: readAccount(spec.at("serviceAccountName")) ||
+      readAccount(spec.at("serviceAccount")) || "default",
     containers: spec.at("containers").objects().map(readContainer),
     hostname: spec.at("hostname").string(),
     subdomain: spec.at("subdomain").string(),
   };
+}
+
+/** Undefined where there is none, or one that no account can have. */
+function readAccount(field: Field): string | undefined {
+  const name = field.string();
+  if (name === undefined || name === "" || isCarried(name)) return name;
+  field.report(`"${name.slice(0, 60)}" is not the name of a service account`, "Correct the name");
+  return undefined;
 }
 
 function readContainer(field: Field): Container {

@@ -1,7 +1,7 @@
 /**
  * Service (core v1): the fields that routing reads.
  */
-import type { Field } from "../fields.ts";
+import { type Field, isCarried } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { Service, ServicePort } from "../resources.ts";
 
@@ -57,13 +57,21 @@ function readPort(field: Field): ServicePort | undefined {
   const targetPort = typeof target.value === "string" ? readPortName(target) : target.port();
   if (target.isPresent && targetPort === undefined) return undefined;
   return {
-    name: field.at("name").string() ?? "",
+    name: readOwnName(field.at("name")),
     port,
     targetPort: targetPort ?? port,
     protocol: readProtocol(field),
     appProtocol: field.at("appProtocol").string(),
     at: field.path,
   };
+}
+
+/** Empty where there is none, or one that no port can have. */
+function readOwnName(field: Field): string {
+  const name = field.string() ?? "";
+  if (name === "" || isCarried(name)) return name;
+  field.report(`"${name.slice(0, 60)}" is not the name of a port`, "Correct the name");
+  return "";
 }
 
 /** The name of a container port: Kubernetes wants a letter in it, so that it cannot be taken for a number. */

@@ -1,4 +1,4 @@
-/** The targets: one a machine, each with what must hold for any input. */
+/** The targets: those of HTTP/1.1 here, the others gathered; each says what must hold for any input. */
 import assert from "node:assert/strict";
 import type { Random } from "../../base/random.ts";
 import { bytesOf, parseBytes, renderBytes, textOf } from "../support/bytes_notation.ts";
@@ -11,6 +11,10 @@ import {
 } from "../support/http1_outcome.ts";
 import type { Target } from "./fuzz.ts";
 import { chunkedText, damage, requestText, responseText } from "./generate.ts";
+import { DETECTION_TARGETS } from "./targets_detection.ts";
+import { HTTP2_TARGETS } from "./targets_http2.ts";
+import { ROUTING_TARGETS } from "./targets_routing.ts";
+import { TEXT_TARGETS } from "./targets_text.ts";
 import { type Facts, readChunked, readRequest, readResponse } from "./reference.ts";
 
 /** The same outcome however the bytes arrive; the outcome. */
@@ -139,4 +143,14 @@ const chunked = chunkedWith(
 /** Must fail: its reference takes a bare LF for the end of a chunk's line, which the machine refuses. */
 export const CANARY: Target = chunkedWith("canary", "Wrong on purpose", true);
 
-export const TARGETS: readonly Target[] = [request, response, forwarded, answered, chunked];
+export const TARGETS: readonly Target[] = [
+  request,
+  response,
+  forwarded,
+  answered,
+  chunked,
+  ...HTTP2_TARGETS,
+  ...DETECTION_TARGETS,
+  ...TEXT_TARGETS,
+  ...ROUTING_TARGETS,
+];

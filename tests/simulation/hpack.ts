@@ -151,7 +151,8 @@ class BlockReader {
       const byte = this.#next();
       value += (byte & 127) * factor;
       if (byte < 128) return value;
-      if (factor > 2 ** 28) throw new HpackError("An integer without end");
+      // Four bytes hold more than any length or index that can be right.
+      if (factor === 128 ** 3) throw new HpackError("An integer without end");
     }
   }
 
