@@ -27,8 +27,8 @@ export interface AdminSubject {
   planKeeping(): PlanKeeping | null;
   /** Those that the proxy shows. */
   certificates(): readonly CertificateExpiry[];
-  /** Every event loop is running; where one has ended, only a restart helps. */
-  isAlive(): boolean;
+  /** Every event loop answers; where one does not, only a restart helps. */
+  isAlive(): Promise<boolean>;
   /** Accepting connections, with a plan in force, and not draining. */
   isReady(): boolean;
   /** The application is done (a Job): whoever runs the proxy is to end it. Null: nobody would. */
@@ -72,7 +72,9 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
   }
   switch (url.pathname) {
     case "/healthz":
-      return subject.isAlive() ? text(200, "ok\n") : text(500, "an event loop has ended\n");
+      return await subject.isAlive()
+        ? text(200, "ok\n")
+        : text(500, "an event loop does not answer\n");
     case "/readyz":
       return subject.isReady() ? text(200, "ready\n") : text(503, "not ready\n");
     case "/metrics": {

@@ -43,6 +43,8 @@ export type Command =
   | { readonly kind: "resolved"; readonly name: string; readonly addresses: readonly string[] }
   | { readonly kind: "explain"; readonly query: ExplainQuery }
   | { readonly kind: "snapshot" }
+  /** Nothing is asked but an answer. */
+  | { readonly kind: "ping" }
   /** Whether requests are reported for others than the configuration's log. */
   | { readonly kind: "report"; readonly demand: TapDemand }
   | { readonly kind: "discourage" }
@@ -56,6 +58,7 @@ export interface Replies {
   resolved: null;
   explain: Explanation | CallExplanation | null;
   snapshot: TelemetrySnapshot;
+  ping: null;
   report: null;
   discourage: null;
   drain: null;

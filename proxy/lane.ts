@@ -23,6 +23,8 @@ import { Pipe } from "./io/pipe.ts";
 import { AGAIN, IoError } from "./io/io.ts";
 import { PortableIo } from "./io/portable.ts";
 import { RuntimeTurn } from "./io/runtime_turn.ts";
+import { LOOP_STOP_MS } from "./limits.ts";
+import { allAnswer } from "./liveness.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
 import type { TapDemand } from "./tap.ts";
 import type { ProxyTls } from "./tls_config.ts";
@@ -41,6 +43,8 @@ export interface Lane {
   replaceCertificates(tls: ProxyTls): Promise<void>;
   explain(query: ExplainQuery): Promise<Replies["explain"]>;
   snapshot(): Promise<TelemetrySnapshot>;
+  /** Resolves once the loop has come to it; rejects where it has ended. */
+  ping(): Promise<void>;
   /** Reports requests also where the configuration does not ask for it, or no longer. */
   report(demand: TapDemand): Promise<void>;
   /** Begins to drain, but goes on accepting connections. */
@@ -150,6 +154,8 @@ function localLane(
     replaceCertificates: (tls) => Promise.try(() => engine.replaceCertificates(tls)),
     explain: (query) => Promise.try(() => engine.explain(query)),
     snapshot: () => Promise.try(() => engine.snapshot()),
+    // Whoever asks is on the loop's own thread.
+    ping: () => Promise.resolve(),
     report: (demand) => Promise.try(() => engine.report(demand)),
     discourage: () => Promise.try(() => engine.discourage()),
     async drain() {
@@ -257,6 +263,10 @@ class NativeLane implements Lane {
     return this.#ask({ kind: "snapshot" });
   }
 
+  async ping(): Promise<void> {
+    await this.#ask({ kind: "ping" });
+  }
+
   async report(demand: TapDemand): Promise<void> {
     await this.#ask({ kind: "report", demand });
   }
@@ -272,7 +282,8 @@ class NativeLane implements Lane {
 
   async stop(): Promise<void> {
     if (this.#isEnded) return;
-    await this.#ask({ kind: "stop" });
+    // One that is stuck does not obey.
+    await allAnswer([this], () => this.#ask({ kind: "stop" }), LOOP_STOP_MS);
     this.#end("The proxy has stopped");
   }
 

@@ -107,6 +107,12 @@ export const NAME_MISS_LIFE_MS = 5_000;
 /** How long a name may take to be looked up: two tries of a resolver at its default of 5 s. */
 export const NAME_LOOKUP_MS = 10_000;
 
+/** How long an event loop may take to answer before the proxy counts as not alive: one that builds a large plan is busy, not stuck. */
+export const LOOP_ANSWER_MS = 10_000;
+
+/** How long an event loop that is to stop may take to say so before its thread is ended all the same. */
+export const LOOP_STOP_MS = 2_000;
+
 /** Streams of answered requests at once: each costs the admin thread some microseconds a request. */
 export const TAPS_MAX = 8;
 

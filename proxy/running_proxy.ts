@@ -7,6 +7,8 @@ import { type AdminServer, startAdmin } from "./admin.ts";
 import type { Proxy, ProxyConfig, ProxyHooks } from "./config.ts";
 import { IoError } from "./io/io.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
+import { LOOP_ANSWER_MS } from "./limits.ts";
+import { allAnswer } from "./liveness.ts";
 import type { PlanKeeper } from "./plan_keeper.ts";
 import { Taps } from "./tap.ts";
 import { certificateExpiries, withTicketKeys } from "./tls_config.ts";
@@ -109,7 +111,7 @@ export class RunningProxy implements Proxy {
         accessesLost: () => this.#hooks.accessesLost?.() ?? 0,
         planKeeping: () => this.#keeper?.keeping ?? null,
         certificates: () => this.#certificates,
-        isAlive: () => this.#isAlive,
+        isAlive: () => this.#answers(),
         isReady: () => this.#isReady && this.#isAlive,
         quit: this.#hooks.onQuit ?? null,
       });
@@ -117,6 +119,13 @@ export class RunningProxy implements Proxy {
       const cause = error instanceof Error ? error.message : String(error);
       throw new IoError(`Cannot listen on ${admin.address}:${admin.port} (admin): ${cause}`);
     }
+  }
+
+  async #answers(): Promise<boolean> {
+    if (!this.#isAlive) return false;
+    // Loops that are done after a drain do not answer any more.
+    return !this.#isReady ||
+      await allAnswer(this.#lanes, (lane) => lane.ping(), LOOP_ANSWER_MS);
   }
 
   apply(plan: Plan): Promise<void> {
@@ -159,8 +168,14 @@ export class RunningProxy implements Proxy {
     clearTimeout(timer);
   }
 
+  /**
+   * Resolves once all have obeyed.
+   * @throws {Error} what the first said that did not, once all have answered
+   */
   async #each(order: (lane: Lane) => Promise<void>): Promise<void> {
-    await Promise.all(this.#lanes.map(order));
+    for (const result of await Promise.allSettled(this.#lanes.map(order))) {
+      if (result.status === "rejected") throw result.reason;
+    }
   }
 
   async #end(order: (lane: Lane) => Promise<void>): Promise<void> {

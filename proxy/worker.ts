@@ -118,6 +118,8 @@ function answer(
       return engine.explain(command.query);
     case "snapshot":
       return engine.snapshot();
+    case "ping":
+      return null;
     case "report":
       engine.report(command.demand);
       return null;
