@@ -337,7 +337,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   driver("two reads are swapped", /./, SwappingIo),
   driver("a byte of a write is lost", /./, LosingIo),
   driver("a write is sent twice", /./, RepeatingIo),
-  driver("onWritable never comes", /was not answered|was refused|was cut|It hangs/, ForgetfulIo),
+  driver(
+    "onWritable never comes",
+    /was not answered|was refused|was cut|It hangs|GOAWAY with 4/,
+    ForgetfulIo,
+  ),
   driver("a cut answer ends in order", /ended in order after|Tunnel .* ended after/, PoliteIo),
   method(
     "a buffer is kept",

@@ -24,6 +24,8 @@ export interface TlsPlaces {
 export const ENDPOINT_URI = "spiffe://sim/ns/sim/sa/endpoint";
 
 export class RunState {
+  /** What was found to be wrong first. */
+  complaint: SimulationError | null = null;
   readonly world: World;
   readonly network: Network;
   readonly exchanges: ReadonlyMap<number, Exchange>;
@@ -147,8 +149,10 @@ export class CopyState extends RunState {
   }
 }
 
+/** The first complaint is the one that counts: the proxy contains what is thrown within its handlers. */
 export function fail(state: RunState, message: string): never {
-  throw new SimulationError(`At ${state.world.nowMs.toFixed(3)} ms: ${message}`);
+  state.complaint ??= new SimulationError(`At ${state.world.nowMs.toFixed(3)} ms: ${message}`);
+  throw state.complaint;
 }
 
 /** How fast a peer reads. */

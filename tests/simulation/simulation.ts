@@ -338,6 +338,8 @@ class Simulation {
   }
 
   #checkEnd(): void {
+    const { complaint } = this.#state;
+    if (complaint !== null) throw complaint;
     this.#checkNow();
     this.#checkBudgets();
     if (this.#isCalm) this.#checkSplits();
