@@ -27,6 +27,8 @@ export interface WorkerStart {
   readonly pipe: number;
   /** What the loops share; null: this one is alone. */
   readonly shared: SharedStart | null;
+  /** Of `ReportGate.allocate`. */
+  readonly reports: SharedArrayBuffer;
 }
 
 /** What every loop of a proxy is given, to share state by. */

@@ -192,6 +192,11 @@ export class Engine {
     this.#telemetry.reportedHeaders = demand ?? [];
   }
 
+  /** Records or spans that found no room on their way to whoever takes them. */
+  lostReports(count: number): void {
+    this.#telemetry.reportsLost += count;
+  }
+
   snapshot(): TelemetrySnapshot {
     const telemetry = this.#telemetry;
     const pools = [...this.#context.pools.all()];
@@ -216,6 +221,7 @@ export class Engine {
       connects: telemetry.connects,
       connectFailures: telemetry.connectFailures,
       retries: telemetry.retries,
+      reportsLost: telemetry.reportsLost,
       connectionsAccepted: telemetry.connectionsAccepted,
       tlsHandshakes: telemetry.tlsHandshakes,
       tlsResumptions: telemetry.tlsResumptions,

@@ -25,6 +25,7 @@ import { PortableIo } from "./io/portable.ts";
 import { RuntimeTurn } from "./io/runtime_turn.ts";
 import { LOOP_STOP_MS } from "./limits.ts";
 import { allAnswer } from "./liveness.ts";
+import { ReportGate } from "./report_gate.ts";
 import type { TelemetrySnapshot } from "./telemetry.ts";
 import type { TapDemand } from "./tap.ts";
 import type { ProxyTls } from "./tls_config.ts";
@@ -183,9 +184,22 @@ export function startNativeLane(
 ): Promise<Lane> {
   const pipe = new Pipe();
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  const reports = ReportGate.allocate();
+  const gate = new ReportGate(reports);
+  const gated: LaneHooks = {
+    ...hooks,
+    onRecords(records) {
+      hooks.onRecords(records);
+      gate.leave(records.length);
+    },
+    onSpans(spans) {
+      hooks.onSpans(spans);
+      gate.leave(spans.length);
+    },
+  };
   return new Promise((resolve, reject) => {
-    const lane = new NativeLane(worker, pipe, hooks, resolve, reject);
-    lane.start({ config, plan: encodePlan(plan), pipe: pipe.readEnd, shared });
+    const lane = new NativeLane(worker, pipe, gated, resolve, reject);
+    lane.start({ config, plan: encodePlan(plan), pipe: pipe.readEnd, shared, reports });
   });
 }
 

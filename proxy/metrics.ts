@@ -125,6 +125,11 @@ export function renderMetrics(
     ),
     ...policySeries(snapshots.flatMap(({ policies }) => policies)),
     lostTotal(
+      "weft_reports_lost_total",
+      "Records and spans that event loops made faster than they were taken",
+      sum((snapshot) => snapshot.reportsLost),
+    ),
+    lostTotal(
       "weft_access_log_lost_total",
       "Lines of the access log that nobody read in time",
       accessesLost,

@@ -110,6 +110,8 @@ export interface TelemetrySnapshot {
   readonly connects: number;
   readonly connectFailures: number;
   readonly retries: number;
+  /** Records and spans that found no room on their way. */
+  readonly reportsLost: number;
   readonly connectionsAccepted: number;
   /** TLS handshakes that succeeded, and of those the ones that resumed a session. */
   readonly tlsHandshakes: number;
@@ -135,6 +137,7 @@ export class Telemetry {
   connects = 0;
   connectFailures = 0;
   retries = 0;
+  reportsLost = 0;
   connectionsAccepted = 0;
   tlsHandshakes = 0;
   tlsResumptions = 0;

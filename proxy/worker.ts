@@ -19,6 +19,7 @@ import type {
 import { Engine } from "./engine.ts";
 import { EpollIo } from "./io/epoll.ts";
 import { BUFFER_BYTES } from "./limits.ts";
+import { ReportGate } from "./report_gate.ts";
 import { SharedStore } from "./state/shared_store.ts";
 
 interface WorkerScope {
@@ -39,16 +40,21 @@ scope.onmessage = (event) => {
   scope.close();
 };
 
-function serve({ config, plan, pipe, shared }: WorkerStart): void {
+function serve({ config, plan, pipe, shared, reports }: WorkerStart): void {
   // The last buffer's room of the arena is for what comes down the pipe.
   const pipeOffset = ARENA_BYTES;
   const io = new EpollIo({
     arenaBytes: ARENA_BYTES + BUFFER_BYTES,
     reusePort: config.workers > 1,
   });
+  const gate = new ReportGate(reports);
+  const report = (message: WorkerMessage, count: number) => {
+    if (gate.enter(count)) scope.postMessage(message);
+    else engine.lostReports(count);
+  };
   const engine = new Engine(io, config, planOf(plan), {
-    onRecords: (records) => scope.postMessage({ kind: "records", records }),
-    onSpans: (spans) => scope.postMessage({ kind: "spans", spans }),
+    onRecords: (records) => report({ kind: "records", records }, records.length),
+    onSpans: (spans) => report({ kind: "spans", spans }, spans.length),
     onLog: (event) => scope.postMessage({ kind: "log", event }),
     lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),
   }, shared === null ? LOCAL_STATE : openShared(shared));
