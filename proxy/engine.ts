@@ -12,6 +12,7 @@ import { requestHeadOf } from "../routing/request.ts";
 import type { InboundListener, OutboundListener, ProxyConfig, RequestRecord } from "./config.ts";
 import { Context } from "./connection/context.ts";
 import type { Timed } from "./connection/context.ts";
+import { Detecting } from "./connection/detecting.ts";
 import { Downstream } from "./connection/downstream.ts";
 import { Http2Downstream } from "./connection/http2_downstream.ts";
 import { Http2Stream } from "./connection/http2_stream.ts";
@@ -317,9 +318,11 @@ export class Engine {
   }
 }
 
-function isDownstream(open: Timed): open is Downstream | Http2Downstream | TcpDownstream {
+function isDownstream(
+  open: Timed,
+): open is Downstream | Http2Downstream | TcpDownstream | Detecting {
   return open instanceof Downstream || open instanceof Http2Downstream ||
-    open instanceof TcpDownstream;
+    open instanceof TcpDownstream || open instanceof Detecting;
 }
 
 function isUpstream(open: Timed): boolean {

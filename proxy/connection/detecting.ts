@@ -59,6 +59,9 @@ export class Detecting extends Connection {
 
   override onWritable(): void {}
 
+  /** It is told once it is known what it would understand. */
+  onDraining(): void {}
+
   override onSecured(info: TlsInfo): void {
     super.onSecured(info);
     // What the handshake took was not the client's silence, and has a limit of its own.
