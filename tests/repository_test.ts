@@ -138,6 +138,12 @@ Deno.test("documents: every command is real", () => {
   }
 });
 
+Deno.test("docs/hacking.md shows every task", () => {
+  const text = readFile("docs/hacking.md");
+  const missing = Object.keys(tasks).filter((task) => !text.includes(`deno task ${task}`));
+  assert.deepEqual(missing, []);
+});
+
 // These read files and answer; the others run a mesh, a build or all the tests.
 const fast = documented.filter(({ words, path }) =>
   path === "README.md" && words[0] === "weft" &&

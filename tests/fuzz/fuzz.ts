@@ -71,6 +71,6 @@ export function renderFailure({ target, seed, bytes, error }: Failure): string {
   return [
     `Target ${target} fails: ${error instanceof Error ? error.message : String(error)}`,
     `Smallest input: ${renderBytes(bytes)}`,
-    `Replay: deno run --allow-all tests/fuzz/run.ts --target ${target} --seed ${seed} --iterations 1`,
+    `Replay: deno task fuzz --target ${target} --seed ${seed} --iterations 1`,
   ].join("\n");
 }
