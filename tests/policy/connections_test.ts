@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/proxy.ts";
+import { readPrometheus } from "../support/prometheus_text.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";
@@ -54,13 +55,20 @@ for (const driver of DRIVERS) {
         tcp: { namespace: "default", service: "app", port: 80 },
       }],
       inbound: [],
-      admin: null,
+      admin: { address: "127.0.0.1", port: 0 },
       timeouts: DEFAULT_TIMEOUTS,
       bodyBytesMax: Infinity,
       reportRequests: false,
     }, planOfMesh(mesh));
     const connect = () => RawSocket.connect(proxy.outbound[0].port);
-    return { connect, [Symbol.asyncDispose]: () => proxy.stop() };
+    /** The one series of a metric that has this label. */
+    const countOf = async (metric: string, label: string, value: string) => {
+      const response = await fetch(`http://127.0.0.1:${proxy.admin?.port}/metrics`);
+      return readPrometheus(await response.text()).find(({ name, labels }) =>
+        name === metric && labels[label] === value
+      )?.value;
+    };
+    return { connect, countOf, [Symbol.asyncDispose]: () => proxy.stop() };
   };
 
   test("rateLimit.tcp, and the burst before it", async () => {
@@ -72,6 +80,8 @@ for (const driver of DRIVERS) {
     assert.equal(await one.readExactly(1) + await two.readExactly(1), "aa");
     assert.equal(await wordsOf(proxy.connect), "");
     assert.equal(origin.accepted, 2);
+    assert.equal(await proxy.countOf("weft_rate_limited_total", "kind", "tcp"), 1);
+    assert.equal(await proxy.countOf("weft_rate_limited_total", "kind", "http"), 0);
   });
 
   test("maxConnections, and room once one has ended", async () => {
@@ -80,6 +90,7 @@ for (const driver of DRIVERS) {
     const one = await proxy.connect();
     assert.equal(await one.readExactly(1), "a");
     assert.equal(await wordsOf(proxy.connect), "");
+    assert.equal(await proxy.countOf("weft_limit_hits_total", "limit", "connections"), 1);
     one.close();
     await until("room", () => wordsOf(proxy.connect), (words) => words === "a");
   });
