@@ -1,5 +1,7 @@
 /** What holds for a proxy holds for all its workers together: through real sockets, with connections spread over two of them. */
 import assert from "node:assert/strict";
+import { FramePeer } from "../http2/frame_peer.ts";
+import { data, headers } from "../protocol/http2/frames.ts";
 import { type RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
@@ -141,5 +143,41 @@ for (const driver of DRIVERS) {
     // One after another, over both workers: each time the other one may hold the only connection, idle.
     for (const client of await connect(16)) assert.equal(await ask(client), "a");
     await proxy.untilMetric("weft_upstream_connections_open", 1);
+  });
+
+  test("a worker gives up a connection of HTTP/2 once its streams have ended", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, connect } = await start(stack);
+    const app = stack.use(
+      new ScriptedOrigin(async (socket) => {
+        const peer = await FramePeer.accept(socket, false);
+        for (;;) {
+          const [, stream] = /^HEADERS (\d+)/.exec(await peer.next(/^HEADERS /)) ?? [];
+          await peer.send(
+            headers(Number(stream), [[":status", "200"]]),
+            data(Number(stream), "a", true),
+          );
+        }
+      }, { mayFail: true }),
+    );
+    const connectionLimits = { maxConnections: 1 };
+    const mesh = { services: { app: [app] }, policies: { app: { connectionLimits } } };
+    await applyMesh(proxy, { ...mesh, portName: "http2" });
+    for (const client of await connect(16)) assert.equal(await ask(client), "a");
+    assert.ok(app.running <= 1, `${app.running} connections`);
+    if (driver === "native") assert.ok(app.accepted > 1, "both workers");
+  });
+
+  test("plans that come at once are taken in order, and a broken one among them changes nothing", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, origin, connect } = await start(stack);
+    const plans = [origin("a"), origin("b")].map((app) => planOfMesh({ services: { app: [app] } }));
+    const results = await Promise.allSettled([
+      proxy.proxy.apply(plans[0]),
+      proxy.proxy.apply({ ...plans[0], groups: {} }),
+      proxy.proxy.apply(plans[1]),
+    ]);
+    assert.deepEqual(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+    for (const client of await connect(16)) assert.equal(await ask(client), "b");
   });
 }
