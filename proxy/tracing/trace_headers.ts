@@ -81,6 +81,8 @@ export class TraceHeaders {
   #isAmbiguous = false;
   #bytes: Uint8Array = new Uint8Array(0);
   #head: Head | null = null;
+  /** What `parent` gave is of `traceparent`, which `tracestate` belongs to. */
+  isW3c = false;
 
   /** Looks through a head. False: it says nothing of traces. */
   find(bytes: Uint8Array, head: Head): boolean {
@@ -116,6 +118,7 @@ export class TraceHeaders {
     const w3c = this.#isAmbiguous || !this.has(TRACEPARENT)
       ? null
       : parseTraceparent(this.valueOf(TRACEPARENT));
+    this.isW3c = w3c !== null;
     return w3c ?? (this.has(B3) ? parseB3(this.valueOf(B3)) : null) ?? this.#b3Headers();
   }
 

@@ -141,7 +141,7 @@ export class Tracer {
     if (headers.has(TRACEPARENT) || lines === "") {
       dropped.push(TRACEPARENT);
       // The state belongs to the trace that is not gone on with (Trace Context 1, section 3.2.2.5).
-      if (parent === null) dropped.push(TRACESTATE);
+      if (parent === null || !headers.isW3c) dropped.push(TRACESTATE);
       lines += traceparentLine(traceId, spanId, isSampled);
     }
     return { dropped, lines };

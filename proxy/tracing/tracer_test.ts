@@ -76,6 +76,16 @@ Deno.test("tracer: copies have no span, inbound exchanges are the server's", () 
   assert.equal(begin(tracer(1), [], 1)?.span?.kind, "server");
 });
 
+Deno.test("tracer: the state of a trace goes with its traceparent", () => {
+  const id = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+  const drops = (...lines: string[]) =>
+    begin(tracer(1), ["tracestate: a=b", ...lines])?.dropped.includes("tracestate");
+  assert.equal(drops(`traceparent: 00-${id}-01`), false);
+  assert.equal(drops(`traceparent: 00-${id}-01`, `b3: ${id}-1`), false);
+  assert.equal(drops("traceparent: 00-x-01"), true);
+  assert.equal(drops("traceparent: 00-x-01", `b3: ${id}-1`), true, "it goes on by B3");
+});
+
 Deno.test("tracer: without spans it begins traces for others, and leaves alone what has one", () => {
   assert.equal(begin(tracer(0, false), []), null);
   const trace = begin(tracer(1, false), []) ?? assert.fail();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import type { RequestRecord } from "../../proxy/config.ts";
 import { RawSocket } from "../support/raw_socket.ts";
-import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { answering, ScriptedOrigin, skipWithoutReset } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import { TracedProxy } from "../traces/traced_proxy.ts";
@@ -12,6 +12,8 @@ interface RecordCase {
   readonly name: string;
   readonly endpoint?: () => ScriptedOrigin;
   ask(port: number, endpoint: ScriptedOrigin | null): Promise<void>;
+  /** Why the case cannot be shown here, or left out. */
+  readonly skip?: string;
   readonly expected: Partial<RequestRecord>;
   /** Of the one series that the case makes in `weft_requests_abandoned_total`. */
   readonly abandoned?: string;
@@ -87,6 +89,7 @@ const CASES: readonly RecordCase[] = [
   },
   {
     name: "a client that goes before its answer",
+    skip: skipWithoutReset(),
     endpoint: () => new ScriptedOrigin(() => new Promise(() => {}), { mayFail: true }),
     ask: (port, endpoint) =>
       leaveEarly(port, async () => {
@@ -97,6 +100,7 @@ const CASES: readonly RecordCase[] = [
   },
   {
     name: "a client that goes within its answer",
+    skip: skipWithoutReset(),
     endpoint: answers("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfive."),
     ask: (port) =>
       leaveEarly(port, (socket) => new Promise((resolve) => socket.once("data", resolve))),
@@ -137,8 +141,8 @@ for (const driver of DRIVERS) {
     sanitizeOps: false,
     sanitizeResources: false,
     async fn(test) {
-      for (const { name, endpoint, ask, expected, abandoned } of CASES) {
-        await test.step(name, async () => {
+      for (const { name, endpoint, skip = "", ask, expected, abandoned } of CASES) {
+        const run = async () => {
           await using origin = endpoint?.() ?? null;
           const plan = planOf(origin === null ? [] : [origin.port]);
           await using traced = await TracedProxy.start({ driver, share: 0, spans: null, plan });
@@ -164,6 +168,11 @@ for (const driver of DRIVERS) {
               ? []
               : [`weft_requests_abandoned_total{reason="${abandoned}"} 1`],
           );
+        };
+        await test.step({
+          name: skip === "" ? name : `${name} (skipped: ${skip})`,
+          ignore: skip !== "",
+          fn: run,
         });
       }
     },

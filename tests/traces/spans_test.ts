@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import type { Message } from "../support/raw_socket.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
-import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { answering, ok, ScriptedOrigin, skipWithoutReset } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
@@ -251,6 +251,7 @@ test("failures: the proxy's own, an endpoint's, a client that goes", async (driv
   assert.deepEqual(await errorOf(), [false, "", 404], "no error of the server");
   await ask(traced.port, [], "http://elsewhere/");
   assert.deepEqual(await errorOf(), [true, "host-unknown", 404]);
+  if (skipWithoutReset() !== "") return;
   // One that only ends its side may still want the answer.
   const client = net.connect(traced.port, "127.0.0.1");
   client.on("error", () => {});
