@@ -1,4 +1,4 @@
-/** The proxies that read the corpus: Weft, and nginx and HAProxy where they are installed. */
+/** The proxies that read the corpora: Weft, and nginx, HAProxy and nghttpx where they are installed. */
 import { RawSocket } from "../support/raw_socket.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
@@ -40,7 +40,14 @@ export function versionOf(command: string): string | null {
   }
 }
 
-export function startNginx(originPort: number, version: string): Promise<Contender> {
+/** What clients speak; the origin is spoken to in HTTP/1.1. */
+export type ClientProtocol = "http1" | "http2";
+
+export function startNginx(
+  originPort: number,
+  version: string,
+  protocol: ClientProtocol = "http1",
+): Promise<Contender> {
   const config = (port: number, folder: string) => `
     daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
     events { worker_connections 256; }
@@ -51,7 +58,7 @@ export function startNginx(originPort: number, version: string): Promise<Contend
       client_header_timeout ${PATIENCE_MS}ms; client_body_timeout ${PATIENCE_MS}ms;
       keepalive_timeout ${PATIENCE_MS}ms; lingering_timeout ${PATIENCE_MS}ms; lingering_time 1s;
       server {
-        listen 127.0.0.1:${port};
+        listen 127.0.0.1:${port}${protocol === "http2" ? " http2" : ""};
         location / {
           proxy_pass http://127.0.0.1:${originPort};
           proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
@@ -67,7 +74,11 @@ export function startNginx(originPort: number, version: string): Promise<Contend
   );
 }
 
-export function startHaproxy(originPort: number, version: string): Promise<Contender> {
+export function startHaproxy(
+  originPort: number,
+  version: string,
+  protocol: ClientProtocol = "http1",
+): Promise<Contender> {
   const config = (port: number) => `
 defaults
   mode http
@@ -77,12 +88,24 @@ defaults
   timeout http-keep-alive ${PATIENCE_MS}ms
   timeout server 1s
 frontend clients
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${protocol === "http2" ? " proto h2" : ""}
   default_backend origin
 backend origin
   server origin 127.0.0.1:${originPort}
 `;
   return start("haproxy", version, config, (file) => ["-q", "-db", "-f", file]);
+}
+
+/** Of HTTP/2 only: clients of HTTP/1.1 are somebody else's. */
+export function startNghttpx(originPort: number, version: string): Promise<Contender> {
+  const config = (port: number) => `
+frontend=127.0.0.1,${port};no-tls
+backend=127.0.0.1,${originPort}
+workers=1
+accesslog-file=/dev/null
+frontend-http2-read-timeout=${PATIENCE_MS}ms
+`;
+  return start("nghttpx", version, config, (file) => [`--conf=${file}`]);
 }
 
 async function start(
@@ -113,7 +136,7 @@ async function start(
     }
   }, (isListening) => isListening);
   return {
-    name: command === "nginx" ? "nginx" : "HAProxy",
+    name: command === "haproxy" ? "HAProxy" : command,
     version,
     port,
     async [Symbol.asyncDispose]() {

@@ -26,7 +26,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** Text on one line, in ASCII. */
-function show(text: string): string {
+export function show(text: string): string {
   return Array.from(text, (character) => {
     const code = character.charCodeAt(0);
     if (code >= 32 && code < 127) return character;

