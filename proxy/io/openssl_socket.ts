@@ -28,6 +28,8 @@ type Phase = "connecting" | "handshake" | "open" | "closing" | "broken";
 
 /** The longest plaintext of a record (RFC 8446 5.1). It fits a buffer, so one buffer becomes one record. */
 const RECORD_BYTES = BUFFER_BYTES;
+/** Reads without data after which what is received is counted. */
+const QUIET_READS = 16;
 
 export class OpensslSocket implements Handler {
   readonly fd: Fd;
@@ -49,8 +51,9 @@ export class OpensslSocket implements Handler {
   /** Decrypted, or at least received, and not read: the kernel knows nothing of it. */
   #hasPending = false;
   isQueued = false;
-  /** Bytes that had been received when the peer last sent data, and something else after it; negative: it has not. */
-  #quietFrom = -1;
+  /** Reads in a row that brought no data, and how many bytes had been received when they were too many to be usual. */
+  #quietReads = 0;
+  #quietFrom = 0;
   /** Bytes of the record that the kernel has not taken all of. */
   #held = 0;
   #recordBytes = RECORD_BYTES;
@@ -176,7 +179,7 @@ export class OpensslSocket implements Handler {
     const { staging } = this.#transport;
     const count = this.#c.SSL_read(this.#ssl, staging, Math.min(length, RECORD_BYTES));
     if (count <= 0) return this.#readNothing(count);
-    this.#quietFrom = -1;
+    this.#quietReads = 0;
     this.#transport.unstage(offset, count);
     this.#setPending(this.#c.SSL_has_pending(this.#ssl) === 1);
     // Servers send tickets after the handshake, so the session is worth keeping only now.
@@ -333,8 +336,10 @@ export class OpensslSocket implements Handler {
 
   /** The peer sends and sends, and none of it is data. */
   #isTooQuiet(): boolean {
+    // Nearly always it is a record that is not whole yet, and asking OpenSSL would be waste.
+    if (++this.#quietReads < QUIET_READS) return false;
     const received = Number(this.#c.BIO_number_read(this.#c.SSL_get_rbio(this.#ssl)));
-    if (this.#quietFrom < 0) this.#quietFrom = received;
+    if (this.#quietReads === QUIET_READS) this.#quietFrom = received;
     return received - this.#quietFrom > TLS_QUIET_BYTES_MAX;
   }
 
