@@ -136,12 +136,16 @@ export class Engine {
   listen(): { outbound: number[]; inbound: number[] } {
     const { outbound, inbound } = this.#config;
     const { outbound: fromClients, inbound: fromMesh } = this.#tls;
+    const acceptsPlain = this.#config.tls?.inbound?.acceptsPlain === true;
     return {
       outbound: outbound.map((listener, i) =>
         this.#open(listener, this.#intake.ofOutbound(listener, this.#outbound[i], fromClients))
       ),
       inbound: inbound.map((listener, i) =>
-        this.#open(listener, this.#intake.ofInbound(listener, this.#inbound[i], fromMesh))
+        this.#open(
+          listener,
+          this.#intake.ofInbound(listener, this.#inbound[i], fromMesh, acceptsPlain),
+        )
       ),
     };
   }

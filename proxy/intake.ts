@@ -6,16 +6,19 @@ import type { Plan } from "../routing/plan.ts";
 import type { InboundListener, OutboundListener } from "./config.ts";
 import type { LogEvent } from "./control.ts";
 import { Capture } from "./connection/capture.ts";
+import type { AcceptedClient } from "./connection/capture.ts";
 import { PortRoute } from "./connection/captured.ts";
 import type { Context } from "./connection/context.ts";
 import { Downstream } from "./connection/downstream.ts";
 import { Egress, EgressRouter } from "./connection/egress.ts";
+import { FirstByte } from "./connection/first_byte.ts";
 import type { InboundRouter } from "./connection/inbound.ts";
 import type { OutboundRouter } from "./connection/outbound.ts";
 import type { Router } from "./connection/router.ts";
 import { TcpDownstream } from "./connection/tcp_downstream.ts";
 import type { Fd } from "./io/io.ts";
 import type { TlsContext } from "./io/tls.ts";
+import { DETECTION_MS } from "./limits.ts";
 import type { RouteStats } from "./telemetry.ts";
 
 /** Takes an accepted connection; `peer` is the client's address. */
@@ -89,7 +92,7 @@ export class Intake {
     }
     if (tcp === undefined) {
       const routed = this.#egress.isOn ? new EgressRouter(router, this.#egress) : router;
-      return (fd, peer) => this.#takeRequests(fd, peer, routed, security);
+      return (fd, peer) => this.#takeRequests({ fd, peer, security, isWatched: false }, routed);
     }
     const route = new PortRoute(router, tcp);
     const authority = `${tcp.service}.${tcp.namespace}:${tcp.port}`;
@@ -101,23 +104,39 @@ export class Intake {
     };
   }
 
+  /** @param acceptsPlain callers may do without TLS */
   ofInbound(
     { application, capture }: InboundListener,
     router: InboundRouter,
     security: TlsContext | null,
+    acceptsPlain: boolean,
   ): Taker {
     const captured = capture === true ? this.#capture : null;
-    if (captured === null) {
-      return (fd, peer) => this.#takeRequests(fd, peer, router, security);
-    }
     const { listener: index, access } = router;
     const listener = { index, application: application.address, access };
-    return (fd, peer) => captured.takeInbound(fd, peer, listener, security);
+    const take = (client: AcceptedClient) =>
+      captured === null
+        ? this.#takeRequests(client, router)
+        : captured.takeInbound(client, listener);
+    if (security === null || !acceptsPlain) {
+      return (fd, peer) => take({ fd, peer, security, isWatched: false });
+    }
+    const { io, timeouts } = this.#context;
+    // Only what is captured may turn out to have a server that speaks first.
+    const limitMs = captured === null ? timeouts.clientIdleMs : DETECTION_MS;
+    return (fd, peer) => {
+      const first = new FirstByte(this.#context, fd, limitMs, (isTls) => {
+        take({ fd, peer, security: isTls ? security : null, isWatched: true });
+      });
+      io.watch(fd, first);
+    };
   }
 
-  #takeRequests(fd: Fd, peer: string, router: Router, security: TlsContext | null): void {
+  #takeRequests({ fd, peer, security, isWatched }: AcceptedClient, router: Router): void {
     const { io } = this.#context;
-    io.watch(fd, new Downstream(this.#context, router, fd, peer));
+    const downstream = new Downstream(this.#context, router, fd, peer);
+    if (isWatched) io.handOver(fd, downstream);
+    else io.watch(fd, downstream);
     if (security !== null) io.secure(fd, security, null);
   }
 }

@@ -20,6 +20,8 @@ export interface TlsTermination {
   /** Whom to trust about clients. Null where their certificates are ignored. */
   readonly clientAuthority: TlsTrust | null;
   readonly minVersion: "1.2" | "1.3";
+  /** Inbound: callers may do without TLS, and are then nobody. Left out: false. */
+  readonly acceptsPlain?: boolean;
   /** See `TlsServerSettings`; the same for all event loops, and new whenever certificates are. */
   readonly ticketKeys: string | null;
 }

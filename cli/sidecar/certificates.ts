@@ -18,6 +18,7 @@ export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
         ...shared,
         certificate: await readCertificate(inbound.certificate),
         clientCertificate: inbound.clientCertificate,
+        acceptsPlain: inbound.acceptsPlain,
         clientAuthority: await readTrust(inbound.clientAuthority),
       },
     }),

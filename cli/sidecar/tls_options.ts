@@ -9,6 +9,7 @@ export interface TlsOptions {
   readonly inboundTlsKey?: string | undefined;
   readonly inboundTlsClientCa?: string | undefined;
   readonly inboundTlsClientCert: "optional" | "required";
+  readonly inboundPlaintext: "accepted" | "refused";
   readonly outboundTlsCert?: string | undefined;
   readonly outboundTlsKey?: string | undefined;
   readonly upstreamTlsCa?: string | undefined;
@@ -35,6 +36,12 @@ export const TLS_OPTIONS: readonly SidecarOption[] = [
     about: "with a client CA: whether clients may do without",
     choices: ["optional", "required"],
     default: "required",
+  },
+  {
+    flags: "--inbound-plaintext <mode>",
+    about: "with inbound TLS: whether callers may do without",
+    choices: ["accepted", "refused"],
+    default: "refused",
   },
   { flags: "--outbound-tls-cert <file>", about: "the application speaks TLS to this proxy: chain" },
   { flags: "--outbound-tls-key <file>", about: "and its private key" },
@@ -77,6 +84,7 @@ export interface TlsFiles {
     readonly certificate: CertificateFiles;
     readonly clientAuthority: string | null;
     readonly clientCertificate: ClientCertificatePolicy;
+    readonly acceptsPlain: boolean;
   } | null;
   readonly outbound: { readonly certificate: CertificateFiles } | null;
   readonly upstream: {
@@ -108,6 +116,7 @@ export function tlsFiles(options: TlsOptions): TlsFiles | null {
       certificate: inbound,
       clientAuthority,
       clientCertificate: clientAuthority === null ? "ignored" : options.inboundTlsClientCert,
+      acceptsPlain: options.inboundPlaintext === "accepted",
     },
     outbound: outbound && { certificate: outbound },
     upstream,

@@ -31,6 +31,7 @@ Deno.test("TLS options: all of them", () => {
         certificate: { chain: "i.crt", key: "i.key" },
         clientAuthority: "clients.crt",
         clientCertificate: "optional",
+        acceptsPlain: false,
       },
       outbound: { certificate: { chain: "o.crt", key: "o.key" } },
       upstream: {
@@ -47,6 +48,12 @@ Deno.test("TLS options: a client CA makes certificates required, none makes them
   assert.equal(filesOf(...own)?.inbound?.clientCertificate, "ignored");
   const verifying = filesOf(...own, "--inbound-tls-client-ca", "c.crt");
   assert.equal(verifying?.inbound?.clientCertificate, "required");
+});
+
+Deno.test("TLS options: callers may do without TLS where that is said", () => {
+  const own = ["--inbound-tls-cert", "i.crt", "--inbound-tls-key", "i.key"];
+  const files = filesOf(...own, "--inbound-plaintext", "accepted");
+  assert.equal(files?.inbound?.acceptsPlain, true);
 });
 
 Deno.test("TLS options: `system` is whom this system trusts", () => {

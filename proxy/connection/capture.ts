@@ -29,15 +29,22 @@ import type { ConnectionRouter } from "./tcp_downstream.ts";
 /** Names of ports that say HTTP; a port that says nothing is HTTP too (smi-facts 3.10), but only most likely. */
 const DECLARES_HTTP = /^(http|http2|grpc)(-|$)/i;
 
-/** A connection that is to be served. */
-interface Captured {
+/** A connection that a listener has accepted. */
+export interface AcceptedClient {
   readonly fd: Fd;
   readonly peer: string;
+  /** TLS is put on it with that; null: it is plain. */
+  readonly security: TlsContext | null;
+  /** Somebody has had its events before. */
+  readonly isWatched: boolean;
+}
+
+/** A connection that is to be served. */
+interface Captured extends AcceptedClient {
   readonly original: OriginalDestination;
   readonly route: Router & ConnectionRouter;
   /** Null: nothing is known of the port. */
   readonly port: { readonly name: string; readonly protocol: PortProtocol } | null;
-  readonly security: TlsContext | null;
 }
 
 export interface CaptureParts {
@@ -84,20 +91,20 @@ export class Capture implements AddressBook {
     // iptables spares another user than the one that the proxy runs as.
     if (this.#parts.context.io.isOwn(fd)) return this.#turnAway(fd, peer, "loop");
     const route = new CapturedRoute(router, this.#parts.egress, this, original);
-    this.#serve({ fd, peer, original, route, port: this.#portOf(original), security });
+    const port = this.#portOf(original);
+    this.#serve({ fd, peer, original, route, port, security, isWatched: false });
   }
 
   /** Takes a connection of somebody else to the application. */
   takeInbound(
-    fd: Fd,
-    peer: string,
+    client: AcceptedClient,
     listener: {
       readonly index: number;
       readonly application: string;
       readonly access: InboundAccess;
     },
-    security: TlsContext | null,
   ): void {
+    const { fd, peer } = client;
     const original = this.#originalOf(fd, peer);
     if (original === null) return;
     const { egress, context: { pools } } = this.#parts;
@@ -116,7 +123,7 @@ export class Capture implements AddressBook {
       pools.direct(application, original.port),
       this.#statsOf(listener.index, port === null ? 0 : original.port),
     );
-    this.#serve({ fd, peer, original, route, port, security });
+    this.#serve({ ...client, original, route, port });
   }
 
   /** Null: it was not redirected, and has been turned away. */
@@ -152,13 +159,14 @@ export class Capture implements AddressBook {
 
   #serve(captured: Captured): void {
     const { context } = this.#parts;
-    const { fd, port, security } = captured;
+    const { fd, port, security, isWatched } = captured;
     const isOpaque = port?.protocol === "tcp" || port?.protocol === "tcp-server-first";
     const relay = isOpaque ? this.#relayOf(captured, "", false) : null;
     const first: Connection = relay ?? new Detecting(context, captured, (detected, serverName) => {
       this.#serveDetected(captured, first, detected, serverName);
     });
-    context.io.watch(fd, first);
+    if (isWatched) context.io.handOver(fd, first);
+    else context.io.watch(fd, first);
     // A relay connects once it is known who its client is.
     if (security !== null) context.io.secure(fd, security, null);
     else relay?.connect();

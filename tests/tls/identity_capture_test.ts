@@ -45,7 +45,7 @@ const APPLICATION = `
 `;
 
 /** `client` may use the mail port and GET what begins with `/read`; nobody else may do anything. */
-function plan(): string {
+function plan(permissive: boolean): string {
   const service = (name: string, protocol: string, port: number) => [
     {
       apiVersion: "v1",
@@ -95,7 +95,7 @@ function plan(): string {
   const text = documents.map((each) => JSON.stringify(each)).join("\n---\n");
   const { snapshot, findings } = parseManifests([{ name: "lab.yaml", text }]);
   assert.deepEqual(findings, []);
-  return encodePlan(compile(snapshot, { permissive: false }).plan);
+  return encodePlan(compile(snapshot, { permissive }).plan);
 }
 
 /** Collects what a child prints. */
@@ -107,7 +107,11 @@ function follow(stream: ReadableStream<Uint8Array>): { text: string } {
   return collected;
 }
 
-async function startPod(lab: NetworkLab, planFile: string): Promise<{ text: string }> {
+async function startPod(
+  lab: NetworkLab,
+  planFile: string,
+  ...more: readonly string[]
+): Promise<{ text: string }> {
   await lab.add("pod");
   await lab.add("world");
   await lab.join(
@@ -125,6 +129,7 @@ async function startPod(lab: NetworkLab, planFile: string): Promise<{ text: stri
     ...["--admin", "off", "--service-account", "server"],
     ...["--inbound-tls-cert", server.chainFile, "--inbound-tls-key", server.keyFile],
     ...["--inbound-tls-client-ca", authority.chainFile, "--inbound-tls-client-cert", "optional"],
+    ...more,
   ]);
   const records = follow(proxy.stdout);
   const log = follow(proxy.stderr);
@@ -141,7 +146,7 @@ Deno.test({
   async fn(t) {
     const lab = new NetworkLab();
     const folder = Deno.makeTempDirSync();
-    Deno.writeTextFileSync(`${folder}/plan.json`, plan());
+    Deno.writeTextFileSync(`${folder}/plan.json`, plan(false));
     const { ambiguous, authority } = testCertificates();
     // s_client shows one certificate and no chain.
     const client = certificateFor(`URI:${CLIENT_ID}`);
@@ -198,6 +203,37 @@ Deno.test({
           assert.match(await curl(stranger, "/read", version), /^weft: No traffic target/);
         }
       });
+    } finally {
+      await lab.close();
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: `identity: captured connections, where callers may do without TLS${why}`,
+  ignore: obstacle !== null,
+  // The lab's children are read until the lab ends them.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const lab = new NetworkLab();
+    const folder = Deno.makeTempDirSync();
+    Deno.writeTextFileSync(`${folder}/plan.json`, plan(true));
+    const { authority } = testCertificates();
+    const client = certificateFor(`URI:${CLIENT_ID}`);
+    try {
+      await startPod(lab, `${folder}/plan.json`, "--inbound-plaintext", "accepted");
+      const curl = (...args: readonly string[]) => lab.run("world", "curl", ["-sS", ...args]);
+      assert.equal(await curl(`http://${POD}:${WEB_PORT}/`), "over http\n");
+      const to = ["--connect-to", `localhost:443:${POD}:${WEB_PORT}`, "https://localhost/"];
+      const trusting = ["--cacert", authority.chainFile];
+      assert.equal(await curl(...trusting, ...showing(client), ...to), "over https\n");
+      // The server speaks first, and the client is silent: it is plain.
+      const hear = `head -n 1 </dev/tcp/${POD}/${MAIL_PORT}`;
+      assert.equal(await lab.run("world", "timeout", ["10", "bash", "-c", hear]), "220 ready\n");
+      const secured = ["s_client", "-quiet", "-connect", `${POD}:${MAIL_PORT}`];
+      assert.equal((await lab.attempt("world", "openssl", secured)).stdout, "220 ready\n");
     } finally {
       await lab.close();
       Deno.removeSync(folder, { recursive: true });

@@ -62,7 +62,7 @@ class Running {
     readonly records: readonly RequestRecord[],
   ) {}
 
-  static async start(driver: Driver, plan: Plan): Promise<Running> {
+  static async start(driver: Driver, plan: Plan, acceptsPlain: boolean): Promise<Running> {
     const asked: string[] = [];
     const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
     const origin = Deno.serve(options, (request) => {
@@ -87,6 +87,7 @@ class Running {
           inbound: {
             certificate: server,
             clientCertificate: "optional",
+            acceptsPlain,
             clientAuthority: { pem: authority.chainPem },
             minVersion: "1.2",
             ticketKeys: null,
@@ -143,6 +144,7 @@ const VERSIONS = ["--http1.1", "--http2"];
 interface IdentityCase {
   readonly name: string;
   readonly plan?: Plan;
+  readonly acceptsPlain?: true;
   run(running: Running): Promise<void>;
 }
 
@@ -276,6 +278,17 @@ const CASES: readonly IdentityCase[] = [
     },
   },
   {
+    name: "a caller without TLS is nobody, where it may do without",
+    acceptsPlain: true,
+    async run(running) {
+      const url = `http://127.0.0.1:${running.proxy.inbound[0].port}/read`;
+      const { stdout } = await runCommand("curl", ["-sS", "-D", "-", "--max-time", "20", url]);
+      assert.match(stdout, /^HTTP\/1\.1 403 Forbidden\r\n[^]*x-weft-reason: identity-missing\r\n/);
+      assert.equal((await running.call(testCertificates().client, "/read")).status, 200);
+      assert.deepEqual(running.asked, ["GET /read"]);
+    },
+  },
+  {
     name: "permissive mode: whoever calls is served, and known where it shows who it is",
     plan: planFor([], true),
     async run(running) {
@@ -331,14 +344,18 @@ const HAS_CURL = hasCommand("curl");
 if (!HAS_CURL) console.warn("Tests of callers' identities are passed over: there is no curl");
 
 for (const driver of DRIVERS) {
-  for (const { name, plan, run } of CASES) {
+  for (const { name, plan, acceptsPlain = false, run } of CASES) {
     Deno.test({
       name: `identity (${driver}): ${name}`,
       ignore: !HAS_OPENSSL_COMMAND || !HAS_CURL || (driver === "portable" && !HAS_PORTABLE_TLS),
       // The libraries stay open.
       sanitizeResources: false,
       async fn() {
-        await using running = await Running.start(driver, plan ?? planFor(["client"]));
+        await using running = await Running.start(
+          driver,
+          plan ?? planFor(["client"]),
+          acceptsPlain,
+        );
         await run(running);
       },
     });

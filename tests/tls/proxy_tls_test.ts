@@ -10,6 +10,7 @@ import type { ProxyTls, TlsTermination } from "../../proxy/tls_config.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
+import { RawSocket } from "../support/raw_socket.ts";
 import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import {
@@ -337,6 +338,31 @@ const INBOUND: ProxyCase[] = [
       assert.notEqual(plain.code, 0);
       await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-plaintext"} 1');
       assert.equal((await curl(running)).code, 0);
+    },
+  },
+  {
+    name: "plain HTTP is taken beside TLS where callers may do without",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: { ...mutual(), acceptsPlain: true } }),
+    async run(running) {
+      const { client } = testCertificates();
+      const { port } = running.proxy.inbound[0];
+      const plain = ["-sS", "--max-time", "20", `http://127.0.0.1:${port}/hello`];
+      for (const version of [["--http1.1"], ["--http2-prior-knowledge"]]) {
+        assert.equal((await run("curl", [...version, ...plain])).stdout, "GET /hello\n");
+      }
+      for (const version of ["--http1.1", "--http2"]) {
+        const secured = await curl(running, version, ...showing(client));
+        assert.equal(secured.stdout, "GET /hello\n", secured.stderr);
+      }
+      // TLS is no less strict for it.
+      assert.notEqual((await curl(running)).code, 0);
+      await untilMetric(running, "weft_tls_handshakes_total 2");
+      // A byte at a time, and one that goes away without a word.
+      using slow = await RawSocket.connect(port);
+      using _silent = await RawSocket.connect(port);
+      for (const byte of "GET /slow HTTP/1.1\r\nHost: app\r\n\r\n") await slow.send(byte);
+      assert.equal((await slow.readResponse()).body, "GET /slow\n");
     },
   },
   {
