@@ -21,14 +21,17 @@ export interface Failure {
 
 export interface Limits {
   readonly iterations: number;
+  /** Counted from the start; once it is up, it ends when `iterationsMin` are done. */
   readonly milliseconds: number;
+  /** However long they take: the first is slow where much is loaded for it. Left out: none. */
+  readonly iterationsMin?: number;
 }
 
 /** Tries inputs of `seed`, `seed + 1` and so on; the first failure, or how many were tried. */
 export function fuzz(target: Target, seed: number, limits: Limits): Failure | number {
   const end = performance.now() + limits.milliseconds;
   for (let i = 0; i < limits.iterations; i++) {
-    if (performance.now() > end) return i;
+    if (i >= (limits.iterationsMin ?? 0) && performance.now() > end) return i;
     const bytes = target.generate(inputRandom(target, seed + i));
     const error = failureOf(target, seed + i, bytes);
     if (error !== undefined) return shrink(target, seed + i, bytes, error);
