@@ -190,7 +190,12 @@ function connectSecure(port: number): Promise<Connection> {
 function opensslAlone(session: Session): Row[] {
   requireInstalled("gcc");
   const source = beside(import.meta.url, "../load/openssl_memory.c");
-  const program = compileC(source, session.folder, ["-lssl", "-lcrypto"]);
+  let program: string;
+  try {
+    program = compileC(source, session.folder, ["-lssl", "-lcrypto"]);
+  } catch (error) {
+    throw new Unavailable(`does not compile; are OpenSSL's headers there? ${error}`);
+  }
   const { chain, key } = session.certificate;
   return ["one-way", "mutual"].map((variant) => {
     const output = runToEnd([program, chain, key, variant]);

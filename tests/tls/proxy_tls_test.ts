@@ -57,7 +57,16 @@ async function start(driver: Driver, tls: ProxyTls, workers = 1): Promise<Runnin
   const proxy = await startProxy({
     driver,
     workers,
-    outbound: [{ ...place, namespace: "default", identity: "", seed: null }],
+    outbound: [
+      { ...place, namespace: "default", identity: "", seed: null },
+      {
+        ...place,
+        namespace: "default",
+        identity: "",
+        seed: null,
+        tcp: { namespace: "default", service: "app", port: 80 },
+      },
+    ],
     inbound: [{ ...place, application: { address: "127.0.0.1", port: origin.addr.port } }],
     admin: place,
     tls,
@@ -376,6 +385,22 @@ const INBOUND: ProxyCase[] = [
       ]);
       assert.equal(code, 0, stderr);
       assert.equal(stdout, "GET /hello\n");
+    },
+  },
+  {
+    name: "an outbound listener that relays speaks TLS too, and connects once it has been spoken",
+    tls: () => ({ outbound: terminating() }),
+    async run(running) {
+      const [, { port }] = running.proxy.outbound;
+      const { stdout } = await run("openssl", [
+        ...["s_client", "-quiet", "-connect", `127.0.0.1:${port}`],
+        ...["-CAfile", testCertificates().authority.chainFile, "-verify_return_error"],
+      ], "GET /relayed HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n");
+      assert.match(stdout, /GET \/relayed\n/);
+      using plain = await RawSocket.connect(port);
+      await plain.send("GET / HTTP/1.1\r\nHost: app\r\n\r\n");
+      await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-plaintext"} 1');
+      await untilMetric(running, "weft_upstream_connects_total 1");
     },
   },
   {
