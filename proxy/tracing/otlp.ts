@@ -58,7 +58,7 @@ function attributesOf(span: FinishedSpan, error: string): Attributes {
   const { kind, record, isSecure, retries } = span;
   const { method, path, status, protocol, authority, endpoint, grpcStatus } = record;
   const server = splitAuthority(authority);
-  const peer = splitAuthority(kind === "client" ? endpoint : record.peer);
+  const peer = kind === "client" ? splitAuthority(endpoint) : { address: record.peer, port: null };
   return {
     "http.request.method": isKnown(method) ? method : "_OTHER",
     "http.request.method_original": isKnown(method) ? null : method,

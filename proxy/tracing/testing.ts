@@ -1,0 +1,37 @@
+/** For tests of spans: one that has ended. */
+import type { FinishedSpan } from "./span.ts";
+
+export const SPAN: FinishedSpan = {
+  kind: "client",
+  traceId: "0af7651916cd43dd8448eb211c80319c",
+  spanId: "b7ad6b7169203331",
+  parentId: "",
+  isSecure: false,
+  startMs: 1_000,
+  retries: [],
+  record: {
+    listener: 0,
+    peer: "127.0.0.1",
+    source: "",
+    protocol: "HTTP/1.1",
+    method: "BREW",
+    authority: "[::1]:80",
+    path: "/a?b",
+    status: 200,
+    reason: "",
+    requestBytes: null,
+    responseBytes: null,
+    grpcStatus: null,
+    service: "",
+    rule: "",
+    split: "",
+    backend: "",
+    pod: "",
+    endpoint: "",
+    attempts: 1,
+    trace: "",
+    headers: {},
+    durationMs: 1.25,
+    plan: "",
+  },
+};
