@@ -155,3 +155,20 @@ testInFolder(
     await application.server.shutdown();
   },
 );
+
+testInFolder(
+  "proxy: says at the start that it enforces no targets on callers whom it does not ask who they are",
+  async (folder) => {
+    const application = startApplication("one");
+    Deno.writeTextFileSync(`${folder}/web.yaml`, manifest(application.port));
+    const inbound = ["--app", `127.0.0.1:${application.port}`, "--inbound", "127.0.0.1:0"];
+    for (const [more, isSaid] of [[["--enforce-access"], true], [[], false]] as const) {
+      const sidecar = await startSidecar(["-f", folder, ...inbound, ...more]);
+      const { stderr } = sidecar.environment;
+      assert.equal(stderr.text().includes("not enforced on inbound requests"), isSaid);
+      sidecar.environment.sendStopSignal("SIGTERM");
+      assert.equal(await sidecar.code, 0);
+    }
+    await application.server.shutdown();
+  },
+);
