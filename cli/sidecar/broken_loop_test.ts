@@ -1,7 +1,10 @@
 // An event loop that ends by itself takes the whole proxy with it: what breaks it here is a descriptor that goes away under it.
 import assert from "node:assert/strict";
 import { openLibc } from "../../proxy/io/libc.ts";
+import { run } from "../run.ts";
+import { testEnvironment } from "../testing.ts";
 import {
+  manifest,
   planText,
   request,
   startApplication,
@@ -32,34 +35,54 @@ function epollsOf(port: number): number[] {
     });
 }
 
-if (Deno.build.os === "linux") {
-  for (const workers of [0, 2]) {
-    testInFolder(
-      `proxy, ${workers} workers: an event loop that ends, ends it with one line`,
-      async (folder) => {
-        const application = startApplication("one");
-        const file = `${folder}/plan.json`;
-        Deno.writeTextFileSync(file, await planText(application.port));
-        const argv = ["--plan", file, "--driver", "native", "--workers", String(workers)];
-        const { outbound, environment, code } = await startSidecar(argv);
-        assert.equal((await request(outbound, "web.app")).body, "one");
-        const epolls = epollsOf(outbound);
-        assert.equal(epolls.length, Math.max(1, workers));
-        openLibc().close(epolls[0]);
-        // A loop that waits in the kernel finds out with its next event. Which loop a client comes to is the kernel's choice, and
-        // nobody may be there to answer.
-        let isOver = false;
-        const ended = code.finally(() => isOver = true);
-        while (!isOver) {
-          (await Deno.connect({ hostname: "127.0.0.1", port: outbound })).close();
-          await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 10))]);
-        }
-        assert.equal(await code, 1);
-        const lines = environment.stderr.text().trimEnd().split("\n");
-        assert.match(lines[lines.length - 1], /^weft: An event loop of the proxy has ended: /);
-        assert.equal(lines.filter((line) => /ended/.test(line)).length, 1);
-        await application.server.shutdown();
-      },
-    );
+/**
+ * Takes the kernel's events from the first event loop that listens on this port, and waits for what that comes to. A loop that
+ * waits finds out with its next event; which loop a client comes to is the kernel's choice, and nobody may be there to answer.
+ */
+async function breakLoop(port: number, ended: Promise<unknown>): Promise<void> {
+  openLibc().close(epollsOf(port)[0]);
+  let isOver = false;
+  const end = ended.finally(() => isOver = true);
+  while (!isOver) {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 10))]);
   }
+}
+
+const IS_LINUX = Deno.build.os === "linux";
+for (const workers of IS_LINUX ? [0, 2] : []) {
+  testInFolder(
+    `proxy, ${workers} workers: an event loop that ends, ends it with one line`,
+    async (folder) => {
+      const application = startApplication("one");
+      const file = `${folder}/plan.json`;
+      Deno.writeTextFileSync(file, await planText(application.port));
+      const argv = ["--plan", file, "--driver", "native", "--workers", String(workers)];
+      const { outbound, environment, code } = await startSidecar(argv);
+      assert.equal((await request(outbound, "web.app")).body, "one");
+      assert.equal(epollsOf(outbound).length, Math.max(1, workers));
+      await breakLoop(outbound, code);
+      assert.equal(await code, 1);
+      const lines = environment.stderr.text().trimEnd().split("\n");
+      assert.match(lines[lines.length - 1], /^weft: An event loop of the proxy has ended: /);
+      assert.equal(lines.filter((line) => /ended/.test(line)).length, 1);
+      await application.server.shutdown();
+    },
+  );
+}
+
+if (IS_LINUX) {
+  testInFolder("up: an event loop that ends, ends the mesh", async (folder) => {
+    const application = startApplication("one");
+    Deno.writeTextFileSync(`${folder}/web.yaml`, manifest(application.port));
+    const environment = testEnvironment();
+    const argv = ["up", "-f", folder, "--port", "0", "--admin", "off", "--driver", "native"];
+    const code = run(argv, environment);
+    await environment.stdout.until(/The mesh is up[^]*http:/);
+    const port = Number(/app +http:\/\/127\.0\.0\.1:(\d+)/.exec(environment.stdout.text())?.[1]);
+    await breakLoop(port, code);
+    assert.equal(await code, 1);
+    assert.match(environment.stdout.text(), /failed: An event loop of the proxy has ended: /);
+    await application.server.shutdown();
+  });
 }
