@@ -29,7 +29,7 @@ import { startTunnel } from "./tunnel.ts";
 import type { TunnelEnd } from "./tunnel.ts";
 import type { Http2Downstream } from "./http2_downstream.ts";
 
-/** Room for an answer of the proxy itself: a few short headers, those that a policy adds, and a line of text. */
+/** Room for an answer of the proxy itself: a few short headers and a line of text; what a policy adds comes on top. */
 const REFUSAL_BYTES_MAX = 2_048;
 
 /** While no more than this has come of a body it is kept, though passed on: a message of gRPC may come in several frames. */
@@ -327,7 +327,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
   refuse(status: number, reason: string): void {
     const { http2Scratch, buffers, arena, io } = this.context;
     if (!this.socket.prepare()) return this.abort();
-    if (this.socket.outputRoom < REFUSAL_BYTES_MAX) {
+    if (this.socket.outputRoom < REFUSAL_BYTES_MAX + this.#exchange.ownHeaders.length) {
       this.#pendingRefusal = { status, reason };
       this.deadlineMs = io.nowMs + this.context.timeouts.stallMs;
       return this.socket.awaitRoom(this);

@@ -157,6 +157,20 @@ const CASES: readonly Http2Case[] = [
     assert.equal(outcomeOf(again), "503 rate-limited");
     assert.deepEqual([again.headers["retry-after"], again.headers["x-mine"]], ["7", "m"]);
   }),
+  ...onEachPair(
+    "rateLimit: many refusals at once, each with all the headers there may be",
+    async (bench) => {
+      const { police, askAll } = bench;
+      const headers = [1, 2, 3].map((i) => ({ name: `x-long-${i}`, value: "v".repeat(1_000) }));
+      await police({ rateLimit: { http: { requests: 1, per: "1h", burst: 1 }, headers } });
+      const told = await askAll(Array.from({ length: 100 }, () => ({ path: "/" })));
+      const outcomes = told.map(outcomeOf).toSorted();
+      assert.deepEqual(outcomes, ["200", ...Array.from({ length: 99 }, () => "429 rate-limited")]);
+      for (const { status, headers } of told) {
+        if (status === 429) assert.equal(headers["x-long-3"].length, 1_000);
+      }
+    },
+  ),
   ...onEachPair("fault: an answer in place of the endpoint's; a delay", async (bench) => {
     const { police, ask, origins: [origin] } = bench;
     await police({ fault: { abort: { status: 418 } } });
