@@ -99,9 +99,10 @@ let deaths = 0;
 
 async function swapPlans(): Promise<void> {
   while (!isOver) {
+    const next = wait(SWAP_MS);
     await proxy.apply(planWhere(() => random.below(3) > 0));
     swaps++;
-    await wait(SWAP_MS);
+    await next;
   }
 }
 
