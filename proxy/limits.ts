@@ -12,6 +12,14 @@ export const BUFFER_BYTES = 16_384;
  */
 export const BUFFER_COUNT = 8_192;
 
+/**
+ * Bytes of a large buffer, for what is passed on in bulk: in reads of 64 KiB instead of 16 a relayed megabyte takes half the CPU.
+ */
+export const LARGE_BUFFER_BYTES = 65_536;
+
+/** Large buffers, 4 MiB once all were used. While they are out, for slow readers say, ordinary ones do. */
+export const LARGE_BUFFER_COUNT = 64;
+
 /** Bytes of the longest request line; longer is answered 414. Room is left for headers. */
 export const REQUEST_LINE_BYTES_MAX = 12_288;
 

@@ -2,7 +2,7 @@
  * Buffered: bytes on their way from one side of an exchange to the other, in one buffer of the arena. It is the
  * input of a connection, or the body of a stream that shares a connection with others.
  */
-import { BUFFER_BYTES } from "../limits.ts";
+import { BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../limits.ts";
 import { NO_BUFFER } from "./buffers.ts";
 import type { Context } from "./context.ts";
 
@@ -23,6 +23,10 @@ export abstract class Buffered {
   sent = 0;
   ready = 0;
   end = 0;
+  /** The last read filled all the room there was: more comes than fits an ordinary buffer. */
+  isBulk = false;
+  /** Bytes of the buffer that may be read into. */
+  #usable = HEAD_BYTES_MAX;
   /** The body is all here, and its trailers stand from `ready` to this, as lines of HTTP/1.1; 0: there are none. */
   trailersEnd = 0;
 
@@ -38,7 +42,7 @@ export abstract class Buffered {
 
   /** Room left to read into. */
   get room(): number {
-    return this.buffer + HEAD_BYTES_MAX - this.end;
+    return this.buffer + this.#usable - this.end;
   }
 
   get hasTrailers(): boolean {
@@ -56,9 +60,26 @@ export abstract class Buffered {
       this.onStarved();
       return false;
     }
-    this.buffer = offset;
-    this.#moveTo(offset);
+    this.#hold(offset, HEAD_BYTES_MAX);
     return true;
+  }
+
+  /**
+   * As `haveBuffer`, for bytes that are passed on and not looked at: where much is coming, the buffer is a large one. It must be
+   * given back before a head is read.
+   */
+  haveBulkBuffer(): boolean {
+    if (this.buffer !== NO_BUFFER || !this.isBulk) return this.haveBuffer();
+    const offset = this.context.buffers.takeLarge();
+    if (offset === NO_BUFFER) return this.haveBuffer();
+    this.#hold(offset, LARGE_BUFFER_BYTES);
+    return true;
+  }
+
+  #hold(offset: number, usable: number): void {
+    this.buffer = offset;
+    this.#usable = usable;
+    this.#moveTo(offset);
   }
 
   /** Gives the buffer back where it holds nothing any more. */
@@ -78,6 +99,7 @@ export abstract class Buffered {
   takeBuffer(other: Buffered): void {
     this.releaseBuffer();
     this.buffer = other.buffer;
+    this.#usable = other.#usable;
     this.start = other.start;
     this.sent = other.sent;
     this.ready = other.ready;

@@ -1,10 +1,10 @@
 /**
- * The arena's two parts: constant texts that go into heads, and equal buffers that are lent to connections
- * while they hold bytes. Both are named by offset, so a gathered write can take them.
+ * The arena's parts: constant texts that go into heads, and buffers, ordinary and some large ones, that are lent to
+ * connections while they hold bytes. Both are named by offset, so a gathered write can take them.
  */
 import { assert } from "../../base/assert.ts";
 import { HEADER_TEXT_MAX } from "../../base/policy.ts";
-import { BUFFER_BYTES, BUFFER_COUNT } from "../limits.ts";
+import { BUFFER_BYTES, BUFFER_COUNT, LARGE_BUFFER_BYTES, LARGE_BUFFER_COUNT } from "../limits.ts";
 
 /** A piece of the arena. */
 export interface Piece {
@@ -22,13 +22,18 @@ const PEER_BYTES = 256;
 /** The lines that a policy adds to one head: its own, and a cookie. */
 const ROOM_BYTES = HEADER_TEXT_MAX + 512;
 
-export const ARENA_BYTES = TEXT_BYTES + BUFFER_BYTES * BUFFER_COUNT;
+/** Where ordinary buffers end and large ones begin. */
+const LARGE_START = TEXT_BYTES + BUFFER_BYTES * BUFFER_COUNT;
+
+export const ARENA_BYTES = LARGE_START + LARGE_BUFFER_BYTES * LARGE_BUFFER_COUNT;
 
 export class BufferPool {
   readonly #free: number[] = [];
+  readonly #freeLarge: number[] = [];
   #keptCount = 0;
   /** Buffers above it were never lent, so their memory was never touched. */
   #untouched = TEXT_BYTES;
+  #untouchedLarge = LARGE_START;
   /** Buffers given back so far: while it stands still, who got none before gets none now. */
   givenCount = 0;
 
@@ -36,9 +41,18 @@ export class BufferPool {
   take(): number {
     const offset = this.#free.pop();
     if (offset !== undefined) return offset;
-    if (this.#untouched >= ARENA_BYTES) return NO_BUFFER;
+    if (this.#untouched >= LARGE_START) return NO_BUFFER;
     this.#untouched += BUFFER_BYTES;
     return this.#untouched - BUFFER_BYTES;
+  }
+
+  /** As `take`, a buffer of `LARGE_BUFFER_BYTES`. */
+  takeLarge(): number {
+    const offset = this.#freeLarge.pop();
+    if (offset !== undefined) return offset;
+    if (this.#untouchedLarge >= ARENA_BYTES) return NO_BUFFER;
+    this.#untouchedLarge += LARGE_BUFFER_BYTES;
+    return this.#untouchedLarge - LARGE_BUFFER_BYTES;
   }
 
   /** A buffer that is never given back, and not counted as lent: scratch space of the event loop. */
@@ -50,13 +64,16 @@ export class BufferPool {
   }
 
   give(offset: number): void {
-    this.#free.push(offset);
+    if (offset >= LARGE_START) this.#freeLarge.push(offset);
+    else this.#free.push(offset);
     this.givenCount++;
   }
 
   /** Buffers out on loan: for metrics, and for tests that nothing leaks. */
   get lentCount(): number {
-    return (this.#untouched - TEXT_BYTES) / BUFFER_BYTES - this.#free.length - this.#keptCount;
+    const ordinary = (this.#untouched - TEXT_BYTES) / BUFFER_BYTES - this.#free.length;
+    const large = (this.#untouchedLarge - LARGE_START) / LARGE_BUFFER_BYTES;
+    return ordinary - this.#keptCount + large - this.#freeLarge.length;
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BUFFER_BYTES, BUFFER_COUNT } from "../limits.ts";
+import { BUFFER_BYTES, BUFFER_COUNT, LARGE_BUFFER_BYTES, LARGE_BUFFER_COUNT } from "../limits.ts";
 import { ARENA_BYTES, BufferPool, NO_BUFFER, type Piece, Texts, writeAscii } from "./buffers.ts";
 
 Deno.test("BufferPool lends disjoint buffers of the arena until there are none", () => {
@@ -14,6 +14,24 @@ Deno.test("BufferPool lends disjoint buffers of the arena until there are none",
   assert.ok(sorted[BUFFER_COUNT - 1] + BUFFER_BYTES <= ARENA_BYTES);
   for (const offset of lent) pool.give(offset);
   assert.equal(pool.lentCount, 0);
+});
+
+Deno.test("BufferPool lends large buffers beside the ordinary ones, each to its own kind again", () => {
+  const pool = new BufferPool();
+  const large = Array.from({ length: LARGE_BUFFER_COUNT }, () => pool.takeLarge());
+  assert.equal(pool.takeLarge(), NO_BUFFER);
+  const ordinary = Array.from({ length: BUFFER_COUNT }, () => pool.take());
+  assert.equal(pool.take(), NO_BUFFER);
+  assert.equal(pool.lentCount, LARGE_BUFFER_COUNT + BUFFER_COUNT);
+  const end = Math.max(...ordinary) + BUFFER_BYTES;
+  for (const [i, offset] of large.entries()) assert.equal(offset, end + i * LARGE_BUFFER_BYTES);
+  assert.equal(end + LARGE_BUFFER_COUNT * LARGE_BUFFER_BYTES, ARENA_BYTES);
+  pool.give(large[3]);
+  assert.equal(pool.take(), NO_BUFFER);
+  assert.equal(pool.takeLarge(), large[3]);
+  pool.give(ordinary[5]);
+  assert.equal(pool.takeLarge(), NO_BUFFER);
+  assert.equal(pool.take(), ordinary[5]);
 });
 
 Deno.test("BufferPool lends again what was given back last", () => {

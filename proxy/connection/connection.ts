@@ -88,8 +88,12 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
 
   /** Reads into the room that is left: a count, or `END`, `AGAIN`, `BROKEN`. */
   fill(): number {
-    const count = this.context.io.read(this.fd, this.end, this.room);
-    if (count > 0) this.end += count;
+    const { room } = this;
+    const count = this.context.io.read(this.fd, this.end, room);
+    if (count > 0) {
+      this.end += count;
+      this.isBulk = count === room;
+    }
     return count;
   }
 

@@ -36,7 +36,7 @@ export function startTunnel(one: TunnelEnd, other: TunnelEnd): void {
 /** Reads from the connection at one end of a tunnel and writes to the other end. */
 export function tunnelRead(source: Connection, sink: TunnelEnd): void {
   const { io } = source.context;
-  if (!source.haveBuffer()) return;
+  if (!source.haveBulkBuffer()) return;
   if (source.room === 0) {
     io.wantRead(source.fd, false);
     return;

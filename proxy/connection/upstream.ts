@@ -32,6 +32,8 @@ export class Upstream extends Connection implements Carrier {
   limited: BackendState | null = null;
   #phase: Phase = "connecting";
   readonly #body = new Body();
+  /** `sent` when the deadline was last put off. */
+  #sentBefore = 0;
   /** The endpoint keeps the connection open after this answer. */
   #isPersistent = true;
   /** The client takes no chunks: their data is taken out of the framing. */
@@ -151,6 +153,8 @@ export class Upstream extends Connection implements Carrier {
 
   override onDeadline(): void {
     if (this.#phase === "connecting") return this.#fail("connect-timeout");
+    // The client has taken some of what it is owed: it is slow, and not stuck.
+    if (this.#phase === "body" && this.sent !== this.#sentBefore) return this.#postpone();
     this.#fail(this.#isClientsTurn ? "client-timeout" : "timeout");
   }
 
@@ -288,7 +292,7 @@ export class Upstream extends Connection implements Carrier {
     const { io } = this.context;
     // All of the answer is here and the client has yet to take it: what follows, or an end, is of no concern to it.
     if (this.#body.isDone) return io.wantRead(this.fd, false);
-    if (!this.haveBuffer()) return;
+    if (!this.haveBulkBuffer()) return;
     if (this.room === 0) return io.wantRead(this.fd, false);
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
@@ -329,11 +333,17 @@ export class Upstream extends Connection implements Carrier {
 
   /** After bytes went to the client: makes room, and ends the exchange when that was all. */
   #relayed(isFlushed: boolean): void {
+    if (isFlushed) {
+      if (this.#body.isDone) return this.#finish();
+      this.start = this.sent;
+      this.releaseIfEmpty();
+    }
+    this.#postpone();
+  }
+
+  #postpone(): void {
+    this.#sentBefore = this.sent;
     this.deadlineMs = this.context.io.nowMs + this.#carried().stallMs;
-    if (!isFlushed) return;
-    if (this.#body.isDone) return this.#finish();
-    this.start = this.sent;
-    this.releaseIfEmpty();
   }
 
   #finish(): void {
