@@ -1,6 +1,7 @@
 // An event loop that ends by itself takes the whole proxy with it: what breaks it here is a descriptor that goes away under it.
 import assert from "node:assert/strict";
 import { openLibc } from "../../proxy/io/libc.ts";
+import { until } from "../../tests/support/until.ts";
 import { run } from "../run.ts";
 import { testEnvironment } from "../testing.ts";
 import {
@@ -43,10 +44,11 @@ async function breakLoop(port: number, ended: Promise<unknown>): Promise<void> {
   openLibc().close(epollsOf(port)[0]);
   let isOver = false;
   const end = ended.finally(() => isOver = true);
-  while (!isOver) {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 10))]);
-  }
+  await until("the end", async () => {
+    if (!isOver) (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return isOver;
+  }, (over) => over);
+  await end;
 }
 
 const IS_LINUX = Deno.build.os === "linux";
