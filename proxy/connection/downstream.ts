@@ -1,27 +1,26 @@
 /**
- * Downstream: one HTTP/1.1 connection of a client. It reads requests, hands each to its `Exchange`, writes the
- * answers, and decides what becomes of the connection after each.
+ * Downstream: one HTTP/1.1 connection of a client. It hands each request to its `Exchange`, writes the answers, and
+ * decides what becomes of the connection after each. How requests are read is in `request_reader.ts`.
  *
  * Requests that are pipelined wait in the read buffer; they are served one after another.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
-import { DRAIN_IDLE_MS, LINGER_MS, REQUEST_LINE_BYTES_MAX } from "../limits.ts";
-import { Body } from "../protocol/http1/body.ts";
-import { BAD_VERSION, COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
-import { CR, latin1, LF } from "../protocol/http1/lexical.ts";
+import { DRAIN_IDLE_MS, LINGER_MS } from "../limits.ts";
+import { COMPLETE, INCOMPLETE, REFUSALS } from "../protocol/http1/head.ts";
+import { latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
-import { detectHttp2 } from "../protocol/http2/detect.ts";
 import { asksForHttp2, upgradeSettingsOf } from "../protocol/http2/upgrade.ts";
 import { renderAnswer } from "./answer.ts";
 import type { Buffered } from "./buffered.ts";
-import { Connection } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import type { Carrier, ExchangeClient } from "./exchange_sides.ts";
 import { Http2Downstream } from "./http2_downstream.ts";
+import { HTTP2_PREFACE, RequestReader } from "./request_reader.ts";
+import type { Refusal } from "./request_reader.ts";
 import type { Router } from "./router.ts";
 import { cutBoth, startTunnel, tunnelRead, tunnelWrite } from "./tunnel.ts";
 import type { TunnelEnd } from "./tunnel.ts";
@@ -32,7 +31,10 @@ import type { TunnelEnd } from "./tunnel.ts";
  */
 type Phase = "head" | "waiting" | "exchange" | "tunnel" | "lingering";
 
-export class Downstream extends Connection implements ExchangeClient {
+const LATE: Refusal = { status: 408, reason: "request-timeout" };
+const BAD_SETTINGS: Refusal = { status: 400, reason: "bad-http2-settings" };
+
+export class Downstream extends RequestReader implements ExchangeClient {
   readonly peer: string;
   readonly #router: Router;
   readonly #exchange: Exchange;
@@ -45,19 +47,11 @@ export class Downstream extends Connection implements ExchangeClient {
   #keepsAlive = true;
   /** The client has said that it sends no other request after this one. */
   #isClientsLast = false;
-  readonly #body = new Body();
   isReplayable = false;
-  /** The request's chunks are taken out of their framing, because its carrier has a framing of its own. */
-  #isUnchunking = false;
   /** Only the end of the connection tells the client that it has all of the answer. */
   #isOpenEnded = false;
-  #bodyBytes = 0;
-  /** Nothing was asked on this connection yet: it may still turn out to speak HTTP/2. */
-  #isFirst = true;
   /** `#takeRequests` is running: what ends an exchange within it need not start it again. */
   #isTaking = false;
-  /** Up to where an incomplete head has been looked at; 0: not at all. */
-  #parsedTo = 0;
 
   constructor(context: Context, router: Router, fd: Fd, peer: string) {
     super(context);
@@ -97,25 +91,13 @@ export class Downstream extends Connection implements ExchangeClient {
     return this.hasEnded;
   }
 
-  get isPlain(): boolean {
-    return this.#isUnchunking;
-  }
-
-  get hasWholeRequest(): boolean {
-    return this.#body.isDone;
-  }
-
-  get hasSentRequest(): boolean {
-    return this.#body.isDone && this.sent === this.ready;
-  }
-
   override onReadable(): void {
     switch (this.#phase) {
       case "head":
         return this.#readHead();
       case "waiting":
       case "exchange":
-        return this.#body.isDone ? this.#readAhead() : this.#readBody();
+        return this.hasWholeRequest ? this.#readAhead() : this.#readBody();
       case "tunnel":
         return this.#tunnelPeer === null ? this.close() : tunnelRead(this, this.#tunnelPeer);
       case "lingering":
@@ -145,10 +127,10 @@ export class Downstream extends Connection implements ExchangeClient {
   }
 
   override onDeadline(): void {
-    const isReceiving = this.#phase === "head" ? this.start < this.end : !this.#body.isDone;
-    if (this.#phase === "head" && isReceiving) return this.#refuseHead(408, "request-timeout");
+    const isReceiving = this.#phase === "head" ? this.start < this.end : !this.hasWholeRequest;
+    if (this.#phase === "head" && isReceiving) return this.#refuseHead(LATE);
     if (this.#phase === "waiting" || this.#phase === "exchange") {
-      if (isReceiving) return this.#refuseBody(408, "request-timeout");
+      if (isReceiving) return this.#refuseBody(LATE);
     }
     this.abort();
   }
@@ -202,30 +184,16 @@ export class Downstream extends Connection implements ExchangeClient {
 
   /** Takes the request at `start`. False: it has not all arrived, or is refused. */
   #takeRequest(): boolean {
-    const { arena, request } = this.context;
-    // Only a line's end can complete a head, or show it to be malformed.
-    const isHopeless = this.#parsedTo > 0 &&
-      indexOfLineFeed(arena, this.#parsedTo, this.end) === this.end;
-    const result = isHopeless ? INCOMPLETE : request.parse(arena, this.start, this.end);
-    if (result === INCOMPLETE) return this.#awaitRest();
-    this.#parsedTo = 0;
-    if (result === BAD_VERSION && this.#isFirst) {
-      const preface = detectHttp2(arena, this.start, this.end);
-      if (preface === "more") return this.#awaitRest();
-      if (preface === "yes") {
-        Http2Downstream.takeOver(this, this.#router, this.peer);
-        return false;
-      }
+    const { request } = this.context;
+    const result = this.takeHead();
+    if (result === INCOMPLETE) return false;
+    if (result === HTTP2_PREFACE) Http2Downstream.takeOver(this, this.#router, this.peer);
+    else if (result !== COMPLETE) this.#refuseHead(REFUSALS[result]);
+    else if (!request.saysUpgrade || !this.#upgrade(request)) {
+      this.#begin(request);
+      return true;
     }
-    this.#isFirst = false;
-    if (result !== COMPLETE) {
-      const { status, reason } = REFUSALS[result];
-      this.#refuseHead(status, reason);
-      return false;
-    }
-    if (request.saysUpgrade && this.#upgrade(request)) return false;
-    this.#begin(request);
-    return true;
+    return false;
   }
 
   /** Goes on in HTTP/2 where the request asks for that. True: the request is dealt with. */
@@ -234,136 +202,50 @@ export class Downstream extends Connection implements ExchangeClient {
     // Over TLS, ALPN is how to ask (RFC 9113 3.2).
     if (this.isSecure || isDraining || !asksForHttp2(arena, request, this.end)) return false;
     const settings = upgradeSettingsOf(arena, request);
-    if (settings === null) this.#refuseHead(400, "bad-http2-settings");
+    if (settings === null) this.#refuseHead(BAD_SETTINGS);
     else Http2Downstream.upgrade(this, this.#router, this.peer, { request, settings });
     return true;
   }
 
   /** Refuses a head that could not be read, of which nothing is known. */
-  #refuseHead(status: number, reason: string): void {
+  #refuseHead({ status, reason }: Refusal): void {
     this.#exchange.begin(null);
-    this.#body.startEmpty();
-    this.sent = this.ready = this.start;
+    this.startNoBody();
     this.#refuse(status, reason, true);
   }
 
-  #awaitRest(): boolean {
-    const { arena, io, timeouts } = this.context;
-    this.#passOverEmptyLines();
-    if (this.start === this.end) return false;
-    if (this.#parsedTo === 0) this.deadlineMs = io.nowMs + timeouts.requestHeadMs;
-    this.#parsedTo = this.end;
-    if (this.end - this.start > REQUEST_LINE_BYTES_MAX) {
-      const line = indexOfLineFeed(arena, this.start + 2, this.end) - this.start;
-      if (line > REQUEST_LINE_BYTES_MAX) {
-        this.#refuseHead(414, "target-too-long");
-        return false;
-      }
-    }
-    if (this.room > 0) return false;
-    if (this.start === this.buffer) this.#refuseHead(431, "head-too-large");
-    else {
-      this.compact();
-      this.#parsedTo = this.end;
-    }
-    return false;
-  }
-
-  /** Some clients send an empty line after a body: that is not the beginning of a request (RFC 9112 2.2). */
-  #passOverEmptyLines(): void {
-    const { arena } = this.context;
-    while (
-      this.start + 1 < this.end && arena[this.start] === CR && arena[this.start + 1] === LF
-    ) this.start += 2;
-    this.sent = this.ready = this.start;
-  }
-
   #begin(request: Request): void {
-    const { arena, isDraining, bodyBytesMax } = this.context;
     this.start = request.start;
     this.#minorVersion = request.minorVersion;
     this.#isClientsLast = !request.isPersistent;
-    this.#keepsAlive = request.isPersistent && !isDraining;
+    this.#keepsAlive = request.isPersistent && !this.context.isDraining;
     this.isReplayable = true;
     this.#exchange.begin(request);
-    this.#startBody(arena, request);
+    const refusal = this.startBody(request);
     this.#phase = "waiting";
-    if (this.#body.isBroken) return this.#refuse(400, "bad-chunk", true);
-    if (Math.max(this.#bodyBytes, request.contentLength) > bodyBytesMax) {
-      return this.#refuse(413, "body-too-large", true);
-    }
-    this.#exchange.route(request);
+    if (refusal !== null) this.#refuse(refusal.status, refusal.reason, true);
+    else this.#exchange.route(request);
   }
 
-  #startBody(arena: Uint8Array, request: Request): void {
-    if (request.isConnect) this.#body.startEmpty();
-    else if (request.isChunked) this.#body.startChunked();
-    else if (request.contentLength > 0) this.#body.startLength(request.contentLength);
-    else this.#body.startEmpty();
-    this.#isUnchunking = false;
-    this.sent = request.end;
-    this.ready = this.#body.advance(arena, request.end, this.end);
-    this.#bodyBytes = this.ready - request.end;
-    const { io, timeouts } = this.context;
-    this.deadlineMs = this.#body.isDone ? Infinity : io.nowMs + timeouts.stallMs;
-  }
-
-  /** More of a request's body. */
   #readBody(): void {
-    const { io, timeouts } = this.context;
-    if (!this.haveBuffer()) return;
-    if (this.room === 0 && !this.#makeRoom()) {
-      // Held back: from here on it is the endpoint that takes its time, and has a deadline of its own.
-      this.deadlineMs = Infinity;
-      return io.wantRead(this.fd, false);
-    }
-    const count = this.fill();
-    if (count === AGAIN) return this.releaseIfEmpty();
-    if (count === END || count === BROKEN) return this.abort();
-    const before = this.ready;
-    this.#advance();
-    this.#bodyBytes += this.ready - before;
-    this.deadlineMs = this.#body.isDone ? Infinity : io.nowMs + timeouts.stallMs;
-    if (this.#body.isBroken) return this.#refuseBody(400, "bad-chunk");
-    if (this.#bodyBytes > this.context.bodyBytesMax) return this.#refuseBody(413, "body-too-large");
-    this.#exchange.copy(before, this.ready);
+    const taken = this.readBody();
+    if (typeof taken !== "number") return this.#refuseBody(taken);
+    if (taken === 0 && !this.hasWholeRequest) return;
+    this.#exchange.copy(this.ready - taken, this.ready);
     if (this.#phase === "exchange") this.#passBody();
   }
 
-  /** Moves `ready` over what belongs to the body of the bytes that have arrived. */
-  #advance(): void {
-    const { arena } = this.context;
-    if (!this.#isUnchunking) {
-      this.ready = this.#body.advance(arena, this.ready, this.end);
-      return;
-    }
-    const held = this.#body.trailerBytes;
-    const taken = this.#body.unchunk(arena, this.ready + held, this.end);
-    if (held === 0) this.ready = this.#body.unchunkedEnd;
-    const kept = this.ready + this.#body.trailerBytes;
-    // What follows the body is the next request.
-    arena.copyWithin(kept, taken, this.end);
-    this.end -= taken - kept;
-    if (this.#body.isDone) this.trailersEnd = kept;
-  }
-
   unchunk(): void {
-    if (this.#isUnchunking || !this.#body.isChunked) return;
-    this.#isUnchunking = true;
-    this.#body.startChunked();
-    this.ready = this.sent;
-    this.#advance();
-    this.#exchange.copyAgain(this.sent, this.ready);
+    if (this.unchunkBody()) this.#exchange.copyAgain(this.sent, this.ready);
   }
 
-  #refuseBody(status: number, reason: string): void {
+  #refuseBody({ status, reason }: Refusal): void {
     if (this.#exchange.hasAnswer) return this.abort();
     this.#exchange.dropCarrier();
     this.#refuse(status, reason, true);
   }
 
-  /** Drops what is kept only for sending it again. False: the buffer is full of what is yet to be sent. */
-  #makeRoom(): boolean {
+  protected override makeRoom(): boolean {
     if (this.#phase !== "exchange" || this.sent < this.ready) return false;
     this.isReplayable = false;
     this.start = this.sent;
@@ -374,12 +256,11 @@ export class Downstream extends Connection implements ExchangeClient {
   #passBody(): void {
     const { carrier } = this.#exchange;
     if (carrier === null) return;
-    const result = carrier.passBody(this, this.#body.isDone);
+    const result = carrier.passBody(this, this.hasWholeRequest);
     if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
     if (result === 0) return;
-    const { io, timeouts } = this.context;
-    if (!this.#body.isDone) this.deadlineMs = io.nowMs + timeouts.stallMs;
-    io.wantRead(this.fd, true);
+    if (!this.hasWholeRequest) this.awaitBody();
+    this.context.io.wantRead(this.fd, true);
     if (!this.#exchange.hasAnswer) return;
     this.start = this.sent;
     this.releaseIfEmpty();
@@ -428,10 +309,9 @@ export class Downstream extends Connection implements ExchangeClient {
   onPassing(): void {
     this.#phase = "exchange";
     // Reading stopped where the buffer was full before there was anywhere to pass it on to.
-    const { io, timeouts } = this.context;
-    if (this.#body.isDone) return;
-    this.deadlineMs = io.nowMs + timeouts.stallMs;
-    io.wantRead(this.fd, true);
+    if (this.hasWholeRequest) return;
+    this.awaitBody();
+    this.context.io.wantRead(this.fd, true);
   }
 
   onCarrierWritable(): void {
@@ -484,7 +364,7 @@ export class Downstream extends Connection implements ExchangeClient {
 
   onAnswered(): void {
     this.#exchange.end();
-    if (!this.#body.isDone || this.sent < this.ready) this.#keepsAlive = false;
+    if (!this.hasWholeRequest || this.sent < this.ready) this.#keepsAlive = false;
     this.#endExchange();
   }
 
@@ -498,7 +378,7 @@ export class Downstream extends Connection implements ExchangeClient {
     // An HTTP/1.0 client that is not told otherwise reads until the end.
     // What a client sends after CONNECT is for the tunnel, and never a request.
     if (this.#exchange.isConnect) this.#keepsAlive = false;
-    if (isFatal || !this.#body.isDone || this.#minorVersion === 0) this.#keepsAlive = false;
+    if (isFatal || !this.hasWholeRequest || this.#minorVersion === 0) this.#keepsAlive = false;
     const { isHead, ownHeaders } = this.#exchange;
     const headers = latin1(ownHeaders, 0, ownHeaders.length);
     const answer = { status, reason, isHead, isClosing: !this.#keepsAlive, headers };
@@ -520,7 +400,7 @@ export class Downstream extends Connection implements ExchangeClient {
   /** Ends the connection without losing an answer to bytes that the client still sends (RFC 9112 9.6). */
   #linger(): void {
     const { io } = this.context;
-    const hasUnread = this.start < this.end || !this.#body.isDone;
+    const hasUnread = this.start < this.end || !this.hasWholeRequest;
     // A client that has not been told in time may have sent the next request: closing now would reset the answer.
     const isAgreed = this.hasEnded || (this.#isClientsLast && !hasUnread);
     if (this.owesNothing && isAgreed) return this.close();
@@ -535,10 +415,4 @@ export class Downstream extends Connection implements ExchangeClient {
     if (this.hasEnded) this.close();
     else this.context.io.shutdown(this.fd);
   }
-}
-
-function indexOfLineFeed(bytes: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to && bytes[at] !== LF) at++;
-  return at;
 }

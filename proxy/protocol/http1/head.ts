@@ -32,6 +32,7 @@ export const UNKNOWN_CODING = 9;
 export const TOO_MANY_HEADERS = 10;
 export const TARGET_TOO_LONG = 11;
 export const UNKNOWN_EXPECTATION = 12;
+export const HEAD_TOO_LARGE = 13;
 
 /** Status and reason code of each refusal of a request; a refused response is always 502. */
 export const REFUSALS: readonly { readonly status: number; readonly reason: string }[] = [
@@ -48,6 +49,7 @@ export const REFUSALS: readonly { readonly status: number; readonly reason: stri
   { status: 431, reason: "too-many-headers" },
   { status: 414, reason: "target-too-long" },
   { status: 417, reason: "expectation-unsupported" },
+  { status: 431, reason: "head-too-large" },
 ];
 
 /** Headers that `Connection` cannot take out: whoever comes next relies on them. */
