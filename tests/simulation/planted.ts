@@ -269,7 +269,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
   ),
   method(
     "connections over the limit are made",
-    /connections to|connections are counted|under way/,
+    /connections to|connections are counted|under way|was not answered/,
     ConnectionBudget.prototype,
     "takeConnection",
     unlimited,
