@@ -1,6 +1,6 @@
 /**
  * The contract of TLS within `Io` as cases that every driver must pass (`io_tls_test.ts`). Both ends are served by the driver
- * itself, over real sockets; other implementations at the other end are the business of `proxy_tls_test.ts`.
+ * itself, over real sockets; other implementations at the other end are the business of `proxy_clients_test.ts`.
  */
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { AGAIN, BROKEN, END, IoError } from "../../proxy/io/io.ts";

@@ -1,6 +1,6 @@
 /**
  * Every protocol under mutual TLS, in both directions, with peers in Node: HTTP/2 and what becomes of it where the endpoint has only
- * HTTP/1.1, gRPC, WebSocket, and connections that are relayed whole. curl and nginx are in `proxy_tls_test.ts`.
+ * HTTP/1.1, gRPC, WebSocket, and connections that are relayed whole. curl is in `proxy_clients_test.ts`, nginx in `proxy_endpoints_test.ts`.
  */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
