@@ -31,7 +31,7 @@ export interface StateStore {
   readonly clockOffsetMs: number;
   /**
    * The place called `key`, made where there is none.
-   * @param modulus the same for every owner of the place
+   * @param modulus the same for every owner of the place; at most 2^31 - 1
    */
   place(key: string, modulus: number, start: () => number): Place;
   /**

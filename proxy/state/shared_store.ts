@@ -7,9 +7,6 @@ import type { Place, StateStore, Tally } from "../../base/state_store.ts";
 import { lock, unlock } from "./mutex.ts";
 import { type Slot, SLOT_NUMBERS, Slots } from "./slots.ts";
 
-/** Up to this modulus a place is one word, and moves on without a lock. */
-const WORD_MODULUS_MAX = 2 ** 30;
-
 export class SharedStore implements StateStore {
   readonly isShared = true;
   readonly clockOffsetMs: number;
@@ -29,17 +26,12 @@ export class SharedStore implements StateStore {
 
   place(key: string, modulus: number, start: () => number): Place {
     const slots = this.#slots;
-    if (modulus > WORD_MODULUS_MAX) return this.#widePlace(key, modulus, start);
     const taken = slots.take(key, 1, ([{ word, number }]) => {
       slots.words[word] = slots.numbers[number] = start();
     });
-    if (taken !== null) return new WordPlace(slots, taken, modulus);
+    if (taken !== null) return new SlotPlace(slots, taken, modulus);
     this.#onFull();
     return LOCAL_STATE.place(key, modulus, start);
-  }
-
-  #widePlace(key: string, modulus: number, start: () => number): Place {
-    return new WidePlace(this.tally(key, 2, (numbers) => numbers.fill(start())), modulus);
   }
 
   tally(key: string, length: number, fill: (numbers: Float64Array) => void): Tally {
@@ -58,7 +50,7 @@ export class SharedStore implements StateStore {
   }
 }
 
-class WordPlace implements Place {
+class SlotPlace implements Place {
   readonly start: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #at: number;
@@ -93,40 +85,6 @@ class WordPlace implements Place {
 
   release(): void {
     this.#slots.leave(this.#taken);
-  }
-}
-
-/** For moduli that a word is too small for. */
-class WidePlace implements Place {
-  readonly start: number;
-  /** The value, and where it started. */
-  readonly #tally: Tally;
-  readonly #modulus: number;
-
-  constructor(tally: Tally, modulus: number) {
-    this.#tally = tally;
-    this.#modulus = modulus;
-    [, this.start] = tally.enter();
-    tally.leave();
-  }
-
-  get value(): number {
-    const [value] = this.#tally.enter();
-    this.#tally.leave();
-    return value;
-  }
-
-  advance(step: number): number {
-    const numbers = this.#tally.enter();
-    const before = numbers[0];
-    const next = before + step;
-    numbers[0] = next < this.#modulus ? next : next - this.#modulus;
-    this.#tally.leave();
-    return before;
-  }
-
-  release(): void {
-    this.#tally.release();
   }
 }
 

@@ -88,7 +88,7 @@ Deno.test("slots: any takes and leaves of any threads keep to a model", () => {
 });
 
 Deno.test("a place of several threads moves as one of one thread does, whatever its size", () => {
-  for (const modulus of [2, 100, 2 ** 30, 2 ** 30 + 1, 2 ** 52]) {
+  for (const modulus of [2, 100, 2 ** 31 - 1]) {
     const step = Math.floor(modulus / 3) + 1;
     const memory = Slots.allocate(COUNT);
     const places: Place[] = storesOver(memory, 3).map((store) =>
