@@ -13,6 +13,7 @@ export interface IoCase {
   readonly name: string;
   /** Its peer resets, which takes libc. */
   readonly needsLinux?: true;
+  readonly needsIpv6?: true;
   run(bench: Bench): Promise<void> | void;
 }
 
@@ -61,6 +62,7 @@ const LISTENING: readonly IoCase[] = [
   },
   {
     name: "IPv6: listen, connect and the client's address",
+    needsIpv6: true,
     async run(bench) {
       const { io } = bench;
       const reader = new Reader(io);

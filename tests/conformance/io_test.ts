@@ -4,13 +4,30 @@ import { EpollIo } from "../../proxy/io/epoll.ts";
 import { Pipe } from "../../proxy/io/pipe.ts";
 import { Bench, BENCH_ARENA_BYTES, READ_AT, READ_BYTES } from "./bench.ts";
 import { DRIVERS, isLinux } from "./drivers.ts";
-import { IO_CASES } from "./io_cases.ts";
+import { IO_CASES, type IoCase } from "./io_cases.ts";
+
+/** Whether `::1` is there. */
+function hasIpv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Why a case cannot be shown here, or empty. */
+function obstacleOf({ needsLinux, needsIpv6 }: IoCase): string {
+  if (needsLinux && !isLinux) return " (skipped: needs Linux)";
+  return needsIpv6 && !hasIpv6() ? " (skipped: no IPv6 here)" : "";
+}
 
 for (const { name, make, ignore } of DRIVERS) {
   for (const ioCase of IO_CASES) {
+    const obstacle = obstacleOf(ioCase);
     Deno.test({
-      name: `${name}: ${ioCase.name}`,
-      ignore: ignore || (ioCase.needsLinux === true && !isLinux),
+      name: `${name}: ${ioCase.name}${obstacle}`,
+      ignore: ignore || obstacle !== "",
       async fn() {
         const bench = new Bench(make());
         try {

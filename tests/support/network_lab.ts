@@ -23,12 +23,23 @@ export function labObstacle(programs: readonly string[]): string | null {
       return `${program} is not installed`;
     }
   }
+  if (!hasIpv6()) return "the kernel has no IPv6";
   const probe = `weft${Deno.pid}p`;
   const { success, stderr } = new Deno.Command("ip", { args: ["netns", "add", probe] })
     .outputSync();
   if (!success) return `no network namespace can be made: ${new TextDecoder().decode(stderr)}`;
   new Deno.Command("ip", { args: ["netns", "delete", probe] }).outputSync();
   return null;
+}
+
+/** Every namespace has it where the kernel has. */
+function hasIpv6(): boolean {
+  try {
+    Deno.statSync("/proc/sys/net/ipv6");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export class NetworkLab {
