@@ -29,10 +29,18 @@ function formatJson(record: RequestRecord, time: Date): string {
 function formatCommon(record: RequestRecord, time: Date): string {
   const [, weekdayless] = /^\w+, (.*) GMT$/.exec(time.toUTCString()) ?? [];
   const [day, month, year, clock] = (weekdayless ?? "").split(" ");
-  const line = `${record.method} http://${record.authority}${record.path} ${record.protocol}`;
+  const line = requestLine(record);
   return `${record.peer || "-"} - ${record.endpoint || "-"} ` +
     `[${day}/${month}/${year}:${clock} +0000] ` +
     `"${escapeQuoted(line)}" ${record.status} ${record.responseBytes ?? "-"} ${named(record)}`;
+}
+
+/** As the client's proxy would have been sent it; `-` where the head could not be read. */
+function requestLine({ method, authority, path, protocol }: RequestRecord): string {
+  if (protocol === "") return "-";
+  // A connection that is relayed, or asked for, has an address and no path.
+  const isConnection = method === "TCP" || method === "CONNECT";
+  return `${method} ${isConnection ? authority : `http://${authority}${path}`} ${protocol}`;
 }
 
 function named(record: RequestRecord): string {

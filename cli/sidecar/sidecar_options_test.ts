@@ -223,6 +223,16 @@ Deno.test("access log: common format, where a path cannot end its field or its l
   );
 });
 
+Deno.test("access log: common format of what is no request, or none that could be read", () => {
+  const lineOf = (record: Partial<RequestRecord>) =>
+    /"(.*)" \d/.exec(formatAccess("common", { ...RECORD, ...record }, TIME_MS))?.[1];
+  const tcp = { method: "TCP", protocol: "TCP", authority: "10.0.0.7:5432", path: "", status: 0 };
+  assert.equal(lineOf(tcp), "TCP 10.0.0.7:5432 TCP");
+  const connect = { method: "CONNECT", authority: "db.shop:5432", path: "" };
+  assert.equal(lineOf(connect), "CONNECT db.shop:5432 HTTP/1.1");
+  assert.equal(lineOf({ protocol: "", method: "", authority: "", path: "", status: 400 }), "-");
+});
+
 Deno.test("access log: one JSON object with everything that is known", () => {
   const { time, ...fields } = JSON.parse(formatAccess("json", RECORD, TIME_MS));
   assert.equal(time, "2026-08-01T12:03:04.567Z");
