@@ -83,7 +83,12 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
   }
 
   protected override onStarved(): void {
+    this.context.io.wantRead(this.fd, false);
     this.context.starve(this);
+  }
+
+  onFed(): void {
+    this.context.io.wantRead(this.fd, true);
   }
 
   /** Reads into the room that is left: a count, or `END`, `AGAIN`, `BROKEN`. */

@@ -9,7 +9,6 @@ import { Request } from "../protocol/http1/request.ts";
 import { Response } from "../protocol/http1/response.ts";
 import { Http2Scratch } from "../protocol/http2/scratch.ts";
 import { BufferPool, Texts } from "./buffers.ts";
-import type { Connection } from "./connection.ts";
 import { Pieces } from "./pieces.ts";
 import { Pools } from "./pools.ts";
 import { Timers } from "../policy/timers.ts";
@@ -28,6 +27,13 @@ export interface Timed {
 /** What gathers its output over a batch of events, and sends it at the end. */
 export interface Sender {
   send(): void;
+}
+
+/** What has bytes to take in, and no buffer. */
+export interface Starved {
+  readonly isOpen: boolean;
+  /** There may be a buffer now. */
+  onFed(): void;
 }
 
 export class Context {
@@ -65,8 +71,8 @@ export class Context {
   /** Taken while there is plenty: nothing that is open can do without. Untouched until the first HTTP/2 connection. */
   readonly #received = this.buffers.takeForGood();
   readonly #composed = this.buffers.takeForGood();
-  /** Connections that have bytes to read and no buffer to read them into. */
-  readonly #starved: Connection[] = [];
+  /** Those that have bytes to take in and no buffer to take them into. */
+  readonly #starved: Starved[] = [];
   /** `BufferPool.givenCount` when they were last let try. */
   #fedCount = 0;
 
@@ -113,27 +119,29 @@ export class Context {
 
   /** After each batch of events: what was gathered is sent, and who waits for a buffer may try again. */
   endBatch(): void {
+    this.#send();
+    this.#feed();
+    this.#send();
+  }
+
+  #send(): void {
     // Sending makes room, and so more to send.
     for (let sender = this.#senders.pop(); sender !== undefined; sender = this.#senders.pop()) {
       sender.send();
     }
-    this.#feed();
   }
 
-  /** Stops reading of a connection until a buffer is given back. */
-  starve(connection: Connection): void {
-    this.io.wantRead(connection.fd, false);
-    this.#starved.push(connection);
+  /** Has `starved` try again once a buffer has been given back. */
+  starve(starved: Starved): void {
+    this.#starved.push(starved);
   }
 
-  /** Lets starved connections try again. */
+  /** Lets those that starve try again. */
   #feed(): void {
     // Without a new one to be had, waking them would only have them starve again, at once and for ever.
     if (this.#starved.length === 0 || this.buffers.givenCount === this.#fedCount) return;
     this.#fedCount = this.buffers.givenCount;
-    for (const connection of this.#starved.splice(0)) {
-      if (connection.isOpen) this.io.wantRead(connection.fd, true);
-    }
+    for (const starved of this.#starved.splice(0)) if (starved.isOpen) starved.onFed();
   }
 
   /** Rings the timers that are due, and every now and then closes or refuses what has taken too long. */

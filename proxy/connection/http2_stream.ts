@@ -38,6 +38,8 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
   #unreturned = 0;
   /** What did not fit: a peer may send before it has heard of our smaller window (RFC 9113 6.9.2). */
   #overflow: Uint8Array[] = [];
+  /** It waits for a buffer to take the rest into. */
+  #isStarving = false;
   /** Trailers that came while there was no room for them behind the data, as lines of HTTP/1.1. */
   #heldTrailers: Uint8Array | null = null;
 
@@ -57,7 +59,16 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
   /** More of the body has come in, or its end. */
   protected abstract onBody(): void;
 
-  protected override onStarved(): void {}
+  protected override onStarved(): void {
+    if (this.#isStarving) return;
+    this.#isStarving = true;
+    this.context.starve(this);
+  }
+
+  onFed(): void {
+    this.#isStarving = false;
+    if (this.#takeOverflow()) this.#onReceived();
+  }
 
   // What its connection and the clock tell.
 
