@@ -2,16 +2,24 @@
  * Clients of the simulation. They send their exchanges over one connection (and over further ones, where the proxy
  * may close it), check every byte that comes back, and misbehave as they are told.
  */
-import { ANSWER_BODY, hasAnswerBody, renderRequest, TRAILER, wrongByte } from "./exchange.ts";
+import {
+  ANSWER_BODY,
+  hasAnswerBody,
+  renderRequest,
+  TRAILER,
+  WEBSOCKET_KEY,
+  wrongByte,
+} from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import { BANNER } from "./origin.ts";
+import { webSocketAcceptOf } from "../../proxy/protocol/websocket/handshake.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { fail, Listening } from "./run_state.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
 import { Sender } from "./sender.ts";
 import type { Pace } from "./sender.ts";
-import { TunnelEnd } from "./tunnel_end.ts";
+import { socketWire, TunnelEnd } from "./tunnel_end.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
 import type { Framing, MessageHead, Receiver } from "./wire.ts";
 
@@ -248,6 +256,11 @@ class ClientConnection implements Receiver {
     if (tokens !== `${token}`) this.#fail(`Answer ${tokens} in place of ${token}`);
     if (status !== answer.status) this.#fail(`Answer ${token} has status ${status}`);
     if (exchange.kind === "upgrade" && status === 101) {
+      const accept = valuesOf(head, "sec-websocket-accept").join();
+      const isWebSocket = exchange.upgrade === "websocket";
+      if (accept !== (isWebSocket ? webSocketAcceptOf(WEBSOCKET_KEY) : "")) {
+        this.#fail(`Upgrade ${token} is accepted with "${accept}"`);
+      }
       this.#startTunnel(exchange);
       return { kind: "tunnel" };
     }
@@ -285,7 +298,12 @@ class ClientConnection implements Receiver {
 
   #startTunnel(exchange: Exchange): void {
     const { exchanges } = this.#client.plan;
-    this.#tunnel = new TunnelEnd(this.#state, exchange, this.#side, this.#sender, true);
+    this.#tunnel = new TunnelEnd(
+      this.#state,
+      exchange,
+      socketWire(this.#side, this.#sender),
+      true,
+    );
     this.#tunnel.onWhole = () => {
       this.#isOver = true;
       if (exchange.outcome !== null) exchange.outcome.isWhole = true;

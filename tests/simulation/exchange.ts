@@ -53,6 +53,8 @@ export type Kind = "request" | "upgrade" | "connect";
 export interface Exchange {
   readonly token: number;
   readonly kind: Kind;
+  /** What an upgrade is asked to; empty for every other kind. */
+  readonly upgrade: "" | "simulation" | "websocket";
   /** What the client speaks, and what its endpoint is to be spoken to in. */
   readonly protocol: Protocol;
   readonly endpointProtocol: Protocol;
@@ -94,6 +96,8 @@ export interface Exchange {
   outcome: { readonly status: number; readonly reason: string; isWhole: boolean } | null;
 }
 
+/** Of every client of HTTP/1.1 that asks for WebSocket. */
+export const WEBSOCKET_KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 /** The trailer of messages that have one; its value is the token. */
 export const TRAILER = "x-sum";
 
@@ -184,9 +188,12 @@ export function renderRequest(world: World, exchange: Exchange): readonly [Uint8
     `x-token: ${token}`,
     ...(exchange.paddingBytes === 0 ? [] : [`x-padding: ${paddingOf(exchange)}`]),
   ];
-  if (kind === "upgrade") lines.push("Connection: upgrade", "Upgrade: simulation");
+  if (kind === "upgrade") lines.push("Connection: upgrade", `Upgrade: ${exchange.upgrade}`);
   else if (exchange.isClosing && minorVersion === 1) lines.push("Connection: close");
   else if (!exchange.isClosing && minorVersion === 0) lines.push("Connection: keep-alive");
+  if (exchange.upgrade === "websocket") {
+    lines.push(`Sec-WebSocket-Key: ${WEBSOCKET_KEY}`, "Sec-WebSocket-Version: 13");
+  }
   if (exchange.forwardedFor !== "") lines.push(`X-Forwarded-For: ${exchange.forwardedFor}`);
   if (exchange.expectsContinue) lines.push("Expect: 100-continue");
   if (framing === "length") lines.push(`Content-Length: ${bytes}`);

@@ -208,7 +208,8 @@ export class ExchangeMaker {
   ): Exchange {
     const world = this.#world;
     const isOne = protocol === "http1";
-    const kind = isLast && isOne ? this.#kind(isInbound) : "request";
+    const isTunnel = isOne ? isLast : world.chance(0.1);
+    const kind = isTunnel ? this.#kind(isInbound) : "request";
     const minorVersion = isOne && kind === "request" && world.chance(0.15) ? 0 : 1;
     const method = kind === "upgrade"
       ? "GET"
@@ -224,10 +225,13 @@ export class ExchangeMaker {
       ? "length"
       : "chunked";
     const bytes = framing === "none" ? 0 : this.#size();
+    const isWebSocket = kind === "upgrade" &&
+      (!isOne || endpointProtocol === "http2" || world.chance(0.5));
     const hasTrailers = framing === "chunked" && world.chance(0.3);
     const exchange: Exchange = {
       token: this.exchanges.size + 1,
       kind,
+      upgrade: kind !== "upgrade" ? "" : isWebSocket ? "websocket" : "simulation",
       protocol,
       endpointProtocol,
       authority: `${service}.${NAMESPACE}:80`,
@@ -247,7 +251,7 @@ export class ExchangeMaker {
         : 0,
       forwardedFor: world.chance(0.1) ? "198.51.100.9" : "",
       expectsContinue: isOne && minorVersion === 1 && framing !== "none" && world.chance(0.2),
-      answer: this.#answer(kind, method),
+      answer: this.#answer(kind, method, isWebSocket),
       tunnelBytes: [world.skewed(60_000), world.skewed(60_000)],
       sendings: 0,
       arrivals: 0,
@@ -262,20 +266,16 @@ export class ExchangeMaker {
     return exchange;
   }
 
-  /** A Service for requests of a kind. HTTP/2 has no upgrade. */
+  /** A Service for requests of a kind. */
   #service(kind: Kind): ServiceAddresses {
     const services = this.#services.slice(0, -2);
     if (kind === "connect") return this.#services[this.#services.length - 1];
-    const fit = services.filter(({ protocol }) => kind === "request" || protocol === "http1");
-    return this.#world.pick(fit.length > 0 ? fit : services);
+    return this.#world.pick(services);
   }
 
   #kind(isInbound: boolean): Kind {
     if (!this.#world.chance(0.2)) return "request";
-    const isKnown = isInbound ||
-      this.#services.slice(0, -2).some(({ protocol }) => protocol === "http1");
-    const mayUpgrade = isInbound || this.#world.chance(0.5);
-    return mayUpgrade && isKnown ? "upgrade" : isInbound ? "request" : "connect";
+    return isInbound || this.#world.chance(0.5) ? "upgrade" : "connect";
   }
 
   #size(): number {
@@ -293,7 +293,7 @@ export class ExchangeMaker {
     return { ...exchange, origins, answer, mayLoseTrailers: true };
   }
 
-  #answer(kind: Kind, method: string): Answer {
+  #answer(kind: Kind, method: string, isWebSocket = false): Answer {
     const world = this.#world;
     const behavior = this.#behavior(kind);
     const needsBody = /body|chunk|extra/.test(behavior);
@@ -301,10 +301,17 @@ export class ExchangeMaker {
       ? "chunked"
       : behavior === "extra"
       ? world.pick(["length", "chunked"])
+      : behavior === "cut-body"
+      ? world.pick(["length", "chunked", "close", "close"])
       : world.pick(["length", "length", "chunked", "chunked", "close"]);
     const mayBeOld = framing !== "chunked" && world.chance(0.1);
     const isSwitching = kind === "upgrade" && world.chance(0.8);
-    const plain = needsBody || method === "HEAD" ? [200] : [200, 200, 200, 204, 304, 404, 500];
+    // Over HTTP/2 any 2xx would open the tunnel.
+    const plain = isWebSocket
+      ? [404, 500]
+      : needsBody || method === "HEAD"
+      ? [200]
+      : [200, 200, 200, 204, 304, 404, 500];
     const status = isSwitching ? 101 : kind === "connect" ? 200 : world.pick(plain);
     const isSlow = world.chance(0.2);
     return {

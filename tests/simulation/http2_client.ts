@@ -2,8 +2,16 @@
  * Clients of the simulation that speak HTTP/2. They have several exchanges under way at once, check every byte that
  * comes back, and misbehave as they are told.
  */
-import { ANSWER_BODY, bodyOf, hasAnswerBody, REQUEST_BODY, wrongByte } from "./exchange.ts";
-import { paddingOf, TRAILER } from "./exchange.ts";
+import {
+  ANSWER_BODY,
+  bodyOf,
+  concatenate,
+  hasAnswerBody,
+  paddingOf,
+  REQUEST_BODY,
+  TRAILER,
+  wrongByte,
+} from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import { REASONS } from "./client.ts";
 import type { Abort, Actor } from "./client.ts";
@@ -15,7 +23,9 @@ import type { Http2Listener } from "./http2_peer.ts";
 import type { PeerStream } from "./http2_stream.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
+import { BANNER } from "./origin.ts";
 import { fail } from "./run_state.ts";
+import { streamWire, TunnelEnd } from "./tunnel_end.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
 import type { Pace } from "./sender.ts";
 
@@ -48,6 +58,9 @@ const WINDOW_LEAST = 524_288;
 
 interface Flight {
   readonly exchange: Exchange;
+  tunnel: TunnelEnd | null;
+  /** What the endpoint of a tunnel has said of its banner. */
+  banner: string;
   received: number;
   /** The answer is whole, or nobody waits for it any more. */
   isOver: boolean;
@@ -128,7 +141,9 @@ class Http2ClientConnection implements Http2Listener {
     }
     while (
       !this.#isOver && !this.#isTainted && waiting.length > 0 &&
-      this.#peer.openStreams < plan.depth && this.#peer.canOpen
+      this.#peer.openStreams < plan.depth && this.#peer.canOpen &&
+      // Only a server that says so takes extended CONNECT (RFC 8441 3).
+      (waiting[0].kind !== "upgrade" || this.#peer.isReady)
     ) {
       const exchange = waiting.shift();
       if (exchange !== undefined) this.#send(exchange);
@@ -140,14 +155,17 @@ class Http2ClientConnection implements Http2Listener {
     const { plan } = this.#client;
     exchange.sendings++;
     exchange.mayLoseTrailers ||= !this.#peer.isReady;
-    const flight: Flight = { exchange, received: 0, isOver: false };
+    const flight: Flight = { exchange, tunnel: null, banner: "", received: 0, isOver: false };
     this.#flights.add(flight);
     const body = bodyOf(exchange.token, REQUEST_BODY, exchange.bytes);
-    const isEnd = exchange.framing === "none";
+    const isEnd = exchange.framing === "none" && exchange.kind === "request";
     const stream = this.#peer.open(fieldsOf(exchange), isEnd);
     stream.owner = flight;
     stream.isStarved = world.chance(plan.starves);
-    if (!isEnd) this.#peer.body(stream, body, exchange.hasTrailers ? [trailerOf(exchange)] : []);
+    const isTunnel = exchange.kind !== "request";
+    if (!isEnd && !isTunnel) {
+      this.#peer.body(stream, body, exchange.hasTrailers ? [trailerOf(exchange)] : []);
+    }
     if (!world.chance(plan.resets)) return;
     world.after(world.skewed(800), () => {
       if (stream.isOver) return;
@@ -201,11 +219,48 @@ class Http2ClientConnection implements Http2Listener {
       }
     }
     exchange.outcome = { status, reason, isWhole: false };
+    if (reason === "" && exchange.kind !== "request" && status === 200) {
+      return this.#openTunnel(stream, flight, fields);
+    }
     if (reason === "") this.#checkAnswer(fields, exchange, status, isEnd);
     else if (this.#state.allows(reason)) flight.received = 0;
     else if (this.#state.isCalm) this.#fail(`Exchange ${exchange.token} was refused: ${reason}`);
     else if (!REASONS.has(reason)) this.#fail(`Exchange ${exchange.token} was misread: ${reason}`);
     if (isEnd) this.#whole(stream, flight, []);
+  }
+
+  #openTunnel(stream: PeerStream, flight: Flight, fields: readonly Field[]): void {
+    const { exchange } = flight;
+    const { token, kind, answer } = exchange;
+    if (kind === "upgrade" && answer.status !== 101) this.#fail(`Upgrade ${token} was not allowed`);
+    const tokens = valueOf(fields, "x-token");
+    if (kind === "upgrade" && tokens !== `${token}`) this.#fail(`Tunnel ${tokens} for ${token}`);
+    const wire = streamWire(this.#peer, stream);
+    // The other end of a CONNECT cannot know which one it is unless it is told.
+    const first = new TextEncoder().encode(kind === "connect" ? `${token}\n` : "");
+    flight.tunnel = new TunnelEnd(
+      this.#state,
+      exchange,
+      { ...wire, send: (bytes, then) => wire.send(concatenate([first, bytes]), then) },
+      true,
+    );
+    flight.tunnel.onWhole = () => {
+      if (exchange.outcome !== null) exchange.outcome.isWhole = true;
+      this.#settle(flight);
+    };
+  }
+
+  #takeTunnelled(flight: Flight, bytes: Uint8Array, isEnd: boolean): void {
+    let from = 0;
+    if (flight.exchange.kind === "connect") {
+      while (flight.banner.length < BANNER.length && from < bytes.length) {
+        flight.banner += String.fromCharCode(bytes[from++]);
+      }
+      if (!BANNER.startsWith(flight.banner)) this.#fail(`A banner "${flight.banner}"`);
+    }
+    const { tunnel } = flight;
+    if (from < bytes.length) tunnel?.take(bytes.subarray(from));
+    if (isEnd) tunnel?.end();
   }
 
   #checkAnswer(
@@ -242,6 +297,9 @@ class Http2ClientConnection implements Http2Listener {
     this.#count(bytes.length);
     if (flight === null || flight.isOver) return;
     const { exchange } = flight;
+    if (exchange.kind !== "request" && exchange.outcome?.status === 200) {
+      return this.#takeTunnelled(flight, bytes, isEnd);
+    }
     if (exchange.outcome?.reason === "") {
       const wrong = wrongByte(exchange.token, ANSWER_BODY, flight.received, bytes);
       if (wrong >= 0) this.#fail(`Byte ${wrong} of answer ${exchange.token} is wrong`);
@@ -404,9 +462,13 @@ class Http2ClientConnection implements Http2Listener {
 }
 
 function fieldsOf(exchange: Exchange): Field[] {
-  const { token, method, authority, framing, bytes, forwardedFor, paddingBytes } = exchange;
+  if (exchange.kind === "connect") {
+    return [[":method", "CONNECT"], [":authority", exchange.authority]];
+  }
+  const { token, kind, method, authority, framing, bytes, forwardedFor, paddingBytes } = exchange;
   const fields: Field[] = [
-    [":method", method],
+    [":method", kind === "upgrade" ? "CONNECT" : method],
+    ...(kind === "upgrade" ? [[":protocol", "websocket"] as const] : []),
     [":scheme", "http"],
     [":path", `/t/${token}?q=${token}`],
     [":authority", authority],

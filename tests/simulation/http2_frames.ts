@@ -38,6 +38,7 @@ export const SETTING_PUSH = 2;
 export const SETTING_STREAMS = 3;
 export const SETTING_WINDOW = 4;
 export const SETTING_FRAME = 5;
+export const SETTING_CONNECT = 8;
 
 export const FRAME_BYTES_MAX = 16_384;
 export const WINDOW_DEFAULT = 65_535;

@@ -20,6 +20,7 @@ import type { Http2Listener } from "./http2_peer.ts";
 import type { PeerStream } from "./http2_stream.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
+import { streamWire, TunnelEnd } from "./tunnel_end.ts";
 import { CLIENT_ADDRESS, fail } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 
@@ -39,6 +40,7 @@ interface Call {
   received: number;
   /** What comes is broken, and must end before it is whole. */
   readonly isGarbage: boolean;
+  tunnel: TunnelEnd | null;
 }
 
 export class Http2OriginConnection implements Http2Listener {
@@ -103,11 +105,12 @@ export class Http2OriginConnection implements Http2Listener {
     const name = valueOf(fields, "x-token");
     const exchange = this.#state.exchanges.get(Number(name));
     if (name === "garbage") {
-      stream.owner = { exchange: null, received: 0, isGarbage: true };
+      stream.owner = { exchange: null, received: 0, isGarbage: true, tunnel: null };
       return;
     }
     if (exchange === undefined) this.#fail(`A request that nobody sent: ${JSON.stringify(fields)}`);
-    stream.owner = { exchange, received: 0, isGarbage: false };
+    const call: Call = { exchange, received: 0, isGarbage: false, tunnel: null };
+    stream.owner = call;
     this.#checkHead(fields, exchange, isEnd);
     const { behavior } = exchange.answer;
     if (behavior === "refuse" && exchange.refusals === 0) {
@@ -115,6 +118,13 @@ export class Http2OriginConnection implements Http2Listener {
       return this.#peer.reset(stream, frames.REFUSED_STREAM);
     }
     this.#state.arrived(exchange);
+    if (exchange.kind === "upgrade" && exchange.answer.status === 101) {
+      this.#peer.head(stream, [[":status", "200"], ["x-token", name]], false);
+      const wire = streamWire(this.#peer, stream);
+      call.tunnel = new TunnelEnd(this.#state, exchange, wire, false);
+      return;
+    }
+    if (exchange.kind === "upgrade") return this.#answerSoon(stream, exchange);
     if (behavior.startsWith("early")) this.#answerSoon(stream, exchange);
     else if (isEnd) this.#answerSoon(stream, exchange);
   }
@@ -128,7 +138,10 @@ export class Http2OriginConnection implements Http2Listener {
     if (!exchange.origins.has(this.#address)) {
       this.#fail(`Request ${token} came to the wrong place`);
     }
-    one(":method", method);
+    const isUpgrade = exchange.kind === "upgrade";
+    one(":method", isUpgrade ? "CONNECT" : method);
+    one(":protocol", isUpgrade ? "websocket" : "");
+    one("sec-websocket-key", "");
     one(":path", `/t/${token}?q=${token}`);
     one(":scheme", "http");
     one(":authority", authority);
@@ -150,6 +163,11 @@ export class Http2OriginConnection implements Http2Listener {
     const call = stream.owner as Call | null;
     if (call === null || call.isGarbage) {
       if (isEnd && call !== null) this.#fail("Garbage arrived in full");
+      return;
+    }
+    if (call.tunnel !== null) {
+      if (bytes.length > 0) call.tunnel.take(bytes);
+      if (isEnd) call.tunnel.end();
       return;
     }
     const { exchange } = call;

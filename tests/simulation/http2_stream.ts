@@ -51,6 +51,7 @@ export function drawSettings({ world, isCalm }: RunState, isClient: boolean): Se
   if (!isClient && world.chance(0.4)) {
     entries.push([frames.SETTING_STREAMS, world.pick(isCalm ? [1, 2, 10] : [0, 1, 3, 100])]);
   }
+  if (!isClient) entries.push([frames.SETTING_CONNECT, 1]);
   if (world.chance(0.1)) entries.push([frames.SETTING_FRAME, 65_536]);
   return entries;
 }

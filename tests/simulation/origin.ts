@@ -12,6 +12,7 @@ import {
   TRAILER,
   wrongByte,
 } from "./exchange.ts";
+import { webSocketAcceptOf } from "../../proxy/protocol/websocket/handshake.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
@@ -19,7 +20,7 @@ import { CLIENT_ADDRESS, fail, Listening } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 import { Sender } from "./sender.ts";
 import { TlsSide } from "./tls_side.ts";
-import { TunnelEnd } from "./tunnel_end.ts";
+import { socketWire, TunnelEnd } from "./tunnel_end.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
 import type { Framing, MessageHead, Receiver } from "./wire.ts";
 
@@ -86,7 +87,7 @@ export class OriginConnection implements Receiver {
       this.#sender.push(encoder.encode("HTTP/1.1 100 Continue\r\n\r\n"));
     }
     if (exchange.kind === "upgrade" && answer.status === 101) {
-      this.#switch(exchange);
+      this.#switch(exchange, valuesOf(head, "sec-websocket-key").join());
       return { kind: "tunnel" };
     }
     if (answer.behavior.startsWith("early")) this.#answerSoon(exchange);
@@ -135,6 +136,7 @@ export class OriginConnection implements Receiver {
     const { forwardedFor } = exchange;
     one("x-forwarded-for", `${forwardedFor === "" ? "" : `${forwardedFor}, `}${CLIENT_ADDRESS}`);
     one(POLICY_HEADER, this.#state.policyHeaderOf(exchange));
+    one("upgrade", exchange.upgrade);
     one("connection", kind === "upgrade" ? "upgrade" : "");
     one("content-length", exchange.framing === "length" ? `${exchange.bytes}` : "");
     one("transfer-encoding", exchange.framing === "chunked" ? "chunked" : "");
@@ -145,11 +147,20 @@ export class OriginConnection implements Receiver {
     this.#trailer += line;
   }
 
-  #switch(exchange: Exchange): void {
-    const lines = `HTTP/1.1 101 Switching\r\nx-token: ${exchange.token}\r\n` +
-      "connection: upgrade\r\nupgrade: simulation\r\n\r\n";
+  #switch(exchange: Exchange, key: string): void {
+    const { token, upgrade } = exchange;
+    const accept = upgrade === "websocket"
+      ? `sec-websocket-accept: ${webSocketAcceptOf(key)}\r\n`
+      : "";
+    const lines = `HTTP/1.1 101 Switching\r\nx-token: ${token}\r\n` +
+      `connection: upgrade\r\nupgrade: ${upgrade}\r\n${accept}\r\n`;
     this.#sender.push(encoder.encode(lines));
-    this.#tunnel = new TunnelEnd(this.#state, exchange, this.#side, this.#sender, false);
+    this.#tunnel = new TunnelEnd(
+      this.#state,
+      exchange,
+      socketWire(this.#side, this.#sender),
+      false,
+    );
   }
 
   #answerSoon(exchange: Exchange): void {
@@ -182,7 +193,7 @@ export class OriginConnection implements Receiver {
       case "cut-body": {
         const side = this.#side;
         // Somebody in between has cut it: the end is not the endpoint's.
-        if (side instanceof TlsSide && world.chance(0.5)) {
+        if (side instanceof TlsSide && world.chance(0.8)) {
           return this.#sender.push(head, body.subarray(0, cut), () => side.truncate());
         }
         this.#state.cuts.set(token, cut);
@@ -289,7 +300,12 @@ export class TunnelOrigin {
         fail(this.#state, `A tunnel that nobody asked for: ${this.#line}`);
       }
       this.#state.arrived(exchange);
-      this.#tunnel = new TunnelEnd(this.#state, exchange, this.#side, this.#sender, false);
+      this.#tunnel = new TunnelEnd(
+        this.#state,
+        exchange,
+        socketWire(this.#side, this.#sender),
+        false,
+      );
       if (i + 1 < bytes.length) this.#tunnel.take(bytes.subarray(i + 1));
       return;
     }

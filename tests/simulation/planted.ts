@@ -23,6 +23,7 @@ import { Request } from "../../proxy/protocol/http1/request.ts";
 import { Encoder } from "../../proxy/protocol/http2/hpack/encoder.ts";
 import type { Side } from "./network.ts";
 import { simulate } from "./simulation.ts";
+import type { RunOptions } from "./simulation.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 
 export interface PlantedBug {
@@ -85,12 +86,18 @@ class PoliteIo extends SimulatedIo {
   }
 }
 
-function driver(name: string, complaint: RegExp, Driver: typeof SimulatedIo): PlantedBug {
+function driver(
+  name: string,
+  complaint: RegExp,
+  Driver: typeof SimulatedIo,
+  options: Partial<RunOptions> = {},
+): PlantedBug {
   return {
     name,
     complaint,
     run: (seed) =>
       void simulate(seed, {
+        ...options,
         makeIo: (world, network, arena) => new Driver(world, network, arena),
       }),
   };
@@ -103,6 +110,7 @@ function method<Key extends string>(
   prototype: Record<Key, unknown>,
   key: Key,
   replacement: (original: (...args: never[]) => unknown) => unknown,
+  options: Partial<RunOptions> = {},
 ): PlantedBug {
   return {
     name,
@@ -111,7 +119,7 @@ function method<Key extends string>(
       const original = prototype[key];
       prototype[key] = replacement(original as (...args: never[]) => unknown);
       try {
-        simulate(seed);
+        simulate(seed, options);
       } finally {
         prototype[key] = original;
       }
@@ -235,13 +243,14 @@ const TLS_BUGS: readonly PlantedBug[] = [
     "a stream that was cut off ends in order",
     /ended in order after|Tunnel .* ended after/,
     TrustingIo,
+    { isSecure: true },
   ),
 ];
 
 const POLICY_BUGS: readonly PlantedBug[] = [
   getter(
     "every request may be sent again",
-    /was sent again/,
+    /was sent again|retries for/,
     Request.prototype,
     "isIdempotent",
     () => true,
@@ -252,6 +261,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     RetryBudget.prototype,
     "withdraw",
     () => () => true,
+    { sections: ["retry"] },
   ),
   method(
     "an answer is retried whatever the method",
@@ -273,6 +283,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     ConnectionBudget.prototype,
     "takeConnection",
     unlimited,
+    { sections: ["connectionLimits"] },
   ),
   method(
     "requests over the limit are taken",
@@ -280,6 +291,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     ConnectionBudget.prototype,
     "takeRequest",
     unlimited,
+    { sections: ["connectionLimits"] },
   ),
   method(
     "requests wait without bound",
@@ -287,6 +299,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     ConnectionBudget.prototype,
     "takePending",
     unlimited,
+    { sections: ["connectionLimits"] },
   ),
   method(
     "a connection that has ended is still counted",

@@ -45,11 +45,13 @@ export class Policies {
   /** By Service: for as long as the run. */
   readonly #limits = new Map<string, ConnectionLimits>();
 
-  constructor(world: World, isCalm: boolean) {
+  /** @param always sections that the run has whatever is drawn */
+  constructor(world: World, isCalm: boolean, always: readonly string[]) {
     this.#world = world;
     this.isCalm = isCalm;
     const isOn = world.chance(0.6);
-    this.#sections = new Set(SECTIONS.filter(() => isOn && world.chance(0.4)));
+    const drawn = SECTIONS.filter(() => isOn && world.chance(0.4));
+    this.#sections = new Set([...drawn, ...always]);
     this.#methods = world.chance(0.5) ? [...IDEMPOTENT, "POST", "PATCH"] : IDEMPOTENT;
     this.#attemptsMax = this.has("retry") ? world.between(1, 5) : 0;
     this.#budgetPercent = world.pick([0, 0, 10, 100]);

@@ -77,12 +77,17 @@ const arena = new Uint8Array(ARENA_BYTES);
 export interface RunOptions {
   /** Makes the driver; tests plant bugs here. */
   readonly makeIo: (world: World, network: Network, arena: Uint8Array) => SimulatedIo;
+  /** Sections that the policies of the run have, and whether its connections are secured, whatever is drawn. */
+  readonly sections: readonly string[];
+  readonly isSecure: boolean;
   /** Is told what the proxy does. */
   readonly onTrace: ((line: string) => void) | null;
 }
 
 const DEFAULT_OPTIONS: RunOptions = {
   makeIo: (world, network, bytes) => new SimulatedIo(world, network, bytes),
+  sections: [],
+  isSecure: false,
   onTrace: null,
 };
 
@@ -118,7 +123,7 @@ class Simulation {
   readonly #isCalm: boolean;
   #isDrained = false;
 
-  constructor(seed: number, probe: Probe, { makeIo, onTrace }: RunOptions) {
+  constructor(seed: number, probe: Probe, { makeIo, onTrace, sections, isSecure }: RunOptions) {
     this.#probe = probe;
     const world = new World(seed);
     world.onTrace = onTrace;
@@ -129,12 +134,12 @@ class Simulation {
     this.#services = drawServices(world);
     const maker = new ExchangeMaker(world, this.#isCalm, weather, this.#services);
     this.#maker = maker;
-    const policies = new Policies(world, this.#isCalm);
-    const isSecure = world.chance(0.4);
+    const policies = new Policies(world, this.#isCalm, sections);
+    const mayBeSecure = world.chance(0.4) || isSecure;
     const tls = {
-      outbound: isSecure && world.chance(0.5),
-      inbound: isSecure && world.chance(0.5),
-      upstream: isSecure && world.chance(0.7),
+      outbound: mayBeSecure && world.chance(0.5),
+      inbound: mayBeSecure && world.chance(0.5),
+      upstream: mayBeSecure && (world.chance(0.7) || isSecure),
     };
     this.#state = new RunState(world, network, maker.exchanges, this.#isCalm, policies, tls);
     this.#state.isTight = !this.#isCalm && world.chance(0.4);
@@ -351,7 +356,7 @@ class Simulation {
       if (records.length > sendings) {
         this.#fail(`Exchange ${token} was reported ${records.length} times`);
       }
-      if (outcome?.isWhole !== true || exchange.kind === "connect") continue;
+      if (outcome?.isWhole !== true || exchange.kind !== "request") continue;
       // Its client may be gone before an endpoint of HTTP/2 has ended the stream of an answer that is whole without it.
       const isOver = exchange.answer.framing === "length" || !hasAnswerBody(exchange);
       if (exchange.endpointProtocol === "http2" && isOver) continue;

@@ -1,17 +1,46 @@
 /** One end of a tunnel: it sends its bytes, checks those of the other end, and half-closes. */
 import { bodyOf, TUNNEL_BACK, TUNNEL_OUT, wrongByte } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Http2Peer } from "./http2_peer.ts";
+import type { PeerStream } from "./http2_stream.ts";
 import type { Side } from "./network.ts";
 import { fail } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 import type { Sender } from "./sender.ts";
+
+/** What carries one end of a tunnel. */
+export interface TunnelWire {
+  send(bytes: Uint8Array, then: () => void): void;
+  /** Says that nothing more is sent. */
+  end(): void;
+  /** Both ends have said so. */
+  close(): void;
+}
+
+export function socketWire(side: Side, sender: Sender): TunnelWire {
+  return {
+    send: (bytes, then) => sender.push(bytes, then),
+    end: () => side.sendEnd(),
+    close: () => side.close(),
+  };
+}
+
+export function streamWire(peer: Http2Peer, stream: PeerStream): TunnelWire {
+  return {
+    send: (bytes, then) => peer.body(stream, bytes, [], true, then),
+    end: () => peer.body(stream, new Uint8Array()),
+    close() {
+      if (!stream.hasSentEnd) peer.body(stream, new Uint8Array());
+    },
+  };
+}
 
 export class TunnelEnd {
   /** Called when everything was sent and received, and both ends have said so. */
   onWhole: () => void = () => {};
   readonly #state: RunState;
   readonly #exchange: Exchange;
-  readonly #side: Side;
+  readonly #wire: TunnelWire;
   readonly #receives: number;
   readonly #expected: number;
   #received = 0;
@@ -21,22 +50,21 @@ export class TunnelEnd {
   constructor(
     state: RunState,
     exchange: Exchange,
-    side: Side,
-    sender: Sender,
+    wire: TunnelWire,
     isClient: boolean,
   ) {
     this.#state = state;
     this.#exchange = exchange;
-    this.#side = side;
+    this.#wire = wire;
     this.#receives = isClient ? TUNNEL_BACK : TUNNEL_OUT;
     const [out, back] = exchange.tunnelBytes;
     this.#expected = isClient ? back : out;
     const sends = isClient ? TUNNEL_OUT : TUNNEL_BACK;
-    sender.push(bodyOf(exchange.token, sends, isClient ? out : back), () => {
+    wire.send(bodyOf(exchange.token, sends, isClient ? out : back), () => {
       this.#hasSentAll = true;
       // The client's end first, the endpoint's end first, or neither waits for the other.
       const order = exchange.token % 3;
-      if (order === 2 || isClient === (order === 0)) side.sendEnd();
+      if (order === 2 || isClient === (order === 0)) wire.end();
       this.#finish();
     });
   }
@@ -63,7 +91,7 @@ export class TunnelEnd {
 
   #finish(): void {
     if (!this.#hasEnded || !this.#hasSentAll) return;
-    this.#side.close();
+    this.#wire.close();
     this.onWhole();
   }
 }
