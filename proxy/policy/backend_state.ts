@@ -35,6 +35,9 @@ export interface Waiter {
   onTurn(): void;
 }
 
+/** With half of the endpoints bad, one in 250 keys finds none of the others in as many tries, and is sent to any. */
+const REHASHES_MAX = 8;
+
 /** Statuses that say that a proxy or server before the application could not answer. */
 const GATEWAY_ERRORS = [502, 503, 504];
 
@@ -168,6 +171,12 @@ export class BackendState {
     const group = this.#sets.has(set) ? this.#group : this.#part(set);
     const choice = this.#balancer.pick(group, nowMs, this.#random, hash);
     if (choice === null || isGood(choice, last, nowMs)) return choice;
+    // What is hashed by a key has the same second choice each time.
+    const rehashes = this.#balancing.algorithm === "RingHash" ? REHASHES_MAX : 0;
+    for (let i = 1; i <= rehashes; i++) {
+      const second = this.#balancer.pick(group, nowMs, this.#random, mix32(hash + i));
+      if (second !== null && isGood(second, last, nowMs)) return second;
+    }
     return this.#other(group, choice, last, nowMs);
   }
 

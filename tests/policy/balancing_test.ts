@@ -115,6 +115,29 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
+    name: "RingHash: the keys of an endpoint that refuses have the same second choice each time",
+    async run(proxy) {
+      const origins = ["a", "b", "c", "d"].map(named);
+      try {
+        const loadBalancing = { algorithm: "RingHash", hashKey: { header: "X-User" } };
+        await applyMesh(proxy, {
+          services: { app: [closedPort(), ...origins] },
+          policies: { app: { loadBalancing } },
+        });
+        using client = await proxy.connect();
+        const before = await proxy.metric("weft_upstream_connect_failures_total");
+        for (let user = 0; user < 40; user++) {
+          const text = request("GET", { headers: [`X-User: user-${user}`] });
+          const counts = await tally(client, 4, text);
+          assert.equal(Object.keys(counts).length, 1, `${user}: ${JSON.stringify(counts)}`);
+        }
+        assert.ok(await proxy.metric("weft_upstream_connect_failures_total") > before);
+      } finally {
+        for (const origin of origins) await origin[Symbol.asyncDispose]();
+      }
+    },
+  },
+  {
     name: "RingHash with maxLoadPercent: a full endpoint's requests go to the next, and come back",
     async run(proxy) {
       const release = Promise.withResolvers<void>();
