@@ -69,6 +69,14 @@ export class TlsBench extends Bench {
     });
   }
 
+  /** Of a server that wants its clients' certificates. */
+  mutual() {
+    return {
+      clientCertificate: "required",
+      trusted: { pem: this.certificates.authority.chainPem },
+    } as const;
+  }
+
   /** A connection between two ends, from `connect` on. `via` stands between them. */
   connectEnds(
     contexts: {
