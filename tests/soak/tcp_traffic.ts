@@ -87,7 +87,8 @@ async function dial(port: number, tally: Tally): Promise<Deno.TcpConn | null> {
   try {
     return await Deno.connect({ hostname: "127.0.0.1", port });
   } catch (error) {
-    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+    const { ConnectionReset, NotConnected } = Deno.errors;
+    if (!(error instanceof ConnectionReset || error instanceof NotConnected)) throw error;
     tally.cut++;
     return null;
   }
