@@ -7,7 +7,7 @@ import type { Fields } from "../protocol/http2/frames.ts";
 import { headerOf, statusOf } from "../support/raw_socket.ts";
 import type { Message, RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin, skipWithoutReset } from "../support/scripted_origin.ts";
-import { testThroughProxy } from "../support/test_proxy.ts";
+import { DRIVERS, TestProxy, testThroughProxy } from "../support/test_proxy.ts";
 import type { ProxyCase } from "../support/test_proxy.ts";
 import { FramePeer } from "./frame_peer.ts";
 import type { Sending } from "./frame_peer.ts";
@@ -438,6 +438,32 @@ const WEBSOCKETS: readonly ProxyCase[] = [
     },
   })),
   {
+    name: "WebSocket is counted as over HTTP/1.1, CONNECT as answered",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(echoFrames);
+      await proxy.routeHttp2(origin);
+      const requests = async () => {
+        const samples = await proxy.samples();
+        return ["1xx", "2xx"].map((code) =>
+          samples.filter(({ name, labels }) =>
+            name === "weft_requests_total" && labels["code"] === code
+          ).reduce((sum, { value }) => sum + value, 0)
+        );
+      };
+      const before = await requests();
+      using client = await FramePeer.connect(proxy);
+      await client.send(headers(1, WEBSOCKET));
+      await client.next(/^HEADERS 1/);
+      await client.send(data(1, "", true));
+      await client.countData(1);
+      await using other = new ScriptedOrigin(echo);
+      await proxy.route(other);
+      await client.send(headers(3, CONNECT), data(3, "", true));
+      await client.countData(3);
+      assert.deepEqual(await requests(), [before[0] + 1, before[1] + 1]);
+    },
+  },
+  {
     name: "a protocol that is none of ours: 501",
     async run(proxy) {
       using client = await FramePeer.connect(proxy);
@@ -452,6 +478,28 @@ const WEBSOCKETS: readonly ProxyCase[] = [
 ];
 
 testThroughProxy("HTTP/2 tunnels", [...CONNECTS, ...WEBSOCKETS]);
+
+for (const driver of DRIVERS) {
+  Deno.test(`HTTP/2 tunnels (${driver}): a drain lets them end, and takes no new ones`, async () => {
+    const proxy = await TestProxy.start(driver);
+    await using origin = new ScriptedOrigin(echo);
+    await proxy.route(origin);
+    using client = await FramePeer.connect(proxy);
+    await client.send(headers(1, CONNECT), data(1, "before"));
+    await client.wantData(1, "before");
+    const drained = proxy.proxy.drain();
+    await client.next(/^GOAWAY 2147483647 NO_ERROR/);
+    await client.next(/^GOAWAY 1 NO_ERROR/);
+    await client.send(headers(3, CONNECT), data(1, "after"));
+    await client.wantData(1, "after");
+    await client.send(data(1, "", true));
+    await client.countData(1);
+    client.wantNone(/^HEADERS 3|^RST_STREAM 1/);
+    assert.equal(await client.socket.readRest(), "");
+    await drained;
+    assert.equal(origin.accepted, 1);
+  });
+}
 
 testThroughProxy("HTTP/2 tunnels, idle", [{
   name: "a tunnel without a byte is cut; one with some goes on",
