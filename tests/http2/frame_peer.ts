@@ -8,7 +8,6 @@ import {
   settings,
   SETTINGS_ACK,
 } from "../protocol/http2/frames.ts";
-import type { Bytes } from "../protocol/http2/frames.ts";
 import { bytesOf } from "../support/bytes_notation.ts";
 import type { RawSocket } from "../support/raw_socket.ts";
 import type { TestProxy } from "../support/test_proxy.ts";
@@ -45,7 +44,7 @@ export class FramePeer {
     return peer;
   }
 
-  async send(...frames: readonly Bytes[]): Promise<void> {
+  async send(...frames: readonly Uint8Array[]): Promise<void> {
     const bytes = concat(frames);
     if (this.#sending === "whole") return await this.socket.send(bytes);
     for (const byte of bytes) await this.socket.send(Uint8Array.of(byte));

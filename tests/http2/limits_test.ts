@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
 import { INITIAL_WINDOW_SIZE } from "../../proxy/protocol/http2/settings.ts";
-import {
-  concat,
-  data,
-  GET_FIELDS,
-  headers,
-  settings,
-  windowUpdate,
-} from "../protocol/http2/frames.ts";
-import { CLIENT_START, FrameTeller, SETTINGS_ACK } from "../protocol/http2/frames.ts";
+import { data, GET_FIELDS, headers, settings, windowUpdate } from "../protocol/http2/frames.ts";
+import { SETTINGS_ACK } from "../protocol/http2/frames.ts";
 import type { Fields } from "../protocol/http2/frames.ts";
 import { PREFACE } from "../../proxy/protocol/http2/frame.ts";
-import { bytesOf } from "../support/bytes_notation.ts";
-import type { RawSocket } from "../support/raw_socket.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
+import { FramePeer } from "./frame_peer.ts";
 import { routeTo, testHttp2, VERSIONS } from "./http2_cases.ts";
 import type { Http2Case } from "./http2_cases.ts";
 import { ask, askAll, NodeOrigin } from "./node_peers.ts";
@@ -29,20 +21,6 @@ function get(path: string): Fields {
   return APP.map(([name, value]) => [name, name === ":path" ? path : value]);
 }
 
-/** Reads frames, told as text, until one `holds`; returns all that came. */
-async function framesUntil(
-  client: RawSocket,
-  teller: FrameTeller,
-  holds: (line: string) => boolean,
-): Promise<string[]> {
-  const lines: string[] = [];
-  while (!lines.some(holds)) {
-    if (!await client.readMore()) throw new Error(`The connection ended after ${lines.join("\n")}`);
-    lines.push(...teller.tell(bytesOf(client.takeAll())));
-  }
-  return lines;
-}
-
 const CASES: readonly Http2Case[] = [
   ...VERSIONS.map((endpoint): Http2Case => ({
     name:
@@ -50,17 +28,13 @@ const CASES: readonly Http2Case[] = [
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, endpoint);
       await routeTo(proxy, endpoint, origin);
-      using client = await proxy.connect();
-      const teller = new FrameTeller();
-      await client.send(concat([PREFACE, settings([INITIAL_WINDOW_SIZE, 0]), SETTINGS_ACK]));
+      using client = new FramePeer(await proxy.connect());
+      await client.send(PREFACE, settings([INITIAL_WINDOW_SIZE, 0]), SETTINGS_ACK);
       const streams = [1, 3, 5, 7];
       for (const id of streams) {
         await client.send(headers(id, get("/bytes?count=2000000"), { isEnd: true }));
       }
-      const heads: string[] = [];
-      while (heads.length < streams.length) {
-        heads.push(...await framesUntil(client, teller, (line) => line.startsWith("HEADERS")));
-      }
+      for (const id of streams) await client.next(new RegExp(`^HEADERS ${id} `));
       await until("the endpoint to be held back", async () => {
         const before = await proxy.metric("weft_buffers_lent");
         return [before, await proxy.metric("weft_buffers_lent")];
@@ -71,7 +45,7 @@ const CASES: readonly Http2Case[] = [
       // Other streams go on, and so do these once there is room.
       await client.send(windowUpdate(3, 3_000_000));
       await client.send(windowUpdate(0, 3_000_000));
-      await framesUntil(client, teller, (line) => /^DATA 3 .* END$/.test(line));
+      await client.next(/^DATA 3 .* END$/);
     },
   })),
   {
@@ -79,11 +53,8 @@ const CASES: readonly Http2Case[] = [
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, "h1");
       await proxy.route(origin);
-      using client = await proxy.connect();
-      const teller = new FrameTeller();
-      await client.send(concat([
-        CLIENT_START,
-        SETTINGS_ACK,
+      using client = await FramePeer.connect(proxy);
+      await client.send(
         headers(1, [...APP, ["connection", "close"]], { isEnd: true }),
         headers(3, [...APP, ["Upper", "case"]], { isEnd: true }),
         headers(5, [...APP, ["x", "a\r\nb: c"]], { isEnd: true }),
@@ -91,10 +62,10 @@ const CASES: readonly Http2Case[] = [
         data(7, "more than five", true),
         headers(9, [[":method", "GET"], [":scheme", "http"], [":path", "/"]], { isEnd: true }),
         headers(11, APP, { isEnd: true }),
-      ]));
-      const lines = await framesUntil(client, teller, (line) => /^DATA 11 .* END$/.test(line));
+      );
+      await client.next(/^DATA 11 .* END$/);
       for (const id of [1, 3, 5, 7, 9]) {
-        assert.ok(lines.includes(`RST_STREAM ${id} PROTOCOL_ERROR`), lines.join("\n"));
+        await client.next(new RegExp(`^RST_STREAM ${id} PROTOCOL_ERROR$`));
       }
       assert.ok((await origin.counts()).requests <= 2);
       client.close();
@@ -202,15 +173,13 @@ for (const driver of DRIVERS) {
       await using node = new NodeProcess(folder.path);
       await using origin = await NodeOrigin.start(node, "h2");
       await proxy.routeHttp2(origin);
-      using client = await proxy.connect();
-      const teller = new FrameTeller();
-      await client.send(concat([CLIENT_START, SETTINGS_ACK]));
+      using client = await FramePeer.connect(proxy);
       await client.send(headers(1, get("/wait"), { isEnd: true }));
       await until("the request", () => origin.counts(), ({ requests }) => requests === 1);
       const drained = proxy.proxy.drain();
-      await framesUntil(client, teller, (line) => line.startsWith("GOAWAY 2147483647 NO_ERROR"));
+      await client.next(/^GOAWAY 2147483647 NO_ERROR/);
       await origin.release();
-      await framesUntil(client, teller, (line) => /^DATA 1 .*END$/.test(line));
+      await client.next(/^DATA 1 .*END$/);
       client.close();
       await drained;
     },
