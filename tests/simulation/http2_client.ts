@@ -182,8 +182,10 @@ class Http2ClientConnection implements Http2Listener {
     const isAlone = this.#peer.openStreams === 0;
     this.#peer.taint(bytes(this.#peer.lastId + 2));
     this.#peer.sender.push(() => {
-      // Requests that a policy answers at once cost nothing that resets could be counted against.
-      if (!isFatal || !isAlone || this.#state.policies.reasons.size > 0) return;
+      // Requests that a policy answers at once cost nothing that resets could be counted against; and without a
+      // buffer nothing is read.
+      const { policies, isTight } = this.#state;
+      if (!isFatal || !isAlone || isTight || policies.reasons.size > 0) return;
       world.after(GIVEN_UP_MS, () => {
         if (!this.#isOver && !this.#side.isReset) this.#fail(`It goes on after ${name}`);
       });

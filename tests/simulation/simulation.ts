@@ -9,7 +9,7 @@ import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type { ProxyConfig, ProxyTimeouts, RequestRecord } from "../../proxy/config.ts";
 import { Engine } from "../../proxy/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
-import type { TlsOrigination, TlsTermination } from "../../proxy/tls_config.ts";
+import type { ProxyTls, TlsOrigination, TlsTermination } from "../../proxy/tls_config.ts";
 import { Client } from "./client.ts";
 import { hasAnswerBody, isIdempotent } from "./exchange.ts";
 import type { Actor } from "./client.ts";
@@ -189,14 +189,19 @@ class Simulation {
       outbound: [{ address: "127.0.0.1", port: 0, namespace: NAMESPACE, identity: "", seed: null }],
       inbound: [{ address: "127.0.0.1", port: 0, application: APPLICATION }],
       admin: null,
-      tls: {
-        ...(this.#state.tls.outbound && { outbound: TERMINATION }),
-        ...(this.#state.tls.inbound && { inbound: TERMINATION }),
-        ...(this.#state.tls.upstream && { upstream: ORIGINATION }),
-      },
+      tls: this.#tls(),
       timeouts: TIMEOUTS,
       bodyBytesMax: hasLimit ? 10_000 : Infinity,
       reportRequests: true,
+    };
+  }
+
+  #tls(): ProxyTls {
+    const { outbound, inbound, upstream } = this.#state.tls;
+    return {
+      ...(outbound && { outbound: TERMINATION }),
+      ...(inbound && { inbound: TERMINATION }),
+      ...(upstream && { upstream: ORIGINATION }),
     };
   }
 
@@ -240,6 +245,10 @@ class Simulation {
         this.#swap(index);
       });
     }
+    if (this.#world.chance(0.7)) return;
+    this.#world.after(this.#world.between(0, 1_000), () => {
+      this.#engine.replaceCertificates(this.#tls());
+    });
   }
 
   #swap(index: number): void {
