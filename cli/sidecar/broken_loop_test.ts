@@ -45,10 +45,21 @@ async function breakLoop(port: number, ended: Promise<unknown>): Promise<void> {
   let isOver = false;
   const end = ended.finally(() => isOver = true);
   await until("the end", async () => {
-    if (!isOver) (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    if (!isOver) await knock(port);
     return isOver;
   }, (over) => over);
   await end;
+}
+
+/** Comes and goes; the door may be closing. */
+async function knock(port: number): Promise<void> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+  } catch (error) {
+    const isClosing = error instanceof Deno.errors.ConnectionReset ||
+      error instanceof Deno.errors.ConnectionRefused;
+    if (!isClosing) throw error;
+  }
 }
 
 const IS_LINUX = Deno.build.os === "linux";
