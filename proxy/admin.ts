@@ -117,9 +117,10 @@ function plan(subject: AdminSubject): Response {
   return response;
 }
 
-/** As a signal to stop: by POST only, so that nothing that follows links ends a proxy. */
+/** As a signal to stop: by POST only, so that nothing that follows links ends a proxy; nor does a page in a browser. */
 function quit(request: Request, subject: AdminSubject): Response {
   if (request.method !== "POST") return text(405, "Only POST is allowed here\n");
+  if (request.headers.has("origin")) return text(403, "No web page may end this proxy\n");
   if (subject.quit === null) return text(404, "This proxy is ended by whoever started it\n");
   subject.quit();
   return text(200, "draining\n");

@@ -87,7 +87,13 @@ for (const driver of DRIVERS) {
       assert.match(asked.stdout.text(), /forwarded to app\/web, endpoint 127\.0\.0\.1:/);
 
       // As a Job's last container does, when its work is done.
-      const quit = (method: string) => fetch(`http://${admin}/quitquitquit`, { method });
+      const quit = (method: string, headers = {}) =>
+        fetch(`http://${admin}/quitquitquit`, { method, headers });
+      const ofAPage = await quit("POST", { origin: "http://elsewhere.example" });
+      assert.deepEqual([ofAPage.status, await ofAPage.text()], [
+        403,
+        "No web page may end this proxy\n",
+      ]);
       const refused = await quit("GET");
       assert.deepEqual([refused.status, await refused.text()], [
         405,
