@@ -92,6 +92,8 @@ export function testInFolder(name: string, test: (folder: string) => Promise<voi
     name,
     // The native driver opens the C library once for the life of the process.
     sanitizeResources: false,
+    // What is ended at once leaves timers and servers to the end of the process.
+    sanitizeOps: false,
     async fn() {
       const folder = Deno.makeTempDirSync();
       try {

@@ -42,6 +42,11 @@ async function tap(argv: string[], environment: TestEnvironment = testEnvironmen
   return { code, stdout: environment.stdout.text(), stderr: environment.stderr.text() };
 }
 
+function testTap(name: string, fn: () => Promise<void>): void {
+  // The client that passes by proxies lasts as long as the process.
+  Deno.test({ name, sanitizeResources: false, fn });
+}
+
 /** In pieces that end anywhere. */
 function streamOf(text: string, size: number): Response {
   const bytes = new TextEncoder().encode(text);
@@ -57,7 +62,7 @@ function streamOf(text: string, size: number): Response {
   );
 }
 
-Deno.test("tap: every option goes to the proxy, and each request is one line", async () => {
+testTap("tap: every option goes to the proxy, and each request is one line", async () => {
   const asked: URL[] = [];
   const lines = `${JSON.stringify(RECORD)}\n${JSON.stringify({ dropped: 3 })}\n`;
   await withAdmin((url) => {
@@ -86,7 +91,7 @@ Deno.test("tap: every option goes to the proxy, and each request is one line", a
   assert.equal(asked[1].search, "");
 });
 
-Deno.test("tap: a stop signal ends it, and that is no failure", async () => {
+testTap("tap: a stop signal ends it, and that is no failure", async () => {
   const gone = Promise.withResolvers<void>();
   const body = new ReadableStream<Uint8Array>({
     start: (controller) =>
@@ -103,7 +108,7 @@ Deno.test("tap: a stop signal ends it, and that is no failure", async () => {
   });
 });
 
-Deno.test("tap: what the proxy refuses, and nobody who answers, are one line each", async () => {
+testTap("tap: what the proxy refuses, and nobody who answers, are one line each", async () => {
   await withAdmin(
     (url) =>
       url.searchParams.has("status")
