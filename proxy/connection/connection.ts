@@ -30,6 +30,7 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
   caller: Caller = NOBODY;
   /** The peer has sent everything it will send. */
   hasEnded = false;
+  tunnelIdleMs = Infinity;
   /** The peer of a tunnel has been told that it gets no more. */
   hasSentEnd = false;
   /** Place in `Context.timed`. */

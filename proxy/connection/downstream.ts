@@ -323,6 +323,7 @@ export class Downstream extends RequestReader implements ExchangeClient {
     this.#exchange.beginAnswer(response.status);
     pieces.setResponse(response, texts, response.status === 101 ? texts.upgrade : null);
     if (!this.sendHead(pieces, carrier)) return this.abort();
+    const { stallMs } = this.#exchange;
     this.#exchange.end();
     this.#phase = "tunnel";
     this.#tunnelPeer = carrier;
@@ -330,7 +331,7 @@ export class Downstream extends RequestReader implements ExchangeClient {
     this.start = this.sent;
     this.ready = this.end;
     io.wantRead(this.fd, !this.hasEnded);
-    startTunnel(this, carrier);
+    startTunnel(this, carrier, stallMs);
   }
 
   // Answering.

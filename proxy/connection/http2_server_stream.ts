@@ -385,11 +385,12 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     const result = this.#sendHead(response, false, carrier.neverIndexed);
     if (result === NO_ROOM) this.#putOff(response, carrier.neverIndexed);
     else if (result < 0) return this.abort();
+    const { stallMs } = this.#exchange;
     this.#exchange.end();
     this.#releaseHead();
     carrier.startTunnel(this);
     this.startTunnel(carrier);
-    startTunnel(this, carrier);
+    startTunnel(this, carrier, stallMs);
   }
 
   /** The endpoint has taken up WebSocket, and proves to have read the key that was made for it (RFC 6455 4.1). */

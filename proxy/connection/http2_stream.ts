@@ -24,6 +24,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
   /** Place in `Context.timed`. */
   slot = -1;
   deadlineMs = Infinity;
+  tunnelIdleMs = Infinity;
   /** The peer's message has come to its end. */
   protected hasEnded = false;
   /** Our message has come to its end. */

@@ -14,6 +14,8 @@ export interface TunnelEnd extends Buffered {
   /** This end has been told that no more comes. */
   readonly hasSentEnd: boolean;
   deadlineMs: number;
+  /** Without a byte in either direction for as long, the tunnel is cut. */
+  tunnelIdleMs: number;
   /**
    * Writes what `source` has ready to this end, and its end once `source` is complete: 1 when all is written, 0 when it takes
    * no more now, `BROKEN`.
@@ -27,7 +29,8 @@ export interface TunnelEnd extends Buffered {
 }
 
 /** Both ends know of the tunnel: what either holds already is written to the other. */
-export function startTunnel(one: TunnelEnd, other: TunnelEnd): void {
+export function startTunnel(one: TunnelEnd, other: TunnelEnd, idleMs: number): void {
+  one.tunnelIdleMs = other.tunnelIdleMs = idleMs;
   tunnelWrite(one, other);
   // Also where nothing is left to write: it makes room for what comes next.
   if (one.isOpen && other.isOpen) tunnelWrite(other, one);
@@ -54,11 +57,11 @@ export function tunnelRead(source: Connection, sink: TunnelEnd): void {
 
 /** Writes what `source` has to `sink`, and passes its end on once everything before it is written. */
 export function tunnelWrite(source: TunnelEnd, sink: TunnelEnd): void {
-  const { io, timeouts } = source.context;
+  const { io } = source.context;
   do {
     const result = sink.writeTunnel(source);
     if (result === BROKEN) return cutBoth(source, sink);
-    source.deadlineMs = io.nowMs + timeouts.stallMs;
+    source.deadlineMs = io.nowMs + source.tunnelIdleMs;
     sink.deadlineMs = source.deadlineMs;
     if (result === 0) return;
   } while (source.takeMore());

@@ -8,6 +8,7 @@ import type { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin, skipWithoutReset } from "../support/scripted_origin.ts";
 import { DRIVERS, TestProxy, testThroughProxy } from "../support/test_proxy.ts";
 import type { ProxyCase } from "../support/test_proxy.ts";
+import { applyMesh } from "../policy/mesh.ts";
 import { FramePeer } from "./frame_peer.ts";
 import type { Sending } from "./frame_peer.ts";
 
@@ -224,6 +225,23 @@ for (const driver of DRIVERS) {
     assert.equal(origin.accepted, 1);
   });
 }
+
+testThroughProxy("tunnels under a policy", [{
+  name: "timeouts.idle: a tunnel without a byte is cut, over HTTP/1.1 and HTTP/2",
+  async run(proxy) {
+    await using origin = new ScriptedOrigin(echo, { mayFail: true });
+    const policies = { app: { timeouts: { idle: "200ms" } } };
+    await applyMesh(proxy, { services: { app: [origin] }, policies });
+    using old = await proxy.connect();
+    await old.send("CONNECT app:80 HTTP/1.1\r\nHost: app:80\r\n\r\nhello");
+    await old.readThrough("hello");
+    await old.readRest();
+    using client = await FramePeer.connect(proxy);
+    await client.send(headers(1, CONNECT), data(1, "hello"));
+    await client.wantData(1, "hello");
+    await client.next(/^RST_STREAM 1 CONNECT_ERROR$/);
+  },
+}]);
 
 testThroughProxy("HTTP/2 CONNECT, idle", [{
   name: "a tunnel without a byte is cut; one with some goes on",
