@@ -13,6 +13,7 @@ import type { Http2ClientPlan } from "./http2_client.ts";
 import type { Weather } from "./network.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
 import type { Policies } from "./policies.ts";
+import type { TcpClientPlan } from "./tcp_client.ts";
 import type { World } from "./world.ts";
 
 export const ORIGIN_PORT = 8_080;
@@ -25,6 +26,8 @@ export const APPLICATION = { address: "10.9.9.9", port: ORIGIN_PORT };
 export interface ProxyAddresses {
   readonly outbound: string;
   readonly inbound: string;
+  /** Passes connections on to the Service for tunnels. */
+  readonly tcp: string;
 }
 
 /** The endpoints of one Service: every address that any plan of the run gives it. */
@@ -205,11 +208,12 @@ export class ExchangeMaker {
     isLast: boolean,
     isPadded: boolean,
     protocol: Protocol = "http1",
+    forced: Kind | null = null,
   ): Exchange {
     const world = this.#world;
     const isOne = protocol === "http1";
     const isTunnel = isOne ? isLast : world.chance(0.1);
-    const kind = isTunnel ? this.#kind(isInbound) : "request";
+    const kind = forced ?? (isTunnel ? this.#kind(isInbound) : "request");
     const minorVersion = isOne && kind === "request" && world.chance(0.15) ? 0 : 1;
     const method = kind === "upgrade"
       ? "GET"
@@ -372,6 +376,25 @@ export function drawClient(
     abortAtReceived: abort !== null && !abortsSending ? world.skewed(20_000) : Infinity,
     garbageAt: !isCalm && world.chance(0.2) ? world.between(0, count - 1) : -1,
     finish: world.pick(["close", "end", "wait"]),
+  };
+}
+
+export function drawTcpClient(
+  world: World,
+  maker: ExchangeMaker,
+  isCalm: boolean,
+  proxies: ProxyAddresses,
+): TcpClientPlan {
+  const isSlow = world.chance(0.3);
+  const aborts: readonly Abort[] = ["reset", "close", "end", "stall"];
+  const abort = isCalm || !world.chance(0.4) ? null : world.pick(aborts);
+  return {
+    exchange: maker.make(false, true, false, "http1", "connect"),
+    proxy: proxies.tcp,
+    send: { pieceBytes: isSlow ? 500 : 65_536, pauseMs: isSlow ? 2 : 0 },
+    receive: { readBytes: isSlow ? 1_000 : 65_536, readPauseMs: isSlow ? 2 : 0 },
+    abort,
+    abortAtSent: abort === null ? Infinity : world.skewed(20_000),
   };
 }
 

@@ -16,6 +16,7 @@ import { PolicyRun } from "../../proxy/policy/policy_run.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
+import { TcpDownstream } from "../../proxy/connection/tcp_downstream.ts";
 import { EndpointPool } from "../../proxy/connection/pool.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
 import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
@@ -231,6 +232,22 @@ function unlimited(original: (...args: never[]) => unknown) {
   };
 }
 
+const TCP_BUGS: readonly PlantedBug[] = [
+  method(
+    "a byte of a relayed connection is lost",
+    /in tunnel|Tunnel .* ended|nobody asked|was cut/,
+    TcpDownstream.prototype,
+    "fill",
+    (original) =>
+      function (this: TcpDownstream): number {
+        const count = original.call(this as never) as number;
+        if (count < 2) return count;
+        this.end--;
+        return count - 1;
+      },
+  ),
+];
+
 const TLS_BUGS: readonly PlantedBug[] = [
   method(
     "connections to endpoints are not secured",
@@ -346,6 +363,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...HTTP2_BUGS,
   ...POLICY_BUGS,
+  ...TCP_BUGS,
   ...TLS_BUGS,
   driver("two reads are swapped", /./, SwappingIo),
   driver("a byte of a write is lost", /./, LosingIo),

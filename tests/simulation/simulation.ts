@@ -20,11 +20,13 @@ import {
   drawHttp2Client,
   drawPlan,
   drawServices,
+  drawTcpClient,
   drawWeather,
   ExchangeMaker,
   NAMESPACE,
   ORIGIN_PORT,
   type ProxyAddresses,
+  TUNNEL_SERVICE,
 } from "./generate.ts";
 import type { ServiceAddresses } from "./generate.ts";
 import { Http2Client } from "./http2_client.ts";
@@ -33,6 +35,7 @@ import { MIRROR_SERVICE, Policies } from "./policies.ts";
 import { Probe } from "./probe.ts";
 import { ENDPOINT_URI, fail, RunState } from "./run_state.ts";
 import { SimulatedIo } from "./simulated_io.ts";
+import { TcpClient } from "./tcp_client.ts";
 import { SimulationError, World } from "./world.ts";
 
 /** Short, so that a run sees all of them expire. */
@@ -44,6 +47,7 @@ const TIMEOUTS: ProxyTimeouts = {
   clientIdleMs: 4_000,
   upstreamIdleMs: 2_000,
   stallMs: 2_000,
+  tcpIdleMs: 3_000,
   drainMs: 5_000,
 };
 /** Of bodies after the last fault: below every limit on bodies that a run may have. */
@@ -62,6 +66,7 @@ const ORIGINATION: TlsOrigination = {
   target: { serverName: null, uriSans: [ENDPOINT_URI] },
   minVersion: "1.3",
 };
+const CLIENTS = { address: "127.0.0.1", port: 0, namespace: NAMESPACE, identity: "", seed: null };
 /** Everybody has given up, and been given up, long before. */
 const LIMIT_MS = 60_000;
 /** After the last fault: whatever was begun has ended, and whatever was kept has been let go of. */
@@ -159,6 +164,7 @@ class Simulation {
     this.#proxies = {
       outbound: `proxy:${ports.outbound[0]}`,
       inbound: `proxy:${ports.inbound[0]}`,
+      tcp: `proxy:${ports.outbound[1]}`,
     };
     this.#addClients(world.between(1, 12));
     this.#scheduleSwaps();
@@ -186,7 +192,10 @@ class Simulation {
     return {
       driver: "native",
       workers: 1,
-      outbound: [{ address: "127.0.0.1", port: 0, namespace: NAMESPACE, identity: "", seed: null }],
+      outbound: [
+        CLIENTS,
+        { ...CLIENTS, tcp: { namespace: NAMESPACE, service: TUNNEL_SERVICE, port: 80 } },
+      ],
       inbound: [{ address: "127.0.0.1", port: 0, application: APPLICATION }],
       admin: null,
       tls: this.#tls(),
@@ -209,7 +218,9 @@ class Simulation {
     const world = this.#world;
     const { isCalm } = this.#state;
     for (let i = 0; i < count; i++) {
-      const client = world.chance(0.5)
+      const client = world.chance(0.1)
+        ? new TcpClient(this.#state, drawTcpClient(world, this.#maker, isCalm, this.#proxies))
+        : world.chance(0.5)
         ? new Http2Client(this.#state, drawHttp2Client(world, this.#maker, isCalm, this.#proxies))
         : new Client(this.#state, drawClient(world, this.#maker, isCalm, this.#proxies));
       this.#clients.push(client);
@@ -306,7 +317,9 @@ class Simulation {
     );
     // Copies are not counted against the limits of the Service that gets them.
     if (own === undefined || own.name === MIRROR_SERVICE) return;
-    const most = this.#state.policies.limitsOf(own.name)?.maxConnections ?? Infinity;
+    const limit = this.#state.policies.limitsOf(own.name)?.maxConnections ?? Infinity;
+    // Each listener stands for clients of its own, and counts for itself.
+    const most = own.name === TUNNEL_SERVICE ? 2 * limit : limit;
     const count = this.#io.connectionsTo(own.addresses.map((one) => `${one}:${ORIGIN_PORT}`));
     if (count > most) this.#fail(`${count} connections to ${own.name}, where ${most} may be`);
   }
