@@ -225,6 +225,14 @@ export abstract class Connection extends Buffered implements Handler, TunnelEnd 
     return this.hasEnded;
   }
 
+  /**
+   * A hang-up of this end of a tunnel changes nothing: what came before it still goes through, or both directions have ended here
+   * in order, which the system calls a hang-up too.
+   */
+  protected get outlivesHangup(): boolean {
+    return this.sent < this.ready || (this.hasEnded && this.hasSentEnd);
+  }
+
   writeTunnel(source: TunnelEnd): number {
     const result = this.flush(source);
     if (result !== 1 || !source.isComplete || this.hasSentEnd) return result;

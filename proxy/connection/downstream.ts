@@ -121,8 +121,7 @@ export class Downstream extends RequestReader implements ExchangeClient {
 
   override onHangup(failure?: TlsFailure): void {
     if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.peer);
-    // What was read before a hang-up still goes through the tunnel.
-    if (this.#tunnelPeer !== null && this.sent < this.ready) return;
+    if (this.#tunnelPeer !== null && this.outlivesHangup) return;
     this.abort();
   }
 

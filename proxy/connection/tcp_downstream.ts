@@ -124,6 +124,7 @@ export class TcpDownstream extends Connection {
 
   override onHangup(failure?: TlsFailure): void {
     if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.peer);
+    else if (this.#upstream !== null && this.outlivesHangup) return;
     this.abort();
   }
 

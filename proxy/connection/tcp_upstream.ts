@@ -63,8 +63,7 @@ export class TcpUpstream extends Connection {
       return this.#client.onConnectFailed("upstream-tls-failed");
     }
     if (!this.isConnected) return this.#client.onConnectFailed("upstream-refused");
-    // What was read before the hang-up still goes to the client.
-    if (this.sent === this.ready) this.abort();
+    if (!this.outlivesHangup) this.abort();
   }
 
   override onDeadline(): void {

@@ -146,8 +146,8 @@ export class Upstream extends Connection implements Carrier {
       return this.#fail("tls");
     }
     // What was read before the hang-up still goes to the client.
-    if (this.#phase === "body" && this.#body.isDone) return;
-    if ((this.#phase === "body" || this.#phase === "tunnel") && this.sent < this.ready) return;
+    if (this.#phase === "body" && (this.#body.isDone || this.sent < this.ready)) return;
+    if (this.#phase === "tunnel" && this.outlivesHangup) return;
     this.#fail(this.#phase === "connecting" ? "refused" : "reset");
   }
 

@@ -22,6 +22,8 @@ const CALM: Weather = {
   late: 0,
 };
 
+const CLIENTS = { address: "127.0.0.1", port: 0, namespace: NAMESPACE, identity: "", seed: null };
+
 const arena = new Uint8Array(ARENA_BYTES);
 
 /** One end of a connection, with what has arrived there as Latin-1 text. */
@@ -63,6 +65,7 @@ export class Scenario {
   readonly endpoint: End[] = this.listen("10.0.0.1");
   readonly plan: Plan;
   readonly #port: number;
+  readonly #tcpPort: number;
 
   /** One Service, `svc0.sim`, with one endpoint. */
   constructor(
@@ -81,7 +84,8 @@ export class Scenario {
         driver: "native",
         workers: 1,
         outbound: [
-          { address: "127.0.0.1", port: 0, namespace: NAMESPACE, identity: "", seed: null },
+          CLIENTS,
+          { ...CLIENTS, tcp: { namespace: NAMESPACE, service: "svc0", port: 80 } },
         ],
         inbound: [],
         admin: null,
@@ -92,7 +96,7 @@ export class Scenario {
       this.plan,
       { onRecords() {}, onSpans() {}, onLog() {}, lookUp() {} },
     );
-    this.#port = this.engine.listen().outbound[0];
+    [this.#port, this.#tcpPort] = this.engine.listen().outbound;
   }
 
   /** Opens one more endpoint; its connections. */
@@ -104,6 +108,11 @@ export class Scenario {
 
   client(): End {
     return new End(this.network.connect(`proxy:${this.#port}`, false));
+  }
+
+  /** A client whose connection is passed on whole. */
+  tcpClient(): End {
+    return new End(this.network.connect(`proxy:${this.#tcpPort}`, false));
   }
 
   /** Lets `ms` go by. */

@@ -232,3 +232,26 @@ Deno.test("a connection whose request has no end is not used for the next one", 
     ok(first.text.endsWith("\r\n0\r\n\r\n") || /^GET /.test(second.text), first.text);
   });
 });
+
+Deno.test("a relayed connection that has ended on the client's side brings its endpoint all bytes", () => {
+  const scenario = new Scenario("http1");
+  const client = scenario.tcpClient();
+  const { weather } = scenario.network;
+  scenario.network.weather = { ...weather, capacityMin: 100, capacityMax: 100 };
+  scenario.pass(1);
+  const [endpoint] = scenario.endpoint;
+  endpoint.isDeaf = true;
+  client.send("x".repeat(5_000));
+  client.side.sendEnd();
+  scenario.pass(1);
+  endpoint.send("bye");
+  endpoint.side.sendEnd();
+  scenario.pass(1);
+  equal(client.text, "bye");
+  endpoint.isDeaf = false;
+  endpoint.side.onChange();
+  scenario.pass(10);
+  equal(endpoint.text.length, 5_000);
+  ok(endpoint.side.hasEnded && !endpoint.side.isReset);
+  equal(scenario.io.connections, 0);
+});
