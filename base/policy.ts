@@ -45,7 +45,7 @@ export interface SlowStart {
   readonly windowMs: number;
 }
 
-/** For the endpoints of one backend together, counted by each proxy. Null: no limit. */
+/** For the endpoints of one backend together, counted by each outbound listener of a proxy. Null: no limit. */
 export interface ConnectionLimits {
   readonly maxConnections: number | null;
   /** Requests that wait for a connection while `maxConnections` are open. */
