@@ -9,7 +9,7 @@
 import { BUNDLE, bundleProgram, ENTRY } from "./bundle.ts";
 import { isTestFile, TEST_PACKAGES } from "./layers.ts";
 import { listFiles, readFile, ROOT } from "./repository.ts";
-import { type DenoCommand, LICENSES, vendor } from "./vendor.ts";
+import { type DenoCommand, LICENSES, runDeno, vendor } from "./vendor.ts";
 
 /** The newest Deno whose payload format a base binary of the 2.6 line understands. */
 const DENO_FOR_DENORT = "2.6.8";
@@ -105,16 +105,8 @@ function compileOne(target: string | null, bundled: readonly string[], deno: Den
   if (target !== null) args.push("--target", target);
   args.push("--output", output, ENTRY);
 
-  const [command, first] = deno;
   if (sizeOf(output) !== null) Deno.removeSync(new URL(output, ROOT));
-  new Deno.Command(command, {
-    args: [...first, ...args],
-    cwd: ROOT,
-    // Deno 2.6 trusts only its own list of authorities, which a company's proxy is not on.
-    env: { DENO_TLS_CA_STORE: "mozilla,system" },
-    stdout: "inherit",
-    stderr: "inherit",
-  }).outputSync();
+  runDeno(deno, args, "inherit");
   // Not the exit code: npx reports none when what it runs is killed by a signal.
   const size = sizeOf(output);
   if (size !== null) console.log(`${output} (${Math.round(size / 1_000_000)} MB)`);

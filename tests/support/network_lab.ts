@@ -3,6 +3,7 @@
  * Everything lives in namespaces that a lab made itself and takes away again; nothing of the machine's own network is touched.
  */
 import assert from "node:assert/strict";
+import { runCommand } from "./run_command.ts";
 
 /** One side of a pair: a namespace with an interface and its addresses, such as `10.77.0.1/24`. */
 export interface LabSide {
@@ -124,17 +125,7 @@ export class NetworkLab {
 }
 
 async function call(program: string, args: readonly string[], input = ""): Promise<string> {
-  const child = new Deno.Command(program, {
-    args: [...args],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { success, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  assert.ok(success, `${program} ${args.join(" ")}: ${decoder.decode(stderr)}`);
-  return decoder.decode(stdout);
+  const { code, stdout, stderr } = await runCommand(program, args, input);
+  assert.equal(code, 0, `${program} ${args.join(" ")}: ${stderr}`);
+  return stdout;
 }

@@ -18,7 +18,8 @@ import {
   type TestCertificate,
   testCertificates,
 } from "./certificates.ts";
-import { runCommand, showing } from "./commands.ts";
+import { runCommand } from "../support/run_command.ts";
+import { showing } from "./commands.ts";
 
 /** The service accounts `sources` may GET what begins with `/read` of the service account `server`. */
 function planFor(sources: readonly string[], permissive = false): Plan {

@@ -19,7 +19,7 @@ import {
   type TestCertificate,
   testCertificates,
 } from "./certificates.ts";
-import { runCommand } from "./commands.ts";
+import { runCommand } from "../support/run_command.ts";
 import {
   callByGrpc,
   callByHttp2,

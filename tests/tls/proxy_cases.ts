@@ -13,7 +13,7 @@ import {
   hasCommand,
   testCertificates,
 } from "./certificates.ts";
-import { runCommand } from "./commands.ts";
+import { runCommand } from "../support/run_command.ts";
 
 export const HAS_CURL = hasCommand("curl");
 

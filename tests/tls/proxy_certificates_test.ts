@@ -4,7 +4,8 @@ import { expiryOf } from "../../proxy/io/x509_validity.ts";
 import type { ProxyTls } from "../../proxy/tls_config.ts";
 import { until } from "../support/until.ts";
 import { certificateFor, CLIENT_ID, testCertificates } from "./certificates.ts";
-import { runCommand as run, showing } from "./commands.ts";
+import { runCommand as run } from "../support/run_command.ts";
+import { showing } from "./commands.ts";
 import {
   curl,
   HAS_CURL,

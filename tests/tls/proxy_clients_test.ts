@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { RawSocket } from "../support/raw_socket.ts";
 import { testCertificates } from "./certificates.ts";
-import { runCommand as run, showing } from "./commands.ts";
+import { runCommand as run } from "../support/run_command.ts";
+import { showing } from "./commands.ts";
 import {
   curl,
   HAS_CURL,

@@ -7,7 +7,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { planOf } from "../support/test_proxy.ts";
 import { hasCommand, testCertificates } from "./certificates.ts";
-import { runCommand as run } from "./commands.ts";
+import { runCommand as run } from "../support/run_command.ts";
 import { NginxEndpoint } from "./nginx_endpoint.ts";
 import { originating, type ProxyCase, type Running, testTls, untilMetric } from "./proxy_cases.ts";
 
