@@ -39,7 +39,7 @@ Deno.test("main.ts loads no package before it knows the command", () => {
 });
 
 Deno.test("a sidecar with a compiled plan loads no package at all", () => {
-  const packages = [...loadedBy(new URL("./sidecar/sidecar.ts", HERE).href)]
+  const packages = [...loadedBy(new URL("../sidecar/sidecar.ts", HERE).href)]
     .filter((each) => !each.startsWith("file:") && !each.startsWith("node:"));
   assert.deepEqual(packages, []);
 });

@@ -36,11 +36,11 @@ async function runQuickly(
     return EXIT.ok;
   }
   if (name === "proxy") {
-    const { parseQuickly } = await import("./sidecar/quick_parse.ts");
+    const { parseQuickly } = await import("../sidecar/quick_parse.ts");
     const given = parseQuickly(words);
     if (given === null) return null;
-    const { completeOptions } = await import("./sidecar/options.ts");
-    const { runSidecar } = await import("./sidecar/sidecar.ts");
+    const { completeOptions } = await import("../sidecar/options.ts");
+    const { runSidecar } = await import("../sidecar/sidecar.ts");
     return await runSidecar(completeOptions(given, environment), environment);
   }
   return null;

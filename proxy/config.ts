@@ -2,8 +2,8 @@
  * What a proxy is told at start, and what it tells back. Shapes only; `proxy.ts` owns the wiring.
  */
 import type { Plan } from "../routing/plan.ts";
-import type { PlanKeeper } from "./plan_keeper.ts";
-import type { ProxyTls } from "./tls_config.ts";
+import type { PlanKeeper } from "./run/plan_keeper.ts";
+import type { ProxyTls } from "./tls/config.ts";
 
 /** `auto` takes the native driver where it works and says in the log why where it does not. */
 export type DriverChoice = "auto" | "native" | "portable";

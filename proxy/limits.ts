@@ -93,7 +93,7 @@ export const TLS_CLIENT_SESSIONS_MAX = 1_024;
  * How long a captured client of unknown protocol may be silent before its server is let speak first. linkerd waits 10 s, and
  * its users meet that as a hanging MySQL; 1 s is longer than any client needs that means to speak at once, and costs
  * nothing where it was too short: a client that then speaks a protocol of ours before the server does is still
- * recognised (`connection/capture.ts`). Ports declared `tcp-server-first` do not wait at all.
+ * recognised (`accept/capture.ts`). Ports declared `tcp-server-first` do not wait at all.
  */
 export const DETECTION_MS = 1_000;
 

@@ -1,6 +1,6 @@
 /** docs/observability.md lists every metric that a proxy has, and no other. */
 import assert from "node:assert/strict";
-import { renderMetrics } from "../proxy/metrics.ts";
+import { renderMetrics } from "../proxy/observe/metrics.ts";
 import { readFile } from "../tools/repository.ts";
 
 Deno.test("docs: every metric is listed, and nothing that is none", () => {

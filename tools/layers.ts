@@ -29,7 +29,17 @@ export const TEST_PACKAGES: readonly string[] = [
 
 /** What pulls the compiler in; a proxy is handed plans and must not carry it. */
 const COMPILER = "routing/compile/";
-const PRODUCT = ["main.ts", "base/", "schemas/", "routing/", "proxy/", "controller/", "cli/"];
+const PRODUCT = [
+  "main.ts",
+  "base/",
+  "schemas/",
+  "routing/",
+  "proxy/",
+  "controller/",
+  "sidecar/",
+  "local/",
+  "cli/",
+];
 
 function layer(prefix: string, imports: string[], options: Partial<Layer> = {}): Layer {
   return { prefix, imports, types: [], except: [], packages: [], nodeBuiltins: false, ...options };
@@ -54,6 +64,8 @@ export const LAYERS: readonly Layer[] = [
     packages: ["*"],
     nodeBuiltins: true,
   }),
+  layer("sidecar/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
+  layer("local/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
   // Only these see both roles.
   layer("cli/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
   layer("main.ts", PRODUCT, { packages: ["*"], nodeBuiltins: true }),

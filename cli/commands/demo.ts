@@ -14,7 +14,7 @@ export function register(program: Program, context: CommandContext): void {
         .choices(["auto", "native", "portable"] as const).default("auto" as const),
     )
     .action(async (options) => {
-      const { runDemo } = await import("../local/demo.ts");
+      const { runDemo } = await import("../../local/demo.ts");
       context.exitCode = await runDemo(options, context.environment);
     });
 }

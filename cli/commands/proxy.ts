@@ -1,6 +1,6 @@
 /** `weft proxy`: one sidecar by itself, from manifests or a compiled plan. The container mode. */
 import type { CommandContext, Program } from "../program.ts";
-import { completeOptions, SIDECAR_OPTIONS } from "../sidecar/options.ts";
+import { completeOptions, SIDECAR_OPTIONS } from "../../sidecar/options.ts";
 
 export function register(program: Program, context: CommandContext): void {
   const command = program.command("proxy")
@@ -21,7 +21,7 @@ export function register(program: Program, context: CommandContext): void {
     command.addOption(choices === undefined ? option : option.choices([...choices]));
   }
   command.action(async (given) => {
-    const { runSidecar } = await import("../sidecar/sidecar.ts");
+    const { runSidecar } = await import("../../sidecar/sidecar.ts");
     const { environment } = context;
     context.exitCode = await runSidecar(completeOptions(given, environment), environment);
   });

@@ -19,7 +19,7 @@ export function register(program: Program, context: CommandContext): void {
     .option("-i, --include", "print the heads of the answers too", false)
     .option("--fail", "exit with 1 where a status is 400 or above", false)
     .action(async (urls, options) => {
-      const { runRequest } = await import("../local/request.ts");
+      const { runRequest } = await import("../../local/request.ts");
       context.exitCode = await runRequest(urls, options, context.environment);
     });
 }

@@ -32,7 +32,7 @@ export function register(program: Program, context: CommandContext): void {
     .option("--egress", "pass on what the mesh does not know, instead of 404", false)
     .option("-q, --quiet", "no line for each request", false)
     .action(async (options) => {
-      const { runUp } = await import("../local/up.ts");
+      const { runUp } = await import("../../local/up.ts");
       context.exitCode = await runUp(options, context.environment);
     });
 }

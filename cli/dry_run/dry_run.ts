@@ -1,7 +1,7 @@
 /** The work of `weft dry-run`: input to report, report to one of its forms, Findings to an exit code. */
 import { stringify } from "yaml";
 import { encodePlan } from "../../routing/plan_codec.ts";
-import { AddressBook } from "../local/addresses.ts";
+import { AddressBook } from "../../local/addresses.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../exit.ts";
 import { compileInput } from "../input.ts";

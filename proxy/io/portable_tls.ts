@@ -23,7 +23,7 @@ import type {
   TlsSettings,
   TlsTarget,
 } from "./tls.ts";
-import { urisOf } from "./x509_uris.ts";
+import { urisOf } from "../../base/x509_uris.ts";
 
 /** What the portable socket needs of a connection, plain or not. */
 export interface ByteStream {

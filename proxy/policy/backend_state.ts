@@ -18,9 +18,9 @@ import { EndpointGroup } from "../balance/endpoint_group.ts";
 import { OutlierDetector } from "../balance/outlier_detector.ts";
 import { FAILURE_LATENCY_MS, observeLatency } from "../balance/peak_ewma.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
-import type { EndpointPool } from "../connection/pool.ts";
+import type { EndpointPool } from "../pool/pool.ts";
 import type { BackendPolicyCounts, EjectionCause } from "./policy_counts.ts";
-import { Timer, type Timers } from "./timers.ts";
+import { Timer, type Timers } from "../loop/timers.ts";
 
 /** An endpoint that has an address, with its connections. */
 export interface PooledEndpoint {

@@ -7,12 +7,12 @@ import type { StateStore } from "../../base/state_store.ts";
 import type { Table, TableBackend, TableEndpoint, TableRoute } from "../../routing/table/table.ts";
 import type { EndpointSet } from "../../routing/table/table.ts";
 import type { PlanEndpointPolicy } from "../../routing/plan.ts";
-import type { EndpointPool } from "../connection/pool.ts";
+import type { EndpointPool } from "../pool/pool.ts";
 import { BackendState } from "./backend_state.ts";
 import type { CountedSection, PolicyCounts } from "./policy_counts.ts";
 import { RouteMemory } from "./route_memory.ts";
 import { type BoundMirror, RouteState } from "./route_state.ts";
-import type { Timers } from "./timers.ts";
+import type { Timers } from "../loop/timers.ts";
 
 type PoolOf = (endpoint: TableEndpoint) => EndpointPool | null;
 

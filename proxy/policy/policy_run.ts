@@ -7,7 +7,7 @@ import type { RequestHead } from "../../routing/request.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { BackendState } from "./backend_state.ts";
 import type { RouteState } from "./route_state.ts";
-import { Timer, type Timers } from "./timers.ts";
+import { Timer, type Timers } from "../loop/timers.ts";
 
 /** What a run asks of its exchange. */
 export interface PolicedExchange {

@@ -1,6 +1,6 @@
 /**
  * The protocols that can be told by the first bytes of a client. To add one: its detector, in a folder of its own, and one line
- * here; the type then asks `connection/capture.ts` what serves it.
+ * here; the type then asks `accept/capture.ts` what serves it.
  */
 import type { Detector } from "./detector.ts";
 import { detectHttp1 } from "./http1/detect.ts";

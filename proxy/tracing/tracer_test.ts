@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Random } from "../../base/random.ts";
 import type { ProxyConfig } from "../config.ts";
-import { dropNamed } from "../connection/pieces.ts";
+import { dropNamed } from "../http1/pieces.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { parseB3, parseTraceparent } from "./trace_headers.ts";
 import { Tracer } from "./tracer.ts";

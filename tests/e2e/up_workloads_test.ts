@@ -2,7 +2,7 @@
 // running.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { isAccepting } from "../../cli/local/places.ts";
+import { isAccepting } from "../../local/places.ts";
 import { runWeft, startUp, until, type UpMesh, WeftProcess } from "./weft_process.ts";
 
 const CANARY = fileURLToPath(new URL("../../examples/canary", import.meta.url));

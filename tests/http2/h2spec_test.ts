@@ -1,6 +1,6 @@
 /** h2spec through the whole proxy: its inbound listener, in front of an application that speaks HTTP/2. */
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { H2spec } from "../support/h2spec.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import { NodeOrigin } from "./node_peers.ts";

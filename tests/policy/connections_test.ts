@@ -1,7 +1,7 @@
 /** What policies do with connections to ports that do not speak HTTP, through the real proxy, on both drivers. */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { readPrometheus } from "../support/prometheus_text.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { ScriptedOrigin } from "../support/scripted_origin.ts";

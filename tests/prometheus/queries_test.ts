@@ -4,7 +4,7 @@ import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { until } from "../support/until.ts";

@@ -1,7 +1,7 @@
 /** What the mesh does not know, by forward proxy: passed on by address or looked-up name, or refused. Both drivers, loopback only. */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { headerOf, type Message, RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";

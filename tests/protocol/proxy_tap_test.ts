@@ -5,7 +5,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { DEFAULT_TIMEOUTS, type Proxy, type RequestRecord } from "../../proxy/config.ts";
 import { TAPS_MAX } from "../../proxy/limits.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";

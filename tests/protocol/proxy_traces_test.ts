@@ -1,7 +1,7 @@
 /** Trace context through the proxy, on both drivers: what a request brings goes on unchanged; what it lacks is added where asked. */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS, type RequestRecord } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";

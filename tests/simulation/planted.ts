@@ -2,22 +2,22 @@
  * Bugs on purpose: drivers and parts of the data plane that break a promise. A simulation that lets one of them
  * pass would let a real one pass, too.
  */
-import { BufferPool } from "../../proxy/connection/buffers.ts";
-import { Connection } from "../../proxy/connection/connection.ts";
-import { Context } from "../../proxy/connection/context.ts";
-import { Http2Socket } from "../../proxy/connection/http2_socket.ts";
-import { Http2Stream } from "../../proxy/connection/http2_stream.ts";
+import { BufferPool } from "../../proxy/loop/arena.ts";
+import { Connection } from "../../proxy/loop/socket.ts";
+import { Context } from "../../proxy/loop/context.ts";
+import { Http2Socket } from "../../proxy/http2/socket.ts";
+import { Http2Stream } from "../../proxy/http2/stream.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { RetryBudget } from "../../proxy/balance/retry_budget.ts";
 import { RetryPolicy } from "../../proxy/balance/retry_policy.ts";
 import { BackendState } from "../../proxy/policy/backend_state.ts";
-import { Mirror } from "../../proxy/policy/mirror.ts";
+import { Mirror } from "../../proxy/exchange/mirror.ts";
 import { PolicyRun } from "../../proxy/policy/policy_run.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
-import { TcpDownstream } from "../../proxy/connection/tcp_downstream.ts";
-import { EndpointPool } from "../../proxy/connection/pool.ts";
+import { TcpDownstream } from "../../proxy/relay/downstream.ts";
+import { EndpointPool } from "../../proxy/pool/pool.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
 import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
 import { Request } from "../../proxy/protocol/http1/request.ts";

@@ -3,8 +3,8 @@
  * and waited for, so that a run can see that all of it ends.
  */
 import type { Random } from "../../base/random.ts";
-import { BufferPool, NO_BUFFER } from "../../proxy/connection/buffers.ts";
-import { Context } from "../../proxy/connection/context.ts";
+import { BufferPool, NO_BUFFER } from "../../proxy/loop/arena.ts";
+import { Context } from "../../proxy/loop/context.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
 

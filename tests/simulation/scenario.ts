@@ -1,7 +1,7 @@
 /** Scenario: the engine on a calm simulated network, with both ends of its connections in the hands of a test. */
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import { ARENA_BYTES } from "../../proxy/connection/buffers.ts";
-import { Engine } from "../../proxy/engine.ts";
+import { ARENA_BYTES } from "../../proxy/loop/arena.ts";
+import { Engine } from "../../proxy/run/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { drawPlan, NAMESPACE, ORIGIN_PORT } from "./generate.ts";

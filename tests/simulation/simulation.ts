@@ -4,12 +4,12 @@
  */
 import { Random } from "../../base/random.ts";
 import type { Plan, PlanBackend } from "../../routing/plan.ts";
-import { ARENA_BYTES } from "../../proxy/connection/buffers.ts";
+import { ARENA_BYTES } from "../../proxy/loop/arena.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type { ProxyConfig, ProxyTimeouts, RequestRecord } from "../../proxy/config.ts";
-import { Engine } from "../../proxy/engine.ts";
+import { Engine } from "../../proxy/run/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
-import type { ProxyTls, TlsOrigination, TlsTermination } from "../../proxy/tls_config.ts";
+import type { ProxyTls, TlsOrigination, TlsTermination } from "../../proxy/tls/config.ts";
 import { Client } from "./client.ts";
 import { hasAnswerBody, isIdempotent } from "./exchange.ts";
 import type { Actor } from "./client.ts";

@@ -4,7 +4,7 @@
  * in use once all garbage is collected. Ends with its input.
  */
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { decodePlan } from "../../routing/plan_codec.ts";
 import type { Driver } from "../support/test_proxy.ts";
 

@@ -3,9 +3,9 @@
  * arrive in an arena, with a guarded strip behind them.
  */
 import assert from "node:assert/strict";
-import { BufferPool, Texts } from "../../proxy/connection/buffers.ts";
-import { Pieces } from "../../proxy/connection/pieces.ts";
-import { HEAD_BYTES_MAX } from "../../proxy/connection/buffered.ts";
+import { BufferPool, Texts } from "../../proxy/loop/arena.ts";
+import { Pieces } from "../../proxy/http1/pieces.ts";
+import { HEAD_BYTES_MAX } from "../../proxy/loop/inbox.ts";
 import { BUFFER_BYTES } from "../../proxy/limits.ts";
 import { Body } from "../../proxy/protocol/http1/body.ts";
 import { COMPLETE, type Head, INCOMPLETE, REFUSALS } from "../../proxy/protocol/http1/head.ts";

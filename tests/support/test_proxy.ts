@@ -7,7 +7,7 @@ import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { DEFAULT_TIMEOUTS, type Proxy, type ProxyTimeouts } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { readPrometheus, type Sample } from "./prometheus_text.ts";
 import { RawSocket } from "./raw_socket.ts";
 import { until } from "./until.ts";

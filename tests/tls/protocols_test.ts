@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { HAS_NODE, NodeProcess } from "../http2/node_process.ts";
 import { NodePackages } from "../http2/node_packages.ts";
 import { RawSocket } from "../support/raw_socket.ts";

@@ -3,8 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
-import type { ProxyTls, TlsTermination } from "../../proxy/tls_config.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
+import type { ProxyTls, TlsTermination } from "../../proxy/tls/config.ts";
 import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import {

@@ -1,7 +1,7 @@
 /** A sidecar that resumes sessions, and another one that takes them back: trust has changed since they began. */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { planOf } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";

@@ -7,7 +7,7 @@ import {
   type RequestRecord,
   type SpanExport,
 } from "../../proxy/config.ts";
-import { startProxy } from "../../proxy/proxy.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
 

@@ -1,4 +1,4 @@
-// path: proxy/proxy.ts
+// path: proxy/run/start_proxy.ts
 // expect: weft/console
 export function start(): void {
   console.log("started");

@@ -1,4 +1,4 @@
-// path: proxy/proxy.ts
+// path: proxy/run/start_proxy.ts
 // expect: weft/imports
 const name = "../schemas/resources.ts";
 export const lazy = () => import(name);

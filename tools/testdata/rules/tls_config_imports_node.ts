@@ -1,4 +1,4 @@
-// path: proxy/tls_config.ts
+// path: proxy/tls/config.ts
 // expect: weft/imports
 import tls from "node:tls";
 

@@ -1,3 +1,3 @@
-// path: proxy/proxy.ts
+// path: proxy/run/start_proxy.ts
 // expect: weft/ffi
 export const at = (bytes: Uint8Array<ArrayBuffer>) => Deno.UnsafePointer.of(bytes);

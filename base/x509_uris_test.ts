@@ -1,0 +1,53 @@
+import { deepEqual } from "node:assert/strict";
+import {
+  CLIENT_ID,
+  HAS_OPENSSL_COMMAND,
+  SERVER_ID,
+  testCertificates,
+} from "../tests/tls/certificates.ts";
+import { urisOf } from "./x509_uris.ts";
+
+function derOf(pem: string): Uint8Array {
+  const [, base64] = /-----BEGIN CERTIFICATE-----([^-]*)/.exec(pem) ?? [];
+  return Uint8Array.from(atob(base64.replace(/\s/g, "")), (character) => character.charCodeAt(0));
+}
+
+Deno.test({
+  name: "URIs of a certificate: one, several, none",
+  ignore: !HAS_OPENSSL_COMMAND,
+  fn() {
+    const { server, ambiguous, authority } = testCertificates();
+    deepEqual(urisOf(derOf(server.chainPem)), [SERVER_ID]);
+    deepEqual(urisOf(derOf(ambiguous.chainPem)), [CLIENT_ID, SERVER_ID]);
+    deepEqual(urisOf(derOf(authority.chainPem)), []);
+  },
+});
+
+Deno.test({
+  name: "URIs of a certificate: a DNS name that looks like one is none",
+  ignore: !HAS_OPENSSL_COMMAND,
+  fn() {
+    const der = derOf(testCertificates().server.chainPem);
+    const found = new TextDecoder("latin1").decode(der).indexOf(SERVER_ID);
+    // The tag before its length: from uniformResourceIdentifier to dNSName.
+    der[found - 2] = 0x82;
+    deepEqual(urisOf(der), []);
+  },
+});
+
+Deno.test({
+  name: "URIs of what is no certificate: none, wherever it is cut or altered",
+  ignore: !HAS_OPENSSL_COMMAND,
+  fn() {
+    const der = derOf(testCertificates().ambiguous.chainPem);
+    for (let length = 0; length < der.length; length++) {
+      deepEqual(urisOf(der.subarray(0, length)), []);
+    }
+    for (let at = 0; at < der.length; at++) {
+      const altered = der.slice();
+      altered[at] ^= 0xff;
+      urisOf(altered);
+    }
+    deepEqual(urisOf(Uint8Array.of(0x30, 0x84, 0xff, 0xff, 0xff, 0xff)), []);
+  },
+});

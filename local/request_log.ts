@@ -1,0 +1,69 @@
+/**
+ * The request log of `weft up`: a line a request as long as a person could follow, then a count. Keeps the totals for the
+ * status line. Time is given, so that a test decides it.
+ */
+import type { RequestRecord } from "../proxy/config.ts";
+import type { Output } from "../cli/render/output.ts";
+import { requestText } from "../cli/render/request.ts";
+import { printable } from "../cli/render/text.ts";
+
+/** Lines in one second; what is above is counted. A load test would otherwise be a test of the terminal. */
+export const LINES_PER_SECOND_MAX = 20;
+
+export class RequestLog {
+  readonly #output: Output;
+  readonly #totals = new Map<string, number>();
+  #second = 0;
+  #linesInSecond = 0;
+  #hiddenInSecond = 0;
+  #countInSecond = 0;
+  #rate = 0;
+  #count = 0;
+  #failures = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** Lines to print for an answered request: none, one, or also the count of those not shown. */
+  add(record: RequestRecord, namespace: string, nowMs: number): string[] {
+    const lines = this.tick(nowMs);
+    this.#count++;
+    this.#countInSecond++;
+    if (record.status >= 500) this.#failures++;
+    const taker = record.pod || record.endpoint || "mesh";
+    this.#totals.set(taker, (this.#totals.get(taker) ?? 0) + 1);
+    if (this.#linesInSecond >= LINES_PER_SECOND_MAX) {
+      this.#hiddenInSecond++;
+      return lines;
+    }
+    this.#linesInSecond++;
+    return [...lines, this.#line(record, namespace)];
+  }
+
+  /** To be called now and then: ends a second that is over. */
+  tick(nowMs: number): string[] {
+    const second = Math.floor(nowMs / 1_000);
+    if (second === this.#second) return [];
+    const hidden = this.#hiddenInSecond;
+    this.#rate = second === this.#second + 1 ? this.#countInSecond : 0;
+    this.#second = second;
+    this.#linesInSecond = 0;
+    this.#hiddenInSecond = 0;
+    this.#countInSecond = 0;
+    return hidden === 0 ? [] : [this.#output.style("faint", `  and ${hidden} more requests`)];
+  }
+
+  /** `1204 requests, 300/s: httpbin-v1-0 75%, httpbin-v2-0 25%`. */
+  summary(): string {
+    if (this.#count === 0) return "no requests yet";
+    const shares = [...this.#totals].sort((a, b) => b[1] - a[1]).slice(0, 4)
+      .map(([pod, count]) => `${printable(pod)} ${Math.round(100 * count / this.#count)}%`);
+    const failures = this.#failures === 0 ? "" : `, ${this.#failures} failed`;
+    return `${this.#count} requests, ${this.#rate}/s${failures}: ${shares.join(", ")}`;
+  }
+
+  #line(record: RequestRecord, namespace: string): string {
+    return `${printable(namespace)}: ${requestText(this.#output, record)}`;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The proxies of the local mesh: one outbound listener for each client namespace. The namespaces that are there at the
+ * start share one proxy; one that appears later gets a proxy of its own, because listeners are fixed at start.
+ */
+import {
+  DEFAULT_TIMEOUTS,
+  type DriverChoice,
+  type Proxy,
+  type ProxyConfig,
+  type ProxyHooks,
+  type RequestRecord,
+} from "../proxy/config.ts";
+import { IoError } from "../proxy/io/io.ts";
+import type { Plan } from "../routing/plan.ts";
+import { CommandFailure } from "../cli/exit.ts";
+import { lookUpName } from "../cli/look_up.ts";
+import type { Clients } from "./manifests.ts";
+import { formatPlace, type Place } from "./places.ts";
+
+/** `startProxy` of proxy/run/start_proxy.ts, handed in so that it is loaded only by who needs it. */
+export type StartProxy = (config: ProxyConfig, plan: Plan, hooks?: ProxyHooks) => Promise<Proxy>;
+
+/** Where the clients of one namespace send their requests. */
+export interface Sidecar extends Place {
+  readonly namespace: string;
+}
+
+export interface SidecarOptions {
+  readonly startProxy: StartProxy;
+  readonly driver: DriverChoice;
+  /** Whether what the mesh does not know is passed on: off by default, so that a typo never leaves this machine. */
+  readonly egress: boolean;
+  /** Of the first namespace, the others follow; 0: any free ports. */
+  readonly port: number;
+  readonly admin: Place | null;
+  readonly reportRequests: boolean;
+  readonly tracing: Pick<ProxyConfig, "traceShare" | "spans">;
+  readonly onRequest: (record: RequestRecord, namespace: string) => void;
+  readonly onLog: NonNullable<ProxyHooks["onLog"]>;
+  readonly onFailure: NonNullable<ProxyHooks["onFailure"]>;
+}
+
+export class Sidecars {
+  readonly #options: SidecarOptions;
+  readonly #proxies: Proxy[] = [];
+  readonly #sidecars: Sidecar[] = [];
+
+  constructor(options: SidecarOptions) {
+    this.#options = options;
+  }
+
+  /** In the order of their ports. */
+  get all(): readonly Sidecar[] {
+    return this.#sidecars;
+  }
+
+  /** Undefined before the first namespace has been added. */
+  get driver(): Proxy["driver"] | undefined {
+    return this.#proxies[0]?.driver;
+  }
+
+  get admin(): Place | null {
+    return this.#proxies[0]?.admin ?? null;
+  }
+
+  /** What a client of the namespace sets `http_proxy` to. */
+  urlOf(namespace: string): string {
+    const sidecar = this.#sidecars.find((sidecar) => sidecar.namespace === namespace);
+    return sidecar === undefined ? "" : `http://${formatPlace(sidecar)}`;
+  }
+
+  /** Starts a listener for the clients of each namespace that has none. Throws {@link CommandFailure} where a port is taken. */
+  async add(clients: readonly Clients[], plan: Plan): Promise<void> {
+    const known = new Set(this.#sidecars.map(({ namespace }) => namespace));
+    const added = clients.filter(({ namespace }) => !known.has(namespace));
+    if (added.length === 0) return;
+    const { port } = this.#options;
+    const first = port === 0 ? 0 : port + this.#sidecars.length;
+    const isAtStart = this.#proxies.length === 0;
+    const proxy = await this.#start(added, first, plan).catch((error) => {
+      if (!(error instanceof IoError)) throw error;
+      // An edit must not fail because of a port that nobody has been told of yet.
+      if (!isAtStart) return this.#start(added, 0, plan);
+      throw startFailure(error);
+    });
+    this.#proxies.push(proxy);
+    proxy.outbound.forEach(({ address, port }, index) => {
+      this.#sidecars.push({ namespace: added[index].namespace, address, port });
+    });
+  }
+
+  /** Resolves once every proxy serves the plan. */
+  async apply(plan: Plan): Promise<void> {
+    await Promise.all(this.#proxies.map((proxy) => proxy.apply(plan)));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#proxies.map((proxy) => proxy.stop()));
+  }
+
+  /** `port`: of the first of the namespaces, the others follow; 0: any free ports. */
+  #start(clients: readonly Clients[], port: number, plan: Plan): Promise<Proxy> {
+    const { startProxy, driver, egress, admin, reportRequests, tracing } = this.#options;
+    const { onRequest, onLog, onFailure } = this.#options;
+    const config: ProxyConfig = {
+      driver,
+      workers: 1,
+      outbound: clients.map(({ namespace, workload, pod }, index) => ({
+        address: "127.0.0.1",
+        port: port === 0 ? 0 : port + index,
+        namespace,
+        workload,
+        pod,
+        identity: "",
+        seed: null,
+      })),
+      inbound: [],
+      admin: this.#proxies.length === 0 ? admin : null,
+      egress,
+      timeouts: DEFAULT_TIMEOUTS,
+      bodyBytesMax: Infinity,
+      reportRequests,
+      ...tracing,
+    };
+    return startProxy(config, plan, {
+      onRequest: (record) => onRequest(record, clients[record.listener]?.namespace ?? ""),
+      onLog,
+      onFailure,
+      lookUp: lookUpName,
+    });
+  }
+}
+
+function startFailure({ message }: IoError): CommandFailure {
+  const hint = message.startsWith("Cannot listen")
+    ? "Is weft up running already? Choose other ports with --port and --admin"
+    : "";
+  return new CommandFailure(message, { hint });
+}

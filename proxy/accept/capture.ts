@@ -1,0 +1,238 @@
+/**
+ * Capture: takes connections that iptables redirected here (`weft proxy-init`). It finds out where each was going, and what it
+ * speaks: by the port's declaration where there is one, else by its first bytes.
+ */
+import { formatAuthority, isLocal } from "../../base/ip.ts";
+import { AddressIndex } from "../../routing/table/address_index.ts";
+import type { MeshAddress } from "../../routing/table/address_index.ts";
+import type { Plan, PortProtocol } from "../../routing/plan.ts";
+import type { LogEvent } from "../run/control.ts";
+import type { Fd, OriginalDestination } from "../io/io.ts";
+import type { TlsContext } from "../io/tls.ts";
+import { NOTICE_INTERVAL_MS } from "../limits.ts";
+import type { RouteStats } from "../observe/telemetry.ts";
+import { NO_BUFFER } from "../loop/arena.ts";
+import { CapturedApplication, CapturedRoute } from "../route/captured.ts";
+import type { AddressBook } from "../route/captured.ts";
+import type { Context } from "../loop/context.ts";
+import type { Connection } from "../loop/socket.ts";
+import { Detecting, firstBytes, letGo } from "./detecting.ts";
+import type { Detected } from "./detecting.ts";
+import { Downstream } from "../http1/downstream.ts";
+import type { Egress } from "../route/egress.ts";
+import type { InboundAccess } from "../route/inbound_access.ts";
+import type { OutboundRouter } from "../route/outbound.ts";
+import type { Router } from "../route/router.ts";
+import { TcpDownstream } from "../relay/downstream.ts";
+import type { ConnectionRouter } from "../relay/downstream.ts";
+
+/** Names of ports that say HTTP; a port that says nothing is HTTP too (smi-facts 3.10), but only most likely. */
+const DECLARES_HTTP = /^(http|http2|grpc)(-|$)/i;
+
+/** A connection that a listener has accepted. */
+export interface AcceptedClient {
+  readonly fd: Fd;
+  readonly peer: string;
+  /** TLS is put on it with that; null: it is plain. */
+  readonly security: TlsContext | null;
+  /** Somebody has had its events before. */
+  readonly isWatched: boolean;
+}
+
+/** A connection that is to be served. */
+interface Captured extends AcceptedClient {
+  readonly original: OriginalDestination;
+  readonly route: Router & ConnectionRouter;
+  /** Null: nothing is known of the port. */
+  readonly port: { readonly name: string; readonly protocol: PortProtocol } | null;
+}
+
+export interface CaptureParts {
+  readonly context: Context;
+  readonly egress: Egress;
+  readonly onLog: (event: LogEvent) => void;
+}
+
+export class Capture implements AddressBook {
+  readonly #parts: CaptureParts;
+  #plan: Plan;
+  #addresses: AddressIndex;
+  /** Of inbound connections, by listener and port. */
+  readonly #stats = new Map<string, RouteStats>();
+  /** By reason: when the log may say it again, and how often it did not. */
+  readonly #notices = {
+    "not-redirected": { dueMs: 0, unsaid: 0 },
+    "loop": { dueMs: 0, unsaid: 0 },
+  };
+
+  constructor(parts: CaptureParts, plan: Plan) {
+    this.#parts = parts;
+    this.#plan = plan;
+    this.#addresses = new AddressIndex(plan);
+  }
+
+  get stats(): Iterable<RouteStats> {
+    return this.#stats.values();
+  }
+
+  rebind(plan: Plan): void {
+    this.#plan = plan;
+    this.#addresses = new AddressIndex(plan);
+  }
+
+  find(address: string, port: number): MeshAddress | null {
+    return this.#addresses.find(address, port);
+  }
+
+  /** Takes a connection of the application to somebody else. */
+  takeOutbound(fd: Fd, peer: string, router: OutboundRouter, security: TlsContext | null): void {
+    const original = this.#originalOf(fd, peer);
+    if (original === null) return;
+    // iptables spares another user than the one that the proxy runs as.
+    if (this.#parts.context.io.isOwn(fd)) return this.#turnAway(fd, peer, "loop");
+    const route = new CapturedRoute(router, this.#parts.egress, this, original);
+    const port = this.#portOf(original);
+    this.#serve({ fd, peer, original, route, port, security, isWatched: false });
+  }
+
+  /** Takes a connection of somebody else to the application. */
+  takeInbound(
+    client: AcceptedClient,
+    listener: {
+      readonly index: number;
+      readonly application: string;
+      readonly access: InboundAccess;
+    },
+  ): void {
+    const { fd, peer } = client;
+    const original = this.#originalOf(fd, peer);
+    if (original === null) return;
+    const { egress, context: { pools } } = this.#parts;
+    const isIpv6 = original.address.includes(":");
+    const application = isIpv6 && isLocal(listener.application) ? "::1" : listener.application;
+    // The proxy's own connection to a pod's address is redirected here too, unless it goes to loopback.
+    const isLoop = !isLocal(application) && this.#parts.context.io.isOwn(fd);
+    // Loopback would lead past the address that the proxy's own listeners keep to.
+    if (isLoop || egress.isOwn(application, original.port)) {
+      return this.#turnAway(fd, peer, "loop");
+    }
+    const port = this.#portOf(original);
+    const route = new CapturedApplication(
+      listener,
+      original.port,
+      pools.direct(application, original.port),
+      this.#statsOf(listener.index, port === null ? 0 : original.port),
+    );
+    this.#serve({ ...client, original, route, port });
+  }
+
+  /** Null: it was not redirected, and has been turned away. */
+  #originalOf(fd: Fd, peer: string): OriginalDestination | null {
+    const original = this.#parts.context.io.originalDestination(fd);
+    // It came to the listener itself: to serve it would be to call ourselves for ever.
+    if (original === null) this.#turnAway(fd, peer, "not-redirected");
+    return original;
+  }
+
+  #turnAway(fd: Fd, peer: string, reason: "not-redirected" | "loop"): void {
+    const { io, telemetry } = this.#parts.context;
+    telemetry.refused(reason);
+    io.reset(fd);
+    const notice = this.#notices[reason];
+    if (io.nowMs < notice.dueMs) {
+      notice.unsaid++;
+      return;
+    }
+    this.#parts.onLog({
+      level: "warn",
+      message: "Captured connection refused",
+      fields: { reason, client: peer, unsaid: notice.unsaid },
+    });
+    notice.unsaid = 0;
+    notice.dueMs = io.nowMs + NOTICE_INTERVAL_MS;
+  }
+
+  #portOf({ address, port }: OriginalDestination): Captured["port"] {
+    const known = this.#addresses.find(address, port);
+    return known === null ? null : this.#plan.services[known.service].ports[known.port];
+  }
+
+  #serve(captured: Captured): void {
+    const { context } = this.#parts;
+    const { fd, port, security, isWatched } = captured;
+    const isOpaque = port?.protocol === "tcp" || port?.protocol === "tcp-server-first";
+    const relay = isOpaque ? this.#relayOf(captured, "", false) : null;
+    const first: Connection = relay ?? new Detecting(context, captured, (detected, serverName) => {
+      this.#serveDetected(captured, first, detected, serverName);
+    });
+    if (isWatched) context.io.handOver(fd, first);
+    else context.io.watch(fd, first);
+    // A relay connects once it is known who its client is.
+    if (security !== null) context.io.secure(fd, security, null);
+    else relay?.connect();
+  }
+
+  #serveDetected(
+    captured: Captured,
+    first: Connection,
+    detected: Detected,
+    serverName: string,
+  ): void {
+    const { port } = captured;
+    const isRequest = detected === "http1" || detected === "http2";
+    // A client that opens a connection before it needs one, on a port that is known to speak HTTP.
+    const isWaiting = detected === "silent" && port !== null && port.protocol !== "tls" &&
+      DECLARES_HTTP.test(port.name);
+    if ((isRequest && port?.protocol !== "tls") || isWaiting) {
+      return this.#serveRequests(captured, first);
+    }
+    const relay = this.#relayOf(captured, serverName, detected === "silent");
+    relay.takeSecurity(first);
+    this.#parts.context.io.handOver(captured.fd, relay);
+    relay.connect();
+  }
+
+  /** HTTP/1, and HTTP/2 by its preface, which `Downstream` knows. */
+  #serveRequests({ fd, peer, route }: Captured, first: Connection): void {
+    const { context } = this.#parts;
+    const downstream = new Downstream(context, route, fd, peer);
+    downstream.takeSecurity(first);
+    context.io.handOver(fd, downstream);
+  }
+
+  /** @param isUnsure the client may still turn out to speak first, and a protocol that we know */
+  #relayOf(captured: Captured, serverName: string, isUnsure: boolean): TcpDownstream {
+    const { fd, peer, original, route } = captured;
+    const authority = serverName || formatAuthority(original.address, original.port);
+    const { context } = this.#parts;
+    return new TcpDownstream(context, route, fd, peer, {
+      authority,
+      ...(isUnsure ? { reconsider: (relay) => this.#reconsider(captured, relay) } : {}),
+    });
+  }
+
+  #reconsider(captured: Captured, relay: TcpDownstream): boolean {
+    const { context } = this.#parts;
+    const offset = context.buffers.take();
+    if (offset === NO_BUFFER) return false;
+    const detected = firstBytes(context, captured.fd, offset)?.detected;
+    context.buffers.give(offset);
+    if (detected !== "http1" && detected !== "http2") return false;
+    relay.dropUpstream();
+    letGo(relay);
+    this.#serveRequests(captured, relay);
+    return true;
+  }
+
+  /** Ports that the mesh does not know share one, so that a scan of ports makes no labels. */
+  #statsOf(listener: number, port: number): RouteStats {
+    const key = `${listener} ${port}`;
+    let stats = this.#stats.get(key);
+    if (stats === undefined) {
+      const labels = { listener, service: "application", port, split: "", backend: "application" };
+      stats = this.#parts.context.telemetry.statsOf(labels);
+      this.#stats.set(key, stats);
+    }
+    return stats;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Intake: what becomes of a connection that a listener has accepted, by the kind of the listener. It owns what lies outside
+ * the plan: capture and egress.
+ */
+import type { Plan } from "../../routing/plan.ts";
+import type { InboundListener, OutboundListener } from "../config.ts";
+import type { LogEvent } from "../run/control.ts";
+import { Capture } from "./capture.ts";
+import type { AcceptedClient } from "./capture.ts";
+import { PortRoute } from "../route/captured.ts";
+import type { Context } from "../loop/context.ts";
+import { Downstream } from "../http1/downstream.ts";
+import { Egress, EgressRouter } from "../route/egress.ts";
+import { FirstByte } from "./first_byte.ts";
+import type { InboundRouter } from "../route/inbound.ts";
+import type { OutboundRouter } from "../route/outbound.ts";
+import type { Router } from "../route/router.ts";
+import { TcpDownstream } from "../relay/downstream.ts";
+import type { Fd } from "../io/io.ts";
+import type { TlsContext } from "../io/tls.ts";
+import { DETECTION_MS } from "../limits.ts";
+import type { RouteStats } from "../observe/telemetry.ts";
+
+/** Takes an accepted connection; `peer` is the client's address. */
+export type Taker = (fd: Fd, peer: string) => void;
+
+export interface IntakeHooks {
+  onLog(event: LogEvent): void;
+  /** Starts to look up a name that is not of the mesh; `resolved` is called later. */
+  lookUp(name: string): void;
+}
+
+export class Intake {
+  readonly #context: Context;
+  readonly #egress: Egress;
+  readonly #outbound: readonly OutboundRouter[];
+  /** Null where no listener captures. */
+  readonly #capture: Capture | null;
+
+  constructor(
+    context: Context,
+    settings: { readonly hasEgress: boolean; readonly captures: boolean },
+    outbound: readonly OutboundRouter[],
+    plan: Plan,
+    hooks: IntakeHooks,
+  ) {
+    this.#context = context;
+    this.#outbound = outbound;
+    this.#egress = new Egress(
+      context,
+      settings.hasEgress,
+      (name) => hooks.lookUp(name),
+    );
+    const parts = {
+      context,
+      egress: this.#egress,
+      onLog: (event: LogEvent) => hooks.onLog(event),
+    };
+    this.#capture = settings.captures ? new Capture(parts, plan) : null;
+  }
+
+  /** Counters that stay when a plan goes. */
+  get stats(): RouteStats[] {
+    const egress = this.#egress.isOn
+      ? this.#outbound.map(({ listener }) => this.#egress.statsOf(listener))
+      : [];
+    return [...egress, ...(this.#capture?.stats ?? [])];
+  }
+
+  rebind(plan: Plan): void {
+    this.#capture?.rebind(plan);
+  }
+
+  /** This proxy listens there: nothing is sent out of the mesh to it. */
+  addOwnPlace(address: string, port: number): void {
+    this.#egress.addOwnPlace({ address, port });
+  }
+
+  /** A name has been looked up; no addresses: it has none. */
+  resolved(name: string, addresses: readonly string[]): void {
+    this.#egress.resolved(name, addresses);
+  }
+
+  ofOutbound(
+    { capture, tcp }: OutboundListener,
+    router: OutboundRouter,
+    security: TlsContext | null,
+  ): Taker {
+    const captured = capture === true ? this.#capture : null;
+    if (captured !== null) {
+      return (fd, peer) => captured.takeOutbound(fd, peer, router, security);
+    }
+    if (tcp === undefined) {
+      const routed = this.#egress.isOn ? new EgressRouter(router, this.#egress) : router;
+      return (fd, peer) => this.#takeRequests({ fd, peer, security, isWatched: false }, routed);
+    }
+    const route = new PortRoute(router, tcp);
+    const authority = `${tcp.service}.${tcp.namespace}:${tcp.port}`;
+    return (fd, peer) => {
+      const relay = new TcpDownstream(this.#context, route, fd, peer, { authority });
+      this.#context.io.watch(fd, relay);
+      if (security !== null) this.#context.io.secure(fd, security, null);
+      else relay.connect();
+    };
+  }
+
+  /** @param acceptsPlain callers may do without TLS */
+  ofInbound(
+    { application, capture }: InboundListener,
+    router: InboundRouter,
+    security: TlsContext | null,
+    acceptsPlain: boolean,
+  ): Taker {
+    const captured = capture === true ? this.#capture : null;
+    const { listener: index, access } = router;
+    const listener = { index, application: application.address, access };
+    const take = (client: AcceptedClient) =>
+      captured === null
+        ? this.#takeRequests(client, router)
+        : captured.takeInbound(client, listener);
+    if (security === null || !acceptsPlain) {
+      return (fd, peer) => take({ fd, peer, security, isWatched: false });
+    }
+    const { io, timeouts } = this.#context;
+    // Only what is captured may turn out to have a server that speaks first.
+    const limitMs = captured === null ? timeouts.clientIdleMs : DETECTION_MS;
+    return (fd, peer) => {
+      const first = new FirstByte(this.#context, fd, limitMs, (isTls) => {
+        take({ fd, peer, security: isTls ? security : null, isWatched: true });
+      });
+      io.watch(fd, first);
+    };
+  }
+
+  #takeRequests({ fd, peer, security, isWatched }: AcceptedClient, router: Router): void {
+    const { io } = this.#context;
+    const downstream = new Downstream(this.#context, router, fd, peer);
+    if (isWatched) io.handOver(fd, downstream);
+    else io.watch(fd, downstream);
+    if (security !== null) io.secure(fd, security, null);
+  }
+}

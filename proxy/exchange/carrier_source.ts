@@ -1,0 +1,64 @@
+/**
+ * Where an exchange gets a carrier from: a connection to the endpoint that is there, or a new one, of the protocol that the
+ * endpoint is spoken to by. Knows nothing of attempts and policies.
+ */
+import type { Context } from "../loop/context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Carrier } from "./sides.ts";
+import { Http2Upstream } from "../http2/upstream.ts";
+import type { EndpointPool } from "../pool/pool.ts";
+import type { Destination } from "../route/destination.ts";
+import { Upstream } from "../http1/upstream.ts";
+
+/**
+ * A connection that is there already; an HTTP/2 one may still be connecting. Null: there is none that will do.
+ * @param isRetry only one that is being made: what is pooled may be as dead as what failed
+ */
+export function reuseCarrier(
+  { io }: Context,
+  exchange: Exchange,
+  destination: Destination,
+  pool: EndpointPool,
+  isRetry: boolean,
+): Carrier | null {
+  // A tunnel is a connection of its own, whatever is spoken in it.
+  if (exchange.isConnect) return null;
+  if (goesByHttp2(destination, pool, io.nowMs)) {
+    return pool.shared(isRetry)?.carry(exchange) ?? null;
+  }
+  if (isRetry) return null;
+  const upstream = pool.take();
+  if (upstream === undefined) return null;
+  upstream.exchange = exchange;
+  return upstream;
+}
+
+/** A new connection, which counts among those that the backend may have. Null: none can be opened. */
+export function openCarrier(
+  context: Context,
+  exchange: Exchange,
+  destination: Destination,
+  pool: EndpointPool,
+): Carrier | null {
+  context.telemetry.connects++;
+  const { backend } = destination;
+  const limited = backend !== null && backend.hasLimits ? backend : null;
+  if (goesByHttp2(destination, pool, context.io.nowMs) && !exchange.isConnect) {
+    const shared = Http2Upstream.open(context, pool);
+    if (shared !== null) shared.limited = limited;
+    else limited?.connectionEnded();
+    return shared?.carry(exchange) ?? null;
+  }
+  const upstream = Upstream.open(context, pool, exchange);
+  if (upstream !== null) upstream.limited = limited;
+  else limited?.connectionEnded();
+  return upstream;
+}
+
+function goesByHttp2(
+  { takesHttp2, needsHttp2 }: Destination,
+  pool: EndpointPool,
+  nowMs: number,
+): boolean {
+  return takesHttp2 && (needsHttp2 || !pool.speaksHttp1(nowMs));
+}

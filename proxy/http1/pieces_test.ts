@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { Response } from "../protocol/http1/response.ts";
+import { Request } from "../protocol/http1/request.ts";
+import { COMPLETE } from "../protocol/http1/head.ts";
+import { bytesOf, textOf } from "../../tests/support/bytes_notation.ts";
+import { BufferPool, Texts } from "../loop/arena.ts";
+import { dropNamed, Pieces } from "./pieces.ts";
+
+// What goes upstream is covered by tests/protocol/http1/forwarding.md.
+
+const start = new BufferPool().take();
+const arena = new Uint8Array(start + 4096);
+const texts = new Texts(arena);
+
+function parsed<Machine extends Request | Response>(head: Machine, text: string): Machine {
+  arena.set(bytesOf(text), start);
+  assert.equal(head.parse(arena, start, start + text.length), COMPLETE);
+  return head;
+}
+
+function textIn(pieces: Pieces): string {
+  let text = "";
+  for (let i = 0; i < pieces.count; i++) {
+    text += textOf(arena.subarray(pieces.offsets[i], pieces.offsets[i] + pieces.lengths[i]));
+  }
+  assert.equal(pieces.bytes, text.length);
+  return text;
+}
+
+Deno.test("Pieces leaves out what is empty", () => {
+  const pieces = new Pieces();
+  pieces.add(1, 0);
+  pieces.add(1, 2);
+  assert.equal(pieces.count, 1);
+  pieces.clear();
+  assert.equal(pieces.count + pieces.bytes, 0);
+});
+
+Deno.test("setResponse ends with the line that says what becomes of the connection", () => {
+  const pieces = new Pieces();
+  const head = parsed(new Response(), "HTTP/1.0 200 OK\r\nKeep-Alive: 5\r\nX: y\r\n\r\n");
+  pieces.setResponse(head, texts, texts.close);
+  assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nX: y\r\nconnection: close\r\n\r\n");
+  pieces.setResponse(head, texts, null);
+  assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
+});
+
+Deno.test("A head with nothing to change is one piece and the lines that are added", () => {
+  const pieces = new Pieces();
+  const head = parsed(new Request(), "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
+  assert.ok(pieces.setRequest(arena, head, texts, texts.peer("::1")));
+  assert.equal(pieces.count, 2);
+});
+
+Deno.test("dropNamed drops every header of that name, and says when there are too many", () => {
+  const pieces = new Pieces();
+  const few = "HTTP/1.1 200 OK\r\nX: 1\r\nY: 2\r\nx: 3\r\n\r\n";
+  const head = parsed(new Response(), few);
+  assert.ok(dropNamed(arena, head, "x"));
+  pieces.setResponse(head, texts, null);
+  assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nY: 2\r\n\r\n");
+  const many = parsed(new Response(), `HTTP/1.1 200 OK\r\n${"x: 1\r\n".repeat(41)}\r\n`);
+  assert.ok(!dropNamed(arena, many, "x"));
+});

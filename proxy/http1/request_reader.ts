@@ -1,0 +1,192 @@
+/**
+ * RequestReader: takes requests of HTTP/1.1 off a connection: where a head ends, how a body is framed, and when either is too large or
+ * too slow. What becomes of a request, and of the connection after it, is for those who extend it to say.
+ */
+import { AGAIN, BROKEN, END } from "../io/io.ts";
+import { REQUEST_LINE_BYTES_MAX } from "../limits.ts";
+import { Body } from "../protocol/http1/body.ts";
+import {
+  BAD_VERSION,
+  HEAD_TOO_LARGE,
+  INCOMPLETE,
+  TARGET_TOO_LONG,
+} from "../protocol/http1/head.ts";
+import { CR, LF } from "../protocol/http1/lexical.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import { detectHttp2 } from "../protocol/http2/detect.ts";
+import { Connection } from "../loop/socket.ts";
+
+/** In place of a head: the client speaks HTTP/2, and has said so from the start (RFC 9113 3.4). */
+export const HTTP2_PREFACE = -1;
+
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+}
+
+const BAD_CHUNK: Refusal = { status: 400, reason: "bad-chunk" };
+const BODY_TOO_LARGE: Refusal = { status: 413, reason: "body-too-large" };
+
+export abstract class RequestReader extends Connection {
+  /** Nothing was asked on this connection yet: it may still turn out to speak HTTP/2. */
+  #isFirst = true;
+  /** Up to where an incomplete head has been looked at; 0: not at all. */
+  #parsedTo = 0;
+  // Of the request in hand:
+  readonly #body = new Body();
+  #bodyBytes = 0;
+  /** Its chunks are taken out of their framing, because its carrier has a framing of its own. */
+  #isUnchunking = false;
+
+  /** Drops what is kept only for sending it again. False: the buffer is full of what is yet to be sent. */
+  protected abstract makeRoom(): boolean;
+
+  /** All of the request has been read. */
+  get hasWholeRequest(): boolean {
+    return this.#body.isDone;
+  }
+
+  get hasSentRequest(): boolean {
+    return this.#body.isDone && this.sent === this.ready;
+  }
+
+  get isPlain(): boolean {
+    return this.#isUnchunking;
+  }
+
+  // Heads.
+
+  /** Reads the head at `start` into `context.request`: `COMPLETE`, `INCOMPLETE`, a refusal, or `HTTP2_PREFACE`. */
+  protected takeHead(): number {
+    const { arena, request } = this.context;
+    // Only a line's end can complete a head, or show it to be malformed.
+    const isHopeless = this.#parsedTo > 0 &&
+      indexOfLineFeed(arena, this.#parsedTo, this.end) === this.end;
+    const result = isHopeless ? INCOMPLETE : request.parse(arena, this.start, this.end);
+    if (result === INCOMPLETE) return this.#awaitRest();
+    this.#parsedTo = 0;
+    if (result === BAD_VERSION && this.#isFirst) {
+      const preface = detectHttp2(arena, this.start, this.end);
+      if (preface === "more") return this.#awaitRest();
+      if (preface === "yes") return HTTP2_PREFACE;
+    }
+    this.#isFirst = false;
+    return result;
+  }
+
+  /** `INCOMPLETE`, or why it makes no sense to wait. */
+  #awaitRest(): number {
+    const { arena, io, timeouts } = this.context;
+    this.#passOverEmptyLines();
+    if (this.start === this.end) return INCOMPLETE;
+    if (this.#parsedTo === 0) this.deadlineMs = io.nowMs + timeouts.requestHeadMs;
+    this.#parsedTo = this.end;
+    if (this.end - this.start > REQUEST_LINE_BYTES_MAX) {
+      const line = indexOfLineFeed(arena, this.start + 2, this.end) - this.start;
+      if (line > REQUEST_LINE_BYTES_MAX) return TARGET_TOO_LONG;
+    }
+    if (this.room > 0) return INCOMPLETE;
+    if (this.start === this.buffer) return HEAD_TOO_LARGE;
+    this.compact();
+    this.#parsedTo = this.end;
+    return INCOMPLETE;
+  }
+
+  /** Some clients send an empty line after a body: that is not the beginning of a request (RFC 9112 2.2). */
+  #passOverEmptyLines(): void {
+    const { arena } = this.context;
+    while (
+      this.start + 1 < this.end && arena[this.start] === CR && arena[this.start + 1] === LF
+    ) this.start += 2;
+    this.sent = this.ready = this.start;
+  }
+
+  // Bodies.
+
+  /** What was sent in place of a head has no body. */
+  protected startNoBody(): void {
+    this.#body.startEmpty();
+    this.sent = this.ready = this.start;
+  }
+
+  /** The request has a head, and what has arrived behind it may be its body. Returns why that is not taken, or null. */
+  protected startBody(request: Request): Refusal | null {
+    const { arena } = this.context;
+    if (request.isConnect) this.#body.startEmpty();
+    else if (request.isChunked) this.#body.startChunked();
+    else if (request.contentLength > 0) this.#body.startLength(request.contentLength);
+    else this.#body.startEmpty();
+    this.#isUnchunking = false;
+    this.sent = request.end;
+    this.ready = this.#body.advance(arena, request.end, this.end);
+    this.#bodyBytes = Math.max(this.ready - request.end, request.contentLength);
+    this.awaitBody();
+    return this.#bodyRefusal;
+  }
+
+  /** More of it must come before long, if more has to come. */
+  protected awaitBody(): void {
+    const { io, timeouts } = this.context;
+    this.deadlineMs = this.#body.isDone ? Infinity : io.nowMs + timeouts.stallMs;
+  }
+
+  /** Reads more of the body: how many bytes of it, 0 where there are none now, or why the rest of it is not taken. */
+  protected readBody(): number | Refusal {
+    if (!this.haveBuffer()) return 0;
+    if (this.room === 0 && !this.makeRoom()) {
+      // Held back: from here on it is the endpoint that takes its time, and has a deadline of its own.
+      this.deadlineMs = Infinity;
+      this.context.io.wantRead(this.fd, false);
+      return 0;
+    }
+    const count = this.fill();
+    if (count === AGAIN) this.releaseIfEmpty();
+    if (count === END || count === BROKEN) this.abort();
+    if (count <= 0) return 0;
+    const before = this.ready;
+    this.#advance();
+    const taken = this.ready - before;
+    // Of any other body it is known from the start.
+    if (this.#body.isChunked) this.#bodyBytes += taken;
+    this.awaitBody();
+    return this.#bodyRefusal ?? taken;
+  }
+
+  get #bodyRefusal(): Refusal | null {
+    if (this.#body.isBroken) return BAD_CHUNK;
+    return this.#bodyBytes > this.context.bodyBytesMax ? BODY_TOO_LARGE : null;
+  }
+
+  /** Moves `ready` over what belongs to the body of the bytes that have arrived. */
+  #advance(): void {
+    const { arena } = this.context;
+    if (!this.#isUnchunking) {
+      this.ready = this.#body.advance(arena, this.ready, this.end);
+      return;
+    }
+    const held = this.#body.trailerBytes;
+    const taken = this.#body.unchunk(arena, this.ready + held, this.end);
+    if (held === 0) this.ready = this.#body.unchunkedEnd;
+    const kept = this.ready + this.#body.trailerBytes;
+    // What follows the body is the next request.
+    arena.copyWithin(kept, taken, this.end);
+    this.end -= taken - kept;
+    if (this.#body.isDone) this.trailersEnd = kept;
+  }
+
+  /** From now on the body comes by as plain data. True: what has arrived of it was changed. */
+  protected unchunkBody(): boolean {
+    if (this.#isUnchunking || !this.#body.isChunked) return false;
+    this.#isUnchunking = true;
+    this.#body.startChunked();
+    this.ready = this.sent;
+    this.#advance();
+    return true;
+  }
+}
+
+function indexOfLineFeed(bytes: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to && bytes[at] !== LF) at++;
+  return at;
+}

@@ -1,0 +1,143 @@
+/**
+ * Buffered: bytes on their way from one side of an exchange to the other, in one buffer of the arena. It is the
+ * input of a connection, or the body of a stream that shares a connection with others.
+ */
+import { BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../limits.ts";
+import { NO_BUFFER } from "./arena.ts";
+import type { Context } from "./context.ts";
+
+/** Kept free at a buffer's end, so that a head still fits when forwarding headers are added to it. */
+const HEADROOM_BYTES = 512;
+/** The longest head that is read. */
+export const HEAD_BYTES_MAX = BUFFER_BYTES - HEADROOM_BYTES;
+
+export abstract class Buffered {
+  readonly context: Context;
+  /**
+   * `NO_BUFFER` while it would be empty. Offsets into the arena:
+   * `start` .. `sent` is kept though passed on (a request that may have to be sent again),
+   * `sent` .. `ready` is to be passed on, `ready` .. `end` is not yet looked at.
+   */
+  buffer = NO_BUFFER;
+  start = 0;
+  sent = 0;
+  ready = 0;
+  end = 0;
+  /** The last read filled all the room there was: more comes than fits an ordinary buffer. */
+  isBulk = false;
+  /** Bytes of the buffer that may be read into. */
+  #usable = HEAD_BYTES_MAX;
+  /** The body is all here, and its trailers stand from `ready` to this, as lines of HTTP/1.1; 0: there are none. */
+  trailersEnd = 0;
+
+  /**
+   * Names of the message's fields, in lower case, that its sender wants in no table of HPACK, here or further on (RFC 7541
+   * 7.1.3); null: none but those that are secret anyway.
+   */
+  neverIndexed: ReadonlySet<string> | null = null;
+
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  /** Room left to read into. */
+  get room(): number {
+    return this.buffer + this.#usable - this.end;
+  }
+
+  get hasTrailers(): boolean {
+    return this.trailersEnd > this.ready;
+  }
+
+  /** There is no buffer to be had now: reading is put off until one is given back. */
+  protected abstract onStarved(): void;
+
+  /** Makes sure there is a buffer. False: there is none to be had now, and reading is put off. */
+  haveBuffer(): boolean {
+    if (this.buffer !== NO_BUFFER) return true;
+    const offset = this.context.buffers.take();
+    if (offset === NO_BUFFER) {
+      this.onStarved();
+      return false;
+    }
+    this.#hold(offset, HEAD_BYTES_MAX);
+    return true;
+  }
+
+  /**
+   * As `haveBuffer`, for bytes that are passed on and not looked at: where much is coming, the buffer is a large one. It must be
+   * given back before a head is read.
+   */
+  haveBulkBuffer(): boolean {
+    if (this.buffer !== NO_BUFFER || !this.isBulk) return this.haveBuffer();
+    const offset = this.context.buffers.takeLarge();
+    if (offset === NO_BUFFER) return this.haveBuffer();
+    this.#hold(offset, LARGE_BUFFER_BYTES);
+    return true;
+  }
+
+  #hold(offset: number, usable: number): void {
+    this.buffer = offset;
+    this.#usable = usable;
+    this.#moveTo(offset);
+  }
+
+  /** Gives the buffer back where it holds nothing any more. */
+  releaseIfEmpty(): void {
+    if (this.start === this.end) this.releaseBuffer();
+  }
+
+  /** Gives the buffer back with all that it holds. */
+  releaseBuffer(): void {
+    if (this.buffer === NO_BUFFER) return;
+    this.context.buffers.give(this.buffer);
+    this.buffer = NO_BUFFER;
+    this.#moveTo(0);
+  }
+
+  /** Takes the buffer of another, which then has none, with all that it holds. */
+  takeBuffer(other: Buffered): void {
+    this.releaseBuffer();
+    this.buffer = other.buffer;
+    this.#usable = other.#usable;
+    this.start = other.start;
+    this.sent = other.sent;
+    this.ready = other.ready;
+    this.end = other.end;
+    this.trailersEnd = other.trailersEnd;
+    other.buffer = NO_BUFFER;
+    other.#moveTo(0);
+  }
+
+  /** Forgets what is held. */
+  discard(): void {
+    this.#moveTo(this.end);
+    this.releaseIfEmpty();
+  }
+
+  /** Moves what is held to the front of the buffer. */
+  compact(): void {
+    const shift = this.start - this.buffer;
+    if (shift === 0) return;
+    this.context.arena.copyWithin(this.buffer, this.start, this.end);
+    this.start -= shift;
+    this.sent -= shift;
+    this.ready -= shift;
+    this.end -= shift;
+    if (this.trailersEnd > 0) this.trailersEnd -= shift;
+  }
+
+  /** The message is done with, and so are its trailers: what follows begins here. */
+  passOver(): void {
+    this.start = this.sent = this.ready = Math.max(this.ready, this.trailersEnd);
+    this.trailersEnd = 0;
+  }
+
+  #moveTo(offset: number): void {
+    this.start = offset;
+    this.sent = offset;
+    this.ready = offset;
+    this.end = offset;
+    this.trailersEnd = 0;
+  }
+}

@@ -1,0 +1,83 @@
+/** TapFilter: which records a tap takes, as the query of `/tap` says. */
+import type { RequestRecord } from "../config.ts";
+
+type Test = (record: RequestRecord) => boolean;
+
+export interface TapFilter {
+  /** All of them hold for what is taken. */
+  readonly tests: readonly Test[];
+  /** Headers of requests, in lower case, that records have to have because a test looks at them. */
+  readonly headers: readonly string[];
+  /** Records after which the stream ends. */
+  readonly limit: number;
+}
+
+/** By parameter: the test that its value asks for, or what is wrong with it. */
+const TESTS: Readonly<Record<string, (value: string) => Test | string>> = {
+  method: (value) => ({ method }) => method === value.toUpperCase(),
+  path: (value) => ({ path }) => path.startsWith(value),
+  authority: (value) => ({ authority }) => isOf(authority.toLowerCase(), value.toLowerCase(), ":"),
+  status: statusTest,
+  service: (value) => ({ service }) => isOf(service, value, ":"),
+  backend: (value) => ({ backend }) => backend === value,
+  route: (value) => ({ rule }) => isOf(rule, value, "/"),
+  split: (value) => ({ split }) => split === value,
+  source: (value) => ({ source, peer }) => isOf(source, value, "/") || peer === value,
+  header: headerTest,
+};
+
+export const TAP_PARAMETERS: readonly string[] = [...Object.keys(TESTS), "limit"];
+
+/** The filter that a query asks for, or what is wrong with it. */
+export function parseTapFilter(parameters: URLSearchParams): TapFilter | string {
+  const tests: Test[] = [];
+  const headers: string[] = [];
+  let limit = Infinity;
+  for (const [name, value] of parameters) {
+    if (name !== "header" && parameters.getAll(name).length > 1) return `${name} is there twice`;
+    if (value === "") return `${name} is empty`;
+    if (name === "limit") {
+      if (!/^[1-9]\d{0,8}$/.test(value)) return "limit is a whole number from 1";
+      limit = Number(value);
+      continue;
+    }
+    if (!Object.hasOwn(TESTS, name)) {
+      return `Unknown parameter: ${name}; there are ${TAP_PARAMETERS.join(", ")}`;
+    }
+    const test = TESTS[name](value);
+    if (typeof test === "string") return test;
+    tests.push(test);
+    if (name === "header") headers.push(headerParts(value)[0]);
+  }
+  return { tests, headers, limit };
+}
+
+export function matchesTap({ tests }: TapFilter, record: RequestRecord): boolean {
+  return tests.every((test) => test(record));
+}
+
+/** `503`, or `5xx` for its class. */
+function statusTest(value: string): Test | string {
+  if (/^\dxx$/.test(value)) return ({ status }) => Math.trunc(status / 100) === Number(value[0]);
+  if (/^\d{1,3}$/.test(value)) return ({ status }) => status === Number(value);
+  return "status is like 503 or 5xx";
+}
+
+/** `Name: value`, or a name alone for any value. */
+function headerTest(value: string): Test | string {
+  const [name, wanted] = headerParts(value);
+  if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) return "header is like `Name: value`, or a name";
+  return ({ headers }) =>
+    Object.hasOwn(headers, name) && (wanted === null || headers[name] === wanted);
+}
+
+function headerParts(text: string): [name: string, value: string | null] {
+  const colon = text.indexOf(":");
+  if (colon < 0) return [text.trim().toLowerCase(), null];
+  return [text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()];
+}
+
+/** Whether a name is the one asked for, or one below it: `shop/web` takes `shop/web:80` with `:` between. */
+function isOf(name: string, asked: string, separator: string): boolean {
+  return name === asked || name.startsWith(asked + separator);
+}

@@ -1,0 +1,142 @@
+/** Tests of taps: what a filter takes, when reporting is on, and what becomes of a slow reader. */
+import assert from "node:assert/strict";
+import type { RequestRecord } from "../config.ts";
+import { TAP_RECORDS_MAX, TAPS_MAX } from "../limits.ts";
+import { type TapDemand, Taps } from "./tap.ts";
+import { matchesTap, parseTapFilter, type TapFilter } from "./tap_filter.ts";
+
+const RECORD: RequestRecord = {
+  listener: 0,
+  peer: "127.0.0.1",
+  source: "shop/cart",
+  protocol: "HTTP/1.1",
+  method: "GET",
+  authority: "web:80",
+  path: "/a/b?c",
+  status: 503,
+  reason: "upstream-refused",
+  requestBytes: 0,
+  responseBytes: null,
+  grpcStatus: null,
+  service: "shop/web:80",
+  rule: "shop/routes/writes",
+  split: "shop/canary",
+  backend: "shop/web",
+  pod: "",
+  endpoint: "",
+  attempts: 1,
+  trace: "",
+  headers: { "x-user": "bob", "x-empty": "" },
+  durationMs: 1,
+  plan: "",
+};
+
+function filterOf(query: string): TapFilter {
+  const filter = parseTapFilter(new URLSearchParams(query));
+  return typeof filter === "string" ? assert.fail(filter) : filter;
+}
+
+/** Taps, and what the event loops were told. */
+function recordingTaps(): { taps: Taps; told: TapDemand[] } {
+  const told: TapDemand[] = [];
+  return {
+    told,
+    taps: new Taps((demand) => {
+      told.push(demand);
+      return Promise.resolve();
+    }),
+  };
+}
+
+async function open(taps: Taps, query = ""): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+  const stream = await taps.open(filterOf(query));
+  return stream?.getReader() ?? assert.fail("no tap");
+}
+
+async function readLine(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<unknown> {
+  const { value, done } = await reader.read();
+  return done ? undefined : JSON.parse(new TextDecoder().decode(value));
+}
+
+Deno.test("tap: each filter takes what it says and nothing else", () => {
+  const taken = (query: string) => matchesTap(filterOf(query), RECORD);
+  const takes = ["", "method=get", "path=/a/", "status=5xx", "status=503", "service=shop/web"];
+  takes.push("service=shop/web:80", "method=GET&path=/a&status=503&service=shop/web");
+  for (const query of takes) assert.ok(taken(query), query);
+  const leaves = ["method=POST", "path=/b", "status=4xx", "status=502", "service=shop/we"];
+  leaves.push("service=shop/web:8", "method=GET&status=200");
+  takes.push("authority=WEB", "authority=web:80", "route=shop/routes", "route=shop/routes/writes");
+  leaves.push("authority=we", "authority=web:8", "route=shop/rout", "route=shop/routes/reads");
+  takes.push("backend=shop/web", "split=shop/canary", "source=shop", "source=shop/cart");
+  leaves.push("backend=shop/we", "split=shop", "source=sho", "source=shop/car", "source=cart");
+  takes.push("source=127.0.0.1", "header=X-User", "header=x-user:%20bob", "header=X-User:bob");
+  leaves.push("source=127.0.0.2", "header=x-other", "header=x-user:Bob", "header=__proto__");
+  takes.push("header=x-user&header=x-empty:", "header=x-empty");
+  leaves.push("header=x-user&header=x-empty:no");
+  for (const query of leaves) assert.ok(!taken(query), query);
+});
+
+Deno.test("tap: a query that is none is refused", () => {
+  for (
+    const query of ["status=5x", "status=ok", "limit=0", "limit=-1", "limit=x", "pth=/a", "path="]
+      .concat(
+        ["method=GET&method=PUT", "header=", "header=a%20b:c", "toString=x"],
+      )
+  ) {
+    assert.equal(typeof parseTapFilter(new URLSearchParams(query)), "string", query);
+  }
+});
+
+Deno.test("tap: requests are reported while there is a tap, and no longer", async () => {
+  const { taps, told } = recordingTaps();
+  const first = await open(taps);
+  const second = await open(taps);
+  await first.cancel();
+  assert.ok(!told.includes(null), "one is still reading");
+  await second.cancel();
+  assert.equal(told.at(-1), null);
+  const third = await open(taps, "header=X-User:bob");
+  assert.deepEqual(told.at(-1), ["x-user"]);
+  await open(taps, "header=x-user&header=X-Other");
+  assert.deepEqual(told.at(-1), ["x-user", "x-other"], "what any of them looks at, once");
+  taps.close();
+  assert.equal(told.at(-1), null);
+  assert.equal(await readLine(third), undefined, "the stream has ended");
+});
+
+Deno.test("tap: a limit ends the stream", async () => {
+  const { taps, told } = recordingTaps();
+  const reader = await open(taps, "limit=2&status=5xx");
+  for (const status of [503, 200, 504, 500]) taps.offer({ ...RECORD, status }, 0);
+  assert.deepEqual(await readLine(reader), {
+    time: "1970-01-01T00:00:00.000Z",
+    ...RECORD,
+  });
+  assert.deepEqual((await readLine(reader) as RequestRecord).status, 504);
+  assert.equal(await readLine(reader), undefined);
+  assert.equal(told.at(-1), null);
+});
+
+Deno.test("tap: a slow reader loses what does not fit, and is told how much", async () => {
+  const { taps } = recordingTaps();
+  const reader = await open(taps);
+  for (let i = 0; i < TAP_RECORDS_MAX + 7; i++) taps.offer({ ...RECORD, status: i }, 0);
+  for (let i = 0; i < TAP_RECORDS_MAX; i++) {
+    assert.equal((await readLine(reader) as RequestRecord).status, i);
+  }
+  assert.deepEqual(await readLine(reader), { dropped: 7 });
+  assert.equal(taps.lost, 7);
+  taps.offer({ ...RECORD, status: 1 }, 0);
+  assert.equal((await readLine(reader) as RequestRecord).status, 1);
+  await reader.cancel();
+});
+
+Deno.test("tap: there are only so many, and loops that have ended leave none behind", async () => {
+  const { taps } = recordingTaps();
+  for (let i = 0; i < TAPS_MAX; i++) await open(taps);
+  assert.equal(await taps.open(filterOf("")), null);
+  const broken = new Taps(() => Promise.reject(new Error("The proxy has stopped")));
+  for (let i = 0; i <= TAPS_MAX; i++) {
+    await assert.rejects(broken.open(filterOf("")), /has stopped/);
+  }
+});

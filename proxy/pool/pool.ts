@@ -1,0 +1,128 @@
+/** EndpointPool: idle connections to one endpoint, and whether it lately refused one. */
+import type { Fd, Io, SocketAddress } from "../io/io.ts";
+import type { TlsTarget } from "../io/tls.ts";
+import { POOL_IDLE_MAX } from "../limits.ts";
+import type { EndpointTls } from "../tls/contexts.ts";
+import type { Http2Upstream } from "../http2/upstream.ts";
+import type { Upstream } from "../http1/upstream.ts";
+
+/** An endpoint that refused a connection is passed over this long, where another will do. */
+const AVOID_MS = 1_000;
+/** How long an endpoint is believed that chose HTTP/1.1 where it was offered HTTP/2. */
+const HTTP1_MS = 60_000;
+
+const OFFERS = { "h2": ["h2", "http/1.1"], "http/1.1": ["http/1.1"], "": [] } as const;
+
+export class EndpointPool {
+  /** `address:port`. */
+  readonly key: string;
+  readonly address: SocketAddress;
+  /** Null: its connections are plain. */
+  readonly #security: EndpointTls | null;
+  /** By protocol: sessions are resumed by target. */
+  readonly #targets = new Map<string, TlsTarget>();
+  /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
+  readonly #idle: Upstream[] = [];
+  /** HTTP/2 connections that take new streams. */
+  readonly #shared: Http2Upstream[] = [];
+  /** Connections of any state. */
+  openCount = 0;
+  /** Streams that the endpoint allowed on its last HTTP/2 connection; at first what RFC 9113 6.5.2 advises. */
+  streamsMax = 100;
+  /** False once no plan in force names the endpoint: connections end instead of being kept. */
+  isInPlan = true;
+  #avoidUntilMs = 0;
+  #http1UntilMs = 0;
+
+  constructor(key: string, address: SocketAddress, security: EndpointTls | null) {
+    this.key = key;
+    this.address = address;
+    this.#security = security;
+  }
+
+  /**
+   * Puts TLS on a connection to the endpoint that is being made, where it wants that. `protocol` is what is to be spoken, by
+   * its ALPN name; empty: nothing that has one. An endpoint that is to speak HTTP/2 may choose HTTP/1.1 instead.
+   */
+  secure(io: Io, fd: Fd, protocol: "h2" | "http/1.1" | ""): void {
+    const security = this.#security;
+    if (security === null) return;
+    let target = this.#targets.get(protocol);
+    if (target === undefined) {
+      target = { ...security.target, alpn: OFFERS[protocol] };
+      this.#targets.set(protocol, target);
+    }
+    io.secure(fd, security.context, target);
+  }
+
+  /**
+   * A connection that can carry one more exchange beside those it has; undefined: there is none. `isNew`: only one that is
+   * being made.
+   */
+  shared(isNew = false): Http2Upstream | undefined {
+    return this.#shared.find((upstream) => upstream.canCarry && !(isNew && upstream.isConnected));
+  }
+
+  addShared(upstream: Http2Upstream): void {
+    this.#shared.push(upstream);
+  }
+
+  removeShared(upstream: Http2Upstream): void {
+    const at = this.#shared.indexOf(upstream);
+    if (at >= 0) this.#shared.splice(at, 1);
+  }
+
+  take(): Upstream | undefined {
+    return this.#idle.pop();
+  }
+
+  /** Keeps a connection for the next request. False: it is not wanted and should be closed. */
+  put(upstream: Upstream): boolean {
+    if (!this.isInPlan || this.#idle.length >= POOL_IDLE_MAX) return false;
+    this.#idle.push(upstream);
+    return true;
+  }
+
+  /** Takes a connection that has ended out of the idle ones. */
+  remove(upstream: Upstream): void {
+    const at = this.#idle.lastIndexOf(upstream);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  /** A connection is there that an exchange can have now. */
+  get canCarry(): boolean {
+    return this.#idle.length > 0 || this.shared() !== undefined;
+  }
+
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  /** The endpoint has chosen HTTP/1.1 where it was offered HTTP/2. */
+  choseHttp1(nowMs: number): void {
+    this.#http1UntilMs = nowMs + HTTP1_MS;
+  }
+
+  /** Whether that was lately. */
+  speaksHttp1(nowMs: number): boolean {
+    return nowMs < this.#http1UntilMs;
+  }
+
+  isAvoided(nowMs: number): boolean {
+    return nowMs < this.#avoidUntilMs;
+  }
+
+  avoid(nowMs: number): void {
+    this.#avoidUntilMs = nowMs + AVOID_MS;
+  }
+
+  forgive(): void {
+    this.#avoidUntilMs = 0;
+  }
+
+  retire(): void {
+    this.isInPlan = false;
+    for (const upstream of this.#idle.splice(0)) upstream.close();
+    for (const upstream of this.#shared.splice(0)) upstream.retire();
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Pools: the pool of each place that connections are opened to. Those of a plan's endpoints stay as long as it names them. The
+ * others, outside the mesh and of an application that was captured, a client chooses, so their number is bounded: the
+ * one used longest ago gives way.
+ */
+import { formatAuthority } from "../../base/ip.ts";
+import type { Io } from "../io/io.ts";
+import { DIRECT_POOLS_MAX } from "../limits.ts";
+import type { EndpointTls } from "../tls/contexts.ts";
+import { EndpointPool } from "./pool.ts";
+
+export class Pools {
+  readonly #io: Io;
+  readonly #planned = new Map<string, EndpointPool>();
+  /** Used longest ago first. */
+  readonly #direct = new Map<string, EndpointPool>();
+
+  constructor(io: Io) {
+    this.#io = io;
+  }
+
+  *all(): Iterable<EndpointPool> {
+    yield* this.#planned.values();
+    yield* this.#direct.values();
+  }
+
+  /**
+   * The pool of an endpoint, made where there is none.
+   * @throws {IoError} `address` is not an IP address.
+   */
+  of(
+    key: string,
+    address: string,
+    port: number,
+    security: EndpointTls | null = null,
+  ): EndpointPool {
+    // An address may become another workload's: connections to the one before are not for it.
+    const name = security === null ? key : `tls ${security.target.uriSans.join(" ")} ${key}`;
+    let pool = this.#planned.get(name);
+    if (pool === undefined) {
+      pool = new EndpointPool(key, this.#io.address(address, port), security);
+      this.#planned.set(name, pool);
+    }
+    pool.isInPlan = true;
+    return pool;
+  }
+
+  /**
+   * The pool of a place that no plan names.
+   * @throws {IoError} `address` is not an IP address.
+   */
+  direct(address: string, port: number): EndpointPool {
+    const key = formatAuthority(address, port);
+    const known = this.#direct.get(key);
+    const pool = known ?? new EndpointPool(key, this.#io.address(address, port), null);
+    if (known !== undefined) this.#direct.delete(key);
+    else if (this.#direct.size >= DIRECT_POOLS_MAX) this.#dropOldest();
+    this.#direct.set(key, pool);
+    return pool;
+  }
+
+  /** Ends the pools of all endpoints that are not in `keys`. */
+  retain(keys: ReadonlySet<string>): void {
+    for (const [name, pool] of this.#planned) {
+      if (keys.has(pool.key)) continue;
+      this.#planned.delete(name);
+      pool.retire();
+    }
+  }
+
+  /** Its connections under way go on, and end instead of being kept. */
+  #dropOldest(): void {
+    for (const [key, pool] of this.#direct) {
+      this.#direct.delete(key);
+      pool.retire();
+      return;
+    }
+  }
+}

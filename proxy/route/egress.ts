@@ -1,0 +1,133 @@
+/**
+ * Egress: what becomes of destinations that the mesh does not know. Where egress is on they are passed on, by address, or by a DNS
+ * name that somebody looks up; else they are refused. Nothing leads back to the proxy itself.
+ */
+import { isLocal, parseIp } from "../../base/ip.ts";
+import type { OriginalDestination } from "../io/io.ts";
+import { latin1 } from "../protocol/http1/lexical.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import type { RouteStats } from "../observe/telemetry.ts";
+import type { Context } from "../loop/context.ts";
+import { NameCache } from "./name_cache.ts";
+import type { Waiter } from "./name_cache.ts";
+import type { OutboundRouter } from "./outbound.ts";
+import type { EndpointPool } from "../pool/pool.ts";
+import type { Destination } from "./destination.ts";
+import type { Router } from "./router.ts";
+
+/** `host` or `host:port`, the host a name or an IP address, IPv6 in brackets (RFC 9110 4.2.1). */
+const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i;
+const DEFAULT_PORT = 80;
+
+export class Egress {
+  readonly isOn: boolean;
+  readonly #context: Context;
+  readonly #names: NameCache;
+  /** Where this proxy listens. */
+  readonly #ownPlaces: OriginalDestination[] = [];
+
+  /** @param lookUp starts to look a name up; `resolved` is called later */
+  constructor(
+    context: Context,
+    isOn: boolean,
+    lookUp: (name: string) => void,
+  ) {
+    this.#context = context;
+    this.isOn = isOn;
+    this.#names = new NameCache(lookUp);
+  }
+
+  resolved(name: string, addresses: readonly string[]): void {
+    this.#names.resolved(name, addresses, this.#context.io.nowMs);
+  }
+
+  /** The proxy listens there. */
+  addOwnPlace(place: OriginalDestination): void {
+    this.#ownPlaces.push(place);
+  }
+
+  /** Counters of everything outside the mesh together: names of clients' choosing make no labels. */
+  statsOf(listener: number): RouteStats {
+    const labels = { listener, service: "egress", port: 0, split: "", backend: "egress" };
+    return this.#context.telemetry.statsOf(labels);
+  }
+
+  /** Sends a request or connection to an address outside the mesh. */
+  toAddress({ address, port }: OriginalDestination, listener: number, to: Destination): void {
+    to.stats = null;
+    to.endpoints = null;
+    to.pool = null;
+    if (!this.isOn) return refuse(to, 403, "egress-off");
+    to.stats = this.statsOf(listener);
+    if (this.isOwn(address, port)) return refuse(to, 502, "loop");
+    to.refusalStatus = 0;
+    to.refusalReason = "";
+    // A server outside speaks HTTP/2 in the clear where its client knows that it does.
+    to.takesHttp2 = to.expectsHttp2;
+    to.pool = this.#context.pools.direct(address, port);
+  }
+
+  /**
+   * Sends a request whose host is not of the mesh where its authority says. A name that is to be looked up first leaves
+   * `to.pending` behind.
+   */
+  toAuthority(request: Request, listener: number, to: Destination): void {
+    const { authorityStart, authorityEnd } = request.routed;
+    const authority = latin1(this.#context.arena, authorityStart, authorityEnd);
+    const [, ipv6, host, portText] = AUTHORITY.exec(authority) ?? [];
+    const address = ipv6 ?? host ?? "";
+    const port = portText === undefined ? DEFAULT_PORT : Number(portText);
+    if (address === "" || port < 1 || port > 65_535) return;
+    if (parseIp(address) !== null) return this.toAddress({ address, port }, listener, to);
+    const name = address.toLowerCase().replace(/\.$/, "");
+    const take = (found: string | null) => {
+      // Neither the mesh nor DNS knows it: the refusal that is there already says so.
+      if (found !== null) this.toAddress({ address: found, port }, listener, to);
+    };
+    const waiter: Waiter = (found) => {
+      take(found);
+      const { pending } = to;
+      to.pending = null;
+      pending?.onResolved();
+    };
+    const found = this.#names.addressOf(name, this.#context.io.nowMs, waiter);
+    if (found !== undefined) return take(found);
+    to.pending = { onResolved() {}, cancel: () => this.#names.forget(name, waiter) };
+  }
+
+  /** Whether the proxy itself listens there. */
+  isOwn(address: string, port: number): boolean {
+    return this.#ownPlaces.some((own) =>
+      own.port === port &&
+      (own.address === address || (isLocal(address) && isLocal(own.address)))
+    );
+  }
+}
+
+function refuse(destination: Destination, status: number, reason: string): void {
+  destination.refusalStatus = status;
+  destination.refusalReason = reason;
+}
+
+/** Routes a listener's requests by the plan, and what the plan does not know by `Egress`. */
+export class EgressRouter implements Router {
+  readonly listener: number;
+  readonly #router: OutboundRouter;
+  readonly #egress: Egress;
+
+  constructor(router: OutboundRouter, egress: Egress) {
+    this.listener = router.listener;
+    this.#router = router;
+    this.#egress = egress;
+  }
+
+  route(request: Request, destination: Destination): void {
+    this.#router.route(request, destination);
+    if (destination.refusalReason !== "host-unknown" || !this.#egress.isOn) return;
+    this.#egress.toAuthority(request, this.listener, destination);
+  }
+
+  next(destination: Destination): EndpointPool | null {
+    return this.#router.next(destination);
+  }
+}

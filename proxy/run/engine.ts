@@ -1,0 +1,347 @@
+/**
+ * Engine: the data plane of one event loop. It opens the listeners, binds routers to the plan in force, and
+ * answers questions about itself. It runs on either driver, and starts nothing that it does not also stop.
+ */
+import { LOCAL_STATE } from "../../base/state_store.ts";
+import type { StateStore } from "../../base/state_store.ts";
+import { buildTable } from "../../routing/table/table.ts";
+import type { Table } from "../../routing/table/table.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
+import type { Plan } from "../../routing/plan.ts";
+import { requestHeadOf } from "../../routing/request.ts";
+import type { InboundListener, OutboundListener, ProxyConfig, RequestRecord } from "../config.ts";
+import { Context } from "../loop/context.ts";
+import type { Timed } from "../loop/context.ts";
+import { Detecting } from "../accept/detecting.ts";
+import { Downstream } from "../http1/downstream.ts";
+import { Http2Downstream } from "../http2/downstream.ts";
+import { Http2Stream } from "../http2/stream.ts";
+import { Http2Upstream } from "../http2/upstream.ts";
+import { InboundRouter } from "../route/inbound.ts";
+import { InboundAccess } from "../route/inbound_access.ts";
+import { OutboundRouter } from "../route/outbound.ts";
+import type { LogEvent } from "./control.ts";
+import { Upstream } from "../http1/upstream.ts";
+import { TcpDownstream } from "../relay/downstream.ts";
+import { TcpUpstream } from "../relay/upstream.ts";
+import { Intake } from "../accept/intake.ts";
+import type { Taker } from "../accept/intake.ts";
+import { IoError } from "../io/io.ts";
+import type { Fd, Io } from "../io/io.ts";
+import { SWEEP_INTERVAL_MS } from "../limits.ts";
+import type {
+  Http2Counts,
+  Http2Snapshot,
+  RouteStats,
+  TelemetrySnapshot,
+} from "../observe/telemetry.ts";
+import { Telemetry } from "../observe/telemetry.ts";
+import type { TapDemand } from "../observe/tap.ts";
+import type { ProxyTls } from "../tls/config.ts";
+import type { FinishedSpan } from "../tracing/span.ts";
+import { TlsContexts, TlsFailureLog } from "../tls/contexts.ts";
+
+/** A request to be explained. */
+export interface ExplainQuery {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** The listener that would take it: its place among those of its side. */
+  readonly side: "outbound" | "inbound";
+  readonly listener: number;
+  /** Of an inbound request: who calls, as `namespace/serviceaccount`; empty: nobody that is known. */
+  readonly caller: string;
+}
+
+/** What an engine tells of itself. */
+export interface EngineHooks {
+  /** Takes the requests answered in one batch of events, where the configuration or `Engine.report` asks for them. */
+  onRecords(records: RequestRecord[]): void;
+  /** Takes the spans that ended in one batch of events. */
+  onSpans(spans: FinishedSpan[]): void;
+  onLog(event: LogEvent): void;
+  /** Asks for the addresses of a name outside the mesh; `Engine.resolved` is called with them later. */
+  lookUp(name: string): void;
+}
+
+export class Engine {
+  readonly #io: Io;
+  readonly #config: ProxyConfig;
+  readonly #hooks: EngineHooks;
+  readonly #context: Context;
+  readonly #telemetry: Telemetry;
+  readonly #tls: TlsContexts;
+  readonly #outbound: readonly OutboundRouter[];
+  readonly #inbound: readonly InboundRouter[];
+  readonly #intake: Intake;
+  #listeners: Fd[] = [];
+  #planHash: string;
+  #onDrained: (() => void) | null = null;
+  #drainDeadlineMs = Infinity;
+
+  /**
+   * @param state what the event loops of one proxy share
+   * @throws {PlanError} the plan cannot be executed
+   * @throws {IoError} certificates are of no use, or there is no TLS on this machine
+   */
+  constructor(
+    io: Io,
+    config: ProxyConfig,
+    plan: Plan,
+    hooks: EngineHooks,
+    state: StateStore = LOCAL_STATE,
+  ) {
+    this.#io = io;
+    this.#config = config;
+    this.#hooks = hooks;
+    this.#telemetry = new Telemetry(config.reportRequests, config.outbound);
+    this.#context = new Context(io, config, this.#telemetry, state);
+    this.#tls = new TlsContexts(io, config.tls ?? {}, this.#context.trustDomain);
+    const failures = new TlsFailureLog((fields) => {
+      hooks.onLog({ level: "warn", message: "TLS handshake failed", fields });
+    });
+    this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
+    this.#planHash = plan.hash;
+    const { pools } = this.#context;
+    this.#outbound = this.#buildTables(plan, null).map((table, index) =>
+      new OutboundRouter(index, this.#context, table, this.#tls.upstream)
+    );
+    // Whoever is not asked for a certificate cannot be held to what it says.
+    const asksCallers = config.tls?.inbound !== undefined &&
+      config.tls.inbound.clientCertificate !== "ignored";
+    this.#inbound = config.inbound.map(({ application, identity = "" }, index) =>
+      new InboundRouter(
+        config.outbound.length + index,
+        application,
+        pools,
+        this.#telemetry,
+        new InboundAccess(asksCallers ? identity : "", plan),
+      )
+    );
+    const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
+      capture === true
+    );
+    const settings = { hasEgress: config.egress === true, captures };
+    this.#intake = new Intake(this.#context, settings, this.#outbound, plan, hooks);
+    io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
+    io.onBatchEnd(() => {
+      this.#context.endBatch();
+      const records = this.#telemetry.takeRecords();
+      if (records.length > 0) hooks.onRecords(records);
+      const spans = this.#telemetry.takeSpans();
+      if (spans.length > 0) hooks.onSpans(spans);
+      this.#finishDraining();
+    });
+  }
+
+  /**
+   * Opens the listeners; returns their ports, outbound ones first.
+   * @throws {IoError} an address cannot be had
+   */
+  listen(): { outbound: number[]; inbound: number[] } {
+    const { outbound, inbound } = this.#config;
+    const { outbound: fromClients, inbound: fromMesh } = this.#tls;
+    const acceptsPlain = this.#config.tls?.inbound?.acceptsPlain === true;
+    return {
+      outbound: outbound.map((listener, i) =>
+        this.#open(listener, this.#intake.ofOutbound(listener, this.#outbound[i], fromClients))
+      ),
+      inbound: inbound.map((listener, i) =>
+        this.#open(
+          listener,
+          this.#intake.ofInbound(listener, this.#inbound[i], fromMesh, acceptsPlain),
+        )
+      ),
+    };
+  }
+
+  /**
+   * Takes a plan into force for every listener at once, or for none.
+   * @throws {PlanError} it cannot be executed; the last good plan keeps serving
+   */
+  apply(plan: Plan): void {
+    const tables = this.#buildTables(plan, this.#outbound[0]?.table ?? null);
+    for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
+    for (const { access } of this.#inbound) access.rebind(plan);
+    this.#intake.rebind(plan);
+    this.#planHash = plan.hash;
+    const keys = new Set(this.#inbound.map(({ key }) => key));
+    for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
+    this.#context.pools.retain(keys);
+    const stats: RouteStats[] = this.#inbound.map((router) => router.stats);
+    for (const router of this.#outbound) stats.push(...router.stats);
+    stats.push(...this.#intake.stats);
+    this.#telemetry.retain(stats);
+    this.#telemetry.endpoints.retain(tables.flatMap(({ endpoints }) => endpoints));
+  }
+
+  /**
+   * Uses other certificates from the next handshake on. Where TLS begins and ends stays as it is.
+   * @throws {IoError} some are of no use
+   */
+  replaceCertificates(tls: ProxyTls): void {
+    this.#tls.replace(tls);
+  }
+
+  /** The addresses of a name that was asked for; none where it has none. */
+  resolved(name: string, addresses: readonly string[]): void {
+    this.#intake.resolved(name, addresses);
+  }
+
+  /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
+  explain(query: ExplainQuery): Explanation | CallExplanation | null {
+    const { side, listener, caller } = query;
+    const head = requestHeadOf(query);
+    if (side === "inbound") return this.#inbound[listener]?.explain(caller, head) ?? null;
+    return this.#outbound[listener]?.explain(head) ?? null;
+  }
+
+  /** Reports requests also where the configuration does not ask for it, or no longer. */
+  report(demand: TapDemand): void {
+    this.#telemetry.isReporting = demand !== null || this.#config.reportRequests;
+    this.#telemetry.reportedHeaders = demand ?? [];
+  }
+
+  /** Records or spans that found no room on their way to whoever takes them. */
+  lostReports(count: number): void {
+    this.#telemetry.reportsLost += count;
+  }
+
+  snapshot(): TelemetrySnapshot {
+    const telemetry = this.#telemetry;
+    const pools = [...this.#context.pools.all()];
+    const { timed } = this.#context;
+    const upstreams = timed.filter(isUpstream).length;
+    const streams = timed.filter((open) => open instanceof Http2Stream).length;
+    return {
+      routes: Array.from(telemetry.routes, (stats) => ({
+        labels: stats.labels,
+        answers: Array.from(stats.answers),
+        durations: Array.from(stats.durations.counts),
+        durationSumMs: stats.durations.sumMs,
+        connectionsOpened: stats.connectionsOpened,
+        connectionsClosed: stats.connectionsClosed,
+        bytesFromClients: stats.bytesFromClients,
+        bytesFromEndpoints: stats.bytesFromEndpoints,
+      })),
+      endpoints: telemetry.endpoints.snapshot(),
+      refusals: Object.fromEntries(telemetry.refusals),
+      abandonments: Object.fromEntries(telemetry.abandonments),
+      policies: this.#outbound.map(({ policyCounts }) => policyCounts),
+      connects: telemetry.connects,
+      connectFailures: telemetry.connectFailures,
+      retries: telemetry.retries,
+      reportsLost: telemetry.reportsLost,
+      connectionsAccepted: telemetry.connectionsAccepted,
+      tlsHandshakes: telemetry.tlsHandshakes,
+      tlsResumptions: telemetry.tlsResumptions,
+      tlsFailures: Object.fromEntries(telemetry.tlsFailures),
+      http2: {
+        client: snapshotOf(telemetry.http2.client),
+        endpoint: snapshotOf(telemetry.http2.endpoint),
+      },
+      faults: telemetry.faults,
+      lastFault: telemetry.lastFault,
+      connectionsOpen: timed.length - upstreams - streams,
+      upstreamsOpen: upstreams,
+      upstreamsIdle: pools.reduce((sum, pool) => sum + pool.idleCount, 0),
+      buffersLent: this.#context.buffers.lentCount,
+      planHash: this.#planHash,
+    };
+  }
+
+  /** Begins to drain: whoever is there, or comes now, is told to go elsewhere. Goes on accepting. */
+  discourage(): void {
+    const context = this.#context;
+    if (!context.isDraining) this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
+    context.isDraining = true;
+    // A copy: some close at once.
+    for (const open of [...context.timed]) if (isDownstream(open)) open.onDraining();
+  }
+
+  /** Stops accepting; `done` is called once the last client is gone, or `drainMs` after draining began. */
+  drain(done: () => void): void {
+    for (const fd of this.#listeners.splice(0)) this.#io.close(fd);
+    this.discourage();
+    this.#onDrained = done;
+    // With nobody there, no event would come to look again.
+    this.#finishDraining();
+  }
+
+  /** Opens one listener; what is redirected may come over either IP version. */
+  #open({ address, port, capture }: OutboundListener | InboundListener, take: Taker): number {
+    if (capture !== true || address.includes(":")) return this.#openAt(address, port, take);
+    // Both at once, where this system has IPv6 at all.
+    if (address === "0.0.0.0") {
+      return this.#tryOpenAt("::", port, take) ?? this.#openAt(address, port, take);
+    }
+    const opened = this.#openAt(address, port, take);
+    if (address === "127.0.0.1") this.#tryOpenAt("::1", opened, take);
+    return opened;
+  }
+
+  #tryOpenAt(address: string, port: number, take: Taker): number | null {
+    try {
+      return this.#openAt(address, port, take);
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+      const fields = { address, cause: error.message };
+      this.#hooks.onLog({ level: "info", message: "Not capturing IPv6", fields });
+      return null;
+    }
+  }
+
+  #openAt(address: string, port: number, take: Taker): number {
+    const listener = this.#io.listen(address, port, {
+      onAccept: (fd, peer) => {
+        this.#telemetry.connectionsAccepted++;
+        take(fd, peer);
+      },
+      onFault: (error) => this.#telemetry.fault(error),
+    });
+    this.#listeners.push(listener.fd);
+    this.#intake.addOwnPlace(address, listener.port);
+    return listener.port;
+  }
+
+  #sweep(): void {
+    this.#context.sweep();
+    this.#finishDraining();
+  }
+
+  #finishDraining(): void {
+    if (this.#onDrained === null) return;
+    const hasClients = this.#context.timed.some(isDownstream);
+    if (hasClients && this.#io.nowMs < this.#drainDeadlineMs) return;
+    const done = this.#onDrained;
+    this.#onDrained = null;
+    done();
+  }
+
+  /** A table for each client; rules that are the same as before keep their warm automata. */
+  #buildTables(plan: Plan, before: Table | null): Table[] {
+    return this.#config.outbound.map(({ namespace, identity, seed }) => {
+      before = buildTable(plan, { namespace, identity, seed }, before);
+      return before;
+    });
+  }
+}
+
+function isDownstream(
+  open: Timed,
+): open is Downstream | Http2Downstream | TcpDownstream | Detecting {
+  return open instanceof Downstream || open instanceof Http2Downstream ||
+    open instanceof TcpDownstream || open instanceof Detecting;
+}
+
+function isUpstream(open: Timed): boolean {
+  return open instanceof Upstream || open instanceof Http2Upstream || open instanceof TcpUpstream;
+}
+
+function snapshotOf({ streams, resets, failures }: Http2Counts): Http2Snapshot {
+  return {
+    streams,
+    resets: Object.fromEntries(resets),
+    failures: Object.fromEntries(failures),
+  };
+}

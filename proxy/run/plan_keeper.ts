@@ -1,0 +1,163 @@
+/**
+ * PlanKeeper: keeps the last plan that a proxy accepted in a directory, for its next start. A plan's own hash tells whether what
+ * is read is what was written. Saving never gets in the way of serving: where it fails, that is told and counted.
+ */
+import type { Finding } from "../../base/finding.ts";
+import type { Plan } from "../../routing/plan.ts";
+import { decodePlan, encodePlan } from "../../routing/plan_codec.ts";
+
+const FILE = "plan.json";
+/** Nobody but the proxy's user: a plan says where everything of a mesh is. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/** A plan that an earlier run saved. */
+export interface SavedPlan {
+  readonly plan: Plan;
+  readonly savedAtMs: number;
+}
+
+/** What there is to tell of saving. */
+export interface PlanKeeping {
+  /** When the plan in force was saved, on the system's clock; null: it is not on disk. */
+  readonly savedAtMs: number | null;
+  /** The plan in force is one that an earlier run saved: no source has given one yet. */
+  readonly isRestored: boolean;
+  /** Plans that could not be saved. */
+  readonly failures: number;
+}
+
+/**
+ * The plan saved in `directory`; null where there is none.
+ * @throws {Error} what is there is of no use: one line says why
+ */
+export async function readSavedPlan(directory: string): Promise<SavedPlan | null> {
+  const path = `${directory}/${FILE}`;
+  let text: string;
+  let savedAtMs: number;
+  try {
+    text = await Deno.readTextFile(path);
+    savedAtMs = (await Deno.stat(path)).mtime?.getTime() ?? 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new Error(`Cannot read the saved plan "${path}": ${messageOf(error)}`);
+  }
+  const decoded = decodePlan(text);
+  if (decoded.ok) return { plan: decoded.plan, savedAtMs };
+  throw new Error(`Cannot use the saved plan "${path}": ${decoded.message}`);
+}
+
+export class PlanKeeper {
+  readonly #directory: string;
+  readonly #onFinding: (finding: Finding) => void;
+  #savedHash = "";
+  #savedAtMs: number | null = null;
+  #isRestored = false;
+  #failures = 0;
+  /** Accepted and not saved yet. */
+  #waiting: Plan | null = null;
+  #saving: Promise<void> | null = null;
+
+  /** @param restored what the proxy starts with, where that comes from the directory */
+  constructor(
+    directory: string,
+    restored: SavedPlan | null,
+    onFinding: (finding: Finding) => void,
+  ) {
+    this.#directory = directory;
+    this.#onFinding = onFinding;
+    if (restored === null) return;
+    this.#savedHash = restored.plan.hash;
+    this.#savedAtMs = restored.savedAtMs;
+    this.#isRestored = true;
+  }
+
+  get keeping(): PlanKeeping {
+    return {
+      savedAtMs: this.#savedAtMs,
+      isRestored: this.#isRestored,
+      failures: this.#failures,
+    };
+  }
+
+  /** A source's plan is in force. Of several that come while one is written, the last one is. */
+  accepted(plan: Plan): void {
+    this.#isRestored = false;
+    this.#waiting = plan;
+    this.#saving ??= this.#save();
+  }
+
+  /** Resolves once nothing is being written any more. */
+  async settled(): Promise<void> {
+    await this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    for (let plan = this.#waiting; plan !== null; plan = this.#waiting) {
+      this.#waiting = null;
+      if (plan.hash === this.#savedHash) continue;
+      this.#savedAtMs = null;
+      try {
+        await replaceFile(this.#directory, FILE, encodePlan(plan));
+        this.#savedHash = plan.hash;
+        this.#savedAtMs = Date.now();
+      } catch (error) {
+        this.#failures++;
+        this.#onFinding(notSaved(this.#directory, messageOf(error)));
+      }
+    }
+    this.#saving = null;
+  }
+}
+
+function notSaved(directory: string, reason: string): Finding {
+  return {
+    code: "plan-not-saved",
+    severity: "warning",
+    message: `The plan is served, but could not be saved in "${directory}": ${reason}`,
+    hint: "A restart without the plan's source would go back to the plan that was saved before",
+  };
+}
+
+/** Whoever reads the file sees the old text or the new one, also after a loss of power. */
+async function replaceFile(directory: string, name: string, text: string): Promise<void> {
+  await Deno.mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+  const path = `${directory}/${name}`;
+  const temporary = `${path}.${Deno.pid}.new`;
+  // What an earlier run left behind. A new file has its mode from the start and follows no link.
+  await removeIfThere(temporary);
+  try {
+    const options = { write: true, createNew: true, mode: FILE_MODE };
+    using file = await Deno.open(temporary, options);
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await file.sync();
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await removeIfThere(temporary).catch(() => {});
+    throw error;
+  }
+  await syncDirectory(directory);
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Makes a rename last. Not every system can open a directory, and then there is nothing to be done. */
+async function syncDirectory(directory: string): Promise<void> {
+  try {
+    using file = await Deno.open(directory);
+    await file.sync();
+  } catch {
+    return;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

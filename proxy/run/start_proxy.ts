@@ -1,0 +1,109 @@
+/** Starts a proxy: chooses a driver and starts its event loops. */
+import type { Plan } from "../../routing/plan.ts";
+import type { Proxy, ProxyConfig, ProxyHooks } from "../config.ts";
+import { IoError } from "../io/io.ts";
+import { openLibc } from "../io/libc.ts";
+import { NAME_LOOKUP_MS, SHARED_SLOTS } from "../limits.ts";
+import type { Lane, LaneHooks } from "./lane.ts";
+import { startInlineLane, startNativeLane, startPortableLane } from "./lane.ts";
+import { RunningProxy } from "./running_proxy.ts";
+import { Slots } from "../state/slots.ts";
+import { withTicketKeys } from "../tls/config.ts";
+
+/**
+ * Starts a proxy that serves `plan`.
+ * @throws {IoError} an address cannot be had, or the driver that was asked for does not work here
+ * @throws {PlanError} the plan cannot be executed
+ */
+export async function startProxy(
+  asked: ProxyConfig,
+  plan: Plan,
+  hooks: ProxyHooks = {},
+): Promise<Proxy> {
+  const driver = chooseDriver(asked, hooks);
+  const config = asked.tls === undefined ? asked : { ...asked, tls: withTicketKeys(asked.tls) };
+  const proxy = new RunningProxy(driver, config, plan, hooks);
+  const laneHooks: LaneHooks = {
+    ...proxy.laneHooks,
+    onLog({ level, message, fields }) {
+      hooks.onLog?.(level, message, fields);
+    },
+    lookUp: (name) => lookUp(name, hooks),
+  };
+  await proxy.run(await startLanes(driver, config, plan, laneHooks));
+  return proxy;
+}
+
+/** By whoever started the proxy, else by Deno, which asks the name servers and reads no hosts file. */
+async function lookUp(name: string, hooks: ProxyHooks): Promise<readonly string[]> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<readonly string[]>((resolve) => {
+    timer = setTimeout(() => resolve([]), NAME_LOOKUP_MS);
+  });
+  try {
+    return await Promise.race([late, hooks.lookUp?.(name) ?? lookUpByDeno(name)]);
+  } catch {
+    return [];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function lookUpByDeno(name: string): Promise<readonly string[]> {
+  const answers = await Promise.allSettled([
+    Deno.resolveDns(name, "A"),
+    Deno.resolveDns(name, "AAAA"),
+  ]);
+  return answers.flatMap((answer) => answer.status === "fulfilled" ? answer.value : []);
+}
+
+/** @throws {IoError} the native driver was asked for, or is needed, and does not work here */
+function chooseDriver(config: ProxyConfig, hooks: ProxyHooks): "native" | "portable" {
+  const captures = [...config.outbound, ...config.inbound].some(({ capture }) => capture === true);
+  if (config.driver === "portable" && captures) {
+    throw new IoError("Cannot capture with the portable driver: it is not told where clients go");
+  }
+  if (config.driver === "portable") return "portable";
+  try {
+    openLibc();
+    return "native";
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    if (config.driver === "native" || captures) {
+      throw new IoError(`Cannot use the native driver: ${cause}`);
+    }
+    hooks.onLog?.("info", "Using the portable driver", { cause });
+    return "portable";
+  }
+}
+
+async function startLanes(
+  driver: "native" | "portable",
+  config: ProxyConfig,
+  plan: Plan,
+  hooks: LaneHooks,
+): Promise<Lane[]> {
+  if (driver === "portable") return [startPortableLane(config, plan, hooks)];
+  if (config.workers === 0) return [startInlineLane(config, plan, hooks)];
+  const shared = config.workers === 1 ? null : {
+    memory: Slots.allocate(SHARED_SLOTS),
+    clockOriginMs: performance.timeOrigin,
+  };
+  const lanes = [await startNativeLane(config, plan, shared, hooks)];
+  const { outbound, inbound } = lanes[0].ports;
+  // Ports that were left open are known now; the other loops share them.
+  const rest: ProxyConfig = {
+    ...config,
+    outbound: config.outbound.map((listener, i) => ({ ...listener, port: outbound[i] })),
+    inbound: config.inbound.map((listener, i) => ({ ...listener, port: inbound[i] })),
+  };
+  try {
+    while (lanes.length < config.workers) {
+      lanes.push(await startNativeLane(rest, plan, shared, hooks));
+    }
+  } catch (error) {
+    await Promise.all(lanes.map((lane) => lane.stop()));
+    throw error;
+  }
+  return lanes;
+}

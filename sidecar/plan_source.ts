@@ -1,0 +1,74 @@
+/** PlanSource: reads a plan again and again from where it comes from. Says what is wrong; decides nothing. */
+import type { Finding } from "../base/finding.ts";
+import type { Plan } from "../routing/plan.ts";
+import { decodePlan } from "../routing/plan_codec.ts";
+import type { Environment } from "../cli/environment.ts";
+import { hasErrors } from "../cli/render/findings.ts";
+import type { PlanOrigin } from "./settings.ts";
+
+/** One reading. */
+export interface PlanReading {
+  /** Null where what was read may not be served. */
+  readonly plan: Plan | null;
+  readonly findings: readonly Finding[];
+  /** Why there is no plan, in one line; empty where there is one. */
+  readonly problem: string;
+}
+
+export interface PlanSource {
+  /** Files and directories to watch. */
+  readonly paths: readonly string[];
+  readonly recursive: boolean;
+  /** Never rejects for what is wrong with the files. */
+  read(): Promise<PlanReading>;
+}
+
+/** Opens a source. With a plan file no YAML is loaded: a sidecar then is half as large. */
+export async function openPlanSource(
+  origin: PlanOrigin,
+  environment: Environment,
+): Promise<PlanSource> {
+  if (origin.kind === "plan") {
+    return { paths: [origin.file], recursive: false, read: () => readPlanFile(origin.file) };
+  }
+  const { compileInput } = await import("../cli/input.ts");
+  const { AddressBook } = await import("../local/addresses.ts");
+  // One book for all readings: a pod keeps its address when another one comes.
+  const addresses = new AddressBook();
+  const options = {
+    ...origin,
+    addressOf: (namespace: string, pod: string) => addresses.addressOf(namespace, pod),
+  };
+  return {
+    paths: origin.paths,
+    recursive: origin.recursive,
+    async read() {
+      const { plan, findings } = await compileInput(options, environment);
+      return hasErrors(findings)
+        ? { plan: null, findings, problem: "The manifests have errors" }
+        : { plan, findings, problem: "" };
+    },
+  };
+}
+
+async function readPlanFile(file: string): Promise<PlanReading> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(file);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "no such file" : messageOf(error);
+    return refusal(`Cannot read plan "${file}": ${reason}`);
+  }
+  const decoded = decodePlan(text);
+  return decoded.ok
+    ? { plan: decoded.plan, findings: [], problem: "" }
+    : refusal(`Cannot use plan "${file}": ${decoded.message}`);
+}
+
+function refusal(problem: string): PlanReading {
+  return { plan: null, findings: [], problem };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,163 @@
+/** Options of `weft proxy` to a proxy configuration and to where its plan comes from. Checks; starts nothing. */
+import type { LogLevel } from "../base/log.ts";
+import type { DriverChoice, ProxyConfig } from "../proxy/config.ts";
+import { usageFailure } from "../cli/exit.ts";
+import {
+  parseByteLimit,
+  parseDurationMs,
+  parseHostPort,
+  parseSender,
+  parseWhole,
+} from "../cli/values.ts";
+import type { TracingOptions } from "../cli/tracing.ts";
+import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
+
+/** As commander parses them. */
+export interface SidecarOptions extends TlsOptions {
+  readonly filename?: readonly string[] | undefined;
+  readonly plan?: string | undefined;
+  readonly stateDir?: string | undefined;
+  readonly recursive: boolean;
+  readonly enforceAccess: boolean;
+  readonly outbound: string;
+  readonly inbound?: string | undefined;
+  readonly app?: string | undefined;
+  readonly capture: boolean;
+  readonly egress: "on" | "off";
+  readonly admin: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly workload?: string | undefined;
+  readonly pod?: string | undefined;
+  readonly driver: DriverChoice;
+  readonly workers?: string;
+  readonly accessLog: AccessLogFormat;
+  readonly traceSample?: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly bodyLimit: string;
+  readonly connectTimeout: string;
+  readonly responseTimeout: string;
+  readonly requestHeadTimeout: string;
+  readonly clientIdleTimeout: string;
+  readonly upstreamIdleTimeout: string;
+  readonly stallTimeout: string;
+  readonly tcpIdleTimeout: string;
+  readonly acceptTimeout: string;
+  readonly drainTimeout: string;
+}
+
+export type AccessLogFormat = "none" | "json" | "common";
+
+/** Where a sidecar's plan comes from. */
+export type PlanOrigin =
+  | {
+    readonly kind: "manifests";
+    readonly paths: readonly string[];
+    readonly recursive: boolean;
+    readonly namespace: string;
+    readonly permissive: boolean;
+  }
+  | { readonly kind: "plan"; readonly file: string };
+
+const DEFAULT_INBOUND = "0.0.0.0:15003";
+
+/** Of an application that is captured only the address is set: the port is where each connection was going. */
+const CAPTURED_APPLICATION = "127.0.0.1:0";
+
+/** More loops than this share nothing but a machine's limits. */
+const WORKERS_MAX = 256;
+
+/** Manifests take long to compile, so the thread that does it carries no requests. */
+function workersOf(options: SidecarOptions): number {
+  if (options.workers !== undefined) return parseWhole(options.workers, 0, WORKERS_MAX);
+  return options.plan === undefined ? 1 : 0;
+}
+
+/**
+ * The configuration that the options ask for. Throws a usage failure for options that contradict.
+ *
+ * @param seed phase of the split sequences: one drawn for each proxy, so that a fleet is unbiased
+ */
+export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfig {
+  const { capture } = options;
+  if (options.inbound !== undefined && options.app === undefined && !capture) {
+    throw usageFailure(
+      "--inbound needs --app",
+      "Add --app HOST:PORT, where the application listens.",
+    );
+  }
+  if (capture && options.driver === "portable") {
+    throw usageFailure(
+      "--capture needs the native driver",
+      "Only it can tell where a redirected connection was going.",
+    );
+  }
+  const application = options.app ?? (capture ? CAPTURED_APPLICATION : undefined);
+  const sender = parseSender(`${options.namespace}/${options.serviceAccount}`);
+  return {
+    driver: options.driver,
+    workers: workersOf(options),
+    outbound: [{
+      ...parseHostPort(options.outbound),
+      ...sender,
+      ...(options.workload === undefined ? {} : { workload: options.workload }),
+      ...(options.pod === undefined ? {} : { pod: options.pod }),
+      ...(capture ? { capture } : {}),
+      seed,
+    }],
+    inbound: application === undefined ? [] : [{
+      ...parseHostPort(options.inbound ?? DEFAULT_INBOUND),
+      application: parseHostPort(application),
+      identity: sender.identity,
+      ...(capture ? { capture } : {}),
+    }],
+    admin: options.admin === "off" ? null : parseHostPort(options.admin),
+    timeouts: {
+      connectMs: parseDurationMs(options.connectTimeout),
+      responseMs: parseDurationMs(options.responseTimeout),
+      requestHeadMs: parseDurationMs(options.requestHeadTimeout),
+      clientIdleMs: parseDurationMs(options.clientIdleTimeout),
+      upstreamIdleMs: parseDurationMs(options.upstreamIdleTimeout),
+      stallMs: parseDurationMs(options.stallTimeout),
+      tcpIdleMs: parseDurationMs(options.tcpIdleTimeout),
+      acceptMs: options.acceptTimeout === "none" ? 0 : parseDurationMs(options.acceptTimeout),
+      drainMs: parseDurationMs(options.drainTimeout),
+    },
+    trustDomain: parseTrustDomain(options.trustDomain),
+    egress: options.egress === "on",
+    bodyBytesMax: parseByteLimit(options.bodyLimit),
+    reportRequests: options.accessLog !== "none",
+  };
+}
+
+/** What is traced, for the resource of its spans. */
+export function tracedService(options: SidecarOptions): TracingOptions {
+  const { traceSample, workload, pod, namespace } = options;
+  return {
+    sample: traceSample,
+    service: workload?.split("/").at(-1) ?? "weft",
+    resource: pod === undefined ? {} : { "k8s.pod.name": pod, "k8s.namespace.name": namespace },
+  };
+}
+
+/** Exactly one of `-f` and `--plan`. */
+export function planOrigin(options: SidecarOptions): PlanOrigin {
+  const { filename, plan } = options;
+  if ((filename === undefined) === (plan === undefined)) {
+    throw usageFailure(
+      "weft proxy takes its routes from -f PATH… or --plan FILE",
+      "Give one of the two.",
+    );
+  }
+  if (plan !== undefined) return { kind: "plan", file: plan };
+  if (filename?.includes("-")) {
+    throw usageFailure("weft proxy follows its files, which standard input is not");
+  }
+  return {
+    kind: "manifests",
+    paths: filename ?? [],
+    recursive: options.recursive,
+    namespace: options.namespace,
+    permissive: !options.enforceAccess,
+  };
+}

@@ -1,0 +1,210 @@
+/**
+ * The work of `weft proxy`: start, follow the plan, drain. Knows proxies by their contract only (`proxy/config.ts`) and
+ * plans by their hash.
+ */
+import { createLog, type Log } from "../base/log.ts";
+import type { Proxy, ProxyConfig, ProxyHooks } from "../proxy/config.ts";
+import { PlanKeeper } from "../proxy/run/plan_keeper.ts";
+import { startProxy } from "../proxy/run/start_proxy.ts";
+import type { Plan } from "../routing/plan.ts";
+import type { Environment } from "../cli/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../cli/exit.ts";
+import { lookUpName } from "../cli/look_up.ts";
+import { tracingOf } from "../cli/tracing.ts";
+import { formatAccess, formatLost } from "./access_log.ts";
+import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
+import { type FirstPlan, firstPlan } from "./first_plan.ts";
+import { followPlan } from "./follow_plan.ts";
+import { LineBuffer } from "./line_buffer.ts";
+import { openPlanSource, type PlanSource } from "./plan_source.ts";
+import { findingReporter, type ReportFindings } from "./report_findings.ts";
+import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
+import { type TlsFiles, tlsFiles } from "./tls_options.ts";
+
+/** How long the end waits for a reader of the logs. */
+const LOG_FLUSH_MS = 1_000;
+
+/** Runs until a stop signal. */
+export async function runSidecar(
+  options: SidecarOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  const [seed] = crypto.getRandomValues(new Uint32Array(1));
+  const plainConfig = {
+    ...sidecarConfig(options, seed),
+    ...tracingOf(tracedService(options), environment),
+  };
+  const certificates = tlsFiles(options);
+  const source = await openPlanSource(planOrigin(options), environment);
+  const { stdout, stderr } = environment;
+  const events = new LineBuffer({
+    send: stderr.send,
+    lost: (count) => JSON.stringify({ lost: count }),
+  });
+  const log = createLog({
+    level: options.logLevel,
+    format: stderr.isTerminal ? "human" : "json",
+    // A person reads it among what else is written there.
+    sink: (line) => stderr.isTerminal ? stderr.line(line) : events.line(line),
+    now: Date.now,
+  });
+  const accesses = new LineBuffer({
+    send: stdout.send,
+    lost: (count) => formatLost(options.accessLog, count),
+  });
+  try {
+    return await serve({ options, environment, plainConfig, certificates, source, log, accesses });
+  } finally {
+    await Promise.all([accesses.flush(LOG_FLUSH_MS), events.flush(LOG_FLUSH_MS)]);
+  }
+}
+
+interface SidecarParts {
+  readonly options: SidecarOptions;
+  readonly environment: Environment;
+  readonly plainConfig: ProxyConfig;
+  readonly certificates: TlsFiles | null;
+  readonly source: PlanSource;
+  readonly log: Log;
+  readonly accesses: LineBuffer;
+}
+
+async function serve(parts: SidecarParts): Promise<ExitCode> {
+  const { options, environment, plainConfig, certificates, source, log, accesses } = parts;
+  const report = findingReporter(log, environment.stderr);
+  const { stateDir } = options;
+  const first = await firstPlanOf(source, stateDir, report);
+  const config = certificates === null
+    ? plainConfig
+    : { ...plainConfig, tls: await readCertificates(certificates) };
+  warnOfStrangers(config, first.plan, log);
+  if (config.tls !== undefined) warnOfExpired(config.tls, log);
+  const quit = Promise.withResolvers<string>();
+  const failed = Promise.withResolvers<string>();
+  const planKeeper = stateDir === undefined
+    ? null
+    : new PlanKeeper(stateDir, first.restored, (finding) => report([finding]));
+  const proxy = await start(config, first.plan, {
+    ...hooksFor(options, log, accesses),
+    ...(planKeeper === null ? {} : { planKeeper }),
+    onQuit: () => quit.resolve("quitquitquit"),
+    onFailure: failed.resolve,
+  });
+  // Listened for before anybody is told that it runs.
+  const stopped = Promise.race([
+    untilStopped(proxy, quit.promise, log, environment),
+    untilFailed(proxy, failed.promise),
+  ]);
+  log.info("Proxy started", describe(proxy, first.plan));
+  const { plan: { hash }, restored } = first;
+  const isRestored = restored !== null;
+  const stopFollowing = followPlan({ source, proxy, log, report, hash, isRestored });
+  const stopReplacing = certificates && followCertificates(certificates, proxy, log);
+  try {
+    return await stopped;
+  } finally {
+    await stopFollowing();
+    await stopReplacing?.();
+  }
+}
+
+/**
+ * Rejects once the proxy is not whole any more. It cannot drain: connections that come meanwhile would hang, and whoever
+ * starts it again makes it whole.
+ */
+async function untilFailed(proxy: Proxy, failed: Promise<string>): Promise<never> {
+  const message = await failed;
+  await proxy.stop();
+  throw new CommandFailure(message);
+}
+
+/** Says what there is to say about the source also where the command ends because of it. */
+async function firstPlanOf(
+  source: PlanSource,
+  stateDir: string | undefined,
+  report: ReportFindings,
+): Promise<FirstPlan> {
+  const reading = await source.read();
+  report(reading.findings);
+  const first = await firstPlan(reading, stateDir, Date.now());
+  report(first.findings);
+  return first;
+}
+
+/** Whoever does not use a sidecar calls the application unchecked: better to know that before somebody else does. */
+function warnOfStrangers({ inbound, tls }: ProxyConfig, { permissive }: Plan, log: Log): void {
+  const asksCallers = tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored";
+  if (permissive || inbound.length === 0 || asksCallers) return;
+  log.warn("Traffic targets are not enforced on inbound requests", {
+    reason: "callers are not asked for certificates (--inbound-tls-client-ca)",
+  });
+}
+
+function hooksFor(options: SidecarOptions, log: Log, accesses: LineBuffer): ProxyHooks {
+  const { accessLog } = options;
+  const onLog: ProxyHooks["onLog"] = (level, message, fields) => log.write(level, message, fields);
+  if (accessLog === "none") return { onLog, lookUp: lookUpName };
+  return {
+    onLog,
+    lookUp: lookUpName,
+    onRequest: (record) => accesses.line(formatAccess(accessLog, record, Date.now())),
+    accessesLost: () => accesses.dropped,
+  };
+}
+
+/** Where the system refuses (a port in use, an address that is not here), one line says so. */
+async function start(config: ProxyConfig, plan: Plan, hooks: ProxyHooks): Promise<Proxy> {
+  try {
+    return await startProxy(config, plan, hooks);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name === "AssertionError") throw error;
+    throw new CommandFailure(`Cannot start the proxy: ${error.message.split("\n")[0]}`);
+  }
+}
+
+function describe(proxy: Proxy, plan: Plan) {
+  const [outbound] = proxy.outbound;
+  const [inbound] = proxy.inbound;
+  return {
+    driver: proxy.driver,
+    outbound: placeOf(outbound),
+    ...(inbound === undefined ? {} : { inbound: placeOf(inbound) }),
+    ...(proxy.admin === null ? {} : { admin: placeOf(proxy.admin) }),
+    plan: plan.hash.slice(0, 12),
+    services: plan.services.length,
+  };
+}
+
+function placeOf({ address, port }: { address: string; port: number }): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/**
+ * First signal, or what `quit` gives, as its name: drain, then 0. Second: at once, and not 0, because requests were
+ * cut. SIGTERM is what the kubelet sends, and clients go on coming until they have heard that the pod is gone; after any other
+ * end nobody is expected.
+ */
+async function untilStopped(
+  proxy: Proxy,
+  quit: Promise<string>,
+  log: Log,
+  environment: Environment,
+): Promise<ExitCode> {
+  const first = Promise.withResolvers<string>();
+  const second = Promise.withResolvers<string>();
+  let signals = 0;
+  const stopListening = environment.onStopSignal((signal) => {
+    (signals++ === 0 ? first : second).resolve(signal);
+  });
+  const signal = await Promise.race([first.promise, quit]);
+  log.info("Draining", { signal });
+  let isCut = false;
+  const cut = second.promise.then(() => {
+    isCut = true;
+    return proxy.stop();
+  });
+  await Promise.race([proxy.drain(signal === "SIGTERM"), cut]);
+  stopListening();
+  log.info("Stopped");
+  return isCut ? EXIT.failed : EXIT.ok;
+}
