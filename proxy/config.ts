@@ -176,6 +176,14 @@ export interface RequestRecord {
   readonly plan: string;
 }
 
+/** An event of the environment that a loop saw. */
+export interface LogEvent {
+  readonly level: "info" | "warn";
+  /** Constant text. */
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
 export interface ProxyHooks {
   /** IP addresses of a name outside the mesh, as this system would call it; none where it has none. */
   readonly lookUp?: (name: string) => Promise<readonly string[]>;

@@ -6,7 +6,7 @@ import { formatAuthority, isLocal } from "../../base/ip.ts";
 import { AddressIndex } from "../../routing/table/address_index.ts";
 import type { MeshAddress } from "../../routing/table/address_index.ts";
 import type { Plan, PortProtocol } from "../../routing/plan.ts";
-import type { LogEvent } from "../run/control.ts";
+import type { LogEvent } from "../config.ts";
 import type { Fd, OriginalDestination } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
 import { NOTICE_INTERVAL_MS } from "../limits.ts";

@@ -23,6 +23,7 @@ export type Detected = ProtocolName | "opaque" | "silent";
 export type OnDetected = (detected: Detected, serverName: string) => void;
 
 export class Detecting extends Connection {
+  readonly kind = "client";
   readonly #onDetected: OnDetected;
   readonly #peer: string;
   #limitMs = Infinity;

@@ -3,6 +3,7 @@
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
+import { DRAIN_IDLE_MS } from "../limits.ts";
 import { NO_BUFFER } from "../loop/arena.ts";
 import { Connection } from "../loop/socket.ts";
 import type { Context } from "../loop/context.ts";
@@ -12,6 +13,7 @@ import { letGo } from "./detecting.ts";
 const HANDSHAKE = 22;
 
 export class FirstByte extends Connection {
+  readonly kind = "client";
   readonly #onKnown: (isTls: boolean) => void;
 
   /**
@@ -45,6 +47,11 @@ export class FirstByte extends Connection {
 
   override onDeadline(): void {
     this.#finish(false);
+  }
+
+  /** A client at rest, which what takes the connection over ends as such. */
+  onDraining(): void {
+    this.deadlineMs = Math.min(this.deadlineMs, this.context.io.nowMs + DRAIN_IDLE_MS);
   }
 
   override abort(): void {

@@ -3,8 +3,7 @@
  * the plan: capture and egress.
  */
 import type { Plan } from "../../routing/plan.ts";
-import type { InboundListener, OutboundListener } from "../config.ts";
-import type { LogEvent } from "../run/control.ts";
+import type { InboundListener, LogEvent, OutboundListener } from "../config.ts";
 import { Capture } from "./capture.ts";
 import type { AcceptedClient } from "./capture.ts";
 import { PortRoute } from "../route/captured.ts";

@@ -35,6 +35,7 @@ const LATE: Refusal = { status: 408, reason: "request-timeout" };
 const BAD_SETTINGS: Refusal = { status: 400, reason: "bad-http2-settings" };
 
 export class Downstream extends RequestReader implements ExchangeClient {
+  readonly kind = "client";
   readonly peer: string;
   readonly #router: Router;
   readonly #exchange: Exchange;

@@ -24,6 +24,7 @@ import type { TunnelEnd } from "../loop/tunnel.ts";
 type Phase = "connecting" | "idle" | "head" | "body" | "tunnel";
 
 export class Upstream extends Connection implements Carrier {
+  readonly kind = "endpoint";
   readonly pool: EndpointPool;
   /** The exchange that this connection carries. */
   exchange: Exchange | null = null;

@@ -12,6 +12,7 @@ import { Http2ServerStream } from "./server_stream.ts";
 const SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
 
 export class Http2Downstream extends Http2Socket {
+  readonly kind = "client";
   readonly peer: string;
   /** The client began in HTTP/1.1, so it does not know what its server speaks. */
   isUpgraded = false;

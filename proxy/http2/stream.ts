@@ -17,6 +17,7 @@ import { cutBoth, tunnelWrite } from "../loop/tunnel.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
 
 export abstract class Http2Stream extends Buffered implements TunnelEnd {
+  readonly kind = "stream";
   readonly socket: Http2Socket;
   /** 0 until the stream has been opened. */
   streamId = 0;

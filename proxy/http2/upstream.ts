@@ -9,6 +9,7 @@ import type { EndpointPool } from "../pool/pool.ts";
 import { Http2ClientStream } from "./client_stream.ts";
 
 export class Http2Upstream extends Http2Socket {
+  readonly kind = "endpoint";
   readonly pool: EndpointPool;
   /** The socket is connected, and our side has begun. */
   #hasBegun = false;

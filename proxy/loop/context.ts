@@ -17,11 +17,14 @@ import { Tracer } from "../tracing/tracer.ts";
 
 /** What has a deadline: a connection, or a stream of one. */
 export interface Timed {
+  readonly kind: "client" | "endpoint" | "stream";
   /** Place in `Context.timed`. */
   slot: number;
   /** When `onDeadline` is called, on the clock of `Io.nowMs`. */
   readonly deadlineMs: number;
   onDeadline(): void;
+  /** The proxy drains: a client is told to go elsewhere, where there is a way to. */
+  onDraining?(): void;
 }
 
 /** What gathers its output over a batch of events, and sends it at the end. */

@@ -10,7 +10,7 @@ import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { Buffered } from "./inbox.ts";
 import { NO_BUFFER, writeAscii } from "./arena.ts";
 import { type Caller, callerOf, NOBODY } from "../tls/caller.ts";
-import type { Context } from "./context.ts";
+import type { Context, Timed } from "./context.ts";
 import type { Pieces } from "../http1/pieces.ts";
 import type { TunnelEnd } from "./tunnel.ts";
 
@@ -22,6 +22,7 @@ const NOTHING = new Uint8Array(0);
 const CHUNK_FRAMING_BYTES = 16;
 
 export abstract class Connection extends Buffered implements Handler, TunnelEnd {
+  abstract readonly kind: Timed["kind"];
   fd: Fd = -1;
   isOpen = true;
   /** TLS is on it. */

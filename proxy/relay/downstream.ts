@@ -36,6 +36,7 @@ export interface TcpOptions {
 }
 
 export class TcpDownstream extends Connection {
+  readonly kind = "client";
   readonly peer: string;
   readonly #router: ConnectionRouter;
   readonly #destination = new Destination();

@@ -13,6 +13,7 @@ export type ConnectFailure =
   | "upstream-tls-failed";
 
 export class TcpUpstream extends Connection {
+  readonly kind = "endpoint";
   readonly pool: EndpointPool;
   readonly #client: TcpDownstream;
   isConnected = false;

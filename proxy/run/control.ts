@@ -3,20 +3,12 @@
  * pipe, because an event loop that waits in the kernel sees no messages; replies come back as messages.
  */
 import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
-import type { ProxyConfig, RequestRecord } from "../config.ts";
-import type { ExplainQuery } from "./engine.ts";
+import type { LogEvent, ProxyConfig, RequestRecord } from "../config.ts";
+import type { ExplainQuery } from "./explain_query.ts";
 import type { TelemetrySnapshot } from "../observe/telemetry.ts";
 import type { TapDemand } from "../observe/tap.ts";
 import type { ProxyTls } from "../tls/config.ts";
 import type { FinishedSpan } from "../tracing/span.ts";
-
-/** An event of the environment that a loop saw. */
-export interface LogEvent {
-  readonly level: "info" | "warn";
-  /** Constant text. */
-  readonly message: string;
-  readonly fields: Readonly<Record<string, string | number>>;
-}
 
 /** The first message to a worker. */
 export interface WorkerStart {

@@ -9,21 +9,19 @@ import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { requestHeadOf } from "../../routing/request.ts";
-import type { InboundListener, OutboundListener, ProxyConfig, RequestRecord } from "../config.ts";
+import type {
+  InboundListener,
+  LogEvent,
+  OutboundListener,
+  ProxyConfig,
+  RequestRecord,
+} from "../config.ts";
 import { Context } from "../loop/context.ts";
 import type { Timed } from "../loop/context.ts";
-import { Detecting } from "../accept/detecting.ts";
-import { Downstream } from "../http1/downstream.ts";
-import { Http2Downstream } from "../http2/downstream.ts";
-import { Http2Stream } from "../http2/stream.ts";
-import { Http2Upstream } from "../http2/upstream.ts";
 import { InboundRouter } from "../route/inbound.ts";
 import { InboundAccess } from "../route/inbound_access.ts";
 import { OutboundRouter } from "../route/outbound.ts";
-import type { LogEvent } from "./control.ts";
-import { Upstream } from "../http1/upstream.ts";
-import { TcpDownstream } from "../relay/downstream.ts";
-import { TcpUpstream } from "../relay/upstream.ts";
+import type { ExplainQuery } from "./explain_query.ts";
 import { Intake } from "../accept/intake.ts";
 import type { Taker } from "../accept/intake.ts";
 import { IoError } from "../io/io.ts";
@@ -40,18 +38,6 @@ import type { TapDemand } from "../observe/tap.ts";
 import type { ProxyTls } from "../tls/config.ts";
 import type { FinishedSpan } from "../tracing/span.ts";
 import { TlsContexts, TlsFailureLog } from "../tls/contexts.ts";
-
-/** A request to be explained. */
-export interface ExplainQuery {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: readonly (readonly [string, string])[];
-  /** The listener that would take it: its place among those of its side. */
-  readonly side: "outbound" | "inbound";
-  readonly listener: number;
-  /** Of an inbound request: who calls, as `namespace/serviceaccount`; empty: nobody that is known. */
-  readonly caller: string;
-}
 
 /** What an engine tells of itself. */
 export interface EngineHooks {
@@ -211,8 +197,7 @@ export class Engine {
     const telemetry = this.#telemetry;
     const pools = [...this.#context.pools.all()];
     const { timed } = this.#context;
-    const upstreams = timed.filter(isUpstream).length;
-    const streams = timed.filter((open) => open instanceof Http2Stream).length;
+    const openOf = (kind: Timed["kind"]) => timed.filter((open) => open.kind === kind).length;
     return {
       routes: Array.from(telemetry.routes, (stats) => ({
         labels: stats.labels,
@@ -242,8 +227,8 @@ export class Engine {
       },
       faults: telemetry.faults,
       lastFault: telemetry.lastFault,
-      connectionsOpen: timed.length - upstreams - streams,
-      upstreamsOpen: upstreams,
+      connectionsOpen: openOf("client"),
+      upstreamsOpen: openOf("endpoint"),
       upstreamsIdle: pools.reduce((sum, pool) => sum + pool.idleCount, 0),
       buffersLent: this.#context.buffers.lentCount,
       planHash: this.#planHash,
@@ -256,7 +241,7 @@ export class Engine {
     if (!context.isDraining) this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
     context.isDraining = true;
     // A copy: some close at once.
-    for (const open of [...context.timed]) if (isDownstream(open)) open.onDraining();
+    for (const open of [...context.timed]) open.onDraining?.();
   }
 
   /** Stops accepting; `done` is called once the last client is gone, or `drainMs` after draining began. */
@@ -311,7 +296,7 @@ export class Engine {
 
   #finishDraining(): void {
     if (this.#onDrained === null) return;
-    const hasClients = this.#context.timed.some(isDownstream);
+    const hasClients = this.#context.timed.some(({ kind }) => kind === "client");
     if (hasClients && this.#io.nowMs < this.#drainDeadlineMs) return;
     const done = this.#onDrained;
     this.#onDrained = null;
@@ -325,17 +310,6 @@ export class Engine {
       return before;
     });
   }
-}
-
-function isDownstream(
-  open: Timed,
-): open is Downstream | Http2Downstream | TcpDownstream | Detecting {
-  return open instanceof Downstream || open instanceof Http2Downstream ||
-    open instanceof TcpDownstream || open instanceof Detecting;
-}
-
-function isUpstream(open: Timed): boolean {
-  return open instanceof Upstream || open instanceof Http2Upstream || open instanceof TcpUpstream;
 }
 
 function snapshotOf({ streams, resets, failures }: Http2Counts): Http2Snapshot {

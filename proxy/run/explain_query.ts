@@ -1,5 +1,16 @@
 /** What `/explain` on the admin port is asked: a query to the request that it means, or to what is wrong with it. */
-import type { ExplainQuery } from "./engine.ts";
+
+/** A request to be explained. */
+export interface ExplainQuery {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** The listener that would take it: its place among those of its side. */
+  readonly side: "outbound" | "inbound";
+  readonly listener: number;
+  /** Of an inbound request: who calls, as `namespace/serviceaccount`; empty: nobody that is known. */
+  readonly caller: string;
+}
 
 /** Each but `header` at most once. */
 const PARAMETERS: readonly string[] = ["url", "method", "header", "listener", "side", "caller"];

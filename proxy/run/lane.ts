@@ -5,18 +5,11 @@
  */
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
-import type { ProxyConfig, RequestRecord } from "../config.ts";
+import type { LogEvent, ProxyConfig, RequestRecord } from "../config.ts";
 import { ARENA_BYTES } from "../loop/arena.ts";
 import { encodeFrame } from "./control.ts";
-import type {
-  Command,
-  LogEvent,
-  Replies,
-  SharedStart,
-  WorkerMessage,
-  WorkerStart,
-} from "./control.ts";
-import type { ExplainQuery } from "./engine.ts";
+import type { Command, Replies, SharedStart, WorkerMessage, WorkerStart } from "./control.ts";
+import type { ExplainQuery } from "./explain_query.ts";
 import { Engine } from "./engine.ts";
 import { EpollIo } from "../io/epoll.ts";
 import { Pipe } from "../io/pipe.ts";
