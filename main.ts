@@ -1,5 +1,5 @@
 /** The executable. Holds no logic: `cli/run.ts` imports the one role asked for. */
-import { processEnvironment } from "./cli/environment.ts";
+import { processEnvironment } from "./console/environment.ts";
 import { run } from "./cli/run.ts";
 
 if (import.meta.main) {

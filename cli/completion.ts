@@ -7,8 +7,7 @@ import type { Program } from "./program.ts";
 
 type ProgramOption = Program["options"][number];
 
-export const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
-export type Shell = typeof SHELLS[number];
+type Shell = "bash" | "zsh" | "fish" | "powershell";
 
 /** Bits of the last line of an answer, after its colon; a protocol that tab took from Cobra. */
 const DIRECTIVE_DEFAULT = 0;

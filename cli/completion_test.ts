@@ -1,7 +1,7 @@
 // Tests of completion.ts through the commands that use it: scripts that shells accept, answers to TAB.
 import assert from "node:assert/strict";
 import { run } from "./run.ts";
-import { testEnvironment } from "./testing.ts";
+import { testEnvironment } from "../console/testing.ts";
 
 async function printed(argv: string[]): Promise<string> {
   const environment = testEnvironment();

@@ -3,8 +3,8 @@
  * Types only, so a command's grammar costs nothing to load.
  */
 import type { Command } from "@commander-js/extra-typings";
-import type { Environment } from "./environment.ts";
-import type { ExitCode } from "./exit.ts";
+import type { Environment } from "../console/environment.ts";
+import type { ExitCode } from "../console/exit.ts";
 
 /** The root command that commands add themselves to. */
 export type Program = Command;
@@ -14,6 +14,8 @@ export interface CommandContext {
   readonly environment: Environment;
   /** What the process will end with; `EXIT.ok` unless the command sets it. */
   exitCode: ExitCode;
+  /** Adds every command to a program, for what has to know them all. */
+  registerAll(program: Program): Promise<void>;
 }
 
 /** A file in `commands/`. */

@@ -3,13 +3,19 @@
  * The only file that makes a commander program.
  */
 import { modulesFor } from "./commands.ts";
-import type { Environment } from "./environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "./exit.ts";
+import type { Environment } from "../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
 import type { CommandContext, Program } from "./program.ts";
 
 /** Runs `argv`, the arguments after the program's name. Never throws for anything a user can cause. */
 export async function run(argv: readonly string[], environment: Environment): Promise<ExitCode> {
-  const context: CommandContext = { environment, exitCode: EXIT.ok };
+  const context: CommandContext = {
+    environment,
+    exitCode: EXIT.ok,
+    async registerAll(program) {
+      for (const module of await modulesFor([])) module.register(program, context);
+    },
+  };
   try {
     const quickCode = await runQuickly(argv, environment);
     if (quickCode !== null) return quickCode;
@@ -36,10 +42,9 @@ async function runQuickly(
     return EXIT.ok;
   }
   if (name === "proxy") {
-    const { parseQuickly } = await import("../sidecar/quick_parse.ts");
+    const { completeOptions, parseQuickly } = await import("../sidecar/options.ts");
     const given = parseQuickly(words);
     if (given === null) return null;
-    const { completeOptions } = await import("../sidecar/options.ts");
     const { runSidecar } = await import("../sidecar/sidecar.ts");
     return await runSidecar(completeOptions(given, environment), environment);
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { COMMANDS } from "./commands.ts";
 import { run } from "./run.ts";
-import { testEnvironment } from "./testing.ts";
+import { testEnvironment } from "../console/testing.ts";
 
 /** Runs a command line and hands back all that can be seen of it. */
 async function outcome(argv: string[]) {

@@ -1,33 +1,5 @@
-/** For tests of commands: an Environment that keeps what was written, and transcripts kept in files. */
+/** For tests of commands: transcripts kept in files. */
 import assert from "node:assert/strict";
-import type { Environment } from "./environment.ts";
-import { type MemoryOutput, memoryOutput, type OutputTraits } from "./render/output.ts";
-
-export interface TestEnvironment extends Environment {
-  readonly stdout: MemoryOutput;
-  readonly stderr: MemoryOutput;
-  /** Calls every handler that listens for a stop signal, as the system would. */
-  sendStopSignal(signal: string): void;
-}
-
-export function testEnvironment(
-  given: { variables?: Record<string, string>; stdin?: string; traits?: OutputTraits } = {},
-): TestEnvironment {
-  const handlers = new Set<(signal: string) => void>();
-  return {
-    stdout: memoryOutput(given.traits),
-    stderr: memoryOutput(given.traits),
-    variable: (name) => given.variables?.[name],
-    readStdin: () => Promise.resolve(given.stdin ?? ""),
-    onStopSignal(handler) {
-      handlers.add(handler);
-      return () => void handlers.delete(handler);
-    },
-    sendStopSignal(signal) {
-      for (const handler of [...handlers]) handler(signal);
-    },
-  };
-}
 
 const GOLDEN = new URL("./testdata/golden/", import.meta.url);
 

@@ -2,17 +2,18 @@
  * One command that plays a pod: started in a process group of its own, watched until it accepts connections, started
  * again when it dies, and ended with everything it started. Knows nothing of manifests or plans.
  */
-import { isAccepting, type Place } from "./places.ts";
+import type { HostPort } from "../console/values.ts";
+import { isAccepting } from "./places.ts";
 
 /** What to run. */
-export interface ChildSpec {
+interface ChildSpec {
   /** A line for the system's shell. */
   readonly command: string;
   readonly directory: string | undefined;
   /** Added to weft's own variables. */
   readonly env: Readonly<Record<string, string>>;
   /** Where it is expected to listen. */
-  readonly place: Place;
+  readonly place: HostPort;
   /** False: it listens nowhere (a client) and counts as ready while it runs. */
   readonly isServer: boolean;
 }
@@ -33,10 +34,10 @@ const STEADY_MS = 10_000;
 /** Between two attempts to connect to a child that starts. */
 const PROBE_INTERVAL_MS = 25;
 /** What a child may take to end after SIGTERM before SIGKILL. */
-export const STOP_GRACE_MS = 5_000;
+const STOP_GRACE_MS = 5_000;
 
 /** `{host}` and `{port}` replaced, for the command line. */
-export function substitutePlace(command: string, { address, port }: Place): string {
+export function substitutePlace(command: string, { address, port }: HostPort): string {
   return command.replaceAll("{host}", address).replaceAll("{port}", String(port));
 }
 

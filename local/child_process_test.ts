@@ -1,7 +1,8 @@
 // Tests of child processes: real ones, on loopback. Every wait is for something the child does.
 import assert from "node:assert/strict";
+import type { HostPort } from "../console/values.ts";
 import { type ChildHooks, ChildRunner, substitutePlace } from "./child_process.ts";
-import { isAccepting, type Place, usablePlace } from "./places.ts";
+import { isAccepting, usablePlace } from "./places.ts";
 
 const isUnix = Deno.build.os !== "windows";
 
@@ -32,7 +33,7 @@ class Recorder implements ChildHooks {
   }
 }
 
-function start(command: string, place: Place, env: Record<string, string> = {}) {
+function start(command: string, place: HostPort, env: Record<string, string> = {}) {
   const hooks = new Recorder();
   const child = new ChildRunner(
     { command, directory: undefined, env, place, isServer: true },

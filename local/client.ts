@@ -2,9 +2,9 @@
  * A small HTTP client that sends through a sidecar as `http_proxy` does: absolute-form targets (RFC 9112 3.2.2) over one
  * kept connection. For `weft request`, `weft demo` and tests.
  */
+import type { HostPort } from "../console/values.ts";
 import { Body } from "../proxy/protocol/http1/body.ts";
 import { COMPLETE, INCOMPLETE, Response } from "../proxy/protocol/http1/response.ts";
-import type { Place } from "./places.ts";
 
 /** What is sent. */
 export interface ClientRequest {
@@ -35,10 +35,10 @@ const READ_BYTES = 64 * 1024;
 const HEAD_BYTES_MAX = 1024 * 1024;
 
 export class MeshClient {
-  readonly #sidecar: Place;
+  readonly #sidecar: HostPort;
   #connection: Connection | null = null;
 
-  constructor(sidecar: Place) {
+  constructor(sidecar: HostPort) {
     this.#sidecar = sidecar;
   }
 

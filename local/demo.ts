@@ -4,16 +4,17 @@
  */
 import { parseAllDocuments } from "yaml";
 import type { Finding } from "../base/finding.ts";
+import type { HostPort } from "../console/values.ts";
 import type { DriverChoice } from "../proxy/config.ts";
 import { requestHeadOf } from "../routing/request.ts";
 import { explain } from "../routing/table/explain.ts";
 import { SplitState } from "../routing/table/split.ts";
 import { buildTable } from "../routing/table/table.ts";
-import type { Environment } from "../cli/environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../cli/exit.ts";
-import { renderFindings } from "../cli/render/findings.ts";
-import type { Output } from "../cli/render/output.ts";
-import { printable } from "../cli/render/text.ts";
+import type { Environment } from "../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
+import { renderFindings } from "../console/findings.ts";
+import type { Output } from "../console/output.ts";
+import { printable } from "../console/text.ts";
 import { MeshClient } from "./client.ts";
 import {
   filesAfter,
@@ -25,7 +26,6 @@ import {
   stepFiles,
 } from "./guide.ts";
 import { LocalMesh, ManifestError, type MeshEvent } from "./mesh.ts";
-import type { Place } from "./places.ts";
 import type { StartProxy } from "./sidecars.ts";
 
 /** Clients of the guide are in this namespace. */
@@ -113,7 +113,7 @@ function messagesOf(findings: readonly Finding[]): string {
   return errors.map(({ message }) => message).join("; ");
 }
 
-function sidecarOf(mesh: LocalMesh): Place {
+function sidecarOf(mesh: LocalMesh): HostPort {
   const sidecar = mesh.sidecars.find(({ namespace }) => namespace === CLIENT_NAMESPACE);
   if (sidecar === undefined) throw new CommandFailure("The mesh has no listener for its clients");
   return sidecar;
@@ -170,7 +170,7 @@ function flow(value: unknown): string {
 /** Sends what the guide sends, as one curl with several URLs does: in order, over one connection. */
 async function ask(
   output: Output,
-  sidecar: Place,
+  sidecar: HostPort,
   { url, answers }: GuideRequests,
   tally: Tally,
 ): Promise<void> {
@@ -202,7 +202,7 @@ async function answerTo(client: MeshClient, method: string, url: string): Promis
 }
 
 /** The guide's rules name only GET. What that leaves open is found without a request, and then seen with some. */
-async function showHole(output: Output, mesh: LocalMesh, sidecar: Place): Promise<boolean> {
+async function showHole(output: Output, mesh: LocalMesh, sidecar: HostPort): Promise<boolean> {
   output.line();
   output.line(output.style("strong", "What the guide does not say"));
   output.line("   $ weft dry-run -f examples/canary/");

@@ -7,7 +7,7 @@ import type { Plan } from "../routing/plan.ts";
 import type { Snapshot } from "../schemas/resources.ts";
 import { loadPaths } from "../schemas/source.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
-import type { AddressBook } from "./addresses.ts";
+import type { PodAddresses } from "../schemas/pod_addresses.ts";
 import type { LocalPod } from "./pod_runner.ts";
 import { endpointPorts } from "./redirect.ts";
 import { standInAnswer } from "./stand_in.ts";
@@ -25,7 +25,7 @@ export interface ManifestSource {
 /** Reads manifests; every pod of the snapshot has its loopback address. */
 export async function readManifests(
   source: ManifestSource,
-  book: AddressBook,
+  book: PodAddresses,
 ): Promise<{ snapshot: Snapshot; findings: readonly Finding[] }> {
   const { snapshot, findings } = await loadPaths(source.paths, {
     recursive: source.recursive,
@@ -39,7 +39,7 @@ export async function readManifests(
  * The snapshot with workloads expanded into pods on loopback addresses. Addresses of a real cluster, in manifests
  * that were exported from one, are left out: nothing of it can be reached.
  */
-export function localSnapshot(snapshot: Snapshot, book: AddressBook): Snapshot {
+export function localSnapshot(snapshot: Snapshot, book: PodAddresses): Snapshot {
   const addressOf = (namespace: string, pod: string) => book.addressOf(namespace, pod);
   const expanded = expandWorkloads(snapshot, addressOf);
   const selecting = new Set(

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { compile } from "../routing/compile/compile.ts";
 import { parseManifests } from "../schemas/source.ts";
-import { AddressBook, loopbackAddress } from "./addresses.ts";
+import { loopbackAddress, PodAddresses } from "../schemas/pod_addresses.ts";
 import { clientsOf, localPods, localSnapshot, withReadiness } from "./manifests.ts";
 
 function snapshotOf(text: string) {
   const { snapshot, findings } = parseManifests([{ name: "a.yaml", text }]);
   assert.deepEqual(findings.filter(({ severity }) => severity === "error"), []);
-  return localSnapshot(snapshot, new AddressBook());
+  return localSnapshot(snapshot, new PodAddresses());
 }
 
 Deno.test("localSnapshot: addresses of a real cluster are left out", () => {

@@ -3,11 +3,12 @@
  * before the plan that names them is served, and are stopped after the plan without them is. Prints nothing.
  */
 import type { Finding } from "../base/finding.ts";
+import type { HostPort } from "../console/values.ts";
 import type { RequestRecord } from "../proxy/config.ts";
 import { compile } from "../routing/compile/compile.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Snapshot } from "../schemas/resources.ts";
-import { AddressBook } from "./addresses.ts";
+import { PodAddresses } from "../schemas/pod_addresses.ts";
 import {
   clientsOf,
   localPods,
@@ -15,11 +16,10 @@ import {
   readManifests,
   withReadiness,
 } from "./manifests.ts";
-import type { Place } from "./places.ts";
 import type { LocalPod, PodRunner } from "./pod_runner.ts";
 import { redirectEndpoints } from "./redirect.ts";
 import type { RunSettings } from "./settings.ts";
-import { type Sidecar, type SidecarOptions, Sidecars } from "./sidecars.ts";
+import { type MeshProxyOptions, type Sidecar, Sidecars } from "./sidecars.ts";
 import { type Watch, watchPaths } from "../base/watch.ts";
 import { Workloads } from "./workloads.ts";
 
@@ -51,12 +51,12 @@ export type MeshEvent =
   | { readonly type: "request"; readonly record: RequestRecord; readonly namespace: string }
   | { readonly type: "log"; readonly level: string; readonly message: string };
 
-export interface MeshOptions extends Omit<SidecarOptions, "onRequest" | "onLog" | "onFailure"> {
+interface MeshOptions extends Omit<MeshProxyOptions, "onRequest" | "onLog" | "onFailure"> {
   readonly source: ManifestSource;
   /** Commands that play pods, by name of a pod or a workload. */
   readonly runs: ReadonlyMap<string, RunSettings>;
   /** What already runs and plays pods, by name. */
-  readonly endpoints: ReadonlyMap<string, Place>;
+  readonly endpoints: ReadonlyMap<string, HostPort>;
   readonly onEvent: (event: MeshEvent) => void;
 }
 
@@ -83,7 +83,7 @@ interface Input {
 
 export class LocalMesh {
   readonly #options: MeshOptions;
-  readonly #book = new AddressBook();
+  readonly #book = new PodAddresses();
   readonly #sidecars: Sidecars;
   readonly #workloads: Workloads;
   #source: ManifestSource;
@@ -164,7 +164,7 @@ export class LocalMesh {
     return this.#sidecars.driver;
   }
 
-  get admin(): Place | null {
+  get admin(): HostPort | null {
     return this.#sidecars.admin;
   }
 

@@ -1,9 +1,9 @@
 // Tests of LocalMesh with real proxies and stand-ins, in this process.
 import assert from "node:assert/strict";
+import type { HostPort } from "../console/values.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
 import { MeshClient } from "./client.ts";
 import { LocalMesh, ManifestError, type MeshEvent } from "./mesh.ts";
-import type { Place } from "./places.ts";
 import type { RunSettings } from "./settings.ts";
 
 /** A Service and a pod behind it that answers with `text`. */
@@ -34,8 +34,8 @@ class Fixture {
   constructor(
     given: {
       runs?: Record<string, RunSettings>;
-      endpoints?: Record<string, Place>;
-      admin?: Place;
+      endpoints?: Record<string, HostPort>;
+      admin?: HostPort;
     } = {},
   ) {
     this.mesh = new LocalMesh({

@@ -2,19 +2,14 @@
  * Where on this machine a pod's port can listen. The pod's own loopback address and port wherever that works; else
  * the nearest thing that does, and the mesh redirects to it.
  */
-
-/** An IP address and a TCP port. */
-export interface Place {
-  readonly address: string;
-  readonly port: number;
-}
+import type { HostPort } from "../console/values.ts";
 
 /**
  * `wanted` itself if it can be listened on now; a free port of the same address where the port is taken (another
  * mesh runs the same manifests) or privileged; a free port of 127.0.0.1 where the system has no such address
  * (macOS has 127.0.0.1 only).
  */
-export function usablePlace(wanted: Place): Place {
+export function usablePlace(wanted: HostPort): HostPort {
   const candidates = [
     wanted,
     { address: wanted.address, port: 0 },
@@ -40,7 +35,7 @@ function isAddressProblem(error: unknown): boolean {
 }
 
 /** True once something accepts a connection there. Never throws for a refusal. */
-export async function isAccepting(place: Place): Promise<boolean> {
+export async function isAccepting(place: HostPort): Promise<boolean> {
   try {
     const connection = await Deno.connect({ hostname: place.address, port: place.port });
     connection.close();
@@ -49,9 +44,4 @@ export async function isAccepting(place: Place): Promise<boolean> {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return false;
   }
-}
-
-/** `127.0.0.1:80`, `[::1]:80`. */
-export function formatPlace({ address, port }: Place): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

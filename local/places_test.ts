@@ -1,6 +1,7 @@
 // Tests of finding a place to listen.
 import assert from "node:assert/strict";
-import { formatPlace, isAccepting, usablePlace } from "./places.ts";
+import { formatHostPort } from "../console/values.ts";
+import { isAccepting, usablePlace } from "./places.ts";
 
 Deno.test("usablePlace: the wanted place where it is free", () => {
   const { port } = usablePlace({ address: "127.0.0.1", port: 0 });
@@ -25,7 +26,7 @@ Deno.test("usablePlace: 127.0.0.1 where the machine has no such address", () => 
   assert.notEqual(found.port, 0);
 });
 
-Deno.test("formatPlace: IPv6 addresses are bracketed", () => {
-  assert.equal(formatPlace({ address: "::1", port: 80 }), "[::1]:80");
-  assert.equal(formatPlace({ address: "127.1.2.3", port: 80 }), "127.1.2.3:80");
+Deno.test("formatHostPort: IPv6 addresses are bracketed", () => {
+  assert.equal(formatHostPort({ address: "::1", port: 80 }), "[::1]:80");
+  assert.equal(formatHostPort({ address: "127.1.2.3", port: 80 }), "127.1.2.3:80");
 });

@@ -2,8 +2,9 @@
  * The three ways to play a pod on this machine: a command, something that already runs, or the built-in stand-in.
  * One runner plays one pod; which pods there are is decided elsewhere.
  */
+import { formatHostPort, type HostPort } from "../console/values.ts";
 import { type ChildHooks, ChildRunner } from "./child_process.ts";
-import { formatPlace, type Place, usablePlace } from "./places.ts";
+import { usablePlace } from "./places.ts";
 import type { RunSettings } from "./settings.ts";
 import { type StandIn, type StandInAnswer, startStandIn } from "./stand_in.ts";
 
@@ -31,7 +32,7 @@ export interface PodRunner {
   /** Plays the pod as it is written now, if it can without a pause; false: a new runner is needed. */
   update(pod: LocalPod): boolean;
   /** Where a port of the pod is served. */
-  placeOf(port: number): Place;
+  placeOf(port: number): HostPort;
   /** Notes what is needless now; the function that is returned closes what then still is. */
   trim(): () => Promise<void>;
   /** Ends; resolves when nothing is left of it. */
@@ -46,7 +47,7 @@ export class StandInRunner implements PodRunner {
   readonly description = "";
   readonly isReady = true;
   readonly #address: string;
-  readonly #servers = new Map<number, { place: Place; standIn: StandIn }>();
+  readonly #servers = new Map<number, { place: HostPort; standIn: StandIn }>();
   #ports: readonly number[] = [];
 
   constructor(pod: LocalPod) {
@@ -65,7 +66,7 @@ export class StandInRunner implements PodRunner {
     return true;
   }
 
-  placeOf(port: number): Place {
+  placeOf(port: number): HostPort {
     return this.#servers.get(port)?.place ?? { address: this.#address, port };
   }
 
@@ -99,7 +100,7 @@ export class ProcessRunner implements PodRunner {
   readonly description: string;
   readonly #child: ChildRunner;
   readonly #pod: LocalPod;
-  readonly #place: Place;
+  readonly #place: HostPort;
   #isReady = false;
 
   /** `proxyUrl`: the mesh as this pod reaches it. */
@@ -132,7 +133,7 @@ export class ProcessRunner implements PodRunner {
     return pod.ports[0] === this.#pod.ports[0] && pod.address === this.#pod.address;
   }
 
-  placeOf(port: number): Place {
+  placeOf(port: number): HostPort {
     return port === this.#pod.ports[0] ? this.#place : { address: this.#place.address, port };
   }
 
@@ -154,18 +155,18 @@ export class EndpointRunner implements PodRunner {
   readonly kind = "endpoint";
   readonly description: string;
   readonly isReady = true;
-  readonly #place: Place;
+  readonly #place: HostPort;
 
-  constructor(place: Place) {
+  constructor(place: HostPort) {
     this.#place = place;
-    this.description = formatPlace(place);
+    this.description = formatHostPort(place);
   }
 
   update(): boolean {
     return true;
   }
 
-  placeOf(): Place {
+  placeOf(): HostPort {
     return this.#place;
   }
 
@@ -184,7 +185,7 @@ export class EndpointRunner implements PodRunner {
  * What a command finds in its environment. `http_proxy` makes its own calls go through the mesh, as a sidecar would
  * in a cluster; calls to this machine by address do not.
  */
-function environmentOf(pod: LocalPod, place: Place, proxyUrl: string): Record<string, string> {
+function environmentOf(pod: LocalPod, place: HostPort, proxyUrl: string): Record<string, string> {
   return {
     HOST: place.address,
     PORT: String(place.port),

@@ -2,14 +2,14 @@
  * Sends a plan's endpoints where their pods really listen on this machine. Changes addresses and nothing else, so a
  * request is decided exactly as it would be in a cluster.
  */
+import type { HostPort } from "../console/values.ts";
 import type { Plan, PlanEndpoint } from "../routing/plan.ts";
 import { hashPlan } from "../routing/plan_codec.ts";
-import type { Place } from "./places.ts";
 
 /** The same plan where every endpoint for which `placeOf` knows a place has moved there. */
 export function redirectEndpoints(
   plan: Plan,
-  placeOf: (address: string, port: number) => Place | undefined,
+  placeOf: (address: string, port: number) => HostPort | undefined,
 ): Plan {
   let hasMoved = false;
   const move = (endpoint: PlanEndpoint): PlanEndpoint => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../routing/compile/compile.ts";
 import { decodePlan, encodePlan } from "../routing/plan_codec.ts";
 import { parseManifests } from "../schemas/source.ts";
-import { AddressBook } from "./addresses.ts";
+import { PodAddresses } from "../schemas/pod_addresses.ts";
 import { localSnapshot } from "./manifests.ts";
 import { endpointPorts, redirectEndpoints } from "./redirect.ts";
 
@@ -28,7 +28,7 @@ spec:
 
 function planOf(text: string) {
   const { snapshot } = parseManifests([{ name: "a.yaml", text }]);
-  return compile(localSnapshot(snapshot, new AddressBook())).plan;
+  return compile(localSnapshot(snapshot, new PodAddresses())).plan;
 }
 
 Deno.test("redirectEndpoints: moves what has another place, and the plan is still a plan", () => {

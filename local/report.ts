@@ -1,11 +1,12 @@
 /** What `weft up` shows: the banner, a line an event, and on a terminal a status line below them. Decides nothing. */
+import { formatHostPort } from "../console/values.ts";
 import type { Plan, PlanService } from "../routing/plan.ts";
-import { renderFindings, summarizeFindings } from "../cli/render/findings.ts";
-import type { Output } from "../cli/render/output.ts";
-import { renderTable } from "../cli/render/table.ts";
-import { counted, printable } from "../cli/render/text.ts";
+import { renderFindings, summarizeFindings } from "../console/findings.ts";
+import type { Output } from "../console/output.ts";
+import { renderTable } from "../console/table.ts";
+import { counted } from "../base/text.ts";
+import { printable } from "../console/text.ts";
 import type { LocalMesh, MeshEvent } from "./mesh.ts";
-import { formatPlace } from "./places.ts";
 import type { LocalPod, PodRunner } from "./pod_runner.ts";
 import { RequestLog } from "./request_log.ts";
 
@@ -13,7 +14,7 @@ import { RequestLog } from "./request_log.ts";
 const TICK_MS = 250;
 const CLEAR_LINE = "\r\x1b[2K";
 
-export class Report {
+export class UpReport {
   readonly #output: Output;
   readonly #requests: RequestLog;
   readonly #now: () => number;
@@ -94,7 +95,7 @@ export class Report {
       renderTable(
         output,
         ["CLIENTS IN", "HTTP_PROXY"],
-        sidecars.map((sidecar) => [sidecar.namespace, `http://${formatPlace(sidecar)}`]),
+        sidecars.map((sidecar) => [sidecar.namespace, `http://${formatHostPort(sidecar)}`]),
         2,
       ),
       renderTable(
@@ -102,14 +103,16 @@ export class Report {
         ["POD", "PORTS", "PLAYED BY"],
         byName(pods).map(({ pod, runner }) => [
           podName(pod),
-          pod.ports.map((port) => formatPlace(runner.placeOf(port))).join(" "),
+          pod.ports.map((port) => formatHostPort(runner.placeOf(port))).join(" "),
           playedBy({ runner }),
         ]),
         2,
       ),
       ...howToReach(mesh).map((line) => `  ${line}`),
       "",
-      ...(admin === null ? [] : [`  Admin: http://${formatPlace(admin)}/metrics, /plan, /explain`]),
+      ...(admin === null
+        ? []
+        : [`  Admin: http://${formatHostPort(admin)}/metrics, /plan, /explain`]),
       "  Edited manifests take effect at once. Ctrl-C ends the mesh and everything it started.",
       "",
     ];
@@ -179,7 +182,7 @@ function howToReach({ sidecars, plan }: LocalMesh): string[] {
     ? service.name
     : `${service.name}.${service.namespace}`;
   const authority = port === 80 ? name : `${name}:${port}`;
-  const place = formatPlace(sidecar);
+  const place = formatHostPort(sidecar);
   return [
     `As a client in namespace ${sidecar.namespace}, each of:`,
     `  export http_proxy=http://${place}; curl http://${authority}/`,

@@ -1,13 +1,19 @@
 /** The work of `weft request`: sends requests through a running mesh and prints what comes back, as curl would. */
-import type { Environment } from "../cli/environment.ts";
-import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../cli/exit.ts";
-import { parseHeader, parseHostPort, parseRequestLine, parseWhole } from "../cli/values.ts";
+import type { Environment } from "../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../console/exit.ts";
+import {
+  formatHostPort,
+  type HostPort,
+  parseHeader,
+  parseHostPort,
+  parseRequestLine,
+  parseWhole,
+} from "../console/values.ts";
 import { type ClientRequest, type ClientResponse, MeshClient, MeshUnreachable } from "./client.ts";
-import { formatPlace, type Place } from "./places.ts";
 import { readNote } from "./running.ts";
 
 /** As written on the command line. */
-export interface RequestOptions {
+interface RequestOptions {
   readonly from?: string | undefined;
   readonly mesh: string;
   readonly count: string;
@@ -76,12 +82,12 @@ async function send(
 }
 
 /** The listener of the client's namespace, or the first one. */
-function sidecarOf({ from, mesh }: RequestOptions, environment: Environment): Place {
+function sidecarOf({ from, mesh }: RequestOptions, environment: Environment): HostPort {
   const first = parseHostPort(mesh);
   if (from === undefined) return first;
   const sidecars = readNote(first.port, environment);
   if (sidecars === undefined) {
-    throw new CommandFailure(`No mesh of yours is known at ${formatPlace(first)}`, {
+    throw new CommandFailure(`No mesh of yours is known at ${formatHostPort(first)}`, {
       hint: "Is weft up running? Without --from, requests go to --mesh as it is",
     });
   }

@@ -3,9 +3,9 @@
  * status line. Time is given, so that a test decides it.
  */
 import type { RequestRecord } from "../proxy/config.ts";
-import type { Output } from "../cli/render/output.ts";
-import { requestText } from "../cli/render/request.ts";
-import { printable } from "../cli/render/text.ts";
+import type { Output } from "../console/output.ts";
+import { formatForPerson } from "../sidecar/access_log.ts";
+import { printable } from "../console/text.ts";
 
 /** Lines in one second; what is above is counted. A load test would otherwise be a test of the terminal. */
 export const LINES_PER_SECOND_MAX = 20;
@@ -64,6 +64,6 @@ export class RequestLog {
   }
 
   #line(record: RequestRecord, namespace: string): string {
-    return `${printable(namespace)}: ${requestText(this.#output, record)}`;
+    return `${printable(namespace)}: ${formatForPerson(this.#output, record)}`;
   }
 }

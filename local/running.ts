@@ -3,7 +3,7 @@
  * one file for each first port, readable by the same user only.
  */
 import { tmpdir } from "node:os";
-import type { Environment } from "../cli/environment.ts";
+import type { Environment } from "../console/environment.ts";
 import type { Sidecar } from "./sidecars.ts";
 
 /** The file's name holds the user's number, because the directory may be everybody's. */

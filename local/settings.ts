@@ -14,7 +14,7 @@
 import { isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import type { Finding, FindingCode } from "../base/finding.ts";
 import { FINDING_CODES, formatFieldPath } from "../base/finding.ts";
-import { usageFailure } from "../cli/exit.ts";
+import { usageFailure } from "../console/exit.ts";
 
 export const SETTINGS_FILE = "weft.local.yaml";
 
@@ -27,7 +27,7 @@ export interface RunSettings {
 }
 
 /** Something that already runs and plays a pod. */
-export interface EndpointSettings {
+export interface ExistingEndpoint {
   /** An IP address or a host name. */
   readonly host: string;
   readonly port: number;
@@ -35,13 +35,13 @@ export interface EndpointSettings {
 
 export interface LocalSettings {
   readonly runs: ReadonlyMap<string, RunSettings>;
-  readonly endpoints: ReadonlyMap<string, EndpointSettings>;
+  readonly endpoints: ReadonlyMap<string, ExistingEndpoint>;
 }
 
 export const NO_SETTINGS: LocalSettings = { runs: new Map(), endpoints: new Map() };
 
 /** A pod and the workload it belongs to, as a name in the settings may call them. */
-export interface PodNames {
+interface PodNames {
   readonly namespace: string;
   readonly pod: string;
   readonly workload: string;
@@ -77,7 +77,7 @@ export function settingsOfFlags(
     const [name, command] = splitFlag("--run", text, "'httpbin-v1=node server.js'");
     runs.set(name, { command, directory: undefined, env: {} });
   }
-  const endpoints = new Map<string, EndpointSettings>();
+  const endpoints = new Map<string, ExistingEndpoint>();
   for (const text of flags.endpoint ?? []) {
     const [name, value] = splitFlag("--endpoint", text, "'httpbin-v1=127.0.0.1:9000'");
     const endpoint = parseEndpoint(value);
@@ -125,7 +125,7 @@ function isName(text: string): boolean {
 }
 
 /** `HOST:PORT`, or `[IPv6]:PORT`. */
-function parseEndpoint(text: string): EndpointSettings | undefined {
+function parseEndpoint(text: string): ExistingEndpoint | undefined {
   const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(parts?.[3]);
   if (parts === null || port < 1 || port > 65_535) return undefined;
@@ -155,7 +155,7 @@ class SettingsReader {
       });
     }
     const runs = new Map<string, RunSettings>();
-    const endpoints = new Map<string, EndpointSettings>();
+    const endpoints = new Map<string, ExistingEndpoint>();
     if (document.errors.length > 0 || document.contents === null) {
       return { settings: { runs, endpoints }, findings: this.#findings };
     }

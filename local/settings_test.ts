@@ -1,7 +1,7 @@
 // Tests of weft.local.yaml and the flags that do the same.
 import assert from "node:assert/strict";
 import { formatPosition } from "../base/finding.ts";
-import { CommandFailure } from "../cli/exit.ts";
+import { CommandFailure } from "../console/exit.ts";
 import {
   mergeSettings,
   parseSettings,

@@ -2,6 +2,7 @@
  * The proxies of the local mesh: one outbound listener for each client namespace. The namespaces that are there at the
  * start share one proxy; one that appears later gets a proxy of its own, because listeners are fixed at start.
  */
+import { formatHostPort, type HostPort } from "../console/values.ts";
 import {
   DEFAULT_TIMEOUTS,
   type DriverChoice,
@@ -12,27 +13,26 @@ import {
 } from "../proxy/config.ts";
 import { IoError } from "../proxy/io/io.ts";
 import type { Plan } from "../routing/plan.ts";
-import { CommandFailure } from "../cli/exit.ts";
-import { lookUpName } from "../cli/look_up.ts";
+import { CommandFailure } from "../console/exit.ts";
+import { lookUpName } from "../sidecar/look_up.ts";
 import type { Clients } from "./manifests.ts";
-import { formatPlace, type Place } from "./places.ts";
 
 /** `startProxy` of proxy/run/start_proxy.ts, handed in so that it is loaded only by who needs it. */
 export type StartProxy = (config: ProxyConfig, plan: Plan, hooks?: ProxyHooks) => Promise<Proxy>;
 
 /** Where the clients of one namespace send their requests. */
-export interface Sidecar extends Place {
+export interface Sidecar extends HostPort {
   readonly namespace: string;
 }
 
-export interface SidecarOptions {
+export interface MeshProxyOptions {
   readonly startProxy: StartProxy;
   readonly driver: DriverChoice;
   /** Whether what the mesh does not know is passed on: off by default, so that a typo never leaves this machine. */
   readonly egress: boolean;
   /** Of the first namespace, the others follow; 0: any free ports. */
   readonly port: number;
-  readonly admin: Place | null;
+  readonly admin: HostPort | null;
   readonly reportRequests: boolean;
   readonly tracing: Pick<ProxyConfig, "traceShare" | "spans">;
   readonly onRequest: (record: RequestRecord, namespace: string) => void;
@@ -41,11 +41,11 @@ export interface SidecarOptions {
 }
 
 export class Sidecars {
-  readonly #options: SidecarOptions;
+  readonly #options: MeshProxyOptions;
   readonly #proxies: Proxy[] = [];
   readonly #sidecars: Sidecar[] = [];
 
-  constructor(options: SidecarOptions) {
+  constructor(options: MeshProxyOptions) {
     this.#options = options;
   }
 
@@ -59,14 +59,14 @@ export class Sidecars {
     return this.#proxies[0]?.driver;
   }
 
-  get admin(): Place | null {
+  get admin(): HostPort | null {
     return this.#proxies[0]?.admin ?? null;
   }
 
   /** What a client of the namespace sets `http_proxy` to. */
   urlOf(namespace: string): string {
     const sidecar = this.#sidecars.find((sidecar) => sidecar.namespace === namespace);
-    return sidecar === undefined ? "" : `http://${formatPlace(sidecar)}`;
+    return sidecar === undefined ? "" : `http://${formatHostPort(sidecar)}`;
   }
 
   /** Starts a listener for the clients of each namespace that has none. Throws {@link CommandFailure} where a port is taken. */

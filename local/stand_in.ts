@@ -2,11 +2,11 @@
  * The built-in stand-in: a small server that plays one port of a pod for which nothing else is given to run.
  * It decides what to answer from the pod alone and knows nothing of the mesh.
  */
+import type { HostPort } from "../console/values.ts";
 import type { Pod } from "../schemas/resources.ts";
-import type { Place } from "./places.ts";
 
 /** On a pod template: the exact body the stand-in answers with. */
-export const RESPONSE_ANNOTATION = "weft.dev/local-response";
+const RESPONSE_ANNOTATION = "weft.dev/local-response";
 
 /** Longer request bodies are read to their end and not echoed. */
 const ECHO_BYTES_MAX = 64 * 1024;
@@ -15,7 +15,7 @@ const ECHO_BYTES_MAX = 64 * 1024;
 const STOP_GRACE_MS = 2_000;
 
 /** What a stand-in says of itself. */
-export interface StandInIdentity {
+interface StandInIdentity {
   readonly workload: string;
   readonly pod: string;
   readonly namespace: string;
@@ -91,7 +91,7 @@ export interface StandIn {
 }
 
 /** Listens at `place`; accepts connections once this returns. */
-export function startStandIn(place: Place, first: StandInAnswer): StandIn {
+export function startStandIn(place: HostPort, first: StandInAnswer): StandIn {
   let respond = responder(first);
   const cut = new AbortController();
   const server = Deno.serve({

@@ -1,12 +1,12 @@
 /** The work of `weft up`: options to a local mesh, and from there to the first stop signal. */
 import type { DriverChoice } from "../proxy/config.ts";
-import type { Environment } from "../cli/environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../cli/exit.ts";
-import { hasErrors, renderFindings } from "../cli/render/findings.ts";
-import { tracingOf } from "../cli/tracing.ts";
-import { parseHostPort, parseWhole } from "../cli/values.ts";
+import type { Environment } from "../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
+import { hasErrors, renderFindings } from "../console/findings.ts";
+import { tracingOf } from "../sidecar/tracing.ts";
+import { parseHostPort, parseWhole } from "../console/values.ts";
 import { LocalMesh, ManifestError } from "./mesh.ts";
-import { Report } from "./report.ts";
+import { UpReport } from "./report.ts";
 import { leaveNote } from "./running.ts";
 import {
   type LocalSettings,
@@ -23,7 +23,7 @@ import { resolveEndpoints } from "./workloads.ts";
 const HANG_UP_EXIT_CODE = 129;
 
 /** As written on the command line. */
-export interface UpOptions {
+interface UpOptions {
   readonly filename: readonly string[];
   readonly recursive: boolean;
   readonly namespace: string;
@@ -45,7 +45,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
   const { startProxy } = await import("../proxy/run/start_proxy.ts");
   let stdin: Promise<string> | undefined;
 
-  const report = new Report(environment.stdout, Date.now);
+  const report = new UpReport(environment.stdout, Date.now);
   const stopped = Promise.withResolvers<void>();
   let code: ExitCode = EXIT.ok;
   const mesh = new LocalMesh({
@@ -119,7 +119,7 @@ function killChildrenAtTheEnd(mesh: LocalMesh, { stdout }: Environment): () => v
   };
 }
 
-function noteUnusedNames(mesh: LocalMesh, report: Report, settings: LocalSettings): void {
+function noteUnusedNames(mesh: LocalMesh, report: UpReport, settings: LocalSettings): void {
   const pods = mesh.pods.map(({ pod }) => ({ ...pod, pod: pod.name }));
   const workloads = [...new Set(pods.map(({ workload }) => workload))].sort().join(", ");
   for (const name of unusedNames(settings, pods)) {

@@ -4,8 +4,8 @@
  */
 import { lookup } from "node:dns/promises";
 import { parseIp } from "../base/ip.ts";
-import { CommandFailure } from "../cli/exit.ts";
-import type { Place } from "./places.ts";
+import { CommandFailure } from "../console/exit.ts";
+import type { HostPort } from "../console/values.ts";
 import {
   EndpointRunner,
   type LocalPod,
@@ -13,10 +13,10 @@ import {
   ProcessRunner,
   StandInRunner,
 } from "./pod_runner.ts";
-import { type EndpointSettings, type RunSettings, settingFor } from "./settings.ts";
+import { type ExistingEndpoint, type RunSettings, settingFor } from "./settings.ts";
 
 /** What happens to the pods. */
-export interface WorkloadHooks {
+interface WorkloadHooks {
   onStart(pod: LocalPod, runner: PodRunner): void;
   onOutput(pod: LocalPod, line: string): void;
   /** A command ended by itself and starts again after `delayMs`. */
@@ -39,7 +39,7 @@ interface Retiring {
 
 export class Workloads {
   readonly #runs: ReadonlyMap<string, RunSettings>;
-  readonly #endpoints: ReadonlyMap<string, Place>;
+  readonly #endpoints: ReadonlyMap<string, HostPort>;
   readonly #proxyUrlOf: (namespace: string) => string;
   readonly #hooks: WorkloadHooks;
   /** By pod address: what is wanted. */
@@ -52,7 +52,7 @@ export class Workloads {
   constructor(
     options: {
       runs: ReadonlyMap<string, RunSettings>;
-      endpoints: ReadonlyMap<string, Place>;
+      endpoints: ReadonlyMap<string, HostPort>;
       proxyUrlOf: (namespace: string) => string;
       hooks: WorkloadHooks;
     },
@@ -97,7 +97,7 @@ export class Workloads {
   }
 
   /** Where a pod's port is served; undefined where no pod has the address. */
-  placeOf(address: string, port: number): Place | undefined {
+  placeOf(address: string, port: number): HostPort | undefined {
     return this.#entries.get(address)?.runner.placeOf(port);
   }
 
@@ -164,9 +164,9 @@ export class Workloads {
 
 /** Finds the addresses of `--endpoint` hosts, once: a plan holds addresses only. */
 export async function resolveEndpoints(
-  endpoints: ReadonlyMap<string, EndpointSettings>,
-): Promise<Map<string, Place>> {
-  const places = new Map<string, Place>();
+  endpoints: ReadonlyMap<string, ExistingEndpoint>,
+): Promise<Map<string, HostPort>> {
+  const places = new Map<string, HostPort>();
   for (const [name, { host, port }] of endpoints) {
     places.set(name, { address: await addressOf(host, name), port });
   }

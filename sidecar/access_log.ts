@@ -1,4 +1,6 @@
-/** Access log: one line for every answered request, in the formats that log collectors know. */
+/** One line for every answered request: in the formats that log collectors know, and for a person. */
+import type { Output, Style } from "../console/output.ts";
+import { printable } from "../console/text.ts";
 import type { RequestRecord } from "../proxy/config.ts";
 import type { AccessLogFormat } from "./settings.ts";
 
@@ -62,4 +64,24 @@ function escapeQuoted(text: string): string {
     /\p{Cc}/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
+}
+
+/** `GET httpbin.httpbin:8080/test 200 -> httpbin-v2-0 by httpbin/httpbin-split 1.2 ms`. */
+export function formatForPerson(output: Output, record: RequestRecord): string {
+  const url = printable(`${record.authority}${record.path}`);
+  const status = output.style(styleOf(record.status), String(record.status));
+  const call = record.grpcStatus === null ? "" : ` grpc ${record.grpcStatus}`;
+  const taker = record.pod || record.endpoint;
+  const target = taker === "" ? record.reason || "no backend" : printable(taker);
+  const split = record.split === "" ? "" : output.style("faint", ` by ${record.split}`);
+  const reason = record.reason === "" || taker === "" ? "" : ` (${record.reason})`;
+  const duration = output.style("faint", `${record.durationMs.toFixed(1)} ms`);
+  return `${
+    printable(record.method)
+  } ${url} ${status}${call} -> ${target}${reason}${split} ${duration}`;
+}
+
+function styleOf(status: number): Style {
+  if (status >= 500) return "error";
+  return status >= 400 ? "warning" : "good";
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { openLibc } from "../proxy/io/libc.ts";
 import { until } from "../tests/support/until.ts";
 import { run } from "../cli/run.ts";
-import { testEnvironment } from "../cli/testing.ts";
+import { testEnvironment } from "../console/testing.ts";
 import {
   manifest,
   planText,

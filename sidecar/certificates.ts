@@ -4,7 +4,7 @@ import type { Proxy } from "../proxy/config.ts";
 import type { TlsCertificate, TlsTrust } from "../proxy/io/tls.ts";
 import { certificateExpiries } from "../proxy/tls/config.ts";
 import type { CertificateExpiry, ProxyTls } from "../proxy/tls/config.ts";
-import { CommandFailure } from "../cli/exit.ts";
+import { CommandFailure } from "../console/exit.ts";
 import { watchPaths } from "../base/watch.ts";
 import type { CertificateFiles, TlsFiles } from "./tls_options.ts";
 

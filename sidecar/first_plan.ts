@@ -2,7 +2,7 @@
 import type { Finding } from "../base/finding.ts";
 import { readSavedPlan, type SavedPlan } from "../proxy/run/plan_keeper.ts";
 import type { Plan } from "../routing/plan.ts";
-import { CommandFailure } from "../cli/exit.ts";
+import { CommandFailure } from "../console/exit.ts";
 import type { PlanReading } from "./plan_source.ts";
 
 export interface FirstPlan {

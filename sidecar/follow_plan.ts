@@ -11,7 +11,7 @@ import type { ReportFindings } from "./report_findings.ts";
 /** How often a source is read that cannot be watched: its folder is not there yet, or the file system tells nothing. */
 const READ_INTERVAL_MS = 2_000;
 
-export interface Following {
+interface Following {
   readonly source: PlanSource;
   readonly proxy: Proxy;
   readonly log: Log;

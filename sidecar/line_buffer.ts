@@ -6,7 +6,7 @@
 /** Lines that wait for their reader: some 3 000 of an access log, a tenth of a second of it at full load. */
 const WAITING_CHARACTERS_MAX = 2 ** 20;
 
-export interface LineBufferOptions {
+interface LineBufferOptions {
   /** Writes text; resolves once all of it is written, rejects where nobody will ever read it. */
   readonly send: (text: string) => Promise<void>;
   /** The line that stands for so many that were dropped. */

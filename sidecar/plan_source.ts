@@ -2,8 +2,8 @@
 import type { Finding } from "../base/finding.ts";
 import type { Plan } from "../routing/plan.ts";
 import { decodePlan } from "../routing/plan_codec.ts";
-import type { Environment } from "../cli/environment.ts";
-import { hasErrors } from "../cli/render/findings.ts";
+import type { Environment } from "../console/environment.ts";
+import { hasErrors } from "../console/findings.ts";
 import type { PlanOrigin } from "./settings.ts";
 
 /** One reading. */
@@ -31,10 +31,10 @@ export async function openPlanSource(
   if (origin.kind === "plan") {
     return { paths: [origin.file], recursive: false, read: () => readPlanFile(origin.file) };
   }
-  const { compileInput } = await import("../cli/input.ts");
-  const { AddressBook } = await import("../local/addresses.ts");
+  const { compileInput } = await import("./compile_input.ts");
+  const { PodAddresses } = await import("../schemas/pod_addresses.ts");
   // One book for all readings: a pod keeps its address when another one comes.
-  const addresses = new AddressBook();
+  const addresses = new PodAddresses();
   const options = {
     ...origin,
     addressOf: (namespace: string, pod: string) => addresses.addressOf(namespace, pod),

@@ -1,8 +1,8 @@
 /** Tells Findings: to a person as every command does, to a collector of logs as events. */
 import { type Finding, formatPosition, formatRef } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
-import type { Output } from "../cli/render/output.ts";
-import { renderFindings } from "../cli/render/findings.ts";
+import type { Output } from "../console/output.ts";
+import { renderFindings } from "../console/findings.ts";
 
 export type ReportFindings = (findings: readonly Finding[]) => void;
 

@@ -1,7 +1,7 @@
 // The last good plan outlives its source and the proxy: files that go, are cut short or replaced, and restarts without them.
 import assert from "node:assert/strict";
 import { run } from "../cli/run.ts";
-import { testEnvironment } from "../cli/testing.ts";
+import { testEnvironment } from "../console/testing.ts";
 import { formatAge } from "./first_plan.ts";
 import {
   planText,

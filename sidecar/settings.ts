@@ -1,15 +1,15 @@
 /** Options of `weft proxy` to a proxy configuration and to where its plan comes from. Checks; starts nothing. */
 import type { LogLevel } from "../base/log.ts";
 import type { DriverChoice, ProxyConfig } from "../proxy/config.ts";
-import { usageFailure } from "../cli/exit.ts";
+import { usageFailure } from "../console/exit.ts";
 import {
   parseByteLimit,
   parseDurationMs,
   parseHostPort,
   parseSender,
   parseWhole,
-} from "../cli/values.ts";
-import type { TracingOptions } from "../cli/tracing.ts";
+} from "../console/values.ts";
+import type { TracingOptions } from "./tracing.ts";
 import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
 
 /** As commander parses them. */

@@ -7,10 +7,11 @@ import type { Proxy, ProxyConfig, ProxyHooks } from "../proxy/config.ts";
 import { PlanKeeper } from "../proxy/run/plan_keeper.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
 import type { Plan } from "../routing/plan.ts";
-import type { Environment } from "../cli/environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../cli/exit.ts";
-import { lookUpName } from "../cli/look_up.ts";
-import { tracingOf } from "../cli/tracing.ts";
+import type { Environment } from "../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
+import { formatHostPort } from "../console/values.ts";
+import { lookUpName } from "./look_up.ts";
+import { tracingOf } from "./tracing.ts";
 import { formatAccess, formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
 import { type FirstPlan, firstPlan } from "./first_plan.ts";
@@ -167,16 +168,12 @@ function describe(proxy: Proxy, plan: Plan) {
   const [inbound] = proxy.inbound;
   return {
     driver: proxy.driver,
-    outbound: placeOf(outbound),
-    ...(inbound === undefined ? {} : { inbound: placeOf(inbound) }),
-    ...(proxy.admin === null ? {} : { admin: placeOf(proxy.admin) }),
+    outbound: formatHostPort(outbound),
+    ...(inbound === undefined ? {} : { inbound: formatHostPort(inbound) }),
+    ...(proxy.admin === null ? {} : { admin: formatHostPort(proxy.admin) }),
     plan: plan.hash.slice(0, 12),
     services: plan.services.length,
   };
-}
-
-function placeOf({ address, port }: { address: string; port: number }): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** For tests of `weft proxy` with real sockets and files: a sidecar, an application behind it, requests through it. */
 import assert from "node:assert/strict";
 import { run } from "../cli/run.ts";
-import { type TestEnvironment, testEnvironment } from "../cli/testing.ts";
+import { type TestEnvironment, testEnvironment } from "../console/testing.ts";
 
 export const DRIVERS = Deno.build.os === "linux" ? ["native", "portable"] : ["portable"];
 

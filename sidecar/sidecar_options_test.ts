@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { Command } from "@commander-js/extra-typings";
 import { DEFAULT_TIMEOUTS, type RequestRecord } from "../proxy/config.ts";
 import { register } from "../cli/commands/proxy.ts";
-import { CommandFailure, EXIT } from "../cli/exit.ts";
-import { testEnvironment } from "../cli/testing.ts";
+import { CommandFailure, EXIT } from "../console/exit.ts";
+import { testEnvironment } from "../console/testing.ts";
 import { formatAccess } from "./access_log.ts";
-import { completeOptions, type GivenOptions, SIDECAR_OPTIONS, syntaxOf } from "./options.ts";
-import { parseQuickly } from "./quick_parse.ts";
+import { syntaxOf } from "./option.ts";
+import { completeOptions, type GivenOptions, parseQuickly, SIDECAR_OPTIONS } from "./options.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
 
 /** What a command line and variables come to, read both ways, which must agree. */
@@ -22,7 +22,11 @@ function optionsOf(argv: string[], variables: Record<string, string> = {}): Side
 /** What the grammar of the command gives, without running it. */
 function parseByCommander(argv: string[]): GivenOptions {
   const program = new Command("weft").exitOverride();
-  register(program, { environment: testEnvironment(), exitCode: EXIT.ok });
+  register(program, {
+    environment: testEnvironment(),
+    exitCode: EXIT.ok,
+    registerAll: () => Promise.resolve(),
+  });
   const [command] = program.commands;
   let given: GivenOptions = {};
   command.action(() => {

@@ -1,7 +1,7 @@
 // Tests of `weft proxy` with real sockets and files: both ways to get a plan, edits good and bad, both signals.
 import assert from "node:assert/strict";
 import { run } from "../cli/run.ts";
-import { testEnvironment } from "../cli/testing.ts";
+import { testEnvironment } from "../console/testing.ts";
 import {
   DRIVERS,
   manifest,

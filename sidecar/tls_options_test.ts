@@ -1,9 +1,8 @@
 // Tests of the options for TLS: what they come to, and what contradicts.
 import assert from "node:assert/strict";
-import { CommandFailure, EXIT } from "../cli/exit.ts";
-import { testEnvironment } from "../cli/testing.ts";
-import { completeOptions } from "./options.ts";
-import { parseQuickly } from "./quick_parse.ts";
+import { CommandFailure, EXIT } from "../console/exit.ts";
+import { testEnvironment } from "../console/testing.ts";
+import { completeOptions, parseQuickly } from "./options.ts";
 import { parseTrustDomain, type TlsFiles, tlsFiles } from "./tls_options.ts";
 
 function filesOf(...argv: string[]): TlsFiles | null {

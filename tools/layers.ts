@@ -13,6 +13,8 @@ export interface Layer {
   readonly types: readonly string[];
   /** Exceptions to `imports`. */
   readonly except: readonly string[];
+  /** Our own files that it may import only when they are needed, by `await import()`. */
+  readonly lazily: readonly string[];
   /** Packages by their name in deno.json; `*` is any but {@link TEST_PACKAGES}. */
   readonly packages: readonly string[];
   readonly nodeBuiltins: boolean;
@@ -29,6 +31,8 @@ export const TEST_PACKAGES: readonly string[] = [
 
 /** What pulls the compiler in; a proxy is handed plans and must not carry it. */
 const COMPILER = "routing/compile/";
+/** What pulls the compiler and the parser of manifests in. A sidecar that is handed a plan must not carry it. */
+const MANIFESTS = "sidecar/compile_input.ts";
 const PRODUCT = [
   "main.ts",
   "base/",
@@ -36,13 +40,23 @@ const PRODUCT = [
   "routing/",
   "proxy/",
   "controller/",
+  "console/",
   "sidecar/",
   "local/",
   "cli/",
 ];
 
 function layer(prefix: string, imports: string[], options: Partial<Layer> = {}): Layer {
-  return { prefix, imports, types: [], except: [], packages: [], nodeBuiltins: false, ...options };
+  return {
+    prefix,
+    imports,
+    types: [],
+    except: [],
+    lazily: [],
+    packages: [],
+    nodeBuiltins: false,
+    ...options,
+  };
 }
 
 /** May import whatever deno.json names. */
@@ -64,9 +78,19 @@ export const LAYERS: readonly Layer[] = [
     packages: ["*"],
     nodeBuiltins: true,
   }),
-  layer("sidecar/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
-  layer("local/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
-  // Only these see both roles.
+  layer("console/", ["base/", "console/"]),
+  layer(MANIFESTS, ["base/", "console/", "schemas/", "routing/"]),
+  layer("sidecar/", ["base/", "console/", "routing/", "proxy/", "sidecar/"], {
+    except: [COMPILER, MANIFESTS],
+    lazily: [MANIFESTS, "schemas/"],
+    nodeBuiltins: true,
+  }),
+  layer("local/", PRODUCT, {
+    except: ["main.ts", "controller/", "cli/"],
+    packages: ["yaml"],
+    nodeBuiltins: true,
+  }),
+  // Only these see every role.
   layer("cli/", PRODUCT, { except: ["main.ts"], packages: ["*"], nodeBuiltins: true }),
   layer("main.ts", PRODUCT, { packages: ["*"], nodeBuiltins: true }),
   layer("tests/", [""], ANYTHING),
@@ -91,11 +115,17 @@ function covers(prefix: string, path: string): boolean {
   return prefix === "" || prefix === path || (prefix.endsWith("/") && path.startsWith(prefix));
 }
 
-/**
- * Says why `path` may not import `specifier`, or returns null where it may.
- * `typesOnly`: the import vanishes when the types are stripped.
- */
-export function importProblem(path: string, specifier: string, typesOnly: boolean): string | null {
+/** How a file imports another. */
+export type ImportKind =
+  /** Before it runs itself. */
+  | "value"
+  /** Not at all: the import vanishes when the types are stripped. */
+  | "type"
+  /** By `import()`, when it is needed. */
+  | "lazy";
+
+/** Says why `path` may not import `specifier`, or returns null if it may. */
+export function importProblem(path: string, specifier: string, kind: ImportKind): string | null {
   const row = layerOf(path);
   if (row === null) return `"${path}" is in no layer of tools/layers.ts`;
   const place = row.prefix === "" ? "a test" : row.prefix;
@@ -117,13 +147,15 @@ export function importProblem(path: string, specifier: string, typesOnly: boolea
 
   const target = resolve(path, specifier);
   if (target === null) return `"${specifier}" leaves the repository`;
-  const isType = typesOnly && row.types.some((prefix) => covers(prefix, target));
-  const isValue = row.imports.some((prefix) => covers(prefix, target)) &&
-    !row.except.some((prefix) => covers(prefix, target));
-  if (isType || isValue) return null;
-  return row.types.some((prefix) => covers(prefix, target))
-    ? `${place} may import types only from "${target}"`
-    : `${place} may not import "${target}"`;
+  const isIn = (prefixes: readonly string[]) => prefixes.some((prefix) => covers(prefix, target));
+  if (isIn(row.imports) && !isIn(row.except)) return null;
+  if (isIn(row.types)) {
+    return kind === "type" ? null : `${place} may import types only from "${target}"`;
+  }
+  if (isIn(row.lazily)) {
+    return kind === "lazy" ? null : `${place} may import "${target}" by import() only`;
+  }
+  return `${place} may not import "${target}"`;
 }
 
 /** Resolves a relative specifier to a path from the top; null where it climbs out. */

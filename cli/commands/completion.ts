@@ -1,5 +1,4 @@
 /** `weft completion`: prints a shell's completion script. `weft complete`, hidden: what that script calls. */
-import { COMMANDS } from "../commands.ts";
 import type { CommandContext, Program } from "../program.ts";
 
 export function register(program: Program, context: CommandContext): void {
@@ -41,6 +40,6 @@ export function register(program: Program, context: CommandContext): void {
 /** A program of its own with every command: the one under way has only those it needed. */
 async function wholeGrammar(program: Program, context: CommandContext): Promise<Program> {
   const whole = program.createCommand(program.name());
-  for (const load of Object.values(COMMANDS)) (await load()).register(whole, context);
+  await context.registerAll(whole);
   return whole;
 }

@@ -1,6 +1,6 @@
 /** `weft dry-run`: what manifests would do, without a cluster. Needs read permission only. */
 import type { CommandContext, Program } from "../program.ts";
-import { collect } from "../values.ts";
+import { collect } from "../../console/values.ts";
 
 export function register(program: Program, context: CommandContext): void {
   program.command("dry-run")

@@ -1,6 +1,6 @@
 /** `weft explain`: where one request goes, and why. */
 import type { CommandContext, Program } from "../program.ts";
-import { collect } from "../values.ts";
+import { collect } from "../../console/values.ts";
 
 export function register(program: Program, context: CommandContext): void {
   program.command("explain")

@@ -1,6 +1,6 @@
 /** `weft request`: curl through the local mesh. */
 import type { CommandContext, Program } from "../program.ts";
-import { collect } from "../values.ts";
+import { collect } from "../../console/values.ts";
 
 export function register(program: Program, context: CommandContext): void {
   program.command("request")

@@ -1,6 +1,6 @@
 /** `weft tap`: requests through a running proxy, as they end. */
 import type { CommandContext, Program } from "../program.ts";
-import { collect } from "../values.ts";
+import { collect } from "../../console/values.ts";
 
 export function register(program: Program, context: CommandContext): void {
   program.command("tap")

@@ -1,6 +1,6 @@
 /** `weft up`: the mesh on this machine, from the manifests alone. */
 import type { CommandContext, Program } from "../program.ts";
-import { collect } from "../values.ts";
+import { collect } from "../../console/values.ts";
 
 export function register(program: Program, context: CommandContext): void {
   program.command("up")

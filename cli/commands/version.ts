@@ -1,7 +1,7 @@
 /** `weft version`: what this program is. Imports no parser: `cli/run.ts` calls it directly. */
 import { buildCommit, VERSION } from "../../base/version.ts";
 import type { CommandContext, Program } from "../program.ts";
-import type { Output } from "../render/output.ts";
+import type { Output } from "../../console/output.ts";
 
 export function register(program: Program, context: CommandContext): void {
   program.command("version")

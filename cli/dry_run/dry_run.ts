@@ -1,17 +1,17 @@
 /** The work of `weft dry-run`: input to report, report to one of its forms, Findings to an exit code. */
 import { stringify } from "yaml";
 import { encodePlan } from "../../routing/plan_codec.ts";
-import { AddressBook } from "../../local/addresses.ts";
-import type { Environment } from "../environment.ts";
-import { EXIT, type ExitCode, usageFailure } from "../exit.ts";
-import { compileInput } from "../input.ts";
-import { hasErrors, renderFindings } from "../render/findings.ts";
-import { parseHeader, parseRequestLine, parseSender, parseWhole } from "../values.ts";
+import { PodAddresses } from "../../schemas/pod_addresses.ts";
+import type { Environment } from "../../console/environment.ts";
+import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
+import { compileInput } from "../../sidecar/compile_input.ts";
+import { hasErrors, renderFindings } from "../../console/findings.ts";
+import { parseHeader, parseRequestLine, parseSender, parseWhole } from "../../console/values.ts";
 import { renderReport } from "./render.ts";
 import { buildReport } from "./report.ts";
 import { simulate, type SimulatedRequest } from "./simulate.ts";
 
-export interface DryRunOptions {
+interface DryRunOptions {
   readonly filename: readonly string[];
   readonly recursive: boolean;
   readonly namespace: string;
@@ -28,7 +28,7 @@ const COUNT_MAX = 1_000_000;
 
 export async function dryRun(options: DryRunOptions, environment: Environment): Promise<ExitCode> {
   const request = requestOf(options);
-  const addresses = new AddressBook();
+  const addresses = new PodAddresses();
   const input = await compileInput({
     paths: options.filename,
     recursive: options.recursive,

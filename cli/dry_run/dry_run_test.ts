@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { decodePlan } from "../../routing/plan_codec.ts";
 import { run } from "../run.ts";
-import { assertGolden, testEnvironment, withoutWording } from "../testing.ts";
+import { assertGolden, withoutWording } from "../testing.ts";
+import { testEnvironment } from "../../console/testing.ts";
 import type { DryRunReport } from "./report.ts";
 
 const ROOT = new URL("../../", import.meta.url);

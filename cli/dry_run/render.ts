@@ -1,13 +1,14 @@
 /** The report of a dry run as tables for a person. */
 import type { Position } from "../../base/finding.ts";
 import type { PolicySection } from "../../base/policy.ts";
-import { renderBars } from "../render/bar_chart.ts";
-import { renderFindings, summarizeFindings } from "../render/findings.ts";
-import type { Output } from "../render/output.ts";
-import { describeSection } from "../render/policy.ts";
-import { type Cell, renderTable } from "../render/table.ts";
-import { counted, printable } from "../render/text.ts";
-import { describeMatch } from "./describe.ts";
+import { renderBars } from "../../console/bar_chart.ts";
+import { renderFindings, summarizeFindings } from "../../console/findings.ts";
+import type { Output } from "../../console/output.ts";
+import { type Cell, renderTable } from "../../console/table.ts";
+import { counted } from "../../base/text.ts";
+import { printable } from "../../console/text.ts";
+import type { PlanMatch } from "../../routing/plan.ts";
+import { describeSection } from "../policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
 import type { Simulation } from "./simulate.ts";
 
@@ -192,4 +193,12 @@ function placeText(position: Position | null): string {
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)}%`;
+}
+
+/** `GET|PUT /test with user-agent: Android`: methods, path pattern, header patterns. */
+function describeMatch(match: Pick<PlanMatch, "path" | "methods" | "headers">): string {
+  const methods = match.methods === null ? "any method" : match.methods.join("|");
+  const path = match.path === null ? "any path" : match.path;
+  const headers = match.headers.map(({ name, pattern }) => `${name}: ${pattern}`);
+  return [methods, path, ...(headers.length === 0 ? [] : ["with", headers.join(", ")])].join(" ");
 }

@@ -17,7 +17,7 @@ import type {
   PortProtocol,
 } from "../../routing/plan.ts";
 import type { Snapshot, TrafficPolicy, TrafficSplit } from "../../schemas/resources.ts";
-import { sortFindings } from "../render/findings.ts";
+import { sortFindings } from "../../console/findings.ts";
 import type { Simulation } from "./simulate.ts";
 
 export interface DryRunReport {
@@ -42,7 +42,7 @@ export interface DryRunReport {
   readonly simulation?: Simulation;
 }
 
-export interface ReportService {
+interface ReportService {
   readonly namespace: string;
   readonly name: string;
   readonly clusterIps: readonly string[];
@@ -72,7 +72,7 @@ export interface ReportRoute {
   readonly policies?: readonly ReportPolicySource[];
 }
 
-export interface ReportPolicySource {
+interface ReportPolicySource {
   readonly section: PolicySection;
   /** `namespace/name`. */
   readonly policy: string;
@@ -81,7 +81,7 @@ export interface ReportPolicySource {
   readonly position: Position | null;
 }
 
-export interface ReportMatch {
+interface ReportMatch {
   /** `namespace/name` of the HTTPRouteGroup. */
   readonly group: string;
   readonly name: string;
@@ -93,7 +93,7 @@ export interface ReportMatch {
   readonly position: Position | null;
 }
 
-export interface ReportBackend {
+interface ReportBackend {
   /** `namespace/name`. */
   readonly service: string;
   readonly weight: number;
@@ -111,7 +111,7 @@ export interface ReportEndpoint {
   readonly workload: string;
 }
 
-export interface ReportSplit {
+interface ReportSplit {
   readonly namespace: string;
   readonly name: string;
   /** As written. */
@@ -123,7 +123,7 @@ export interface ReportSplit {
   readonly position: Position | null;
 }
 
-export interface ReportPolicy {
+interface ReportPolicy {
   readonly namespace: string;
   readonly name: string;
   /** As written: `Service web`, `HTTPRouteGroup routes#match`. */

@@ -8,14 +8,14 @@ import { EndpointCursors } from "../../routing/table/balance.ts";
 import { decide, Decision } from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable, type TableRoute } from "../../routing/table/table.ts";
-import { defaultPortOf, type RequestLine, type Sender } from "../values.ts";
+import { defaultPortOf, type RequestLine, type RequestSender } from "../../console/values.ts";
 
 /** Above this many requests only the distribution is kept. */
-export const LISTED_REQUESTS_MAX = 20;
+const LISTED_REQUESTS_MAX = 20;
 
 export interface SimulatedRequest extends RequestLine {
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly from: Sender;
+  readonly from: RequestSender;
   readonly count: number;
 }
 
@@ -33,7 +33,7 @@ export interface Simulation {
   readonly refusals: readonly { reason: string; status: number; count: number }[];
 }
 
-export interface SimulatedOutcome {
+interface SimulatedOutcome {
   /** `namespace/service`, or null where the proxy answers by itself. */
   readonly backend: string | null;
   /** `address:port`, or `pod:port` where the input gives no address. */
@@ -43,7 +43,7 @@ export interface SimulatedOutcome {
   readonly refusal: { readonly reason: string; readonly status: number } | null;
 }
 
-export interface BackendCount {
+interface BackendCount {
   readonly backend: string;
   readonly weight: number;
   /** The share that the weights ask for, 0 to 1. */

@@ -1,8 +1,8 @@
 /** Asks the admin address of a running proxy where a request would go. */
 import { directClient } from "../../base/direct_client.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
-import { CommandFailure } from "../exit.ts";
-import { type HostPort, parseHostPort, type RequestLine } from "../values.ts";
+import { CommandFailure } from "../../console/exit.ts";
+import { formatHostPort, parseHostPort, type RequestLine } from "../../console/values.ts";
 
 const ANSWER_MS = 5_000;
 
@@ -22,7 +22,7 @@ export async function askAdmin(
     ...(caller === null ? {} : { side: "inbound", caller }),
   });
   for (const header of headers) query.append("header", header);
-  const url = new URL(`http://${authorityOf(parseHostPort(admin))}/explain?${query}`);
+  const url = new URL(`http://${formatHostPort(parseHostPort(admin))}/explain?${query}`);
   const client = directClient(url);
   let answer: Response;
   let text: string;
@@ -58,10 +58,6 @@ function parseExplanation(text: string): Explanation | CallExplanation | null {
   } catch {
     return null;
   }
-}
-
-function authorityOf({ address, port }: HostPort): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function firstLine(text: string): string {

@@ -4,15 +4,15 @@ import { requestHeadOf } from "../../routing/request.ts";
 import { type CallExplanation, explain, type Explanation } from "../../routing/table/explain.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable } from "../../routing/table/table.ts";
-import type { Environment } from "../environment.ts";
-import { EXIT, type ExitCode, usageFailure } from "../exit.ts";
-import { hasErrors, renderFindings } from "../render/findings.ts";
-import { defaultPortOf, parseHeader, parseSender, type RequestLine } from "../values.ts";
+import type { Environment } from "../../console/environment.ts";
+import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
+import { hasErrors, renderFindings } from "../../console/findings.ts";
+import { defaultPortOf, parseHeader, parseSender, type RequestLine } from "../../console/values.ts";
 import { askAdmin } from "./ask_admin.ts";
 import { renderCall, renderExplanation } from "./render.ts";
 import { separateRequest } from "./separate.ts";
 
-export interface ExplainOptions {
+interface ExplainOptions {
   readonly filename: readonly string[];
   readonly recursive: boolean;
   readonly namespace: string;
@@ -61,7 +61,7 @@ async function explainManifests(
   const sender = parseSender(options.from ?? options.namespace);
   const headers = options.header.map(parseHeader);
   // YAML is not needed to ask a proxy.
-  const { compileInput } = await import("../input.ts");
+  const { compileInput } = await import("../../sidecar/compile_input.ts");
   const { plan, findings } = await compileInput({
     paths: options.filename,
     recursive: options.recursive,

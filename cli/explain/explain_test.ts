@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
 import { run } from "../run.ts";
-import { assertGolden, testEnvironment } from "../testing.ts";
+import { assertGolden } from "../testing.ts";
+import { testEnvironment } from "../../console/testing.ts";
 
 Deno.chdir(new URL("../../", import.meta.url));
 

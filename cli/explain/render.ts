@@ -9,11 +9,11 @@ import type {
   RouteExplanation,
   RuleExplanation,
 } from "../../routing/table/explain.ts";
-import type { Output } from "../render/output.ts";
-import { describeSection } from "../render/policy.ts";
-import { type Cell, renderTable } from "../render/table.ts";
-import { printable } from "../render/text.ts";
-import type { RequestLine } from "../values.ts";
+import type { Output } from "../../console/output.ts";
+import { describeSection } from "../policy_text.ts";
+import { type Cell, renderTable } from "../../console/table.ts";
+import { printable } from "../../console/text.ts";
+import type { RequestLine } from "../../console/values.ts";
 
 /** Renders every step the request took, and where it ended. */
 export function renderExplanation(

@@ -1,7 +1,7 @@
 /** Tells METHOD URL from paths: in `-f a.yaml b.yaml GET http://x/` the parser gives all four words to -f. */
 import { METHODS } from "../../routing/request.ts";
-import { usageFailure } from "../exit.ts";
-import { parseRequestLine, type RequestLine } from "../values.ts";
+import { usageFailure } from "../../console/exit.ts";
+import { parseRequestLine, type RequestLine } from "../../console/values.ts";
 
 /**
  * Takes the request out of the words that stood alone, or else out of the paths, where a method is followed by a URL.

@@ -1,6 +1,6 @@
 // Tests of separate.ts: the two orders in which people write -f and the request.
 import assert from "node:assert/strict";
-import { CommandFailure } from "../exit.ts";
+import { CommandFailure } from "../../console/exit.ts";
 import { separateRequest } from "./separate.ts";
 
 const GET = { method: "GET", url: "http://httpbin.httpbin:8080/test" };

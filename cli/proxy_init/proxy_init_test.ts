@@ -1,7 +1,8 @@
 // Tests of `weft proxy-init --dry-run`: the rules that would be written, kept as transcripts, and what is refused.
 import assert from "node:assert/strict";
 import { run } from "../run.ts";
-import { assertGolden, testEnvironment } from "../testing.ts";
+import { assertGolden } from "../testing.ts";
+import { testEnvironment } from "../../console/testing.ts";
 
 async function dryRun(...argv: string[]): Promise<string> {
   const environment = testEnvironment();

@@ -1,6 +1,6 @@
 /** The work of `weft proxy-init`: prints the steps, or takes them one after another. */
-import type { Environment } from "../environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
+import type { Environment } from "../../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import { captureSettings, type IpVersion, type ProxyInitOptions } from "./settings.ts";
 import { captureSteps, cleanSteps, renderScript, type Step } from "./steps.ts";
 

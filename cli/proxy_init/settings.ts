@@ -1,7 +1,7 @@
 /** Options of `weft proxy-init` to what is to be captured. Checks every value; runs nothing. */
 import { formatIp, parseIp } from "../../base/ip.ts";
-import { usageFailure } from "../exit.ts";
-import { parseWhole } from "../values.ts";
+import { usageFailure } from "../../console/exit.ts";
+import { parseWhole } from "../../console/values.ts";
 
 /** As commander parses them. */
 export interface ProxyInitOptions {

@@ -1,14 +1,14 @@
 /** The work of `weft tap`: the stream of a proxy's admin address, line by line, to text for a person or as it came. */
 import { directClient } from "../../base/direct_client.ts";
 import type { RequestRecord } from "../../proxy/config.ts";
-import type { Environment } from "../environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../exit.ts";
-import type { Output } from "../render/output.ts";
-import { requestText } from "../render/request.ts";
-import { printable } from "../render/text.ts";
-import { parseHostPort } from "../values.ts";
+import type { Environment } from "../../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
+import type { Output } from "../../console/output.ts";
+import { formatForPerson } from "../../sidecar/access_log.ts";
+import { printable } from "../../console/text.ts";
+import { parseHostPort } from "../../console/values.ts";
 
-export interface TapOptions {
+interface TapOptions {
   readonly admin: string;
   readonly header: readonly string[];
   readonly output: "text" | "json";
@@ -93,5 +93,5 @@ function renderLine(output: Output, line: string): string {
   }
   const headers = Object.entries(told.headers).map(([name, value]) => ` ${name}=${value}`).join("");
   const time = output.style("faint", told.time.slice(11, 23));
-  return `${time} ${requestText(output, told)}${printable(headers)}`;
+  return `${time} ${formatForPerson(output, told)}${printable(headers)}`;
 }

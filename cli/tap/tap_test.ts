@@ -1,7 +1,7 @@
 // Tests of `weft tap`: what it asks the proxy for, what it prints, and how it ends.
 import assert from "node:assert/strict";
 import { run } from "../run.ts";
-import { type TestEnvironment, testEnvironment } from "../testing.ts";
+import { type TestEnvironment, testEnvironment } from "../../console/testing.ts";
 
 const RECORD = {
   time: "2026-08-01T12:03:04.567Z",

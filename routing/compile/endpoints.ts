@@ -3,6 +3,7 @@
  * would have it. Knows nothing of splits.
  */
 import { parseIp } from "../../base/ip.ts";
+import { counted } from "../../base/text.ts";
 import type { PlanEndpoint } from "../plan.ts";
 import type {
   EndpointSlice,
@@ -12,7 +13,7 @@ import type {
   SliceEndpoint,
 } from "../../schemas/resources.ts";
 import { type Catalog, keyOf } from "./catalog.ts";
-import { counted, type Findings, plainList, quoted, quotedList } from "./findings.ts";
+import { type Findings, plainList, quoted, quotedList } from "./findings.ts";
 import { compareNumbers, compareText } from "./order.ts";
 
 /** A Service as the plan sees it: its TCP ports with what stands behind each. */

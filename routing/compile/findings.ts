@@ -83,11 +83,6 @@ export function plainList(items: readonly (string | number)[]): string {
   return joinedList(items.map(String), items.length);
 }
 
-/** `1 pod`, `2 pods`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
 export function quoted(name: string): string {
   return JSON.stringify(name);
 }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { run } from "../../cli/run.ts";
-import { testEnvironment } from "../../cli/testing.ts";
+import { testEnvironment } from "../../console/testing.ts";
 import { labObstacle, NetworkLab } from "../support/network_lab.ts";
 
 const obstacle = labObstacle(["iptables", "ip6tables", "setpriv"]);

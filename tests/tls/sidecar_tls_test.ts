@@ -1,7 +1,7 @@
 /** `weft proxy` under TLS: certificates from files and their replacement, and what stops it from starting. */
 import assert from "node:assert/strict";
 import { run } from "../../cli/run.ts";
-import { testEnvironment } from "../../cli/testing.ts";
+import { testEnvironment } from "../../console/testing.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import {

@@ -3,9 +3,9 @@
  * as from source; none are made unless a collector is named.
  */
 import type { ProxyConfig, SpanExport } from "../proxy/config.ts";
-import type { Environment } from "./environment.ts";
-import { usageFailure } from "./exit.ts";
-import { parseShare } from "./values.ts";
+import type { Environment } from "../console/environment.ts";
+import { usageFailure } from "../console/exit.ts";
+import { parseShare } from "../console/values.ts";
 
 type Variable = (name: string) => string | undefined;
 

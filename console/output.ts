@@ -68,29 +68,3 @@ export function outputTo(
     },
   };
 }
-
-/** An output that keeps what was written, for tests. */
-export interface MemoryOutput extends Output {
-  text(): string;
-  /** Resolves once the text matches `pattern`. */
-  until(pattern: RegExp): Promise<void>;
-}
-
-/** Makes a {@link MemoryOutput}. */
-export function memoryOutput(traits: OutputTraits = PLAIN): MemoryOutput {
-  let written = "";
-  let waiting: (() => void)[] = [];
-  const output = outputTo((text) => {
-    written += text;
-    const waking = waiting;
-    waiting = [];
-    for (const wake of waking) wake();
-  }, traits);
-  return {
-    ...output,
-    text: () => written,
-    async until(pattern) {
-      while (!pattern.test(written)) await new Promise<void>((wake) => waiting.push(wake));
-    },
-  };
-}

@@ -1,7 +1,9 @@
 /** Values on a command line: text to value, and one line that says what was expected. */
 import { usageFailure } from "./exit.ts";
 
+/** A TCP port of a machine. */
 export interface HostPort {
+  /** An IP address, or a name. */
   readonly address: string;
   readonly port: number;
 }
@@ -78,6 +80,11 @@ export function parseHostPort(text: string): HostPort {
   return { address: host.toLowerCase() === "localhost" ? "127.0.0.1" : host, port };
 }
 
+/** `127.0.0.1:80`, `[::1]:80`. */
+export function formatHostPort({ address, port }: HostPort): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 /** `Name: value` to its two halves. */
 export function parseHeader(text: string): readonly [name: string, value: string] {
   const colon = text.indexOf(":");
@@ -89,14 +96,14 @@ export function parseHeader(text: string): readonly [name: string, value: string
 }
 
 /** Who sends a request, as `--from NAMESPACE[/SERVICEACCOUNT]`. */
-export interface Sender {
+export interface RequestSender {
   readonly namespace: string;
   /** `namespace/serviceaccount`. */
   readonly identity: string;
 }
 
 /** A sender that names no service account has the one that Kubernetes gives it: `default`. */
-export function parseSender(text: string): Sender {
+export function parseSender(text: string): RequestSender {
   const label = "[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?";
   const parts = new RegExp(`^(${label})(?:/(${label}))?$`).exec(text);
   if (parts === null) {

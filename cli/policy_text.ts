@@ -14,9 +14,9 @@ import type {
   SessionAffinity,
   SlowStart,
   Timeouts,
-} from "../../base/policy.ts";
-import { formatDuration } from "../../schemas/weft/duration.ts";
-import { counted } from "./text.ts";
+} from "../base/policy.ts";
+import { formatDuration } from "../schemas/weft/duration.ts";
+import { counted } from "../base/text.ts";
 
 /** What the words of a section are made of; the mirror of a plan and of a resource both have these. */
 interface MirrorText {

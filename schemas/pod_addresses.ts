@@ -1,6 +1,6 @@
 /**
  * Which loopback address a pod has: the same in every run, so that a log, a bookmark or a debugger's setting stays
- * right. Knows nothing of sockets; `places.ts` finds out whether an address can be used.
+ * right. Knows nothing of sockets; `local/places.ts` finds out whether an address can be used.
  */
 import { assert } from "../base/assert.ts";
 import { fnv1a32 } from "../base/hash.ts";
@@ -17,7 +17,7 @@ export function loopbackAddress(namespace: string, pod: string): string {
 }
 
 /** Gives every pod an address of its own and keeps it for as long as the book lives. */
-export class AddressBook {
+export class PodAddresses {
   readonly #byPod = new Map<string, string>();
   readonly #taken = new Set<string>();
 

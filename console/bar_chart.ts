@@ -2,7 +2,7 @@
 import type { Output } from "./output.ts";
 import { printable, widthOf } from "./text.ts";
 
-export interface Bar {
+interface Bar {
   readonly label: string;
   /** What happened, 0 to 1. */
   readonly share: number;

@@ -1,9 +1,9 @@
 // Tests of the renderers: what a person sees, with and without colour, and that input cannot forge it.
 import assert from "node:assert/strict";
-import type { Finding } from "../../base/finding.ts";
+import type { Finding } from "../base/finding.ts";
 import { renderBars } from "./bar_chart.ts";
 import { renderFindings, sortFindings, summarizeFindings } from "./findings.ts";
-import { memoryOutput } from "./output.ts";
+import { memoryOutput } from "./testing.ts";
 import { renderTable } from "./table.ts";
 
 const plain = memoryOutput();

@@ -2,7 +2,7 @@
  * Environment: everything a command may know of the process around it. Handed in, so that a test can run a command
  * without a process. Every read is allowed to be refused: with read permission alone commands still work.
  */
-import { type Output, outputTo, type OutputTraits } from "./render/output.ts";
+import { type Output, outputTo, type OutputTraits } from "./output.ts";
 
 export interface Environment {
   readonly stdout: Output;

@@ -8,9 +8,9 @@ import type { Plan } from "../routing/plan.ts";
 import type { Snapshot } from "../schemas/resources.ts";
 import { loadPaths } from "../schemas/source.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment } from "../console/environment.ts";
 
-export interface InputOptions {
+interface InputOptions {
   /** Files and directories; `-` is standard input. */
   readonly paths: readonly string[];
   readonly recursive: boolean;
@@ -22,7 +22,7 @@ export interface InputOptions {
   readonly addressOf?: (namespace: string, pod: string) => string;
 }
 
-export interface CompiledInput {
+interface CompiledInput {
   /** With the pods that the workloads in it would make. */
   readonly snapshot: Snapshot;
   readonly plan: Plan;

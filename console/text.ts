@@ -16,8 +16,3 @@ export function printable(text: string): string {
 export function widthOf(text: string): number {
   return [...text].length;
 }
-
-/** `1 error`, `2 errors`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}

@@ -1,7 +1,7 @@
 // Tests of loopback addresses: stable, in range, never shared.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { AddressBook, loopbackAddress } from "./addresses.ts";
+import { loopbackAddress, PodAddresses } from "./pod_addresses.ts";
 
 Deno.test("loopbackAddress: is fixed by the pod's name", () => {
   // A golden value: changing it moves every pod of every user.
@@ -19,9 +19,9 @@ Deno.test("loopbackAddress: stays inside 127.1.0.1 to 127.254.255.254", () => {
   }));
 });
 
-Deno.test("AddressBook: two pods whose names collide get different addresses and keep them", () => {
+Deno.test("PodAddresses: two pods whose names collide get different addresses and keep them", () => {
   const [first, second] = collidingNames();
-  const book = new AddressBook();
+  const book = new PodAddresses();
   const a = book.addressOf("app", first);
   const b = book.addressOf("app", second);
   assert.equal(a, loopbackAddress("app", first));

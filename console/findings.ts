@@ -1,7 +1,8 @@
 /** Findings for a person: worst first, then by place, each with its way out, and counted at the end. */
-import { type Finding, formatPosition, formatRef, type Severity } from "../../base/finding.ts";
+import { type Finding, formatPosition, formatRef, type Severity } from "../base/finding.ts";
 import type { Output, Style } from "./output.ts";
-import { counted, printable } from "./text.ts";
+import { counted } from "../base/text.ts";
+import { printable } from "./text.ts";
 
 const SEVERITIES: readonly Severity[] = ["error", "warning", "info"];
 const STYLES = { error: "error", warning: "warning", info: "info" } as const satisfies Record<

@@ -1,7 +1,7 @@
 // Tests of the variables for tracing: what they come to, and what cannot be followed.
 import assert from "node:assert/strict";
-import { CommandFailure, EXIT } from "./exit.ts";
-import { testEnvironment } from "./testing.ts";
+import { CommandFailure, EXIT } from "../console/exit.ts";
+import { testEnvironment } from "../console/testing.ts";
 import { tracingOf } from "./tracing.ts";
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };

@@ -1,0 +1,4 @@
+// path: sidecar/plan_source.ts
+// expect: weft/imports
+const { LocalMesh } = await import("../local/mesh.ts");
+export const mesh = LocalMesh;
