@@ -1,4 +1,4 @@
 // path: proxy/run/start_proxy.ts
 // expect: weft/imports
-const hub = await import("../controller/publish/hub.ts");
+const hub = await import("../../controller/publish/hub.ts");
 export { hub };
