@@ -12,7 +12,7 @@ import type { TlsContext } from "../io/tls.ts";
 import { NOTICE_INTERVAL_MS } from "../limits.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
 import { NO_BUFFER } from "../loop/arena.ts";
-import { CapturedApplication, CapturedRoute } from "../route/captured.ts";
+import { CapturedRoute } from "../route/captured.ts";
 import type { AddressBook } from "../route/captured.ts";
 import type { Context } from "../loop/context.ts";
 import type { Connection } from "../loop/socket.ts";
@@ -20,11 +20,11 @@ import { Detecting, firstBytes, letGo } from "./detecting.ts";
 import type { Detected } from "./detecting.ts";
 import { Downstream } from "../http1/downstream.ts";
 import type { Egress } from "../route/egress.ts";
+import { InboundRouter } from "../route/inbound.ts";
 import type { InboundAccess } from "../route/inbound_access.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
 import type { Router } from "../route/router.ts";
 import { TcpDownstream } from "../relay/downstream.ts";
-import type { ConnectionRouter } from "../relay/downstream.ts";
 
 /** Names of ports that say HTTP; a port that says nothing is HTTP too (smi-facts 3.10), but only most likely. */
 const DECLARES_HTTP = /^(http|http2|grpc)(-|$)/i;
@@ -42,7 +42,7 @@ export interface AcceptedClient {
 /** A connection that is to be served. */
 interface Captured extends AcceptedClient {
   readonly original: OriginalDestination;
-  readonly route: Router & ConnectionRouter;
+  readonly route: Router;
   /** Null: nothing is known of the port. */
   readonly port: { readonly name: string; readonly protocol: PortProtocol } | null;
 }
@@ -117,12 +117,11 @@ export class Capture implements AddressBook {
       return this.#turnAway(fd, peer, "loop");
     }
     const port = this.#portOf(original);
-    const route = new CapturedApplication(
-      listener,
-      original.port,
-      pools.direct(application, original.port),
-      this.#statsOf(listener.index, port === null ? 0 : original.port),
-    );
+    const route = new InboundRouter(listener.index, listener.access, {
+      port: original.port,
+      pool: pools.direct(application, original.port),
+      stats: this.#statsOf(listener.index, port === null ? 0 : original.port),
+    });
     this.#serve({ ...client, original, route, port });
   }
 

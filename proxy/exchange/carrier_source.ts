@@ -23,7 +23,7 @@ export function reuseCarrier(
 ): Carrier | null {
   // A tunnel is a connection of its own, whatever is spoken in it.
   if (exchange.isConnect) return null;
-  if (goesByHttp2(destination, pool, io.nowMs)) {
+  if (goesByHttp2(exchange, destination, pool, io.nowMs)) {
     return pool.shared(isRetry)?.carry(exchange) ?? null;
   }
   if (isRetry) return null;
@@ -43,7 +43,7 @@ export function openCarrier(
   context.telemetry.connects++;
   const { backend } = destination;
   const limited = backend !== null && backend.hasLimits ? backend : null;
-  if (goesByHttp2(destination, pool, context.io.nowMs) && !exchange.isConnect) {
+  if (goesByHttp2(exchange, destination, pool, context.io.nowMs) && !exchange.isConnect) {
     const shared = Http2Upstream.open(context, pool);
     if (shared !== null) shared.limited = limited;
     else limited?.connectionEnded();
@@ -56,9 +56,10 @@ export function openCarrier(
 }
 
 function goesByHttp2(
-  { takesHttp2, needsHttp2 }: Destination,
+  { isCall }: Exchange,
+  { takesHttp2 }: Destination,
   pool: EndpointPool,
   nowMs: number,
 ): boolean {
-  return takesHttp2 && (needsHttp2 || !pool.speaksHttp1(nowMs));
+  return takesHttp2 && (isCall || !pool.speaksHttp1(nowMs));
 }

@@ -21,8 +21,9 @@ import type { CarrierFailure } from "./carrier_failure.ts";
 import type { Carrier, ExchangeClient } from "./sides.ts";
 import { attemptLine, editHead, editRequest } from "./head_changes.ts";
 import type { EndpointPool } from "../pool/pool.ts";
+import { Attempts } from "./attempts.ts";
 import { ReportedRequest } from "./report.ts";
-import { Destination } from "../route/destination.ts";
+import { type Destination, PendingDecision, UNDECIDED } from "../route/destination.ts";
 import type { Router } from "../route/router.ts";
 
 const NO_HEADERS = new Uint8Array(0);
@@ -31,7 +32,10 @@ export class Exchange implements PolicedExchange {
   readonly #context: Context;
   readonly #router: Router;
   readonly client: ExchangeClient;
-  readonly #destination = new Destination();
+  /** Where the request goes, and how its attempts to get there go. */
+  readonly #tries = new Attempts();
+  /** Where it goes is not decided yet. */
+  #pending: PendingDecision | null = null;
   #carrier: Carrier | null = null;
   isHead = false;
   /** Lines that an answer of the proxy itself has besides its own. */
@@ -85,7 +89,7 @@ export class Exchange implements PolicedExchange {
     this.#reason = "";
     this.#startedMs = io.nowMs;
     this.ownHeaders = NO_HEADERS;
-    this.#destination.begin(this.client);
+    this.#tries.begin(UNDECIDED);
     this.isHead = request !== null && request.isHead;
     this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
     this.isConnect = request !== null && request.isConnect;
@@ -102,17 +106,18 @@ export class Exchange implements PolicedExchange {
 
   /** Decides where the request goes, and sends it there. */
   route(request: Request): void {
-    const destination = this.#destination;
-    this.#router.route(request, destination);
-    if (destination.pending === null) return this.#follow(request);
-    destination.pending.onResolved = () => this.#onResolved();
+    const decided = this.#router.route(request, this.client);
+    if (!(decided instanceof PendingDecision)) return this.#follow(decided, request);
+    this.#pending = decided;
+    decided.onDecided = (destination) => this.#onDecided(destination);
     this.client.onWaiting();
   }
 
   /** No connection's event led here, so none would be charged with a fault. */
-  #onResolved(): void {
+  #onDecided(destination: Destination): void {
+    this.#pending = null;
     try {
-      this.#follow(null);
+      this.#follow(destination, null);
     } catch (error) {
       this.#context.telemetry.fault(error);
       this.client.abort();
@@ -120,22 +125,23 @@ export class Exchange implements PolicedExchange {
   }
 
   /** Goes where it was decided. `request` is null where its head has to be read again. */
-  #follow(request: Request | null): void {
-    const { refusalStatus, refusalReason } = this.#destination;
-    if (refusalStatus > 0) this.client.refuse(refusalStatus, refusalReason);
+  #follow(destination: Destination, request: Request | null): void {
+    this.#tries.begin(destination);
+    const { refusal } = destination;
+    if (refusal !== null) this.client.refuse(refusal.status, refusal.reason);
     else if (this.#isPoliced) this.#begin(request);
     else this.#tryEndpoint(request);
   }
 
   /** Some policy has a say in the request's way. */
   get #isPoliced(): boolean {
-    const { route, backend } = this.#destination;
+    const { route, backend } = this.#tries.destination;
     return route !== null || (backend !== null && backend.hasLimits);
   }
 
   #begin(request: Request | null): void {
     const { io, timers, random } = this.#context;
-    const { route, backend } = this.#destination;
+    const { route, backend } = this.#tries.destination;
     const { routed } = request ?? this.client.requestAgain();
     this.#run ??= new PolicyRun(this, timers, random);
     const verdict = this.#run.start(route, backend, routed, io.nowMs);
@@ -166,7 +172,14 @@ export class Exchange implements PolicedExchange {
     if (mirror === null || this.isConnect || this.wantsUpgrade) return false;
     if (!this.#run?.draws(mirror.table.percent)) return false;
     const request = this.requestAgain();
-    this.#copy = Mirror.begin(this.#context, route, mirror, request, this.#destination, client);
+    this.#copy = Mirror.begin(
+      this.#context,
+      route,
+      mirror,
+      request,
+      this.#tries.destination,
+      client,
+    );
     this.copy(client.source.sent, client.source.ready);
     return true;
   }
@@ -216,7 +229,7 @@ export class Exchange implements PolicedExchange {
   #tryEndpoint(request: Request | null): void {
     const { io } = this.#context;
     while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
-      const pool = this.#router.next(this.#destination);
+      const pool = this.#tries.next(io.nowMs);
       if (pool === null) return this.#giveUp();
       this.#attempts++;
       this.#startAttempt();
@@ -230,10 +243,7 @@ export class Exchange implements PolicedExchange {
 
   /** No endpoint is left to try: the client is told why the last one failed, or why there was none. */
   #giveUp(): void {
-    const { backend } = this.#destination;
-    if (this.#failure === null) {
-      return this.client.refuse(503, backend?.emptyReason ?? "no-address");
-    }
+    if (this.#failure === null) return this.client.refuse(503, this.#tries.emptyReason);
     const { status, reason } = FAILURES[this.#failure];
     this.client.refuse(status, reason);
   }
@@ -242,7 +252,8 @@ export class Exchange implements PolicedExchange {
   #take(pool: EndpointPool, request: Request | null): boolean {
     // A second try takes a new connection.
     const isRetry = this.#attempts > 1;
-    const carrier = reuseCarrier(this.#context, this, this.#destination, pool, isRetry);
+    const { destination } = this.#tries;
+    const carrier = reuseCarrier(this.#context, this, destination, pool, isRetry);
     if (carrier !== null && carrier.isConnected) {
       this.#carrier = carrier;
       this.#pass(carrier, request ?? this.client.requestAgain());
@@ -254,7 +265,7 @@ export class Exchange implements PolicedExchange {
       this.#waitForConnection();
       return true;
     }
-    this.#carrier = carrier ?? openCarrier(this.#context, this, this.#destination, pool);
+    this.#carrier = carrier ?? openCarrier(this.#context, this, destination, pool);
     return this.#carrier !== null;
   }
 
@@ -267,30 +278,30 @@ export class Exchange implements PolicedExchange {
   #startAttempt(): void {
     if (this.#reported !== null) this.#reported.attempts++;
     this.#run?.attemptStarted();
-    this.#destination.startAttempt(this.#context.io.nowMs);
+    this.#tries.start(this.#context.io.nowMs);
   }
 
   #endAttempt(): void {
     this.#run?.attemptEnded();
-    this.#destination.endAttempt();
+    this.#tries.end();
   }
 
   /** The endpoint is to blame. */
   #failAttempt(failure: AttemptFailure): void {
     this.#run?.attemptEnded();
-    this.#destination.failAttempt(failure, this.#context.io.nowMs);
+    this.#tries.fail(failure, this.#context.io.nowMs);
   }
 
   /** False: there are as many connections as may be. */
   #takeConnection(): boolean {
-    const { backend } = this.#destination;
+    const { backend } = this.#tries.destination;
     return backend === null || !backend.hasLimits || backend.takeConnection();
   }
 
   #waitForConnection(): void {
     this.#endAttempt();
     // No endpoint is to be passed over for that it has no room.
-    this.#destination.choice = null;
+    this.#tries.forgetChoice();
     const isWaiting = this.#run?.wait(this.#context.timeouts.connectMs) ?? false;
     if (isWaiting) this.#hold();
     else this.client.refuse(503, "pending-limit");
@@ -385,7 +396,7 @@ export class Exchange implements PolicedExchange {
     telemetry.retries++;
     const span = this.#trace?.span ?? null;
     if (span === null) return;
-    const endpoint = this.#destination.endpoint?.key ?? "";
+    const endpoint = this.#tries.endpoint?.key ?? "";
     span.retries.push({ timeMs: tracer.wallMs(io.nowMs), reason: why, endpoint });
   }
 
@@ -400,7 +411,7 @@ export class Exchange implements PolicedExchange {
     const outcome = this.isCall && status === 200
       ? httpStatusOfGrpc(response.valueOf(arena, "grpc-status"))
       : status;
-    this.#destination.answered(outcome, io.nowMs);
+    this.#tries.answered(outcome, io.nowMs);
     this.#run?.attemptEnded();
     const route = this.#run?.route ?? null;
     if (route !== null) {
@@ -410,7 +421,7 @@ export class Exchange implements PolicedExchange {
         this.#retry(`status-${outcome}`);
         return false;
       }
-      const cookie = route.cookieLine(this.#destination.newPoint);
+      const cookie = route.cookieLine(this.#tries.destination.newPoint);
       // An answer keeps what cannot be dropped of it; it is not lost for that.
       editHead(this.#context, response, route.responseEdits, cookie);
     }
@@ -438,7 +449,7 @@ export class Exchange implements PolicedExchange {
   takeTrailers(fields: FieldList): void {
     this.#reported?.takeTrailers(fields);
     if (!this.isCall || !this.hasAnswer) return;
-    this.#destination.judge(httpStatusOfGrpc(grpcStatusIn(fields)), this.#context.io.nowMs);
+    this.#tries.judge(httpStatusOfGrpc(grpcStatusIn(fields)), this.#context.io.nowMs);
   }
 
   /** The answer has been written: counts the exchange, and lets go of the carrier. */
@@ -448,7 +459,7 @@ export class Exchange implements PolicedExchange {
     const { listener } = this.#router;
     this.forget();
     telemetry.answered(
-      this.#destination,
+      this.#tries,
       this.#status,
       this.#reason,
       durationMs,
@@ -479,7 +490,7 @@ export class Exchange implements PolicedExchange {
     if (!this.#isUnderWay) return;
     this.#isUnderWay = false;
     telemetry.abandoned(
-      this.#destination,
+      this.#tries,
       status,
       this.#reason === "" ? "client-gone" : this.#reason,
       io.nowMs - this.#startedMs,
@@ -491,8 +502,8 @@ export class Exchange implements PolicedExchange {
   /** Nothing more is to come of this request: whatever is held or waited for is let go of. */
   dropCarrier(): void {
     this.#leave();
-    this.#destination.pending?.cancel();
-    this.#destination.pending = null;
+    this.#pending?.cancel();
+    this.#pending = null;
     this.#closeCarrier();
   }
 

@@ -63,7 +63,7 @@ export class Mirror extends Buffered implements ExchangeClient {
       if (drop !== null) route.mirrorDropped(drop);
       return null;
     }
-    const router = new MirrorRouter(bound.backend, set, from.takesHttp2, context.io);
+    const router = new MirrorRouter(bound.backend, set, from.takesHttp2);
     const copy = new RequestCopy(context.arena, request);
     return new Mirror(context, route, router, copy, client);
   }

@@ -10,12 +10,15 @@ import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Span } from "../tracing/span.ts";
 import { parseTraceparent } from "../tracing/trace_headers.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
+import type { ClientFacts } from "../route/router.ts";
+import type { Caller } from "../tls/caller.ts";
 import type { ExchangeClient } from "./sides.ts";
 
 const NO_HEADERS = {};
 
 export class ReportedRequest {
   readonly peer: string;
+  readonly caller: Caller;
   /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty, as the following are, where the head could not be read. */
   protocol = "";
   method = "";
@@ -35,8 +38,9 @@ export class ReportedRequest {
   /** Null where none is made. */
   span: Span | null = null;
 
-  constructor(peer: string) {
+  constructor({ peer, caller }: Pick<ClientFacts, "peer" | "caller">) {
     this.peer = peer;
+    this.caller = caller;
   }
 
   /**
@@ -47,11 +51,11 @@ export class ReportedRequest {
   static of(
     bytes: Uint8Array,
     request: Request | null,
-    client: Pick<ExchangeClient, "peer" | "speaksHttp2">,
+    client: Pick<ExchangeClient, "peer" | "caller" | "speaksHttp2">,
     trace: ExchangeTrace | null,
     headerNames: readonly string[],
   ): ReportedRequest {
-    const reported = new ReportedRequest(client.peer);
+    const reported = new ReportedRequest(client);
     if (request === null) return reported;
     const { methodStart, methodEnd, authorityStart, authorityEnd } = request.routed;
     reported.protocol = client.speaksHttp2 ? "HTTP/2" : `HTTP/1.${request.minorVersion}`;

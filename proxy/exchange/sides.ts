@@ -5,25 +5,15 @@
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { Buffered } from "../loop/inbox.ts";
-import type { Caller } from "../tls/caller.ts";
 import type { Exchange } from "./exchange.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
+import type { ClientFacts } from "../route/router.ts";
 
 /** The side that asks: what an exchange and its carrier need of it. */
-export interface ExchangeClient {
+export interface ExchangeClient extends ClientFacts {
   readonly isOpen: boolean;
-  /** The client speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
   readonly speaksHttp2: boolean;
-  /** And it took for granted that its server does, instead of asking. */
-  readonly expectsHttp2: boolean;
-  readonly needsHttp2: boolean;
-  /** The client's IP address. */
-  readonly peer: string;
-  /** The client came by TLS. */
-  readonly isSecure: boolean;
-  /** Who the client is, as TLS has verified. */
-  readonly caller: Caller;
   /** The client's connection has ended in its direction: no other request comes by it. */
   readonly hasHalfClosed: boolean;
   /** Where the request's body comes by. */

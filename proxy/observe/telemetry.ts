@@ -3,9 +3,8 @@
  * when somebody asks. Label sets follow the plan: counters of routes that left it are dropped with it.
  */
 import type { PlanRule } from "../../routing/plan.ts";
-import type { TableEndpoint } from "../../routing/table/table.ts";
+import type { TableEndpoint, TablePort } from "../../routing/table/table.ts";
 import type { ReportedRequest } from "../exchange/report.ts";
-import type { Destination } from "../route/destination.ts";
 import { DurationHistogram } from "../../base/histogram.ts";
 import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
 import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";
@@ -53,6 +52,27 @@ export class RouteStats {
     this.answers[Math.min(5, Math.trunc(status / 100))]++;
     this.durations.observe(durationMs);
   }
+}
+
+/** What decided about a request or a connection. */
+export interface RouteFacts {
+  /** Of the plan that decided; empty where none did. */
+  readonly planHash: string;
+  /** The port of the Service that was asked for; null where there is none, or none of the mesh. */
+  readonly port: TablePort | null;
+  /** The rule that the request satisfied; null where none, or none was asked for. */
+  readonly rule: PlanRule | null;
+  /** Counters of the route and backend; null where no backend was found. */
+  readonly stats: RouteStats | null;
+}
+
+/** Where a request or a connection went. */
+export interface Routed {
+  readonly facts: RouteFacts;
+  /** The endpoint of the mesh that was tried last; null: none was. */
+  readonly endpoint: TableEndpoint | null;
+  /** Its address and port, also of a place outside the mesh; empty: none was chosen. */
+  readonly place: string;
 }
 
 /** Whose connections: those of clients, or those to endpoints. */
@@ -207,21 +227,21 @@ export class Telemetry {
 
   /** One exchange has been answered, by an endpoint or, with a `reason`, by the proxy itself. */
   answered(
-    destination: Destination,
+    routed: Routed,
     status: number,
     reason: string,
     durationMs: number,
     listener: number,
     reported: ReportedRequest | null,
   ): void {
-    const { stats, endpoint } = destination;
+    const { facts: { stats }, endpoint } = routed;
     if (stats !== null) {
       stats.observe(status, durationMs);
       if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs);
     }
     if (reason !== "") this.refused(reason);
     if (reported !== null) {
-      this.#record(destination, status, reason, durationMs, listener, reported);
+      this.#record(routed, status, reason, durationMs, listener, reported);
     }
   }
 
@@ -240,7 +260,7 @@ export class Telemetry {
 
   /** A relayed connection has ended, with a `reason` where the proxy ended it. */
   connectionEnded(
-    destination: Destination,
+    routed: Routed,
     reason: string,
     durationMs: number,
     listener: number,
@@ -248,7 +268,7 @@ export class Telemetry {
   ): void {
     if (reason !== "") this.refused(reason);
     if (reported !== null) {
-      this.#record(destination, 0, reason, durationMs, listener, reported);
+      this.#record(routed, 0, reason, durationMs, listener, reported);
     }
   }
 
@@ -277,7 +297,7 @@ export class Telemetry {
 
   /** One exchange has ended without an answer (status 0), or with a part of one. */
   abandoned(
-    destination: Destination,
+    routed: Routed,
     status: number,
     reason: string,
     durationMs: number,
@@ -286,7 +306,7 @@ export class Telemetry {
   ): void {
     add(this.#abandoned, reason);
     if (reported !== null) {
-      this.#record(destination, status, reason, durationMs, listener, reported);
+      this.#record(routed, status, reason, durationMs, listener, reported);
     }
   }
 
@@ -307,17 +327,18 @@ export class Telemetry {
   }
 
   #record(
-    destination: Destination,
+    routed: Routed,
     status: number,
     reason: string,
     durationMs: number,
     listener: number,
     reported: ReportedRequest,
   ): void {
-    const { stats, rule, planHash, caller, endpoint, pool } = destination;
+    const { facts: { stats, rule, planHash, port }, endpoint, place } = routed;
     const labels = stats?.labels;
     const {
       peer,
+      caller,
       protocol,
       method,
       authority,
@@ -343,12 +364,12 @@ export class Telemetry {
       requestBytes,
       responseBytes,
       grpcStatus,
-      service: serviceOf(destination),
+      service: serviceOf(stats, port),
       rule: rule === null ? "" : nameOf(rule),
       split: labels?.split ?? "",
       backend: labels?.backend ?? "",
       pod: endpoint?.plan.pod ?? "",
-      endpoint: endpoint?.key ?? pool?.key ?? "",
+      endpoint: place,
       attempts,
       trace,
       headers,
@@ -361,7 +382,7 @@ export class Telemetry {
 }
 
 /** Also where no backend could take the request. */
-function serviceOf({ stats, port }: Destination): string {
+function serviceOf(stats: RouteStats | null, port: TablePort | null): string {
   if (stats !== null) return `${stats.labels.service}:${stats.labels.port}`;
   return port === null ? "" : `${port.service.key}:${port.port}`;
 }

@@ -7,23 +7,13 @@ import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import { Connection } from "../loop/socket.ts";
 import type { Context } from "../loop/context.ts";
-import type { EndpointPool } from "../pool/pool.ts";
+import { Attempts } from "../exchange/attempts.ts";
 import { ReportedRequest } from "../exchange/report.ts";
-import { Destination } from "../route/destination.ts";
+import { type Destination, PendingDecision } from "../route/destination.ts";
+import type { ClientFacts, Router } from "../route/router.ts";
 import { TcpUpstream } from "./upstream.ts";
 import type { ConnectFailure } from "./upstream.ts";
 import { cutBoth, tunnelRead, tunnelWrite } from "../loop/tunnel.ts";
-
-/** Where a connection goes. A request's `Router` decides for each request; this decides once. */
-export interface ConnectionRouter {
-  /** Place of the listener in the proxy's configuration: outbound ones first. */
-  readonly listener: number;
-  routeConnection(destination: Destination): void;
-  /** The connection is not to be relayed after all: what `routeConnection` took is free for another. */
-  giveBack(destination: Destination): void;
-  /** The next endpoint to try; null: there is none with an address. */
-  next(destination: Destination): EndpointPool | null;
-}
 
 export interface TcpOptions {
   /** What the client wanted, for the access log: a server name, or `address:port`. */
@@ -35,18 +25,21 @@ export interface TcpOptions {
   readonly reconsider?: (connection: TcpDownstream) => boolean;
 }
 
-export class TcpDownstream extends Connection {
+export class TcpDownstream extends Connection implements ClientFacts {
   readonly kind = "client";
   readonly peer: string;
-  readonly #router: ConnectionRouter;
-  readonly #destination = new Destination();
+  readonly expectsHttp2 = false;
+  readonly needsHttp2 = false;
+  readonly #router: Router;
+  readonly #tries = new Attempts();
+  /** Where it goes is not decided yet. */
+  #pending: PendingDecision | null = null;
   readonly #authority: string;
   #reconsider: ((connection: TcpDownstream) => boolean) | null;
   #upstream: TcpUpstream | null = null;
   #isDecided = false;
   #attempts = 0;
-  /** Counted at its endpoint, and among the connections that the backend may have. */
-  #isHeld = false;
+  /** Counted among the connections that the backend may have. */
   #isLimited = false;
   /** Why the proxy ended the connection; empty where an end of it did. */
   #reason = "";
@@ -56,7 +49,7 @@ export class TcpDownstream extends Connection {
 
   constructor(
     context: Context,
-    router: ConnectionRouter,
+    router: Router,
     fd: Fd,
     peer: string,
     options: TcpOptions,
@@ -83,11 +76,17 @@ export class TcpDownstream extends Connection {
     // What the client says waits in the kernel until there is somebody to say it to.
     this.context.io.wantRead(this.fd, false);
     this.#isDecided = true;
-    this.#destination.peer = this.peer;
-    this.#destination.caller = this.caller;
-    this.#router.routeConnection(this.#destination);
-    const { refusalStatus, refusalReason, route } = this.#destination;
-    if (refusalStatus > 0) return this.#refuse(refusalReason);
+    const decided = this.#router.route(null, this);
+    if (!(decided instanceof PendingDecision)) return this.#follow(decided);
+    this.#pending = decided;
+    decided.onDecided = (destination) => this.#follow(destination);
+  }
+
+  #follow(destination: Destination): void {
+    this.#pending = null;
+    this.#tries.begin(destination);
+    const { refusal, route } = destination;
+    if (refusal !== null) return this.#refuse(refusal.reason);
     const isAllowed = route === null || route.allowsConnection(this.context.io.nowMs);
     if (isAllowed) this.#tryEndpoint();
     else this.#refuse("rate-limited");
@@ -95,7 +94,7 @@ export class TcpDownstream extends Connection {
 
   override fill(): number {
     const count = super.fill();
-    const { stats } = this.#destination;
+    const { stats } = this.#tries.facts;
     if (count > 0) {
       this.#clientBytes += count;
       if (stats !== null) stats.bytesFromClients += count;
@@ -105,7 +104,7 @@ export class TcpDownstream extends Connection {
 
   /** The endpoint has sent so many bytes more. */
   onEndpointBytes(count: number): void {
-    const { stats } = this.#destination;
+    const { stats } = this.#tries.facts;
     this.#endpointBytes += count;
     if (stats !== null) stats.bytesFromEndpoints += count;
   }
@@ -143,6 +142,7 @@ export class TcpDownstream extends Connection {
     if (!this.isOpen) return;
     // A client that TLS came to nothing with is counted as that.
     if (this.#isDecided) this.#report();
+    this.#pending?.cancel();
     super.close();
   }
 
@@ -153,7 +153,7 @@ export class TcpDownstream extends Connection {
   dropUpstream(): void {
     this.#countClosed();
     this.#letGo();
-    this.#router.giveBack(this.#destination);
+    this.#tries.destination.turn?.giveBack();
     this.#upstream?.close();
     this.#upstream = null;
   }
@@ -163,10 +163,8 @@ export class TcpDownstream extends Connection {
   #tryEndpoint(): void {
     const { io, telemetry } = this.context;
     while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
-      const pool = this.#router.next(this.#destination);
-      if (pool === null) {
-        return this.#refuse(this.#destination.backend?.emptyReason ?? "no-address");
-      }
+      const pool = this.#tries.next(io.nowMs);
+      if (pool === null) return this.#refuse(this.#tries.emptyReason);
       this.#attempts++;
       if (!this.#hold()) return this.#refuse("connection-limit");
       telemetry.connects++;
@@ -182,30 +180,26 @@ export class TcpDownstream extends Connection {
 
   /** Counts it where its endpoint and its backend's limits are kept. False: there are as many as may be. */
   #hold(): boolean {
-    const { backend, choice } = this.#destination;
-    if (backend === null || choice === null) return true;
-    this.#isLimited = backend.hasLimits;
-    if (this.#isLimited && !backend.takeConnection()) {
+    const { backend } = this.#tries.destination;
+    this.#isLimited = backend !== null && backend.hasLimits;
+    if (this.#isLimited && backend?.takeConnection() === false) {
       this.#isLimited = false;
       return false;
     }
-    choice.active++;
-    this.#isHeld = true;
+    this.#tries.start(this.context.io.nowMs);
     return true;
   }
 
+  /** Safe to call twice. */
   #letGo(): void {
-    const { backend, choice } = this.#destination;
-    if (!this.#isHeld || backend === null || choice === null) return;
-    this.#isHeld = false;
-    choice.active--;
-    if (this.#isLimited) backend.connectionEnded();
+    this.#tries.end();
+    if (this.#isLimited) this.#tries.destination.backend?.connectionEnded();
+    this.#isLimited = false;
   }
 
   /** The endpoint took no connection. */
   #blame(): void {
-    const { backend, choice } = this.#destination;
-    if (choice !== null) backend?.failed(choice, "connect-failure", this.context.io.nowMs);
+    this.#tries.fail("connect-failure", this.context.io.nowMs);
     this.#letGo();
   }
 
@@ -225,7 +219,8 @@ export class TcpDownstream extends Connection {
   onConnected(): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
-    if (this.#destination.stats !== null) this.#destination.stats.connectionsOpened++;
+    const { stats } = this.#tries.facts;
+    if (stats !== null) stats.connectionsOpened++;
     this.context.io.wantRead(this.fd, true);
     // What a server said that spoke first, and its end where it had nothing more to say.
     if (upstream.hasSpoken || upstream.hasEnded) tunnelWrite(upstream, this);
@@ -257,7 +252,7 @@ export class TcpDownstream extends Connection {
   /** A relayed connection may be quiet far longer than a request's may (`limits.ts`). */
   #postpone(): void {
     if (!this.isOpen || this.#upstream === null) return;
-    const idleMs = this.#destination.route?.idleMs ?? this.context.timeouts.tcpIdleMs;
+    const idleMs = this.#tries.destination.route?.idleMs ?? this.context.timeouts.tcpIdleMs;
     this.deadlineMs = this.context.io.nowMs + idleMs;
     this.#upstream.deadlineMs = this.deadlineMs;
   }
@@ -267,7 +262,7 @@ export class TcpDownstream extends Connection {
     this.#countClosed();
     this.#letGo();
     telemetry.connectionEnded(
-      this.#destination,
+      this.#tries,
       this.#reason,
       io.nowMs - this.#startedMs,
       this.#router.listener,
@@ -276,7 +271,7 @@ export class TcpDownstream extends Connection {
   }
 
   #reported(): ReportedRequest {
-    const reported = new ReportedRequest(this.peer);
+    const reported = new ReportedRequest(this);
     reported.protocol = reported.method = "TCP";
     reported.authority = this.#authority;
     reported.requestBytes = this.#clientBytes;
@@ -286,7 +281,7 @@ export class TcpDownstream extends Connection {
   }
 
   #countClosed(): void {
-    const { stats } = this.#destination;
+    const { stats } = this.#tries.facts;
     if (stats !== null && this.#upstream?.isConnected) stats.connectionsClosed++;
   }
 }

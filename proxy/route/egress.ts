@@ -11,9 +11,8 @@ import type { Context } from "../loop/context.ts";
 import { NameCache } from "./name_cache.ts";
 import type { Waiter } from "./name_cache.ts";
 import type { OutboundRouter } from "./outbound.ts";
-import type { EndpointPool } from "../pool/pool.ts";
-import type { Destination } from "./destination.ts";
-import type { Router } from "./router.ts";
+import { type Destination, NO_FACTS, PendingDecision, refused, toPool } from "./destination.ts";
+import type { ClientFacts, Router } from "./router.ts";
 
 /** `host` or `host:port`, the host a name or an IP address, IPv6 in brackets (RFC 9110 4.2.1). */
 const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i;
@@ -53,46 +52,42 @@ export class Egress {
   }
 
   /** Sends a request or connection to an address outside the mesh. */
-  toAddress({ address, port }: OriginalDestination, listener: number, to: Destination): void {
-    to.stats = null;
-    to.endpoints = null;
-    to.pool = null;
-    if (!this.isOn) return refuse(to, 403, "egress-off");
-    to.stats = this.statsOf(listener);
-    if (this.isOwn(address, port)) return refuse(to, 502, "loop");
-    to.refusalStatus = 0;
-    to.refusalReason = "";
+  toAddress(
+    { address, port }: OriginalDestination,
+    listener: number,
+    { expectsHttp2 }: ClientFacts,
+  ): Destination {
+    if (!this.isOn) return refused(NO_FACTS, { status: 403, reason: "egress-off" });
+    const facts = { ...NO_FACTS, stats: this.statsOf(listener) };
+    if (this.isOwn(address, port)) return refused(facts, { status: 502, reason: "loop" });
     // A server outside speaks HTTP/2 in the clear where its client knows that it does.
-    to.takesHttp2 = to.expectsHttp2;
-    to.pool = this.#context.pools.direct(address, port);
+    return toPool(facts, this.#context.pools.direct(address, port), null, expectsHttp2);
   }
 
   /**
-   * Sends a request whose host is not of the mesh where its authority says. A name that is to be looked up first leaves
-   * `to.pending` behind.
+   * Sends a request whose host is not of the mesh where its authority says.
+   * @param otherwise what becomes of it where DNS does not know the host either
    */
-  toAuthority(request: Request, listener: number, to: Destination): void {
+  toAuthority(
+    request: Request,
+    listener: number,
+    client: ClientFacts,
+    otherwise: Destination,
+  ): Destination | PendingDecision {
     const { authorityStart, authorityEnd } = request.routed;
     const authority = latin1(this.#context.arena, authorityStart, authorityEnd);
     const [, ipv6, host, portText] = AUTHORITY.exec(authority) ?? [];
     const address = ipv6 ?? host ?? "";
     const port = portText === undefined ? DEFAULT_PORT : Number(portText);
-    if (address === "" || port < 1 || port > 65_535) return;
-    if (parseIp(address) !== null) return this.toAddress({ address, port }, listener, to);
+    if (address === "" || port < 1 || port > 65_535) return otherwise;
+    if (parseIp(address) !== null) return this.toAddress({ address, port }, listener, client);
     const name = address.toLowerCase().replace(/\.$/, "");
-    const take = (found: string | null) => {
-      // Neither the mesh nor DNS knows it: the refusal that is there already says so.
-      if (found !== null) this.toAddress({ address: found, port }, listener, to);
-    };
-    const waiter: Waiter = (found) => {
-      take(found);
-      const { pending } = to;
-      to.pending = null;
-      pending?.onResolved();
-    };
+    const decide = (found: string | null) =>
+      found === null ? otherwise : this.toAddress({ address: found, port }, listener, client);
+    const pending = new PendingDecision(() => this.#names.forget(name, waiter));
+    const waiter: Waiter = (found) => pending.onDecided(decide(found));
     const found = this.#names.addressOf(name, this.#context.io.nowMs, waiter);
-    if (found !== undefined) return take(found);
-    to.pending = { onResolved() {}, cancel: () => this.#names.forget(name, waiter) };
+    return found === undefined ? pending : decide(found);
   }
 
   /** Whether the proxy itself listens there. */
@@ -102,11 +97,6 @@ export class Egress {
       (own.address === address || (isLocal(address) && isLocal(own.address)))
     );
   }
-}
-
-function refuse(destination: Destination, status: number, reason: string): void {
-  destination.refusalStatus = status;
-  destination.refusalReason = reason;
 }
 
 /** Routes a listener's requests by the plan, and what the plan does not know by `Egress`. */
@@ -121,13 +111,10 @@ export class EgressRouter implements Router {
     this.#egress = egress;
   }
 
-  route(request: Request, destination: Destination): void {
-    this.#router.route(request, destination);
-    if (destination.refusalReason !== "host-unknown" || !this.#egress.isOn) return;
-    this.#egress.toAuthority(request, this.listener, destination);
-  }
-
-  next(destination: Destination): EndpointPool | null {
-    return this.#router.next(destination);
+  route(request: Request | null, client: ClientFacts): Destination | PendingDecision {
+    const destination = this.#router.route(request, client);
+    const isUnknown = destination.refusal?.reason === "host-unknown";
+    if (request === null || !isUnknown || !this.#egress.isOn) return destination;
+    return this.#egress.toAuthority(request, this.listener, client, destination);
   }
 }

@@ -8,7 +8,8 @@ import { CALL_REFUSAL_STATUS, CallerAccess } from "../../routing/table/caller_ac
 import { explainCall } from "../../routing/table/explain_call.ts";
 import type { CallExplanation } from "../../routing/table/explanation.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
-import type { Destination } from "./destination.ts";
+import type { Caller } from "../tls/caller.ts";
+import type { Refusal } from "./destination.ts";
 
 /** Of whoever is nobody. */
 const CALLER_STATUS = 403;
@@ -30,19 +31,20 @@ export class InboundAccess {
     this.#byPort.clear();
   }
 
+  /** Of the plan that decides; empty where none does. */
+  get planHash(): string {
+    return this.#isEnforced ? this.#plan.hash : "";
+  }
+
   /**
-   * Lets a request through to the application's `port`, or refuses it. `head` is null for a connection that is relayed
-   * whole, which only TCP rules allow.
+   * Why a request does not get through to the application's `port`; null where it does. `head` is null for a connection
+   * that is relayed whole, which only TCP rules allow.
    */
-  admit(to: Destination, port: number, head: RequestHead | null): void {
-    to.refusalStatus = 0;
-    to.refusalReason = "";
-    if (!this.#isEnforced) return;
-    to.planHash = this.#plan.hash;
-    const { problem, identity } = to.caller;
-    if (problem !== null) return refuse(to, CALLER_STATUS, problem);
+  refusalOf({ problem, identity }: Caller, port: number, head: RequestHead | null): Refusal | null {
+    if (!this.#isEnforced) return null;
+    if (problem !== null) return { status: CALLER_STATUS, reason: problem };
     const reason = this.#at(port).refusalOf(identity, head);
-    if (reason !== null) refuse(to, CALL_REFUSAL_STATUS[reason], reason);
+    return reason === null ? null : { status: CALL_REFUSAL_STATUS[reason], reason };
   }
 
   /** What would become of a request of `caller` (`namespace/serviceaccount`), and why. */
@@ -64,9 +66,4 @@ export class InboundAccess {
     }
     return access;
   }
-}
-
-function refuse(to: Destination, status: number, reason: string): void {
-  to.refusalStatus = status;
-  to.refusalReason = reason;
 }

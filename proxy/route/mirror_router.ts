@@ -1,41 +1,22 @@
-/** MirrorRouter: sends copies of requests to a mirror's endpoints, whatever they ask for. */
+/** MirrorRouter: sends the copy of a request to a mirror's endpoints, whatever it asks for. */
 import type { EndpointSet } from "../../routing/table/table.ts";
-import type { EndpointPool } from "../pool/pool.ts";
-import type { Destination } from "./destination.ts";
-import type { Router } from "./router.ts";
-import type { Io } from "../io/io.ts";
-import type { Request } from "../protocol/http1/request.ts";
 import type { BackendState } from "../policy/backend_state.ts";
+import { type Destination, NO_FACTS, toEndpoints } from "./destination.ts";
+import type { Router } from "./router.ts";
 
 export class MirrorRouter implements Router {
   readonly listener = -1;
-  readonly #backend: BackendState;
-  readonly #set: EndpointSet;
-  readonly #takesHttp2: boolean;
-  readonly #clock: Pick<Io, "nowMs">;
+  readonly #destination: Destination;
 
-  /** @param takesHttp2 the requests themselves go by HTTP/2, so their copies do */
-  constructor(
-    backend: BackendState,
-    set: EndpointSet,
-    takesHttp2: boolean,
-    clock: Pick<Io, "nowMs">,
-  ) {
-    this.#backend = backend;
-    this.#set = set;
-    this.#takesHttp2 = takesHttp2;
-    this.#clock = clock;
+  /** @param takesHttp2 the request itself goes by HTTP/2, so its copy does */
+  constructor(backend: BackendState, endpoints: EndpointSet, takesHttp2: boolean) {
+    this.#destination = toEndpoints(NO_FACTS, {
+      ...{ endpoints, backend, takesHttp2 },
+      ...{ route: null, hash: 0, newPoint: -1, turn: null },
+    });
   }
 
-  route(_request: Request, destination: Destination): void {
-    destination.backend = this.#backend;
-    destination.endpoints = this.#set;
-    destination.takesHttp2 = this.#takesHttp2;
-  }
-
-  next(destination: Destination): EndpointPool | null {
-    const choice = this.#backend.pick(this.#set, 0, destination.choice, this.#clock.nowMs);
-    destination.choice = choice;
-    return choice === null ? null : choice.target.pool;
+  route(): Destination {
+    return this.#destination;
   }
 }

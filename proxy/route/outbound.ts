@@ -7,8 +7,7 @@ import type { Explanation } from "../../routing/table/explain.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import { REFUSAL_STATUS } from "../../routing/table/table.ts";
-import type { RefusalReason, Table, TableEndpoint, TablePort } from "../../routing/table/table.ts";
+import type { Table, TableEndpoint, TablePort } from "../../routing/table/table.ts";
 import { parseIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
@@ -21,8 +20,16 @@ import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
 import type { Context } from "../loop/context.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
-import type { Destination } from "./destination.ts";
-import type { Router } from "./router.ts";
+import {
+  type Destination,
+  NO_FACTS,
+  refusalOf,
+  refused,
+  toEndpoints,
+  toPool,
+  Turn,
+} from "./destination.ts";
+import type { ClientFacts, Router } from "./router.ts";
 
 /** The port that a request means which names none, and whose Service has several (RFC 9110 4.2.1). */
 const DEFAULT_PORT = 80;
@@ -81,112 +88,92 @@ export class OutboundRouter implements Router {
     this.#bind(table);
   }
 
+  route(request: Request | null, client: ClientFacts): Destination {
+    // What names no host cannot be routed by one.
+    return request === null
+      ? refused(NO_FACTS, refusalOf("host-unknown"))
+      : this.routeByHost(request, client, DEFAULT_PORT);
+  }
+
   /** @param defaultPort the port meant by a request that names none */
-  route(request: Request, destination: Destination, defaultPort = DEFAULT_PORT): void {
+  routeByHost(request: Request, client: ClientFacts, defaultPort: number): Destination {
     const decision = this.#decision;
     decide(this.#table, request.routed, defaultPort, this.#splits, decision);
     // CONNECT asks for a connection, whatever the port speaks.
     if (request.isConnect && decision.reason === "not-http" && decision.port !== null) {
       decideConnection(decision.port, this.#splits, decision);
     }
-    this.#fill(destination, request.routed);
+    return this.#decided(request.routed, client, null);
   }
 
   /** Routes by the address that the client was going to: a request, or with null a whole connection. */
   routeByAddress(
     { service, port, endpoint }: MeshAddress,
     request: Request | null,
-    destination: Destination,
-  ): void {
+    client: ClientFacts,
+  ): Destination {
     const tablePort = this.#table.services[service].ports[port];
-    if (endpoint !== null) return this.#routeToPod(tablePort, endpoint, request, destination);
-    if (request === null) return this.routeToPort(tablePort, destination);
+    if (endpoint !== null) return this.#toPod(tablePort, endpoint, request, client);
+    if (request === null) return this.connectionTo(tablePort, client);
     decideAt(tablePort, request.routed, this.#splits, this.#decision);
-    this.#fill(destination, request.routed);
+    return this.#decided(request.routed, client, null);
   }
 
   /** Routes a whole connection to a Service's port; null: the plan has no such port. */
-  routeToPort(port: TablePort | null, destination: Destination): void {
-    if (port === null) return refuse(destination, "port-unknown");
+  connectionTo(port: TablePort | null, client: ClientFacts): Destination {
+    if (port === null) return refused(NO_FACTS, refusalOf("port-unknown"));
     decideConnection(port, this.#splits, this.#decision);
-    this.#fill(destination, null);
     const { route, backend } = this.#decision;
-    destination.turn = route === null || backend === null ? null : { route, backend };
-  }
-
-  /** A connection that was routed whole carries requests after all, which are routed one by one: its turn is free. */
-  giveBack(destination: Destination): void {
-    const { turn } = destination;
-    destination.turn = null;
-    if (turn !== null) this.#splits.giveBack(turn.route, turn.backend);
+    const turn = route === null || backend === null ? null : new Turn(this.#splits, route, backend);
+    return this.#decided(null, client, turn);
   }
 
   /** No split and no balancing: the client has chosen a pod. */
-  #routeToPod(
-    { service, port }: TablePort,
+  #toPod(
+    port: TablePort,
     pod: PlanEndpoint,
     request: Request | null,
-    destination: Destination,
-  ): void {
+    client: ClientFacts,
+  ): Destination {
     this.#direct ??= new DirectEndpoints(this.#table);
     const { reason, backend, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
     const { listener } = this;
-    destination.stats = backend === null
-      ? this.#telemetry.statsOf({
-        listener,
-        service: service.key,
-        port,
-        split: "",
-        backend: service.key,
-      })
-      : this.#statsOf[backend.index];
-    if (reason !== null) return refuse(destination, reason);
-    destination.refusalStatus = 0;
-    destination.refusalReason = "";
-    destination.endpoints = null;
-    destination.endpoint = endpoint;
-    destination.pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
+    const { key } = port.service;
+    const labels = { listener, service: key, port: port.port, split: "", backend: key };
+    const stats = backend === null ? this.#telemetry.statsOf(labels) : this.#statsOf[backend.index];
+    const facts = { planHash: this.#table.hash, port, rule: null, stats };
+    if (reason !== null) return refused(facts, refusalOf(reason));
+    const pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
+    return toPool(facts, pool, endpoint, takesHttp2(port, client));
   }
 
-  #fill(destination: Destination, head: RequestHead | null): void {
-    const decision = this.#decision;
-    destination.refusalStatus = decision.status;
-    destination.refusalReason = decision.reason ?? "";
-    destination.planHash = this.#table.hash;
-    destination.port = decision.port;
-    destination.endpoints = decision.endpointSet;
-    destination.pool = null;
-    destination.rule = decision.route?.rule ?? null;
-    const protocol = decision.port?.plan.protocol;
-    destination.takesHttp2 = destination.needsHttp2 || protocol === "http2" || protocol === "grpc";
-    this.#bindPolicies(destination, head);
-    if (decision.backend !== null) destination.stats = this.#statsOf[decision.backend.index];
-  }
-
-  /** @param head null for a connection that is relayed as it is */
-  #bindPolicies(destination: Destination, head: RequestHead | null): void {
-    const { backend, route, isPinned } = this.#decision;
-    destination.choice = null;
-    destination.newPoint = -1;
-    destination.route = route === null ? null : this.#policies.route(route);
-    destination.backend = backend === null ? null : this.#policies.backend(backend);
-    if (backend === null || destination.backend === null) return;
-    destination.hash = destination.backend.hashOf(head, destination.peer);
-    const affinity = head === null || isPinned ? null : route?.affinity ?? null;
-    if (affinity !== null && affinity.isCookie) {
-      destination.newPoint = affinity.pointIn(backend, this.#random.next32());
+  /**
+   * What was decided last, made a destination.
+   * @param head null for a connection that is relayed as it is
+   */
+  #decided(head: RequestHead | null, client: ClientFacts, turn: Turn | null): Destination {
+    const { reason, port, route, backend, endpointSet, isPinned } = this.#decision;
+    const facts = {
+      planHash: this.#table.hash,
+      port,
+      rule: route?.rule ?? null,
+      stats: backend === null ? null : this.#statsOf[backend.index],
+    };
+    if (reason !== null) return refused(facts, refusalOf(reason));
+    if (route === null || backend === null || endpointSet === null) {
+      return refused(facts, refusalOf("no-endpoints"));
     }
-  }
-
-  next(destination: Destination): EndpointPool | null {
-    if (destination.pool !== null) return destination.pool;
-    const { backend, endpoints, hash } = destination;
-    if (backend === null || endpoints === null) return null;
-    const choice = backend.pick(endpoints, hash, destination.choice, this.#io.nowMs);
-    destination.choice = choice;
-    if (choice === null) return null;
-    destination.endpoint = choice.target.endpoint;
-    return choice.target.pool;
+    const state = this.#policies.backend(backend);
+    const affinity = head === null || isPinned ? null : route.affinity;
+    return toEndpoints(facts, {
+      endpoints: endpointSet,
+      backend: state,
+      route: this.#policies.route(route),
+      takesHttp2: takesHttp2(port, client),
+      hash: state.hashOf(head, client.peer),
+      newPoint: affinity?.isCookie ? affinity.pointIn(backend, this.#random.next32()) : -1,
+      turn,
+    });
   }
 
   /** What `route` would do and why; changes nothing. */
@@ -224,9 +211,8 @@ export class OutboundRouter implements Router {
   }
 }
 
-function refuse(destination: Destination, reason: RefusalReason): void {
-  destination.refusalStatus = REFUSAL_STATUS[reason];
-  destination.refusalReason = reason;
-  destination.endpoints = null;
-  destination.pool = null;
+/** Whether a port's endpoints are spoken to by HTTP/2. */
+function takesHttp2(port: TablePort | null, { needsHttp2 }: ClientFacts): boolean {
+  const protocol = port?.plan.protocol;
+  return needsHttp2 || protocol === "http2" || protocol === "grpc";
 }

@@ -1,16 +1,27 @@
 /**
- * Router: where the requests of one listener go. An exchange holds a `Destination`, so that a new plan does not
- * touch exchanges under way.
+ * Router: where what comes by one listener, or one captured connection, goes. A `Destination` belongs to the one that asked,
+ * so that a new plan does not touch what is under way.
  */
 import type { Request } from "../protocol/http1/request.ts";
-import type { Destination } from "./destination.ts";
-import type { EndpointPool } from "../pool/pool.ts";
+import type { Caller } from "../tls/caller.ts";
+import type { Destination, PendingDecision } from "./destination.ts";
+
+/** What routing has to know of a client. */
+export interface ClientFacts {
+  /** The client's IP address. */
+  readonly peer: string;
+  /** Who the client is, as TLS has verified. */
+  readonly caller: Caller;
+  /** The client came by TLS. */
+  readonly isSecure: boolean;
+  /** The client took for granted that its server speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
+  readonly expectsHttp2: boolean;
+  readonly needsHttp2: boolean;
+}
 
 export interface Router {
   /** Place of the listener in the proxy's configuration: outbound ones first. */
   readonly listener: number;
-  /** Decides about the request, and fills `destination`. */
-  route(request: Request, destination: Destination): void;
-  /** The next endpoint to try; null: there is none with an address. */
-  next(destination: Destination): EndpointPool | null;
+  /** Decides about a request; with null about a whole connection, which is relayed as it is. */
+  route(request: Request | null, client: ClientFacts): Destination | PendingDecision;
 }

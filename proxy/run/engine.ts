@@ -95,15 +95,15 @@ export class Engine {
     // Whoever is not asked for a certificate cannot be held to what it says.
     const asksCallers = config.tls?.inbound !== undefined &&
       config.tls.inbound.clientCertificate !== "ignored";
-    this.#inbound = config.inbound.map(({ application, identity = "" }, index) =>
-      new InboundRouter(
-        config.outbound.length + index,
-        application,
-        pools,
-        this.#telemetry,
-        new InboundAccess(asksCallers ? identity : "", plan),
-      )
-    );
+    this.#inbound = config.inbound.map(({ application: { address, port }, identity = "" }, i) => {
+      const listener = config.outbound.length + i;
+      const backend = `${address}:${port}`;
+      const labels = { listener, service: "application", port, split: "", backend };
+      const stats = this.#telemetry.statsOf(labels);
+      const pool = pools.of(backend, address, port);
+      const access = new InboundAccess(asksCallers ? identity : "", plan);
+      return new InboundRouter(listener, access, { port, pool, stats });
+    });
     const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
       capture === true
     );
@@ -151,10 +151,10 @@ export class Engine {
     for (const { access } of this.#inbound) access.rebind(plan);
     this.#intake.rebind(plan);
     this.#planHash = plan.hash;
-    const keys = new Set(this.#inbound.map(({ key }) => key));
+    const keys = new Set(this.#inbound.map(({ application: { pool } }) => pool.key));
     for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
     this.#context.pools.retain(keys);
-    const stats: RouteStats[] = this.#inbound.map((router) => router.stats);
+    const stats: RouteStats[] = this.#inbound.map(({ application: { stats } }) => stats);
     for (const router of this.#outbound) stats.push(...router.stats);
     stats.push(...this.#intake.stats);
     this.#telemetry.retain(stats);
