@@ -1,20 +1,12 @@
 /**
- * Tester: one end of a WebSocket of which a test makes every byte itself, as client or as server. It shares nothing with the
- * `ws` package at the other end, and never reads ahead of what a test asks about.
+ * Tester: one end of a WebSocket of which a test makes every byte itself, as client or as server.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import net from "node:net";
 import type { Random } from "../../base/random.ts";
 import { within } from "../support/until.ts";
-import {
-  CLOSE,
-  closePayload,
-  CONTINUATION,
-  decodeFrame,
-  encodeFrame,
-  type Frame,
-} from "./frame.ts";
+import { encodeFrame } from "./frame.ts";
 
 export type Role = "client" | "server";
 
@@ -25,11 +17,6 @@ function acceptOf(key: string): string {
   return createHash("sha1").update(key + GUID).digest("base64");
 }
 
-export interface FrameOptions {
-  readonly fin?: boolean;
-  readonly rsv?: number;
-}
-
 export class Tester {
   readonly role: Role;
   readonly random: Random;
@@ -38,10 +25,6 @@ export class Tester {
   #chunks: Uint8Array[] = [];
   #wake: () => void = () => {};
   #ending: "end" | "reset" | null = null;
-  /** Header of the other side's handshake, lower case. */
-  extensions = "";
-  /** The closing handshake is done, or there is to be none. */
-  isOver = false;
 
   constructor(socket: net.Socket, role: Role, random: Random) {
     this.role = role;
@@ -65,7 +48,7 @@ export class Tester {
   static async connect(
     port: number,
     random: Random,
-    { extensions = "", early = new Uint8Array(0) } = {},
+    early = new Uint8Array(0),
   ): Promise<Tester> {
     const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     const tester = new Tester(socket, "client", random);
@@ -76,44 +59,35 @@ export class Tester {
       "Connection: Upgrade",
       `Sec-WebSocket-Key: ${KEY}`,
       "Sec-WebSocket-Version: 13",
-      ...(extensions === "" ? [] : [`Sec-WebSocket-Extensions: ${extensions}`]),
     ];
     await tester.sendBytes(concat([ascii(`${head.join("\r\n")}\r\n\r\n`), early]));
     const answer = await tester.#readHead();
     assert.match(answer, /^HTTP\/1\.1 101 /);
     assert.equal(headerOf(answer, "sec-websocket-accept"), acceptOf(KEY));
     assert.match(headerOf(answer, "upgrade"), /^websocket$/i);
-    tester.extensions = headerOf(answer, "sec-websocket-extensions");
     return tester;
   }
 
   /** Reads a handshake and answers it, and sends whatever is to follow in the same piece. */
-  async accept({ extensions = "", early = new Uint8Array(0) } = {}): Promise<void> {
+  async accept(early = new Uint8Array(0)): Promise<void> {
     const request = await this.#readHead();
     assert.match(request, /^GET \/chat\?x=1 HTTP\/1\.1\r\n/);
     assert.equal(headerOf(request, "sec-websocket-version"), "13");
-    this.extensions = headerOf(request, "sec-websocket-extensions");
     const head = [
       "HTTP/1.1 101 Switching Protocols",
       "Upgrade: websocket",
       "Connection: Upgrade",
       `Sec-WebSocket-Accept: ${acceptOf(headerOf(request, "sec-websocket-key"))}`,
-      ...(extensions === "" ? [] : [`Sec-WebSocket-Extensions: ${extensions}`]),
     ];
     await this.sendBytes(concat([ascii(`${head.join("\r\n")}\r\n\r\n`), early]));
   }
 
   /** The bytes of a frame as this end sends it: masked by a client. */
-  frame(opcode: number, payload: Uint8Array, { fin = true, rsv = 0 }: FrameOptions = {}) {
+  frame(opcode: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
     const mask = this.role === "client"
       ? Uint8Array.from({ length: 4 }, () => this.random.below(256))
       : null;
-    return encodeFrame({ fin, rsv, opcode, payload }, mask);
-  }
-
-  send(opcode: number, payload: Uint8Array | string, options?: FrameOptions): Promise<void> {
-    const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-    return this.sendBytes(this.frame(opcode, bytes, options));
+    return encodeFrame(opcode, payload, mask);
   }
 
   /** Resolves once the kernel has them. */
@@ -122,27 +96,12 @@ export class Tester {
     await within(written, () => this.destroy());
   }
 
-  /** In pieces of at most so many bytes, of random length where `isRandom`. */
-  async sendCut(bytes: Uint8Array, pieceBytesMax: number, isRandom = false): Promise<void> {
+  /** In pieces of random length, of at most so many bytes. */
+  async sendCut(bytes: Uint8Array, pieceBytesMax: number): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      const size = isRandom ? 1 + this.random.below(pieceBytesMax) : pieceBytesMax;
+      const size = 1 + this.random.below(pieceBytesMax);
       await this.sendBytes(bytes.subarray(at, at + size));
       at += size;
-    }
-  }
-
-  /** The next frame. @throws {Error} the connection has ended */
-  async next(): Promise<Frame> {
-    for (;;) {
-      const decoded = decodeFrame(this.#pending());
-      if (typeof decoded === "number") {
-        await this.#atLeast(decoded);
-        continue;
-      }
-      this.#received = this.#received.subarray(decoded.end);
-      // A client masks, a server does not (RFC 6455 5.1); a proxy has nothing to do with it.
-      assert.equal(decoded.frame.isMasked, this.role === "server", "the mask of a frame");
-      return decoded.frame;
     }
   }
 
@@ -152,32 +111,6 @@ export class Tester {
     const bytes = this.#pending().slice(0, count);
     this.#received = this.#received.subarray(count);
     return bytes;
-  }
-
-  /** Wants the next message to be this one, in however many frames, and returns how many it took. */
-  async expect(opcode: number, payload: Uint8Array | string): Promise<number> {
-    const parts: Uint8Array[] = [];
-    for (;;) {
-      const frame = await this.next();
-      assert.equal(frame.opcode, parts.length === 0 ? opcode : CONTINUATION);
-      assert.equal(frame.rsv, 0);
-      parts.push(frame.payload);
-      if (frame.fin) break;
-    }
-    const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-    assertBytes(concat(parts), bytes);
-    return parts.length;
-  }
-
-  /** Wants a close frame of this code, and then the end of the connection. */
-  async expectClose(code: number | null): Promise<void> {
-    const frame = await this.next();
-    assert.equal(frame.opcode, CLOSE);
-    if (code === null) assert.equal(frame.payload.length, 0);
-    else assert.equal(frame.payload[0] << 8 | frame.payload[1], code);
-    await this.endSending();
-    await this.expectEnd();
-    this.isOver = true;
   }
 
   /** Wants an orderly end, and nothing before it. */
@@ -193,14 +126,7 @@ export class Tester {
     return { bytes: this.#pending(), ending: this.#ending };
   }
 
-  /** The closing handshake, begun here. */
-  async close(code = 1000): Promise<void> {
-    await this.send(CLOSE, closePayload(code));
-    await this.expectClose(code);
-  }
-
   async endSending(): Promise<void> {
-    this.isOver = true;
     await within(
       new Promise<void>((resolve) => this.#socket.end(() => resolve())),
       () => this.destroy(),
@@ -209,7 +135,6 @@ export class Tester {
 
   /** Goes away without a word, by a reset where the runtime can. */
   reset(): void {
-    this.isOver = true;
     this.#socket.resetAndDestroy();
   }
 
@@ -271,7 +196,7 @@ function sizeOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(sizeOf(parts));
   let at = 0;
   for (const part of parts) {
