@@ -41,7 +41,7 @@ export function versionOf(command: string): string | null {
 }
 
 /** What clients speak; the origin is spoken to in HTTP/1.1. */
-export type ClientProtocol = "http1" | "http2";
+type ClientProtocol = "http1" | "http2";
 
 export function startNginx(
   originPort: number,

@@ -26,14 +26,10 @@ export async function observeDowngrades(
   cases: readonly DowngradeCase[],
   start: (originPort: number) => Promise<Contender>,
 ): Promise<DowngradeObservation[]> {
-  const origin = new RecordingOrigin();
+  await using origin = new RecordingOrigin();
+  await using contender = await start(origin.port);
   const observations: DowngradeObservation[] = [];
-  try {
-    await using contender = await start(origin.port);
-    for (const one of cases) observations.push(await observe(one, contender.port, origin));
-  } finally {
-    origin.close();
-  }
+  for (const one of cases) observations.push(await observe(one, contender.port, origin));
   return observations;
 }
 

@@ -5,7 +5,7 @@
 import type { Field } from "../simulation/hpack.ts";
 
 /** What the origin may see of a case; null: nothing. */
-export interface Meant {
+interface Meant {
   readonly method: string;
   readonly target: string;
   readonly body: string;

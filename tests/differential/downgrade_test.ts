@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { startHaproxy, startNghttpx, startNginx, startWeft, versionOf } from "./contenders.ts";
-import { describeDowngrade, isKept, observeDowngrades } from "./downgrade.ts";
+import {
+  describeDowngrade,
+  type DowngradeObservation,
+  isKept,
+  observeDowngrades,
+} from "./downgrade.ts";
 import { downgradeCorpus } from "./downgrade_corpus.ts";
 
 const corpus = downgradeCorpus();
@@ -9,6 +14,8 @@ const versions = {
   haproxy: versionOf("haproxy"),
   nghttpx: versionOf("nghttpx"),
 };
+let ofWeft: Promise<DowngradeObservation[]> | undefined;
+const weft = () => ofWeft ??= observeDowngrades(corpus, startWeft);
 const shared = { sanitizeOps: false, sanitizeResources: false };
 
 Deno.test("downgrade: the corpus has over a hundred cases, each once", () => {
@@ -21,7 +28,7 @@ Deno.test({
   ...shared,
   async fn() {
     const problems: string[] = [];
-    for (const [i, observation] of (await observeDowngrades(corpus, startWeft)).entries()) {
+    for (const [i, observation] of (await weft()).entries()) {
       const { name, meant } = corpus[i];
       const cases = observation.seen.filter(({ target }) => target !== "/after");
       // What turns out to be malformed only later is cut short, so that nobody can take it for whole.
@@ -46,7 +53,7 @@ Deno.test({
   ...shared,
   async fn() {
     const [ours, ...others] = await Promise.all([
-      observeDowngrades(corpus, startWeft),
+      weft(),
       observeDowngrades(corpus, (port) => startNghttpx(port, versions.nghttpx ?? "")),
       observeDowngrades(corpus, (port) => startHaproxy(port, versions.haproxy ?? "", "http2")),
       observeDowngrades(corpus, (port) => startNginx(port, versions.nginx ?? "", "http2")),

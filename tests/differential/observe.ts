@@ -17,14 +17,10 @@ export async function observeAll(
   cases: readonly SmugglingCase[],
   start: (originPort: number) => Promise<Contender>,
 ): Promise<Observation[]> {
-  const origin = new RecordingOrigin();
+  await using origin = new RecordingOrigin();
+  await using contender = await start(origin.port);
   const observations: Observation[] = [];
-  try {
-    await using contender = await start(origin.port);
-    for (const { text } of cases) observations.push(await observe(text, contender.port, origin));
-  } finally {
-    origin.close();
-  }
+  for (const { text } of cases) observations.push(await observe(text, contender.port, origin));
   return observations;
 }
 

@@ -1,6 +1,7 @@
 /** RecordingOrigin: answers every request that a strict reader finds in what a proxy sends, and remembers each. */
 import { readChunked, readRequest } from "../fuzz/reference.ts";
-import { bytesOf, textOf } from "../support/bytes_notation.ts";
+import type { RawSocket } from "../support/raw_socket.ts";
+import { ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 
 /** A request as its recipient reads it. */
 export interface SeenRequest {
@@ -57,17 +58,12 @@ function targetOf(head: string): string {
 }
 
 export class RecordingOrigin {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #origin = new ScriptedOrigin((socket) => this.#serve(socket), { mayFail: true });
   /** By connection: all that came. */
-  #streams: { text: string }[] = [];
-
-  constructor() {
-    this.#accept();
-  }
+  readonly #streams: { text: string }[] = [];
 
   get port(): number {
-    return (this.#listener.addr as Deno.NetAddr).port;
+    return this.#origin.port;
   }
 
   /** What each connection brought since the last call; connections that are still open go on with nothing. */
@@ -78,44 +74,19 @@ export class RecordingOrigin {
     return readings;
   }
 
-  close(): void {
-    this.#listener.close();
-    for (const connection of this.#connections) connection.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#origin[Symbol.asyncDispose]();
   }
 
-  async #accept(): Promise<void> {
-    try {
-      for (;;) this.#serve(await this.#listener.accept());
-    } catch {
-      // Closed.
-    }
-  }
-
-  async #serve(connection: Deno.TcpConn): Promise<void> {
-    this.#connections.add(connection);
+  async #serve(socket: RawSocket): Promise<void> {
     const stream = { text: "" };
     this.#streams.push(stream);
-    const chunk = new Uint8Array(65_536);
-    try {
-      for (;;) {
-        const count = await connection.read(chunk);
-        if (count === null) break;
-        const known = readRequests(stream.text, false).requests.length;
-        stream.text += textOf(chunk.subarray(0, count));
-        const reading = readRequests(stream.text, false);
-        for (let i = known; i < reading.requests.length; i++) {
-          await connection.write(bytesOf("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nseen"));
-        }
-        if (reading.rest === "not") break;
-      }
-    } catch {
-      // The proxy went away.
-    }
-    this.#connections.delete(connection);
-    try {
-      connection.close();
-    } catch {
-      // Closed by `close`.
+    while (await socket.readMore()) {
+      const known = readRequests(stream.text, false).requests.length;
+      stream.text += socket.takeAll();
+      const reading = readRequests(stream.text, false);
+      for (let i = known; i < reading.requests.length; i++) await socket.send(ok("seen"));
+      if (reading.rest === "not") return;
     }
   }
 }

@@ -6,14 +6,14 @@ import type { Random } from "../../base/random.ts";
 import { ANSWER_BODY, bodyOf, REQUEST_BODY, wrongByte } from "../simulation/exchange.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "../simulation/wire.ts";
 import type { Framing, MessageHead, Receiver } from "../simulation/wire.ts";
-import { writeAll } from "./http1_origin.ts";
+import { writeAll } from "./mortal_server.ts";
 import { bodyBytes, EXCHANGE_MS_MAX, type Tally } from "./tally.ts";
 
 const encoder = new TextEncoder();
 let lastToken = 0;
 
 /** How a client reaches the proxy and whom it asks for. */
-export interface Http1Client {
+interface Http1Client {
   dial(): Promise<Deno.TcpConn | Deno.TlsConn>;
   readonly hosts: readonly string[];
   /** Between two exchanges. */

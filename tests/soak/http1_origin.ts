@@ -2,62 +2,28 @@
 import { ANSWER_BODY, bodyOf, REQUEST_BODY, wrongByte } from "../simulation/exchange.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "../simulation/wire.ts";
 import type { Framing, MessageHead, Receiver } from "../simulation/wire.ts";
-import type { Endpoint } from "./tally.ts";
+import { MortalServer, writeAll } from "./mortal_server.ts";
 
 const encoder = new TextEncoder();
 
-export class Http1Origin implements Endpoint {
-  readonly port: number;
+export class Http1Origin extends MortalServer {
   readonly #onWrong: (what: string) => void;
-  readonly #connections = new Set<Deno.TcpConn>();
-  #listener: Deno.TcpListener;
 
   constructor(onWrong: (what: string) => void) {
+    super();
     this.#onWrong = onWrong;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = this.#listener.addr.port;
-    this.#accept(this.#listener);
   }
 
-  /** Stops listening and drops every connection, whatever it is about. */
-  die(): void {
-    this.#listener.close();
-    for (const connection of this.#connections) connection.close();
-    this.#connections.clear();
-  }
-
-  comeBack(): void {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
-    this.#accept(this.#listener);
-  }
-
-  async #accept(listener: Deno.TcpListener): Promise<void> {
-    try {
-      for await (const connection of listener) {
-        connection.setNoDelay();
-        this.#connections.add(connection);
-        this.#serve(connection);
-      }
-    } catch {
-      // It died.
-    }
-  }
-
-  async #serve(connection: Deno.TcpConn): Promise<void> {
+  protected override async serve(connection: Deno.TcpConn): Promise<void> {
     const requests = new Requests(this.#onWrong);
     const reader = new WireReader(requests);
     const buffer = new Uint8Array(64 * 1024);
-    try {
-      for (;;) {
-        const count = await connection.read(buffer);
-        if (count === null) break;
-        reader.feed(buffer.subarray(0, count));
-        for (const answer of requests.answers.splice(0)) await writeAll(connection, answer);
-      }
-    } catch {
-      // It died, or the proxy has.
+    for (;;) {
+      const count = await connection.read(buffer);
+      if (count === null) return;
+      reader.feed(buffer.subarray(0, count));
+      for (const answer of requests.answers.splice(0)) await writeAll(connection, answer);
     }
-    if (this.#connections.delete(connection)) connection.close();
   }
 }
 
@@ -108,7 +74,3 @@ class Requests implements Receiver {
 }
 
 const CRLF = encoder.encode("\r\n");
-
-export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
-}

@@ -15,7 +15,7 @@ export type NodeKind = Extract<Kind, "http2" | "grpc" | "websocket">;
 type Any = any;
 
 /** How clients in Node are set up; plain data. */
-export interface NodeClients {
+interface NodeClients {
   readonly kind: NodeKind;
   readonly count: number;
   readonly port: number;

@@ -1,53 +1,17 @@
 /** Relayed TCP: endpoints that send back what they get until the client ends, and clients that check it. */
 import type { Random } from "../../base/random.ts";
 import { bodyOf, TUNNEL_OUT, wrongByte } from "../simulation/exchange.ts";
-import { writeAll } from "./http1_origin.ts";
-import { type Endpoint, EXCHANGE_MS_MAX, type Tally } from "./tally.ts";
+import { MortalServer, writeAll } from "./mortal_server.ts";
+import { EXCHANGE_MS_MAX, type Tally } from "./tally.ts";
 
-export class EchoOrigin implements Endpoint {
-  readonly port: number;
-  readonly #connections = new Set<Deno.TcpConn>();
-  #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-
-  constructor() {
-    this.port = this.#listener.addr.port;
-    this.#accept(this.#listener);
-  }
-
-  die(): void {
-    this.#listener.close();
-    for (const connection of this.#connections) connection.close();
-    this.#connections.clear();
-  }
-
-  comeBack(): void {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
-    this.#accept(this.#listener);
-  }
-
-  async #accept(listener: Deno.TcpListener): Promise<void> {
-    try {
-      for await (const connection of listener) {
-        this.#connections.add(connection);
-        this.#echo(connection);
-      }
-    } catch {
-      // It died.
-    }
-  }
-
-  async #echo(connection: Deno.TcpConn): Promise<void> {
+export class EchoOrigin extends MortalServer {
+  protected override async serve(connection: Deno.TcpConn): Promise<void> {
     const buffer = new Uint8Array(16 * 1024);
-    try {
-      for (;;) {
-        const count = await connection.read(buffer);
-        if (count === null) break;
-        await writeAll(connection, buffer.subarray(0, count));
-      }
-    } catch {
-      // It died, or the proxy has.
+    for (;;) {
+      const count = await connection.read(buffer);
+      if (count === null) return;
+      await writeAll(connection, buffer.subarray(0, count));
     }
-    if (this.#connections.delete(connection)) connection.close();
   }
 }
 
