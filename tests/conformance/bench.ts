@@ -5,9 +5,7 @@
 import { AF_INET, openLibc, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from "../../proxy/io/libc.ts";
 import { AGAIN, BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd, Handler, Io } from "../../proxy/io/io.ts";
-
-/** Longer than anything takes on a busy machine; only a failing case waits for it. */
-const LIMIT_MS = 20_000;
+import { Patience } from "../support/patience.ts";
 
 /** A driver of which the test says when it may go on. */
 export interface Driver {
@@ -108,7 +106,7 @@ export class Reader extends Probe {
 const SO_LINGER = 13;
 
 /** The other end of a connection to the driver that ends with a reset, which Deno's own sockets do not do. Linux. */
-export class ResettingPeer {
+class ResettingPeer {
   readonly #c = openLibc();
   readonly #fd: number;
 
@@ -126,7 +124,7 @@ export class ResettingPeer {
 }
 
 /** A connection that the driver accepted, and its other end. */
-export interface Pair {
+interface Pair {
   readonly fd: Fd;
   readonly address: string;
   readonly peer: Deno.TcpConn;
@@ -144,11 +142,11 @@ export class Bench {
 
   /** Lets things happen until `condition` holds. */
   async until(condition: () => boolean, what: string): Promise<void> {
-    const deadlineMs = performance.now() + LIMIT_MS;
+    const patience = new Patience();
     for (;;) {
       this.driver.turn();
       if (condition()) return;
-      if (performance.now() > deadlineMs) throw new Error(`Waited in vain: ${what}`);
+      if (patience.isOver) throw new Error(`Waited in vain: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
@@ -260,4 +258,13 @@ export class Bench {
       }
     }
   }
+}
+
+/** One thing that a driver does. */
+export interface IoCase {
+  readonly name: string;
+  /** Its peer resets, which takes libc. */
+  readonly needsLinux?: true;
+  readonly needsIpv6?: true;
+  run(bench: Bench): Promise<void> | void;
 }

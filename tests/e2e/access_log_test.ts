@@ -4,7 +4,8 @@ import { encodePlan } from "../../routing/plan_codec.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { planOf } from "../support/test_proxy.ts";
-import { until, weftCommand } from "./weft_process.ts";
+import { until } from "../support/until.ts";
+import { weftCommand } from "./weft_process.ts";
 
 /** The kernel holds 64 KiB of a pipe and the proxy 1 MiB; a line of these requests has some 1 300 characters. */
 const REQUESTS = 2_000;
@@ -32,7 +33,7 @@ class LoggingProxy {
       ...["--outbound", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--accept-timeout", "none"],
     ], { stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
     const proxy = new LoggingProxy(child);
-    await until("it runs", () => proxy.#log.includes("Proxy started"));
+    await until("it runs", () => proxy.#log, (log) => log.includes("Proxy started"));
     return proxy;
   }
 
@@ -110,6 +111,6 @@ test("a reader that goes away costs the log and not the proxy", async (proxy) =>
   await proxy.stdout.read();
   await proxy.stdout.cancel();
   await proxy.ask(10);
-  await until("lines are lost", async () => await proxy.lost() > 0);
+  await until("lines are lost", () => proxy.lost(), (lost) => lost > 0);
   await proxy.ask(10);
 });

@@ -5,7 +5,8 @@ import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { planOf } from "../support/test_proxy.ts";
 import { Collector } from "../traces/collector.ts";
-import { until, weftCommand } from "./weft_process.ts";
+import { until } from "../support/until.ts";
+import { weftCommand } from "./weft_process.ts";
 
 Deno.test({
   name: "observing: what tells of the mesh does not go through it",
@@ -33,7 +34,7 @@ Deno.test({
       for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) log += text;
     })();
     try {
-      await until("it runs", () => log.includes("Proxy started"));
+      await until("it runs", () => log, (text) => text.includes("Proxy started"));
       const { outbound, admin } = JSON.parse(log.split("\n")[0]);
       const tap = weftCommand(["tap", "--admin", admin, "--limit", "1", "-o", "json"], pipes)
         .output();
@@ -53,7 +54,7 @@ Deno.test({
         await ask();
         asked++;
         return isTapped;
-      });
+      }, (isIt) => isIt);
       const { code, stdout } = await tapped;
       assert.equal(code, 0);
       assert.equal(JSON.parse(new TextDecoder().decode(stdout)).path, "/a");

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { isAccepting } from "../../local/places.ts";
-import { runWeft, startUp, until, type UpMesh, WeftProcess } from "./weft_process.ts";
+import { until } from "../support/until.ts";
+import { runWeft, startUp, type UpMesh, WeftProcess } from "./weft_process.ts";
 
 const CANARY = fileURLToPath(new URL("../../examples/canary", import.meta.url));
 
@@ -82,7 +83,9 @@ Deno.test({
       Deno.removeSync(directory, { recursive: true });
     }
     assert.equal(pids.length, 4);
-    for (const pid of pids) await until(`process ${pid} is gone`, () => !isRunning(pid));
+    for (const pid of pids) {
+      await until(`process ${pid} is gone`, () => isRunning(pid), (isIt) => !isIt);
+    }
     for (const place of mesh.sidecars.values()) {
       const [address, port] = place.split(":");
       assert.equal(await isAccepting({ address, port: Number(port) }), false);

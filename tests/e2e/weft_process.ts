@@ -4,10 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { until } from "../support/until.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
-/** No wait of these tests is longer; a test that meets it has failed. */
-const WAIT_MS_MAX = 30_000;
 
 /** Weft with these arguments, to be started in whatever way. */
 export function weftCommand(args: readonly string[], options: Deno.CommandOptions): Deno.Command {
@@ -53,15 +52,6 @@ export async function isInstalled(command: string): Promise<boolean> {
   }
 }
 
-/** Resolves when `holds` does. Fails with `what` after the bound. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + WAIT_MS_MAX;
-  while (!await holds()) {
-    assert.ok(performance.now() < deadline, `Still not so: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /** A `weft` that runs until it is stopped. */
 export class WeftProcess {
   readonly #child: Deno.ChildProcess;
@@ -85,18 +75,14 @@ export class WeftProcess {
 
   /** Waits for something it prints after position `from`; resolves with the match and the position after it. */
   async printed(pattern: RegExp, from = 0): Promise<{ match: RegExpExecArray; end: number }> {
-    let match: RegExpExecArray | null = null;
+    const look = () => pattern.exec(this.#output.slice(from));
     try {
-      await until(`it printed ${pattern}`, () => {
-        match = pattern.exec(this.#output.slice(from));
-        return match !== null;
-      });
+      const match = await until(`it printed ${pattern}`, look, (found) => found !== null);
+      assert.ok(match !== null);
+      return { match, end: from + match.index + match[0].length };
     } catch (error) {
       throw new Error(`${String(error)}\n--- printed:\n${this.#output}`);
     }
-    const found = match as RegExpExecArray | null;
-    assert.ok(found !== null);
-    return { match: found, end: from + found.index + found[0].length };
   }
 
   /** Sends the signal and waits for the end; resolves with the exit code. */

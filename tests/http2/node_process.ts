@@ -3,6 +3,7 @@ import type { createHash } from "node:crypto";
 import type http from "node:http";
 import type http2 from "node:http2";
 import type net from "node:net";
+import { soon } from "../support/until.ts";
 
 /** What a function in the other process is given beside its arguments. */
 export interface Tools {
@@ -28,8 +29,6 @@ export function hasCommand(command: string): boolean {
 }
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
-const GIVE_UP_MS = 20_000;
 
 export class NodeProcess {
   readonly #child: Deno.ChildProcess;
@@ -65,14 +64,9 @@ export class NodeProcess {
     this.#waiting.set(id, outcome);
     const line = JSON.stringify({ id, source: work.toString(), args });
     await this.#writer.write(new TextEncoder().encode(`${line}\n`));
-    const timer = setTimeout(
-      () => outcome.reject(new Error(`No answer in time to: ${work.toString()}`)),
-      GIVE_UP_MS,
-    );
     try {
-      return await outcome.promise as T;
+      return await soon(`an answer to: ${work.toString()}`, outcome.promise) as T;
     } finally {
-      clearTimeout(timer);
       this.#waiting.delete(id);
     }
   }
