@@ -5,17 +5,9 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { AGAIN, BROKEN, END, GATHER_MAX, IoError } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
-import type { Bench } from "./bench.ts";
+import type { Bench, IoCase } from "./bench.ts";
 import { Probe, READ_AT, READ_BYTES, Reader, WRITE_AT, WRITE_BYTES } from "./bench.ts";
 import { HANDOVER_CASES } from "./io_handover_cases.ts";
-
-export interface IoCase {
-  readonly name: string;
-  /** Its peer resets, which takes libc. */
-  readonly needsLinux?: true;
-  readonly needsIpv6?: true;
-  run(bench: Bench): Promise<void> | void;
-}
 
 const NO_FAULT = { onFault() {} };
 

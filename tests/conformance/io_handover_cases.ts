@@ -2,7 +2,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { AGAIN, END } from "../../proxy/io/io.ts";
 import { Probe, READ_AT, READ_BYTES, Reader } from "./bench.ts";
-import type { IoCase } from "./io_cases.ts";
+import type { IoCase } from "./bench.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

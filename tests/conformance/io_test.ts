@@ -2,9 +2,9 @@
 import { equal, ok } from "node:assert/strict";
 import { EpollIo } from "../../proxy/io/epoll.ts";
 import { Pipe } from "../../proxy/io/pipe.ts";
-import { Bench, BENCH_ARENA_BYTES, READ_AT, READ_BYTES } from "./bench.ts";
+import { Bench, BENCH_ARENA_BYTES, type IoCase, READ_AT, READ_BYTES } from "./bench.ts";
 import { DRIVERS, isLinux } from "./drivers.ts";
-import { IO_CASES, type IoCase } from "./io_cases.ts";
+import { IO_CASES } from "./io_cases.ts";
 
 /** Whether `::1` is there. */
 function hasIpv6(): boolean {

@@ -11,7 +11,7 @@ export interface Target {
   check(bytes: Uint8Array, random: Random): void;
 }
 
-export interface Failure {
+interface Failure {
   readonly target: string;
   readonly seed: number;
   /** The smallest found. */
@@ -19,7 +19,7 @@ export interface Failure {
   readonly error: unknown;
 }
 
-export interface Limits {
+interface Limits {
   readonly iterations: number;
   /** Counted from the start; once it is up, it ends when `iterationsMin` are done. */
   readonly milliseconds: number;

@@ -12,7 +12,7 @@ export interface Http2Case {
 
 export const VERSIONS: readonly Version[] = ["h1", "h2"];
 
-export interface Http2CaseOptions extends TestProxyOptions {
+interface Http2CaseOptions extends TestProxyOptions {
   /** Packages that Node has, by their names in deno.json. */
   readonly packages?: readonly string[];
 }

@@ -14,7 +14,7 @@ export function patternOf(length: number): Uint8Array<ArrayBuffer> {
 }
 
 /** What `/report` and `/bytes` answer, and what a client tells of an answer's body. */
-export interface BodyReport {
+interface BodyReport {
   readonly length: number;
   readonly hash: string;
 }
@@ -82,7 +82,7 @@ export class NodeOrigin {
   }
 }
 
-export interface OriginCounts {
+interface OriginCounts {
   /** Connections so far, and open ones. */
   readonly connections: number;
   readonly open: number;

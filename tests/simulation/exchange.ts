@@ -203,7 +203,7 @@ export function renderRequest(world: World, exchange: Exchange): readonly [Uint8
   return [head(lines), framing === "chunked" ? chunked(world, body, trailers) : body];
 }
 
-export interface RenderedAnswer {
+interface RenderedAnswer {
   readonly head: Uint8Array;
   readonly body: Uint8Array;
 }

@@ -94,7 +94,7 @@ export function drawPlan(
 }
 
 /** The addresses that a request to a Service may end at: of its own endpoints, and of those of its split. */
-export function originsOf(services: readonly ServiceAddresses[], name: string): Set<string> {
+function originsOf(services: readonly ServiceAddresses[], name: string): Set<string> {
   const isAlone = name === TUNNEL_SERVICE || name === MIRROR_SERVICE;
   const names = isAlone ? [name] : [name, services[0].name];
   return new Set(

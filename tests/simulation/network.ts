@@ -165,7 +165,7 @@ export class Side {
 }
 
 /** Takes the far end of a connection that was just established. */
-export type Acceptor = (side: Side) => void;
+type Acceptor = (side: Side) => void;
 
 export class Network {
   readonly world: World;

@@ -27,7 +27,7 @@ import { simulate } from "./simulation.ts";
 import type { RunOptions } from "./simulation.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 
-export interface PlantedBug {
+interface PlantedBug {
   readonly name: string;
   /** How the simulation must put it. */
   readonly complaint: RegExp;

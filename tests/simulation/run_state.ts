@@ -13,7 +13,7 @@ import type { World } from "./world.ts";
 export const CLIENT_ADDRESS = "192.0.2.7";
 
 /** Where TLS ends and begins in one run. */
-export interface TlsPlaces {
+interface TlsPlaces {
   readonly outbound: boolean;
   readonly inbound: boolean;
   /** Towards endpoints, but not towards the application beside the proxy. */

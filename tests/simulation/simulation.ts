@@ -96,7 +96,7 @@ const DEFAULT_OPTIONS: RunOptions = {
   onTrace: null,
 };
 
-export interface RunSummary {
+interface RunSummary {
   readonly isCalm: boolean;
   readonly exchanges: number;
   readonly answeredByEndpoints: number;

@@ -9,7 +9,7 @@ import type { RunState } from "./run_state.ts";
 import type { Sender } from "./sender.ts";
 
 /** What carries one end of a tunnel. */
-export interface TunnelWire {
+interface TunnelWire {
   send(bytes: Uint8Array, then: () => void): void;
   /** Says that nothing more is sent. */
   end(): void;

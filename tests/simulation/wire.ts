@@ -26,7 +26,7 @@ export interface Receiver {
 }
 
 /** Bytes that are no message. */
-export class WireError extends Error {
+class WireError extends Error {
   override readonly name = "WireError";
 }
 

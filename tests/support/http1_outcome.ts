@@ -18,7 +18,7 @@ import type { Cuts } from "./cuts.ts";
 export type Outcome = Readonly<Record<string, string>>;
 
 /** The client that forwarding headers name. */
-export const PEER = "192.0.2.7";
+const PEER = "192.0.2.7";
 
 const GUARD = 0xa5;
 const GUARD_BYTES = 512;

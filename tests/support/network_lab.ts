@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { runCommand } from "./run_command.ts";
 
 /** One side of a pair: a namespace with an interface and its addresses, such as `10.77.0.1/24`. */
-export interface LabSide {
+interface LabSide {
   readonly name: string;
   readonly addresses: readonly string[];
 }

@@ -26,7 +26,7 @@ export function headerOf(message: Message, name: string): string | undefined {
   return values.length === 0 ? undefined : values.join(", ");
 }
 
-export interface ReadOptions {
+interface ReadOptions {
   /** The answer to HEAD has no body. */
   readonly isHead?: boolean;
 }

@@ -1,6 +1,6 @@
 /** Runs a command to its end, with standard input: the real peers of tests. */
 
-export interface CommandResult {
+interface CommandResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;

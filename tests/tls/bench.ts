@@ -33,7 +33,7 @@ export class SecureReader extends Reader {
   }
 }
 
-export interface Ends {
+interface Ends {
   readonly client: SecureReader;
   readonly server: SecureReader;
 }
@@ -216,4 +216,12 @@ export class Relay {
       for (let at = 0; at < count;) at += await to.write(buffer.subarray(at, count));
     }
   }
+}
+
+/** One thing that a driver does with TLS. */
+export interface TlsCase {
+  readonly name: string;
+  /** As a client, `node:tls` of Deno 2.9 keeps none. */
+  readonly needsSessions?: true;
+  run(bench: TlsBench): Promise<void> | void;
 }

@@ -123,3 +123,8 @@ function run(
     keyPem: Deno.readTextFileSync(keyFile),
   };
 }
+
+/** What has curl show a certificate. */
+export function showing({ chainFile, keyFile }: TestCertificate): string[] {
+  return ["--cert", chainFile, "--key", keyFile];
+}

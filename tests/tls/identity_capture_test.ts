@@ -13,10 +13,10 @@ import {
   certificateFor,
   CLIENT_ID,
   HAS_OPENSSL_COMMAND,
+  showing,
   type TestCertificate,
   testCertificates,
 } from "./certificates.ts";
-import { showing } from "./commands.ts";
 
 const obstacle = HAS_OPENSSL_COMMAND
   ? labObstacle(["iptables", "ip6tables", "curl"])

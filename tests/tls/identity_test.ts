@@ -15,11 +15,11 @@ import {
   HAS_OPENSSL_COMMAND,
   HAS_PORTABLE_TLS,
   hasCommand,
+  showing,
   type TestCertificate,
   testCertificates,
 } from "./certificates.ts";
 import { runCommand } from "../support/run_command.ts";
-import { showing } from "./commands.ts";
 
 /** The service accounts `sources` may GET what begins with `/read` of the service account `server`. */
 function planFor(sources: readonly string[], permissive = false): Plan {

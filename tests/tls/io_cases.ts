@@ -6,16 +6,9 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { AGAIN, BROKEN, END } from "../../proxy/io/io.ts";
 import { READ_AT, READ_BYTES, WRITE_AT, WRITE_BYTES } from "../conformance/bench.ts";
 import { LOCALHOST, Relay, SecureReader } from "./bench.ts";
-import type { TlsBench } from "./bench.ts";
+import type { TlsBench, TlsCase } from "./bench.ts";
 import { CLIENT_ID, SERVER_ID } from "./certificates.ts";
 import { CONTEXT_CASES } from "./io_context_cases.ts";
-
-export interface TlsCase {
-  readonly name: string;
-  /** As a client, `node:tls` of Deno 2.9 keeps none. */
-  readonly needsSessions?: true;
-  run(bench: TlsBench): Promise<void> | void;
-}
 
 function patternAt(index: number): number {
   return index % 251;

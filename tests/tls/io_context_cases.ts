@@ -2,9 +2,8 @@
 import { equal, match, ok, throws } from "node:assert/strict";
 import { IoError } from "../../proxy/io/io.ts";
 import type { TlsSettings } from "../../proxy/io/tls.ts";
-import { LOCALHOST } from "./bench.ts";
+import { LOCALHOST, type TlsCase } from "./bench.ts";
 import { CLIENT_ID, SERVER_ID } from "./certificates.ts";
-import type { TlsCase } from "./io_cases.ts";
 
 export const CONTEXT_CASES: readonly TlsCase[] = [
   {

@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { expiryOf } from "../../base/x509_validity.ts";
 import type { ProxyTls } from "../../proxy/tls/config.ts";
 import { until } from "../support/until.ts";
-import { certificateFor, CLIENT_ID, testCertificates } from "./certificates.ts";
+import { certificateFor, CLIENT_ID, showing, testCertificates } from "./certificates.ts";
 import { runCommand as run } from "../support/run_command.ts";
-import { showing } from "./commands.ts";
 import {
   curl,
   HAS_CURL,

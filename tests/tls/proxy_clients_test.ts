@@ -1,9 +1,8 @@
 /** Clients of the proxy under TLS that are not ours: curl and `openssl s_client`. What only concerns `Io` is in `io_cases.ts`. */
 import assert from "node:assert/strict";
 import { RawSocket } from "../support/raw_socket.ts";
-import { testCertificates } from "./certificates.ts";
+import { showing, testCertificates } from "./certificates.ts";
 import { runCommand as run } from "../support/run_command.ts";
-import { showing } from "./commands.ts";
 import {
   curl,
   HAS_CURL,

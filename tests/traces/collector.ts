@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { until } from "../support/until.ts";
 
-export interface CollectedSpan {
+interface CollectedSpan {
   readonly traceId: string;
   readonly spanId: string;
   /** Empty: none. */

@@ -11,7 +11,7 @@ import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
 
-export const EXPORT: SpanExport = {
+const EXPORT: SpanExport = {
   url: "",
   headers: [["x-token", "secret"]],
   resource: { "service.name": "web" },
@@ -21,7 +21,7 @@ export const EXPORT: SpanExport = {
   timeoutMs: 5_000,
 };
 
-export interface TracedOptions {
+interface TracedOptions {
   readonly driver: Driver;
   readonly workers?: number;
   readonly share?: number;

@@ -39,7 +39,7 @@ export class Incoming {
 }
 
 /** One socket with its machine. Subclasses say what requests and answers lead to. */
-export abstract class Peer implements Http2Visitor {
+abstract class Peer implements Http2Visitor {
   readonly connection: Http2Connection;
   readonly incoming = new Map<number, Incoming>();
   error = "";
