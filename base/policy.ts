@@ -72,6 +72,10 @@ export interface Retry {
   readonly backoffMs: number;
 }
 
+/**
+ * Each in place of what the proxy does by default, longer or shorter. Null: the default stays. 0, in a manifest `0s`: no
+ * limit (GEP-1742).
+ */
 export interface Timeouts {
   /** From the head of a request to the end of its answer, all attempts included. */
   readonly requestMs: number | null;

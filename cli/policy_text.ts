@@ -15,7 +15,7 @@ import type {
   SlowStart,
   Timeouts,
 } from "../base/policy.ts";
-import { formatDuration } from "../schemas/weft/duration.ts";
+import { formatDuration } from "../base/duration.ts";
 import { counted } from "../base/text.ts";
 
 /** What the words of a section are made of; the mirror of a plan and of a resource both have these. */
@@ -46,8 +46,8 @@ const DESCRIPTIONS: { readonly [Section in PolicySection]: (settings: never) => 
     `budget ${it.budgetPercent}%, backoff ${formatDuration(it.backoffMs)}`,
   timeouts: ({ requestMs, idleMs }: Timeouts) =>
     listOf([
-      requestMs === null ? "" : `request ${formatDuration(requestMs)}`,
-      idleMs === null ? "" : `idle ${formatDuration(idleMs)}`,
+      requestMs === null ? "" : `request ${timeoutText(requestMs)}`,
+      idleMs === null ? "" : `idle ${timeoutText(idleMs)}`,
     ]),
   rateLimit: ({ http, tcp, status }: RateLimit) =>
     listOf([
@@ -69,6 +69,10 @@ const DESCRIPTIONS: { readonly [Section in PolicySection]: (settings: never) => 
 /** `2s` for a section `timeouts`, and so on; `-` for one that asks for nothing. */
 export function describeSection(section: PolicySection, settings: unknown): string {
   return DESCRIPTIONS[section](settings as never) || "-";
+}
+
+function timeoutText(milliseconds: number): string {
+  return milliseconds === 0 ? "unlimited" : formatDuration(milliseconds);
 }
 
 function keyText({ source, name }: RequestKey): string {

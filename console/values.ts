@@ -1,4 +1,5 @@
 /** Values on a command line: text to value, and one line that says what was expected. */
+import { parseDuration } from "../base/duration.ts";
 import { usageFailure } from "./exit.ts";
 
 /** A TCP port of a machine. */
@@ -7,6 +8,9 @@ export interface HostPort {
   readonly address: string;
   readonly port: number;
 }
+
+/** A timer of the platform counts in 32 bits. */
+const DURATION_MAX_MS = 2 ** 31 - 1;
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -27,17 +31,40 @@ export function collect(value: string, previous: readonly string[]): readonly st
   return [...previous, value];
 }
 
-/** `250ms`, `30s`, `1.5m`, `1h` to whole milliseconds, more than zero. */
+/** A wait that must end: `250ms`, `30s`, `1.5m`, `1m30s`, `1h` to whole milliseconds, more than zero. */
 export function parseDurationMs(text: string): number {
+  const durationMs = isNone(text) ? 0 : millisecondsOf(text);
+  if (durationMs >= 1) return durationMs;
+  throw usageFailure(`"${text}" is not more than 0s, which it must be`, DURATION_HINT);
+}
+
+/** A wait that may last for ever: as {@link parseDurationMs}; `none` and `0s` are no limit, Infinity. */
+export function parseTimeLimitMs(text: string): number {
+  return isNone(text) ? Infinity : millisecondsOf(text) || Infinity;
+}
+
+/** Time that is given: as {@link parseDurationMs}; `none` and `0s` are no time at all. */
+export function parseGraceMs(text: string): number {
+  return isNone(text) ? 0 : millisecondsOf(text);
+}
+
+const DURATION_HINT = "Write it like 250ms, 30s, 5m or 1h.";
+
+function isNone(text: string): boolean {
+  return text === "none";
+}
+
+/** Zero only if it is written so. */
+function millisecondsOf(text: string): number {
   const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const durationMs = parts === null
-    ? 0
-    : Math.round(Number(parts[1]) * DURATION_UNITS_MS[parts[2]]);
-  // A timer of the platform counts in 32 bits.
-  if (durationMs < 1 || durationMs > 2 ** 31 - 1) {
-    throw usageFailure(`"${text}" is not a duration`, "Write it like 250ms, 30s, 5m or 1h.");
+    ? parseDuration(text) ?? NaN
+    : Number(parts[1]) * DURATION_UNITS_MS[parts[2]];
+  const isTooShort = durationMs > 0 && durationMs < 1;
+  if (!(durationMs <= DURATION_MAX_MS) || isTooShort) {
+    throw usageFailure(`"${text}" is not a duration`, DURATION_HINT);
   }
-  return durationMs;
+  return Math.round(durationMs);
 }
 
 /** `none` to no bound; `500`, `64KiB`, `10MiB`, `1GiB` to bytes. */

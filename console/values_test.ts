@@ -4,11 +4,13 @@ import { CommandFailure, EXIT } from "./exit.ts";
 import {
   parseByteLimit,
   parseDurationMs,
+  parseGraceMs,
   parseHeader,
   parseHostPort,
   parseRequestLine,
   parseSender,
   parseShare,
+  parseTimeLimitMs,
   parseWhole,
 } from "./values.ts";
 
@@ -22,14 +24,25 @@ function refuses(parse: (text: string) => unknown, texts: string[]): void {
   }
 }
 
-Deno.test("parseDurationMs takes units and refuses what a timer cannot hold", () => {
-  assert.deepEqual(["250ms", "30s", "1.5m", "2h"].map(parseDurationMs), [
-    250,
-    30_000,
-    90_000,
-    7_200_000,
-  ]);
-  refuses(parseDurationMs, ["", "30", "0s", "-1s", "1d", "0.1ms", "1e3s", "1000h", " 1s"]);
+const DURATIONS = { "250ms": 250, "30s": 30_000, "1.5m": 90_000, "1m30s": 90_000, "2h": 7_200_000 };
+const NO_DURATIONS = ["", "30", "0", "-1s", "1d", "0.1ms", "1e3s", "1000h", " 1s", "None", "off"];
+const ZEROS = ["none", "0s", "0ms", "0.0s", "0h0m"];
+
+Deno.test("each kind of duration takes units and refuses what a timer cannot hold", () => {
+  for (const parse of [parseDurationMs, parseTimeLimitMs, parseGraceMs]) {
+    for (const [text, milliseconds] of Object.entries(DURATIONS)) {
+      assert.equal(parse(text), milliseconds, text);
+    }
+    refuses(parse, NO_DURATIONS);
+  }
+});
+
+Deno.test("none and 0s are the same: no limit, no time, or refused for a wait that must end", () => {
+  for (const text of ZEROS) {
+    assert.equal(parseTimeLimitMs(text), Infinity, text);
+    assert.equal(parseGraceMs(text), 0, text);
+  }
+  refuses(parseDurationMs, ZEROS);
 });
 
 Deno.test("parseByteLimit takes binary units and none", () => {

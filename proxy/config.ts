@@ -97,8 +97,12 @@ export interface SpanExport {
 
 /** Milliseconds. */
 export interface ProxyTimeouts {
-  /** To open a connection to an endpoint. */
+  /** To open a connection to an endpoint: inside a cluster, where another endpoint may be tried instead. */
   readonly connectMs: number;
+  /** To open a connection to what the mesh does not know: far away, and there is nothing else to try. */
+  readonly egressConnectMs: number;
+  /** For one of the connections that a policy allows, while all of them are taken; 503 after it. */
+  readonly pendingMs: number;
   /** From the end of the request to the head of the answer; 504 after it. */
   readonly responseMs: number;
   /** For a whole request head, from its first byte; 408 after it. */
@@ -118,7 +122,9 @@ export interface ProxyTimeouts {
 }
 
 export const DEFAULT_TIMEOUTS: ProxyTimeouts = {
-  connectMs: 5_000,
+  connectMs: 1_000,
+  egressConnectMs: 10_000,
+  pendingMs: 5_000,
   responseMs: 60_000,
   requestHeadMs: 30_000,
   clientIdleMs: 180_000,

@@ -52,6 +52,8 @@ const COUNT_MAX = 1_000_000_000;
 
 const percent = number(0, 100);
 const durationMs = whole(1, DURATION_MAX_MS);
+/** 0: unlimited. */
+const timeoutMs = whole(0, DURATION_MAX_MS);
 const count = whole(1, COUNT_MAX);
 const token = text(NAME_MAX, /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, "a token");
 const headerName = text(NAME_MAX, /^[-!#$%&'*+.^_`|~0-9a-z]+$/, "a lower-case header name");
@@ -156,8 +158,8 @@ export const routePolicy: Check<PlanRoutePolicy> = withSources(shape<PlanRoutePo
   sources,
   retry: optional(retry),
   timeouts: optional(shape<Timeouts>({
-    requestMs: nullable(durationMs),
-    idleMs: nullable(durationMs),
+    requestMs: nullable(timeoutMs),
+    idleMs: nullable(timeoutMs),
   })),
   rateLimit: optional(shape<RateLimit>({
     http: nullable(rate),

@@ -51,7 +51,8 @@ Deno.test("policies of a plan: what is right is taken as it is", () => {
   for (const sections of [ENDPOINT_SECTIONS, {}, { slowStart: { windowMs: 5 } }]) {
     deepEqual(endpointPolicy(withSources(sections), "policy"), withSources(sections));
   }
-  for (const sections of [ROUTE_SECTIONS, {}, { retry: RETRY }]) {
+  const unlimited = { timeouts: { requestMs: 0, idleMs: 0 } };
+  for (const sections of [ROUTE_SECTIONS, {}, { retry: RETRY }, unlimited]) {
     deepEqual(routePolicy(withSources(sections), "policy"), withSources(sections));
   }
 });

@@ -3,6 +3,7 @@
  * by it without commander, which would cost every sidecar 6 MB of memory and 25 ms of start (measured on Deno 2.9.6).
  * What is not given comes from variables, then from the table.
  */
+import { formatDuration } from "../base/duration.ts";
 import type { Environment } from "../console/environment.ts";
 import { usageFailure } from "../console/exit.ts";
 import { DEFAULT_TIMEOUTS } from "../proxy/config.ts";
@@ -99,21 +100,24 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   ...TLS_OPTIONS,
   timeout("connect", "to connect to an endpoint", "connectMs"),
+  timeout("egress-connect", "to connect to what the mesh does not know", "egressConnectMs"),
+  timeout("pending", "for a connection while a policy allows no further one", "pendingMs"),
   timeout("response", "from a request's end to its answer", "responseMs"),
   timeout("request-head", "for a request's head", "requestHeadMs"),
   timeout("client-idle", "client connection without request", "clientIdleMs"),
   timeout("upstream-idle", "endpoint connection without request", "upstreamIdleMs"),
   timeout("stall", "body or tunnel without a byte", "stallMs"),
   timeout("tcp-idle", "relayed TCP connection without a byte", "tcpIdleMs"),
-  timeout("accept", "for new connections after SIGTERM, or none", "acceptMs"),
+  timeout("accept", "for new connections after SIGTERM", "acceptMs"),
   timeout("drain", "for requests under way at the end", "drainMs"),
 ];
 
 function timeout(name: string, about: string, key: keyof typeof DEFAULT_TIMEOUTS): SidecarOption {
+  const byDefault = DEFAULT_TIMEOUTS[key];
   return {
     flags: `--${name}-timeout <time>`,
     about,
-    default: `${DEFAULT_TIMEOUTS[key] / 1_000}s`,
+    default: byDefault === Infinity ? "none" : formatDuration(byDefault),
   };
 }
 

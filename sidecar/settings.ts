@@ -5,8 +5,10 @@ import { usageFailure } from "../console/exit.ts";
 import {
   parseByteLimit,
   parseDurationMs,
+  parseGraceMs,
   parseHostPort,
   parseSender,
+  parseTimeLimitMs,
   parseWhole,
 } from "../console/values.ts";
 import type { TracingOptions } from "./tracing.ts";
@@ -36,6 +38,8 @@ export interface SidecarOptions extends TlsOptions {
   readonly logLevel: LogLevel;
   readonly bodyLimit: string;
   readonly connectTimeout: string;
+  readonly egressConnectTimeout: string;
+  readonly pendingTimeout: string;
   readonly responseTimeout: string;
   readonly requestHeadTimeout: string;
   readonly clientIdleTimeout: string;
@@ -114,14 +118,16 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
     timeouts: {
       connectMs: parseDurationMs(options.connectTimeout),
-      responseMs: parseDurationMs(options.responseTimeout),
+      egressConnectMs: parseDurationMs(options.egressConnectTimeout),
+      pendingMs: parseDurationMs(options.pendingTimeout),
+      responseMs: parseTimeLimitMs(options.responseTimeout),
       requestHeadMs: parseDurationMs(options.requestHeadTimeout),
-      clientIdleMs: parseDurationMs(options.clientIdleTimeout),
-      upstreamIdleMs: parseDurationMs(options.upstreamIdleTimeout),
-      stallMs: parseDurationMs(options.stallTimeout),
-      tcpIdleMs: parseDurationMs(options.tcpIdleTimeout),
-      acceptMs: options.acceptTimeout === "none" ? 0 : parseDurationMs(options.acceptTimeout),
-      drainMs: parseDurationMs(options.drainTimeout),
+      clientIdleMs: parseTimeLimitMs(options.clientIdleTimeout),
+      upstreamIdleMs: parseTimeLimitMs(options.upstreamIdleTimeout),
+      stallMs: parseTimeLimitMs(options.stallTimeout),
+      tcpIdleMs: parseTimeLimitMs(options.tcpIdleTimeout),
+      acceptMs: parseGraceMs(options.acceptTimeout),
+      drainMs: parseGraceMs(options.drainTimeout),
     },
     trustDomain: parseTrustDomain(options.trustDomain),
     egress: options.egress === "on",

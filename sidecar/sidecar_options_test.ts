@@ -1,7 +1,7 @@
 // Tests of the sidecar's options: defaults, contradictions, variables, and the lines of its access log.
 import assert from "node:assert/strict";
 import { Command } from "@commander-js/extra-typings";
-import { DEFAULT_TIMEOUTS, type RequestRecord } from "../proxy/config.ts";
+import { DEFAULT_TIMEOUTS, type ProxyTimeouts, type RequestRecord } from "../proxy/config.ts";
 import { register } from "../cli/commands/proxy.ts";
 import { CommandFailure, EXIT } from "../console/exit.ts";
 import { testEnvironment } from "../console/testing.ts";
@@ -124,6 +124,38 @@ Deno.test("sidecar: contradictions are usage failures", () => {
     ]
   ) {
     assert.throws(refused, isUsageFailure);
+  }
+});
+
+Deno.test("sidecar: none and 0s are one to every option for a time, also as its variable", () => {
+  const timeoutsOf = (argv: string[], variables: Record<string, string> = {}) =>
+    sidecarConfig(optionsOf(["-f", "a.yaml", ...argv], variables), 0).timeouts;
+  const without: Record<string, number | null> = {
+    "--connect-timeout": null,
+    "--egress-connect-timeout": null,
+    "--pending-timeout": null,
+    "--response-timeout": Infinity,
+    "--request-head-timeout": null,
+    "--client-idle-timeout": Infinity,
+    "--upstream-idle-timeout": Infinity,
+    "--stall-timeout": Infinity,
+    "--tcp-idle-timeout": Infinity,
+    "--accept-timeout": 0,
+    "--drain-timeout": 0,
+  };
+  const names = SIDECAR_OPTIONS.map((option) => syntaxOf(option).long);
+  assert.deepEqual(names.filter((name) => name.endsWith("-timeout")), Object.keys(without));
+  for (const [name, expected] of Object.entries(without)) {
+    const field = syntaxOf({ flags: `${name} <time>`, about: "" }).key.replace("Timeout", "Ms");
+    const variable = `WEFT_PROXY_${name.slice(2).replaceAll("-", "_").toUpperCase()}`;
+    for (const zero of ["none", "0s", "0ms"]) {
+      for (
+        const given of [() => timeoutsOf([name, zero]), () => timeoutsOf([], { [variable]: zero })]
+      ) {
+        if (expected === null) assert.throws(given, isUsageFailure, name);
+        else assert.equal({ ...given() }[field as keyof ProxyTimeouts], expected, name);
+      }
+    }
   }
 });
 

@@ -302,7 +302,7 @@ export class Exchange implements PolicedExchange {
     this.#endAttempt();
     // No endpoint is to be passed over for that it has no room.
     this.#tries.forgetChoice();
-    const isWaiting = this.#run?.wait(this.#context.timeouts.connectMs) ?? false;
+    const isWaiting = this.#run?.wait(this.#context.timeouts.pendingMs) ?? false;
     if (isWaiting) this.#hold();
     else this.client.refuse(503, "pending-limit");
   }

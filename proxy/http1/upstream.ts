@@ -53,7 +53,7 @@ export class Upstream extends Connection implements Carrier {
     pool.secure(context.io, upstream.fd, "http/1.1");
     pool.openCount++;
     upstream.exchange = exchange;
-    upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
+    upstream.deadlineMs = context.io.nowMs + pool.connectMs(context.timeouts);
     return upstream;
   }
 

@@ -31,7 +31,7 @@ export class Http2Upstream extends Http2Socket {
     pool.secure(context.io, upstream.fd, "h2");
     pool.openCount++;
     pool.addShared(upstream);
-    upstream.rest(context.timeouts.connectMs);
+    upstream.rest(pool.connectMs(context.timeouts));
     return upstream;
   }
 
@@ -107,7 +107,7 @@ export class Http2Upstream extends Http2Socket {
   }
 
   protected override get settingsMs(): number {
-    return this.context.timeouts.connectMs;
+    return this.pool.connectMs(this.context.timeouts);
   }
 
   protected override onIdle(): void {

@@ -92,9 +92,8 @@ export class PolicyRun {
     if (backend !== null && !backend.takeRequest()) return this.#refuse(503, "request-limit");
     this.#holdsRequest = true;
     route?.depositRetry();
-    if (route !== null && route.requestMs !== null) {
-      this.#timers.start(this.#expiry, route.requestMs);
-    }
+    const requestMs = route?.requestMs ?? Infinity;
+    if (requestMs < Infinity) this.#timers.start(this.#expiry, requestMs);
     const delay = route?.fault?.delay ?? null;
     if (delay === null || !this.draws(delay.percent)) return "proceed";
     route?.faultInjected("delay");
@@ -130,9 +129,9 @@ export class PolicyRun {
   // Waiting for a connection.
 
   /** There are as many connections as may be: waits for one. False: as many wait as may. */
-  wait(connectMs: number): boolean {
+  wait(pendingMs: number): boolean {
     if (this.#backend === null || !this.#backend.wait(this)) return false;
-    this.#startStep("pending", connectMs);
+    this.#startStep("pending", pendingMs);
     return true;
   }
 

@@ -26,7 +26,9 @@ export class RouteState {
   readonly #limitHeaders: Uint8Array<ArrayBuffer>;
   readonly #saysRetryAfter: boolean;
   readonly retry: RetryPolicy | null;
+  /** In place of the proxy's own. Infinity: no limit. Null: the policy says nothing of it. */
   readonly requestMs: number | null;
+  /** Likewise. */
   readonly idleMs: number | null;
   readonly requestEdits: HeaderEdits | null;
   readonly responseEdits: HeaderEdits | null;
@@ -49,8 +51,8 @@ export class RouteState {
     this.#limitHeaders = headerLines(limitHeaders);
     this.#saysRetryAfter = limitHeaders.some(({ name }) => name === "retry-after");
     this.retry = policy.retry === undefined ? null : new RetryPolicy(policy.retry);
-    this.requestMs = policy.timeouts?.requestMs ?? null;
-    this.idleMs = policy.timeouts?.idleMs ?? null;
+    this.requestMs = limitOf(policy.timeouts?.requestMs);
+    this.idleMs = limitOf(policy.timeouts?.idleMs);
     this.requestEdits = headerEdits(policy.headers?.request);
     this.responseEdits = headerEdits(policy.headers?.response);
     this.fault = policy.fault ?? null;
@@ -119,6 +121,11 @@ export class RouteState {
   mirrorDropped(reason: MirrorDrop): void {
     this.#mirrorMemory.mirrorDropped(reason);
   }
+}
+
+/** A plan, as JSON, cannot hold Infinity: 0 stands for it. */
+function limitOf(planned: number | null | undefined): number | null {
+  return planned === 0 ? Infinity : planned ?? null;
 }
 
 /** Scripts have no use for it, and it goes along where a user follows a link from elsewhere (RFC 6265bis 4.1.2). */

@@ -1,4 +1,5 @@
 /** EndpointPool: idle connections to one endpoint, and whether it lately refused one. */
+import type { ProxyTimeouts } from "../config.ts";
 import type { Fd, Io, SocketAddress } from "../io/io.ts";
 import type { TlsTarget } from "../io/tls.ts";
 import { POOL_IDLE_MAX } from "../limits.ts";
@@ -31,13 +32,26 @@ export class EndpointPool {
   streamsMax = 100;
   /** False once no plan in force names the endpoint: connections end instead of being kept. */
   isInPlan = true;
+  /** No plan named it ever: a client did. */
+  readonly isDirect: boolean;
   #avoidUntilMs = 0;
   #http1UntilMs = 0;
 
-  constructor(key: string, address: SocketAddress, security: EndpointTls | null) {
+  constructor(
+    key: string,
+    address: SocketAddress,
+    security: EndpointTls | null,
+    isDirect = false,
+  ) {
     this.key = key;
     this.address = address;
+    this.isDirect = isDirect;
     this.#security = security;
+  }
+
+  /** How long a connection may take to open. */
+  connectMs({ connectMs, egressConnectMs }: ProxyTimeouts): number {
+    return this.isDirect ? egressConnectMs : connectMs;
   }
 
   /**

@@ -52,7 +52,7 @@ export class Pools {
   direct(address: string, port: number): EndpointPool {
     const key = formatAuthority(address, port);
     const known = this.#direct.get(key);
-    const pool = known ?? new EndpointPool(key, this.#io.address(address, port), null);
+    const pool = known ?? new EndpointPool(key, this.#io.address(address, port), null, true);
     if (known !== undefined) this.#direct.delete(key);
     else if (this.#direct.size >= DIRECT_POOLS_MAX) this.#dropOldest();
     this.#direct.set(key, pool);

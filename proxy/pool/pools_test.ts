@@ -1,5 +1,6 @@
 // Tests of pools that no plan names: one a place, a bound, and what becomes of the one that gives way.
 import { notStrictEqual as differ, ok, strictEqual as equal } from "node:assert/strict";
+import { DEFAULT_TIMEOUTS } from "../config.ts";
 import { PortableIo } from "../io/portable.ts";
 import { DIRECT_POOLS_MAX } from "../limits.ts";
 import { Pools } from "./pools.ts";
@@ -11,6 +12,14 @@ Deno.test("pools: the same place has the same pool, named as an authority", () =
   equal(pools.direct("192.0.2.1", 80), pools.direct("192.0.2.1", 80));
   differ(pools.direct("192.0.2.1", 80), pools.direct("192.0.2.1", 81));
   equal(pools.direct("2001:db8::1", 80).key, "[2001:db8::1]:80");
+});
+
+Deno.test("pools: what no plan names has longer to take a connection", () => {
+  const pools = new Pools(io);
+  const { connectMs, egressConnectMs } = DEFAULT_TIMEOUTS;
+  ok(connectMs < egressConnectMs);
+  equal(pools.of("192.0.2.1:80", "192.0.2.1", 80).connectMs(DEFAULT_TIMEOUTS), connectMs);
+  equal(pools.direct("192.0.2.1", 80).connectMs(DEFAULT_TIMEOUTS), egressConnectMs);
 });
 
 Deno.test("pools: at the bound the pool used longest ago gives way, and keeps nothing more", () => {

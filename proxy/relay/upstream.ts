@@ -30,7 +30,7 @@ export class TcpUpstream extends Connection {
     }
     pool.secure(context.io, upstream.fd, "");
     pool.openCount++;
-    upstream.deadlineMs = context.io.nowMs + context.timeouts.connectMs;
+    upstream.deadlineMs = context.io.nowMs + pool.connectMs(context.timeouts);
     return upstream;
   }
 

@@ -1763,7 +1763,7 @@ export const CRDS: readonly CustomResourceDefinition[] = [
            },
            "perTryTimeout": {
             "type": "string",
-            "description": "Time for the head of an answer, for each try",
+            "description": "Time for the head of an answer, for each try; \"0s\" for any",
             "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$"
            },
            "budgetPercent": {
@@ -1785,12 +1785,12 @@ export const CRDS: readonly CustomResourceDefinition[] = [
           "properties": {
            "request": {
             "type": "string",
-            "description": "Time for a request and its whole answer, retries included",
+            "description": "Time for a request and its whole answer, retries included; in place of the proxy's own, \"0s\" for any",
             "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$"
            },
            "idle": {
             "type": "string",
-            "description": "Time without a byte in either direction",
+            "description": "Time without a byte in either direction; in place of the proxy's own, \"0s\" for any",
             "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$"
            }
           }

@@ -20,7 +20,14 @@ import {
 import type { Field } from "../fields.ts";
 import type { Report } from "../report.ts";
 import { suggest } from "../suggest.ts";
-import { durationOr, headerValues, numberOr, onlyOneOf, requestKey } from "./section_fields.ts";
+import {
+  durationOr,
+  headerValues,
+  numberOr,
+  onlyOneOf,
+  requestKey,
+  timeoutOr,
+} from "./section_fields.ts";
 
 /** Idempotent by RFC 9110 9.2.2; CONNECT opens a tunnel and is never sent twice. */
 const IDEMPOTENT_METHODS = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
@@ -36,7 +43,7 @@ const DEFAULT_CONDITIONS: readonly RetryCondition[] = ["gateway-error", "reset",
 
 export function readRetry(section: Field, report: Report): Retry | undefined {
   const retryOn = readRetryOn(section.at("retryOn"), report);
-  const perTryTimeoutMs = durationOr(section.at("perTryTimeout"), null, report);
+  const perTryTimeoutMs = timeoutOr(section.at("perTryTimeout"), null, report);
   const backoffMs = durationOr(section.at("backoff"), 25, report);
   if (retryOn === undefined || perTryTimeoutMs === undefined || backoffMs === undefined) {
     return undefined;
@@ -84,8 +91,8 @@ function readRetryOn(
 }
 
 export function readTimeouts(section: Field, report: Report): Timeouts | undefined {
-  const requestMs = durationOr(section.at("request"), null, report);
-  const idleMs = durationOr(section.at("idle"), null, report);
+  const requestMs = timeoutOr(section.at("request"), 0, report);
+  const idleMs = timeoutOr(section.at("idle"), 0, report);
   if (requestMs === undefined || idleMs === undefined) return undefined;
   return { requestMs, idleMs };
 }

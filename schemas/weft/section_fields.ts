@@ -4,7 +4,7 @@
 import { DURATION_MAX_MS, type HeaderValue, type RequestKey } from "../../base/policy.ts";
 import type { Field } from "../fields.ts";
 import type { Report } from "../report.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "../../base/duration.ts";
 
 /** A whole number or one with a fraction; `fallback` where it is left out. */
 export function numberOr<Fallback extends number | null>(
@@ -15,7 +15,7 @@ export function numberOr<Fallback extends number | null>(
 }
 
 /**
- * Milliseconds, above zero; `fallback` where it is left out. Undefined: it is zero or too long, which is reported.
+ * Milliseconds, above zero; `fallback` if it is left out. Undefined: it is zero or too long, which is reported.
  */
 export function durationOr<Fallback extends number | null>(
   field: Field,
@@ -35,6 +35,18 @@ export function durationOr<Fallback extends number | null>(
       : `Write a shorter duration, or leave "${field.path.at(-1)}" out`,
   );
   return undefined;
+}
+
+/** As {@link durationOr}, of a time that may be unlimited: `0s` gives `unlimited` (GEP-1742). */
+export function timeoutOr<Unlimited extends number | null>(
+  field: Field,
+  unlimited: Unlimited,
+  report: Report,
+): number | Unlimited | null | undefined {
+  const text = field.string();
+  return text !== undefined && parseDuration(text) === 0
+    ? unlimited
+    : durationOr(field, null, report);
 }
 
 /** Headers with their names in lower case. */

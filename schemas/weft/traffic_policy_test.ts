@@ -77,6 +77,17 @@ Deno.test("TrafficPolicy: every section with every field", () => {
   });
 });
 
+Deno.test("TrafficPolicy: a timeout of 0s, however it is written, is none", () => {
+  for (const zero of ["0s", "0ms", "0h0m"]) {
+    assert.deepEqual(settingsOf(`  timeouts: {request: ${zero}, idle: ${zero}}`).timeouts, {
+      requestMs: 0,
+      idleMs: 0,
+    });
+    assert.equal(settingsOf(`  retry: {perTryTimeout: ${zero}}`).retry?.perTryTimeoutMs, null);
+  }
+  assert.deepEqual(settingsOf("  timeouts: {idle: 0s}").timeouts, { requestMs: null, idleMs: 0 });
+});
+
 Deno.test("TrafficPolicy: an empty section is all defaults", () => {
   const settings = settingsOf(
     "  outlierDetection: {}\n  connectionLimits: {}\n  retry: {}\n  timeouts: {}\n" +

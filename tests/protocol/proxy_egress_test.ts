@@ -1,11 +1,12 @@
 /** What the mesh does not know, by forward proxy: passed on by address or looked-up name, or refused. Both drivers, loopback only. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import { DEFAULT_TIMEOUTS, type Proxy, type ProxyTimeouts } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { headerOf, type Message, RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
+import { skipWithoutLinux, unreachable } from "../support/unreachable.ts";
 import { until } from "../support/until.ts";
 
 /** A resolver that a test answers for. */
@@ -33,7 +34,12 @@ class EgressProxy {
     this.names = names;
   }
 
-  static async start(driver: Driver, egress: boolean, mesh: readonly number[] = []) {
+  static async start(
+    driver: Driver,
+    egress: boolean,
+    mesh: readonly number[] = [],
+    timeouts: Partial<ProxyTimeouts> = {},
+  ) {
     const names = new Names();
     const proxy = await startProxy(
       {
@@ -49,7 +55,7 @@ class EgressProxy {
         inbound: [],
         admin: { address: "127.0.0.1", port: 0 },
         egress,
-        timeouts: DEFAULT_TIMEOUTS,
+        timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
         bodyBytesMax: Infinity,
         reportRequests: false,
       },
@@ -139,6 +145,16 @@ for (const driver of DRIVERS) {
     await proxy.names.answer("outside.test", "127.0.0.1");
     assert.equal((await client.readResponse()).body, "100000");
     await sending;
+  });
+
+  test("the time to connect to it is its own, not that of endpoints", async () => {
+    if (skipWithoutLinux() !== "") return;
+    await using deaf = await unreachable();
+    const timeouts = { connectMs: 3_600_000, egressConnectMs: 150 };
+    await using proxy = await EgressProxy.start(driver, true, [], timeouts);
+    const response = await proxy.get(`http://127.0.0.1:${deaf.port}/`);
+    assert.equal(statusOf(response), 504);
+    assert.equal(headerOf(response, "x-weft-reason"), "upstream-connect-timeout");
   });
 
   test("a name that nobody knows: 404 as without egress, and the connection goes on", async () => {

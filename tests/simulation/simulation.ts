@@ -42,6 +42,8 @@ import { SimulationError, World } from "./world.ts";
 const TIMEOUTS: ProxyTimeouts = {
   ...DEFAULT_TIMEOUTS,
   connectMs: 500,
+  egressConnectMs: 500,
+  pendingMs: 500,
   responseMs: 3_000,
   requestHeadMs: 1_500,
   clientIdleMs: 4_000,
