@@ -15,10 +15,11 @@ import { openOpenssl, pointerTo } from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
 import { OpensslContext } from "./openssl_context.ts";
 import { OpensslSocket } from "./openssl_socket.ts";
+import type { SocketTransport } from "./openssl_socket.ts";
 import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 
 /** What the loop does for the connections under TLS. */
-export interface OpensslHost {
+interface OpensslHost {
   readonly arena: Uint8Array<ArrayBuffer>;
   readonly nowMs: number;
   /** Where in the arena records are put together: `BUFFER_BYTES` that nothing else uses. */
@@ -31,9 +32,8 @@ export interface OpensslHost {
   release(fd: Fd): void;
 }
 
-export class OpensslTransport {
+export class OpensslTransport implements SocketTransport {
   readonly openssl: Openssl;
-  /** Address of the staging room. */
   readonly staging: Pointer;
   readonly #host: OpensslHost;
   /** Oldest first: all have the same time. */
@@ -132,12 +132,10 @@ export class OpensslTransport {
     this.#pending.push(socket);
   }
 
-  /** Puts the gathered pieces from `skip` on into the staging room: how many bytes, at most `length`. */
   stage(skip: number, length: number): number {
     return this.#host.copyGathered(skip, this.#host.stagingOffset, length);
   }
 
-  /** Moves what was read to where it is wanted. */
   unstage(offset: number, length: number): void {
     const { arena, stagingOffset } = this.#host;
     arena.copyWithin(offset, stagingOffset, stagingOffset + length);

@@ -17,7 +17,6 @@ import * as lib from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
 import type { OpensslContext } from "./openssl_context.ts";
 import { failureOf, peerUris } from "./openssl_peer.ts";
-import type { OpensslTransport } from "./openssl.ts";
 import type { TlsFailure, TlsInfo, TlsTarget } from "./tls.ts";
 
 /**
@@ -31,12 +30,34 @@ const RECORD_BYTES = BUFFER_BYTES;
 /** Reads without data after which what is received is counted. */
 const QUIET_READS = 16;
 
+/** What the connections of one loop share. */
+export interface SocketTransport {
+  readonly openssl: Openssl;
+  /** Address of the staging room. */
+  readonly staging: Pointer;
+  /** False: this turn has made as many handshakes as it may. */
+  mayHandshake(): boolean;
+  handshakeEnded(socket: OpensslSocket): void;
+  /** The connection is closed but for the record under way, which has a while to go out. */
+  linger(socket: OpensslSocket): void;
+  /** The connection has bytes to read that no event will tell of. */
+  enqueue(socket: OpensslSocket): void;
+  /** Puts the gathered pieces from `skip` on into the staging room: how many bytes, at most `length`. */
+  stage(skip: number, length: number): number;
+  /** Moves what was read to where it is wanted. */
+  unstage(offset: number, length: number): void;
+  /** What the kernel is to tell of a descriptor. */
+  watch(fd: Fd, readable: boolean, writable: boolean): void;
+  /** Closes a descriptor for good. */
+  release(fd: Fd): void;
+}
+
 export class OpensslSocket implements Handler {
   readonly fd: Fd;
   /** When the handshake, or the last record, must be done. */
   deadlineMs: number;
 
-  readonly #transport: OpensslTransport;
+  readonly #transport: SocketTransport;
   readonly #c: Openssl;
   readonly #context: OpensslContext;
   readonly #target: TlsTarget | null;
@@ -62,7 +83,7 @@ export class OpensslSocket implements Handler {
   #wantsSession: boolean;
 
   constructor(
-    transport: OpensslTransport,
+    transport: SocketTransport,
     fd: Fd,
     handler: Handler,
     context: OpensslContext,

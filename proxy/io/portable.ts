@@ -8,6 +8,7 @@ import { BUFFER_BYTES, TLS_HANDSHAKE_MS, TLS_HANDSHAKES_MAX } from "../limits.ts
 import { IoError } from "./io.ts";
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination, SocketAddress } from "./io.ts";
 import { PortableListener, PortableSocket } from "./portable_socket.ts";
+import type { EventSource, PortableHost } from "./portable_socket.ts";
 import { PortableTlsContext } from "./portable_tls.ts";
 import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 
@@ -16,17 +17,12 @@ interface Address {
   readonly port: number;
 }
 
-/** Something that may have events to deliver. It is in a batch at most once. */
-export interface EventSource {
-  deliver(): void;
-}
-
 /** Batches in a row that only repeat what is already known, before the event loop gets its turn. */
 const REPEATS_MAX = 8;
 /** Large read buffers that are kept for the next connection that needs one. */
 const SPARE_BUFFERS_MAX = 64;
 
-export class PortableIo implements Io {
+export class PortableIo implements Io, PortableHost {
   readonly kind = "portable";
   readonly arena: Uint8Array<ArrayBuffer>;
   nowMs = performance.now();
@@ -80,7 +76,6 @@ export class PortableIo implements Io {
     return this.#enter(socket);
   }
 
-  /** Names an accepted connection. */
   accepted(connection: Deno.TcpConn): Fd {
     const socket = new PortableSocket(this);
     socket.open(connection);
@@ -172,7 +167,6 @@ export class PortableIo implements Io {
     socket.secure((raw) => context.start(raw, target));
   }
 
-  /** A handshake came to an end of either kind. */
   handshakeEnded(socket: PortableSocket): void {
     this.#handshaking.delete(socket);
   }

@@ -4,8 +4,7 @@
  */
 import { BUFFER_BYTES } from "../limits.ts";
 import { AGAIN, BROKEN, END } from "./io.ts";
-import type { Handler, ListenerHandler } from "./io.ts";
-import type { EventSource, PortableIo } from "./portable.ts";
+import type { Fd, Handler, ListenerHandler } from "./io.ts";
 import type { ByteStream, Handshake } from "./portable_tls.ts";
 import type { TlsFailure, TlsInfo } from "./tls.ts";
 
@@ -18,15 +17,34 @@ const FLUSH_MS = 10_000;
 /** How long to wait when accepting fails: out of descriptors, most likely. */
 const ACCEPT_PAUSE_MS = 100;
 
+/** Something that may have events to deliver. It is in a batch at most once. */
+export interface EventSource {
+  deliver(): void;
+}
+
+/** What the driver does for its sockets. */
+export interface PortableHost {
+  /** Names an accepted connection. */
+  accepted(connection: Deno.TcpConn): Fd;
+  close(fd: Fd): void;
+  /** Puts a source into the next batch; `isRepeat`: it only says again what is known. */
+  enqueue(source: EventSource, isRepeat: boolean): void;
+  /** A handshake came to an end of either kind. */
+  handshakeEnded(socket: PortableSocket): void;
+  /** A large read buffer, to be given back. */
+  takeBuffer(): Uint8Array<ArrayBuffer>;
+  giveBuffer(buffer: Uint8Array<ArrayBuffer>): void;
+}
+
 export class PortableListener implements EventSource {
-  readonly #io: PortableIo;
+  readonly #io: PortableHost;
   readonly #listener: Deno.TcpListener;
   readonly #handler: ListenerHandler;
   #isOpen = true;
   #accepted: Deno.TcpConn[] = [];
   #pause: { readonly timer: ReturnType<typeof setTimeout>; resume(): void } | null = null;
 
-  constructor(io: PortableIo, listener: Deno.TcpListener, handler: ListenerHandler) {
+  constructor(io: PortableHost, listener: Deno.TcpListener, handler: ListenerHandler) {
     this.#io = io;
     this.#listener = listener;
     this.#handler = handler;
@@ -77,7 +95,7 @@ export class PortableListener implements EventSource {
 }
 
 export class PortableSocket implements EventSource {
-  readonly #io: PortableIo;
+  readonly #io: PortableHost;
   #handler: Handler | null = null;
   /** Null: not yet established, or closed. */
   #connection: ByteStream | null = null;
@@ -114,7 +132,7 @@ export class PortableSocket implements EventSource {
   /** The read under way, and into what. */
   #reading: { readonly count: Promise<number | null>; readonly buffer: Uint8Array } | null = null;
 
-  constructor(io: PortableIo) {
+  constructor(io: PortableHost) {
     this.#io = io;
   }
 

@@ -1,4 +1,4 @@
-/** The cases of `io_cases.ts` that are about certificates made ready: sessions, replacement, and what is of no use. */
+/** Cases of TLS within `Io` that are about certificates made ready: sessions, replacement, and what is of no use. */
 import { equal, match, ok, throws } from "node:assert/strict";
 import { IoError } from "../../proxy/io/io.ts";
 import type { TlsSettings } from "../../proxy/io/tls.ts";
