@@ -9,7 +9,22 @@ export const HEADER_TEXT_MAX = 4_096;
 /** Two weeks: the longest duration that counts. Timers of the platform end at 2^31 ms. */
 export const DURATION_MAX_MS = 14 * 24 * 3_600_000;
 
-export type BalancingAlgorithm = "RoundRobin" | "LeastRequest" | "PeakEwma" | "RingHash";
+/**
+ * How an endpoint may be chosen, and whether that goes by a hash of the request. To add one: its line here, its name in
+ * the CRD, and its balancer, for which `proxy/balance/algorithms.ts` does not type-check without it.
+ */
+export const BALANCING_ALGORITHMS = {
+  RoundRobin: { isHashing: false },
+  LeastRequest: { isHashing: false },
+  PeakEwma: { isHashing: false },
+  RingHash: { isHashing: true },
+} as const;
+
+export type BalancingAlgorithm = keyof typeof BALANCING_ALGORITHMS;
+
+export const BALANCING_ALGORITHM_NAMES = Object.keys(
+  BALANCING_ALGORITHMS,
+) as readonly BalancingAlgorithm[];
 
 /** What tells one caller from another. */
 export interface RequestKey {
@@ -20,11 +35,11 @@ export interface RequestKey {
 
 export interface LoadBalancing {
   readonly algorithm: BalancingAlgorithm;
-  /** Null for every algorithm but `RingHash`. */
+  /** Null for every algorithm that does not hash. */
   readonly hashKey: RequestKey | null;
   /**
-   * With `RingHash`: what an endpoint may have under way, of the average, above 100; beyond it requests go on to the next on
-   * the ring. Left out: any number.
+   * Where the algorithm hashes: what an endpoint may have under way, of the average, above 100; beyond it requests go on
+   * to the next one. Left out: any number.
    */
   readonly maxLoadPercent?: number;
 }

@@ -3,6 +3,8 @@
  * that keep arithmetic exact; what is sensible was decided when the policy was read.
  */
 import {
+  BALANCING_ALGORITHM_NAMES,
+  BALANCING_ALGORITHMS,
   type ConnectionLimits,
   DURATION_MAX_MS,
   type Fault,
@@ -112,15 +114,16 @@ const sources: Check<PlanPolicySources> = record(source);
 
 const loadBalancing: Check<LoadBalancing> = (value, path) => {
   const checked = shape<LoadBalancing>({
-    algorithm: oneOf(["RoundRobin", "LeastRequest", "PeakEwma", "RingHash"]),
+    algorithm: oneOf(BALANCING_ALGORITHM_NAMES),
     hashKey: nullable(requestKey),
     maxLoadPercent: optional(number(101, 100_000)),
   })(value, path);
-  if ((checked.algorithm === "RingHash") !== (checked.hashKey !== null)) {
-    fail(`${path}.hashKey`, "there just where the algorithm is RingHash");
+  const { isHashing } = BALANCING_ALGORITHMS[checked.algorithm];
+  if (isHashing !== (checked.hashKey !== null)) {
+    fail(`${path}.hashKey`, "there just where the algorithm hashes");
   }
-  if (checked.algorithm !== "RingHash" && checked.maxLoadPercent !== undefined) {
-    fail(`${path}.maxLoadPercent`, "there only where the algorithm is RingHash");
+  if (!isHashing && checked.maxLoadPercent !== undefined) {
+    fail(`${path}.maxLoadPercent`, "there only where the algorithm hashes");
   }
   return checked;
 };

@@ -2,12 +2,12 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { mix32 } from "../../base/hash.ts";
 import { Random } from "../../base/random.ts";
-import { type Balancer, balancerOf } from "./balancer.ts";
+import { BALANCING_ALGORITHM_NAMES, type BalancingAlgorithm } from "../../base/policy.ts";
+import { balancerOf } from "./algorithms.ts";
+import type { Balancer } from "./balancer.ts";
 import type { BalancedEndpoint } from "./endpoint.ts";
 import { EndpointGroup } from "./endpoint_group.ts";
 import { observeLatency } from "./peak_ewma.ts";
-
-const ALGORITHMS = ["RoundRobin", "LeastRequest", "PeakEwma", "RingHash"] as const;
 
 type Group = EndpointGroup<string>;
 
@@ -36,7 +36,7 @@ function countsOf(balancer: Balancer, group: Group, picks: number, nowMs = 0): n
   return counts;
 }
 
-for (const algorithm of ALGORITHMS) {
+for (const algorithm of BALANCING_ALGORITHM_NAMES) {
   const test = (name: string, run: (balancer: Balancer) => void) =>
     Deno.test(`${algorithm}: ${name}`, () => run(balancerOf(algorithm)));
 
@@ -173,7 +173,7 @@ function simulate(
 }
 
 /** `simulate` with one algorithm, or with a plain draw. */
-function outcomeOf(algorithm: typeof ALGORITHMS[number] | "Draw", serviceMs: readonly number[]) {
+function outcomeOf(algorithm: BalancingAlgorithm | "Draw", serviceMs: readonly number[]) {
   const rate = 0.85 * serviceMs.reduce((sum, each) => sum + 1 / each, 0);
   if (algorithm === "Draw") {
     return simulate(

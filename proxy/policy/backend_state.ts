@@ -11,7 +11,8 @@ import type { PlanEndpointPolicy } from "../../routing/plan.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import { NO_KEY, RequestKeyReader } from "../../routing/table/request_key.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/table.ts";
-import { type Balancer, balancerOf, DEFAULT_ALGORITHM } from "../balance/balancer.ts";
+import { balancerOf, DEFAULT_ALGORITHM } from "../balance/algorithms.ts";
+import type { Balancer } from "../balance/balancer.ts";
 import { ConnectionBudget } from "../balance/connection_budget.ts";
 import type { BalancedEndpoint } from "../balance/endpoint.ts";
 import { EndpointGroup } from "../balance/endpoint_group.ts";
@@ -154,9 +155,9 @@ export class BackendState {
 
   /** What the request is hashed by, 0 to 2^32 - 1; a request without it may go anywhere. */
   hashOf(head: RequestHead | null, peer: string): number {
-    const { algorithm, hashKey } = this.#balancing;
-    if (algorithm !== "RingHash") return 0;
-    if (hashKey?.source === "source-ip") return mix32(fnv1a32(peer));
+    const { hashKey } = this.#balancing;
+    if (hashKey === null) return 0;
+    if (hashKey.source === "source-ip") return mix32(fnv1a32(peer));
     const hash = head === null ? NO_KEY : this.#keyReader?.hash(head, 0) ?? NO_KEY;
     return hash === NO_KEY ? this.#random.next32() : hash;
   }
@@ -172,7 +173,7 @@ export class BackendState {
     const choice = this.#balancer.pick(group, nowMs, this.#random, hash);
     if (choice === null || isGood(choice, last, nowMs)) return choice;
     // What is hashed by a key has the same second choice each time.
-    const rehashes = this.#balancing.algorithm === "RingHash" ? REHASHES_MAX : 0;
+    const rehashes = this.#balancing.hashKey === null ? 0 : REHASHES_MAX;
     for (let i = 1; i <= rehashes; i++) {
       const second = this.#balancer.pick(group, nowMs, this.#random, mix32(hash + i));
       if (second !== null && isGood(second, last, nowMs)) return second;

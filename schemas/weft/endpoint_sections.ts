@@ -2,8 +2,12 @@
  * The sections of a TrafficPolicy about a backend's endpoints: which one takes a request, which are left alone, and
  * how much they are given at once.
  */
+import {
+  BALANCING_ALGORITHM_NAMES,
+  BALANCING_ALGORITHMS,
+  type BalancingAlgorithm,
+} from "../../base/policy.ts";
 import type {
-  BalancingAlgorithm,
   ConnectionLimits,
   LoadBalancing,
   OutlierDetection,
@@ -14,17 +18,23 @@ import type { Field } from "../fields.ts";
 import type { Report } from "../report.ts";
 import { durationOr, numberOr, onlyOneOf, requestKey } from "./section_fields.ts";
 
+/** `"RingHash"`: the algorithms that take a hash key. */
+const HASHING = BALANCING_ALGORITHM_NAMES
+  .filter((name) => BALANCING_ALGORITHMS[name].isHashing)
+  .map((name) => `"${name}"`)
+  .join(" or ");
+
 export function readLoadBalancing(section: Field, report: Report): LoadBalancing | undefined {
   const algorithm = section.at("algorithm").string() as BalancingAlgorithm;
   const hashKey = section.at("hashKey");
   const maxLoad = section.at("maxLoadPercent");
-  if (algorithm === "RingHash") {
+  if (BALANCING_ALGORITHMS[algorithm].isHashing) {
     const key = hashKey.isPresent ? readHashKey(hashKey, report) : undefined;
     if (!hashKey.isPresent) {
       report(
         "schema-invalid",
         hashKey.path,
-        'Field "hashKey" is missing: RingHash needs to know what to hash',
+        `Field "hashKey" is missing: ${algorithm} needs to know what to hash`,
         'Add "hashKey" with "header", "cookie" or "sourceIp"',
       );
     }
@@ -37,7 +47,7 @@ export function readLoadBalancing(section: Field, report: Report): LoadBalancing
       "schema-invalid",
       field.path,
       `${algorithm} has no use for "${name}"`,
-      `Set "algorithm" to "RingHash", or remove "${name}"`,
+      `Set "algorithm" to ${HASHING}, or remove "${name}"`,
     );
     return undefined;
   }
