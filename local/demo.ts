@@ -9,7 +9,7 @@ import type { DriverChoice } from "../proxy/config.ts";
 import { requestHeadOf } from "../routing/request.ts";
 import { explain } from "../routing/table/explain.ts";
 import { SplitState } from "../routing/table/split.ts";
-import { buildTable } from "../routing/table/table.ts";
+import { buildTable } from "../routing/table/build.ts";
 import type { Environment } from "../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
 import { renderFindings } from "../console/findings.ts";

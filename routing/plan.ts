@@ -64,16 +64,20 @@ export interface PlanRule {
 }
 
 /** One item of an HTTPRouteGroup. All conditions must hold. */
-export interface PlanMatch {
+export interface PlanMatch extends MatchConditions {
   readonly group: ResourceRef;
   readonly name: string;
+  readonly position: Position | null;
+}
+
+/** What a match asks of a request; `match/match.ts` has the meaning of each field. */
+export interface MatchConditions {
   /** Anchored at the start only, against the path as sent without its query. Null: any path. */
   readonly path: string | null;
   /** Upper case. Null: any method. */
   readonly methods: readonly string[] | null;
   /** Searched for, in the values joined by `, `; names are lower case. A missing header never matches. */
   readonly headers: readonly { readonly name: string; readonly pattern: string }[];
-  readonly position: Position | null;
 }
 
 export interface PlanRoute {

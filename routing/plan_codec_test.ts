@@ -5,7 +5,7 @@ import { parseManifests } from "../schemas/manifests.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
 import { compile } from "./compile/compile.ts";
 import type { Plan } from "./plan.ts";
-import { buildTable } from "./table/table.ts";
+import { buildTable } from "./table/build.ts";
 import { canonicalJson, decodePlan, encodePlan, hashPlan, PLAN_TEXT_MAX } from "./plan_codec.ts";
 
 const { snapshot } = parseManifests([fileOf([

@@ -43,6 +43,13 @@ export class RequestHead {
   readonly headers = new Int32Array(4 * HEADERS_MAX);
 }
 
+const decoder = new TextDecoder();
+
+/** The text at `bytes[start, end)`; what is not UTF-8 shows as U+FFFD. Not for the hot path. */
+export function textOf(head: RequestHead, start: number, end: number): string {
+  return decoder.decode(head.bytes.subarray(start, end));
+}
+
 const encoder = new TextEncoder();
 
 /**

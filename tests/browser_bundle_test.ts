@@ -58,7 +58,9 @@ const isBundlerMissing = !bundle.success && /download esbuild|esbuild package/.t
 if (isBundlerMissing) console.log("skipped the bundle tests: npm did not give the bundler");
 if (!hasNode()) console.log("skipped running the bundle: there is no Node");
 
-for (const entry of ["routing/mod.ts", "routing/compile/compile.ts"]) {
+const ENTRIES = ["table/build.ts", "table/decide.ts", "table/explain.ts", "compile/compile.ts"];
+
+for (const entry of ENTRIES.map((file) => `routing/${file}`)) {
   Deno.test(`${entry} reaches nothing but routing/ and base/ at run time`, async () => {
     const { stdout } = await run(Deno.execPath(), ["info", "--json", entry]);
     const { modules } = JSON.parse(stdout) as Graph;

@@ -7,7 +7,7 @@ import type { Output } from "../../console/output.ts";
 import { type Cell, renderTable } from "../../console/table.ts";
 import { counted } from "../../base/text.ts";
 import { printable } from "../../console/text.ts";
-import type { PlanMatch } from "../../routing/plan.ts";
+import { describeMatch } from "../../routing/match/match.ts";
 import { describeSection } from "../policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
 import type { Simulation } from "./simulate.ts";
@@ -193,12 +193,4 @@ function placeText(position: Position | null): string {
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)}%`;
-}
-
-/** `GET|PUT /test with user-agent: Android`: methods, path pattern, header patterns. */
-function describeMatch(match: Pick<PlanMatch, "path" | "methods" | "headers">): string {
-  const methods = match.methods === null ? "any method" : match.methods.join("|");
-  const path = match.path === null ? "any path" : match.path;
-  const headers = match.headers.map(({ name, pattern }) => `${name}: ${pattern}`);
-  return [methods, path, ...(headers.length === 0 ? [] : ["with", headers.join(", ")])].join(" ");
 }

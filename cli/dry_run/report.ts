@@ -6,6 +6,7 @@ import { type Finding, formatRef, type Position } from "../../base/finding.ts";
 import type { PolicySection, PolicySettings } from "../../base/policy.ts";
 import type {
   BackendState,
+  MatchConditions,
   Plan,
   PlanBackend,
   PlanEndpoint,
@@ -81,15 +82,10 @@ interface ReportPolicySource {
   readonly position: Position | null;
 }
 
-interface ReportMatch {
+interface ReportMatch extends MatchConditions {
   /** `namespace/name` of the HTTPRouteGroup. */
   readonly group: string;
   readonly name: string;
-  /** Anchored at the start only. Null: any path. */
-  readonly path: string | null;
-  /** Null: any method. */
-  readonly methods: readonly string[] | null;
-  readonly headers: readonly { readonly name: string; readonly pattern: string }[];
   readonly position: Position | null;
 }
 
@@ -197,12 +193,8 @@ function reportRoute(plan: Plan, match: PlanMatch | null, route: PlanRoute): Rep
   const total = route.backends.reduce((sum, backend) => sum + usableWeight(backend), 0);
   return {
     match: match === null ? null : {
+      ...match,
       group: `${match.group.namespace}/${match.group.name}`,
-      name: match.name,
-      path: match.path,
-      methods: match.methods,
-      headers: match.headers,
-      position: match.position,
     },
     split: route.split === null ? null : `${route.split.namespace}/${route.split.name}`,
     position: route.position,

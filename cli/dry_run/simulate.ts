@@ -4,10 +4,11 @@
  */
 import type { Plan } from "../../routing/plan.ts";
 import { requestHeadOf } from "../../routing/request.ts";
-import { EndpointCursors } from "../../routing/table/balance.ts";
 import { decide, Decision } from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import { buildTable, type TableRoute } from "../../routing/table/table.ts";
+import { buildTable } from "../../routing/table/build.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
+import type { TableRoute } from "../../routing/table/table.ts";
 import { defaultPortOf, type RequestLine, type RequestSender } from "../../console/values.ts";
 
 /** Above this many requests only the distribution is kept. */
@@ -56,7 +57,7 @@ interface BackendCount {
 export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   const table = buildTable(plan, { ...request.from, seed: null });
   const state = new SplitState(table);
-  const cursors = new EndpointCursors(table);
+  const rotation = new Rotation();
   const head = requestHeadOf(request);
   const defaultPort = defaultPortOf(request);
   const decision = new Decision();
@@ -64,7 +65,7 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   const outcomes: SimulatedOutcome[] = [];
   for (let sent = 0; sent < request.count; sent++) {
     decide(table, head, defaultPort, state, decision);
-    const outcome = outcomeOf(decision, cursors);
+    const outcome = outcomeOf(decision, rotation);
     tally.add(outcome);
     if (request.count <= LISTED_REQUESTS_MAX) outcomes.push(outcome);
   }
@@ -81,7 +82,7 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   };
 }
 
-function outcomeOf(decision: Decision, cursors: EndpointCursors): SimulatedOutcome {
+function outcomeOf(decision: Decision, rotation: Rotation): SimulatedOutcome {
   const { backend, endpointSet, reason, status } = decision;
   if (decision.outcome === "refuse" || backend === null || endpointSet === null) {
     return {
@@ -91,8 +92,19 @@ function outcomeOf(decision: Decision, cursors: EndpointCursors): SimulatedOutco
       refusal: { reason: reason ?? "no-endpoints", status },
     };
   }
-  const endpoint = cursors.next(endpointSet);
+  const endpoint = rotation.next(endpointSet);
   return { backend: backend.key, endpoint: endpoint.key, pod: endpoint.plan.pod, refusal: null };
+}
+
+/** Gives each endpoint of a set its turn, as the proxy does where no two requests overlap. */
+class Rotation {
+  readonly #turns = new Map<EndpointSet, number>();
+
+  next(set: EndpointSet): TableEndpoint {
+    const turn = this.#turns.get(set) ?? 0;
+    this.#turns.set(set, (turn + 1) % set.endpoints.length);
+    return set.endpoints[turn];
+  }
 }
 
 /** Counts outcomes by backend and endpoint, and refusals by reason. */

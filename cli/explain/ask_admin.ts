@@ -1,6 +1,6 @@
 /** Asks the admin address of a running proxy where a request would go. */
 import { directClient } from "../../base/direct_client.ts";
-import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import { CommandFailure } from "../../console/exit.ts";
 import { formatHostPort, parseHostPort, type RequestLine } from "../../console/values.ts";
 

@@ -1,9 +1,10 @@
 /** The work of `weft explain`: one request through manifests or a running proxy, to an explanation. */
 import type { Finding } from "../../base/finding.ts";
 import { requestHeadOf } from "../../routing/request.ts";
-import { type CallExplanation, explain, type Explanation } from "../../routing/table/explain.ts";
+import { explain } from "../../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import { buildTable } from "../../routing/table/table.ts";
+import { buildTable } from "../../routing/table/build.ts";
 import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";

@@ -1,6 +1,6 @@
 // Tests of `weft explain` on the canary guide's manifests: transcripts, both orders of -f, exit codes, and a proxy's answer.
 import assert from "node:assert/strict";
-import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import { run } from "../run.ts";
 import { assertGolden } from "../testing.ts";
 import { testEnvironment } from "../../console/testing.ts";

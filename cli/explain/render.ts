@@ -3,12 +3,12 @@ import type {
   AccessExplanation,
   CallExplanation,
   Explanation,
-  FailedClause,
   HostExplanation,
   PortExplanation,
   RouteExplanation,
   RuleExplanation,
-} from "../../routing/table/explain.ts";
+} from "../../routing/table/explanation.ts";
+import type { FailedClause } from "../../routing/match/condition.ts";
 import type { Output } from "../../console/output.ts";
 import { describeSection } from "../policy_text.ts";
 import { type Cell, renderTable } from "../../console/table.ts";

@@ -3,7 +3,7 @@ import type { MeshAddress } from "../../routing/table/address_index.ts";
 import { decide, decideAt, decideConnection, Decision } from "../../routing/table/decide.ts";
 import { DirectEndpoints } from "../../routing/table/direct_endpoints.ts";
 import { explain } from "../../routing/table/explain.ts";
-import type { Explanation } from "../../routing/table/explain.ts";
+import type { Explanation } from "../../routing/table/explanation.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";

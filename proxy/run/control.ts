@@ -2,7 +2,7 @@
  * What the thread that is asked (admin, CLI) and the threads that serve say to each other. Commands go down a
  * pipe, because an event loop that waits in the kernel sees no messages; replies come back as messages.
  */
-import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { LogEvent, ProxyConfig, RequestRecord } from "../config.ts";
 import type { ExplainQuery } from "./explain_query.ts";
 import type { TelemetrySnapshot } from "../observe/telemetry.ts";

@@ -4,9 +4,9 @@
  */
 import { LOCAL_STATE } from "../../base/state_store.ts";
 import type { StateStore } from "../../base/state_store.ts";
-import { buildTable } from "../../routing/table/table.ts";
+import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
-import type { CallExplanation, Explanation } from "../../routing/table/explain.ts";
+import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { requestHeadOf } from "../../routing/request.ts";
 import type {

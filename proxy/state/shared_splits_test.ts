@@ -3,7 +3,7 @@ import { equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { planForTest, routeForTest, serviceForTest } from "../../routing/table/plan_for_test.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import { buildTable } from "../../routing/table/table.ts";
+import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
 import { SharedStore } from "./shared_store.ts";
 import { Slots } from "./slots.ts";

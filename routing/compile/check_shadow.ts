@@ -3,6 +3,8 @@
  * is certain; what it misses is a rule that several others cover together, a pair of patterns that
  * `PathPattern.isSubsumedBy` cannot decide, and what lies beyond the limits below.
  */
+import { coversBesidePath, takesEveryRequest } from "../match/match.ts";
+import { PATH } from "../match/path.ts";
 import type { PlanMatch } from "../plan.ts";
 import { type Findings, quoted } from "./findings.ts";
 import { literalPrefix } from "./path_text.ts";
@@ -28,9 +30,7 @@ export function checkShadowed(
 ): void {
   const httpPorts = ports.filter(({ port }) => carriesHttp(portProtocol(port)));
   if (httpPorts.length === 0) return;
-  const takesAll = rules.find(({ match: { plan, isCatchAll } }) =>
-    isCatchAll && plan.methods === null && plan.headers.length === 0
-  );
+  const takesAll = rules.find(({ match }) => takesEveryRequest(match));
   // On a port that does not carry HTTP there are no rules, and the plain split counts.
   if (takesAll !== undefined && plain !== undefined && httpPorts.length === ports.length) {
     reportPlainShadowed(plain, takesAll, findings);
@@ -73,8 +73,8 @@ class EarlierRules {
         for (let i = list.length - 1; i >= 0; i--) {
           const earlier = list[i];
           if (++looks > LOOKS_PER_RULE_MAX) return undefined;
-          if (!asksNoMore(earlier.match.plan, rule.match.plan)) continue;
-          if (coversPathForSure(earlier, rule)) return earlier;
+          if (!coversBesidePath(earlier.match, rule.match)) continue;
+          if (PATH.covers(earlier.match, rule.match)) return earlier;
           if (++comparisons > COMPARISONS_PER_RULE_MAX) return undefined;
           if (++this.#comparisons > COMPARISONS_MAX) return undefined;
           if (coversPath(earlier, rule)) return earlier;
@@ -93,26 +93,10 @@ function keyOf(prefix: string, header: PlanMatch["headers"][number] | undefined)
   return header === undefined ? prefix : JSON.stringify([prefix, header.name, header.pattern]);
 }
 
-function coversPathForSure(earlier: RootRule, rule: RootRule): boolean {
-  return earlier.match.isCatchAll || earlier.match.plan.path === rule.match.plan.path;
-}
-
 function coversPath(earlier: RootRule, rule: RootRule): boolean {
   const wide = earlier.match.path;
   const narrow = rule.match.path;
   return wide !== null && narrow !== null && narrow.isSubsumedBy(wide).answer === "yes";
-}
-
-/** Whether every request that satisfies `candidate`'s methods and headers satisfies `earlier`'s. */
-function asksNoMore(earlier: PlanMatch, candidate: PlanMatch): boolean {
-  const { methods } = earlier;
-  if (methods !== null) {
-    if (candidate.methods === null) return false;
-    if (!candidate.methods.every((method) => methods.includes(method))) return false;
-  }
-  return earlier.headers.every(({ name, pattern }) =>
-    candidate.headers.some((header) => header.name === name && header.pattern === pattern)
-  );
 }
 
 function reportPlainShadowed(plain: TrafficSplit, cover: RootRule, findings: Findings): void {

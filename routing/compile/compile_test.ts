@@ -19,7 +19,7 @@ import { decodePlan, encodePlan } from "../plan_codec.ts";
 import { requestHeadOf } from "../request.ts";
 import { decide, Decision } from "../table/decide.ts";
 import { SplitState } from "../table/split.ts";
-import { buildTable } from "../table/table.ts";
+import { buildTable } from "../table/build.ts";
 import { compile } from "./compile.ts";
 
 // Few names, so that resources refer to each other, clash, and miss each other.

@@ -13,7 +13,7 @@ import {
 } from "../../tests/support/smi_fixtures.ts";
 import type { Plan, PlanRoutePolicy } from "../plan.ts";
 import { decodePlan, encodePlan } from "../plan_codec.ts";
-import { buildTable } from "../table/table.ts";
+import { buildTable } from "../table/build.ts";
 import { compile } from "./compile.ts";
 
 function planOf(given: readonly Manifest[]): Plan {

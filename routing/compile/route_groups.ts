@@ -3,6 +3,7 @@
  * outside the subset are reported here and their match is left out.
  */
 import type { FieldPath } from "../../base/finding.ts";
+import type { ParsedMatch } from "../match/condition.ts";
 import { checkPattern, PathPattern } from "../match/pattern.ts";
 import type { PlanMatch } from "../plan.ts";
 import { METHODS } from "../request.ts";
@@ -20,16 +21,11 @@ export interface CompiledGroup {
   readonly names: ReadonlySet<string>;
 }
 
-export interface CompiledMatch {
-  readonly plan: PlanMatch;
+export interface CompiledMatch extends ParsedMatch {
   /** Unique in the group: its name, with its place where the name alone is not. */
   readonly id: string;
   /** Place in the group as written. */
   readonly index: number;
-  /** Null: any path. */
-  readonly path: PathPattern | null;
-  /** The path takes every request, as if it were not there. */
-  readonly isCatchAll: boolean;
   readonly at: FieldPath;
   readonly meta: Meta;
 }

@@ -4,16 +4,19 @@
  */
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
+import type { Rank } from "../match/condition.ts";
+import { conditionsText, rankOf } from "../match/match.ts";
 import { type Catalog, keyOf } from "./catalog.ts";
 import { sharesText } from "./backends.ts";
 import { type Findings, quoted, quotedList, refOf } from "./findings.ts";
-import { compareRules, type RuleRank } from "./order.ts";
+import { compareRanks } from "./order.ts";
 import type { CompiledGroup, CompiledMatch } from "./route_groups.ts";
 
 export interface RootRule {
   readonly split: TrafficSplit;
   readonly match: CompiledMatch;
-  readonly rank: RuleRank;
+  /** Its place: the match's, then of the older split, then as written. No two rules have the same. */
+  readonly rank: Rank;
   /** `group/match`: the rule's name within its split. */
   readonly id: string;
 }
@@ -28,7 +31,7 @@ export interface RuleInput {
 /** `splits` have `matches`, and stand oldest first. */
 export function rootRules(splits: readonly TrafficSplit[], input: RuleInput): RootRule[] {
   const rules = splits.flatMap((split, splitIndex) => rulesOfSplit(split, splitIndex, input));
-  rules.sort((a, b) => compareRules(a.rank, b.rank));
+  rules.sort((a, b) => compareRanks(a.rank, b.rank));
   return withoutRepeats(rules, input);
 }
 
@@ -55,26 +58,12 @@ function rulesOfSplit(split: TrafficSplit, splitIndex: number, input: RuleInput)
       rules.push({
         split,
         match,
-        rank: rankOf(match, splitIndex, groupIndex),
+        rank: [...rankOf(match), splitIndex, groupIndex, match.index],
         id: `${reference.name}/${match.id}`,
       });
     }
   }
   return rules;
-}
-
-function rankOf(match: CompiledMatch, splitIndex: number, groupIndex: number): RuleRank {
-  const path = match.isCatchAll ? null : match.path;
-  return {
-    isCatchAll: match.isCatchAll,
-    headerCount: match.plan.headers.length,
-    specificity: path?.specificity() ?? null,
-    path: path?.text ?? "",
-    methodCount: match.plan.methods?.length ?? Infinity,
-    splitIndex,
-    groupIndex,
-    matchIndex: match.index,
-  };
 }
 
 /**
@@ -90,17 +79,12 @@ function withoutRepeats(rules: readonly RootRule[], input: RuleInput): RootRule[
     return shares;
   };
   for (const rule of rules) {
-    const condition = conditionText(rule);
+    const condition = conditionsText(rule.match);
     const winner = byCondition.get(condition);
     if (winner === undefined) byCondition.set(condition, rule);
     else if (sharesOf(winner.split) !== sharesOf(rule.split)) reportConflict(rule, winner, input);
   }
   return [...byCondition.values()];
-}
-
-/** Equal for rules that take the same requests for a reason that needs no look at the patterns. */
-function conditionText({ match: { plan, isCatchAll } }: RootRule): string {
-  return JSON.stringify([isCatchAll ? null : plan.path, plan.methods, plan.headers]);
 }
 
 function reportMissingGroup(

@@ -8,8 +8,8 @@ import type { PlanMatch } from "../plan.ts";
 import { METHOD_COUNT, METHOD_OTHER, METHODS } from "../request.ts";
 import type { RequestHead } from "../request.ts";
 import { Automaton } from "./automaton.ts";
-import { HeaderIndex } from "./header_index.ts";
-import type { HeaderCondition } from "./header_index.ts";
+import type { SlotCondition, SlotIndex } from "./condition.ts";
+import { indexConditions } from "./match.ts";
 import { PairTable } from "./pair_table.ts";
 import { parsePattern } from "./pattern_parse.ts";
 import { compileProgram } from "./pattern_program.ts";
@@ -19,11 +19,11 @@ import { PatternError } from "./pattern_syntax.ts";
  * Instructions of all path patterns of one list together: 40 MB of program, and seconds to build.
  */
 const PROGRAM_MAX = 1 << 21;
-/** Remembered combinations of header answers; about half a megabyte. */
+/** Remembered combinations of answers; about half a megabyte. */
 const COMBINATIONS_MAX = 1 << 14;
 
 // What `#winners` and the pair table remember: not worked out yet, no match, match n, or ask the
-// headers.
+// slots.
 const UNKNOWN = 0;
 const NONE = 1;
 const FIRST = 2;
@@ -34,14 +34,15 @@ interface IndexedMatch {
   readonly pathPattern: number;
   /** Bit m: the match holds for method id m. */
   readonly methods: number;
-  readonly headers: readonly HeaderCondition[];
+  /** What it asks beside: of headers. */
+  readonly conditions: readonly SlotCondition[];
 }
 
-/** Matches that fit a path and a method, of which the headers decide. */
+/** Matches that fit a path and a method, of which the slots decide. */
 interface Candidates {
-  /** In order; at most the last one has no header conditions. */
+  /** In order; at most the last one asks nothing beside. */
   readonly matches: readonly number[];
-  /** The header slots that any of them asks for. */
+  /** The slots that any of them asks for. */
   readonly slots: readonly number[];
   /** Where this list's combinations start in the pair table. */
   readonly node: number;
@@ -53,7 +54,7 @@ export class MatchIndex {
   readonly #matches: readonly IndexedMatch[];
   readonly #matchesByPath: readonly (readonly number[])[];
   readonly #paths: Automaton;
-  readonly #headers: HeaderIndex;
+  readonly #slots: SlotIndex;
 
   // Remembered answers; forgotten together.
   /** By path answer and method; negative: ~index into `#candidates`. */
@@ -62,8 +63,8 @@ export class MatchIndex {
   readonly #combinations = new PairTable();
   #nodeCount = 0;
   #pathGeneration = 0;
-  #headerGeneration = 0;
-  /** Scratch, by header slot: the answer for the request at hand. */
+  #slotGeneration = 0;
+  /** Scratch, by slot: the answer for the request at hand. */
   readonly #answers: Int32Array;
 
   /**
@@ -74,11 +75,11 @@ export class MatchIndex {
     // No path and the empty pattern mean the same: every path.
     const paths = [...new Set(matches.map((match) => match.path ?? ""))];
     const pathPatterns = new Map(paths.map((path, index) => [path, index]));
-    this.#headers = new HeaderIndex(matches);
+    this.#slots = indexConditions(matches);
     this.#matches = matches.map((match) => ({
       pathPattern: pathPatterns.get(match.path ?? "") ?? -1,
       methods: methodBits(match.methods),
-      headers: this.#headers.conditionsOf(match),
+      conditions: this.#slots.conditionsOf(match),
     }));
     const matchesByPath: number[][] = paths.map(() => []);
     this.#matches.forEach((match, index) => matchesByPath[match.pathPattern].push(index));
@@ -92,10 +93,10 @@ export class MatchIndex {
       );
     }
     this.#paths = new Automaton(program, { cutoffs: this.#cutoffs() });
-    this.#answers = new Int32Array(this.#headers.slotCount);
+    this.#answers = new Int32Array(this.#slots.slotCount);
   }
 
-  /** How many combinations of header answers are remembered; bounded, whatever is sent. */
+  /** How many combinations of answers are remembered; bounded, whatever is sent. */
   get remembered(): number {
     return this.#combinations.size;
   }
@@ -108,21 +109,21 @@ export class MatchIndex {
     const place = paths * METHOD_COUNT + head.method;
     let winner = place < this.#winners.length ? this.#winners[place] : UNKNOWN;
     if (winner === UNKNOWN) winner = this.#workOut(paths, head.method, place);
-    return winner > 0 ? winner - FIRST : this.#findByHeaders(this.#candidates[~winner], head);
+    return winner > 0 ? winner - FIRST : this.#findBySlots(this.#candidates[~winner], head);
   }
 
-  #findByHeaders(candidates: Candidates, head: RequestHead): number {
+  #findBySlots(candidates: Candidates, head: RequestHead): number {
     const answers = this.#answers;
-    this.#headers.locate(head);
-    for (const slot of candidates.slots) answers[slot] = this.#headers.scan(slot, head);
-    if (this.#headers.generation !== this.#headerGeneration) {
+    this.#slots.locate(head);
+    for (const slot of candidates.slots) answers[slot] = this.#slots.scan(slot, head);
+    if (this.#slots.generation !== this.#slotGeneration) {
       this.#forget();
-      return this.#workOutByHeaders(candidates);
+      return this.#workOutBySlots(candidates);
     }
     let node = candidates.node;
     for (const slot of candidates.slots) {
       node = this.#combinations.get(node, answers[slot]);
-      if (node === UNKNOWN) return this.#rememberByHeaders(candidates);
+      if (node === UNKNOWN) return this.#rememberBySlots(candidates);
     }
     return node - FIRST;
   }
@@ -136,14 +137,14 @@ export class MatchIndex {
     for (const index of fitting) {
       if ((this.#matches[index].methods >>> method & 1) === 0) continue;
       matches.push(index);
-      if (this.#matches[index].headers.length === 0) break;
+      if (this.#matches[index].conditions.length === 0) break;
     }
     const first = matches[0];
     let winner: number;
     if (first === undefined) winner = NONE;
-    else if (this.#matches[first].headers.length === 0) winner = FIRST + first;
+    else if (this.#matches[first].conditions.length === 0) winner = FIRST + first;
     else {
-      const conditions = matches.flatMap((index) => this.#matches[index].headers);
+      const conditions = matches.flatMap((index) => this.#matches[index].conditions);
       const slots = [...new Set(conditions.map((condition) => condition.slot))];
       winner = ~(this.#candidates.push({ matches, slots, node: ++this.#nodeCount }) - 1);
     }
@@ -156,15 +157,15 @@ export class MatchIndex {
     return winner;
   }
 
-  /** Which candidate the headers in `#answers` decide for. */
-  #workOutByHeaders(candidates: Candidates): number {
-    const holds = (condition: HeaderCondition) =>
-      this.#headers.holds(condition, this.#answers[condition.slot]);
-    return candidates.matches.find((index) => this.#matches[index].headers.every(holds)) ?? -1;
+  /** Which candidate the slots in `#answers` decide for. */
+  #workOutBySlots(candidates: Candidates): number {
+    const holds = (condition: SlotCondition) =>
+      this.#slots.holds(condition, this.#answers[condition.slot]);
+    return candidates.matches.find((index) => this.#matches[index].conditions.every(holds)) ?? -1;
   }
 
-  #rememberByHeaders(candidates: Candidates): number {
-    const winner = this.#workOutByHeaders(candidates);
+  #rememberBySlots(candidates: Candidates): number {
+    const winner = this.#workOutBySlots(candidates);
     if (this.#combinations.size + candidates.slots.length > COMBINATIONS_MAX) {
       this.#forget();
       return winner;
@@ -188,7 +189,7 @@ export class MatchIndex {
     this.#combinations.clear();
     this.#nodeCount = 0;
     this.#pathGeneration = this.#paths.generation;
-    this.#headerGeneration = this.#headers.generation;
+    this.#slotGeneration = this.#slots.generation;
   }
 
   /**
@@ -199,8 +200,8 @@ export class MatchIndex {
     // number on.
     return Int32Array.from(this.#matchesByPath, (matches) => {
       const decisive = matches.find((index) => {
-        const { methods, headers } = this.#matches[index];
-        return methods === EVERY_METHOD && headers.length === 0;
+        const { methods, conditions } = this.#matches[index];
+        return methods === EVERY_METHOD && conditions.length === 0;
       });
       return decisive === undefined ? this.#matchesByPath.length : this.#patternsUpTo(decisive);
     });

@@ -4,7 +4,7 @@ import { Random } from "../../base/random.ts";
 import type { PlanMatch } from "../plan.ts";
 import { METHODS, requestHeadOf } from "../request.ts";
 import type { RequestHead } from "../request.ts";
-import { firstFailure } from "../table/explain_match.ts";
+import { firstFailure } from "./match.ts";
 import { matchForTest } from "../table/plan_for_test.ts";
 import { MatchIndex } from "./match_index.ts";
 

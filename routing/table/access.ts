@@ -5,7 +5,7 @@
 import { MatchIndex } from "../match/match_index.ts";
 import type { Plan, PlanEndpoint, PlanTarget } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
-import type { Client, EndpointSet, TableEndpoint } from "./table.ts";
+import type { Client, EndpointSet, TableEndpoint } from "./endpoint_set.ts";
 
 /** What the targets that guard an endpoint allow one client to send to it. */
 export class AccessProfile {

@@ -8,7 +8,6 @@ import { fnv1a32 } from "../../base/hash.ts";
 import type { SessionAffinity } from "../../base/policy.ts";
 import type { RequestHead } from "../request.ts";
 import { NO_KEY, RequestKeyReader } from "./request_key.ts";
-import type { TableBackend } from "./table.ts";
 
 const LINE = 2 ** 32;
 
@@ -17,18 +16,26 @@ export const AFFINITY_COOKIE_PREFIX = "weft-";
 const PREFIX = new TextEncoder().encode(AFFINITY_COOKIE_PREFIX);
 const DIGITS = 8;
 
-export class Affinity {
+/** What is shared out among callers. */
+interface Share {
+  /** `namespace/service`. */
+  readonly key: string;
+  /** Above zero. */
+  readonly weight: number;
+}
+
+export class Affinity<Backend extends Share> {
   readonly isCookie: boolean;
   readonly #reader: RequestKeyReader;
   /** Two Services split their callers independently of each other; the rules of one Service do not. */
   readonly #seed: number;
   /** By key, so that the order in which they are written moves nobody. */
-  readonly #backends: readonly TableBackend[];
+  readonly #backends: readonly Backend[];
   /** Where the length of each backend ends. */
   readonly #ends: Float64Array;
 
-  /** @param backends at least one; their weights are above zero */
-  constructor(key: SessionAffinity["key"], service: string, backends: readonly TableBackend[]) {
+  /** @param backends at least one */
+  constructor(key: SessionAffinity["key"], service: string, backends: readonly Backend[]) {
     assert(backends.length > 0, "Callers are kept on one of the backends");
     this.isCookie = key.source === "cookie";
     this.#reader = new RequestKeyReader(key);
@@ -52,14 +59,14 @@ export class Affinity {
   }
 
   /** The backend whose length holds the point. */
-  backendAt(point: number): TableBackend {
+  backendAt(point: number): Backend {
     let place = 0;
     while (place < this.#ends.length - 1 && point >= this.#ends[place]) place++;
     return this.#backends[place];
   }
 
   /** A point of the backend's length, uniform where `random`, 0 to 2^32 - 1, is: for a caller who has none yet. */
-  pointIn(backend: TableBackend, random: number): number {
+  pointIn(backend: Backend, random: number): number {
     const place = this.#backends.indexOf(backend);
     assert(place >= 0, "The backend is one of the affinity's");
     const start = place === 0 ? 0 : Math.ceil(this.#ends[place - 1]);

@@ -10,7 +10,8 @@ import { explain } from "./explain.ts";
 import { planForTest, routeForTest, serviceForTest } from "./plan_for_test.ts";
 import { NO_KEY } from "./request_key.ts";
 import { SplitState } from "./split.ts";
-import { buildTable, type Table, type TableBackend } from "./table.ts";
+import { buildTable } from "./build.ts";
+import type { Table, TableBackend } from "./table.ts";
 
 const LINE = 2 ** 32;
 const BY_HEADER = { source: "header", name: "x-user" } as const;
@@ -29,17 +30,17 @@ function tableOf(weights: Readonly<Record<string, number>>, key: SessionAffinity
 function affinityOf(
   weights: Readonly<Record<string, number>>,
   key: SessionAffinity["key"] = BY_HEADER,
-): Affinity {
+): Affinity<TableBackend> {
   const { affinity } = tableOf(weights, key).routes[0];
   ok(affinity);
   return affinity;
 }
 
-function pointOf(affinity: Affinity, header: readonly [string, string]): number {
+function pointOf(affinity: Affinity<TableBackend>, header: readonly [string, string]): number {
   return affinity.pointOf(requestHeadOf({ method: "GET", url: "http://web/", headers: [header] }));
 }
 
-function nameAt(affinity: Affinity, point: number): string {
+function nameAt(affinity: Affinity<TableBackend>, point: number): string {
   return affinity.backendAt(point).plan.service;
 }
 
@@ -116,7 +117,7 @@ Deno.test("affinity: a cookie that is given out leads back to the backend it was
   }
 });
 
-function findBackend(affinity: Affinity, name: string): TableBackend {
+function findBackend(affinity: Affinity<TableBackend>, name: string): TableBackend {
   for (let point = 0; point < LINE; point += LINE / 8192) {
     const backend = affinity.backendAt(point);
     if (backend.plan.service === name) return backend;

@@ -2,6 +2,7 @@
  * buildTable: from a plan to a table for one client. Drops the backends that can take nothing from
  * this client, so that what is left needs no check per request but the traffic targets' HTTP rules.
  */
+import { sameConditions } from "../match/match.ts";
 import { MatchIndex } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
 import { PLAN_VERSION } from "../plan.ts";
@@ -9,7 +10,6 @@ import type {
   Plan,
   PlanBackend,
   PlanEndpointPolicy,
-  PlanMatch,
   PlanMirror,
   PlanPort,
   PlanRoute,
@@ -18,9 +18,9 @@ import type {
 import { Affinity } from "./affinity.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { ReachableEndpoints } from "./endpoint_groups.ts";
+import type { Client } from "./endpoint_set.ts";
 import { HostIndex } from "./host_index.ts";
 import type {
-  Client,
   SkippedBackend,
   Table,
   TableBackend,
@@ -254,18 +254,6 @@ class TableBuilder {
     if (known.backends === backends) return known.index;
     throw new PlanError(`Cannot tell routes apart: two with id "${plan.id}" differ in backends`);
   }
-}
-
-/** True where both lists match the same requests in the same order, wherever they were written. */
-function sameConditions(some: readonly PlanMatch[], others: readonly PlanMatch[]): boolean {
-  return some.length === others.length && some.every((match, i) => {
-    const other = others[i];
-    return match.path === other.path && match.methods?.join() === other.methods?.join() &&
-      match.headers.length === other.headers.length &&
-      match.headers.every(({ name, pattern }, j) =>
-        name === other.headers[j].name && pattern === other.headers[j].pattern
-      );
-  });
 }
 
 function greatestCommonDivisor(some: number, other: number): number {

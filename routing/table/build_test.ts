@@ -7,7 +7,7 @@ import {
   ruleForTest,
   serviceForTest,
 } from "./plan_for_test.ts";
-import { buildTable, PlanError } from "./table.ts";
+import { buildTable, PlanError } from "./build.ts";
 
 const CLIENT = { namespace: "client", identity: "", seed: null };
 

@@ -161,7 +161,10 @@ function takeBackend(
 }
 
 /** The backend that the caller stays on; null where the request does not say who calls. */
-export function pinnedBackend(affinity: Affinity, head: RequestHead): TableBackend | null {
+export function pinnedBackend(
+  affinity: Affinity<TableBackend>,
+  head: RequestHead,
+): TableBackend | null {
   const point = affinity.pointOf(head);
   return point === NO_KEY ? null : affinity.backendAt(point);
 }

@@ -4,7 +4,7 @@ import { requestHeadOf } from "../request.ts";
 import { decide, Decision } from "./decide.ts";
 import { planForTest, routeForTest, ruleForTest, serviceForTest } from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
-import { buildTable } from "./table.ts";
+import { buildTable } from "./build.ts";
 import type { Table } from "./table.ts";
 
 const CLIENT = { namespace: "client", identity: "", seed: 1 };

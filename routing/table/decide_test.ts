@@ -15,7 +15,7 @@ import {
   targetForTest,
 } from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
-import { buildTable } from "./table.ts";
+import { buildTable } from "./build.ts";
 
 const CLIENT = { namespace: "client", identity: "app/client", seed: null };
 

@@ -10,7 +10,7 @@ import {
   serviceForTest,
   targetForTest,
 } from "./plan_for_test.ts";
-import { buildTable } from "./table.ts";
+import { buildTable } from "./build.ts";
 
 const CLIENT = { namespace: "app", identity: "app/client", seed: null };
 const POD = endpointForTest(1);

@@ -5,7 +5,7 @@
 import type { Plan, PlanEndpoint } from "../plan.ts";
 import { AccessProfiles, GuardedEndpoints } from "./access.ts";
 import type { AccessProfile } from "./access.ts";
-import type { Client, EndpointSet, TableEndpoint } from "./table.ts";
+import type { Client, EndpointSet, TableEndpoint } from "./endpoint_set.ts";
 
 /** What is left of a group. */
 export type ReachableEndpoints =

@@ -4,10 +4,10 @@
  */
 import type { PolicySection } from "../../base/policy.ts";
 import type { PlanBackend, PlanEndpointPolicy, PlanRoutePolicy, PlanSection } from "../plan.ts";
-import type { RequestHead } from "../request.ts";
+import { firstFailure } from "../match/match.ts";
+import { type RequestHead, textOf } from "../request.ts";
 import { findPort, pinnedBackend } from "./decide.ts";
 import { explainAccess } from "./explain_access.ts";
-import { firstFailure, textOf } from "./explain_match.ts";
 import { positionText, refText } from "./explain_text.ts";
 import type {
   AccessExplanation,
@@ -31,8 +31,6 @@ import type {
   TableRoute,
   TableService,
 } from "./table.ts";
-
-export type * from "./explanation.ts";
 
 /** Explains what `decide` would do with the request now. Parameters are those of `decide`. */
 export function explain(

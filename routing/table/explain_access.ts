@@ -1,8 +1,8 @@
 /** Explains access: which traffic target allows a request, and by which of its rules. */
+import { firstFailure } from "../match/match.ts";
 import type { PlanMatch, PlanTarget } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import type { AccessProfile, GuardedEndpoints } from "./access.ts";
-import { firstFailure } from "./explain_match.ts";
 import { positionText, refText } from "./explain_text.ts";
 import type { AccessExplanation, GuardExplanation } from "./explanation.ts";
 

@@ -1,9 +1,8 @@
 /** Explains the server's side of access: what becomes of a request that reached the sidecar of the workload it is for. */
 import type { Plan } from "../plan.ts";
-import type { RequestHead } from "../request.ts";
+import { type RequestHead, textOf } from "../request.ts";
 import { CALL_REFUSAL_STATUS, CallerAccess } from "./caller_access.ts";
 import { explainGuard } from "./explain_access.ts";
-import { textOf } from "./explain_match.ts";
 import type { AccessExplanation, CallExplanation } from "./explanation.ts";
 
 /** Who calls whom: `namespace/serviceaccount` each, and where the application listens. */

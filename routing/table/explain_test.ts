@@ -4,7 +4,7 @@ import type { BackendState, Plan } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
 import { decide, Decision } from "./decide.ts";
 import { explain } from "./explain.ts";
-import type { Explanation } from "./explain.ts";
+import type { Explanation } from "./explanation.ts";
 import {
   backendForTest,
   endpointForTest,
@@ -16,7 +16,7 @@ import {
   targetForTest,
 } from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
-import { buildTable } from "./table.ts";
+import { buildTable } from "./build.ts";
 import type { TableRoute } from "./table.ts";
 
 const CLIENT = { namespace: "client", identity: "app/client", seed: null };

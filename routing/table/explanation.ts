@@ -3,6 +3,7 @@
  * makes it.
  */
 import type { PolicySection } from "../../base/policy.ts";
+import type { FailedClause } from "../match/condition.ts";
 import type { BackendState, PlanSection, PortProtocol } from "../plan.ts";
 import type { CallRefusal } from "./caller_access.ts";
 import type { RefusalReason, SkipReason } from "./table.ts";
@@ -74,16 +75,6 @@ export interface RuleExplanation {
   readonly outcome: "matched" | "failed" | "not-reached";
   /** The first clause that did not hold. */
   readonly failed: FailedClause | null;
-}
-
-export interface FailedClause {
-  readonly clause: "path" | "method" | "header";
-  /** Lower case; null for a path or a method. */
-  readonly header: string | null;
-  /** The pattern, or the methods with a comma between. */
-  readonly expected: string;
-  /** What the request has; null where it lacks the header. */
-  readonly seen: string | null;
 }
 
 export interface RouteExplanation {

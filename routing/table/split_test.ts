@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Plan } from "../plan.ts";
 import { endpointForTest, planForTest, routeForTest, serviceForTest } from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
-import { buildTable } from "./table.ts";
+import { buildTable } from "./build.ts";
 import type { Table } from "./table.ts";
 
 type Weights = Readonly<Record<string, number>>;

@@ -1,14 +1,13 @@
 /**
  * Table: a plan made executable for one client. This file owns the shapes; `build.ts` makes them. A
- * table is immutable: whatever changes from request to request lives in `SplitState` and
- * `EndpointCursors`, which refer to a table by the dense indexes below.
+ * table is immutable: whatever changes from request to request lives in `SplitState`, which refers
+ * to a table by the dense indexes below.
  */
 import type { MatchIndex } from "../match/match_index.ts";
 import type {
   BackendState,
   Plan,
   PlanBackend,
-  PlanEndpoint,
   PlanEndpointPolicy,
   PlanPort,
   PlanRoute,
@@ -18,19 +17,10 @@ import type {
 } from "../plan.ts";
 import type { GuardedEndpoints } from "./access.ts";
 import type { Affinity } from "./affinity.ts";
+import type { Client, EndpointSet, TableEndpoint } from "./endpoint_set.ts";
 import type { HostIndex } from "./host_index.ts";
 
-export { buildTable, PlanError } from "./build.ts";
-
-/** Whose requests a table routes. */
-export interface Client {
-  /** Bare Service names resolve in it. */
-  readonly namespace: string;
-  /** `namespace/serviceaccount`; empty where not known. */
-  readonly identity: string;
-  /** Phase of the split sequences; null: the canonical order. */
-  readonly seed: number | null;
-}
+export type { EndpointSet, TableEndpoint } from "./endpoint_set.ts";
 
 /** Why a request or a connection is refused. Stable: metrics, logs and tools use these. */
 export type RefusalReason =
@@ -118,7 +108,7 @@ export interface TableRoute {
   /** What is done with its requests; null where no policy says anything. */
   readonly policy: PlanRoutePolicy | null;
   /** What keeps callers on one backend; null where nothing does. */
-  readonly affinity: Affinity | null;
+  readonly affinity: Affinity<TableBackend> | null;
   /** Where copies of its requests go; null where none are made, or this client may send none there. */
   readonly mirror: TableMirror | null;
 }
@@ -151,23 +141,4 @@ export interface TableBackend {
   readonly guarded: GuardedEndpoints | null;
   /** How its endpoints are treated; null where no policy says anything. */
   readonly policy: PlanEndpointPolicy | null;
-}
-
-/** Endpoints to balance over. */
-export interface EndpointSet {
-  /**
-   * Dense; sets for part of a guarded backend's endpoints are numbered as they are first needed.
-   */
-  readonly index: number;
-  /** Stays the same while endpoints come and go: rotations are carried over by it. */
-  readonly key: string;
-  /** Never empty. */
-  readonly endpoints: readonly TableEndpoint[];
-}
-
-export interface TableEndpoint {
-  readonly index: number;
-  readonly plan: PlanEndpoint;
-  /** `address:port`, `[address]:port` for IPv6; `pod:port` where the input gives no address. */
-  readonly key: string;
 }

@@ -3,7 +3,10 @@
  * decided. It leaves its answer in the global variable `answer`.
  */
 import { compile } from "../../routing/compile/compile.ts";
-import { buildTable, decide, Decision, requestHeadOf, SplitState } from "../../routing/mod.ts";
+import { requestHeadOf } from "../../routing/request.ts";
+import { buildTable } from "../../routing/table/build.ts";
+import { decide, Decision } from "../../routing/table/decide.ts";
+import { SplitState } from "../../routing/table/split.ts";
 import type { Meta, Service, Snapshot } from "../../schemas/resources.ts";
 
 function meta(kind: string, apiVersion: string, name: string): Meta {

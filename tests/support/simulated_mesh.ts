@@ -1,6 +1,7 @@
 /**
  * The routing core end to end without a cluster: manifests through parseManifests, expandWorkloads, compile,
- * encode and decode, buildTable and decide, with one SplitState per client as each sidecar has.
+ * encode and decode, buildTable and decide, with one SplitState and one rotation per backend for each client, as each
+ * sidecar has.
  */
 import { equal } from "node:assert/strict";
 import type { Finding } from "../../base/finding.ts";
@@ -8,10 +9,11 @@ import { compile, type CompileOptions } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { decodePlan, encodePlan } from "../../routing/plan_codec.ts";
 import { requestHeadOf } from "../../routing/request.ts";
-import { EndpointCursors } from "../../routing/table/balance.ts";
 import { decide, decideConnection, Decision, findPort } from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import { buildTable, type TableEndpoint } from "../../routing/table/table.ts";
+import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
+import { buildTable } from "../../routing/table/build.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { expandWorkloads } from "../../schemas/workloads.ts";
 import type { RequestLine } from "./request_line.ts";
@@ -30,7 +32,8 @@ export interface Answer {
 
 interface Client {
   state: SplitState;
-  cursors: EndpointCursors;
+  /** By key of the endpoint set; rotations go on across plans. */
+  groups: Map<string, EndpointGroup<TableEndpoint>>;
 }
 
 export class SimulatedMesh {
@@ -56,10 +59,8 @@ export class SimulatedMesh {
   /** Replaces all manifests; the clients keep their sequences, as a sidecar does. */
   apply(files: readonly { name: string; text: string }[]): void {
     [this.#plan, this.#findings] = this.#compile(files);
-    for (const { state, cursors } of this.#clients.values()) {
-      const table = buildTable(this.#plan, state.table.client);
-      state.rebind(table);
-      cursors.rebind(table);
+    for (const { state } of this.#clients.values()) {
+      state.rebind(buildTable(this.#plan, state.table.client));
     }
   }
 
@@ -70,7 +71,7 @@ export class SimulatedMesh {
       const client = this.#clientOf(line);
       const decision = new Decision();
       decide(client.state.table, head, 80, client.state, decision);
-      return answerOf(decision, client.cursors);
+      return answerOf(decision, client.groups);
     });
   }
 
@@ -85,7 +86,7 @@ export class SimulatedMesh {
     return Array.from({ length: line.count }, () => {
       const decision = new Decision();
       decideConnection(tablePort, client.state, decision);
-      return answerOf(decision, client.cursors);
+      return answerOf(decision, client.groups);
     });
   }
 
@@ -95,7 +96,7 @@ export class SimulatedMesh {
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
     const table = buildTable(this.#plan, { namespace, identity, seed: null });
-    const client = { state: new SplitState(table), cursors: new EndpointCursors(table) };
+    const client = { state: new SplitState(table), groups: new Map() };
     this.#clients.set(key, client);
     return client;
   }
@@ -110,16 +111,23 @@ export class SimulatedMesh {
   }
 }
 
-function answerOf(decision: Decision, cursors: EndpointCursors): Answer {
+function answerOf(decision: Decision, groups: Client["groups"]): Answer {
   const route = decision.route?.plan.id ?? "";
   if (decision.outcome === "refuse" || decision.endpointSet === null) {
     const refusal = `${decision.status} ${decision.reason}`;
     return { endpoint: null, backend: "", route, refusal };
   }
   return {
-    endpoint: cursors.next(decision.endpointSet),
+    endpoint: takeTurn(decision.endpointSet, groups),
     backend: decision.backend?.key ?? "",
     route,
     refusal: "",
   };
+}
+
+function takeTurn(set: EndpointSet, groups: Client["groups"]): TableEndpoint {
+  const group = groups.get(set.key) ?? new EndpointGroup<TableEndpoint>();
+  groups.set(set.key, group);
+  group.replace(set.endpoints.map((target) => ({ key: target.key, target })), 0, 0);
+  return group.available[group.takeTurn()].target;
 }

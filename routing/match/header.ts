@@ -1,19 +1,79 @@
 /**
- * HeaderIndex: every header pattern of a list of matches, one search automaton a header name. Finds
- * the headers that matches mention among a request's, without looking at the others' values.
+ * The headers of a request as a condition: patterns that are searched for in their values. The index has one search
+ * automaton a header name; it finds the headers that matches mention without looking at the others' values.
  *
  * `host` and `:authority` are one name here: the authority as sent. Several headers of one name
  * count as one, their values joined by `, ` (RFC 9110 section 5.3).
  */
 import type { PlanMatch } from "../plan.ts";
-import type { RequestHead } from "../request.ts";
+import { type RequestHead, textOf } from "../request.ts";
 import { ACCEPTED_NONE, Automaton } from "./automaton.ts";
+import type { IndexedCondition, SlotCondition, SlotIndex } from "./condition.ts";
 import { NameIndex } from "./name_index.ts";
+import { patternTest } from "./pattern.ts";
 import { parsePattern } from "./pattern_parse.ts";
 import { compileProgram } from "./pattern_program.ts";
 
+export const HEADER: IndexedCondition = {
+  equal(some, other) {
+    return some.headers.length === other.headers.length &&
+      some.headers.every(({ name, pattern }, i) =>
+        name === other.headers[i].name && pattern === other.headers[i].pattern
+      );
+  },
+
+  isAbsent: ({ headers }) => headers.length === 0,
+
+  covers(wide, narrow) {
+    return wide.plan.headers.every(({ name, pattern }) =>
+      narrow.plan.headers.some((header) => header.name === name && header.pattern === pattern)
+    );
+  },
+
+  // The more headers, the earlier.
+  precedence: 1,
+  rank: ({ plan: { headers } }) => [-headers.length],
+
+  explain({ headers }, head) {
+    for (const { name, pattern } of headers) {
+      const value = valueOf(head, headerName(name));
+      if (value !== null && patternTest(pattern, "search")(value)) continue;
+      const seen = value === null ? null : decoder.decode(value);
+      return { clause: "header", header: name, expected: pattern, seen };
+    }
+    return null;
+  },
+
+  describe({ headers }) {
+    if (headers.length === 0) return "";
+    return `with ${headers.map(({ name, pattern }) => `${name}: ${pattern}`).join(", ")}`;
+  },
+
+  index: (matches) => new HeaderIndex(matches),
+};
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** All values of a header, joined by `, `; null where there is none. */
+function valueOf(head: RequestHead, name: string): Uint8Array | null {
+  const { bytes, headers } = head;
+  if (name === AUTHORITY) {
+    if (head.authorityStart === head.authorityEnd) return null;
+    return bytes.subarray(head.authorityStart, head.authorityEnd);
+  }
+  const values: Uint8Array[] = [];
+  for (let i = 0; i < 4 * head.headerCount; i += 4) {
+    if (textOf(head, headers[i], headers[i + 1]).toLowerCase() !== name) continue;
+    if (values.length > 0) values.push(encoder.encode(", "));
+    values.push(bytes.subarray(headers[i + 2], headers[i + 3]));
+  }
+  if (values.length === 0) return null;
+  return Uint8Array.from(values.flatMap((value) => [...value]));
+}
+
 /** The name under which the authority is asked for. */
-export const AUTHORITY = ":authority";
+const AUTHORITY = ":authority";
 
 const MISSING = -1;
 /** Several headers have the name. */
@@ -33,19 +93,13 @@ class HeaderSlot {
   }
 }
 
-/** That pattern `pattern` of header slot `slot` must match. */
-export interface HeaderCondition {
-  readonly slot: number;
-  readonly pattern: number;
-}
-
 /** The name that a condition's header is known by here: lower case, `host` being the authority. */
-export function headerName(name: string): string {
+function headerName(name: string): string {
   const lower = name.toLowerCase();
   return lower === "host" ? AUTHORITY : lower;
 }
 
-export class HeaderIndex {
+class HeaderIndex implements SlotIndex {
   readonly #slots: readonly HeaderSlot[];
   readonly #names: NameIndex;
   readonly #authoritySlot: number;
@@ -68,27 +122,23 @@ export class HeaderIndex {
     this.#valueEnd = new Int32Array(this.#slots.length);
   }
 
-  /** Slots are numbered from 0. */
   get slotCount(): number {
     return this.#slots.length;
   }
 
-  /** Changes when the numbers given out by `scan` lose their meaning. */
   get generation(): number {
     let generation = 0;
     for (const slot of this.#slots) generation += slot.automaton.generation;
     return generation;
   }
 
-  /** Where the conditions of a match are found here. */
-  conditionsOf(match: PlanMatch): HeaderCondition[] {
+  conditionsOf(match: PlanMatch): SlotCondition[] {
     return match.headers.map(({ name, pattern }) => {
       const slot = this.#slots.findIndex((it) => it.name === headerName(name));
       return { slot, pattern: this.#slots[slot].patterns.indexOf(pattern) };
     });
   }
 
-  /** Finds the headers that any condition mentions; `scan` then answers for this request. */
   locate(head: RequestHead): void {
     this.#valueStart.fill(MISSING);
     const { bytes, headers } = head;
@@ -105,7 +155,7 @@ export class HeaderIndex {
     this.#valueEnd[this.#authoritySlot] = head.authorityEnd;
   }
 
-  /** The number of the set of the slot's patterns that the located request's header matches. */
+  /** The number of the set of the slot's patterns that the header matches. */
   scan(slot: number, head: RequestHead): number {
     const start = this.#valueStart[slot];
     if (start === MISSING) return ACCEPTED_NONE;
@@ -115,10 +165,7 @@ export class HeaderIndex {
     return automaton.scan(this.#joined, 0, length);
   }
 
-  /**
-   * True where a set that `scan` gave for the condition's slot contains the condition's pattern.
-   */
-  holds(condition: HeaderCondition, set: number): boolean {
+  holds(condition: SlotCondition, set: number): boolean {
     return this.#slots[condition.slot].automaton.accepts(set, condition.pattern);
   }
 

@@ -1,0 +1,31 @@
+/** Whom a table is for, and the endpoints that it may send to: what every other part of a table refers to. */
+import type { PlanEndpoint } from "../plan.ts";
+
+/** Whose requests a table routes. */
+export interface Client {
+  /** Bare Service names resolve in it. */
+  readonly namespace: string;
+  /** `namespace/serviceaccount`; empty where not known. */
+  readonly identity: string;
+  /** Phase of the split sequences; null: the canonical order. */
+  readonly seed: number | null;
+}
+
+/** Endpoints to balance over. */
+export interface EndpointSet {
+  /**
+   * Dense; sets for part of a guarded backend's endpoints are numbered as they are first needed.
+   */
+  readonly index: number;
+  /** Stays the same while endpoints come and go: rotations are carried over by it. */
+  readonly key: string;
+  /** Never empty. */
+  readonly endpoints: readonly TableEndpoint[];
+}
+
+export interface TableEndpoint {
+  readonly index: number;
+  readonly plan: PlanEndpoint;
+  /** `address:port`, `[address]:port` for IPv6; `pod:port` where the input gives no address. */
+  readonly key: string;
+}
