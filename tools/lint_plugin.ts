@@ -2,7 +2,9 @@
  * The repository's own lint rules, run by `deno lint` and by tests/import_rule_test.ts. Each rule has fixtures
  * in testdata/rules/ that break it. Which file may import which is in `layers.ts`.
  */
-import { type ImportKind, importProblem, isTestFile } from "./layers.ts";
+import { isExceptedImport } from "./exceptions.ts";
+import { importProblem, isTestFile } from "./layers.ts";
+import { importVisitor } from "./modules.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
@@ -16,41 +18,16 @@ function pathOf(context: Deno.lint.RuleContext): string {
 const imports: Deno.lint.Rule = {
   create(context) {
     const path = pathOf(context);
-    function check(node: Deno.lint.Node, specifier: string, kind: ImportKind): void {
-      const message = importProblem(path, specifier, kind);
-      if (message !== null) context.report({ node, message });
-    }
     return {
-      ImportDeclaration(node) {
-        const typesOnly = node.importKind === "type" ||
-          (node.specifiers.length > 0 &&
-            node.specifiers.every((item) =>
-              item.type === "ImportSpecifier" && item.importKind === "type"
-            ));
-        check(node, node.source.value, typesOnly ? "type" : "value");
-      },
-      ExportNamedDeclaration(node) {
-        if (node.source) {
-          check(node, node.source.value, node.exportKind === "type" ? "type" : "value");
-        }
-      },
-      ExportAllDeclaration(node) {
-        check(node, node.source.value, node.exportKind === "type" ? "type" : "value");
-      },
-      ImportExpression(node) {
-        const source = node.source;
-        if (source.type === "Literal" && typeof source.value === "string") {
-          check(node, source.value, "lazy");
-        } else if (!isTestFile(path)) {
-          context.report({ node, message: "Import a literal path, so that the import is checked" });
-        }
-      },
-      NewExpression(node) {
-        const [first, second] = node.arguments;
-        if (node.callee.type !== "Identifier" || node.callee.name !== "URL") return;
-        if (second?.type !== "MemberExpression" || second.object.type !== "MetaProperty") return;
-        if (first?.type !== "Literal" || typeof first.value !== "string") return;
-        if (/\.tsx?$/.test(first.value)) check(node, first.value.replace(/^(?!\.)/, "./"), "value");
+      ...importVisitor((node, { specifier, kind }) => {
+        if (isExceptedImport(path, specifier)) return;
+        const message = importProblem(path, specifier, kind);
+        if (message !== null) context.report({ node, message });
+      }),
+      // Beside what the visitor sees: a computed path.
+      "ImportExpression[source.type!='Literal']"(node: Deno.lint.Node) {
+        if (isTestFile(path)) return;
+        context.report({ node, message: "Import a literal path, so that the import is checked" });
       },
     };
   },
