@@ -3,6 +3,7 @@
  * without a process. Every read is allowed to be refused: with read permission alone commands still work.
  */
 import { type Output, outputTo, type OutputTraits } from "./output.ts";
+import type { StopSignals } from "./stop_signals.ts";
 
 export interface Environment {
   readonly stdout: Output;
@@ -16,13 +17,13 @@ export interface Environment {
 }
 
 /** The environment of this process. */
-export function processEnvironment(): Environment {
+export function processEnvironment(stopSignals: StopSignals): Environment {
   return {
     stdout: outputTo(sinkTo(Deno.stdout), traitsOf(Deno.stdout), senderTo(Deno.stdout)),
     stderr: outputTo(sinkTo(Deno.stderr), traitsOf(Deno.stderr), senderTo(Deno.stderr)),
     variable,
     readStdin: () => new Response(Deno.stdin.readable).text(),
-    onStopSignal,
+    onStopSignal: (handler) => stopSignals.listen(handler),
   };
 }
 
@@ -75,13 +76,4 @@ function columnsOfTerminal(): number | null {
   } catch {
     return null;
   }
-}
-
-function onStopSignal(handler: (signal: string) => void): () => void {
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  const listeners = signals.map((signal) => [signal, () => handler(signal)] as const);
-  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
-  return () => {
-    for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
-  };
 }

@@ -8,16 +8,17 @@ import { until } from "../support/until.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 
+/** What starts weft with these arguments. */
+export function weftCommandLine(args: readonly string[]): string[] {
+  const executable = Deno.env.get("WEFT_EXECUTABLE");
+  if (executable !== undefined && executable !== "") return [executable, ...args];
+  return [Deno.execPath(), "run", "--no-check", "-A", `${REPOSITORY}main.ts`, ...args];
+}
+
 /** Weft with these arguments, to be started in whatever way. */
 export function weftCommand(args: readonly string[], options: Deno.CommandOptions): Deno.Command {
-  const executable = Deno.env.get("WEFT_EXECUTABLE");
-  if (executable !== undefined && executable !== "") {
-    return new Deno.Command(executable, { ...options, args: [...args] });
-  }
-  return new Deno.Command(Deno.execPath(), {
-    ...options,
-    args: ["run", "--no-check", "-A", `${REPOSITORY}main.ts`, ...args],
-  });
+  const [command, ...rest] = weftCommandLine(args);
+  return new Deno.Command(command, { ...options, args: rest });
 }
 
 /** Runs weft to its end. */
