@@ -99,7 +99,10 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     const result = this.#upstream.machine.request(fields, isEnd);
     this.socket.sendLater();
     this.#isPassing = result === NO_ROOM;
-    if (result === NO_ROOM) return this.socket.awaitRoom(this);
+    if (result === NO_ROOM) {
+      this.#awaitAnswer(false);
+      return this.socket.awaitRoom(this);
+    }
     if (result === NO_STREAM) return this.#leaveCrowd();
     if (result < 0) return exchange.refuse(431, "head-too-large");
     this.streamId = result;

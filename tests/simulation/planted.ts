@@ -5,6 +5,9 @@
 import { BufferPool } from "../../proxy/loop/arena.ts";
 import { Connection } from "../../proxy/loop/socket.ts";
 import { Context } from "../../proxy/loop/context.ts";
+import type { Timed } from "../../proxy/loop/context.ts";
+import { Upstream } from "../../proxy/http1/upstream.ts";
+import { Http2ClientStream } from "../../proxy/http2/client_stream.ts";
 import { Http2Socket } from "../../proxy/http2/socket.ts";
 import { Http2Stream } from "../../proxy/http2/stream.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
@@ -187,7 +190,7 @@ const HTTP2_BUGS: readonly PlantedBug[] = [
   ),
   method(
     "a stream that has ended is not forgotten",
-    /still registered|It hangs|connections are open|Nothing will ever happen|under way/,
+    /has no deadline|still registered|It hangs|connections are open|Nothing will ever happen|under way/,
     Http2Socket.prototype,
     "forget",
     () => () => {},
@@ -211,7 +214,7 @@ const HTTP2_BUGS: readonly PlantedBug[] = [
   ),
   method(
     "a reset by the peer is not told to the exchange",
-    /still registered|It hangs|connections are open|refused|buffers/,
+    /has no deadline|still registered|It hangs|connections are open|refused|buffers/,
     Http2Stream.prototype as unknown as Record<"leave", unknown>,
     "leave",
     (original) =>
@@ -360,11 +363,29 @@ const POLICY_BUGS: readonly PlantedBug[] = [
   ),
 ];
 
+const DEADLINE_BUGS: readonly PlantedBug[] = [
+  method(
+    "an endpoint is waited for without end",
+    /has no deadline/,
+    Context.prototype,
+    "register",
+    (original) =>
+      function (this: Context, timed: Timed): void {
+        const isCarrier = timed instanceof Upstream || timed instanceof Http2ClientStream;
+        if (isCarrier) {
+          Object.defineProperty(timed, "deadlineMs", { get: () => Infinity, set() {} });
+        }
+        original.call(this as never, timed as never);
+      },
+  ),
+];
+
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...HTTP2_BUGS,
   ...POLICY_BUGS,
   ...TCP_BUGS,
   ...TLS_BUGS,
+  ...DEADLINE_BUGS,
   driver("two reads are swapped", /./, SwappingIo),
   driver("a byte of a write is lost", /./, LosingIo),
   driver("a write is sent twice", /./, RepeatingIo),
@@ -394,7 +415,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   method(
     "a connection stays registered",
-    /still registered|It hangs|Nothing will ever happen/,
+    /has no deadline|still registered|It hangs|Nothing will ever happen/,
     Context.prototype,
     "unregister",
     () => () => {},

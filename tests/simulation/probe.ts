@@ -5,8 +5,13 @@
 import type { Random } from "../../base/random.ts";
 import { BufferPool, NO_BUFFER } from "../../proxy/loop/arena.ts";
 import { Context } from "../../proxy/loop/context.ts";
+import type { Timed } from "../../proxy/loop/context.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
+import { Exchange } from "../../proxy/exchange/exchange.ts";
+import { TcpDownstream } from "../../proxy/relay/downstream.ts";
+import { Http2Socket } from "../../proxy/http2/socket.ts";
+import { Http2ClientStream } from "../../proxy/http2/client_stream.ts";
 
 export class Probe {
   /** The most buffers that may be lent. */
@@ -15,6 +20,7 @@ export class Probe {
   /** With the requests that each has been asked for and not got back. */
   readonly #budgets = new Map<ConnectionBudget, number>();
   readonly #groups = new Set<EndpointGroup<unknown>>();
+  readonly #exchanges = new Set<Exchange>();
 
   /** Runs with the parts watched, and with the platform's randomness drawn from `random`. */
   watch<Result>(random: Random, run: () => Result): Result {
@@ -28,6 +34,7 @@ export class Probe {
       remember(Context.prototype, "register", this.#contexts),
       this.#countRequests(),
       remember(EndpointGroup.prototype, "replace", this.#groups),
+      remember(Exchange.prototype, "begin", this.#exchanges),
     ];
     const buffersMax = () => this.buffersMax;
     BufferPool.prototype.take = function (this: BufferPool): number {
@@ -80,6 +87,39 @@ export class Probe {
     return "";
   }
 
+  /** What nothing would ever end, if no peer were heard of again; empty where there is no such thing. */
+  endless(): string {
+    const ended = this.#endedByOthers();
+    for (const { timed, timers } of this.#contexts) {
+      // A timer may be what ends it.
+      if (timers.count > 0) continue;
+      const endless = timed.find((one) => !hasDeadline(one) && !ended.has(one));
+      if (endless !== undefined) return `${endless.constructor.name} has no deadline`;
+    }
+    return "";
+  }
+
+  /** Connections and streams that end with others that have a deadline. */
+  #endedByOthers(): ReadonlySet<unknown> {
+    const ended = new Set<unknown>();
+    for (const exchange of this.#exchanges) {
+      const { client, carrier } = exchange;
+      if (!client.isOpen) this.#exchanges.delete(exchange);
+      const isConnecting = carrier instanceof Http2ClientStream && !carrier.isConnected;
+      const ends = [client, carrier, isConnecting ? carrier.socket : null];
+      if (!ends.some(hasDeadline)) continue;
+      for (const end of ends) ended.add(end);
+    }
+    for (const { timed } of this.#contexts) {
+      for (const one of timed) {
+        // A connection with streams ends with them; one that is relayed, with its endpoint's.
+        const hasStreams = one instanceof Http2Socket && one.streams.size > 0;
+        if (hasStreams || one instanceof TcpDownstream) ended.add(one);
+      }
+    }
+    return ended;
+  }
+
   /** What is left when nothing is under way; empty where nothing is. */
   leftovers(): string {
     for (const [{ connections, pending }, requests] of this.#budgets) {
@@ -100,6 +140,10 @@ export class Probe {
     }
     return "";
   }
+}
+
+function hasDeadline(end: object | null): boolean {
+  return end !== null && (end as Partial<Timed>).deadlineMs !== Infinity;
 }
 
 /** Notes every object that a method is called of; returns what undoes it. */

@@ -1,6 +1,7 @@
 /** What simulations have found, each in the fewest steps that show it. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { Random } from "../../base/random.ts";
+import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import * as frames from "./http2_frames.ts";
 import { encodeLiterals } from "./hpack.ts";
 import { Probe } from "./probe.ts";
@@ -66,6 +67,26 @@ Deno.test("a connection that nothing is under way on is closed when its endpoint
   scenario.endpoint[0].send(frames.settings([]), frames.goaway(0, frames.NO_ERROR));
   scenario.pass(1);
   equal(scenario.io.connections, 0);
+});
+
+Deno.test("a request that waits for room on a connection whose endpoint reads nothing gets 504", () => {
+  const scenario = new Scenario("http2");
+  const clients = Array.from({ length: 20 }, () => scenario.client());
+  scenario.pass(1);
+  const { weather } = scenario.network;
+  scenario.network.weather = { ...weather, capacityMin: 100, capacityMax: 100 };
+  clients[0].send(GET);
+  scenario.pass(1);
+  const [endpoint] = scenario.endpoint;
+  endpoint.isDeaf = true;
+  endpoint.send(frames.settings([]), frames.frame(frames.SETTINGS, frames.ACK, 0));
+  scenario.pass(1);
+  for (const client of clients.slice(1)) {
+    client.send(`GET /t HTTP/1.1\r\nHost: svc0.sim\r\nx: ${"y".repeat(9_000)}\r\n\r\n`);
+  }
+  scenario.pass(DEFAULT_TIMEOUTS.stallMs + 2_000);
+  for (const { text } of clients) deepEqual(statusesOf(text), ["504"]);
+  equal(scenario.endpoint.length, 1);
 });
 
 Deno.test("a client of HTTP/2 that comes when there is no buffer costs its connection and no more", () => {

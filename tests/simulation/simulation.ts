@@ -310,6 +310,8 @@ class Simulation {
     if (violation !== undefined) this.#fail(`Against the contract of Io: ${violation}`);
     const excess = this.#probe.excess();
     if (excess !== "") this.#fail(excess);
+    const endless = this.#probe.endless();
+    if (endless !== "") this.#fail(endless);
   }
 
   /** No more connections to the endpoints of a Service than its policy allows. */
