@@ -36,8 +36,8 @@ RUN sh /build/image_root.sh /build/weft /image
 FROM scratch
 COPY --from=runtime /image/ /
 ENV HOME=/tmp
-# outbound, inbound, admin, metrics
-EXPOSE 15001 15003 15000 15010
+# outbound, inbound, admin and metrics
+EXPOSE 15001 15003 15000
 USER 1500:1500
 ENTRYPOINT ["/usr/local/bin/weft"]
 CMD ["help"]

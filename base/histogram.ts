@@ -1,25 +1,25 @@
-/** DurationHistogram: how long things took, in buckets. It knows no names and no text. */
+/** Histogram: how many of some numbers lie in each of a row of buckets, and their sum. It knows no names and no text. */
 
-/**
- * Upper bounds in milliseconds; the last bucket has none. From what a request on one node takes to what one may take by default
- * (`responseMs`): a quantile beyond the last bound would read as that bound.
- */
-export const DURATION_BUCKETS_MS = [
-  ...[0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500],
-  ...[1_000, 2_500, 5_000, 10_000, 30_000, 60_000],
-];
-
-export class DurationHistogram {
+export class Histogram {
+  /** Upper bounds of the buckets; the last one has none. */
+  readonly bounds: readonly number[];
   /** By bucket; not cumulative. */
-  readonly counts = new Float64Array(DURATION_BUCKETS_MS.length + 1);
-  sumMs = 0;
+  readonly counts: Float64Array;
+  count = 0;
+  sum = 0;
 
-  observe(durationMs: number): void {
+  /** @param bounds in ascending order */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = new Float64Array(bounds.length + 1);
+  }
+
+  observe(value: number): void {
+    const { bounds } = this;
     let bucket = 0;
-    while (bucket < DURATION_BUCKETS_MS.length && durationMs > DURATION_BUCKETS_MS[bucket]) {
-      bucket++;
-    }
+    while (bucket < bounds.length && value > bounds[bucket]) bucket++;
     this.counts[bucket]++;
-    this.sumMs += durationMs;
+    this.count++;
+    this.sum += value;
   }
 }

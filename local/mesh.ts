@@ -4,7 +4,7 @@
  */
 import type { Finding } from "../base/finding.ts";
 import type { HostPort } from "../console/values.ts";
-import type { RequestRecord } from "../proxy/config.ts";
+import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { compile } from "../routing/compile/compile.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Snapshot } from "../schemas/resources.ts";

@@ -2,7 +2,7 @@
  * The request log of `weft up`: a line a request as long as a person could follow, then a count. Keeps the totals for the
  * status line. Time is given, so that a test decides it.
  */
-import type { RequestRecord } from "../proxy/config.ts";
+import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import type { Output } from "../console/output.ts";
 import { formatForPerson } from "../sidecar/access_log.ts";
 import { printable } from "../console/text.ts";

@@ -1,6 +1,6 @@
 // Tests of the request log: what a line says, and that a flood is counted instead of printed.
 import assert from "node:assert/strict";
-import type { RequestRecord } from "../proxy/config.ts";
+import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { memoryOutput } from "../console/testing.ts";
 import { LINES_PER_SECOND_MAX, RequestLog } from "./request_log.ts";
 

@@ -8,9 +8,9 @@ import {
   type DriverChoice,
   type Proxy,
   type ProxyConfig,
-  type ProxyHooks,
-  type RequestRecord,
 } from "../proxy/config.ts";
+import type { RequestRecord } from "../proxy/observe/request_record.ts";
+import type { ProxyHooks } from "../proxy/run/running_proxy.ts";
 import { IoError } from "../proxy/io/io.ts";
 import type { Plan } from "../routing/plan.ts";
 import { CommandFailure } from "../console/exit.ts";

@@ -2,7 +2,6 @@
  * What a proxy is told at start, and what it tells back. Shapes only; `proxy.ts` owns the wiring.
  */
 import type { Plan } from "../routing/plan.ts";
-import type { PlanKeeper } from "./run/plan_keeper.ts";
 import type { ProxyTls } from "./tls/config.ts";
 
 /** `auto` takes the native driver where it works and says in the log why where it does not. */
@@ -135,82 +134,12 @@ export const DEFAULT_TIMEOUTS: ProxyTimeouts = {
   drainMs: 25_000,
 };
 
-/**
- * One answered request, or one relayed connection that has ended (method `TCP`, no path, status 0), for logs and the
- * local mesh's terminal.
- */
-export interface RequestRecord {
-  readonly listener: number;
-  /** The client's IP address. */
-  readonly peer: string;
-  /**
-   * The caller's `namespace/serviceaccount`: at an inbound listener as its certificate shows, at an outbound one that of the
-   * application; empty where not known.
-   */
-  readonly source: string;
-  /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty where the head could not be read. */
-  readonly protocol: string;
-  readonly method: string;
-  readonly authority: string;
-  readonly path: string;
-  readonly status: number;
-  /** Why the proxy itself answered; empty where the answer is the endpoint's. */
-  readonly reason: string;
-  /** Of the bodies, as their heads declare them; of a connection, as counted. Null where that is not known. */
-  readonly requestBytes: number | null;
-  readonly responseBytes: number | null;
-  /** The status of a call by gRPC. Null: it is none, or it was cut off before it had one. */
-  readonly grpcStatus: number | null;
-  /** `namespace/service:port`; empty where the host is not known. */
-  readonly service: string;
-  /** `namespace/HTTPRouteGroup/match`, the rule that the request satisfied; empty where none. */
-  readonly rule: string;
-  /** `namespace/split`, or empty for the Service's own endpoints. */
-  readonly split: string;
-  /** `namespace/service` of the backend. */
-  readonly backend: string;
-  readonly pod: string;
-  readonly endpoint: string;
-  /** Endpoints that were tried. */
-  readonly attempts: number;
-  /** Id of the trace that the request belongs to (W3C Trace Context); empty where none. */
-  readonly trace: string;
-  /** Those of the request's headers, by name in lower case, that some tap looks at. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly durationMs: number;
-  /** First digits of the hash of the plan that decided; empty where none did. */
-  readonly plan: string;
-}
-
 /** An event of the environment that a loop saw. */
 export interface LogEvent {
   readonly level: "info" | "warn";
   /** Constant text. */
   readonly message: string;
   readonly fields: Readonly<Record<string, string | number>>;
-}
-
-export interface ProxyHooks {
-  /** IP addresses of a name outside the mesh, as this system would call it; none where it has none. */
-  readonly lookUp?: (name: string) => Promise<readonly string[]>;
-  readonly onRequest?: (record: RequestRecord) => void;
-  /** How many records found no reader so far; for metrics. */
-  readonly accessesLost?: () => number;
-  /** Keeps accepted plans for the next start. */
-  readonly planKeeper?: PlanKeeper;
-  /**
-   * An event loop has ended by itself: a defect, of which one line says what is known. Connections that the kernel still hands to it
-   * hang, so whoever runs the proxy is to stop it.
-   */
-  readonly onFailure?: (message: string) => void;
-  /** The admin port was asked to end the proxy: drain it. */
-  readonly onQuit?: () => void;
-  /** Constant message and fields; errors of the environment, never of a request. */
-  readonly onLog?: (
-    level: "debug" | "info" | "warn" | "error",
-    message: string,
-    fields: Readonly<Record<string, string | number | boolean>>,
-  ) => void;
 }
 
 /** A running proxy. */

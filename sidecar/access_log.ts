@@ -1,7 +1,7 @@
 /** One line for every answered request: in the formats that log collectors know, and for a person. */
 import type { Output, Style } from "../console/output.ts";
 import { printable } from "../console/text.ts";
-import type { RequestRecord } from "../proxy/config.ts";
+import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import type { AccessLogFormat } from "./settings.ts";
 
 /** One line without its end. `timeMs` is when the answer ended, since 1970. */

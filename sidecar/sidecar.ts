@@ -3,7 +3,8 @@
  * plans by their hash.
  */
 import { createLog, type Log } from "../base/log.ts";
-import type { Proxy, ProxyConfig, ProxyHooks } from "../proxy/config.ts";
+import type { Proxy, ProxyConfig } from "../proxy/config.ts";
+import type { ProxyHooks } from "../proxy/run/running_proxy.ts";
 import { PlanKeeper } from "../proxy/run/plan_keeper.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
 import type { Plan } from "../routing/plan.ts";

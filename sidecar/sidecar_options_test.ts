@@ -1,7 +1,8 @@
 // Tests of the sidecar's options: defaults, contradictions, variables, and the lines of its access log.
 import assert from "node:assert/strict";
 import { Command } from "@commander-js/extra-typings";
-import { DEFAULT_TIMEOUTS, type ProxyTimeouts, type RequestRecord } from "../proxy/config.ts";
+import { DEFAULT_TIMEOUTS, type ProxyTimeouts } from "../proxy/config.ts";
+import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { register } from "../cli/commands/proxy.ts";
 import { CommandFailure, EXIT } from "../console/exit.ts";
 import { testEnvironment } from "../console/testing.ts";

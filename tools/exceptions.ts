@@ -26,7 +26,6 @@ export const CIRCLES: readonly string[] = [
   "proxy/loop/inbox.ts",
   "proxy/loop/socket.ts",
   "proxy/loop/tunnel.ts",
-  "proxy/observe/telemetry.ts",
   "proxy/policy/backend_state.ts",
   "proxy/policy/policy_run.ts",
   "proxy/policy/route_state.ts",
@@ -70,12 +69,8 @@ export const UNUSED_EXPORTS: readonly string[] = [
   "proxy/io/libc_openssl.ts SSL_ERROR_SSL",
   "proxy/loop/context.ts Sender",
   "proxy/loop/context.ts Starved",
-  "proxy/observe/endpoint_counts.ts EndpointStats",
-  "proxy/observe/metrics.ts OutsideCounts",
-  "proxy/observe/tap_filter.ts TAP_PARAMETERS",
   "proxy/policy/backend_state.ts PooledEndpoint",
   "proxy/policy/backend_state.ts Waiter",
-  "proxy/policy/policy_counts.ts Limit",
   "proxy/policy/policy_run.ts Verdict",
   "proxy/protocol/http1/head.ts BAD_CONTENT_LENGTH",
   "proxy/protocol/http1/head.ts BAD_HEADER",
@@ -109,8 +104,6 @@ export const UNUSED_EXPORTS: readonly string[] = [
   "proxy/run/engine.ts EngineHooks",
   "proxy/run/lane.ts LanePorts",
   "proxy/tls/caller.ts CallerProblem",
-  "proxy/tracing/exporter.ts CollectorClient",
-  "proxy/tracing/exporter.ts ExporterHooks",
   "proxy/tracing/span.ts SpanKind",
   "proxy/tracing/trace_headers.ts B3_FLAGS",
   "proxy/tracing/trace_headers.ts TraceHeaderName",
@@ -172,7 +165,6 @@ export const UNUSED_EXPORTS: readonly string[] = [
 
 /** `path -> path`: imports that go against the order of rooms. */
 export const IMPORTS: readonly string[] = [
-  "proxy/config.ts -> proxy/run/plan_keeper.ts",
   "proxy/config.ts -> proxy/tls/config.ts",
   "proxy/exchange/carrier_source.ts -> proxy/http1/upstream.ts",
   "proxy/exchange/carrier_source.ts -> proxy/http2/upstream.ts",
@@ -187,10 +179,6 @@ export const IMPORTS: readonly string[] = [
   "proxy/loop/context.ts -> proxy/pool/pools.ts",
   "proxy/loop/context.ts -> proxy/tracing/tracer.ts",
   "proxy/loop/socket.ts -> proxy/http1/pieces.ts",
-  "proxy/observe/metrics.ts -> proxy/run/plan_keeper.ts",
-  "proxy/observe/policy_metrics.ts -> proxy/policy/policy_counts.ts",
-  "proxy/observe/telemetry.ts -> proxy/exchange/report.ts",
-  "proxy/observe/telemetry.ts -> proxy/policy/policy_counts.ts",
   "proxy/pool/pool.ts -> proxy/http1/upstream.ts",
   "proxy/pool/pool.ts -> proxy/http2/upstream.ts",
 ];

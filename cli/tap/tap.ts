@@ -1,6 +1,6 @@
 /** The work of `weft tap`: the stream of a proxy's admin address, line by line, to text for a person or as it came. */
 import { directClient } from "../../base/direct_client.ts";
-import type { RequestRecord } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import type { Output } from "../../console/output.ts";

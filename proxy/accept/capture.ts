@@ -57,8 +57,6 @@ export class Capture implements AddressBook {
   readonly #parts: CaptureParts;
   #plan: Plan;
   #addresses: AddressIndex;
-  /** Of inbound connections, by listener and port. */
-  readonly #stats = new Map<string, RouteStats>();
   /** By reason: when the log may say it again, and how often it did not. */
   readonly #notices = {
     "not-redirected": { dueMs: 0, unsaid: 0 },
@@ -69,10 +67,6 @@ export class Capture implements AddressBook {
     this.#parts = parts;
     this.#plan = plan;
     this.#addresses = new AddressIndex(plan);
-  }
-
-  get stats(): Iterable<RouteStats> {
-    return this.#stats.values();
   }
 
   rebind(plan: Plan): void {
@@ -225,13 +219,12 @@ export class Capture implements AddressBook {
 
   /** Ports that the mesh does not know share one, so that a scan of ports makes no labels. */
   #statsOf(listener: number, port: number): RouteStats {
-    const key = `${listener} ${port}`;
-    let stats = this.#stats.get(key);
-    if (stats === undefined) {
-      const labels = { listener, service: "application", port, split: "", backend: "application" };
-      stats = this.#parts.context.telemetry.statsOf(labels);
-      this.#stats.set(key, stats);
-    }
-    return stats;
+    return this.#parts.context.telemetry.statsOf({
+      listener: String(listener),
+      service: "application",
+      port: String(port),
+      split: "",
+      backend: "application",
+    });
   }
 }

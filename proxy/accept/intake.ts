@@ -18,7 +18,6 @@ import { TcpDownstream } from "../relay/downstream.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
 import { DETECTION_MS } from "../limits.ts";
-import type { RouteStats } from "../observe/telemetry.ts";
 
 /** Takes an accepted connection; `peer` is the client's address. */
 export type Taker = (fd: Fd, peer: string) => void;
@@ -32,19 +31,16 @@ export interface IntakeHooks {
 export class Intake {
   readonly #context: Context;
   readonly #egress: Egress;
-  readonly #outbound: readonly OutboundRouter[];
   /** Null where no listener captures. */
   readonly #capture: Capture | null;
 
   constructor(
     context: Context,
     settings: { readonly hasEgress: boolean; readonly captures: boolean },
-    outbound: readonly OutboundRouter[],
     plan: Plan,
     hooks: IntakeHooks,
   ) {
     this.#context = context;
-    this.#outbound = outbound;
     this.#egress = new Egress(
       context,
       settings.hasEgress,
@@ -56,14 +52,6 @@ export class Intake {
       onLog: (event: LogEvent) => hooks.onLog(event),
     };
     this.#capture = settings.captures ? new Capture(parts, plan) : null;
-  }
-
-  /** Counters that stay when a plan goes. */
-  get stats(): RouteStats[] {
-    const egress = this.#egress.isOn
-      ? this.#outbound.map(({ listener }) => this.#egress.statsOf(listener))
-      : [];
-    return [...egress, ...(this.#capture?.stats ?? [])];
   }
 
   rebind(plan: Plan): void {

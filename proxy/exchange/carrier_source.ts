@@ -40,7 +40,7 @@ export function openCarrier(
   destination: Destination,
   pool: EndpointPool,
 ): Carrier | null {
-  context.telemetry.connects++;
+  context.telemetry.counts.connects++;
   const { backend } = destination;
   const limited = backend !== null && backend.hasLimits ? backend : null;
   if (goesByHttp2(exchange, destination, pool, context.io.nowMs) && !exchange.isConnect) {

@@ -358,7 +358,7 @@ export class Exchange implements PolicedExchange {
     this.#failure = failure;
     if (!this.#isConnected) {
       carrier.pool.avoid(io.nowMs);
-      telemetry.connectFailures++;
+      telemetry.counts.connectFailures++;
     }
     // Refused after it connected: an HTTP/2 endpoint that took no part in the request (RFC 9113 8.7).
     const isUntouched = !this.#isConnected || failure === "refused";
@@ -393,7 +393,7 @@ export class Exchange implements PolicedExchange {
 
   #noteRetry(why: string): void {
     const { telemetry, tracer, io } = this.#context;
-    telemetry.retries++;
+    telemetry.counts.retries++;
     const span = this.#trace?.span ?? null;
     if (span === null) return;
     const endpoint = this.#tries.endpoint?.key ?? "";

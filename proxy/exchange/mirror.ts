@@ -15,7 +15,7 @@ import { COMPLETE } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { MirrorRouter } from "../route/mirror_router.ts";
-import type { MirrorDrop } from "../policy/policy_counts.ts";
+import type { MirrorDrop } from "../observe/metrics.ts";
 import { RequestCopy } from "./request_copy.ts";
 import type { BoundMirror, RouteState } from "../policy/route_state.ts";
 

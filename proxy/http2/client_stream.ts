@@ -107,7 +107,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     if (result < 0) return exchange.refuse(431, "head-too-large");
     this.streamId = result;
     this.#upstream.machine.setOwner(result, this);
-    this.socket.counts.streams++;
+    this.socket.counts.streamOpened();
     if (isEnd) this.sentEnd();
     if (isEnd || this.isTunnel) this.#awaitAnswer(true);
     else {

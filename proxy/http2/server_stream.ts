@@ -62,7 +62,7 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     super(context, downstream);
     this.#downstream = downstream;
     this.streamId = streamId;
-    this.socket.counts.streams++;
+    this.socket.counts.streamOpened();
     this.#exchange = new Exchange(context, downstream.router, this);
   }
 

@@ -2,10 +2,11 @@
  * EndpointCounts: what each endpoint answered, told apart by the pod that answered and the workload that asked. What is
  * counted of an endpoint stays while plans have its pod, and goes with it.
  */
+import { type Counts, countsOf, labelKey, type Sample, samplesOf } from "../../base/metrics.ts";
 import type { TableEndpoint } from "../../routing/table/table.ts";
-import { DurationHistogram } from "../../base/histogram.ts";
+import { ENDPOINTS } from "./metrics.ts";
 
-/** A pod and what owns it. Each part is empty where it is not known. */
+/** A pod and what owns it. What is not known says so: an empty label would be the same as none. */
 export interface Workload {
   readonly namespace: string;
   /** `Deployment`. */
@@ -14,99 +15,72 @@ export interface Workload {
   readonly pod: string;
 }
 
-export interface EndpointLabels {
-  readonly source: Workload;
-  readonly destination: Workload;
-}
-
-export class EndpointStats {
-  readonly labels: EndpointLabels;
-  /** Answers by status. */
-  readonly answers = new Map<number, number>();
-  readonly durations = new DurationHistogram();
-
-  constructor(labels: EndpointLabels) {
-    this.labels = labels;
-  }
-
-  observe(status: number, durationMs: number): void {
-    this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
-    this.durations.observe(durationMs);
-  }
-}
-
-/** `EndpointStats` as plain data. */
-export interface EndpointSnapshot {
-  readonly labels: EndpointLabels;
-  readonly answers: readonly (readonly [status: number, count: number])[];
-  readonly durations: readonly number[];
-  readonly durationSumMs: number;
+interface PodCounts {
+  /** `workload pod`, as plans have them. */
+  readonly pod: string;
+  readonly counts: Counts<typeof ENDPOINTS>;
 }
 
 export class EndpointCounts {
   /** Each table has endpoint objects of its own, so this finds an endpoint's counters without making a key. */
-  readonly #byEndpoint = new Map<TableEndpoint, EndpointStats>();
-  #byLabels = new Map<string, EndpointStats>();
+  readonly #byEndpoint = new Map<TableEndpoint, PodCounts>();
+  readonly #byLabels = new Map<string, PodCounts>();
 
   /**
    * The counters of an endpoint.
-   * @param namespace of the endpoint: a Service's pods are in the Service's own
+   * @param backend `namespace/service`: a Service's pods are in its own namespace
    */
-  of(endpoint: TableEndpoint, source: Workload, namespace: string): EndpointStats {
+  of(endpoint: TableEndpoint, source: Workload, backend: string): Counts<typeof ENDPOINTS> {
     const known = this.#byEndpoint.get(endpoint);
-    if (known !== undefined) return known;
-    const labels = { source, destination: destinationOf(endpoint, namespace) };
-    const key = keyOf(labels);
-    let stats = this.#byLabels.get(key);
-    if (stats === undefined) {
-      stats = new EndpointStats(labels);
-      this.#byLabels.set(key, stats);
+    if (known !== undefined) return known.counts;
+    const { plan } = endpoint;
+    const namespace = backend.slice(0, backend.indexOf("/"));
+    const destination = workloadOf(namespace, plan.workload, plan.pod);
+    const labels = {
+      source_namespace: source.namespace,
+      source_kind: source.kind,
+      source_name: source.name,
+      source_pod: source.pod,
+      destination_namespace: destination.namespace,
+      destination_kind: destination.kind,
+      destination_name: destination.name,
+      destination_pod: destination.pod,
+    };
+    const key = labelKey(...Object.values(labels));
+    let counted = this.#byLabels.get(key);
+    if (counted === undefined) {
+      counted = { pod: podKey(endpoint), counts: countsOf(ENDPOINTS, labels) };
+      this.#byLabels.set(key, counted);
     }
-    this.#byEndpoint.set(endpoint, stats);
-    return stats;
+    this.#byEndpoint.set(endpoint, counted);
+    return counted.counts;
   }
 
   /** Drops what is counted of pods that a new plan does not have any more. */
   retain(endpoints: Iterable<TableEndpoint>): void {
-    const pods = new Set<string>();
-    for (const { plan } of endpoints) pods.add(`${plan.workload} ${plan.pod}`);
-    this.#byLabels = new Map(
-      [...this.#byLabels].filter(([, { labels: { destination } }]) =>
-        pods.has(`${workloadOf(destination)} ${destination.pod}`)
-      ),
-    );
+    const pods = new Set(Array.from(endpoints, podKey));
+    for (const [key, { pod }] of this.#byLabels) if (!pods.has(pod)) this.#byLabels.delete(key);
     // The objects are of the last plan's tables.
     this.#byEndpoint.clear();
   }
 
-  snapshot(): EndpointSnapshot[] {
-    return Array.from(this.#byLabels.values(), ({ labels, answers, durations }) => ({
-      labels,
-      answers: [...answers],
-      durations: Array.from(durations.counts),
-      durationSumMs: durations.sumMs,
-    }));
+  *samples(): Iterable<Sample> {
+    for (const { counts } of this.#byLabels.values()) yield* samplesOf(counts);
   }
 }
 
 /** @param workload `Deployment/name`; empty where not known */
-export function parseWorkload(namespace: string, workload: string, pod: string): Workload {
+export function workloadOf(namespace: string, workload: string, pod: string): Workload {
   const slash = workload.indexOf("/");
-  if (slash < 0) return { namespace, kind: "", name: workload, pod };
-  return { namespace, kind: workload.slice(0, slash), name: workload.slice(slash + 1), pod };
+  const named = (text: string) => text === "" ? "unknown" : text;
+  return {
+    namespace: named(namespace),
+    kind: named(workload.slice(0, Math.max(0, slash))),
+    name: named(workload.slice(slash + 1)),
+    pod: named(pod),
+  };
 }
 
-function destinationOf({ plan }: TableEndpoint, namespace: string): Workload {
-  return parseWorkload(namespace, plan.workload, plan.pod);
-}
-
-function workloadOf({ kind, name }: Workload): string {
-  return kind === "" ? name : `${kind}/${name}`;
-}
-
-/** Tells counters apart; also where those of several loops are added. */
-export function keyOf({ source, destination }: EndpointLabels): string {
-  return [source, destination].map(({ namespace, kind, name, pod }) =>
-    `${namespace} ${kind} ${name} ${pod}`
-  ).join(" ");
+function podKey({ plan: { workload, pod } }: TableEndpoint): string {
+  return `${workload} ${pod}`;
 }

@@ -2,7 +2,7 @@
  * Taps: streams of answered requests for whoever asks the admin port. The event loops report requests only while there is a
  * tap; a reader that is too slow loses records, and is told how many.
  */
-import type { RequestRecord } from "../config.ts";
+import type { RequestRecord } from "./request_record.ts";
 import { TAP_RECORDS_MAX, TAPS_MAX } from "../limits.ts";
 import { matchesTap } from "./tap_filter.ts";
 import type { TapFilter } from "./tap_filter.ts";

@@ -1,5 +1,5 @@
 /** TapFilter: which records a tap takes, as the query of `/tap` says. */
-import type { RequestRecord } from "../config.ts";
+import type { RequestRecord } from "./request_record.ts";
 
 type Test = (record: RequestRecord) => boolean;
 
@@ -26,7 +26,7 @@ const TESTS: Readonly<Record<string, (value: string) => Test | string>> = {
   header: headerTest,
 };
 
-export const TAP_PARAMETERS: readonly string[] = [...Object.keys(TESTS), "limit"];
+const TAP_PARAMETERS: readonly string[] = [...Object.keys(TESTS), "limit"];
 
 /** The filter that a query asks for, or what is wrong with it. */
 export function parseTapFilter(parameters: URLSearchParams): TapFilter | string {

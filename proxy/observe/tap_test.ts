@@ -1,6 +1,6 @@
 /** Tests of taps: what a filter takes, when reporting is on, and what becomes of a slow reader. */
 import assert from "node:assert/strict";
-import type { RequestRecord } from "../config.ts";
+import type { RequestRecord } from "./request_record.ts";
 import { TAP_RECORDS_MAX, TAPS_MAX } from "../limits.ts";
 import { type TapDemand, Taps } from "./tap.ts";
 import { matchesTap, parseTapFilter, type TapFilter } from "./tap_filter.ts";

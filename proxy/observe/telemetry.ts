@@ -1,57 +1,69 @@
 /**
- * Telemetry: what one event loop counts. Counting is a few additions per exchange; names and text are made only
- * when somebody asks. Label sets follow the plan: counters of routes that left it are dropped with it.
+ * Telemetry: what one event loop counts, and the records that it makes. Counting is a few additions an exchange; text is
+ * made only when somebody asks. Labels follow the plan: counters of routes that left it are dropped with it.
  */
+import { type Counts, countsOf, labelKey, type Sample, samplesOf } from "../../base/metrics.ts";
 import type { PlanRule } from "../../routing/plan.ts";
 import type { TableEndpoint, TablePort } from "../../routing/table/table.ts";
-import type { ReportedRequest } from "../exchange/report.ts";
-import { DurationHistogram } from "../../base/histogram.ts";
-import { EndpointCounts, parseWorkload } from "./endpoint_counts.ts";
-import type { EndpointSnapshot, Workload } from "./endpoint_counts.ts";
+import type { OutboundListener } from "../config.ts";
 import type { TlsFailure } from "../io/tls.ts";
-import type { PolicyCounts } from "../policy/policy_counts.ts";
 import { errorName, isKnownError } from "../protocol/http2/error_code.ts";
-import type { OutboundListener, RequestRecord } from "../config.ts";
-import type { FinishedSpan } from "../tracing/span.ts";
+import type { Caller } from "../tls/caller.ts";
+import type { Span } from "../tracing/span.ts";
+import { EndpointCounts, type Workload, workloadOf } from "./endpoint_counts.ts";
+import { CONNECTIONS, HTTP2, LOOP, REQUESTS, STATUS_CLASSES } from "./metrics.ts";
+import type { FinishedSpan, RequestRecord } from "./request_record.ts";
 
 /** As many as logs show of a plan's hash. */
 const PLAN_HASH_DIGITS = 12;
 
-/** Handed over most often, so it is made once. Nobody adds to what is handed over. */
+/** Handed over most often, so it is made once. Nothing is added to what is handed over. */
 const NOTHING: never[] = [];
 
 /** What tells one counted route from another. */
-export interface RouteLabels {
-  /** Place of the listener in the proxy's configuration. */
-  readonly listener: number;
-  /** `namespace/service`. */
-  readonly service: string;
-  readonly port: number;
-  /** `namespace/split`; empty for a Service's own endpoints. */
-  readonly split: string;
-  /** `namespace/service`. */
-  readonly backend: string;
+export type RouteLabels = Counts<typeof REQUESTS>["labels"];
+
+/** What went to one backend of a route. */
+export interface RouteStats {
+  readonly labels: RouteLabels;
+  readonly requests: Counts<typeof REQUESTS>;
+  /** Of connections that are relayed whole. */
+  readonly connections: Counts<typeof CONNECTIONS>;
 }
 
-export class RouteStats {
-  readonly labels: RouteLabels;
-  /** By first digit of the status: 1xx to 5xx are 1 to 5. */
-  readonly answers = new Float64Array(6);
-  readonly durations = new DurationHistogram();
-  /** Of connections that are relayed whole: opened so far, ended so far, and what they carried. */
-  connectionsOpened = 0;
-  connectionsClosed = 0;
-  bytesFromClients = 0;
-  bytesFromEndpoints = 0;
+/** Whose connections: those of clients, or those to endpoints. */
+type Http2Side = "client" | "endpoint";
 
-  constructor(labels: RouteLabels) {
-    this.labels = labels;
+/** What the HTTP/2 connections of one side did. */
+export class Http2Counts {
+  readonly #counts: Counts<typeof HTTP2>;
+
+  constructor(side: Http2Side) {
+    this.#counts = countsOf(HTTP2, { side });
   }
 
-  observe(status: number, durationMs: number): void {
-    this.answers[Math.min(5, Math.trunc(status / 100))]++;
-    this.durations.observe(durationMs);
+  streamOpened(): void {
+    this.#counts.streams++;
   }
+
+  /** A stream has ended early. */
+  reset(by: "peer" | "proxy", code: number): void {
+    this.#counts.resets.add(labelKey(by, errorLabel(code)));
+  }
+
+  /** A peer has broken its connection. */
+  failed(code: number): void {
+    this.#counts.failures.add(errorLabel(code));
+  }
+
+  get samples(): Sample[] {
+    return samplesOf(this.#counts);
+  }
+}
+
+/** A peer may make up four billion codes, which must not become as many series. */
+function errorLabel(code: number): string {
+  return isKnownError(code) ? errorName(code) : "unknown";
 }
 
 /** What decided about a request or a connection. */
@@ -75,78 +87,16 @@ export interface Routed {
   readonly place: string;
 }
 
-/** Whose connections: those of clients, or those to endpoints. */
-export type Http2Side = "client" | "endpoint";
-
-/** What the HTTP/2 connections of one side did. */
-export class Http2Counts {
-  streams = 0;
-  /** Streams that ended early, by who ended them and why: `peer CANCEL`, `proxy INTERNAL_ERROR`. */
-  readonly resets = new Map<string, number>();
-  /** Connections that their peer has broken, by error. */
-  readonly failures = new Map<string, number>();
-
-  reset(by: "peer" | "proxy", code: number): void {
-    add(this.resets, `${by} ${errorLabel(code)}`);
-  }
-
-  failed(code: number): void {
-    add(this.failures, errorLabel(code));
-  }
-}
-
-/** A peer may make up four billion codes, which must not become as many series. */
-function errorLabel(code: number): string {
-  return isKnownError(code) ? errorName(code) : "unknown";
-}
-
-/** `Http2Counts` as plain data. */
-export interface Http2Snapshot {
-  readonly streams: number;
-  readonly resets: Readonly<Record<string, number>>;
-  readonly failures: Readonly<Record<string, number>>;
-}
-
-/** Counters as plain data, to go from an event loop's thread to the one that is asked. */
-export interface TelemetrySnapshot {
-  readonly routes: readonly {
-    readonly labels: RouteLabels;
-    readonly answers: readonly number[];
-    readonly durations: readonly number[];
-    readonly durationSumMs: number;
-    readonly connectionsOpened: number;
-    readonly connectionsClosed: number;
-    readonly bytesFromClients: number;
-    readonly bytesFromEndpoints: number;
-  }[];
-  /** By the pod that answered. */
-  readonly endpoints: readonly EndpointSnapshot[];
-  /** Answers that the proxy made itself, by reason. */
-  readonly refusals: Readonly<Record<string, number>>;
-  /** Exchanges that ended without a whole answer, by reason. */
-  readonly abandonments: Readonly<Record<string, number>>;
-  /** By listener. */
-  readonly policies: readonly PolicyCounts[];
-  readonly connects: number;
-  readonly connectFailures: number;
-  readonly retries: number;
-  /** Records and spans that found no room on their way. */
-  readonly reportsLost: number;
-  readonly connectionsAccepted: number;
-  /** TLS handshakes that succeeded, and of those the ones that resumed a session. */
-  readonly tlsHandshakes: number;
-  readonly tlsResumptions: number;
-  /** And those that failed, by reason. */
-  readonly tlsFailures: Readonly<Record<string, number>>;
-  readonly http2: Readonly<Record<Http2Side, Http2Snapshot>>;
-  readonly faults: number;
-  readonly lastFault: string;
-  /** Now open: of clients and to endpoints, and of the latter those in no exchange. */
-  readonly connectionsOpen: number;
-  readonly upstreamsOpen: number;
-  readonly upstreamsIdle: number;
-  readonly buffersLent: number;
-  readonly planHash: string;
+/** What a record says of a request besides how it was routed and how it ended. Gathered only where somebody is told. */
+interface RequestFacts extends
+  Pick<
+    RequestRecord,
+    | ("peer" | "protocol" | "method" | "authority" | "path" | "requestBytes" | "responseBytes")
+    | ("grpcStatus" | "attempts" | "trace" | "headers")
+  > {
+  readonly caller: Caller;
+  /** Null where none is made. */
+  readonly span: Span | null;
 }
 
 export class Telemetry {
@@ -154,30 +104,20 @@ export class Telemetry {
   isReporting: boolean;
   /** Headers, in lower case, that records have of each request. */
   reportedHeaders: readonly string[] = [];
-  connects = 0;
-  connectFailures = 0;
-  retries = 0;
-  reportsLost = 0;
-  connectionsAccepted = 0;
-  tlsHandshakes = 0;
-  tlsResumptions = 0;
+  readonly counts = countsOf(LOOP, {});
+  readonly http2: Readonly<Record<Http2Side, Http2Counts>> = {
+    client: new Http2Counts("client"),
+    endpoint: new Http2Counts("endpoint"),
+  };
   /** Told of each handshake that fails; for the log. */
   onTlsFailure: (failure: TlsFailure, peer: string) => void = () => {};
-  faults = 0;
-  readonly http2: Readonly<Record<Http2Side, Http2Counts>> = {
-    client: new Http2Counts(),
-    endpoint: new Http2Counts(),
-  };
   /** Stack of the last fault, for the log. */
   lastFault = "";
   readonly endpoints = new EndpointCounts();
-  /** By outbound listener. */
+  /** By outbound listener: who sends what comes by it, as a workload and as `namespace/serviceaccount`. */
   readonly #sources: readonly Workload[];
-  readonly #identities: readonly string[];
-  #stats = new Map<string, RouteStats>();
-  readonly #refusals = new Map<string, number>();
-  readonly #abandoned = new Map<string, number>();
-  readonly #tlsFailures = new Map<string, number>();
+  readonly #applications: readonly string[];
+  readonly #routes = new Map<string, RouteStats>();
   #records: RequestRecord[] = [];
   #spans: FinishedSpan[] = [];
 
@@ -187,42 +127,31 @@ export class Telemetry {
    */
   constructor(isReporting: boolean, outbound: readonly OutboundListener[]) {
     this.isReporting = isReporting;
-    this.#identities = outbound.map(({ identity }) => identity);
+    this.#applications = outbound.map(({ identity }) => identity);
     this.#sources = outbound.map(({ namespace, workload, pod }) =>
-      parseWorkload(namespace, workload ?? "", pod ?? "")
+      workloadOf(namespace, workload ?? "", pod ?? "")
     );
-  }
-
-  get routes(): Iterable<RouteStats> {
-    return this.#stats.values();
-  }
-
-  get refusals(): ReadonlyMap<string, number> {
-    return this.#refusals;
-  }
-
-  get abandonments(): ReadonlyMap<string, number> {
-    return this.#abandoned;
-  }
-
-  get tlsFailures(): ReadonlyMap<string, number> {
-    return this.#tlsFailures;
   }
 
   /** The counters with these labels, made where there are none. */
   statsOf(labels: RouteLabels): RouteStats {
-    const key = keyOf(labels);
-    let stats = this.#stats.get(key);
+    const { listener, service, port, split, backend } = labels;
+    const key = labelKey(listener, service, port, split, backend);
+    let stats = this.#routes.get(key);
     if (stats === undefined) {
-      stats = new RouteStats(labels);
-      this.#stats.set(key, stats);
+      stats = {
+        labels,
+        requests: countsOf(REQUESTS, labels),
+        connections: countsOf(CONNECTIONS, labels),
+      };
+      this.#routes.set(key, stats);
     }
     return stats;
   }
 
-  /** Drops the counters of everything but `kept`, after a new plan is in force. */
-  retain(kept: Iterable<RouteStats>): void {
-    this.#stats = new Map(Array.from(kept, (stats) => [keyOf(stats.labels), stats]));
+  /** Drops the counters that are not to be kept, after a new plan is in force. */
+  retainRoutes(isKept: (labels: RouteLabels) => boolean): void {
+    for (const [key, { labels }] of this.#routes) if (!isKept(labels)) this.#routes.delete(key);
   }
 
   /** One exchange has been answered, by an endpoint or, with a `reason`, by the proxy itself. */
@@ -232,30 +161,32 @@ export class Telemetry {
     reason: string,
     durationMs: number,
     listener: number,
-    reported: ReportedRequest | null,
+    request: RequestFacts | null,
   ): void {
     const { facts: { stats }, endpoint } = routed;
     if (stats !== null) {
-      stats.observe(status, durationMs);
-      if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs);
+      const { answers, durations } = stats.requests;
+      answers[STATUS_CLASSES[classOf(status)]]++;
+      durations.observe(durationMs);
+      if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs, listener);
     }
     if (reason !== "") this.refused(reason);
-    if (reported !== null) {
-      this.#record(routed, status, reason, durationMs, listener, reported);
-    }
+    if (request !== null) this.#record(routed, request, status, reason, durationMs, listener);
   }
 
   #endpointAnswered(
     endpoint: TableEndpoint,
-    { labels: { listener, backend } }: RouteStats,
+    { labels: { backend } }: RouteStats,
     status: number,
     durationMs: number,
+    listener: number,
   ): void {
     const source = this.#sources[listener];
     // An application beside the sidecar is counted where its clients are.
     if (source === undefined) return;
-    const namespace = backend.slice(0, backend.indexOf("/"));
-    this.endpoints.of(endpoint, source, namespace).observe(status, durationMs);
+    const { answers, durations } = this.endpoints.of(endpoint, source, backend);
+    answers.add(status);
+    durations.observe(durationMs);
   }
 
   /** A relayed connection has ended, with a `reason` where the proxy ended it. */
@@ -264,35 +195,10 @@ export class Telemetry {
     reason: string,
     durationMs: number,
     listener: number,
-    reported: ReportedRequest | null,
+    request: RequestFacts | null,
   ): void {
     if (reason !== "") this.refused(reason);
-    if (reported !== null) {
-      this.#record(routed, 0, reason, durationMs, listener, reported);
-    }
-  }
-
-  /** The proxy itself answered or ended something. */
-  refused(reason: string): void {
-    add(this.#refusals, reason);
-  }
-
-  /** A TLS handshake succeeded. */
-  secured(isResumed: boolean): void {
-    this.tlsHandshakes++;
-    if (isResumed) this.tlsResumptions++;
-  }
-
-  /** A TLS handshake failed. */
-  tlsFailed(failure: TlsFailure, peer: string): void {
-    add(this.#tlsFailures, failure.code);
-    this.onTlsFailure(failure, peer);
-  }
-
-  /** A defect of Weft cost a connection. */
-  fault(error: unknown): void {
-    this.faults++;
-    this.lastFault = error instanceof Error ? error.stack ?? error.message : String(error);
+    if (request !== null) this.#record(routed, request, 0, reason, durationMs, listener);
   }
 
   /** One exchange has ended without an answer (status 0), or with a part of one. */
@@ -302,12 +208,33 @@ export class Telemetry {
     reason: string,
     durationMs: number,
     listener: number,
-    reported: ReportedRequest | null,
+    request: RequestFacts | null,
   ): void {
-    add(this.#abandoned, reason);
-    if (reported !== null) {
-      this.#record(routed, status, reason, durationMs, listener, reported);
-    }
+    this.counts.abandoned.add(reason);
+    if (request !== null) this.#record(routed, request, status, reason, durationMs, listener);
+  }
+
+  /** The proxy itself answered or ended something. */
+  refused(reason: string): void {
+    this.counts.refusals.add(reason);
+  }
+
+  /** A TLS handshake succeeded. */
+  secured(isResumed: boolean): void {
+    this.counts.tlsHandshakes++;
+    if (isResumed) this.counts.tlsResumptions++;
+  }
+
+  /** A TLS handshake failed. */
+  tlsFailed(failure: TlsFailure, peer: string): void {
+    this.counts.tlsFailures.add(failure.code);
+    this.onTlsFailure(failure, peer);
+  }
+
+  /** A defect of Weft cost a connection. */
+  fault(error: unknown): void {
+    this.counts.faults++;
+    this.lastFault = error instanceof Error ? error.stack ?? error.message : String(error);
   }
 
   /** Hands over the records made since the last call. */
@@ -328,56 +255,53 @@ export class Telemetry {
 
   #record(
     routed: Routed,
+    request: RequestFacts,
     status: number,
     reason: string,
     durationMs: number,
     listener: number,
-    reported: ReportedRequest,
   ): void {
     const { facts: { stats, rule, planHash, port }, endpoint, place } = routed;
-    const labels = stats?.labels;
-    const {
-      peer,
-      caller,
-      protocol,
-      method,
-      authority,
-      path,
-      requestBytes,
-      responseBytes,
-      grpcStatus,
-      attempts,
-      trace,
-      headers,
-      span,
-    } = reported;
+    const { caller, span } = request;
     const record: RequestRecord = {
       listener,
-      peer,
-      source: this.#identities[listener] ?? caller.identity,
-      protocol,
-      method,
-      authority,
-      path,
+      peer: request.peer,
+      source: this.#applications[listener] ?? caller.identity,
+      protocol: request.protocol,
+      method: request.method,
+      authority: request.authority,
+      path: request.path,
       status,
       reason,
-      requestBytes,
-      responseBytes,
-      grpcStatus,
+      requestBytes: request.requestBytes,
+      responseBytes: request.responseBytes,
+      grpcStatus: request.grpcStatus,
       service: serviceOf(stats, port),
       rule: rule === null ? "" : nameOf(rule),
-      split: labels?.split ?? "",
-      backend: labels?.backend ?? "",
+      split: stats?.labels.split ?? "",
+      backend: stats?.labels.backend ?? "",
       pod: endpoint?.plan.pod ?? "",
       endpoint: place,
-      attempts,
-      trace,
-      headers,
+      attempts: request.attempts,
+      trace: request.trace,
+      headers: request.headers,
       durationMs,
       plan: planHash.slice(0, PLAN_HASH_DIGITS),
     };
     if (this.isReporting) this.#records.push(record);
     if (span !== null) this.#spans.push({ ...span, record });
+  }
+
+  /** Routes and endpoints have series once something is counted of them. */
+  *samples(): Iterable<Sample> {
+    yield* samplesOf(this.counts);
+    yield* this.http2.client.samples;
+    yield* this.http2.endpoint.samples;
+    for (const { requests, connections } of this.#routes.values()) {
+      if (requests.durations.count > 0) yield* samplesOf(requests);
+      if (connections.opened > 0) yield* samplesOf(connections);
+    }
+    yield* this.endpoints.samples();
   }
 }
 
@@ -391,10 +315,7 @@ function nameOf({ match: { group, name } }: PlanRule): string {
   return `${group.namespace}/${group.name}/${name}`;
 }
 
-function keyOf(labels: RouteLabels): string {
-  return `${labels.listener} ${labels.service}:${labels.port} ${labels.split} ${labels.backend}`;
-}
-
-function add(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+/** Place of a status in `STATUS_CLASSES`. */
+function classOf(status: number): number {
+  return Math.max(1, Math.min(STATUS_CLASSES.length, Math.trunc(status / 100))) - 1;
 }

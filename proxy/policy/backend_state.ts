@@ -5,6 +5,7 @@
  */
 import type { ConnectionLimits, LoadBalancing } from "../../base/policy.ts";
 import { fnv1a32, mix32 } from "../../base/hash.ts";
+import { countsOf, type Sample, samplesOf } from "../../base/metrics.ts";
 import { Random } from "../../base/random.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import type { PlanEndpointPolicy } from "../../routing/plan.ts";
@@ -20,7 +21,7 @@ import { OutlierDetector } from "../balance/outlier_detector.ts";
 import { FAILURE_LATENCY_MS, observeLatency } from "../balance/peak_ewma.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { EndpointPool } from "../pool/pool.ts";
-import type { BackendPolicyCounts, EjectionCause } from "./policy_counts.ts";
+import { type EjectionCause, EJECTIONS, LIMITS } from "../observe/metrics.ts";
 import { Timer, type Timers } from "../loop/timers.ts";
 
 /** An endpoint that has an address, with its connections. */
@@ -64,18 +65,26 @@ export class BackendState {
   readonly #wake: Timer;
   /** Looks whether other loops have taken up or given back connections. */
   readonly #look: Timer;
-  /** Since the first plan with the backend. */
-  readonly #ejections = new Map<EjectionCause, number>();
-  readonly #hits = { connections: 0, pending: 0, requests: 0 };
+  /** Since the backend was first used. */
+  readonly #ejections;
+  readonly #limits;
 
   /**
+   * @param labels of what is counted; `backend` tells backends of a listener apart
    * @param seed of the rotation and of what is drawn; null: the rotation begins with the first endpoint
    * @param store for what event loops share of the backend
    */
-  constructor(timers: Timers, key: string, seed: number | null, store: StateStore) {
+  constructor(
+    timers: Timers,
+    labels: { readonly listener: string; readonly backend: string },
+    seed: number | null,
+    store: StateStore,
+  ) {
+    this.#ejections = countsOf(EJECTIONS, labels);
+    this.#limits = countsOf(LIMITS, labels);
     this.#timers = timers;
     this.#store = store;
-    this.#random = new Random(seed ?? 0, `balance ${key}`);
+    this.#random = new Random(seed ?? 0, `balance ${labels.backend}`);
     this.#group = new EndpointGroup(seed === null ? 0 : this.#random.next32());
     this.#wake = new Timer(() => this.#wakeWaiters());
     this.#look = new Timer(() => this.#lookAround());
@@ -232,7 +241,7 @@ export class BackendState {
 
   #blame(choice: Choice, cause: EjectionCause, nowMs: number): void {
     const isEjected = this.#detector?.failed(choice, nowMs) ?? false;
-    if (isEjected) this.#ejections.set(cause, (this.#ejections.get(cause) ?? 0) + 1);
+    if (isEjected) this.#ejections.ejected.add(cause);
   }
 
   // Limits.
@@ -240,7 +249,7 @@ export class BackendState {
   /** Counts one more request under way. False: there are as many as may be. */
   takeRequest(): boolean {
     const isTaken = this.#budget?.takeRequest() ?? true;
-    if (!isTaken) this.#hits.requests++;
+    if (!isTaken) this.#limits.hits.requests++;
     return isTaken;
   }
 
@@ -256,7 +265,7 @@ export class BackendState {
     this.#lookLater();
     while (!budget.takeConnection()) {
       if (!this.#closeIdle()) {
-        this.#hits.connections++;
+        this.#limits.hits.connections++;
         return false;
       }
     }
@@ -284,7 +293,7 @@ export class BackendState {
   wait(waiter: Waiter): boolean {
     if (this.#budget === null) return false;
     if (!this.#budget.takePending()) {
-      this.#hits.pending++;
+      this.#limits.hits.pending++;
       return false;
     }
     this.#waiting.add(waiter);
@@ -348,16 +357,17 @@ export class BackendState {
     }
   }
 
-  counts(listener: number, backend: string): BackendPolicyCounts {
-    const detector = this.#detector;
-    const ejections = detector === null ? null : {
-      active: detector.ejectedCount,
-      isPanic: detector.isPanic,
-      byCause: Object.fromEntries(this.#ejections),
-    };
-    const budget = this.#budget;
-    const limits = budget === null ? null : { pending: budget.pending, hits: { ...this.#hits } };
-    return { listener, backend, ejections, limits };
+  /** What its policy did, section by section of those that it has. */
+  *samples(): Iterable<Sample> {
+    if (this.#detector !== null) {
+      this.#ejections.active = this.#detector.ejectedCount;
+      this.#ejections.panics = this.#detector.isPanic ? 1 : 0;
+      yield* samplesOf(this.#ejections);
+    }
+    if (this.#budget !== null) {
+      this.#limits.pending = this.#budget.pending;
+      yield* samplesOf(this.#limits);
+    }
   }
 
   #hasRoom(): boolean {

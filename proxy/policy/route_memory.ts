@@ -2,38 +2,47 @@
  * RouteMemory: what must be remembered of one section of a policy from request to request and from plan to plan: how much of a
  * rate or of a retry budget is left, and what was counted. All rules that the policy is attached to by one target share it.
  */
+import { countsOf, type Sample, samplesOf } from "../../base/metrics.ts";
 import type { Rate } from "../../base/policy.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import type { PlanRoutePolicy } from "../../routing/plan.ts";
 import { RetryBudget } from "../balance/retry_budget.ts";
 import { TokenBucket } from "../balance/token_bucket.ts";
-import type { CountedSection, MirrorDrop, RoutePolicyCounts } from "./policy_counts.ts";
+import { INJECTED_FAULTS, MIRRORS, RATE_LIMITS, RETRIES } from "../observe/metrics.ts";
+
+/** Sections of a route's policy that count. */
+export const COUNTED_SECTIONS = ["rateLimit", "retry", "fault", "mirror"] as const;
+
+export type CountedSection = (typeof COUNTED_SECTIONS)[number];
+
+/** What is counted of a section. */
+interface TargetLabels {
+  readonly listener: string;
+  /** `namespace/service`. */
+  readonly service: string;
+  readonly port: string;
+  /** What the policy is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`; empty: no policy has the section. */
+  readonly target: string;
+}
 
 export class RouteMemory {
+  readonly #section: CountedSection;
   readonly #store: StateStore;
-  readonly #labels: Pick<RoutePolicyCounts, "section" | "service" | "port" | "target">;
   http: TokenBucket | null = null;
   tcp: TokenBucket | null = null;
   retries: RetryBudget | null = null;
-  /** Refused because of a rate. */
-  readonly rateLimited = { http: 0, tcp: 0 };
-  /** Retries that were not made because the budget was used up. */
-  budgetExhausted = 0;
-  readonly faults = { delay: 0, abort: 0 };
-  /** Copies of requests that their mirror has answered. */
-  mirrored = 0;
-  readonly #mirrorDrops = new Map<MirrorDrop, number>();
+  readonly counts;
 
-  /** @param store for what is left of rates and budgets; nobody else is to use it */
-  constructor(
-    section: CountedSection,
-    service: string,
-    port: number,
-    target: string,
-    store: StateStore,
-  ) {
-    this.#labels = { section, service, port, target };
+  /** @param store for what is left of rates and budgets; nothing else is to use it */
+  constructor(section: CountedSection, labels: TargetLabels, store: StateStore) {
+    this.#section = section;
     this.#store = store;
+    this.counts = {
+      rateLimit: countsOf(RATE_LIMITS, labels),
+      retry: countsOf(RETRIES, labels),
+      fault: countsOf(INJECTED_FAULTS, labels),
+      mirror: countsOf(MIRRORS, labels),
+    };
   }
 
   bind({ rateLimit, retry }: PlanRoutePolicy, nowMs: number): void {
@@ -68,20 +77,9 @@ export class RouteMemory {
     this.http = this.tcp = this.retries = null;
   }
 
-  /** A request was not copied. */
-  mirrorDropped(reason: MirrorDrop): void {
-    this.#mirrorDrops.set(reason, (this.#mirrorDrops.get(reason) ?? 0) + 1);
-  }
-
-  counts(listener: number): RoutePolicyCounts {
-    return {
-      ...this.#labels,
-      listener,
-      rateLimited: { ...this.rateLimited },
-      budgetExhausted: this.budgetExhausted,
-      faults: { ...this.faults },
-      mirrored: this.mirrored,
-      mirrorDrops: Object.fromEntries(this.#mirrorDrops),
-    };
+  /** Of a section that no policy has there is nothing to say. */
+  get samples(): Sample[] {
+    const counts = this.counts[this.#section];
+    return counts.labels.target === "" ? [] : samplesOf(counts);
   }
 }

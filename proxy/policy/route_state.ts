@@ -6,8 +6,8 @@ import { RetryPolicy } from "../balance/retry_policy.ts";
 import type { EndpointSet, TableMirror } from "../../routing/table/table.ts";
 import type { BackendState } from "./backend_state.ts";
 import { HeaderEdits, headerEdits, headerLines } from "./header_edits.ts";
-import type { CountedSection, MirrorDrop } from "./policy_counts.ts";
-import type { RouteMemory } from "./route_memory.ts";
+import type { MirrorDrop } from "../observe/metrics.ts";
+import type { CountedSection, RouteMemory } from "./route_memory.ts";
 
 /** A mirror, with what is known of its endpoints. */
 export interface BoundMirror {
@@ -66,7 +66,7 @@ export class RouteState {
   /** Counts a request. False: it is one too many. */
   allowsRequest(nowMs: number): boolean {
     const isAllowed = this.#rateMemory.http?.take(nowMs) ?? true;
-    if (!isAllowed) this.#rateMemory.rateLimited.http++;
+    if (!isAllowed) this.#rateMemory.counts.rateLimit.refused.http++;
     return isAllowed;
   }
 
@@ -86,7 +86,7 @@ export class RouteState {
   /** Counts a connection. False: it is one too many. */
   allowsConnection(nowMs: number): boolean {
     const isAllowed = this.#rateMemory.tcp?.take(nowMs) ?? true;
-    if (!isAllowed) this.#rateMemory.rateLimited.tcp++;
+    if (!isAllowed) this.#rateMemory.counts.rateLimit.refused.tcp++;
     return isAllowed;
   }
 
@@ -104,22 +104,22 @@ export class RouteState {
   /** Takes a retry out of the budget. False: it is used up. */
   withdrawRetry(nowMs: number): boolean {
     const isLeft = this.#retryMemory.retries?.withdraw(nowMs) ?? false;
-    if (!isLeft) this.#retryMemory.budgetExhausted++;
+    if (!isLeft) this.#retryMemory.counts.retry.exhausted++;
     return isLeft;
   }
 
   faultInjected(kind: "delay" | "abort"): void {
-    this.#faultMemory.faults[kind]++;
+    this.#faultMemory.counts.fault.injected[kind]++;
   }
 
   /** The mirror has answered a copy. */
   mirrored(): void {
-    this.#mirrorMemory.mirrored++;
+    this.#mirrorMemory.counts.mirror.answered++;
   }
 
   /** A request was to be copied, and was not, or not answered by the mirror. */
   mirrorDropped(reason: MirrorDrop): void {
-    this.#mirrorMemory.mirrorDropped(reason);
+    this.#mirrorMemory.counts.mirror.drops.add(reason);
   }
 }
 

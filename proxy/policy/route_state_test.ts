@@ -7,7 +7,11 @@ import { RouteState } from "./route_state.ts";
 
 function timeoutsOf(timeouts?: Timeouts) {
   const policy = timeouts === undefined ? { sources: {} } : { sources: {}, timeouts };
-  const memory = new RouteMemory("fault", "app/web", 80, "", LOCAL_STATE);
+  const memory = new RouteMemory(
+    "fault",
+    { listener: "0", service: "app/web", port: "80", target: "" },
+    LOCAL_STATE,
+  );
   const { requestMs, idleMs } = new RouteState(policy, () => memory, null);
   return { requestMs, idleMs };
 }

@@ -97,7 +97,7 @@ export class TcpDownstream extends Connection implements ClientFacts {
     const { stats } = this.#tries.facts;
     if (count > 0) {
       this.#clientBytes += count;
-      if (stats !== null) stats.bytesFromClients += count;
+      if (stats !== null) stats.connections.bytesFromClients += count;
     }
     return count;
   }
@@ -106,7 +106,7 @@ export class TcpDownstream extends Connection implements ClientFacts {
   onEndpointBytes(count: number): void {
     const { stats } = this.#tries.facts;
     this.#endpointBytes += count;
-    if (stats !== null) stats.bytesFromEndpoints += count;
+    if (stats !== null) stats.connections.bytesFromEndpoints += count;
   }
 
   override onReadable(): void {
@@ -167,7 +167,7 @@ export class TcpDownstream extends Connection implements ClientFacts {
       if (pool === null) return this.#refuse(this.#tries.emptyReason);
       this.#attempts++;
       if (!this.#hold()) return this.#refuse("connection-limit");
-      telemetry.connects++;
+      telemetry.counts.connects++;
       this.#upstream = TcpUpstream.open(this.context, pool, this);
       if (this.#upstream !== null) return;
       pool.avoid(io.nowMs);
@@ -209,10 +209,10 @@ export class TcpDownstream extends Connection implements ClientFacts {
     this.#upstream = null;
     upstream?.pool.avoid(io.nowMs);
     upstream?.close();
-    telemetry.connectFailures++;
+    telemetry.counts.connectFailures++;
     this.#blame();
     if (this.#attempts >= CONNECT_ATTEMPTS_MAX) return this.#refuse(failure);
-    telemetry.retries++;
+    telemetry.counts.retries++;
     this.#tryEndpoint();
   }
 
@@ -220,7 +220,7 @@ export class TcpDownstream extends Connection implements ClientFacts {
     const upstream = this.#upstream;
     if (upstream === null) return;
     const { stats } = this.#tries.facts;
-    if (stats !== null) stats.connectionsOpened++;
+    if (stats !== null) stats.connections.opened++;
     this.context.io.wantRead(this.fd, true);
     // What a server said that spoke first, and its end where it had nothing more to say.
     if (upstream.hasSpoken || upstream.hasEnded) tunnelWrite(upstream, this);
@@ -282,6 +282,6 @@ export class TcpDownstream extends Connection implements ClientFacts {
 
   #countClosed(): void {
     const { stats } = this.#tries.facts;
-    if (stats !== null && this.#upstream?.isConnected) stats.connectionsClosed++;
+    if (stats !== null && this.#upstream?.isConnected) stats.connections.closed++;
   }
 }

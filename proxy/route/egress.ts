@@ -46,9 +46,14 @@ export class Egress {
   }
 
   /** Counters of everything outside the mesh together: names of clients' choosing make no labels. */
-  statsOf(listener: number): RouteStats {
-    const labels = { listener, service: "egress", port: 0, split: "", backend: "egress" };
-    return this.#context.telemetry.statsOf(labels);
+  #statsOf(listener: number): RouteStats {
+    return this.#context.telemetry.statsOf({
+      listener: String(listener),
+      service: "egress",
+      port: "0",
+      split: "",
+      backend: "egress",
+    });
   }
 
   /** Sends a request or connection to an address outside the mesh. */
@@ -58,7 +63,7 @@ export class Egress {
     { expectsHttp2 }: ClientFacts,
   ): Destination {
     if (!this.isOn) return refused(NO_FACTS, { status: 403, reason: "egress-off" });
-    const facts = { ...NO_FACTS, stats: this.statsOf(listener) };
+    const facts = { ...NO_FACTS, stats: this.#statsOf(listener) };
     if (this.isOwn(address, port)) return refused(facts, { status: 502, reason: "loop" });
     // A server outside speaks HTTP/2 in the clear where its client knows that it does.
     return toPool(facts, this.#context.pools.direct(address, port), null, expectsHttp2);

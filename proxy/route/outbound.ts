@@ -7,15 +7,21 @@ import type { Explanation } from "../../routing/table/explanation.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import type { Table, TableEndpoint, TablePort } from "../../routing/table/table.ts";
+import type {
+  Table,
+  TableBackend,
+  TableEndpoint,
+  TablePort,
+  TableRoute,
+} from "../../routing/table/table.ts";
+import type { Sample } from "../../base/metrics.ts";
 import { parseIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { Io } from "../io/io.ts";
 import { Bindings } from "../policy/bindings.ts";
-import type { PolicyCounts } from "../policy/policy_counts.ts";
 import type { Request } from "../protocol/http1/request.ts";
-import type { RouteStats, Telemetry } from "../observe/telemetry.ts";
+import type { RouteLabels, RouteStats, Telemetry } from "../observe/telemetry.ts";
 import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
 import type { Context } from "../loop/context.ts";
 import type { EndpointPool } from "../pool/pool.ts";
@@ -45,8 +51,8 @@ export class OutboundRouter implements Router {
   readonly #splits: SplitState;
   readonly #random: Random;
   readonly #policies: Bindings;
-  /** By backend index. */
-  #statsOf: readonly RouteStats[] = [];
+  /** By backend index; undefined: nothing went there since the plan came. */
+  #byBackend: (RouteStats | undefined)[] = [];
   /** Made when a client first calls a pod by its address. */
   #direct: DirectEndpoints | null = null;
 
@@ -63,7 +69,13 @@ export class OutboundRouter implements Router {
     const store = prefixed(state, `listener ${listener}`);
     this.#splits = new SplitState(table, store);
     this.#random = new Random(seed ?? 0, "policies");
-    this.#policies = new Bindings(timers, seed, store);
+    this.#policies = new Bindings(
+      listener,
+      timers,
+      seed,
+      store,
+      (endpoint) => this.#openPool(endpoint),
+    );
     this.#bind(table);
   }
 
@@ -72,12 +84,24 @@ export class OutboundRouter implements Router {
   }
 
   /** What policies did with what came by this listener. */
-  get policyCounts(): PolicyCounts {
-    return this.#policies.counts(this.listener);
+  get samples(): Sample[] {
+    return [...this.#policies.samples()];
   }
 
-  get stats(): readonly RouteStats[] {
-    return this.#statsOf;
+  /** Tells whether the table still has what was counted under some labels. */
+  routeFilter(): (labels: RouteLabels) => boolean {
+    const services = new Map(this.#table.services.map((service) => [service.key, service]));
+    return ({ service, port, split, backend }) => {
+      // Only a Service's name has a slash. What is outside the mesh is in no plan.
+      if (!service.includes("/")) return true;
+      const found = services.get(service)?.ports.find((each) => String(each.port) === port);
+      if (found === undefined) return false;
+      // Calls to its pods by their addresses are counted as its own, whatever its routes are.
+      if (split === "" && backend === service) return true;
+      return [...found.rules, found.fallback, ...found.pods].some((route) =>
+        splitOf(route) === split && route.backends.some(({ key }) => key === backend)
+      );
+    };
   }
 
   /** Takes a new table into force. Exchanges under way keep what they were decided to get. */
@@ -136,11 +160,8 @@ export class OutboundRouter implements Router {
     client: ClientFacts,
   ): Destination {
     this.#direct ??= new DirectEndpoints(this.#table);
-    const { reason, backend, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
-    const { listener } = this;
-    const { key } = port.service;
-    const labels = { listener, service: key, port: port.port, split: "", backend: key };
-    const stats = backend === null ? this.#telemetry.statsOf(labels) : this.#statsOf[backend.index];
+    const { reason, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
+    const stats = this.#statsOf(port, "", port.service.key);
     const facts = { planHash: this.#table.hash, port, rule: null, stats };
     if (reason !== null) return refused(facts, refusalOf(reason));
     const pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
@@ -157,18 +178,19 @@ export class OutboundRouter implements Router {
       planHash: this.#table.hash,
       port,
       rule: route?.rule ?? null,
-      stats: backend === null ? null : this.#statsOf[backend.index],
+      stats: route === null || backend === null ? null : this.#statsOfBackend(route, backend),
     };
     if (reason !== null) return refused(facts, refusalOf(reason));
     if (route === null || backend === null || endpointSet === null) {
       return refused(facts, refusalOf("no-endpoints"));
     }
-    const state = this.#policies.backend(backend);
+    const { nowMs } = this.#io;
+    const state = this.#policies.backend(backend, route, nowMs);
     const affinity = head === null || isPinned ? null : route.affinity;
     return toEndpoints(facts, {
       endpoints: endpointSet,
       backend: state,
-      route: this.#policies.route(route),
+      route: this.#policies.route(route, nowMs),
       takesHttp2: takesHttp2(port, client),
       hash: state.hashOf(head, client.peer),
       newPoint: affinity?.isCookie ? affinity.pointIn(backend, this.#random.next32()) : -1,
@@ -182,22 +204,22 @@ export class OutboundRouter implements Router {
   }
 
   #bind(table: Table): void {
-    this.#policies.bind(table, (endpoint) => this.#openPool(endpoint), this.#io.nowMs);
-    const statsOf: RouteStats[] = [];
-    for (const route of table.routes) {
-      for (const backend of route.backends) {
-        statsOf[backend.index] = this.#telemetry.statsOf({
-          listener: this.listener,
-          service: route.service.key,
-          port: route.port.port,
-          split: route.plan.split === null
-            ? ""
-            : `${route.plan.split.namespace}/${route.plan.split.name}`,
-          backend: backend.key,
-        });
-      }
-    }
-    this.#statsOf = statsOf;
+    this.#policies.bind(table, this.#io.nowMs);
+    this.#byBackend = new Array(table.backends.length);
+  }
+
+  #statsOfBackend(route: TableRoute, { index, key }: TableBackend): RouteStats {
+    return this.#byBackend[index] ??= this.#statsOf(route.port, splitOf(route), key);
+  }
+
+  #statsOf({ service, port }: TablePort, split: string, backend: string): RouteStats {
+    return this.#telemetry.statsOf({
+      listener: String(this.listener),
+      service: service.key,
+      port: String(port),
+      split,
+      backend,
+    });
   }
 
   #openPool({ plan, key }: TableEndpoint): EndpointPool | null {
@@ -209,6 +231,11 @@ export class OutboundRouter implements Router {
   #tlsOf({ identity }: PlanEndpoint): EndpointTls | null {
     return this.#security?.of(identity) ?? null;
   }
+}
+
+/** `namespace/split`; empty for a Service's own endpoints. */
+function splitOf({ plan: { split } }: TableRoute): string {
+  return split === null ? "" : `${split.namespace}/${split.name}`;
 }
 
 /** Whether a port's endpoints are spoken to by HTTP/2. */

@@ -2,17 +2,17 @@
  * The admin port: health, metrics, the plan in force, why a request would go where it goes, and a stream of those that
  * went. Off the data path, so it is an ordinary Deno server.
  */
+import type { Sample } from "../../base/metrics.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseExplainQuery } from "./explain_query.ts";
 import type { Lane } from "./lane.ts";
 import { ADMIN_STOP_MS } from "../limits.ts";
-import { renderMetrics } from "../observe/metrics.ts";
+import { renderProxyMetrics } from "../observe/exposition.ts";
 import type { PlanKeeping } from "./plan_keeper.ts";
 import { parseTapFilter } from "../observe/tap_filter.ts";
 import type { Taps } from "../observe/tap.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
-import type { SpanCounts } from "../tracing/exporter.ts";
 
 export interface AdminSubject {
   /** In force; changes. */
@@ -20,7 +20,8 @@ export interface AdminSubject {
   lanes(): readonly Lane[];
   readonly taps: Taps;
   /** Null: none are made. */
-  readonly spans: SpanCounts | null;
+  /** Counts of spans; empty where none are made. */
+  readonly spans: () => readonly Sample[];
   /** Lines of the access log that found no reader. */
   accessesLost(): number;
   /** Null: plans are not kept. */
@@ -81,8 +82,8 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
       const snapshots = await Promise.all(subject.lanes().map((lane) => lane.snapshot()));
       return text(
         200,
-        renderMetrics(snapshots, {
-          spans: subject.spans,
+        renderProxyMetrics(snapshots, {
+          spans: subject.spans(),
           accessesLost: subject.accessesLost(),
           planKeeping: subject.planKeeping(),
           certificates: subject.certificates(),

@@ -3,12 +3,12 @@
  * pipe, because an event loop that waits in the kernel sees no messages; replies come back as messages.
  */
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
-import type { LogEvent, ProxyConfig, RequestRecord } from "../config.ts";
+import type { LogEvent, ProxyConfig } from "../config.ts";
 import type { ExplainQuery } from "./explain_query.ts";
-import type { TelemetrySnapshot } from "../observe/telemetry.ts";
+import type { LoopSnapshot } from "../observe/exposition.ts";
 import type { TapDemand } from "../observe/tap.ts";
 import type { ProxyTls } from "../tls/config.ts";
-import type { FinishedSpan } from "../tracing/span.ts";
+import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 
 /** The first message to a worker. */
 export interface WorkerStart {
@@ -51,7 +51,7 @@ export interface Replies {
   certificates: null;
   resolved: null;
   explain: Explanation | CallExplanation | null;
-  snapshot: TelemetrySnapshot;
+  snapshot: LoopSnapshot;
   ping: null;
   report: null;
   discourage: null;

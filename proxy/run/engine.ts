@@ -9,13 +9,7 @@ import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { requestHeadOf } from "../../routing/request.ts";
-import type {
-  InboundListener,
-  LogEvent,
-  OutboundListener,
-  ProxyConfig,
-  RequestRecord,
-} from "../config.ts";
+import type { InboundListener, LogEvent, OutboundListener, ProxyConfig } from "../config.ts";
 import { Context } from "../loop/context.ts";
 import type { Timed } from "../loop/context.ts";
 import { InboundRouter } from "../route/inbound.ts";
@@ -27,16 +21,11 @@ import type { Taker } from "../accept/intake.ts";
 import { IoError } from "../io/io.ts";
 import type { Fd, Io } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
-import type {
-  Http2Counts,
-  Http2Snapshot,
-  RouteStats,
-  TelemetrySnapshot,
-} from "../observe/telemetry.ts";
+import type { LoopSnapshot } from "../observe/exposition.ts";
 import { Telemetry } from "../observe/telemetry.ts";
 import type { TapDemand } from "../observe/tap.ts";
 import type { ProxyTls } from "../tls/config.ts";
-import type { FinishedSpan } from "../tracing/span.ts";
+import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 import { TlsContexts, TlsFailureLog } from "../tls/contexts.ts";
 
 /** What an engine tells of itself. */
@@ -98,8 +87,13 @@ export class Engine {
     this.#inbound = config.inbound.map(({ application: { address, port }, identity = "" }, i) => {
       const listener = config.outbound.length + i;
       const backend = `${address}:${port}`;
-      const labels = { listener, service: "application", port, split: "", backend };
-      const stats = this.#telemetry.statsOf(labels);
+      const stats = this.#telemetry.statsOf({
+        listener: String(listener),
+        service: "application",
+        port: String(port),
+        split: "",
+        backend,
+      });
       const pool = pools.of(backend, address, port);
       const access = new InboundAccess(asksCallers ? identity : "", plan);
       return new InboundRouter(listener, access, { port, pool, stats });
@@ -108,7 +102,7 @@ export class Engine {
       capture === true
     );
     const settings = { hasEgress: config.egress === true, captures };
-    this.#intake = new Intake(this.#context, settings, this.#outbound, plan, hooks);
+    this.#intake = new Intake(this.#context, settings, plan, hooks);
     io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
     io.onBatchEnd(() => {
       this.#context.endBatch();
@@ -154,10 +148,8 @@ export class Engine {
     const keys = new Set(this.#inbound.map(({ application: { pool } }) => pool.key));
     for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
     this.#context.pools.retain(keys);
-    const stats: RouteStats[] = this.#inbound.map(({ application: { stats } }) => stats);
-    for (const router of this.#outbound) stats.push(...router.stats);
-    stats.push(...this.#intake.stats);
-    this.#telemetry.retain(stats);
+    const filters = this.#outbound.map((router) => router.routeFilter());
+    this.#telemetry.retainRoutes((labels) => filters[Number(labels.listener)]?.(labels) ?? true);
     this.#telemetry.endpoints.retain(tables.flatMap(({ endpoints }) => endpoints));
   }
 
@@ -190,49 +182,21 @@ export class Engine {
 
   /** Records or spans that found no room on their way to whoever takes them. */
   lostReports(count: number): void {
-    this.#telemetry.reportsLost += count;
+    this.#telemetry.counts.reportsLost += count;
   }
 
-  snapshot(): TelemetrySnapshot {
+  snapshot(): LoopSnapshot {
     const telemetry = this.#telemetry;
-    const pools = [...this.#context.pools.all()];
-    const { timed } = this.#context;
+    const { timed, pools, buffers } = this.#context;
+    const { counts, lastFault } = telemetry;
     const openOf = (kind: Timed["kind"]) => timed.filter((open) => open.kind === kind).length;
-    return {
-      routes: Array.from(telemetry.routes, (stats) => ({
-        labels: stats.labels,
-        answers: Array.from(stats.answers),
-        durations: Array.from(stats.durations.counts),
-        durationSumMs: stats.durations.sumMs,
-        connectionsOpened: stats.connectionsOpened,
-        connectionsClosed: stats.connectionsClosed,
-        bytesFromClients: stats.bytesFromClients,
-        bytesFromEndpoints: stats.bytesFromEndpoints,
-      })),
-      endpoints: telemetry.endpoints.snapshot(),
-      refusals: Object.fromEntries(telemetry.refusals),
-      abandonments: Object.fromEntries(telemetry.abandonments),
-      policies: this.#outbound.map(({ policyCounts }) => policyCounts),
-      connects: telemetry.connects,
-      connectFailures: telemetry.connectFailures,
-      retries: telemetry.retries,
-      reportsLost: telemetry.reportsLost,
-      connectionsAccepted: telemetry.connectionsAccepted,
-      tlsHandshakes: telemetry.tlsHandshakes,
-      tlsResumptions: telemetry.tlsResumptions,
-      tlsFailures: Object.fromEntries(telemetry.tlsFailures),
-      http2: {
-        client: snapshotOf(telemetry.http2.client),
-        endpoint: snapshotOf(telemetry.http2.endpoint),
-      },
-      faults: telemetry.faults,
-      lastFault: telemetry.lastFault,
-      connectionsOpen: openOf("client"),
-      upstreamsOpen: openOf("endpoint"),
-      upstreamsIdle: pools.reduce((sum, pool) => sum + pool.idleCount, 0),
-      buffersLent: this.#context.buffers.lentCount,
-      planHash: this.#planHash,
-    };
+    counts.connectionsOpen = openOf("client");
+    counts.upstreamsOpen = openOf("endpoint");
+    counts.upstreamsIdle = 0;
+    for (const { idleCount } of pools.all()) counts.upstreamsIdle += idleCount;
+    counts.buffersLent = buffers.lentCount;
+    const samples = [...telemetry.samples(), ...this.#outbound.flatMap((router) => router.samples)];
+    return { samples, lastFault, planHash: this.#planHash };
   }
 
   /** Begins to drain: whoever is there, or comes now, is told to go elsewhere. Goes on accepting. */
@@ -279,7 +243,7 @@ export class Engine {
   #openAt(address: string, port: number, take: Taker): number {
     const listener = this.#io.listen(address, port, {
       onAccept: (fd, peer) => {
-        this.#telemetry.connectionsAccepted++;
+        this.#telemetry.counts.connectionsAccepted++;
         take(fd, peer);
       },
       onFault: (error) => this.#telemetry.fault(error),
@@ -310,12 +274,4 @@ export class Engine {
       return before;
     });
   }
-}
-
-function snapshotOf({ streams, resets, failures }: Http2Counts): Http2Snapshot {
-  return {
-    streams,
-    resets: Object.fromEntries(resets),
-    failures: Object.fromEntries(failures),
-  };
 }

@@ -5,7 +5,7 @@
  */
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
-import type { LogEvent, ProxyConfig, RequestRecord } from "../config.ts";
+import type { LogEvent, ProxyConfig } from "../config.ts";
 import { ARENA_BYTES } from "../loop/arena.ts";
 import { encodeFrame } from "./control.ts";
 import type { Command, Replies, SharedStart, WorkerMessage, WorkerStart } from "./control.ts";
@@ -19,10 +19,10 @@ import { RuntimeTurn } from "../io/runtime_turn.ts";
 import { LOOP_STOP_MS } from "../limits.ts";
 import { allAnswer } from "./liveness.ts";
 import { ReportGate } from "./report_gate.ts";
-import type { TelemetrySnapshot } from "../observe/telemetry.ts";
+import type { LoopSnapshot } from "../observe/exposition.ts";
 import type { TapDemand } from "../observe/tap.ts";
 import type { ProxyTls } from "../tls/config.ts";
-import type { FinishedSpan } from "../tracing/span.ts";
+import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 
 export interface LanePorts {
   readonly outbound: readonly number[];
@@ -36,7 +36,7 @@ export interface Lane {
   /** Uses other certificates from the next handshake on; rejects where they are of no use. */
   replaceCertificates(tls: ProxyTls): Promise<void>;
   explain(query: ExplainQuery): Promise<Replies["explain"]>;
-  snapshot(): Promise<TelemetrySnapshot>;
+  snapshot(): Promise<LoopSnapshot>;
   /** Resolves once the loop has come to it; rejects where it has ended. */
   ping(): Promise<void>;
   /** Reports requests also where the configuration does not ask for it, or no longer. */
@@ -266,7 +266,7 @@ class NativeLane implements Lane {
     return this.#ask({ kind: "explain", query });
   }
 
-  snapshot(): Promise<TelemetrySnapshot> {
+  snapshot(): Promise<LoopSnapshot> {
     return this.#ask({ kind: "snapshot" });
   }
 

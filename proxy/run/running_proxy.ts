@@ -4,16 +4,41 @@
  */
 import type { Plan } from "../../routing/plan.ts";
 import { type AdminServer, startAdmin } from "./admin.ts";
-import type { Proxy, ProxyConfig, ProxyHooks } from "../config.ts";
+import type { Proxy, ProxyConfig } from "../config.ts";
 import { IoError } from "../io/io.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
 import { LOOP_ANSWER_MS } from "../limits.ts";
 import { allAnswer } from "./liveness.ts";
 import type { PlanKeeper } from "./plan_keeper.ts";
+import type { RequestRecord } from "../observe/request_record.ts";
 import { Taps } from "../observe/tap.ts";
 import { certificateExpiries, withTicketKeys } from "../tls/config.ts";
 import type { CertificateExpiry, ProxyTls } from "../tls/config.ts";
-import { collectorClient, SpanExporter } from "../tracing/exporter.ts";
+import { collectorClient, SpanExporter } from "../observe/exporter.ts";
+
+/** What a proxy asks for, and tells, while it runs. */
+export interface ProxyHooks {
+  /** IP addresses of a name outside the mesh, as this system would call it; none where it has none. */
+  readonly lookUp?: (name: string) => Promise<readonly string[]>;
+  readonly onRequest?: (record: RequestRecord) => void;
+  /** How many records found no reader so far; for metrics. */
+  readonly accessesLost?: () => number;
+  /** Keeps accepted plans for the next start. */
+  readonly planKeeper?: PlanKeeper;
+  /**
+   * An event loop has ended by itself: a defect, of which one line says what is known. Connections that the kernel still hands to it
+   * hang, so whoever runs the proxy is to stop it.
+   */
+  readonly onFailure?: (message: string) => void;
+  /** The admin port was asked to end the proxy: drain it. */
+  readonly onQuit?: () => void;
+  /** Constant message and fields; errors of the environment, never of a request. */
+  readonly onLog?: (
+    level: "debug" | "info" | "warn" | "error",
+    message: string,
+    fields: Readonly<Record<string, string | number | boolean>>,
+  ) => void;
+}
 
 interface Place {
   readonly address: string;
@@ -107,7 +132,7 @@ export class RunningProxy implements Proxy {
         plan: () => this.#plan,
         lanes: () => this.#lanes,
         taps: this.#taps,
-        spans: this.#exporter?.counts ?? null,
+        spans: () => this.#exporter?.samples ?? [],
         accessesLost: () => this.#hooks.accessesLost?.() ?? 0,
         planKeeping: () => this.#keeper?.keeping ?? null,
         certificates: () => this.#certificates,

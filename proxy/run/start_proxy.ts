@@ -1,6 +1,7 @@
 /** Starts a proxy: chooses a driver and starts its event loops. */
 import type { Plan } from "../../routing/plan.ts";
-import type { Proxy, ProxyConfig, ProxyHooks } from "../config.ts";
+import type { Proxy, ProxyConfig } from "../config.ts";
+import type { ProxyHooks } from "./running_proxy.ts";
 import { IoError } from "../io/io.ts";
 import { openLibc } from "../io/libc.ts";
 import { NAME_LOOKUP_MS, SHARED_SLOTS } from "../limits.ts";

@@ -1,5 +1,4 @@
 /** Spans: what one exchange tells a tracing system besides what the access log has of it. Plain data. */
-import type { RequestRecord } from "../config.ts";
 
 /** Outbound exchanges are the client's, inbound ones the server's, as OpenTelemetry has it. */
 export type SpanKind = "client" | "server";
@@ -26,9 +25,4 @@ export interface Span {
   /** Milliseconds since 1970. */
   readonly startMs: number;
   readonly retries: RetryEvent[];
-}
-
-/** A span that has ended, with its `record.durationMs`. */
-export interface FinishedSpan extends Span {
-  readonly record: RequestRecord;
 }

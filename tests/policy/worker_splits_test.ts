@@ -1,6 +1,7 @@
 /** Weights that change under load: what each plan decided is split as that plan says, over both workers together. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type RequestRecord } from "../../proxy/config.ts";
+import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";

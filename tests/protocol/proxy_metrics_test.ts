@@ -1,5 +1,6 @@
 /** What the admin port says in numbers, read as a scraper and Flagger's OSM provider would, on both drivers. */
 import assert from "node:assert/strict";
+import { labelKey } from "../../base/metrics.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
@@ -240,12 +241,17 @@ Deno.test({
 });
 
 Deno.test("metrics: error codes that HTTP/2 does not know share one series", () => {
-  const counts = new Http2Counts();
+  const counts = new Http2Counts("client");
   for (let code = 0; code < 1_000; code++) {
     counts.reset("peer", code * 4_000_000);
     counts.failed(14 + code);
   }
   counts.reset("peer", 8);
-  assert.deepEqual([...counts.resets.keys()], ["peer NO_ERROR", "peer unknown", "peer CANCEL"]);
-  assert.deepEqual([...counts.failures], [["unknown", 1_000]]);
+  const [, [, , resets], [, , failures]] = counts.samples;
+  assert.deepEqual(resets.map(([key]) => key), ["NO_ERROR", "unknown", "CANCEL"].map(byPeer));
+  assert.deepEqual(failures, [["unknown", 1_000]]);
 });
+
+function byPeer(error: string): string {
+  return labelKey("peer", error);
+}

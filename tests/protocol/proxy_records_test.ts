@@ -1,7 +1,7 @@
 /** What the access log says of requests that do not just get their answer: refused, cut off, tunnelled; on both drivers. */
 import assert from "node:assert/strict";
 import net from "node:net";
-import type { RequestRecord } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin, skipWithoutReset } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { DEFAULT_TIMEOUTS, type Proxy, type ProxyTimeouts } from "../../proxy/config.ts";
-import type { RequestRecord } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { ScriptedOrigin } from "../support/scripted_origin.ts";

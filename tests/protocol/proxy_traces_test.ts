@@ -1,6 +1,7 @@
 /** Trace context through the proxy, on both drivers: what a request brings goes on unchanged; what it lacks is added where asked. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type RequestRecord } from "../../proxy/config.ts";
+import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";

@@ -6,7 +6,8 @@ import { Random } from "../../base/random.ts";
 import type { Plan, PlanBackend } from "../../routing/plan.ts";
 import { ARENA_BYTES } from "../../proxy/loop/arena.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import type { ProxyConfig, ProxyTimeouts, RequestRecord } from "../../proxy/config.ts";
+import type { ProxyConfig, ProxyTimeouts } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { Engine } from "../../proxy/run/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
 import type { ProxyTls, TlsOrigination, TlsTermination } from "../../proxy/tls/config.ts";
@@ -304,8 +305,8 @@ class Simulation {
   }
 
   #checkNow(): void {
-    const { faults, lastFault } = this.#engine.snapshot();
-    if (faults > 0) this.#fail(`A fault: ${lastFault}`);
+    const { lastFault } = this.#engine.snapshot();
+    if (lastFault !== "") this.#fail(`A fault: ${lastFault}`);
     const [violation] = this.#io.violations;
     if (violation !== undefined) this.#fail(`Against the contract of Io: ${violation}`);
     const excess = this.#probe.excess();

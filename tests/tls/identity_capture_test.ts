@@ -3,7 +3,7 @@
  * network namespace who show their certificates. Needs root, `ip`, iptables, openssl and curl, and says so where they are missing.
  */
 import assert from "node:assert/strict";
-import type { RequestRecord } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import { parseManifests } from "../../schemas/manifests.ts";

@@ -3,7 +3,8 @@
  * calls with certificates of all kinds, over HTTP/1.1 and HTTP/2; relayed connections are in `identity_capture_test.ts`.
  */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type Proxy, type RequestRecord } from "../../proxy/config.ts";
+import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";

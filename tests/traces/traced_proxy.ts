@@ -4,9 +4,9 @@ import {
   DEFAULT_TIMEOUTS,
   type Proxy,
   type ProxyConfig,
-  type RequestRecord,
   type SpanExport,
 } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";

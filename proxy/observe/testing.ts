@@ -1,5 +1,5 @@
 /** For tests of spans: one that has ended. */
-import type { FinishedSpan } from "./span.ts";
+import type { FinishedSpan } from "./request_record.ts";
 
 export const SPAN: FinishedSpan = {
   kind: "client",

@@ -3,38 +3,31 @@
  * of the collector: spans that find no room are dropped and counted, and no request ever waits for one.
  */
 import { directClient } from "../../base/direct_client.ts";
+import { countsOf, type Sample, samplesOf } from "../../base/metrics.ts";
 import type { SpanExport } from "../config.ts";
 import { SPAN_FLUSH_MS, SPAN_RETRY_MAX_MS } from "../limits.ts";
 import { encodeSpans } from "./otlp.ts";
-import type { FinishedSpan } from "./span.ts";
+import { SPANS } from "./metrics.ts";
+import type { FinishedSpan } from "./request_record.ts";
 
 /** Worth another try (OTLP 1, section "Failures"); anything else is the batch's own fault. */
 const RETRYABLE: readonly number[] = [429, 502, 503, 504];
 
-/** What became of spans. */
-export interface SpanCounts {
-  exported: number;
-  /** No room was left, or the collector did not come back in time. */
-  dropped: number;
-  /** The collector refused them for good. */
-  refused: number;
-}
-
 /** The way to a collector. */
-export interface CollectorClient {
+interface CollectorClient {
   /** Sends one batch; the status of its answer. Rejects where the collector cannot be reached. */
   post(body: string, signal: AbortSignal): Promise<number>;
   close(): void;
 }
 
-export interface ExporterHooks {
+interface ExporterHooks {
   readonly collector: CollectorClient;
   /** Spans are no longer exported, or are again. */
   onProblem(message: string, fields: Readonly<Record<string, string | number>>): void;
 }
 
 export class SpanExporter {
-  readonly counts: SpanCounts = { exported: 0, dropped: 0, refused: 0 };
+  readonly #counts = countsOf(SPANS, {});
   readonly #settings: SpanExport;
   readonly #hooks: ExporterHooks;
   readonly #flushMs: number;
@@ -54,11 +47,20 @@ export class SpanExporter {
     this.#flushMs = flushMs;
   }
 
+  /** What became of spans. `dropped`: no room was left, or the collector did not come back in time. */
+  get counts(): Readonly<Record<"exported" | "dropped" | "refused", number>> {
+    return this.#counts.spans;
+  }
+
+  get samples(): Sample[] {
+    return samplesOf(this.#counts);
+  }
+
   offer(spans: readonly FinishedSpan[]): void {
     if (this.#isStopped) return;
     const room = Math.max(0, this.#settings.queueMax - this.#queue.length);
     this.#queue.push(...spans.slice(0, room));
-    this.counts.dropped += Math.max(0, spans.length - room);
+    this.#counts.spans.dropped += Math.max(0, spans.length - room);
     if (this.#sending === null) this.#schedule();
   }
 
@@ -70,7 +72,7 @@ export class SpanExporter {
     await this.#sending;
     while (this.#queue.length > 0 && this.#failures === 0) await this.#sendBatch();
     clearTimeout(timer);
-    this.counts.dropped += this.#queue.length;
+    this.#counts.spans.dropped += this.#queue.length;
     this.#queue = [];
     this.#hooks.collector.close();
   }
@@ -118,12 +120,12 @@ export class SpanExporter {
     }
     if (!isFinal) return;
     this.#queue.splice(0, batch.length);
-    this.counts.refused += batch.length;
+    this.#counts.spans.refused += batch.length;
   }
 
   #sent(count: number): void {
     this.#queue.splice(0, count);
-    this.counts.exported += count;
+    this.#counts.spans.exported += count;
     if (this.#failures === 0) return;
     this.#failures = 0;
     const { dropped, refused } = this.counts;

@@ -1,8 +1,7 @@
 // Tests of spans as OTLP's JSON: attributes, times, and what counts as an error of whom.
 import assert from "node:assert/strict";
-import type { RequestRecord } from "../config.ts";
 import { encodeSpans } from "./otlp.ts";
-import type { FinishedSpan } from "./span.ts";
+import type { FinishedSpan, RequestRecord } from "./request_record.ts";
 import { SPAN } from "./testing.ts";
 
 interface Encoded {

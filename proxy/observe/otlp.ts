@@ -4,7 +4,8 @@
  */
 import { VERSION } from "../../base/version.ts";
 import { METHODS } from "../../routing/request.ts";
-import type { FinishedSpan, RetryEvent } from "./span.ts";
+import type { RetryEvent } from "../tracing/span.ts";
+import type { FinishedSpan } from "./request_record.ts";
 
 const KINDS = { server: 2, client: 3 } as const;
 const STATUS_ERROR = 2;

@@ -1,0 +1,62 @@
+/** What a proxy counted, as Prometheus text: its event loops added up, and what is counted outside them. */
+import { countsOf, renderMetrics, type Sample, samplesOf } from "../../base/metrics.ts";
+import type { CertificateExpiry } from "../tls/config.ts";
+import { CERTIFICATES, LOST, PLAN_KEEPING, PLANS, PROXY_METRICS, SAVED_PLANS } from "./metrics.ts";
+
+/** What an event loop tells of itself; plain data, to go from its thread to the one that is asked. */
+export interface LoopSnapshot {
+  readonly samples: readonly Sample[];
+  /** Of the plan in force. */
+  readonly planHash: string;
+  /** Stack of the last fault; empty where there was none. */
+  readonly lastFault: string;
+}
+
+/** What is counted outside the event loops. */
+interface OutsideCounts {
+  /** Empty: none are made. */
+  readonly spans: readonly Sample[];
+  /** Lines of the access log that found no reader. */
+  readonly accessesLost: number;
+  /** Records that readers of taps were too slow for. */
+  readonly tapsLost: number;
+  /** Null: plans are not kept. */
+  readonly planKeeping: {
+    /** Milliseconds since 1970; null: the plan in force is not saved. */
+    readonly savedAtMs: number | null;
+    readonly isRestored: boolean;
+    readonly failures: number;
+  } | null;
+  /** Those that the proxy shows. */
+  readonly certificates: readonly CertificateExpiry[];
+}
+
+export function renderProxyMetrics(
+  loops: readonly LoopSnapshot[],
+  outside: OutsideCounts,
+): string {
+  return renderMetrics(PROXY_METRICS, [
+    ...loops.flatMap(({ samples }) => samples),
+    ...outsideSamples(loops, outside),
+  ]);
+}
+
+function* outsideSamples(
+  loops: readonly LoopSnapshot[],
+  { spans, accessesLost, tapsLost, planKeeping, certificates }: OutsideCounts,
+): Iterable<Sample> {
+  yield* spans;
+  yield* samplesOf(countsOf(LOST, {}, { accesses: accessesLost, tapped: tapsLost }));
+  for (const hash of new Set(loops.map(({ planHash }) => planHash))) {
+    yield* samplesOf(countsOf(PLANS, { hash }, { inForce: 1 }));
+  }
+  for (const { side, expiresAtMs } of certificates) {
+    yield* samplesOf(countsOf(CERTIFICATES, { side }, { expiry: expiresAtMs / 1_000 }));
+  }
+  if (planKeeping === null) return;
+  const { savedAtMs, isRestored, failures } = planKeeping;
+  yield* samplesOf(countsOf(PLAN_KEEPING, {}, { isRestored: isRestored ? 1 : 0, failures }));
+  if (savedAtMs !== null) {
+    yield* samplesOf(countsOf(SAVED_PLANS, {}, { savedAt: savedAtMs / 1_000 }));
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * `deno task metrics`: writes the table of metrics in docs/observability.md from their declarations.
+ * tests/metrics_doc_test.ts fails while the table is not what this makes.
+ */
+import type { Metric, MetricGroup } from "../base/metrics.ts";
+import { PROXY_METRICS } from "../proxy/observe/metrics.ts";
+import { readFile, ROOT } from "./repository.ts";
+
+export const METRICS_PATH = "docs/observability.md";
+
+/** Labels that the text before the table explains, and what it calls them. */
+const SHORT: readonly (readonly [labels: RegExp, name: string])[] = [
+  [/^`listener`, `service`, `port`, `split`, `backend`/, "route"],
+  [/^`source_namespace`.*`destination_pod`/, "source, destination"],
+  [/^`listener`, `service`, `port`, `target`/, "target"],
+];
+
+/** `text` with the table of today's metrics in place of the one that it has. */
+export function withMetricsTable(text: string): string {
+  const rows = PROXY_METRICS.flatMap((group) =>
+    Object.values(group.metrics).map((metric) => row(group, metric))
+  );
+  const table = ["| Metric | Labels | What |", "| --- | --- | --- |", ...rows].join("\n");
+  return text.replace(/^\| Metric \|.*\n(?:\|.*\n)*/m, () => `${table}\n`);
+}
+
+function row({ labels }: MetricGroup, { name, kind, help, labels: own }: Metric<unknown>): string {
+  let text = [...labels, ...own].map((label) => `\`${label}\``).join(", ");
+  for (const [long, short] of SHORT) text = text.replace(long, short);
+  const what = kind === "histogram" ? `Histogram: ${help[0].toLowerCase()}${help.slice(1)}` : help;
+  return `| \`${name}\` |${text === "" ? "" : ` ${text}`} | ${what} |`;
+}
+
+if (import.meta.main) {
+  Deno.writeTextFileSync(
+    new URL(METRICS_PATH, ROOT),
+    withMetricsTable(readFile(METRICS_PATH)),
+  );
+}
