@@ -105,6 +105,18 @@ export const FINDING_CODES = {
   // Services and workloads (routing/compile).
   "selector-matches-nothing": ["warning", "A Service's selector matches no workload in the input"],
   "target-port-unresolved": ["warning", "A named targetPort is not a port of a selected pod"],
+  "workload-bypasses-mesh": [
+    "warning",
+    "A container runs as the sidecar's user or group: what it sends is not captured",
+  ],
+  "workload-host-network": [
+    "info",
+    "A workload uses its node's network, where no sidecar can be: what it sends goes past the mesh",
+  ],
+  "affinity-timeout-ignored": [
+    "info",
+    "A Service's session affinity ends with its endpoints, not after a time",
+  ],
   // Policies (routing/compile).
   "policy-target-missing": ["warning", "A policy's target does not exist; it has no effect there"],
   "policy-target-kind-unsupported": [
@@ -139,6 +151,7 @@ export const FINDING_CODES = {
     "warning",
     "A target's destination is in another namespace; it allows nothing",
   ],
+  "target-not-enforced": ["warning", "A target's destination is where no sidecar can enforce it"],
   "target-route-missing": ["warning", "A target's rule names a route or match that does not exist"],
   // Running (cli, proxy).
   "plan-restored": ["warning", "A plan that was saved earlier is served: its source gives none"],

@@ -131,6 +131,7 @@ export interface PlanTarget {
 
 /** Where a section of a policy comes from. */
 export interface PlanPolicySource {
+  /** A TrafficPolicy; for the load balancing that `sessionAffinity: ClientIP` asks for, the Service. */
   readonly policy: ResourceRef;
   /** What the policy is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
   readonly target: string;

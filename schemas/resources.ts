@@ -53,6 +53,11 @@ export interface Service {
   readonly clusterIps: readonly string[];
   readonly headless: boolean;
   readonly publishNotReadyAddresses: boolean;
+  /**
+   * `sessionAffinity: ClientIP`: calls from one address go to one endpoint, for so long after the last, or for Kubernetes'
+   * default (null). Undefined: they need not.
+   */
+  readonly clientIpAffinity?: { readonly timeoutSeconds: number | null };
 }
 
 /** One address of an Endpoints or EndpointSlice object. */
@@ -83,12 +88,20 @@ export interface ContainerPort {
   readonly protocol: string;
 }
 
+/** Numbers of a user and a group of the system, as far as they are written. */
+export interface RunsAs {
+  readonly user?: number;
+  readonly group?: number;
+}
+
 export interface Container {
   readonly name: string;
   readonly image: string;
   /** `command` followed by `args`. */
   readonly command: readonly string[];
   readonly ports: readonly ContainerPort[];
+  /** In place of the pod's own. */
+  readonly runsAs?: RunsAs;
 }
 
 /** What a Pod and a pod template share. */
@@ -97,6 +110,9 @@ export interface PodTemplate {
   readonly annotations: Readonly<Record<string, string>>;
   readonly serviceAccount: string;
   readonly containers: readonly Container[];
+  readonly runsAs?: RunsAs;
+  /** The pod has the addresses and the ports of its node, and shares its iptables. */
+  readonly hostNetwork?: boolean;
   readonly hostname: string | undefined;
   readonly subdomain: string | undefined;
 }

@@ -1,4 +1,5 @@
 /** `weft proxy-init`: the iptables rules that bring a pod's traffic to its proxy. */
+import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { CommandContext, Program } from "../program.ts";
 
 export function register(program: Program, context: CommandContext): void {
@@ -13,8 +14,8 @@ export function register(program: Program, context: CommandContext): void {
     )
     .option("--outbound-port <port>", "the proxy's outbound listener", "15001")
     .option("--inbound-port <port>", "the proxy's inbound listener", "15003")
-    .option("--proxy-uid <id>", "user that the proxy runs as", "1500")
-    .option("--proxy-gid <id>", "group that the proxy runs as", "1500")
+    .option("--proxy-uid <id>", "user that the proxy runs as", `${PROXY_USER_ID}`)
+    .option("--proxy-gid <id>", "group that the proxy runs as", `${PROXY_USER_ID}`)
     .option("--outbound-port-exclusion-list <ports>", "destination ports left alone")
     .option("--outbound-port-inclusion-list <ports>", "the only destination ports captured")
     .option("--outbound-ip-range-exclusion-list <ranges>", "destinations left alone")

@@ -51,6 +51,34 @@ Deno.test("dry-run of policies: what each asks for, and where each section of a 
   ]);
 });
 
+Deno.test("dry-run says where sessionAffinity of a Service decides, and where a policy does", async () => {
+  const argv = ["-f", "tests/golden/affinity/in.yaml"];
+  const { code, stdout } = await dryRun(argv);
+  assert.equal(code, 0);
+  const rows = stdout.split("\n").filter((line) => line.includes("loadBalancing"));
+  assert.deepEqual(rows.map((row) => row.split(/ {2,}/).filter((cell) => cell !== "").slice(1)), [
+    [
+      "turns",
+      "Service with-policy",
+      "tests/golden/affinity/in.yaml:41",
+      "loadBalancing",
+      "RoundRobin",
+    ],
+    ...[["web", 7], ["with-default", 27], ["with-limits", 54], ["with-timeout", 17]].map((
+      [name, line],
+    ) => [
+      "-",
+      `Service ${name}`,
+      `tests/golden/affinity/in.yaml:${line}`,
+      "loadBalancing",
+      "RingHash by source address",
+    ]),
+  ]);
+  const { services } = await report(argv);
+  const named = services.filter(({ affinity }) => affinity !== undefined).map(({ name }) => name);
+  assert.deepEqual(named, ["web", "with-default", "with-limits", "with-timeout"]);
+});
+
 Deno.test("dry-run --request: eight requests one by one, with bars", async () => {
   const { code, stdout } = await dryRun([...CANARY, ...TEST_REQUEST, "--count", "8"]);
   assert.equal(code, 0);

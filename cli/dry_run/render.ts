@@ -62,10 +62,23 @@ function renderSplits(output: Output, { splits }: DryRunReport): string {
   );
 }
 
-/** One row a section; the name, the targets and the place of the policy stand in the first. */
-function renderPolicies(output: Output, { policies }: DryRunReport): string {
-  if (policies.length === 0) return "";
-  const rows = policies.flatMap(({ namespace, name, targets, settings, position }) => {
+/**
+ * One row a section; the name, the targets and the place of the policy stand in the first. What Services ask for by
+ * themselves comes last.
+ */
+function renderPolicies(output: Output, { services, policies }: DryRunReport): string {
+  const ofServices = services.flatMap(({ namespace, name, affinity }): Cell[][] =>
+    affinity === undefined ? [] : [[
+      namespace,
+      "-",
+      `Service ${name}`,
+      placeText(affinity.position),
+      "loadBalancing",
+      describeSection("loadBalancing", affinity.loadBalancing),
+    ]]
+  );
+  if (policies.length + ofServices.length === 0) return "";
+  const ofPolicies = policies.flatMap(({ namespace, name, targets, settings, position }) => {
     const head: Cell[] = [
       namespace,
       { text: name, style: "strong" },
@@ -81,7 +94,7 @@ function renderPolicies(output: Output, { policies }: DryRunReport): string {
     ]);
   });
   const heads = ["NAMESPACE", "POLICY", "TARGETS", "DEFINED AT", "SECTION", "SETTINGS"];
-  return renderTable(output, heads, rows);
+  return renderTable(output, heads, [...ofPolicies, ...ofServices]);
 }
 
 /** One block for each port that a split applies to: the others send all to their own endpoints. */

@@ -3,7 +3,7 @@
  * fields are added, never renamed or removed, while `apiVersion` stays.
  */
 import { type Finding, formatRef, type Position } from "../../base/finding.ts";
-import type { PolicySection, PolicySettings } from "../../base/policy.ts";
+import type { LoadBalancing, PolicySection, PolicySettings } from "../../base/policy.ts";
 import type {
   BackendState,
   MatchConditions,
@@ -49,6 +49,13 @@ interface ReportService {
   readonly clusterIps: readonly string[];
   readonly position: Position | null;
   readonly ports: readonly ReportPort[];
+  /** Calls are balanced as `sessionAffinity: ClientIP` of the Service asks for; left out where they are not. */
+  readonly affinity?: ReportAffinity;
+}
+
+interface ReportAffinity {
+  readonly loadBalancing: LoadBalancing;
+  readonly position: Position | null;
 }
 
 export interface ReportPort {
@@ -155,7 +162,19 @@ function reportService(plan: Plan, service: PlanService): ReportService {
     clusterIps,
     position,
     ports: service.ports.map((port) => reportPort(plan, service, port)),
+    ...reportAffinity(plan, service),
   };
+}
+
+/** All ports of a Service are treated alike. A TrafficPolicy counts before the Service's own word. */
+function reportAffinity(
+  { endpointPolicies = {} }: Plan,
+  { namespace, name, ports: [first] }: PlanService,
+): Pick<ReportService, "affinity"> {
+  const policy = endpointPolicies[`${namespace}/${name}:${first?.port}`];
+  const source = policy?.sources.loadBalancing;
+  if (policy?.loadBalancing === undefined || source?.policy.kind !== "Service") return {};
+  return { affinity: { loadBalancing: policy.loadBalancing, position: source.position } };
 }
 
 function reportPort(plan: Plan, service: PlanService, port: PlanPort): ReportPort {

@@ -38,6 +38,19 @@ Deno.test("explain shows the policies of the route and of the backend's endpoint
   assertGolden("explain_policies.txt", withoutHash(stdout));
 });
 
+Deno.test("explain names the Service whose sessionAffinity chooses the endpoint", async () => {
+  const { stdout } = await explain([
+    "-f",
+    "tests/golden/affinity/in.yaml",
+    "GET",
+    "http://web.app/",
+  ]);
+  assert.match(
+    stdout,
+    /loadBalancing +RingHash by source address +Service app\/web +\S+in\.yaml:7:3/,
+  );
+});
+
 Deno.test("explain takes -f before the request, after it, and with several paths", async () => {
   const expected = await explain(["GET", TEST_URL, ...CANARY]);
   assert.deepEqual(await explain([...CANARY, "GET", TEST_URL]), expected);

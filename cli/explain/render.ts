@@ -172,10 +172,10 @@ function renderBackends(output: Output, { split, backends }: RouteExplanation): 
 
 function renderPolicies(output: Output, { policies = [] }: RouteExplanation): string {
   if (policies.length === 0) return "";
-  const rows = policies.map(({ section, settings, policy, position }): Cell[] => [
+  const rows = policies.map(({ section, settings, policy, kind, position }): Cell[] => [
     section,
     describeSection(section, settings),
-    `TrafficPolicy ${policy}`,
+    `${kind ?? "TrafficPolicy"} ${policy}`,
     ...(position === null ? [] : [position]),
   ]);
   return stepLines(output, [["policies", String(rows.length)]]) + renderTable(output, [], rows, 4);

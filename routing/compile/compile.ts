@@ -14,6 +14,7 @@ import { checkPolicies } from "./check_policies.ts";
 import { checkGroupsUsed, checkTcpMatches } from "./check_reach.ts";
 import { checkShadowed } from "./check_shadow.ts";
 import { checkUnmatched } from "./check_unmatched.ts";
+import { checkWorkloads } from "./check_workloads.ts";
 import { resolveServices } from "./endpoints.ts";
 import { Findings, positionOf } from "./findings.ts";
 import { compareText } from "./order.ts";
@@ -48,6 +49,7 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Compi
   const lookup = { services: resolveServices(catalog, findings), clusterDomain };
   const routings = routeRoots(catalog, groups, lookup, findings);
   checkGroupsUsed(catalog, findings);
+  checkWorkloads({ snapshot, permissive, findings });
   const policies = resolvePolicies({ catalog, groups, findings });
   checkPolicies({ catalog, services: lookup.services, routings: routings.values(), findings });
   const targetInput = { catalog, groups, findings };

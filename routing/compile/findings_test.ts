@@ -55,6 +55,16 @@ function ruled(name: string, ...groups: string[]): Manifest {
   return split(name, { service: "web", matches: groups, backends: { "web-b": 1 } });
 }
 
+function pod(spec: Readonly<Record<string, unknown>>): Manifest {
+  const containers = [{ name: "main", image: "image" }];
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p", namespace: "app" },
+    spec: { containers, ...spec },
+  };
+}
+
 const HTTP_TO_A = target("t", { to: "sa-a", from: ["client/sa"], rules: ["rg"] });
 
 /** Manifests, and the field that the one Finding of the code names. */
@@ -223,6 +233,29 @@ const LEAST: Readonly<
     { permissive: false },
   ],
   "target-route-missing": [[HTTP_TO_A], "spec.rules[0].name", { permissive: false }],
+  "target-not-enforced": [
+    [HTTP_TO_A, pod({ hostNetwork: true, serviceAccountName: "sa-a" })],
+    "spec.destination.name",
+    { permissive: false },
+  ],
+  "workload-bypasses-mesh": [
+    [pod({ securityContext: { runAsUser: 1500 } })],
+    "spec.securityContext.runAsUser",
+  ],
+  "workload-host-network": [[pod({ hostNetwork: true })], "spec.hostNetwork"],
+  "affinity-timeout-ignored": [
+    [{
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web", namespace: "app" },
+      spec: {
+        ports: [{ port: 80 }],
+        sessionAffinity: "ClientIP",
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: 5 } },
+      },
+    }],
+    "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
+  ],
   "policy-target-missing": [
     [policy("p", { timeouts: {} })],
     "spec.targetRefs[0].name",

@@ -2,15 +2,20 @@
  * TrafficPolicies as the plan has them: the treatment of each port's requests, of each rule's, and of the endpoints
  * of each Service. Knows which policy counts from `policies.ts`.
  */
-import { ENDPOINT_SECTIONS, type PolicySection, ROUTE_SECTIONS } from "../../base/policy.ts";
+import {
+  ENDPOINT_SECTIONS,
+  type LoadBalancing,
+  type PolicySection,
+  ROUTE_SECTIONS,
+} from "../../base/policy.ts";
 import type { PlanEndpointPolicy, PlanMirror, PlanPolicySource, PlanRoutePolicy } from "../plan.ts";
-import type { TrafficPolicy } from "../../schemas/resources.ts";
+import type { Service, TrafficPolicy } from "../../schemas/resources.ts";
 import { planBackend, type ServiceLookup } from "./backends.ts";
 import { keyOf } from "./catalog.ts";
 import type { ResolvedService } from "./endpoints.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
-import type { AttachedPolicy, Policies, PolicyLayer } from "./policies.ts";
+import { type AttachedPolicy, type Policies, type PolicyLayer, targetText } from "./policies.ts";
 import type { CompiledMatch } from "./route_groups.ts";
 
 export interface PlanPolicyInput {
@@ -18,6 +23,12 @@ export interface PlanPolicyInput {
   readonly lookup: ServiceLookup;
   readonly findings: Findings;
 }
+
+/** What `sessionAffinity: ClientIP` asks for. */
+const BY_CLIENT_IP: LoadBalancing = {
+  algorithm: "RingHash",
+  hashKey: { source: "source-ip", name: "" },
+};
 
 /** What is done with requests to a port of a Service. Undefined: nothing. */
 export function planPortPolicy(
@@ -42,24 +53,51 @@ export function planRulePolicy(
 
 /** By id of the endpoint group, for Services that have such a policy. Undefined: none has. */
 export function planEndpointPolicies(
-  { policies, lookup }: PlanPolicyInput,
+  { policies, lookup, findings }: PlanPolicyInput,
 ): Record<string, PlanEndpointPolicy> | undefined {
   const planned: [string, PlanEndpointPolicy][] = [];
-  for (const { service: { meta }, ports } of lookup.services.values()) {
-    const layer = policies.ofService(meta.namespace, meta.name);
-    const policy = planEndpointPolicy(layer);
+  for (const { service, ports } of lookup.services.values()) {
+    const { meta } = service;
+    const policy = planEndpointPolicy(service, policies.ofService(meta.namespace, meta.name));
+    if (policy?.loadBalancing === BY_CLIENT_IP) checkAffinityTimeout(service, findings);
     if (policy !== undefined) { for (const { group } of ports) planned.push([group, policy]); }
   }
   return planned.length === 0 ? undefined : Object.fromEntries(planned);
+}
+
+/** The proxy keeps no list of callers, so it cannot forget one. */
+function checkAffinityTimeout({ meta, clientIpAffinity }: Service, findings: Findings): void {
+  const seconds = clientIpAffinity?.timeoutSeconds ?? null;
+  if (seconds === null) return;
+  findings.add({
+    code: "affinity-timeout-ignored",
+    meta,
+    path: ["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"],
+    message: "Calls from one address go to one endpoint for as long as it is there, not until " +
+      `${seconds} s after the last`,
+    hint: 'Remove "timeoutSeconds", which changes nothing',
+  });
 }
 
 function layerOf({ service: { meta } }: ResolvedService, { policies }: PlanPolicyInput) {
   return policies.ofService(meta.namespace, meta.name);
 }
 
-function planEndpointPolicy(layer: PolicyLayer): PlanEndpointPolicy | undefined {
+function planEndpointPolicy(
+  { meta, headless, clientIpAffinity }: Service,
+  layer: PolicyLayer,
+): PlanEndpointPolicy | undefined {
   const policy: Record<string, unknown> = {};
   const sources: Record<string, PlanPolicySource> = {};
+  // Of a headless Service clients choose the endpoint, also without a mesh.
+  if (clientIpAffinity !== undefined && !headless) {
+    policy.loadBalancing = BY_CLIENT_IP;
+    sources.loadBalancing = {
+      policy: refOf(meta),
+      target: targetText("Service", meta.namespace, meta.name),
+      position: positionOf(meta, ["spec", "sessionAffinity"]),
+    };
+  }
   for (const section of ENDPOINT_SECTIONS) {
     const attached = layer.get(section);
     if (attached === undefined) continue;

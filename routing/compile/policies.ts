@@ -74,7 +74,8 @@ export function sectionsOf({ settings }: TrafficPolicy): PolicySection[] {
   return [...ENDPOINT_SECTIONS, ...ROUTE_SECTIONS].filter((name) => settings[name] !== undefined);
 }
 
-function targetText(kind: string, namespace: string, name: string, match?: string): string {
+/** A target as people read it. */
+export function targetText(kind: string, namespace: string, name: string, match?: string): string {
   return `${kind} ${keyOf(namespace, name)}${match === undefined ? "" : `#${match}`}`;
 }
 

@@ -207,6 +207,7 @@ function explainPolicies(
       section: section as PolicySection,
       settings: Object.getOwnPropertyDescriptor(policy, section)?.value as PlanSection,
       policy: refText(source.policy),
+      ...(source.policy.kind === "TrafficPolicy" ? {} : { kind: source.policy.kind }),
       target: source.target,
       position: positionText(source.position),
     }))

@@ -101,8 +101,10 @@ export interface RouteExplanation {
 export interface PolicyExplanation {
   readonly section: PolicySection;
   readonly settings: PlanSection;
-  /** `namespace/name` of the TrafficPolicy. */
+  /** `namespace/name` of what asks for it. */
   readonly policy: string;
+  /** What that is: `Service`, whose `sessionAffinity` asks for it. Left out for a TrafficPolicy. */
+  readonly kind?: string;
   /** What it is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
   readonly target: string;
   /** `file:line:column` of the section. */

@@ -125,6 +125,44 @@ Deno.test("Service: a selector value that is no text is reported and still selec
   });
 });
 
+Deno.test("Service: session affinity, and a word that is none", () => {
+  const affinityOf = (spec: string) => {
+    const loaded = load(`${SERVICE}${spec}`);
+    return [only(loaded.snapshot.services).clientIpAffinity, ...summaries(loaded)];
+  };
+  const config = (seconds: string) =>
+    `  sessionAffinity: ClientIP\n  sessionAffinityConfig: {clientIP: {timeoutSeconds: ${seconds}}}\n`;
+  assert.deepEqual(affinityOf("  sessionAffinity: ClientIP\n"), [{ timeoutSeconds: null }]);
+  assert.deepEqual(affinityOf(config("60")), [{ timeoutSeconds: 60 }]);
+  assert.deepEqual(affinityOf(config("10800")), [{ timeoutSeconds: null }], "the server's default");
+  assert.deepEqual(affinityOf("  sessionAffinity: None\n"), [undefined]);
+  assert.deepEqual(affinityOf("  sessionAffinity: Cookie\n"), [
+    undefined,
+    "schema-invalid spec.sessionAffinity f.yaml:5:3",
+  ]);
+});
+
+Deno.test("Pod: user, group and network, of the pod and of each container", () => {
+  const loaded = load(`apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  hostNetwork: true
+  securityContext: {runAsUser: 1, fsGroup: 9}
+  containers:
+  - {name: a, image: i, securityContext: {runAsUser: 2, runAsGroup: 3}}
+  - {name: b, image: i, securityContext: {runAsUser: "4"}}
+`);
+  assert.deepEqual(loaded.findings, []);
+  const { template } = only(loaded.snapshot.pods);
+  assert.equal(template.hostNetwork, true);
+  assert.deepEqual([template.runsAs, ...template.containers.map(({ runsAs }) => runsAs)], [
+    { user: 1 },
+    { user: 2, group: 3 },
+    undefined,
+  ]);
+});
+
 Deno.test("Service: a slip in a field's name is pointed out; a field that we do not read is not", () => {
   const loaded = load(
     `${SERVICE}  selectors: {a: b}\n  sessionAffinity: None\n  brandNewField: 1\n`,

@@ -3,7 +3,7 @@
  */
 import { type Field, isCarried } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
-import type { Container, ContainerPort, Pod, PodTemplate } from "../resources.ts";
+import type { Container, ContainerPort, Pod, PodTemplate, RunsAs } from "../resources.ts";
 import { readProtocol } from "./service.ts";
 
 const CONTAINER_PORT_FIELDS = ["containerPort", "hostIP", "hostPort", "name", "protocol"];
@@ -52,6 +52,8 @@ function readPodSpec(
     serviceAccount: readAccount(spec.at("serviceAccountName")) ||
       readAccount(spec.at("serviceAccount")) || "default",
     containers: spec.at("containers").objects().map(readContainer),
+    ...readRunsAs(spec),
+    ...(spec.at("hostNetwork").value === true ? { hostNetwork: true } : {}),
     hostname: spec.at("hostname").string(),
     subdomain: spec.at("subdomain").string(),
   };
@@ -71,7 +73,20 @@ function readContainer(field: Field): Container {
     image: field.at("image").string() ?? "",
     command: [...field.at("command").strings(), ...field.at("args").strings()],
     ports: field.at("ports").objects().flatMap((port) => readContainerPort(port) ?? []),
+    ...readRunsAs(field),
   };
+}
+
+/** Of a pod or a container. What is no number is for the API server to refuse. */
+function readRunsAs(field: Field): { runsAs?: RunsAs } {
+  const context = field.at("securityContext");
+  const user = context.at("runAsUser").value;
+  const group = context.at("runAsGroup").value;
+  const runsAs = {
+    ...(typeof user === "number" ? { user } : {}),
+    ...(typeof group === "number" ? { group } : {}),
+  };
+  return Object.keys(runsAs).length === 0 ? {} : { runsAs };
 }
 
 function readContainerPort(field: Field): ContainerPort | undefined {

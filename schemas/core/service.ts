@@ -44,7 +44,25 @@ export function readService(object: SourceObject): Service {
       .filter((address) => address !== "" && address !== "None"),
     headless: clusterIp === "None" || clusterIps[0] === "None",
     publishNotReadyAddresses: spec.at("publishNotReadyAddresses").boolean() ?? false,
+    ...readAffinity(spec),
   };
+}
+
+/** What the API server writes if nothing is written: three hours. */
+const DEFAULT_AFFINITY_SECONDS = 10_800;
+
+function readAffinity(spec: Field): Pick<Service, "clientIpAffinity"> {
+  const affinity = spec.at("sessionAffinity");
+  const word = affinity.string() ?? "";
+  if (word === "" || word === "None") return {};
+  if (word !== "ClientIP") {
+    affinity.report(`"${word.slice(0, 60)}" is no session affinity`, "Write ClientIP or None");
+    return {};
+  }
+  const timeout = spec.at("sessionAffinityConfig").at("clientIP").at("timeoutSeconds");
+  const seconds = timeout.integer({ min: 1, max: 86_400 }) ?? DEFAULT_AFFINITY_SECONDS;
+  const timeoutSeconds = seconds === DEFAULT_AFFINITY_SECONDS ? null : seconds;
+  return { clientIpAffinity: { timeoutSeconds } };
 }
 
 function readPort(field: Field): ServicePort | undefined {
