@@ -4,7 +4,7 @@
  * or, without one, by the default.
  */
 import type { ConnectionLimits, LoadBalancing } from "../../base/policy.ts";
-import { fnv1a32, mix32 } from "../../base/hash.ts";
+import { mix32 } from "../../base/hash.ts";
 import { countsOf, type Sample, samplesOf } from "../../base/metrics.ts";
 import { Random } from "../../base/random.ts";
 import type { StateStore } from "../../base/state_store.ts";
@@ -14,6 +14,7 @@ import { NO_KEY, RequestKeyReader } from "../../routing/table/request_key.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/table.ts";
 import { balancerOf, DEFAULT_ALGORITHM } from "../balance/algorithms.ts";
 import type { Balancer } from "../balance/balancer.ts";
+import { callerHash } from "../balance/caller_hash.ts";
 import { ConnectionBudget } from "../balance/connection_budget.ts";
 import type { BalancedEndpoint } from "../balance/endpoint.ts";
 import { EndpointGroup } from "../balance/endpoint_group.ts";
@@ -49,6 +50,8 @@ const LOOK_INTERVAL_MS = 20;
 export class BackendState {
   readonly #group: EndpointGroup<PooledEndpoint>;
   readonly #random: Random;
+  /** The same for all event loops of a proxy. */
+  readonly #seed: number | null;
   readonly #timers: Timers;
   readonly #store: StateStore;
   /** All that the backend has, by any plan so far: whoever was to choose from those may choose from today's. */
@@ -83,6 +86,7 @@ export class BackendState {
     this.#ejections = countsOf(EJECTIONS, labels);
     this.#limits = countsOf(LIMITS, labels);
     this.#timers = timers;
+    this.#seed = seed;
     this.#store = store;
     this.#random = new Random(seed ?? 0, `balance ${labels.backend}`);
     this.#group = new EndpointGroup(seed === null ? 0 : this.#random.next32());
@@ -166,7 +170,7 @@ export class BackendState {
   hashOf(head: RequestHead | null, peer: string): number {
     const { hashKey } = this.#balancing;
     if (hashKey === null) return 0;
-    if (hashKey.source === "source-ip") return mix32(fnv1a32(peer));
+    if (hashKey.source === "source-ip") return callerHash(peer, this.#seed);
     const hash = head === null ? NO_KEY : this.#keyReader?.hash(head, 0) ?? NO_KEY;
     return hash === NO_KEY ? this.#random.next32() : hash;
   }
