@@ -10,7 +10,7 @@ import { checkPlan } from "./plan_check.ts";
  * UTF-16 code units. 2,000 Services with 10,000 rules and an endpoint each encode to about a tenth of this; what
  * a hostile sender can make a sidecar allocate before the first check is a small multiple of it.
  */
-export const PLAN_TEXT_MAX = 64 * 1024 * 1024;
+const PLAN_TEXT_MAX = 64 * 1024 * 1024;
 
 /** The plan as canonical JSON: keys sorted, no whitespace, so equal plans are equal texts. */
 export function encodePlan(plan: Plan): string {

@@ -56,7 +56,7 @@ export class Engine {
 
   /**
    * @param state what the event loops of one proxy share
-   * @throws {PlanError} the plan cannot be executed
+   * @throws {Error} the plan cannot be executed
    * @throws {IoError} certificates are of no use, or there is no TLS on this machine
    */
   constructor(
@@ -137,7 +137,7 @@ export class Engine {
 
   /**
    * Takes a plan into force for every listener at once, or for none.
-   * @throws {PlanError} it cannot be executed; the last good plan keeps serving
+   * @throws {Error} it cannot be executed; the last good plan keeps serving
    */
   apply(plan: Plan): void {
     const tables = this.#buildTables(plan, this.#outbound[0]?.table ?? null);

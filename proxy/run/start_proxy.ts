@@ -14,7 +14,7 @@ import { withTicketKeys } from "../tls/config.ts";
 /**
  * Starts a proxy that serves `plan`.
  * @throws {IoError} an address cannot be had, or the driver that was asked for does not work here
- * @throws {PlanError} the plan cannot be executed
+ * @throws {Error} the plan cannot be executed
  */
 export async function startProxy(
   asked: ProxyConfig,

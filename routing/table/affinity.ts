@@ -12,7 +12,7 @@ import { NO_KEY, RequestKeyReader } from "./request_key.ts";
 const LINE = 2 ** 32;
 
 /** What a cookie that the proxy gives out begins with; the point follows as 8 hex digits. */
-export const AFFINITY_COOKIE_PREFIX = "weft-";
+const AFFINITY_COOKIE_PREFIX = "weft-";
 const PREFIX = new TextEncoder().encode(AFFINITY_COOKIE_PREFIX);
 const DIGITS = 8;
 

@@ -5,7 +5,6 @@
 import { sameConditions } from "../match/match.ts";
 import { MatchIndex } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
-import { PLAN_VERSION } from "../plan.ts";
 import type {
   Plan,
   PlanBackend,
@@ -30,24 +29,16 @@ import type {
   TableService,
 } from "./table.ts";
 
-/** A plan that cannot be executed. The message says what is wrong with it. */
-export class PlanError extends Error {
-  override readonly name = "PlanError";
-}
-
 /**
  * Makes a plan executable for one client.
  *
+ * @param plan of `compile`, or checked by `plan_codec.ts`
  * @param before an earlier table, of any client: where a port's rules match the same requests as
  * there, what was compiled and learnt for them is shared, so that a change of weights or endpoints
  * costs a large plan little
- * @throws {PlanError} where a pattern does not compile, a backend's group is missing, a weight is
- * not a whole number of 0 or more, or two routes with one id differ
+ * @throws {Error} where the paths of one port are too many to be matched together
  */
 export function buildTable(plan: Plan, client: Client, before: Table | null = null): Table {
-  if (plan.version !== PLAN_VERSION) {
-    throw new PlanError(`Cannot execute plan: its version is "${plan.version}"`);
-  }
   return new TableBuilder(plan, client, before).build();
 }
 
@@ -83,8 +74,6 @@ class TableBuilder {
   readonly #before = new Map<string, TablePort>();
   readonly #routes: TableRoute[] = [];
   readonly #backends: TableBackend[] = [];
-  /** By route id. */
-  readonly #sequences = new Map<string, { readonly index: number; readonly backends: string }>();
 
   constructor(plan: Plan, client: Client, before: Table | null) {
     this.#plan = plan;
@@ -113,7 +102,6 @@ class TableBuilder {
       routes: this.#routes,
       backends: this.#backends,
       endpoints: this.#groups.endpoints,
-      sequenceCount: this.#sequences.size,
       hosts: new HostIndex(plan.services, this.#client.namespace, plan.clusterDomain),
     };
   }
@@ -141,7 +129,7 @@ class TableBuilder {
       return new MatchIndex(matches);
     } catch (error) {
       if (!(error instanceof PatternError)) throw error;
-      throw new PlanError(`Cannot compile the rules of "${port}": ${error.message}`);
+      throw new Error(`Cannot compile the rules of "${port}": ${error.message}`);
     }
   }
 
@@ -149,10 +137,7 @@ class TableBuilder {
   #podRoute(port: string, plan: PlanPort, pod: string): PlanRoute {
     const backend = [plan.fallback, ...plan.rules.map((rule) => rule.route)]
       .flatMap((route) => route.backends)
-      .find(({ group }) =>
-        this.#groups.has(group) &&
-        this.#plan.groups[group].some((endpoint) => endpoint.hostname === pod)
-      );
+      .find(({ group }) => this.#plan.groups[group].some(({ hostname }) => hostname === pod));
     const backends = backend === undefined ? [] : [{ ...backend, weight: 1 }];
     return { id: `${port} pod ${pod}`, split: null, position: null, backends };
   }
@@ -166,7 +151,6 @@ class TableBuilder {
     const usable: Usable[] = [];
     const skipped: SkippedBackend[] = [];
     for (const backend of plan.backends) {
-      this.#check(plan, backend);
       const reachable = this.#groups.reach(backend.group, pod);
       if (backend.weight === 0) skipped.push({ plan: backend, reason: "weight-zero" });
       else if (backend.state !== "ready") skipped.push({ plan: backend, reason: backend.state });
@@ -196,7 +180,6 @@ class TableBuilder {
       backends,
       skipped,
       weightTotal: backends.reduce((total, backend) => total + backend.weight, 0),
-      sequence: this.#sequence(plan),
       refusal: backends.length > 0 ? null : isDenied ? "access-denied" : "no-endpoints",
       policy,
       affinity: key === undefined || backends.length < 2
@@ -204,18 +187,12 @@ class TableBuilder {
         : new Affinity(key, port.service.key, backends),
       mirror: this.#mirror(policy?.mirror),
     };
-    if (!Number.isSafeInteger(2 * route.weightTotal)) {
-      throw new PlanError(`Cannot add up the weights of route "${plan.id}": they are too large`);
-    }
     this.#routes.push(route);
     return route;
   }
 
   #mirror(plan: PlanMirror | undefined): TableMirror | null {
     if (plan === undefined) return null;
-    if (!this.#groups.has(plan.group)) {
-      throw new PlanError(`Cannot resolve a mirror: the plan has no group "${plan.group}"`);
-    }
     const reachable = this.#groups.reach(plan.group, null);
     if (reachable.refusal !== null) return null;
     const { endpointSet, guarded } = reachable;
@@ -231,28 +208,6 @@ class TableBuilder {
     const root = Object.hasOwn(policies, rootGroup) ? policies[rootGroup] : undefined;
     if (own === undefined || root === undefined) return own ?? root ?? null;
     return { ...root, ...own, sources: { ...root.sources, ...own.sources } };
-  }
-
-  #check(route: PlanRoute, { namespace, service, weight, group }: PlanBackend): void {
-    const backend = `backend "${namespace}/${service}" of route "${route.id}"`;
-    if (!Number.isSafeInteger(weight) || weight < 0) {
-      throw new PlanError(`Cannot weigh ${backend}: its weight is "${weight}"`);
-    }
-    if (!this.#groups.has(group)) {
-      throw new PlanError(`Cannot resolve ${backend}: the plan has no group "${group}"`);
-    }
-  }
-
-  #sequence(plan: PlanRoute): number {
-    const backends = JSON.stringify(plan.backends);
-    const known = this.#sequences.get(plan.id);
-    if (known === undefined) {
-      const index = this.#sequences.size;
-      this.#sequences.set(plan.id, { index, backends });
-      return index;
-    }
-    if (known.backends === backends) return known.index;
-    throw new PlanError(`Cannot tell routes apart: two with id "${plan.id}" differ in backends`);
   }
 }
 

@@ -8,7 +8,7 @@
 export type Coin = (favourable: number, total: number) => boolean;
 
 /** The entries of a matrix that are not zero. */
-export interface SparseMatrix {
+interface SparseMatrix {
   readonly rows: Int32Array;
   readonly columns: Int32Array;
   /** In units of `1 / one`. */

@@ -1,8 +1,7 @@
 import { strictEqual as equal } from "node:assert/strict";
 import { roundToMatching } from "./dependent_rounding.ts";
-import type { SparseMatrix } from "./dependent_rounding.ts";
 
-function matrix(entries: readonly (readonly number[])[]): SparseMatrix {
+function matrix(entries: readonly (readonly number[])[]) {
   return {
     rows: Int32Array.from(entries, ([row]) => row),
     columns: Int32Array.from(entries, ([, column]) => column),

@@ -7,7 +7,7 @@ import type { PlanEndpoint } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import type { Table, TableBackend, TableEndpoint } from "./table.ts";
 
-export interface DirectDecision {
+interface DirectDecision {
   readonly reason: "access-denied" | null;
   /** A backend that the pod is an endpoint of; null where none of the table's can take anything. */
   readonly backend: TableBackend | null;

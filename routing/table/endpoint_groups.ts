@@ -40,11 +40,6 @@ export class EndpointGroups {
     return [...this.#endpoints.values()];
   }
 
-  /** True where the plan has the group. */
-  has(group: string): boolean {
-    return Object.hasOwn(this.#plan.groups, group);
-  }
-
   /** Names of single pods are those of `PlanEndpoint.hostname`; null: the whole group. */
   reach(group: string, pod: string | null): ReachableEndpoints {
     const key = pod === null ? group : `${group} ${pod}`;

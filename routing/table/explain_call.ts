@@ -6,7 +6,7 @@ import { explainGuard } from "./explain_access.ts";
 import type { AccessExplanation, CallExplanation } from "./explanation.ts";
 
 /** Who calls whom: `namespace/serviceaccount` each, and where the application listens. */
-export interface Call {
+interface Call {
   readonly caller: string;
   readonly destination: string;
   readonly port: number;

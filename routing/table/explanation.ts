@@ -98,7 +98,7 @@ export interface RouteExplanation {
 }
 
 /** One section of what is done with the request. */
-export interface PolicyExplanation {
+interface PolicyExplanation {
   readonly section: PolicySection;
   readonly settings: PlanSection;
   /** `namespace/name` of what asks for it. */
@@ -163,7 +163,7 @@ export interface CallExplanation {
   readonly status: number;
 }
 
-export interface EndpointExplanation {
+interface EndpointExplanation {
   /** `address:port`. */
   readonly endpoint: string;
   readonly pod: string;

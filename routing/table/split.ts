@@ -89,7 +89,7 @@ export class SplitState {
     const backends = route.backends;
     if (backends.length === 1) return backends[0];
     if (backends.length === 0) return null;
-    const sequence = this.#sequences[route.sequence];
+    const sequence = this.#sequences[route.index];
     if (this.#unused.size > 0) {
       const unused = this.#takeUnused(sequence);
       if (unused !== undefined) return backends[unused];
@@ -107,7 +107,7 @@ export class SplitState {
    */
   giveBack(route: TableRoute, backend: TableBackend): void {
     if (route.backends.length < 2 || this.#table.routes[route.index] !== route) return;
-    const sequence = this.#sequences[route.sequence];
+    const sequence = this.#sequences[route.index];
     const unused = this.#unused.get(sequence) ?? [];
     unused.push(route.backends.indexOf(backend));
     this.#unused.set(sequence, unused);
@@ -125,7 +125,7 @@ export class SplitState {
     assert(ahead >= 0 && Number.isInteger(ahead), "peek looks ahead by a whole number of requests");
     const backends = route.backends;
     if (backends.length < 2) return backends[0] ?? null;
-    const sequence = this.#sequences[route.sequence];
+    const sequence = this.#sequences[route.index];
     const unused = this.#unused.get(sequence) ?? [];
     if (ahead < unused.length) return backends[unused[ahead]];
     const steps = (ahead - unused.length) % sequence.weightTotal; // Every kind of sequence repeats after weightTotal.
@@ -146,7 +146,7 @@ export class SplitState {
   /** Requests taken from the route's sequence since it started, modulo `route.weightTotal`. */
   position(route: TableRoute): number {
     if (route.backends.length < 2) return 0;
-    const sequence = this.#sequences[route.sequence];
+    const sequence = this.#sequences[route.index];
     const { place, weights, weightTotal } = sequence;
     if (place === null) return this.#debtsOf(sequence)[weights.length];
     const step = weights.length === 2 ? weights[1] : 1;
@@ -194,12 +194,7 @@ export class SplitState {
   }
 
   #sequencesOf(table: Table, before: ReadonlyMap<string, Sequence>): Sequence[] {
-    const sequences: Sequence[] = [];
-    for (const route of table.routes) {
-      if (sequences[route.sequence] !== undefined) continue;
-      sequences[route.sequence] = this.#carryOver(table, route, before.get(route.plan.id));
-    }
-    return sequences;
+    return table.routes.map((route) => this.#carryOver(table, route, before.get(route.plan.id)));
   }
 
   #carryOver(table: Table, route: TableRoute, before: Sequence | undefined): Sequence {

@@ -196,21 +196,6 @@ Deno.test("a change of three backends' weights restarts that route alone, with a
   ok(orders.includes(false), "a restart draws anew");
 });
 
-Deno.test("rules with one route id share one sequence", () => {
-  const route = routeForTest("shared", { a: 1, b: 1 });
-  const [service] = [serviceForTest({ fallback: route })];
-  const ports = [service.ports[0], { ...service.ports[0], port: 81 }];
-  const table = buildTable(planForTest([{ ...service, ports }]), {
-    namespace: "client",
-    identity: "",
-    seed: null,
-  });
-  const state = new SplitState(table);
-  const picked = [0, 1, 0, 1].map((i) => state.pick(table.routes[i])?.plan.service);
-  equal(picked.join(""), "baba");
-  equal(table.sequenceCount, 1);
-});
-
 Deno.test("a turn that is given back goes to the next request, and what follows is as if it had not been taken", () => {
   const weights = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 2, maxLength: 4 });
   // Turns taken in a row, of which all are given back in the order in which they were taken.

@@ -57,8 +57,6 @@ export interface Table {
   readonly backends: readonly TableBackend[];
   /** Each address and port once, whatever the number of backends that share it. */
   readonly endpoints: readonly TableEndpoint[];
-  /** Number of split sequences; `TableRoute.sequence` is below it. */
-  readonly sequenceCount: number;
   readonly hosts: HostIndex;
 }
 
@@ -101,8 +99,6 @@ export interface TableRoute {
   readonly skipped: readonly SkippedBackend[];
   /** Sum of the backends' reduced weights; the split sequence repeats after as many requests. */
   readonly weightTotal: number;
-  /** Dense index of the split sequence; rules with one route id share it. */
-  readonly sequence: number;
   /** Why there is no backend; null where there is one. */
   readonly refusal: "no-endpoints" | "access-denied" | null;
   /** What is done with its requests; null where no policy says anything. */
