@@ -12,8 +12,3 @@ export class AssertionError extends Error {
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
-
-/** Marks code that the type checker proves cannot run, such as the end of an exhaustive `switch`. */
-export function unreachable(value: never): never {
-  throw new AssertionError(`Unreachable value: ${String(value)}`);
-}

@@ -5,10 +5,10 @@
 import { assert } from "./assert.ts";
 
 /** In rising order of weight. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-export type LogFields = Readonly<Record<string, string | number | boolean>>;
+type LogFields = Readonly<Record<string, string | number | boolean>>;
 
 export interface Log {
   /** `message` is a constant: what varies goes into `fields`. */
@@ -19,7 +19,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-export interface LogOptions {
+interface LogOptions {
   /** Lighter events are dropped. */
   readonly level: LogLevel;
   /** `json`: one object a line, `time`, `level`, `message`, then the fields. `human`: the same for people. */

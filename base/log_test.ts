@@ -1,9 +1,9 @@
 // Tests of log.ts: both formats, levels, and values that try to forge a line.
 import assert from "node:assert/strict";
 import { AssertionError } from "./assert.ts";
-import { createLog, type LogOptions } from "./log.ts";
+import { createLog } from "./log.ts";
 
-function logInto(lines: string[], options: Partial<LogOptions> = {}) {
+function logInto(lines: string[], options: Partial<Parameters<typeof createLog>[0]> = {}) {
   return createLog({
     level: "info",
     format: "json",

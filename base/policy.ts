@@ -173,7 +173,7 @@ export interface RouteSettings {
 
 export interface PolicySettings extends EndpointSettings, RouteSettings {}
 
-export type EndpointSection = keyof EndpointSettings;
+type EndpointSection = keyof EndpointSettings;
 export type RouteSection = keyof RouteSettings;
 export type PolicySection = EndpointSection | RouteSection;
 

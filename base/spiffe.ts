@@ -14,7 +14,7 @@ const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 /** No percent-encoding, query, fragment, port or user: an id has one spelling (SPIFFE-ID 2). */
 const WORKLOAD_ID = /^spiffe:\/\/([a-z0-9._-]+)\/ns\/([A-Za-z0-9._-]+)\/sa\/([A-Za-z0-9._-]+)$/;
 
-export interface WorkloadId {
+interface WorkloadId {
   readonly trustDomain: string;
   /** `namespace/serviceaccount`. */
   readonly identity: string;

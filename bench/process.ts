@@ -6,7 +6,7 @@
 /** Ticks of /proc/PID/stat a second; Linux has shown user space this value on every architecture we run on. */
 const TICKS_PER_SECOND = 100;
 
-export interface Memory {
+interface Memory {
   /**
    * Kilobytes of memory behind no file: heap, stacks, buffers. Pages of the executable are left out, since every
    * process that runs it shares them and the kernel can read them back.

@@ -12,7 +12,7 @@ function describeMachine(): string {
 }
 
 /** One workload's part. */
-export function renderWorkload(workload: Workload, rows: readonly Row[]): string {
+function renderWorkload(workload: Workload, rows: readonly Row[]): string {
   const { title, name, about, columns, compared } = workload;
   const table = rows.length === 0 ? "Nothing was measured.\n" : renderRows(columns, rows, compared);
   return `## ${title} (\`${name}\`)\n\n${about}\n\n${table}`;

@@ -46,7 +46,7 @@ function memory(text: string, unit: "MB" | "KB", key: string, limit: number): Ta
   return { text, limit, is: "at most", unit, measure: (look) => look("idle", WEFT, key) };
 }
 
-export const TARGETS: readonly Target[] = [
+const TARGETS: readonly Target[] = [
   cpu("HTTP/1.1 small", "http1", "cpu@64", "HAProxy", 0.95),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "nginx", 0.85),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "Pipy", 0.6),

@@ -1,7 +1,7 @@
 // Tests of what a cluster on this machine would look like.
 import assert from "node:assert/strict";
 import { compile } from "../routing/compile/compile.ts";
-import { parseManifests } from "../schemas/source.ts";
+import { parseManifests } from "../schemas/manifests.ts";
 import { loopbackAddress, PodAddresses } from "../schemas/pod_addresses.ts";
 import { clientsOf, localPods, localSnapshot, withReadiness } from "./manifests.ts";
 

@@ -126,7 +126,7 @@ export const PORT_MAX = 65535;
 export const port = whole(1, PORT_MAX);
 export const name = text(NAME_MAX, /^[^\s/:\p{Cc}]+$/u, "a name");
 /** Namespaces of cluster-scoped kinds are empty. */
-export const namespace = text(NAME_MAX, /^[^\s/:\p{Cc}]*$/u, "a namespace");
+const namespace = text(NAME_MAX, /^[^\s/:\p{Cc}]*$/u, "a namespace");
 export const label = text(NAME_MAX, /^[^\s\p{Cc}]*$/u, "a short text");
 /** What people write freely, as the name of a match; bounded by the size of the plan. */
 export const prose: Check<string> = (value, path) => {

@@ -8,7 +8,7 @@ import type { Origin } from "./resources.ts";
 /** An offset into the file; a map or list also has the marks of what is in it. */
 export type Mark = number | MarkedCollection;
 
-export interface MarkedCollection {
+interface MarkedCollection {
   readonly offset: number;
   readonly children: ReadonlyMap<string, Mark> | readonly Mark[];
 }

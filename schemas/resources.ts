@@ -25,11 +25,11 @@ export interface Meta {
   readonly origin: Origin;
 }
 
-export interface Namespace {
+interface Namespace {
   readonly meta: Meta;
 }
 
-export interface ServiceAccount {
+interface ServiceAccount {
   readonly meta: Meta;
 }
 

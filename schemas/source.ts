@@ -5,25 +5,18 @@
  */
 import type { Finding } from "../base/finding.ts";
 import { LIMITS } from "./limits.ts";
-import {
-  type Loaded,
-  type ManifestFile,
-  type ManifestOptions,
-  parseManifests,
-  sizeFinding,
-} from "./manifests.ts";
+import type { Loaded, ManifestFile, ManifestOptions } from "./manifests.ts";
+import { parseManifests, sizeFinding } from "./manifests.ts";
 import { makeFinding } from "./report.ts";
 
-export { type Loaded, type ManifestFile, type ManifestOptions, parseManifests };
-
-export interface PathOptions extends ManifestOptions {
+interface PathOptions extends ManifestOptions {
   /** Directories with all below them; without it, as with kubectl, only what is directly in them. */
   readonly recursive?: boolean;
   /** Reads standard input to its end, for the path `-`. */
   readonly stdin?: () => Promise<string>;
 }
 
-export interface LoadedPaths extends Loaded {
+interface LoadedPaths extends Loaded {
   /** Every file that was read, named as positions name it. */
   readonly files: string[];
 }

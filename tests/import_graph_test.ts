@@ -97,6 +97,10 @@ const EXPORTING: readonly (readonly [what: string, files: Files, unused: string[
     "a.ts": `export const a = 1;`,
     "b.ts": `const all = { a: () => import("./a.ts") };`,
   }, []],
+  ["none: a tool of tests that its own test uses", {
+    "tests/a.ts": `export const a = 1;`,
+    "tests/a_test.ts": `import { a } from "./a.ts";`,
+  }, []],
   ["none: another name, a type, another's unit test", {
     "a.ts": `export const a = 1; export interface B {} export const c = 2;`,
     "b.ts": `import { a as x } from "./a.ts"; import { type B } from "./a.ts";`,

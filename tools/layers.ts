@@ -4,7 +4,7 @@
  */
 
 /** What the files under one prefix may import. */
-export interface Layer {
+interface Layer {
   /** A folder (ends in `/`) or a file, from the top of the repository. */
   readonly prefix: string;
   /** Our own files it may import. */
@@ -87,7 +87,7 @@ function roomLayer(room: string, below: readonly string[]): Layer {
 /** May import whatever deno.json names. */
 const ANYTHING: Partial<Layer> = { packages: ["*", ...TEST_PACKAGES], nodeBuiltins: true };
 
-export const LAYERS: readonly Layer[] = [
+const LAYERS: readonly Layer[] = [
   layer("base/", ["base/"]),
   layer("schemas/", ["base/", "schemas/"], { packages: ["yaml", "ajv"], nodeBuiltins: true }),
   layer(COMPILER, ["base/", "routing/"], { types: ["schemas/"] }),

@@ -1,6 +1,6 @@
 /** Reads the commands that a document shows in its `sh` blocks, so that a test can hold it to them. Pure. */
 
-export interface DocumentedCommand {
+interface DocumentedCommand {
   /** The words of the command, quotes removed. */
   readonly words: readonly string[];
   /** As written, without the comment. */

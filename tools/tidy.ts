@@ -4,7 +4,7 @@
  */
 import { isTestFile } from "./layers.ts";
 
-export interface Violation {
+interface Violation {
   readonly path: string;
   /** From 1; 0 where the whole file is meant. */
   readonly line: number;

@@ -11,7 +11,7 @@ const FROM_SOURCE = [
 ];
 
 /** One of the ways to run Weft. */
-export interface WeftContender extends Contender {
+interface WeftContender extends Contender {
   /** What `weft` is there. */
   readonly command: readonly string[];
 }

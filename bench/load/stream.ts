@@ -1,16 +1,7 @@
-/** Runs the load of relayed TCP, `stream.c`, and reads what it prints. */
+/** Runs the load of relayed TCP, `stream.c`. */
 import { PROXY_AUTHORITY } from "../contenders/mesh.ts";
 import { type LoadResult, type LoadTarget, runLoad } from "./load.ts";
-
-const MEGABYTE = 1_000_000;
-
-/** Parses what `stream load` prints. Throws where it is not that. */
-export function parseStream(output: string): LoadResult {
-  const [, bytes, seconds, lost] = /^bytes (\d+) seconds ([\d.]+) lost (\d+)$/m.exec(output) ?? [];
-  if (lost === undefined) throw new Error(`stream printed: ${output.trim()}`);
-  const units = Number(bytes) / MEGABYTE;
-  return { units, unitsPerSecond: units / Number(seconds), latency: {}, errors: Number(lost) };
-}
+import { parseStream } from "./outputs.ts";
 
 /** Moves bytes as fast as they go. `program` is `stream.c`, compiled. Units are megabytes. */
 export async function runStream(

@@ -1,6 +1,7 @@
-/** Runs wrk, the load generator for HTTP/1.1, and reads what it prints. */
+/** Runs wrk, the load generator for HTTP/1.1. */
 import { PROXY_AUTHORITY } from "../contenders/mesh.ts";
-import { type LoadResult, type LoadTarget, microseconds, runLoad } from "./load.ts";
+import { type LoadResult, type LoadTarget, runLoad } from "./load.ts";
+import { parseWrk } from "./outputs.ts";
 
 export interface WrkLoad {
   readonly connections: number;
@@ -9,29 +10,6 @@ export interface WrkLoad {
   readonly headers?: readonly string[];
   /** Path of a Lua script that makes the requests. */
   readonly script?: string;
-}
-
-/** Parses what `wrk --latency` prints. Throws where it is not that. */
-export function parseWrk(output: string): LoadResult {
-  const find = (pattern: RegExp): string => {
-    const found = pattern.exec(output)?.[1];
-    if (found === undefined) throw new Error(`wrk printed: ${output.trim()}`);
-    return found;
-  };
-  const sockets = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(
-    output,
-  );
-  const statuses = /Non-2xx or 3xx responses: (\d+)/.exec(output);
-  const errors = [...(sockets?.slice(1) ?? []), ...(statuses?.slice(1) ?? [])];
-  return {
-    units: Number(find(/(\d+) requests in /)),
-    unitsPerSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)),
-    latency: {
-      p50: microseconds(find(/\n\s+50%\s+(\S+)/)),
-      p99: microseconds(find(/\n\s+99%\s+(\S+)/)),
-    },
-    errors: errors.reduce((sum, text) => sum + Number(text), 0),
-  };
 }
 
 /** Loads the target with one thread. */

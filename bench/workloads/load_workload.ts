@@ -27,12 +27,12 @@ export interface Load {
 }
 
 /** One of several jobs that a workload compares. */
-export interface Variant {
+interface Variant {
   readonly label: string;
   readonly job: Job;
 }
 
-export interface LoadWorkload {
+interface LoadWorkload {
   readonly name: string;
   readonly title: string;
   readonly about: string;

@@ -15,7 +15,7 @@ import { OpensslTransport } from "./openssl.ts";
 import type { OpensslSocket } from "./openssl_socket.ts";
 import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 
-export interface EpollOptions {
+interface EpollOptions {
   /** Bytes of the arena. */
   readonly arenaBytes: number;
   /** Whether several loops share each listener (SO_REUSEPORT). */

@@ -35,7 +35,6 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
-export const SO_ERROR = 4;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 export const IPPROTO_TCP = 6;
@@ -56,7 +55,6 @@ export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
-export const EPOLLRDHUP = 0x2000;
 
 /** `struct epoll_event` is packed on x86-64 only: 32-bit words of one event, and where its data starts. */
 export const EPOLL_EVENT_WORDS = Deno.build.arch === "x86_64" ? 3 : 4;

@@ -107,7 +107,6 @@ export type Openssl =
 /** Something that OpenSSL made, by address. */
 export type Pointer = Deno.PointerObject;
 
-export const SSL_ERROR_SSL = 1;
 export const SSL_ERROR_WANT_READ = 2;
 export const SSL_ERROR_WANT_WRITE = 3;
 export const SSL_ERROR_ZERO_RETURN = 6;

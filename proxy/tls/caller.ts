@@ -6,7 +6,7 @@ import type { TlsInfo } from "../io/tls.ts";
  * Why a caller is nobody: it has shown no certificate, or one without a URI; one with several URIs (SPIFFE X.509-SVID 2); its
  * URI is no service account's; it is of another trust domain.
  */
-export type CallerProblem =
+type CallerProblem =
   | "identity-missing"
   | "identity-ambiguous"
   | "identity-malformed"

@@ -1,7 +1,7 @@
 /** Spans: what one exchange tells a tracing system besides what the access log has of it. Plain data. */
 
 /** Outbound exchanges are the client's, inbound ones the server's, as OpenTelemetry has it. */
-export type SpanKind = "client" | "server";
+type SpanKind = "client" | "server";
 
 /** An attempt has failed, and there will be another one. */
 export interface RetryEvent {

@@ -12,7 +12,7 @@ export const B3_TRACE_ID = "x-b3-traceid";
 export const B3_SPAN_ID = "x-b3-spanid";
 export const B3_PARENT_SPAN_ID = "x-b3-parentspanid";
 export const B3_SAMPLED = "x-b3-sampled";
-export const B3_FLAGS = "x-b3-flags";
+const B3_FLAGS = "x-b3-flags";
 
 /** Headers that say which trace a request belongs to, or that it is to belong to none. */
 const NAMES = [
@@ -26,7 +26,7 @@ const NAMES = [
   B3_FLAGS,
 ] as const;
 
-export type TraceHeaderName = typeof NAMES[number];
+type TraceHeaderName = typeof NAMES[number];
 
 /** The span that a request is a part of. */
 export interface TraceParent {

@@ -104,7 +104,7 @@ export function planBackend(
 }
 
 /** The Service's own endpoints, as one backend. */
-export function ownBackends(root: ResolvedService, port: ResolvedPort): PlanBackend[] {
+function ownBackends(root: ResolvedService, port: ResolvedPort): PlanBackend[] {
   const { namespace, name } = root.service.meta;
   const state = port.endpoints.length === 0 ? "no-endpoints" : "ready";
   return [{ namespace, service: name, weight: 1, state, group: port.group }];

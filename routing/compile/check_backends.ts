@@ -10,7 +10,7 @@ import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
 
-export interface BackendCheck {
+interface BackendCheck {
   readonly split: TrafficSplit;
   readonly root: ResolvedService;
   readonly lookup: ServiceLookup;

@@ -12,7 +12,7 @@ import { sectionsOf } from "./policies.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
 import type { RootRouting } from "./ports.ts";
 
-export interface PolicyCheckInput {
+interface PolicyCheckInput {
   readonly catalog: Catalog;
   readonly services: ReadonlyMap<string, ResolvedService>;
   readonly routings: Iterable<RootRouting>;

@@ -19,7 +19,7 @@ const METHODS_TRIED = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS
 /** No set of rules that is written by hand takes all of these and yet leaves others. */
 const PATHS_TRIED = ["/demo", "/", "/other/path", "/zz-0"];
 
-export interface UnmatchedCheck {
+interface UnmatchedCheck {
   readonly root: ResolvedService;
   readonly routing: RootRouting;
   readonly lookup: ServiceLookup;

@@ -33,7 +33,7 @@ export interface CompileOptions {
   readonly permissive?: boolean;
 }
 
-export interface Compilation {
+interface Compilation {
   readonly plan: Plan;
   /** By file, line and column. The plan is usable whatever they say. */
   readonly findings: readonly Finding[];

@@ -16,7 +16,7 @@ import {
 import type { Meta } from "../../schemas/resources.ts";
 import { compareNumbers, compareText } from "./order.ts";
 
-export interface Report {
+interface Report {
   readonly code: FindingCode;
   readonly meta: Meta;
   /** The field that is at fault; empty: the resource as a whole. */

@@ -3,7 +3,7 @@
  * Knows text only: whether the Service exists is for the caller.
  */
 
-export interface ServiceName {
+interface ServiceName {
   readonly name: string;
   /** Undefined: the namespace of whoever names it. */
   readonly namespace: string | undefined;

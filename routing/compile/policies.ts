@@ -43,7 +43,7 @@ export class Policies {
   }
 }
 
-export interface PolicyInput {
+interface PolicyInput {
   readonly catalog: Catalog;
   readonly groups: ReadonlyMap<string, CompiledGroup>;
   readonly findings: Findings;

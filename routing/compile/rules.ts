@@ -21,7 +21,7 @@ export interface RootRule {
   readonly id: string;
 }
 
-export interface RuleInput {
+interface RuleInput {
   readonly catalog: Catalog;
   readonly groups: ReadonlyMap<string, CompiledGroup>;
   readonly clusterDomain: string;

@@ -10,7 +10,7 @@ import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings
 import { compareNumbers, compareText } from "./order.ts";
 import type { CompiledGroup } from "./route_groups.ts";
 
-export interface TargetInput {
+interface TargetInput {
   readonly catalog: Catalog;
   readonly groups: ReadonlyMap<string, CompiledGroup>;
   readonly findings: Findings;

@@ -34,7 +34,7 @@ const STATE_OVERHEAD = 24;
 /** No pattern has matched. Every automaton has this set under this number. */
 export const ACCEPTED_NONE = 0;
 
-export interface AutomatonOptions {
+interface AutomatonOptions {
   /**
    * By pattern: once it has matched, patterns from this index on do not matter any more. Left out:
    * all matter.

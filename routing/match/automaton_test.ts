@@ -1,7 +1,6 @@
 import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { Automaton } from "./automaton.ts";
-import type { AutomatonOptions } from "./automaton.ts";
 import { parsePattern } from "./pattern_parse.ts";
 import { compileProgram } from "./pattern_program.ts";
 import type { ProgramMode } from "./pattern_program.ts";
@@ -11,7 +10,7 @@ const encoder = new TextEncoder();
 function automatonOf(
   patterns: readonly string[],
   mode: ProgramMode = "anchored",
-  options: AutomatonOptions = {},
+  options: ConstructorParameters<typeof Automaton>[1] = {},
 ): Automaton {
   return new Automaton(compileProgram(patterns.map(parsePattern), mode), options);
 }

@@ -52,7 +52,7 @@ export function singleByte(byte: number): ByteSet {
 }
 
 /** Each pair of numbers is a first and a last byte, both included. */
-export function setOfRanges(...bounds: readonly number[]): ByteSet {
+function setOfRanges(...bounds: readonly number[]): ByteSet {
   const set = emptySet();
   for (let i = 0; i < bounds.length; i += 2) addRange(set, bounds[i], bounds[i + 1]);
   return set;

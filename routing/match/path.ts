@@ -14,8 +14,7 @@ export const PATH: Condition = {
   precedence: 2,
   rank({ path, isCatchAll }) {
     if (path === null || isCatchAll) return [0, 0, ""];
-    const { fixed, length } = path.specificity();
-    return [-fixed, -length, path.text];
+    return [-path.fixedCharacters(), -path.text.length, path.text];
   },
 
   explain({ path }, head) {

@@ -11,11 +11,7 @@ import type { PatternErrorCode, PatternNode } from "./pattern_syntax.ts";
 import type { Subsumption } from "./pattern_language.ts";
 import { comparePathLanguages, isEveryPath, isNoPath, literalPrefix } from "./pattern_language.ts";
 
-export { PatternError } from "./pattern_syntax.ts";
-export type { Subsumption } from "./pattern_language.ts";
-export type { PatternErrorCode } from "./pattern_syntax.ts";
-
-export type PatternCheck =
+type PatternCheck =
   | { readonly ok: true }
   | {
     readonly ok: false;
@@ -33,20 +29,6 @@ const HINTS: Readonly<Record<PatternErrorCode, string>> = {
     "Rewrite the pattern without it: only what matches in linear time is accepted",
   "pattern-too-large": "Shorten the pattern, or split it into several matches",
 };
-
-/** How specific a path pattern is; compare with {@link compareSpecificity}. */
-export interface Specificity {
-  /** Every path matches. */
-  readonly isCatchAll: boolean;
-  /**
-   * The least number of characters that every match has and that the pattern fixes: alternatives
-   * count as their least, repetitions by their minimum, a letter in either case as fixed; classes
-   * and dots not at all.
-   */
-  readonly fixed: number;
-  /** UTF-16 code units of the pattern's text. */
-  readonly length: number;
-}
 
 /** A path pattern, parsed once; comparing many with each other goes through this. */
 export class PathPattern {
@@ -83,12 +65,12 @@ export class PathPattern {
     return isNoPath(this.#machine());
   }
 
-  specificity(): Specificity {
-    return {
-      isCatchAll: this.isCatchAll(),
-      fixed: fixedCharacters(this.#node),
-      length: this.text.length,
-    };
+  /**
+   * The least number of characters that every match has and that the pattern fixes: alternatives count as their least,
+   * repetitions by their minimum, a letter in either case as fixed; classes and dots not at all.
+   */
+  fixedCharacters(): number {
+    return fixedCharacters(this.#node);
   }
 
   /** Whether `other` matches every path that this one matches. */
@@ -117,33 +99,6 @@ export function checkPattern(text: string): PatternCheck {
     const { code, offset, message } = error;
     return { ok: false, code, offset, message, hint: HINTS[code] };
   }
-}
-
-/** @throws {PatternError} where the pattern is not accepted */
-export function specificity(text: string): Specificity {
-  return new PathPattern(text).specificity();
-}
-
-/** Negative where `some` is more specific than `other` and so comes first; 0 where neither is. */
-export function compareSpecificity(some: Specificity, other: Specificity): number {
-  if (some.isCatchAll !== other.isCatchAll) return some.isCatchAll ? 1 : -1;
-  return other.fixed - some.fixed || other.length - some.length;
-}
-
-/**
- * True where every path matches: `.*`, `/`, `^`, `(.*)` and so on.
- * @throws {PatternError} where the pattern is not accepted
- */
-export function isCatchAll(text: string): boolean {
-  return new PathPattern(text).isCatchAll();
-}
-
-/**
- * Whether every path that `some` matches `other` matches too.
- * @throws {PatternError} where a pattern is not accepted
- */
-export function isSubsumedBy(some: string, other: string): Subsumption {
-  return new PathPattern(some).isSubsumedBy(new PathPattern(other));
 }
 
 /**

@@ -14,11 +14,11 @@ import type { PatternErrorCode, PatternNode } from "./pattern_syntax.ts";
  */
 export const PATTERN_LENGTH_MAX = 4096;
 /** Groups inside groups. Keeps recursion far from the end of the stack. */
-export const PATTERN_DEPTH_MAX = 200;
+const PATTERN_DEPTH_MAX = 200;
 /** The count in `{n,m}`; RE2 has the same limit. */
-export const PATTERN_REPEAT_MAX = 1000;
+const PATTERN_REPEAT_MAX = 1000;
 /** Instructions. Bounds the time that one byte of input can cost, whatever the input. */
-export const PATTERN_PROGRAM_MAX = 4096;
+const PATTERN_PROGRAM_MAX = 4096;
 
 const EMPTY: PatternNode = { kind: "empty" };
 const encoder = new TextEncoder();

@@ -29,7 +29,7 @@ export async function runWeft(
 }
 
 /** Runs any command to its end. */
-export async function runCommand(
+async function runCommand(
   command: string,
   args: readonly string[],
   env: Record<string, string> = {},

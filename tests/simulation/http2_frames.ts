@@ -27,11 +27,9 @@ export const PADDED = 0x8;
 export const PRIORITIZED = 0x20;
 
 export const NO_ERROR = 0;
-export const PROTOCOL_ERROR = 1;
 export const INTERNAL_ERROR = 2;
 export const REFUSED_STREAM = 7;
 export const CANCEL = 8;
-export const ENHANCE_YOUR_CALM = 11;
 
 export const SETTING_TABLE = 1;
 export const SETTING_PUSH = 2;

@@ -14,7 +14,7 @@ import { fileOf, type Manifest } from "./smi_fixtures.ts";
  */
 export type Exchange = readonly [request: string, expected: string];
 
-export interface Step {
+interface Step {
   readonly given: readonly Manifest[];
   readonly send: readonly Exchange[];
   /** Codes of all error and warning Findings; none where omitted. */

@@ -22,13 +22,13 @@ import {
 export const INCOMPLETE = 0;
 export const COMPLETE = 1;
 export const BAD_LINE = 2;
-export const BAD_HEADER = 3;
+const BAD_HEADER = 3;
 export const BAD_HOST = 4;
-export const BAD_CONTENT_LENGTH = 5;
-export const BAD_TRANSFER_ENCODING = 6;
+const BAD_CONTENT_LENGTH = 5;
+const BAD_TRANSFER_ENCODING = 6;
 export const BAD_FRAMING = 7;
 export const BAD_VERSION = 8;
-export const UNKNOWN_CODING = 9;
+const UNKNOWN_CODING = 9;
 export const TOO_MANY_HEADERS = 10;
 export const TARGET_TOO_LONG = 11;
 export const UNKNOWN_EXPECTATION = 12;

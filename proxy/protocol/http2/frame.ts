@@ -49,7 +49,7 @@ export function readUint31(bytes: Uint8Array, at: number): number {
   return readUint32(bytes, at) & 0x7fffffff;
 }
 
-export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;
   bytes[at + 2] = value >>> 8;

@@ -12,14 +12,14 @@ import {
   NAME_WEFT_REASON,
 } from "./hpack/names.ts";
 
-export const GRPC_UNKNOWN = 2;
-export const GRPC_DEADLINE_EXCEEDED = 4;
-export const GRPC_PERMISSION_DENIED = 7;
-export const GRPC_RESOURCE_EXHAUSTED = 8;
-export const GRPC_UNIMPLEMENTED = 12;
-export const GRPC_INTERNAL = 13;
-export const GRPC_UNAVAILABLE = 14;
-export const GRPC_UNAUTHENTICATED = 16;
+const GRPC_UNKNOWN = 2;
+const GRPC_DEADLINE_EXCEEDED = 4;
+const GRPC_PERMISSION_DENIED = 7;
+const GRPC_RESOURCE_EXHAUSTED = 8;
+const GRPC_UNIMPLEMENTED = 12;
+const GRPC_INTERNAL = 13;
+const GRPC_UNAVAILABLE = 14;
+const GRPC_UNAUTHENTICATED = 16;
 
 const CONTENT_TYPE = "application/grpc";
 const PLUS = 43;
@@ -55,7 +55,7 @@ export function isGrpcContentType(bytes: Uint8Array, start: number, end: number)
 }
 
 /** The gRPC status of an answer that says nothing of gRPC, as gRPC's own clients map it. */
-export function grpcStatusOfHttp(status: number): number {
+function grpcStatusOfHttp(status: number): number {
   switch (status) {
     case 400:
       return GRPC_INTERNAL;

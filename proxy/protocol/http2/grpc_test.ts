@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fieldListForTest, renderFields } from "../../../tests/protocol/http2/field_text.ts";
 import { bytesOf } from "../../../tests/support/bytes_notation.ts";
-import { composeGrpcRefusal, grpcStatusOfHttp, isGrpcContentType } from "./grpc.ts";
+import { composeGrpcRefusal, grpcStatusOfRefusal, isGrpcContentType } from "./grpc.ts";
 
 Deno.test("isGrpcContentType knows gRPC's content types and no others", () => {
   const check = (text: string) => isGrpcContentType(bytesOf(`..${text}`), 2, 2 + text.length);
@@ -13,9 +13,21 @@ Deno.test("isGrpcContentType knows gRPC's content types and no others", () => {
   }
 });
 
-Deno.test("grpcStatusOfHttp maps statuses as gRPC's clients do", () => {
+Deno.test("grpcStatusOfRefusal maps statuses as gRPC's clients do, where the reason says no more", () => {
   const statuses = [200, 400, 401, 403, 404, 429, 431, 500, 502, 503, 504];
-  assert.deepEqual(statuses.map(grpcStatusOfHttp), [2, 13, 16, 7, 12, 14, 2, 2, 14, 14, 14]);
+  assert.deepEqual(statuses.map((status) => grpcStatusOfRefusal(status, "")), [
+    2,
+    13,
+    16,
+    7,
+    12,
+    14,
+    2,
+    2,
+    14,
+    14,
+    14,
+  ]);
 });
 
 Deno.test("composeGrpcRefusal makes one head of it, by reason before status", () => {

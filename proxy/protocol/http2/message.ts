@@ -66,7 +66,7 @@ export function areTrailers(list: FieldList): boolean {
 }
 
 /** A length in digits; -1 where it is none, or more than can be counted. */
-export function lengthOf(bytes: Uint8Array, start: number, end: number): number {
+function lengthOf(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return -1;
   let length = 0;
   for (let at = start; at < end; at++) {

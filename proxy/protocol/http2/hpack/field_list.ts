@@ -8,7 +8,7 @@ import { NAME_UNKNOWN } from "./names.ts";
 import { NAME_OFFSETS, STATIC_OFFSETS, STATIC_TEXT } from "./static_table.ts";
 
 /** Headers and the pseudo-headers before them. */
-export const FIELDS_MAX = HEADERS_MAX + 8;
+const FIELDS_MAX = HEADERS_MAX + 8;
 
 /** `flags`: must not enter any compression table, here and further on (RFC 7541 6.2.3). */
 export const NEVER_INDEXED = 1;
@@ -16,7 +16,7 @@ export const NEVER_INDEXED = 1;
 export const MALFORMED = 2;
 
 /** What each field costs beyond its text (RFC 7541 4.1). */
-export const FIELD_OVERHEAD_BYTES = 32;
+const FIELD_OVERHEAD_BYTES = 32;
 
 /** Bytes of an area that hold constant texts and not fields. */
 export const STATIC_AREA_BYTES: number = STATIC_TEXT.length;

@@ -16,7 +16,6 @@ export const NAME_CONTENT_TYPE = 31;
 export const NAME_COOKIE = 32;
 export const NAME_EXPECT = 35;
 export const NAME_HOST = 38;
-export const NAME_PROXY_AUTHENTICATE = 48;
 export const NAME_PROXY_AUTHORIZATION = 49;
 export const NAME_SET_COOKIE = 55;
 export const NAME_TRANSFER_ENCODING = 57;
@@ -52,7 +51,7 @@ const NAMES: readonly string[] = [
   ...["sec-websocket-key", "sec-websocket-accept"],
 ];
 
-export const NAME_COUNT = NAMES.length + 1;
+const NAME_COUNT = NAMES.length + 1;
 
 /** The text of a known name; ids of repeated entries of the static table have none. */
 export function nameText(id: number): string {
