@@ -37,7 +37,7 @@ const PROBE_INTERVAL_MS = 25;
 const STOP_GRACE_MS = 5_000;
 
 /** `{host}` and `{port}` replaced, for the command line. */
-export function substitutePlace(command: string, { address, port }: HostPort): string {
+function substitutePlace(command: string, { address, port }: HostPort): string {
   return command.replaceAll("{host}", address).replaceAll("{port}", String(port));
 }
 

@@ -1,7 +1,7 @@
 // Tests of child processes: real ones, on loopback. Every wait is for something the child does.
 import assert from "node:assert/strict";
 import type { HostPort } from "../console/values.ts";
-import { type ChildHooks, ChildRunner, substitutePlace } from "./child_process.ts";
+import { type ChildHooks, ChildRunner } from "./child_process.ts";
 import { isAccepting, usablePlace } from "./places.ts";
 
 const isUnix = Deno.build.os !== "windows";
@@ -52,11 +52,16 @@ async function serverFile(): Promise<{ path: string; remove: () => void }> {
   return { path, remove: () => Deno.removeSync(path) };
 }
 
-Deno.test("substitutePlace: every occurrence", () => {
-  assert.equal(
-    substitutePlace("s {host}:{port} --admin {port}", { address: "127.1.2.3", port: 80 }),
-    "s 127.1.2.3:80 --admin 80",
-  );
+Deno.test("child: its command is told its place, everywhere it asks for it", async () => {
+  const { child, hooks } = start("echo {host}:{port} --admin {port}", {
+    address: "127.1.2.3",
+    port: 80,
+  });
+  try {
+    await hooks.until((line) => line === "output 127.1.2.3:80 --admin 80");
+  } finally {
+    await child.stop();
+  }
 });
 
 Deno.test("child: is ready when it accepts, dies, starts again, and is gone when stopped", async () => {

@@ -8,7 +8,7 @@ import { formatForPerson } from "../sidecar/access_log.ts";
 import { printable } from "../console/text.ts";
 
 /** Lines in one second; what is above is counted. A load test would otherwise be a test of the terminal. */
-export const LINES_PER_SECOND_MAX = 20;
+const LINES_PER_SECOND_MAX = 20;
 
 export class RequestLog {
   readonly #output: Output;

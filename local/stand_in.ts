@@ -50,7 +50,7 @@ export function standInAnswer(pod: Pod): StandInAnswer {
 }
 
 /** The TEXT of `pipy -e "….serveHTTP(new Message('TEXT'))"`, or undefined where the command is another. */
-export function pipyMessage(command: readonly string[]): string | undefined {
+function pipyMessage(command: readonly string[]): string | undefined {
   const script = command.indexOf("-e");
   if (command[0]?.split("/").at(-1) !== "pipy" || script < 0) return undefined;
   const found = /\.serveHTTP\(\s*new\s+Message\(\s*(['"`])((?:\\[^]|(?!\1|\\)[^])*)\1\s*\)\s*\)/

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Pod } from "../schemas/resources.ts";
 import { usablePlace } from "./places.ts";
-import { pipyMessage, standInAnswer, startStandIn } from "./stand_in.ts";
+import { standInAnswer, startStandIn } from "./stand_in.ts";
 
 function pod(given: { command?: string[]; annotations?: Record<string, string> }): Pod {
   return {
@@ -34,7 +34,7 @@ function somewhere() {
   return usablePlace({ address: "127.0.0.1", port: 0 });
 }
 
-Deno.test("pipyMessage: the guide's command, in every way to quote it", () => {
+Deno.test("standInAnswer: the guide's command, in every way to quote it", () => {
   const script = (message: string) =>
     `pipy()\n.listen(8080)\n.serveHTTP(new Message(${message}))\n`;
   const cases: [string, string][] = [
@@ -45,11 +45,12 @@ Deno.test("pipyMessage: the guide's command, in every way to quote it", () => {
     [`''`, ""],
   ];
   for (const [literal, text] of cases) {
-    assert.equal(pipyMessage(["pipy", "-e", script(literal)]), text, literal);
+    const command = ["pipy", "-e", script(literal)];
+    assert.deepEqual(standInAnswer(pod({ command })), { kind: "text", text }, literal);
   }
 });
 
-Deno.test("pipyMessage: other commands are not taken for it", () => {
+Deno.test("standInAnswer: other commands are not taken for it", () => {
   const message = ".serveHTTP(new Message('x'))";
   for (
     const command of [
@@ -60,7 +61,7 @@ Deno.test("pipyMessage: other commands are not taken for it", () => {
       ["pipy", "-e", ".serveHTTP(() => new Message('x'))"],
       ["pipy", "-e", ".serveHTTP(new Message({ status: 404 }, 'x'))"],
     ]
-  ) assert.equal(pipyMessage(command), undefined, JSON.stringify(command));
+  ) assert.equal(standInAnswer(pod({ command })).kind, "echo", JSON.stringify(command));
 });
 
 Deno.test("standInAnswer: the annotation counts before the command", () => {

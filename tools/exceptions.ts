@@ -40,9 +40,6 @@ export const CIRCLES: readonly string[] = [
 
 /** `path name`: exports that no other file uses. */
 export const UNUSED_EXPORTS: readonly string[] = [
-  "local/child_process.ts substitutePlace",
-  "local/request_log.ts LINES_PER_SECOND_MAX",
-  "local/stand_in.ts pipyMessage",
   "proxy/accept/capture.ts CaptureParts",
   "proxy/accept/detecting.ts OnDetected",
   "proxy/accept/intake.ts IntakeHooks",

@@ -55,6 +55,27 @@ const CASES: readonly ProxyCase[] = [
       assert.deepEqual(await tally(client, 9), { "200 a": 3, "200 b": 3, "200 c": 3 });
     },
   },
+  {
+    name:
+      "sessionAffinity: ClientIP of a Service: one caller, one endpoint, unless a policy balances",
+    async run(proxy) {
+      await using a = named("a");
+      await using b = named("b");
+      await using c = named("c");
+      const services = { app: [a, b, c] };
+      await applyMesh(proxy, { services, byClient: ["app"] });
+      const places = new Set<string>();
+      for (let i = 0; i < 4; i++) {
+        using client = await proxy.connect();
+        for (const outcome of Object.keys(await tally(client, 5))) places.add(outcome);
+      }
+      assert.equal(places.size, 1, [...places].join());
+      const policies = { app: { loadBalancing: { algorithm: "RoundRobin" } } };
+      await applyMesh(proxy, { services, byClient: ["app"], policies });
+      using client = await proxy.connect();
+      assert.deepEqual(await tally(client, 6), { "200 a": 2, "200 b": 2, "200 c": 2 });
+    },
+  },
   ...["PeakEwma", "LeastRequest", "the default"].map((algorithm): ProxyCase => ({
     name: `${algorithm}: an endpoint that has a request under way gets no more of them`,
     async run(proxy) {

@@ -12,15 +12,20 @@ export interface Mesh {
   readonly split?: Readonly<Record<string, number>>;
   /** Sections of a policy by the Service that it is attached to. */
   readonly policies?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Services with `sessionAffinity: ClientIP`. */
+  readonly byClient?: readonly string[];
   /** What the ports are called: `tcp` for ones that are relayed. */
   readonly portName?: string;
 }
 
-export function planOfMesh({ services, split, policies = {}, portName = "http" }: Mesh): Plan {
+export function planOfMesh(
+  { services, split, policies = {}, byClient = [], portName = "http" }: Mesh,
+): Plan {
   const documents: unknown[] = [];
   for (const [name, endpoints] of Object.entries(services)) {
     const ports = [{ name: portName, port: 80 }];
-    documents.push({ apiVersion: "v1", kind: "Service", metadata: { name }, spec: { ports } });
+    const spec = byClient.includes(name) ? { ports, sessionAffinity: "ClientIP" } : { ports };
+    documents.push({ apiVersion: "v1", kind: "Service", metadata: { name }, spec });
     for (const [i, { port }] of endpoints.entries()) {
       documents.push({
         apiVersion: "discovery.k8s.io/v1",
