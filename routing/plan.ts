@@ -48,6 +48,8 @@ export interface PlanPort {
   readonly port: number;
   readonly name: string;
   readonly protocol: PortProtocol;
+  /** Neither the `appProtocol` nor the name says what the port speaks, so HTTP is a guess; left out where one does. */
+  readonly isGuessed?: boolean;
   /** In match order: the first rule that a request satisfies wins. */
   readonly rules: readonly PlanRule[];
   /** Takes what no rule takes: a split without matches, else the root Service's own endpoints. */

@@ -82,6 +82,7 @@ const planPort = shape<PlanPort>({
   port,
   name: label,
   protocol: oneOf(["http", "http2", "grpc", "tcp", "tcp-server-first", "tls"]),
+  isGuessed: optional(isBoolean),
   rules: list(shape<PlanRule>({ match, route, policy: optional(routePolicy) })),
   fallback: route,
   policy: optional(routePolicy),

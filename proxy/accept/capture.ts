@@ -4,7 +4,6 @@
  */
 import { formatAuthority, isLocal } from "../../base/ip.ts";
 import { AddressIndex } from "../../routing/table/address_index.ts";
-import type { MeshAddress } from "../../routing/table/address_index.ts";
 import type { Plan, PortProtocol } from "../../routing/plan.ts";
 import type { LogEvent } from "../config.ts";
 import type { Fd, OriginalDestination } from "../io/io.ts";
@@ -47,6 +46,9 @@ interface Captured extends AcceptedClient {
   readonly port: { readonly name: string; readonly protocol: PortProtocol } | null;
 }
 
+/** What is logged now and then. */
+type Notice = "not-redirected" | "loop" | "host-overruled";
+
 export interface CaptureParts {
   readonly context: Context;
   readonly egress: Egress;
@@ -56,26 +58,30 @@ export interface CaptureParts {
 export class Capture implements AddressBook {
   readonly #parts: CaptureParts;
   #plan: Plan;
-  #addresses: AddressIndex;
+  addresses: AddressIndex;
   /** By reason: when the log may say it again, and how often it did not. */
-  readonly #notices = {
+  readonly #notices: Record<Notice, { dueMs: number; unsaid: number }> = {
     "not-redirected": { dueMs: 0, unsaid: 0 },
     "loop": { dueMs: 0, unsaid: 0 },
+    "host-overruled": { dueMs: 0, unsaid: 0 },
   };
 
   constructor(parts: CaptureParts, plan: Plan) {
     this.#parts = parts;
     this.#plan = plan;
-    this.#addresses = new AddressIndex(plan);
+    this.addresses = new AddressIndex(plan);
   }
 
   rebind(plan: Plan): void {
     this.#plan = plan;
-    this.#addresses = new AddressIndex(plan);
+    this.addresses = new AddressIndex(plan);
   }
 
-  find(address: string, port: number): MeshAddress | null {
-    return this.#addresses.find(address, port);
+  /** As a gateway of the mesh does that keeps the host of what it passes on. */
+  overruled({ address, port }: OriginalDestination): void {
+    this.#notice("host-overruled", "info", "A host names another Service than its address", {
+      address: formatAuthority(address, port),
+    });
   }
 
   /** Takes a connection of the application to somebody else. */
@@ -131,23 +137,33 @@ export class Capture implements AddressBook {
     const { io, telemetry } = this.#parts.context;
     telemetry.refused(reason);
     io.reset(fd);
+    this.#notice(reason, "warn", "Captured connection refused", { reason, client: peer });
+  }
+
+  /** Logs it, but not often. */
+  #notice(
+    reason: Notice,
+    level: LogEvent["level"],
+    message: string,
+    fields: LogEvent["fields"],
+  ): void {
+    const { io } = this.#parts.context;
     const notice = this.#notices[reason];
     if (io.nowMs < notice.dueMs) {
       notice.unsaid++;
       return;
     }
-    this.#parts.onLog({
-      level: "warn",
-      message: "Captured connection refused",
-      fields: { reason, client: peer, unsaid: notice.unsaid },
-    });
+    this.#parts.onLog({ level, message, fields: { ...fields, unsaid: notice.unsaid } });
     notice.unsaid = 0;
     notice.dueMs = io.nowMs + NOTICE_INTERVAL_MS;
   }
 
   #portOf({ address, port }: OriginalDestination): Captured["port"] {
-    const known = this.#addresses.find(address, port);
-    return known === null ? null : this.#plan.services[known.service].ports[known.port];
+    const known = this.addresses.find(address, port);
+    const at = known?.kind === "pod" ? known.listed[0] : known;
+    return at === null || at === undefined
+      ? null
+      : this.#plan.services[at.service].ports[at.port] ?? null;
   }
 
   #serve(captured: Captured): void {

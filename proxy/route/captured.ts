@@ -2,7 +2,7 @@
  * Routes of captured connections, whose clients know nothing of the proxy: where they were going stands in for what they
  * do not say. One object a connection.
  */
-import type { MeshAddress } from "../../routing/table/address_index.ts";
+import type { AddressIndex, MeshAddress } from "../../routing/table/address_index.ts";
 import type { OriginalDestination } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Egress } from "./egress.ts";
@@ -10,53 +10,74 @@ import type { OutboundRouter } from "./outbound.ts";
 import type { Destination } from "./destination.ts";
 import type { ClientFacts, Router } from "./router.ts";
 
-/** Finds what an address means by the plan in force. */
+/** What captured connections share. */
 export interface AddressBook {
-  find(address: string, port: number): MeshAddress | null;
+  /** What addresses mean by the plan in force. */
+  readonly addresses: AddressIndex;
+  /** A request's host names another Service than the address that its connection was going to, which counts. */
+  overruled(original: OriginalDestination): void;
 }
 
 /**
- * A connection of the application. Requests go by their host, with the port that the client connected to where they name
- * none; a host that the mesh does not know, and whatever is no request, goes by address: to the Service or pod that has it, else
- * out of the mesh.
+ * A connection of the application: where it was going decides. To a Service's address: that Service. To a pod's: that pod, or
+ * the headless Service that it is behind and that the request names. To any other: the Service that a request's host names,
+ * else where it was going.
  */
 export class CapturedRoute implements Router {
   readonly listener: number;
   readonly #router: OutboundRouter;
   readonly #egress: Egress;
-  readonly #addresses: AddressBook;
+  readonly #book: AddressBook;
   readonly #original: OriginalDestination;
+  /** What the address meant when it was last looked up, and by what. */
+  #addresses: AddressIndex | null = null;
+  #meaning: MeshAddress | null = null;
 
   constructor(
     router: OutboundRouter,
     egress: Egress,
-    addresses: AddressBook,
+    book: AddressBook,
     original: OriginalDestination,
   ) {
     this.listener = router.listener;
     this.#router = router;
     this.#egress = egress;
-    this.#addresses = addresses;
+    this.#book = book;
     this.#original = original;
   }
 
   route(request: Request | null, client: ClientFacts): Destination {
-    if (request === null) return this.#routeByAddress(null, client);
-    const destination = this.#router.routeByHost(request, client, this.#original.port);
-    const reason = destination.refusal?.reason;
-    // HTTP/1.0 need not name a host.
-    return reason === "host-unknown" || reason === "host-invalid"
-      ? this.#routeByAddress(request, client)
-      : destination;
+    const isNew = this.#lookUp();
+    const meaning = this.#meaning;
+    if (meaning === null) return this.#routeByHost(request, client);
+    const isOverruled = isNew && request !== null && meaning.kind === "service" &&
+      this.#router.namesOther(meaning, request);
+    if (isOverruled) this.#book.overruled(this.#original);
+    return this.#router.routeByAddress(meaning, request, client) ??
+      this.#egress.pass(this.#original, this.listener, client);
   }
 
-  #routeByAddress(request: Request | null, client: ClientFacts): Destination {
-    // Looked up each time: a plan may have come while the connection was open.
+  /** True: for the first time by this plan. One may have come while the connection was open. */
+  #lookUp(): boolean {
+    const { addresses } = this.#book;
+    if (addresses === this.#addresses) return false;
     const { address, port } = this.#original;
-    const known = this.#addresses.find(address, port);
-    return known === null
+    this.#addresses = addresses;
+    this.#meaning = addresses.find(address, port);
+    return true;
+  }
+
+  /** Nothing is known of the address. */
+  #routeByHost(request: Request | null, client: ClientFacts): Destination {
+    const { port } = this.#original;
+    const byHost = request === null ? null : this.#router.routeByHost(request, client, port);
+    const reason = byHost?.refusal?.reason ?? "";
+    // HTTP/1.0 need not name a host; and what a Service does not list may still be there.
+    const isLost = reason === "host-unknown" || reason === "host-invalid" ||
+      (reason === "port-unknown" && this.#egress.isOn);
+    return byHost === null || isLost
       ? this.#egress.toAddress(this.#original, this.listener, client)
-      : this.#router.routeByAddress(known, request, client);
+      : byHost;
   }
 }
 

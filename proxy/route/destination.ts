@@ -83,7 +83,7 @@ export function toPool(
 }
 
 /** How one of several endpoints is chosen, and what else is done on the way there. */
-export interface Balanced {
+interface Balanced {
   readonly endpoints: EndpointSet;
   readonly backend: BackendState;
   readonly route: RouteState | null;

@@ -57,12 +57,18 @@ export class Egress {
   }
 
   /** Sends a request or connection to an address outside the mesh. */
-  toAddress(
+  toAddress(place: OriginalDestination, listener: number, client: ClientFacts): Destination {
+    return this.isOn
+      ? this.pass(place, listener, client)
+      : refused(NO_FACTS, { status: 403, reason: "egress-off" });
+  }
+
+  /** Sends a captured request or connection where it was going, whether that is outside or a pod's port that no Service lists. */
+  pass(
     { address, port }: OriginalDestination,
     listener: number,
     { expectsHttp2 }: ClientFacts,
   ): Destination {
-    if (!this.isOn) return refused(NO_FACTS, { status: 403, reason: "egress-off" });
     const facts = { ...NO_FACTS, stats: this.#statsOf(listener) };
     if (this.isOwn(address, port)) return refused(facts, { status: 502, reason: "loop" });
     // A server outside speaks HTTP/2 in the clear where its client knows that it does.

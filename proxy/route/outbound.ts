@@ -1,9 +1,16 @@
 /** OutboundRouter: routes the requests of one listener's clients by the plan in force. */
-import type { MeshAddress } from "../../routing/table/address_index.ts";
-import { decide, decideAt, decideConnection, Decision } from "../../routing/table/decide.ts";
+import type { MeshAddress, ServiceAddress } from "../../routing/table/address_index.ts";
+import {
+  decide,
+  decideAt,
+  decideBehind,
+  decideConnection,
+  Decision,
+} from "../../routing/table/decide.ts";
 import { DirectEndpoints } from "../../routing/table/direct_endpoints.ts";
 import { explain } from "../../routing/table/explain.ts";
 import type { Explanation } from "../../routing/table/explanation.ts";
+import { HostMatch } from "../../routing/table/host_index.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
@@ -47,6 +54,7 @@ export class OutboundRouter implements Router {
   readonly #pools: Pools;
   readonly #security: UpstreamTls | null;
   readonly #decision = new Decision();
+  readonly #host = new HostMatch();
   #table: Table;
   readonly #splits: SplitState;
   readonly #random: Random;
@@ -121,25 +129,54 @@ export class OutboundRouter implements Router {
 
   /** @param defaultPort the port meant by a request that names none */
   routeByHost(request: Request, client: ClientFacts, defaultPort: number): Destination {
+    decide(this.#table, request.routed, defaultPort, this.#splits, this.#decision);
+    return this.#decidedFor(request, client);
+  }
+
+  /**
+   * Routes by the address that the client was going to: a request, or with null a whole connection. Null: it is a pod's, at a
+   * port that no Service lists.
+   */
+  routeByAddress(
+    address: MeshAddress,
+    request: Request | null,
+    client: ClientFacts,
+  ): Destination | null {
+    if (address.kind === "service") return this.#toService(address, request, client);
+    const splits = this.#splits;
+    const isByName = request !== null &&
+      decideBehind(this.#table, address, request.routed, splits, this.#decision);
+    if (isByName) return this.#decidedFor(request, client);
+    const [first] = address.listed;
+    if (first === undefined) return null;
+    const port = this.#table.services[first.service].ports[first.port];
+    return this.#toPod(port, first.endpoint, request, client);
+  }
+
+  /** Whether the request's host names another Service. */
+  namesOther({ service }: ServiceAddress, { routed }: Request): boolean {
+    const { hosts } = this.#table;
+    hosts.find(routed.bytes, routed.authorityStart, routed.authorityEnd, this.#host);
+    return this.#host.service !== -1 && this.#host.service !== service;
+  }
+
+  #toService(
+    { service, port }: ServiceAddress,
+    request: Request | null,
+    client: ClientFacts,
+  ): Destination {
+    const tablePort = this.#table.services[service].ports[port] ?? null;
+    if (tablePort === null || request === null) return this.connectionTo(tablePort, client);
+    decideAt(tablePort, request.routed, this.#splits, this.#decision);
+    return this.#decidedFor(request, client);
+  }
+
+  #decidedFor(request: Request, client: ClientFacts): Destination {
     const decision = this.#decision;
-    decide(this.#table, request.routed, defaultPort, this.#splits, decision);
     // CONNECT asks for a connection, whatever the port speaks.
     if (request.isConnect && decision.reason === "not-http" && decision.port !== null) {
       decideConnection(decision.port, this.#splits, decision);
     }
-    return this.#decided(request.routed, client, null);
-  }
-
-  /** Routes by the address that the client was going to: a request, or with null a whole connection. */
-  routeByAddress(
-    { service, port, endpoint }: MeshAddress,
-    request: Request | null,
-    client: ClientFacts,
-  ): Destination {
-    const tablePort = this.#table.services[service].ports[port];
-    if (endpoint !== null) return this.#toPod(tablePort, endpoint, request, client);
-    if (request === null) return this.connectionTo(tablePort, client);
-    decideAt(tablePort, request.routed, this.#splits, this.#decision);
     return this.#decided(request.routed, client, null);
   }
 

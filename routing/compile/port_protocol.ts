@@ -3,6 +3,12 @@
  */
 import type { PortProtocol } from "../plan.ts";
 
+/** What a port may say of itself. */
+interface DeclaringPort {
+  readonly name: string;
+  readonly appProtocol: string | undefined;
+}
+
 /** Kubernetes' own names (KEP-3726), IANA's, and those that SMI meshes take. */
 const BY_APP_PROTOCOL: ReadonlyMap<string, PortProtocol> = new Map([
   ["http", "http"],
@@ -40,15 +46,19 @@ const BY_NAME: readonly (readonly [string, PortProtocol])[] = [
   ["tcp", "tcp"],
 ];
 
-/** An `appProtocol` that is not known says nothing, and the name counts. */
-export function portProtocol(
-  port: { readonly name: string; readonly appProtocol: string | undefined },
-): PortProtocol {
-  const declared = BY_APP_PROTOCOL.get(port.appProtocol?.toLowerCase() ?? "");
+export function portProtocol(port: DeclaringPort): PortProtocol {
+  return declaredProtocol(port) ?? "http";
+}
+
+/**
+ * What a port says that it speaks; undefined: nothing. An `appProtocol` that is not known says nothing, and the name
+ * counts.
+ */
+export function declaredProtocol({ name, appProtocol }: DeclaringPort): PortProtocol | undefined {
+  const declared = BY_APP_PROTOCOL.get(appProtocol?.toLowerCase() ?? "");
   if (declared !== undefined) return declared;
-  const name = port.name.toLowerCase();
-  const row = BY_NAME.find(([word]) => name === word || name.startsWith(`${word}-`));
-  return row === undefined ? "http" : row[1];
+  const lower = name.toLowerCase();
+  return BY_NAME.find(([word]) => lower === word || lower.startsWith(`${word}-`))?.[1];
 }
 
 /** Whether HTTP rules apply to requests on such a port; on the others a connection is all there is to route. */

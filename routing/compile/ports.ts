@@ -6,7 +6,7 @@ import type { TrafficSplit } from "../../schemas/resources.ts";
 import { ownRoute, type ServiceLookup, splitRoute } from "./backends.ts";
 import type { ResolvedService } from "./endpoints.ts";
 import { type PlanPolicyInput, planPortPolicy, planRulePolicy } from "./plan_policies.ts";
-import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import { carriesHttp, declaredProtocol, portProtocol } from "./port_protocol.ts";
 import type { RootRule } from "./rules.ts";
 
 /** What the splits of one root come to; a Service that is no split's root has neither. */
@@ -36,6 +36,7 @@ export function planPorts(
       port: number,
       name: port.port.name,
       protocol,
+      ...(declaredProtocol(port.port) === undefined ? { isGuessed: true } : {}),
       rules: !carriesHttp(protocol) ? [] : rules.map(({ split, match, id }) => {
         const route = routeOf(split);
         const rulePolicy = planRulePolicy(match, resolved, number, policyInput);

@@ -7,30 +7,51 @@ import { formatIp, parseIp } from "../../base/ip.ts";
 import type { Plan, PlanEndpoint } from "../plan.ts";
 
 /** What an address is. */
-export interface MeshAddress {
-  /** Index into `Plan.services`, and into its ports. Of a pod: the first Service that it stands behind. */
+export type MeshAddress = ServiceAddress | PodAddress;
+
+/** A Service's own address. */
+export interface ServiceAddress {
+  readonly kind: "service";
+  /** Index into `Plan.services`, and into its ports; -1: it does not have this port. */
   readonly service: number;
   readonly port: number;
-  /** The pod; null for a Service's own address. */
-  readonly endpoint: PlanEndpoint | null;
+}
+
+/** A pod's address. */
+export interface PodAddress {
+  readonly kind: "pod";
+  /** The port that was asked for. */
+  readonly asked: number;
+  /** Ports of Services that lead to it; those that say what they speak come first. Empty: no Service lists it. */
+  readonly listed: readonly PodPort[];
+  /** Headless Services that the pod is behind by whichever port, as indexes into `Plan.services`. */
+  readonly headless: readonly number[];
+}
+
+/** A port of a Service that leads to a pod. */
+interface PodPort {
+  /** Index into `Plan.services`, and into its ports. */
+  readonly service: number;
+  readonly port: number;
+  readonly endpoint: PlanEndpoint;
 }
 
 export class AddressIndex {
-  readonly #byAddress = new Map<string, MeshAddress>();
+  readonly #plan: Plan;
+  /** Services by their own addresses. */
+  readonly #services = new Map<string, number>();
+  readonly #pods = new Map<string, PodPort[]>();
 
   constructor(plan: Plan) {
-    plan.services.forEach(({ clusterIps, ports }, service) => {
+    this.#plan = plan;
+    plan.services.forEach(({ namespace, name, clusterIps, ports }, service) => {
       for (const address of clusterIps) {
-        ports.forEach(({ port }, index) => {
-          this.#add(address, port, { service, port: index, endpoint: null });
-        });
+        const key = keyOf(address);
+        if (key !== "" && !this.#services.has(key)) this.#services.set(key, service);
       }
-    });
-    // After all ClusterIPs: an address is never both, but if it were, the Service is what a client means.
-    plan.services.forEach(({ namespace, name, ports }, service) => {
-      ports.forEach(({ port }, index) => {
-        for (const endpoint of groupOf(plan, `${namespace}/${name}:${port}`)) {
-          this.#add(endpoint.address, endpoint.port, { service, port: index, endpoint });
+      ports.forEach((planPort, port) => {
+        for (const endpoint of groupOf(plan, `${namespace}/${name}:${planPort.port}`)) {
+          this.#addPod({ service, port, endpoint });
         }
       });
     });
@@ -38,20 +59,46 @@ export class AddressIndex {
 
   /** What is at `address`, in the spelling of `formatIp`; null where it is not of the mesh. */
   find(address: string, port: number): MeshAddress | null {
-    return this.#byAddress.get(keyOf(address, port)) ?? null;
+    const service = this.#services.get(address);
+    // An address is never both, but if it were, the Service is what a client means.
+    if (service !== undefined) {
+      const { ports } = this.#plan.services[service];
+      return { kind: "service", service, port: ports.findIndex((each) => each.port === port) };
+    }
+    const all = this.#pods.get(address);
+    return all === undefined ? null : this.#podAt(all, port);
   }
 
-  #add(address: string, port: number, meaning: MeshAddress): void {
-    const ip = parseIp(address);
-    // A headless Service has "None", and a manifest alone gives no addresses.
-    if (ip === null || port === 0) return;
-    const key = keyOf(formatIp(ip, 0, ip.length === 4 ? 4 : 16), port);
-    if (!this.#byAddress.has(key)) this.#byAddress.set(key, meaning);
+  #podAt(all: readonly PodPort[], asked: number): PodAddress {
+    const { services } = this.#plan;
+    const isGuessed = ({ service, port }: PodPort) =>
+      services[service].ports[port].isGuessed === true;
+    const listed = all.filter(({ endpoint }) => endpoint.port === asked);
+    const headless = all.map(({ service }) => service)
+      .filter((service) => services[service].clusterIps.every((address) => keyOf(address) === ""));
+    return {
+      kind: "pod",
+      asked,
+      listed: listed.toSorted((a, b) => Number(isGuessed(a)) - Number(isGuessed(b))),
+      headless: [...new Set(headless)],
+    };
+  }
+
+  #addPod(podPort: PodPort): void {
+    const { address, port } = podPort.endpoint;
+    const key = keyOf(address);
+    // A manifest alone gives no addresses, and a port that could not be resolved is none.
+    if (key === "" || port === 0) return;
+    const known = this.#pods.get(key);
+    if (known === undefined) this.#pods.set(key, [podPort]);
+    else known.push(podPort);
   }
 }
 
-function keyOf(address: string, port: number): string {
-  return `${address} ${port}`;
+/** One spelling for all of an address; empty where it is none, as the "None" of a headless Service. */
+function keyOf(address: string): string {
+  const ip = parseIp(address);
+  return ip === null ? "" : formatIp(ip, 0, ip.length === 4 ? 4 : 16);
 }
 
 function groupOf(plan: Plan, id: string): readonly PlanEndpoint[] {

@@ -15,38 +15,59 @@ const V1 = serviceForTest({ fallback: routeForTest("own", { v1: 1 }) }, { name: 
 const HEADLESS = serviceForTest({}, {
   name: "db",
   clusterIps: ["None"],
-  ports: [portForTest({ port: 5432, protocol: "tcp" }), portForTest({ port: 9187 })],
+  ports: [
+    portForTest({ port: 5432, protocol: "tcp" }),
+    portForTest({ port: 8080 }),
+    portForTest({ port: 9187 }),
+  ],
 });
+const UNSAID = serviceForTest({ isGuessed: true }, { name: "a-first" });
 
 const POD = endpointForTest(1);
 const POD_V6 = endpointForTest(1, { address: "FD00:0:0::1" });
 
-const index = new AddressIndex(planForTest([WEB, V1, HEADLESS], {
+const index = new AddressIndex(planForTest([UNSAID, WEB, V1, HEADLESS], {
   groups: {
     "app/web:80": [],
     "app/v1:80": [POD, POD_V6],
-    "app/db:5432": [POD, endpointForTest(2, { port: 5432 })],
+    "app/db:5432": [endpointForTest(2, { port: 5432 })],
+    "app/db:8080": [POD],
+    "app/a-first:80": [POD],
     "app/db:9187": [endpointForTest(3, { port: 0 }), endpointForTest(4, { address: "" })],
   },
 }));
 
-Deno.test("AddressIndex: a ClusterIP and port is a Service's port, IPv6 too", () => {
-  same(index.find("10.96.0.7", 80), { service: 0, port: 0, endpoint: null });
-  same(index.find("fd00:96::7", 80), { service: 0, port: 0, endpoint: null });
-});
+/** The pod's ports of Services, as `service:port` by index. */
+function listedAt(address: string, port: number): string[] | null {
+  const found = index.find(address, port);
+  if (found?.kind !== "pod") return null;
+  return found.listed.map((each) => `${each.service}:${each.port}`);
+}
 
-Deno.test("AddressIndex: a port that the Service does not have is not of the mesh", () => {
-  equal(index.find("10.96.0.7", 81), null);
+Deno.test("AddressIndex: a ClusterIP is a Service's, IPv6 too, and its port may be one that is not there", () => {
+  same(index.find("10.96.0.7", 80), { kind: "service", service: 1, port: 0 });
+  same(index.find("fd00:96::7", 80), { kind: "service", service: 1, port: 0 });
+  same(index.find("10.96.0.7", 81), { kind: "service", service: 1, port: -1 });
   equal(index.find("10.96.0.8", 80), null);
 });
 
-Deno.test("AddressIndex: a pod's address belongs to the first Service that it stands behind", () => {
-  same(index.find("10.0.0.1", 8080), { service: 1, port: 0, endpoint: POD });
-  same(index.find("10.0.0.2", 5432)?.service, 2);
+Deno.test("AddressIndex: a pod has the ports of all Services that it is behind, declared ones first", () => {
+  same(listedAt("10.0.0.1", 8080), ["2:0", "3:1", "0:0"]);
+  same(listedAt("10.0.0.2", 5432), ["3:0"]);
+  same(listedAt("10.0.0.2", 8080), []);
+});
+
+Deno.test("AddressIndex: a pod knows its headless Services, whichever port was asked for", () => {
+  for (const port of [8080, 9, 5432]) {
+    const found = index.find("10.0.0.1", port);
+    same(found?.kind === "pod" && found.headless, [0, 2, 3]);
+    equal(found?.kind === "pod" && found.asked, port);
+  }
 });
 
 Deno.test("AddressIndex: addresses are compared as addresses, not as text", () => {
-  same(index.find("fd00::1", 8080)?.endpoint, POD_V6);
+  const found = index.find("fd00::1", 8080);
+  same(found?.kind === "pod" && found.listed[0].endpoint, POD_V6);
 });
 
 Deno.test("AddressIndex: pods without port or address are left out", () => {

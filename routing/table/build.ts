@@ -116,7 +116,7 @@ class TableBuilder {
     for (const rule of plan.rules) rules.push(this.#route(port, rule.route, rule, null));
     port.fallback = this.#route(port, plan.fallback, null, null);
     for (const pod of service.plan.podHosts) {
-      pods.push(this.#route(port, this.#podRoute(name, plan, pod), null, pod));
+      pods.push(this.#route(port, this.#podRoute(port, pod), null, pod));
     }
     return port;
   }
@@ -134,12 +134,18 @@ class TableBuilder {
   }
 
   /** A request for one pod of a headless Service goes to that pod, past every rule and split. */
-  #podRoute(port: string, plan: PlanPort, pod: string): PlanRoute {
-    const backend = [plan.fallback, ...plan.rules.map((rule) => rule.route)]
-      .flatMap((route) => route.backends)
-      .find(({ group }) => this.#plan.groups[group].some(({ hostname }) => hostname === pod));
-    const backends = backend === undefined ? [] : [{ ...backend, weight: 1 }];
-    return { id: `${port} pod ${pod}`, split: null, position: null, backends };
+  #podRoute({ service, port }: TablePort, pod: string): PlanRoute {
+    const { namespace, name } = service.plan;
+    const group = `${service.key}:${port}`;
+    const hasPod = Object.hasOwn(this.#plan.groups, group) &&
+      this.#plan.groups[group].some(({ hostname }) => hostname === pod);
+    const backend = { namespace, service: name, weight: 1, state: "ready", group } as const;
+    return {
+      id: `${group} pod ${pod}`,
+      split: null,
+      position: null,
+      backends: hasPod ? [backend] : [],
+    };
   }
 
   #route(

@@ -4,6 +4,7 @@
  * bytes.
  */
 import type { RequestHead } from "../request.ts";
+import type { PodAddress } from "./address_index.ts";
 import type { Affinity } from "./affinity.ts";
 import { HostMatch } from "./host_index.ts";
 import { NO_KEY } from "./request_key.ts";
@@ -78,6 +79,34 @@ export function decideAt(
   clear(decision);
   decision.service = port.service;
   takeRequest(port, findRoute(port, -1, head), head, state, decision);
+}
+
+/**
+ * As `decide`, for a request whose connection was captured on the way to a pod: where its host names a headless Service that
+ * the pod is behind, that Service's rules count. False: they do not, and the pod's address decides.
+ */
+export function decideBehind(
+  table: Table,
+  { asked, listed, headless }: PodAddress,
+  head: RequestHead,
+  state: SplitState,
+  decision: Decision,
+): boolean {
+  table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, host);
+  if (!host.isValid || !headless.includes(host.service)) return false;
+  const service = table.services[host.service];
+  const own = listed.find((each) => each.service === host.service);
+  // No Service lists the pod's port: its name with the Service's own port is understood, though nothing listens there.
+  const named = listed.length > 0 ? undefined : service.ports.find(({ port }) => port === asked);
+  const port = own === undefined ? named : service.ports[own.port];
+  if (port === undefined) return false;
+  // The name of one pod goes with that pod's address alone.
+  const pod = host.pod === -1 ? null : service.plan.podHosts[host.pod];
+  if (pod !== null && own !== undefined && own.endpoint.hostname !== pod) return false;
+  clear(decision);
+  decision.service = service;
+  takeRequest(port, findRoute(port, host.pod, head), head, state, decision);
+  return true;
 }
 
 function takeRequest(

@@ -145,7 +145,7 @@ Deno.test("backends that can take nothing are left out and their share goes to t
 });
 
 Deno.test("a pod of a headless Service is reached past rules and splits", () => {
-  const groups = { "app/a:80": [1, 2].map((n) => endpointForTest(n, { hostname: `web-${n}` })) };
+  const groups = { "app/web:80": [1, 2].map((n) => endpointForTest(n, { hostname: `web-${n}` })) };
   const { decide } = decider(planForTest([serviceForTest(
     { rules: [ruleForTest({}, "b")] },
     { podHosts: ["web-1", "web-2", "web-3"] },

@@ -5,6 +5,7 @@
 import { formatAuthority } from "../../base/ip.ts";
 import type { PlanEndpoint } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
+import { AccessProfiles } from "./access.ts";
 import type { Table, TableBackend, TableEndpoint } from "./table.ts";
 
 interface DirectDecision {
@@ -16,11 +17,12 @@ interface DirectDecision {
 }
 
 export class DirectEndpoints {
-  readonly #isPermissive: boolean;
+  /** Null in permissive mode. */
+  readonly #profiles: AccessProfiles | null;
   readonly #places = new Map<string, { backend: TableBackend | null; endpoint: TableEndpoint }>();
 
   constructor(table: Table) {
-    this.#isPermissive = table.plan.permissive;
+    this.#profiles = table.plan.permissive ? null : new AccessProfiles(table.plan, table.client);
     for (const backend of table.backends) {
       for (const endpoint of backend.endpointSet.endpoints) {
         if (!this.#places.has(endpoint.key)) this.#places.set(endpoint.key, { backend, endpoint });
@@ -33,15 +35,14 @@ export class DirectEndpoints {
    * @param head the request; null for a connection that carries none
    */
   decide(plan: PlanEndpoint, head: RequestHead | null): DirectDecision {
-    const { backend, endpoint } = this.#placeOf(plan);
-    // A table holds what its client can reach; without targets, what it does not hold only takes no traffic of splits.
-    if (backend === null) {
-      return { reason: this.#isPermissive ? null : "access-denied", backend, endpoint };
-    }
-    if (backend.guarded === null) return { reason: null, backend, endpoint };
-    const allowed = head === null ? backend.guarded.tcp : backend.guarded.http(head);
-    const isAllowed = allowed !== null && allowed.endpoints.includes(endpoint);
-    return { reason: isAllowed ? null : "access-denied", backend, endpoint };
+    return { reason: this.#allows(plan, head) ? null : "access-denied", ...this.#placeOf(plan) };
+  }
+
+  #allows(plan: PlanEndpoint, head: RequestHead | null): boolean {
+    if (this.#profiles === null) return true;
+    const profile = this.#profiles.profileOf(plan);
+    if (profile === null) return false;
+    return head === null ? profile.tcpTarget !== null : profile.allowsHttp(head);
   }
 
   #placeOf(plan: PlanEndpoint) {

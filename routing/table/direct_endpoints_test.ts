@@ -13,8 +13,8 @@ import {
 import { buildTable } from "./build.ts";
 
 const CLIENT = { namespace: "app", identity: "app/client", seed: null };
-const POD = endpointForTest(1);
-const OTHER_POD = endpointForTest(2);
+const POD = endpointForTest(1, { identity: "app/server" });
+const OTHER_POD = endpointForTest(2, { identity: "app/server" });
 const HEAD = requestHeadOf({ method: "GET", url: "http://10.0.0.1:8080/api" });
 
 /** A Service over v1 (one pod of account `app/server`) and v2, whose weight is zero. */
@@ -24,8 +24,8 @@ function direct(permissive: boolean, targets: readonly PlanTarget[] = []): Direc
     permissive,
     targets,
     groups: {
-      "app/v1:80": [endpointForTest(1, { identity: "app/server" })],
-      "app/v2:80": [endpointForTest(2, { identity: "app/server" })],
+      "app/v1:80": [POD],
+      "app/v2:80": [OTHER_POD],
     },
   });
   return new DirectEndpoints(buildTable(plan, CLIENT));
@@ -59,6 +59,8 @@ Deno.test("DirectEndpoints: a target's HTTP rules count for requests, its TCP ru
   equal(http.decide(POD, null).reason, "access-denied");
   const other = requestHeadOf({ method: "GET", url: "http://10.0.0.1:8080/other" });
   equal(http.decide(POD, other).reason, "access-denied");
+  // A weight of zero keeps splits away from a pod, and nothing else.
+  equal(http.decide(OTHER_POD, HEAD).reason, null);
   const tcp = direct(false, [targetForTest({ tcpPorts: [8080] })]);
   equal(tcp.decide(POD, null).reason, null);
   equal(tcp.decide(POD, other).reason, null);

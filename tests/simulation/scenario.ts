@@ -56,10 +56,34 @@ export class End {
   }
 }
 
-export class Scenario {
+/** A calm simulated network, and the driver on it. */
+export class CalmNetwork {
   readonly world = new World(1);
   readonly network = new Network(this.world, CALM);
   readonly io = new SimulatedIo(this.world, this.network, arena);
+
+  /** Opens one more endpoint, at `address:port`; the connections of the proxy to it, in the order in which they were made. */
+  listenAt(place: string): End[] {
+    const ends: End[] = [];
+    this.network.listen(place, (side) => ends.push(new End(side)));
+    return ends;
+  }
+
+  /** Lets `ms` go by. */
+  pass(ms: number): void {
+    const { world, io } = this;
+    const endMs = world.nowMs + ms;
+    while (world.nowMs < endMs) {
+      world.runDue();
+      if (io.hasPending || world.nowMs >= io.sweepDueMs) {
+        io.turn();
+        world.nowMs += 0.01;
+      } else world.nowMs = Math.max(world.nowMs, Math.min(world.nextMs, io.sweepDueMs, endMs));
+    }
+  }
+}
+
+export class Scenario extends CalmNetwork {
   readonly engine: Engine;
   /** Connections of the proxy to the endpoint, in the order in which they were made. */
   readonly endpoint: End[] = this.listen("10.0.0.1");
@@ -72,6 +96,7 @@ export class Scenario {
     protocol: ServiceAddresses["protocol"],
     change: (plan: Plan) => Plan = (plan) => plan,
   ) {
+    super();
     const services = [{ name: "svc0", protocol, addresses: ["10.0.0.1"] }, {
       name: "tunnel",
       protocol: "http1" as const,
@@ -101,9 +126,7 @@ export class Scenario {
 
   /** Opens one more endpoint; its connections. */
   listen(address: string): End[] {
-    const ends: End[] = [];
-    this.network.listen(`${address}:${ORIGIN_PORT}`, (side) => ends.push(new End(side)));
-    return ends;
+    return this.listenAt(`${address}:${ORIGIN_PORT}`);
   }
 
   client(): End {
@@ -113,18 +136,5 @@ export class Scenario {
   /** A client whose connection is passed on whole. */
   tcpClient(): End {
     return new End(this.network.connect(`proxy:${this.#tcpPort}`, false));
-  }
-
-  /** Lets `ms` go by. */
-  pass(ms: number): void {
-    const { world, io } = this;
-    const endMs = world.nowMs + ms;
-    while (world.nowMs < endMs) {
-      world.runDue();
-      if (io.hasPending || world.nowMs >= io.sweepDueMs) {
-        io.turn();
-        world.nowMs += 0.01;
-      } else world.nowMs = Math.max(world.nowMs, Math.min(world.nextMs, io.sweepDueMs, endMs));
-    }
   }
 }

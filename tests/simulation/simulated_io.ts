@@ -5,7 +5,14 @@
  */
 import { assert } from "../../base/assert.ts";
 import { AGAIN, BROKEN, END, GATHER_MAX } from "../../proxy/io/io.ts";
-import type { Fd, Handler, Io, ListenerHandler, SocketAddress } from "../../proxy/io/io.ts";
+import type {
+  Fd,
+  Handler,
+  Io,
+  ListenerHandler,
+  OriginalDestination,
+  SocketAddress,
+} from "../../proxy/io/io.ts";
 import type { TlsContext, TlsSettings, TlsTarget } from "../../proxy/io/tls.ts";
 import { TLS_HANDSHAKE_MS } from "../../proxy/limits.ts";
 import { Network, Side } from "./network.ts";
@@ -55,6 +62,8 @@ export class SimulatedIo implements Io {
   nowMs: number;
   /** Told of every connection that is begun. */
   onConnect: (address: string) => void = () => {};
+  /** Where clients were going whose connections were redirected here, by their end. */
+  readonly redirected = new WeakMap<Side, OriginalDestination>();
   /** Uses of this interface that its contract does not allow. */
   readonly violations: string[] = [];
   /** Turns in a row in which nothing came of anything. */
@@ -145,8 +154,9 @@ export class SimulatedIo implements Io {
     this.wantRead(fd, true);
   }
 
-  originalDestination(_fd: Fd): null {
-    return null;
+  originalDestination(fd: Fd): OriginalDestination | null {
+    const client = this.#side(fd).other;
+    return this.redirected.get(client) ?? null;
   }
 
   isOwn(_fd: Fd): boolean {
