@@ -9,7 +9,7 @@ import { type Destination, refused, toPool } from "./destination.ts";
 import type { ClientFacts, Router } from "./router.ts";
 
 /** Where the application listens, and what is counted of it. */
-export interface ApplicationPort {
+interface ApplicationPort {
   readonly port: number;
   readonly pool: EndpointPool;
   readonly stats: RouteStats;
