@@ -4,7 +4,8 @@
  */
 import { equal } from "node:assert/strict";
 import { parseIp } from "../../base/ip.ts";
-import { DEFAULT_TIMEOUTS, type RequestRecord } from "../../proxy/config.ts";
+import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import type { Io } from "../../proxy/io/io.ts";
 import { Engine } from "../../proxy/run/engine.ts";
 import { compile } from "../../routing/compile/compile.ts";

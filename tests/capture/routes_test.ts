@@ -213,10 +213,10 @@ Deno.test("captured: a host that names a headless Service that the pod is behind
 
 Deno.test("captured: a call to a pod's address on a port for HTTP/2 goes on as HTTP/2", () => {
   for (const name of ["http2", "grpc", "http2-web"]) {
-    const web = { ...A, ports: [[name, 80, 8080] as const] };
+    const web: Described = { ...A, ports: [[name, 80, 8080]] };
     // Another Service leads there too, and says nothing.
-    const other = { ...B, ports: [["web", 80, 8080] as const], pods: A.pods };
-    const scenario = new CaptureScenario(manifests([{ ...other, name: "0" }, web]));
+    const other: Described = { name: "0", ports: [["web", 80, 8080]], pods: [["10.0.0.1"]] };
+    const scenario = new CaptureScenario(manifests([other, web]));
     const endpoint = scenario.listenAt("10.0.0.1:8080");
     const client = scenario.outbound("10.0.0.1:8080");
     scenario.pass(1);
