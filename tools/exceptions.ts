@@ -50,12 +50,9 @@ export const UNUSED_EXPORTS: readonly string[] = [
   "proxy/policy/backend_state.ts Waiter",
   "proxy/policy/policy_run.ts Verdict",
   "proxy/relay/downstream.ts TcpOptions",
-  "proxy/route/destination.ts Balanced",
-  "proxy/route/inbound.ts ApplicationPort",
   "proxy/run/admin.ts AdminSubject",
   "proxy/run/engine.ts EngineHooks",
   "proxy/run/lane.ts LanePorts",
-  "tests/simulation/scenario.ts End",
   "tests/simulation/simulation.ts SimulationError",
 ];
 
