@@ -41,8 +41,8 @@ export async function explainRequest(
   const { stdout, stderr } = environment;
   const answer = admin === undefined
     ? await explainManifests(request, { ...options, filename: paths }, environment)
-    : { explanation: await askProxy(admin, request, options), errors: [] };
-  stderr.write(renderFindings(stderr, answer.errors));
+    : { explanation: await askProxy(admin, request, options), findings: [] };
+  stderr.write(renderFindings(stderr, answer.findings));
   stdout.write(
     options.output === "json"
       ? `${JSON.stringify(answer.explanation, null, 2)}\n`
@@ -50,7 +50,7 @@ export async function explainRequest(
       ? renderCall(stdout, request, answer.explanation)
       : renderExplanation(stdout, request, answer.explanation),
   );
-  const isGood = answer.explanation.outcome === "forward" && answer.errors.length === 0;
+  const isGood = answer.explanation.outcome === "forward" && !hasErrors(answer.findings);
   return isGood ? EXIT.ok : EXIT.failed;
 }
 
@@ -58,7 +58,7 @@ async function explainManifests(
   request: RequestLine,
   options: ExplainOptions,
   environment: Environment,
-): Promise<{ explanation: Explanation; errors: readonly Finding[] }> {
+): Promise<{ explanation: Explanation; findings: readonly Finding[] }> {
   const sender = parseSender(options.from ?? options.namespace);
   const headers = options.header.map(parseHeader);
   // YAML is not needed to ask a proxy.
@@ -73,8 +73,16 @@ async function explainManifests(
   const head = requestHeadOf({ ...request, headers });
   return {
     explanation: explain(table, head, defaultPortOf(request), new SplitState(table)),
-    errors: findings.filter((finding) => hasErrors([finding])),
+    findings: findings.filter((finding) =>
+      hasErrors([finding]) || isPastMesh(finding, sender.namespace)
+    ),
   };
+}
+
+/** A sender whose requests no sidecar sees gets nothing of what is explained. */
+function isPastMesh({ code, resource }: Finding, namespace: string): boolean {
+  return resource?.namespace === namespace &&
+    (code === "workload-bypasses-mesh" || code === "workload-host-network");
 }
 
 function askProxy(

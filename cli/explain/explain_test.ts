@@ -51,6 +51,14 @@ Deno.test("explain names the Service whose sessionAffinity chooses the endpoint"
   );
 });
 
+Deno.test("explain says which workloads of the sender's namespace no sidecar sees", async () => {
+  const argv = ["-f", "tests/golden/past-the-mesh/in.yaml", "GET", "http://node.app/"];
+  const fromThere = await explain([...argv, "--from", "app"]);
+  assert.equal(fromThere.code, 0);
+  assert.match(fromThere.stderr, /workload-bypasses-mesh[^]*workload-host-network/);
+  assert.equal((await explain([...argv, "--from", "elsewhere"])).stderr, "");
+});
+
 Deno.test("explain takes -f before the request, after it, and with several paths", async () => {
   const expected = await explain(["GET", TEST_URL, ...CANARY]);
   assert.deepEqual(await explain([...CANARY, "GET", TEST_URL]), expected);
