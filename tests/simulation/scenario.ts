@@ -3,7 +3,7 @@ import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { ARENA_BYTES } from "../../proxy/loop/arena.ts";
 import { Engine } from "../../proxy/run/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
-import type { Plan } from "../../routing/plan.ts";
+import type { Plan, PlanEndpoint, PlanRoutePolicy } from "../../routing/plan.ts";
 import { drawPlan, NAMESPACE, ORIGIN_PORT } from "./generate.ts";
 import type { ServiceAddresses } from "./generate.ts";
 import { Network } from "./network.ts";
@@ -40,7 +40,7 @@ export class End {
       const bytes = new Uint8Array(side.unread);
       side.read(bytes, 0, bytes.length);
       this.text += String.fromCharCode(...bytes);
-      this.onText();
+      if (bytes.length > 0) this.onText();
     };
   }
 
@@ -62,10 +62,17 @@ export class CalmNetwork {
   readonly network = new Network(this.world, CALM);
   readonly io = new SimulatedIo(this.world, this.network, arena);
 
-  /** Opens one more endpoint, at `address:port`; the connections of the proxy to it, in the order in which they were made. */
-  listenAt(place: string): End[] {
+  /**
+   * Opens an endpoint at `address:port`, in place of the one that was there; the connections of the proxy to it, in the order in
+   * which they were made.
+   */
+  listenAt(place: string, onConnection: (end: End) => void = () => {}): End[] {
     const ends: End[] = [];
-    this.network.listen(place, (side) => ends.push(new End(side)));
+    this.network.listen(place, (side) => {
+      const end = new End(side);
+      ends.push(end);
+      onConnection(end);
+    });
     return ends;
   }
 
@@ -124,9 +131,24 @@ export class Scenario extends CalmNetwork {
     [this.#port, this.#tcpPort] = this.engine.listen().outbound;
   }
 
-  /** Opens one more endpoint; its connections. */
-  listen(address: string): End[] {
-    return this.listenAt(`${address}:${ORIGIN_PORT}`);
+  /** Opens an endpoint, in place of the one that was at its address; its connections. */
+  listen(address: string, onConnection?: (end: End) => void): End[] {
+    return this.listenAt(`${address}:${ORIGIN_PORT}`, onConnection);
+  }
+
+  /** Gives the Service these endpoints. */
+  spread(...addresses: readonly string[]): void {
+    this.apply(withEndpoints(this.plan, "svc0", addresses));
+  }
+
+  /** Gives the Service a policy. */
+  police(policy: Omit<PlanRoutePolicy, "sources">): void {
+    this.apply(withPolicy(this.plan, policy));
+  }
+
+  apply(plan: Plan): void {
+    this.engine.apply(plan);
+    this.io.turn();
   }
 
   client(): End {
@@ -137,4 +159,33 @@ export class Scenario extends CalmNetwork {
   tcpClient(): End {
     return new End(this.network.connect(`proxy:${this.#tcpPort}`, false));
   }
+}
+
+/** The plan with a policy for its first Service. */
+export function withPolicy(plan: Plan, policy: Omit<PlanRoutePolicy, "sources">): Plan {
+  const [first, ...rest] = plan.services;
+  const source = {
+    policy: { kind: "TrafficPolicy", namespace: "sim", name: "p" },
+    target: "Service sim/svc0",
+    position: null,
+  };
+  const sources = Object.fromEntries(Object.keys(policy).map((section) => [section, source]));
+  const [port] = first.ports;
+  return {
+    ...plan,
+    services: [{ ...first, ports: [{ ...port, policy: { ...policy, sources } }] }, ...rest],
+  };
+}
+
+/** The plan with other endpoints for a Service. */
+export function withEndpoints(plan: Plan, name: string, addresses: readonly string[]): Plan {
+  const endpoints = addresses.map((address): PlanEndpoint => ({
+    address,
+    port: ORIGIN_PORT,
+    pod: "",
+    workload: "",
+    hostname: "",
+    identity: "",
+  }));
+  return { ...plan, groups: { ...plan.groups, [`${NAMESPACE}/${name}:80`]: endpoints } };
 }

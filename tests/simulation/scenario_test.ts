@@ -6,8 +6,7 @@ import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import * as frames from "./http2_frames.ts";
 import { encodeLiterals } from "./hpack.ts";
 import { Probe } from "./probe.ts";
-import { Scenario } from "./scenario.ts";
-import type { Plan, PlanEndpoint, PlanRoutePolicy } from "../../routing/plan.ts";
+import { Scenario, withEndpoints, withPolicy } from "./scenario.ts";
 
 const GET = "GET /t HTTP/1.1\r\nHost: svc0.sim\r\n\r\n";
 
@@ -128,36 +127,11 @@ Deno.test("a client that is refused and half-closes still gets all of its answer
   ok(client.side.hasEnded);
 });
 
-/** The plan with a policy for its first Service, and with other endpoints. */
-function withPolicy(
-  plan: Plan,
-  policy: Omit<PlanRoutePolicy, "sources">,
-  groups: Record<string, string> = {},
-): Plan {
-  const [first, ...rest] = plan.services;
-  const source = {
-    policy: { kind: "TrafficPolicy", namespace: "sim", name: "p" },
-    target: "Service sim/svc0",
-    position: null,
-  };
-  const sources = Object.fromEntries(Object.keys(policy).map((section) => [section, source]));
-  const [port] = first.ports;
-  const others = Object.entries(groups).map(([name, address]): [string, PlanEndpoint[]] => [
-    `sim/${name}:80`,
-    [{ address, port: 8_080, pod: "", workload: "", hostname: "", identity: "" }],
-  ]);
-  return {
-    ...plan,
-    services: [{ ...first, ports: [{ ...port, policy: { ...policy, sources } }] }, ...rest],
-    groups: { ...plan.groups, ...Object.fromEntries(others) },
-  };
-}
-
 Deno.test("what a socket does not take of a copied request is sent when it does", () => {
   const mirror = { namespace: "sim", service: "copies", group: "sim/copies:80", percent: 100 };
   const scenario = new Scenario(
     "http1",
-    (plan) => withPolicy(plan, { mirror }, { copies: "10.2.0.1" }),
+    (plan) => withPolicy(withEndpoints(plan, "copies", ["10.2.0.1"]), { mirror }),
   );
   const copies = scenario.listen("10.2.0.1");
   const { weather } = scenario.network;
@@ -178,7 +152,7 @@ Deno.test("a request that a policy holds back goes to the endpoints that are the
   client.send(GET);
   scenario.pass(10);
   const next = scenario.listen("10.0.0.2");
-  scenario.engine.apply(withPolicy(scenario.plan, { fault }, { svc0: "10.0.0.2" }));
+  scenario.engine.apply(withPolicy(withEndpoints(scenario.plan, "svc0", ["10.0.0.2"]), { fault }));
   scenario.pass(100);
   equal(scenario.endpoint.length, 0);
   match(next[0].text, /^GET \/t /);
