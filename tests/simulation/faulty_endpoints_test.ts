@@ -49,7 +49,7 @@ function play(protocol: "http1" | "http2", run: (it: Scenario) => void): void {
     equal(probe.endless(), "");
     it.engine.drain(() => {});
     it.pass(DEFAULT_TIMEOUTS.drainMs + 2_000);
-    equal(it.engine.snapshot().faults, 0);
+    equal(it.engine.snapshot().lastFault, "");
     equal(probe.leftovers(), "");
   });
 }

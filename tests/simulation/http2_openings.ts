@@ -42,7 +42,7 @@ export const OPENINGS: readonly Opening[] = [
   telling("zeros", new Uint8Array(64)),
   telling("PING", frame(frames.PING, 0, 0, new Uint8Array(8))),
   telling("GOAWAY", frames.goaway(0, frames.NO_ERROR)),
-  telling("GOAWAY with an error", frames.goaway(0, frames.ENHANCE_YOUR_CALM)),
+  telling("GOAWAY with an error", frames.goaway(0, 11)),
   telling("WINDOW_UPDATE", frames.windowUpdate(0, 1)),
   telling("RST_STREAM", frames.reset(1, frames.REFUSED_STREAM)),
   telling("an answer before SETTINGS", frame(frames.HEADERS, frames.END_HEADERS, 1, HEAD)),
