@@ -1,11 +1,11 @@
 /** What policies do with connections to ports that do not speak HTTP, through the real proxy, on both drivers. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { readPrometheus } from "../support/prometheus_text.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import { planOfMesh } from "./mesh.ts";
 
@@ -56,7 +56,7 @@ for (const driver of DRIVERS) {
       }],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
-      timeouts: DEFAULT_TIMEOUTS,
+      timeouts: PATIENT_TIMEOUTS,
       bodyBytesMax: Infinity,
       reportRequests: false,
     }, planOfMesh(mesh));

@@ -1,11 +1,11 @@
 /** Weights that change under load: what each plan decided is split as that plan says, over both workers together. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import { planOfMesh } from "./mesh.ts";
 
@@ -51,7 +51,7 @@ for (const driver of DRIVERS) {
           }],
           inbound: [],
           admin: null,
-          timeouts: DEFAULT_TIMEOUTS,
+          timeouts: PATIENT_TIMEOUTS,
           bodyBytesMax: Infinity,
           reportRequests: true,
         },

@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
-import { DEFAULT_TIMEOUTS, type Proxy, type ProxyTimeouts } from "../../proxy/config.ts";
+import type { Proxy, ProxyTimeouts } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 
 /** A plan of Service `db` port 5432, split by weight over Services with these ports of 127.0.0.1 behind them. */
@@ -76,7 +77,7 @@ class TcpProxy {
         }],
         inbound: [],
         admin: { address: "127.0.0.1", port: 0 },
-        timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
+        timeouts: { ...PATIENT_TIMEOUTS, ...timeouts },
         bodyBytesMax: Infinity,
         reportRequests: true,
       },

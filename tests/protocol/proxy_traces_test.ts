@@ -1,11 +1,11 @@
 /** Trace context through the proxy, on both drivers: what a request brings goes on unchanged; what it lacks is added where asked. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
@@ -50,7 +50,7 @@ for (const driver of DRIVERS) {
             }],
             inbound: [],
             admin: null,
-            timeouts: DEFAULT_TIMEOUTS,
+            timeouts: PATIENT_TIMEOUTS,
             bodyBytesMax: Infinity,
             traceShare,
             reportRequests: true,

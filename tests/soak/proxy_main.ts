@@ -3,10 +3,10 @@
  * JSON, says where it listens, and then takes a line at a time, answering each: a plan, or `memory` for the bytes that are left
  * in use once all garbage is collected. Ends with its input.
  */
-import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { decodePlan } from "../../routing/plan_codec.ts";
 import type { Driver } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 
 export interface ProxyArguments {
   readonly driver: Driver;
@@ -59,7 +59,7 @@ if (import.meta.main) {
         },
       },
     }),
-    timeouts: DEFAULT_TIMEOUTS,
+    timeouts: PATIENT_TIMEOUTS,
     bodyBytesMax: Infinity,
     reportRequests: false,
   }, decode(plan));

@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
-import { DEFAULT_TIMEOUTS, type Proxy, type ProxyTimeouts } from "../../proxy/config.ts";
+import type { Proxy, ProxyTimeouts } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { readPrometheus, type Sample } from "./prometheus_text.ts";
 import { RawSocket } from "./raw_socket.ts";
+import { PATIENT_TIMEOUTS } from "./timeouts.ts";
 import { until } from "./until.ts";
 
 export type Driver = "native" | "portable";
@@ -78,7 +79,7 @@ export class TestProxy {
       outbound: options.relays === true ? [LISTENER, { ...LISTENER, tcp: APP }] : [LISTENER],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
-      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      timeouts: { ...PATIENT_TIMEOUTS, ...options.timeouts },
       bodyBytesMax: options.bodyBytesMax ?? Infinity,
       reportRequests: false,
     }, planOf([]));

@@ -3,13 +3,14 @@
  * calls with certificates of all kinds, over HTTP/1.1 and HTTP/2; relayed connections are in `identity_capture_test.ts`.
  */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import type { Proxy } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { type Driver, DRIVERS } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import {
   certificateFor,
@@ -95,7 +96,7 @@ class Running {
             ticketKeys: null,
           },
         },
-        timeouts: DEFAULT_TIMEOUTS,
+        timeouts: PATIENT_TIMEOUTS,
         bodyBytesMax: Infinity,
         reportRequests: true,
       },

@@ -3,12 +3,13 @@
  * HTTP/1.1, gRPC, WebSocket, and connections that are relayed whole. curl is in `proxy_clients_test.ts`, nginx in `proxy_endpoints_test.ts`.
  */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import type { Proxy } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { HAS_NODE, NodeProcess } from "../http2/node_process.ts";
 import { NodePackages } from "../http2/node_packages.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import {
   CLIENT_ID,
@@ -68,7 +69,7 @@ async function startMutual(driver: Driver, applicationPort: number): Promise<Pro
         minVersion: "1.2",
       },
     },
-    timeouts: DEFAULT_TIMEOUTS,
+    timeouts: PATIENT_TIMEOUTS,
     bodyBytesMax: Infinity,
     reportRequests: false,
   }, planOf([]));

@@ -2,10 +2,11 @@
  * What tests of the proxy under TLS have in common: a proxy between clients and endpoints, and clients that are not ours.
  */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import type { Proxy } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import type { ProxyTls, TlsTermination } from "../../proxy/tls/config.ts";
 import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import {
   HAS_OPENSSL_COMMAND,
@@ -58,7 +59,7 @@ async function start(driver: Driver, tls: ProxyTls, workers = 1): Promise<Runnin
     inbound: [{ ...place, application: { address: "127.0.0.1", port: origin.addr.port } }],
     admin: place,
     tls,
-    timeouts: DEFAULT_TIMEOUTS,
+    timeouts: PATIENT_TIMEOUTS,
     bodyBytesMax: Infinity,
     reportRequests: false,
   }, planOf([origin.addr.port]));

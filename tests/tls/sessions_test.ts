@@ -1,9 +1,9 @@
 /** A sidecar that resumes sessions, and another one that takes them back: trust has changed since they began. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { planOf } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import {
   HAS_OPENSSL_COMMAND,
@@ -23,7 +23,7 @@ Deno.test({
     const place = { address: "127.0.0.1", port: 0 };
     const common = {
       workers: 1,
-      timeouts: { ...DEFAULT_TIMEOUTS, upstreamIdleMs: 1 },
+      timeouts: { ...PATIENT_TIMEOUTS, upstreamIdleMs: 1 },
       bodyBytesMax: Infinity,
       reportRequests: false,
     };

@@ -1,15 +1,11 @@
 /** A proxy that sends spans, whose outbound listener leads to host `app`: through its own inbound listener, or straight there. */
 import type { Plan } from "../../routing/plan.ts";
-import {
-  DEFAULT_TIMEOUTS,
-  type Proxy,
-  type ProxyConfig,
-  type SpanExport,
-} from "../../proxy/config.ts";
+import type { Proxy, ProxyConfig, SpanExport } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 
 const EXPORT: SpanExport = {
   url: "",
@@ -56,7 +52,7 @@ export class TracedProxy {
         application: { address: "127.0.0.1", port: application },
       }],
       admin: { address: "127.0.0.1", port: 0 },
-      timeouts: DEFAULT_TIMEOUTS,
+      timeouts: PATIENT_TIMEOUTS,
       bodyBytesMax: Infinity,
       traceShare: share,
       ...(spans === null ? {} : { spans: { ...EXPORT, ...spans } }),
