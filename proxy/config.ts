@@ -1,8 +1,13 @@
 /**
  * What a proxy is told at start, and what it tells back. Shapes only; `proxy.ts` owns the wiring.
  */
+import type {
+  ClientCertificatePolicy,
+  TlsCertificate,
+  TlsIdentity,
+  TlsTrust,
+} from "../base/tls.ts";
 import type { Plan } from "../routing/plan.ts";
-import type { ProxyTls } from "./tls/config.ts";
 
 /** `auto` takes the native driver where it works and says in the log why where it does not. */
 export type DriverChoice = "auto" | "native" | "portable";
@@ -165,3 +170,35 @@ export interface Proxy {
 }
 
 // `startProxy(config: ProxyConfig, plan: Plan, hooks?: ProxyHooks): Promise<Proxy>` is in `proxy.ts`.
+
+/** TLS ends at a listener. */
+export interface TlsTermination {
+  readonly certificate: TlsCertificate;
+  readonly clientCertificate: ClientCertificatePolicy;
+  /** Whom to trust about clients. Null where their certificates are ignored. */
+  readonly clientAuthority: TlsTrust | null;
+  readonly minVersion: "1.2" | "1.3";
+  /** Inbound: callers may do without TLS, and are then nobody. Left out: false. */
+  readonly acceptsPlain?: boolean;
+  /** See `TlsServerSettings`; the same for all event loops, and new whenever certificates are. */
+  readonly ticketKeys: string | null;
+}
+
+/** TLS begins at the connections to endpoints. */
+export interface TlsOrigination {
+  /** Shown to endpoints that ask; null: none. */
+  readonly certificate: TlsCertificate | null;
+  /** Whom to trust about endpoints. Null: whom this system trusts. */
+  readonly authority: TlsTrust | null;
+  /** Whom every endpoint must be. Null: each the service account that the plan says it runs as. */
+  readonly target: TlsIdentity | null;
+  readonly minVersion: "1.2" | "1.3";
+}
+
+/** What is left out is plain. */
+export interface ProxyTls {
+  readonly inbound?: TlsTermination;
+  readonly outbound?: TlsTermination;
+  /** To endpoints; never to the application beside this proxy. */
+  readonly upstream?: TlsOrigination;
+}

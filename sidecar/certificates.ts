@@ -1,9 +1,9 @@
 /** Certificates from files, and again whenever the files change. The last good ones stay where new ones are of no use. */
 import type { Log } from "../base/log.ts";
-import type { Proxy } from "../proxy/config.ts";
-import type { TlsCertificate, TlsTrust } from "../proxy/io/tls.ts";
+import type { Proxy, ProxyTls } from "../proxy/config.ts";
+import type { TlsCertificate, TlsTrust } from "../base/tls.ts";
 import { certificateExpiries } from "../proxy/tls/config.ts";
-import type { CertificateExpiry, ProxyTls } from "../proxy/tls/config.ts";
+import type { CertificateExpiry } from "../proxy/tls/config.ts";
 import { CommandFailure } from "../console/exit.ts";
 import { watchPaths } from "../base/watch.ts";
 import type { CertificateFiles, TlsFiles } from "./tls_options.ts";

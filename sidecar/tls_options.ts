@@ -1,5 +1,5 @@
 /** The options of `weft proxy` for TLS, and which files they mean. Checks what contradicts; reads nothing. */
-import type { ClientCertificatePolicy, TlsIdentity } from "../proxy/io/tls.ts";
+import type { ClientCertificatePolicy, TlsIdentity } from "../base/tls.ts";
 import { DEFAULT_TRUST_DOMAIN, isTrustDomain } from "../base/spiffe.ts";
 import { usageFailure } from "../console/exit.ts";
 import type { SidecarOption } from "./option.ts";

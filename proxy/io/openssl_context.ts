@@ -8,7 +8,8 @@ import { IoError } from "./io.ts";
 import * as lib from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
 import { nameWithFile, TICKET_KEY_BYTES } from "./tls.ts";
-import type { TlsCertificate, TlsContext, TlsReplacement, TlsSettings, TlsTarget } from "./tls.ts";
+import type { TlsCertificate } from "../../base/tls.ts";
+import type { TlsContext, TlsReplacement, TlsSettings, TlsTarget } from "./tls.ts";
 
 /** TLS 1.2 with forward secrecy and authenticated encryption only (RFC 9325 4.2); 1.3 has nothing else. */
 const CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20";

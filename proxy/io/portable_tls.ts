@@ -12,9 +12,8 @@ import type tls from "node:tls";
 import { TLS_SERVER_SESSIONS_MAX } from "../limits.ts";
 import { IoError } from "./io.ts";
 import { nameWithFile } from "./tls.ts";
+import type { ClientCertificatePolicy, TlsCertificate } from "../../base/tls.ts";
 import type {
-  ClientCertificatePolicy,
-  TlsCertificate,
   TlsContext,
   TlsFailure,
   TlsFailureCode,

@@ -4,25 +4,12 @@
  * Above `Io` nothing changes: what is read and written is plain, and a connection that was put under TLS first becomes
  * readable or writable once its peer is known to be whom it claims to be.
  */
-
-/** PEM text, and the files that it is from, where messages are to name them. */
-export interface TlsCertificate {
-  /** The own certificate, then those that vouch for it. */
-  readonly chainPem: string;
-  readonly chainFile?: string;
-  /** Not encrypted. */
-  readonly keyPem: string;
-  readonly keyFile?: string;
-}
-
-/** Whose certificates are trusted: PEM text, and the file that it is from. */
-export interface TlsTrust {
-  readonly pem: string;
-  readonly file?: string;
-}
-
-/** What becomes of a client's certificate. `optional`: asked for and, where there is one, verified. */
-export type ClientCertificatePolicy = "ignored" | "optional" | "required";
+import type {
+  ClientCertificatePolicy,
+  TlsCertificate,
+  TlsIdentity,
+  TlsTrust,
+} from "../../base/tls.ts";
 
 export interface TlsServerSettings {
   readonly role: "server";
@@ -53,14 +40,6 @@ export type TlsSettings = TlsServerSettings | TlsClientSettings;
 
 /** A key's name, then a key each for encryption and authentication (RFC 5077 4). */
 export const TICKET_KEY_BYTES = 80;
-
-/** Who a server is. At least one of the two is given: a chain of trust alone names nobody. */
-export interface TlsIdentity {
-  /** DNS name or IP address: must be in the certificate, unless `uriSans` are given. A name is sent as SNI. */
-  readonly serverName: string | null;
-  /** The server's certificate must be for one of these (SPIFFE ids); empty: `serverName` decides. */
-  readonly uriSans: readonly string[];
-}
 
 /** The server that a client wants, and what to speak with it. Sessions are resumed by target: keep it. */
 export interface TlsTarget extends TlsIdentity {

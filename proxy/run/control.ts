@@ -3,11 +3,10 @@
  * pipe, because an event loop that waits in the kernel sees no messages; replies come back as messages.
  */
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
-import type { LogEvent, ProxyConfig } from "../config.ts";
+import type { LogEvent, ProxyConfig, ProxyTls } from "../config.ts";
 import type { ExplainQuery } from "./explain_query.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
 import type { TapDemand } from "../observe/tap.ts";
-import type { ProxyTls } from "../tls/config.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 
 /** The first message to a worker. */

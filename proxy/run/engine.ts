@@ -9,7 +9,13 @@ import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { requestHeadOf } from "../../routing/request.ts";
-import type { InboundListener, LogEvent, OutboundListener, ProxyConfig } from "../config.ts";
+import type {
+  InboundListener,
+  LogEvent,
+  OutboundListener,
+  ProxyConfig,
+  ProxyTls,
+} from "../config.ts";
 import { Context } from "../loop/context.ts";
 import type { Timed } from "../loop/context.ts";
 import { InboundRouter } from "../route/inbound.ts";
@@ -24,7 +30,6 @@ import { SWEEP_INTERVAL_MS } from "../limits.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
 import { Telemetry } from "../observe/telemetry.ts";
 import type { TapDemand } from "../observe/tap.ts";
-import type { ProxyTls } from "../tls/config.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 import { TlsContexts, TlsFailureLog } from "../tls/contexts.ts";
 

@@ -5,7 +5,7 @@
  */
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
-import type { LogEvent, ProxyConfig } from "../config.ts";
+import type { LogEvent, ProxyConfig, ProxyTls } from "../config.ts";
 import { ARENA_BYTES } from "../loop/arena.ts";
 import { encodeFrame } from "./control.ts";
 import type { Command, Replies, SharedStart, WorkerMessage, WorkerStart } from "./control.ts";
@@ -21,7 +21,6 @@ import { allAnswer } from "./liveness.ts";
 import { ReportGate } from "./report_gate.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
 import type { TapDemand } from "../observe/tap.ts";
-import type { ProxyTls } from "../tls/config.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 
 export interface LanePorts {

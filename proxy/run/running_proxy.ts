@@ -4,7 +4,7 @@
  */
 import type { Plan } from "../../routing/plan.ts";
 import { type AdminServer, startAdmin } from "./admin.ts";
-import type { Proxy, ProxyConfig } from "../config.ts";
+import type { Proxy, ProxyConfig, ProxyTls } from "../config.ts";
 import { IoError } from "../io/io.ts";
 import type { Lane, LaneHooks } from "./lane.ts";
 import { LOOP_ANSWER_MS } from "../limits.ts";
@@ -13,7 +13,7 @@ import type { PlanKeeper } from "./plan_keeper.ts";
 import type { RequestRecord } from "../observe/request_record.ts";
 import { Taps } from "../observe/tap.ts";
 import { certificateExpiries, withTicketKeys } from "../tls/config.ts";
-import type { CertificateExpiry, ProxyTls } from "../tls/config.ts";
+import type { CertificateExpiry } from "../tls/config.ts";
 import { collectorClient, SpanExporter } from "../observe/exporter.ts";
 
 /** What a proxy asks for, and tells, while it runs. */

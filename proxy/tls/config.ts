@@ -1,49 +1,8 @@
-/**
- * What a proxy is told about TLS: where it ends and where it begins, with which certificates. Shapes, and what they come
- * to for `Io`; files are read elsewhere.
- */
+/** What the proxy's settings of TLS come to for `Io`, and when its certificates expire. Files are read elsewhere. */
 import { TICKET_KEY_BYTES } from "../io/tls.ts";
 import { expiryOf } from "../../base/x509_validity.ts";
-import type {
-  ClientCertificatePolicy,
-  TlsCertificate,
-  TlsClientSettings,
-  TlsIdentity,
-  TlsServerSettings,
-  TlsTrust,
-} from "../io/tls.ts";
-
-/** TLS ends at a listener. */
-export interface TlsTermination {
-  readonly certificate: TlsCertificate;
-  readonly clientCertificate: ClientCertificatePolicy;
-  /** Whom to trust about clients. Null where their certificates are ignored. */
-  readonly clientAuthority: TlsTrust | null;
-  readonly minVersion: "1.2" | "1.3";
-  /** Inbound: callers may do without TLS, and are then nobody. Left out: false. */
-  readonly acceptsPlain?: boolean;
-  /** See `TlsServerSettings`; the same for all event loops, and new whenever certificates are. */
-  readonly ticketKeys: string | null;
-}
-
-/** TLS begins at the connections to endpoints. */
-export interface TlsOrigination {
-  /** Shown to endpoints that ask; null: none. */
-  readonly certificate: TlsCertificate | null;
-  /** Whom to trust about endpoints. Null: whom this system trusts. */
-  readonly authority: TlsTrust | null;
-  /** Whom every endpoint must be. Null: each the service account that the plan says it runs as. */
-  readonly target: TlsIdentity | null;
-  readonly minVersion: "1.2" | "1.3";
-}
-
-/** What is left out is plain. */
-export interface ProxyTls {
-  readonly inbound?: TlsTermination;
-  readonly outbound?: TlsTermination;
-  /** To endpoints; never to the application beside this proxy. */
-  readonly upstream?: TlsOrigination;
-}
+import type { TlsClientSettings, TlsServerSettings } from "../io/tls.ts";
+import type { ProxyTls, TlsOrigination, TlsTermination } from "../config.ts";
 
 /** What clients may choose from. HTTP/2 is also known by its first bytes. */
 const PROTOCOLS: readonly string[] = ["h2", "http/1.1"];

@@ -3,15 +3,10 @@
  */
 import { formatWorkloadId } from "../../base/spiffe.ts";
 import type { Io } from "../io/io.ts";
-import type {
-  TlsContext,
-  TlsFailure,
-  TlsIdentity,
-  TlsReplacement,
-  TlsSettings,
-} from "../io/tls.ts";
+import type { TlsIdentity } from "../../base/tls.ts";
+import type { TlsContext, TlsFailure, TlsReplacement, TlsSettings } from "../io/tls.ts";
 import { clientSettings, serverSettings } from "./config.ts";
-import type { ProxyTls } from "./config.ts";
+import type { ProxyTls } from "../config.ts";
 
 /** How connections to one endpoint are put under TLS. */
 export interface EndpointTls {

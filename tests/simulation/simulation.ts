@@ -6,11 +6,16 @@ import { Random } from "../../base/random.ts";
 import type { Plan, PlanBackend } from "../../routing/plan.ts";
 import { ARENA_BYTES } from "../../proxy/loop/arena.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import type { ProxyConfig, ProxyTimeouts } from "../../proxy/config.ts";
+import type {
+  ProxyConfig,
+  ProxyTimeouts,
+  ProxyTls,
+  TlsOrigination,
+  TlsTermination,
+} from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { Engine } from "../../proxy/run/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
-import type { ProxyTls, TlsOrigination, TlsTermination } from "../../proxy/tls/config.ts";
 import { Client } from "./client.ts";
 import { hasAnswerBody, isIdempotent } from "./exchange.ts";
 import type { Actor } from "./client.ts";
@@ -37,7 +42,7 @@ import { Probe } from "./probe.ts";
 import { ENDPOINT_URI, fail, RunState } from "./run_state.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 import { TcpClient } from "./tcp_client.ts";
-import { SimulationError, World } from "./world.ts";
+import { World } from "./world.ts";
 
 /** Short, so that a run sees all of them expire. */
 const TIMEOUTS: ProxyTimeouts = {
@@ -424,5 +429,3 @@ function splitOf(plans: readonly Plan[], key: string): readonly PlanBackend[] {
   );
   return service?.ports[0].rules[0]?.route.backends ?? [];
 }
-
-export { SimulationError };

@@ -1,5 +1,5 @@
 /** Certificates for tests, made by the `openssl` command when they are first wanted. Valid for two days. */
-import type { TlsCertificate } from "../../proxy/io/tls.ts";
+import type { TlsCertificate } from "../../base/tls.ts";
 
 /** A certificate with its key, as text and as files. */
 export interface TestCertificate extends TlsCertificate {

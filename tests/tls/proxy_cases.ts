@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Proxy } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
-import type { ProxyTls, TlsTermination } from "../../proxy/tls/config.ts";
+import type { ProxyTls, TlsTermination } from "../../proxy/config.ts";
 import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
 import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";

@@ -1,7 +1,6 @@
 /** Endpoints under TLS that are not ours: nginx, which wants certificates too. */
 import assert from "node:assert/strict";
-import type { Proxy } from "../../proxy/config.ts";
-import type { ProxyTls } from "../../proxy/tls/config.ts";
+import type { Proxy, ProxyTls } from "../../proxy/config.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
