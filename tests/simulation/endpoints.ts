@@ -2,12 +2,15 @@
 import type { Exchange } from "./exchange.ts";
 import { APPLICATION, ORIGIN_PORT, TUNNEL_SERVICE } from "./generate.ts";
 import type { ExchangeMaker, ServiceAddresses } from "./generate.ts";
+import { OPENINGS } from "./http2_openings.ts";
 import { Http2OriginConnection } from "./http2_origin.ts";
+import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { OriginConnection, TunnelOrigin } from "./origin.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
 import { CopyState } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
+import { Sender } from "./sender.ts";
 
 /** How HTTP/2 begins; no request of HTTP/1 that the simulation sends does. */
 const PREFACE_START = [80, 82, 73];
@@ -20,7 +23,7 @@ export function openEndpoints(
 ): void {
   const { world, network, isCalm } = state;
   const copies = new CopyState(state, new Copies(maker));
-  for (const { name, address } of addressesOf(services)) {
+  for (const { name, address, protocol } of addressesOf(services)) {
     const key = `${address}:${ORIGIN_PORT}`;
     // In a hostile run some are dead, and some of those do not even refuse.
     if (!isCalm && world.chance(0.1)) {
@@ -28,16 +31,21 @@ export function openEndpoints(
       continue;
     }
     const its = name === MIRROR_SERVICE ? copies : state;
-    // The application beside the proxy is called as it is.
-    network.listen(key, (side) => serve(its, name, key, name === "" ? side : state.accept(side)));
+    const mayFail = MENDED.row1 && !isCalm && protocol === "http2" && world.chance(0.3);
+    network.listen(key, (side) => {
+      // The application beside the proxy is called as it is.
+      const own = name === "" ? side : state.accept(side);
+      if (mayFail && world.chance(0.5)) beginBadly(state, own);
+      else serve(its, name, key, own);
+    });
   }
 }
 
 function addressesOf(services: readonly ServiceAddresses[]) {
-  const ofServices = services.flatMap(({ name, addresses }) =>
-    addresses.map((address) => ({ name, address }))
+  const ofServices = services.flatMap(({ name, addresses, protocol }) =>
+    addresses.map((address) => ({ name, address, protocol }))
   );
-  return [...ofServices, { name: "", address: APPLICATION.address }];
+  return [...ofServices, { name: "", address: APPLICATION.address, protocol: "http1" as const }];
 }
 
 function serve(state: RunState, name: string, address: string, side: Side): void {
@@ -46,6 +54,20 @@ function serve(state: RunState, name: string, address: string, side: Side): void
       if (isHttp2) new Http2OriginConnection(state, address, side);
       else new OriginConnection(state, address, side);
     });}
+}
+
+/** What is to speak HTTP/2, and does not. */
+function beginBadly({ world }: RunState, side: Side): void {
+  const sender = new Sender(world, side, { pieceBytes: world.pick([1, 65_536]), pauseMs: 1 });
+  const sink = new Uint8Array(4_096);
+  side.onChange = () => {
+    while (side.unread > 0 && !side.isClosed) side.read(sink, 0, sink.length);
+    sender.pump();
+    if (side.hasEnded && sender.isEmpty) side.close();
+  };
+  const stay = () => {};
+  const finish = world.pick([stay, stay, () => side.close(), () => side.reset()]);
+  sender.push(world.pick(OPENINGS).bytes, finish);
 }
 
 /** Copies of exchanges, made when the first one of a token arrives. */

@@ -11,6 +11,7 @@ import type { Answer, Behavior, BodyFraming, Exchange, Kind, Protocol } from "./
 import { HOSTILITIES } from "./http2_hostility.ts";
 import type { Http2ClientPlan } from "./http2_client.ts";
 import type { Weather } from "./network.ts";
+import { MENDED } from "./mended.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
 import type { Policies } from "./policies.ts";
 import type { TcpClientPlan } from "./tcp_client.ts";
@@ -338,7 +339,7 @@ export class ExchangeMaker {
     if (kind !== "request") return "answer";
     if (world.chance(0.1)) return "early";
     if (this.isCalm || !world.chance(0.4)) return "answer";
-    const behavior = world.pick(HOSTILE);
+    const behavior = MENDED.row7 && world.chance(0.2) ? "reset-before" : world.pick(HOSTILE);
     // A second answer can be told from the next one only if it is read together with the first.
     if (behavior === "extra" && this.#weather.partial > 0) return "answer";
     return behavior;

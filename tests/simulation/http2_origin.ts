@@ -18,6 +18,7 @@ import * as frames from "./http2_frames.ts";
 import { Http2Peer } from "./http2_peer.ts";
 import type { Http2Listener } from "./http2_peer.ts";
 import type { PeerStream } from "./http2_stream.ts";
+import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { streamWire, TunnelEnd } from "./tunnel_end.ts";
@@ -223,7 +224,8 @@ export class Http2OriginConnection implements Http2Listener {
       case "close-before":
         return this.#side.close();
       case "reset-before":
-        if (world.chance(0.5)) return this.#side.reset();
+        if (world.chance(MENDED.row7 ? 0.2 : 0.5)) return this.#side.reset();
+        this.#state.hasReset(exchange, this.#side);
         return this.#peer.reset(stream, world.pick([1, 2, 5, 8, 11, 99]));
       case "cut-head":
         this.#peer.raw(frames.frame(frames.HEADERS, 0, stream.id, Uint8Array.of(0x88)));
@@ -252,6 +254,7 @@ export class Http2OriginConnection implements Http2Listener {
       case "answer":
       case "refuse":
         if (!hasBody && world.chance(0.5)) {
+          this.#state.endedHeads.add(token);
           return this.#peer.head(stream, answerFields(exchange), true);
         }
         return send(body, false);

@@ -64,6 +64,11 @@ export class Side {
     return this.other.#onTheWay === 0 && this.other.unread === 0;
   }
 
+  /** Nothing is on its way to this end, and nothing is unread. */
+  get isQuiet(): boolean {
+    return this.#onTheWay === 0 && this.unread === 0;
+  }
+
   /** Sends bytes, at most `room`; they are not copied. */
   send(bytes: Uint8Array): void {
     const { world, weather } = this.#network;

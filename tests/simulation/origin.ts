@@ -14,6 +14,7 @@ import {
 } from "./exchange.ts";
 import { webSocketAcceptOf } from "../../proxy/protocol/websocket/handshake.ts";
 import type { Exchange } from "./exchange.ts";
+import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { CLIENT_ADDRESS, fail, Listening } from "./run_state.ts";
@@ -25,6 +26,14 @@ import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
 import type { Framing, MessageHead, Receiver } from "./wire.ts";
 
 const encoder = new TextEncoder();
+/** What an endpoint may say between requests. Empty: nothing but its end. */
+const STRAYS = [
+  "",
+  "\r\n",
+  "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+  "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray",
+  "HTTP/1.1 200 OK\r\n",
+];
 /** What the port for tunnels says before it is spoken to. */
 export const BANNER = "220 simulation\n";
 
@@ -44,6 +53,8 @@ export class OriginConnection implements Receiver {
   #hasAnswered = false;
   /** What comes is broken, and must end before it is whole. */
   #isGarbage = false;
+  /** Something was said that nobody had asked for. */
+  #hasStrayed = false;
 
   constructor(state: RunState, address: string, side: Side) {
     const { world } = state;
@@ -68,6 +79,7 @@ export class OriginConnection implements Receiver {
   }
 
   onHead(head: MessageHead): Framing {
+    if (this.#hasStrayed) this.#fail("A request on a connection that was of no more use");
     const [name] = valuesOf(head, "x-token");
     this.#isGarbage = name === "garbage";
     if (this.#isGarbage) return framingOf(head, NO_BODY);
@@ -173,6 +185,7 @@ export class OriginConnection implements Receiver {
     const { world } = this.#state;
     const { answer, token } = exchange;
     const { head, body } = renderAnswer(world, exchange);
+    if (!hasAnswerBody(exchange)) this.#state.endedHeads.add(token);
     for (let i = 0; i < answer.interims; i++) {
       this.#sender.push(encoder.encode(`HTTP/1.1 103 Early Hints\r\nx-token: ${token}\r\n\r\n`));
     }
@@ -242,7 +255,22 @@ export class OriginConnection implements Receiver {
     const { answer } = exchange;
     this.#exchange = null;
     const isUntilClose = answer.framing === "close" && hasAnswerBody(exchange);
-    if (answer.isClosing || isUntilClose) this.#side.close();
+    if (answer.isClosing || isUntilClose) return this.#side.close();
+    const { world } = this.#state;
+    if (!MENDED.row6 || !world.chance(0.2)) return;
+    world.after(world.pick([0, 0, world.between(0, 100)]), () => this.#stray());
+  }
+
+  /** Says something between requests. Only where no request can be under way meanwhile: who could tell them apart? */
+  #stray(): void {
+    const { world, network: { weather } } = this.#state;
+    const side = this.#side;
+    const isIdle = this.#exchange === null && !side.isClosed && !side.isReset && side.isQuiet;
+    if (!isIdle || weather.delayMaxMs > 0 || weather.late > 0 || !this.#sender.isEmpty) return;
+    this.#hasStrayed = true;
+    const stray = world.pick(STRAYS);
+    if (stray !== "") this.#sender.push(encoder.encode(stray));
+    if (stray === "" || world.chance(0.5)) this.#sender.push(() => side.close());
   }
 
   #ended(): void {

@@ -2,6 +2,7 @@
 import { isIdempotent } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Protocol } from "./exchange.ts";
+import { MENDED } from "./mended.ts";
 import type { Network, Side } from "./network.ts";
 import type { Policies } from "./policies.ts";
 import { TlsSide } from "./tls_side.ts";
@@ -35,6 +36,10 @@ export class RunState {
   isTight = false;
   /** When draining began; `Infinity` before. */
   drainingMs = Infinity;
+  /** By token: the streams that their endpoints have reset, and how often the request had been sent by then. */
+  readonly #resets = new Map<number, { readonly side: Side; readonly sendings: number }>();
+  /** By token: endpoints have ended the answer together with its head. */
+  readonly endedHeads = new Set<number>();
   /** What the endpoint sent of a body before it ended the connection, by token. */
   readonly cuts = new Map<number, number>();
   readonly scratch = new Uint8Array(65_536);
@@ -72,9 +77,20 @@ export class RunState {
     if (arrivals > sendings && !mayResend) {
       fail(this, `Request ${token}, not idempotent, was sent again`);
     }
+    const reset = this.#resets.get(token);
+    // A connection that is lost takes with it what was said of its streams.
+    const isKnown = reset?.sendings === sendings && !reset.side.isReset && !reset.side.isClosed;
+    if (isKnown && !this.policies.mayResend(exchange)) {
+      fail(this, `Request ${token} was sent again although its endpoint had reset it`);
+    }
     if (arrivals > sendings * this.policies.arrivalsMax) {
       fail(this, `Request ${token} was sent ${arrivals} times`);
     }
+  }
+
+  /** An endpoint has reset the stream of an exchange, not to refuse it. */
+  hasReset({ token, sendings }: Exchange, side: Side): void {
+    if (MENDED.row7) this.#resets.set(token, { side, sendings });
   }
 
   /** Connects to the proxy, as `protocol` says that a client does. */
