@@ -44,7 +44,7 @@ type Numbers<Members> = {
 };
 
 /** The numbers of one metric for one set of its group's label values; plain data, to go from thread to thread. */
-export type Sample = readonly [metric: string, labels: readonly string[], parts: Parts];
+export type MetricSample = readonly [metric: string, labels: readonly string[], parts: Parts];
 
 // Declarations.
 
@@ -71,6 +71,23 @@ export function counterOf<Value extends string>(
     labels: [label],
     start: () => Object.fromEntries(values.map((value) => [value, 0])) as Record<Value, number>,
     read: (numbers) => Object.entries<number>(numbers),
+  };
+}
+
+/** The same by the place of a value among `values`, for what is counted with every request. */
+export function counterByPlace(
+  name: string,
+  help: string,
+  label: string,
+  values: readonly string[],
+): Metric<Float64Array> {
+  return {
+    name,
+    kind: "counter",
+    help,
+    labels: [label],
+    start: () => new Float64Array(values.length),
+    read: (numbers) => values.map((value, place) => [value, numbers[place]]),
   };
 }
 
@@ -155,7 +172,7 @@ export function countsOf<Label extends string, Members extends MembersOfGroup>(
 
 export function samplesOf(
   counts: { readonly group: MetricGroup; readonly labels: Readonly<Record<string, string>> },
-): Sample[] {
+): MetricSample[] {
   const { group, labels } = counts;
   const values = group.labels.map((label) => labels[label]);
   const numbers: Readonly<Record<string, unknown>> = { ...counts };
@@ -169,7 +186,7 @@ export function samplesOf(
 /** Samples of the same metric and labels are added. */
 export function renderMetrics(
   groups: readonly MetricGroup[],
-  samples: Iterable<Sample>,
+  samples: Iterable<MetricSample>,
 ): string {
   const sums = addUp(samples);
   let text = "";
@@ -196,7 +213,7 @@ interface Sum {
 }
 
 /** By metric and label values. */
-function addUp(samples: Iterable<Sample>): Map<string, Map<string, Sum>> {
+function addUp(samples: Iterable<MetricSample>): Map<string, Map<string, Sum>> {
   const sums = new Map<string, Map<string, Sum>>();
   for (const [name, values, parts] of samples) {
     const bySeries = sums.get(name) ?? new Map<string, Sum>();

@@ -25,7 +25,8 @@ export const JUMPS: readonly (readonly [chain: string, ...rule: string[]])[] = [
 ];
 
 /**
- * The proxy's own ports that others in the cluster call: admin, metrics, and the rewritten probes (smi-facts 4.2, 4.3).
+ * The proxy's own ports that others in the cluster call: admin, and what is reserved for metrics and rewritten probes
+ * (smi-facts 4.2, 4.3).
  * The proxy answers there itself; to redirect them would ask the application.
  */
 const OWN_PORTS: readonly PortRange[] = [

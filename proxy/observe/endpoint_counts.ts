@@ -2,12 +2,18 @@
  * EndpointCounts: what each endpoint answered, told apart by the pod that answered and the workload that asked. What is
  * counted of an endpoint stays while plans have its pod, and goes with it.
  */
-import { type Counts, countsOf, labelKey, type Sample, samplesOf } from "../../base/metrics.ts";
+import {
+  type Counts,
+  countsOf,
+  labelKey,
+  type MetricSample,
+  samplesOf,
+} from "../../base/metrics.ts";
 import type { TableEndpoint } from "../../routing/table/table.ts";
 import { ENDPOINTS } from "./metrics.ts";
 
 /** A pod and what owns it. What is not known says so: an empty label would be the same as none. */
-export interface Workload {
+export interface CountedWorkload {
   readonly namespace: string;
   /** `Deployment`. */
   readonly kind: string;
@@ -30,7 +36,7 @@ export class EndpointCounts {
    * The counters of an endpoint.
    * @param backend `namespace/service`: a Service's pods are in its own namespace
    */
-  of(endpoint: TableEndpoint, source: Workload, backend: string): Counts<typeof ENDPOINTS> {
+  of(endpoint: TableEndpoint, source: CountedWorkload, backend: string): Counts<typeof ENDPOINTS> {
     const known = this.#byEndpoint.get(endpoint);
     if (known !== undefined) return known.counts;
     const { plan } = endpoint;
@@ -58,19 +64,25 @@ export class EndpointCounts {
 
   /** Drops what is counted of pods that a new plan does not have any more. */
   retain(endpoints: Iterable<TableEndpoint>): void {
-    const pods = new Set(Array.from(endpoints, podKey));
-    for (const [key, { pod }] of this.#byLabels) if (!pods.has(pod)) this.#byLabels.delete(key);
+    const counted = new Set(Array.from(this.#byLabels.values(), ({ pod }) => pod));
+    const kept = new Set<string>();
+    // A mesh has many pods, of which few are counted.
+    for (const endpoint of counted.size === 0 ? [] : endpoints) {
+      const pod = podKey(endpoint);
+      if (counted.has(pod)) kept.add(pod);
+    }
+    for (const [key, { pod }] of this.#byLabels) if (!kept.has(pod)) this.#byLabels.delete(key);
     // The objects are of the last plan's tables.
     this.#byEndpoint.clear();
   }
 
-  *samples(): Iterable<Sample> {
+  *samples(): Iterable<MetricSample> {
     for (const { counts } of this.#byLabels.values()) yield* samplesOf(counts);
   }
 }
 
 /** @param workload `Deployment/name`; empty where not known */
-export function workloadOf(namespace: string, workload: string, pod: string): Workload {
+export function workloadOf(namespace: string, workload: string, pod: string): CountedWorkload {
   const slash = workload.indexOf("/");
   const named = (text: string) => text === "" ? "unknown" : text;
   return {

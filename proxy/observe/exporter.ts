@@ -3,7 +3,7 @@
  * of the collector: spans that find no room are dropped and counted, and no request ever waits for one.
  */
 import { directClient } from "../../base/direct_client.ts";
-import { countsOf, type Sample, samplesOf } from "../../base/metrics.ts";
+import { countsOf, type MetricSample, samplesOf } from "../../base/metrics.ts";
 import type { SpanExport } from "../config.ts";
 import { SPAN_FLUSH_MS, SPAN_RETRY_MAX_MS } from "../limits.ts";
 import { encodeSpans } from "./otlp.ts";
@@ -52,7 +52,7 @@ export class SpanExporter {
     return this.#counts.spans;
   }
 
-  get samples(): Sample[] {
+  get samples(): MetricSample[] {
     return samplesOf(this.#counts);
   }
 

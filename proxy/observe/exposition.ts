@@ -1,11 +1,11 @@
 /** What a proxy counted, as Prometheus text: its event loops added up, and what is counted outside them. */
-import { countsOf, renderMetrics, type Sample, samplesOf } from "../../base/metrics.ts";
+import { countsOf, type MetricSample, renderMetrics, samplesOf } from "../../base/metrics.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
 import { CERTIFICATES, LOST, PLAN_KEEPING, PLANS, PROXY_METRICS, SAVED_PLANS } from "./metrics.ts";
 
 /** What an event loop tells of itself; plain data, to go from its thread to the one that is asked. */
 export interface LoopSnapshot {
-  readonly samples: readonly Sample[];
+  readonly samples: readonly MetricSample[];
   /** Of the plan in force. */
   readonly planHash: string;
   /** Stack of the last fault; empty where there was none. */
@@ -15,7 +15,7 @@ export interface LoopSnapshot {
 /** What is counted outside the event loops. */
 interface OutsideCounts {
   /** Empty: none are made. */
-  readonly spans: readonly Sample[];
+  readonly spans: readonly MetricSample[];
   /** Lines of the access log that found no reader. */
   readonly accessesLost: number;
   /** Records that readers of taps were too slow for. */
@@ -44,7 +44,7 @@ export function renderProxyMetrics(
 function* outsideSamples(
   loops: readonly LoopSnapshot[],
   { spans, accessesLost, tapsLost, planKeeping, certificates }: OutsideCounts,
-): Iterable<Sample> {
+): Iterable<MetricSample> {
   yield* spans;
   yield* samplesOf(countsOf(LOST, {}, { accesses: accessesLost, tapped: tapsLost }));
   for (const hash of new Set(loops.map(({ planHash }) => planHash))) {

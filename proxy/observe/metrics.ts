@@ -4,6 +4,7 @@
  */
 import {
   counter,
+  counterByPlace,
   counterOf,
   gauge,
   histogram,
@@ -26,11 +27,11 @@ const ROUTE_LABELS = ["listener", "service", "port", "split", "backend"] as cons
 const BACKEND_LABELS = ["listener", "backend"] as const;
 const TARGET_LABELS = ["listener", "service", "port", "target"] as const;
 
-/** Classes of statuses, by their first digit less one. */
-export const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+/** By the first digit of a status, less one. */
+const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 export const REQUESTS = metricGroup(ROUTE_LABELS, {
-  answers: counterOf("weft_requests_total", "Requests answered", "code", STATUS_CLASSES),
+  answers: counterByPlace("weft_requests_total", "Requests answered", "code", STATUS_CLASSES),
   durations: histogram(
     "weft_request_duration_seconds",
     "From a request's head to the end of its answer",

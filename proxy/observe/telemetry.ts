@@ -2,7 +2,13 @@
  * Telemetry: what one event loop counts, and the records that it makes. Counting is a few additions an exchange; text is
  * made only when somebody asks. Labels follow the plan: counters of routes that left it are dropped with it.
  */
-import { type Counts, countsOf, labelKey, type Sample, samplesOf } from "../../base/metrics.ts";
+import {
+  type Counts,
+  countsOf,
+  labelKey,
+  type MetricSample,
+  samplesOf,
+} from "../../base/metrics.ts";
 import type { PlanRule } from "../../routing/plan.ts";
 import type { TableEndpoint, TablePort } from "../../routing/table/table.ts";
 import type { OutboundListener } from "../config.ts";
@@ -10,8 +16,8 @@ import type { TlsFailure } from "../io/tls.ts";
 import { errorName, isKnownError } from "../protocol/http2/error_code.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Span } from "../tracing/span.ts";
-import { EndpointCounts, type Workload, workloadOf } from "./endpoint_counts.ts";
-import { CONNECTIONS, HTTP2, LOOP, REQUESTS, STATUS_CLASSES } from "./metrics.ts";
+import { type CountedWorkload, EndpointCounts, workloadOf } from "./endpoint_counts.ts";
+import { CONNECTIONS, HTTP2, LOOP, REQUESTS } from "./metrics.ts";
 import type { FinishedSpan, RequestRecord } from "./request_record.ts";
 
 /** As many as logs show of a plan's hash. */
@@ -56,7 +62,7 @@ export class Http2Counts {
     this.#counts.failures.add(errorLabel(code));
   }
 
-  get samples(): Sample[] {
+  get samples(): MetricSample[] {
     return samplesOf(this.#counts);
   }
 }
@@ -115,7 +121,7 @@ export class Telemetry {
   lastFault = "";
   readonly endpoints = new EndpointCounts();
   /** By outbound listener: who sends what comes by it, as a workload and as `namespace/serviceaccount`. */
-  readonly #sources: readonly Workload[];
+  readonly #sources: readonly CountedWorkload[];
   readonly #applications: readonly string[];
   readonly #routes = new Map<string, RouteStats>();
   #records: RequestRecord[] = [];
@@ -166,7 +172,7 @@ export class Telemetry {
     const { facts: { stats }, endpoint } = routed;
     if (stats !== null) {
       const { answers, durations } = stats.requests;
-      answers[STATUS_CLASSES[classOf(status)]]++;
+      answers[classOf(status)]++;
       durations.observe(durationMs);
       if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs, listener);
     }
@@ -293,7 +299,7 @@ export class Telemetry {
   }
 
   /** Routes and endpoints have series once something is counted of them. */
-  *samples(): Iterable<Sample> {
+  *samples(): Iterable<MetricSample> {
     yield* samplesOf(this.counts);
     yield* this.http2.client.samples;
     yield* this.http2.endpoint.samples;
@@ -315,7 +321,7 @@ function nameOf({ match: { group, name } }: PlanRule): string {
   return `${group.namespace}/${group.name}/${name}`;
 }
 
-/** Place of a status in `STATUS_CLASSES`. */
+/** The first digit of a status, less one. */
 function classOf(status: number): number {
-  return Math.max(1, Math.min(STATUS_CLASSES.length, Math.trunc(status / 100))) - 1;
+  return Math.max(1, Math.min(5, Math.trunc(status / 100))) - 1;
 }

@@ -5,7 +5,7 @@
  */
 import type { ConnectionLimits, LoadBalancing } from "../../base/policy.ts";
 import { mix32 } from "../../base/hash.ts";
-import { countsOf, type Sample, samplesOf } from "../../base/metrics.ts";
+import { countsOf, type MetricSample, samplesOf } from "../../base/metrics.ts";
 import { Random } from "../../base/random.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import type { PlanEndpointPolicy } from "../../routing/plan.ts";
@@ -362,7 +362,7 @@ export class BackendState {
   }
 
   /** What its policy did, section by section of those that it has. */
-  *samples(): Iterable<Sample> {
+  *samples(): Iterable<MetricSample> {
     if (this.#detector !== null) {
       this.#ejections.active = this.#detector.ejectedCount;
       this.#ejections.panics = this.#detector.isPanic ? 1 : 0;

@@ -3,7 +3,7 @@
  * is made with the first request that it has a say in. What has to be remembered is carried from plan to plan by what
  * it is about, never by its place in a plan.
  */
-import type { Sample } from "../../base/metrics.ts";
+import type { MetricSample } from "../../base/metrics.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import type { Table, TableBackend, TableEndpoint, TableRoute } from "../../routing/table/table.ts";
@@ -61,7 +61,7 @@ export class Bindings {
   }
 
   /** What policies did so far. */
-  *samples(): Iterable<Sample> {
+  *samples(): Iterable<MetricSample> {
     for (const state of this.#backends.values()) yield* state.samples();
     for (const memory of this.#memories.values()) yield* memory.samples;
   }

@@ -2,7 +2,7 @@
  * RouteMemory: what must be remembered of one section of a policy from request to request and from plan to plan: how much of a
  * rate or of a retry budget is left, and what was counted. All rules that the policy is attached to by one target share it.
  */
-import { countsOf, type Sample, samplesOf } from "../../base/metrics.ts";
+import { countsOf, type MetricSample, samplesOf } from "../../base/metrics.ts";
 import type { Rate } from "../../base/policy.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import type { PlanRoutePolicy } from "../../routing/plan.ts";
@@ -45,9 +45,13 @@ export class RouteMemory {
     };
   }
 
-  bind({ rateLimit, retry }: PlanRoutePolicy, nowMs: number): void {
-    this.http = this.#bucket(this.http, rateLimit?.http ?? null, nowMs, "http");
-    this.tcp = this.#bucket(this.tcp, rateLimit?.tcp ?? null, nowMs, "tcp");
+  bind(policy: PlanRoutePolicy, nowMs: number): void {
+    const { rateLimit, retry } = policy;
+    if (this.#section === "rateLimit") {
+      this.http = this.#bucket(this.http, rateLimit?.http ?? null, nowMs, "http");
+      this.tcp = this.#bucket(this.tcp, rateLimit?.tcp ?? null, nowMs, "tcp");
+    }
+    if (this.#section !== "retry") return;
     if (retry === undefined) {
       this.retries?.release();
       this.retries = null;
@@ -78,7 +82,7 @@ export class RouteMemory {
   }
 
   /** Of a section that no policy has there is nothing to say. */
-  get samples(): Sample[] {
+  get samples(): MetricSample[] {
     const counts = this.counts[this.#section];
     return counts.labels.target === "" ? [] : samplesOf(counts);
   }

@@ -21,7 +21,7 @@ import type {
   TablePort,
   TableRoute,
 } from "../../routing/table/table.ts";
-import type { Sample } from "../../base/metrics.ts";
+import type { MetricSample } from "../../base/metrics.ts";
 import { parseIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
@@ -92,7 +92,7 @@ export class OutboundRouter implements Router {
   }
 
   /** What policies did with what came by this listener. */
-  get samples(): Sample[] {
+  get samples(): MetricSample[] {
     return [...this.#policies.samples()];
   }
 

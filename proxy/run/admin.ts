@@ -2,7 +2,7 @@
  * The admin port: health, metrics, the plan in force, why a request would go where it goes, and a stream of those that
  * went. Off the data path, so it is an ordinary Deno server.
  */
-import type { Sample } from "../../base/metrics.ts";
+import type { MetricSample } from "../../base/metrics.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseExplainQuery } from "./explain_query.ts";
@@ -21,7 +21,7 @@ export interface AdminSubject {
   readonly taps: Taps;
   /** Null: none are made. */
   /** Counts of spans; empty where none are made. */
-  readonly spans: () => readonly Sample[];
+  readonly spans: () => readonly MetricSample[];
   /** Lines of the access log that found no reader. */
   accessesLost(): number;
   /** Null: plans are not kept. */

@@ -1,0 +1,112 @@
+// Tests of bindings.ts: what a plan says is made when it is asked for, and kept while plans have it.
+import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
+import { LOCAL_STATE, type StateStore } from "../../base/state_store.ts";
+import { buildTable } from "../../routing/table/build.ts";
+import type { Table } from "../../routing/table/table.ts";
+import { planOfMesh } from "../../tests/policy/mesh.ts";
+import { Timers } from "../loop/timers.ts";
+import { Bindings } from "./bindings.ts";
+
+const ENDPOINTS = [{ port: 1 }, { port: 2 }, { port: 3 }];
+const POLICY = {
+  outlierDetection: {},
+  connectionLimits: { maxConnections: 1 },
+  rateLimit: { http: { requests: 1, per: "1h" } },
+  mirror: { service: "copy" },
+};
+
+/** A table for these Services, each with the same endpoints and a policy. */
+function tableOf(...names: string[]): Table {
+  const plan = planOfMesh({
+    services: Object.fromEntries([...names, "copy"].map((name) => [name, ENDPOINTS])),
+    policies: Object.fromEntries(names.map((name) => [name, POLICY])),
+  });
+  return buildTable(plan, { namespace: "default", identity: "", seed: null });
+}
+
+/** Bindings, and what they ask of others: pools by endpoint, and keys of state that is kept elsewhere. */
+class Fixture {
+  readonly pools: string[] = [];
+  readonly kept = new Set<string>();
+  readonly bindings: Bindings;
+
+  constructor() {
+    const store: StateStore = {
+      ...LOCAL_STATE,
+      tally: (key, length, fill) => {
+        this.kept.add(key);
+        const tally = LOCAL_STATE.tally(key, length, fill);
+        tally.release = () => void this.kept.delete(key);
+        return tally;
+      },
+    };
+    const timers = new Timers({ nowMs: 0, wakeBy() {} });
+    this.bindings = new Bindings(0, timers, null, store, ({ key }) => {
+      this.pools.push(key);
+      return null;
+    });
+  }
+
+  bind(table: Table): void {
+    this.pools.length = 0;
+    this.bindings.bind(table, 0);
+  }
+
+  /** The state of a Service's backend, as the first request after a plan has it. */
+  ask(table: Table, name: string) {
+    const route = table.routes.find(({ service }) => service.key === `default/${name}`);
+    ok(route !== undefined);
+    return {
+      backend: this.bindings.backend(route.backends[0], route, 0),
+      route: this.bindings.route(route, 0),
+    };
+  }
+
+  get series(): string[] {
+    const names = Array.from(this.bindings.samples(), ([name, labels]) => `${name} ${labels}`);
+    return names.filter((name) => name.startsWith("weft_panic"));
+  }
+}
+
+Deno.test("bindings: a plan alone makes nothing, whatever it says", () => {
+  const fixture = new Fixture();
+  fixture.bind(tableOf("one", "two"));
+  deepEqual([fixture.pools, [...fixture.kept], [...fixture.bindings.samples()]], [[], [], []]);
+});
+
+Deno.test("bindings: the first request makes what it needs, and later ones have the same", () => {
+  const fixture = new Fixture();
+  const table = tableOf("one", "two");
+  fixture.bind(table);
+  const first = fixture.ask(table, "two");
+  // Of the backend and of its mirror.
+  equal(fixture.pools.length, 2 * ENDPOINTS.length);
+  deepEqual([...fixture.kept], [
+    "backend default/two:80 limits",
+    "policy default/two:80 rateLimit Service default/two http",
+  ]);
+  deepEqual(fixture.series, ["weft_panic 0,default/two:80"]);
+  deepEqual(fixture.ask(table, "two"), first);
+  equal(fixture.pools.length, 2 * ENDPOINTS.length);
+});
+
+Deno.test("bindings: a new plan is for what was used, and gives back what it does not have", () => {
+  const fixture = new Fixture();
+  const before = tableOf("one", "two", "three");
+  fixture.bind(before);
+  const { backend } = fixture.ask(before, "one");
+  fixture.ask(before, "two");
+  const after = tableOf("zero", "one", "three");
+  fixture.bind(after);
+  equal(fixture.pools.length, 2 * ENDPOINTS.length, "of one and of the mirror");
+  deepEqual([...fixture.kept], [
+    "backend default/one:80 limits",
+    "policy default/one:80 rateLimit Service default/one http",
+  ]);
+  deepEqual(fixture.series, ["weft_panic 0,default/one:80"]);
+  equal(fixture.ask(after, "one").backend, backend);
+  fixture.bind(tableOf());
+  deepEqual([fixture.pools, [...fixture.kept], fixture.series], [[], [], []]);
+  fixture.bind(after);
+  notEqual(fixture.ask(after, "one").backend, backend);
+});
