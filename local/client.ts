@@ -148,9 +148,12 @@ async function readBody(connection: Connection, body: Body): Promise<Uint8Array>
       ? body.unchunk(held, 0, held.length)
       : body.advance(held, 0, held.length);
     if (body.isBroken) throw new Error("The answer's body is not well formed");
-    parts.push(held.slice(0, body.isChunked ? body.unchunkedEnd : end));
-    connection.take(end);
-    if (body.isDone) return joined(parts);
+    parts.push(held.slice(0, end));
+    connection.held = held.subarray(end, held.length - body.takenOut);
+    if (body.isDone) {
+      connection.take(body.trailerBytes);
+      return joined(parts);
+    }
     if (await connection.read()) continue;
     if (!body.isUntilClose) throw new Error("The connection was closed within the answer");
     body.end();

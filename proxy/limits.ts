@@ -32,6 +32,12 @@ export const TRAILER_BYTES_MAX = 8_192;
 /** The largest Content-Length: whole numbers above it are not exact in a double. */
 export const CONTENT_LENGTH_MAX = Number.MAX_SAFE_INTEGER;
 
+/** Sidecars of the mesh in a row that pass a request on; the next refuses it, because it goes in a circle. */
+export const HOPS_MAX = 9;
+
+/** The most that is passed on of `Max-Forwards`: more proxies than any request meets (RFC 9110 7.6.2). */
+export const FORWARDS_MAX = 255;
+
 /** Other endpoints tried when one does not accept a connection; each costs at most `connectMs`. */
 export const CONNECT_ATTEMPTS_MAX = 3;
 

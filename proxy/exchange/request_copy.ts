@@ -48,8 +48,7 @@ export class RequestCopy {
     if (!isChunked) return whole;
     const body = new Body();
     body.startChunked();
-    body.unchunk(whole, 0, whole.length);
-    return whole.subarray(0, body.unchunkedEnd);
+    return whole.subarray(0, body.unchunk(whole, 0, whole.length));
   }
 }
 

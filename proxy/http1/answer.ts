@@ -20,7 +20,8 @@ const PHRASES: Readonly<Record<number, string>> = {
 
 /** One line for people; the reason code itself goes into `x-weft-reason`. */
 const EXPLANATIONS: Readonly<Record<string, string>> = {
-  "bad-start-line": "The request line is not HTTP",
+  "bad-start-line":
+    "The request line is not HTTP, or its target has characters to be percent-encoded",
   "bad-header": "A header line is malformed",
   "bad-host": "The Host header is missing, repeated or malformed",
   "bad-content-length": "The Content-Length is malformed or contradicts another",

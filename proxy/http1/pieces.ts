@@ -71,6 +71,8 @@ export class Pieces {
       if (!this.#rewriteRequestLine(bytes, request, texts)) return false;
     } else this.#addLines(request, request.start);
     if (isUpgrade) this.addText(texts.upgrade);
+    // A tunnel has no trailers, and some servers take no second word beside `upgrade`.
+    else if (request.takesTrailers) this.addText(texts.te);
     if (forwardedFor < 0 && request.forwardedProtoHeader < 0) {
       this.addText(peer.all);
       return true;

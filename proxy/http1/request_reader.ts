@@ -111,15 +111,15 @@ export abstract class RequestReader extends Connection {
 
   /** The request has a head, and what has arrived behind it may be its body. Returns why that is not taken, or null. */
   protected startBody(request: Request): Refusal | null {
-    const { arena } = this.context;
     if (request.isConnect) this.#body.startEmpty();
-    else if (request.isChunked) this.#body.startChunked();
+    else if (request.isChunked) this.#body.startChunked(request.nominated);
     else if (request.contentLength > 0) this.#body.startLength(request.contentLength);
     else this.#body.startEmpty();
     this.#isUnchunking = false;
     this.sent = request.end;
-    this.ready = this.#body.advance(arena, request.end, this.end);
-    this.#bodyBytes = Math.max(this.ready - request.end, request.contentLength);
+    this.ready = request.end;
+    this.#advance();
+    this.#bodyBytes = Math.max(this.#taken(request.end), request.contentLength);
     this.awaitBody();
     return this.#bodyRefusal;
   }
@@ -145,11 +145,10 @@ export abstract class RequestReader extends Connection {
     if (count <= 0) return 0;
     const before = this.ready;
     this.#advance();
-    const taken = this.ready - before;
     // Of any other body it is known from the start.
-    if (this.#body.isChunked) this.#bodyBytes += taken;
+    if (this.#body.isChunked) this.#bodyBytes += this.#taken(before);
     this.awaitBody();
-    return this.#bodyRefusal ?? taken;
+    return this.#bodyRefusal ?? this.ready - before;
   }
 
   get #bodyRefusal(): Refusal | null {
@@ -157,28 +156,27 @@ export abstract class RequestReader extends Connection {
     return this.#bodyBytes > this.context.bodyBytesMax ? BODY_TOO_LARGE : null;
   }
 
-  /** Moves `ready` over what belongs to the body of the bytes that have arrived. */
+  /** Moves `ready` over what belongs to the body of the bytes that have arrived, and is passed on. */
   #advance(): void {
     const { arena } = this.context;
-    if (!this.#isUnchunking) {
-      this.ready = this.#body.advance(arena, this.ready, this.end);
-      return;
-    }
-    const held = this.#body.trailerBytes;
-    const taken = this.#body.unchunk(arena, this.ready + held, this.end);
-    if (held === 0) this.ready = this.#body.unchunkedEnd;
-    const kept = this.ready + this.#body.trailerBytes;
-    // What follows the body is the next request.
-    arena.copyWithin(kept, taken, this.end);
-    this.end -= taken - kept;
-    if (this.#body.isDone) this.trailersEnd = kept;
+    const body = this.#body;
+    this.ready = this.#isUnchunking
+      ? body.unchunk(arena, this.ready, this.end)
+      : body.advance(arena, this.ready, this.end);
+    this.end -= body.takenOut;
+    if (this.#isUnchunking && body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
+  }
+
+  /** Bytes that the last `#advance` took, when `ready` stood at `before`. */
+  #taken(before: number): number {
+    return this.ready - before + this.#body.takenOut;
   }
 
   /** From now on the body comes by as plain data. True: what has arrived of it was changed. */
   protected unchunkBody(): boolean {
     if (this.#isUnchunking || !this.#body.isChunked) return false;
     this.#isUnchunking = true;
-    this.#body.startChunked();
+    this.#body.restart();
     this.ready = this.sent;
     this.#advance();
     return true;

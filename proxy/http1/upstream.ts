@@ -280,7 +280,7 @@ export class Upstream extends Connection implements Carrier {
     if (!dropUpgrades(arena, response)) return false;
     if (!response.hasBody(isHead)) body.startEmpty();
     else if (response.isChunked) {
-      body.startChunked();
+      body.startChunked(response.nominated);
       this.#isUnchunking = !client.takesChunks;
       if (this.#isUnchunking && !dropNamed(arena, response, "transfer-encoding")) return false;
     } else if (response.contentLength >= 0) body.startLength(response.contentLength);
@@ -294,6 +294,8 @@ export class Upstream extends Connection implements Carrier {
     // All of the answer is here and the client has yet to take it: what follows, or an end, is of no concern to it.
     if (this.#body.isDone) return io.wantRead(this.fd, false);
     if (!this.haveBulkBuffer()) return;
+    // A trailer's name that has not all come is kept until it has.
+    if (this.room === 0 && this.sent === this.ready) this.compact();
     if (this.room === 0) return io.wantRead(this.fd, false);
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
@@ -317,19 +319,15 @@ export class Upstream extends Connection implements Carrier {
     this.#relayed(result === 1);
   }
 
-  /** Moves `ready` over what belongs to the body of the bytes that have arrived. */
+  /** Moves `ready` over what belongs to the body of the bytes that have arrived, and is passed on. */
   #advance(): void {
     const { arena } = this.context;
-    if (!this.#isUnchunking) {
-      this.ready = this.#body.advance(arena, this.ready, this.end);
-      return;
-    }
-    const held = this.#body.trailerBytes;
-    const taken = this.#body.unchunk(arena, this.ready + held, this.end);
-    if (taken < this.end) this.#isPersistent = false;
-    if (held === 0) this.ready = this.#body.unchunkedEnd;
-    this.end = this.ready + this.#body.trailerBytes;
-    if (this.#body.isDone) this.trailersEnd = this.end;
+    const body = this.#body;
+    this.ready = this.#isUnchunking
+      ? body.unchunk(arena, this.ready, this.end)
+      : body.advance(arena, this.ready, this.end);
+    this.end -= body.takenOut;
+    if (this.#isUnchunking && body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
   }
 
   /** After bytes went to the client: makes room, and ends the exchange when that was all. */

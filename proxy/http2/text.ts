@@ -4,16 +4,16 @@
  */
 import { METHODS } from "../../routing/request.ts";
 import type { Head } from "../protocol/http1/head.ts";
-import { COLON, CR, equalsIgnoreCase, HTAB, LF, SP } from "../protocol/http1/lexical.ts";
+import { COLON, CR, HTAB, LF, SP } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
+import { mayTrail } from "../protocol/http1/trailers.ts";
 import { isSecret } from "../protocol/http2/hpack/encoder.ts";
 import { NEVER_INDEXED } from "../protocol/http2/hpack/field_list.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import {
   NAME_AUTHORITY,
   NAME_CONNECTION,
-  NAME_CONTENT_LENGTH,
   NAME_FORWARDED_FOR,
   NAME_FORWARDED_PROTO,
   NAME_HOST,
@@ -140,8 +140,8 @@ function linesOf(message: Message, bytes: Uint8Array, at: number, limit: number)
 }
 
 /**
- * Writes received trailers as lines from `at`; returns where they end, or -1 where they would pass `limit`. A `host` that came
- * too late is left out: nobody is to be led astray by it (RFC 9110 6.5.1).
+ * Writes received trailers as lines from `at`; returns where they end, or -1 where they would pass `limit`. Those that may not
+ * trail are left out (RFC 9110 6.5.1).
  */
 export function fieldLines(
   fields: FieldList,
@@ -151,7 +151,7 @@ export function fieldLines(
 ): number {
   for (let slot = 0; slot < 4 * fields.count; slot += 4) {
     const { offsets } = fields;
-    if (!isPassedOn(fields.names[slot >> 2])) continue;
+    if (!mayTrail(bytes, offsets[slot], offsets[slot + 1])) continue;
     const length = offsets[slot + 1] - offsets[slot] + offsets[slot + 3] - offsets[slot + 2];
     if (at + length + LINE_BYTES > limit) return -1;
     at = writeLine(bytes, at, offsets, slot);
@@ -166,7 +166,7 @@ function writeLine(bytes: Uint8Array, at: number, offsets: Int32Array, slot: num
   return at + writeAscii(bytes, at, "\r\n");
 }
 
-/** Reads trailers: lines of HTTP/1.1. Those that HTTP/2 does not allow are left out (RFC 9113 8.1, 8.2.2). */
+/** Reads trailers: lines of HTTP/1.1, of which none is left that HTTP/2 does not allow (RFC 9113 8.1, 8.2.2). */
 export function fieldsOfTrailers(
   bytes: Uint8Array,
   start: number,
@@ -174,10 +174,7 @@ export function fieldsOfTrailers(
   fields: FieldList,
 ): void {
   fields.clear();
-  for (let at = start; at < end; at = lineAfter(bytes, at)) {
-    const name = nameOfLine(bytes, at);
-    if (isPassedOn(name) && name !== NAME_CONTENT_LENGTH) addLine(bytes, at, name, fields);
-  }
+  addLines(bytes, start, end, fields);
 }
 
 /** Adds lines of HTTP/1.1 that are well-formed. False: they are more than fits. */
@@ -265,7 +262,7 @@ export function fieldsOfRequest(
   const forwardedFor = request.forwardedForHeader;
   if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
   if (!addHeaders(bytes, request, client.source.neverIndexed, fields)) return false;
-  if (takesTrailers(bytes, request) && !fields.addText(NAME_TE, "trailers")) return false;
+  if (request.takesTrailers && !fields.addText(NAME_TE, "trailers")) return false;
   const before = forwardedFor < 0
     ? ""
     : textOf(bytes, request.headers[4 * forwardedFor + 2], request.headers[4 * forwardedFor + 3]);
@@ -333,17 +330,6 @@ function isPassedOn(name: number): boolean {
     default:
       return true;
   }
-}
-
-/** HTTP/1.1 drops `te` at every hop; HTTP/2 allows it to say `trailers`, and gRPC wants it to (RFC 9113 8.2.2). */
-function takesTrailers(bytes: Uint8Array, head: Head): boolean {
-  for (let slot = 0; slot < 4 * head.headerCount; slot += 4) {
-    const { headers } = head;
-    if (headers[slot + 1] - headers[slot] !== 2) continue;
-    if (!equalsIgnoreCase(bytes, headers[slot], headers[slot + 1], "te")) continue;
-    if (equalsIgnoreCase(bytes, headers[slot + 2], headers[slot + 3], "trailers")) return true;
-  }
-  return false;
 }
 
 function copy(bytes: Uint8Array, at: number, start: number, end: number): number {

@@ -108,6 +108,7 @@ export class Texts {
   readonly keepAlive: Piece;
   readonly upgrade: Piece;
   readonly chunked: Piece;
+  readonly te: Piece;
   /** A whole answer to CONNECT. */
   readonly established: Piece;
   /** Where lines are written that are added to the head in the making, and to no other. */
@@ -127,6 +128,7 @@ export class Texts {
     this.keepAlive = this.#add("connection: keep-alive\r\n");
     this.upgrade = this.#add("connection: upgrade\r\n");
     this.chunked = this.#add("transfer-encoding: chunked\r\n");
+    this.te = this.#add("te: trailers\r\nconnection: te\r\n");
     this.established = this.#add("HTTP/1.1 200 OK\r\n\r\n");
     this.#peersStart = this.#used;
     this.room = TEXT_BYTES - ROOM_BYTES;

@@ -125,6 +125,7 @@ const PATHS = [
   "/case\t",
   "/case\0",
   "/case#x",
+  ...Array.from('"<>\\^`{|}', (mark) => `/case${mark}`),
   "/\x7f",
   "/\xe9",
   "",

@@ -48,6 +48,11 @@ const lines = [
   "request that has a body, or has bytes behind it, stays HTTP/1.1, since where its end lies is what two readers could disagree",
   "about; so does one over TLS. `HTTP2-Settings` are dropped in any case.",
   "",
+  "Chunk extensions are read by their grammar and left out; a line that does not keep to it ends the connection. Trailers that would frame,",
+  "route, authenticate or modify a message are left out, over HTTP/1.1 and HTTP/2, and so are those that `Connection` nominates.",
+  "A list means the same in one line and in several. Equal lengths are passed on as one. A target holds what RFC 3986 has for",
+  "paths and queries, and `[` and `]`; what else is visible has to be percent-encoded.",
+  "",
   `This table is made by \`deno run --allow-all tests/differential/report.ts\`: ${corpus.length} cases sent to Weft, nginx`,
   `${nginx} and HAProxy ${haproxy} in front of the same recording origin, with default settings but for short timeouts. It`,
   `lists the ${rows.length} on which the three do not agree. Each case is followed by a second request on the same connection:`,
@@ -55,9 +60,7 @@ const lines = [
   "",
   "| Case | Weft | nginx | HAProxy |",
   "| --- | --- | --- | --- |",
-  ...rows.map(([name, ...outcomes]) =>
-    `| \`${name.replaceAll("|", "\\|")}\` | ${outcomes.join(" | ")} |`
-  ),
+  ...rows.map(([name, ...outcomes]) => `| ${codeOf(name)} | ${outcomes.join(" | ")} |`),
   "",
   "`passed on malformed`: the origin's reader, which is as strict as Weft's, could not take what it got.",
   "",
@@ -71,12 +74,16 @@ const lines = [
   "",
   "| Case | Weft | nghttpx | HAProxy | nginx |",
   "| --- | --- | --- | --- | --- |",
-  ...downgradeRows.map(([name, ...outcomes]) =>
-    `| \`${name.replaceAll("|", "\\|")}\` | ${outcomes.join(" | ")} |`
-  ),
+  ...downgradeRows.map(([name, ...outcomes]) => `| ${codeOf(name)} | ${outcomes.join(" | ")} |`),
   "",
 ];
 await Deno.mkdir(new URL(".", OUTPUT), { recursive: true });
 await Deno.writeTextFile(OUTPUT, lines.join("\n"));
 console.log(`${rows.length} of ${corpus.length} cases in ${OUTPUT.pathname}`);
 Deno.exit(0);
+
+/** As code in a cell of a table. */
+function codeOf(text: string): string {
+  const fence = text.includes("`") ? "``" : "`";
+  return `${fence}${text.replaceAll("|", "\\|")}${fence}`;
+}

@@ -46,6 +46,8 @@ const TARGETS = [
   "?x",
   "/a b",
   "/#x",
+  "/{x}",
+  "/?a[]=b|c",
   "/\xe9",
 ];
 const VERSIONS = [
@@ -87,6 +89,7 @@ const HEADERS: readonly (readonly [string, readonly string[]])[] = [
     "-1",
     "0x5",
     "5, 5",
+    "5, 6",
     "",
     "9007199254740991",
     "9007199254740992",
@@ -100,6 +103,7 @@ const HEADERS: readonly (readonly [string, readonly string[]])[] = [
     "chunked, chunked",
     "identity",
     "gzip",
+    "gzip, chunked",
     "",
     "xchunked",
   ]],
@@ -118,6 +122,8 @@ const HEADERS: readonly (readonly [string, readonly string[]])[] = [
   ["Upgrade", ["websocket", "h2c", "h2c, websocket", ""]],
   ["Expect", ["100-continue", "100-Continue", "x"]],
   ["TE", ["trailers", "gzip", "trailers, x"]],
+  ["Max-Forwards", ["0", "1", "10", "x"]],
+  ["X-Weft-Hops", ["1", "4", "x"]],
   ["Trailer", ["x"]],
   ["X", ["y", "", "a\tb", "caf\xc3\xa9", "a\0b", "\x7f", "x".repeat(300)]],
   ["Keep-Alive", ["timeout=5"]],
@@ -200,12 +206,15 @@ export function chunkedText(random: Random): string {
       `00${length.toString(16)}`,
     ]);
     const extension = maybe(random, 5)
-      ? pick(random, [";a", ";a=b;c", " ;a", ';a="b"', ";\x7f", `;${"x".repeat(300)}`])
+      ? pick(random, [
+        ...[";a", ";a=b;c", " ;a", ';a="b"', ' ; a = "b;\\"c" ;d', "; a=b\t;c = d"],
+        ...(isValid ? [] : [";", ";a=", ";\x7f", `;${"x".repeat(300)}`]),
+      ])
       : "";
     const claimed = isValid
       ? size
       : pick(random, [size, size, size, `+${size}`, `0x${size}`, "", "fffffffffffffff"]);
-    text += `${claimed}${isValid && extension.startsWith(" ") ? "" : extension}${end()}`;
+    text += `${claimed}${extension}${end()}`;
     for (let j = 0; j < length; j++) text += pick(random, ["x", "\r", "\n", "0", "\0", "\xff"]);
     text += end();
   }

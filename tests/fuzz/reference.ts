@@ -8,7 +8,7 @@ const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const VALUE = "[\\t\\x20-\\x7e\\x80-\\xff]*";
 const HEADER_LINES = `((?:${TOKEN}:${VALUE}\\r\\n)*)`;
 const REQUEST = new RegExp(
-  `^((?:\\r\\n)*)(${TOKEN}) ([!"$-~]+) HTTP/1\\.(\\d)\\r\\n${HEADER_LINES}\\r\\n`,
+  `^((?:\\r\\n)*)(${TOKEN}) ([-A-Za-z0-9._~%!$&'()*+,;=:@/?[\\]]+) HTTP/1\\.(\\d)\\r\\n${HEADER_LINES}\\r\\n`,
 );
 const RESPONSE = new RegExp(
   `^HTTP/1\\.(\\d) ([1-9]\\d\\d)(?: ${VALUE})?\\r\\n${HEADER_LINES}\\r\\n`,
@@ -32,15 +32,20 @@ function valuesOf(headers: readonly Header[], name: string): string[] {
   return headers.filter((header) => header.name === name).map(({ value }) => value);
 }
 
+/** The elements of a list that all headers of a name make up, empty ones too. */
+function listOf(headers: readonly Header[], name: string): string[] {
+  return valuesOf(headers, name).flatMap((value) => value.split(","))
+    .map((element) => element.replace(/^[\t ]+|[\t ]+$/g, ""));
+}
+
 function optionsOf(headers: readonly Header[]): string[] {
-  return valuesOf(headers, "connection").flatMap((value) => value.split(","))
-    .map((option) => option.replace(/^[\t ]+|[\t ]+$/g, "").toLowerCase());
+  return listOf(headers, "connection").map((option) => option.toLowerCase());
 }
 
 /** `chunked`, a length in decimal, or `none`; null where it could be read two ways, undefined where it is not given. */
 function framingOf(headers: readonly Header[], minor: number): string | null | undefined {
-  const lengths = valuesOf(headers, "content-length");
-  const codings = valuesOf(headers, "transfer-encoding");
+  const lengths = listOf(headers, "content-length");
+  const codings = listOf(headers, "transfer-encoding");
   if (!lengths.every((length) => /^\d+$/.test(length))) return null;
   const numbers = new Set(lengths.map((length) => BigInt(length)));
   if (numbers.size > 1 || [...numbers].some((length) => length > 2n ** 53n - 1n)) return null;
@@ -71,7 +76,9 @@ export function readRequest(text: string): Facts | null {
   const hosts = valuesOf(headers, "host");
   if (hosts.length > 1 || (hosts.length === 0 && minor > 0)) return null;
   if (!hosts.every((host) => AUTHORITY.test(host))) return null;
-  if (!valuesOf(headers, "expect").every((value) => /^100-continue$/i.test(value))) return null;
+  if (!listOf(headers, "expect").every((value) => /^100-continue$/i.test(value))) return null;
+  const forwards = /^(OPTIONS|TRACE)$/.test(method) ? valuesOf(headers, "max-forwards") : [];
+  if (forwards.length > 1 || !forwards.every((value) => /^\d+$/.test(value))) return null;
   const framing = framingOf(headers, minor);
   if (framing === null) return null;
   const form = readTarget(method, target, hosts[0] ?? "");
@@ -129,31 +136,44 @@ export function readResponse(text: string): Facts | null {
   };
 }
 
+const QUOTED = String.raw`"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"`;
+const EXTENSION = String.raw`[\t ]*;[\t ]*${TOKEN}(?:[\t ]*=[\t ]*(?:${TOKEN}|${QUOTED}))?`;
+const BARRED = new RegExp(
+  "^(content-(length|type|encoding|range)|transfer-encoding|trailer|te|(proxy-)?connection|keep-alive|upgrade|" +
+    "http2-settings|host|max-forwards|via|forwarded|x-forwarded-(for|host|proto|port)|x-real-ip|(proxy-)?auth" +
+    "orization|(www|proxy)-authenticate|(set-)?cookie|expect|range|cache-control|pragma|if-(none-)?match|if-(un)?" +
+    "modified-since|if-range|age|date|expires|location|retry-after|vary|warning)$",
+  "i",
+);
+
 /** How a chunked body ends; `isLax` takes a bare LF for a line's end, as a careless parser would. */
 export function readChunked(text: string, isLax = false): Facts {
   const lineEnd = isLax ? "\\r?\\n" : "\\r\\n";
-  const sizeLine = new RegExp(
-    `([0-9A-Fa-f]{1,13})(?:;([\\t\\x20\\x21\\x23-\\x7e\\x80-\\xff]{0,256}))?${lineEnd}`,
-    "y",
-  );
+  const sizeLine = new RegExp(`([0-9A-Fa-f]{1,13})((?:${EXTENSION})*)${lineEnd}`, "y");
   const afterData = new RegExp(lineEnd, "y");
   const trailer = new RegExp(`((?:${TOKEN}:${VALUE}${lineEnd})*)${lineEnd}`, "y");
-  let data = "";
-  let at = 0;
+  let [data, passed, at] = ["", "", 0];
   for (;;) {
     sizeLine.lastIndex = at;
     const line = sizeLine.exec(text);
-    if (line === null) return { ends: "not" };
+    // Without the semicolon, or the blank, that it begins with.
+    if (line === null || line[2].length > 257) return { ends: "not" };
     at = sizeLine.lastIndex;
+    passed += `${line[1]}\r\n`;
     const size = parseInt(line[1], 16);
     if (size === 0) break;
     if (at + size > text.length) return { ends: "not" };
     data += text.slice(at, at + size);
+    passed += `${text.slice(at, at + size)}\r\n`;
     afterData.lastIndex = at + size;
     if (afterData.exec(text) === null) return { ends: "not" };
     at = afterData.lastIndex;
   }
   trailer.lastIndex = at;
-  if (trailer.exec(text) === null) return { ends: "not" };
-  return { ends: "done", end: `${trailer.lastIndex}`, data };
+  const found = trailer.exec(text);
+  if (found === null) return { ends: "not" };
+  const lines = found[1].split(/(?<=\n)/).filter((line) => !BARRED.test(line.split(":")[0]));
+  const trailers = lines.join("");
+  passed += `${trailers}\r\n`;
+  return { ends: "done", end: `${trailer.lastIndex}`, data, trailers, passed };
 }

@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
-import { headerOf, statusOf } from "../support/raw_socket.ts";
+import { Random, randomSeed } from "../../base/random.ts";
+import { cutsOf } from "../support/cuts.ts";
+import { headerOf, type RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
+
+async function sendCut(socket: RawSocket, text: string, ends: readonly number[]): Promise<void> {
+  let at = 0;
+  for (const end of ends) {
+    await socket.send(text.slice(at, end));
+    at = end;
+  }
+}
 
 /** Answers with the request line and body that it got. */
 function echo(): ScriptedOrigin {
@@ -83,9 +93,147 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
-    name: "chunked both ways, trailers and extensions as sent",
+    name:
+      "chunked both ways, without extensions and trailers that may not trail, however it arrives",
     async run(proxy) {
-      const chunks = "5;x=y\r\nhello\r\n0\r\nDigest: abc\r\nX-T: 1\r\n\r\n";
+      const seed = randomSeed();
+      const chunks = '5 ; x = "y;\\"z" ;n\r\nhello\r\n0;last\r\n' +
+        "Content-Length: 3\r\nDigest: abc\r\nHost: evil\r\nX-Hop: 1\r\nX-T: 1\r\n" +
+        "Transfer-Encoding: chunked\r\nAuthorization: Basic eDp5\r\n\r\n";
+      const passed = "5\r\nhello\r\n0\r\nDigest: abc\r\nX-T: 1\r\n\r\n";
+      const head = "Transfer-Encoding: chunked\r\nConnection: x-hop\r\n\r\n";
+      const cuts = cutsOf(chunks.length, new Random(seed, "cuts"), 3);
+      let served = 0;
+      await using origin = new ScriptedOrigin(async (socket) => {
+        for (let request; (request = await socket.readRequest()) !== null;) {
+          assert.ok(request.raw.endsWith(`\r\n\r\n${passed}`), `seed ${seed}: ${request.raw}`);
+          await socket.send(`HTTP/1.1 200 OK\r\n${head}`);
+          await sendCut(socket, chunks, cuts[served++].ends);
+        }
+      });
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      for (const { name, ends } of cuts) {
+        await client.send(`POST / HTTP/1.1\r\nHost: app\r\n${head}`);
+        await sendCut(client, chunks, ends);
+        const { raw } = await client.readResponse();
+        assert.ok(raw.endsWith(`\r\n\r\n${passed}`), `seed ${seed}, ${name}: ${raw}`);
+      }
+      assert.equal(origin.accepted, 1);
+    },
+  },
+  {
+    name: "chunked bodies of a megabyte in which every chunk has an extension",
+    async run(proxy) {
+      const chunk = `1000;signature=${"0f".repeat(32)}\r\n${"x".repeat(4_096)}\r\n`;
+      const chunks = `${chunk.repeat(256)}0;signature="x"\r\nX-Sum: 1\r\nAge: 1\r\n\r\n`;
+      const head = "Transfer-Encoding: chunked\r\n\r\n";
+      await using origin = new ScriptedOrigin(
+        answering(({ body, trailers }) => {
+          assert.equal(body, "x".repeat(1 << 20));
+          assert.deepEqual(trailers, ["X-Sum: 1"]);
+          return `HTTP/1.1 200 OK\r\n${head}${chunks}`;
+        }),
+      );
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      const sending = client.send(`POST / HTTP/1.1\r\nHost: app\r\n${head}${chunks}`);
+      const { body, trailers } = await client.readResponse();
+      await sending;
+      assert.equal(body, "x".repeat(1 << 20));
+      assert.deepEqual(trailers, ["X-Sum: 1"]);
+    },
+  },
+  {
+    name: "extensions that are none are refused, and end an answer",
+    async run(proxy) {
+      const isBroken = ["5;", "5;a=", '5;a="b', "5 ", `5;${"a".repeat(257)}`];
+      let next = 0;
+      await using origin = new ScriptedOrigin(async (socket) => {
+        while (await socket.readRequest() !== null) {
+          const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+          await socket.send(`${head}1\r\nx\r\n`);
+          await socket.send(`${isBroken[next++]}\r\nhello\r\n0\r\n\r\n`);
+        }
+      }, { mayFail: true });
+      await proxy.route(origin);
+      for (const size of isBroken) {
+        using client = await proxy.connect();
+        await client.send("POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n");
+        await client.send(`${size}\r\nhello\r\n0\r\n\r\n`);
+        const refusal = await client.readResponse();
+        assert.equal(headerOf(refusal, "x-weft-reason"), "bad-chunk", size);
+      }
+      for (const _ of isBroken) {
+        using client = await proxy.connect();
+        await client.send(GET);
+        // By then the head may have been passed on.
+        const answer = await client.readResponse().catch(() => null);
+        assert.ok(answer === null || statusOf(answer) === 502);
+      }
+    },
+  },
+  {
+    name: "a list of codings is answered alike in one line and in several",
+    async run(proxy) {
+      for (const [codings, status] of [["gzip|chunked", 501], ["chunked|gzip", 400]] as const) {
+        for (const separator of [", ", "\r\nTransfer-Encoding: "]) {
+          using client = await proxy.connect();
+          const list = codings.replace("|", separator);
+          await client.send(`POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: ${list}\r\n\r\n`);
+          assert.equal(statusOf(await client.readResponse()), status, list);
+        }
+      }
+    },
+  },
+  {
+    name: "targets with bytes that have to be percent-encoded are refused",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      for (const byte of '"<>\\^`{|}') {
+        using client = await proxy.connect();
+        await client.send(`GET /a?b=${byte} HTTP/1.1\r\nHost: app\r\n\r\n`);
+        const refusal = await client.readResponse();
+        assert.equal(statusOf(refusal), 400, byte);
+        assert.equal(headerOf(refusal, "x-weft-reason"), "bad-start-line");
+      }
+      assert.equal(origin.accepted, 0);
+    },
+  },
+  {
+    name: "Max-Forwards of OPTIONS and TRACE: one less, and answered at 0; GET does not care",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(
+        answering(({ startLine, headers }) => {
+          const forwards = headers.filter(([name]) => name === "max-forwards");
+          return ok(`${startLine.split(" ")[0]} ${forwards.map(([, value]) => value)}`);
+        }),
+      );
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      const cases = [
+        ["OPTIONS", "3", "OPTIONS 2"],
+        ["TRACE", "1", "TRACE 0"],
+        ["OPTIONS", "00", ""],
+        ["TRACE", "0", ""],
+        ["OPTIONS", "1000", "OPTIONS 254"],
+        ["GET", "0", "GET 0"],
+      ] as const;
+      for (const [method, forwards, body] of cases) {
+        const head = `Host: app\r\nMax-Forwards: ${forwards}\r\n\r\n`;
+        await client.send(`${method} / HTTP/1.1\r\n${head}`);
+        const answer = await client.readResponse();
+        assert.equal(statusOf(answer), 200);
+        if (body === "") assert.equal(headerOf(answer, "x-weft-reason"), "max-forwards");
+        else assert.equal(answer.body, body);
+      }
+    },
+  },
+  {
+    name: "chunked both ways, trailers as sent",
+    async run(proxy) {
+      const chunks = "5\r\nhello\r\n0\r\nDigest: abc\r\nX-T: 1\r\n\r\n";
       await using origin = new ScriptedOrigin(answering(({ raw }) => {
         assert.ok(raw.endsWith(`\r\n\r\n${chunks}`), raw);
         return `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: digest\r\n\r\n${chunks}`;

@@ -82,6 +82,9 @@ function requestOutcome(result: number, length: number): Outcome {
     persistent: request.isPersistent ? "yes" : "no",
     upgrade: request.wantsUpgrade(arena) ? "yes" : "no",
     expects: request.expectsContinue ? "continue" : "nothing",
+    forwards: request.forwardsLeft < 0 ? "any" : `${request.forwardsLeft}`,
+    hops: `${request.hops}`,
+    nominated: request.nominated.join(", "),
     headers: `${request.headerCount}`,
     end: `${request.end - start}`,
   };
@@ -148,48 +151,64 @@ function composed(): Uint8Array {
   return Uint8Array.from(parts);
 }
 
-/** Passes a chunked body on as it arrives: how it ends, where, and what its chunks hold. */
-export function parseChunked(bytes: Uint8Array, cuts: Cuts): Outcome {
-  const { ends } = cuts;
-  place(bytes);
+/** Passes a chunked body on as it arrives: how it ends, where, what its chunks hold, and what is passed on of it. */
+export function parseChunked(bytes: Uint8Array, cuts: Cuts, nominated?: string[]): Outcome {
+  const passed = receive(bytes, cuts, nominated, (body, ready, end) => ({
+    ready: body.advance(arena, ready, end),
+    held: 0,
+  }));
+  const plain = receive(bytes, cuts, nominated, (body, ready, end) => ({
+    ready: body.unchunk(arena, ready, end),
+    held: body.trailerBytes,
+  }));
+  assert.equal(plain.state, passed.state);
+  assert.equal(plain.end, passed.end);
+  if (passed.state === "broken") return { ends: passed.state };
+  return {
+    ends: passed.state,
+    end: `${passed.end}`,
+    data: plain.ready,
+    trailers: plain.held,
+    passed: passed.ready,
+  };
+}
+
+interface Received {
+  readonly state: string;
+  /** Where the body ends among the bytes that came. */
+  readonly end: number;
+  readonly ready: string;
+  readonly held: string;
+}
+
+/** Takes bytes as a connection does: what is ready stays at the front, and what comes goes behind what is held. */
+function receive(
+  bytes: Uint8Array,
+  { ends }: Cuts,
+  nominated: string[] | undefined,
+  take: (body: Body, ready: number, end: number) => { ready: number; held: number },
+): Received {
   const body = new Body();
-  body.startChunked();
-  let at = start;
-  for (const end of ends) at = advance(body, at, start + end);
-  assert.deepEqual(arena.subarray(start, start + bytes.length), bytes, "advance changed bytes");
-  const data = unchunk(bytes, ends);
-  const state = stateOf(body);
-  checkGuard(bytes.length);
-  return state === "broken"
-    ? { ends: state }
-    : { ends: state, end: `${at - start}`, data: renderBytes(bytesOf(data)) };
-}
-
-function advance(body: Body, at: number, end: number): number {
-  if (body.isBroken || body.isDone) return at;
-  const reached = body.advance(arena, at, end);
-  assert.ok(reached >= at && reached <= end, "A body ended outside its bytes");
-  if (!body.isBroken && !body.isDone) assert.equal(reached, end, "A body left bytes behind");
-  return reached;
-}
-
-function stateOf(body: Body): string {
-  return body.isBroken ? "broken" : body.isDone ? "done" : "incomplete";
-}
-
-/** The same bytes with their framing taken out. */
-function unchunk(bytes: Uint8Array, ends: readonly number[]): string {
-  const body = new Body();
-  body.startChunked();
-  let text = "";
-  let from = 0;
-  for (const end of ends) {
+  body.startChunked(nominated);
+  let [ready, end, arrived, held] = [start, start, 0, 0];
+  for (const upTo of ends) {
     if (body.isBroken || body.isDone) break;
-    place(bytes);
-    const at = body.unchunk(arena, start + from, start + end);
-    assert.ok(body.unchunkedEnd >= start + from && body.unchunkedEnd <= at);
-    text += textOf(arena.subarray(start + from, body.unchunkedEnd));
-    from = at - start;
+    arena.set(bytes.subarray(arrived, upTo), end);
+    end += upTo - arrived;
+    arrived = upTo;
+    arena.fill(GUARD, end, end + GUARD_BYTES);
+    const before = { ready, held };
+    ({ ready, held } = take(body, ready, end));
+    assert.ok(ready >= before.ready && held >= before.held && ready + held <= end);
+    assert.ok(body.takenOut >= 0 && ready + held <= end - body.takenOut);
+    checkGuard(end - start);
+    end -= body.takenOut;
   }
-  return text;
+  const rest = body.isDone ? end - ready - held : 0;
+  if (body.isDone) {
+    assert.deepEqual(arena.subarray(end - rest, end), bytes.subarray(arrived - rest, arrived));
+  }
+  const slices = { ready: slice(start, ready), held: slice(ready, ready + held) };
+  const state = body.isBroken ? "broken" : body.isDone ? "done" : "incomplete";
+  return { state, end: state === "done" ? arrived - rest : arrived, ...slices };
 }

@@ -10,12 +10,14 @@ import {
   COMMA,
   CR,
   equalsIgnoreCase,
-  HTAB,
   IS_TOKEN,
   IS_VALUE,
   latin1,
   LF,
+  numberOf,
+  skipBlanks,
   SP,
+  trimBlanks,
 } from "./lexical.ts";
 
 /** What parsing came to. Anything above `COMPLETE` is a refusal; `REFUSALS` says how it is answered. */
@@ -57,11 +59,13 @@ const NEVER_NOMINATED = [
   "host",
   "content-length",
   "transfer-encoding",
-  "te",
   "trailer",
   "x-forwarded-for",
   "x-forwarded-proto",
+  "x-weft-hops",
 ];
+
+const NONE: readonly string[] = [];
 
 /** More dropped headers than this would not fit one gathered write; no honest message has them. */
 const DROPPED_MAX = 40;
@@ -99,8 +103,14 @@ export class Head {
   /** Lines elsewhere in the same bytes that are passed on after the head's own; none where the two are equal. */
   addedStart = 0;
   addedEnd = 0;
+  /** Names, in lower case, that `Connection` nominates and a chunked message may have among its trailers. */
+  nominated = NONE;
 
-  #transferEncodings = 0;
+  /** The element of a list that was read last. */
+  protected elementStart = 0;
+  protected elementEnd = 0;
+  /** There is a coding besides `chunked`. */
+  #hasUnknownCoding = false;
   readonly #connectionHeaders = new Int32Array(8);
   #connectionHeaderCount = 0;
 
@@ -121,7 +131,8 @@ export class Head {
     this.upgradeCount = 0;
     this.droppedCount = 0;
     this.addedStart = this.addedEnd = 0;
-    this.#transferEncodings = 0;
+    this.nominated = NONE;
+    this.#hasUnknownCoding = false;
     this.#connectionHeaderCount = 0;
   }
 
@@ -181,17 +192,12 @@ export class Head {
       // Covers a space before the colon, a folded line and an empty name (RFC 9112 5.1, 5.2).
       if (bytes[at] !== COLON || at === nameStart) return BAD_HEADER;
       const nameEnd = at++;
-      while (at < end && (bytes[at] === SP || bytes[at] === HTAB)) at++;
+      at = skipBlanks(bytes, at, end);
       const valueStart = at;
       while (at < end && IS_VALUE[bytes[at]] === 1) at++;
       if (at >= end || (bytes[at] === CR && at + 1 >= end)) return INCOMPLETE;
       if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_HEADER;
-      let valueEnd = at;
-      while (
-        valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)
-      ) {
-        valueEnd--;
-      }
+      const valueEnd = trimBlanks(bytes, valueStart, at);
       at += 2;
       const slot = 4 * count;
       headers[slot] = nameStart;
@@ -251,68 +257,92 @@ export class Head {
     this.headersEnd = at;
     this.end = at + 2;
     // One of them would be believed by someone, the other by someone else (RFC 9112 6.1).
-    if (this.#transferEncodings > 0 && this.contentLength >= 0) return BAD_FRAMING;
-    if (this.#transferEncodings > 0 && this.minorVersion === 0) return BAD_FRAMING;
+    const hasCoding = this.isChunked || this.#hasUnknownCoding;
+    if (hasCoding && (this.contentLength >= 0 || this.minorVersion === 0)) return BAD_FRAMING;
+    if (this.#hasUnknownCoding) return UNKNOWN_CODING;
     for (let i = 0; i < this.#connectionHeaderCount; i++) {
       if (!this.#noteConnection(bytes, this.#connectionHeaders[i])) return TOO_MANY_HEADERS;
     }
     return COMPLETE;
   }
 
+  /**
+   * Reads one element of a list, which ends at `end`, from `at`; returns where the next would begin. Empty ones are elements too,
+   * and each use of a list says what it makes of them (RFC 9110 5.6.1).
+   */
+  protected readElement(bytes: Uint8Array, at: number, end: number): number {
+    const start = skipBlanks(bytes, at, end);
+    let comma = start;
+    while (comma < end && bytes[comma] !== COMMA) comma++;
+    this.elementStart = start;
+    this.elementEnd = trimBlanks(bytes, start, comma);
+    return comma + 1;
+  }
+
+  /** Whether the element that was read last is `text` (lower case). */
+  protected isElement(bytes: Uint8Array, text: string): boolean {
+    return equalsIgnoreCase(bytes, this.elementStart, this.elementEnd, text);
+  }
+
+  /**
+   * A list of equal lengths, in one line or in several, is one length and is passed on as one (RFC 9112 6.3). In a line,
+   * what follows the first becomes blank, which changes nothing where the head is parsed once more.
+   */
   #noteContentLength(bytes: Uint8Array, index: number): number {
-    const start = this.headers[4 * index + 2];
-    const end = this.headers[4 * index + 3];
-    if (start === end) return BAD_CONTENT_LENGTH;
-    let length = 0;
-    for (let i = start; i < end; i++) {
-      const digit = bytes[i] - 48;
-      if (digit < 0 || digit > 9) return BAD_CONTENT_LENGTH;
-      length = length * 10 + digit;
-      if (length > CONTENT_LENGTH_MAX) return BAD_CONTENT_LENGTH;
+    const slot = 4 * index;
+    const end = this.headers[slot + 3];
+    const isRepeated = this.contentLength >= 0;
+    let firstEnd = end;
+    for (let at = this.headers[slot + 2]; at <= end;) {
+      at = this.readElement(bytes, at, end);
+      const length = numberOf(bytes, this.elementStart, this.elementEnd);
+      if (length < 0 || length > CONTENT_LENGTH_MAX) return BAD_CONTENT_LENGTH;
+      if (this.contentLength >= 0 && this.contentLength !== length) return BAD_CONTENT_LENGTH;
+      this.contentLength = length;
+      firstEnd = Math.min(firstEnd, this.elementEnd);
     }
-    if (this.contentLength === -1) this.contentLength = length;
-    else if (this.contentLength !== length) return BAD_CONTENT_LENGTH;
-    // A repeated equal length is passed on once (RFC 9110 8.6).
-    else if (!this.drop(index)) return TOO_MANY_HEADERS;
+    if (isRepeated) return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
+    if (firstEnd < end) bytes.fill(SP, firstEnd, end);
+    this.headers[slot + 3] = firstEnd;
     return COMPLETE;
   }
 
+  /** Codings are one list, in one line or in several (RFC 9110 5.3), of which `chunked` is the last (RFC 9112 6.1). */
   #noteTransferEncoding(bytes: Uint8Array, index: number): number {
-    if (++this.#transferEncodings > 1) return BAD_TRANSFER_ENCODING;
-    const start = this.headers[4 * index + 2];
     const end = this.headers[4 * index + 3];
-    if (!equalsIgnoreCase(bytes, start, end, "chunked")) {
-      const hasList = bytes.subarray(start, end).includes(COMMA);
-      const isBad = hasList || start === end || equalsIgnoreCase(bytes, start, end, "identity");
-      return isBad ? BAD_TRANSFER_ENCODING : UNKNOWN_CODING;
+    for (let at = this.headers[4 * index + 2]; at <= end;) {
+      at = this.readElement(bytes, at, end);
+      const isEmpty = this.elementStart === this.elementEnd;
+      if (isEmpty || this.isChunked || this.isElement(bytes, "identity")) {
+        return BAD_TRANSFER_ENCODING;
+      }
+      if (this.isElement(bytes, "chunked")) this.isChunked = true;
+      else this.#hasUnknownCoding = true;
     }
-    this.isChunked = true;
     return COMPLETE;
   }
 
   /** Reads the options of one `Connection` header; drops the headers that it nominates. */
   #noteConnection(bytes: Uint8Array, index: number): boolean {
     const end = this.headers[4 * index + 3];
-    let at = this.headers[4 * index + 2];
-    while (at < end) {
-      while (at < end && (bytes[at] === SP || bytes[at] === HTAB || bytes[at] === COMMA)) at++;
-      const start = at;
-      while (at < end && bytes[at] !== COMMA) at++;
-      let stop = at;
-      while (stop > start && (bytes[stop - 1] === SP || bytes[stop - 1] === HTAB)) stop--;
-      if (stop === start) continue;
-      if (equalsIgnoreCase(bytes, start, stop, "keep-alive")) this.saysKeepAlive = true;
-      else if (equalsIgnoreCase(bytes, start, stop, "close")) this.saysClose = true;
-      else if (equalsIgnoreCase(bytes, start, stop, "upgrade")) this.saysUpgrade = true;
-      else if (equalsIgnoreCase(bytes, start, stop, "http2-settings")) {
-        this.saysHttp2Settings = true;
-      } else if (!this.#dropNominated(bytes, start, stop)) return false;
+    for (let at = this.headers[4 * index + 2]; at <= end;) {
+      at = this.readElement(bytes, at, end);
+      if (this.elementStart === this.elementEnd) continue;
+      if (this.isElement(bytes, "keep-alive")) this.saysKeepAlive = true;
+      else if (this.isElement(bytes, "close")) this.saysClose = true;
+      else if (this.isElement(bytes, "upgrade")) this.saysUpgrade = true;
+      else if (this.isElement(bytes, "http2-settings")) this.saysHttp2Settings = true;
+      else if (!this.#dropNominated(bytes, this.elementStart, this.elementEnd)) return false;
     }
     return true;
   }
 
   #dropNominated(bytes: Uint8Array, start: number, end: number): boolean {
     if (NEVER_NOMINATED.some((name) => equalsIgnoreCase(bytes, start, end, name))) return true;
+    if (this.isChunked) {
+      if (this.nominated.length === DROPPED_MAX) return false;
+      this.nominated = [...this.nominated, latin1(bytes, start, end).toLowerCase()];
+    }
     for (let index = 0; index < this.headerCount; index++) {
       const nameStart = this.headers[4 * index];
       if (this.headers[4 * index + 1] - nameStart !== end - start) continue;

@@ -19,8 +19,16 @@ export const IS_TOKEN = tableOf((byte) =>
 /** Field values: visible bytes, SP, HTAB and obs-text. Controls other than HTAB are refused (RFC 9110 5.5). */
 export const IS_VALUE = tableOf((byte) => byte === HTAB || (byte >= 32 && byte !== 127));
 
-/** Request targets: visible ASCII without `#`, which never goes over the wire (RFC 9112 3.2). */
-export const IS_TARGET = tableOf((byte) => byte > 32 && byte < 127 && byte !== 35);
+/** Visible ASCII without `#`, which never goes over the wire (RFC 9112 3.2). */
+export const IS_TARGET_LIKE = tableOf((byte) => byte > 32 && byte < 127 && byte !== 35);
+
+/**
+ * Request targets (RFC 3986 3.3 and 3.4), and `[` and `]`, which many write into queries as they are. What else is visible has to
+ * be percent-encoded: some recipients take `\` for `/`, and others end a target at `"` or `<`.
+ */
+export const IS_TARGET = tableOf((byte) =>
+  /[A-Za-z0-9\-._~%!$&'()*+,;=:@/?[\]]/.test(String.fromCharCode(byte))
+);
 
 /** `host[:port]` (RFC 3986 3.2.2), without user information: unreserved, sub-delims, `%`, `:`, `[` and `]`. */
 export const IS_AUTHORITY = tableOf((byte) =>
@@ -48,4 +56,32 @@ export function latin1(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]);
   return text;
+}
+
+export function isBlank(byte: number): boolean {
+  return byte === SP || byte === HTAB;
+}
+
+/** The first byte from `at` on that is not blank, or `end`. */
+export function skipBlanks(bytes: Uint8Array, at: number, end: number): number {
+  while (at < end && isBlank(bytes[at])) at++;
+  return at;
+}
+
+/** Where the bytes from `start` to `end` end without the blanks behind them. */
+export function trimBlanks(bytes: Uint8Array, start: number, end: number): number {
+  while (end > start && isBlank(bytes[end - 1])) end--;
+  return end;
+}
+
+/** A number in digits, exact up to 2^53; -1 where it is none. */
+export function numberOf(bytes: Uint8Array, start: number, end: number): number {
+  if (start === end) return -1;
+  let number = 0;
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at] - 48;
+    if (digit < 0 || digit > 9) return -1;
+    number = 10 * number + digit;
+  }
+  return number;
 }

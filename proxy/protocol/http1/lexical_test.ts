@@ -4,6 +4,7 @@ import {
   equalsIgnoreCase,
   IS_AUTHORITY,
   IS_TARGET,
+  IS_TARGET_LIKE,
   IS_TOKEN,
   IS_VALUE,
   latin1,
@@ -31,10 +32,15 @@ Deno.test("IS_VALUE holds HTAB, SP, visible ASCII and obs-text, and no control b
   }
 });
 
-Deno.test("IS_TARGET holds visible ASCII without the fragment's mark", () => {
+Deno.test("IS_TARGET holds what RFC 3986 allows in paths and queries, and square brackets", () => {
+  const marks = "-._~" + "!$&'()*+,;=" + ":@/?%" + "[]";
+  assert.equal(sorted(membersOf(IS_TARGET)), sorted(marks + ALPHANUMERIC));
+});
+
+Deno.test("IS_TARGET_LIKE holds visible ASCII without the fragment's mark", () => {
   for (let byte = 0; byte < 256; byte++) {
     const isTarget = byte >= 0x21 && byte <= 0x7e && String.fromCharCode(byte) !== "#";
-    assert.equal(IS_TARGET[byte], isTarget ? 1 : 0, `${byte}`);
+    assert.equal(IS_TARGET_LIKE[byte], isTarget ? 1 : 0, `${byte}`);
   }
 });
 

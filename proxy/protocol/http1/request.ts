@@ -1,8 +1,9 @@
 /** The request line, its target in every form, and what a request's headers must hold (RFC 9112 3). */
 import { METHOD_OTHER, METHODS, RequestHead } from "../../../routing/request.ts";
-import { REQUEST_LINE_BYTES_MAX } from "../../limits.ts";
+import { FORWARDS_MAX, HOPS_MAX, REQUEST_LINE_BYTES_MAX } from "../../limits.ts";
 import {
   BAD_FRAMING,
+  BAD_HEADER,
   BAD_HOST,
   BAD_LINE,
   BAD_VERSION,
@@ -22,6 +23,7 @@ import {
   IS_TARGET,
   IS_TOKEN,
   LF,
+  numberOf,
   SP,
 } from "./lexical.ts";
 
@@ -31,6 +33,7 @@ const ASTERISK = 42;
 
 const CONNECT = METHODS.indexOf("CONNECT") + 1;
 const OPTIONS = METHODS.indexOf("OPTIONS") + 1;
+const TRACE = METHODS.indexOf("TRACE") + 1;
 const GET = METHODS.indexOf("GET") + 1;
 const HEAD = METHODS.indexOf("HEAD") + 1;
 /** Methods that may be sent again when nothing is known of the first try (RFC 9110 9.2.2). */
@@ -51,6 +54,12 @@ export class Request extends Head {
   originEnd = 0;
   isAbsolute = false;
   expectsContinue = false;
+  /** The client takes trailers (RFC 9110 10.1.4). */
+  takesTrailers = false;
+  /** `Max-Forwards` of a method that it is meant for; -1: none (RFC 9110 7.6.2). */
+  forwardsLeft = -1;
+  /** What proxies of the mesh have counted on its way, in `x-weft-hops`, two a hop; 0: nothing. */
+  hops = 0;
   /** Indexes of these headers, or -1. */
   hostHeader = -1;
   forwardedForHeader = -1;
@@ -111,6 +120,9 @@ export class Request extends Head {
     if (line < 0) return -line;
     if (line === 0) return INCOMPLETE;
     this.expectsContinue = false;
+    this.takesTrailers = false;
+    this.forwardsLeft = -1;
+    this.hops = 0;
     this.hostHeader = -1;
     this.forwardedForHeader = -1;
     this.forwardedProtoHeader = -1;
@@ -217,11 +229,7 @@ export class Request extends Head {
   protected override note(bytes: Uint8Array, index: number, nameLength: number): number {
     switch (nameLength) {
       case 2:
-        // For this hop only, but for trailers, which are passed on (RFC 9110 10.1.4).
-        if (this.isNamed(bytes, index, "te") && !this.#isTrailers(bytes, index)) {
-          return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
-        }
-        return COMPLETE;
+        return this.isNamed(bytes, index, "te") ? this.#noteTe(bytes, index) : COMPLETE;
       case 4:
         if (this.isNamed(bytes, index, "host")) {
           if (this.hostHeader >= 0) return BAD_HOST;
@@ -229,15 +237,13 @@ export class Request extends Head {
         }
         return COMPLETE;
       case 6:
-        if (this.isNamed(bytes, index, "expect")) {
-          const slot = 4 * index;
-          const start = this.headers[slot + 2];
-          if (!equalsIgnoreCase(bytes, start, this.headers[slot + 3], "100-continue")) {
-            return UNKNOWN_EXPECTATION;
-          }
-          this.expectsContinue = true;
-        }
-        return COMPLETE;
+        return this.isNamed(bytes, index, "expect") ? this.#noteExpect(bytes, index) : COMPLETE;
+      case 11:
+        return this.isNamed(bytes, index, "x-weft-hops") ? this.#noteHops(bytes, index) : COMPLETE;
+      case 12:
+        return this.isNamed(bytes, index, "max-forwards")
+          ? this.#noteForwards(bytes, index)
+          : COMPLETE;
       case 14:
         // Meant for this hop, whatever becomes of it (RFC 7540 3.2.1).
         if (this.isNamed(bytes, index, "http2-settings")) {
@@ -267,9 +273,45 @@ export class Request extends Head {
     }
   }
 
-  #isTrailers(bytes: Uint8Array, index: number): boolean {
-    const slot = 4 * index;
-    return equalsIgnoreCase(bytes, this.headers[slot + 2], this.headers[slot + 3], "trailers");
+  /** `TE` is for this hop only; what it says of trailers is said anew to the next (RFC 9110 10.1.4). */
+  #noteTe(bytes: Uint8Array, index: number): number {
+    const end = this.headers[4 * index + 3];
+    for (let at = this.headers[4 * index + 2]; at <= end;) {
+      at = this.readElement(bytes, at, end);
+      if (this.minorVersion > 0 && this.isElement(bytes, "trailers")) this.takesTrailers = true;
+    }
+    return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
+  }
+
+  #noteExpect(bytes: Uint8Array, index: number): number {
+    const end = this.headers[4 * index + 3];
+    for (let at = this.headers[4 * index + 2]; at <= end;) {
+      at = this.readElement(bytes, at, end);
+      if (!this.isElement(bytes, "100-continue")) return UNKNOWN_EXPECTATION;
+    }
+    this.expectsContinue = true;
+    return COMPLETE;
+  }
+
+  /** The count is set anew for the next hop. Of several the largest counts: an application may have added to one. */
+  #noteHops(bytes: Uint8Array, index: number): number {
+    const end = this.headers[4 * index + 3];
+    for (let at = this.headers[4 * index + 2]; at <= end;) {
+      at = this.readElement(bytes, at, end);
+      const hops = numberOf(bytes, this.elementStart, this.elementEnd);
+      this.hops = Math.min(Math.max(this.hops, hops), 2 * HOPS_MAX + 2);
+    }
+    return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
+  }
+
+  /** Only OPTIONS and TRACE have a use for it, and for others it need not even be well-formed (RFC 9110 7.6.2). */
+  #noteForwards(bytes: Uint8Array, index: number): number {
+    const { method } = this.routed;
+    if (method !== OPTIONS && method !== TRACE) return COMPLETE;
+    const value = numberOf(bytes, this.headers[4 * index + 2], this.headers[4 * index + 3]);
+    if (value < 0 || this.forwardsLeft >= 0) return BAD_HEADER;
+    this.forwardsLeft = Math.min(value, FORWARDS_MAX);
+    return COMPLETE;
   }
 }
 

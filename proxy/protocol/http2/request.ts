@@ -1,6 +1,6 @@
 /** What a valid request is (RFC 9113 8.3.1, RFC 8441 4), and what routing and relaying see of it. */
 import { METHODS, RequestHead } from "../../../routing/request.ts";
-import { IS_TARGET, IS_TOKEN } from "../http1/lexical.ts";
+import { IS_TARGET_LIKE, IS_TOKEN } from "../http1/lexical.ts";
 import { hasPort, isAuthority, methodOf } from "../http1/request.ts";
 import { MALFORMED } from "./hpack/field_list.ts";
 import type { FieldList } from "./hpack/field_list.ts";
@@ -148,7 +148,7 @@ export class Http2Request extends Message {
     if (originStart === originEnd || (bytes[originStart] !== SLASH && !isServerWide)) return false;
     let query = originEnd;
     for (let at = originEnd - 1; at >= originStart; at--) {
-      if (IS_TARGET[bytes[at]] === 0) return false;
+      if (IS_TARGET_LIKE[bytes[at]] === 0) return false;
       if (bytes[at] === QUESTION) query = at;
     }
     routed.pathEnd = query;
