@@ -59,12 +59,10 @@ export const UNUSED_EXPORTS: readonly string[] = [
 export const IMPORTS: readonly string[] = [
   "proxy/exchange/carrier_source.ts -> proxy/http1/upstream.ts",
   "proxy/exchange/carrier_source.ts -> proxy/http2/upstream.ts",
-  "proxy/exchange/head_changes.ts -> proxy/http1/pieces.ts",
   "proxy/exchange/request_copy.ts -> proxy/http2/text.ts",
   "proxy/http1/downstream.ts -> proxy/http2/downstream.ts",
   "proxy/http2/downstream.ts -> proxy/accept/detecting.ts",
   "proxy/http2/server_stream.ts -> proxy/http1/answer.ts",
-  "proxy/http2/text.ts -> proxy/http1/pieces.ts",
   "proxy/loop/context.ts -> proxy/http1/pieces.ts",
   "proxy/loop/context.ts -> proxy/observe/telemetry.ts",
   "proxy/loop/context.ts -> proxy/pool/pools.ts",

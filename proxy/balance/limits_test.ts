@@ -101,13 +101,15 @@ const id = (method: typeof METHODS[number]) => METHODS.indexOf(method) + 1;
 Deno.test("retry: statuses by condition and by number", () => {
   const allowed = (retry: Partial<Retry>) => {
     const policy = new RetryPolicy({ ...RETRY, ...retry });
-    return [200, 404, 429, 500, 501, 502, 503, 504, 599, 600].filter((status) =>
+    return [200, 404, 429, 500, 501, 502, 503, 504, 508, 599, 600].filter((status) =>
       policy.allowsStatus(status, id("GET"))
     );
   };
   deepEqual(allowed({}), []);
   deepEqual(allowed({ conditions: ["5xx"] }), [500, 501, 502, 503, 504, 599]);
   deepEqual(allowed({ conditions: ["gateway-error"], statuses: [429] }), [429, 502, 503, 504]);
+  // A request in a circle would go round again.
+  deepEqual(allowed({ statuses: [508] }), [508]);
   deepEqual(allowed({ conditions: ["reset", "connect-failure", "timeout"] }), []);
 });
 

@@ -12,6 +12,7 @@ export type AttemptFailure = "connect-failure" | "reset" | "timeout";
 const TWO_32 = 2 ** 32;
 const STATUS_MIN = 400;
 const STATUS_MAX = 599;
+const LOOP_DETECTED = 508;
 /** The longest wait before a retry, however many there were. */
 const BACKOFF_MAX_MS = 30_000;
 
@@ -34,7 +35,11 @@ export class RetryPolicy {
     if (this.#conditions.has("gateway-error")) {
       for (const status of [502, 503, 504]) this.#statuses[status - STATUS_MIN] = 1;
     }
-    if (this.#conditions.has("5xx")) this.#statuses.fill(1, 500 - STATUS_MIN);
+    if (this.#conditions.has("5xx")) {
+      this.#statuses.fill(1, 500 - STATUS_MIN);
+      // Sent again a request in a circle would go round again, each time from every hop.
+      if (!retry.statuses.includes(LOOP_DETECTED)) this.#statuses[LOOP_DETECTED - STATUS_MIN] = 0;
+    }
     for (const method of retry.methods) {
       this.#methods[METHODS.indexOf(method as typeof METHODS[number]) + 1] = 1;
     }

@@ -20,6 +20,7 @@ import { FAILURES } from "./carrier_failure.ts";
 import type { CarrierFailure } from "./carrier_failure.ts";
 import type { Carrier, ExchangeClient } from "./sides.ts";
 import { attemptLine, editHead, editRequest } from "./head_changes.ts";
+import { hopLines, lastWordOn } from "./hops.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { Attempts } from "./attempts.ts";
 import { ReportedRequest } from "./report.ts";
@@ -79,6 +80,11 @@ export class Exchange implements PolicedExchange {
     return this.#carrier;
   }
 
+  /** Whom the request names as its client; empty: nobody, because the proxy on the other side sees the same one. */
+  get namedPeer(): string {
+    return this.#router.place === "captured" ? "" : this.client.peer;
+  }
+
   /** A new request; null: one whose head could not be read. */
   begin(request: Request | null): void {
     const { arena, io, telemetry, tracer } = this.#context;
@@ -106,6 +112,8 @@ export class Exchange implements PolicedExchange {
 
   /** Decides where the request goes, and sends it there. */
   route(request: Request): void {
+    const lastWord = lastWordOn(request, this.#router.place);
+    if (lastWord !== null) return this.client.refuse(lastWord.status, lastWord.reason);
     const decided = this.#router.route(request, this.client);
     if (!(decided instanceof PendingDecision)) return this.#follow(decided, request);
     this.#pending = decided;
@@ -178,7 +186,7 @@ export class Exchange implements PolicedExchange {
       mirror,
       request,
       this.#tries.destination,
-      client,
+      { peer: this.namedPeer, isSecure: client.isSecure, source: client.source },
     );
     this.copy(client.source.sent, client.source.ready);
     return true;
@@ -334,18 +342,13 @@ export class Exchange implements PolicedExchange {
   }
 
   #editRequest(request: Request): boolean {
+    const { arena } = this.#context;
     const run = this.#run;
     const retries = run?.retries ?? 0;
-    const lines = retries === 0
-      ? ""
-      : attemptLine(this.#context.arena, request, retries, this.isCall);
-    return editRequest(
-      this.#context,
-      request,
-      run?.route?.requestEdits ?? null,
-      this.#trace,
-      lines,
-    );
+    const hops = hopLines(arena, request, this.#router.place);
+    const lines = retries === 0 ? hops : hops + attemptLine(arena, request, retries, this.isCall);
+    const edits = run?.route?.requestEdits ?? null;
+    return editRequest(this.#context, request, edits, this.#trace, lines);
   }
 
   /** The carrier can carry this exchange no further. `resetCode`: what its endpoint said of an answer under way. */

@@ -8,7 +8,6 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
 import { writeAscii } from "../loop/arena.ts";
 import type { Context } from "../loop/context.ts";
-import { dropNamed } from "../http1/pieces.ts";
 
 /**
  * Changes a head as its policy says, and adds `lines`. They are in scratch space, for the next head that is composed. False:
@@ -37,7 +36,7 @@ export function editRequest(
   lines: string,
 ): boolean {
   if (trace === null) return editHead(context, request, edits, lines);
-  return trace.dropped.every((name) => dropNamed(context.arena, request, name)) &&
+  return trace.dropped.every((name) => request.dropNamed(context.arena, name)) &&
     editHead(context, request, edits, trace.lines + lines);
 }
 
@@ -53,6 +52,6 @@ export function attemptLine(
 ): string {
   const name = isCall ? "grpc-previous-rpc-attempts" : "x-weft-previous-attempts";
   const before = /^\d{1,4}$/.exec(request.valueOf(bytes, name));
-  const isSaid = before !== null && dropNamed(bytes, request, name);
+  const isSaid = before !== null && request.dropNamed(bytes, name);
   return `${name}: ${isSaid ? Number(before[0]) + retries : retries}\r\n`;
 }

@@ -51,7 +51,7 @@ export class Mirror extends Buffered implements ExchangeClient {
     bound: BoundMirror,
     request: Request,
     from: Destination,
-    client: ExchangeClient,
+    client: Pick<ExchangeClient, "peer" | "isSecure" | "source">,
   ): Mirror | null {
     const { guarded } = bound.table;
     const set = guarded === null ? bound.set : guarded.http(request.routed);
@@ -73,7 +73,7 @@ export class Mirror extends Buffered implements ExchangeClient {
     route: RouteState,
     router: MirrorRouter,
     copy: RequestCopy,
-    { peer, isSecure, source }: ExchangeClient,
+    { peer, isSecure, source }: Pick<ExchangeClient, "peer" | "isSecure" | "source">,
   ) {
     super(context);
     this.#route = route;

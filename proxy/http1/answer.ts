@@ -1,6 +1,7 @@
 /** The answers that the proxy makes itself: the one place where reasons become words. */
 
 const PHRASES: Readonly<Record<number, string>> = {
+  200: "OK",
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
@@ -16,6 +17,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
   504: "Gateway Timeout",
   505: "HTTP Version Not Supported",
+  508: "Loop Detected",
 };
 
 /** One line for people; the reason code itself goes into `x-weft-reason`. */
@@ -50,7 +52,8 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "bad-websocket-key": "The Sec-WebSocket-Key is missing, repeated or malformed",
   "no-address": "The endpoints of the backend have no address",
   "egress-off": "The destination is not of the mesh, and only the mesh may be called",
-  "loop": "The destination is this proxy itself",
+  "loop": "The request goes in a circle, or its destination is this proxy itself",
+  "max-forwards": "The request asked to go no further (Max-Forwards)",
   "path-ambiguous":
     "Traffic targets judge the path, which has dot segments: the application may read another one",
   "access-denied": "No traffic target allows this request",

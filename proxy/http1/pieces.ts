@@ -3,7 +3,6 @@ import type { Head } from "../protocol/http1/head.ts";
 import type { PeerTexts, Piece, Texts } from "../loop/arena.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
-import { equalsIgnoreCase } from "../protocol/http1/lexical.ts";
 
 const QUESTION = 63;
 /** 40 dropped headers cut a head into 41 pieces, and the lines that are rewritten add 12. */
@@ -148,15 +147,5 @@ function isEmpty(head: Head, index: number): boolean {
 
 /** Drops every `Upgrade`: it is for this hop, and goes on only where it is taken up. */
 export function dropUpgrades(bytes: Uint8Array, head: Head): boolean {
-  return head.upgradeCount === 0 || dropNamed(bytes, head, "upgrade");
-}
-
-/** Drops every header called `name` (lower case). False: too many headers are dropped. */
-export function dropNamed(bytes: Uint8Array, head: Head, name: string): boolean {
-  for (let index = 0; index < head.headerCount; index++) {
-    const slot = 4 * index;
-    if (!equalsIgnoreCase(bytes, head.headers[slot], head.headers[slot + 1], name)) continue;
-    if (!head.drop(index)) return false;
-  }
-  return true;
+  return head.upgradeCount === 0 || head.dropNamed(bytes, "upgrade");
 }

@@ -16,7 +16,7 @@ import type { Buffered } from "../loop/inbox.ts";
 import type { CarrierFailure } from "../exchange/carrier_failure.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Carrier, ExchangeClient } from "../exchange/sides.ts";
-import { dropNamed, dropUpgrades } from "./pieces.ts";
+import { dropUpgrades } from "./pieces.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { cutBoth, tunnelRead, tunnelWrite } from "../loop/tunnel.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
@@ -81,7 +81,8 @@ export class Upstream extends Connection implements Carrier {
   passRequest(request: Request, exchange: Exchange): void {
     const { arena, pieces, texts } = this.context;
     const { client } = exchange;
-    if (!pieces.setRequest(arena, request, texts, texts.peer(client.peer, client.isSecure))) {
+    const peer = texts.peer(exchange.namedPeer, client.isSecure);
+    if (!pieces.setRequest(arena, request, texts, peer)) {
       return exchange.refuse(431, "too-many-headers");
     }
     this.#phase = "head";
@@ -282,7 +283,7 @@ export class Upstream extends Connection implements Carrier {
     else if (response.isChunked) {
       body.startChunked(response.nominated);
       this.#isUnchunking = !client.takesChunks;
-      if (this.#isUnchunking && !dropNamed(arena, response, "transfer-encoding")) return false;
+      if (this.#isUnchunking && !response.dropNamed(arena, "transfer-encoding")) return false;
     } else if (response.contentLength >= 0) body.startLength(response.contentLength);
     else body.startUntilClose();
     this.#advance();

@@ -91,7 +91,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     if (this.isTunnel && !this.#mayAskForWebSocket(request, exchange)) return;
     client.unchunk();
     const fields = http2Scratch.composed;
-    if (!fieldsOfRequest(arena, request, client, this.isTunnel, fields)) {
+    if (!fieldsOfRequest(arena, request, exchange.namedPeer, client, this.isTunnel, fields)) {
       return exchange.refuse(431, "too-many-headers");
     }
     if (!this.socket.prepare()) return;

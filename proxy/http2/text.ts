@@ -37,7 +37,6 @@ import type { Message } from "../protocol/http2/message.ts";
 import { WEBSOCKET } from "../protocol/websocket/handshake.ts";
 import { writeAscii } from "../loop/arena.ts";
 import type { ExchangeClient } from "../exchange/sides.ts";
-import { dropNamed } from "../http1/pieces.ts";
 
 /** Entries of HPACK's static table (RFC 7541 appendix A). */
 const STATIC_GET = 2;
@@ -236,12 +235,12 @@ export function headText(bytes: Uint8Array, head: Head): Uint8Array {
 export function fieldsOfRequest(
   bytes: Uint8Array,
   request: Request,
-  client: Pick<ExchangeClient, "peer" | "isSecure" | "source">,
+  peer: string,
+  client: Pick<ExchangeClient, "isSecure" | "source">,
   isWebSocket: boolean,
   fields: FieldList,
 ): boolean {
   const { routed, originStart, originEnd } = request;
-  const { peer } = client;
   fields.clear();
   if (isWebSocket) fields.addText(NAME_METHOD, "CONNECT");
   else if (routed.method === GET) fields.addStatic(STATIC_GET, NAME_METHOD);
@@ -257,7 +256,7 @@ export function fieldsOfRequest(
   if (isWebSocket) {
     if (!fields.addText(NAME_PROTOCOL, WEBSOCKET)) return false;
     // CONNECT has no content, and need not say so (RFC 9110 9.3.6).
-    if (!dropNamed(bytes, request, "content-length")) return false;
+    if (!request.dropNamed(bytes, "content-length")) return false;
   }
   const forwardedFor = request.forwardedForHeader;
   if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
@@ -266,9 +265,8 @@ export function fieldsOfRequest(
   const before = forwardedFor < 0
     ? ""
     : textOf(bytes, request.headers[4 * forwardedFor + 2], request.headers[4 * forwardedFor + 3]);
-  if (!fields.addText(NAME_FORWARDED_FOR, before === "" ? peer : `${before}, ${peer}`)) {
-    return false;
-  }
+  const names = before === "" || peer === "" ? before + peer : `${before}, ${peer}`;
+  if (names !== "" && !fields.addText(NAME_FORWARDED_FOR, names)) return false;
   return request.forwardedProtoHeader >= 0 ||
     fields.addText(NAME_FORWARDED_PROTO, client.isSecure ? "https" : "http");
 }

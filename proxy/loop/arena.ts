@@ -136,8 +136,8 @@ export class Texts {
   }
 
   /**
-   * Texts that name a client, and whether it came by TLS. Valid until the turn ends: with many clients their room
-   * is used again.
+   * Texts that name a client, and whether it came by TLS; with an empty address they name none. Valid until the turn ends: with
+   * many clients their room is used again.
    */
   peer(address: string, isSecure = false): PeerTexts {
     const key = isSecure ? `${address} by TLS` : address;
@@ -145,8 +145,9 @@ export class Texts {
     if (known !== undefined) return known;
     if (this.#peers.size === PEERS_MAX) this.#peers.clear();
     this.#used = this.#peersStart + this.#peers.size * PEER_BYTES;
-    const appended = this.#add(`, ${address}\r\n`);
-    const forwardedFor = this.#add(`x-forwarded-for: ${address}\r\n`);
+    const isNamed = address !== "";
+    const appended = this.#add(isNamed ? `, ${address}\r\n` : "\r\n");
+    const forwardedFor = this.#add(isNamed ? `x-forwarded-for: ${address}\r\n` : "");
     const forwardedProto = this.#add(`x-forwarded-proto: ${isSecure ? "https" : "http"}\r\n`);
     const end = this.#add("\r\n");
     const length = forwardedFor.length + forwardedProto.length + end.length;

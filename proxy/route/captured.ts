@@ -24,6 +24,7 @@ export interface AddressBook {
  * else where it was going.
  */
 export class CapturedRoute implements Router {
+  readonly place = "captured";
   readonly listener: number;
   readonly #router: OutboundRouter;
   readonly #egress: Egress;
@@ -83,6 +84,7 @@ export class CapturedRoute implements Router {
 
 /** A listener's connections that all go to one port of one Service, whatever they carry. */
 export class PortRoute implements Router {
+  readonly place = "outbound";
   readonly listener: number;
   readonly #router: OutboundRouter;
   readonly #target: { readonly namespace: string; readonly service: string; readonly port: number };

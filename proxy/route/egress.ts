@@ -112,6 +112,7 @@ export class Egress {
 
 /** Routes a listener's requests by the plan, and what the plan does not know by `Egress`. */
 export class EgressRouter implements Router {
+  readonly place = "outbound";
   readonly listener: number;
   readonly #router: OutboundRouter;
   readonly #egress: Egress;

@@ -16,6 +16,7 @@ interface ApplicationPort {
 }
 
 export class InboundRouter implements Router {
+  readonly place = "inbound";
   readonly listener: number;
   readonly access: InboundAccess;
   readonly application: ApplicationPort;

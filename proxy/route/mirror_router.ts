@@ -5,6 +5,7 @@ import { type Destination, NO_FACTS, toEndpoints } from "./destination.ts";
 import type { Router } from "./router.ts";
 
 export class MirrorRouter implements Router {
+  readonly place = "copy";
   readonly listener = -1;
   readonly #destination: Destination;
 

@@ -48,6 +48,7 @@ import type { ClientFacts, Router } from "./router.ts";
 const DEFAULT_PORT = 80;
 
 export class OutboundRouter implements Router {
+  readonly place = "outbound";
   readonly listener: number;
   readonly #io: Io;
   readonly #telemetry: Telemetry;

@@ -5,6 +5,7 @@
 import type { Request } from "../protocol/http1/request.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Destination, PendingDecision } from "./destination.ts";
+import type { Place } from "./place.ts";
 
 /** What routing has to know of a client. */
 export interface ClientFacts {
@@ -20,6 +21,7 @@ export interface ClientFacts {
 }
 
 export interface Router {
+  readonly place: Place;
   /** Place of the listener in the proxy's configuration: outbound ones first. */
   readonly listener: number;
   /** Decides about a request; with null about a whole connection, which is relayed as it is. */

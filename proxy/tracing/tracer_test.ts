@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Random } from "../../base/random.ts";
 import type { ProxyConfig } from "../config.ts";
-import { dropNamed } from "../http1/pieces.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { parseB3, parseTraceparent } from "./trace_headers.ts";
 import { Tracer } from "./tracer.ts";
@@ -116,7 +115,7 @@ Deno.test("tracer: whatever a request brings, what goes on is well-formed, and s
     const { bytes, request } = requestOf(pairs.map(([name, text]) => `${name}: ${text}`));
     const trace = tracer(samples ? 1 : 0).begin(bytes, request, 0, false, NOW_MS);
     if (trace === null) return;
-    assert.ok(trace.dropped.every((name) => dropNamed(bytes, request, name)));
+    assert.ok(trace.dropped.every((name) => request.dropNamed(bytes, name)));
     const added = trace.lines.split("\r\n").slice(0, -1).map((line) => line.split(": "));
     // Every header that is added has taken the place of all that had its name.
     for (const [name] of added) {

@@ -11,7 +11,7 @@ import { Body } from "../../proxy/protocol/http1/body.ts";
 import { COMPLETE, type Head, INCOMPLETE, REFUSALS } from "../../proxy/protocol/http1/head.ts";
 import { Request } from "../../proxy/protocol/http1/request.ts";
 import { Response } from "../../proxy/protocol/http1/response.ts";
-import { bytesOf, renderBytes, textOf } from "./bytes_notation.ts";
+import { renderBytes } from "./bytes_notation.ts";
 import type { Cuts } from "./cuts.ts";
 
 /** Facts by name; every value is short text. */

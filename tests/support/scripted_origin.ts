@@ -3,7 +3,7 @@ import net from "node:net";
 import { type Message, RawSocket } from "./raw_socket.ts";
 
 /** What is done with the connection of this number, from 0. */
-type Script = (socket: RawSocket, connection: number) => Promise<void>;
+export type Script = (socket: RawSocket, connection: number) => Promise<void>;
 
 export class ScriptedOrigin {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

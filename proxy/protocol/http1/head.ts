@@ -24,7 +24,7 @@ import {
 export const INCOMPLETE = 0;
 export const COMPLETE = 1;
 export const BAD_LINE = 2;
-const BAD_HEADER = 3;
+export const BAD_HEADER = 3;
 export const BAD_HOST = 4;
 const BAD_CONTENT_LENGTH = 5;
 const BAD_TRANSFER_ENCODING = 6;
@@ -174,6 +174,14 @@ export class Head {
     this.dropped.copyWithin(at + 1, at, this.droppedCount);
     this.dropped[at] = index;
     this.droppedCount++;
+    return true;
+  }
+
+  /** Drops every header called `name` (lower case). False: there are too many of them. */
+  dropNamed(bytes: Uint8Array, name: string): boolean {
+    for (let index = 0; index < this.headerCount; index++) {
+      if (this.isNamed(bytes, index, name) && !this.drop(index)) return false;
+    }
     return true;
   }
 

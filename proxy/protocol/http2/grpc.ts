@@ -16,6 +16,7 @@ const GRPC_UNKNOWN = 2;
 const GRPC_DEADLINE_EXCEEDED = 4;
 const GRPC_PERMISSION_DENIED = 7;
 const GRPC_RESOURCE_EXHAUSTED = 8;
+const GRPC_FAILED_PRECONDITION = 9;
 const GRPC_UNIMPLEMENTED = 12;
 const GRPC_INTERNAL = 13;
 const GRPC_UNAVAILABLE = 14;
@@ -44,6 +45,8 @@ const BY_REASON: Readonly<Record<string, number>> = {
   "too-many-headers": GRPC_RESOURCE_EXHAUSTED,
   "head-too-large": GRPC_RESOURCE_EXHAUSTED,
   "body-too-large": GRPC_RESOURCE_EXHAUSTED,
+  // Sent again it would go round again, each time from every hop.
+  "loop": GRPC_FAILED_PRECONDITION,
 };
 
 /** Whether a content type is gRPC's: `application/grpc`, alone or with a message format or parameters. */
