@@ -103,6 +103,16 @@ export const TLS_CLIENT_SESSIONS_MAX = 1_024;
  */
 export const DETECTION_MS = 1_000;
 
+/**
+ * And how long where the server is the application beside the proxy: then that is asked to connect and listened to while its
+ * client may still speak. As long as a client takes whose first bytes are on their way: without it each of them
+ * would cost the application a connection that carries nothing.
+ */
+export const APPLICATION_SILENCE_MS = 10;
+
+/** How often first bytes that were too few to tell a protocol are looked at again: each look copies at most a buffer. */
+export const LOOK_INTERVAL_MS = 10;
+
 /** Destinations outside the plan whose connections are kept apart, about 200 bytes each while idle. */
 export const DIRECT_POOLS_MAX = 1_024;
 

@@ -49,7 +49,6 @@ export const UNUSED_EXPORTS: readonly string[] = [
   "proxy/policy/backend_state.ts PooledEndpoint",
   "proxy/policy/backend_state.ts Waiter",
   "proxy/policy/policy_run.ts Verdict",
-  "proxy/relay/downstream.ts TcpOptions",
   "proxy/run/admin.ts AdminSubject",
   "proxy/run/engine.ts EngineHooks",
   "proxy/run/lane.ts LanePorts",

@@ -4,19 +4,26 @@
  */
 import { formatAuthority, isLocal } from "../../base/ip.ts";
 import { AddressIndex } from "../../routing/table/address_index.ts";
-import type { Plan, PortProtocol } from "../../routing/plan.ts";
+import type { Plan, PlanPort } from "../../routing/plan.ts";
 import type { LogEvent } from "../config.ts";
 import type { Fd, OriginalDestination } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
-import { NOTICE_INTERVAL_MS } from "../limits.ts";
+import {
+  APPLICATION_SILENCE_MS,
+  DETECTION_MS,
+  LOOK_INTERVAL_MS,
+  NOTICE_INTERVAL_MS,
+} from "../limits.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
+import { ALL_PROTOCOLS, TLS_ALONE } from "../protocol/mod.ts";
+import { Timer } from "../loop/timers.ts";
 import { CapturedRoute } from "../route/captured.ts";
 import type { AddressBook } from "../route/captured.ts";
 import type { Context } from "../loop/context.ts";
 import type { Connection } from "../loop/socket.ts";
-import { Detecting, firstBytes, letGo } from "./detecting.ts";
-import type { Detected } from "./detecting.ts";
+import { Detecting, letGo } from "./detecting.ts";
+import type { Detected, Question } from "./detecting.ts";
+import { FirstBytes } from "./first_bytes.ts";
 import { Downstream } from "../http1/downstream.ts";
 import type { Egress } from "../route/egress.ts";
 import { InboundRouter } from "../route/inbound.ts";
@@ -24,9 +31,13 @@ import type { InboundAccess } from "../route/inbound_access.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
 import type { Router } from "../route/router.ts";
 import { TcpDownstream } from "../relay/downstream.ts";
+import type { TcpOptions } from "../relay/downstream.ts";
 
-/** Names of ports that say HTTP; a port that says nothing is HTTP too (smi-facts 3.10), but only most likely. */
-const DECLARES_HTTP = /^(http|http2|grpc)(-|$)/i;
+/**
+ * What a port's declaration comes to. `relayed`: at once; `http`: requests or TLS, and nothing else; `tls`: relayed, and the client
+ * speaks first; `unsaid`: the first bytes tell.
+ */
+type Spoken = "relayed" | "http" | "tls" | "unsaid";
 
 /** A connection that a listener has accepted. */
 export interface AcceptedClient {
@@ -42,8 +53,9 @@ export interface AcceptedClient {
 interface Captured extends AcceptedClient {
   readonly original: OriginalDestination;
   readonly route: Router;
-  /** Null: nothing is known of the port. */
-  readonly port: { readonly name: string; readonly protocol: PortProtocol } | null;
+  readonly spoken: Spoken;
+  /** How long a client may be silent where nothing says what it speaks. */
+  readonly silenceMs: number;
 }
 
 /** What is logged now and then. */
@@ -91,8 +103,9 @@ export class Capture implements AddressBook {
     // iptables spares another user than the one that the proxy runs as.
     if (this.#parts.context.io.isOwn(fd)) return this.#turnAway(fd, peer, "loop");
     const route = new CapturedRoute(router, this.#parts.egress, this, original);
-    const port = this.#portOf(original);
-    this.#serve({ fd, peer, original, route, port, security, isWatched: false });
+    const spoken = spokenAt(this.#portOf(original));
+    const silenceMs = DETECTION_MS;
+    this.#serve({ fd, peer, original, route, spoken, silenceMs, security, isWatched: false });
   }
 
   /** Takes a connection of somebody else to the application. */
@@ -122,7 +135,8 @@ export class Capture implements AddressBook {
       pool: pools.direct(application, original.port),
       stats: this.#statsOf(listener.index, port === null ? 0 : original.port),
     });
-    this.#serve({ ...client, original, route, port });
+    const silenceMs = APPLICATION_SILENCE_MS;
+    this.#serve({ ...client, original, route, spoken: spokenAt(port), silenceMs });
   }
 
   /** Null: it was not redirected, and has been turned away. */
@@ -158,7 +172,7 @@ export class Capture implements AddressBook {
     notice.dueMs = io.nowMs + NOTICE_INTERVAL_MS;
   }
 
-  #portOf({ address, port }: OriginalDestination): Captured["port"] {
+  #portOf({ address, port }: OriginalDestination): PlanPort | null {
     const known = this.addresses.find(address, port);
     const at = known?.kind === "pod" ? known.listed[0] : known;
     return at === null || at === undefined
@@ -168,17 +182,26 @@ export class Capture implements AddressBook {
 
   #serve(captured: Captured): void {
     const { context } = this.#parts;
-    const { fd, port, security, isWatched } = captured;
-    const isOpaque = port?.protocol === "tcp" || port?.protocol === "tcp-server-first";
-    const relay = isOpaque ? this.#relayOf(captured, "", false) : null;
-    const first: Connection = relay ?? new Detecting(context, captured, (detected, serverName) => {
-      this.#serveDetected(captured, first, detected, serverName);
-    });
+    const { fd, spoken, security, isWatched } = captured;
+    const relay = spoken === "relayed" ? this.#relayOf(captured, "", false) : null;
+    const question = this.#questionOf(captured);
+    const first: Connection = relay ??
+      new Detecting(context, captured, question, (detected, serverName) => {
+        this.#serveDetected(captured, first, detected, serverName);
+      });
     if (isWatched) context.io.handOver(fd, first);
     else context.io.watch(fd, first);
     // A relay connects once it is known who its client is.
     if (security !== null) context.io.secure(fd, security, null);
     else relay?.connect();
+  }
+
+  /** A client that is known to speak HTTP may open its connection long before it needs one. */
+  #questionOf({ spoken, silenceMs }: Captured): Question {
+    const { clientIdleMs } = this.#parts.context.timeouts;
+    return spoken === "http"
+      ? { among: TLS_ALONE, silenceMs: clientIdleMs }
+      : { among: ALL_PROTOCOLS, silenceMs };
   }
 
   #serveDetected(
@@ -187,17 +210,20 @@ export class Capture implements AddressBook {
     detected: Detected,
     serverName: string,
   ): void {
-    const { port } = captured;
-    const isRequest = detected === "http1" || detected === "http2";
-    // A client that opens a connection before it needs one, on a port that is known to speak HTTP.
-    const isWaiting = detected === "silent" && port !== null && port.protocol !== "tls" &&
-      DECLARES_HTTP.test(port.name);
-    if ((isRequest && port?.protocol !== "tls") || isWaiting) {
-      return this.#serveRequests(captured, first);
-    }
-    const relay = this.#relayOf(captured, serverName, detected === "silent");
+    const { fd, spoken } = captured;
+    const { io } = this.#parts.context;
+    const hasSpoken = detected !== "silent" && detected !== "ended";
+    // Whoever speaks first here has not, and wants nothing.
+    if (spoken === "http" && !hasSpoken) return io.close(fd);
+    if (spoken === "tls" && detected === "ended") return io.close(fd);
+    const isRequest = spoken === "http"
+      ? detected !== "tls"
+      : spoken === "unsaid" && (detected === "http1" || detected === "http2");
+    if (isRequest) return this.#serveRequests(captured, first);
+    const isUnsure = spoken === "unsaid" && detected === "silent";
+    const relay = this.#relayOf(captured, serverName, isUnsure);
     relay.takeSecurity(first);
-    this.#parts.context.io.handOver(captured.fd, relay);
+    io.handOver(fd, relay);
     relay.connect();
   }
 
@@ -214,23 +240,34 @@ export class Capture implements AddressBook {
     const { fd, peer, original, route } = captured;
     const authority = serverName || formatAuthority(original.address, original.port);
     const { context } = this.#parts;
+    const reconsider = isUnsure ? this.#reconsider(captured) : undefined;
     return new TcpDownstream(context, route, fd, peer, {
       authority,
-      ...(isUnsure ? { reconsider: (relay) => this.#reconsider(captured, relay) } : {}),
+      ...(reconsider === undefined ? {} : { reconsider }),
     });
   }
 
-  #reconsider(captured: Captured, relay: TcpDownstream): boolean {
+  /** Looks at what the client of a relay says that was connected because it said nothing. */
+  #reconsider(captured: Captured): TcpOptions["reconsider"] {
     const { context } = this.#parts;
-    const offset = context.buffers.take();
-    if (offset === NO_BUFFER) return false;
-    const detected = firstBytes(context, captured.fd, offset)?.detected;
-    context.buffers.give(offset);
-    if (detected !== "http1" && detected !== "http2") return false;
-    relay.dropUpstream();
-    letGo(relay);
-    this.#serveRequests(captured, relay);
-    return true;
+    const { io, timers } = context;
+    const first = new FirstBytes(context, captured.fd, ALL_PROTOCOLS);
+    return (relay) => {
+      const look = first.look();
+      if (look === "http1" || look === "http2") {
+        relay.dropUpstream();
+        letGo(relay);
+        this.#serveRequests(captured, relay);
+        return true;
+      }
+      if (look !== "more" && look !== "starved") return false;
+      io.wantRead(captured.fd, false);
+      timers.start(
+        new Timer(() => relay.isOpen && io.wantRead(captured.fd, true)),
+        LOOK_INTERVAL_MS,
+      );
+      return true;
+    };
   }
 
   /** Ports that the mesh does not know share one, so that a scan of ports makes no labels. */
@@ -242,5 +279,20 @@ export class Capture implements AddressBook {
       split: "",
       backend: "application",
     });
+  }
+}
+
+function spokenAt(port: PlanPort | null): Spoken {
+  if (port === null || port.isGuessed === true) return "unsaid";
+  switch (port.protocol) {
+    case "http":
+    case "http2":
+    case "grpc":
+      return "http";
+    case "tls":
+      return "tls";
+    case "tcp":
+    case "tcp-server-first":
+      return "relayed";
   }
 }

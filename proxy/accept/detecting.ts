@@ -1,20 +1,22 @@
-/**
- * Detecting: a connection of which nobody has said what it speaks, until its first bytes do. It reads nothing: what it has looked at
- * is still there for whoever takes the connection over.
- */
-import { AGAIN, BROKEN, END } from "../io/io.ts";
+/** Detecting: a connection of which it is not known what it speaks, until its first bytes say so. */
 import type { Fd } from "../io/io.ts";
 import type { TlsContext, TlsFailure, TlsInfo } from "../io/tls.ts";
-import { BUFFER_BYTES, DETECTION_MS, SWEEP_INTERVAL_MS } from "../limits.ts";
-import { detectProtocol } from "../protocol/mod.ts";
-import type { ProtocolName } from "../protocol/mod.ts";
-import { serverNameOf } from "../protocol/tls/server_name.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
-import { Connection } from "../loop/socket.ts";
+import { DRAIN_IDLE_MS, LOOK_INTERVAL_MS } from "../limits.ts";
 import type { Context } from "../loop/context.ts";
+import { Connection } from "../loop/socket.ts";
+import { Timer } from "../loop/timers.ts";
+import type { Detectors } from "../protocol/mod.ts";
+import { FirstBytes, type Look } from "./first_bytes.ts";
 
-/** `opaque`: bytes of no protocol that we know, or too few of them in time; `silent`: none in time. */
-export type Detected = ProtocolName | "opaque" | "silent";
+/** What is asked of a client. */
+export interface Question {
+  /** Which protocols are told apart. */
+  readonly among: Detectors;
+  /** How long it may be silent. */
+  readonly silenceMs: number;
+}
+
+export type Detected = Exclude<Look, "more" | "broken" | "starved">;
 
 /**
  * What became known: the protocol, and the server name where a TLS client gives one. The connection is its to hand over or
@@ -24,44 +26,43 @@ export type OnDetected = (detected: Detected, serverName: string) => void;
 
 export class Detecting extends Connection {
   readonly kind = "client";
-  readonly #onDetected: OnDetected;
   readonly #peer: string;
-  #limitMs = Infinity;
-  #hasBytes = false;
+  readonly #question: Question;
+  readonly #onDetected: OnDetected;
+  readonly #first: FirstBytes;
+  /** Looks again for more bytes, where some have come. */
+  readonly #again = new Timer(() => this.#look());
+  /** The client has been silent for as long as it may be. */
+  readonly #silence = new Timer(() => this.#finish("silent"));
 
   /** @param client `security` is what TLS is put on it with; null: it is plain */
   constructor(
     context: Context,
     client: { readonly fd: Fd; readonly peer: string; readonly security: TlsContext | null },
+    question: Question,
     onDetected: OnDetected,
   ) {
     super(context);
     this.fd = client.fd;
     this.#peer = client.peer;
+    this.#question = question;
     this.#onDetected = onDetected;
+    this.#first = new FirstBytes(context, client.fd, question.among);
     if (client.security === null) this.#startWaiting();
   }
 
   override onReadable(): void {
-    const { buffers } = this.context;
-    const offset = buffers.take();
-    if (offset === NO_BUFFER) return this.onStarved();
-    const first = firstBytes(this.context, this.fd, offset);
-    buffers.give(offset);
-    if (first === null) return this.close();
-    if (first.detected !== "undecided") return this.#finish(first.detected, first.serverName);
-    this.#hasBytes ||= first.hasBytes;
-    if (!first.hasBytes) return;
-    // They stay to be read, and would be told of again and again: look when the next sweep does.
-    const { io } = this.context;
-    io.wantRead(this.fd, false);
-    this.deadlineMs = Math.min(this.#limitMs, io.nowMs + SWEEP_INTERVAL_MS);
+    this.#look();
   }
 
   override onWritable(): void {}
 
-  /** It is told once it is known what it would understand. */
-  onDraining(): void {}
+  /** Silent for long, it is a client at rest. Others are told once it is known what they would understand. */
+  onDraining(): void {
+    const { timers } = this.context;
+    if (!this.#silence.isRunning || this.#question.silenceMs <= DRAIN_IDLE_MS) return;
+    timers.start(this.#silence, DRAIN_IDLE_MS);
+  }
 
   override onSecured(info: TlsInfo): void {
     super.onSecured(info);
@@ -74,42 +75,52 @@ export class Detecting extends Connection {
     this.close();
   }
 
-  override onDeadline(): void {
-    if (this.context.io.nowMs < this.#limitMs) return this.onReadable();
-    this.#finish(this.#hasBytes ? "opaque" : "silent", "");
-  }
+  override onDeadline(): void {}
 
   override abort(): void {
     this.close();
   }
 
+  override close(): void {
+    this.#stopTimers();
+    super.close();
+  }
+
   #startWaiting(): void {
-    this.#limitMs = this.context.io.nowMs + DETECTION_MS;
-    this.deadlineMs = this.#limitMs;
+    this.context.timers.start(this.#silence, this.#question.silenceMs);
   }
 
-  #finish(detected: Detected, serverName: string): void {
+  #stopTimers(): void {
+    const { timers } = this.context;
+    timers.stop(this.#silence);
+    timers.stop(this.#again);
+  }
+
+  #look(): void {
+    const { io, timers } = this.context;
+    const look = this.#first.look();
+    switch (look) {
+      case "silent":
+        return;
+      case "starved":
+        return this.onStarved();
+      case "broken":
+        return this.close();
+      case "more":
+        // They stay to be read, and would be told of again and again.
+        io.wantRead(this.fd, false);
+        timers.stop(this.#silence);
+        return timers.start(this.#again, LOOK_INTERVAL_MS);
+      default:
+        return this.#finish(look);
+    }
+  }
+
+  #finish(detected: Detected): void {
+    this.#stopTimers();
     letGo(this);
-    this.#onDetected(detected, serverName);
+    this.#onDetected(detected, this.#first.serverName);
   }
-}
-
-/** What the bytes say that a client has sent so far. Null: the connection is broken. */
-export function firstBytes(
-  { io, arena }: Context,
-  fd: Fd,
-  offset: number,
-):
-  | { detected: ProtocolName | "opaque" | "undecided"; serverName: string; hasBytes: boolean }
-  | null {
-  const count = io.peek(fd, offset, BUFFER_BYTES);
-  if (count === BROKEN) return null;
-  // A client that ends without a word may still want to hear the server.
-  if (count === END) return { detected: "opaque", serverName: "", hasBytes: false };
-  if (count === AGAIN) return { detected: "undecided", serverName: "", hasBytes: false };
-  const detected = detectProtocol(arena, offset, offset + count);
-  const serverName = detected === "tls" ? serverNameOf(arena, offset, offset + count) : "";
-  return { detected, serverName, hasBytes: true };
 }
 
 /** Ends a connection's part without ending its socket, which another handler takes over. It must hold no bytes. */

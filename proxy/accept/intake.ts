@@ -10,7 +10,7 @@ import { PortRoute } from "../route/captured.ts";
 import type { Context } from "../loop/context.ts";
 import { Downstream } from "../http1/downstream.ts";
 import { Egress, EgressRouter } from "../route/egress.ts";
-import { FirstByte } from "./first_byte.ts";
+import { Detecting } from "./detecting.ts";
 import type { InboundRouter } from "../route/inbound.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
 import type { Router } from "../route/router.ts";
@@ -18,6 +18,7 @@ import { TcpDownstream } from "../relay/downstream.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
 import { DETECTION_MS } from "../limits.ts";
+import { TLS_ALONE } from "../protocol/mod.ts";
 
 /** Takes an accepted connection; `peer` is the client's address. */
 export type Taker = (fd: Fd, peer: string) => void;
@@ -110,10 +111,12 @@ export class Intake {
     }
     const { io, timeouts } = this.#context;
     // Only what is captured may turn out to have a server that speaks first.
-    const limitMs = captured === null ? timeouts.clientIdleMs : DETECTION_MS;
+    const silenceMs = captured === null ? timeouts.clientIdleMs : DETECTION_MS;
+    const question = { among: TLS_ALONE, silenceMs };
     return (fd, peer) => {
-      const first = new FirstByte(this.#context, fd, limitMs, (isTls) => {
-        take({ fd, peer, security: isTls ? security : null, isWatched: true });
+      const client = { fd, peer, security: null };
+      const first = new Detecting(this.#context, client, question, (detected) => {
+        take({ fd, peer, security: detected === "tls" ? security : null, isWatched: true });
       });
       io.watch(fd, first);
     };

@@ -2,7 +2,7 @@
 import { ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { clientHello } from "../../tests/support/client_hello.ts";
-import { detectProtocol } from "./mod.ts";
+import { detectProtocol, TLS_ALONE } from "./mod.ts";
 import { serverNameOf } from "./tls/server_name.ts";
 
 const encoder = new TextEncoder();
@@ -34,6 +34,8 @@ const OPENINGS: readonly (readonly [what: string, opening: string | Uint8Array, 
   ["a TLS alert", Uint8Array.of(21, 3, 3, 0, 2, 1, 0), "opaque"],
   ["a TLS record that is no ClientHello", Uint8Array.of(22, 3, 3, 0, 4, 2, 0, 0, 0), "opaque"],
   ["HTTP without a version", "GET /\r\n", "opaque"],
+  ["a request with something behind its version", "GET / HTTP/1.1 \r\n", "opaque"],
+  ["a request of a version to come", "GET / HTTP/3.1\r\n", "opaque"],
 ];
 
 for (const [what, opening, name] of OPENINGS) {
@@ -48,22 +50,38 @@ Deno.test("detectProtocol: what is known by a beginning stays so with every byte
     let decided = "undecided";
     for (let length = 0; length <= bytes.length; length++) {
       const now = detect(bytes.subarray(0, length));
-      // A known method decides early; only the whole line shows that the protocol is another one.
-      if (decided !== "undecided" && !["RTSP", "HTTP without a version"].includes(what)) {
-        equal(now, decided, `${what}, ${length} bytes`);
-      }
+      if (decided !== "undecided") equal(now, decided, `${what}, ${length} bytes`);
       decided = now;
     }
     equal(decided, name);
   }
 });
 
-Deno.test("detectProtocol: a known method decides before the line has ended", () => {
-  equal(detect("GET /a/very/long"), "http1");
-  equal(detect("GE"), "undecided");
-  equal(detect("FROBNICATE /x"), "undecided");
-  equal(detect(`FROBNICATE /${"x".repeat(8_192)}`), "opaque");
+Deno.test("detectProtocol: a known method decides where the line does not end", () => {
+  const detectAll = (text: string) => detectProtocol(encoder.encode(text), 0, text.length, true);
+  for (const part of ["GET /a/very/long", "GE", "FROBNICATE /x", "PRI * HT", "\x16\x03"]) {
+    equal(detect(part), "undecided", part);
+  }
+  equal(detectAll("GET /a/very/long"), "http1");
+  equal(detectAll("PRI * HT"), "http2");
+  for (const part of ["GE", "FROBNICATE /x", "PR", "\x16\x03"]) {
+    equal(detectAll(part), "opaque", part);
+  }
+  for (const length of [8_192, 8_193, 16_000]) {
+    for (const end of ["", " HTTP/1.1\r\n", "\r\n"]) {
+      equal(detect(`GET /${"x".repeat(length)}${end}`), "http1");
+      equal(detect(`FROBNICATE /${"x".repeat(length)}${end}`), "opaque");
+    }
+  }
   equal(detect("X".repeat(33)), "opaque");
+});
+
+Deno.test("detectProtocol: where TLS alone is asked for, all else is opaque", () => {
+  for (const [what, opening, name] of OPENINGS) {
+    const bytes = typeof opening === "string" ? encoder.encode(opening) : opening;
+    const found = detectProtocol(bytes, 0, bytes.length, false, TLS_ALONE);
+    equal(found, name === "tls" ? "tls" : "opaque", what);
+  }
 });
 
 Deno.test("serverNameOf: the name, in lower case", () => {

@@ -16,23 +16,31 @@ const DETECTORS = {
 
 export type ProtocolName = keyof typeof DETECTORS;
 
-const ENTRIES = Object.entries(DETECTORS) as readonly [ProtocolName, Detector][];
+/** Which protocols are told apart; bytes of all others are opaque. */
+export type Detectors = readonly (readonly [ProtocolName, Detector])[];
+
+export const ALL_PROTOCOLS = Object.entries(DETECTORS) as readonly [ProtocolName, Detector][];
+
+export const TLS_ALONE: Detectors = [["tls", detectTls]];
 
 /**
  * What a client speaks that begins with `bytes[start, end)`. `opaque`: none of ours, so its bytes are passed on unread;
  * `undecided`: it takes more bytes to tell.
+ * @param isAll no more bytes are waited for
  */
 export function detectProtocol(
   bytes: Uint8Array,
   start: number,
   end: number,
+  isAll = false,
+  among: Detectors = ALL_PROTOCOLS,
 ): ProtocolName | "opaque" | "undecided" {
   if (start === end) return "undecided";
   let isUndecided = false;
-  for (const [name, detect] of ENTRIES) {
+  for (const [name, detect] of among) {
     const verdict = detect(bytes, start, end);
-    if (verdict === "yes") return name;
-    if (verdict === "more") isUndecided = true;
+    if (verdict === "yes" || (verdict === "likely" && isAll)) return name;
+    if (verdict !== "no") isUndecided = true;
   }
-  return isUndecided ? "undecided" : "opaque";
+  return isUndecided && !isAll ? "undecided" : "opaque";
 }

@@ -19,8 +19,8 @@ export interface TcpOptions {
   /** What the client wanted, for the access log: a server name, or `address:port`. */
   readonly authority: string;
   /**
-   * Called when the client speaks before the server has, where it was not known which of them would. True: the bytes are of
-   * another protocol, and the connection has been taken over.
+   * Called when the client speaks before the server has, where it was not known which of them would. True: nothing is relayed,
+   * because the bytes are of another protocol, and the connection has been taken over, or because they are too few to tell.
    */
   readonly reconsider?: (connection: TcpDownstream) => boolean;
 }
@@ -112,9 +112,8 @@ export class TcpDownstream extends Connection implements ClientFacts {
   override onReadable(): void {
     const upstream = this.#upstream;
     if (upstream === null || !upstream.isConnected) return;
-    const reconsider = this.#reconsider;
+    if (!upstream.hasSpoken && this.#reconsider !== null && this.#reconsider(this)) return;
     this.#reconsider = null;
-    if (reconsider !== null && !upstream.hasSpoken && reconsider(this)) return;
     this.relayRead(this);
   }
 

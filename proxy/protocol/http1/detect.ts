@@ -1,11 +1,11 @@
 /**
  * Whether a connection begins with an HTTP/1 request line (RFC 9112 3). Other protocols begin with words too (EHLO, NICK,
- * RTSP's OPTIONS), so a whole line counts by its version, and a part of one only by a method that HTTP has.
+ * RTSP's OPTIONS), so a whole line counts by its version. A part of one, or one that is too long, counts by a method that HTTP has.
  */
 import type { Verdict } from "../detector.ts";
 import { CR, IS_TOKEN, LF, SP } from "./lexical.ts";
 
-/** Methods by which a line is known before its end has arrived: those of RFC 9110, PATCH, and of WebDAV the common ones. */
+/** Methods by which a line is known without its end: those of RFC 9110, PATCH, and of WebDAV the common ones. */
 const METHODS = [
   ..."GET HEAD PUT POST DELETE CONNECT OPTIONS TRACE PATCH".split(" "),
   ..."PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK REPORT SEARCH".split(" "),
@@ -23,10 +23,14 @@ export function detectHttp1(bytes: Uint8Array, start: number, end: number): Verd
   if (start === end) return "more";
   const word = wordEnd(bytes, start, end);
   if (word === -1) return "no";
-  const lineEnd = bytes.subarray(start, end).indexOf(LF);
-  if (lineEnd !== -1) return hasVersion(bytes, start, start + lineEnd) ? "yes" : "no";
-  if (METHODS.some((method) => startsWith(bytes, start, end, method))) return "yes";
-  return end - start < LINE_BYTES_MAX ? "more" : "no";
+  const line = bytes.subarray(start, Math.min(end, start + LINE_BYTES_MAX));
+  const length = line.indexOf(LF);
+  if (length !== -1) return hasVersion(bytes, start, start + length) ? "yes" : "no";
+  const isLong = line.length === LINE_BYTES_MAX;
+  if (METHODS.some((method) => startsWith(bytes, start, end, method))) {
+    return isLong ? "yes" : "likely";
+  }
+  return isLong ? "no" : "more";
 }
 
 /** End of the method, or of what has arrived of it; -1: this is no method (RFC 9110 5.6.2). */

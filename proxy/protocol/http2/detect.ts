@@ -2,8 +2,12 @@
 import type { Verdict } from "../detector.ts";
 import { PREFACE } from "./frame.ts";
 
+/** `PRI`: a method that HTTP/1 keeps free for this (RFC 9113 3.4). */
+const METHOD_BYTES = 3;
+
 export function detectHttp2(bytes: Uint8Array, start: number, end: number): Verdict {
   const length = Math.min(end - start, PREFACE.length);
   for (let i = 0; i < length; i++) if (bytes[start + i] !== PREFACE[i]) return "no";
-  return length === PREFACE.length ? "yes" : "more";
+  if (length === PREFACE.length) return "yes";
+  return length > METHOD_BYTES ? "likely" : "more";
 }

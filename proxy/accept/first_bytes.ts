@@ -1,0 +1,57 @@
+/**
+ * FirstBytes: what a client's first bytes say that it speaks. The one mechanism that tells protocols apart before anything
+ * is parsed. It reads nothing: what it has looked at is still there to be read.
+ */
+import { AGAIN, BROKEN, END } from "../io/io.ts";
+import type { Fd } from "../io/io.ts";
+import { BUFFER_BYTES, DETECTION_MS } from "../limits.ts";
+import { NO_BUFFER } from "../loop/arena.ts";
+import type { Context } from "../loop/context.ts";
+import { type Detectors, detectProtocol, type ProtocolName } from "../protocol/mod.ts";
+import { serverNameOf } from "../protocol/tls/server_name.ts";
+
+/**
+ * `opaque`: bytes of no protocol that was asked for, or too few of them in time; `silent`: none so far; `more`: too few so far;
+ * `ended`: none, and none will come.
+ */
+export type Look = ProtocolName | "opaque" | "silent" | "more" | "ended" | "broken" | "starved";
+
+export class FirstBytes {
+  readonly #context: Context;
+  readonly #fd: Fd;
+  readonly #among: Detectors;
+  /** When those that have come by then must do; known with the first of them. */
+  #limitMs = Infinity;
+  /** The one that a TLS client gives; else empty. */
+  serverName = "";
+
+  constructor(context: Context, fd: Fd, among: Detectors) {
+    this.#context = context;
+    this.#fd = fd;
+    this.#among = among;
+  }
+
+  look(): Look {
+    const { buffers } = this.#context;
+    const offset = buffers.take();
+    if (offset === NO_BUFFER) return "starved";
+    const look = this.#lookInto(offset);
+    buffers.give(offset);
+    return look;
+  }
+
+  #lookInto(offset: number): Look {
+    const { io, arena } = this.#context;
+    const count = io.peek(this.#fd, offset, BUFFER_BYTES);
+    if (count === BROKEN) return "broken";
+    if (count === END) return "ended";
+    if (count === AGAIN) return "silent";
+    this.#limitMs = Math.min(this.#limitMs, io.nowMs + DETECTION_MS);
+    const end = offset + count;
+    const isAll = io.nowMs >= this.#limitMs || count === BUFFER_BYTES;
+    const detected = detectProtocol(arena, offset, end, isAll, this.#among);
+    if (detected === "undecided") return "more";
+    if (detected === "tls") this.serverName = serverNameOf(arena, offset, end);
+    return detected;
+  }
+}
