@@ -66,6 +66,9 @@ class BuiltPort implements TablePort {
 
 type Usable = Extract<ReachableEndpoints, { refusal: null }> & { readonly plan: PlanBackend };
 
+/** Most ports of a mesh have none, and an index is large: one serves them all, and remembers nothing. */
+const NO_RULES = new MatchIndex([]);
+
 class TableBuilder {
   readonly #plan: Plan;
   readonly #client: Client;
@@ -122,6 +125,7 @@ class TableBuilder {
   }
 
   #matchIndex(port: string, rules: readonly PlanRule[]): MatchIndex {
+    if (rules.length === 0) return NO_RULES;
     const matches = rules.map((rule) => rule.match);
     const before = this.#before.get(port)?.matches;
     if (before !== undefined && sameConditions(before.matches, matches)) return before;

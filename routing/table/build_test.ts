@@ -33,3 +33,11 @@ Deno.test("a table shares with the one before what rules that did not change com
   ];
   for (const change of changes) notEqual(matchesOf(planOf(change, { a: 1 })), known);
 });
+
+Deno.test("ports without rules share one index of matches", () => {
+  const services = ["a", "b"].map((name) => serviceForTest({ name }));
+  const [one, other] = buildTable(planForTest(services), CLIENT).services;
+  equal(one.ports[0].matches, other.ports[0].matches);
+  const { services: [later] } = buildTable(planForTest(services.slice(1)), CLIENT);
+  equal(later.ports[0].matches, one.ports[0].matches);
+});
