@@ -12,7 +12,7 @@ export const B3_TRACE_ID = "x-b3-traceid";
 export const B3_SPAN_ID = "x-b3-spanid";
 export const B3_PARENT_SPAN_ID = "x-b3-parentspanid";
 export const B3_SAMPLED = "x-b3-sampled";
-const B3_FLAGS = "x-b3-flags";
+export const B3_FLAGS = "x-b3-flags";
 
 /** Headers that say which trace a request belongs to, or that it is to belong to none. */
 const NAMES = [
@@ -58,6 +58,10 @@ export function parseB3(text: string): TraceParent | null {
   if (text === "1" || text === "d") return { traceId: "", spanId: "", isSampled: true };
   const [, traceId, spanId, sampled] = B3_SINGLE.exec(text) ?? [];
   return traceId === undefined ? null : b3Parent(traceId, spanId, sampled);
+}
+
+function isDebugB3(text: string): boolean {
+  return text === "d" || B3_SINGLE.exec(text)?.[3]?.toLowerCase() === "d";
 }
 
 function b3Parent(
@@ -122,9 +126,17 @@ export class TraceHeaders {
     return w3c ?? (this.has(B3) ? parseB3(this.valueOf(B3)) : null) ?? this.#b3Headers();
   }
 
+  /** Somebody debugs the trace, whichever form of B3 says so: everyone is to sample it. */
+  get isDebug(): boolean {
+    return this.#saysFlags || (this.has(B3) && isDebugB3(this.valueOf(B3)));
+  }
+
+  get #saysFlags(): boolean {
+    return this.has(B3_FLAGS) && this.valueOf(B3_FLAGS) === "1";
+  }
+
   #b3Headers(): TraceParent | null {
-    const saysFlags = this.valueOf(B3_FLAGS) === "1";
-    const sampled = saysFlags ? "1" : SAMPLED[this.valueOf(B3_SAMPLED).toLowerCase()];
+    const sampled = this.#saysFlags ? "1" : SAMPLED[this.valueOf(B3_SAMPLED).toLowerCase()];
     const ids = B3_IDS.exec(`${this.valueOf(B3_TRACE_ID)} ${this.valueOf(B3_SPAN_ID)}`);
     const parent = ids === null ? null : b3Parent(ids[1], ids[2], sampled);
     if (parent !== null || sampled === undefined) return parent;

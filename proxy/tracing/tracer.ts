@@ -9,6 +9,7 @@ import type { ProxyConfig } from "../config.ts";
 import type { Span } from "./span.ts";
 import {
   B3,
+  B3_FLAGS,
   B3_PARENT_SPAN_ID,
   B3_SAMPLED,
   B3_SPAN_ID,
@@ -77,7 +78,7 @@ export class Tracer {
     const parent = hasHeaders ? this.#headers.parent() : null;
     if (parent !== null && parent.isSampled === false) return null;
     const traceId = parent !== null && parent.traceId !== "" ? parent.traceId : this.#newTraceId();
-    const isSampled = parent?.isSampled ?? this.#draws(traceId);
+    const isSampled = parent?.isSampled ?? (this.#headers.isDebug || this.#draws(traceId));
     const spanId = this.#hex() + this.#hex();
     if (!hasHeaders && !isSampled) {
       const lines = traceparentLine(traceId, spanId, false);
@@ -125,18 +126,21 @@ export class Tracer {
     const dropped: string[] = [];
     let lines = "";
     const hasB3 = headers.has(B3);
-    const hasB3Headers = headers.has(B3_TRACE_ID) || headers.has(B3_SAMPLED);
-    const flag = isSampled ? "1" : "0";
+    const hasB3Headers = headers.has(B3_TRACE_ID) || headers.has(B3_SAMPLED) ||
+      headers.has(B3_FLAGS);
+    const { isDebug } = headers;
+    const flag = isDebug ? "d" : isSampled ? "1" : "0";
     if (hasB3 && parent !== null) {
       dropped.push(B3);
       const before = parent.spanId === "" ? "" : `-${parent.spanId}`;
       lines += `${B3}: ${traceId}-${spanId}-${flag}${before}\r\n`;
     }
     if (hasB3Headers && parent !== null) {
-      dropped.push(B3_TRACE_ID, B3_SPAN_ID, B3_PARENT_SPAN_ID, B3_SAMPLED);
+      dropped.push(B3_TRACE_ID, B3_SPAN_ID, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_FLAGS);
       lines += `${B3_TRACE_ID}: ${traceId}\r\n${B3_SPAN_ID}: ${spanId}\r\n`;
       if (parent.spanId !== "") lines += `${B3_PARENT_SPAN_ID}: ${parent.spanId}\r\n`;
-      lines += `${B3_SAMPLED}: ${flag}\r\n`;
+      // Debug is not said beside sampled, which it implies.
+      lines += isDebug ? `${B3_FLAGS}: 1\r\n` : `${B3_SAMPLED}: ${flag}\r\n`;
     }
     if (headers.has(TRACEPARENT) || lines === "") {
       dropped.push(TRACEPARENT);

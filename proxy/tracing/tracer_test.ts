@@ -34,6 +34,10 @@ function begin(by: Tracer, lines: readonly string[], listener = 0): ExchangeTrac
   return by.begin(bytes, request, listener, false, NOW_MS);
 }
 
+function textIn(bytes: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(start, end));
+}
+
 function requestOf(lines: readonly string[]): { bytes: Uint8Array; request: Request } {
   const head = ["GET / HTTP/1.1", "host: a", ...lines, "", ""].join("\r\n");
   const bytes = Uint8Array.from(head, (character) => character.charCodeAt(0));
@@ -83,6 +87,70 @@ Deno.test("tracer: the state of a trace goes with its traceparent", () => {
   assert.equal(drops(`traceparent: 00-${id}-01`, `b3: ${id}-1`), false);
   assert.equal(drops("traceparent: 00-x-01"), true);
   assert.equal(drops("traceparent: 00-x-01", `b3: ${id}-1`), true, "it goes on by B3");
+});
+
+Deno.test("tracer: debug is passed on in every form of B3 that the request came in", () => {
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const span = "b7ad6b7169203331";
+  const ids = [`x-b3-traceid: ${trace}`, `x-b3-spanid: ${span}`];
+  const w3c = `traceparent: 00-${trace}-${span}-01`;
+  const single = /^b3: [0-9a-f]{32}-[0-9a-f]{16}-d(-[0-9a-f]{16})?$/;
+  const flags = /^x-b3-flags: 1$/;
+  const cases: readonly (readonly [lines: readonly string[], told: readonly RegExp[]])[] = [
+    [["b3: d"], [single]],
+    [[`b3: ${trace}-${span}-d`], [single]],
+    [[`B3: ${trace.slice(16)}-${span}-D-${span}`], [single]],
+    [[`b3: ${trace}-${span}-d`, w3c], [single]],
+    [["x-b3-flags: 1"], [flags]],
+    [[...ids, "X-B3-Flags: 1"], [flags]],
+    [[...ids, "x-b3-flags: 1", "x-b3-sampled: 1"], [flags]],
+    [[...ids, "x-b3-flags: 1", "x-b3-sampled: 0"], [flags]],
+    [[...ids, "x-b3-flags: 1", `x-b3-parentspanid: ${span}`, w3c], [flags]],
+    [["x-b3-sampled: true", "x-b3-flags: 1"], [flags]],
+    [[w3c, "x-b3-flags: 1"], [flags]],
+    [[w3c, "b3: d"], [single]],
+    // Said in one form, it is said in the other.
+    [[`b3: ${trace}-${span}-1`, ...ids, "x-b3-flags: 1"], [single, flags]],
+    [[`b3: ${trace}-${span}`, "x-b3-flags: 1"], [single, flags]],
+    [[`b3: ${trace}-${span}-d`, ...ids, "x-b3-sampled: 1"], [single, flags]],
+    [["b3: malformed", ...ids, "x-b3-flags: 1"], [single, flags]],
+  ];
+  for (const [lines, told] of cases) {
+    const { bytes, request } = requestOf(lines);
+    // Debug decides that the trace is sampled.
+    const begun = tracer(0).begin(bytes, request, 0, false, NOW_MS) ?? assert.fail(`${lines}`);
+    assert.ok(begun.span !== null, `${lines}`);
+    assert.ok(begun.dropped.every((name) => request.dropNamed(bytes, name)));
+    const headers = Array.from({ length: request.headerCount }, (_, index) => index)
+      .filter((index) => !request.dropped.subarray(0, request.droppedCount).includes(index))
+      .map((index) => textIn(bytes, request.headers[4 * index], request.headers[4 * index + 3]));
+    const all = [...headers, ...begun.lines.split("\r\n")];
+    const debug = all.filter((line) => single.test(line) || flags.test(line));
+    assert.equal(debug.length, told.length, `${lines}: ${all}`);
+    for (const one of told) assert.ok(debug.some((line) => one.test(line)), `${lines}: ${all}`);
+    // Debug says all there is to say of sampling.
+    assert.deepEqual(all.filter((line) => /^x-b3-sampled:/i.test(line)), [], `${lines}`);
+    assert.equal(all.filter((line) => /^(b3|x-b3-flags):/i.test(line)).length, told.length);
+  }
+});
+
+Deno.test("tracer: what is no debug does not become one", () => {
+  const id = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+  const [trace, span] = id.split("-");
+  const ids = [`x-b3-traceid: ${trace}`, `x-b3-spanid: ${span}`];
+  const cases = [
+    [`b3: ${id}-1`],
+    ["b3: 1"],
+    [`b3: ${id}-1`, "x-b3-flags: 0"],
+    [`b3: ${id}-1`, "x-b3-flags: d"],
+    [...ids, "x-b3-sampled: 1", "x-b3-flags: 0"],
+    [...ids, "x-b3-sampled: 1"],
+    [...ids, "x-b3-sampled: d", "x-b3-sampled: 1"],
+    [`traceparent: 00-${id}-01`, "b3: malformed-d"],
+  ];
+  for (const lines of cases) {
+    assert.doesNotMatch(begin(tracer(1), lines)?.lines ?? "", /flags|-d(-|\r)/, `${lines}`);
+  }
 });
 
 Deno.test("tracer: without spans it begins traces for others, and leaves alone what has one", () => {
