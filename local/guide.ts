@@ -3,6 +3,7 @@
  * manifests are in examples/canary/steps.
  */
 import { fileURLToPath } from "node:url";
+import { shippedFile } from "../base/shipped.ts";
 
 /** Requests that the guide sends in one line, and the answers it prints. */
 export interface GuideRequests {
@@ -62,7 +63,7 @@ export const GUIDE: readonly GuideStep[] = [
 
 /** Where the guide's manifests are, also inside a compiled executable. */
 export function guideDirectory(): string {
-  return fileURLToPath(new URL("../examples/canary", import.meta.url));
+  return fileURLToPath(shippedFile("examples/canary"));
 }
 
 /** A step's own files, by name. */

@@ -4,8 +4,8 @@
  */
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FieldPath } from "../base/finding.ts";
-import type { CustomResourceVersion, OpenApiSchema } from "./crds/definition.ts";
-import { CRDS } from "./crds/generated.ts";
+import type { OpenApiSchema } from "./crds/definition.ts";
+import { definitionOf } from "./crds/definitions.ts";
 import { describe, isRecord, textHint } from "./fields.ts";
 import type { Report } from "./report.ts";
 import { suggest } from "./suggest.ts";
@@ -43,10 +43,7 @@ function checkerOf(kind: string, version: string): Checker {
 }
 
 function schemaOf(kind: string, version: string): OpenApiSchema {
-  const definition = CRDS.find(({ spec }) => spec.names.kind === kind);
-  const found = definition?.spec.versions.find(({ name }: CustomResourceVersion) =>
-    name === version
-  );
+  const found = definitionOf(kind)?.spec.versions.find(({ name }) => name === version);
   if (found === undefined) throw new RangeError(`No schema: "${kind}" "${version}"`);
   return found.schema.openAPIV3Schema;
 }

@@ -6,7 +6,7 @@
 import { ROOT } from "./repository.ts";
 import { type DenoCommand, runDeno } from "./vendor.ts";
 
-/** As deep as the deepest module that looks for a file of the repository by a path relative to its own, `../../examples`. */
+/** Two folders deep: `base/shipped.ts` counts on it. */
 export const BUNDLE = "dist/bundle";
 
 /** Where the bundled program starts. */

@@ -17,8 +17,13 @@ const DENO_FOR_DENORT = "2.6.8";
 /** base/version.ts says what it holds, and finds it beside itself: parts of a bundle are at its root. */
 const STAMP = `${BUNDLE}/build.json`;
 
-/** What is read at run time by its path: no module imports it. */
-const EMBEDDED_FILES = ["examples/", STAMP, LICENSES];
+/** What is read at run time by its path (base/shipped.ts): no module imports it. */
+const EMBEDDED_FILES = [
+  "examples/",
+  ...listFiles("schemas/crds/").filter((path) => path.endsWith(".yaml")),
+  STAMP,
+  LICENSES,
+];
 
 /**
  * One executable plays every role, so it has what its roles need together: `up` runs the user's commands and

@@ -19,7 +19,7 @@ export interface OpenApiSchema {
   readonly "x-kubernetes-preserve-unknown-fields"?: boolean;
 }
 
-export interface CustomResourceVersion {
+interface CustomResourceVersion {
   readonly name: string;
   readonly served: boolean;
   readonly storage: boolean;
