@@ -60,7 +60,10 @@ export interface SlowStart {
   readonly windowMs: number;
 }
 
-/** For the endpoints of one backend together, counted by each outbound listener of a proxy. Null: no limit. */
+/**
+ * For the endpoints of one backend together, counted by each outbound listener of a proxy, whatever else has these endpoints.
+ * Null: no limit.
+ */
 export interface ConnectionLimits {
   readonly maxConnections: number | null;
   /** Requests that wait for a connection while `maxConnections` are open. */

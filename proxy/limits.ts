@@ -113,6 +113,12 @@ export const APPLICATION_SILENCE_MS = 10;
 /** How often first bytes that were too few to tell a protocol are looked at again: each look copies at most a buffer. */
 export const LOOK_INTERVAL_MS = 10;
 
+/**
+ * Parts of one backend's endpoints, as traffic targets cut them, that take turns of their own: one for each set of callers'
+ * rights. Beyond it the one used longest ago begins its turns anew.
+ */
+export const BALANCED_PARTS_MAX = 64;
+
 /** Destinations outside the plan whose connections are kept apart, about 200 bytes each while idle. */
 export const DIRECT_POOLS_MAX = 1_024;
 

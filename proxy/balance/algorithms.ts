@@ -19,7 +19,7 @@ const BALANCERS: Readonly<
 };
 
 /** What balances a backend for which no policy says anything. */
-export const DEFAULT_ALGORITHM: BalancingAlgorithm = "PeakEwma";
+export const DEFAULT_ALGORITHM: BalancingAlgorithm = "LeastRequest";
 
 /**
  * A balancer for one backend: a ring keeps what it has worked out for it.

@@ -6,6 +6,9 @@ import type { Random } from "../../base/random.ts";
 import type { BalancedEndpoint } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 
+/** Whether an endpoint will do; one that will not is chosen only where no other will either. */
+export type IsGood<Target> = (endpoint: BalancedEndpoint<Target>) => boolean;
+
 export interface Balancer {
   /**
    * The endpoint for the next request; null where none is available.
@@ -16,5 +19,6 @@ export interface Balancer {
     nowMs: number,
     random: Random,
     hash: number,
+    isGood: IsGood<Target>,
   ): BalancedEndpoint<Target> | null;
 }

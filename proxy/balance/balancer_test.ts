@@ -1,5 +1,6 @@
 /** What every algorithm promises, and what sets each apart: on a simulated clock, with fixed seeds. */
 import { deepEqual, equal, ok } from "node:assert/strict";
+import fc from "fast-check";
 import { mix32 } from "../../base/hash.ts";
 import { Random } from "../../base/random.ts";
 import { BALANCING_ALGORITHM_NAMES, type BalancingAlgorithm } from "../../base/policy.ts";
@@ -10,6 +11,19 @@ import { EndpointGroup } from "./endpoint_group.ts";
 import { observeLatency } from "./peak_ewma.ts";
 
 type Group = EndpointGroup<string>;
+
+const anyOne = () => true;
+
+/** A pick of whichever endpoint, by a key where that matters. */
+function pickOf(
+  balancer: Balancer,
+  group: Group,
+  nowMs: number,
+  random: Random,
+  hash = 0,
+): BalancedEndpoint<string> | null {
+  return balancer.pick(group, nowMs, random, hash, anyOne);
+}
 
 function groupOf(count: number, slowStartMs = 0): Group {
   const group = new EndpointGroup<string>();
@@ -29,7 +43,7 @@ function countsOf(balancer: Balancer, group: Group, picks: number, nowMs = 0): n
   const random = new Random(1, "counts");
   const counts = group.all.map(() => 0);
   for (let i = 0; i < picks; i++) {
-    const endpoint = balancer.pick(group, nowMs, random, mix32(i + 1));
+    const endpoint = pickOf(balancer, group, nowMs, random, mix32(i + 1));
     ok(endpoint);
     counts[group.all.indexOf(endpoint)]++;
   }
@@ -42,9 +56,9 @@ for (const algorithm of BALANCING_ALGORITHM_NAMES) {
 
   test("none where there is none, the one where there is one", (balancer) => {
     const random = new Random(1, "few");
-    equal(balancer.pick(groupOf(0), 0, random, 5), null);
+    equal(pickOf(balancer, groupOf(0), 0, random, 5), null);
     const one = groupOf(1);
-    for (let i = 0; i < 5; i++) equal(balancer.pick(one, i, random, mix32(i)), one.all[0]);
+    for (let i = 0; i < 5; i++) equal(pickOf(balancer, one, i, random, mix32(i)), one.all[0]);
   });
 
   test("equal endpoints that have nothing under way get equal shares", (balancer) => {
@@ -70,7 +84,26 @@ for (const algorithm of BALANCING_ALGORITHM_NAMES) {
     const group = groupOf(2);
     for (const endpoint of group.all) endpoint.isEjected = true;
     group.refresh(false);
-    equal(balancer.pick(group, 0, new Random(1, "x"), 1), null);
+    equal(pickOf(balancer, group, 0, new Random(1, "x"), 1), null);
+  });
+
+  test("what will not do is passed over where another will", (balancer) => {
+    const random = new Random(1, "good");
+    const group = groupOf(5);
+    const [, bad, , worse] = group.all;
+    for (let i = 0; i < 200; i++) {
+      const endpoint = balancer.pick(
+        group,
+        0,
+        random,
+        mix32(i),
+        (one) => one !== bad && one !== worse,
+      );
+      ok(endpoint !== null && endpoint !== bad && endpoint !== worse);
+      // Whatever the others have to do.
+      endpoint.active++;
+    }
+    ok(balancer.pick(group, 0, random, 7, () => false), "none will do: any");
   });
 
   test("endpoints come and go", (balancer) => {
@@ -78,12 +111,12 @@ for (const algorithm of BALANCING_ALGORITHM_NAMES) {
     countsOf(balancer, group, 100);
     const before = group.all[0];
     group.replace(targets(5), 50, 0);
-    equal(group.all[0], before, "what is known of an endpoint stays");
+    ok(group.all.includes(before), "what is known of an endpoint stays");
     equal(countsOf(balancer, group, 5_000, 60).filter((count) => count > 300).length, 5);
     group.replace(targets(2), 70, 0);
     equal(countsOf(balancer, group, 100, 80).length, 2);
     group.replace([], 90, 0);
-    equal(balancer.pick(group, 90, new Random(1, "x"), 1), null);
+    equal(pickOf(balancer, group, 90, new Random(1, "x"), 1), null);
   });
 
   if (algorithm !== "RingHash") {
@@ -108,7 +141,7 @@ function newcomerShare(balancer: Balancer, group: Group, nowMs: number): number 
   const newcomer = group.all[group.all.length - 1];
   let count = 0;
   for (let i = 0; i < 20_000; i++) {
-    const endpoint = balancer.pick(group, nowMs, random, 0);
+    const endpoint = pickOf(balancer, group, nowMs, random);
     ok(endpoint);
     endpoint.active++;
     if (endpoint === newcomer) count++;
@@ -185,14 +218,14 @@ function outcomeOf(algorithm: BalancingAlgorithm | "Draw", serviceMs: readonly n
   }
   const balancer = balancerOf(algorithm);
   return simulate(
-    (group, nowMs, random) => balancer.pick(group, nowMs, random, 0),
+    (group, nowMs, random) => pickOf(balancer, group, nowMs, random),
     serviceMs,
     rate,
     20_000,
   );
 }
 
-Deno.test("two choices: the longest queue is far shorter than with one draw", () => {
+Deno.test("load: the longest queue is far shorter than with one draw", () => {
   const equalOnes = Array.from({ length: 20 }, () => 10);
   const drawn = outcomeOf("Draw", equalOnes);
   for (const algorithm of ["LeastRequest", "PeakEwma"] as const) {
@@ -219,7 +252,7 @@ Deno.test("PeakEwma: latency rises at once and falls slowly, also without answer
   const random = new Random(1, "latency");
   const shareOfOne = (nowMs: number) => {
     let count = 0;
-    for (let i = 0; i < 100; i++) if (balancer.pick(group, nowMs, random, 0) === one) count++;
+    for (let i = 0; i < 100; i++) if (pickOf(balancer, group, nowMs, random) === one) count++;
     return count;
   };
   observeLatency(other, 20, 0);
@@ -241,7 +274,7 @@ Deno.test("PeakEwma: an endpoint that answered nothing yet gets one request, not
   const random = new Random(1, "unknown");
   const counts = [0, 0, 0];
   for (let i = 0; i < 300; i++) {
-    const endpoint = balancer.pick(group, 1, random, 0);
+    const endpoint = pickOf(balancer, group, 1, random);
     ok(endpoint);
     endpoint.active++;
     counts[group.all.indexOf(endpoint)]++;
@@ -256,7 +289,7 @@ Deno.test("RingHash: a key keeps its endpoint, and one endpoint more or less mov
   const placesOf = (group: Group) =>
     Array.from(
       { length: keys },
-      (_, i) => balancer.pick(group, 0, random, mix32(i + 1))?.key ?? "none",
+      (_, i) => pickOf(balancer, group, 0, random, mix32(i + 1))?.key ?? "none",
     );
   const group = groupOf(10);
   const before = placesOf(group);
@@ -282,13 +315,13 @@ Deno.test("RingHash: parts of a group in turn, each by its own ring", () => {
   const group = groupOf(10);
   const parts = [
     group,
-    group.part(({ key }) => key > "10.0.0.3"),
-    group.part((one) => one === group.all[2]),
+    group.part("many", ({ key }) => key > "10.0.0.3"),
+    group.part("one", (one) => one === group.all[2]),
   ];
   const random = new Random(1, "parts");
   for (let i = 0; i < 300; i++) {
     const part = parts[i % parts.length];
-    const endpoint = balancer.pick(part, 0, random, mix32(i));
+    const endpoint = pickOf(balancer, part, 0, random, mix32(i));
     ok(endpoint !== null && part.has(endpoint));
   }
 });
@@ -302,16 +335,173 @@ Deno.test("RoundRobin: in turn, from where it is told to start", () => {
   const group = new EndpointGroup<string>(7);
   group.replace(targets(3), 0, 0);
   const balancer = balancerOf("RoundRobin");
-  const places = Array.from({ length: 5 }, () => {
-    const endpoint = balancer.pick(group, 0, new Random(1, "x"), 0);
-    return endpoint === null ? -1 : group.all.indexOf(endpoint);
+  const random = new Random(1, "x");
+  const keys = Array.from({ length: 5 }, () => pickOf(balancer, group, 0, random)?.key);
+  const [a, b, c] = targets(3).map(({ key }) => key);
+  deepEqual(keys, [b, c, a, b, c]);
+});
+
+/** Something that happens to a group of up to eight endpoints. */
+type Event =
+  | { readonly kind: "pick" }
+  | { readonly kind: "plan"; readonly places: readonly number[] }
+  | { readonly kind: "eject" | "avoid"; readonly places: readonly number[] };
+
+const places = fc.uniqueArray(fc.nat(7), { maxLength: 8 });
+const events = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: fc.record({ kind: fc.constant("pick" as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("plan" as const), places }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constantFrom("eject" as const, "avoid" as const), places }),
+    },
+  ),
+  { maxLength: 120 },
+);
+
+/** Picks of one stretch of time, over endpoints some of which come, go, are ejected or will not do. */
+function checkTurns(balancer: Balancer, start: number, events: readonly Event[]): void {
+  const random = new Random(1, "turns");
+  const names = targets(8);
+  const group = new EndpointGroup<string>(start);
+  group.replace(names, 0, 0);
+  let avoided = new Set<string>();
+  /** Of two endpoints, how often the one had its turn and not the other: now, at least and at most. */
+  const leads = new Map<string, { now: number; least: number; most: number }>();
+  const isGood = ({ key }: BalancedEndpoint<string>) => !avoided.has(key);
+  for (const event of events) {
+    if (event.kind === "plan") group.replace(event.places.map((place) => names[place]), 0, 0);
+    else if (event.kind === "avoid") avoided = new Set(event.places.map((at) => names[at].key));
+    else if (event.kind === "eject") {
+      const ejected = new Set(event.places.map((place) => names[place].key));
+      for (const endpoint of group.all) endpoint.isEjected = ejected.has(endpoint.key);
+      group.refresh(false);
+    }
+    const there = group.available.filter(isGood).map(({ key }) => key);
+    const pairs = new Set(there.flatMap((one) => there.map((other) => `${one} ${other}`)));
+    for (const pair of leads.keys()) if (!pairs.has(pair)) leads.delete(pair);
+    for (const pair of pairs) {
+      if (!leads.has(pair)) leads.set(pair, { now: 0, least: 0, most: 0 });
+    }
+    if (event.kind !== "pick") continue;
+    const picked = balancer.pick(group, 0, random, 0, isGood)?.key;
+    if (there.length > 0) ok(there.includes(picked ?? ""), `${picked} of ${there}`);
+    for (const [pair, lead] of leads) {
+      const [one, other] = pair.split(" ");
+      if (one === other) continue;
+      lead.now += Number(one === picked) - Number(other === picked);
+      lead.least = Math.min(lead.least, lead.now);
+      lead.most = Math.max(lead.most, lead.now);
+      ok(lead.most - lead.least <= 1, `${one} had two turns, ${other} none`);
+    }
+  }
+}
+
+for (const algorithm of ["LeastRequest", "RoundRobin"] as const) {
+  Deno.test(`${algorithm}: none has two turns where another has none, whatever comes and goes meanwhile`, () => {
+    fc.assert(
+      fc.property(fc.nat(20), events, (start, events) => {
+        checkTurns(balancerOf(algorithm), start, events);
+      }),
+      { numRuns: 500 },
+    );
   });
-  deepEqual(places, [1, 2, 0, 1, 2]);
+}
+
+Deno.test("LeastRequest: after any number of requests that do not overlap, shares differ by one at most", () => {
+  for (const count of [1, 2, 3, 7, 100]) {
+    for (const picks of [1, count, 3 * count + 1, 30]) {
+      const counts = countsOf(balancerOf("LeastRequest"), groupOf(count), picks);
+      ok(Math.max(...counts) <= Math.ceil(picks / count), String(counts));
+      ok(Math.min(...counts) >= Math.floor(picks / count), String(counts));
+    }
+  }
+});
+
+Deno.test("LeastRequest: no other endpoint that will do has less under way", () => {
+  const step = fc.record({ isNew: fc.boolean(), ended: fc.nat(), avoided: fc.nat(9) });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 9 }), fc.array(step), (count, steps) => {
+      const balancer = balancerOf("LeastRequest");
+      const random = new Random(1, "least");
+      const group = groupOf(count);
+      const underWay: BalancedEndpoint<string>[] = [];
+      for (const { isNew, ended, avoided } of steps) {
+        if (!isNew) {
+          for (const one of underWay.splice(ended % (underWay.length + 1), 1)) one.active--;
+          continue;
+        }
+        const isGood = (one: BalancedEndpoint<string>) => one !== group.all[avoided];
+        const good = group.all.filter(isGood);
+        const endpoint = balancer.pick(group, 0, random, 0, isGood);
+        ok(endpoint);
+        if (good.length > 0) equal(endpoint.active, Math.min(...good.map(({ active }) => active)));
+        endpoint.active++;
+        underWay.push(endpoint);
+      }
+    }),
+  );
+});
+
+Deno.test("LeastRequest: a slow endpoint gets less, and its share again once it is fast", () => {
+  const { counts } = outcomeOf("LeastRequest", [5, 5, 5, 100]);
+  const [a, b, c, slow] = counts;
+  ok(slow * 5 < Math.min(a, b, c), String(counts));
+  ok(slow > 20, String(counts));
+  ok(Math.max(a, b, c) < 1.1 * Math.min(a, b, c), String(counts));
+});
+
+Deno.test("LeastRequest: a connection that lives long counts for as long as it lives", () => {
+  const balancer = balancerOf("LeastRequest");
+  const random = new Random(1, "long");
+  const group = groupOf(3);
+  group.all[0].active = 2;
+  const take = () => {
+    const endpoint = pickOf(balancer, group, 0, random);
+    ok(endpoint);
+    endpoint.active++;
+    return group.all.indexOf(endpoint);
+  };
+  deepEqual([take(), take(), take(), take()], [1, 2, 1, 2]);
+  deepEqual([take(), take(), take()].toSorted(), [0, 1, 2]);
+});
+
+Deno.test("PeakEwma: an endpoint is asked again within ten seconds, however slow it was or busy it is", () => {
+  for (const hangs of [false, true]) {
+    const balancer = balancerOf("PeakEwma");
+    const random = new Random(1, "probe");
+    const group = groupOf(3);
+    const [slow, ...others] = group.all;
+    const slowAtMs: number[] = [];
+    for (let nowMs = 0; nowMs <= 60_000; nowMs += 100) {
+      const endpoint = pickOf(balancer, group, nowMs, random);
+      ok(endpoint);
+      if (endpoint === slow) slowAtMs.push(nowMs);
+      // What hangs is never answered, and never ends.
+      if (endpoint === slow && hangs) endpoint.active++;
+      else observeLatency(endpoint, endpoint === slow ? 30_000 : 2, nowMs);
+    }
+    ok(others.length === 2 && slowAtMs.length >= 6, `${slowAtMs}`);
+    ok(slowAtMs.length <= 8, `${slowAtMs}`);
+    for (let i = 1; i < 6; i++) ok(slowAtMs[i] - slowAtMs[i - 1] <= 10_500, `${slowAtMs}`);
+  }
+});
+
+Deno.test("turns: with a seed a fleet begins at every endpoint alike", () => {
+  const counts = [0, 0, 0];
+  for (let seed = 0; seed < 3_000; seed++) {
+    const group = new EndpointGroup<string>(new Random(seed, "start").next32());
+    group.replace(targets(3), 0, 0);
+    const first = pickOf(balancerOf("LeastRequest"), group, 0, new Random(1, "x"));
+    counts[targets(3).findIndex(({ key }) => key === first?.key)]++;
+  }
+  ok(counts.every((count) => count > 900 && count < 1_100), `${counts}`);
 });
 
 Deno.test("endpoint group: a part shares load and ejection, and has a rotation of its own", () => {
   const group = groupOf(4);
-  const part = group.part(({ key }) => !key.endsWith(".3:8080"));
+  const part = group.part("part", ({ key }) => !key.endsWith(".3:8080"));
   const [one] = group.all;
   equal(part.all[0], one);
   one.isEjected = true;
@@ -325,11 +515,29 @@ Deno.test("endpoint group: the rotation goes on where it was, past endpoints tha
   const group = groupOf(4);
   const balancer = balancerOf("RoundRobin");
   const random = new Random(1, "x");
-  const next = () => balancer.pick(group, 0, random, 0)?.key;
+  const next = () => pickOf(balancer, group, 0, random)?.key;
   const [a, b, c, d] = targets(4);
   deepEqual([next(), next()], [a.key, b.key]);
   group.replace([d, c, a], 0, 0);
-  deepEqual([next(), next(), next(), next()], [c.key, a.key, d.key, c.key]);
-  group.replace([d, b], 0, 0);
-  equal(next(), d.key);
+  deepEqual([next(), next(), next(), next()], [c.key, d.key, a.key, c.key]);
+  group.replace([b, d], 0, 0);
+  equal(next(), d.key, "its turn had come, and what is new has yet to wait");
+});
+
+Deno.test("endpoint group: the turns of a part go on over plans, by its name", () => {
+  const group = groupOf(4);
+  const balancer = balancerOf("RoundRobin");
+  const random = new Random(1, "x");
+  const [a, b, c, d] = targets(4);
+  const cut = () => group.part("part", ({ key }) => key !== b.key);
+  const next = (part: Group) => pickOf(balancer, part, 0, random)?.key;
+  let part = cut();
+  deepEqual([next(part), next(part)], [a.key, c.key]);
+  for (const key of [d.key, a.key, c.key, d.key]) {
+    group.replace([a, b, c, d], 0, 0);
+    part = cut();
+    equal(next(part), key);
+  }
+  group.replace([b, c, d], 0, 0);
+  equal(next(cut()), c.key);
 });

@@ -1,10 +1,13 @@
 /**
  * ConnectionBudget: how much one proxy may have under way with the endpoints of one backend. Counts, and says no; who
  * waits for what is for its caller to know. Event loops that share a budget each know what is their own.
+ *
+ * What was counted is counted until it ends, whatever becomes of the limits meanwhile.
  */
+import { assert } from "../../base/assert.ts";
 import type { ConnectionLimits } from "../../base/policy.ts";
 import { LOCAL_STATE } from "../../base/state_store.ts";
-import type { Tally } from "../../base/state_store.ts";
+import type { StateStore, Tally } from "../../base/state_store.ts";
 
 /** Places in the tally. */
 const CONNECTIONS = 0;
@@ -13,16 +16,50 @@ const REQUESTS = 2;
 const KINDS = 3;
 
 export class ConnectionBudget {
-  limits: ConnectionLimits;
+  readonly #store: StateStore;
+  readonly #key: string;
+  /** Null: none, and nothing is shared. */
+  #limits: ConnectionLimits | null = null;
   /** Of all loops. */
   #tally: Tally;
   /** Of this one. */
   readonly #own = new Float64Array(KINDS);
 
   /** @param key what those who share the budget call it by */
-  constructor(limits: ConnectionLimits, store = LOCAL_STATE, key = "limits") {
-    this.limits = limits;
-    this.#tally = store.tally(key, KINDS, () => {});
+  constructor(limits: ConnectionLimits | null, store = LOCAL_STATE, key = "limits") {
+    this.#store = store;
+    this.#key = key;
+    this.#tally = this.#alone();
+    this.limit(limits);
+  }
+
+  get limits(): ConnectionLimits | null {
+    return this.#limits;
+  }
+
+  /** Takes other limits. Without any, other loops are rid of what is this one's, which goes on by itself. */
+  limit(limits: ConnectionLimits | null): void {
+    const wasShared = this.#limits !== null;
+    this.#limits = limits;
+    if (wasShared === (limits !== null)) return;
+    if (wasShared) {
+      this.#add(-1);
+      this.#tally.release();
+      this.#tally = this.#alone();
+    } else {
+      this.#tally = this.#store.tally(this.#key, KINDS, () => {});
+      this.#add(1);
+    }
+  }
+
+  #alone(): Tally {
+    return LOCAL_STATE.tally("", KINDS, (numbers) => numbers.set(this.#own));
+  }
+
+  #add(sign: number): void {
+    const numbers = this.#tally.enter();
+    for (const [kind, count] of this.#own.entries()) numbers[kind] += sign * count;
+    this.#tally.leave();
   }
 
   /** Connections, and requests that wait for one, of this loop. */
@@ -41,31 +78,29 @@ export class ConnectionBudget {
     return pending - this.#own[PENDING];
   }
 
-  /** Whether one more connection may be opened. */
-  get hasRoom(): boolean {
-    const { maxConnections } = this.limits;
-    if (maxConnections === null) return true;
+  /** How many more connections may be opened; below 0: so many are open too many, as the limit was higher before. */
+  get room(): number {
+    const maxConnections = this.#limits?.maxConnections ?? null;
+    if (maxConnections === null) return Infinity;
     const connections = this.#tally.enter()[CONNECTIONS];
     this.#tally.leave();
-    return connections < maxConnections;
+    return maxConnections - connections;
   }
 
   /** Counts one more request. False: there are as many as may be. */
   takeRequest(): boolean {
-    return this.#take(REQUESTS, this.limits.maxRequests);
+    return this.#take(REQUESTS, this.#limits?.maxRequests ?? null);
   }
 
   /** Counts one more connection. False: there are as many as may be. */
   takeConnection(): boolean {
-    return this.#take(CONNECTIONS, this.limits.maxConnections);
+    return this.#take(CONNECTIONS, this.#limits?.maxConnections ?? null);
   }
 
   /** Counts one more request that waits for a connection. False: there are as many as may be. */
   takePending(): boolean {
-    return this.#take(PENDING, this.limits.maxPending);
+    return this.#take(PENDING, this.#limits?.maxPending ?? null);
   }
-
-  // What began before there was a budget ends without having been counted.
 
   requestEnded(): void {
     this.#end(REQUESTS);
@@ -79,15 +114,6 @@ export class ConnectionBudget {
     this.#end(PENDING);
   }
 
-  /** Other loops are rid of what is this one's, which goes on by itself. */
-  release(): void {
-    const numbers = this.#tally.enter();
-    for (const [kind, count] of this.#own.entries()) numbers[kind] -= count;
-    this.#tally.leave();
-    this.#tally.release();
-    this.#tally = LOCAL_STATE.tally("", KINDS, (own) => own.set(this.#own));
-  }
-
   #take(kind: number, max: number | null): boolean {
     const numbers = this.#tally.enter();
     const isTaken = max === null || numbers[kind] < max;
@@ -98,7 +124,7 @@ export class ConnectionBudget {
   }
 
   #end(kind: number): void {
-    if (this.#own[kind] === 0) return;
+    assert(this.#own[kind] > 0, "What ends was counted");
     this.#own[kind]--;
     this.#tally.enter()[kind]--;
     this.#tally.leave();

@@ -10,12 +10,14 @@ export class BalancedEndpoint<Target> {
   target: Target;
   /** When it was first seen, on the clock of all times here. Slow start counts from then. */
   readonly startedMs: number;
-  /** Requests under way. */
+  /** Requests and relayed connections under way. */
   active = 0;
 
   /** Peak EWMA: the latency at `latencyAtMs`; negative: no request was answered yet. */
   latencyMs = -1;
   latencyAtMs = 0;
+  /** Peak EWMA: when it was last given a request, or answered one. */
+  usedMs = -Infinity;
 
   /** Ejection: failures since the last success. */
   failures = 0;
@@ -25,7 +27,7 @@ export class BalancedEndpoint<Target> {
   /** Ejections in a row: each lasts longer than the one before. */
   ejections = 0;
 
-  /** Taken into account by `EndpointGroup.available`. */
+  /** Whether it is among `EndpointGroup.available`. */
   isAvailable = true;
 
   constructor(key: string, target: Target, startedMs: number) {

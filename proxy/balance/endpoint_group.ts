@@ -1,35 +1,45 @@
 /**
- * EndpointGroup: the endpoints of one backend, and which of them may take requests now. Picking looks at
+ * EndpointGroup: the endpoints of one backend, which of them may take requests now, and whose turn it is. Picking looks at
  * `available` alone, so that it costs the same however many are ejected.
+ *
+ * Endpoints keep their order while others come, go, are ejected and return: the turns go on after the one that had the
+ * last, and none has two where another had none.
  */
+import { BALANCED_PARTS_MAX } from "../limits.ts";
+import type { IsGood } from "./balancer.ts";
 import { BalancedEndpoint } from "./endpoint.ts";
 
 /** The share that slow start begins with. */
 const COLD_SHARE = 0.1;
 
 export class EndpointGroup<Target> {
+  /** In the order of turns. */
   #all: readonly BalancedEndpoint<Target>[] = [];
-  #available: BalancedEndpoint<Target>[] = [];
-  #byKey = new Map<string, BalancedEndpoint<Target>>();
-  readonly #parts: EndpointGroup<Target>[] = [];
+  #available: readonly BalancedEndpoint<Target>[] = [];
+  #byKey: ReadonlyMap<string, BalancedEndpoint<Target>> = new Map();
+  /** Used longest ago first. */
+  readonly #parts = new Map<string, EndpointGroup<Target>>();
   /** Counts the changes of `all`, for what is derived from it. */
   generation = 0;
-  /** Whose turn it is: a place in `available`. */
-  #turn: number;
+  /** Where the turns begin. */
+  readonly #start: number;
+  /** Whose turn it is: a place in `available`, or one past its end for the first. */
+  #turn = 0;
+  /** Whose turn it was when there was last one that was available. */
+  #next: BalancedEndpoint<Target> | undefined;
   #windowMs = 0;
   /** Until then some endpoint has less than its whole share. */
   #coldUntilMs = -Infinity;
 
-  /** @param turn any whole number: where the rotation starts, so that a fleet does not start at one endpoint */
-  constructor(turn = 0) {
-    this.#turn = turn;
+  /** @param start any whole number: where the turns begin, so that a fleet does not begin at one endpoint */
+  constructor(start = 0) {
+    this.#start = start;
   }
 
   get all(): readonly BalancedEndpoint<Target>[] {
     return this.#all;
   }
 
-  /** In the order of `all`. */
   get available(): readonly BalancedEndpoint<Target>[] {
     return this.#available;
   }
@@ -43,38 +53,39 @@ export class EndpointGroup<Target> {
     nowMs: number,
     slowStartMs: number,
   ): void {
-    const before = this.#byKey;
     const isFirst = this.#all.length === 0;
-    const inTurn = this.#inTurn();
-    this.#parts.length = 0;
-    this.#byKey = new Map();
     this.#windowMs = slowStartMs;
     this.#coldUntilMs = -Infinity;
-    this.#all = targets.map(({ key, target }) => {
+    const endpoints = targets.map(({ key, target }) => {
       // Those that come all at once are as new as each other: none is to be spared.
-      const endpoint = before.get(key) ??
+      const endpoint = this.#byKey.get(key) ??
         new BalancedEndpoint(key, target, isFirst ? -Infinity : nowMs);
       endpoint.target = target;
-      this.#byKey.set(key, endpoint);
+      endpoint.isAvailable = !endpoint.isEjected;
       this.#coldUntilMs = Math.max(this.#coldUntilMs, endpoint.startedMs + slowStartMs);
       return endpoint;
     });
-    this.generation++;
-    this.refresh(false);
-    // The rotation goes on at the endpoint whose turn it was, or at the next one after it that is still there.
-    const next = inTurn.find((endpoint) => endpoint.isAvailable && this.has(endpoint));
-    if (next !== undefined) this.#turn = this.#available.indexOf(next);
+    this.#takeIn(endpoints);
   }
 
-  /** Some of the endpoints, which share all that is known of them. It lasts until `replace`. */
-  part(isPart: (endpoint: BalancedEndpoint<Target>) => boolean): EndpointGroup<Target> {
-    const part = new EndpointGroup<Target>(this.#turn);
-    part.#all = this.#all.filter(isPart);
-    part.#byKey = new Map(part.#all.map((endpoint) => [endpoint.key, endpoint]));
+  /**
+   * Some of the endpoints, which share all that is known of them but take turns of their own. It lasts until `replace`;
+   * the next one of the same name goes on with its turns.
+   */
+  part(
+    name: string,
+    isPart: (endpoint: BalancedEndpoint<Target>) => boolean,
+  ): EndpointGroup<Target> {
+    const part = this.#parts.get(name) ?? new EndpointGroup<Target>(this.#start);
+    this.#parts.delete(name);
+    this.#parts.set(name, part);
+    for (const [oldest] of this.#parts) {
+      if (this.#parts.size <= BALANCED_PARTS_MAX) break;
+      this.#parts.delete(oldest);
+    }
     part.#windowMs = this.#windowMs;
     part.#coldUntilMs = this.#coldUntilMs;
-    part.#takeUp();
-    this.#parts.push(part);
+    part.#takeIn(this.#all.filter(isPart));
     return part;
   }
 
@@ -86,28 +97,59 @@ export class EndpointGroup<Target> {
   refresh(isPanic: boolean): void {
     for (const endpoint of this.#all) endpoint.isAvailable = isPanic || !endpoint.isEjected;
     this.#takeUp();
-    for (const part of this.#parts) part.#takeUp();
+    for (const part of this.#parts.values()) part.#takeUp();
+  }
+
+  #takeIn(endpoints: readonly BalancedEndpoint<Target>[]): void {
+    const byKey = new Map(endpoints.map((endpoint) => [endpoint.key, endpoint]));
+    const stays = (endpoint: BalancedEndpoint<Target>) => byKey.get(endpoint.key) === endpoint;
+    const inTurn = this.#inTurn();
+    const known = inTurn.filter(stays);
+    this.#all = known.length === 0
+      ? turned(endpoints, this.#start % endpoints.length)
+      : merged(known, endpoints);
+    this.#byKey = byKey;
+    this.#available = [];
+    this.#next = undefined;
+    this.generation++;
+    this.#takeUp();
   }
 
   #takeUp(): void {
-    this.#available = this.#all.filter(({ isAvailable }) => isAvailable);
+    this.#available = this.#inTurn().filter(({ isAvailable }) => isAvailable);
+    this.#turn = 0;
   }
 
-  /** `available` from the one whose turn it is. */
+  /** `all` from the one whose turn it is. */
   #inTurn(): readonly BalancedEndpoint<Target>[] {
-    const available = this.#available;
-    const turn = available.length === 0 ? 0 : this.#turn % available.length;
-    return [...available.slice(turn), ...available.slice(0, turn)];
+    if (this.#available.length > 0) this.#next = this.#available[this.turn];
+    return this.#next === undefined ? this.#all : turned(this.#all, this.#all.indexOf(this.#next));
   }
 
-  /** The place in `available` whose turn it is, and on to the next. At least one must be available. */
-  takeTurn(): number {
-    const place = this.#turn < this.#available.length
-      ? this.#turn
-      : this.#turn % this.#available.length;
-    this.#turn = place + 1;
-    return place;
+  // Turns. At least one endpoint must be available.
+
+  /** Whose turn it is: a place in `available`. */
+  get turn(): number {
+    return this.#turn < this.#available.length ? this.#turn : 0;
   }
+
+  /** The first endpoint from `place` on that is good, or else the one at `place`: a place in `available`. */
+  firstGood(place: number, isGood: IsGood<Target>): number {
+    const count = this.#available.length;
+    for (let steps = 0; steps < count; steps++) {
+      const at = place + steps < count ? place + steps : place + steps - count;
+      if (isGood(this.#available[at])) return at;
+    }
+    return place < count ? place : place - count;
+  }
+
+  /** The endpoint at `place` has its turn now, and the one after it the next. */
+  take(place: number): BalancedEndpoint<Target> {
+    this.#turn = place + 1;
+    return this.#available[place];
+  }
+
+  // Slow start.
 
   /** How much of its share an endpoint is given: 1 but in slow start. */
   warmth(endpoint: BalancedEndpoint<Target>, nowMs: number): number {
@@ -120,4 +162,24 @@ export class EndpointGroup<Target> {
   isWarming(nowMs: number): boolean {
     return nowMs < this.#coldUntilMs;
   }
+}
+
+/** `items` from the one at `place` on, and then those before it. */
+function turned<Item>(items: readonly Item[], place: number): readonly Item[] {
+  return place <= 0 || items.length === 0
+    ? items
+    : [...items.slice(place), ...items.slice(0, place)];
+}
+
+/** `known` in its order, with what else is in `all` after those that it follows there. */
+function merged<Item>(known: readonly Item[], all: readonly Item[]): readonly Item[] {
+  if (known.length === all.length) return known;
+  const followers = new Map<Item, Item[]>(known.map((item) => [item, []]));
+  // The last of all comes before the first.
+  let leader = all.findLast((item) => followers.has(item));
+  for (const item of all) {
+    if (followers.has(item)) leader = item;
+    else if (leader !== undefined) followers.get(leader)?.push(item);
+  }
+  return known.flatMap((item) => [item, ...followers.get(item) ?? []]);
 }

@@ -23,7 +23,12 @@ function detectorOf(count: number, policy: Partial<OutlierDetection> = {}) {
   const fail = (place: number, times: number, nowMs: number) => {
     for (let i = 0; i < times; i++) detector.failed(group.all[place], nowMs);
   };
-  return { group, detector, fail, left: () => group.available.map(({ key }) => key).join(" ") };
+  return {
+    group,
+    detector,
+    fail,
+    left: () => group.available.map(({ key }) => key).toSorted().join(" "),
+  };
 }
 
 Deno.test("ejection: after so many failures in a row, and no fewer", () => {

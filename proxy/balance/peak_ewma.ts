@@ -2,44 +2,79 @@
  * PeakEwma: of two endpoints the one where a request is likely answered first. An endpoint's latency is an average
  * that rises at once and falls slowly, so that a slow one is left alone from its first slow answer on and tried again
  * little by little; it is multiplied by the requests that are waiting there (Twitter's Finagle, Linkerd).
+ *
+ * The two are the endpoint whose turn it is and one drawn at random (Mitzenmacher 2001), so that endpoints that cost the same
+ * are used evenly. One that was left alone for long takes its turn whatever it costs: an old latency says little.
  */
 import type { Random } from "../../base/random.ts";
-import type { Balancer } from "./balancer.ts";
+import type { Balancer, IsGood } from "./balancer.ts";
 import type { BalancedEndpoint } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
-import { cheaperOfTwo, type CostModel } from "./two_choices.ts";
+
+const TWO_32 = 2 ** 32;
 
 /** An answer counts e times less after this long: an endpoint that was slow gets its share back in half a minute. */
 const DECAY_MS = 10_000;
+
+/** An endpoint that was given nothing, and answered nothing, for as long takes its next turn. */
+const PROBE_MS = DECAY_MS;
 
 /** Latencies below it are taken for it: on one network they differ by chance, and the rotation is the better judge. */
 const LATENCY_MIN_MS = 1;
 
 /**
  * Of an endpoint that has answered nothing yet but has a request: it gets no second one before the first is answered,
- * however fast the others are.
+ * or is overdue, however fast the others are.
  */
 const UNKNOWN_LATENCY_MS = 60_000;
 
 /** Counts as the latency of a request that failed without an answer: an endpoint that refuses at once is not fast. */
 export const FAILURE_LATENCY_MS = 1_000;
 
-export class PeakEwma implements Balancer, CostModel {
+export class PeakEwma implements Balancer {
   pick<Target>(
     group: EndpointGroup<Target>,
     nowMs: number,
     random: Random,
+    _hash: number,
+    isGood: IsGood<Target>,
   ): BalancedEndpoint<Target> | null {
-    return cheaperOfTwo(group, nowMs, random, this);
-  }
-
-  cost(endpoint: BalancedEndpoint<unknown>, nowMs: number): number {
-    if (endpoint.latencyMs < 0) {
-      return endpoint.active === 0 ? LATENCY_MIN_MS : UNKNOWN_LATENCY_MS * endpoint.active;
+    const { available } = group;
+    const count = available.length;
+    if (count === 0) return null;
+    const place = group.firstGood(group.turn, isGood);
+    const first = group.take(place);
+    let choice = first;
+    if (count > 1 && nowMs - first.usedMs < PROBE_MS) {
+      // Any but the first; the bias of the product is below 2^-32 * count.
+      const step = 1 + Math.floor(random.next32() / TWO_32 * (count - 1));
+      const second = available[group.firstGood((place + step) % count, isGood)];
+      if (isCheaper(second, first, group, nowMs)) choice = second;
     }
-    const latencyMs = decayed(endpoint, nowMs);
-    return (latencyMs > LATENCY_MIN_MS ? latencyMs : LATENCY_MIN_MS) * (endpoint.active + 1);
+    choice.usedMs = nowMs;
+    return choice;
   }
+}
+
+function isCheaper<Target>(
+  one: BalancedEndpoint<Target>,
+  other: BalancedEndpoint<Target>,
+  group: EndpointGroup<Target>,
+  nowMs: number,
+): boolean {
+  const cost = costOf(one, nowMs);
+  const otherCost = costOf(other, nowMs);
+  if (!group.isWarming(nowMs)) return cost < otherCost;
+  return cost / group.warmth(one, nowMs) < otherCost / group.warmth(other, nowMs);
+}
+
+/** What one more request costs at an endpoint. */
+function costOf(endpoint: BalancedEndpoint<unknown>, nowMs: number): number {
+  if (endpoint.latencyMs < 0) {
+    return endpoint.active === 0 ? LATENCY_MIN_MS : UNKNOWN_LATENCY_MS * endpoint.active;
+  }
+  const latencyMs = decayed(endpoint, nowMs);
+  return (latencyMs > LATENCY_MIN_MS ? latencyMs : LATENCY_MIN_MS) * (endpoint.active + 1);
 }
 
 /** A request was answered, or failed, after `latencyMs`. */
@@ -53,7 +88,7 @@ export function observeLatency(
     const weight = Math.exp((endpoint.latencyAtMs - nowMs) / DECAY_MS);
     endpoint.latencyMs = endpoint.latencyMs * weight + latencyMs * (1 - weight);
   }
-  endpoint.latencyAtMs = nowMs;
+  endpoint.latencyAtMs = endpoint.usedMs = nowMs;
 }
 
 /** Without answers the latency falls as if there were fast ones, so that a slow endpoint is tried again some time. */

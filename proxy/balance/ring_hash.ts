@@ -6,11 +6,15 @@
  * request that would be one too many goes on along the ring, so that the keys of a full endpoint have the same second
  * choice each time, and come back as soon as there is room.
  */
+import { mix32 } from "../../base/hash.ts";
 import type { Random } from "../../base/random.ts";
-import type { Balancer } from "./balancer.ts";
+import type { Balancer, IsGood } from "./balancer.ts";
 import type { BalancedEndpoint } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 import { Ring } from "./ring.ts";
+
+/** With half of the endpoints bad, one in 250 keys finds none of the others in as many tries, and is sent to any. */
+const REHASHES_MAX = 8;
 
 export class RingHash implements Balancer {
   /** Null: an endpoint may have any number of requests under way. */
@@ -26,11 +30,26 @@ export class RingHash implements Balancer {
   pick<Target>(
     group: EndpointGroup<Target>,
     _nowMs: number,
-    _random: Random,
+    random: Random,
     hash: number,
+    isGood: IsGood<Target>,
   ): BalancedEndpoint<Target> | null {
-    const { all, available } = group;
+    const { available } = group;
     if (available.length === 0) return null;
+    const choice = this.#at(group, hash);
+    if (isGood(choice)) return choice;
+    // The keys of a bad endpoint have the same second choice each time, and not all of them the same one.
+    for (let i = 1; i <= REHASHES_MAX; i++) {
+      const second = this.#at(group, mix32(hash + i));
+      if (isGood(second)) return second;
+    }
+    const other = available[group.firstGood(random.below(available.length), isGood)];
+    return isGood(other) ? other : choice;
+  }
+
+  /** At least one must be available. */
+  #at<Target>(group: EndpointGroup<Target>, hash: number): BalancedEndpoint<Target> {
+    const { all, available } = group;
     const ring = this.#ringOf(group);
     const activeMax = this.#activeMax(available);
     let at = ring.firstFrom(hash);

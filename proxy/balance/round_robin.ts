@@ -1,6 +1,6 @@
 /** RoundRobin: each available endpoint in turn. In slow start an endpoint lets some of its turns pass. */
 import type { Random } from "../../base/random.ts";
-import type { Balancer } from "./balancer.ts";
+import type { Balancer, IsGood } from "./balancer.ts";
 import type { BalancedEndpoint } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 
@@ -13,15 +13,17 @@ export class RoundRobin implements Balancer {
     group: EndpointGroup<Target>,
     nowMs: number,
     random: Random,
+    _hash: number,
+    isGood: IsGood<Target>,
   ): BalancedEndpoint<Target> | null {
     const { available } = group;
     if (available.length === 0) return null;
-    let endpoint = available[group.takeTurn()];
-    if (!group.isWarming(nowMs)) return endpoint;
-    for (let passes = 0; passes < PASSES_MAX; passes++) {
-      if (random.next32() / TWO_32 < group.warmth(endpoint, nowMs)) return endpoint;
-      endpoint = available[group.takeTurn()];
+    let place = group.firstGood(group.turn, isGood);
+    const passesMax = group.isWarming(nowMs) ? PASSES_MAX : 0;
+    for (let passes = 0; passes < passesMax; passes++) {
+      if (random.next32() / TWO_32 < group.warmth(available[place], nowMs)) break;
+      place = group.firstGood(place + 1, isGood);
     }
-    return endpoint;
+    return group.take(place);
   }
 }

@@ -33,7 +33,7 @@ export function reuseCarrier(
   return upstream;
 }
 
-/** A new connection, which counts among those that the backend may have. Null: none can be opened. */
+/** A new connection, for which `takeConnection` of the pool was called. Null: none can be opened. */
 export function openCarrier(
   context: Context,
   exchange: Exchange,
@@ -41,18 +41,10 @@ export function openCarrier(
   pool: EndpointPool,
 ): Carrier | null {
   context.telemetry.counts.connects++;
-  const { backend } = destination;
-  const limited = backend !== null && backend.hasLimits ? backend : null;
   if (goesByHttp2(exchange, destination, pool, context.io.nowMs) && !exchange.isConnect) {
-    const shared = Http2Upstream.open(context, pool);
-    if (shared !== null) shared.limited = limited;
-    else limited?.connectionEnded();
-    return shared?.carry(exchange) ?? null;
+    return Http2Upstream.open(context, pool)?.carry(exchange) ?? null;
   }
-  const upstream = Upstream.open(context, pool, exchange);
-  if (upstream !== null) upstream.limited = limited;
-  else limited?.connectionEnded();
-  return upstream;
+  return Upstream.open(context, pool, exchange);
 }
 
 function goesByHttp2(

@@ -144,7 +144,7 @@ export class Exchange implements PolicedExchange {
   /** Some policy has a say in the request's way. */
   get #isPoliced(): boolean {
     const { route, backend } = this.#tries.destination;
-    return route !== null || (backend !== null && backend.hasLimits);
+    return route !== null || (backend !== null && backend.limits !== null);
   }
 
   #begin(request: Request | null): void {
@@ -269,7 +269,7 @@ export class Exchange implements PolicedExchange {
     }
     this.#isConnected = false;
     this.client.onWaiting();
-    if (carrier === null && !this.#takeConnection()) {
+    if (carrier === null && !pool.takeConnection()) {
       this.#waitForConnection();
       return true;
     }
@@ -298,12 +298,6 @@ export class Exchange implements PolicedExchange {
   #failAttempt(failure: AttemptFailure): void {
     this.#run?.attemptEnded();
     this.#tries.fail(failure, this.#context.io.nowMs);
-  }
-
-  /** False: there are as many connections as may be. */
-  #takeConnection(): boolean {
-    const { backend } = this.#tries.destination;
-    return backend === null || !backend.hasLimits || backend.takeConnection();
   }
 
   #waitForConnection(): void {

@@ -11,7 +11,6 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { Connection } from "../loop/socket.ts";
 import type { Context } from "../loop/context.ts";
-import type { BackendState } from "../policy/backend_state.ts";
 import type { Buffered } from "../loop/inbox.ts";
 import type { CarrierFailure } from "../exchange/carrier_failure.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -29,8 +28,6 @@ export class Upstream extends Connection implements Carrier {
   /** The exchange that this connection carries. */
   exchange: Exchange | null = null;
   isReused = false;
-  /** Its connections are counted there. */
-  limited: BackendState | null = null;
   #phase: Phase = "connecting";
   readonly #body = new Body();
   /** `sent` when the deadline was last put off. */
@@ -48,10 +45,10 @@ export class Upstream extends Connection implements Carrier {
     upstream.fd = context.io.connect(pool.address, upstream);
     if (upstream.fd < 0) {
       context.unregister(upstream);
+      pool.connectionEnded();
       return null;
     }
     pool.secure(context.io, upstream.fd, "http/1.1");
-    pool.openCount++;
     upstream.exchange = exchange;
     upstream.deadlineMs = context.io.nowMs + pool.connectMs(context.timeouts);
     return upstream;
@@ -181,8 +178,7 @@ export class Upstream extends Connection implements Carrier {
   override close(): void {
     if (!this.isOpen) return;
     if (this.#phase === "idle") this.pool.remove(this);
-    this.pool.openCount--;
-    this.limited?.connectionEnded();
+    this.pool.connectionEnded();
     this.exchange = null;
     super.close();
   }

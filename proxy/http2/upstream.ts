@@ -1,6 +1,5 @@
 /** Http2Upstream: an HTTP/2 connection to an endpoint, which many exchanges share. */
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
-import type { BackendState } from "../policy/backend_state.ts";
 import type { Context } from "../loop/context.ts";
 import type { CarrierFailure } from "../exchange/carrier_failure.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -15,8 +14,6 @@ export class Http2Upstream extends Http2Socket {
   #hasBegun = false;
   /** The endpoint's SETTINGS have come: it speaks HTTP/2, and has said how many streams it takes. */
   isConnected = false;
-  /** Its connections are counted there. */
-  limited: BackendState | null = null;
   /** The endpoint takes no new streams. */
   #isLeaving = false;
 
@@ -26,10 +23,10 @@ export class Http2Upstream extends Http2Socket {
     upstream.fd = context.io.connect(pool.address, upstream);
     if (upstream.fd < 0) {
       context.unregister(upstream);
+      pool.connectionEnded();
       return null;
     }
     pool.secure(context.io, upstream.fd, "h2");
-    pool.openCount++;
     pool.addShared(upstream);
     upstream.rest(pool.connectMs(context.timeouts));
     return upstream;
@@ -127,8 +124,7 @@ export class Http2Upstream extends Http2Socket {
 
   override close(): void {
     if (!this.isOpen) return;
-    this.pool.openCount--;
-    this.limited?.connectionEnded();
+    this.pool.connectionEnded();
     this.pool.removeShared(this);
     super.close();
   }

@@ -4,28 +4,56 @@
  * it is about, never by its place in a plan.
  */
 import type { MetricSample } from "../../base/metrics.ts";
+import type { ConnectionLimits } from "../../base/policy.ts";
+import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { StateStore } from "../../base/state_store.ts";
-import type { Table, TableBackend, TableEndpoint, TableRoute } from "../../routing/table/table.ts";
-import type { EndpointSet } from "../../routing/table/table.ts";
-import type { PlanEndpointPolicy, PlanRoutePolicy } from "../../routing/plan.ts";
+import type {
+  Table,
+  TableBackend,
+  TableEndpoint,
+  TableMirror,
+  TableRoute,
+} from "../../routing/table/table.ts";
+import type { PlanRoutePolicy } from "../../routing/plan.ts";
 import type { Timers } from "../loop/timers.ts";
-import type { EndpointPool } from "../pool/pool.ts";
+import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
+import { BackendLimits } from "./backend_limits.ts";
 import { BackendState } from "./backend_state.ts";
 import { COUNTED_SECTIONS, type CountedSection, RouteMemory } from "./route_memory.ts";
 import { RouteState } from "./route_state.ts";
 
-type PoolOf = (endpoint: TableEndpoint) => EndpointPool | null;
+/** Where the connections of endpoints are kept. */
+export interface PoolSource {
+  /**
+   * Null where the endpoint has no address.
+   * @param owner whose connections alone are in the pool; null: those of every backend without an owner
+   */
+  of(endpoint: TableEndpoint, owner: PoolOwner | null): EndpointPool | null;
+  /** Ends all other pools of an owner. */
+  retainOwn(owner: PoolOwner, pools: ReadonlySet<EndpointPool>): void;
+}
+
+/** Limits of the plan in force, with the pools of the backends that they hold for. */
+interface BoundLimits {
+  readonly state: BackendLimits;
+  readonly pools: Set<EndpointPool>;
+}
 
 export class Bindings {
   readonly #listener: string;
   readonly #timers: Timers;
   readonly #seed: number | null;
   readonly #store: StateStore;
-  readonly #poolOf: PoolOf;
+  readonly #random: Random;
+  readonly #pools: PoolSource;
   /** Those that were asked for and are still in the plan, by what they are about. */
   #backends = new Map<string, BackendState>();
   #memories = new Map<string, RouteMemory>();
+  /** Also those that are not in the plan any more, while connections are counted there. */
+  readonly #limits = new Map<string, BackendLimits>();
+  /** Of the plan in force. */
+  #bound = new Map<string, BoundLimits>();
   /** By backend index and by route index; undefined: not asked for since the plan came. */
   #stateOf: (BackendState | undefined)[] = [];
   #routeOf: (RouteState | undefined)[] = [];
@@ -36,20 +64,22 @@ export class Bindings {
     timers: Timers,
     seed: number | null,
     store: StateStore,
-    poolOf: PoolOf,
+    pools: PoolSource,
   ) {
     this.#listener = String(listener);
     this.#timers = timers;
     this.#seed = seed;
     this.#store = store;
-    this.#poolOf = poolOf;
+    this.#random = new Random(seed ?? 0, "balancing");
+    this.#pools = pools;
   }
 
   backend(backend: TableBackend, route: TableRoute, nowMs: number): BackendState {
     const known = this.#stateOf[backend.index];
     if (known !== undefined) return known;
-    const { endpointSet, policy } = backend;
-    const state = this.#backendState(backendKey(backend, route), endpointSet, policy, nowMs);
+    const key = backendKey(backend, route);
+    const state = this.#backends.get(key) ?? this.#newBackend(key);
+    if (!this.#backends.has(key)) this.#bindBackend(key, state, backend, route, nowMs);
     this.#stateOf[backend.index] = state;
     return state;
   }
@@ -63,6 +93,7 @@ export class Bindings {
   /** What policies did so far. */
   *samples(): Iterable<MetricSample> {
     for (const state of this.#backends.values()) yield* state.samples();
+    for (const limits of this.#limits.values()) yield* limits.samples();
     for (const memory of this.#memories.values()) yield* memory.samples;
   }
 
@@ -77,20 +108,79 @@ export class Bindings {
   #rebindBackends(table: Table, nowMs: number): void {
     const before = this.#backends;
     this.#backends = new Map();
-    const rebind = (key: string, set: EndpointSet, policy: PlanEndpointPolicy | null) => {
-      const state = before.get(key);
-      if (state === undefined) return;
-      before.delete(key);
-      state.bind(set, policy, this.#poolOf, nowMs);
-      this.#backends.set(key, state);
-    };
+    this.#bound = new Map();
     for (const route of before.size === 0 ? [] : table.routes) {
       for (const backend of route.backends) {
-        rebind(backendKey(backend, route), backend.endpointSet, backend.policy);
+        const key = backendKey(backend, route);
+        const state = before.get(key);
+        if (state !== undefined) this.#bindBackend(key, state, backend, route, nowMs);
+        before.delete(key);
       }
-      if (route.mirror !== null) rebind(mirrorKey(route.mirror), route.mirror.endpointSet, null);
+      if (route.mirror === null) continue;
+      const key = mirrorKey(route.mirror);
+      const state = before.get(key);
+      if (state !== undefined) this.#bindMirror(key, state, route.mirror, nowMs);
+      before.delete(key);
     }
-    for (const state of before.values()) state.release();
+    for (const [key, state] of this.#limits) {
+      const pools = this.#bound.get(key)?.pools ?? new Set();
+      if (!this.#bound.has(key)) state.bind(null, pools);
+      state.settle();
+      this.#pools.retainOwn(state, pools);
+      if (!this.#bound.has(key) && !state.isInUse) this.#limits.delete(key);
+    }
+  }
+
+  #newBackend(key: string): BackendState {
+    return new BackendState(this.#labelsOf(key), this.#seed, this.#random);
+  }
+
+  #labelsOf(backend: string): { listener: string; backend: string } {
+    return { listener: this.#listener, backend };
+  }
+
+  #bindBackend(
+    key: string,
+    state: BackendState,
+    backend: TableBackend,
+    route: TableRoute,
+    nowMs: number,
+  ): void {
+    const { endpointSet, policy } = backend;
+    const limits = policy?.connectionLimits;
+    const bound = limits === undefined ? null : this.#boundTo(limitsKey(backend, route), limits);
+    const poolOf = (endpoint: TableEndpoint) => {
+      const pool = this.#pools.of(endpoint, bound?.state ?? null);
+      if (pool !== null) bound?.pools.add(pool);
+      return pool;
+    };
+    state.bind(endpointSet, policy, bound?.state ?? null, poolOf, nowMs);
+    this.#backends.set(key, state);
+  }
+
+  /** Copies are no requests of the Service that gets them: its policy and its limits are not for them. */
+  #bindMirror(
+    key: string,
+    state: BackendState,
+    { endpointSet }: TableMirror,
+    nowMs: number,
+  ): void {
+    state.bind(endpointSet, null, null, (endpoint) => this.#pools.of(endpoint, null), nowMs);
+    this.#backends.set(key, state);
+  }
+
+  #boundTo(key: string, limits: ConnectionLimits): BoundLimits {
+    let bound = this.#bound.get(key);
+    if (bound === undefined) {
+      const store = prefixed(this.#store, `backend ${key}`);
+      const state = this.#limits.get(key) ??
+        new BackendLimits(this.#timers, this.#labelsOf(key), this.#random, store);
+      bound = { state, pools: new Set() };
+      state.bind(limits, bound.pools);
+      this.#limits.set(key, state);
+      this.#bound.set(key, bound);
+    }
+    return bound;
   }
 
   #rebindMemories(table: Table, nowMs: number): void {
@@ -110,32 +200,22 @@ export class Bindings {
     for (const memory of before.values()) memory.release();
   }
 
-  #backendState(
-    key: string,
-    set: EndpointSet,
-    policy: PlanEndpointPolicy | null,
-    nowMs: number,
-  ): BackendState {
-    let state = this.#backends.get(key);
-    if (state === undefined) {
-      const labels = { listener: this.#listener, backend: key };
-      const store = prefixed(this.#store, `backend ${key}`);
-      state = new BackendState(this.#timers, labels, this.#seed, store);
-      state.bind(set, policy, this.#poolOf, nowMs);
-      this.#backends.set(key, state);
-    }
-    return state;
-  }
-
   #routeState(route: TableRoute, policy: PlanRoutePolicy, nowMs: number): RouteState {
     const { mirror } = route;
     const bound = mirror === null ? null : {
       table: mirror,
       set: mirror.endpointSet,
-      backend: this.#backendState(mirrorKey(mirror), mirror.endpointSet, null, nowMs),
+      backend: this.#mirrorState(mirror, nowMs),
     };
     const memoryOf = (section: CountedSection) => this.#memory(route, policy, section, nowMs);
     return new RouteState(policy, memoryOf, bound);
+  }
+
+  #mirrorState(mirror: TableMirror, nowMs: number): BackendState {
+    const key = mirrorKey(mirror);
+    const state = this.#backends.get(key) ?? this.#newBackend(key);
+    if (!this.#backends.has(key)) this.#bindMirror(key, state, mirror, nowMs);
+    return state;
   }
 
   #memory(
@@ -169,7 +249,13 @@ function backendKey({ endpointSet, policy, key }: TableBackend, route: TableRout
   return isOwn ? endpointSet.key : `${endpointSet.key} of ${route.service.key}`;
 }
 
-function mirrorKey({ endpointSet }: { readonly endpointSet: EndpointSet }): string {
+/** A backend's own limits hold whichever way requests come to it; those of a root for what comes by that root. */
+function limitsKey({ plan: { group }, policy, key }: TableBackend, route: TableRoute): string {
+  const isOwn = policy?.sources.connectionLimits?.target === `Service ${key}`;
+  return isOwn ? group : `${group} of ${route.service.key}`;
+}
+
+function mirrorKey({ endpointSet }: TableMirror): string {
   return `mirror ${endpointSet.key}`;
 }
 

@@ -41,9 +41,12 @@ class Fixture {
       },
     };
     const timers = new Timers({ nowMs: 0, wakeBy() {} });
-    this.bindings = new Bindings(0, timers, null, store, ({ key }) => {
-      this.pools.push(key);
-      return null;
+    this.bindings = new Bindings(0, timers, null, store, {
+      of: ({ key }) => {
+        this.pools.push(key);
+        return null;
+      },
+      retainOwn() {},
     });
   }
 

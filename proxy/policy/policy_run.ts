@@ -5,6 +5,7 @@
 import type { Random } from "../../base/random.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
+import type { BackendLimits } from "./backend_limits.ts";
 import type { BackendState } from "./backend_state.ts";
 import type { RouteState } from "./route_state.ts";
 import { Timer, type Timers } from "../loop/timers.ts";
@@ -40,8 +41,9 @@ export class PolicyRun {
   #step: Step = "none";
   #route: RouteState | null = null;
   #backend: BackendState | null = null;
-  /** A request of the backend's limit is taken. */
-  #holdsRequest = false;
+  /** Where the request is counted, and where it waits for a connection: the limits of the plan that was in force then. */
+  #counting: BackendLimits | null = null;
+  #waiting: BackendLimits | null = null;
   #method = 0;
   #retries = 0;
 
@@ -89,8 +91,9 @@ export class PolicyRun {
       route?.faultInjected("abort");
       return this.#refuse(abort.status, "fault-abort");
     }
-    if (backend !== null && !backend.takeRequest()) return this.#refuse(503, "request-limit");
-    this.#holdsRequest = true;
+    const limits = backend?.limits ?? null;
+    if (limits?.takeRequest() === false) return this.#refuse(503, "request-limit");
+    this.#counting = limits;
     route?.depositRetry();
     const requestMs = route?.requestMs ?? Infinity;
     if (requestMs < Infinity) this.#timers.start(this.#expiry, requestMs);
@@ -119,23 +122,30 @@ export class PolicyRun {
     const backend = this.#backend;
     this.#backend = null;
     this.#route = null;
-    if (backend === null) return;
-    if (this.#holdsRequest) backend.requestEnded();
-    this.#holdsRequest = false;
-    backend.stopWaiting(this);
-    backend.exchangeEnded();
+    this.#counting?.requestEnded();
+    this.#counting = null;
+    this.#stopWaiting();
+    backend?.limits?.exchangeEnded();
   }
 
   // Waiting for a connection.
 
   /** There are as many connections as may be: waits for one. False: as many wait as may. */
   wait(pendingMs: number): boolean {
-    if (this.#backend === null || !this.#backend.wait(this)) return false;
+    const limits = this.#backend?.limits ?? null;
+    if (limits === null || !limits.wait(this)) return false;
+    this.#waiting = limits;
     this.#startStep("pending", pendingMs);
     return true;
   }
 
+  #stopWaiting(): void {
+    this.#waiting?.stopWaiting(this);
+    this.#waiting = null;
+  }
+
   onTurn(): void {
+    this.#waiting = null;
     this.#endStep();
     this.#exchange.proceed();
   }
@@ -198,7 +208,7 @@ export class PolicyRun {
       case "backoff":
         return this.#exchange.proceed();
       case "pending":
-        this.#backend?.stopWaiting(this);
+        this.#stopWaiting();
         return this.#exchange.refuse(503, "pending-timeout");
       case "attempt":
         return this.#exchange.onAttemptExpired();

@@ -14,6 +14,21 @@ const HTTP1_MS = 60_000;
 
 const OFFERS = { "h2": ["h2", "http/1.1"], "http/1.1": ["http/1.1"], "": [] } as const;
 
+/** What counts the connections of pools that are its own. */
+export interface PoolOwner {
+  /** Counts one more. False: there are as many as may be. */
+  takeConnection(): boolean;
+  connectionEnded(): void;
+  /** There are more than may be. */
+  readonly isOver: boolean;
+}
+
+/** What sets a pool apart from those of a plan's endpoints that any backend may use. */
+interface PoolKind {
+  readonly isDirect?: boolean;
+  readonly owner?: PoolOwner | null;
+}
+
 export class EndpointPool {
   /** `address:port`. */
   readonly key: string;
@@ -26,14 +41,14 @@ export class EndpointPool {
   readonly #idle: Upstream[] = [];
   /** HTTP/2 connections that take new streams. */
   readonly #shared: Http2Upstream[] = [];
-  /** Connections of any state. */
-  openCount = 0;
   /** Streams that the endpoint allowed on its last HTTP/2 connection; at first what RFC 9113 6.5.2 advises. */
   streamsMax = 100;
   /** False once no plan in force names the endpoint: connections end instead of being kept. */
   isInPlan = true;
   /** No plan named it ever: a client did. */
   readonly isDirect: boolean;
+  /** Null: any backend's connections are here. */
+  readonly #owner: PoolOwner | null;
   #avoidUntilMs = 0;
   #http1UntilMs = 0;
 
@@ -41,12 +56,23 @@ export class EndpointPool {
     key: string,
     address: SocketAddress,
     security: EndpointTls | null,
-    isDirect = false,
+    { isDirect = false, owner = null }: PoolKind = {},
   ) {
     this.key = key;
     this.address = address;
     this.isDirect = isDirect;
+    this.#owner = owner;
     this.#security = security;
+  }
+
+  /** Before a connection is opened. False: its owner has as many as it may. */
+  takeConnection(): boolean {
+    return this.#owner === null || this.#owner.takeConnection();
+  }
+
+  /** A connection for which `takeConnection` was called has ended, or could not be opened. */
+  connectionEnded(): void {
+    this.#owner?.connectionEnded();
   }
 
   /** How long a connection may take to open. */
@@ -93,6 +119,7 @@ export class EndpointPool {
   /** Keeps a connection for the next request. False: it is not wanted and should be closed. */
   put(upstream: Upstream): boolean {
     if (!this.isInPlan || this.#idle.length >= POOL_IDLE_MAX) return false;
+    if (this.#owner?.isOver) return false;
     this.#idle.push(upstream);
     return true;
   }

@@ -39,8 +39,6 @@ export class TcpDownstream extends Connection implements ClientFacts {
   #upstream: TcpUpstream | null = null;
   #isDecided = false;
   #attempts = 0;
-  /** Counted among the connections that the backend may have. */
-  #isLimited = false;
   /** Why the proxy ended the connection; empty where an end of it did. */
   #reason = "";
   readonly #startedMs: number;
@@ -151,7 +149,7 @@ export class TcpDownstream extends Connection implements ClientFacts {
   /** Lets go of the endpoint, for the connection to be taken over: it was not the client of such a server after all. */
   dropUpstream(): void {
     this.#countClosed();
-    this.#letGo();
+    this.#tries.end();
     this.#tries.destination.turn?.giveBack();
     this.#upstream?.close();
     this.#upstream = null;
@@ -165,41 +163,15 @@ export class TcpDownstream extends Connection implements ClientFacts {
       const pool = this.#tries.next(io.nowMs);
       if (pool === null) return this.#refuse(this.#tries.emptyReason);
       this.#attempts++;
-      if (!this.#hold()) return this.#refuse("connection-limit");
+      if (!pool.takeConnection()) return this.#refuse("connection-limit");
+      this.#tries.start(io.nowMs);
       telemetry.counts.connects++;
       this.#upstream = TcpUpstream.open(this.context, pool, this);
       if (this.#upstream !== null) return;
       pool.avoid(io.nowMs);
-      this.#blame();
+      this.#tries.fail("connect-failure", io.nowMs);
     }
     this.#refuse("upstream-refused");
-  }
-
-  // What balancing has to know of the connection.
-
-  /** Counts it where its endpoint and its backend's limits are kept. False: there are as many as may be. */
-  #hold(): boolean {
-    const { backend } = this.#tries.destination;
-    this.#isLimited = backend !== null && backend.hasLimits;
-    if (this.#isLimited && backend?.takeConnection() === false) {
-      this.#isLimited = false;
-      return false;
-    }
-    this.#tries.start(this.context.io.nowMs);
-    return true;
-  }
-
-  /** Safe to call twice. */
-  #letGo(): void {
-    this.#tries.end();
-    if (this.#isLimited) this.#tries.destination.backend?.connectionEnded();
-    this.#isLimited = false;
-  }
-
-  /** The endpoint took no connection. */
-  #blame(): void {
-    this.#tries.fail("connect-failure", this.context.io.nowMs);
-    this.#letGo();
   }
 
   onConnectFailed(failure: ConnectFailure): void {
@@ -209,7 +181,7 @@ export class TcpDownstream extends Connection implements ClientFacts {
     upstream?.pool.avoid(io.nowMs);
     upstream?.close();
     telemetry.counts.connectFailures++;
-    this.#blame();
+    this.#tries.fail("connect-failure", io.nowMs);
     if (this.#attempts >= CONNECT_ATTEMPTS_MAX) return this.#refuse(failure);
     telemetry.counts.retries++;
     this.#tryEndpoint();
@@ -259,7 +231,7 @@ export class TcpDownstream extends Connection implements ClientFacts {
   #report(): void {
     const { telemetry, io } = this.context;
     this.#countClosed();
-    this.#letGo();
+    this.#tries.end();
     telemetry.connectionEnded(
       this.#tries,
       this.#reason,

@@ -20,16 +20,16 @@ export class TcpUpstream extends Connection {
   /** The endpoint has sent something. */
   hasSpoken = false;
 
-  /** Starts to connect. Null: the connection failed at once. */
+  /** Starts to connect, after `takeConnection` of the pool. Null: the connection failed at once. */
   static open(context: Context, pool: EndpointPool, client: TcpDownstream): TcpUpstream | null {
     const upstream = new TcpUpstream(context, pool, client);
     upstream.fd = context.io.connect(pool.address, upstream);
     if (upstream.fd < 0) {
       context.unregister(upstream);
+      pool.connectionEnded();
       return null;
     }
     pool.secure(context.io, upstream.fd, "");
-    pool.openCount++;
     upstream.deadlineMs = context.io.nowMs + pool.connectMs(context.timeouts);
     return upstream;
   }
@@ -78,7 +78,7 @@ export class TcpUpstream extends Connection {
 
   override close(): void {
     if (!this.isOpen) return;
-    this.pool.openCount--;
+    this.pool.connectionEnded();
     super.close();
   }
 

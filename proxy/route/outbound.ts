@@ -31,7 +31,7 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { RouteLabels, RouteStats, Telemetry } from "../observe/telemetry.ts";
 import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
 import type { Context } from "../loop/context.ts";
-import type { EndpointPool } from "../pool/pool.ts";
+import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
 import {
   type Destination,
@@ -83,7 +83,10 @@ export class OutboundRouter implements Router {
       timers,
       seed,
       store,
-      (endpoint) => this.#openPool(endpoint),
+      {
+        of: (endpoint, owner) => this.#openPool(endpoint, owner),
+        retainOwn: (owner, kept) => pools.retainOwn(owner, kept),
+      },
     );
     this.#bind(table);
   }
@@ -260,10 +263,10 @@ export class OutboundRouter implements Router {
     });
   }
 
-  #openPool({ plan, key }: TableEndpoint): EndpointPool | null {
+  #openPool({ plan, key }: TableEndpoint, owner: PoolOwner | null): EndpointPool | null {
     return parseIp(plan.address) === null
       ? null
-      : this.#pools.of(key, plan.address, plan.port, this.#tlsOf(plan));
+      : this.#pools.of(key, plan.address, plan.port, this.#tlsOf(plan), owner);
   }
 
   #tlsOf({ identity }: PlanEndpoint): EndpointTls | null {

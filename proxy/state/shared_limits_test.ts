@@ -73,25 +73,25 @@ Deno.test("connection budget: loops together stay below the limits, and give bac
         const sum = (kind: "connections" | "pending") =>
           budgets.reduce((total, each) => total + each[kind], 0);
         const before = { connections: sum("connections"), pending: sum("pending") };
-        equal(budget.hasRoom, before.connections < 5);
+        equal(budget.room, 5 - before.connections);
         equal(budget.othersPending, before.pending - budget.pending);
         if (what === 0) equal(budget.takeConnection(), before.connections < 5);
         else if (what === 1) equal(budget.takePending(), before.pending < 3);
-        else if (what === 2) budget.connectionEnded();
-        else if (what === 3) budget.pendingEnded();
-        else {
+        else if (what === 2 && budget.connections > 0) budget.connectionEnded();
+        else if (what === 3 && budget.pending > 0) budget.pendingEnded();
+        else if (what === 4) {
           // Its policy goes, and comes back while what it had is still under way.
-          budget.release();
-          budget.connectionEnded();
-          budgets[loop] = new ConnectionBudget(limits, stores[loop]);
+          budget.limit(null);
+          if (budget.connections > 0) budget.connectionEnded();
+          budget.limit(limits);
         }
       }
       const own = budgets.map(({ connections }) => connections);
-      budgets[0].release();
-      budgets[1].release();
+      budgets[0].limit(null);
+      budgets[1].limit(null);
       deepEqual(budgets.map(({ connections }) => connections), own);
       equal(budgets[2].othersPending, 0);
-      budgets[2].release();
+      budgets[2].limit(null);
       equal(new Slots(memory).ownedCount, 0);
     }),
   );

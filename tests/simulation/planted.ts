@@ -13,6 +13,7 @@ import { Http2Stream } from "../../proxy/http2/stream.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { RetryBudget } from "../../proxy/balance/retry_budget.ts";
 import { RetryPolicy } from "../../proxy/balance/retry_policy.ts";
+import { BackendLimits } from "../../proxy/policy/backend_limits.ts";
 import { BackendState } from "../../proxy/policy/backend_state.ts";
 import { Mirror } from "../../proxy/exchange/mirror.ts";
 import { PolicyRun } from "../../proxy/policy/policy_run.ts";
@@ -228,9 +229,9 @@ const HTTP2_BUGS: readonly PlantedBug[] = [
 function unlimited(original: (...args: never[]) => unknown) {
   return function (this: ConnectionBudget): unknown {
     const { limits } = this;
-    this.limits = { maxConnections: null, maxPending: Infinity, maxRequests: null };
+    this.limit({ maxConnections: null, maxPending: Infinity, maxRequests: null });
     const result = original.call(this as never);
-    this.limits = limits;
+    this.limit(limits);
     return result;
   };
 }
@@ -324,7 +325,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
   method(
     "a connection that has ended is still counted",
     /are counted|It hangs|refused/,
-    BackendState.prototype,
+    BackendLimits.prototype,
     "connectionEnded",
     () => () => {},
   ),

@@ -70,6 +70,7 @@ export class Probe {
   /** More is held, or under way, than may be; empty where all is well. */
   excess(): string {
     for (const [{ limits, connections, pending }, requests] of this.#budgets) {
+      if (limits === null) continue;
       const { maxConnections, maxPending, maxRequests } = limits;
       if (connections > (maxConnections ?? Infinity)) {
         return `${connections} connections are counted`;
