@@ -46,8 +46,6 @@ export const UNUSED_EXPORTS: readonly string[] = [
   "proxy/http1/answer.ts Answer",
   "proxy/loop/context.ts Sender",
   "proxy/loop/context.ts Starved",
-  "proxy/policy/backend_state.ts PooledEndpoint",
-  "proxy/policy/backend_state.ts Waiter",
   "proxy/policy/policy_run.ts Verdict",
   "proxy/run/admin.ts AdminSubject",
   "proxy/run/engine.ts EngineHooks",

@@ -1,18 +1,25 @@
 /**
  * `--request`: sends one request again and again through the routing of one client proxy, without sending anything.
- * The same `decide` as in the proxy; the canonical order of split sequences, so a run can be repeated.
+ * The same `decide` and the same balancing as in the proxy, where no two requests overlap and all endpoints are well; the
+ * canonical order of split sequences and of endpoints, so a run can be repeated.
  */
+import { assert } from "../../base/assert.ts";
+import { Random } from "../../base/random.ts";
+import { Balancing } from "../../proxy/balance/balancing.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { requestHeadOf } from "../../routing/request.ts";
+import { type RequestHead, requestHeadOf } from "../../routing/request.ts";
 import { decide, Decision } from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable } from "../../routing/table/build.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
-import type { TableRoute } from "../../routing/table/table.ts";
+import type { TableBackend, TableRoute } from "../../routing/table/table.ts";
 import { defaultPortOf, type RequestLine, type RequestSender } from "../../console/values.ts";
 
 /** Above this many requests only the distribution is kept. */
 const LISTED_REQUESTS_MAX = 20;
+
+/** Where the request comes from: with `sourceIp` all of one caller go to one endpoint, whichever that is. */
+const UNKNOWN_PEER = "";
 
 export interface SimulatedRequest extends RequestLine {
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -57,7 +64,7 @@ interface BackendCount {
 export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   const table = buildTable(plan, { ...request.from, seed: null });
   const state = new SplitState(table);
-  const rotation = new Rotation();
+  const balancers = new Balancers();
   const head = requestHeadOf(request);
   const defaultPort = defaultPortOf(request);
   const decision = new Decision();
@@ -65,7 +72,7 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   const outcomes: SimulatedOutcome[] = [];
   for (let sent = 0; sent < request.count; sent++) {
     decide(table, head, defaultPort, state, decision);
-    const outcome = outcomeOf(decision, rotation);
+    const outcome = outcomeOf(decision, head, balancers);
     tally.add(outcome);
     if (request.count <= LISTED_REQUESTS_MAX) outcomes.push(outcome);
   }
@@ -82,7 +89,11 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   };
 }
 
-function outcomeOf(decision: Decision, rotation: Rotation): SimulatedOutcome {
+function outcomeOf(
+  decision: Decision,
+  head: RequestHead,
+  balancers: Balancers,
+): SimulatedOutcome {
   const { backend, endpointSet, reason, status } = decision;
   if (decision.outcome === "refuse" || backend === null || endpointSet === null) {
     return {
@@ -92,18 +103,35 @@ function outcomeOf(decision: Decision, rotation: Rotation): SimulatedOutcome {
       refusal: { reason: reason ?? "no-endpoints", status },
     };
   }
-  const endpoint = rotation.next(endpointSet);
+  const endpoint = balancers.pick(backend, endpointSet, head);
   return { backend: backend.key, endpoint: endpoint.key, pod: endpoint.plan.pod, refusal: null };
 }
 
-/** Gives each endpoint of a set its turn, as the proxy does where no two requests overlap. */
-class Rotation {
-  readonly #turns = new Map<EndpointSet, number>();
+/** The proxy's balancing of each backend, by its policy. Nothing is ever under way, as one request ends before the next. */
+class Balancers {
+  readonly #random = new Random(0, "balancing");
+  /** By key of the backend's endpoints. */
+  readonly #byKey = new Map<string, Balancing<TableEndpoint>>();
 
-  next(set: EndpointSet): TableEndpoint {
-    const turn = this.#turns.get(set) ?? 0;
-    this.#turns.set(set, (turn + 1) % set.endpoints.length);
-    return set.endpoints[turn];
+  /** @param set what traffic targets leave of the backend's endpoints */
+  pick(backend: TableBackend, set: EndpointSet, head: RequestHead): TableEndpoint {
+    const balancing = this.#of(backend);
+    const hash = balancing.hashOf(head, UNKNOWN_PEER);
+    const choice = balancing.pick(set, hash, 0, () => true);
+    assert(choice !== null, "A set of endpoints is never empty");
+    return choice.target;
+  }
+
+  #of({ endpointSet, policy }: TableBackend): Balancing<TableEndpoint> {
+    const { key, endpoints } = endpointSet;
+    let balancing = this.#byKey.get(key);
+    if (balancing === undefined) {
+      balancing = new Balancing(key, null, this.#random);
+      const targets = endpoints.map((target) => ({ key: target.key, target }));
+      balancing.bind(endpointSet, targets, policy?.loadBalancing, 0, 0);
+      this.#byKey.set(key, balancing);
+    }
+    return balancing;
   }
 }
 

@@ -3,11 +3,8 @@
  * them to it. Time and randomness are arguments, and choosing allocates nothing.
  */
 import type { Random } from "../../base/random.ts";
-import type { BalancedEndpoint } from "./endpoint.ts";
+import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
-
-/** Whether an endpoint will do; one that will not is chosen only where no other will either. */
-export type IsGood<Target> = (endpoint: BalancedEndpoint<Target>) => boolean;
 
 export interface Balancer {
   /**

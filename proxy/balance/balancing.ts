@@ -6,11 +6,11 @@ import type { LoadBalancing } from "../../base/policy.ts";
 import { Random } from "../../base/random.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import { NO_KEY, RequestKeyReader } from "../../routing/table/request_key.ts";
-import type { EndpointSet } from "../../routing/table/table.ts";
+import type { EndpointSet } from "../../routing/table/endpoint_set.ts";
 import { balancerOf, DEFAULT_ALGORITHM } from "./algorithms.ts";
-import type { Balancer, IsGood } from "./balancer.ts";
+import type { Balancer } from "./balancer.ts";
 import { callerHash } from "./caller_hash.ts";
-import type { BalancedEndpoint } from "./endpoint.ts";
+import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import { EndpointGroup } from "./endpoint_group.ts";
 
 const DEFAULT: LoadBalancing = { algorithm: DEFAULT_ALGORITHM, hashKey: null };

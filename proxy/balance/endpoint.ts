@@ -36,3 +36,6 @@ export class BalancedEndpoint<Target> {
     this.startedMs = startedMs;
   }
 }
+
+/** Whether an endpoint will do; one that will not is chosen only where no other will either. */
+export type IsGood<Target> = (endpoint: BalancedEndpoint<Target>) => boolean;

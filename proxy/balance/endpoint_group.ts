@@ -6,8 +6,7 @@
  * last, and none has two where another had none.
  */
 import { BALANCED_PARTS_MAX } from "../limits.ts";
-import type { IsGood } from "./balancer.ts";
-import { BalancedEndpoint } from "./endpoint.ts";
+import { BalancedEndpoint, type IsGood } from "./endpoint.ts";
 
 /** The share that slow start begins with. */
 const COLD_SHARE = 0.1;

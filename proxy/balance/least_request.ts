@@ -3,8 +3,8 @@
  * not overlap go to the endpoints in turn, and a slow endpoint gets fewer.
  */
 import type { Random } from "../../base/random.ts";
-import type { Balancer, IsGood } from "./balancer.ts";
-import type { BalancedEndpoint } from "./endpoint.ts";
+import type { Balancer } from "./balancer.ts";
+import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 
 const TWO_32 = 2 ** 32;

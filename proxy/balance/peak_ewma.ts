@@ -7,8 +7,8 @@
  * are used evenly. One that was left alone for long takes its turn whatever it costs: an old latency says little.
  */
 import type { Random } from "../../base/random.ts";
-import type { Balancer, IsGood } from "./balancer.ts";
-import type { BalancedEndpoint } from "./endpoint.ts";
+import type { Balancer } from "./balancer.ts";
+import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 
 const TWO_32 = 2 ** 32;

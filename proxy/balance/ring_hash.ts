@@ -8,8 +8,8 @@
  */
 import { mix32 } from "../../base/hash.ts";
 import type { Random } from "../../base/random.ts";
-import type { Balancer, IsGood } from "./balancer.ts";
-import type { BalancedEndpoint } from "./endpoint.ts";
+import type { Balancer } from "./balancer.ts";
+import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 import { Ring } from "./ring.ts";
 

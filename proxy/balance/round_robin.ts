@@ -1,7 +1,7 @@
 /** RoundRobin: each available endpoint in turn. In slow start an endpoint lets some of its turns pass. */
 import type { Random } from "../../base/random.ts";
-import type { Balancer, IsGood } from "./balancer.ts";
-import type { BalancedEndpoint } from "./endpoint.ts";
+import type { Balancer } from "./balancer.ts";
+import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 
 const TWO_32 = 2 ** 32;

@@ -10,23 +10,32 @@ import type { StateStore } from "../../base/state_store.ts";
 import { ConnectionBudget } from "../balance/connection_budget.ts";
 import { Timer, type Timers } from "../loop/timers.ts";
 import { LIMITS } from "../observe/metrics.ts";
-import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 
 /** An exchange that waits for a connection. */
-export interface Waiter {
+interface Waiter {
   onTurn(): void;
+}
+
+/** What is to be known of a pool. */
+interface LimitedPool {
+  /** A connection that carries nothing; undefined: there is none. */
+  take(): { close(): void } | undefined;
+  /** One that takes more streams; it ends once it has none. */
+  shared(): { retire(): void } | undefined;
+  /** A connection is there that an exchange can have now. */
+  readonly canCarry: boolean;
 }
 
 /** How often a loop that shares limits looks what the others wait for: as long as a request may wait on top of its turn. */
 const LOOK_INTERVAL_MS = 20;
 
-export class BackendLimits implements PoolOwner {
+export class BackendLimits {
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #store: StateStore;
   readonly #budget: ConnectionBudget;
   /** Of the plan in force. */
-  #pools: ReadonlySet<EndpointPool> = new Set();
+  #pools: ReadonlySet<LimitedPool> = new Set();
   readonly #waiting = new Set<Waiter>();
   readonly #wake: Timer;
   /** Looks whether other loops have taken up or given back connections. */
@@ -57,7 +66,7 @@ export class BackendLimits implements PoolOwner {
    * goes on being counted.
    * @param limits null: the backend has none any more
    */
-  bind(limits: ConnectionLimits | null, pools: ReadonlySet<EndpointPool>): void {
+  bind(limits: ConnectionLimits | null, pools: ReadonlySet<LimitedPool>): void {
     this.#budget.limit(limits);
     this.#pools = pools;
   }

@@ -24,7 +24,7 @@ import { COUNTED_SECTIONS, type CountedSection, RouteMemory } from "./route_memo
 import { RouteState } from "./route_state.ts";
 
 /** Where the connections of endpoints are kept. */
-export interface PoolSource {
+interface PoolSource {
   /**
    * Null where the endpoint has no address.
    * @param owner whose connections alone are in the pool; null: those of every backend without an owner

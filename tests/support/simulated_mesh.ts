@@ -129,5 +129,5 @@ function takeTurn(set: EndpointSet, groups: Client["groups"]): TableEndpoint {
   const group = groups.get(set.key) ?? new EndpointGroup<TableEndpoint>();
   groups.set(set.key, group);
   group.replace(set.endpoints.map((target) => ({ key: target.key, target })), 0, 0);
-  return group.available[group.takeTurn()].target;
+  return group.take(group.turn).target;
 }
