@@ -52,7 +52,7 @@ export function counter(name: string, help: string): Metric<number> {
   return { name, kind: "counter", help, labels: [], start: () => 0, read: readNumber };
 }
 
-/** A number that also goes down. Loops are added up. */
+/** A number that also goes down. Those of several threads are added. */
 export function gauge(name: string, help: string): Metric<number> {
   return { ...counter(name, help), kind: "gauge" };
 }
