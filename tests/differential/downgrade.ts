@@ -4,6 +4,7 @@ import { encodeLiterals, HpackDecoder } from "../simulation/hpack.ts";
 import * as frames from "../simulation/http2_frames.ts";
 import type { Frame } from "../simulation/http2_frames.ts";
 import { bytesOf } from "../support/bytes_notation.ts";
+import { soon } from "../support/until.ts";
 import type { Contender } from "./contenders.ts";
 import type { DowngradeCase } from "./downgrade_corpus.ts";
 import { type Reading, RecordingOrigin, type SeenRequest } from "./recording_origin.ts";
@@ -19,8 +20,6 @@ export interface DowngradeObservation {
 
 const CASE = 1;
 const AFTER = 3;
-/** Without a byte for as long, nothing more is to come. */
-const PATIENCE_MS = 300;
 
 export async function observeDowngrades(
   cases: readonly DowngradeCase[],
@@ -67,7 +66,7 @@ async function observe(
     const cutter = new frames.FrameCutter();
     const chunk = new Uint8Array(65_536);
     while (!answers.areOver) {
-      const count = await within(PATIENCE_MS, socket.read(chunk));
+      const count = await soon("an answer, or the end", socket.read(chunk));
       if (count === null) break;
       for (const frame of cutter.cut(chunk.slice(0, count))) answers.take(frame);
     }
@@ -87,18 +86,6 @@ async function observe(
     seen: readings.flatMap(({ requests }) => requests),
     readings,
   };
-}
-
-/** What `promise` comes to, or null where it takes longer. */
-async function within<Value>(ms: number, promise: Promise<Value>): Promise<Value | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), ms));
-  promise.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** The answers on one connection. */

@@ -146,6 +146,7 @@ const CASES: readonly Http2Case[] = [
     assert.equal(outcomeOf(await ask({ path: "/wait" })), "504 deadline-exceeded");
     assert.equal(outcomeOf(await ask({ path: "/wait", bodyBytes: 10 })), "504 deadline-exceeded");
     await until("both to be given up", () => origin.counts(), ({ aborted }) => aborted === 2);
+    await police({ timeouts: { request: "1h" } });
     assert.equal(outcomeOf(await ask({ path: "/" })), "200");
   }),
   ...onEachPair("timeouts.idle: 504 where nothing comes", async ({ police, ask }) => {

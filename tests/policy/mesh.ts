@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
+import { unhurried } from "../support/patience.ts";
 import type { TestProxy } from "../support/test_proxy.ts";
 
 export interface Mesh {
@@ -51,13 +52,26 @@ export function planOfMesh(
       apiVersion: "weft.dev/v1alpha1",
       kind: "TrafficPolicy",
       metadata: { name },
-      spec: { targetRefs: [{ kind: "Service", name }], ...sections },
+      spec: { targetRefs: [{ kind: "Service", name }], ...(unhurriedSections(sections) as object) },
     });
   }
   const text = documents.map((document) => JSON.stringify(document)).join("\n---\n");
   const { snapshot, findings } = parseManifests([{ name: "mesh.yaml", text }]);
   assert.deepEqual(findings, []);
   return compile(snapshot).plan;
+}
+
+/** Times that run out are longer where the machine is busy. */
+const TIMES: ReadonlySet<string> = new Set(["request", "idle", "perTryTimeout", "ejectionTime"]);
+
+function unhurriedSections(value: unknown, name = ""): unknown {
+  const ms = typeof value === "string" && TIMES.has(name)
+    ? /^(\d+)ms$/.exec(value)?.[1]
+    : undefined;
+  if (ms !== undefined) return `${unhurried(Number(ms))}ms`;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value);
+  return Object.fromEntries(entries.map(([key, one]) => [key, unhurriedSections(one, key)]));
 }
 
 /** Sends host `app` by this mesh from now on. */

@@ -1,5 +1,6 @@
 /** What policies do with requests on their way, through the real proxy, on both drivers. */
 import assert from "node:assert/strict";
+import { unhurried } from "../support/patience.ts";
 import { headerOf, type Message, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";
@@ -170,7 +171,8 @@ const TIMEOUTS: readonly ProxyCase[] = [
       const startMs = performance.now();
       await want(client, "504 deadline-exceeded");
       const tookMs = performance.now() - startMs;
-      assert.ok(tookMs >= 49 && tookMs < 5_000, `${tookMs} ms`);
+      assert.ok(tookMs >= 49 && tookMs < unhurried(5_000), `${tookMs} ms`);
+      await policed(proxy, origin, { timeouts: { request: "1h" } });
       await want(client, "200 late");
       never.resolve();
     },
@@ -468,7 +470,7 @@ const FAULTS: readonly ProxyCase[] = [
       const startMs = performance.now();
       await want(client, "200 late", request("POST", { body: "kept" }));
       const tookMs = performance.now() - startMs;
-      assert.ok(tookMs >= 39 && tookMs < 5_000, `${tookMs} ms`);
+      assert.ok(tookMs >= 39 && tookMs < unhurried(5_000), `${tookMs} ms`);
       // A body that comes meanwhile, and is larger than a buffer.
       await want(client, "200 late", request("POST", { body: "y".repeat(50_000) }));
       assert.deepEqual(bodies.map(({ length }) => length), [4, 50_000]);

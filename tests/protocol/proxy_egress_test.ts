@@ -1,11 +1,12 @@
 /** What the mesh does not know, by forward proxy: passed on by address or looked-up name, or refused. Both drivers, loopback only. */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS, type Proxy, type ProxyTimeouts } from "../../proxy/config.ts";
+import type { Proxy, ProxyTimeouts } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { headerOf, type Message, RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
+import { timeoutsWith } from "../support/timeouts.ts";
 import { skipWithoutLinux, unreachable } from "../support/unreachable.ts";
 import { until } from "../support/until.ts";
 
@@ -55,7 +56,7 @@ class EgressProxy {
         inbound: [],
         admin: { address: "127.0.0.1", port: 0 },
         egress,
-        timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
+        timeouts: timeoutsWith(timeouts),
         bodyBytesMax: Infinity,
         reportRequests: false,
       },

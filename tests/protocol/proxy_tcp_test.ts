@@ -9,7 +9,7 @@ import { RawSocket } from "../support/raw_socket.ts";
 import { ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
-import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
+import { timeoutsWith } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 
 /** A plan of Service `db` port 5432, split by weight over Services with these ports of 127.0.0.1 behind them. */
@@ -77,7 +77,7 @@ class TcpProxy {
         }],
         inbound: [],
         admin: { address: "127.0.0.1", port: 0 },
-        timeouts: { ...PATIENT_TIMEOUTS, ...timeouts },
+        timeouts: timeoutsWith(timeouts),
         bodyBytesMax: Infinity,
         reportRequests: true,
       },

@@ -1,12 +1,14 @@
 /**
- * Patience: how long a test waits for something that should have happened, in time of an idle machine. Where more tasks run
- * than there are cores, or this process itself is let run late, a second counts for less.
+ * How long things take here: times of tests are those of an idle machine, and grow where more tasks run than there are
+ * cores. Patience bounds a wait for what should have happened; `unhurried` is for times that a test gives the proxy.
  */
 
 /** Of an idle machine; what a test waits for takes milliseconds there. */
 const PATIENCE_MS = 30_000;
 /** How often it is looked at by a timer. */
 const TICK_MS = 100;
+/** A machine that is busier is of no use for tests. */
+const SLOWNESS_MAX = 20;
 
 export class Patience {
   #spentMs = 0;
@@ -16,7 +18,7 @@ export class Patience {
   get isOver(): boolean {
     const nowMs = performance.now();
     // What comes late was not let run: then neither were others.
-    this.#spentMs += Math.min(nowMs - this.#lastMs, TICK_MS) / tasksPerCore();
+    this.#spentMs += Math.min(nowMs - this.#lastMs, TICK_MS) / slowness();
     this.#lastMs = nowMs;
     return this.#spentMs > PATIENCE_MS;
   }
@@ -33,17 +35,23 @@ export class Patience {
   }
 }
 
-/** At least one. */
-function tasksPerCore(): number {
-  return Math.max(1, tasksRunning() / navigator.hardwareConcurrency);
+/** The same time on a machine that is as busy as this one. */
+export function unhurried(ms: number): number {
+  return Math.ceil(ms * slowness());
 }
 
-/** Those that run and those that would. */
+/** Tasks for each core, now or in the last minute; at least one. */
+function slowness(): number {
+  const tasks = Math.max(Deno.loadavg()[0], tasksRunning());
+  return Math.min(Math.max(1, tasks / navigator.hardwareConcurrency), SLOWNESS_MAX);
+}
+
+/** Those that run now and those that would; 0 where that is not told. */
 function tasksRunning(): number {
   try {
     // "0.20 0.18 0.12 3/128 11206": three of 128.
-    return Number(/(\d+)\//.exec(Deno.readTextFileSync("/proc/loadavg"))?.[1] ?? 1);
+    return Number(/(\d+)\//.exec(Deno.readTextFileSync("/proc/loadavg"))?.[1] ?? 0);
   } catch {
-    return Deno.loadavg()[0];
+    return 0;
   }
 }

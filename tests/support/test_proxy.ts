@@ -10,7 +10,7 @@ import type { Proxy, ProxyTimeouts } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { readPrometheus, type Sample } from "./prometheus_text.ts";
 import { RawSocket } from "./raw_socket.ts";
-import { PATIENT_TIMEOUTS } from "./timeouts.ts";
+import { timeoutsWith } from "./timeouts.ts";
 import { until } from "./until.ts";
 
 export type Driver = "native" | "portable";
@@ -79,7 +79,7 @@ export class TestProxy {
       outbound: options.relays === true ? [LISTENER, { ...LISTENER, tcp: APP }] : [LISTENER],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
-      timeouts: { ...PATIENT_TIMEOUTS, ...options.timeouts },
+      timeouts: timeoutsWith(options.timeouts),
       bodyBytesMax: options.bodyBytesMax ?? Infinity,
       reportRequests: false,
     }, planOf([]));
