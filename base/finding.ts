@@ -103,6 +103,7 @@ export const FINDING_CODES = {
     "Two splits have the same rule and different backends; the oldest counts",
   ],
   // Services and workloads (routing/compile).
+  "alias-endless": ["error", "ExternalName Services lead to each other without end"],
   "selector-matches-nothing": ["warning", "A Service's selector matches no workload in the input"],
   "target-port-unresolved": ["warning", "A named targetPort is not a port of a selected pod"],
   "workload-bypasses-mesh": [

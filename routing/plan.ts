@@ -27,6 +27,8 @@ export interface Plan {
   readonly groups: Readonly<Record<string, readonly PlanEndpoint[]>>;
   /** Sorted by destination, then reference. */
   readonly targets: readonly PlanTarget[];
+  /** ExternalName Services, sorted by namespace, then name; left out where there are none. */
+  readonly aliases?: readonly PlanAlias[];
   /**
    * How the endpoints of a Service port are treated, by id as in `groups`; a group without is treated as the route's
    * own Service is. Left out where no policy says anything about endpoints.
@@ -42,6 +44,14 @@ export interface PlanService {
   /** Names of single pods behind a headless Service: `pod-0` for `pod-0.service.namespace`. */
   readonly podHosts: readonly string[];
   readonly position: Position | null;
+}
+
+/** A Service that is another name of what is elsewhere. */
+export interface PlanAlias {
+  readonly namespace: string;
+  readonly name: string;
+  /** A Service or pod of the plan, or outside the cluster: no alias itself. Lower case, without a trailing dot. */
+  readonly host: string;
 }
 
 export interface PlanPort {

@@ -8,6 +8,7 @@ import { checkPattern } from "./match/pattern.ts";
 import {
   type Plan,
   PLAN_VERSION,
+  type PlanAlias,
   type PlanBackend,
   type PlanEndpoint,
   type PlanMatch,
@@ -130,6 +131,7 @@ const plan = shape<Plan>({
   services: list(service),
   groups: record(list(endpoint)),
   targets: list(target),
+  aliases: optional(list(shape<PlanAlias>({ namespace: name, name, host: name }))),
   endpointPolicies: optional(record(endpointPolicy)),
 });
 

@@ -53,6 +53,8 @@ export interface Service {
   readonly clusterIps: readonly string[];
   readonly headless: boolean;
   readonly publishNotReadyAddresses: boolean;
+  /** `type: ExternalName`: the host that it is another name of. */
+  readonly externalName?: string;
   /**
    * `sessionAffinity: ClientIP`: calls from one address go to one endpoint, for so long after the last, or for Kubernetes'
    * default (null). Undefined: they need not.

@@ -89,7 +89,8 @@ function stepLines(
   ).join("");
 }
 
-function hostText({ name, spelling, service, pod }: HostExplanation): string {
+function hostText({ name, spelling, service, pod, outside }: HostExplanation): string {
+  if (outside !== null) return `${name} is another name of ${outside}, outside the mesh`;
   if (service === null) return name === "" ? "not a host" : `${name} is no Service`;
   const target = pod === null ? `Service ${service}` : `pod ${pod} of Service ${service}`;
   return `${name} is ${target}${spelling === null ? "" : `, spelt as ${spelling}`}`;

@@ -42,6 +42,8 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   "request-timeout": "The request did not arrive in time",
   "host-invalid": "The host is not a name or address with an optional port",
   "host-unknown": "No Service of the mesh has this host name",
+  "alias-outside":
+    "The host is another name (ExternalName) of one outside the mesh, which has no address or may not be called",
   "port-unknown": "The Service does not have this port",
   "not-http": "The port does not speak HTTP",
   "no-endpoints": "No backend of the matching route has an endpoint",

@@ -74,7 +74,7 @@ export class CapturedRoute implements Router {
     const byHost = request === null ? null : this.#router.routeByHost(request, client, port);
     const reason = byHost?.refusal?.reason ?? "";
     // HTTP/1.0 need not name a host; and what a Service does not list may still be there.
-    const isLost = reason === "host-unknown" || reason === "host-invalid" ||
+    const isLost = ["host-unknown", "host-invalid", "alias-outside"].includes(reason) ||
       (reason === "port-unknown" && this.#egress.isOn);
     return byHost === null || isLost
       ? this.#egress.toAddress(this.#original, this.listener, client)

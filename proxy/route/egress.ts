@@ -77,18 +77,20 @@ export class Egress {
 
   /**
    * Sends a request whose host is not of the mesh where its authority says.
+   * @param alias what its host is another name of; empty: nothing
    * @param otherwise what becomes of it where DNS does not know the host either
    */
   toAuthority(
     request: Request,
     listener: number,
     client: ClientFacts,
+    alias: string,
     otherwise: Destination,
   ): Destination | PendingDecision {
     const { authorityStart, authorityEnd } = request.routed;
     const authority = latin1(this.#context.arena, authorityStart, authorityEnd);
     const [, ipv6, host, portText] = AUTHORITY.exec(authority) ?? [];
-    const address = ipv6 ?? host ?? "";
+    const address = alias || (ipv6 ?? host ?? "");
     const port = portText === undefined ? DEFAULT_PORT : Number(portText);
     if (address === "" || port < 1 || port > 65_535) return otherwise;
     if (parseIp(address) !== null) return this.toAddress({ address, port }, listener, client);
@@ -125,8 +127,10 @@ export class EgressRouter implements Router {
 
   route(request: Request | null, client: ClientFacts): Destination | PendingDecision {
     const destination = this.#router.route(request, client);
-    const isUnknown = destination.refusal?.reason === "host-unknown";
-    if (request === null || !isUnknown || !this.#egress.isOn) return destination;
-    return this.#egress.toAuthority(request, this.listener, client, destination);
+    const reason = destination.refusal?.reason;
+    const isOutside = reason === "host-unknown" || reason === "alias-outside";
+    if (request === null || !isOutside || !this.#egress.isOn) return destination;
+    const alias = this.#router.aliasOf(request);
+    return this.#egress.toAuthority(request, this.listener, client, alias, destination);
   }
 }

@@ -158,10 +158,20 @@ export class OutboundRouter implements Router {
   }
 
   /** Whether the request's host names another Service. */
-  namesOther({ service }: ServiceAddress, { routed }: Request): boolean {
+  namesOther(address: ServiceAddress, request: Request): boolean {
+    const { service } = this.#hostOf(request);
+    return service !== -1 && service !== address.service;
+  }
+
+  /** What the request's host is another name of, by an ExternalName Service; empty: nothing. */
+  aliasOf(request: Request): string {
+    return this.#hostOf(request).alias?.host ?? "";
+  }
+
+  #hostOf({ routed }: Request): HostMatch {
     const { hosts } = this.#table;
     hosts.find(routed.bytes, routed.authorityStart, routed.authorityEnd, this.#host);
-    return this.#host.service !== -1 && this.#host.service !== service;
+    return this.#host;
   }
 
   #toService(

@@ -8,7 +8,8 @@ import type { Snapshot, TrafficSplit } from "../../schemas/resources.ts";
 import { type Plan, PLAN_VERSION, type PlanEndpoint, type PlanService } from "../plan.ts";
 import { hashPlan } from "../plan_codec.ts";
 import type { ServiceLookup } from "./backends.ts";
-import { type Catalog, catalogOf } from "./catalog.ts";
+import { planAliases } from "./aliases.ts";
+import { type Catalog, catalogOf, keyOf } from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
 import { checkPolicies } from "./check_policies.ts";
 import { checkGroupsUsed, checkTcpMatches } from "./check_reach.ts";
@@ -56,7 +57,10 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Compi
   if (permissive) reportIgnoredTargets(targetInput);
 
   const policyInput = { policies, lookup, findings };
-  const services = planServices(lookup, routings, policyInput);
+  const aliases = planAliases(catalog, clusterDomain, (key) => routings.has(key), findings);
+  const elsewhere = new Set(aliases.map(({ namespace, name }) => keyOf(namespace, name)));
+  const services = planServices(lookup, routings, policyInput)
+    .filter(({ namespace, name }) => !elsewhere.has(keyOf(namespace, name)));
   const endpointPolicies = planEndpointPolicies(policyInput);
   const content: Omit<Plan, "hash"> = {
     version: PLAN_VERSION,
@@ -65,6 +69,7 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Compi
     services,
     groups: endpointGroups(lookup, services),
     targets: permissive ? [] : planTargets(targetInput),
+    ...(aliases.length === 0 ? {} : { aliases }),
     ...(endpointPolicies === undefined ? {} : { endpointPolicies }),
   };
   return { plan: { ...content, hash: hashPlan(content) }, findings: findings.sorted() };

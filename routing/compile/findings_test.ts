@@ -55,6 +55,10 @@ function ruled(name: string, ...groups: string[]): Manifest {
   return split(name, { service: "web", matches: groups, backends: { "web-b": 1 } });
 }
 
+function alias(name: string, externalName: string): Manifest {
+  return { ...service(name, {}), spec: { type: "ExternalName", externalName } };
+}
+
 function pod(spec: Readonly<Record<string, unknown>>): Manifest {
   const containers = [{ name: "main", image: "image" }];
   return {
@@ -204,6 +208,7 @@ const LEAST: Readonly<
     ],
     "spec.matches",
   ],
+  "alias-endless": [[alias("a", "a.app.svc.cluster.local")], "spec.externalName"],
   "selector-matches-nothing": [[service("web", { selector: { app: "wbe" } })], "spec.selector"],
   "target-port-unresolved": [
     [

@@ -105,7 +105,7 @@ class TableBuilder {
       routes: this.#routes,
       backends: this.#backends,
       endpoints: this.#groups.endpoints,
-      hosts: new HostIndex(plan.services, this.#client.namespace, plan.clusterDomain),
+      hosts: new HostIndex(plan.services, this.#client.namespace, plan.clusterDomain, plan.aliases),
     };
   }
 

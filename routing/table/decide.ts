@@ -58,7 +58,9 @@ export function decide(
   clear(decision);
   table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, host);
   if (!host.isValid) return refuse(decision, "host-invalid");
-  if (host.service === -1) return refuse(decision, "host-unknown");
+  if (host.service === -1) {
+    return refuse(decision, host.alias === null ? "host-unknown" : "alias-outside");
+  }
   const service = table.services[host.service];
   decision.service = service;
   const port = findPort(service, host.port, defaultPort);

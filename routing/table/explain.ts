@@ -63,7 +63,7 @@ export function explain(
     ...reached,
   });
   if (!match.isValid) return refused("host-invalid");
-  if (service === null) return refused("host-unknown");
+  if (service === null) return refused(match.alias === null ? "host-unknown" : "alias-outside");
   const found = findPort(service, match.port, defaultPort);
   const port = explainPort(found, match.port, defaultPort);
   if (found === null) return refused("port-unknown", { port });
@@ -96,9 +96,14 @@ function explainHost(
   const pod = service === null || match.pod === -1 ? null : service.plan.podHosts[match.pod];
   return {
     name,
-    spelling: service === null ? null : spellingOf(name, service, pod, table.plan.clusterDomain),
+    spelling: match.alias !== null
+      ? "external-name"
+      : service === null
+      ? null
+      : spellingOf(name, service, pod, table.plan.clusterDomain),
     service: service?.key ?? null,
     pod,
+    outside: service === null ? match.alias?.host ?? null : null,
   };
 }
 

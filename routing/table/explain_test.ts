@@ -70,6 +70,7 @@ Deno.test("explain names each rule's first failure, the winner and what was not 
     spelling: "service.namespace.svc",
     service: "app/web",
     pod: null,
+    outside: null,
   });
   same(explanation.port, {
     asked: 80,
@@ -133,7 +134,15 @@ Deno.test("explain says how a host and a port were understood", () => {
     spelling: null,
     service: null,
     pod: null,
+    outside: null,
   });
+  const aliases = [
+    { namespace: "app", name: "shop", host: "web.app.svc" },
+    { namespace: "app", name: "api", host: "example.test" },
+  ];
+  const aliased = (name: string) => explained({ ...plan, aliases }, `http://${name}.app:8080/`);
+  same([aliased("shop").host.service, aliased("shop").host.spelling], ["app/web", "external-name"]);
+  same([aliased("api").host.outside, aliased("api").reason], ["example.test", "alias-outside"]);
 });
 
 Deno.test("explain names the target that allowed the request, or those that did not", () => {

@@ -43,13 +43,16 @@ export interface HostExplanation {
    */
   readonly name: string;
   /**
-   * The form the name was recognised in, such as `service.namespace.svc`; null where it was not.
+   * The form the name was recognised in, such as `service.namespace.svc`; `external-name`: it is an ExternalName Service; null
+   * where it was not.
    */
   readonly spelling: string | null;
   /** `namespace/name`. */
   readonly service: string | null;
   /** The single pod that is meant, behind a headless Service. */
   readonly pod: string | null;
+  /** The host outside the mesh that the name stands for. */
+  readonly outside: string | null;
 }
 
 export interface PortExplanation {

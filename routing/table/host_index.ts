@@ -7,7 +7,7 @@
  * trailing dot.
  */
 import { lowerByte, NameIndex } from "../match/name_index.ts";
-import type { PlanService } from "../plan.ts";
+import type { PlanAlias, PlanService } from "../plan.ts";
 
 const COLON = 0x3a;
 const DOT = 0x2e;
@@ -29,12 +29,15 @@ export class HostMatch {
   service = -1;
   /** Index into the service's `podHosts`; -1: the Service itself. */
   pod = -1;
+  /** The ExternalName Service that the host names. It is outside the mesh where `service` is -1; null: it names none. */
+  alias: PlanAlias | null = null;
 }
 
 /** What an index entry names. */
 interface HostTarget {
   readonly service: number;
   readonly pod: number;
+  readonly alias: PlanAlias | null;
 }
 
 const encoder = new TextEncoder();
@@ -50,13 +53,18 @@ export class HostIndex {
   /** What may follow a qualified name, longest first. */
   readonly #suffixes: readonly Uint8Array[];
 
-  constructor(services: readonly PlanService[], clientNamespace: string, clusterDomain: string) {
+  constructor(
+    services: readonly PlanService[],
+    clientNamespace: string,
+    clusterDomain: string,
+    aliases: readonly PlanAlias[] = [],
+  ) {
     const targets: HostTarget[] = [];
     const bare: [string, number][] = [];
     const qualified: [string, number][] = [];
     const ipv6: [string, number][] = [];
     services.forEach((service, index) => {
-      const target = targets.push({ service: index, pod: -1 }) - 1;
+      const target = targets.push({ service: index, pod: -1, alias: null }) - 1;
       qualified.push([`${service.name}.${service.namespace}`, target]);
       if (service.namespace === clientNamespace) bare.push([service.name, target]);
       for (const address of service.clusterIps) {
@@ -67,25 +75,39 @@ export class HostIndex {
     // After all Services, so that a Service's own name wins over a pod's of the same spelling.
     services.forEach((service, index) => {
       service.podHosts.forEach((pod, podIndex) => {
-        const target = targets.push({ service: index, pod: podIndex }) - 1;
+        const target = targets.push({ service: index, pod: podIndex, alias: null }) - 1;
         const name = `${pod}.${service.name}`;
         qualified.push([`${name}.${service.namespace}`, target]);
         if (service.namespace === clientNamespace) bare.push([name, target]);
       });
     });
+    const label = clusterDomain.split(".")[0];
+    const suffixes = [`.svc.${clusterDomain}`, `.svc.${label}`, ".svc"]
+      .map((suffix) => suffix.toLowerCase());
+    const known = new NameIndex(qualified);
+    for (const alias of aliases) {
+      const { namespace, name, host } = alias;
+      // Names outside the cluster are whole: of its own only those count that say so.
+      const suffix = suffixes.find((each) => host.endsWith(each));
+      const inside = encoder.encode(suffix === undefined ? "" : host.slice(0, -suffix.length));
+      const found = known.get(inside, 0, inside.length);
+      const { service, pod } = found === -1 ? { service: -1, pod: -1 } : targets[found];
+      const target = targets.push({ service, pod, alias }) - 1;
+      qualified.push([`${name}.${namespace}`, target]);
+      if (namespace === clientNamespace) bare.push([name, target]);
+    }
     this.#targets = targets;
     this.#bare = new NameIndex(bare);
     this.#qualified = new NameIndex(qualified);
     this.#ipv6 = new NameIndex(ipv6);
-    const label = clusterDomain.split(".")[0];
-    this.#suffixes = [`.svc.${clusterDomain}`, `.svc.${label}`, ".svc"]
-      .map((suffix) => encoder.encode(suffix.toLowerCase()));
+    this.#suffixes = suffixes.map((suffix) => encoder.encode(suffix));
   }
 
   /** Takes `bytes[start, end)` apart and looks it up. */
   find(bytes: Uint8Array, start: number, end: number, match: HostMatch): void {
     match.service = -1;
     match.pod = -1;
+    match.alias = null;
     splitAuthority(bytes, start, end, match);
     if (!match.isValid) return;
     const target = match.isIpv6
@@ -94,6 +116,7 @@ export class HostIndex {
     if (target === -1) return;
     match.service = this.#targets[target].service;
     match.pod = this.#targets[target].pod;
+    match.alias = this.#targets[target].alias;
   }
 
   #lookUp(bytes: Uint8Array, start: number, end: number): number {

@@ -89,3 +89,27 @@ Deno.test("names that only look alike are not known", () => {
     equal(find(authority).service, -1, authority);
   }
 });
+
+Deno.test("HostIndex: an alias is what it leads to, a Service, one of its pods, or a host outside", () => {
+  const aliases = [
+    { namespace: "app", name: "shop", host: "db.app.svc.cluster.local" },
+    { namespace: "app", name: "first", host: "db-0.db.app.svc" },
+    { namespace: "app", name: "api", host: "db.app.example.test" },
+    { namespace: "app", name: "whole", host: "db.app" },
+  ];
+  const services = [serviceForTest({}, { name: "db", podHosts: ["db-0"] })];
+  const index = new HostIndex(services, "app", "cluster.local", aliases);
+  const found = (text: string) => {
+    const match = new HostMatch();
+    const bytes = new TextEncoder().encode(text);
+    index.find(bytes, 0, bytes.length, match);
+    return [match.service, match.pod, match.alias?.host ?? null];
+  };
+  same(found("db"), [0, -1, null]);
+  same(found("shop"), [0, -1, "db.app.svc.cluster.local"]);
+  same(found("SHOP.app.svc.cluster.local.:80"), [0, -1, "db.app.svc.cluster.local"]);
+  same(found("first.app"), [0, 0, "db-0.db.app.svc"]);
+  same(found("api"), [-1, -1, "db.app.example.test"]);
+  same(found("whole"), [-1, -1, "db.app"]);
+  same(found("api.other"), [-1, -1, null]);
+});

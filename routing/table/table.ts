@@ -28,6 +28,8 @@ export type RefusalReason =
   | "host-invalid"
   /** No Service has this name. 404. */
   | "host-unknown"
+  /** The name is an ExternalName Service of something outside the mesh. 403. */
+  | "alias-outside"
   /** The Service does not have this port. 404. */
   | "port-unknown"
   /** HTTP was sent to a port that does not speak it. 502. */
@@ -41,6 +43,7 @@ export type RefusalReason =
 export const REFUSAL_STATUS: Readonly<Record<RefusalReason, number>> = {
   "host-invalid": 400,
   "host-unknown": 404,
+  "alias-outside": 403,
   "port-unknown": 404,
   "not-http": 502,
   "no-endpoints": 503,

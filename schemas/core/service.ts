@@ -44,6 +44,9 @@ export function readService(object: SourceObject): Service {
       .filter((address) => address !== "" && address !== "None"),
     headless: clusterIp === "None" || clusterIps[0] === "None",
     publishNotReadyAddresses: spec.at("publishNotReadyAddresses").boolean() ?? false,
+    ...(spec.at("type").string() === "ExternalName"
+      ? { externalName: spec.at("externalName").string() ?? "" }
+      : {}),
     ...readAffinity(spec),
   };
 }
