@@ -2,6 +2,7 @@
  * The shipped definitions are ones that an API server accepts, and the ones that the program checks with.
  */
 import assert from "node:assert/strict";
+import { BALANCING_ALGORITHM_NAMES } from "../../base/policy.ts";
 import { KINDS } from "../kinds.ts";
 import { HTTP_METHODS } from "../smi/http_route_group.ts";
 import type { OpenApiSchema } from "./definition.ts";
@@ -89,6 +90,13 @@ Deno.test("crds: the methods of a route group are those that the reader knows", 
     "*",
     ...[...HTTP_METHODS].sort(),
   ]);
+});
+
+Deno.test("crds: the balancing algorithms of a policy are those that proxies know", () => {
+  const [{ schema }] = definitionOf("TrafficPolicy")?.spec.versions ?? [];
+  const spec = schema.openAPIV3Schema.properties?.["spec"]?.properties;
+  const algorithm = spec?.["loadBalancing"]?.properties?.["algorithm"];
+  assert.deepEqual(algorithm?.enum, BALANCING_ALGORITHM_NAMES);
 });
 
 /** The rules of apiextensions.k8s.io/v1: a type everywhere but where the API server gives one, none in `anyOf`. */
