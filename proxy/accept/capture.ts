@@ -15,7 +15,7 @@ import {
   NOTICE_INTERVAL_MS,
 } from "../limits.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
-import { ALL_PROTOCOLS, TLS_ALONE } from "../protocol/mod.ts";
+import { ALL_PROTOCOLS, carriesRequests, TLS_ALONE } from "../protocol/mod.ts";
 import { Timer } from "../loop/timers.ts";
 import { CapturedRoute } from "../route/captured.ts";
 import type { AddressBook } from "../route/captured.ts";
@@ -218,7 +218,7 @@ export class Capture implements AddressBook {
     if (spoken === "tls" && detected === "ended") return io.close(fd);
     const isRequest = spoken === "http"
       ? detected !== "tls"
-      : spoken === "unsaid" && (detected === "http1" || detected === "http2");
+      : spoken === "unsaid" && carriesRequests(detected);
     if (isRequest) return this.#serveRequests(captured, first);
     const isUnsure = spoken === "unsaid" && detected === "silent";
     const relay = this.#relayOf(captured, serverName, isUnsure);
@@ -254,7 +254,7 @@ export class Capture implements AddressBook {
     const first = new FirstBytes(context, captured.fd, ALL_PROTOCOLS);
     return (relay) => {
       const look = first.look();
-      if (look === "http1" || look === "http2") {
+      if (carriesRequests(look)) {
         relay.dropUpstream();
         letGo(relay);
         this.#serveRequests(captured, relay);

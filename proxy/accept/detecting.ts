@@ -5,13 +5,13 @@ import { DRAIN_IDLE_MS, LOOK_INTERVAL_MS } from "../limits.ts";
 import type { Context } from "../loop/context.ts";
 import { Connection } from "../loop/socket.ts";
 import { Timer } from "../loop/timers.ts";
-import type { Detectors } from "../protocol/mod.ts";
+import type { Protocols } from "../protocol/mod.ts";
 import { FirstBytes, type Look } from "./first_bytes.ts";
 
 /** What is asked of a client. */
 export interface Question {
   /** Which protocols are told apart. */
-  readonly among: Detectors;
+  readonly among: Protocols;
   /** How long it may be silent. */
   readonly silenceMs: number;
 }

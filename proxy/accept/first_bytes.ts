@@ -7,7 +7,7 @@ import type { Fd } from "../io/io.ts";
 import { BUFFER_BYTES, DETECTION_MS } from "../limits.ts";
 import { NO_BUFFER } from "../loop/arena.ts";
 import type { Context } from "../loop/context.ts";
-import { type Detectors, detectProtocol, type ProtocolName } from "../protocol/mod.ts";
+import { detectProtocol, type ProtocolName, type Protocols } from "../protocol/mod.ts";
 import { serverNameOf } from "../protocol/tls/server_name.ts";
 
 /**
@@ -19,13 +19,13 @@ export type Look = ProtocolName | "opaque" | "silent" | "more" | "ended" | "brok
 export class FirstBytes {
   readonly #context: Context;
   readonly #fd: Fd;
-  readonly #among: Detectors;
+  readonly #among: Protocols;
   /** When those that have come by then must do; known with the first of them. */
   #limitMs = Infinity;
   /** The one that a TLS client gives; else empty. */
   serverName = "";
 
-  constructor(context: Context, fd: Fd, among: Detectors) {
+  constructor(context: Context, fd: Fd, among: Protocols) {
     this.#context = context;
     this.#fd = fd;
     this.#among = among;

@@ -1,4 +1,4 @@
-/** What a protocol is asked when a connection begins with bytes that nobody has declared. Pure; see `mod.ts`. */
+/** What a protocol says of itself, for connections of which it is not declared what they speak. Pure; see `mod.ts`. */
 
 /**
  * These bytes are its, are not its, or are too few to tell. `likely`: they are too few, and its if no more come. A verdict of
@@ -6,5 +6,9 @@
  */
 export type Verdict = "yes" | "no" | "more" | "likely";
 
-/** Looks at the first bytes of a connection, `bytes[start, end)`; never at fewer than one. */
-export type Detector = (bytes: Uint8Array, start: number, end: number) => Verdict;
+export interface Protocol {
+  /** Looks at the first bytes of a connection, `bytes[start, end)`; never at fewer than one. */
+  detect(bytes: Uint8Array, start: number, end: number): Verdict;
+  /** Requests are routed one by one; bytes are relayed, the connection as a whole. */
+  readonly carries: "requests" | "bytes";
+}

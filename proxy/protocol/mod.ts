@@ -1,27 +1,27 @@
 /**
- * The protocols that can be told by the first bytes of a client. To add one: its detector, in a folder of its own, and one line
- * here; the type then asks `accept/capture.ts` what serves it.
+ * The protocols that can be told by the first bytes of a client. To add one: its folder, and its line in `PROTOCOLS`. The type
+ * checker asks what its connections carry.
  */
-import type { Detector } from "./detector.ts";
-import { detectHttp1 } from "./http1/detect.ts";
-import { detectHttp2 } from "./http2/detect.ts";
-import { detectTls } from "./tls/detect.ts";
+import type { Protocol } from "./detector.ts";
+import { HTTP1 } from "./http1/detect.ts";
+import { HTTP2 } from "./http2/detect.ts";
+import { TLS } from "./tls/detect.ts";
 
 /** In order: where two say yes, the first is taken. */
-const DETECTORS = {
-  http2: detectHttp2,
-  tls: detectTls,
-  http1: detectHttp1,
-} as const satisfies Readonly<Record<string, Detector>>;
+const PROTOCOLS = {
+  http2: HTTP2,
+  tls: TLS,
+  http1: HTTP1,
+} as const satisfies Readonly<Record<string, Protocol>>;
 
-export type ProtocolName = keyof typeof DETECTORS;
+export type ProtocolName = keyof typeof PROTOCOLS;
 
 /** Which protocols are told apart; bytes of all others are opaque. */
-export type Detectors = readonly (readonly [ProtocolName, Detector])[];
+export type Protocols = readonly (readonly [ProtocolName, Protocol])[];
 
-export const ALL_PROTOCOLS = Object.entries(DETECTORS) as readonly [ProtocolName, Detector][];
+export const ALL_PROTOCOLS = Object.entries(PROTOCOLS) as readonly [ProtocolName, Protocol][];
 
-export const TLS_ALONE: Detectors = [["tls", detectTls]];
+export const TLS_ALONE: Protocols = [["tls", TLS]];
 
 /**
  * What a client speaks that begins with `bytes[start, end)`. `opaque`: none of ours, so its bytes are passed on unread;
@@ -33,14 +33,19 @@ export function detectProtocol(
   start: number,
   end: number,
   isAll = false,
-  among: Detectors = ALL_PROTOCOLS,
+  among: Protocols = ALL_PROTOCOLS,
 ): ProtocolName | "opaque" | "undecided" {
   if (start === end) return "undecided";
   let isUndecided = false;
-  for (const [name, detect] of among) {
-    const verdict = detect(bytes, start, end);
+  for (const [name, protocol] of among) {
+    const verdict = protocol.detect(bytes, start, end);
     if (verdict === "yes" || (verdict === "likely" && isAll)) return name;
     if (verdict !== "no") isUndecided = true;
   }
   return isUndecided && !isAll ? "undecided" : "opaque";
+}
+
+/** True where what was detected is a protocol whose requests are routed one by one. */
+export function carriesRequests(detected: string): boolean {
+  return ALL_PROTOCOLS.some(([name, { carries }]) => name === detected && carries === "requests");
 }

@@ -2,7 +2,7 @@
  * Whether a connection begins with an HTTP/1 request line (RFC 9112 3). Other protocols begin with words too (EHLO, NICK,
  * RTSP's OPTIONS), so a whole line counts by its version. A part of one, or one that is too long, counts by a method that HTTP has.
  */
-import type { Verdict } from "../detector.ts";
+import type { Protocol, Verdict } from "../detector.ts";
 import { CR, IS_TOKEN, LF, SP } from "./lexical.ts";
 
 /** Methods by which a line is known without its end: those of RFC 9110, PATCH, and of WebDAV the common ones. */
@@ -17,7 +17,9 @@ const VERSION = new TextEncoder().encode(" HTTP/1.");
 const METHOD_BYTES_MAX = 32;
 const LINE_BYTES_MAX = 8_192;
 
-export function detectHttp1(bytes: Uint8Array, start: number, end: number): Verdict {
+export const HTTP1: Protocol = { detect, carries: "requests" };
+
+function detect(bytes: Uint8Array, start: number, end: number): Verdict {
   // Empty lines before a request are passed over (RFC 9112 2.2).
   while (start < end && (bytes[start] === CR || bytes[start] === LF)) start++;
   if (start === end) return "more";

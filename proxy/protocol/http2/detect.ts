@@ -1,9 +1,11 @@
 /** Whether a connection begins with HTTP/2's preface, sent by a client that knows beforehand (RFC 9113 3.4). */
-import type { Verdict } from "../detector.ts";
+import type { Protocol, Verdict } from "../detector.ts";
 import { PREFACE } from "./frame.ts";
 
 /** `PRI`: a method that HTTP/1 keeps free for this (RFC 9113 3.4). */
 const METHOD_BYTES = 3;
+
+export const HTTP2: Protocol = { detect: detectHttp2, carries: "requests" };
 
 export function detectHttp2(bytes: Uint8Array, start: number, end: number): Verdict {
   const length = Math.min(end - start, PREFACE.length);
