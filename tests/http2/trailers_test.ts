@@ -135,6 +135,147 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
+    name: "what may not trail does not, from HTTP/2 to either protocol, in requests and in answers",
+    async run(proxy) {
+      const barred: Fields = [
+        ...[["host", "evil"], ["trailer", "x"], ["te", "trailers"], ["max-forwards", "1"]],
+        ...[["authorization", "Basic eDp5"], ["cookie", "a=b"], ["set-cookie", "a=b"]],
+        ...[["content-type", "a/b"], ["content-encoding", "gzip"], ["content-range", "x"]],
+        ...[["cache-control", "no-store"], ["if-match", "x"], ["expect", "100-continue"]],
+        ...[["x-forwarded-for", "::1"], ["www-authenticate", "Basic"], ["range", "bytes=0-1"]],
+      ].map(([name, value]) => [name, value] as const);
+      const trailers: Fields = [["x-sum", "42"], ...barred, ["grpc-status", "0"]];
+      const kept = "x-sum: 42, grpc-status: 0";
+      const told: string[] = [];
+      await using second = new ScriptedOrigin(async (socket) => {
+        const peer = await FramePeer.accept(socket, false);
+        for (const id of [1, 3]) {
+          told.push(await peer.next(new RegExp(`^HEADERS ${id} END`)));
+          await peer.send(headers(id, [[":status", "200"]]), data(id, "abc"));
+          await peer.send(headers(id, trailers, { isEnd: true }));
+        }
+        await socket.readRest();
+      }, { mayFail: true });
+      await proxy.routeHttp2(second);
+      using client = await FramePeer.connect(proxy);
+      await client.send(headers(1, POST), data(1, "abc"), headers(1, trailers, { isEnd: true }));
+      await client.next(/^HEADERS 1 :status: 200/);
+      assert.equal(await client.next(/^HEADERS 1 /), `HEADERS 1 END ${kept}`);
+      using old = await proxy.connect();
+      const body =
+        "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 42\r\nHost: x\r\nGrpc-Status: 0\r\n\r\n";
+      await old.send(`POST / HTTP/1.1\r\nHost: app\r\n${body}`);
+      assert.deepEqual((await old.readResponse()).trailers, kept.split(", "));
+      assert.deepEqual(told, [`HEADERS 1 END ${kept}`, `HEADERS 3 END ${kept}`]);
+      await using first = new ScriptedOrigin(
+        answering(({ trailers }) => {
+          const text = trailers.join(", ");
+          return `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+        }),
+      );
+      await proxy.route(first);
+      await client.send(headers(3, POST), headers(3, trailers, { isEnd: true }));
+      await client.wantData(3, kept);
+    },
+  },
+  {
+    name: "trailers that Connection nominates do not trail, to HTTP/2 either",
+    async run(proxy) {
+      const told: string[] = [];
+      await using origin = new ScriptedOrigin(async (socket) => {
+        const peer = await FramePeer.accept(socket, false);
+        told.push(await peer.next(/^HEADERS 1 END/));
+        await peer.send(headers(1, [[":status", "200"]], { isEnd: true }));
+        await socket.readRest();
+      }, { mayFail: true });
+      await proxy.routeHttp2(origin);
+      using client = await proxy.connect();
+      const head = "Connection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n";
+      await client.send(`POST / HTTP/1.1\r\nHost: app\r\n${head}`);
+      await client.send("3;a=b\r\nabc\r\n0\r\nx-hop: 1\r\nX-Sum: 42\r\nX-HOP:\r\n\r\n");
+      await client.readResponse();
+      assert.deepEqual(told, ["HEADERS 1 END x-sum: 42"]);
+    },
+  },
+  {
+    name: "TE goes on as trailers, with its connection option in HTTP/1.1",
+    async run(proxy) {
+      const echo = answering(({ headers }) => {
+        const said = headers.filter(([name]) => /^(te|connection)$/.test(name));
+        const text = said.map((pair) => pair.join(": ")).join("|");
+        return `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+      });
+      await using origin = new ScriptedOrigin(echo);
+      await proxy.route(origin);
+      using client = await FramePeer.connect(proxy);
+      await client.send(headers(1, [...GET, ["te", "trailers"]], { isEnd: true }));
+      await client.wantData(1, "te: trailers|connection: te");
+      using old = await proxy.connect();
+      const ask = async (lines: string) => {
+        await old.send(`GET / HTTP/1.1\r\nHost: app\r\n${lines}\r\n`);
+        return (await old.readResponse()).body;
+      };
+      const kept = "te: trailers|connection: te";
+      assert.equal(await ask("TE: gzip\r\nTE: trailers\r\nConnection: TE\r\n"), kept);
+      assert.equal(await ask("TE: gzip;q=0.5, trailers\r\n"), kept);
+      assert.equal(await ask("TE: gzip\r\nConnection: TE\r\n"), "");
+      assert.equal(await ask("Connection: TE\r\n"), "");
+    },
+  },
+  {
+    name: "a path with bytes that have to be percent-encoded gets 400, and the next stream goes on",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(
+        answering(({ startLine }) =>
+          `HTTP/1.1 200 OK\r\nContent-Length: ${startLine.length}\r\n\r\n${startLine}`
+        ),
+      );
+      await proxy.route(origin);
+      using client = await FramePeer.connect(proxy);
+      let id = 1;
+      for (const byte of '"<>\\^`{|}') {
+        for (const path of [`/${byte}`, `/?a=${byte}`]) {
+          const fields: Fields = GET.map((
+            [name, value],
+          ) => [name, name === ":path" ? path : value]);
+          await client.send(headers(id, fields, { isEnd: true }));
+          const head = await client.next(new RegExp(`^HEADERS ${id} `));
+          assert.match(head, /:status: 400, .*x-weft-reason: bad-start-line/, path);
+          id += 2;
+        }
+      }
+      await client.send(headers(id, GET, { isEnd: true }));
+      await client.wantData(id, "GET / HTTP/1.1");
+    },
+  },
+  {
+    name: "Max-Forwards counts in HTTP/2 too",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(async (socket) => {
+        const peer = await FramePeer.accept(socket, false);
+        for (;;) {
+          const line = await peer.next(/^HEADERS /);
+          const id = Number(line.split(" ")[1]);
+          const forwards = /max-forwards: (\d+)/.exec(line)?.[1] ?? "none";
+          await peer.send(headers(id, [[":status", "200"], ["x-told", forwards]], { isEnd: true }));
+        }
+      }, { mayFail: true });
+      await proxy.routeHttp2(origin);
+      using client = await FramePeer.connect(proxy);
+      const ask = async (id: number, method: string, forwards: string) => {
+        const fields: Fields = [[":method", method], ...GET.slice(1), ["max-forwards", forwards]];
+        await client.send(headers(id, fields, { isEnd: true }));
+        return await client.next(new RegExp(`^HEADERS ${id} `));
+      };
+      assert.match(await ask(1, "OPTIONS", "7"), /:status: 200, x-told: 6/);
+      assert.match(await ask(3, "TRACE", "1"), /:status: 200, x-told: 0/);
+      assert.match(await ask(5, "GET", "0"), /:status: 200, x-told: 0/);
+      for (const [id, method] of [[7, "OPTIONS"], [9, "TRACE"]] as const) {
+        assert.match(await ask(id, method, "0"), /:status: 200, .*x-weft-reason: max-forwards/);
+      }
+    },
+  },
+  {
     name: "an answer of nothing but a head stays one: what gRPC calls trailers only",
     async run(proxy) {
       await using origin = new ScriptedOrigin(async (socket) => {

@@ -142,12 +142,19 @@ export class Body {
         at += taken;
         this.#remaining -= taken;
         if (this.#remaining === 0) this.#state = DATA_CR;
-        continue;
+      } else if (this.#state < TRAILER_START) {
+        const byte = bytes[at++];
+        this.#stepFraming(byte);
+        if (keepsFraming && this.#state < EXTENSION_SEMICOLON) bytes[end++] = byte;
+      } else if (this.#state >= EXTENSION_SEMICOLON) {
+        const byte = bytes[at++];
+        this.#stepExtension(byte);
+        if (keepsFraming && this.#state < EXTENSION_SEMICOLON) bytes[end++] = byte;
+      } else {
+        if (this.#state === TRAILER_START && !this.#readName(bytes, at, to)) break;
+        const byte = bytes[at++];
+        if (this.#stepTrailer(byte, keepsFraming)) bytes[end++] = byte;
       }
-      if (this.#state === TRAILER_START && !this.#readName(bytes, at, to)) break;
-      const byte = bytes[at++];
-      if (!this.#step(byte, keepsFraming)) continue;
-      bytes[end++] = byte;
     }
     if (end < at) bytes.copyWithin(end, at, to);
     this.takenOut = at - end;
@@ -169,19 +176,6 @@ export class Body {
 
   #isNominated(bytes: Uint8Array, start: number, end: number): boolean {
     return this.#nominated.some((name) => equalsIgnoreCase(bytes, start, end, name));
-  }
-
-  /** One byte that is no data. True: it is passed on. */
-  #step(byte: number, keepsFraming: boolean): boolean {
-    const before = this.#state;
-    if (before >= EXTENSION_SEMICOLON) this.#stepExtension(byte);
-    else if (before >= TRAILER_START) this.#stepTrailer(byte);
-    else this.#stepFraming(byte);
-    if (this.#state >= EXTENSION_SEMICOLON) return false;
-    const isTrailer = before >= TRAILER_START && before <= TRAILER_LF && this.#state !== LAST_LF;
-    if (!isTrailer) return keepsFraming;
-    if (this.#keepsLine && !keepsFraming) this.trailerBytes++;
-    return this.#keepsLine;
   }
 
   #stepFraming(byte: number): void {
@@ -264,8 +258,10 @@ export class Body {
     else this.isBroken = true;
   }
 
-  #stepTrailer(byte: number): void {
+  /** True: the byte is passed on. */
+  #stepTrailer(byte: number, keepsFraming: boolean): boolean {
     if (++this.#lineBytes > TRAILER_BYTES_MAX) this.isBroken = true;
+    const isLine = this.#state !== LAST_LF && (this.#state !== TRAILER_START || byte !== CR);
     switch (this.#state) {
       case TRAILER_START:
         if (byte === CR) this.#state = LAST_LF;
@@ -289,6 +285,9 @@ export class Body {
         else this.isDone = true;
         break;
     }
+    if (!isLine) return keepsFraming;
+    if (this.#keepsLine && !keepsFraming) this.trailerBytes++;
+    return this.#keepsLine;
   }
 
   #takeDigit(byte: number): boolean {
