@@ -15,7 +15,17 @@ function detect(opening: string | Uint8Array): string {
 const OPENINGS: readonly (readonly [what: string, opening: string | Uint8Array, name: string])[] = [
   ["a request", "GET / HTTP/1.1\r\n", "http1"],
   ["a request of HTTP/1.0", "GET / HTTP/1.0\r\n", "http1"],
-  ["a proxy request", "CONNECT db:5432 HTTP/1.1\r\n", "http1"],
+  ["a request for a tunnel", "CONNECT db:5432 HTTP/1.1\r\n", "http1-proxy"],
+  ["a request of a proxy", "\r\nGET http://db/x HTTP/1.1\r\n", "http1-proxy"],
+  [
+    "a request of a proxy, its method one's own",
+    "FROBNICATE ftp://db/ HTTP/1.0\r\n",
+    "http1-proxy",
+  ],
+  ["a request whose query has a scheme", "GET /?to=http://db/ HTTP/1.1\r\n", "http1"],
+  ["a request for a server", "OPTIONS * HTTP/1.1\r\n", "http1"],
+  ["a request without a scheme", "GET ://db HTTP/1.1\r\n", "http1"],
+  ["a request with a word for a target", "GET x:y HTTP/1.1\r\n", "http1"],
   ["a method of somebody's own", "FROBNICATE /x HTTP/1.1\r\n", "http1"],
   ["a request after empty lines", "\r\n\r\nPOST /x HTTP/1.1\r\n", "http1"],
   ["a bare newline", "GET / HTTP/1.1\n", "http1"],
@@ -64,6 +74,9 @@ Deno.test("detectProtocol: a known method decides where the line does not end", 
   }
   equal(detectAll("GET /a/very/long"), "http1");
   equal(detectAll("PRI * HT"), "http2");
+  equal(detectAll("CONNECT db:443"), "http1-proxy");
+  equal(detectAll("GET http://db/x"), "http1-proxy");
+  equal(detectAll("GET http:"), "http1");
   for (const part of ["GE", "FROBNICATE /x", "PR", "\x16\x03"]) {
     equal(detectAll(part), "opaque", part);
   }
@@ -71,6 +84,7 @@ Deno.test("detectProtocol: a known method decides where the line does not end", 
     for (const end of ["", " HTTP/1.1\r\n", "\r\n"]) {
       equal(detect(`GET /${"x".repeat(length)}${end}`), "http1");
       equal(detect(`FROBNICATE /${"x".repeat(length)}${end}`), "opaque");
+      equal(detect(`GET ${"x".repeat(length)}://${end}`), "http1");
     }
   }
   equal(detect("X".repeat(33)), "opaque");

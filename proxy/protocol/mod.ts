@@ -3,7 +3,7 @@
  * checker asks what its connections carry.
  */
 import type { Protocol } from "./detector.ts";
-import { HTTP1 } from "./http1/detect.ts";
+import { HTTP1, HTTP1_PROXY } from "./http1/detect.ts";
 import { HTTP2 } from "./http2/detect.ts";
 import { TLS } from "./tls/detect.ts";
 
@@ -11,6 +11,7 @@ import { TLS } from "./tls/detect.ts";
 const PROTOCOLS = {
   http2: HTTP2,
   tls: TLS,
+  "http1-proxy": HTTP1_PROXY,
   http1: HTTP1,
 } as const satisfies Readonly<Record<string, Protocol>>;
 

@@ -201,6 +201,29 @@ for (const { side, place, endpoint } of SIDES) {
   });
 }
 
+Deno.test("what a client asks of its own forward proxy reaches that as it was sent", () => {
+  const requests = [
+    "CONNECT db.test:443 HTTP/1.1\r\nHost: db.test:443\r\nProxy-Authorization: Basic eDp5\r\n\r\n",
+    "GET http://db.test/x HTTP/1.1\r\nHost: db.test\r\nProxy-Connection: keep-alive\r\n\r\n",
+  ];
+  for (const request of requests) {
+    for (const place of ["192.0.2.9:3128", "10.96.0.1:80"]) {
+      for (const parts of cutsOf(request)) {
+        const scenario = scenarioOf({ name: "proxy" });
+        const endpoints = scenario.listenAt(place === "10.96.0.1:80" ? POD : place);
+        const client = scenario.outbound(place);
+        scenario.pass(1);
+        sendParts(scenario, client, parts);
+        scenario.pass(300);
+        deepEqual(endpoints.map(({ text }) => text), [request]);
+        endpoints[0].send("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+        scenario.pass(1);
+        match(client.text, /^HTTP\/1\.1 407 /);
+      }
+    }
+  }
+});
+
 Deno.test("a request whose line does not end in time is one where its method is known", () => {
   const scenario = scenarioOf({ name: "" });
   const endpoints = scenario.listenAt(POD);

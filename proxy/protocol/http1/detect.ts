@@ -11,6 +11,10 @@ const METHODS = [
   ..."PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK REPORT SEARCH".split(" "),
 ].map((method) => new TextEncoder().encode(`${method} `));
 
+const CONNECT = new TextEncoder().encode("CONNECT ");
+/** With what ends it. */
+const SCHEME_BYTES_MAX = 32;
+const SCHEME_END = new TextEncoder().encode("://");
 const VERSION = new TextEncoder().encode(" HTTP/1.");
 
 /** Longer words are no methods that anybody uses, and a line without end is no request. */
@@ -18,6 +22,9 @@ const METHOD_BYTES_MAX = 32;
 const LINE_BYTES_MAX = 8_192;
 
 export const HTTP1: Protocol = { detect, carries: "requests" };
+
+/** What a client asks of a forward proxy that it has chosen: only that one can answer what follows. */
+export const HTTP1_PROXY: Protocol = { detect: detectForProxy, carries: "bytes" };
 
 function detect(bytes: Uint8Array, start: number, end: number): Verdict {
   // Empty lines before a request are passed over (RFC 9112 2.2).
@@ -33,6 +40,24 @@ function detect(bytes: Uint8Array, start: number, end: number): Verdict {
     return isLong ? "yes" : "likely";
   }
   return isLong ? "no" : "more";
+}
+
+/**
+ * Whether that line asks a forward proxy: by CONNECT, or by a target with a scheme (RFC 9112 3.2.2, 3.2.3).
+ */
+function detectForProxy(bytes: Uint8Array, start: number, end: number): Verdict {
+  const verdict = detect(bytes, start, end);
+  if (verdict === "no" || verdict === "more") return verdict;
+  while (bytes[start] === CR || bytes[start] === LF) start++;
+  if (startsWith(bytes, start, end, CONNECT)) return verdict;
+  const target = wordEnd(bytes, start, end) + 1;
+  const limit = Math.min(end, target + SCHEME_BYTES_MAX);
+  let at = target;
+  while (at < limit && IS_TOKEN[bytes[at]] === 1) at++;
+  const rest = bytes.subarray(at, limit).subarray(0, SCHEME_END.length);
+  if (at === target || !rest.every((byte, i) => byte === SCHEME_END[i])) return "no";
+  if (rest.length === SCHEME_END.length) return verdict;
+  return limit === end ? "more" : "no";
 }
 
 /** End of the method, or of what has arrived of it; -1: this is no method (RFC 9110 5.6.2). */
