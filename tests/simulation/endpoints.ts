@@ -23,7 +23,11 @@ export function openEndpoints(
 ): void {
   const { world, network, isCalm } = state;
   const copies = new CopyState(state, new Copies(maker));
+  const seen = new Set<string>();
   for (const { name, address, protocol } of addressesOf(services)) {
+    // Of two Services that share it.
+    if (seen.has(address)) continue;
+    seen.add(address);
     const key = `${address}:${ORIGIN_PORT}`;
     // In a hostile run some are dead, and some of those do not even refuse.
     if (!isCalm && world.chance(0.1)) {

@@ -14,6 +14,7 @@ import type { Weather } from "./network.ts";
 import { MENDED } from "./mended.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
 import type { Policies } from "./policies.ts";
+import { TWIN_SERVICE } from "./sharing.ts";
 import type { TcpClientPlan } from "./tcp_client.ts";
 import type { World } from "./world.ts";
 
@@ -59,8 +60,11 @@ export function drawServices(world: World): ServiceAddresses[] {
     protocol: world.pick<Protocol>(["http1", "http2"]),
     addresses: Array.from({ length: world.between(1, 3) }, (_, end) => `10.0.${index}.${end + 1}`),
   }));
+  const [{ protocol, addresses }] = services;
+  const twin = { name: TWIN_SERVICE, protocol, addresses: addresses.slice(world.between(0, 1)) };
   return [
     ...services,
+    ...(world.chance(0.5) && twin.addresses.length > 0 ? [twin] : []),
     { name: MIRROR_SERVICE, protocol: "http1", addresses: ["10.2.0.1", "10.2.0.2"] },
     { name: TUNNEL_SERVICE, protocol: "http1", addresses: ["10.1.0.1"] },
   ];
@@ -96,7 +100,7 @@ export function drawPlan(
 
 /** The addresses that a request to a Service may end at: of its own endpoints, and of those of its split. */
 function originsOf(services: readonly ServiceAddresses[], name: string): Set<string> {
-  const isAlone = name === TUNNEL_SERVICE || name === MIRROR_SERVICE;
+  const isAlone = [TUNNEL_SERVICE, MIRROR_SERVICE, TWIN_SERVICE].includes(name);
   const names = isAlone ? [name] : [name, services[0].name];
   return new Set(
     services.filter((service) => names.includes(service.name))
@@ -130,8 +134,8 @@ function service(
     headers: [],
     position: null,
   };
-  const isSplit = name !== "svc0" && name !== TUNNEL_SERVICE &&
-    name !== MIRROR_SERVICE && world.chance(0.5);
+  const isAlone = ["svc0", TUNNEL_SERVICE, MIRROR_SERVICE, TWIN_SERVICE].includes(name);
+  const isSplit = !isAlone && world.chance(0.5);
   return {
     namespace: NAMESPACE,
     name,

@@ -113,6 +113,7 @@ export class Http2OriginConnection implements Http2Listener {
     const call: Call = { exchange, received: 0, isGarbage: false, tunnel: null };
     stream.owner = call;
     this.#checkHead(fields, exchange, isEnd);
+    this.#state.carried(exchange, this.#side, this.#address);
     const { behavior } = exchange.answer;
     if (behavior === "refuse" && exchange.refusals === 0) {
       exchange.refusals++;

@@ -152,6 +152,7 @@ export class OriginConnection implements Receiver {
     one("connection", kind === "upgrade" ? "upgrade" : "");
     one("content-length", exchange.framing === "length" ? `${exchange.bytes}` : "");
     one("transfer-encoding", exchange.framing === "chunked" ? "chunked" : "");
+    this.#state.carried(exchange, this.#side, this.#address);
     this.#state.arrived(exchange);
   }
 

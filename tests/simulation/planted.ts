@@ -21,6 +21,7 @@ import { SplitState } from "../../routing/table/split.ts";
 import { BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
 import { TcpDownstream } from "../../proxy/relay/downstream.ts";
+import { Pools } from "../../proxy/pool/pools.ts";
 import { EndpointPool } from "../../proxy/pool/pool.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
 import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
@@ -328,6 +329,32 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     BackendLimits.prototype,
     "connectionEnded",
     () => () => {},
+  ),
+  method(
+    "connections of a Service with limits are for all who have its endpoints",
+    /One connection carries|connections carry|connections to/,
+    Pools.prototype,
+    "of",
+    (original) =>
+      function (this: Pools, ...[key, address, port, security]: never[]): unknown {
+        return original.call(this as never, key, address, port, security);
+      },
+    { sections: ["connectionLimits"] },
+  ),
+  method(
+    "connections of other Services are counted under the limits of one",
+    /One connection carries|are counted for|connections carry/,
+    Pools.prototype,
+    "of",
+    (original) => {
+      const owners = new Map<string, never>();
+      return function (this: Pools, ...[key, address, port, security, owner]: never[]): unknown {
+        if (owner !== null) owners.set(key, owner);
+        const its = owner ?? owners.get(key);
+        return original.call(this as never, key, address, port, security, its as never);
+      };
+    },
+    { sections: ["connectionLimits"] },
   ),
   method(
     "an endpoint's load is counted twice, and taken back once",

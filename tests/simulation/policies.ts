@@ -43,7 +43,7 @@ export class Policies {
   readonly #attemptsMax: number;
   readonly #budgetPercent: number;
   /** By Service: for as long as the run. */
-  readonly #limits = new Map<string, ConnectionLimits>();
+  readonly #limits = new Map<string, ConnectionLimits | null>();
 
   /** @param always sections that the run has whatever is drawn */
   constructor(world: World, isCalm: boolean, always: readonly string[]) {
@@ -88,7 +88,7 @@ export class Policies {
     const world = this.#world;
     const known = this.#limits.get(service);
     if (known !== undefined) return known;
-    const drawn = {
+    const drawn = world.chance(0.2) ? null : {
       maxConnections: world.pick([null, 1, 2, 5]),
       maxPending: world.pick([0, 1, 10]),
       maxRequests: world.pick([null, 1, 3, 20]),
@@ -100,8 +100,7 @@ export class Policies {
   ofEndpoints(service: string): PlanEndpointPolicy {
     const world = this.#world;
     const limits = this.limitsOf(service);
-    return {
-      sources: sourcesOf(service),
+    const sections = {
       ...(this.#says("loadBalancing") && {
         loadBalancing: world.pick(
           [
@@ -125,13 +124,13 @@ export class Policies {
       // Never without: what is open under none would not be counted under the next.
       ...(limits !== null && { connectionLimits: limits }),
     };
+    return { sources: sourcesOf(service, sections), ...sections };
   }
 
   ofRoute(service: string): PlanRoutePolicy {
     const world = this.#world;
     const changes = { set: [{ name: POLICY_HEADER, value: service }], add: [], remove: [] };
-    return {
-      sources: sourcesOf(service),
+    const sections = {
       ...(this.#says("retry") && { retry: this.#retry() }),
       ...(this.#says("timeouts") && {
         timeouts: this.isCalm
@@ -167,6 +166,7 @@ export class Policies {
         },
       }),
     };
+    return { sources: sourcesOf(service, sections), ...sections };
   }
 
   /** Whether a plan has a section that the run has. */
@@ -188,12 +188,11 @@ export class Policies {
   }
 }
 
-function sourcesOf(service: string): PlanPolicySources {
+function sourcesOf(service: string, sections: object): PlanPolicySources {
   const source = {
     policy: { kind: "TrafficPolicy", namespace: NAMESPACE, name: service },
     target: `Service ${NAMESPACE}/${service}`,
     position: null,
   };
-  const sections = [...SECTIONS, "sessionAffinity"];
-  return Object.fromEntries(sections.map((section) => [section, source]));
+  return Object.fromEntries(Object.keys(sections).map((section) => [section, source]));
 }

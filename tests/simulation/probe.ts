@@ -2,6 +2,7 @@
  * Probe: what an engine does not tell of itself, taken from its parts while a run lasts: what is lent, counted, timed
  * and waited for, so that a run can see that all of it ends.
  */
+import type { ConnectionLimits } from "../../base/policy.ts";
 import type { Random } from "../../base/random.ts";
 import { BufferPool, NO_BUFFER } from "../../proxy/loop/arena.ts";
 import { Context } from "../../proxy/loop/context.ts";
@@ -65,6 +66,15 @@ export class Probe {
       ConnectionBudget.prototype.takeRequest = takeRequest;
       ConnectionBudget.prototype.requestEnded = requestEnded;
     };
+  }
+
+  /** Connections that are counted under these limits. */
+  connectionsUnder(limits: ConnectionLimits): number {
+    let count = 0;
+    for (const [budget] of this.#budgets) {
+      if (budget.limits === limits) count += budget.connections;
+    }
+    return count;
   }
 
   /** More is held, or under way, than may be; empty where all is well. */

@@ -7,6 +7,7 @@ import type { Network, Side } from "./network.ts";
 import type { Policies } from "./policies.ts";
 import { TlsSide } from "./tls_side.ts";
 import type { HandshakeFault, TlsEnd } from "./tls_side.ts";
+import type { Sharing } from "./sharing.ts";
 import { SimulationError } from "./world.ts";
 import type { World } from "./world.ts";
 
@@ -46,6 +47,9 @@ export class RunState {
   readonly policies: Policies;
   /** Where connections are secured. */
   readonly tls: TlsPlaces;
+  readonly sharing: Sharing;
+  /** Below TLS. */
+  readonly #plainOf = new WeakMap<Side, Side>();
 
   constructor(
     world: World,
@@ -54,6 +58,7 @@ export class RunState {
     isCalm: boolean,
     policies: Policies,
     tls: TlsPlaces,
+    sharing: Sharing,
   ) {
     this.world = world;
     this.network = network;
@@ -61,11 +66,18 @@ export class RunState {
     this.isCalm = isCalm;
     this.policies = policies;
     this.tls = tls;
+    this.sharing = sharing;
   }
 
   /** Whether the policies of this run let the proxy refuse a request with this reason. */
   allows(reason: string): boolean {
     return this.policies.reasons.has(reason);
+  }
+
+  /** A request has begun to arrive at an endpoint, on this connection. */
+  carried(exchange: Exchange, side: Side, origin: string): void {
+    const complaint = this.sharing.carried(this.#plainOf.get(side) ?? side, origin, exchange);
+    if (complaint !== "") fail(this, complaint);
   }
 
   /** A request has begun to arrive at an endpoint. */
@@ -125,6 +137,7 @@ export class RunState {
 
   #secured(side: Side, end: TlsEnd): TlsSide {
     const secured = new TlsSide(this.network, side, end);
+    this.#plainOf.set(secured, side);
     const watched = () => {
       if (secured.failure?.code === "tls-plaintext") {
         fail(this, "Plain bytes on a connection that has to be secured");
@@ -151,11 +164,13 @@ export class CopyState extends RunState {
   readonly #original: RunState;
 
   constructor(original: RunState, copies: ReadonlyMap<number, Exchange>) {
-    const { world, network, policies, tls } = original;
-    super(world, network, copies, false, policies, tls);
+    const { world, network, policies, tls, sharing } = original;
+    super(world, network, copies, false, policies, tls, sharing);
     this.#original = original;
     this.isTight = original.isTight;
   }
+
+  override carried(): void {}
 
   override arrived(copy: Exchange): void {
     const exchange = this.#original.exchanges.get(copy.token) as Exchange;

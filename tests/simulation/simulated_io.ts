@@ -75,8 +75,8 @@ export class SimulatedIo implements Io {
   /** Descriptors of which there may be something to tell. */
   readonly #pending = new Set<Fd>();
   readonly #ports = new Map<Fd, string>();
-  /** Where connections go that were begun here. */
-  readonly #targets = new Map<Fd, string>();
+  /** Where connections go that were begun here, and their near ends. */
+  readonly #targets = new Map<Fd, { readonly address: string; readonly end: Side }>();
   #nextPort = 20_000;
   #gathered: Uint8Array[] = [];
   #goneFd: Fd = -1;
@@ -132,7 +132,7 @@ export class SimulatedIo implements Io {
     const side = this.network.connect(address as string, true);
     const fd = this.#enterSide(side);
     this.#trace(fd, `connect ${address}`);
-    this.#targets.set(fd, address as string);
+    this.#targets.set(fd, { address: address as string, end: side });
     this.onConnect(address as string);
     this.watch(fd, handler);
     this.#use(fd).wantsWrite = true;
@@ -341,8 +341,13 @@ export class SimulatedIo implements Io {
   /** Connections that were begun here, to any of these. */
   connectionsTo(addresses: readonly string[]): number {
     let count = 0;
-    for (const address of this.#targets.values()) if (addresses.includes(address)) count++;
+    for (const { address } of this.#targets.values()) if (addresses.includes(address)) count++;
     return count;
+  }
+
+  /** The near ends of connections that were begun here. */
+  *openEnds(): Iterable<Side> {
+    for (const { end } of this.#targets.values()) yield end;
   }
 
   /** When the next sweep is due; `Infinity` with nothing to sweep. */

@@ -40,6 +40,7 @@ import { Network } from "./network.ts";
 import { MIRROR_SERVICE, Policies } from "./policies.ts";
 import { Probe } from "./probe.ts";
 import { ENDPOINT_URI, fail, RunState } from "./run_state.ts";
+import { Sharing, TWIN_SERVICE } from "./sharing.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 import { TcpClient } from "./tcp_client.ts";
 import { World } from "./world.ts";
@@ -154,7 +155,17 @@ class Simulation {
       inbound: mayBeSecure && world.chance(0.5),
       upstream: mayBeSecure && (world.chance(0.7) || isSecure),
     };
-    this.#state = new RunState(world, network, maker.exchanges, this.#isCalm, policies, tls);
+    const [first] = this.#services;
+    const sharing = new Sharing(policies, first.name, new Set(originsAt(first)));
+    this.#state = new RunState(
+      world,
+      network,
+      maker.exchanges,
+      this.#isCalm,
+      policies,
+      tls,
+      sharing,
+    );
     this.#state.isTight = !this.#isCalm && world.chance(0.4);
     if (this.#state.isTight) probe.buffersMax = world.between(3, 10);
     openEndpoints(this.#state, this.#services, this.#maker);
@@ -162,6 +173,7 @@ class Simulation {
     const plan = drawPlan(world, this.#services, 0, policies);
     this.#plans.push(plan);
     this.#io.onConnect = (address) => this.#checkConnections(address);
+    sharing.openEnds = () => this.#io.openEnds();
     this.#engine = new Engine(this.#io as Io, this.#config(), plan, {
       onRecords: (records) => void this.#records.push(...records),
       onSpans() {},
@@ -316,22 +328,48 @@ class Simulation {
     if (violation !== undefined) this.#fail(`Against the contract of Io: ${violation}`);
     const excess = this.#probe.excess();
     if (excess !== "") this.#fail(excess);
+    this.#checkPlaces();
     const endless = this.#probe.endless();
     if (endless !== "") this.#fail(endless);
   }
 
   /** No more connections to the endpoints of a Service than its policy allows. */
   #checkConnections(address: string): void {
-    const own = this.#services.find(({ addresses }) =>
-      addresses.some((one) => address === `${one}:${ORIGIN_PORT}`)
+    // Each listener stands for clients of its own, and counts for itself.
+    const limitOf = ({ name }: ServiceAddresses) =>
+      (this.#state.policies.limitsOf(name)?.maxConnections ?? Infinity) *
+      (name === TUNNEL_SERVICE ? 2 : 1);
+    // The first Service's endpoints are those of its twin, too.
+    const [first] = this.#services;
+    const isFirst = originsAt(first).includes(address);
+    const owners = this.#services.filter((service) =>
+      originsAt(service).includes(address) || (isFirst && service.name === TWIN_SERVICE)
     );
     // Copies are not counted against the limits of the Service that gets them.
-    if (own === undefined || own.name === MIRROR_SERVICE) return;
-    const limit = this.#state.policies.limitsOf(own.name)?.maxConnections ?? Infinity;
-    // Each listener stands for clients of its own, and counts for itself.
-    const most = own.name === TUNNEL_SERVICE ? 2 * limit : limit;
-    const count = this.#io.connectionsTo(own.addresses.map((one) => `${one}:${ORIGIN_PORT}`));
-    if (count > most) this.#fail(`${count} connections to ${own.name}, where ${most} may be`);
+    if (owners.length === 0 || owners.some(({ name }) => name === MIRROR_SERVICE)) return;
+    const names = owners.map(({ name }) => name).join(" and ");
+    const most = owners.reduce((sum, owner) => sum + limitOf(owner), 0);
+    const count = this.#io.connectionsTo(owners.flatMap(originsAt));
+    if (count > most) this.#fail(`${count} connections to ${names}, where ${most} may be`);
+  }
+
+  /** No more connections are counted for a Service than can be its own: others take none of its places. */
+  #checkPlaces(): void {
+    const [first] = this.#services;
+    for (const service of this.#services) {
+      const { name } = service;
+      const limits = this.#state.policies.limitsOf(name);
+      if (limits === null || name === MIRROR_SERVICE) continue;
+      // The first Service stands behind splits of others, whose limits hold for it where it has none.
+      const origins = new Set([...originsAt(service), ...originsAt(first)]);
+      const isShared = name === first.name || name === TWIN_SERVICE;
+      const foreign = isShared ? this.#state.sharing.foreignTo(name) : 0;
+      const most = this.#io.connectionsTo([...origins]) - foreign;
+      const counted = this.#probe.connectionsUnder(limits);
+      if (counted > most) {
+        this.#fail(`${counted} connections are counted for ${name}, which can have ${most}`);
+      }
+    }
   }
 
   /** Where everything was reported and every backend could be had, splits are exact. */
@@ -419,6 +457,11 @@ class Simulation {
   #fail(message: string): never {
     fail(this.#state, message);
   }
+}
+
+/** Where the endpoints of a Service listen. */
+function originsAt({ addresses }: ServiceAddresses): string[] {
+  return addresses.map((address) => `${address}:${ORIGIN_PORT}`);
 }
 
 /** The backends of the rule of a Service in one plan; `key` is the plan's first digit and the Service. */
