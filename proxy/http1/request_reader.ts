@@ -67,8 +67,8 @@ export abstract class RequestReader extends Connection {
     this.#parsedTo = 0;
     if (result === BAD_VERSION && this.#isFirst) {
       const preface = detectHttp2(arena, this.start, this.end);
-      if (preface === "more") return this.#awaitRest();
       if (preface === "yes") return HTTP2_PREFACE;
+      if (preface !== "no") return this.#awaitRest();
     }
     this.#isFirst = false;
     return result;

@@ -381,6 +381,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     PolicyRun.prototype,
     "stop",
     () => () => {},
+    { sections: ["connectionLimits"] },
   ),
   method(
     "a split gives all to its last backend",
