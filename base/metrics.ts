@@ -3,8 +3,6 @@
  * come the numbers that code adds to, their sums over several threads, and the text that Prometheus reads (exposition
  * format 0.0.4).
  */
-import { Histogram } from "./histogram.ts";
-
 /** Numbers as plain data, by the values of a metric's own labels (`labelKey`); of a histogram by bucket, with `sum`. */
 type Parts = readonly (readonly [key: string, value: number])[];
 
@@ -262,4 +260,29 @@ function labelText(label: string, value: string): string {
 
 function escapeHelp(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+/** How many of some numbers lie in each of a row of buckets, and their sum. */
+class Histogram {
+  /** Upper bounds of the buckets; the last one has none. */
+  readonly bounds: readonly number[];
+  /** By bucket; not cumulative. */
+  readonly counts: Float64Array;
+  count = 0;
+  sum = 0;
+
+  /** @param bounds in ascending order */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = new Float64Array(bounds.length + 1);
+  }
+
+  observe(value: number): void {
+    const { bounds } = this;
+    let bucket = 0;
+    while (bucket < bounds.length && value > bounds[bucket]) bucket++;
+    this.counts[bucket]++;
+    this.count++;
+    this.sum += value;
+  }
 }

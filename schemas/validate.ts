@@ -4,8 +4,7 @@
  */
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FieldPath } from "../base/finding.ts";
-import type { OpenApiSchema } from "./crds/definition.ts";
-import { definitionOf } from "./crds/definitions.ts";
+import { definitionOf, type OpenApiSchema } from "./crds/definitions.ts";
 import { describe, isRecord, textHint } from "./fields.ts";
 import type { Report } from "./report.ts";
 import { suggest } from "./suggest.ts";

@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { COMMANDS } from "../cli/commands.ts";
 import { checkDockerfile } from "../tools/dockerfile.ts";
 import { FINDINGS_PATH, renderFindings } from "../tools/findings.ts";
-import { extractCommands } from "../tools/readme.ts";
 import { listFiles, readFile, ROOT } from "../tools/repository.ts";
 import { checkLock, checkText, checkVersions } from "../tools/tidy.ts";
 
@@ -113,6 +112,31 @@ Deno.test("every path that a document names in code exists", () => {
   );
   assert.deepEqual(dead, []);
 });
+
+interface DocumentedCommand {
+  /** The words of the command, quotes removed. */
+  readonly words: readonly string[];
+  /** As written, without the comment. */
+  readonly text: string;
+}
+
+/** Every command line of the `sh` blocks of a Markdown text. */
+function extractCommands(markdown: string): DocumentedCommand[] {
+  const commands: DocumentedCommand[] = [];
+  for (const [, block] of markdown.matchAll(/^```sh\n(.*?)^```$/gms)) {
+    for (const line of block.split("\n")) {
+      const text = line.replace(/\s+#.*$/, "").trim();
+      if (text !== "" && !text.startsWith("#")) commands.push({ words: splitWords(text), text });
+    }
+  }
+  return commands;
+}
+
+/** Splits at spaces as a shell does, for the quotes that our documents use. */
+function splitWords(text: string): string[] {
+  const words = text.match(/'[^']*'|"[^"]*"|\S+/g) ?? [];
+  return words.map((word) => /^(['"]).*\1$/.test(word) ? word.slice(1, -1) : word);
+}
 
 const { tasks } = JSON.parse(readFile("deno.json")) as { tasks: Record<string, string> };
 

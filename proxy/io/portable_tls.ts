@@ -22,7 +22,7 @@ import type {
   TlsSettings,
   TlsTarget,
 } from "./tls.ts";
-import { urisOf } from "../../base/x509_uris.ts";
+import { urisOf } from "../../base/x509.ts";
 
 /** What the portable socket needs of a connection, plain or not. */
 export interface ByteStream {

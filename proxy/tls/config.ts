@@ -1,6 +1,6 @@
 /** What the proxy's settings of TLS come to for `Io`, and when its certificates expire. Files are read elsewhere. */
 import { TICKET_KEY_BYTES } from "../io/tls.ts";
-import { expiryOf } from "../../base/x509_validity.ts";
+import { expiryOf } from "../../base/x509.ts";
 import type { TlsClientSettings, TlsServerSettings } from "../io/tls.ts";
 import type { ProxyTls, TlsOrigination, TlsTermination } from "../config.ts";
 

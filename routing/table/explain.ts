@@ -8,7 +8,7 @@ import { firstFailure } from "../match/match.ts";
 import { type RequestHead, textOf } from "../request.ts";
 import { findPort, pinnedBackend } from "./decide.ts";
 import { explainAccess } from "./explain_access.ts";
-import { positionText, refText } from "./explain_text.ts";
+import { positionText, refText } from "./explanation.ts";
 import type {
   AccessExplanation,
   BackendExplanation,

@@ -3,7 +3,7 @@ import { firstFailure } from "../match/match.ts";
 import type { PlanMatch, PlanTarget } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import type { AccessProfile, GuardedEndpoints } from "./access.ts";
-import { positionText, refText } from "./explain_text.ts";
+import { positionText, refText } from "./explanation.ts";
 import type { AccessExplanation, GuardExplanation } from "./explanation.ts";
 
 /** Which endpoints the request may go to; `guarded` is null in permissive mode. */

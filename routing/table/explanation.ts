@@ -2,6 +2,7 @@
  * Explanation: a decision with its reasons, as plain data for people and for JSON. `explain.ts`
  * makes it.
  */
+import { formatPosition, type Position, type ResourceRef } from "../../base/finding.ts";
 import type { PolicySection } from "../../base/policy.ts";
 import type { FailedClause } from "../match/condition.ts";
 import type { BackendState, PlanSection, PortProtocol } from "../plan.ts";
@@ -171,4 +172,14 @@ interface EndpointExplanation {
   readonly endpoint: string;
   readonly pod: string;
   readonly workload: string;
+}
+
+/** `namespace/name`. */
+export function refText(ref: ResourceRef): string {
+  return `${ref.namespace}/${ref.name}`;
+}
+
+/** `file:line:column`; null where it is not known. */
+export function positionText(position: Position | null): string | null {
+  return position === null ? null : formatPosition(position);
 }

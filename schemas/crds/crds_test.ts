@@ -5,8 +5,7 @@ import assert from "node:assert/strict";
 import { BALANCING_ALGORITHM_NAMES } from "../../base/policy.ts";
 import { KINDS } from "../kinds.ts";
 import { HTTP_METHODS } from "../smi/http_route_group.ts";
-import type { OpenApiSchema } from "./definition.ts";
-import { definitionOf } from "./definitions.ts";
+import { definitionOf, type OpenApiSchema } from "./definitions.ts";
 
 const CRDS = KINDS.filter(({ hasSchema }) => hasSchema).map(({ kind }) => {
   const definition = definitionOf(kind);

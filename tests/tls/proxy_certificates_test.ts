@@ -1,6 +1,6 @@
 /** Sessions, and certificates that are replaced while the proxy runs. */
 import assert from "node:assert/strict";
-import { expiryOf } from "../../base/x509_validity.ts";
+import { expiryOf } from "../../base/x509.ts";
 import type { ProxyTls } from "../../proxy/config.ts";
 import { until } from "../support/until.ts";
 import { certificateFor, CLIENT_ID, showing, testCertificates } from "./certificates.ts";
