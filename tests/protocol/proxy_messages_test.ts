@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { Random, randomSeed } from "../../base/random.ts";
+import { BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../../proxy/limits.ts";
+import { HEAD_BYTES_MAX } from "../../proxy/loop/inbox.ts";
 import { cutsOf } from "../support/cuts.ts";
 import { headerOf, type RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
@@ -142,6 +144,38 @@ const CASES: readonly ProxyCase[] = [
       await sending;
       assert.equal(body, "x".repeat(1 << 20));
       assert.deepEqual(trailers, ["X-Sum: 1"]);
+    },
+  },
+  {
+    name: "the names of trailers where a full buffer cuts them, in requests and in answers",
+    async run(proxy) {
+      const tail = "\r\n0\r\nX-One: 1\r\nAuthorization: x\r\nX-Two: 2\r\n\r\n";
+      const head = "Transfer-Encoding: chunked\r\n\r\n";
+      const message = (line: string, end: number) => {
+        const before = `${line}\r\n${head}`;
+        const length = end - before.length - 6;
+        return `${before}${length.toString(16).padStart(4, "0")}\r\n${"x".repeat(length)}${tail}`;
+      };
+      let next = 0;
+      const ends = [HEAD_BYTES_MAX, BUFFER_BYTES, LARGE_BUFFER_BYTES].flatMap((bytes) =>
+        Array.from({ length: tail.length }, (_, i) => bytes - i)
+      ).filter((end) => end < 0x10000);
+      await using origin = new ScriptedOrigin(
+        answering(({ trailers }) => {
+          assert.deepEqual(trailers, ["X-One: 1", "X-Two: 2"]);
+          return message("HTTP/1.1 200 OK", ends[next++]);
+        }),
+      );
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      for (const end of ends) {
+        const sending = client.send(message("POST / HTTP/1.1\r\nHost: app", end));
+        const { trailers, body } = await client.readResponse();
+        await sending;
+        assert.deepEqual(trailers, ["X-One: 1", "X-Two: 2"], `${end}`);
+        assert.equal(body.length, end - `HTTP/1.1 200 OK\r\n${head}`.length - 6);
+      }
+      assert.equal(origin.accepted, 1);
     },
   },
   {
