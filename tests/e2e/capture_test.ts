@@ -23,6 +23,7 @@ const why = obstacle === null ? "" : ` (skipped: ${obstacle})`;
 const SERVERS: readonly LabServer[] = [
   { kind: "http", address: "10.77.0.11", port: 8080, name: "v1" },
   { kind: "http", address: "10.77.0.12", port: 8080, name: "v2" },
+  { kind: "http", address: "10.77.0.11", port: 9100, name: "unlisted" },
   { kind: "echo", address: "10.77.0.13", port: 5432, name: "db" },
   { kind: "greet", address: "10.77.0.13", port: 2525, name: "220 declared" },
   { kind: "greet", address: "10.77.0.13", port: 7000, name: "220 undeclared" },
@@ -296,6 +297,37 @@ Deno.test({
         assert.deepEqual(countsOf(lines), { v1: 3, v2: 1 });
       });
 
+      await t.step("a host that names another Service: the address decides", async () => {
+        for (const host of ["plain:7001", "web-v1", "own.default"]) {
+          const lines = await it.curl("-H", `Host: ${host}`, url("10.96.0.10", 4));
+          assert.deepEqual(countsOf(lines), { v1: 3, v2: 1 }, host);
+          const pod = await it.curl("-H", `Host: ${host}`, url("10.77.0.12:8080", 2));
+          assert.deepEqual(countsOf(pod), { v2: 2 }, host);
+        }
+        await until("a log line", () => it.log, (log) => log.includes("A host names another"));
+      });
+
+      await t.step("a pod's port that no Service lists", async () => {
+        for (const host of ["web-v1:9100", "web-v1", "10.77.0.11:9100"]) {
+          const lines = await it.curl("-H", `Host: ${host}`, "http://10.77.0.11:9100/");
+          assert.match(lines, /^unlisted from/, host);
+        }
+      });
+
+      await t.step("no HTTP on a port that declares it: refused, whole and in two", async () => {
+        for (const line of ["GET / HTTP/1.1 ", "GET /", "GET / HTTP/3.1", " GET / HTTP/1.1"]) {
+          for (const first of [line, line.slice(0, 3)]) {
+            const rest = `${line.slice(first.length)}\\r\\nHost: web\\r\\n\\r\\n`;
+            const script = first === line
+              ? `printf "${first}${rest}" >&3`
+              : `printf "${first}" >&3; sleep 0.1; printf "${rest}" >&3`;
+            const talk = `exec 3<>/dev/tcp/10.96.0.10/80; ${script}; timeout 60 head -n 1 <&3`;
+            const { stdout } = await it.application("bash", "-c", talk);
+            assert.match(stdout, /^HTTP\/1\.1 (400|505) /, line);
+          }
+        }
+      });
+
       await t.step("HTTP/1.0 without a host goes by address", async () => {
         const { text } = await it.talk("10.96.0.10", 80, "GET / HTTP/1.0\\r\\n\\r\\n", 1);
         assert.match(text, /^HTTP\/1\.[01] 200 OK/);
@@ -401,7 +433,15 @@ Deno.test({
         const ipv6 = await curl("[fd77::2]:8080");
         assert.match(ipv6, /^application6 from ::1 for fd77::[0-9a-f]+\n$/);
         const script = "exec 3<>/dev/tcp/10.77.0.2/8025; timeout 60 head -n 1 <&3";
-        assert.equal(await it.lab.run("world", "bash", ["-c", script]), "220 application\n");
+        let tookMs = Infinity;
+        // On a busy machine one time says little.
+        for (let i = 0; i < 5 && tookMs >= 900; i++) {
+          const started = performance.now();
+          const text = await it.lab.run("world", "bash", ["-c", script]);
+          assert.equal(text, "220 application\n");
+          tookMs = performance.now() - started;
+        }
+        assert.ok(tookMs < 900, `a server that speaks first waited ${tookMs} ms`);
       });
 
       await t.step(
