@@ -5,6 +5,7 @@
 import type { Service } from "../../schemas/resources.ts";
 import type { PlanAlias } from "../plan.ts";
 import { type Catalog, keyOf } from "./catalog.ts";
+import { groupId, type ResolvedService } from "./endpoints.ts";
 import { type Findings, quoted } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
 
@@ -37,6 +38,34 @@ export function planAliases(
     else aliases.push({ namespace, name, host });
   }
   return aliases;
+}
+
+/**
+ * The same Services, where an alias of one of them has its ports and endpoints: so it may be a split's root or backend.
+ */
+export function resolveAliases(
+  catalog: Catalog,
+  clusterDomain: string,
+  services: ReadonlyMap<string, ResolvedService>,
+): ReadonlyMap<string, ResolvedService> {
+  const resolved = new Map(services);
+  for (const service of catalog.services) {
+    const host = follow(service, (host) => {
+      const next = serviceAt(host, catalog, clusterDomain);
+      return next === undefined ? null : hostOf(next);
+    });
+    const end = host === null ? undefined : serviceAt(host, catalog, clusterDomain);
+    const target = end && services.get(keyOf(end.meta.namespace, end.meta.name));
+    if (target === undefined) continue;
+    const { namespace, name } = service.meta;
+    const ports = target.ports.map(({ port, endpoints }) => ({
+      port,
+      group: groupId(namespace, name, port.port),
+      endpoints,
+    }));
+    resolved.set(keyOf(namespace, name), { service, ports, podHosts: [] });
+  }
+  return resolved;
 }
 
 /** The host at the end of the chain; null: it has no end, or is too long. */

@@ -8,7 +8,7 @@ import type { Snapshot, TrafficSplit } from "../../schemas/resources.ts";
 import { type Plan, PLAN_VERSION, type PlanEndpoint, type PlanService } from "../plan.ts";
 import { hashPlan } from "../plan_codec.ts";
 import type { ServiceLookup } from "./backends.ts";
-import { planAliases } from "./aliases.ts";
+import { planAliases, resolveAliases } from "./aliases.ts";
 import { type Catalog, catalogOf, keyOf } from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
 import { checkPolicies } from "./check_policies.ts";
@@ -47,7 +47,8 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Compi
   const findings = new Findings();
   const catalog = catalogOf(snapshot);
   const groups = compileGroups(catalog, findings);
-  const lookup = { services: resolveServices(catalog, findings), clusterDomain };
+  const own = resolveServices(catalog, findings);
+  const lookup = { services: resolveAliases(catalog, clusterDomain, own), clusterDomain };
   const routings = routeRoots(catalog, groups, lookup, findings);
   checkGroupsUsed(catalog, findings);
   checkWorkloads({ snapshot, permissive, findings });

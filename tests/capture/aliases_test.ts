@@ -157,7 +157,35 @@ Deno.test("ExternalName Services without end are a Finding, and stand for nothin
   match(scenario.ask(scenario.plain(), "n2"), /^pod [12]$/);
 });
 
-Deno.test("a split whose root is an ExternalName Service counts", () => {
+Deno.test("an ExternalName Service may be a backend of a split", () => {
+  const root = { ...SPLIT, metadata: { name: "v1", namespace: "default" } };
+  const backends = [{ service: "shop", weight: 1 }, { service: "v2", weight: 1 }];
+  const scenario = mesh([
+    alias("shop", "echo.other.svc.cluster.local"),
+    { ...root, spec: { service: "v1", backends } },
+  ]);
+  const outcomes = [1, 2, 3, 4].map(() => scenario.ask(scenario.plain(), "v1"));
+  deepEqual(outcomes.toSorted(), ["pod 2", "pod 2", "pod 4", "pod 4"]);
+});
+
+Deno.test("a split whose root is an ExternalName Service counts, and leaves the rest to its target", () => {
+  const group = {
+    apiVersion: "specs.smi-spec.io/v1alpha4",
+    kind: "HTTPRouteGroup",
+    metadata: { name: "posts", namespace: "default" },
+    spec: { matches: [{ name: "posts", methods: ["POST"] }] },
+  };
+  const matches = [{ kind: "HTTPRouteGroup", name: "posts" }];
+  const split = {
+    ...SPLIT,
+    metadata: { name: "split-shop", namespace: "default" },
+    spec: { ...SPLIT.spec, service: "shop", matches },
+  };
+  const scenario = mesh([alias("shop", "echo.other.svc.cluster.local"), group, split]);
+  equal(scenario.ask(scenario.plain(), "shop"), "pod 4");
+});
+
+Deno.test("a split whose root is an ExternalName Service counts for those that name it", () => {
   const root = { ...SPLIT, metadata: { name: "split-shop", namespace: "default" } };
   const split = { ...root, spec: { ...SPLIT.spec, service: "shop" } };
   const scenario = mesh([
