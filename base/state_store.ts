@@ -4,7 +4,7 @@
  */
 
 /** A place on a ring, such as that of a sequence which repeats. Moves by whole steps. */
-export interface Place {
+export interface StoredPlace {
   /** Where it was when it was made. */
   readonly start: number;
   /** From 0 to less than the modulus. With other threads about, it may have moved on by the time it is looked at. */
@@ -16,7 +16,7 @@ export interface Place {
 }
 
 /** A few numbers that are only right together. */
-export interface Tally {
+export interface StoredTally {
   /** The numbers, for their owner alone until `leave`. Both are to be called in one breath. */
   enter(): Float64Array;
   leave(): void;
@@ -33,16 +33,16 @@ export interface StateStore {
    * The place called `key`, made where there is none.
    * @param modulus the same for every owner of the place; at most 2^31 - 1
    */
-  place(key: string, modulus: number, start: () => number): Place;
+  place(key: string, modulus: number, start: () => number): StoredPlace;
   /**
    * The numbers called `key`, made where there are none.
    * @param length how many there are, the same for every owner
    * @param fill sets them where they are new; they are zero before
    */
-  tally(key: string, length: number, fill: (numbers: Float64Array) => void): Tally;
+  tally(key: string, length: number, fill: (numbers: Float64Array) => void): StoredTally;
 }
 
-class LocalPlace implements Place {
+class LocalPlace implements StoredPlace {
   readonly start: number;
   value: number;
   readonly #modulus: number;
@@ -63,7 +63,7 @@ class LocalPlace implements Place {
   release(): void {}
 }
 
-class LocalTally implements Tally {
+class LocalTally implements StoredTally {
   readonly #numbers: Float64Array;
 
   constructor(numbers: Float64Array) {

@@ -36,7 +36,10 @@ export function medianOf(rounds: readonly Row["values"][]): Row["values"] {
 }
 
 /** A Markdown table. */
-export function renderTable(titles: readonly string[], rows: readonly (readonly string[])[]) {
+export function renderMarkdownTable(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+) {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const rule = titles.map((_, index) => index === 0 ? "---" : "---:");
   return [line(titles), line(rule), ...rows.map(line)].join("\n") + "\n";
@@ -61,7 +64,7 @@ export function renderRows(
     const [value, one] = [row.values[compared], base?.values[compared]];
     return [value && one ? (value / one).toFixed(2) : "–"];
   };
-  return renderTable(
+  return renderMarkdownTable(
     [
       "",
       ...(compared === null ? [] : [`CPU, × ${first}`]),

@@ -2,7 +2,7 @@
 import { LOAD_CORES, proxyCores, type Session } from "./session.ts";
 import { renderRows, type Row } from "./report.ts";
 import { type Measured, renderTargets } from "./targets.ts";
-import type { Workload } from "./workloads/workload.ts";
+import type { BenchWorkload } from "./workloads/workload.ts";
 
 function describeMachine(): string {
   const model = /^model name\s*:\s*(.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1];
@@ -12,7 +12,7 @@ function describeMachine(): string {
 }
 
 /** One workload's part. */
-function renderWorkload(workload: Workload, rows: readonly Row[]): string {
+function renderWorkload(workload: BenchWorkload, rows: readonly Row[]): string {
   const { title, name, about, columns, compared } = workload;
   const table = rows.length === 0 ? "Nothing was measured.\n" : renderRows(columns, rows, compared);
   return `## ${title} (\`${name}\`)\n\n${about}\n\n${table}`;
@@ -21,7 +21,7 @@ function renderWorkload(workload: Workload, rows: readonly Row[]): string {
 /** @param startedAt when the run began */
 export function renderResults(
   session: Session,
-  workloads: readonly Workload[],
+  workloads: readonly BenchWorkload[],
   measured: Measured,
   startedAt: Date,
 ): string {

@@ -1,5 +1,5 @@
 /** What Weft is to reach, as ratios within one run, and whether it does. Pure: rows in, a table out. */
-import { renderTable, type Row } from "./report.ts";
+import { renderMarkdownTable, type Row } from "./report.ts";
 import { NO_PROXY } from "./workloads/load_workload.ts";
 
 /** Rows by workload. */
@@ -112,5 +112,5 @@ export function renderTargets(measured: Measured, cores: number): string {
       verdict(target, value, cores),
     ]];
   });
-  return renderTable(["target", "wanted", "measured", ""], rows);
+  return renderMarkdownTable(["target", "wanted", "measured", ""], rows);
 }

@@ -11,7 +11,7 @@ export const PLAN_VERSION = 1;
 export type PortProtocol = "http" | "http2" | "grpc" | "tcp" | "tcp-server-first" | "tls";
 
 /** Why a backend can take no request now; `ready` where it can. */
-export type BackendState = "ready" | "missing" | "foreign" | "no-port" | "no-endpoints";
+export type BackendReadiness = "ready" | "missing" | "foreign" | "no-port" | "no-endpoints";
 
 export interface Plan {
   readonly version: typeof PLAN_VERSION;
@@ -107,7 +107,7 @@ export interface PlanBackend {
   readonly service: string;
   /** Relative; zero takes nothing. */
   readonly weight: number;
-  readonly state: BackendState;
+  readonly state: BackendReadiness;
   /** Key into `Plan.groups`; an empty group where `state` is not `ready`. */
   readonly group: string;
 }

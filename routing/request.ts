@@ -46,7 +46,7 @@ export class RequestHead {
 const decoder = new TextDecoder();
 
 /** The text at `bytes[start, end)`; what is not UTF-8 shows as U+FFFD. Not for the hot path. */
-export function textOf(head: RequestHead, start: number, end: number): string {
+export function headText(head: RequestHead, start: number, end: number): string {
   return decoder.decode(head.bytes.subarray(start, end));
 }
 

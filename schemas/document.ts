@@ -1,7 +1,7 @@
 /**
  * What the readers of YAML and JSON hand over. Knows nothing of either syntax.
  */
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import type { Mark, SourceOrigin } from "./positions.ts";
 
 /** One document: a value as JSON has them, without the null entries of maps. */
@@ -49,7 +49,7 @@ export function nestedTooDeep(offset: number): DocumentError {
   return new DocumentError(
     "limit-exceeded",
     offset,
-    `Document is nested more than ${LIMITS.nestingMax} levels deep`,
+    `Document is nested more than ${MANIFEST_LIMITS.nestingMax} levels deep`,
     "Split the document or remove levels",
   );
 }

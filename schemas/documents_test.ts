@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { formatPosition } from "../base/finding.ts";
 import type { DocumentError, SourceDocument } from "./document.ts";
 import { readDocuments } from "./documents.ts";
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import { SourceText } from "./positions.ts";
 
 function read(text: string) {
@@ -158,7 +158,7 @@ Deno.test("documents: aliases that stand for too much are refused, and quickly",
 });
 
 Deno.test("documents: nesting is limited, also where aliases make it", () => {
-  const depth = LIMITS.nestingMax;
+  const depth = MANIFEST_LIMITS.nestingMax;
   const nested = (open: string, close: string, levels: number) =>
     open.repeat(levels) + close.repeat(levels);
   assert.deepEqual(read(nested("[", "]", depth)).errors, []);

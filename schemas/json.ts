@@ -3,7 +3,7 @@
  * objects may follow each other without `---`, and tabs may indent it; none of which suits the YAML reader.
  */
 import { duplicateKey, type MarkedValue, nestedTooDeep } from "./document.ts";
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import { type Mark, moveMark } from "./positions.ts";
 
 /**
@@ -62,7 +62,7 @@ class JsonReader {
   }
 
   #readValue(depth: number): MarkedValue {
-    if (depth > LIMITS.nestingMax) {
+    if (depth > MANIFEST_LIMITS.nestingMax) {
       throw nestedTooDeep(this.#at);
     }
     const offset = this.#at;

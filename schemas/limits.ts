@@ -2,7 +2,7 @@
  * Every bound on input, with its unit and the reason for the number. Crossing one is a `limit-exceeded`
  * Finding; what was within the bound still counts.
  */
-export const LIMITS = {
+export const MANIFEST_LIMITS = {
   /**
    * Bytes of one file. Kubernetes refuses objects over 1.5 MiB, so this holds at least ten of the largest
    * and some 40 000 usual ones; reading that much YAML takes several seconds already.

@@ -6,7 +6,7 @@ import { readDocuments } from "./documents.ts";
 import { Field, isRecord } from "./fields.ts";
 import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts";
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import { type SourceOrigin, SourceText } from "./positions.ts";
 import { makeFinding, type Report, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
@@ -59,8 +59,8 @@ function* withinSize(files: readonly ManifestFile[], findings: Finding[]): Gener
   let total = 0;
   for (const file of files) {
     total += file.text.length;
-    const isTooLarge = file.text.length > LIMITS.fileBytesMax;
-    if (isTooLarge || total > LIMITS.totalBytesMax) {
+    const isTooLarge = file.text.length > MANIFEST_LIMITS.fileBytesMax;
+    if (isTooLarge || total > MANIFEST_LIMITS.totalBytesMax) {
       findings.push(sizeFinding(file.name, isTooLarge));
       if (!isTooLarge) return;
       total -= file.text.length;
@@ -72,7 +72,8 @@ function* withinSize(files: readonly ManifestFile[], findings: Finding[]): Gener
 
 /** The Finding for a file that is too large by itself, or with which all files together are. */
 export function sizeFinding(file: string, isTooLarge: boolean): Finding {
-  const mebibytes = (isTooLarge ? LIMITS.fileBytesMax : LIMITS.totalBytesMax) / (1024 * 1024);
+  const mebibytes = (isTooLarge ? MANIFEST_LIMITS.fileBytesMax : MANIFEST_LIMITS.totalBytesMax) /
+    (1024 * 1024);
   return makeFinding("limit-exceeded", {
     message: isTooLarge
       ? `The file is larger than ${mebibytes} MiB and was not read`
@@ -110,8 +111,8 @@ class Inventory {
 
   #addObject(value: unknown, origin: SourceOrigin): void {
     this.#count++;
-    if (this.#count > LIMITS.documentsMax) {
-      if (this.#count === LIMITS.documentsMax + 1) this.#reportTooMany(origin);
+    if (this.#count > MANIFEST_LIMITS.documentsMax) {
+      if (this.#count === MANIFEST_LIMITS.documentsMax + 1) this.#reportTooMany(origin);
       return;
     }
     const object = identify(value, origin, this.#defaultNamespace, this.#findings);
@@ -170,7 +171,7 @@ class Inventory {
     reportTo(this.#findings, origin, undefined)(
       "limit-exceeded",
       [],
-      `There are more than ${LIMITS.documentsMax} objects; this one and the rest were not read`,
+      `There are more than ${MANIFEST_LIMITS.documentsMax} objects; this one and the rest were not read`,
       "Name fewer files",
     );
   }
@@ -232,7 +233,7 @@ function limitReplicas(
   workloads: SnapshotLists["workloads"],
   findings: Finding[],
 ): Snapshot["workloads"] {
-  let room: number = LIMITS.totalReplicasMax;
+  let room: number = MANIFEST_LIMITS.totalReplicasMax;
   return workloads.map((workload) => {
     const replicas = Math.min(workload.replicas, room);
     room -= replicas;
@@ -240,7 +241,7 @@ function limitReplicas(
     reportTo(findings, workload.meta.origin, refOf(workload.meta))(
       "limit-exceeded",
       ["spec", "replicas"],
-      `All workloads together have more than ${LIMITS.totalReplicasMax} pods; here ${replicas} count`,
+      `All workloads together have more than ${MANIFEST_LIMITS.totalReplicasMax} pods; here ${replicas} count`,
       "Name fewer files, or write fewer replicas",
     );
     return { ...workload, replicas };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import { type Loaded, parseManifests } from "./manifests.ts";
 import { firstFinding, guideSteps, load, only, service, summaries } from "./testing.ts";
 
@@ -240,7 +240,7 @@ Deno.test("parseManifests: a byte order mark is no content", () => {
 });
 
 Deno.test("parseManifests: files over the size limits are left out", () => {
-  const large = "#".repeat(LIMITS.fileBytesMax);
+  const large = "#".repeat(MANIFEST_LIMITS.fileBytesMax);
   const loaded = parseManifests([{ name: "1", text: `${large}#` }, {
     name: "2",
     text: service("a"),
@@ -248,7 +248,7 @@ Deno.test("parseManifests: files over the size limits are left out", () => {
   assert.deepEqual(summaries(loaded), ["limit-exceeded - 1:1:1"]);
   assert.deepEqual(names(loaded), ["a"]);
   const files = Array.from(
-    { length: LIMITS.totalBytesMax / LIMITS.fileBytesMax + 2 },
+    { length: MANIFEST_LIMITS.totalBytesMax / MANIFEST_LIMITS.fileBytesMax + 2 },
     (_, index) => {
       return { name: `${index}`, text: large };
     },
@@ -258,10 +258,10 @@ Deno.test("parseManifests: files over the size limits are left out", () => {
 
 Deno.test("parseManifests: objects over the limit are left out", () => {
   const item = JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" } });
-  const items = Array(LIMITS.documentsMax + 2).fill(item).join(",\n");
+  const items = Array(MANIFEST_LIMITS.documentsMax + 2).fill(item).join(",\n");
   const loaded = load(`{"apiVersion": "v1", "kind": "List", "items": [\n${items}]}`);
   assert.deepEqual(summaries(loaded), [
-    `limit-exceeded - f.yaml:${LIMITS.documentsMax + 2}:1`,
+    `limit-exceeded - f.yaml:${MANIFEST_LIMITS.documentsMax + 2}:1`,
     "kind-unknown kind f.yaml:2:20",
   ]);
 });

@@ -4,7 +4,7 @@
  * Loads the YAML parser and the schema checker; a command that may not need manifests imports this when it does.
  */
 import type { Finding } from "../base/finding.ts";
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import type { Loaded, ManifestFile, ManifestOptions } from "./manifests.ts";
 import { parseManifests, sizeFinding } from "./manifests.ts";
 import { makeFinding } from "./report.ts";
@@ -60,7 +60,9 @@ class Collector {
     if (!info.isDirectory) return await this.#addFile(path, info.size);
     const { length } = this.files;
     const isRead = await this.#addDirectory(path);
-    if (!isRead || this.files.length > length || this.#bytes > LIMITS.totalBytesMax) return;
+    if (!isRead || this.files.length > length || this.#bytes > MANIFEST_LIMITS.totalBytesMax) {
+      return;
+    }
     this.#reportUnreadable(
       path,
       "The directory has no *.yaml, *.yml or *.json file",
@@ -85,8 +87,8 @@ class Collector {
   }
 
   async #addFile(path: string, size: number): Promise<void> {
-    const isTooLarge = size > LIMITS.fileBytesMax;
-    if (isTooLarge || this.#bytes + size > LIMITS.totalBytesMax) {
+    const isTooLarge = size > MANIFEST_LIMITS.fileBytesMax;
+    if (isTooLarge || this.#bytes + size > MANIFEST_LIMITS.totalBytesMax) {
       this.findings.push(sizeFinding(path, isTooLarge));
       return;
     }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import { loadPaths } from "./source.ts";
 import { summaries } from "./testing.ts";
 
@@ -112,7 +112,7 @@ Deno.test("loadPaths: linked files are read, linked directories are not followed
 
 Deno.test("loadPaths: a file over the limit is not read, the others are", async () => {
   await inDirectory({ "good.yaml": service("good"), "large.yaml": "" }, async () => {
-    await Deno.truncate("large.yaml", LIMITS.fileBytesMax + 1);
+    await Deno.truncate("large.yaml", MANIFEST_LIMITS.fileBytesMax + 1);
     const loaded = await loadPaths(["large.yaml", "good.yaml"]);
     assert.deepEqual(summaries(loaded), ["limit-exceeded - large.yaml:1:1"]);
     assert.deepEqual(loaded.files, ["good.yaml"]);

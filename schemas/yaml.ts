@@ -20,7 +20,7 @@ import {
   Schema,
 } from "yaml";
 import { DocumentError, duplicateKey, type MarkedValue, nestedTooDeep } from "./document.ts";
-import { LIMITS } from "./limits.ts";
+import { MANIFEST_LIMITS } from "./limits.ts";
 import { type Mark, moveMark } from "./positions.ts";
 
 /** Reads the documents of a piece of text; `onError` gets one error a broken document. */
@@ -118,7 +118,7 @@ function checkNesting(token: CST.Token, start: number): void {
   const pending: { token: CST.Token; depth: number }[] = [{ token, depth: 0 }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { token, depth } = next;
-    if (depth > LIMITS.nestingMax) throw nestedTooDeep(token.offset + start);
+    if (depth > MANIFEST_LIMITS.nestingMax) throw nestedTooDeep(token.offset + start);
     if (token.type === "document") {
       if (token.value !== undefined) pending.push({ token: token.value, depth: 1 });
     } else if ("items" in token) {
@@ -193,15 +193,15 @@ class Converter {
       );
     }
     this.#aliasNodes += target.size;
-    if (this.#aliasNodes > LIMITS.aliasNodesMax) {
+    if (this.#aliasNodes > MANIFEST_LIMITS.aliasNodesMax) {
       throw new DocumentError(
         "limit-exceeded",
         offset,
-        `Aliases stand for more than ${LIMITS.aliasNodesMax} values`,
+        `Aliases stand for more than ${MANIFEST_LIMITS.aliasNodesMax} values`,
         "Write the values out, in several documents if need be",
       );
     }
-    if (depth + target.height > LIMITS.nestingMax) throw nestedTooDeep(offset);
+    if (depth + target.height > MANIFEST_LIMITS.nestingMax) throw nestedTooDeep(offset);
     return { ...target, mark: moveMark(target.mark, offset) };
   }
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { COMMANDS } from "../cli/commands.ts";
 import { checkDockerfile } from "../tools/dockerfile.ts";
-import { FINDINGS_PATH, renderFindings } from "../tools/findings.ts";
+import { FINDINGS_PATH, renderFindingsPage } from "../tools/findings.ts";
 import { listFiles, readFile, ROOT } from "../tools/repository.ts";
 import { checkLock, checkText, checkVersions } from "../tools/tidy.ts";
 
@@ -81,7 +81,7 @@ Deno.test("checkDockerfile has nothing to say about the Dockerfile", () => {
 });
 
 Deno.test("docs/findings.md is what `deno task findings` makes", () => {
-  assert.equal(readFile(FINDINGS_PATH), renderFindings(readFile("base/finding.ts")));
+  assert.equal(readFile(FINDINGS_PATH), renderFindingsPage(readFile("base/finding.ts")));
 });
 
 Deno.test("every relative link of a document leads somewhere", () => {

@@ -18,7 +18,7 @@ Made from \`base/finding.ts\` by \`deno task findings\`; do not edit.
 `;
 
 /** The whole text of docs/findings.md. `source` is the text of base/finding.ts, whose comments are the headings. */
-export function renderFindings(source: string): string {
+export function renderFindingsPage(source: string): string {
   let text = INTRODUCTION;
   const table = source.slice(source.indexOf("FINDING_CODES = {"), source.indexOf("} as const"));
   for (const line of table.split("\n")) {
@@ -37,5 +37,8 @@ export function renderFindings(source: string): string {
 }
 
 if (import.meta.main) {
-  Deno.writeTextFileSync(new URL(FINDINGS_PATH, ROOT), renderFindings(readFile("base/finding.ts")));
+  Deno.writeTextFileSync(
+    new URL(FINDINGS_PATH, ROOT),
+    renderFindingsPage(readFile("base/finding.ts")),
+  );
 }

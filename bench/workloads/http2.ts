@@ -12,7 +12,7 @@ const HOW = `over ${CONNECTIONS} connections of ${STREAMS} streams, without TLS`
 const COMMON = { unit: "request", tools: ["h2load"], hasForms: false } as const;
 const HTTP2_JOB = { ...BASIC_JOB, clients: "http2" } as const;
 
-export const HTTP2 = loadWorkload({
+export const HTTP2_WORKLOADS = loadWorkload({
   ...COMMON,
   name: "http2",
   title: "HTTP/2 to HTTP/1.1",

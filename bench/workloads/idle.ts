@@ -6,7 +6,7 @@ import { PROXY_AUTHORITY } from "../contenders/mesh.ts";
 import { requireInstalled, Unavailable } from "../process.ts";
 import { median, type Row } from "../report.ts";
 import type { Running, Session } from "../session.ts";
-import type { Workload } from "./workload.ts";
+import type { BenchWorkload } from "./workload.ts";
 
 const CONNECTIONS = 10_000;
 /** Fewer: each is a handshake. With fewer still, what a proxy takes once for the first of them would show. */
@@ -42,7 +42,7 @@ const COLUMNS = [
   { key: "fullMb", title: "anonymous MB with all", digits: 1 },
 ];
 
-export const IDLE: Workload = {
+export const IDLE_WORKLOADS: BenchWorkload = {
   name: "idle",
   title: "Memory, and 10 000 idle connections",
   about:
@@ -59,7 +59,7 @@ export const IDLE: Workload = {
     }),
 };
 
-export const TLS_IDLE: Workload = {
+export const TLS_IDLE: BenchWorkload = {
   name: "tls-idle",
   title: "Memory of 8 000 idle connections under TLS 1.3",
   about:

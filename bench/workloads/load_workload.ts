@@ -7,7 +7,7 @@ import type { LoadResult, LoadTarget } from "../load/load.ts";
 import { requireInstalled } from "../process.ts";
 import { type Column, medianOf, nameOf, type Row } from "../report.ts";
 import { LOAD_CORES, type Running, type Session } from "../session.ts";
-import type { Workload } from "./workload.ts";
+import type { BenchWorkload } from "./workload.ts";
 
 /** The row of the origins alone. */
 export const NO_PROXY = "no proxy";
@@ -61,7 +61,7 @@ interface Target {
   isOut: boolean;
 }
 
-export function loadWorkload(given: LoadWorkload): Workload {
+export function loadWorkload(given: LoadWorkload): BenchWorkload {
   return {
     ...given,
     columns: columnsOf(given),

@@ -1,6 +1,6 @@
 /** The `*_bench.ts` files beside the code, run with `deno bench`. */
 import type { Row } from "../report.ts";
-import type { Workload } from "./workload.ts";
+import type { BenchWorkload } from "./workload.ts";
 
 interface BenchResult {
   readonly group: string | null;
@@ -11,7 +11,7 @@ interface BenchResult {
 
 const ROOT = new URL("../../", import.meta.url);
 
-export const MICRO: Workload = {
+export const MICRO: BenchWorkload = {
   name: "micro",
   title: "Micro benchmarks",
   about:

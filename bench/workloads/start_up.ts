@@ -5,11 +5,11 @@ import { WEFTS } from "../contenders/weft.ts";
 import { PinnedProcess } from "../process.ts";
 import { median, type Row } from "../report.ts";
 import { proxyCores } from "../session.ts";
-import type { Workload } from "./workload.ts";
+import type { BenchWorkload } from "./workload.ts";
 
 const STARTS = 7;
 
-export const START_UP: Workload = {
+export const START_UP: BenchWorkload = {
   name: "start-up",
   title: "Start-up",
   about: `Median of ${STARTS} starts: \`weft version\`, and a sidecar until \`/readyz\` says so.`,

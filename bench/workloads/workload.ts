@@ -2,7 +2,7 @@
 import type { Column, Row } from "../report.ts";
 import type { Session } from "../session.ts";
 
-export interface Workload {
+export interface BenchWorkload {
   /** As `--workload` takes it. */
   readonly name: string;
   readonly title: string;

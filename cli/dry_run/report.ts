@@ -5,7 +5,7 @@
 import { type Finding, formatRef, type Position } from "../../base/finding.ts";
 import type { LoadBalancing, PolicySection, PolicySettings } from "../../base/policy.ts";
 import type {
-  BackendState,
+  BackendReadiness,
   MatchConditions,
   Plan,
   PlanBackend,
@@ -102,7 +102,7 @@ interface ReportBackend {
   readonly weight: number;
   /** Of the requests of this route, 0 to 1, after backends that can take none were left out. */
   readonly share: number;
-  readonly state: BackendState;
+  readonly state: BackendReadiness;
   readonly endpoints: readonly ReportEndpoint[];
 }
 

@@ -7,7 +7,7 @@
 import { assert } from "../../base/assert.ts";
 import type { ConnectionLimits } from "../../base/policy.ts";
 import { LOCAL_STATE } from "../../base/state_store.ts";
-import type { StateStore, Tally } from "../../base/state_store.ts";
+import type { StateStore, StoredTally } from "../../base/state_store.ts";
 
 /** Places in the tally. */
 const CONNECTIONS = 0;
@@ -21,7 +21,7 @@ export class ConnectionBudget {
   /** Null: none, and nothing is shared. */
   #limits: ConnectionLimits | null = null;
   /** Of all loops. */
-  #tally: Tally;
+  #tally: StoredTally;
   /** Of this one. */
   readonly #own = new Float64Array(KINDS);
 
@@ -52,7 +52,7 @@ export class ConnectionBudget {
     }
   }
 
-  #alone(): Tally {
+  #alone(): StoredTally {
     return LOCAL_STATE.tally("", KINDS, (numbers) => numbers.set(this.#own));
   }
 

@@ -3,7 +3,7 @@
  * much because of it (Finagle, Linkerd). Every request puts a part of a token in, every retry takes one out.
  */
 import { LOCAL_STATE } from "../../base/state_store.ts";
-import type { Tally } from "../../base/state_store.ts";
+import type { StoredTally } from "../../base/state_store.ts";
 
 /** Retries that a backend is granted without requests that paid for them, at the start and after quiet times. */
 export const RETRY_RESERVE = 10;
@@ -16,7 +16,7 @@ const AT_MS = 1;
 
 export class RetryBudget {
   percent: number;
-  readonly #tally: Tally;
+  readonly #tally: StoredTally;
   readonly #clockOffsetMs: number;
 
   /** @param key what those who share the budget call it by */

@@ -4,14 +4,14 @@
  */
 import type { Rate } from "../../base/policy.ts";
 import { LOCAL_STATE } from "../../base/state_store.ts";
-import type { Tally } from "../../base/state_store.ts";
+import type { StoredTally } from "../../base/state_store.ts";
 
 /** Places in the tally: tokens there are, and when they were last counted on the store's clock. */
 const TOKENS = 0;
 const AT_MS = 1;
 
 export class TokenBucket {
-  readonly #tally: Tally;
+  readonly #tally: StoredTally;
   readonly #clockOffsetMs: number;
   #perMs: number;
   #burst: number;

@@ -9,7 +9,12 @@ import { parseIp } from "../../base/ip.ts";
 import { ACCEPT_BATCH_MAX, BUFFER_BYTES, EVENT_BATCH_MAX } from "../limits.ts";
 import * as libc from "./libc.ts";
 import { AGAIN, BROKEN, GATHER_MAX, IoError } from "./io.ts";
-import { addressOf, IPV4_FAMILY_BYTES, IPV6_FAMILY_BYTES, Redirection } from "./redirection.ts";
+import {
+  IPV4_FAMILY_BYTES,
+  IPV6_FAMILY_BYTES,
+  Redirection,
+  socketAddressText,
+} from "./redirection.ts";
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination } from "./io.ts";
 import { OpensslTransport } from "./openssl.ts";
 import type { OpensslSocket } from "./openssl_socket.ts";
@@ -457,7 +462,7 @@ export class EpollIo implements Io {
       }
       this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
       try {
-        handler.onAccept(fd, addressOf(this.#peer));
+        handler.onAccept(fd, socketAddressText(this.#peer));
       } catch (error) {
         this.close(fd);
         handler.onFault(error);

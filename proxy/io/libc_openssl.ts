@@ -187,7 +187,7 @@ export function textAt(pointer: Deno.PointerValue): string {
 }
 
 /** A copy of `length` bytes as text. Bytes that are not UTF-8, and zeros, stay visible in it. */
-export function textOf(pointer: Deno.PointerValue, length: number): string {
+export function textOfLength(pointer: Deno.PointerValue, length: number): string {
   if (pointer === null || length <= 0) return "";
   const bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length));
   return new TextDecoder().decode(bytes.slice());
@@ -209,7 +209,7 @@ export function selectedAlpn(openssl: Openssl, ssl: Pointer): string {
     new Uint8Array(address.buffer),
     new Uint8Array(length.buffer),
   );
-  return textOf(Deno.UnsafePointer.create(address[0]), length[0]);
+  return textOfLength(Deno.UnsafePointer.create(address[0]), length[0]);
 }
 
 /** A server's choice among the protocols of its clients. OpenSSL asks for it in the middle of a handshake. */

@@ -18,7 +18,7 @@ export function peerUris(c: Openssl, ssl: Pointer): readonly string[] {
   for (let i = 0; i < c.OPENSSL_sk_num(names); i++) {
     const value = c.GENERAL_NAME_get0_value(c.OPENSSL_sk_value(names, i), kindBytes);
     if (kind[0] !== lib.GENERAL_NAME_URI) continue;
-    uris.push(lib.textOf(c.ASN1_STRING_get0_data(value), c.ASN1_STRING_length(value)));
+    uris.push(lib.textOfLength(c.ASN1_STRING_get0_data(value), c.ASN1_STRING_length(value)));
   }
   c.GENERAL_NAMES_free(names);
   return uris;

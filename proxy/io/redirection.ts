@@ -67,7 +67,7 @@ export class Redirection {
 }
 
 /** The IP address in a socket address; of IPv4 over an IPv6 socket, the IPv4 one. */
-export function addressOf(socketAddress: Uint8Array): string {
+export function socketAddressText(socketAddress: Uint8Array): string {
   const isIpv4 = socketAddress[0] === libc.AF_INET;
   return formatIp(socketAddress, isIpv4 ? 4 : 8, isIpv4 ? 4 : 16);
 }
@@ -77,7 +77,7 @@ function portOf(socketAddress: Uint8Array): number {
 }
 
 function placeOf(socketAddress: Uint8Array): OriginalDestination {
-  return { address: addressOf(socketAddress), port: portOf(socketAddress) };
+  return { address: socketAddressText(socketAddress), port: portOf(socketAddress) };
 }
 
 function isSame(one: OriginalDestination | null, other: OriginalDestination | null): boolean {

@@ -3,16 +3,16 @@
  * checker asks what its connections carry.
  */
 import type { Protocol } from "./detector.ts";
-import { HTTP1, HTTP1_PROXY } from "./http1/detect.ts";
-import { HTTP2 } from "./http2/detect.ts";
-import { TLS } from "./tls/detect.ts";
+import { HTTP1_PROTOCOL, HTTP1_PROXY } from "./http1/detect.ts";
+import { HTTP2_PROTOCOL } from "./http2/detect.ts";
+import { TLS_PROTOCOL } from "./tls/detect.ts";
 
 /** In order: where two say yes, the first is taken. */
 const PROTOCOLS = {
-  http2: HTTP2,
-  tls: TLS,
+  http2: HTTP2_PROTOCOL,
+  tls: TLS_PROTOCOL,
   "http1-proxy": HTTP1_PROXY,
-  http1: HTTP1,
+  http1: HTTP1_PROTOCOL,
 } as const satisfies Readonly<Record<string, Protocol>>;
 
 export type ProtocolName = keyof typeof PROTOCOLS;
@@ -22,7 +22,7 @@ export type Protocols = readonly (readonly [ProtocolName, Protocol])[];
 
 export const ALL_PROTOCOLS = Object.entries(PROTOCOLS) as readonly [ProtocolName, Protocol][];
 
-export const TLS_ALONE: Protocols = [["tls", TLS]];
+export const TLS_ALONE: Protocols = [["tls", TLS_PROTOCOL]];
 
 /**
  * What a client speaks that begins with `bytes[start, end)`. `opaque`: none of ours, so its bytes are passed on unread;

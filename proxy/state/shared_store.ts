@@ -3,7 +3,7 @@
  * holds for the proxy and not for each of its loops. Loops meet by key, whichever of them comes to a new plan first.
  */
 import { LOCAL_STATE } from "../../base/state_store.ts";
-import type { Place, StateStore, Tally } from "../../base/state_store.ts";
+import type { StateStore, StoredPlace, StoredTally } from "../../base/state_store.ts";
 import { lock, unlock } from "./mutex.ts";
 import { type Slot, SLOT_NUMBERS, Slots } from "./slots.ts";
 
@@ -24,7 +24,7 @@ export class SharedStore implements StateStore {
     this.#onFull = onFull;
   }
 
-  place(key: string, modulus: number, start: () => number): Place {
+  place(key: string, modulus: number, start: () => number): StoredPlace {
     const slots = this.#slots;
     const taken = slots.take(key, 1, ([{ word, number }]) => {
       slots.words[word] = slots.numbers[number] = start();
@@ -34,7 +34,7 @@ export class SharedStore implements StateStore {
     return LOCAL_STATE.place(key, modulus, start);
   }
 
-  tally(key: string, length: number, fill: (numbers: Float64Array) => void): Tally {
+  tally(key: string, length: number, fill: (numbers: Float64Array) => void): StoredTally {
     const numbers = new Float64Array(length);
     const count = Math.ceil(length / SLOT_NUMBERS);
     const taken = this.#slots.take(key, count, (slots) => {
@@ -50,7 +50,7 @@ export class SharedStore implements StateStore {
   }
 }
 
-class SlotPlace implements Place {
+class SlotPlace implements StoredPlace {
   readonly start: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #at: number;
@@ -89,7 +89,7 @@ class SlotPlace implements Place {
 }
 
 /** Numbers in one slot or several, under the lock of the first. */
-class SlotTally implements Tally {
+class SlotTally implements StoredTally {
   readonly #slots: Slots;
   readonly #taken: readonly Slot[];
   /** What the owner sees; the slots have it between `leave` and `enter`. */

@@ -1,7 +1,7 @@
 /** Slots and places: found by key, shared by those who have them, and gone with the last. Threads are simulated by several stores. */
 import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
-import type { Place } from "../../base/state_store.ts";
+import type { StoredPlace } from "../../base/state_store.ts";
 import { SharedStore } from "./shared_store.ts";
 import { SLOT_NUMBERS, Slots } from "./slots.ts";
 
@@ -91,7 +91,7 @@ Deno.test("a place of several threads moves as one of one thread does, whatever 
   for (const modulus of [2, 100, 2 ** 31 - 1]) {
     const step = Math.floor(modulus / 3) + 1;
     const memory = Slots.allocate(COUNT);
-    const places: Place[] = storesOver(memory, 3).map((store) =>
+    const places: StoredPlace[] = storesOver(memory, 3).map((store) =>
       store.place("x", modulus, () => 1)
     );
     let expected = 1;

@@ -2,7 +2,7 @@
  * A split's backends on one port of its root: which endpoints each stands for, and why it can take nothing where
  * it cannot. Findings about backends are in `check_backends.ts`.
  */
-import type { BackendState, PlanBackend, PlanRoute } from "../plan.ts";
+import type { BackendReadiness, PlanBackend, PlanRoute } from "../plan.ts";
 import { WEIGHT_TOTAL_MAX } from "../plan_check.ts";
 import type { SplitBackend, TrafficSplit } from "../../schemas/resources.ts";
 import { keyOf } from "./catalog.ts";
@@ -84,7 +84,7 @@ export function planBackend(
   { services }: ServiceLookup,
 ): PlanBackend {
   const { namespace, name, weight, isForeign } = share;
-  const describe = (state: BackendState, group: string): PlanBackend => ({
+  const describe = (state: BackendReadiness, group: string): PlanBackend => ({
     namespace,
     service: name,
     weight,

@@ -1,7 +1,7 @@
 /**
  * What is wrong or surprising about a split's backends, said once a backend and not once a port.
  */
-import type { BackendState } from "../plan.ts";
+import type { BackendReadiness } from "../plan.ts";
 import type { FindingCode } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import { type BackendShare, backendShares, planBackend, type ServiceLookup } from "./backends.ts";
@@ -93,14 +93,14 @@ const STATE_CODES = {
   "foreign": "backend-foreign",
   "no-port": "backend-port-missing",
   "no-endpoints": "backend-no-endpoints",
-} as const satisfies Record<Exclude<BackendState, "ready">, FindingCode>;
+} as const satisfies Record<Exclude<BackendReadiness, "ready">, FindingCode>;
 
 function reportState(
   share: BackendShare,
   ports: readonly ResolvedPort[],
   { split, root, lookup, findings }: BackendCheck,
 ): void {
-  const portsByState = new Map<BackendState, number[]>();
+  const portsByState = new Map<BackendReadiness, number[]>();
   for (const { port: { port } } of ports) {
     const { state } = planBackend(share, port, root, lookup);
     portsByState.set(state, [...portsByState.get(state) ?? [], port]);
@@ -119,7 +119,7 @@ function reportState(
 }
 
 function describeState(
-  state: Exclude<BackendState, "ready">,
+  state: Exclude<BackendReadiness, "ready">,
   { first, namespace, name, weight }: BackendShare,
   ports: readonly number[],
   rootName: string,

@@ -7,7 +7,7 @@ import { coversBesidePath, takesEveryRequest } from "../match/match.ts";
 import { PATH } from "../match/path.ts";
 import type { PlanMatch } from "../plan.ts";
 import { type Findings, quoted } from "./findings.ts";
-import { literalPrefix } from "./path_text.ts";
+import { textPrefix } from "./path_text.ts";
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import type { ResolvedService } from "./endpoints.ts";
@@ -86,7 +86,7 @@ class EarlierRules {
 }
 
 function prefixOf({ match }: RootRule): string {
-  return match.isCatchAll || match.plan.path === null ? "" : literalPrefix(match.plan.path);
+  return match.isCatchAll || match.plan.path === null ? "" : textPrefix(match.plan.path);
 }
 
 function keyOf(prefix: string, header: PlanMatch["headers"][number] | undefined): string {

@@ -7,7 +7,7 @@
  * ASCII text that every match begins with; may be less than there is. A character that may be left out or
  * repeated does not count, nor does anything where the pattern may have alternatives at its top.
  */
-export function literalPrefix(pattern: string): string {
+export function textPrefix(pattern: string): string {
   if (mayHaveTopAlternative(pattern)) return "";
   let prefix = "";
   for (let i = pattern.startsWith("^") ? 1 : 0; i < pattern.length; i++) {
@@ -40,5 +40,5 @@ export function surelyMatchesSome(pattern: string): boolean {
 
 /** True where every match begins with a slash and one more character, so that `/` is none; false says nothing. */
 export function surelyMissesSome(pattern: string): boolean {
-  return literalPrefix(pattern).length > 1;
+  return textPrefix(pattern).length > 1;
 }

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { checkPattern, PathPattern } from "../match/pattern.ts";
-import { literalPrefix, surelyMatchesSome, surelyMissesSome } from "./path_text.ts";
+import { surelyMatchesSome, surelyMissesSome, textPrefix } from "./path_text.ts";
 
 Deno.test("literalPrefix: as far as the text is certain", () => {
   const prefixes: Record<string, string> = {
@@ -22,7 +22,7 @@ Deno.test("literalPrefix: as far as the text is certain", () => {
     ".*": "",
     "": "",
   };
-  deepEqual(Object.keys(prefixes).map(literalPrefix), Object.values(prefixes));
+  deepEqual(Object.keys(prefixes).map(textPrefix), Object.values(prefixes));
 });
 
 const PATHS = ["/", "/a", "/ab", "/b", "/aab", "/a/b", "/.a", "//", "/[", "/)a"];
@@ -56,7 +56,7 @@ Deno.test("path_text: whatever it says, the pattern's automaton says too", () =>
       const pattern = new PathPattern(text);
       if (surelyMatchesSome(text)) equal(pattern.isNever(), false);
       if (surelyMissesSome(text)) equal(pattern.isCatchAll(), false);
-      const prefix = literalPrefix(text);
+      const prefix = textPrefix(text);
       const isHeld = PATHS.every((path) =>
         path.startsWith(prefix) || !pattern.matches(new TextEncoder().encode(path))
       );

@@ -14,7 +14,7 @@
 import { assert } from "../../base/assert.ts";
 import { hasByte, NEWLINE, WORDS } from "./byte_set.ts";
 import { ACCEPT, ASSERT, ASSERTIONS, BRANCH, CONSUME } from "./pattern_program.ts";
-import type { Program } from "./pattern_program.ts";
+import type { PatternProgram } from "./pattern_program.ts";
 
 /** Kinds of neighbour of a position, for assertions. */
 const EDGE = 0; // Start or end of the text.
@@ -45,7 +45,7 @@ interface AutomatonOptions {
 }
 
 export class Automaton {
-  readonly #program: Program;
+  readonly #program: PatternProgram;
   readonly #cutoffs: Int32Array | null;
   readonly #budget: number;
   readonly #classOf: Uint8Array;
@@ -81,7 +81,7 @@ export class Automaton {
   #accepted: number[] = [];
   #cutoff = 0;
 
-  constructor(program: Program, options: AutomatonOptions = {}) {
+  constructor(program: PatternProgram, options: AutomatonOptions = {}) {
     const size = program.operation.length;
     this.#program = program;
     this.#cutoffs = options.cutoffs ?? null;

@@ -6,7 +6,7 @@
  * count as one, their values joined by `, ` (RFC 9110 section 5.3).
  */
 import type { PlanMatch } from "../plan.ts";
-import { type RequestHead, textOf } from "../request.ts";
+import { headText, type RequestHead } from "../request.ts";
 import { ACCEPTED_NONE, Automaton } from "./automaton.ts";
 import type { IndexedCondition, SlotCondition, SlotIndex } from "./condition.ts";
 import { NameIndex } from "./name_index.ts";
@@ -64,7 +64,7 @@ function valueOf(head: RequestHead, name: string): Uint8Array | null {
   }
   const values: Uint8Array[] = [];
   for (let i = 0; i < 4 * head.headerCount; i += 4) {
-    if (textOf(head, headers[i], headers[i + 1]).toLowerCase() !== name) continue;
+    if (headText(head, headers[i], headers[i + 1]).toLowerCase() !== name) continue;
     if (values.length > 0) values.push(encoder.encode(", "));
     values.push(bytes.subarray(headers[i + 2], headers[i + 3]));
   }

@@ -1,5 +1,5 @@
 /** The method of a request as a condition: one of a list. */
-import { METHODS, textOf } from "../request.ts";
+import { headText, METHODS } from "../request.ts";
 import type { Condition } from "./condition.ts";
 
 export const METHOD: Condition = {
@@ -18,7 +18,7 @@ export const METHOD: Condition = {
 
   explain({ methods }, head) {
     if (methods === null || methods.includes(METHODS[head.method - 1])) return null;
-    const seen = textOf(head, head.methodStart, head.methodEnd);
+    const seen = headText(head, head.methodStart, head.methodEnd);
     return { clause: "method", header: null, expected: methods.join(","), seen };
   },
 

@@ -1,5 +1,5 @@
 /** The path of a request as a condition: a pattern that it must begin with. */
-import { textOf } from "../request.ts";
+import { headText } from "../request.ts";
 import type { Condition } from "./condition.ts";
 import { patternTest } from "./pattern.ts";
 
@@ -21,7 +21,7 @@ export const PATH: Condition = {
     if (path === null) return null;
     const { bytes, pathStart, pathEnd } = head;
     if (patternTest(path, "anchored")(bytes.subarray(pathStart, pathEnd))) return null;
-    const seen = textOf(head, pathStart, pathEnd);
+    const seen = headText(head, pathStart, pathEnd);
     return { clause: "path", header: null, expected: path, seen };
   },
 

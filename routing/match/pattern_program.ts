@@ -24,7 +24,7 @@ export const ASSERTIONS = [
   "not-word-boundary",
 ] as const satisfies readonly Assertion[];
 
-export interface Program {
+export interface PatternProgram {
   readonly patternCount: number;
   readonly operation: Uint8Array;
   readonly next: Int32Array;
@@ -45,7 +45,10 @@ export interface Program {
 export type ProgramMode = "anchored" | "search";
 
 /** Compiles patterns into one program; each keeps its index. */
-export function compileProgram(patterns: readonly PatternNode[], mode: ProgramMode): Program {
+export function compileProgram(
+  patterns: readonly PatternNode[],
+  mode: ProgramMode,
+): PatternProgram {
   const builder = new ProgramBuilder();
   const starts = patterns.map((node, index) => builder.addPattern(node, index, mode));
   return builder.finish(Int32Array.from(starts));
@@ -141,7 +144,7 @@ class ProgramBuilder {
     return start;
   }
 
-  finish(starts: Int32Array): Program {
+  finish(starts: Int32Array): PatternProgram {
     const told = [...this.#sets];
     const newline = emptySet();
     addByte(newline, NEWLINE);
@@ -163,7 +166,7 @@ class ProgramBuilder {
 /** Splits the 256 bytes into the fewest classes such that each set is a union of classes. */
 function classesOf(
   sets: readonly ByteSet[],
-): Pick<Program, "classOf" | "classCount" | "classByte"> {
+): Pick<PatternProgram, "classOf" | "classCount" | "classByte"> {
   const classOf = new Uint8Array(BYTES);
   let classCount = 1;
   const split = new Int32Array(BYTES);

@@ -5,7 +5,7 @@
 import { MatchIndex } from "../match/match_index.ts";
 import type { Plan, PlanEndpoint, PlanTarget } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
-import type { Client, EndpointSet, TableEndpoint } from "./endpoint_set.ts";
+import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
 
 /** What the targets that guard an endpoint allow one client to send to it. */
 export class AccessProfile {
@@ -40,7 +40,7 @@ export class AccessProfiles {
   readonly #targetsByDestination = new Map<string, { index: number; target: PlanTarget }[]>();
   readonly #profiles = new Map<string, AccessProfile>();
 
-  constructor({ targets }: Pick<Plan, "targets">, { identity }: Pick<Client, "identity">) {
+  constructor({ targets }: Pick<Plan, "targets">, { identity }: Pick<TableClient, "identity">) {
     this.#identity = identity;
     targets.forEach((target, index) => {
       if (!target.sources.includes(identity)) return;

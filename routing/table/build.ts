@@ -17,7 +17,7 @@ import type {
 import { Affinity } from "./affinity.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { ReachableEndpoints } from "./endpoint_groups.ts";
-import type { Client } from "./endpoint_set.ts";
+import type { TableClient } from "./endpoint_set.ts";
 import { HostIndex } from "./host_index.ts";
 import type {
   SkippedBackend,
@@ -38,7 +38,7 @@ import type {
  * costs a large plan little
  * @throws {Error} where the paths of one port are too many to be matched together
  */
-export function buildTable(plan: Plan, client: Client, before: Table | null = null): Table {
+export function buildTable(plan: Plan, client: TableClient, before: Table | null = null): Table {
   return new TableBuilder(plan, client, before).build();
 }
 
@@ -71,14 +71,14 @@ const NO_RULES = new MatchIndex([]);
 
 class TableBuilder {
   readonly #plan: Plan;
-  readonly #client: Client;
+  readonly #client: TableClient;
   readonly #groups: EndpointGroups;
   /** Ports of the table before, by `namespace/service:port`. */
   readonly #before = new Map<string, TablePort>();
   readonly #routes: TableRoute[] = [];
   readonly #backends: TableBackend[] = [];
 
-  constructor(plan: Plan, client: Client, before: Table | null) {
+  constructor(plan: Plan, client: TableClient, before: Table | null) {
     this.#plan = plan;
     this.#client = client;
     this.#groups = new EndpointGroups(plan, client);

@@ -5,7 +5,7 @@
 import type { Plan, PlanEndpoint } from "../plan.ts";
 import { AccessProfiles, GuardedEndpoints } from "./access.ts";
 import type { AccessProfile } from "./access.ts";
-import type { Client, EndpointSet, TableEndpoint } from "./endpoint_set.ts";
+import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
 
 /** What is left of a group. */
 export type ReachableEndpoints =
@@ -30,7 +30,7 @@ export class EndpointGroups {
   readonly #reachable = new Map<string, ReachableEndpoints>();
   #setCount = 0;
 
-  constructor(plan: Plan, client: Client) {
+  constructor(plan: Plan, client: TableClient) {
     this.#plan = plan;
     this.#profiles = plan.permissive ? null : new AccessProfiles(plan, client);
   }

@@ -2,7 +2,7 @@
 import type { PlanEndpoint } from "../plan.ts";
 
 /** Whose requests a table routes. */
-export interface Client {
+export interface TableClient {
   /** Bare Service names resolve in it. */
   readonly namespace: string;
   /** `namespace/serviceaccount`; empty where not known. */

@@ -5,7 +5,7 @@
 import type { PolicySection } from "../../base/policy.ts";
 import type { PlanBackend, PlanEndpointPolicy, PlanRoutePolicy, PlanSection } from "../plan.ts";
 import { firstFailure } from "../match/match.ts";
-import { type RequestHead, textOf } from "../request.ts";
+import { headText, type RequestHead } from "../request.ts";
 import { findPort, pinnedBackend } from "./decide.ts";
 import { explainAccess } from "./explain_access.ts";
 import { positionText, refText } from "./explanation.ts";
@@ -46,9 +46,9 @@ export function explain(
     planHash: table.hash,
     client: { namespace: table.client.namespace, identity: table.client.identity },
     request: {
-      method: textOf(head, head.methodStart, head.methodEnd),
-      authority: textOf(head, head.authorityStart, head.authorityEnd),
-      path: textOf(head, head.pathStart, head.pathEnd),
+      method: headText(head, head.methodStart, head.methodEnd),
+      authority: headText(head, head.authorityStart, head.authorityEnd),
+      path: headText(head, head.pathStart, head.pathEnd),
     },
     host: explainHost(table, head, match, service),
     port: null,
@@ -92,7 +92,7 @@ function explainHost(
   match: HostMatch,
   service: TableService | null,
 ): HostExplanation {
-  const name = match.isValid ? textOf(head, match.nameStart, match.nameEnd).toLowerCase() : "";
+  const name = match.isValid ? headText(head, match.nameStart, match.nameEnd).toLowerCase() : "";
   const pod = service === null || match.pod === -1 ? null : service.plan.podHosts[match.pod];
   return {
     name,

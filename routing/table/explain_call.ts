@@ -1,6 +1,6 @@
 /** Explains the server's side of access: what becomes of a request that reached the sidecar of the workload it is for. */
 import type { Plan } from "../plan.ts";
-import { type RequestHead, textOf } from "../request.ts";
+import { headText, type RequestHead } from "../request.ts";
 import { CALL_REFUSAL_STATUS, CallerAccess } from "./caller_access.ts";
 import { explainGuard } from "./explain_access.ts";
 import type { AccessExplanation, CallExplanation } from "./explanation.ts";
@@ -20,9 +20,9 @@ export function explainCall(plan: Plan, call: Call, head: RequestHead): CallExpl
     planHash: plan.hash,
     ...call,
     request: {
-      method: textOf(head, head.methodStart, head.methodEnd),
-      authority: textOf(head, head.authorityStart, head.authorityEnd),
-      path: textOf(head, head.pathStart, head.pathEnd),
+      method: headText(head, head.methodStart, head.methodEnd),
+      authority: headText(head, head.authorityStart, head.authorityEnd),
+      path: headText(head, head.pathStart, head.pathEnd),
     },
     access: accessOf(access, call, head),
     outcome: reason === null ? "forward" : "refuse",

@@ -1,6 +1,6 @@
 import { deepStrictEqual as same, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
-import type { BackendState, Plan } from "../plan.ts";
+import type { BackendReadiness, Plan } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
 import { decide, Decision } from "./decide.ts";
 import { explain } from "./explain.ts";
@@ -193,7 +193,7 @@ const routes = fc.dictionary(
   fc.constantFrom("a", "b", "c", "d"),
   fc.record({
     weight: fc.constantFrom(0, 1, 2, 25, 75),
-    state: fc.constantFrom<BackendState>("ready", "ready", "ready", "missing", "no-port"),
+    state: fc.constantFrom<BackendReadiness>("ready", "ready", "ready", "missing", "no-port"),
   }),
   { noNullPrototype: true },
 );

@@ -5,7 +5,7 @@
 import { formatPosition, type Position, type ResourceRef } from "../../base/finding.ts";
 import type { PolicySection } from "../../base/policy.ts";
 import type { FailedClause } from "../match/condition.ts";
-import type { BackendState, PlanSection, PortProtocol } from "../plan.ts";
+import type { BackendReadiness, PlanSection, PortProtocol } from "../plan.ts";
 import type { CallRefusal } from "./caller_access.ts";
 import type { RefusalReason, SkipReason } from "./table.ts";
 
@@ -120,7 +120,7 @@ export interface BackendExplanation {
   readonly service: string;
   /** As written. */
   readonly weight: number;
-  readonly state: BackendState;
+  readonly state: BackendReadiness;
   /** From 0 to 1, of what the route forwards. */
   readonly share: number;
   /** Why it takes nothing; null where it takes its share. */

@@ -1,6 +1,6 @@
 /** Builds plans for tests: the least text for what a test is about, defaults for the rest. */
 import type {
-  BackendState,
+  BackendReadiness,
   Plan,
   PlanBackend,
   PlanEndpoint,
@@ -29,7 +29,7 @@ export function endpointForTest(last: number, more: Partial<PlanEndpoint> = {}):
 export function backendForTest(
   service: string,
   weight: number,
-  state: BackendState = "ready",
+  state: BackendReadiness = "ready",
 ): PlanBackend {
   return { namespace: "app", service, weight, state, group: `app/${service}:80` };
 }

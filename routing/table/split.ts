@@ -13,7 +13,7 @@
 import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";
 import { LOCAL_STATE } from "../../base/state_store.ts";
-import type { Place, StateStore, Tally } from "../../base/state_store.ts";
+import type { StateStore, StoredPlace, StoredTally } from "../../base/state_store.ts";
 import { canonicalPeriod, PERIOD_MAX, quotaPick, randomPeriod } from "./quota_order.ts";
 import type { Table, TableBackend, TableRoute } from "./table.ts";
 
@@ -38,12 +38,12 @@ interface Sequence {
    * Two backends: an accumulator, which grows by the second one's weight. Three or more, `weightTotal` at most
    * `PERIOD_MAX`: the place in the period. Null: there is no choice, or `debts` counts.
    */
-  readonly place: Place | null;
+  readonly place: StoredPlace | null;
   /**
    * Three or more, above it: for each backend n*w - c*W, c being the requests it got of n, and behind them n modulo
    * `weightTotal`, or `UNSTARTED`.
    */
-  readonly debts: Tally | null;
+  readonly debts: StoredTally | null;
   /** The backend at each place of the period; made at first use. */
   period: Uint16Array | null;
 }

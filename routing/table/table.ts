@@ -5,7 +5,7 @@
  */
 import type { MatchIndex } from "../match/match_index.ts";
 import type {
-  BackendState,
+  BackendReadiness,
   Plan,
   PlanBackend,
   PlanEndpointPolicy,
@@ -17,7 +17,7 @@ import type {
 } from "../plan.ts";
 import type { GuardedEndpoints } from "./access.ts";
 import type { Affinity } from "./affinity.ts";
-import type { Client, EndpointSet, TableEndpoint } from "./endpoint_set.ts";
+import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
 import type { HostIndex } from "./host_index.ts";
 
 export type { EndpointSet, TableEndpoint } from "./endpoint_set.ts";
@@ -54,7 +54,7 @@ export interface Table {
   readonly plan: Plan;
   /** The plan's content hash. */
   readonly hash: string;
-  readonly client: Client;
+  readonly client: TableClient;
   readonly services: readonly TableService[];
   readonly routes: readonly TableRoute[];
   readonly backends: readonly TableBackend[];
@@ -121,7 +121,7 @@ export interface TableMirror {
 }
 
 /** Why a backend takes nothing of this client. */
-export type SkipReason = "weight-zero" | "access-denied" | Exclude<BackendState, "ready">;
+export type SkipReason = "weight-zero" | "access-denied" | Exclude<BackendReadiness, "ready">;
 
 export interface SkippedBackend {
   readonly plan: PlanBackend;

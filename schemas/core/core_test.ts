@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { KINDS } from "../kinds.ts";
-import { LIMITS } from "../limits.ts";
+import { MANIFEST_LIMITS } from "../limits.ts";
 import { firstFinding, load, only, summaries } from "../testing.ts";
 
 Deno.test("core: every kind and version is read from a bare object without a finding", () => {
@@ -344,17 +344,17 @@ Deno.test("workloads: a bad number of replicas counts as one, a huge one as the 
   assert.equal(only(bad.snapshot.workloads).replicas, 1);
   const huge = workload("Deployment", "replicas: 1000000, ");
   assert.deepEqual(summaries(huge), ["limit-exceeded spec.replicas f.yaml:4:8"]);
-  assert.equal(only(huge.snapshot.workloads).replicas, LIMITS.workloadReplicasMax);
+  assert.equal(only(huge.snapshot.workloads).replicas, MANIFEST_LIMITS.workloadReplicasMax);
 });
 
 Deno.test("workloads: all together have no more pods than a cluster may have", () => {
-  const count = LIMITS.totalReplicasMax / LIMITS.workloadReplicasMax + 1;
+  const count = MANIFEST_LIMITS.totalReplicasMax / MANIFEST_LIMITS.workloadReplicasMax + 1;
   const documents = Array.from({ length: count }, (_, index) =>
     JSON.stringify({
       apiVersion: "apps/v1",
       kind: "Deployment",
       metadata: { name: `w${index}` },
-      spec: { replicas: LIMITS.workloadReplicasMax, template: {} },
+      spec: { replicas: MANIFEST_LIMITS.workloadReplicasMax, template: {} },
     }));
   const loaded = load(documents.join("\n"));
   assert.equal(firstFinding(loaded).code, "limit-exceeded");

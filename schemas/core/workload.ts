@@ -2,7 +2,7 @@
  * Deployment, ReplicaSet, StatefulSet, DaemonSet (apps/v1) and Job (batch/v1): what they say of their pods.
  */
 import type { Field } from "../fields.ts";
-import { LIMITS } from "../limits.ts";
+import { MANIFEST_LIMITS } from "../limits.ts";
 import type { SourceObject } from "../object.ts";
 import type { Workload, WorkloadKind } from "../resources.ts";
 import { readOwner, readPodTemplate } from "./pod.ts";
@@ -43,12 +43,12 @@ function readReplicas(kind: WorkloadKind, spec: Field): number {
 }
 
 function limited(object: SourceObject, replicas: number): number {
-  if (replicas <= LIMITS.workloadReplicasMax) return replicas;
+  if (replicas <= MANIFEST_LIMITS.workloadReplicasMax) return replicas;
   object.report(
     "limit-exceeded",
     ["spec", object.meta.kind === "Job" ? "parallelism" : "replicas"],
-    `${replicas} pods are more than Weft makes of one workload; ${LIMITS.workloadReplicasMax} count`,
-    `Write ${LIMITS.workloadReplicasMax} or less`,
+    `${replicas} pods are more than Weft makes of one workload; ${MANIFEST_LIMITS.workloadReplicasMax} count`,
+    `Write ${MANIFEST_LIMITS.workloadReplicasMax} or less`,
   );
-  return LIMITS.workloadReplicasMax;
+  return MANIFEST_LIMITS.workloadReplicasMax;
 }

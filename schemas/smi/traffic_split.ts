@@ -2,7 +2,7 @@
  * TrafficSplit v1alpha1 to v1alpha4 to the one internal shape (smi-spec traffic-split).
  */
 import { describe, type Field } from "../fields.ts";
-import { LIMITS } from "../limits.ts";
+import { MANIFEST_LIMITS } from "../limits.ts";
 import type { SourceObject } from "../object.ts";
 import type { SplitBackend, TrafficSplit } from "../resources.ts";
 import { isQuantity, isWhole, parseWeight, wholeWeights } from "./weight.ts";
@@ -43,7 +43,7 @@ function readBackends(object: SourceObject, list: Field): SplitBackend[] {
     object.report(
       "limit-exceeded",
       list.path,
-      `The weights add up to more than ${LIMITS.weightTotalMax} and were rounded`,
+      `The weights add up to more than ${MANIFEST_LIMITS.weightTotalMax} and were rounded`,
       "Write smaller weights; only their ratio counts",
     );
   }

@@ -2,7 +2,7 @@
  * Weights of a split: plain numbers, and the Kubernetes quantities of v1alpha1 (smi-spec traffic-split v1alpha1),
  * turned into whole numbers in the same ratio.
  */
-import { LIMITS } from "../limits.ts";
+import { MANIFEST_LIMITS } from "../limits.ts";
 
 /** A thousand-millionth of one: the finest that a Kubernetes quantity can say. */
 const NANOS_PER_UNIT = 1_000_000_000n;
@@ -84,7 +84,7 @@ export function wholeWeights(nanos: readonly bigint[]): {
 
 /** Makes weights smaller, without a change of ratio if possible, until their sum is within the limit. */
 function withinTotal(weights: readonly bigint[]) {
-  const max = BigInt(LIMITS.weightTotalMax);
+  const max = BigInt(MANIFEST_LIMITS.weightTotalMax);
   const total = sum(weights);
   if (total <= max) return { weights: weights.map(Number), isExact: true };
   const divisor = weights.reduce(greatestCommonDivisor, 0n);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { LIMITS } from "../limits.ts";
+import { MANIFEST_LIMITS } from "../limits.ts";
 import { parseWeight, wholeWeights } from "./weight.ts";
 
 function whole(...values: unknown[]): readonly number[] {
@@ -85,7 +85,9 @@ Deno.test("wholeWeights: keeps the ratio and the limit, whatever the weights", (
   const nanos = fc.oneof(fc.bigInt(0n, 10n ** 12n), fc.bigInt(0n, 10n ** 30n));
   fc.assert(fc.property(fc.array(nanos, { minLength: 1, maxLength: 6 }), (values) => {
     const { weights, isExact } = wholeWeights(values);
-    assert.ok(weights.reduce((total, weight) => total + weight, 0) <= LIMITS.weightTotalMax);
+    assert.ok(
+      weights.reduce((total, weight) => total + weight, 0) <= MANIFEST_LIMITS.weightTotalMax,
+    );
     for (const [index, weight] of weights.entries()) {
       const value = values[index] ?? 0n;
       assert.equal(weight > 0, value > 0n);

@@ -2,7 +2,7 @@
  * Whether a connection begins with an HTTP/1 request line (RFC 9112 3). Other protocols begin with words too (EHLO, NICK,
  * RTSP's OPTIONS), so a whole line counts by its version. A part of one, or one that is too long, counts by a method that HTTP has.
  */
-import type { Protocol, Verdict } from "../detector.ts";
+import type { Detection, Protocol } from "../detector.ts";
 import { CR, IS_TOKEN, LF, SP } from "./lexical.ts";
 
 /** Methods by which a line is known without its end: those of RFC 9110, PATCH, and of WebDAV the common ones. */
@@ -21,12 +21,12 @@ const VERSION = new TextEncoder().encode(" HTTP/1.");
 const METHOD_BYTES_MAX = 32;
 const LINE_BYTES_MAX = 8_192;
 
-export const HTTP1: Protocol = { detect, carries: "requests" };
+export const HTTP1_PROTOCOL: Protocol = { detect, carries: "requests" };
 
 /** What a client asks of a forward proxy that it has chosen: only that one can answer what follows. */
 export const HTTP1_PROXY: Protocol = { detect: detectForProxy, carries: "bytes" };
 
-function detect(bytes: Uint8Array, start: number, end: number): Verdict {
+function detect(bytes: Uint8Array, start: number, end: number): Detection {
   // Empty lines before a request are passed over (RFC 9112 2.2).
   while (start < end && (bytes[start] === CR || bytes[start] === LF)) start++;
   if (start === end) return "more";
@@ -45,7 +45,7 @@ function detect(bytes: Uint8Array, start: number, end: number): Verdict {
 /**
  * Whether that line asks a forward proxy: by CONNECT, or by a target with a scheme (RFC 9112 3.2.2, 3.2.3).
  */
-function detectForProxy(bytes: Uint8Array, start: number, end: number): Verdict {
+function detectForProxy(bytes: Uint8Array, start: number, end: number): Detection {
   const verdict = detect(bytes, start, end);
   if (verdict === "no" || verdict === "more") return verdict;
   while (bytes[start] === CR || bytes[start] === LF) start++;
