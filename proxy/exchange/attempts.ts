@@ -69,6 +69,16 @@ export class Attempts implements Routed {
     if (this.#choice !== null) this.#choice.active--;
   }
 
+  /** A tunnel has opened: it is under way at the endpoint until the function that is returned is called. */
+  handOver(): () => void {
+    const choice = this.#choice;
+    if (!this.#isUnderWay || choice === null) return () => {};
+    this.#isUnderWay = false;
+    return () => {
+      choice.active--;
+    };
+  }
+
   /** The attempt has failed without an answer, and the endpoint is to blame. */
   fail(failure: AttemptFailure, nowMs: number): void {
     if (this.#isUnderWay && this.#choice !== null) {

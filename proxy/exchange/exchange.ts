@@ -465,6 +465,17 @@ export class Exchange implements PolicedExchange {
     );
   }
 
+  /** The answer has opened a tunnel: counts the exchange. The function that is returned is called when the tunnel ends. */
+  endInTunnel(): () => void {
+    const endAttempt = this.#tries.handOver();
+    const endRequest = this.#run?.handOver();
+    this.end();
+    return () => {
+      endAttempt();
+      endRequest?.();
+    };
+  }
+
   /** Ends without being counted. */
   forget(): void {
     this.#isUnderWay = false;

@@ -82,6 +82,6 @@ export interface Carrier extends TunnelEnd {
   passBody(source: Buffered, isLast: boolean): number;
   /** The client has taken all that was written to it; goes on with the answer. */
   onDrained(): void;
-  /** From now on bytes go both ways between the endpoint and `peer`. */
-  startTunnel(peer: TunnelEnd): void;
+  /** From now on bytes go both ways between the endpoint and `peer`; `onEnd` is called once when that is over. */
+  startTunnel(peer: TunnelEnd, onEnd: () => void): void;
 }

@@ -324,10 +324,10 @@ export class Downstream extends RequestReader implements ExchangeClient {
     pieces.setResponse(response, texts, response.status === 101 ? texts.upgrade : null);
     if (!this.sendHead(pieces, carrier)) return this.abort();
     const { stallMs } = this.#exchange;
-    this.#exchange.end();
+    const onEnd = this.#exchange.endInTunnel();
     this.#phase = "tunnel";
     this.#tunnelPeer = carrier;
-    carrier.startTunnel(this);
+    carrier.startTunnel(this, onEnd);
     this.start = this.sent;
     this.ready = this.end;
     io.wantRead(this.fd, !this.hasEnded);

@@ -36,8 +36,9 @@ export class Upstream extends Connection implements Carrier {
   #isPersistent = true;
   /** The client takes no chunks: their data is taken out of the framing. */
   #isUnchunking = false;
-  /** The other end of a tunnel. */
+  /** The other end of a tunnel, and what is told of its end. */
   #tunnelPeer: TunnelEnd | null = null;
+  #onTunnelEnd: () => void = () => {};
 
   /** Starts to connect. Null: the connection failed at once. */
   static open(context: Context, pool: EndpointPool, exchange: Exchange): Upstream | null {
@@ -105,9 +106,10 @@ export class Upstream extends Connection implements Carrier {
     this.deadlineMs = this.context.io.nowMs + (isSent ? responseMs : stallMs);
   }
 
-  startTunnel(peer: TunnelEnd): void {
+  startTunnel(peer: TunnelEnd, onEnd: () => void): void {
     this.#phase = "tunnel";
     this.#tunnelPeer = peer;
+    this.#onTunnelEnd = onEnd;
     this.exchange = null;
   }
 
@@ -178,6 +180,7 @@ export class Upstream extends Connection implements Carrier {
   override close(): void {
     if (!this.isOpen) return;
     if (this.#phase === "idle") this.pool.remove(this);
+    this.#onTunnelEnd();
     this.pool.connectionEnded();
     this.exchange = null;
     super.close();

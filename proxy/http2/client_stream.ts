@@ -26,6 +26,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   #isPassing = false;
   readonly isReused: boolean;
   #hasHead = false;
+  #onTunnelEnd: () => void = () => {};
   /** What a client of HTTP/1.1 is shown, so that it believes in the tunnel. */
   #webSocketAccept = "";
 
@@ -242,13 +243,16 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.fail("timeout");
   }
 
-  override startTunnel(peer: TunnelEnd): void {
+  override startTunnel(peer: TunnelEnd, onEnd: () => void = () => {}): void {
     this.#exchange = null;
+    this.#onTunnelEnd = onEnd;
     super.startTunnel(peer);
   }
 
   override close(): void {
     this.#exchange = null;
+    this.#onTunnelEnd();
+    this.#onTunnelEnd = () => {};
     super.close();
   }
 }

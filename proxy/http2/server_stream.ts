@@ -386,9 +386,9 @@ export class Http2ServerStream extends Http2Stream implements ExchangeClient {
     if (result === NO_ROOM) this.#putOff(response, carrier.neverIndexed);
     else if (result < 0) return this.abort();
     const { stallMs } = this.#exchange;
-    this.#exchange.end();
+    const onEnd = this.#exchange.endInTunnel();
     this.#releaseHead();
-    carrier.startTunnel(this);
+    carrier.startTunnel(this, onEnd);
     this.startTunnel(carrier);
     startTunnel(this, carrier, stallMs);
   }

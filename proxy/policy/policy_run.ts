@@ -128,6 +128,13 @@ export class PolicyRun {
     backend?.limits?.exchangeEnded();
   }
 
+  /** A tunnel has opened: it counts as a request under way until the function that is returned is called. */
+  handOver(): () => void {
+    const limits = this.#counting;
+    this.#counting = null;
+    return () => limits?.requestEnded();
+  }
+
   // Waiting for a connection.
 
   /** There are as many connections as may be: waits for one. False: as many wait as may. */

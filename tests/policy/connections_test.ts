@@ -102,17 +102,30 @@ for (const driver of DRIVERS) {
     assert.equal(await client.readRest(), "a");
   });
 
-  test("LeastRequest goes by open connections", async () => {
-    await using a = named("a");
-    await using b = named("b");
-    await using proxy = await start([a, b], { loadBalancing: { algorithm: "LeastRequest" } });
-    const open: RawSocket[] = [];
-    let said = "";
-    for (let i = 0; i < 6; i++) {
-      open.push(await proxy.connect());
-      said += await open[i].readExactly(1);
-    }
-    assert.deepEqual([...said].sort().join(""), "aaabbb");
-    for (const client of open) client.close();
-  });
+  for (const algorithm of [null, "LeastRequest"]) {
+    test(`${algorithm ?? "the default"} goes by open connections`, async () => {
+      await using a = named("a");
+      await using b = named("b");
+      await using c = named("c");
+      const policy = algorithm === null ? {} : { loadBalancing: { algorithm } };
+      await using proxy = await start([a, b, c], policy);
+      const open = async (count: number) => {
+        const clients: { name: string; client: RawSocket }[] = [];
+        while (clients.length < count) {
+          const client = await proxy.connect();
+          clients.push({ name: await client.readExactly(1), client });
+        }
+        return clients;
+      };
+      const namesOf = (clients: readonly { name: string }[]) =>
+        clients.map(({ name }) => name).toSorted().join("");
+      const six = await open(6);
+      assert.equal(namesOf(six), "aabbcc");
+      for (const { name, client } of six) if (name === "b") client.close();
+      await until("them to end", () => b.running, (count) => count === 0);
+      const two = await open(2);
+      assert.equal(namesOf(two), "bb");
+      for (const { client } of [...six, ...two]) client.close();
+    });
+  }
 }
