@@ -7,8 +7,8 @@ import process from "node:process";
 import { type Finding, formatPosition, formatRef } from "../base/finding.ts";
 import type { CompileOptions } from "../routing/compile/compile.ts";
 import { encodePlan } from "../routing/plan_codec.ts";
-import { parseRequestLine } from "./support/request_line.ts";
-import { type Answer, SimulatedMesh } from "./support/simulated_mesh.ts";
+import { parseCaseRequest } from "./support/request_line.ts";
+import { type MeshAnswer, SimulatedMesh } from "./support/simulated_mesh.ts";
 
 const GOLDEN = new URL("golden/", import.meta.url);
 const isUpdating = process.env.WEFT_GOLDEN === "update";
@@ -70,7 +70,7 @@ function findingText(
 
 /** The request, its route, the endpoints in the order in which they were picked, and the sum for each backend. */
 function decisionText(text: string, mesh: SimulatedMesh): string {
-  const line = parseRequestLine(text, "default");
+  const line = parseCaseRequest(text, "default");
   const answers = line.method === "TCP" ? mesh.connect(line) : mesh.send(line);
   const routes = [...new Set(answers.map(({ route }) => route).filter((route) => route !== ""))];
   return [
@@ -94,11 +94,11 @@ function runs(items: readonly string[]): string[] {
   return folded;
 }
 
-function answerText({ endpoint, refusal }: Answer): string {
+function answerText({ endpoint, refusal }: MeshAnswer): string {
   return endpoint === null ? refusal : `${endpoint.plan.pod}:${endpoint.plan.port}`;
 }
 
-function tally(answers: readonly Answer[]): [backend: string, count: number][] {
+function tally(answers: readonly MeshAnswer[]): [backend: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { backend } of answers) counts.set(backend, (counts.get(backend) ?? 0) + 1);
   return [...counts].filter(([backend]) => backend !== "").sort();

@@ -12,7 +12,7 @@ import {
   target,
   tcpRoute,
 } from "./support/smi_fixtures.ts";
-import { type Exchange, type SmiCase, testCases } from "./support/smi_case.ts";
+import { type CaseExchange, type SmiCase, testCases } from "./support/smi_case.ts";
 
 const STRICT = { permissive: false };
 const DENIED = "403 access-denied";
@@ -30,7 +30,7 @@ function strict(
   id: string,
   title: string,
   policies: readonly Manifest[],
-  send: readonly Exchange[],
+  send: readonly CaseExchange[],
   findings: readonly string[] = [],
 ): SmiCase {
   return { id, title, options: STRICT, steps: [{ given: [...A, ...policies], send, findings }] };

@@ -13,7 +13,7 @@ import {
   W_ALL,
   W_ONE,
 } from "./support/smi_fixtures.ts";
-import { type Exchange, type SmiCase, testCases } from "./support/smi_case.ts";
+import { type CaseExchange, type SmiCase, testCases } from "./support/smi_case.ts";
 
 const ROOT = "http://web.app";
 
@@ -31,7 +31,7 @@ function one(
   id: string,
   title: string,
   given: readonly Manifest[],
-  send: readonly Exchange[],
+  send: readonly CaseExchange[],
   findings: readonly string[] = [],
 ): SmiCase {
   return { id, title, steps: [{ given, send, findings }] };

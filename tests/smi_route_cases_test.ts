@@ -11,14 +11,14 @@ import {
   W_ALL,
   W_ONE,
 } from "./support/smi_fixtures.ts";
-import { type Exchange, type SmiCase, testCases } from "./support/smi_case.ts";
+import { type CaseExchange, type SmiCase, testCases } from "./support/smi_case.ts";
 
 /** One split that sends what the group matches to b; the root has a's pod only. */
 function matching(
   id: string,
   title: string,
   matches: readonly MatchText[],
-  send: readonly Exchange[],
+  send: readonly CaseExchange[],
   findings: readonly string[] = [],
 ): SmiCase {
   return {
@@ -289,7 +289,7 @@ function ranked(
   id: string,
   title: string,
   rules: readonly { readonly match: MatchText; readonly to: string }[],
-  send: readonly Exchange[],
+  send: readonly CaseExchange[],
   findings: readonly string[] = [],
 ): SmiCase {
   const pieces = rules.map(({ match, to }, index) => [

@@ -8,7 +8,7 @@ import type { Fd, Handler, Io } from "../../proxy/io/io.ts";
 import { Patience } from "../support/patience.ts";
 
 /** A driver of which the test says when it may go on. */
-export interface Driver {
+export interface IoDriver {
   readonly name: string;
   readonly io: Io;
   /** Delivers what there is to deliver now. */
@@ -131,11 +131,11 @@ interface Pair {
 }
 
 export class Bench {
-  readonly driver: Driver;
+  readonly driver: IoDriver;
   readonly io: Io;
   readonly #peers: Deno.TcpConn[] = [];
 
-  constructor(driver: Driver) {
+  constructor(driver: IoDriver) {
     this.driver = driver;
     this.io = driver.io;
   }

@@ -3,9 +3,9 @@ import { EpollIo } from "../../proxy/io/epoll.ts";
 import { openLibc } from "../../proxy/io/libc.ts";
 import { PortableIo } from "../../proxy/io/portable.ts";
 import { BENCH_ARENA_BYTES } from "./bench.ts";
-import type { Driver } from "./bench.ts";
+import type { IoDriver } from "./bench.ts";
 
-function nativeDriver(): Driver {
+function nativeDriver(): IoDriver {
   const io = new EpollIo({ arenaBytes: BENCH_ARENA_BYTES, reusePort: false });
   let hasEnded = false;
   return {
@@ -26,7 +26,7 @@ function nativeDriver(): Driver {
   };
 }
 
-function portableDriver(): Driver {
+function portableDriver(): IoDriver {
   const io = new PortableIo({ arenaBytes: BENCH_ARENA_BYTES });
   return {
     name: "portable",
@@ -43,7 +43,7 @@ export const isLinux = Deno.build.os === "linux";
 // It stays open; opened within a test it would count as a leak of that test.
 if (isLinux) openLibc();
 /** Both drivers, and whether this system has them. */
-export const DRIVERS = [
+export const IO_DRIVERS = [
   { name: "native", make: nativeDriver, ignore: !isLinux },
   { name: "portable", make: portableDriver, ignore: false },
 ];

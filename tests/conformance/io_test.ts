@@ -3,7 +3,7 @@ import { equal, ok } from "node:assert/strict";
 import { EpollIo } from "../../proxy/io/epoll.ts";
 import { Pipe } from "../../proxy/io/pipe.ts";
 import { Bench, BENCH_ARENA_BYTES, type IoCase, READ_AT, READ_BYTES } from "./bench.ts";
-import { DRIVERS, isLinux } from "./drivers.ts";
+import { IO_DRIVERS, isLinux } from "./drivers.ts";
 import { IO_CASES } from "./io_cases.ts";
 
 /** Whether `::1` is there. */
@@ -22,7 +22,7 @@ function obstacleOf({ needsLinux, needsIpv6 }: IoCase): string {
   return needsIpv6 && !hasIpv6() ? " (skipped: no IPv6 here)" : "";
 }
 
-for (const { name, make, ignore } of DRIVERS) {
+for (const { name, make, ignore } of IO_DRIVERS) {
   for (const ioCase of IO_CASES) {
     const obstacle = obstacleOf(ioCase);
     Deno.test({
@@ -70,7 +70,7 @@ Deno.test({
 const DESCRIPTORS = 128;
 const CLIENTS = 200;
 
-for (const { name, ignore } of DRIVERS) {
+for (const { name, ignore } of IO_DRIVERS) {
   Deno.test({
     name: `${name}: out of descriptors: no spinning, and accepting goes on once there are some`,
     ignore: ignore || !isLinux,

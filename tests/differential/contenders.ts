@@ -3,7 +3,7 @@ import { RawSocket } from "../support/raw_socket.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 
-export interface Contender extends AsyncDisposable {
+export interface ProxyContender extends AsyncDisposable {
   readonly name: string;
   readonly version: string;
   readonly port: number;
@@ -12,7 +12,7 @@ export interface Contender extends AsyncDisposable {
 /** How long each waits for the rest of a request; the corpus has many that never end. */
 const PATIENCE_MS = 250;
 
-export async function startWeft(originPort: number): Promise<Contender> {
+export async function startWeft(originPort: number): Promise<ProxyContender> {
   const proxy = await TestProxy.start(DRIVERS[0], {
     timeouts: { requestHeadMs: PATIENCE_MS, stallMs: PATIENCE_MS, clientIdleMs: PATIENCE_MS },
   });
@@ -47,7 +47,7 @@ export function startNginx(
   originPort: number,
   version: string,
   protocol: ClientProtocol = "http1",
-): Promise<Contender> {
+): Promise<ProxyContender> {
   const config = (port: number, folder: string) => `
     daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
     events { worker_connections 256; }
@@ -78,7 +78,7 @@ export function startHaproxy(
   originPort: number,
   version: string,
   protocol: ClientProtocol = "http1",
-): Promise<Contender> {
+): Promise<ProxyContender> {
   const config = (port: number) => `
 defaults
   mode http
@@ -97,7 +97,7 @@ backend origin
 }
 
 /** Of HTTP/2 only: clients of HTTP/1.1 are somebody else's. */
-export function startNghttpx(originPort: number, version: string): Promise<Contender> {
+export function startNghttpx(originPort: number, version: string): Promise<ProxyContender> {
   const config = (port: number) => `
 frontend=127.0.0.1,${port};no-tls
 backend=127.0.0.1,${originPort}
@@ -113,7 +113,7 @@ async function start(
   version: string,
   config: (port: number, folder: string) => string,
   argumentsOf: (file: string, folder: string) => string[],
-): Promise<Contender> {
+): Promise<ProxyContender> {
   const folder = await Deno.makeTempDir();
   const port = freePort();
   const file = `${folder}/config`;

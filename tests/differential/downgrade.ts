@@ -5,7 +5,7 @@ import * as frames from "../simulation/http2_frames.ts";
 import type { Frame } from "../simulation/http2_frames.ts";
 import { bytesOf } from "../support/bytes_notation.ts";
 import { soon } from "../support/until.ts";
-import type { Contender } from "./contenders.ts";
+import type { ProxyContender } from "./contenders.ts";
 import type { DowngradeCase } from "./downgrade_corpus.ts";
 import { type Reading, RecordingOrigin, type SeenRequest } from "./recording_origin.ts";
 
@@ -23,7 +23,7 @@ const AFTER = 3;
 
 export async function observeDowngrades(
   cases: readonly DowngradeCase[],
-  start: (originPort: number) => Promise<Contender>,
+  start: (originPort: number) => Promise<ProxyContender>,
 ): Promise<DowngradeObservation[]> {
   await using origin = new RecordingOrigin();
   await using contender = await start(origin.port);

@@ -1,6 +1,6 @@
 /** Sends each case through a proxy, and notes what its client and its origin saw. */
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
-import { type Contender } from "./contenders.ts";
+import { type ProxyContender } from "./contenders.ts";
 import { type SmugglingCase, SUFFIX } from "./corpus.ts";
 import { type Reading, RecordingOrigin, type SeenRequest } from "./recording_origin.ts";
 
@@ -15,7 +15,7 @@ export interface Observation {
 /** One case after another, so that what the origin sees belongs to the case in hand. */
 export async function observeAll(
   cases: readonly SmugglingCase[],
-  start: (originPort: number) => Promise<Contender>,
+  start: (originPort: number) => Promise<ProxyContender>,
 ): Promise<Observation[]> {
   await using origin = new RecordingOrigin();
   await using contender = await start(origin.port);

@@ -5,7 +5,7 @@ import { webSocketAcceptOf } from "../../proxy/protocol/websocket/handshake.ts";
 import { data, headers, reset } from "../protocol/http2/frames.ts";
 import type { Fields } from "../protocol/http2/frames.ts";
 import { headerOf, statusOf } from "../support/raw_socket.ts";
-import type { Message, RawSocket } from "../support/raw_socket.ts";
+import type { RawMessage, RawSocket } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { testThroughProxy } from "../support/test_proxy.ts";
 import type { ProxyCase } from "../support/test_proxy.ts";
@@ -29,7 +29,7 @@ const UPGRADE =
   `Sec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
 
 /** A 101 that proves to have read the key. */
-function switched(request: Message | null): string {
+function switched(request: RawMessage | null): string {
   const key = request === null ? "" : headerOf(request, "sec-websocket-key") ?? "";
   return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
     `Sec-WebSocket-Accept: ${webSocketAcceptOf(key)}\r\nSec-WebSocket-Protocol: chat\r\n\r\n`;

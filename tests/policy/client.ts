@@ -1,6 +1,6 @@
 /** A client of host `app` that asks one thing after another. */
 import assert from "node:assert/strict";
-import { headerOf, type Message, RawSocket, statusOf } from "../support/raw_socket.ts";
+import { headerOf, type RawMessage, RawSocket, statusOf } from "../support/raw_socket.ts";
 
 export const GET = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
 
@@ -16,19 +16,19 @@ export function request(
 }
 
 /** Sends a request and reads its answer. */
-export async function ask(client: RawSocket, text = GET): Promise<Message> {
+export async function ask(client: RawSocket, text = GET): Promise<RawMessage> {
   await client.send(text);
   return await client.readResponse();
 }
 
 /** `200 body`, or `503 reason` of an answer that the proxy made itself. */
-export function outcomeOf(answer: Message): string {
+export function outcomeOf(answer: RawMessage): string {
   const reason = headerOf(answer, "x-weft-reason");
   return `${statusOf(answer)} ${reason ?? answer.body}`;
 }
 
 /** Sends a request and wants this `outcomeOf` it. */
-export async function want(client: RawSocket, outcome: string, text = GET): Promise<Message> {
+export async function want(client: RawSocket, outcome: string, text = GET): Promise<RawMessage> {
   const answer = await ask(client, text);
   assert.equal(outcomeOf(answer), outcome);
   return answer;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { testHttp2, VERSIONS } from "../http2/http2_cases.ts";
 import type { Http2Case } from "../http2/http2_cases.ts";
 import { ask as askNode, NodeOrigin } from "../http2/node_peers.ts";
-import { headerOf, type Message } from "../support/raw_socket.ts";
+import { headerOf, type RawMessage } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
@@ -25,7 +25,7 @@ function mirrored(
 }
 
 /** An endpoint that keeps what it is asked. */
-function keeping(seen: Message[], answer: (message: Message) => string = () => ok("copy")) {
+function keeping(seen: RawMessage[], answer: (message: RawMessage) => string = () => ok("copy")) {
   return new ScriptedOrigin(
     answering((message) => {
       seen.push(message);
@@ -78,7 +78,7 @@ const CASES: readonly ProxyCase[] = [
   {
     name: "a share of the requests is copied; answers and failures are dropped",
     async run(proxy) {
-      const seen: Message[] = [];
+      const seen: RawMessage[] = [];
       await using origin = real();
       await using copy = keeping(seen, () => seen.length % 2 === 0 ? ok("copy") : DOWN);
       await applyMesh(proxy, mirrored(origin, copy));
@@ -97,7 +97,7 @@ const CASES: readonly ProxyCase[] = [
   {
     name: "bodies of any framing, up to the bound, arrive whole",
     async run(proxy) {
-      const seen: Message[] = [];
+      const seen: RawMessage[] = [];
       await using origin = real();
       await using copy = keeping(seen);
       await applyMesh(proxy, mirrored(origin, copy));
@@ -117,7 +117,7 @@ const CASES: readonly ProxyCase[] = [
   {
     name: "changes of headers are in the copy too, and those of the proxy",
     async run(proxy) {
-      const seen: Message[] = [];
+      const seen: RawMessage[] = [];
       await using origin = real();
       await using copy = keeping(seen);
       const headers = { request: { set: [{ name: "x-set", value: "new" }], remove: ["x-gone"] } };
@@ -136,7 +136,7 @@ const CASES: readonly ProxyCase[] = [
   {
     name: "a body beyond the bound is not copied, and counted; the request goes on",
     async run(proxy) {
-      const seen: Message[] = [];
+      const seen: RawMessage[] = [];
       const bodies: number[] = [];
       await using origin = new ScriptedOrigin(answering(({ body }) => {
         bodies.push(body.length);
@@ -192,7 +192,7 @@ const CASES: readonly ProxyCase[] = [
   {
     name: "a client that goes away in the middle of its body leaves no copy",
     async run(proxy) {
-      const seen: Message[] = [];
+      const seen: RawMessage[] = [];
       await using origin = real();
       await using copy = keeping(seen);
       await applyMesh(proxy, mirrored(origin, copy));

@@ -1,7 +1,7 @@
 /** What policies do with requests on their way, through the real proxy, on both drivers. */
 import assert from "node:assert/strict";
 import { unhurried } from "../support/patience.ts";
-import { headerOf, type Message, statusOf } from "../support/raw_socket.ts";
+import { headerOf, type RawMessage, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
@@ -378,7 +378,7 @@ const HEADERS: readonly ProxyCase[] = [
   {
     name: "headers: set, added and removed, on the way there and on the way back",
     async run(proxy) {
-      const seen: Message[] = [];
+      const seen: RawMessage[] = [];
       await using origin = new ScriptedOrigin(answering((message) => {
         seen.push(message);
         return "HTTP/1.1 200 OK\r\nServer: s\r\nX-Keep: k\r\nX-Set: old\r\nContent-Length: 2\r\n\r\nhi";
@@ -415,7 +415,7 @@ const HEADERS: readonly ProxyCase[] = [
   {
     name: "headers: with a body, a retry, and an HTTP/1.0 client",
     async run(proxy) {
-      const seen: Message[] = [];
+      const seen: RawMessage[] = [];
       await using origin = new ScriptedOrigin(answering((message) => {
         seen.push(message);
         return seen.length === 1 ? answer(503) : ok("done");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Proxy, ProxyTimeouts } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
-import { headerOf, type Message, RawSocket, statusOf } from "../support/raw_socket.ts";
+import { headerOf, type RawMessage, RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
@@ -75,7 +75,7 @@ class EgressProxy {
   }
 
   /** Sends a request for an absolute URL over a connection of its own. */
-  async get(url: string): Promise<Message> {
+  async get(url: string): Promise<RawMessage> {
     using client = await this.connect();
     await client.send(`GET ${url} HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`);
     return await client.readResponse();

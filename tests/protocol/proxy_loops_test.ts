@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { FramePeer } from "../http2/frame_peer.ts";
 import { applyMesh } from "../policy/mesh.ts";
-import { headerOf, type Message, statusOf } from "../support/raw_socket.ts";
+import { headerOf, type RawMessage, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, type Script, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";
 import { type Fields, headers } from "./http2/frames.ts";
@@ -43,7 +43,7 @@ function fieldIn(line: string, name: string): string | undefined {
 function ring(
   proxy: TestProxy,
   visits: { count: number },
-  change: (lines: Message["headers"]) => Message["headers"] = (lines) => lines,
+  change: (lines: RawMessage["headers"]) => RawMessage["headers"] = (lines) => lines,
 ): Script {
   return answering(async ({ headers }) => {
     visits.count++;
@@ -76,11 +76,11 @@ function http2Ring(
   };
 }
 
-const without = (...names: string[]) => (lines: Message["headers"]) =>
+const without = (...names: string[]) => (lines: RawMessage["headers"]) =>
   lines.filter(([name]) => !names.includes(name));
 
 /** What applications do to headers that they send on. */
-const CHANGES: Readonly<Record<string, (lines: Message["headers"]) => Message["headers"]>> = {
+const CHANGES: Readonly<Record<string, (lines: RawMessage["headers"]) => RawMessage["headers"]>> = {
   "as they are": (lines) => lines,
   "with another entry in X-Forwarded-For": (lines) =>
     lines.map(([name, value]) => [name, name === "x-forwarded-for" ? `${value}, ::1` : value]),

@@ -6,7 +6,7 @@ import { bytesOf, textOf } from "./bytes_notation.ts";
 import { within } from "./until.ts";
 
 /** One message as it came off the wire. Names of headers are lower case. */
-export interface Message {
+export interface RawMessage {
   readonly startLine: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Without chunk framing. */
@@ -16,12 +16,12 @@ export interface Message {
   readonly raw: string;
 }
 
-export function statusOf(message: Message): number {
+export function statusOf(message: RawMessage): number {
   return Number(message.startLine.split(" ")[1]);
 }
 
 /** The values of a header, joined; undefined where it is missing. */
-export function headerOf(message: Message, name: string): string | undefined {
+export function headerOf(message: RawMessage, name: string): string | undefined {
   const values = message.headers.filter(([other]) => other === name).map(([, value]) => value);
   return values.length === 0 ? undefined : values.join(", ");
 }
@@ -132,13 +132,13 @@ export class RawSocket {
   }
 
   /** A request, or null where the connection ended before one began. */
-  async readRequest(): Promise<Message | null> {
+  async readRequest(): Promise<RawMessage | null> {
     if (this.#pending === "" && !await this.readMore()) return null;
     return this.#readMessage((head) => bodyKind(head));
   }
 
   /** The next response, interim ones too. */
-  readResponse({ isHead = false }: ReadOptions = {}): Promise<Message> {
+  readResponse({ isHead = false }: ReadOptions = {}): Promise<RawMessage> {
     return this.#readMessage((head) => {
       const status = Number(head.startLine.split(" ")[1]);
       if (isHead || status < 200 || status === 204 || status === 304) return 0;
@@ -151,8 +151,8 @@ export class RawSocket {
   }
 
   async #readMessage(
-    kindOf: (head: Message) => number | "chunked" | "until close",
-  ): Promise<Message> {
+    kindOf: (head: RawMessage) => number | "chunked" | "until close",
+  ): Promise<RawMessage> {
     const head = parseHead(await this.readThrough("\r\n\r\n"));
     const kind = kindOf(head);
     if (kind === "chunked") return this.#readChunked(head);
@@ -160,7 +160,7 @@ export class RawSocket {
     return { ...head, body, raw: head.raw + body };
   }
 
-  async #readChunked(head: Message): Promise<Message> {
+  async #readChunked(head: RawMessage): Promise<RawMessage> {
     let body = "";
     let { raw } = head;
     for (;;) {
@@ -199,7 +199,7 @@ export class ShortMessage extends Error {
   override readonly name = "ShortMessage";
 }
 
-function parseHead(raw: string): Message {
+function parseHead(raw: string): RawMessage {
   const [startLine, ...lines] = raw.slice(0, -4).split("\r\n");
   const headers = lines.map((line): [string, string] => {
     const colon = line.indexOf(":");
@@ -208,7 +208,7 @@ function parseHead(raw: string): Message {
   return { startLine, headers, body: "", trailers: [], raw };
 }
 
-function bodyKind(head: Message): number | "chunked" {
+function bodyKind(head: RawMessage): number | "chunked" {
   if (headerOf(head, "transfer-encoding") !== undefined) return "chunked";
   return Number(headerOf(head, "content-length") ?? 0);
 }

@@ -7,7 +7,7 @@
  * or namespace/serviceaccount.
  */
 
-export interface RequestLine {
+export interface CaseRequest {
   readonly text: string;
   readonly count: number;
   readonly method: string;
@@ -19,7 +19,7 @@ export interface RequestLine {
 }
 
 /** @throws {SyntaxError} where the line is not in the notation */
-export function parseRequestLine(text: string, defaultNamespace: string): RequestLine {
+export function parseCaseRequest(text: string, defaultNamespace: string): CaseRequest {
   const match = /^(?:(\d+)\s+)?(\S+)\s+(\S+)((?:\s+\[[^\]]*\])*)$/.exec(text.trim());
   if (match === null) throw new SyntaxError(`Not a request line: "${text}"`);
   const headers: [string, string][] = [];

@@ -1,6 +1,6 @@
 /** ScriptedOrigin: an endpoint on loopback that does with each connection exactly what a test says. */
 import net from "node:net";
-import { type Message, RawSocket } from "./raw_socket.ts";
+import { type RawMessage, RawSocket } from "./raw_socket.ts";
 
 /** What is done with the connection of this number, from 0. */
 export type Script = (socket: RawSocket, connection: number) => Promise<void>;
@@ -69,7 +69,7 @@ export class ScriptedOrigin {
 }
 
 /** Answers every request on every connection. */
-export function answering(answer: (request: Message) => string | Promise<string>): Script {
+export function answering(answer: (request: RawMessage) => string | Promise<string>): Script {
   return async (socket) => {
     for (;;) {
       const request = await socket.readRequest();

@@ -16,10 +16,10 @@ import { buildTable } from "../../routing/table/build.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { expandWorkloads } from "../../schemas/workloads.ts";
-import type { RequestLine } from "./request_line.ts";
+import type { CaseRequest } from "./request_line.ts";
 
 /** What one request got. */
-export interface Answer {
+export interface MeshAnswer {
   /** The endpoint, or null where the request was refused. */
   readonly endpoint: TableEndpoint | null;
   /** `namespace/service` of the backend; empty for a refusal. */
@@ -65,7 +65,7 @@ export class SimulatedMesh {
   }
 
   /** Sends all requests of a line, one after the other. */
-  send(line: RequestLine): Answer[] {
+  send(line: CaseRequest): MeshAnswer[] {
     const head = requestHeadOf(line);
     return Array.from({ length: line.count }, () => {
       const client = this.#clientOf(line);
@@ -76,7 +76,7 @@ export class SimulatedMesh {
   }
 
   /** Opens connections to a port that does not speak HTTP; the line's method and path say nothing. */
-  connect(line: RequestLine): Answer[] {
+  connect(line: CaseRequest): MeshAnswer[] {
     const { hostname, port } = new URL(line.url);
     const client = this.#clientOf(line);
     const [name, namespace = line.namespace] = hostname.split(".");
@@ -90,7 +90,7 @@ export class SimulatedMesh {
     });
   }
 
-  #clientOf({ namespace, serviceAccount }: RequestLine): Client {
+  #clientOf({ namespace, serviceAccount }: CaseRequest): Client {
     const identity = serviceAccount === "" ? "" : `${namespace}/${serviceAccount}`;
     const key = `${namespace} ${identity}`;
     const known = this.#clients.get(key);
@@ -111,7 +111,7 @@ export class SimulatedMesh {
   }
 }
 
-function answerOf(decision: Decision, groups: Client["groups"]): Answer {
+function answerOf(decision: Decision, groups: Client["groups"]): MeshAnswer {
   const route = decision.route?.plan.id ?? "";
   if (decision.outcome === "refuse" || decision.endpointSet === null) {
     const refusal = `${decision.status} ${decision.reason}`;

@@ -4,19 +4,19 @@
  */
 import { deepEqual, equal } from "node:assert/strict";
 import type { CompileOptions } from "../../routing/compile/compile.ts";
-import { parseRequestLine } from "./request_line.ts";
-import { type Answer, SimulatedMesh } from "./simulated_mesh.ts";
+import { parseCaseRequest } from "./request_line.ts";
+import { type MeshAnswer, SimulatedMesh } from "./simulated_mesh.ts";
 import { fileOf, type Manifest } from "./smi_fixtures.ts";
 
 /**
  * A request line, and who answers: `b` (all of them), `a 3, b 1`, `a:8081 5` where the container port counts,
  * `pod web-a-0 2` where the pod does, or `503 no-endpoints`. Workloads go without the prefix `web-` or `httpbin-`.
  */
-export type Exchange = readonly [request: string, expected: string];
+export type CaseExchange = readonly [request: string, expected: string];
 
 interface Step {
   readonly given: readonly Manifest[];
-  readonly send: readonly Exchange[];
+  readonly send: readonly CaseExchange[];
   /** Codes of all error and warning Findings; none where omitted. */
   readonly findings?: readonly string[];
 }
@@ -48,7 +48,7 @@ function runCase({ from = "client", options = {}, steps }: SmiCase): void {
     );
     deepEqual([...new Set(codes)].sort(), [...findings].sort(), `Findings of step ${index + 1}`);
     for (const [request, expected] of send) {
-      const line = parseRequestLine(request, from);
+      const line = parseCaseRequest(request, from);
       const answers = line.method === "TCP" ? mesh.connect(line) : mesh.send(line);
       const found = tallyText(answers, expected);
       equal(found, isShare(expected) ? expected : `${expected} ${line.count}`, request);
@@ -62,7 +62,7 @@ function isShare(expected: string): boolean {
 }
 
 /** By first appearance in `expected`, then by name. */
-function tallyText(answers: readonly Answer[], expected: string): string {
+function tallyText(answers: readonly MeshAnswer[], expected: string): string {
   const counts = new Map<string, number>();
   for (const answer of answers) {
     const name = answerName(answer, expected);
@@ -78,7 +78,7 @@ function tallyText(answers: readonly Answer[], expected: string): string {
     .map(([name, count]) => `${name} ${count}`).join(", ");
 }
 
-function answerName({ endpoint, refusal }: Answer, expected: string): string {
+function answerName({ endpoint, refusal }: MeshAnswer, expected: string): string {
   if (endpoint === null) return refusal;
   const { pod, port, workload } = endpoint.plan;
   if (expected.startsWith("pod ")) return `pod ${pod}`;

@@ -18,7 +18,7 @@ import { runCommand } from "../support/run_command.ts";
 
 export const HAS_CURL = hasCommand("curl");
 
-export interface Running {
+export interface RunningProxyCase {
   readonly driver: Driver;
   readonly proxy: Proxy;
   /** Echoes the body of a request, or names the method and path where there is none. */
@@ -26,17 +26,17 @@ export interface Running {
   metrics(): Promise<string>;
 }
 
-export interface ProxyCase {
+export interface TlsProxyCase {
   readonly name: string;
   readonly ignore?: boolean;
   /** The portable driver resumes tickets alone, and nothing as a client. */
   readonly needsSessions?: true;
   readonly workers?: number;
   readonly tls: () => ProxyTls;
-  run(running: Running): Promise<void>;
+  run(running: RunningProxyCase): Promise<void>;
 }
 
-async function start(driver: Driver, tls: ProxyTls, workers = 1): Promise<Running> {
+async function start(driver: Driver, tls: ProxyTls, workers = 1): Promise<RunningProxyCase> {
   const onListen = () => {};
   const origin = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen }, (request) => {
     if (request.body !== null) return new Response(request.body);
@@ -85,19 +85,19 @@ export function mutual(): TlsTermination {
 }
 
 /** GET `/hello` of the inbound listener. */
-export function curl({ proxy }: Running, ...more: readonly string[]) {
+export function curl({ proxy }: RunningProxyCase, ...more: readonly string[]) {
   const url = `https://localhost:${proxy.inbound[0].port}/hello`;
   const { chainFile } = testCertificates().authority;
   return runCommand("curl", ["-sS", "--max-time", "60", "--cacert", chainFile, ...more, url]);
 }
 
 /** What `s_client` prints of a handshake and, with a request, of the answer. */
-export function sClient(running: Running, ...more: readonly string[]): Promise<string> {
+export function sClient(running: RunningProxyCase, ...more: readonly string[]): Promise<string> {
   return sClientGet(running, "/hello", more);
 }
 
 export async function sClientGet(
-  { proxy }: Running,
+  { proxy }: RunningProxyCase,
   path: string,
   more: readonly string[],
 ): Promise<string> {
@@ -109,7 +109,7 @@ export async function sClientGet(
   return stdout + stderr;
 }
 
-export async function untilMetric(running: Running, line: string): Promise<void> {
+export async function untilMetric(running: RunningProxyCase, line: string): Promise<void> {
   const [name] = line.split(/[{ ]/);
   const look = async () =>
     (await running.metrics()).split("\n").filter((some) => some.startsWith(name));
@@ -130,7 +130,7 @@ export function originating(settings: Partial<ProxyTls["upstream"] & object> = {
 }
 
 /** Runs each case through a proxy of its own, on every driver. */
-export function testTls(subject: string, cases: readonly ProxyCase[]): void {
+export function testTls(subject: string, cases: readonly TlsProxyCase[]): void {
   for (const driver of DRIVERS) {
     for (const { name, ignore, needsSessions, workers, tls, run } of cases) {
       Deno.test({

@@ -8,7 +8,13 @@ import { planOf } from "../support/test_proxy.ts";
 import { hasCommand, testCertificates } from "./certificates.ts";
 import { runCommand as run } from "../support/run_command.ts";
 import { NginxEndpoint } from "./nginx_endpoint.ts";
-import { originating, type ProxyCase, type Running, testTls, untilMetric } from "./proxy_cases.ts";
+import {
+  originating,
+  type RunningProxyCase,
+  testTls,
+  type TlsProxyCase,
+  untilMetric,
+} from "./proxy_cases.ts";
 
 const HAS_NGINX = hasCommand("nginx");
 if (!HAS_NGINX) console.warn("Tests of TLS to endpoints are passed over: they need nginx");
@@ -62,7 +68,7 @@ function planAs(port: number, serviceAccountName: string): Plan {
 
 const WELCOMED = /^verified SUCCESS of .*CN=client over HTTP\/1.1/;
 
-const CASES: readonly ProxyCase[] = [
+const CASES: readonly TlsProxyCase[] = [
   {
     name: "both ends are verified, connections kept, sessions resumed",
     needsSessions: true,
@@ -104,7 +110,7 @@ const CASES: readonly ProxyCase[] = [
   ].map(([what, tls]) => ({
     name: `an endpoint ${what} gets no request, the client a 503 with the reason`,
     tls: tls as () => ProxyTls,
-    async run(running: Running) {
+    async run(running: RunningProxyCase) {
       await using nginx = await NginxEndpoint.start(testCertificates());
       await running.proxy.apply(planOf([nginx.port]));
       const { status, reason } = await throughTls(running.proxy);

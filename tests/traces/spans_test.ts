@@ -1,7 +1,7 @@
 /** Spans of the proxy over HTTP/1.1, on both drivers, as a collector of OTLP gets them. */
 import assert from "node:assert/strict";
 import net from "node:net";
-import type { Message } from "../support/raw_socket.ts";
+import type { RawMessage } from "../support/raw_socket.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin, skipWithoutReset } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
@@ -16,7 +16,7 @@ const PARENT_ID = "b7ad6b7169203331";
 const SLACK_MS = 25;
 
 /** The headers that say something of traces, in the order of their names. */
-function traceHeadersOf({ headers }: Message): Record<string, string> {
+function traceHeadersOf({ headers }: RawMessage): Record<string, string> {
   const named = headers.map(([name, value]): [string, string] => [name.toLowerCase(), value]);
   return Object.fromEntries(named.filter(([name]) => /^(trace|b3|x-b3)/.test(name)));
 }

@@ -1,13 +1,13 @@
 /** How a WebSocket is carried through the proxy: the same cases run over each of these. */
 import type { TestProxy } from "../support/test_proxy.ts";
-import type { Role } from "./tester.ts";
+import type { TesterRole } from "./tester.ts";
 
-export interface Carrier {
+export interface WebSocketCarrier {
   readonly name: string;
   /** Why it cannot be had here, or empty. */
   readonly obstacle: string;
   /** The ends of a line that HTTP/2 leads to. */
-  readonly http2: readonly Role[];
+  readonly http2: readonly TesterRole[];
   /** Makes what it needs beside the proxy. */
   start(proxy: TestProxy): Promise<CarrierLine>;
 }
@@ -20,7 +20,7 @@ export interface CarrierLine extends AsyncDisposable {
   open(serverPort: number): Promise<number>;
 }
 
-export const HTTP1_UPGRADE: Carrier = {
+export const HTTP1_UPGRADE: WebSocketCarrier = {
   name: "HTTP/1.1 upgrade",
   obstacle: "",
   http2: [],

@@ -7,16 +7,16 @@ import type { ClientHttp2Stream, IncomingHttpHeaders, ServerHttp2Stream } from "
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { HAS_NODE, NodeProcess, type Tools } from "../http2/node_process.ts";
-import type { Carrier } from "./carriers.ts";
-import type { Role } from "./tester.ts";
+import type { WebSocketCarrier } from "./carriers.ts";
+import type { TesterRole } from "./tester.ts";
 
-export const HTTP2_CARRIERS: readonly Carrier[] = [
+export const HTTP2_CARRIERS: readonly WebSocketCarrier[] = [
   carrier("HTTP/2 to HTTP/1.1", ["client"]),
   carrier("HTTP/1.1 to HTTP/2", ["server"]),
   carrier("HTTP/2 to HTTP/2", ["client", "server"]),
 ];
 
-function carrier(name: string, http2: readonly Role[]): Carrier {
+function carrier(name: string, http2: readonly TesterRole[]): WebSocketCarrier {
   const isClient = http2.includes("client");
   const isServer = http2.includes("server");
   return {

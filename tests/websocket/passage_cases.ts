@@ -4,12 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { BINARY, PING, TEXT } from "./frame.ts";
-import { assertBytes, type Role, type Tester } from "./tester.ts";
+import { assertBytes, type Tester, type TesterRole } from "./tester.ts";
 
 export interface PassageCase {
   readonly name: string;
   /** Sent in one piece with the request, and with the answer. */
-  readonly early?: Readonly<Record<Role, Uint8Array<ArrayBuffer>>>;
+  readonly early?: Readonly<Record<TesterRole, Uint8Array<ArrayBuffer>>>;
   /** `isToldOfCuts`: the proxy can tell this end that the other was cut off, and not ended. */
   run(client: Tester, server: Tester, isToldOfCuts: (end: Tester) => boolean): Promise<void>;
 }

@@ -8,7 +8,7 @@ import type { Random } from "../../base/random.ts";
 import { within } from "../support/until.ts";
 import { encodeFrame } from "./frame.ts";
 
-export type Role = "client" | "server";
+export type TesterRole = "client" | "server";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -18,7 +18,7 @@ function acceptOf(key: string): string {
 }
 
 export class Tester {
-  readonly role: Role;
+  readonly role: TesterRole;
   readonly random: Random;
   readonly #socket: net.Socket;
   #received = new Uint8Array(0);
@@ -26,7 +26,7 @@ export class Tester {
   #wake: () => void = () => {};
   #ending: "end" | "reset" | null = null;
 
-  constructor(socket: net.Socket, role: Role, random: Random) {
+  constructor(socket: net.Socket, role: TesterRole, random: Random) {
     this.role = role;
     this.random = random;
     this.#socket = socket;

@@ -3,7 +3,7 @@ import net from "node:net";
 import { Random, randomSeed } from "../../base/random.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { soon } from "../support/until.ts";
-import { type Carrier, type CarrierLine, HTTP1_UPGRADE } from "./carriers.ts";
+import { type CarrierLine, HTTP1_UPGRADE, type WebSocketCarrier } from "./carriers.ts";
 import { talkCompressed } from "./compressed_talk.ts";
 import { HTTP2_CARRIERS } from "./http2_carriers.ts";
 import { PASSAGE_CASES, type PassageCase } from "./passage_cases.ts";
@@ -58,7 +58,7 @@ async function runPassage(
 }
 
 /** Why the tests of a carrier cannot be run here, or empty. */
-function obstacleOf(carrier: Carrier): string {
+function obstacleOf(carrier: WebSocketCarrier): string {
   // It keeps no half-open sockets, and cannot reset one.
   if (Deno.version.deno.startsWith("2.6.")) return " (skipped: node:net of Deno 2.6)";
   return carrier.obstacle === "" ? "" : ` (skipped: ${carrier.obstacle})`;
