@@ -251,9 +251,12 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
 
   override close(): void {
     this.#exchange = null;
-    this.#onTunnelEnd();
-    this.#onTunnelEnd = () => {};
     super.close();
+  }
+
+  protected override leave(code: number): void {
+    if (this.isOpen) this.#onTunnelEnd();
+    super.leave(code);
   }
 }
 
