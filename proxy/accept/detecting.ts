@@ -97,23 +97,28 @@ export class Detecting extends Connection {
   }
 
   #look(): void {
-    const { io, timers } = this.context;
+    const { timers } = this.context;
     const look = this.#first.look();
     switch (look) {
       case "silent":
         return;
-      case "starved":
-        return this.onStarved();
       case "broken":
         return this.close();
       case "more":
-        // They stay to be read, and would be told of again and again.
-        io.wantRead(this.fd, false);
         timers.stop(this.#silence);
-        return timers.start(this.#again, LOOK_INTERVAL_MS);
+        return this.#lookAgain();
+      case "starved":
+        return this.#lookAgain();
       default:
         return this.#finish(look);
     }
+  }
+
+  /** What has come stays to be read, and would be told of again and again. */
+  #lookAgain(): void {
+    const { io, timers } = this.context;
+    io.wantRead(this.fd, false);
+    timers.start(this.#again, LOOK_INTERVAL_MS);
   }
 
   #finish(detected: Detected): void {

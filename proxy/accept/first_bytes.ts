@@ -45,9 +45,9 @@ export class FirstBytes {
     const count = io.peek(this.#fd, offset, BUFFER_BYTES);
     if (count === BROKEN) return "broken";
     if (count === END) return "ended";
-    if (count === AGAIN) return "silent";
+    if (count === AGAIN && this.#limitMs === Infinity) return "silent";
     this.#limitMs = Math.min(this.#limitMs, io.nowMs + DETECTION_MS);
-    const end = offset + count;
+    const end = offset + Math.max(0, count);
     const isAll = io.nowMs >= this.#limitMs || count === BUFFER_BYTES;
     const detected = detectProtocol(arena, offset, end, isAll, this.#among);
     if (detected === "undecided") return "more";

@@ -36,7 +36,7 @@ export function detectProtocol(
   isAll = false,
   among: Protocols = ALL_PROTOCOLS,
 ): ProtocolName | "opaque" | "undecided" {
-  if (start === end) return "undecided";
+  if (start === end) return isAll ? "opaque" : "undecided";
   let isUndecided = false;
   for (const [name, protocol] of among) {
     const verdict = protocol.detect(bytes, start, end);

@@ -11,6 +11,7 @@ import { Engine } from "../../proxy/run/engine.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
+import type { Weather } from "../simulation/network.ts";
 import { CalmNetwork, End } from "../simulation/scenario.ts";
 
 const CLIENTS = { address: "127.0.0.1", port: 0, namespace: "default", identity: "", seed: null };
@@ -18,6 +19,8 @@ const CLIENTS = { address: "127.0.0.1", port: 0, namespace: "default", identity:
 interface CaptureOptions {
   /** Default true: what the mesh does not know is passed on. */
   readonly egress?: boolean;
+  readonly seed?: number;
+  readonly weather?: Partial<Weather>;
 }
 
 /** Compiles manifests. */
@@ -35,8 +38,8 @@ export class CaptureScenario extends CalmNetwork {
   readonly #ports: { readonly outbound: number[]; readonly inbound: number[] };
 
   /** Listeners: a captured one, one that is not, and a captured one to the application on 127.0.0.1. */
-  constructor(manifests: string, { egress = true }: CaptureOptions = {}) {
-    super();
+  constructor(manifests: string, { egress = true, seed, weather }: CaptureOptions = {}) {
+    super(seed, weather);
     this.engine = new Engine(
       this.io as Io,
       {

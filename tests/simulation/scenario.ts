@@ -56,11 +56,17 @@ export class End {
   }
 }
 
-/** A calm simulated network, and the driver on it. */
+/** A simulated network, a calm one unless weather is asked for, and the driver on it. */
 export class CalmNetwork {
-  readonly world = new World(1);
-  readonly network = new Network(this.world, CALM);
-  readonly io = new SimulatedIo(this.world, this.network, arena);
+  readonly world: World;
+  readonly network: Network;
+  readonly io: SimulatedIo;
+
+  constructor(seed = 1, weather: Partial<Weather> = {}) {
+    this.world = new World(seed);
+    this.network = new Network(this.world, { ...CALM, ...weather });
+    this.io = new SimulatedIo(this.world, this.network, arena);
+  }
 
   /**
    * Opens an endpoint at `address:port`, in place of the one that was there; the connections of the proxy to it, in the order in
