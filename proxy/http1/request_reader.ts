@@ -176,9 +176,10 @@ export abstract class RequestReader extends Connection {
   protected unchunkBody(): boolean {
     if (this.#isUnchunking || !this.#body.isChunked) return false;
     this.#isUnchunking = true;
-    this.#body.restart();
-    this.ready = this.sent;
-    this.#advance();
+    const body = this.#body;
+    this.ready = body.unchunkPassed(this.context.arena, this.sent, this.ready, this.end);
+    this.end -= body.takenOut;
+    if (body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
     return true;
   }
 }

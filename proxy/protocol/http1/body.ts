@@ -77,11 +77,6 @@ export class Body {
     this.#nominated = nominated;
   }
 
-  /** Begins the same chunked body once more. */
-  restart(): void {
-    this.startChunked(this.#nominated);
-  }
-
   startUntilClose(): void {
     this.#start(false);
     this.isUntilClose = true;
@@ -128,6 +123,23 @@ export class Body {
     this.takenOut = 0;
     if (this.isDone) return from;
     const end = this.#advanceChunked(bytes, from + this.trailerBytes, to, false);
+    return end - this.trailerBytes;
+  }
+
+  /**
+   * Takes the framing out of what `advance` has passed, from `from` to `passed`; bytes up to `to` move up behind it. Goes on where
+   * `advance` was, also within a line of which the beginning has been taken out. Returns as `unchunk` does.
+   */
+  unchunkPassed(bytes: Uint8Array, from: number, passed: number, to: number): number {
+    const { isDone } = this;
+    const [state, remaining, digits] = [this.#state, this.#remaining, this.#digits];
+    const [lineBytes, keepsLine] = [this.#lineBytes, this.#keepsLine];
+    this.startChunked(this.#nominated);
+    const end = this.#advanceChunked(bytes, from, passed, false);
+    bytes.copyWithin(end, passed, to);
+    this.isDone = isDone;
+    [this.#state, this.#remaining, this.#digits] = [state, remaining, digits];
+    [this.#lineBytes, this.#keepsLine] = [lineBytes, keepsLine];
     return end - this.trailerBytes;
   }
 

@@ -100,3 +100,29 @@ Deno.test("Body keeps trailers behind its data, however they arrive", () => {
     }
   }
 });
+
+Deno.test("Body whose framing is taken out only later is the same, wherever that begins", () => {
+  const text = '5;a="b";c=d\r\nhello\r\n1\r\n!\r\n0\r\nX-Sum: 42\r\nContent-Length: 3\r\n' +
+    "X-Hop: 1\r\nX-Note: two words\r\nHost: evil\r\n\r\nGET /";
+  for (let cut = 0; cut <= text.length; cut++) {
+    const body = new Body();
+    body.startChunked(["x-hop"]);
+    const arena = bytesOf(text);
+    let ready = body.advance(arena, 0, cut);
+    let end = cut - body.takenOut;
+    ready = body.unchunkPassed(arena, 0, ready, end);
+    end -= body.takenOut;
+    arena.set(bytesOf(text.slice(cut)), end);
+    end += text.length - cut;
+    ready = body.unchunk(arena, ready, end);
+    end -= body.takenOut;
+    assert.ok(body.isDone && !body.isBroken, `cut at ${cut}`);
+    const trailersEnd = ready + body.trailerBytes;
+    const parts = [[0, ready], [ready, trailersEnd], [trailersEnd, end]] as const;
+    assert.deepEqual(
+      parts.map(([from, to]) => textOf(arena.subarray(from, to))),
+      ["hello!", "X-Sum: 42\r\nX-Note: two words\r\n", "GET /"],
+      `cut at ${cut}`,
+    );
+  }
+});
