@@ -56,3 +56,75 @@ Deno.test("watch: reading is no change", async () => {
   });
   assert.deepEqual(names, ["b.yaml"]);
 });
+
+/** Watches `target`, and runs steps one after another: each has to be told of before the next is taken. */
+async function followSteps(
+  target: string,
+  steps: readonly (() => void)[],
+  onLost?: (error: unknown) => void,
+): Promise<void> {
+  let told = Promise.withResolvers<void>();
+  const watch = watchPaths([target], {
+    recursive: false,
+    onChange: () => told.resolve(),
+    ...(onLost === undefined ? {} : { onLost }),
+  });
+  try {
+    for (const step of steps) {
+      told = Promise.withResolvers();
+      step();
+      await told.promise;
+    }
+  } finally {
+    watch.stop();
+  }
+}
+
+function inFolder(test: (folder: string) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const folder = Deno.makeTempDirSync();
+    try {
+      await test(folder);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  };
+}
+
+Deno.test(
+  "watch: a directory that comes later, goes and comes again is told of, and so is what changes in it",
+  inFolder(async (folder) => {
+    const target = `${folder}/manifests`;
+    const write = () => Deno.writeTextFileSync(`${target}/a.yaml`, `a: ${Math.random()}\n`);
+    const remove = () => Deno.removeSync(target, { recursive: true });
+    const replace = () => {
+      remove();
+      Deno.mkdirSync(target);
+    };
+    const come = () => Deno.mkdirSync(target);
+    await followSteps(target, [come, write, write, remove, come, write, replace, write]);
+  }),
+);
+
+Deno.test(
+  "watch: a file becomes a directory and a file again",
+  inFolder(async (folder) => {
+    const target = `${folder}/manifests`;
+    const writeFile = () => Deno.writeTextFileSync(target, `a: ${Math.random()}\n`);
+    const remove = () => Deno.removeSync(target, { recursive: true });
+    const come = () => Deno.mkdirSync(target);
+    const writeIn = () => Deno.writeTextFileSync(`${target}/a.yaml`, "a: 1\n");
+    await followSteps(target, [writeFile, remove, come, writeIn, remove, writeFile, writeFile]);
+  }),
+);
+
+Deno.test(
+  "watch: it says so where nothing is left to watch",
+  inFolder(async (folder) => {
+    const lost = Promise.withResolvers<unknown>();
+    Deno.mkdirSync(`${folder}/etc`);
+    const remove = () => Deno.removeSync(`${folder}/etc`, { recursive: true });
+    await followSteps(`${folder}/etc/plan.json`, [remove], lost.resolve);
+    assert.ok(await lost.promise instanceof Error);
+  }),
+);

@@ -150,12 +150,14 @@ export interface LogEvent {
 /** A running proxy. */
 export interface Proxy {
   readonly driver: "native" | "portable";
-  /** Where the listeners ended up, in the order of the configuration. */
+  /** Where the listeners ended up, in the order of the configuration; none before the first plan. */
   readonly outbound: readonly { readonly address: string; readonly port: number }[];
   readonly inbound: readonly { readonly address: string; readonly port: number }[];
   readonly admin: { readonly address: string; readonly port: number } | null;
-  /** Swaps the plan without touching a connection. Resolves once every worker serves it; rejects and keeps
-   * the last good plan where it does not build. */
+  /**
+   * Swaps the plan without touching a connection; the first one opens the listeners. Resolves once every event loop serves it; rejects
+   * and keeps the last good plan where it does not build.
+   */
   apply(plan: Plan): Promise<void>;
   /** Uses other certificates from the next handshake on. Rejects, and keeps the last good ones, where they are of no use. */
   replaceCertificates(tls: ProxyTls): Promise<void>;
@@ -169,7 +171,7 @@ export interface Proxy {
   stop(): Promise<void>;
 }
 
-// `startProxy(config: ProxyConfig, plan: Plan, hooks?: ProxyHooks): Promise<Proxy>` is in `proxy.ts`.
+// `startProxy(config: ProxyConfig, plan: Plan | null, hooks?: ProxyHooks): Promise<Proxy>` is in `run/start_proxy.ts`.
 
 /** TLS ends at a listener. */
 export interface TlsTermination {

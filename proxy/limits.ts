@@ -137,8 +137,14 @@ export const NAME_MISS_LIFE_MS = 5_000;
 /** How long a name may take to be looked up: two tries of a resolver at its default of 5 s. */
 export const NAME_LOOKUP_MS = 10_000;
 
-/** How long an event loop may take to answer before the proxy counts as not alive: one that builds a large plan is busy, not stuck. */
-export const LOOP_ANSWER_MS = 10_000;
+/**
+ * How long an event loop may take to answer a probe before the proxy says that it is neither alive nor ready. The kubelet itself waits
+ * 1 s unless told otherwise, and counts three such answers before it acts: one that builds a large plan is busy, not stuck.
+ */
+export const LOOP_ANSWER_MS = 2_000;
+
+/** How long an event loop may take to obey, which may mean to build a large plan; one that is stuck is asked nothing more. */
+export const LOOP_COMMAND_MS = 10_000;
 
 /** How long an event loop that is to stop may take to say so before its thread is ended all the same. */
 export const LOOP_STOP_MS = 2_000;

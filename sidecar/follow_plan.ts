@@ -1,74 +1,226 @@
 /**
- * Follows the source of a plan: reads it again whenever its files change, and hands what can be served to the proxy. What cannot
- * leaves the last good plan in place.
+ * PlanFollower: brings a proxy the plans of its source, from the first one on: it reads again whenever files change. What cannot be served
+ * leaves the last good plan in place. Where there is none yet, that is the one that an earlier run saved; else the proxy waits.
  */
+import type { Finding } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
-import type { Proxy } from "../proxy/config.ts";
 import { watchPaths } from "../base/watch.ts";
+import type { Proxy } from "../proxy/config.ts";
+import { IoError } from "../proxy/io/io.ts";
+import type { Plan } from "../routing/plan.ts";
+import type { PlanKeeper, SavedPlan } from "./plan_keeper.ts";
 import type { PlanSource } from "./plan_source.ts";
 import type { ReportFindings } from "./report_findings.ts";
 
-/** How often a source is read that cannot be watched: its folder is not there yet, or the file system tells nothing. */
+/** How often a source is read that cannot be watched: its folder is not there yet, or the system has no watch left. */
 const READ_INTERVAL_MS = 2_000;
+
+/** How often it is said that there is no plan yet. */
+const NOTICE_INTERVAL_MS = 10_000;
 
 interface Following {
   readonly source: PlanSource;
-  readonly proxy: Proxy;
+  readonly proxy: Pick<Proxy, "apply">;
+  /** Null: plans are not kept. */
+  readonly keeper: PlanKeeper | null;
   readonly log: Log;
   readonly report: ReportFindings;
-  /** Of the plan in force. */
-  readonly hash: string;
+  /** Where it can be asked how it is: said while it waits. */
+  readonly where: Readonly<Record<string, string>>;
+  /** The first plan is in force. */
+  readonly onFirst: (plan: Plan) => void;
+  /** The first plan is good, but nothing can be served. */
+  readonly onFailure: (error: unknown) => void;
+  readonly noticeIntervalMs?: number;
+}
+
+export class PlanFollower {
+  readonly #parts: Following;
+  /** In force. */
+  #plan: Plan | null = null;
   /** The plan in force is not the source's: it has given none yet. */
-  readonly isRestored: boolean;
-}
+  #isRestored = false;
+  /** What was wrong with the last reading. */
+  #problem = "it has not been read yet";
+  /** And with the plan that an earlier run saved; null: nobody has looked. */
+  #savedProblem: string | null = null;
+  /** What was said to be wrong: it is said once. */
+  #told = "";
+  /** Why the source cannot be watched: it is said once. */
+  #unwatched = "";
+  #isDue = false;
+  /** Nothing that is read counts any more. */
+  #isOver = false;
+  #reading = Promise.resolve();
+  #notices: ReturnType<typeof setInterval> | undefined;
+  #stopWatching = () => {};
 
-/** Returns what stops it; resolves once nothing is being read any more. */
-export function followPlan(
-  { source, proxy, log, report, hash: firstHash, isRestored: wasRestored }: Following,
-): () => Promise<void> {
-  let hash = firstHash;
-  let isRestored = wasRestored;
-  /** What was wrong with the last reading, as text: it is said once. */
-  let told = "";
-  const read = async () => {
-    const { plan, findings, problem } = await source.read();
-    const wrong = plan === null ? JSON.stringify([problem, findings]) : "";
-    const isNews = plan === null ? wrong !== told : isRestored || plan.hash !== hash;
-    told = wrong;
-    if (!isNews) return;
-    report(findings);
-    if (plan === null) return log.warn("Plan kept", { reason: problem, plan: hash.slice(0, 12) });
-    try {
-      await proxy.apply(plan);
-      hash = plan.hash;
-      isRestored = false;
-      log.info("Plan applied", { plan: hash.slice(0, 12), services: plan.services.length });
-    } catch (error) {
-      log.error("Plan refused", { reason: messageOf(error) });
-    }
-  };
-  // One reading after another: a slow one must not be overtaken and then undo the newer one.
-  let running = Promise.resolve();
-  const readInTurn = () => void (running = running.then(read));
-  const stop = watchOrPoll(source, readInTurn, log);
-  // It may have come before the watch began.
-  if (wasRestored) readInTurn();
-  return () => {
-    stop();
-    return running;
-  };
-}
-
-function watchOrPoll({ paths, recursive }: PlanSource, onChange: () => void, log: Log): () => void {
-  try {
-    const watch = watchPaths(paths, { recursive, onChange });
-    return () => watch.stop();
-  } catch (error) {
-    const reason = messageOf(error);
-    log.warn("Changes of the plan are not told", { reason, readEveryMs: READ_INTERVAL_MS });
-    const timer = setInterval(onChange, READ_INTERVAL_MS);
-    return () => clearInterval(timer);
+  constructor(parts: Following) {
+    this.#parts = parts;
   }
+
+  /** Why there is no plan yet, in one line. */
+  get problem(): string {
+    return [this.#problem, this.#savedProblem].filter(Boolean).join(". ");
+  }
+
+  start(): void {
+    const { noticeIntervalMs = NOTICE_INTERVAL_MS } = this.#parts;
+    this.#notices = setInterval(() => this.#sayWaiting(), noticeIntervalMs);
+    this.#watch();
+    this.#readInTurn();
+  }
+
+  /** Resolves once nothing is being read any more. */
+  stop(): Promise<void> {
+    this.#isOver = true;
+    this.#stopWatching();
+    clearInterval(this.#notices);
+    return this.#reading;
+  }
+
+  #watch(): void {
+    const { paths, recursive } = this.#parts.source;
+    try {
+      const watch = watchPaths(paths, {
+        recursive,
+        onChange: () => this.#readInTurn(),
+        onLost: (error) => this.#readAtIntervals(error),
+      });
+      this.#stopWatching = () => watch.stop();
+      this.#unwatched = "";
+    } catch (error) {
+      this.#readAtIntervals(error);
+    }
+  }
+
+  /** Until the source can be watched. */
+  #readAtIntervals(error: unknown): void {
+    this.#stopWatching();
+    const reason = messageOf(error);
+    if (reason !== this.#unwatched) {
+      const fields = { reason, readEveryMs: READ_INTERVAL_MS };
+      this.#parts.log.warn("Changes of the plan are not told", fields);
+    }
+    this.#unwatched = reason;
+    const timer = setTimeout(() => {
+      this.#watch();
+      this.#readInTurn();
+    }, READ_INTERVAL_MS);
+    this.#stopWatching = () => clearTimeout(timer);
+  }
+
+  /** One reading after another: a slow one must not be overtaken and then undo the newer one. */
+  #readInTurn(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#reading = this.#reading.then(() => {
+      this.#isDue = false;
+      return this.#read();
+    });
+  }
+
+  async #read(): Promise<void> {
+    const { plan, findings, problem } = await this.#parts.source.read();
+    if (this.#isOver) return;
+    if (plan === null) return await this.#goWithout(problem, findings, "Plan kept");
+    if (plan.hash === this.#plan?.hash && !this.#isRestored) return void (this.#told = "");
+    const refusal = await this.#apply(plan);
+    if (refusal !== null) return await this.#goWithout(refusal, findings, "Plan refused");
+    this.#parts.report(findings);
+    this.#isRestored = false;
+    this.#parts.keeper?.accepted(plan);
+    this.#inForce(plan);
+  }
+
+  /** Why the plan cannot be served; null: it is. */
+  async #apply(plan: Plan): Promise<string | null> {
+    try {
+      await this.#parts.proxy.apply(plan);
+      return null;
+    } catch (error) {
+      if (this.#plan === null && error instanceof IoError) {
+        this.#isOver = true;
+        this.#parts.onFailure(error);
+      }
+      return `Cannot serve the plan: ${messageOf(error)}`;
+    }
+  }
+
+  /** The source gives nothing that can be served. */
+  async #goWithout(problem: string, findings: readonly Finding[], message: string): Promise<void> {
+    if (this.#isOver) return;
+    const { log, report } = this.#parts;
+    const told = JSON.stringify([problem, findings]);
+    const isNews = told !== this.#told;
+    this.#told = told;
+    this.#problem = problem;
+    if (isNews) report(findings);
+    if (this.#plan === null && this.#savedProblem === null) await this.#restore();
+    if (this.#isOver || !isNews) return;
+    if (this.#plan === null) this.#sayWaiting();
+    else log.warn(message, { reason: problem, plan: nameOf(this.#plan) });
+  }
+
+  /** What an earlier run saved is looked at once. */
+  async #restore(): Promise<void> {
+    const { keeper, report } = this.#parts;
+    this.#savedProblem = "";
+    if (keeper === null) return;
+    let saved: SavedPlan | null;
+    try {
+      saved = await keeper.read();
+    } catch (error) {
+      return void (this.#savedProblem = messageOf(error));
+    }
+    if (saved === null) {
+      return void (this.#savedProblem = `No plan is saved in "${keeper.directory}"`);
+    }
+    const refusal = await this.#apply(saved.plan);
+    if (refusal !== null) return void (this.#savedProblem = `Of the saved one: ${refusal}`);
+    keeper.restored(saved);
+    this.#isRestored = true;
+    report([restored(saved, this.#problem)]);
+    this.#inForce(saved.plan);
+  }
+
+  #inForce(plan: Plan): void {
+    const { log, onFirst } = this.#parts;
+    const isFirst = this.#plan === null;
+    this.#plan = plan;
+    clearInterval(this.#notices);
+    if (isFirst) onFirst(plan);
+    else log.info("Plan applied", { plan: nameOf(plan), services: plan.services.length });
+  }
+
+  #sayWaiting(): void {
+    this.#parts.log.warn("Waiting for a plan", { reason: this.problem, ...this.#parts.where });
+  }
+}
+
+function restored({ plan, savedAtMs }: SavedPlan, problem: string): Finding {
+  return {
+    code: "plan-restored",
+    severity: "warning",
+    message: `Plan ${nameOf(plan)}, saved ${formatAge(Date.now() - savedAtMs)} ago, is served: ` +
+      problem,
+    hint: "It stays in force until its source gives a plan",
+  };
+}
+
+const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60]] as const;
+
+/** In the largest unit that it has one of: `3 h`, `12 s`. */
+export function formatAge(ageMs: number): string {
+  // A clock that was set back must not make a plan come from the future.
+  const seconds = Math.max(0, Math.floor(ageMs / 1_000));
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${Math.floor(seconds / size)} ${unit}`;
+}
+
+/** First digits of its hash. */
+function nameOf({ hash }: Plan): string {
+  return hash.slice(0, 12);
 }
 
 function messageOf(error: unknown): string {

@@ -3,11 +3,10 @@ import type { Finding } from "../base/finding.ts";
 import type { Plan } from "../routing/plan.ts";
 import { decodePlan } from "../routing/plan_codec.ts";
 import type { Environment } from "../console/environment.ts";
-import { hasErrors } from "../console/findings.ts";
 import type { PlanOrigin } from "./settings.ts";
 
 /** One reading. */
-export interface PlanReading {
+interface PlanReading {
   /** Null where what was read may not be served. */
   readonly plan: Plan | null;
   readonly findings: readonly Finding[];
@@ -44,9 +43,10 @@ export async function openPlanSource(
     recursive: origin.recursive,
     async read() {
       const { plan, findings } = await compileInput(options, environment);
-      return hasErrors(findings)
-        ? { plan: null, findings, problem: "The manifests have errors" }
-        : { plan, findings, problem: "" };
+      const error = findings.find(({ severity }) => severity === "error");
+      return error === undefined
+        ? { plan, findings, problem: "" }
+        : { plan: null, findings, problem: `The manifests have errors: ${error.message}` };
     },
   };
 }

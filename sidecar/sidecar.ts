@@ -5,7 +5,7 @@
 import { createLog, type Log } from "../base/log.ts";
 import type { Proxy, ProxyConfig } from "../proxy/config.ts";
 import type { ProxyHooks } from "../proxy/run/running_proxy.ts";
-import { PlanKeeper } from "../proxy/run/plan_keeper.ts";
+import { withDeadline } from "../base/deadline.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Environment } from "../console/environment.ts";
@@ -15,16 +15,18 @@ import { lookUpName } from "./look_up.ts";
 import { tracingOf } from "./tracing.ts";
 import { formatAccess, formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
-import { type FirstPlan, firstPlan } from "./first_plan.ts";
-import { followPlan } from "./follow_plan.ts";
+import { PlanFollower } from "./follow_plan.ts";
 import { LineBuffer } from "./line_buffer.ts";
+import { PlanKeeper } from "./plan_keeper.ts";
 import { openPlanSource, type PlanSource } from "./plan_source.ts";
-import { findingReporter, type ReportFindings } from "./report_findings.ts";
+import { findingReporter } from "./report_findings.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
 import { type TlsFiles, tlsFiles } from "./tls_options.ts";
 
 /** How long the end waits for a reader of the logs. */
 const LOG_FLUSH_MS = 1_000;
+/** And for files that are still being read or written. */
+const END_MS = 2_000;
 
 /** Runs until a stop signal. */
 export async function runSidecar(
@@ -73,40 +75,50 @@ interface SidecarParts {
 
 async function serve(parts: SidecarParts): Promise<ExitCode> {
   const { options, environment, plainConfig, certificates, source, log, accesses } = parts;
-  const report = findingReporter(log, environment.stderr);
-  const { stateDir } = options;
-  const first = await firstPlanOf(source, stateDir, report);
   const config = certificates === null
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
-  warnOfStrangers(config, first.plan, log);
   if (config.tls !== undefined) warnOfExpired(config.tls, log);
+  const report = findingReporter(log, environment.stderr);
+  const { stateDir } = options;
+  const keeper = stateDir === undefined
+    ? null
+    : new PlanKeeper(stateDir, (finding) => report([finding]));
   const quit = Promise.withResolvers<string>();
   const failed = Promise.withResolvers<string>();
-  const planKeeper = stateDir === undefined
-    ? null
-    : new PlanKeeper(stateDir, first.restored, (finding) => report([finding]));
-  const proxy = await start(config, first.plan, {
+  const proxy = await start(config, {
     ...hooksFor(options, log, accesses),
-    ...(planKeeper === null ? {} : { planKeeper }),
+    ...(keeper === null ? {} : { planKeeping: () => keeper.keeping }),
+    planProblem: () => follower.problem,
     onQuit: () => quit.resolve("quitquitquit"),
     onFailure: failed.resolve,
   });
-  // Listened for before anybody is told that it runs.
+  const follower = new PlanFollower({
+    source,
+    proxy,
+    keeper,
+    log,
+    report,
+    where: proxy.admin === null ? {} : { admin: formatHostPort(proxy.admin) },
+    onFirst(plan) {
+      warnOfStrangers(config, plan, log);
+      log.info("Proxy started", describe(proxy, plan));
+    },
+    onFailure: (error) => failed.resolve(Promise.try(startFailure, error)),
+  });
+  // Listened for before anything is told that it runs.
   const stopped = Promise.race([
     untilStopped(proxy, quit.promise, log, environment),
     untilFailed(proxy, failed.promise),
   ]);
-  log.info("Proxy started", describe(proxy, first.plan));
-  const { plan: { hash }, restored } = first;
-  const isRestored = restored !== null;
-  const stopFollowing = followPlan({ source, proxy, log, report, hash, isRestored });
+  follower.start();
   const stopReplacing = certificates && followCertificates(certificates, proxy, log);
   try {
     return await stopped;
   } finally {
-    await stopFollowing();
-    await stopReplacing?.();
+    const all = [follower.stop(), stopReplacing?.(), keeper?.settled()];
+    // A source that never ends may be what is being read.
+    await withDeadline(Promise.all(all), END_MS, () => []);
   }
 }
 
@@ -118,19 +130,6 @@ async function untilFailed(proxy: Proxy, failed: Promise<string>): Promise<never
   const message = await failed;
   await proxy.stop();
   throw new CommandFailure(message);
-}
-
-/** Says what there is to say about the source also where the command ends because of it. */
-async function firstPlanOf(
-  source: PlanSource,
-  stateDir: string | undefined,
-  report: ReportFindings,
-): Promise<FirstPlan> {
-  const reading = await source.read();
-  report(reading.findings);
-  const first = await firstPlan(reading, stateDir, Date.now());
-  report(first.findings);
-  return first;
 }
 
 /** Whoever does not use a sidecar calls the application unchecked: better to know that before somebody else does. */
@@ -154,14 +153,19 @@ function hooksFor(options: SidecarOptions, log: Log, accesses: LineBuffer): Prox
   };
 }
 
-/** Where the system refuses (a port in use, an address that is not here), one line says so. */
-async function start(config: ProxyConfig, plan: Plan, hooks: ProxyHooks): Promise<Proxy> {
+/** Starts a proxy that waits for its first plan. */
+async function start(config: ProxyConfig, hooks: ProxyHooks): Promise<Proxy> {
   try {
-    return await startProxy(config, plan, hooks);
+    return await startProxy(config, null, hooks);
   } catch (error) {
-    if (!(error instanceof Error) || error.name === "AssertionError") throw error;
-    throw new CommandFailure(`Cannot start the proxy: ${error.message.split("\n")[0]}`);
+    throw new CommandFailure(startFailure(error));
   }
+}
+
+/** Where the system refuses (a port in use, an address that is not here), one line says so. A defect is thrown. */
+function startFailure(error: unknown): string {
+  if (!(error instanceof Error) || error.name === "AssertionError") throw error;
+  return `Cannot start the proxy: ${error.message.split("\n")[0]}`;
 }
 
 function describe(proxy: Proxy, plan: Plan) {

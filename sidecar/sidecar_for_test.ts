@@ -70,20 +70,52 @@ export interface RunningSidecar {
 
 /** Starts `weft proxy` on free ports and waits for it to say where it listens. */
 export async function startSidecar(argv: string[]): Promise<RunningSidecar> {
+  const { environment, code } = start(argv);
+  return { environment, code, ...await hasStarted({ environment, code }) };
+}
+
+/** Where a proxy listens that starts now, or has started. */
+export async function hasStarted(
+  { environment, code }: Pick<RunningSidecar, "environment" | "code">,
+): Promise<{ outbound: number; admin: number }> {
+  const { outbound = "", admin = "" } = await said(/Proxy started/, environment, code);
+  return { outbound: portOf(outbound), admin: portOf(admin) };
+}
+
+/** Starts `weft proxy` where there is no plan yet, and waits for it to say so. */
+export async function startWaiting(argv: string[]): Promise<Omit<RunningSidecar, "outbound">> {
+  const { environment, code } = start(argv);
+  const { admin = "" } = await said(/Waiting for a plan/, environment, code);
+  return { environment, code, admin: portOf(admin) };
+}
+
+/** Starts `weft proxy` on free ports where none are given. */
+export function start(argv: string[]): Pick<RunningSidecar, "environment" | "code"> {
   const environment = testEnvironment();
   const ports = ["--outbound", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+  const given = ports.filter((_, i) => !argv.includes(ports[i - i % 2]));
   const accept = argv.includes("--accept-timeout") ? [] : ["--accept-timeout", "none"];
-  const code = run(["proxy", ...argv, ...ports, ...accept], environment);
+  return { environment, code: run(["proxy", ...argv, ...given, ...accept], environment) };
+}
+
+/** The first line of the log that says so. */
+async function said(
+  pattern: RegExp,
+  environment: TestEnvironment,
+  code: Promise<number>,
+): Promise<Readonly<Record<string, string>>> {
   const ended = code.then((code) => {
     throw new Error(`The proxy ended with ${code}: ${environment.stderr.text()}`);
   });
-  await Promise.race([environment.stderr.until(/Proxy started/), ended]);
+  await Promise.race([environment.stderr.until(pattern), ended]);
   // It ends well later on.
   ended.catch(() => {});
-  const started = environment.stderr.text().split("\n").find((line) => /Proxy started/.test(line));
-  const { outbound, admin } = JSON.parse(started ?? "");
-  const portOf = (place: string) => Number(place.split(":")[1]);
-  return { environment, code, outbound: portOf(outbound), admin: portOf(admin) };
+  const line = environment.stderr.text().split("\n").find((line) => pattern.test(line));
+  return JSON.parse(line ?? "");
+}
+
+function portOf(place: string): number {
+  return Number(place.split(":")[1]);
 }
 
 /** A test with a folder of its own. */

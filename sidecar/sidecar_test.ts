@@ -141,15 +141,14 @@ testInFolder(
     const busy = `127.0.0.1:${application.port}`;
     const good = `${folder}/good.yaml`;
     Deno.writeTextFileSync(good, manifest(application.port));
-    Deno.writeTextFileSync(`${folder}/bad.yaml`, "a: [");
-    Deno.writeTextFileSync(`${folder}/plan.json`, "{}");
+    const none = ["--plan", `${folder}/none.json`];
+    const certificate = ["--upstream-tls-name", "a", "--upstream-tls-ca", `${folder}/none.pem`];
     for (
       const { argv, complaint } of [
         { argv: ["-f", good, "--outbound", busy], complaint: /Cannot start the proxy: .*in use/ },
         { argv: ["-f", good, "--outbound", ":0", "--admin", busy], complaint: /admin.*in use/ },
-        { argv: ["-f", `${folder}/bad.yaml`], complaint: /The manifests have errors/ },
-        { argv: ["--plan", `${folder}/none.json`], complaint: /none\.json": no such file/ },
-        { argv: ["--plan", `${folder}/plan.json`], complaint: /The text is not a plan/ },
+        { argv: [...none, "--admin", busy], complaint: /admin.*in use/ },
+        { argv: [...none, ...certificate], complaint: /none\.pem": no such file/ },
       ]
     ) {
       const environment = testEnvironment();

@@ -47,9 +47,6 @@ export const UNUSED_EXPORTS: readonly string[] = [
   "proxy/loop/context.ts Sender",
   "proxy/loop/context.ts Starved",
   "proxy/policy/policy_run.ts Verdict",
-  "proxy/run/admin.ts AdminSubject",
-  "proxy/run/engine.ts EngineHooks",
-  "proxy/run/lane.ts LanePorts",
 ];
 
 /** `path -> path`: imports that go against the order of rooms. */

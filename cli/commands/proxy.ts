@@ -8,13 +8,14 @@ export function register(program: Program, context: CommandContext): void {
     .description(
       "Runs one sidecar proxy. Its routes come from manifests (-f) or from a compiled plan (--plan), and follow " +
         "changes of those files; a broken change is reported and the last good plan stays. With --state-dir it also " +
-        "outlives the proxy, which then starts with it while its files are gone or broken.\n\n" +
+        "outlives the proxy, which then starts with it while its files are gone or broken. Without any plan the proxy " +
+        "waits for one: its ports are closed, and /readyz on the admin port says why it is not ready.\n\n" +
         "Every option may also be given as a variable: --response-timeout as WEFT_PROXY_RESPONSE_TIMEOUT, --filename " +
         "with paths separated as in PATH. The command line counts first.\n\n" +
         "Times are written like 250ms, 30s or 1h. `none` or 0s is no limit, for --accept-timeout and --drain-timeout no time; " +
         "those to connect, to wait for a connection and for a head must be more than 0s.\n\n" +
         "SIGTERM drains and ends with 0, and takes new connections for a while, as clients of a pod need it; SIGINT and " +
-        "POST /quitquitquit drain without that; a second signal ends at once.",
+        "POST /quitquitquit drain without that; a second signal ends at once. Before the first plan, each ends it at once with 0.",
     );
   for (const { flags, about, choices, default: byDefault } of SIDECAR_OPTIONS) {
     // Not commander's own defaults: it could not tell them from what was given.

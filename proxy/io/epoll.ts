@@ -116,7 +116,7 @@ export class EpollIo implements Io {
     this.#message[MESSAGE_IOV_WORD + 1] = Number(vector >> 32n);
     this.#reusePort = options.reusePort;
     this.#epoll = this.#c.epoll_create1(libc.O_CLOEXEC);
-    if (this.#epoll < 0) throw new Error("Cannot create an epoll instance");
+    if (this.#epoll < 0) throw new IoError("Cannot create an epoll instance");
   }
 
   listen(address: string, port: number, handler: ListenerHandler): { fd: Fd; port: number } {

@@ -3,7 +3,7 @@
  * is read as any connection is.
  */
 import * as libc from "./libc.ts";
-import { AGAIN } from "./io.ts";
+import { AGAIN, IoError } from "./io.ts";
 import type { Fd } from "./io.ts";
 
 export class Pipe {
@@ -13,7 +13,7 @@ export class Pipe {
   constructor() {
     const type = libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC;
     if (this.#c.socketpair(libc.AF_UNIX, type, 0, new Uint8Array(this.#ends.buffer)) < 0) {
-      throw new Error("Cannot create a pair of sockets");
+      throw new IoError("Cannot create a pair of sockets");
     }
   }
 

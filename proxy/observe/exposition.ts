@@ -12,6 +12,16 @@ export interface LoopSnapshot {
   readonly lastFault: string;
 }
 
+/** What there is to tell of keeping plans for the next start. */
+export interface PlanKeeping {
+  /** Milliseconds since 1970; null: the plan in force is not saved. */
+  readonly savedAtMs: number | null;
+  /** The plan in force is one that an earlier run saved: no source has given one yet. */
+  readonly isRestored: boolean;
+  /** Plans that could not be saved. */
+  readonly failures: number;
+}
+
 /** What is counted outside the event loops. */
 interface OutsideCounts {
   /** Empty: none are made. */
@@ -21,12 +31,7 @@ interface OutsideCounts {
   /** Records that readers of taps were too slow for. */
   readonly tapsLost: number;
   /** Null: plans are not kept. */
-  readonly planKeeping: {
-    /** Milliseconds since 1970; null: the plan in force is not saved. */
-    readonly savedAtMs: number | null;
-    readonly isRestored: boolean;
-    readonly failures: number;
-  } | null;
+  readonly planKeeping: PlanKeeping | null;
   /** Those that the proxy shows. */
   readonly certificates: readonly CertificateExpiry[];
 }

@@ -5,21 +5,26 @@
 import type { MetricSample } from "../../base/metrics.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { parseExplainQuery } from "./explain_query.ts";
-import type { Lane } from "./lane.ts";
+import { withDeadline } from "../../base/deadline.ts";
 import { ADMIN_STOP_MS } from "../limits.ts";
+import type { LoopSnapshot, PlanKeeping } from "../observe/exposition.ts";
 import { renderProxyMetrics } from "../observe/exposition.ts";
-import type { PlanKeeping } from "./plan_keeper.ts";
-import { parseTapFilter } from "../observe/tap_filter.ts";
 import type { Taps } from "../observe/tap.ts";
+import { parseTapFilter } from "../observe/tap_filter.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
+import type { Answer } from "./commands.ts";
+import type { ExplainQuery } from "./explain_query.ts";
+import { parseExplainQuery } from "./explain_query.ts";
 
-export interface AdminSubject {
-  /** In force; changes. */
-  plan(): Plan;
-  lanes(): readonly Lane[];
+interface AdminSubject {
+  /** In force; changes. Null: none has come yet. */
+  plan(): Plan | null;
+  /** What there is to say where there is no plan. */
+  whyNoPlan(): string;
+  /** One of each event loop. */
+  snapshots(): Promise<readonly LoopSnapshot[]>;
+  explain(query: ExplainQuery): Promise<Answer<"explain">>;
   readonly taps: Taps;
-  /** Null: none are made. */
   /** Counts of spans; empty where none are made. */
   readonly spans: () => readonly MetricSample[];
   /** Lines of the access log that found no reader. */
@@ -28,10 +33,10 @@ export interface AdminSubject {
   planKeeping(): PlanKeeping | null;
   /** Those that the proxy shows. */
   certificates(): readonly CertificateExpiry[];
-  /** Every event loop answers; where one does not, only a restart helps. */
-  isAlive(): Promise<boolean>;
-  /** Accepting connections, with a plan in force, and not draining. */
-  isReady(): boolean;
+  /** An event loop that does not answer, which only a restart helps. Null: all do. */
+  whyNotAlive(): Promise<string | null>;
+  /** What keeps clients away. Null: it is ready for them. */
+  whyNotReady(): Promise<string | null>;
   /** The application is done (a Job): whoever runs the proxy is to end it. Null: nobody would. */
   readonly quit: (() => void) | null;
 }
@@ -51,16 +56,14 @@ export function startAdmin(
     hostname: address.address,
     port: address.port,
     onListen() {},
-  }, (request) => answer(request, subject));
+    // A loop that is stuck answers nothing.
+  }, (request) => answer(request, subject).catch(({ message }) => text(503, `${message}\n`)));
   return {
     address: server.addr.hostname,
     port: server.addr.port,
     async stop() {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ADMIN_STOP_MS));
       // A reader that takes nothing any more is left to the end of the process.
-      await Promise.race([server.shutdown(), late]);
-      clearTimeout(timer);
+      await withDeadline(server.shutdown(), ADMIN_STOP_MS, () => {});
     },
   };
 }
@@ -73,25 +76,11 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
   }
   switch (url.pathname) {
     case "/healthz":
-      return await subject.isAlive()
-        ? text(200, "ok\n")
-        : text(500, "an event loop does not answer\n");
+      return probe("ok", 500, await subject.whyNotAlive());
     case "/readyz":
-      return subject.isReady() ? text(200, "ready\n") : text(503, "not ready\n");
-    case "/metrics": {
-      const snapshots = await Promise.all(subject.lanes().map((lane) => lane.snapshot()));
-      return text(
-        200,
-        renderProxyMetrics(snapshots, {
-          spans: subject.spans(),
-          accessesLost: subject.accessesLost(),
-          planKeeping: subject.planKeeping(),
-          certificates: subject.certificates(),
-          tapsLost: subject.taps.lost,
-        }),
-        "text/plain; version=0.0.4; charset=utf-8",
-      );
-    }
+      return probe("ready", 503, await subject.whyNotReady());
+    case "/metrics":
+      return await metrics(subject);
     case "/plan":
       return plan(subject);
     case "/explain":
@@ -106,9 +95,26 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
   }
 }
 
+function probe(well: string, status: number, fault: string | null): Response {
+  return fault === null ? text(200, `${well}\n`) : text(status, `not ${well}: ${fault}\n`);
+}
+
+async function metrics(subject: AdminSubject): Promise<Response> {
+  const body = renderProxyMetrics(await subject.snapshots(), {
+    spans: subject.spans(),
+    accessesLost: subject.accessesLost(),
+    planKeeping: subject.planKeeping(),
+    certificates: subject.certificates(),
+    tapsLost: subject.taps.lost,
+  });
+  return text(200, body, "text/plain; version=0.0.4; charset=utf-8");
+}
+
 /** The text is the plan's own, as a plan file has it; what there is to say about it stands in headers. */
 function plan(subject: AdminSubject): Response {
-  const response = text(200, encodePlan(subject.plan()), "application/json");
+  const inForce = subject.plan();
+  if (inForce === null) return noPlan(subject);
+  const response = text(200, encodePlan(inForce), "application/json");
   const keeping = subject.planKeeping();
   if (keeping === null) return response;
   response.headers.set("x-weft-plan-source", keeping.isRestored ? "saved" : "current");
@@ -135,7 +141,8 @@ function quit(request: Request, subject: AdminSubject): Response {
 async function explain(parameters: URLSearchParams, subject: AdminSubject): Promise<Response> {
   const query = parseExplainQuery(parameters);
   if (typeof query === "string") return text(400, `${query}\n`);
-  const explanation = await subject.lanes()[0].explain(query);
+  if (subject.plan() === null) return noPlan(subject);
+  const explanation = await subject.explain(query);
   if (explanation === null) return text(404, `No such ${query.side} listener\n`);
   return text(200, `${JSON.stringify(explanation, null, 2)}\n`, "application/json");
 }
@@ -144,16 +151,21 @@ async function explain(parameters: URLSearchParams, subject: AdminSubject): Prom
 async function tap(
   request: Request,
   parameters: URLSearchParams,
-  { taps }: AdminSubject,
+  subject: AdminSubject,
 ): Promise<Response> {
   const filter = parseTapFilter(parameters);
   if (typeof filter === "string") return text(400, `${filter}\n`);
   const headers = { "content-type": "application/x-ndjson", "cache-control": "no-store" };
   if (request.method === "HEAD") return new Response(null, { headers });
-  const stream = await taps.open(filter);
+  if (subject.plan() === null) return noPlan(subject);
+  const stream = await subject.taps.open(filter);
   return stream === null
     ? text(503, "There are as many taps as may be; end one first\n")
     : new Response(stream, { headers });
+}
+
+function noPlan(subject: AdminSubject): Response {
+  return text(503, `${subject.whyNoPlan()}\n`);
 }
 
 function text(status: number, body: string, type = "text/plain; charset=utf-8"): Response {

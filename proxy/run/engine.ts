@@ -34,7 +34,7 @@ import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 import { TlsContexts, TlsFailureLog } from "../tls/contexts.ts";
 
 /** What an engine tells of itself. */
-export interface EngineHooks {
+interface EngineHooks {
   /** Takes the requests answered in one batch of events, where the configuration or `Engine.report` asks for them. */
   onRecords(records: RequestRecord[]): void;
   /** Takes the spans that ended in one batch of events. */

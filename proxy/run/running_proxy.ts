@@ -1,20 +1,21 @@
 /**
  * RunningProxy: event loops, the admin port and what hears of requests, as one proxy: on one plan, alive or not, and ended
- * together. Starts no loop itself.
+ * together. Until it is given a plan it has no loops, and its listeners are closed.
  */
+import { withDeadline } from "../../base/deadline.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { type AdminServer, startAdmin } from "./admin.ts";
 import type { Proxy, ProxyConfig, ProxyTls } from "../config.ts";
 import { IoError } from "../io/io.ts";
-import type { Lane, LaneHooks } from "./lane.ts";
-import { LOOP_ANSWER_MS } from "../limits.ts";
-import { allAnswer } from "./liveness.ts";
-import type { PlanKeeper } from "./plan_keeper.ts";
+import { LOOP_ANSWER_MS, LOOP_STOP_MS } from "../limits.ts";
+import { collectorClient, SpanExporter } from "../observe/exporter.ts";
+import type { PlanKeeping } from "../observe/exposition.ts";
 import type { RequestRecord } from "../observe/request_record.ts";
 import { Taps } from "../observe/tap.ts";
 import { certificateExpiries, withTicketKeys } from "../tls/config.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
-import { collectorClient, SpanExporter } from "../observe/exporter.ts";
+import { type AdminServer, startAdmin } from "./admin.ts";
+import type { CommandKind, Given } from "./commands.ts";
+import type { EventLoop, LoopHooks } from "./event_loop.ts";
 
 /** What a proxy asks for, and tells, while it runs. */
 export interface ProxyHooks {
@@ -23,11 +24,13 @@ export interface ProxyHooks {
   readonly onRequest?: (record: RequestRecord) => void;
   /** How many records found no reader so far; for metrics. */
   readonly accessesLost?: () => number;
-  /** Keeps accepted plans for the next start. */
-  readonly planKeeper?: PlanKeeper;
+  /** What there is to tell of plans that are kept for the next start. Left out: none are. */
+  readonly planKeeping?: () => PlanKeeping;
+  /** Why no plan has come yet, in one line; empty where that is not known. */
+  readonly planProblem?: () => string;
   /**
    * An event loop has ended by itself: a defect, of which one line says what is known. Connections that the kernel still hands to it
-   * hang, so whoever runs the proxy is to stop it.
+   * hang, so what runs the proxy is to stop it.
    */
   readonly onFailure?: (message: string) => void;
   /** The admin port was asked to end the proxy: drain it. */
@@ -45,49 +48,115 @@ interface Place {
   readonly port: number;
 }
 
+type ReportHooks = Pick<LoopHooks, "onSpans" | "onRecords" | "onFailure">;
+
+/** Starts loops that serve a plan: all, or none where it fails. */
+type StartLoops = (
+  config: ProxyConfig,
+  plan: Plan,
+  hooks: ReportHooks,
+) => Promise<readonly EventLoop[]>;
+
 export class RunningProxy implements Proxy {
   readonly driver: Proxy["driver"];
   outbound: readonly Place[] = [];
   inbound: readonly Place[] = [];
-  readonly #config: ProxyConfig;
   readonly #hooks: ProxyHooks;
-  readonly #keeper: PlanKeeper | null;
+  readonly #startLoops: StartLoops;
   readonly #exporter: SpanExporter | null;
   readonly #taps: Taps;
   readonly #stopping = Promise.withResolvers<void>();
-  #lanes: readonly Lane[] = [];
+  #config: ProxyConfig;
+  #loops: readonly EventLoop[] = [];
   #admin: AdminServer | null = null;
-  /** In force. */
-  #plan: Plan;
+  /** In force. Null: none has come yet. */
+  #plan: Plan | null = null;
   /** Those that are shown. */
   #certificates: readonly CertificateExpiry[];
   #applying = Promise.resolve();
-  #isAlive = true;
-  #isReady = true;
+  /** An event loop has ended by itself. */
+  #hasFailed = false;
+  #isDraining = false;
   #isStopped = false;
 
-  constructor(driver: Proxy["driver"], config: ProxyConfig, plan: Plan, hooks: ProxyHooks) {
+  /** @throws {IoError} the admin address cannot be had */
+  constructor(
+    driver: Proxy["driver"],
+    config: ProxyConfig,
+    hooks: ProxyHooks,
+    startLoops: StartLoops,
+  ) {
     this.driver = driver;
     this.#config = config;
     this.#hooks = hooks;
-    this.#plan = plan;
+    this.#startLoops = startLoops;
     this.#certificates = certificateExpiries(config.tls ?? {});
-    this.#keeper = hooks.planKeeper ?? null;
-    this.#taps = new Taps(async (demand) => {
-      await Promise.all(this.#lanes.map((lane) => lane.report(demand)));
-    });
+    this.#taps = new Taps((demand) => this.#tell("report", demand));
     this.#exporter = config.spans === undefined ? null : new SpanExporter(config.spans, {
       collector: collectorClient(config.spans),
       onProblem: (message, fields) => hooks.onLog?.("warn", message, fields),
     });
+    this.#startAdmin();
   }
 
   get admin(): Place | null {
     return this.#admin === null ? null : { address: this.#admin.address, port: this.#admin.port };
   }
 
-  /** What the loops are to be started with. */
-  get laneHooks(): Pick<LaneHooks, "onSpans" | "onRecords" | "onFailure"> {
+  apply(plan: Plan): Promise<void> {
+    // One after another: loops that share their splits must not be more than one plan apart.
+    const applied = this.#applying.then(async () => {
+      if (this.#plan === null) await this.#serve(plan);
+      else await this.#tell("apply", plan);
+      this.#plan = plan;
+    });
+    this.#applying = applied.catch(() => {});
+    return applied;
+  }
+
+  async replaceCertificates(tls: ProxyTls): Promise<void> {
+    const shared = withTicketKeys(tls);
+    await this.#tell("replaceCertificates", shared);
+    this.#config = { ...this.#config, tls: shared };
+    this.#certificates = certificateExpiries(tls);
+  }
+
+  async drain(accepts = false): Promise<void> {
+    this.#isDraining = true;
+    // Loops that are just being started are ended as soon as they run.
+    if (this.#loops.length === 0) await this.#applying;
+    if (accepts && this.#loops.length > 0) {
+      // One that does not obey is ended below.
+      await this.#tell("discourage").catch(() => {});
+      await withDeadline(this.#stopping.promise, this.#config.timeouts.acceptMs, () => {});
+    }
+    if (!this.#isStopped) await this.#end((loop) => this.#drained(loop));
+  }
+
+  async stop(): Promise<void> {
+    this.#isDraining = true;
+    this.#isStopped = true;
+    this.#stopping.resolve();
+    if (this.#loops.length === 0) await this.#applying;
+    await this.#end((loop) => loop.stop());
+  }
+
+  /** Opens the listeners. */
+  async #serve(plan: Plan): Promise<void> {
+    if (this.#isDraining) throw new Error("The proxy is draining");
+    const config = this.#config;
+    const loops = await this.#startLoops(config, plan, this.#reportHooks);
+    if (this.#isDraining) {
+      await Promise.all(loops.map((loop) => loop.stop()));
+      throw new Error("The proxy is draining");
+    }
+    const [{ ports }] = loops;
+    this.outbound = config.outbound.map(({ address }, i) => ({ address, port: ports.outbound[i] }));
+    this.inbound = config.inbound.map(({ address }, i) => ({ address, port: ports.inbound[i] }));
+    this.#loops = loops;
+  }
+
+  get #reportHooks(): ReportHooks {
     return {
       onSpans: (spans) => this.#exporter?.offer(spans),
       onRecords: (records) => {
@@ -98,30 +167,10 @@ export class RunningProxy implements Proxy {
         }
       },
       onFailure: (message) => {
-        this.#isAlive = false;
+        this.#hasFailed = true;
         this.#hooks.onFailure?.(`An event loop of the proxy has ended: ${message}`);
       },
     };
-  }
-
-  /**
-   * Takes over loops that have started, and opens the admin port.
-   * @throws {IoError} its address cannot be had; the loops have been stopped
-   */
-  async run(lanes: readonly Lane[]): Promise<void> {
-    this.#lanes = lanes;
-    const { outbound, inbound } = this.#config;
-    const [{ ports }] = lanes;
-    this.outbound = outbound.map(({ address }, i) => ({ address, port: ports.outbound[i] }));
-    this.inbound = inbound.map(({ address }, i) => ({ address, port: ports.inbound[i] }));
-    try {
-      this.#startAdmin();
-    } catch (error) {
-      await Promise.all(lanes.map((lane) => lane.stop()));
-      throw error;
-    }
-    // A plan is accepted here and in `apply`, wherever it came from.
-    if (this.#keeper?.keeping.isRestored === false) this.#keeper.accepted(this.#plan);
   }
 
   #startAdmin(): void {
@@ -130,14 +179,16 @@ export class RunningProxy implements Proxy {
     try {
       this.#admin = startAdmin(admin, {
         plan: () => this.#plan,
-        lanes: () => this.#lanes,
+        whyNoPlan: () => this.#whyNoPlan,
+        snapshots: () => Promise.all(this.#loops.map((loop) => loop.ask("snapshot"))),
+        explain: (query) => this.#loops[0].ask("explain", query),
         taps: this.#taps,
         spans: () => this.#exporter?.samples ?? [],
         accessesLost: () => this.#hooks.accessesLost?.() ?? 0,
-        planKeeping: () => this.#keeper?.keeping ?? null,
+        planKeeping: () => this.#hooks.planKeeping?.() ?? null,
         certificates: () => this.#certificates,
-        isAlive: () => this.#answers(),
-        isReady: () => this.#isReady && this.#isAlive,
+        whyNotAlive: () => this.#whyNotAlive(),
+        whyNotReady: () => this.#whyNotReady(),
         quit: this.#hooks.onQuit ?? null,
       });
     } catch (error) {
@@ -146,67 +197,50 @@ export class RunningProxy implements Proxy {
     }
   }
 
-  async #answers(): Promise<boolean> {
-    if (!this.#isAlive) return false;
-    // Loops that are done after a drain do not answer any more.
-    return !this.#isReady ||
-      await allAnswer(this.#lanes, (lane) => lane.ping(), LOOP_ANSWER_MS);
+  get #whyNoPlan(): string {
+    const problem = this.#hooks.planProblem?.() ?? "";
+    return problem === "" ? "waiting for a plan" : `waiting for a plan: ${problem}`;
   }
 
-  apply(plan: Plan): Promise<void> {
-    // One after another: loops that share their splits must not be more than one plan apart.
-    const applied = this.#applying.then(async () => {
-      await this.#each((lane) => lane.apply(plan));
-      this.#plan = plan;
-      this.#keeper?.accepted(plan);
-    });
-    this.#applying = applied.catch(() => {});
-    return applied;
+  async #whyNotReady(): Promise<string | null> {
+    if (this.#isDraining) return "draining";
+    if (this.#plan === null) return this.#whyNoPlan;
+    return await this.#whyNotAlive();
   }
 
-  async replaceCertificates(tls: ProxyTls): Promise<void> {
-    const shared = withTicketKeys(tls);
-    await this.#each((lane) => lane.replaceCertificates(shared));
-    this.#certificates = certificateExpiries(tls);
-  }
-
-  async drain(accepts = false): Promise<void> {
-    this.#isReady = false;
-    if (accepts) {
-      await this.#each((lane) => lane.discourage());
-      await this.#pause(this.#config.timeouts.acceptMs);
-    }
-    if (!this.#isStopped) await this.#end((lane) => lane.drain());
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#stopping.resolve();
-    await this.#end((lane) => lane.stop());
-  }
-
-  /** Waits, but not for longer than until `stop`. */
-  async #pause(delayMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const elapsed = new Promise<void>((resolve) => timer = setTimeout(resolve, delayMs));
-    await Promise.race([elapsed, this.#stopping.promise]);
-    clearTimeout(timer);
+  async #whyNotAlive(): Promise<string | null> {
+    if (this.#hasFailed) return "an event loop has ended";
+    // One that is done after a drain is well.
+    const answers = this.#loops.map((loop) => Promise.race([loop.ended, loop.ask("ping")]));
+    const all = Promise.all(answers).then(() => true, () => false);
+    const doAnswer = await withDeadline(all, LOOP_ANSWER_MS, () => false);
+    return doAnswer ? null : "an event loop does not answer";
   }
 
   /**
    * Resolves once all have obeyed.
    * @throws {Error} what the first said that did not, once all have answered
    */
-  async #each(order: (lane: Lane) => Promise<void>): Promise<void> {
-    for (const result of await Promise.allSettled(this.#lanes.map(order))) {
+  async #tell<Kind extends CommandKind>(kind: Kind, ...given: Given<Kind>): Promise<void> {
+    const answers = this.#loops.map((loop) => loop.ask(kind, ...given));
+    for (const result of await Promise.allSettled(answers)) {
       if (result.status === "rejected") throw result.reason;
     }
   }
 
-  async #end(order: (lane: Lane) => Promise<void>): Promise<void> {
-    this.#isReady = false;
-    await Promise.allSettled(this.#lanes.map(order));
+  /** Resolves once the loop has drained; one that is stuck is ended. */
+  async #drained(loop: EventLoop): Promise<void> {
+    try {
+      await loop.ask("drain");
+      await withDeadline(loop.ended, this.#config.timeouts.drainMs + LOOP_STOP_MS, () => {});
+    } finally {
+      await loop.stop();
+    }
+  }
+
+  async #end(order: (loop: EventLoop) => Promise<void>): Promise<void> {
+    await Promise.allSettled(this.#loops.map(order));
     this.#taps.close();
-    await Promise.all([this.#admin?.stop(), this.#exporter?.stop(), this.#keeper?.settled()]);
+    await Promise.all([this.#admin?.stop(), this.#exporter?.stop()]);
   }
 }

@@ -1,52 +1,63 @@
 /** Starts a proxy: chooses a driver and starts its event loops. */
+import { withDeadline } from "../../base/deadline.ts";
 import type { Plan } from "../../routing/plan.ts";
 import type { Proxy, ProxyConfig } from "../config.ts";
 import type { ProxyHooks } from "./running_proxy.ts";
 import { IoError } from "../io/io.ts";
 import { openLibc } from "../io/libc.ts";
 import { NAME_LOOKUP_MS, SHARED_SLOTS } from "../limits.ts";
-import type { Lane, LaneHooks } from "./lane.ts";
-import { startInlineLane, startNativeLane, startPortableLane } from "./lane.ts";
-import { RunningProxy } from "./running_proxy.ts";
 import { Slots } from "../state/slots.ts";
 import { withTicketKeys } from "../tls/config.ts";
+import type { EventLoop, LoopHooks } from "./event_loop.ts";
+import { startInlineLoop, startPortableLoop } from "./local_loop.ts";
+import { RunningProxy } from "./running_proxy.ts";
+import { startWorkerLoop } from "./worker_loop.ts";
 
 /**
- * Starts a proxy that serves `plan`.
+ * Starts a proxy that serves `plan`; null: it waits for the first one that it is told to apply, its listeners closed until then.
  * @throws {IoError} an address cannot be had, or the driver that was asked for does not work here
  * @throws {Error} the plan cannot be executed
  */
 export async function startProxy(
   asked: ProxyConfig,
-  plan: Plan,
+  plan: Plan | null,
   hooks: ProxyHooks = {},
 ): Promise<Proxy> {
   const driver = chooseDriver(asked, hooks);
   const config = asked.tls === undefined ? asked : { ...asked, tls: withTicketKeys(asked.tls) };
-  const proxy = new RunningProxy(driver, config, plan, hooks);
-  const laneHooks: LaneHooks = {
-    ...proxy.laneHooks,
-    onLog({ level, message, fields }) {
-      hooks.onLog?.(level, message, fields);
-    },
-    lookUp: (name) => lookUp(name, hooks),
-  };
-  await proxy.run(await startLanes(driver, config, plan, laneHooks));
+  const proxy = new RunningProxy(
+    driver,
+    config,
+    hooks,
+    (current, first, reports) =>
+      startLoops(driver, current, first, {
+        ...reports,
+        onLog({ level, message, fields }) {
+          hooks.onLog?.(level, message, fields);
+        },
+        lookUp: (name) => lookUp(name, hooks),
+      }),
+  );
+  if (plan === null) return proxy;
+  try {
+    await proxy.apply(plan);
+  } catch (error) {
+    await proxy.stop();
+    throw error;
+  }
   return proxy;
 }
 
 /** By whoever started the proxy, else by Deno, which asks the name servers and reads no hosts file. */
 async function lookUp(name: string, hooks: ProxyHooks): Promise<readonly string[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<readonly string[]>((resolve) => {
-    timer = setTimeout(() => resolve([]), NAME_LOOKUP_MS);
-  });
   try {
-    return await Promise.race([late, hooks.lookUp?.(name) ?? lookUpByDeno(name)]);
+    return await withDeadline(
+      hooks.lookUp?.(name) ?? lookUpByDeno(name),
+      NAME_LOOKUP_MS,
+      () => [],
+    );
   } catch {
     return [];
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -78,20 +89,20 @@ function chooseDriver(config: ProxyConfig, hooks: ProxyHooks): "native" | "porta
   }
 }
 
-async function startLanes(
+async function startLoops(
   driver: "native" | "portable",
   config: ProxyConfig,
   plan: Plan,
-  hooks: LaneHooks,
-): Promise<Lane[]> {
-  if (driver === "portable") return [startPortableLane(config, plan, hooks)];
-  if (config.workers === 0) return [startInlineLane(config, plan, hooks)];
+  hooks: LoopHooks,
+): Promise<readonly EventLoop[]> {
+  if (driver === "portable") return [startPortableLoop(config, plan, hooks)];
+  if (config.workers === 0) return [startInlineLoop(config, plan, hooks)];
   const shared = config.workers === 1 ? null : {
     memory: Slots.allocate(SHARED_SLOTS),
     clockOriginMs: performance.timeOrigin,
   };
-  const lanes = [await startNativeLane(config, plan, shared, hooks)];
-  const { outbound, inbound } = lanes[0].ports;
+  const loops = [await startWorkerLoop(config, plan, shared, hooks)];
+  const { outbound, inbound } = loops[0].ports;
   // Ports that were left open are known now; the other loops share them.
   const rest: ProxyConfig = {
     ...config,
@@ -99,12 +110,12 @@ async function startLanes(
     inbound: config.inbound.map((listener, i) => ({ ...listener, port: inbound[i] })),
   };
   try {
-    while (lanes.length < config.workers) {
-      lanes.push(await startNativeLane(rest, plan, shared, hooks));
+    while (loops.length < config.workers) {
+      loops.push(await startWorkerLoop(rest, plan, shared, hooks));
     }
   } catch (error) {
-    await Promise.all(lanes.map((lane) => lane.stop()));
+    await Promise.all(loops.map((loop) => loop.stop()));
     throw error;
   }
-  return lanes;
+  return loops;
 }

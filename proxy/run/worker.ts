@@ -4,23 +4,15 @@
  */
 import { LOCAL_STATE } from "../../base/state_store.ts";
 import type { StateStore } from "../../base/state_store.ts";
-import { decodePlan } from "../../routing/plan_codec.ts";
-import type { Plan } from "../../routing/plan.ts";
-import { ARENA_BYTES } from "../loop/arena.ts";
-import { FrameReader } from "./control.ts";
-import type {
-  Command,
-  Envelope,
-  Replies,
-  SharedStart,
-  WorkerMessage,
-  WorkerStart,
-} from "./control.ts";
-import { Engine } from "./engine.ts";
 import { EpollIo } from "../io/epoll.ts";
 import { BUFFER_BYTES } from "../limits.ts";
-import { ReportGate } from "./report_gate.ts";
+import { ARENA_BYTES } from "../loop/arena.ts";
 import { SharedStore } from "../state/shared_store.ts";
+import type { CommandHandlers, CommandKind } from "./commands.ts";
+import { commandsOf } from "./commands.ts";
+import { Engine } from "./engine.ts";
+import type { CommandFrame, SharedStart, WorkerMessage, WorkerStart } from "./worker_messages.ts";
+import { CommandReader, ReportGate } from "./worker_messages.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<WorkerStart>) => void) | null;
@@ -34,51 +26,76 @@ scope.onmessage = (event) => {
   scope.onmessage = null;
   try {
     serve(event.data);
+    scope.postMessage({ kind: "ended" });
   } catch (error) {
-    scope.postMessage({ kind: "failed", message: messageOf(error) });
+    scope.postMessage(failure(error));
   }
   scope.close();
 };
 
-function serve({ config, plan, pipe, shared, reports }: WorkerStart): void {
+function serve(start: WorkerStart): void {
   // The last buffer's room of the arena is for what comes down the pipe.
-  const pipeOffset = ARENA_BYTES;
-  const io = new EpollIo({
-    arenaBytes: ARENA_BYTES + BUFFER_BYTES,
-    reusePort: config.workers > 1,
-  });
-  const gate = new ReportGate(reports);
-  const report = (message: WorkerMessage, count: number) => {
-    if (gate.enter(count)) scope.postMessage(message);
-    else engine.lostReports(count);
-  };
-  const engine = new Engine(io, config, planOf(plan), {
-    onRecords: (records) => report({ kind: "records", records }, records.length),
-    onSpans: (spans) => report({ kind: "spans", spans }, spans.length),
-    onLog: (event) => scope.postMessage({ kind: "log", event }),
-    lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),
-  }, shared === null ? LOCAL_STATE : openShared(shared));
-  const frames = new FrameReader();
+  const arenaBytes = ARENA_BYTES + BUFFER_BYTES;
+  const io = new EpollIo({ arenaBytes, reusePort: start.config.workers > 1 });
+  try {
+    // First, so that the pipe is closed with the rest whatever comes of the start.
+    watchPipe(io, start.pipe, (frame) => obey(commands, frame));
+    const engine = createEngine(io, start);
+    const commands = commandsOf(engine, () => io.stop());
+    scope.postMessage({ kind: "started", ...engine.listen() });
+  } catch (error) {
+    io.stop();
+    io.end();
+    throw error;
+  }
+  io.run();
+}
+
+function watchPipe(io: EpollIo, pipe: number, onCommand: (frame: CommandFrame) => void): void {
+  const reader = new CommandReader();
   io.watchQuietly(pipe, {
     onReadable() {
-      const count = io.read(pipe, pipeOffset, BUFFER_BYTES);
-      // The writing end is gone, and with it whoever could ask for anything.
+      const count = io.read(pipe, ARENA_BYTES, BUFFER_BYTES);
       if (count === 0) return io.stop();
       if (count < 0) return;
-      const bytes = io.arena.subarray(pipeOffset, pipeOffset + count);
-      for (const frame of frames.push(bytes)) obey(io, engine, frame as Envelope);
+      const bytes = io.arena.subarray(ARENA_BYTES, ARENA_BYTES + count);
+      for (const frame of reader.push(bytes)) onCommand(frame);
     },
     onWritable() {},
     onHangup() {
       io.stop();
     },
     onFault(error) {
-      scope.postMessage({ kind: "failed", message: messageOf(error) });
+      scope.postMessage(failure(error));
       io.stop();
     },
   });
-  scope.postMessage({ kind: "started", ...engine.listen() });
-  io.run();
+}
+
+function createEngine(io: EpollIo, { config, plan, shared, reports }: WorkerStart): Engine {
+  const gate = new ReportGate(reports);
+  const report = (message: WorkerMessage, count: number) => {
+    if (gate.enter(count)) scope.postMessage(message);
+    else engine.lostReports(count);
+  };
+  const engine = new Engine(io, config, plan, {
+    onRecords: (records) => report({ kind: "records", records }, records.length),
+    onSpans: (spans) => report({ kind: "spans", spans }, spans.length),
+    onLog: (event) => scope.postMessage({ kind: "log", event }),
+    lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),
+  }, shared === null ? LOCAL_STATE : openShared(shared));
+  return engine;
+}
+
+function obey<Kind extends CommandKind>(
+  commands: CommandHandlers,
+  { id, kind, given }: CommandFrame<Kind>,
+): void {
+  try {
+    scope.postMessage({ kind: "answer", id, value: commands[kind](...given) });
+  } catch (error) {
+    scope.postMessage({ kind: "refusal", id, message: messageOf(error) });
+  }
 }
 
 function openShared({ memory, clockOriginMs }: SharedStart): StateStore {
@@ -91,57 +108,9 @@ function openShared({ memory, clockOriginMs }: SharedStart): StateStore {
   });
 }
 
-function obey(io: EpollIo, engine: Engine, { id, command }: Envelope): void {
-  const reply = (value: Replies[keyof Replies]) => scope.postMessage({ kind: "reply", id, value });
-  try {
-    if (command.kind === "drain") {
-      engine.drain(() => {
-        reply(null);
-        io.stop();
-      });
-    } else reply(answer(io, engine, command));
-  } catch (error) {
-    scope.postMessage({ kind: "error", id, message: messageOf(error) });
-  }
-}
-
-function answer(
-  io: EpollIo,
-  engine: Engine,
-  command: Exclude<Command, { kind: "drain" }>,
-): Replies[keyof Replies] {
-  switch (command.kind) {
-    case "apply":
-      engine.apply(planOf(command.plan));
-      return null;
-    case "certificates":
-      engine.replaceCertificates(command.tls);
-      return null;
-    case "resolved":
-      engine.resolved(command.name, command.addresses);
-      return null;
-    case "explain":
-      return engine.explain(command.query);
-    case "snapshot":
-      return engine.snapshot();
-    case "ping":
-      return null;
-    case "report":
-      engine.report(command.demand);
-      return null;
-    case "discourage":
-      engine.discourage();
-      return null;
-    case "stop":
-      io.stop();
-      return null;
-  }
-}
-
-function planOf(text: string): Plan {
-  const result = decodePlan(text);
-  if (!result.ok) throw new Error(result.message);
-  return result.plan;
+function failure(error: unknown): WorkerMessage {
+  const name = error instanceof Error ? error.name : "";
+  return { kind: "failed", name, message: messageOf(error) };
 }
 
 function messageOf(error: unknown): string {

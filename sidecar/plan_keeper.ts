@@ -1,10 +1,11 @@
 /**
- * PlanKeeper: keeps the last plan that a proxy accepted in a directory, for its next start. A plan's own hash tells whether what
+ * PlanKeeper: keeps the last plan that was in force in a directory, for its next start. A plan's own hash tells whether what
  * is read is what was written. Saving never gets in the way of serving: where it fails, that is told and counted.
  */
-import type { Finding } from "../../base/finding.ts";
-import type { Plan } from "../../routing/plan.ts";
-import { decodePlan, encodePlan } from "../../routing/plan_codec.ts";
+import type { Finding } from "../base/finding.ts";
+import type { PlanKeeping } from "../proxy/observe/exposition.ts";
+import type { Plan } from "../routing/plan.ts";
+import { decodePlan, encodePlan } from "../routing/plan_codec.ts";
 
 const FILE = "plan.json";
 /** Nobody but the proxy's user: a plan says where everything of a mesh is. */
@@ -17,38 +18,8 @@ export interface SavedPlan {
   readonly savedAtMs: number;
 }
 
-/** What there is to tell of saving. */
-export interface PlanKeeping {
-  /** When the plan in force was saved, on the system's clock; null: it is not on disk. */
-  readonly savedAtMs: number | null;
-  /** The plan in force is one that an earlier run saved: no source has given one yet. */
-  readonly isRestored: boolean;
-  /** Plans that could not be saved. */
-  readonly failures: number;
-}
-
-/**
- * The plan saved in `directory`; null where there is none.
- * @throws {Error} what is there is of no use: one line says why
- */
-export async function readSavedPlan(directory: string): Promise<SavedPlan | null> {
-  const path = `${directory}/${FILE}`;
-  let text: string;
-  let savedAtMs: number;
-  try {
-    text = await Deno.readTextFile(path);
-    savedAtMs = (await Deno.stat(path)).mtime?.getTime() ?? 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw new Error(`Cannot read the saved plan "${path}": ${messageOf(error)}`);
-  }
-  const decoded = decodePlan(text);
-  if (decoded.ok) return { plan: decoded.plan, savedAtMs };
-  throw new Error(`Cannot use the saved plan "${path}": ${decoded.message}`);
-}
-
 export class PlanKeeper {
-  readonly #directory: string;
+  readonly directory: string;
   readonly #onFinding: (finding: Finding) => void;
   #savedHash = "";
   #savedAtMs: number | null = null;
@@ -58,18 +29,9 @@ export class PlanKeeper {
   #waiting: Plan | null = null;
   #saving: Promise<void> | null = null;
 
-  /** @param restored what the proxy starts with, where that comes from the directory */
-  constructor(
-    directory: string,
-    restored: SavedPlan | null,
-    onFinding: (finding: Finding) => void,
-  ) {
-    this.#directory = directory;
+  constructor(directory: string, onFinding: (finding: Finding) => void) {
+    this.directory = directory;
     this.#onFinding = onFinding;
-    if (restored === null) return;
-    this.#savedHash = restored.plan.hash;
-    this.#savedAtMs = restored.savedAtMs;
-    this.#isRestored = true;
   }
 
   get keeping(): PlanKeeping {
@@ -78,6 +40,33 @@ export class PlanKeeper {
       isRestored: this.#isRestored,
       failures: this.#failures,
     };
+  }
+
+  /**
+   * The plan that an earlier run saved; null where there is none.
+   * @throws {Error} what is there is of no use: one line says why
+   */
+  async read(): Promise<SavedPlan | null> {
+    const path = `${this.directory}/${FILE}`;
+    let text: string;
+    let savedAtMs: number;
+    try {
+      text = await Deno.readTextFile(path);
+      savedAtMs = (await Deno.stat(path)).mtime?.getTime() ?? 0;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw new Error(`Cannot read the saved plan "${path}": ${messageOf(error)}`);
+    }
+    const decoded = decodePlan(text);
+    if (decoded.ok) return { plan: decoded.plan, savedAtMs };
+    throw new Error(`Cannot use the saved plan "${path}": ${decoded.message}`);
+  }
+
+  /** What was saved is in force. */
+  restored({ plan, savedAtMs }: SavedPlan): void {
+    this.#savedHash = plan.hash;
+    this.#savedAtMs = savedAtMs;
+    this.#isRestored = true;
   }
 
   /** A source's plan is in force. Of several that come while one is written, the last one is. */
@@ -98,12 +87,12 @@ export class PlanKeeper {
       if (plan.hash === this.#savedHash) continue;
       this.#savedAtMs = null;
       try {
-        await replaceFile(this.#directory, FILE, encodePlan(plan));
+        await replaceFile(this.directory, FILE, encodePlan(plan));
         this.#savedHash = plan.hash;
         this.#savedAtMs = Date.now();
       } catch (error) {
         this.#failures++;
-        this.#onFinding(notSaved(this.#directory, messageOf(error)));
+        this.#onFinding(notSaved(this.directory, messageOf(error)));
       }
     }
     this.#saving = null;

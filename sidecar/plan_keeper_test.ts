@@ -1,10 +1,10 @@
 // Tests of PlanKeeper with real files: what is written, when, and what happens where it cannot be.
 import assert from "node:assert/strict";
-import type { Finding } from "../../base/finding.ts";
-import type { Plan } from "../../routing/plan.ts";
-import { hashPlan } from "../../routing/plan_codec.ts";
-import { planForTest } from "../../routing/table/plan_for_test.ts";
-import { PlanKeeper, readSavedPlan } from "./plan_keeper.ts";
+import type { Finding } from "../base/finding.ts";
+import type { Plan } from "../routing/plan.ts";
+import { hashPlan } from "../routing/plan_codec.ts";
+import { planForTest } from "../routing/table/plan_for_test.ts";
+import { PlanKeeper } from "./plan_keeper.ts";
 
 /** A plan with a hash that is its own. */
 function planNamed(name: string): Plan {
@@ -23,18 +23,18 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
 
 function keeperOf(folder: string) {
   const findings: Finding[] = [];
-  return { keeper: new PlanKeeper(folder, null, (finding) => findings.push(finding)), findings };
+  return { keeper: new PlanKeeper(folder, (finding) => findings.push(finding)), findings };
 }
 
 Deno.test("plan keeper: of plans that come faster than the disk, the last one is saved", () =>
   inFolder(async (folder) => {
     const { keeper, findings } = keeperOf(`${folder}/new`);
-    assert.equal(await readSavedPlan(`${folder}/new`), null);
+    assert.equal(await keeper.read(), null);
     const plans = Array.from({ length: 20 }, (_, i) => planNamed(`web-${i}`));
     for (const plan of plans) keeper.accepted(plan);
     assert.equal(keeper.keeping.savedAtMs, null, "not the one in force");
     await keeper.settled();
-    assert.deepEqual((await readSavedPlan(`${folder}/new`))?.plan, plans[19]);
+    assert.deepEqual((await keeper.read())?.plan, plans[19]);
     assert.ok(keeper.keeping.savedAtMs !== null);
     assert.deepEqual(findings, []);
   }));
@@ -52,7 +52,7 @@ Deno.test("plan keeper: the same plan is not written again, one from before is",
     assert.equal(await inodeAfter(one), first);
     await inodeAfter(two);
     await inodeAfter(one);
-    assert.deepEqual((await readSavedPlan(folder))?.plan, one);
+    assert.deepEqual((await keeper.read())?.plan, one);
   }));
 
 Deno.test("plan keeper: what an interrupted run left behind is replaced, links and all", () =>
@@ -88,6 +88,6 @@ Deno.test("plan keeper: a plan that cannot be saved is told of, and the next one
     Deno.removeSync(`${folder}/plan.json`, { recursive: true });
     keeper.accepted(planNamed("one"));
     await keeper.settled();
-    assert.deepEqual((await readSavedPlan(folder))?.plan, planNamed("one"));
+    assert.deepEqual((await keeper.read())?.plan, planNamed("one"));
     assert.equal(keeper.keeping.failures, 1);
   }));

@@ -1,7 +1,7 @@
 // Tests of the gate between an event loop and the thread that takes its reports: what is let through, and when again.
 import assert from "node:assert/strict";
 import { REPORTS_WAITING_MAX } from "../limits.ts";
-import { ReportGate } from "./report_gate.ts";
+import { ReportGate } from "./worker_messages.ts";
 
 Deno.test("report gate: closes when too many are on their way, and opens as they are taken", () => {
   const memory = ReportGate.allocate();

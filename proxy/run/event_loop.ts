@@ -1,0 +1,31 @@
+/** EventLoop: one event loop of a proxy as the thread that started it sees it, wherever the loop runs. */
+import type { LogEvent } from "../config.ts";
+import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
+import type { Answer, CommandKind, Given } from "./commands.ts";
+
+/** Where its listeners ended up. */
+export interface ListenerPorts {
+  readonly outbound: readonly number[];
+  readonly inbound: readonly number[];
+}
+
+export interface EventLoop {
+  readonly ports: ListenerPorts;
+  /** Resolves once the loop has ended, whatever ended it. */
+  readonly ended: Promise<void>;
+  /** Resolves with the answer to a command; rejects where it fails, or gets no answer. */
+  ask<Kind extends CommandKind>(kind: Kind, ...given: Given<Kind>): Promise<Answer<Kind>>;
+  /** Ends the loop at once. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** What a loop tells. */
+export interface LoopHooks {
+  onRecords(records: RequestRecord[]): void;
+  onSpans(spans: FinishedSpan[]): void;
+  onLog(event: LogEvent): void;
+  /** The addresses of a name; none where it has none. Never rejects. */
+  lookUp(name: string): Promise<readonly string[]>;
+  /** The loop has ended by itself: a defect. */
+  onFailure(message: string): void;
+}

@@ -1,0 +1,124 @@
+/**
+ * Event loops on the thread that starts them: the portable one, and the native one, which lets others have the thread now and
+ * then. The latter saves the memory of a second isolate.
+ */
+import type { Plan } from "../../routing/plan.ts";
+import type { ProxyConfig } from "../config.ts";
+import { EpollIo } from "../io/epoll.ts";
+import type { Io } from "../io/io.ts";
+import { PortableIo } from "../io/portable.ts";
+import { RuntimeTurn } from "../io/runtime_turn.ts";
+import { ARENA_BYTES } from "../loop/arena.ts";
+import { commandsOf } from "./commands.ts";
+import { Engine } from "./engine.ts";
+import type { EventLoop, LoopHooks } from "./event_loop.ts";
+
+/**
+ * How long a loop that shares its thread keeps it: signals, timers and admin requests wait for as long. A loop with
+ * nothing to do changes hands less often, so as not to wake the processor for it.
+ */
+const TURNS_MS = 20;
+const IDLE_TURNS_MS = 100;
+/** Turns without an event after which a loop counts as idle. */
+const IDLE_AFTER_TURNS = 50;
+
+/** @throws {Error} the plan cannot be executed, or an address cannot be had */
+export function startPortableLoop(config: ProxyConfig, plan: Plan, hooks: LoopHooks): EventLoop {
+  const io = new PortableIo({ arenaBytes: ARENA_BYTES });
+  const ended = Promise.withResolvers<void>();
+  return serve(io, config, plan, hooks, {
+    ended: ended.promise,
+    onDrained() {
+      io.stop();
+      // The last answers may still be on their way out of this process.
+      ended.resolve(io.flushed());
+    },
+    stop() {
+      io.stop();
+      ended.resolve();
+    },
+    abandon: () => io.stop(),
+  });
+}
+
+/**
+ * This thread must have little else to do: a plan that takes long to build, or an admin request, holds up requests.
+ * @throws {Error} the plan cannot be executed, an address cannot be had, or the driver does not work here
+ */
+export function startInlineLoop(config: ProxyConfig, plan: Plan, hooks: LoopHooks): EventLoop {
+  const io = new EpollIo({ arenaBytes: ARENA_BYTES, reusePort: false });
+  const ended = Promise.withResolvers<void>();
+  const loop = serve(io, config, plan, hooks, {
+    ended: ended.promise,
+    onDrained: () => io.stop(),
+    stop: () => io.stop(),
+    abandon() {
+      io.stop();
+      io.end();
+    },
+  });
+  ended.resolve(
+    share(io).catch((error) => {
+      hooks.onFailure(error instanceof Error ? error.message : String(error));
+    }),
+  );
+  return loop;
+}
+
+interface LoopEnds {
+  readonly ended: Promise<void>;
+  onDrained(): void;
+  stop(): void;
+  /** It has not begun. */
+  abandon(): void;
+}
+
+function serve(
+  io: Io,
+  config: ProxyConfig,
+  plan: Plan,
+  hooks: LoopHooks,
+  { ended, onDrained, stop, abandon }: LoopEnds,
+): EventLoop {
+  try {
+    const engine = new Engine(io, config, plan, {
+      onRecords: (records) => hooks.onRecords(records),
+      onSpans: (spans) => hooks.onSpans(spans),
+      onLog: (event) => hooks.onLog(event),
+      lookUp(name) {
+        hooks.lookUp(name).then((addresses) => engine.resolved(name, addresses));
+      },
+    });
+    const commands = commandsOf(engine, onDrained);
+    return {
+      ports: engine.listen(),
+      ended,
+      ask: (kind, ...given) => Promise.try(() => commands[kind](...given)),
+      stop() {
+        stop();
+        return ended;
+      },
+    };
+  } catch (error) {
+    abandon();
+    throw error;
+  }
+}
+
+/** Runs a loop until it is stopped, and gives the thread to others in between. */
+async function share(io: EpollIo): Promise<void> {
+  const runtime = await RuntimeTurn.open();
+  let quietTurns = 0;
+  while (io.isRunning) {
+    const turnsMs = quietTurns < IDLE_AFTER_TURNS ? TURNS_MS : IDLE_TURNS_MS;
+    const untilMs = performance.now() + turnsMs;
+    quietTurns++;
+    for (let leftMs = turnsMs; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {
+      if (io.turn(Math.ceil(leftMs)) > 0) quietTurns = 0;
+    }
+    if (runtime !== null) await runtime.take();
+    else await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  runtime?.close();
+  io.end();
+}
