@@ -116,6 +116,41 @@ Deno.test("dry-run --request: a thousand requests keep to the weights exactly", 
   );
 });
 
+Deno.test("dry-run --request: each endpoint gets what the balancing of its backend gives it", async () => {
+  const manifests = (policy: string) => `
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: http, port: 8080}]
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}, {addresses: [10.0.0.3]}]
+---
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: web}
+spec: {targetRefs: [{kind: Service, name: web}], ${policy}}
+`;
+  const countsOf = async (policy: string, ...more: string[]) => {
+    const argv = ["-f", "-", "--request", "GET http://web/", "--count", "31", ...more];
+    const { simulation } = await report(argv, manifests(policy));
+    return simulation?.distribution[0].endpoints.map(({ count }) => count);
+  };
+  assert.deepEqual(await countsOf("timeouts: {request: 1s}"), [11, 10, 10]);
+  for (const algorithm of ["LeastRequest", "RoundRobin"]) {
+    assert.deepEqual(await countsOf(`loadBalancing: {algorithm: ${algorithm}}`), [11, 10, 10]);
+  }
+  const byUser = "loadBalancing: {algorithm: RingHash, hashKey: {header: x-user}}";
+  assert.deepEqual(await countsOf(byUser, "--header", "x-user: ann"), [31]);
+  assert.equal((await countsOf(byUser))?.length, 3, "without the header it may go anywhere");
+  const byAddress = "loadBalancing: {algorithm: RingHash, hashKey: {sourceIp: true}}";
+  assert.deepEqual(await countsOf(byAddress), [31], "one caller");
+});
+
 Deno.test("dry-run --request: what the proxy refuses is counted with its reason", async () => {
   const argv = [...CANARY, "--request", "GET http://nowhere.nowhere/"];
   const { simulation } = await report(argv);

@@ -6,6 +6,7 @@ import { Random } from "../../base/random.ts";
 import { BALANCING_ALGORITHM_NAMES, type BalancingAlgorithm } from "../../base/policy.ts";
 import { balancerOf } from "./algorithms.ts";
 import type { Balancer } from "./balancer.ts";
+import { BALANCED_PARTS_MAX } from "../limits.ts";
 import type { BalancedEndpoint } from "./endpoint.ts";
 import { EndpointGroup } from "./endpoint_group.ts";
 import { observeLatency } from "./peak_ewma.ts";
@@ -522,6 +523,19 @@ Deno.test("endpoint group: the rotation goes on where it was, past endpoints tha
   deepEqual([next(), next(), next(), next()], [c.key, d.key, a.key, c.key]);
   group.replace([b, d], 0, 0);
   equal(next(), d.key, "its turn had come, and what is new has yet to wait");
+});
+
+Deno.test("endpoint group: only so many parts keep their turns", () => {
+  const group = groupOf(2);
+  const random = new Random(1, "x");
+  const balancer = balancerOf("RoundRobin");
+  const next = (name: string) =>
+    pickOf(balancer, group.part(name, () => true), 0, random)?.key ?? "";
+  const [a, b] = targets(2);
+  const names = Array.from({ length: BALANCED_PARTS_MAX + 1 }, (_, i) => `part ${i}`);
+  for (const name of names) equal(next(name), a.key);
+  equal(next(names[1]), b.key);
+  equal(next(names[0]), a.key, "the one used longest ago begins anew");
 });
 
 Deno.test("endpoint group: the turns of a part go on over plans, by its name", () => {

@@ -1,8 +1,10 @@
 // Tests of bindings.ts: what a plan says is made when it is asked for, and kept while plans have it.
 import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
 import { LOCAL_STATE, type StateStore } from "../../base/state_store.ts";
+import { compile } from "../../routing/compile/compile.ts";
 import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
+import { parseManifests } from "../../schemas/manifests.ts";
 import { planOfMesh } from "../../tests/policy/mesh.ts";
 import { Timers } from "../loop/timers.ts";
 import { Bindings } from "./bindings.ts";
@@ -112,4 +114,55 @@ Deno.test("bindings: a new plan is for what was used, and gives back what it doe
   deepEqual([fixture.pools, [...fixture.kept], fixture.series], [[], [], []]);
   fixture.bind(after);
   notEqual(fixture.ask(after, "one").backend, backend);
+});
+
+/** A headless Service `db` of three pods with limits, and a root `app` before it with a say of its own. */
+function headlessTable(): Table {
+  const ports = [{ name: "http", port: 80 }];
+  const policyOf = (name: string, sections: Record<string, unknown>) => ({
+    apiVersion: "weft.dev/v1alpha1",
+    kind: "TrafficPolicy",
+    metadata: { name },
+    spec: { targetRefs: [{ kind: "Service", name }], ...sections },
+  });
+  const text = [
+    { apiVersion: "v1", kind: "Service", metadata: { name: "app" }, spec: { ports } },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "db" },
+      spec: { clusterIP: "None", ports },
+    },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      addressType: "IPv4",
+      metadata: { name: "db", labels: { "kubernetes.io/service-name": "db" } },
+      ports: [{ name: "http", port: 8080 }],
+      endpoints: [1, 2, 3].map((i) => ({ addresses: [`10.0.0.${i}`], hostname: `db-${i}` })),
+    },
+    {
+      apiVersion: "split.smi-spec.io/v1alpha4",
+      kind: "TrafficSplit",
+      metadata: { name: "app" },
+      spec: { service: "app", backends: [{ service: "db", weight: 1 }] },
+    },
+    policyOf("db", { connectionLimits: { maxConnections: 1 } }),
+    policyOf("app", { loadBalancing: { algorithm: "RoundRobin" } }),
+  ].map((document) => JSON.stringify(document)).join("\n---\n");
+  const { plan } = compile(parseManifests([{ name: "db.yaml", text }]).snapshot);
+  return buildTable(plan, { namespace: "default", identity: "", seed: null });
+}
+
+Deno.test("bindings: a backend's own limits are one count by its name, by its pods' and by any root", () => {
+  const fixture = new Fixture();
+  const table = headlessTable();
+  fixture.bind(table);
+  const routes = table.routes.filter(({ backends }) => backends.length > 0);
+  const states = routes.map((route) => fixture.bindings.backend(route.backends[0], route, 0));
+  // By name, by the three pods, and by the split of the root.
+  equal(new Set(states).size, 5);
+  equal(new Set(states.map(({ limits }) => limits)).size, 1);
+  ok(states[0].limits !== null);
+  deepEqual([...fixture.kept], ["backend default/db:80 limits"]);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { FramePeer } from "../http2/frame_peer.ts";
 import { data, headers } from "../protocol/http2/frames.ts";
-import { type RawSocket, statusOf } from "../support/raw_socket.ts";
+import { headerOf, type RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
@@ -132,6 +132,44 @@ for (const driver of DRIVERS) {
     assert.equal(statuses.filter((status) => status === 200).length, 42);
     assert.equal(statuses.filter((status) => status === 503).length, 8);
     await proxy.untilMetric("weft_pending_requests", 0);
+  });
+
+  test("what another Service has open, in any worker, is neither for a limited one nor in its way", async () => {
+    await using stack = new AsyncDisposableStack();
+    const { proxy, connect } = await start(stack);
+    const gate = Promise.withResolvers<void>();
+    let underWay = 0;
+    let most = 0;
+    const origin = stack.use(
+      new ScriptedOrigin(
+        answering(async (request) => {
+          if (headerOf(request, "host") === "app") {
+            most = Math.max(most, ++underWay);
+            await gate.promise;
+            underWay--;
+          }
+          return ok("a");
+        }),
+        { mayFail: true },
+      ),
+    );
+    await applyMesh(proxy, {
+      services: { app: [origin], other: [origin] },
+      policies: { app: { connectionLimits: { maxConnections: 2, maxPending: 100 } } },
+    });
+    const others = await connect(40);
+    const askOthers = async () => {
+      for (const client of others) await client.send(GET.replace("app", "other"));
+      for (const client of others) assert.equal((await client.readResponse()).body, "a");
+    };
+    await askOthers();
+    const clients = await connect(40);
+    for (const client of clients) await client.send(GET);
+    await proxy.untilMetric("weft_pending_requests", 38);
+    await askOthers();
+    gate.resolve();
+    for (const client of clients) assert.equal(statusOf(await client.readResponse()), 200);
+    assert.equal(most, 2);
   });
 
   test("a worker gives up connections that it has no use for", async () => {
