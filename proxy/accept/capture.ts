@@ -253,6 +253,8 @@ export class Capture implements AddressBook {
     const { io, timers } = context;
     const first = new FirstBytes(context, captured.fd, ALL_PROTOCOLS);
     return (relay) => {
+      // The server has ended its direction without a word: nothing can be answered there.
+      if (relay.hasSentEnd) return false;
       const look = first.look();
       if (carriesRequests(look)) {
         relay.dropUpstream();

@@ -248,6 +248,20 @@ Deno.test("inbound: an application that speaks first is heard at once, and keeps
   deepEqual(endpoints.map(({ text }) => text), ["GET / HTTP/1.1\r\nHost: web\r\n\r\n"]);
 });
 
+Deno.test("inbound: an application that ends without a word keeps its client", () => {
+  const scenario = scenarioOf({ name: "" });
+  const endpoints = scenario.listenAt("127.0.0.1:8080");
+  const client = scenario.inbound(POD);
+  scenario.pass(50);
+  endpoints[0].side.sendEnd();
+  scenario.pass(5);
+  equal(client.side.hasEnded, true);
+  client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+  scenario.pass(50);
+  deepEqual(endpoints.map(({ text }) => text), ["GET / HTTP/1.1\r\nHost: web\r\n\r\n"]);
+  deepEqual(scenario.io.violations, []);
+});
+
 Deno.test("inbound: a client that speaks at once costs the application one connection", () => {
   const scenario = scenarioOf({ name: "" });
   const endpoints = scenario.serve("127.0.0.1:8080", "hello");
