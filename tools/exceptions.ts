@@ -40,9 +40,6 @@ export const CIRCLES: readonly string[] = [
 
 /** `path name`: exports that no other file uses. */
 export const UNUSED_EXPORTS: readonly string[] = [
-  "proxy/accept/capture.ts CaptureParts",
-  "proxy/accept/detecting.ts OnDetected",
-  "proxy/accept/intake.ts IntakeHooks",
   "proxy/http1/answer.ts Answer",
   "proxy/loop/context.ts Sender",
   "proxy/loop/context.ts Starved",

@@ -61,7 +61,7 @@ interface Captured extends AcceptedClient {
 /** What is logged now and then. */
 type Notice = "not-redirected" | "loop" | "host-overruled";
 
-export interface CaptureParts {
+interface CaptureParts {
   readonly context: Context;
   readonly egress: Egress;
   readonly onLog: (event: LogEvent) => void;

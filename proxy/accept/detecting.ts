@@ -22,7 +22,7 @@ export type Detected = Exclude<Look, "more" | "broken" | "starved">;
  * What became known: the protocol, and the server name where a TLS client gives one. The connection is its to hand over or
  * to close; `Detecting` has let go of it.
  */
-export type OnDetected = (detected: Detected, serverName: string) => void;
+type OnDetected = (detected: Detected, serverName: string) => void;
 
 export class Detecting extends Connection {
   readonly kind = "client";

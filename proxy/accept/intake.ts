@@ -23,7 +23,7 @@ import { TLS_ALONE } from "../protocol/mod.ts";
 /** Takes an accepted connection; `peer` is the client's address. */
 export type Taker = (fd: Fd, peer: string) => void;
 
-export interface IntakeHooks {
+interface IntakeHooks {
   onLog(event: LogEvent): void;
   /** Starts to look up a name that is not of the mesh; `resolved` is called later. */
   lookUp(name: string): void;
