@@ -263,6 +263,27 @@ const CASES: readonly Http2Case[] = [
     assert.equal(outcomes.filter((outcome) => outcome === "500").length, 2);
     assert.equal((await good.counts()).requests, 10);
   }, 2),
+  ...onEachPair("the default: what is under way is spread evenly", async (bench) => {
+    const { police, askAll, origins } = bench;
+    await police({ timeouts: { request: "1m" } });
+    const nine = askAll(Array.from({ length: 9 }, () => ({ path: "/wait" })));
+    const counts = () => Promise.all(origins.map((origin) => origin.counts()));
+    await until(
+      "all of them",
+      counts,
+      (all) => all.reduce((sum, { requests }) => sum + requests, 0) === 9,
+    );
+    assert.deepEqual((await counts()).map(({ requests }) => requests), [3, 3, 3]);
+    // One endpoint is done, so what comes next is its.
+    await origins[1].release();
+    await until(
+      "its answers",
+      () => askAll([{ path: "/" }]),
+      ([{ headers }]) => headers["x-origin"] === origins[1].name,
+    );
+    for (const origin of origins) await origin.release();
+    assert.deepEqual(new Set((await nine).map(outcomeOf)), new Set(["200"]));
+  }, 3),
   ...onEachPair("connectionLimits: requests under way, and connections", async (bench) => {
     const { proxy, police, askAll, endpoint, origins: [origin] } = bench;
     await police({ connectionLimits: { maxRequests: 2 } });
