@@ -10,7 +10,10 @@ export type Version = "h1" | "h2";
 
 /** The bytes that `/bytes` answers, and that clients send: no two blocks of 251 bytes in the same place of a buffer. */
 export function patternOf(length: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, i) => i % 251);
+  // Not by `Uint8Array.from`, which takes twenty times as long.
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = i % 251;
+  return bytes;
 }
 
 /** What `/report` and `/bytes` answer, and what a client tells of an answer's body. */
@@ -102,7 +105,7 @@ function startOrigin(
   port: number,
 ): Promise<number> {
   const counts = { connections: 0, open: 0, requests: 0, aborted: 0, mostAtOnce: 0 };
-  const pattern = (length: number) => Buffer.from(Uint8Array.from({ length }, (_, i) => i % 251));
+  const pattern = (length: number) => Buffer.alloc(length).map((_, i) => i % 251);
   let release = () => {};
   const released = new Promise<void>((resolve) => release = resolve);
   const readAll = async (request: IncomingMessage) => {
@@ -342,7 +345,7 @@ async function runAsks(
         hash: "",
       };
       const hash = createHash("sha256");
-      const bytes = Buffer.from(Uint8Array.from({ length: one.bodyBytes ?? 0 }, (_, i) => i % 251));
+      const bytes = Buffer.alloc(one.bodyBytes ?? 0).map((_, i) => i % 251);
       const hasBody = one.bodyBytes !== undefined;
       const headers: OutgoingHttpHeaders = { ...one.headers };
       if (hasBody && !one.unsaid) headers["content-length"] = bytes.length;

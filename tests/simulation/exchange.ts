@@ -114,7 +114,9 @@ export function byteAt(token: number, body: number, index: number): number {
 }
 
 export function bodyOf(token: number, body: number, length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, index) => byteAt(token, body, index));
+  const bytes = new Uint8Array(length);
+  for (let index = 0; index < length; index++) bytes[index] = byteAt(token, body, index);
+  return bytes;
 }
 
 /** The index of the first byte that is not that of the body; -1 where all are. */

@@ -85,7 +85,7 @@ function prepare(
   state.below = (bound: number) => Math.floor(Math.random() * bound);
   state.size = () => bodyBytes(state.below);
   state.bodyOf = (token: number, body: number, length: number) =>
-    Buffer.from(Uint8Array.from({ length }, (_, index) => byteAt(token, body, index)));
+    Buffer.alloc(length).map((_, index) => byteAt(token, body, index));
   state.isBody = (bytes: Uint8Array, token: number, body: number, from: number) =>
     bytes.every((byte, index) => byte === byteAt(token, body, from + index));
   const tally = () => ({ answered: 0, refused: 0, cut: 0, abandoned: 0, bytes: 0, wrong: [] });
