@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { ROOT } from "../tools/repository.ts";
+import { hasCommand, runCommand } from "./support/commands.ts";
 
 const ENTRY = "tests/support/browser_entry.ts";
 const RUNNER = `
@@ -21,42 +22,20 @@ interface Graph {
   }[];
 }
 
-async function run(
-  command: string,
-  args: string[],
-  input = "",
-): Promise<{ success: boolean; stdout: string; stderr: string }> {
-  const child = new Deno.Command(command, {
-    args,
-    cwd: ROOT,
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { success, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
+const HAS_NODE = hasCommand("node");
 
-function hasNode(): boolean {
-  try {
-    return new Deno.Command("node", { args: ["--version"] }).outputSync().success;
-  } catch {
-    return false;
-  }
+function run(command: string, args: readonly string[], input = "") {
+  return runCommand(command, args, input, { cwd: ROOT, env: { NO_COLOR: "1" } });
 }
 
 const bundle = await run(Deno.execPath(), [
   ...["bundle", "--quiet", "--platform", "browser", "--format", "iife", ENTRY],
 ]);
 // `deno bundle` fetches its bundler from npm when it first runs; that may be out of reach, the rest may not fail.
-const isBundlerMissing = !bundle.success && /download esbuild|esbuild package/.test(bundle.stderr);
+const isBundlerMissing = bundle.code !== 0 &&
+  /download esbuild|esbuild package/.test(bundle.stderr);
 if (isBundlerMissing) console.log("skipped the bundle tests: npm did not give the bundler");
-if (!hasNode()) console.log("skipped running the bundle: there is no Node");
+if (!HAS_NODE) console.log("skipped running the bundle: there is no Node");
 
 const ENTRIES = ["table/build.ts", "table/decide.ts", "table/explain.ts", "compile/compile.ts"];
 
@@ -80,7 +59,7 @@ Deno.test({
   name: "the routing bundle holds everything it needs",
   ignore: isBundlerMissing,
   fn() {
-    assert.ok(bundle.success, bundle.stderr);
+    assert.equal(bundle.code, 0, bundle.stderr);
     const found = bundle.stdout.match(/\bDeno\.|\brequire\(|^\s*import\b|["'`](node|npm):/gm) ?? [];
     assert.deepEqual(found, []);
   },
@@ -88,10 +67,10 @@ Deno.test({
 
 Deno.test({
   name: "the routing bundle compiles and decides in an empty context",
-  ignore: isBundlerMissing || !hasNode(),
+  ignore: isBundlerMissing || !HAS_NODE,
   async fn() {
-    const { success, stdout, stderr } = await run("node", ["-e", RUNNER], bundle.stdout);
-    assert.ok(success, stderr);
+    const { code, stdout, stderr } = await run("node", ["-e", RUNNER], bundle.stdout);
+    assert.equal(code, 0, stderr);
     const { deno, answer } = JSON.parse(stdout);
     assert.equal(deno, "undefined");
     assert.match(answer.hash, /^[0-9a-f]{64}$/);

@@ -2,7 +2,8 @@
 // fail. Then a broken edit.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { curl, isInstalled, startUp, type UpMesh } from "./weft_process.ts";
+import { hasCommand } from "../support/commands.ts";
+import { curl, startUp, type UpMesh } from "./weft_process.ts";
 
 const STEPS = fileURLToPath(new URL("../../examples/canary/steps", import.meta.url));
 const ROOT = "http://httpbin.httpbin:8080";
@@ -91,8 +92,8 @@ async function walk(mesh: UpMesh, manifests: Manifests): Promise<void> {
   }
 }
 
-const hasCurl = await isInstalled("curl");
-const hasWrk = await isInstalled("wrk");
+const hasCurl = hasCommand("curl");
+const hasWrk = hasCommand("wrk");
 
 for (const driver of ["native", "portable"]) {
   Deno.test({

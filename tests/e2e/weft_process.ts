@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { runCommand } from "../support/commands.ts";
 import { until } from "../support/until.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
@@ -25,32 +26,8 @@ export function weftCommand(args: readonly string[], options: Deno.CommandOption
 export async function runWeft(
   args: readonly string[],
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  return await collect(weftCommand(args, { cwd: REPOSITORY }));
-}
-
-/** Runs any command to its end. */
-async function runCommand(
-  command: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  return await collect(new Deno.Command(command, { args: [...args], env }));
-}
-
-async function collect(command: Deno.Command) {
-  const { code, stdout, stderr } = await command.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
-
-/** True where a command can be started. */
-export async function isInstalled(command: string): Promise<boolean> {
-  try {
-    await new Deno.Command(command, { args: ["-v"], stdout: "null", stderr: "null" }).output();
-    return true;
-  } catch {
-    return false;
-  }
+  const [command, ...rest] = weftCommandLine(args);
+  return await runCommand(command, rest, "", { cwd: REPOSITORY });
 }
 
 /** A `weft` that runs until it is stopped. */
@@ -131,7 +108,7 @@ export async function curl(
   args: readonly string[] = [],
 ): Promise<string> {
   const env = { http_proxy: `http://${proxy}`, no_proxy: "", NO_PROXY: "" };
-  const { code, stdout, stderr } = await runCommand("curl", ["-sS", ...args, ...urls], env);
+  const { code, stdout, stderr } = await runCommand("curl", ["-sS", ...args, ...urls], "", { env });
   assert.equal(code, 0, stderr);
   return stdout;
 }

@@ -3,6 +3,7 @@ import type { createHash } from "node:crypto";
 import type http from "node:http";
 import type http2 from "node:http2";
 import type net from "node:net";
+import { hasCommand } from "../support/commands.ts";
 import { soon } from "../support/until.ts";
 
 /** What a function in the other process is given beside its arguments. */
@@ -21,12 +22,6 @@ export interface Tools {
 
 /** True where there is a Node. */
 export const HAS_NODE = hasCommand("node");
-
-/** True where `command` is there to be run. */
-export function hasCommand(command: string): boolean {
-  return new Deno.Command("sh", { args: ["-c", `command -v ${command}`], stdout: "null" })
-    .outputSync().success;
-}
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 

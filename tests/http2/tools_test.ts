@@ -1,12 +1,14 @@
 /** Clients that are not ours, curl, nghttp and h2load, against the proxy while plans are swapped under it. */
 import assert from "node:assert/strict";
+import { textOf } from "../support/bytes_notation.ts";
+import { hasCommand } from "../support/commands.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import { routeTo, VERSIONS } from "./http2_cases.ts";
 import { NodeOrigin } from "./node_peers.ts";
 import type { Version } from "./node_peers.ts";
 import { NodePackages } from "./node_packages.ts";
-import { HAS_NODE, hasCommand, NodeProcess } from "./node_process.ts";
+import { HAS_NODE, NodeProcess } from "./node_process.ts";
 
 const MISSING = ["node", "curl", "nghttp", "h2load"].filter((command) => !hasCommand(command));
 const APP = ["-H", ":authority: app"];
@@ -32,6 +34,14 @@ for (const driver of DRIVERS) {
         const [body, status] = curl.split("\n");
         assert.equal(status, "200 2");
         assert.equal(JSON.parse(body).length, 3);
+      });
+      await test.step("nghttp: a tree of priorities, padding, heads in CONTINUATIONs", async () => {
+        await using origin = await NodeOrigin.start(node, "h2");
+        await proxy.routeHttp2(origin);
+        const small = [...APP, `${url}/bytes?count=5`];
+        assert.equal((await outputOf("nghttp", small)).length, 5);
+        assert.equal((await outputOf("nghttp", ["--padding=200", ...small])).length, 5);
+        assert.match(await outputOf("nghttp", ["-nv", "--continuation", ...small]), /:status: \d/);
       });
       for (const endpoint of VERSIONS) {
         await test.step(`h2load to ${endpoint}, while plans are swapped: nothing fails`, async () => {
@@ -92,7 +102,8 @@ async function swapping(
   for (const origin of [one, other]) assert.ok((await origin.counts()).requests > 0);
 }
 
+/** What a command prints, one character a byte. */
 async function outputOf(command: string, args: readonly string[]): Promise<string> {
   const { stdout } = await new Deno.Command(command, { args: [...args] }).output();
-  return new TextDecoder("latin1").decode(stdout);
+  return textOf(stdout);
 }

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { INITIAL_WINDOW_SIZE } from "../../proxy/protocol/http2/settings.ts";
 import { CLIENT_STARTED, data, GET_FIELDS, headers, settings } from "../protocol/http2/frames.ts";
 import type { Fields } from "../protocol/http2/frames.ts";
+import { hasCommand, runCommand } from "../support/commands.ts";
 import { headerOf, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS, TestProxy, testThroughProxy } from "../support/test_proxy.ts";
 import type { ProxyCase } from "../support/test_proxy.ts";
 import { FramePeer } from "./frame_peer.ts";
-import { hasCommand } from "./node_process.ts";
 
 const GET: Fields = [...GET_FIELDS.slice(0, 3), [":authority", "app"]];
 const HEAD = "GET /first HTTP/1.1\r\nHost: app\r\nX-Mine: v\r\n";
@@ -156,7 +156,7 @@ for (const driver of DRIVERS) {
       await using origin = telling();
       await proxy.route(origin);
       const url = `http://127.0.0.1:${proxy.port}/mine`;
-      const curl = await outputOf("curl", [
+      const { stdout: curl } = await runCommand("curl", [
         ...["-sS", "--http2", "-H", "host: app", url, "-w", "|%{http_version}"],
         ...[
           "--next",
@@ -172,16 +172,18 @@ for (const driver of DRIVERS) {
         ],
       ]);
       assert.equal(curl, "GET /mine HTTP/1.1|2POST /mine HTTP/1.1body|2");
-      const nghttp = await outputOf("nghttp", ["-u", "-m", "3", "-H", ":authority: app", url]);
+      const { stdout: nghttp } = await runCommand("nghttp", [
+        "-u",
+        "-m",
+        "3",
+        "-H",
+        ":authority: app",
+        url,
+      ]);
       // Its first request, which is that of HTTP/1.1, takes no other host than the URL's.
       const refused = "weft: No Service of the mesh has this host name\n";
       assert.equal(nghttp, refused + "GET /mine HTTP/1.1".repeat(2));
       await proxy.checkNothingLeft();
     },
   });
-}
-
-async function outputOf(command: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await new Deno.Command(command, { args: [...args] }).output();
-  return new TextDecoder().decode(stdout);
 }

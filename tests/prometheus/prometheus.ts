@@ -1,26 +1,15 @@
 /** Prometheus itself, scraping one target, and its `promtool`: what really reads our metrics. */
 import assert from "node:assert/strict";
+import { hasCommand, runCommand } from "../support/commands.ts";
 import { until } from "../support/until.ts";
 
 /** True where both are there to be run. */
-export const HAS_PROMETHEUS = ["prometheus", "promtool"].every((command) =>
-  new Deno.Command("sh", { args: ["-c", `command -v ${command}`], stdout: "null" })
-    .outputSync().success
-);
+export const HAS_PROMETHEUS = ["prometheus", "promtool"].every(hasCommand);
 
 /** What `promtool check metrics` has to say about a text; empty: nothing. */
 export async function promtoolSays(text: string): Promise<string> {
-  const child = new Deno.Command("promtool", {
-    args: ["check", "metrics"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  const { code, stdout, stderr } = await runCommand("promtool", ["check", "metrics"], text);
+  const said = stdout + stderr;
   return code === 0 ? said : `exit ${code}: ${said}`;
 }
 

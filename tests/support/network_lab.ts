@@ -3,7 +3,7 @@
  * Everything lives in namespaces that a lab made itself and takes away again; nothing of the machine's own network is touched.
  */
 import assert from "node:assert/strict";
-import { runCommand } from "./run_command.ts";
+import { runCommand } from "./commands.ts";
 
 /** One side of a pair: a namespace with an interface and its addresses, such as `10.77.0.1/24`. */
 interface LabSide {

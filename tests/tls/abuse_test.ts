@@ -9,7 +9,7 @@ import { clientHello } from "../support/client_hello.ts";
 import { type Driver, DRIVERS } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import { HAS_OPENSSL_COMMAND, HAS_PORTABLE_TLS, testCertificates } from "./certificates.ts";
-import { runCommand } from "../support/run_command.ts";
+import { runCommand } from "../support/commands.ts";
 import { ProxyProcess } from "./proxy_process.ts";
 import { RawClient } from "./raw_client.ts";
 

@@ -1,5 +1,6 @@
 /** Certificates for tests, made by the `openssl` command when they are first wanted. Valid for two days. */
 import type { TlsCertificate } from "../../base/tls.ts";
+import { hasCommand } from "../support/commands.ts";
 
 /** A certificate with its key, as text and as files. */
 export interface TestCertificate extends TlsCertificate {
@@ -31,11 +32,6 @@ export const CLIENT_ID = "spiffe://cluster.local/ns/default/sa/client";
 export const HAS_OPENSSL_COMMAND = hasCommand("openssl");
 if (!HAS_OPENSSL_COMMAND) {
   console.warn("Tests of TLS are passed over: they need the openssl command for certificates");
-}
-
-export function hasCommand(name: string): boolean {
-  const { success } = new Deno.Command("sh", { args: ["-c", `command -v ${name}`] }).outputSync();
-  return success;
 }
 
 const [major, minor] = Deno.version.deno.split(".").map(Number);

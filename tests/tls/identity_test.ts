@@ -16,12 +16,11 @@ import {
   certificateFor,
   HAS_OPENSSL_COMMAND,
   HAS_PORTABLE_TLS,
-  hasCommand,
   showing,
   type TestCertificate,
   testCertificates,
 } from "./certificates.ts";
-import { runCommand } from "../support/run_command.ts";
+import { hasCommand, runCommand } from "../support/commands.ts";
 
 /** The service accounts `sources` may GET what begins with `/read` of the service account `server`. */
 function planFor(sources: readonly string[], permissive = false): Plan {

@@ -15,12 +15,11 @@ import {
   CLIENT_ID,
   HAS_OPENSSL_COMMAND,
   HAS_PORTABLE_TLS,
-  hasCommand,
   SERVER_ID,
   type TestCertificate,
   testCertificates,
 } from "./certificates.ts";
-import { runCommand } from "../support/run_command.ts";
+import { hasCommand, runCommand } from "../support/commands.ts";
 import {
   callByGrpc,
   callByHttp2,

@@ -8,13 +8,8 @@ import type { ProxyTls, TlsTermination } from "../../proxy/config.ts";
 import { type Driver, DRIVERS, planOf } from "../support/test_proxy.ts";
 import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
-import {
-  HAS_OPENSSL_COMMAND,
-  HAS_PORTABLE_TLS,
-  hasCommand,
-  testCertificates,
-} from "./certificates.ts";
-import { runCommand } from "../support/run_command.ts";
+import { HAS_OPENSSL_COMMAND, HAS_PORTABLE_TLS, testCertificates } from "./certificates.ts";
+import { hasCommand, runCommand } from "../support/commands.ts";
 
 export const HAS_CURL = hasCommand("curl");
 

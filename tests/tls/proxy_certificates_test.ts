@@ -4,7 +4,7 @@ import { expiryOf } from "../../base/x509.ts";
 import type { ProxyTls } from "../../proxy/config.ts";
 import { until } from "../support/until.ts";
 import { certificateFor, CLIENT_ID, showing, testCertificates } from "./certificates.ts";
-import { runCommand as run } from "../support/run_command.ts";
+import { runCommand as run } from "../support/commands.ts";
 import {
   curl,
   HAS_CURL,

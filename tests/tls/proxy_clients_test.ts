@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { RawSocket } from "../support/raw_socket.ts";
 import { showing, testCertificates } from "./certificates.ts";
-import { runCommand as run } from "../support/run_command.ts";
+import { runCommand as run } from "../support/commands.ts";
 import {
   curl,
   HAS_CURL,

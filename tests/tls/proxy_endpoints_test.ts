@@ -5,8 +5,8 @@ import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { planOf } from "../support/test_proxy.ts";
-import { hasCommand, testCertificates } from "./certificates.ts";
-import { runCommand as run } from "../support/run_command.ts";
+import { testCertificates } from "./certificates.ts";
+import { hasCommand, runCommand as run } from "../support/commands.ts";
 import { NginxEndpoint } from "./nginx_endpoint.ts";
 import {
   originating,
