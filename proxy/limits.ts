@@ -144,7 +144,7 @@ export const NAME_LOOKUP_MS = 10_000;
 export const LOOP_ANSWER_MS = 2_000;
 
 /** How long an event loop may take to obey, which may mean to build a large plan; one that is stuck is asked nothing more. */
-export const LOOP_COMMAND_MS = 10_000;
+export const LOOP_COMMAND_MS = 5_000;
 
 /** How long an event loop that is to stop may take to say so before its thread is ended all the same. */
 export const LOOP_STOP_MS = 2_000;

@@ -68,6 +68,8 @@ export class RunningProxy implements Proxy {
   readonly #stopping = Promise.withResolvers<void>();
   #config: ProxyConfig;
   #loops: readonly EventLoop[] = [];
+  /** Those that have not ended. */
+  readonly #running = new Set<EventLoop>();
   #admin: AdminServer | null = null;
   /** In force. Null: none has come yet. */
   #plan: Plan | null = null;
@@ -154,6 +156,10 @@ export class RunningProxy implements Proxy {
     this.outbound = config.outbound.map(({ address }, i) => ({ address, port: ports.outbound[i] }));
     this.inbound = config.inbound.map(({ address }, i) => ({ address, port: ports.inbound[i] }));
     this.#loops = loops;
+    for (const loop of loops) {
+      this.#running.add(loop);
+      loop.ended.then(() => this.#running.delete(loop));
+    }
   }
 
   get #reportHooks(): ReportHooks {
@@ -210,11 +216,19 @@ export class RunningProxy implements Proxy {
 
   async #whyNotAlive(): Promise<string | null> {
     if (this.#hasFailed) return "an event loop has ended";
-    // One that is done after a drain is well.
-    const answers = this.#loops.map((loop) => Promise.race([loop.ended, loop.ask("ping")]));
-    const all = Promise.all(answers).then(() => true, () => false);
-    const doAnswer = await withDeadline(all, LOOP_ANSWER_MS, () => false);
-    return doAnswer ? null : "an event loop does not answer";
+    const answers = Promise.all(Array.from(this.#running, (loop) => this.#isWell(loop)));
+    const areWell = await withDeadline(answers, LOOP_ANSWER_MS, () => [false]);
+    return areWell.every(Boolean) ? null : "an event loop does not answer";
+  }
+
+  async #isWell(loop: EventLoop): Promise<boolean> {
+    try {
+      await loop.ask("ping");
+      return true;
+    } catch {
+      // One that was done with its drain just then is well.
+      return !this.#running.has(loop);
+    }
   }
 
   /**
