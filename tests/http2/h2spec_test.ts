@@ -4,9 +4,9 @@
  * test says so; the cases are then those of tests/protocol/http2/server_test.ts.
  */
 import assert from "node:assert/strict";
-import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { NodeOrigin } from "./node_peers.ts";
 import { NodePackages } from "./node_packages.ts";
 import { HAS_NODE, NodeProcess } from "./node_process.ts";
@@ -38,7 +38,7 @@ async function install(folder: string): Promise<string> {
 /** Wants every case to pass against the server on this port of 127.0.0.1, but for those that are excused. */
 async function check(folder: string, port: number): Promise<void> {
   const run = await new Deno.Command(`${folder}/h2spec`, {
-    args: ["--strict", "--host", "127.0.0.1", "--port", String(port)],
+    args: ["--strict", "--timeout", "30", "--host", "127.0.0.1", "--port", String(port)],
   }).output();
   const report = new TextDecoder().decode(run.stdout);
   // Each failure is told twice: in its place, and at the end.
@@ -70,7 +70,7 @@ Deno.test({
           outbound: [],
           inbound: [{ address: "127.0.0.1", port: 0, application }],
           admin: null,
-          timeouts: DEFAULT_TIMEOUTS,
+          timeouts: PATIENT_TIMEOUTS,
           bodyBytesMax: Infinity,
           reportRequests: false,
         }, planOf([]));

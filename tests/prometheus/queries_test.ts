@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
-import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import type { Proxy } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import { HAS_PROMETHEUS, Prometheus, promtoolSays } from "./prometheus.ts";
 
@@ -69,7 +70,7 @@ function start(plan: Plan): Promise<Proxy> {
     }],
     inbound: [],
     admin: { address: "127.0.0.1", port: 0 },
-    timeouts: DEFAULT_TIMEOUTS,
+    timeouts: PATIENT_TIMEOUTS,
     bodyBytesMax: Infinity,
     reportRequests: false,
   }, plan);

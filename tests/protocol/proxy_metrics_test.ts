@@ -4,13 +4,14 @@ import { labelKey } from "../../base/metrics.ts";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
-import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import type { Proxy } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { Http2Counts } from "../../proxy/observe/telemetry.ts";
 import { readPrometheus, type Sample } from "../support/prometheus_text.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 
 /** Service `web` before two Deployments, each with one pod at its port of 127.0.0.1. */
@@ -114,7 +115,7 @@ for (const driver of DRIVERS) {
           }],
           inbound: [],
           admin: { address: "127.0.0.1", port: 0 },
-          timeouts: DEFAULT_TIMEOUTS,
+          timeouts: PATIENT_TIMEOUTS,
           bodyBytesMax: Infinity,
           reportRequests: false,
         }, planOf({ primary: primary.port, canary: canary.port }));
@@ -176,7 +177,7 @@ Deno.test({
       outbound: [{ address: "127.0.0.1", port: 0, namespace: "curl", identity: "", seed: null }],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
-      timeouts: DEFAULT_TIMEOUTS,
+      timeouts: PATIENT_TIMEOUTS,
       bodyBytesMax: Infinity,
       reportRequests: false,
     }, planOf({ canary: port }));
@@ -215,7 +216,7 @@ Deno.test({
       outbound: [{ address: "127.0.0.1", port: 0, namespace: "curl", identity: "", seed: null }],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
-      timeouts: DEFAULT_TIMEOUTS,
+      timeouts: PATIENT_TIMEOUTS,
       bodyBytesMax: Infinity,
       reportRequests: false,
     }, planOf({ web: endpoint.port }));

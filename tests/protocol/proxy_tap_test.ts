@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
-import { DEFAULT_TIMEOUTS, type Proxy } from "../../proxy/config.ts";
+import type { Proxy } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { TAPS_MAX } from "../../proxy/limits.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { DRIVERS } from "../support/test_proxy.ts";
+import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 
 /** Service `web`: what satisfies rule `writes` is split to `web-v2`; the rest is its own, and nobody answers there. */
@@ -58,7 +59,7 @@ function start(driver: "native" | "portable", workers: number, plan: Plan): Prom
       outbound: [{ address: "127.0.0.1", port: 0, namespace: "shop", identity: "", seed: null }],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
-      timeouts: DEFAULT_TIMEOUTS,
+      timeouts: PATIENT_TIMEOUTS,
       bodyBytesMax: Infinity,
       reportRequests: false,
     },
