@@ -90,6 +90,10 @@ export class TlsSide extends Side {
     return this.#out.length === 0 && this.#inner.isClear;
   }
 
+  override get isQuiet(): boolean {
+    return this.unread === 0 && this.#in.length === 0 && this.#inner.isQuiet;
+  }
+
   override send(bytes: Uint8Array): void {
     this.#say(DATA, bytes);
     this.#flush();
