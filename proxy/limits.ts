@@ -53,8 +53,38 @@ export const EVENT_BATCH_MAX = 512;
 /** How often deadlines are looked at. A timeout fires at most this much late. */
 export const SWEEP_INTERVAL_MS = 100;
 
-/** How long a refused client may take to read its answer before the connection is cut (RFC 9112 9.6). */
-export const LINGER_MS = 2_000;
+/**
+ * How long a connection is kept at most for a client that goes on sending after its last answer, so that it gets to read that (RFC 9112
+ * 9.6). As nginx.
+ */
+export const LINGER_MS = 30_000;
+
+/** And how long it may be silent meanwhile; as nginx. */
+export const LINGER_IDLE_MS = 5_000;
+
+/** How long a peer of HTTP/2 may take to read the last frames before the connection is closed. */
+export const HTTP2_LINGER_MS = 2_000;
+
+/** How long a stream that is answered waits for the end of its request, which is most often on its way. */
+export const END_STREAM_GRACE_MS = 1_000;
+
+/** How long a refusal waits for room on a connection whose client reads nothing. */
+export const REFUSAL_ROOM_MS = 2_000;
+
+/** How long an endpoint may take to acknowledge SETTINGS: a round trip, on a busy machine. */
+export const SETTINGS_ACK_MS = 5_000;
+
+/** How much earlier than an endpoint says (`Keep-Alive: timeout`) a connection to it is not used any more: a request is on its way as long. */
+export const KEEP_ALIVE_MARGIN_MS = 500;
+
+/** Bytes kept for a socket beyond one buffer: the longest head there can be, and most of another. */
+export const OUTBOX_BEYOND_BYTES_MAX = 2 * BUFFER_BYTES;
+
+/** A chunk's size, its two line ends, and room to spare. */
+export const CHUNK_FRAMING_BYTES = 16;
+
+/** Parsed requests that are kept to be used again, 3 KiB each: as many as are under way at once in a busy loop. */
+export const REQUESTS_KEPT_MAX = 1_024;
 
 /** How long a draining proxy waits for a client that has nothing under way. */
 export const DRAIN_IDLE_MS = 500;

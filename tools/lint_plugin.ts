@@ -2,7 +2,6 @@
  * The repository's own lint rules, run by `deno lint` and by tests/import_rule_test.ts. Each rule has fixtures
  * in testdata/rules/ that break it. Which file may import which is in `layers.ts`.
  */
-import { isExceptedImport } from "./exceptions.ts";
 import { importProblem, isTestFile } from "./layers.ts";
 import { importVisitor } from "./modules.ts";
 
@@ -20,7 +19,6 @@ const imports: Deno.lint.Rule = {
     const path = pathOf(context);
     return {
       ...importVisitor((node, { specifier, kind }) => {
-        if (isExceptedImport(path, specifier)) return;
         const message = importProblem(path, specifier, kind);
         if (message !== null) context.report({ node, message });
       }),

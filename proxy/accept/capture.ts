@@ -19,19 +19,17 @@ import { ALL_PROTOCOLS, carriesRequests, TLS_ALONE } from "../protocol/mod.ts";
 import { Timer } from "../loop/timers.ts";
 import { CapturedRoute } from "../route/captured.ts";
 import type { AddressBook } from "../route/captured.ts";
-import type { Context } from "../loop/context.ts";
-import type { Connection } from "../loop/socket.ts";
-import { Detecting, letGo } from "./detecting.ts";
+import type { Clients } from "./clients.ts";
+import type { Socket } from "../loop/socket.ts";
+import { Detecting } from "./detecting.ts";
 import type { Detected, Question } from "./detecting.ts";
 import { FirstBytes } from "./first_bytes.ts";
-import { Downstream } from "../http1/downstream.ts";
 import type { Egress } from "../route/egress.ts";
 import { InboundRouter } from "../route/inbound.ts";
 import type { InboundAccess } from "../route/inbound_access.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
-import type { Router } from "../route/router.ts";
-import { TcpDownstream } from "../relay/downstream.ts";
-import type { TcpOptions } from "../relay/downstream.ts";
+import type { Router, RouteServices } from "../route/router.ts";
+import type { RelayDownstream, RelayOptions } from "../relay/downstream.ts";
 
 /**
  * What a port's declaration comes to. `relayed`: at once; `http`: requests or TLS, and nothing else; `tls`: relayed, and the client
@@ -62,7 +60,8 @@ interface Captured extends AcceptedClient {
 type Notice = "not-redirected" | "loop" | "host-overruled";
 
 interface CaptureParts {
-  readonly context: Context;
+  readonly clients: Clients;
+  readonly services: RouteServices;
   readonly egress: Egress;
   readonly onLog: (event: LogEvent) => void;
 }
@@ -101,7 +100,7 @@ export class Capture implements AddressBook {
     const original = this.#originalOf(fd, peer);
     if (original === null) return;
     // iptables spares another user than the one that the proxy runs as.
-    if (this.#parts.context.io.isOwn(fd)) return this.#turnAway(fd, peer, "loop");
+    if (this.#parts.clients.loop.io.isOwn(fd)) return this.#turnAway(fd, peer, "loop");
     const route = new CapturedRoute(router, this.#parts.egress, this, original);
     const spoken = spokenAt(this.#portOf(original));
     const silenceMs = DETECTION_MS;
@@ -120,11 +119,11 @@ export class Capture implements AddressBook {
     const { fd, peer } = client;
     const original = this.#originalOf(fd, peer);
     if (original === null) return;
-    const { egress, context: { pools } } = this.#parts;
+    const { egress, services: { pools } } = this.#parts;
     const isIpv6 = original.address.includes(":");
     const application = isIpv6 && isLocal(listener.application) ? "::1" : listener.application;
     // The proxy's own connection to a pod's address is redirected here too, unless it goes to loopback.
-    const isLoop = !isLocal(application) && this.#parts.context.io.isOwn(fd);
+    const isLoop = !isLocal(application) && this.#parts.clients.loop.io.isOwn(fd);
     // Loopback would lead past the address that the proxy's own listeners keep to.
     if (isLoop || egress.isOwn(application, original.port)) {
       return this.#turnAway(fd, peer, "loop");
@@ -141,14 +140,14 @@ export class Capture implements AddressBook {
 
   /** Null: it was not redirected, and has been turned away. */
   #originalOf(fd: Fd, peer: string): OriginalDestination | null {
-    const original = this.#parts.context.io.originalDestination(fd);
+    const original = this.#parts.clients.loop.io.originalDestination(fd);
     // It came to the listener itself: to serve it would be to call ourselves for ever.
     if (original === null) this.#turnAway(fd, peer, "not-redirected");
     return original;
   }
 
   #turnAway(fd: Fd, peer: string, reason: "not-redirected" | "loop"): void {
-    const { io, telemetry } = this.#parts.context;
+    const { loop: { io }, telemetry } = this.#parts.services;
     telemetry.refused(reason);
     io.reset(fd);
     this.#notice(reason, "warn", "Captured connection refused", { reason, client: peer });
@@ -161,7 +160,7 @@ export class Capture implements AddressBook {
     message: string,
     fields: LogEvent["fields"],
   ): void {
-    const { io } = this.#parts.context;
+    const { io } = this.#parts.clients.loop;
     const notice = this.#notices[reason];
     if (io.nowMs < notice.dueMs) {
       notice.unsaid++;
@@ -181,24 +180,24 @@ export class Capture implements AddressBook {
   }
 
   #serve(captured: Captured): void {
-    const { context } = this.#parts;
+    const { loop } = this.#parts.clients;
     const { fd, spoken, security, isWatched } = captured;
     const relay = spoken === "relayed" ? this.#relayOf(captured, "", false) : null;
     const question = this.#questionOf(captured);
-    const first: Connection = relay ??
-      new Detecting(context, captured, question, (detected, serverName) => {
+    const first: Socket = relay ??
+      new Detecting(loop, captured, question, (detected, serverName) => {
         this.#serveDetected(captured, first, detected, serverName);
       });
-    if (isWatched) context.io.handOver(fd, first);
-    else context.io.watch(fd, first);
+    if (isWatched) loop.io.handOver(fd, first);
+    else loop.io.watch(fd, first);
     // A relay connects once it is known who its client is.
-    if (security !== null) context.io.secure(fd, security, null);
+    if (security !== null) loop.io.secure(fd, security, null);
     else relay?.connect();
   }
 
   /** A client that is known to speak HTTP may open its connection long before it needs one. */
   #questionOf({ spoken, silenceMs }: Captured): Question {
-    const { clientIdleMs } = this.#parts.context.timeouts;
+    const { clientIdleMs } = this.#parts.clients.loop.timeouts;
     return spoken === "http"
       ? { among: TLS_ALONE, silenceMs: clientIdleMs }
       : { among: ALL_PROTOCOLS, silenceMs };
@@ -206,12 +205,12 @@ export class Capture implements AddressBook {
 
   #serveDetected(
     captured: Captured,
-    first: Connection,
+    first: Socket,
     detected: Detected,
     serverName: string,
   ): void {
     const { fd, spoken } = captured;
-    const { io } = this.#parts.context;
+    const { io } = this.#parts.clients.loop;
     const hasSpoken = detected !== "silent" && detected !== "ended";
     // Whoever speaks first here has not, and wants nothing.
     if (spoken === "http" && !hasSpoken) return io.close(fd);
@@ -228,37 +227,36 @@ export class Capture implements AddressBook {
   }
 
   /** HTTP/1, and HTTP/2 by its preface, which `Downstream` knows. */
-  #serveRequests({ fd, peer, route }: Captured, first: Connection): void {
-    const { context } = this.#parts;
-    const downstream = new Downstream(context, route, fd, peer);
+  #serveRequests({ fd, peer, route }: Captured, first: Socket): void {
+    const { clients } = this.#parts;
+    const downstream = clients.requests(fd, peer, route);
     downstream.takeSecurity(first);
-    context.io.handOver(fd, downstream);
+    clients.loop.io.handOver(fd, downstream);
   }
 
   /** @param isUnsure the client may still turn out to speak first, and a protocol that we know */
-  #relayOf(captured: Captured, serverName: string, isUnsure: boolean): TcpDownstream {
+  #relayOf(captured: Captured, serverName: string, isUnsure: boolean): RelayDownstream {
     const { fd, peer, original, route } = captured;
     const authority = serverName || formatAuthority(original.address, original.port);
-    const { context } = this.#parts;
     const reconsider = isUnsure ? this.#reconsider(captured) : undefined;
-    return new TcpDownstream(context, route, fd, peer, {
+    return this.#parts.clients.relay(fd, peer, route, {
       authority,
       ...(reconsider === undefined ? {} : { reconsider }),
     });
   }
 
   /** Looks at what the client of a relay says that was connected because it said nothing. */
-  #reconsider(captured: Captured): TcpOptions["reconsider"] {
-    const { context } = this.#parts;
-    const { io, timers } = context;
-    const first = new FirstBytes(context, captured.fd, ALL_PROTOCOLS);
+  #reconsider(captured: Captured): RelayOptions["reconsider"] {
+    const { loop } = this.#parts.clients;
+    const { io, timers } = loop;
+    const first = new FirstBytes(loop, captured.fd, ALL_PROTOCOLS);
     return (relay) => {
       // The server has ended its direction without a word: nothing can be answered there.
       if (relay.hasSentEnd) return false;
       const look = first.look();
       if (carriesRequests(look)) {
-        relay.dropUpstream();
-        letGo(relay);
+        relay.dropEndpoint();
+        relay.letGo();
         this.#serveRequests(captured, relay);
         return true;
       }
@@ -274,7 +272,7 @@ export class Capture implements AddressBook {
 
   /** Ports that the mesh does not know share one, so that a scan of ports makes no labels. */
   #statsOf(listener: number, port: number): RouteStats {
-    return this.#parts.context.telemetry.statsOf({
+    return this.#parts.services.telemetry.statsOf({
       listener: String(listener),
       service: "application",
       port: String(port),

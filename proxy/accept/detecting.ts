@@ -2,8 +2,8 @@
 import type { Fd } from "../io/io.ts";
 import type { TlsContext, TlsFailure, TlsInfo } from "../io/tls.ts";
 import { DRAIN_IDLE_MS, LOOK_INTERVAL_MS } from "../limits.ts";
-import type { Context } from "../loop/context.ts";
-import { Connection } from "../loop/socket.ts";
+import type { Loop } from "../loop/loop.ts";
+import { Socket } from "../loop/socket.ts";
 import { Timer } from "../loop/timers.ts";
 import type { Protocols } from "../protocol/mod.ts";
 import { FirstBytes, type Look } from "./first_bytes.ts";
@@ -24,7 +24,7 @@ export type Detected = Exclude<Look, "more" | "broken" | "starved">;
  */
 type OnDetected = (detected: Detected, serverName: string) => void;
 
-export class Detecting extends Connection {
+export class Detecting extends Socket {
   readonly kind = "client";
   readonly #peer: string;
   readonly #question: Question;
@@ -37,17 +37,17 @@ export class Detecting extends Connection {
 
   /** @param client `security` is what TLS is put on it with; null: it is plain */
   constructor(
-    context: Context,
+    loop: Loop,
     client: { readonly fd: Fd; readonly peer: string; readonly security: TlsContext | null },
     question: Question,
     onDetected: OnDetected,
   ) {
-    super(context);
+    super(loop);
     this.fd = client.fd;
     this.#peer = client.peer;
     this.#question = question;
     this.#onDetected = onDetected;
-    this.#first = new FirstBytes(context, client.fd, question.among);
+    this.#first = new FirstBytes(loop, client.fd, question.among);
     if (client.security === null) this.#startWaiting();
   }
 
@@ -59,7 +59,7 @@ export class Detecting extends Connection {
 
   /** Silent for long, it is a client at rest. Others are told once it is known what they would understand. */
   onDraining(): void {
-    const { timers } = this.context;
+    const { timers } = this.loop;
     if (!this.#silence.isRunning || this.#question.silenceMs <= DRAIN_IDLE_MS) return;
     timers.start(this.#silence, DRAIN_IDLE_MS);
   }
@@ -71,7 +71,7 @@ export class Detecting extends Connection {
   }
 
   override onHangup(failure?: TlsFailure): void {
-    if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.#peer);
+    if (failure !== undefined) this.loop.events.tlsFailed(failure, this.#peer);
     this.close();
   }
 
@@ -87,17 +87,17 @@ export class Detecting extends Connection {
   }
 
   #startWaiting(): void {
-    this.context.timers.start(this.#silence, this.#question.silenceMs);
+    this.loop.timers.start(this.#silence, this.#question.silenceMs);
   }
 
   #stopTimers(): void {
-    const { timers } = this.context;
+    const { timers } = this.loop;
     timers.stop(this.#silence);
     timers.stop(this.#again);
   }
 
   #look(): void {
-    const { timers } = this.context;
+    const { timers } = this.loop;
     const look = this.#first.look();
     switch (look) {
       case "silent":
@@ -116,22 +116,14 @@ export class Detecting extends Connection {
 
   /** What has come stays to be read, and would be told of again and again. */
   #lookAgain(): void {
-    const { io, timers } = this.context;
+    const { io, timers } = this.loop;
     io.wantRead(this.fd, false);
     timers.start(this.#again, LOOK_INTERVAL_MS);
   }
 
   #finish(detected: Detected): void {
     this.#stopTimers();
-    letGo(this);
+    this.letGo();
     this.#onDetected(detected, this.#first.serverName);
   }
-}
-
-/** Ends a connection's part without ending its socket, which another handler takes over. It must hold no bytes. */
-export function letGo(connection: Connection): void {
-  connection.isOpen = false;
-  connection.deadlineMs = Infinity;
-  connection.releaseBuffer();
-  connection.context.unregister(connection);
 }

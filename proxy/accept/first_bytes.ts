@@ -6,7 +6,7 @@ import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
 import { BUFFER_BYTES, DETECTION_MS } from "../limits.ts";
 import { NO_BUFFER } from "../loop/arena.ts";
-import type { Context } from "../loop/context.ts";
+import type { Loop } from "../loop/loop.ts";
 import { detectProtocol, type ProtocolName, type Protocols } from "../protocol/mod.ts";
 import { serverNameOf } from "../protocol/tls/server_name.ts";
 
@@ -17,7 +17,7 @@ import { serverNameOf } from "../protocol/tls/server_name.ts";
 export type Look = ProtocolName | "opaque" | "silent" | "more" | "ended" | "broken" | "starved";
 
 export class FirstBytes {
-  readonly #context: Context;
+  readonly #loop: Loop;
   readonly #fd: Fd;
   readonly #among: Protocols;
   /** When those that have come by then must do; known with the first of them. */
@@ -25,14 +25,14 @@ export class FirstBytes {
   /** The one that a TLS client gives; else empty. */
   serverName = "";
 
-  constructor(context: Context, fd: Fd, among: Protocols) {
-    this.#context = context;
+  constructor(loop: Loop, fd: Fd, among: Protocols) {
+    this.#loop = loop;
     this.#fd = fd;
     this.#among = among;
   }
 
   look(): Look {
-    const { buffers } = this.#context;
+    const { buffers } = this.#loop;
     const offset = buffers.take();
     if (offset === NO_BUFFER) return "starved";
     const look = this.#lookInto(offset);
@@ -41,7 +41,7 @@ export class FirstBytes {
   }
 
   #lookInto(offset: number): Look {
-    const { io, arena } = this.#context;
+    const { io, arena } = this.#loop;
     const count = io.peek(this.#fd, offset, BUFFER_BYTES);
     if (count === BROKEN) return "broken";
     if (count === END) return "ended";

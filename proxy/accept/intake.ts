@@ -7,14 +7,12 @@ import type { InboundListener, LogEvent, OutboundListener } from "../config.ts";
 import { Capture } from "./capture.ts";
 import type { AcceptedClient } from "./capture.ts";
 import { PortRoute } from "../route/captured.ts";
-import type { Context } from "../loop/context.ts";
-import { Downstream } from "../http1/downstream.ts";
+import type { Clients } from "./clients.ts";
 import { Egress, EgressRouter } from "../route/egress.ts";
 import { Detecting } from "./detecting.ts";
 import type { InboundRouter } from "../route/inbound.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
-import type { Router } from "../route/router.ts";
-import { TcpDownstream } from "../relay/downstream.ts";
+import type { Router, RouteServices } from "../route/router.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
 import { DETECTION_MS } from "../limits.ts";
@@ -30,25 +28,23 @@ interface IntakeHooks {
 }
 
 export class Intake {
-  readonly #context: Context;
+  readonly #clients: Clients;
   readonly #egress: Egress;
   /** Null where no listener captures. */
   readonly #capture: Capture | null;
 
   constructor(
-    context: Context,
+    clients: Clients,
+    services: RouteServices,
     settings: { readonly hasEgress: boolean; readonly captures: boolean },
     plan: Plan,
     hooks: IntakeHooks,
   ) {
-    this.#context = context;
-    this.#egress = new Egress(
-      context,
-      settings.hasEgress,
-      (name) => hooks.lookUp(name),
-    );
+    this.#clients = clients;
+    this.#egress = new Egress(services, settings.hasEgress, (name) => hooks.lookUp(name));
     const parts = {
-      context,
+      clients,
+      services,
       egress: this.#egress,
       onLog: (event: LogEvent) => hooks.onLog(event),
     };
@@ -85,9 +81,10 @@ export class Intake {
     const route = new PortRoute(router, tcp);
     const authority = `${tcp.service}.${tcp.namespace}:${tcp.port}`;
     return (fd, peer) => {
-      const relay = new TcpDownstream(this.#context, route, fd, peer, { authority });
-      this.#context.io.watch(fd, relay);
-      if (security !== null) this.#context.io.secure(fd, security, null);
+      const relay = this.#clients.relay(fd, peer, route, { authority });
+      const { io } = this.#clients.loop;
+      io.watch(fd, relay);
+      if (security !== null) io.secure(fd, security, null);
       else relay.connect();
     };
   }
@@ -109,13 +106,14 @@ export class Intake {
     if (security === null || !acceptsPlain) {
       return (fd, peer) => take({ fd, peer, security, isWatched: false });
     }
-    const { io, timeouts } = this.#context;
+    const { loop } = this.#clients;
+    const { io, timeouts } = loop;
     // Only what is captured may turn out to have a server that speaks first.
     const silenceMs = captured === null ? timeouts.clientIdleMs : DETECTION_MS;
     const question = { among: TLS_ALONE, silenceMs };
     return (fd, peer) => {
       const client = { fd, peer, security: null };
-      const first = new Detecting(this.#context, client, question, (detected) => {
+      const first = new Detecting(loop, client, question, (detected) => {
         take({ fd, peer, security: detected === "tls" ? security : null, isWatched: true });
       });
       io.watch(fd, first);
@@ -123,8 +121,8 @@ export class Intake {
   }
 
   #takeRequests({ fd, peer, security, isWatched }: AcceptedClient, router: Router): void {
-    const { io } = this.#context;
-    const downstream = new Downstream(this.#context, router, fd, peer);
+    const { io } = this.#clients.loop;
+    const downstream = this.#clients.requests(fd, peer, router);
     if (isWatched) io.handOver(fd, downstream);
     else io.watch(fd, downstream);
     if (security !== null) io.secure(fd, security, null);

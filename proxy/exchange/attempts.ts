@@ -1,10 +1,13 @@
 /** Attempts: how the attempts of an exchange, or of a relayed connection, at its destination go. Reused by its owner. */
+import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { TableEndpoint } from "../../routing/table/table.ts";
-import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { Routed, RouteFacts } from "../observe/telemetry.ts";
+import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
+import type { TunnelOwner } from "../loop/tunnel.ts";
 import type { Choice } from "../policy/backend_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { type Destination, UNDECIDED } from "../route/destination.ts";
+import { type CarrierFailure, FAILURES } from "./failures.ts";
 
 export class Attempts implements Routed {
   destination: Destination = UNDECIDED;
@@ -15,12 +18,39 @@ export class Attempts implements Routed {
   #startedMs = 0;
   /** It counts among the requests that the chosen endpoint has under way. */
   #isUnderWay = false;
+  /** Attempts so far, since the last wait. */
+  count = 0;
+  /** How the last one failed; null: none did. */
+  #failure: CarrierFailure | null = null;
 
   /** Nothing has been tried yet. */
   begin(destination: Destination): void {
     this.destination = destination;
     this.#choice = null;
     this.endpoint = destination.endpoint;
+    this.count = 0;
+    this.#failure = null;
+  }
+
+  /** The request has waited, and is tried as if for the first time. */
+  restart(): void {
+    this.count = 0;
+  }
+
+  get areLeft(): boolean {
+    return this.count < CONNECT_ATTEMPTS_MAX;
+  }
+
+  /** Whether another endpoint may be tried after this failure, without asking a policy. */
+  mayRepeat(failure: CarrierFailure, isIdempotent: boolean): boolean {
+    const { repeat } = FAILURES[failure];
+    return this.areLeft && (repeat === "always" || (repeat === "idempotent" && isIdempotent));
+  }
+
+  /** What the client is told where no attempt is left: why the last one failed, or why there was none. */
+  get refusal(): Refusal {
+    const reason = this.destination.backend?.emptyReason ?? "no-address";
+    return this.#failure === null ? REFUSALS[reason] : FAILURES[this.#failure].refusal;
   }
 
   get facts(): RouteFacts {
@@ -43,11 +73,6 @@ export class Attempts implements Routed {
     return choice.target.pool;
   }
 
-  /** Why `next` gave nothing. */
-  get emptyReason(): string {
-    return this.destination.backend?.emptyReason ?? "no-address";
-  }
-
   /** The endpoint chosen last is not to blame that there was no room: it is not passed over. */
   forgetChoice(): void {
     this.#choice = null;
@@ -56,6 +81,7 @@ export class Attempts implements Routed {
   // What balancing has to know of each attempt at the chosen endpoint.
 
   start(nowMs: number): void {
+    this.count++;
     if (this.#choice === null) return;
     this.#choice.active++;
     this.#startedMs = nowMs;
@@ -69,20 +95,28 @@ export class Attempts implements Routed {
     if (this.#choice !== null) this.#choice.active--;
   }
 
-  /** A tunnel has opened: it is under way at the endpoint until the function that is returned is called. */
-  handOver(): () => void {
-    const choice = this.#choice;
-    if (!this.#isUnderWay || choice === null) return () => {};
+  /**
+   * The attempt has opened a tunnel: it is under way at the endpoint until that ends.
+   * @param endRequest then counts the request as ended
+   */
+  tunnel(endRequest: () => void): TunnelOwner {
+    const choice = this.#isUnderWay ? this.#choice : null;
     this.#isUnderWay = false;
-    return () => {
-      choice.active--;
+    return {
+      onTunnelBytes() {},
+      onTunnelEnded() {
+        if (choice !== null) choice.active--;
+        endRequest();
+      },
     };
   }
 
-  /** The attempt has failed without an answer, and the endpoint is to blame. */
-  fail(failure: AttemptFailure, nowMs: number): void {
-    if (this.#isUnderWay && this.#choice !== null) {
-      this.destination.backend?.failed(this.#choice, failure, nowMs);
+  /** The attempt has failed without an answer. */
+  fail(failure: CarrierFailure, nowMs: number): void {
+    const { isEndpointsFault, kind } = FAILURES[failure];
+    this.#failure = failure;
+    if (isEndpointsFault && this.#isUnderWay && this.#choice !== null) {
+      this.destination.backend?.failed(this.#choice, kind, nowMs);
     }
     this.end();
   }

@@ -1,292 +1,260 @@
 /**
- * Exchange: one request and its answer, whatever protocols carry them: decided once, passed to an endpoint, to
- * another one where that fails before it answered, and counted at the end. The side that asks is an
- * `ExchangeClient`, the side that answers a `Carrier`; neither knows which protocol the other speaks.
+ * Exchange: one request and its answer, or one connection that is relayed whole, whatever protocols carry them. It alone drives: it
+ * has the request decided, takes it to an endpoint, to another one where that fails before it answered, passes bodies on both ways,
+ * keeps the deadline, and is counted at the end. Its two sides obey and report (`sides.ts`).
  */
-import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
-import { Mirror } from "./mirror.ts";
-import { PolicyRun } from "../policy/policy_run.ts";
+import { type Refusal, REFUSALS } from "../../base/refusals.ts";
+import { BROKEN } from "../io/io.ts";
+import type { Loop } from "../loop/loop.ts";
+import { Tunnel, type TunnelOwner } from "../loop/tunnel.ts";
+import { type PolicedExchange, PolicyRun } from "../policy/policy_run.ts";
 import type { RouteState } from "../policy/route_state.ts";
-import type { PolicedExchange } from "../policy/policy_run.ts";
-import type { AttemptFailure } from "../balance/retry_policy.ts";
+import type { EndpointPool } from "../pool/pool.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import type { Response } from "../protocol/http1/response.ts";
 import { grpcStatusIn, httpStatusOfGrpc } from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
-import type { Response } from "../protocol/http1/response.ts";
-import type { ExchangeTrace } from "../tracing/tracer.ts";
-import type { Context } from "../loop/context.ts";
-import { openCarrier, reuseCarrier } from "./carrier_source.ts";
-import { FAILURES } from "./carrier_failure.ts";
-import type { CarrierFailure } from "./carrier_failure.ts";
-import type { Carrier, ExchangeClient } from "./sides.ts";
-import { attemptLine, editHead, editRequest } from "./head_changes.ts";
-import { hopLines, lastWordOn } from "./hops.ts";
-import type { EndpointPool } from "../pool/pool.ts";
-import { Attempts } from "./attempts.ts";
-import { ReportedRequest } from "./report.ts";
 import { type Destination, PendingDecision, UNDECIDED } from "../route/destination.ts";
 import type { Router } from "../route/router.ts";
+import { Account } from "./account.ts";
+import { Attempts } from "./attempts.ts";
+import { ExchangeClock } from "./exchange_clock.ts";
+import { type CarrierFailure, FAILURES } from "./failures.ts";
+import { lastWordOn } from "./hops.ts";
+import { editHead, editRequest, establishedResponse } from "./head_edits.ts";
+import type { Mirror } from "./mirror.ts";
+import type { ExchangeServices } from "./services.ts";
+import type { Carrier, CarrierEvents, ClientEvents, ClientSide } from "./sides.ts";
 
-const NO_HEADERS = new Uint8Array(0);
-
-export class Exchange implements PolicedExchange {
-  readonly #context: Context;
+/** A client's side is reused from exchange to exchange, and so is this. */
+export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, TunnelOwner {
+  readonly #services: ExchangeServices;
+  readonly #loop: Loop;
   readonly #router: Router;
-  readonly client: ExchangeClient;
+  readonly client: ClientSide;
+  readonly #clock: ExchangeClock;
+  /** What is told of it. */
+  readonly #account: Account;
   /** Where the request goes, and how its attempts to get there go. */
   readonly #tries = new Attempts();
   /** Where it goes is not decided yet. */
   #pending: PendingDecision | null = null;
   #carrier: Carrier | null = null;
+  /** Null: a connection that is relayed whole, or a head that could not be read. */
+  #request: Request | null = null;
   isHead = false;
-  /** Lines that an answer of the proxy itself has besides its own. */
-  ownHeaders = NO_HEADERS;
   /** The client asks for another protocol, and the endpoint may take it up with 101. */
   wantsUpgrade = false;
   /** The client asks for a tunnel. */
   isConnect = false;
-  /** The answer has begun, so that no other can be given. */
+  #isRelay = false;
   hasAnswer = false;
-  #isIdempotent = false;
+  /** The request's head has been changed for an attempt. */
+  #isEdited = false;
   #isConnected = false;
-  #attempts = 0;
-  /** How the last attempt failed; null: none did. */
-  #failure: CarrierFailure | null = null;
-  #status = 0;
-  #reason = "";
-  #startedMs = 0;
   /** Made with the first request that a policy has a say in. */
   #run: PolicyRun | null = null;
-  /** Null: the request says of traces what its client says. */
-  #trace: ExchangeTrace | null = null;
   /** A copy of the request, while that is still coming. */
   #copy: Mirror | null = null;
-  /** Null where requests are not reported. */
-  #reported: ReportedRequest | null = null;
-  /** Begun, and neither answered nor given up. */
-  #isUnderWay = false;
 
-  constructor(context: Context, router: Router, client: ExchangeClient) {
-    this.#context = context;
+  constructor(services: ExchangeServices, router: Router, client: ClientSide) {
+    this.#services = services;
+    this.#loop = services.loop;
     this.#router = router;
     this.client = client;
-  }
-
-  get isCall(): boolean {
-    return this.client.needsHttp2;
+    const { loop, telemetry, tracer } = services;
+    this.#clock = new ExchangeClock(loop.io, loop.timeouts);
+    this.#account = new Account(loop, telemetry, tracer, router.listener);
   }
 
   get carrier(): Carrier | null {
     return this.#carrier;
   }
 
-  /** Whom the request names as its client; empty: nobody, because the proxy on the other side sees the same one. */
-  get namedPeer(): string {
-    return this.#router.place === "captured" ? "" : this.client.peer;
+  get isSending(): boolean {
+    return this.#carrier !== null && this.#carrier.isReady;
   }
 
-  /** A new request; null: one whose head could not be read. */
+  get needsHttp2(): boolean {
+    return this.client.client.needsHttp2;
+  }
+
+  get takesChunks(): boolean {
+    return this.client.takesChunks;
+  }
+
+  // The request.
+
   begin(request: Request | null): void {
-    const { arena, io, telemetry, tracer } = this.#context;
-    this.hasAnswer = false;
-    this.#attempts = 0;
-    this.#failure = null;
-    this.#status = 0;
-    this.#reason = "";
-    this.#startedMs = io.nowMs;
-    this.ownHeaders = NO_HEADERS;
-    this.#tries.begin(UNDECIDED);
+    this.#reset(request, false);
     this.isHead = request !== null && request.isHead;
-    this.wantsUpgrade = request !== null && request.wantsUpgrade(arena);
+    this.wantsUpgrade = request !== null && request.wantsUpgrade(this.#loop.arena);
     this.isConnect = request !== null && request.isConnect;
-    this.#isIdempotent = request !== null && request.isIdempotent;
-    this.#isUnderWay = true;
-    const { listener } = this.#router;
-    this.#trace = request === null
-      ? null
-      : tracer.begin(arena, request, listener, this.client.isSecure, io.nowMs);
-    this.#reported = telemetry.isReporting || this.#trace?.span
-      ? ReportedRequest.of(arena, request, this.client, this.#trace, telemetry.reportedHeaders)
-      : null;
+    this.#account.openRequest(request, this.client.client);
   }
 
-  /** Decides where the request goes, and sends it there. */
-  route(request: Request): void {
-    const lastWord = lastWordOn(request, this.#router.place);
-    if (lastWord !== null) return this.client.refuse(lastWord.status, lastWord.reason);
-    const decided = this.#router.route(request, this.client);
-    if (!(decided instanceof PendingDecision)) return this.#follow(decided, request);
+  relay(authority: string): void {
+    this.#reset(null, true);
+    this.#account.openConnection(this.client.client, authority);
+    this.route();
+  }
+
+  #reset(request: Request | null, isRelay: boolean): void {
+    this.#request = request;
+    this.#isRelay = isRelay;
+    this.hasAnswer = false;
+    this.#isEdited = false;
+    this.#tries.begin(UNDECIDED);
+    this.#clock.start(isRelay);
+    this.client.deadlineMs = this.#clock.dueMs(false);
+  }
+
+  route(): void {
+    const lastWord = lastWordOn(this.#request, this.#router.place);
+    if (lastWord !== null) return this.refuse(lastWord);
+    const decided = this.#router.route(this.#request, this.client.client);
+    if (!(decided instanceof PendingDecision)) return this.#follow(decided);
     this.#pending = decided;
     decided.onDecided = (destination) => this.#onDecided(destination);
-    this.client.onWaiting();
   }
 
   /** No connection's event led here, so none would be charged with a fault. */
   #onDecided(destination: Destination): void {
     this.#pending = null;
     try {
-      this.#follow(destination, null);
+      this.#follow(destination);
     } catch (error) {
-      this.#context.telemetry.fault(error);
-      this.client.abort();
+      this.#loop.events.fault(error);
+      this.cut("fault");
     }
   }
 
-  /** Goes where it was decided. `request` is null where its head has to be read again. */
-  #follow(destination: Destination, request: Request | null): void {
+  /** Goes where it was decided. */
+  #follow(destination: Destination): void {
     this.#tries.begin(destination);
-    const { refusal } = destination;
-    if (refusal !== null) this.client.refuse(refusal.status, refusal.reason);
-    else if (this.#isPoliced) this.#begin(request);
-    else this.#tryEndpoint(request);
+    const { refusal, route, backend } = destination;
+    if (refusal !== null) return this.refuse(refusal);
+    this.#keepTime(route);
+    const isPoliced = route !== null || (backend !== null && backend.limits !== null);
+    if (!isPoliced) this.#tryEndpoint();
+    else if (this.#request === null) this.#relayByPolicy(route);
+    else this.#startByPolicy(this.#request);
   }
 
-  /** Some policy has a say in the request's way. */
-  get #isPoliced(): boolean {
-    const { route, backend } = this.#tries.destination;
-    return route !== null || (backend !== null && backend.limits !== null);
+  #relayByPolicy(route: RouteState | null): void {
+    if (route?.allowsConnection(this.#loop.io.nowMs) === false) {
+      this.refuse(REFUSALS["rate-limited"]);
+    } else this.#tryEndpoint();
   }
 
-  #begin(request: Request | null): void {
-    const { io, timers, random } = this.#context;
+  #startByPolicy({ routed }: Request): void {
+    const { io, timers, random } = this.#loop;
     const { route, backend } = this.#tries.destination;
-    const { routed } = request ?? this.client.requestAgain();
     this.#run ??= new PolicyRun(this, timers, random);
     const verdict = this.#run.start(route, backend, routed, io.nowMs);
     if (verdict === "refused") return;
-    const isMirrored = route !== null && this.#mirror(route);
-    if (verdict === "wait") this.#hold();
-    else this.#tryEndpoint(isMirrored ? null : request);
+    if (route !== null) this.#mirror(route);
+    if (verdict === "proceed") this.#tryEndpoint();
   }
 
-  /** A policy holds the request back for now. */
-  #hold(): void {
-    this.client.onWaiting();
-    if (this.client.hasHalfClosed) this.onHalfClosed();
-  }
-
-  /**
-   * The client sends no more on its connection. It may want its answer still, and may as well be gone: what has not been
-   * sent to an endpoint, or would be sent again, is not sent for it.
-   */
-  onHalfClosed(): void {
-    if (this.#run?.isHolding) this.refuse(499, "client-ended");
-  }
-
-  /** Begins a copy, where the policy asks for one. True: scratch space has been used for it. */
-  #mirror(route: RouteState): boolean {
-    const { client } = this;
+  /** Begins a copy, where the policy asks for one. */
+  #mirror(route: RouteState): void {
+    const client = this.client;
     const { mirror } = route;
-    if (mirror === null || this.isConnect || this.wantsUpgrade) return false;
-    if (!this.#run?.draws(mirror.table.percent)) return false;
-    const request = this.requestAgain();
-    this.#copy = Mirror.begin(
-      this.#context,
+    if (mirror === null || this.isConnect || this.wantsUpgrade) return;
+    if (!this.#run?.draws(mirror.table.percent)) return;
+    const request = this.#editedRequest();
+    if (request === null) return;
+    this.#copy = this.#services.mirrors.begin(
       route,
       mirror,
       request,
       this.#tries.destination,
-      { peer: this.namedPeer, isSecure: client.isSecure, source: client.source },
+      client,
+      this.#namedPeer,
     );
-    this.copy(client.source.sent, client.source.ready);
-    return true;
+    this.onRequestData(client.body.sent, client.body.ready);
   }
 
-  /** More of the request's body has come, from `from` to `to` of the arena, or its end. Scratch space may be used. */
-  copy(from: number, to: number): void {
-    const copy = this.#copy;
-    if (copy === null) return;
-    const isTaken = copy.take(from, to);
-    if (isTaken && !this.client.hasWholeRequest) return;
-    this.#copy = null;
-    if (isTaken) copy.send(this.client.isPlain);
-  }
-
-  /** All that has come of the body is now from `from` to `to`, without its framing. */
-  copyAgain(from: number, to: number): void {
+  onRequestUnchunked(from: number, to: number): void {
     this.#copy?.restart();
-    if (this.#copy?.take(from, to) === false) this.#copy = null;
+    this.onRequestData(from, to);
   }
+
+  onRequestData(from: number, to: number): void {
+    if (this.#copy?.feed(from, to) === false) this.#copy = null;
+  }
+
+  onRequestBody(): void {
+    this.#clock.touch();
+    // Also where nothing but the end has come.
+    this.onRequestData(0, 0);
+    this.#passRequestBody();
+  }
+
+  // Finding an endpoint.
 
   proceed(): void {
-    this.#attempts = 0;
-    this.#tryEndpoint(null);
+    this.#tries.restart();
+    this.#tryEndpoint();
   }
 
-  onExpired(): void {
-    if (this.hasAnswer) this.cut("deadline-exceeded");
-    else this.refuse(504, "deadline-exceeded");
-  }
-
-  onAttemptExpired(): void {
-    if (this.#carrier !== null && !this.hasAnswer) this.onFailed(this.#carrier, "timeout");
-  }
-
-  /** Without a byte in either direction for as long, an answer or a request is given up. */
-  get stallMs(): number {
-    return this.#run?.route?.idleMs ?? this.#context.timeouts.stallMs;
-  }
-
-  /** From the end of the request to the head of the answer. */
-  get responseMs(): number {
-    const { responseMs } = this.#context.timeouts;
-    return Math.min(responseMs, this.#run?.route?.idleMs ?? responseMs);
-  }
-
-  /** `request` is null where its head has to be read again. */
-  #tryEndpoint(request: Request | null): void {
-    const { io } = this.#context;
-    while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
+  #tryEndpoint(): void {
+    const { io } = this.#loop;
+    while (this.#tries.areLeft) {
       const pool = this.#tries.next(io.nowMs);
-      if (pool === null) return this.#giveUp();
-      this.#attempts++;
+      if (pool === null) break;
       this.#startAttempt();
-      if (this.#take(pool, request)) return;
+      if (this.#take(pool)) return;
       pool.avoid(io.nowMs);
-      this.#failure = "refused";
-      this.#failAttempt("connect-failure");
+      this.#failAttempt("refused");
     }
-    this.#giveUp();
-  }
-
-  /** No endpoint is left to try: the client is told why the last one failed, or why there was none. */
-  #giveUp(): void {
-    if (this.#failure === null) return this.client.refuse(503, this.#tries.emptyReason);
-    const { status, reason } = FAILURES[this.#failure];
-    this.client.refuse(status, reason);
+    this.refuse(this.#tries.refusal);
   }
 
   /** Takes a connection to the endpoint, or a place in the queue for one. False: none can be opened. */
-  #take(pool: EndpointPool, request: Request | null): boolean {
-    // A second try takes a new connection.
-    const isRetry = this.#attempts > 1;
+  #take(pool: EndpointPool): boolean {
+    const { dialer, telemetry } = this.#services;
     const { destination } = this.#tries;
-    const carrier = reuseCarrier(this.#context, this, destination, pool, isRetry);
-    if (carrier !== null && carrier.isConnected) {
-      this.#carrier = carrier;
-      this.#pass(carrier, request ?? this.client.requestAgain());
-      return true;
+    const isTunnel = this.isConnect || this.#isRelay;
+    if (!isTunnel) {
+      // A second try takes a new connection.
+      const carrier = dialer.reuse(pool, destination, this, this.#tries.count > 1);
+      if (carrier !== null) return this.#carry(carrier);
     }
-    this.#isConnected = false;
-    this.client.onWaiting();
-    if (carrier === null && !pool.takeConnection()) {
-      this.#waitForConnection();
-      return true;
-    }
-    this.#carrier = carrier ?? openCarrier(this.#context, this, destination, pool);
-    return this.#carrier !== null;
+    if (!pool.takeConnection()) return this.#waitForConnection();
+    telemetry.counts.connects++;
+    const carrier = isTunnel ? dialer.connect(pool, this) : dialer.open(pool, destination, this);
+    return carrier !== null && this.#carry(carrier);
   }
 
-  /** The carrier has no place for this exchange after all: another connection to its endpoint has. */
-  onCrowded({ pool }: Carrier): void {
+  #carry(carrier: Carrier): true {
+    this.#carrier = carrier;
+    this.#isConnected = carrier.isConnected;
+    if (carrier.isConnected) this.#pass(carrier);
+    return true;
+  }
+
+  onCrowded(carrier: Carrier): void {
+    if (carrier !== this.#carrier) return;
+    const { pool } = carrier;
     this.#closeCarrier();
-    if (!this.#take(pool, null)) this.client.refuse(503, "upstream-refused");
+    if (!this.#take(pool)) this.refuse(REFUSALS["upstream-refused"]);
+  }
+
+  #waitForConnection(): true {
+    this.#endAttempt();
+    // No endpoint is to be passed over for that it has no room.
+    this.#tries.forgetChoice();
+    const isWaiting = this.#run?.wait(this.#loop.timeouts.pendingMs) ?? false;
+    if (!isWaiting) this.refuse(REFUSALS[this.#isRelay ? "connection-limit" : "pending-limit"]);
+    return true;
   }
 
   #startAttempt(): void {
-    if (this.#reported !== null) this.#reported.attempts++;
+    this.#account.attemptStarted();
     this.#run?.attemptStarted();
-    this.#tries.start(this.#context.io.nowMs);
+    this.#tries.start(this.#loop.io.nowMs);
   }
 
   #endAttempt(): void {
@@ -294,224 +262,325 @@ export class Exchange implements PolicedExchange {
     this.#tries.end();
   }
 
-  /** The endpoint is to blame. */
-  #failAttempt(failure: AttemptFailure): void {
+  #failAttempt(failure: CarrierFailure): void {
     this.#run?.attemptEnded();
-    this.#tries.fail(failure, this.#context.io.nowMs);
+    this.#tries.fail(failure, this.#loop.io.nowMs);
   }
 
-  #waitForConnection(): void {
-    this.#endAttempt();
-    // No endpoint is to be passed over for that it has no room.
-    this.#tries.forgetChoice();
-    const isWaiting = this.#run?.wait(this.#context.timeouts.pendingMs) ?? false;
-    if (isWaiting) this.#hold();
-    else this.client.refuse(503, "pending-limit");
-  }
+  // Sending the request.
 
   onConnected(carrier: Carrier): void {
-    this.#pass(carrier, this.client.requestAgain());
+    if (carrier === this.#carrier) this.#pass(carrier);
   }
 
-  #pass(carrier: Carrier, request: Request): void {
+  #pass(carrier: Carrier): void {
     this.#isConnected = true;
-    if (this.isConnect) return this.client.openTunnel(carrier, this.#established());
-    this.client.onPassing();
-    if (!this.#editRequest(request)) return this.refuse(431, "too-many-headers");
-    carrier.passRequest(request, this);
+    if (this.#isRelay) return this.#startRelay(carrier);
+    if (this.isConnect) return this.onTunnel(carrier, establishedResponse(this.#loop));
+    this.#sendRequest(carrier);
   }
 
-  /** What a CONNECT is answered whose connection is there. */
-  #established(): Response {
-    const { arena, response, texts: { established } } = this.#context;
-    response.parse(arena, established.offset, established.offset + established.length);
-    return response;
+  resendRequest(carrier: Carrier): void {
+    if (carrier === this.#carrier) this.#sendRequest(carrier);
   }
 
-  /** The head of the request once more, as its policy and its trace would have it. */
-  requestAgain(): Request {
-    const request = this.client.requestAgain();
-    this.#editRequest(request);
-    return request;
+  #sendRequest(carrier: Carrier): void {
+    this.client.rewind();
+    const request = this.#editedRequest();
+    if (request === null) return this.refuse(REFUSALS["too-many-headers"]);
+    carrier.sendRequest(request, this.client, this.#namedPeer);
+    // What went out with the head made room for more.
+    if (carrier === this.#carrier && carrier.isReady) this.#passRequestBody();
   }
 
-  #editRequest(request: Request): boolean {
-    const { arena } = this.#context;
+  /** The client that the request names; empty: none, because the proxy on the other side sees the same one. */
+  get #namedPeer(): string {
+    return this.#router.place === "captured" ? "" : this.client.client.peer;
+  }
+
+  /** The request's head as it goes out now. Null: more is taken out of it than a head can lack. */
+  #editedRequest(): Request | null {
+    const request = this.#request;
+    if (request === null) return null;
+    if (this.#isEdited) request.undoEdits();
+    this.#isEdited = true;
     const run = this.#run;
-    const retries = run?.retries ?? 0;
-    const hops = hopLines(arena, request, this.#router.place);
-    const lines = retries === 0 ? hops : hops + attemptLine(arena, request, retries, this.isCall);
-    const edits = run?.route?.requestEdits ?? null;
-    return editRequest(this.#context, request, edits, this.#trace, lines);
+    const changes = {
+      place: this.#router.place,
+      edits: run?.route?.requestEdits ?? null,
+      trace: this.#account.trace,
+      retries: run?.retries ?? 0,
+      isCall: this.needsHttp2,
+    };
+    return editRequest(this.#loop, request, changes) ? request : null;
   }
 
-  /** The carrier can carry this exchange no further. `resetCode`: what its endpoint said of an answer under way. */
-  onFailed(carrier: Carrier, failure: CarrierFailure, resetCode?: number): void {
-    // It may say so twice: as its connection ends, and to whoever was writing to it.
+  onCarrierRoom(): void {
+    this.#clock.touch();
+    this.#passRequestBody();
+  }
+
+  /** Passes on what has come of the request's body, and its end. */
+  #passRequestBody(): void {
+    const client = this.client;
+    const carrier = this.#carrier;
+    if (carrier === null || !carrier.isReady) return;
+    do {
+      const result = carrier.sendBody(client);
+      if (result === BROKEN) return this.onFailed(carrier, "reset");
+      if (result === 0 || carrier !== this.#carrier) return;
+      const isSent = client.hasWholeRequest && client.body.sent === client.body.ready;
+      if (isSent && this.#clock.requestSent()) client.deadlineMs = this.#clock.dueMs(false);
+    } while (client.requestTaken() && carrier === this.#carrier);
+  }
+
+  // Passing the answer on.
+
+  onInterim(carrier: Carrier, response: Response): void {
     if (carrier !== this.#carrier) return;
-    const { io, telemetry } = this.#context;
-    // A pooled connection may have been closed by the endpoint just as it was taken (RFC 9110 9.2.2).
-    const isStale = failure === "reset" && carrier.isReused && this.#isIdempotent;
-    this.#failure = failure;
-    if (!this.#isConnected) {
-      carrier.pool.avoid(io.nowMs);
-      telemetry.counts.connectFailures++;
-    }
-    // Refused after it connected: an HTTP/2 endpoint that took no part in the request (RFC 9113 8.7).
-    const isUntouched = !this.#isConnected || failure === "refused";
-    const kind = isUntouched ? "connect-failure" : failure === "timeout" ? "timeout" : "reset";
-    // Neither a connection that had long been idle nor a client that is late says anything of the endpoint.
-    if (isStale || failure === "client-timeout") this.#endAttempt();
-    else this.#failAttempt(kind);
-    this.#closeCarrier();
-    if (this.hasAnswer) return this.cut(FAILURES[failure].reason, resetCode);
-    const canRetry = this.client.isReplayable && (isUntouched || isStale);
-    if (canRetry && this.#attempts < CONNECT_ATTEMPTS_MAX) {
-      this.#noteRetry(FAILURES[failure].reason);
-      return this.#tryEndpoint(null);
-    }
-    const isRetried = failure !== "client-timeout" && this.#mayRetry &&
-      this.#run !== null && this.#run.retriesFailure(kind, io.nowMs);
-    if (isRetried) this.#retry(FAILURES[failure].reason);
-    else this.#giveUp();
+    this.#clock.touch();
+    if (!this.client.sendInterim(response, carrier)) this.#loseClient();
   }
 
-  /** The request is still there to be sent again, and so is its client. */
-  get #mayRetry(): boolean {
-    return this.client.isReplayable && !this.client.hasHalfClosed;
-  }
-
-  /** Tries again, a little later. */
-  #retry(why: string): void {
-    this.#noteRetry(why);
-    this.#run?.backOff();
-    this.#hold();
-  }
-
-  #noteRetry(why: string): void {
-    const { telemetry, tracer, io } = this.#context;
-    telemetry.counts.retries++;
-    const span = this.#trace?.span ?? null;
-    if (span === null) return;
-    const endpoint = this.#tries.endpoint?.key ?? "";
-    span.retries.push({ timeMs: tracer.wallMs(io.nowMs), reason: why, endpoint });
-  }
-
-  /**
-   * An endpoint's final answer. False: it is not passed on, because the request is tried again, and its carrier has
-   * been let go of.
-   */
-  takeAnswer(response: Response): boolean {
-    const { arena, io } = this.#context;
+  onAnswer(carrier: Carrier, response: Response): void {
+    if (carrier !== this.#carrier) return;
+    const { arena, io, texts: { room } } = this.#loop;
     const { status } = response;
+    this.#clock.touch();
+    if (status === 408 && carrier.isReused && this.#mayRepeat("stale-timeout")) {
+      return this.onFailed(carrier, "stale-timeout");
+    }
     // A call that fails before its first message is answered by one head; else its trailers say what it came to.
-    const outcome = this.isCall && status === 200
+    const outcome = this.needsHttp2 && status === 200
       ? httpStatusOfGrpc(response.valueOf(arena, "grpc-status"))
       : status;
     this.#tries.answered(outcome, io.nowMs);
     this.#run?.attemptEnded();
     const route = this.#run?.route ?? null;
     if (route !== null) {
-      if (this.#mayRetry && this.#run?.retriesStatus(outcome, io.nowMs)) {
+      if (this.client.isReplayable && this.#run?.retriesStatus(outcome, io.nowMs)) {
         this.#endAttempt();
         this.#closeCarrier();
-        this.#retry(`status-${outcome}`);
-        return false;
+        return this.#retry(`status-${outcome}`);
       }
       const cookie = route.cookieLine(this.#tries.destination.newPoint);
       // An answer keeps what cannot be dropped of it; it is not lost for that.
-      editHead(this.#context, response, route.responseEdits, cookie);
+      editHead(arena, room, response, route.responseEdits, cookie);
     }
-    this.#reported?.answered(arena, response, this.isHead);
-    this.beginAnswer(status);
-    return true;
-  }
-
-  /** The request cannot be passed on. `headers` are lines of the answer. */
-  refuse(status: number, reason: string, headers = NO_HEADERS): void {
-    this.ownHeaders = headers;
-    this.dropCarrier();
-    this.client.refuse(status, reason);
-  }
-
-  /** An answer begins; with a `reason`, the proxy's own. */
-  beginAnswer(status: number, reason = ""): void {
+    this.#account.answerBegun(response, this.isHead);
     this.hasAnswer = true;
-    this.#status = status;
-    this.#reason = reason;
-    if (reason !== "" && this.client.needsHttp2) this.#reported?.refusedCall(status, reason);
+    this.#answerPassed(carrier, this.client.sendHead(response, carrier));
   }
 
-  /** The trailers of an endpoint's answer. */
-  takeTrailers(fields: FieldList): void {
-    this.#reported?.takeTrailers(fields);
-    if (!this.isCall || !this.hasAnswer) return;
-    this.#tries.judge(httpStatusOfGrpc(grpcStatusIn(fields)), this.#context.io.nowMs);
+  onAnswerBody(carrier: Carrier): void {
+    if (carrier !== this.#carrier) return;
+    this.#clock.touch();
+    this.#answerPassed(carrier, this.client.sendBody(carrier));
   }
 
-  /** The answer has been written: counts the exchange, and lets go of the carrier. */
-  end(): void {
-    const { telemetry, io } = this.#context;
-    const durationMs = io.nowMs - this.#startedMs;
-    const { listener } = this.#router;
-    this.forget();
-    telemetry.answered(
-      this.#tries,
-      this.#status,
-      this.#reason,
-      durationMs,
-      listener,
-      this.#reported,
-    );
+  onClientRoom(): void {
+    this.#clock.touch();
+    const carrier = this.#carrier;
+    // A carrier whose answer is under way is this client's to drain.
+    if (carrier === null || !this.hasAnswer) return;
+    this.#answerPassed(carrier, this.client.sendBody(carrier));
   }
 
-  /** The answer has opened a tunnel: counts the exchange. The function that is returned is called when the tunnel ends. */
-  endInTunnel(): () => void {
-    const endAttempt = this.#tries.handOver();
-    const endRequest = this.#run?.handOver();
-    this.end();
-    return () => {
-      endAttempt();
-      endRequest?.();
-    };
-  }
-
-  /** Ends without being counted. */
-  forget(): void {
-    this.#isUnderWay = false;
+  /** Bytes of the answer went to the client, with this result: makes room for more, and ends the exchange when that was all. */
+  #answerPassed(carrier: Carrier, result: number): void {
+    while (carrier === this.#carrier) {
+      if (result === BROKEN) return this.#loseClient();
+      if (result === 0) return;
+      if (!carrier.answerTaken()) break;
+      result = this.client.sendBody(carrier);
+    }
+    if (carrier !== this.#carrier || !carrier.hasWholeAnswer) return;
+    const { hasWholeRequest, body, isFlushed } = this.client;
     this.#carrier = null;
+    carrier.finish(hasWholeRequest && body.sent === body.ready && isFlushed);
+    this.#count();
+    this.client.finish();
+  }
+
+  onTrailers(fields: FieldList): void {
+    this.#account.trailersCame(fields);
+    if (!this.needsHttp2 || !this.hasAnswer) return;
+    this.#tries.judge(httpStatusOfGrpc(grpcStatusIn(fields)), this.#loop.io.nowMs);
+  }
+
+  // Failures.
+
+  onFailed(carrier: Carrier, failure: CarrierFailure, resetCode?: number): void {
+    // It may say so twice: as its connection ends, and to whatever was writing to it.
+    if (carrier !== this.#carrier) return;
+    const { telemetry } = this.#services;
+    const { io } = this.#loop;
+    const { refusal, kind, isRetriable } = FAILURES[failure];
+    const mayRepeat = this.#mayRepeat(failure);
+    if (!this.#isConnected) {
+      carrier.pool.avoid(io.nowMs);
+      telemetry.counts.connectFailures++;
+    }
+    this.#failAttempt(failure);
+    this.#closeCarrier();
+    if (this.hasAnswer) return this.cut(refusal.reason, resetCode);
+    if (mayRepeat) {
+      this.#noteRetry(refusal.reason);
+      return this.#tryEndpoint();
+    }
+    const isRetried = isRetriable && this.client.isReplayable && this.#run !== null &&
+      this.#run.retriesFailure(kind, io.nowMs);
+    if (isRetried) this.#retry(refusal.reason);
+    else this.refuse(this.#tries.refusal);
+  }
+
+  /** Another endpoint may be tried without asking a policy. */
+  #mayRepeat(failure: CarrierFailure): boolean {
+    return this.client.isReplayable &&
+      this.#tries.mayRepeat(failure, this.#request?.isIdempotent === true);
+  }
+
+  /** Tries again, a little later. */
+  #retry(why: string): void {
+    this.#noteRetry(why);
+    this.#clock.rewind();
+    this.#run?.backOff();
+  }
+
+  #noteRetry(why: string): void {
+    this.#account.retried(why, this.#tries.endpoint?.key ?? "");
+  }
+
+  // Time.
+
+  /** The policy's idle time, longer or shorter, takes the place of the default. */
+  #keepTime(route: RouteState | null): void {
+    if (route === null || route.idleMs === null) return;
+    this.#clock.idleMs = route.idleMs;
+    this.client.deadlineMs = this.#clock.dueMs(false);
+  }
+
+  onDeadline(): void {
+    const { client } = this;
+    const carrier = this.#carrier;
+    if (this.#isTimedElsewhere) this.#clock.touch();
+    const dueMs = this.#clock.dueMs(this.hasAnswer);
+    if (this.#loop.io.nowMs < dueMs) client.deadlineMs = dueMs;
+    else if (this.hasAnswer) this.cut("idle-timeout");
+    else if (carrier === null) this.refuse(REFUSALS["upstream-timeout"]);
+    else {
+      const isClientsTurn = !client.hasWholeRequest && client.body.sent === client.body.ready;
+      this.onFailed(carrier, isClientsTurn ? "client-timeout" : "timeout");
+    }
+  }
+
+  /** A policy or a name server that holds the request back has a timer of its own, and so has a connection in the making. */
+  get #isTimedElsewhere(): boolean {
+    if (this.#carrier !== null) return !this.#carrier.isConnected;
+    return this.#pending !== null || this.#run?.isHolding === true;
+  }
+
+  onExpired(): void {
+    if (this.hasAnswer) this.cut("deadline-exceeded");
+    else this.refuse(REFUSALS["deadline-exceeded"]);
+  }
+
+  onAttemptExpired(): void {
+    if (this.#carrier !== null && !this.hasAnswer) this.onFailed(this.#carrier, "timeout");
+  }
+
+  // Tunnels.
+
+  onTunnel(carrier: Carrier, response: Response): void {
+    if (carrier !== this.#carrier) return;
+    const client = this.client;
+    if (!client.acceptsTunnel(response)) return this.onFailed(carrier, "invalid");
+    this.hasAnswer = true;
+    this.#account.tunnelOpened(response);
+    if (!client.sendTunnelHead(response, carrier)) return this.#loseClient();
+    if (carrier !== this.#carrier) return;
+    const owner = this.#tries.tunnel(this.#run?.handOver() ?? (() => {}));
+    this.#carrier = null;
+    this.#count();
+    new Tunnel(this.#loop.io, client.asTunnelEnd(), carrier, this.#clock.idleMs, owner).start();
+  }
+
+  #startRelay(carrier: Carrier): void {
+    this.#account.relayStarted(this.#tries);
+    this.hasAnswer = true;
+    const end = this.client.asTunnelEnd();
+    new Tunnel(this.#loop.io, end, carrier, this.#clock.idleMs, this).start();
+  }
+
+  onTunnelBytes(isFromClient: boolean, count: number): void {
+    this.#account.bytesRelayed(this.#tries, isFromClient, count);
+  }
+
+  onTunnelEnded(reason: string): void {
+    this.#account.reason = reason;
+    this.#count();
+  }
+
+  giveBack(): void {
+    this.#account.relayEnded(this.#tries);
+    this.#account.isOpen = false;
+    this.#stopWaiting();
+    this.#tries.destination.turn?.giveBack();
+    this.#closeCarrier();
+  }
+
+  // The ways to end.
+
+  /** Answers in place of an endpoint; an answer that has begun is cut off instead. */
+  refuse(refusal: Refusal): void {
+    if (this.hasAnswer) return this.cut(refusal.reason);
+    this.#dropCarrier();
+    this.hasAnswer = true;
+    this.#account.refused(refusal, this.needsHttp2);
+    this.#count();
+    this.client.refuse(refusal);
+  }
+
+  refuseAnswer(refusal: Refusal): void {
     this.hasAnswer = false;
-    this.#leave();
+    this.refuse(refusal);
   }
 
   /** The answer that has begun will not be completed, for a reason that is not the client's. */
   cut(reason: string, resetCode?: number): void {
-    this.#reason = reason;
-    this.client.abort(resetCode);
+    this.#account.reason = reason;
+    this.#abandon();
+    this.client.cut(resetCode ?? null);
+  }
+
+  onClientGone(): void {
+    this.#abandon();
+  }
+
+  /** Nothing can be written to the client any more. */
+  #loseClient(): void {
+    this.#abandon();
+    this.client.cut(null);
+  }
+
+  /** Counts the exchange as answered, and lets go of what it holds. */
+  #count(): void {
+    this.#stopWaiting();
+    if (this.#isRelay) this.#account.closeConnection(this.#tries);
+    else this.#account.closeAnswered(this.#tries);
   }
 
   /** Lets go of everything, because the client is gone or is to be cut off; what was under way is reported as such. */
-  abandon(): void {
-    const { telemetry, io } = this.#context;
-    const status = this.hasAnswer ? this.#status : 0;
-    this.dropCarrier();
-    if (!this.#isUnderWay) return;
-    this.#isUnderWay = false;
-    telemetry.abandoned(
-      this.#tries,
-      status,
-      this.#reason === "" ? "client-gone" : this.#reason,
-      io.nowMs - this.#startedMs,
-      this.#router.listener,
-      this.#reported,
-    );
+  #abandon(): void {
+    this.#dropCarrier();
+    if (this.#isRelay) this.#account.closeConnection(this.#tries);
+    else this.#account.closeAbandoned(this.#tries, this.hasAnswer);
   }
 
-  /** Nothing more is to come of this request: whatever is held or waited for is let go of. */
-  dropCarrier(): void {
-    this.#leave();
+  #dropCarrier(): void {
     this.#pending?.cancel();
     this.#pending = null;
+    this.#stopWaiting();
     this.#closeCarrier();
   }
 
@@ -521,7 +590,7 @@ export class Exchange implements PolicedExchange {
     carrier?.close();
   }
 
-  #leave(): void {
+  #stopWaiting(): void {
     this.#copy?.drop("incomplete");
     this.#copy = null;
     this.#endAttempt();

@@ -4,12 +4,10 @@
  * same with one sidecar on its way or with two. An application that passes a request on copies its headers; one that does
  * not makes a new request. `Max-Forwards` is the client's own bound (RFC 9110 7.6.2).
  */
+import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { HOPS_MAX } from "../limits.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Place } from "../route/place.ts";
-
-const LAST_HOP = { status: 200, reason: "max-forwards" };
-const LOOP = { status: 508, reason: "loop" };
 
 const HOPS_LINES = Array.from(
   { length: 2 * HOPS_MAX + 2 },
@@ -17,13 +15,10 @@ const HOPS_LINES = Array.from(
 );
 
 /** The answer to a request that this proxy passes on to nobody, whatever it asks for; null: it goes on. */
-export function lastWordOn(
-  request: Request,
-  place: Place,
-): { readonly status: number; readonly reason: string } | null {
-  if (place === "copy") return null;
-  if (request.forwardsLeft === 0) return LAST_HOP;
-  return hopsAfter(request, place) < HOPS_LINES.length ? null : LOOP;
+export function lastWordOn(request: Request | null, place: Place): Refusal | null {
+  if (request === null || place === "copy") return null;
+  if (request.forwardsLeft === 0) return REFUSALS["max-forwards"];
+  return hopsAfter(request, place) < HOPS_LINES.length ? null : REFUSALS["loop"];
 }
 
 /** The lines that say so to the next; theirs before are dropped. */

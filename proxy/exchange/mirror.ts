@@ -1,96 +1,135 @@
 /**
  * Mirror: the client's side of an exchange that carries the copy of a request. The copy is sent once all of it is here, on
- * its own and never again; nobody waits for it, its answer is read and dropped, and only so many are under way at once.
+ * its own and never again; its answer is read and dropped, and only so many are under way at once.
  */
-import { Buffered } from "../loop/inbox.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
-import { type Caller, NOBODY } from "../tls/caller.ts";
-import type { Context } from "../loop/context.ts";
-import { Exchange } from "./exchange.ts";
-import type { Carrier, ExchangeClient } from "./sides.ts";
-import type { Destination } from "../route/destination.ts";
-import { BROKEN } from "../io/io.ts";
+import type { Refusal } from "../../base/refusals.ts";
 import { BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";
+import { NO_BUFFER } from "../loop/arena.ts";
+import { Inbox } from "../loop/inbox.ts";
+import type { Timed } from "../loop/loop.ts";
+import type { TunnelEnd } from "../loop/tunnel.ts";
+import type { MirrorDrop } from "../observe/metrics.ts";
+import type { BoundMirror, RouteState } from "../policy/route_state.ts";
 import { COMPLETE } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
+import type { Destination } from "../route/destination.ts";
 import { MirrorRouter } from "../route/mirror_router.ts";
-import type { MirrorDrop } from "../observe/metrics.ts";
+import type { ClientFacts } from "../route/router.ts";
+import { NOBODY } from "../tls/caller.ts";
 import { RequestCopy } from "./request_copy.ts";
-import type { BoundMirror, RouteState } from "../policy/route_state.ts";
+import type { AnswerSource, ClientEvents, ClientSide, Exchanges, RequestSource } from "./sides.ts";
 
-export class Mirror extends Buffered implements ExchangeClient {
-  readonly peer: string;
-  readonly isSecure: boolean;
-  readonly #route: RouteState;
-  readonly #exchange: Exchange;
-  readonly #copy: RequestCopy;
-  /** The head, while it is being sent. */
-  #head = NO_BUFFER;
-  /** What of the body is not in the buffer yet. */
-  #rest: Uint8Array = new Uint8Array(0);
-  isOpen = true;
-  readonly caller: Caller = NOBODY;
-  readonly hasHalfClosed = false;
-  readonly speaksHttp2 = false;
-  readonly expectsHttp2 = false;
-  readonly needsHttp2 = false;
-  readonly isReplayable = false;
-  readonly isPlain = true;
-  readonly hasWholeRequest = true;
-  readonly owesNothing = true;
-  readonly takesChunks = true;
+const NOTHING = new Uint8Array(0);
+
+/** Begins copies, and knows how many are under way. */
+export class Mirrors {
+  readonly #exchanges: Exchanges;
+  underWay = 0;
+
+  constructor(exchanges: Exchanges) {
+    this.#exchanges = exchanges;
+  }
 
   /**
    * Begins a copy of `request`, whose head is complete. Null: it is not copied, and counted.
    * @param from where `request` itself goes
+   * @param peer the client's address, as `request` names it; empty: it names none
    */
-  static begin(
-    context: Context,
+  begin(
     route: RouteState,
     bound: BoundMirror,
     request: Request,
     from: Destination,
-    client: Pick<ExchangeClient, "peer" | "isSecure" | "source">,
+    source: RequestSource,
+    peer: string,
   ): Mirror | null {
     const { guarded } = bound.table;
     const set = guarded === null ? bound.set : guarded.http(request.routed);
-    let drop: MirrorDrop | null = null;
-    if (set === null) drop = "access-denied";
-    else if (context.mirrors >= MIRRORS_MAX) drop = "crowded";
-    else if (request.contentLength > MIRROR_BODY_BYTES_MAX) drop = "body-too-large";
-    if (set === null || drop !== null) {
-      if (drop !== null) route.mirrorDropped(drop);
-      return null;
-    }
+    if (set === null) return drop(route, "access-denied");
+    if (this.underWay >= MIRRORS_MAX) return drop(route, "crowded");
+    if (request.contentLength > MIRROR_BODY_BYTES_MAX) return drop(route, "body-too-large");
+    const { arena } = source.body.loop;
     const router = new MirrorRouter(bound.backend, set, from.takesHttp2);
-    const copy = new RequestCopy(context.arena, request);
-    return new Mirror(context, route, router, copy, client);
+    const copy = new RequestCopy(arena, request);
+    return new Mirror(
+      this,
+      route,
+      source,
+      peer,
+      copy,
+      (mirror) => this.#exchanges.open(router, mirror),
+    );
   }
+}
 
-  private constructor(
-    context: Context,
+function drop(route: RouteState, reason: MirrorDrop): null {
+  route.mirrorDropped(reason);
+  return null;
+}
+
+export class Mirror extends Inbox implements ClientSide, Timed {
+  readonly kind = "stream";
+  readonly client: ClientFacts;
+  readonly #exchange: ClientEvents;
+  readonly #mirrors: Mirrors;
+  readonly #route: RouteState;
+  readonly #copy: RequestCopy;
+  /** What it is a copy of. */
+  readonly #source: RequestSource;
+  #request: Request | null = null;
+  /** The head, while it is being sent. */
+  #head = NO_BUFFER;
+  /** What of the body is not in the buffer yet. */
+  #rest: Uint8Array = NOTHING;
+  slot = -1;
+  deadlineMs = Infinity;
+  isOpen = true;
+  readonly isReplayable = false;
+  readonly isPlain = true;
+  readonly isFlushed = true;
+  readonly takesChunks = true;
+
+  constructor(
+    mirrors: Mirrors,
     route: RouteState,
-    router: MirrorRouter,
+    source: RequestSource,
+    peer: string,
     copy: RequestCopy,
-    { peer, isSecure, source }: Pick<ExchangeClient, "peer" | "isSecure" | "source">,
+    open: (mirror: Mirror) => ClientEvents,
   ) {
-    super(context);
+    super(source.body.loop);
+    this.#mirrors = mirrors;
     this.#route = route;
     this.#copy = copy;
-    this.peer = peer;
-    this.isSecure = isSecure;
-    this.neverIndexed = source.neverIndexed;
-    this.#exchange = new Exchange(context, router, this);
-    context.mirrors++;
+    this.#source = source;
+    const { isSecure } = source.client;
+    this.client = {
+      peer,
+      isSecure,
+      caller: NOBODY,
+      speaksHttp2: false,
+      expectsHttp2: false,
+      needsHttp2: false,
+    };
+    this.neverIndexed = source.body.neverIndexed;
+    this.#exchange = open(this);
+    mirrors.underWay++;
   }
 
   // Copying.
 
-  /** Takes more of the body, from `from` to `to` of the arena. False: it is too large, and the copy is dropped. */
-  take(from: number, to: number): boolean {
-    if (this.#copy.add(this.context.arena, from, to)) return true;
-    this.drop("body-too-large");
+  /**
+   * Takes more of the body, from `from` to `to` of the arena, and is sent once all of the request is here. False: nothing more of it is
+   * wanted, because it is on its way, or has been dropped.
+   */
+  feed(from: number, to: number): boolean {
+    if (!this.#copy.add(this.loop.arena, from, to)) {
+      this.drop("body-too-large");
+      return false;
+    }
+    if (!this.#source.hasWholeRequest) return true;
+    this.#send(this.#source.isPlain);
     return false;
   }
 
@@ -100,20 +139,24 @@ export class Mirror extends Buffered implements ExchangeClient {
   }
 
   /** All of the request is here. `isPlain`: its body was taken out of its chunks. */
-  send(isPlain: boolean): void {
-    const { arena, buffers, request } = this.context;
+  #send(isPlain: boolean): void {
+    const { arena, buffers, scratch } = this.loop;
     const { head } = this.#copy;
     if (head.length > BUFFER_BYTES) return this.drop("head-too-large");
     this.#head = buffers.take();
     if (this.#head === NO_BUFFER) return this.drop("crowded");
     arena.set(head, this.#head);
+    const request = scratch.takeRequest();
+    this.#request = request;
     if (request.parse(arena, this.#head, this.#head + head.length) !== COMPLETE) {
       return this.drop("head-too-large");
     }
     this.#rest = this.#copy.body(request.isChunked && !isPlain);
+    // Until now it has ended with the exchange that it is a copy of.
+    this.loop.register(this);
     if (!this.#refill()) return;
     this.#exchange.begin(request);
-    this.#exchange.route(request);
+    this.#exchange.route();
   }
 
   drop(reason: MirrorDrop): void {
@@ -124,48 +167,37 @@ export class Mirror extends Buffered implements ExchangeClient {
 
   protected override onStarved(): void {}
 
-  // What the exchange and its carrier ask for.
+  onDeadline(): void {
+    this.#exchange.onDeadline();
+  }
 
-  get source(): Buffered {
+  // What the exchange asks for.
+
+  get body(): Inbox {
     return this;
   }
 
-  get hasSentRequest(): boolean {
-    return this.#rest.length === 0 && this.sent === this.ready;
+  get hasWholeRequest(): boolean {
+    return this.#rest.length === 0;
   }
 
-  requestAgain(): Request {
-    const { arena, request } = this.context;
-    request.parse(arena, this.#head, this.#head + this.#copy.head.length);
-    return request;
-  }
-
+  rewind(): void {}
   unchunk(): void {}
-  onWaiting(): void {}
-  onPassing(): void {}
 
-  onCarrierWritable(): void {
-    const { carrier } = this.#exchange;
-    if (carrier === null || !carrier.isReady) return;
-    for (;;) {
-      if (!this.#refill()) return;
-      const isLast = this.#rest.length === 0;
-      const result = carrier.passBody(this, isLast);
-      if (result === BROKEN) return this.#exchange.onFailed(carrier, "reset");
-      if (result === 0 || isLast || !this.isOpen) return;
-    }
+  requestTaken(): boolean {
+    return this.isOpen && this.#rest.length > 0 && this.sent === this.ready && this.#refill();
   }
 
   /** Puts more of the body into the buffer, once that is passed on. False: there is no buffer, and the copy is dropped. */
   #refill(): boolean {
     if (this.sent < this.ready || this.#rest.length === 0) return true;
     if (!this.haveBuffer()) {
-      this.#exchange.dropCarrier();
+      this.#exchange.onClientGone();
       this.drop("crowded");
       return false;
     }
     const count = Math.min(this.#rest.length, BUFFER_BYTES);
-    this.context.arena.set(this.#rest.subarray(0, count), this.buffer);
+    this.loop.arena.set(this.#rest.subarray(0, count), this.buffer);
     this.#rest = this.#rest.subarray(count);
     this.start = this.sent = this.buffer;
     this.ready = this.end = this.buffer + count;
@@ -174,47 +206,55 @@ export class Mirror extends Buffered implements ExchangeClient {
 
   // The answer, which is of no interest.
 
-  passInterim(): boolean {
+  sendInterim(): boolean {
     return true;
   }
 
-  passHead(_response: Response, source: Buffered): boolean {
-    source.sent = source.ready;
-    return true;
+  sendHead(_response: Response, answer: AnswerSource): number {
+    return this.sendBody(answer);
   }
 
-  passAnswer(source: Buffered): number {
-    source.sent = source.ready;
+  sendBody({ body }: AnswerSource): number {
+    body.sent = body.ready;
     return 1;
   }
 
-  onAnswered(): void {
-    this.#exchange.forget();
+  acceptsTunnel(): boolean {
+    return false;
+  }
+
+  sendTunnelHead(): boolean {
+    return false;
+  }
+
+  finish(): void {
     if (!this.isOpen) return;
     this.#route.mirrored();
     this.#end();
   }
 
-  refuse(status: number): void {
-    this.#exchange.forget();
+  refuse({ status }: Refusal): void {
     this.drop(status === 504 || status === 408 ? "timeout" : "failed");
   }
 
-  openTunnel(carrier: Carrier): void {
-    carrier.close();
-    this.refuse(501);
-  }
-
-  abort(): void {
-    this.#exchange.dropCarrier();
+  cut(): void {
     this.drop("failed");
   }
 
+  asTunnelEnd(): TunnelEnd {
+    throw new Error("A copy is no tunnel");
+  }
+
   #end(): void {
+    const { buffers, scratch } = this.loop;
     this.isOpen = false;
-    this.context.mirrors--;
+    this.deadlineMs = Infinity;
+    this.#mirrors.underWay--;
+    if (this.slot >= 0) this.loop.unregister(this);
     this.releaseBuffer();
-    if (this.#head !== NO_BUFFER) this.context.buffers.give(this.#head);
+    if (this.#head !== NO_BUFFER) buffers.give(this.#head);
     this.#head = NO_BUFFER;
+    if (this.#request !== null) scratch.giveRequest(this.#request);
+    this.#request = null;
   }
 }

@@ -5,14 +5,13 @@
 import { equalsIgnoreCase, latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
-import { grpcStatusIn, grpcStatusOfRefusal, parseGrpcStatus } from "../protocol/http2/grpc.ts";
+import { grpcStatusIn, parseGrpcStatus } from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Span } from "../tracing/span.ts";
 import { parseTraceparent } from "../tracing/trace_headers.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
 import type { ClientFacts } from "../route/router.ts";
 import type { Caller } from "../tls/caller.ts";
-import type { ExchangeClient } from "./sides.ts";
 
 const NO_HEADERS = {};
 
@@ -43,6 +42,15 @@ export class ReportedRequest {
     this.caller = caller;
   }
 
+  /** A connection that is relayed whole. @param authority what its client wanted */
+  static ofConnection(client: ClientFacts, authority: string): ReportedRequest {
+    const reported = new ReportedRequest(client);
+    reported.protocol = reported.method = "TCP";
+    reported.authority = authority;
+    reported.requestBytes = reported.responseBytes = 0;
+    return reported;
+  }
+
   /**
    * @param request null: its head could not be read
    * @param trace null: what the request says of it, if anything
@@ -51,7 +59,7 @@ export class ReportedRequest {
   static of(
     bytes: Uint8Array,
     request: Request | null,
-    client: Pick<ExchangeClient, "peer" | "caller" | "speaksHttp2">,
+    client: ClientFacts,
     trace: ExchangeTrace | null,
     headerNames: readonly string[],
   ): ReportedRequest {
@@ -85,8 +93,14 @@ export class ReportedRequest {
   }
 
   /** A call by gRPC was refused by the proxy. */
-  refusedCall(status: number, reason: string): void {
-    this.grpcStatus = grpcStatusOfRefusal(status, reason);
+  refusedCall(grpcStatus: number): void {
+    this.grpcStatus = grpcStatus;
+  }
+
+  /** A relayed connection has carried so many bytes more. */
+  addBytes(isFromClient: boolean, count: number): void {
+    if (isFromClient) this.requestBytes = (this.requestBytes ?? 0) + count;
+    else this.responseBytes = (this.responseBytes ?? 0) + count;
   }
 
   #takeGrpcStatus(text: string): void {

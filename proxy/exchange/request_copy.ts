@@ -2,7 +2,7 @@
  * RequestCopy: a request as far as it has come, for a mirror: its head as it goes out, and its body up to a bound. It takes
  * bytes as they pass and holds nobody up; where it goes is for others to know.
  */
-import { headText } from "../http2/text.ts";
+import { headText } from "../protocol/http1/head_text.ts";
 import { writeAscii } from "../loop/arena.ts";
 import { MIRROR_BODY_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { refusalBy, REFUSALS } from "../../base/refusals.ts";
 import { bytesOf } from "../../tests/support/bytes_notation.ts";
-import { COMPLETE, REFUSALS } from "../protocol/http1/head.ts";
+import { COMPLETE } from "../protocol/http1/head.ts";
 import { Response } from "../protocol/http1/response.ts";
 import { renderAnswer } from "./answer.ts";
 
@@ -12,27 +13,37 @@ function parse(text: string): { head: Response; body: string } {
 }
 
 Deno.test("renderAnswer gives a whole response that our own machine takes", () => {
-  const answer = { status: 503, reason: "no-endpoints", isHead: false, isClosing: false };
-  const { head, body } = parse(renderAnswer(answer));
+  const text = renderAnswer(REFUSALS["no-endpoints"], false, false);
+  const { head, body } = parse(text);
   assert.equal(head.status, 503);
   assert.equal(head.contentLength, body.length);
   assert.ok(head.isPersistent);
-  assert.match(renderAnswer(answer), /\r\nx-weft-reason: no-endpoints\r\n/);
+  assert.match(text, /\r\nx-weft-reason: no-endpoints\r\n/);
 });
 
 Deno.test("renderAnswer to HEAD has the length of the body and no body", () => {
-  const answer = { status: 404, reason: "host-unknown", isHead: false, isClosing: true };
-  const whole = parse(renderAnswer(answer));
-  const { head, body } = parse(renderAnswer({ ...answer, isHead: true }));
+  const whole = parse(renderAnswer(REFUSALS["host-unknown"], false, true));
+  const { head, body } = parse(renderAnswer(REFUSALS["host-unknown"], true, true));
   assert.equal(body, "");
   assert.equal(head.contentLength, whole.body.length);
   assert.ok(!head.isPersistent);
 });
 
-Deno.test("renderAnswer has a phrase and an explanation for every refusal of a head", () => {
-  for (const { status, reason } of REFUSALS.filter(({ reason }) => reason !== "")) {
-    const text = renderAnswer({ status, reason, isHead: false, isClosing: true });
-    assert.doesNotMatch(text, /^HTTP\/1\.1 \d+ Error/, reason);
-    assert.ok(!text.endsWith(`weft: ${reason}\n`), reason);
+Deno.test("renderAnswer has a phrase for every refusal", () => {
+  for (const refusal of Object.values(REFUSALS)) {
+    assert.doesNotMatch(
+      renderAnswer(refusal, false, true),
+      /^HTTP\/1\.1 \d+ Error/,
+      refusal.reason,
+    );
+  }
+});
+
+Deno.test("renderAnswer gives no body with a status that has none", () => {
+  const lengths = { 204: null, 205: "0", 304: null };
+  for (const [status, length] of Object.entries(lengths)) {
+    const text = renderAnswer(refusalBy("fault-abort", Number(status), null), false, false);
+    assert.ok(text.endsWith("\r\n\r\n"), text);
+    assert.equal(/content-length: (\d+)/.exec(text)?.[1] ?? null, length);
   }
 });

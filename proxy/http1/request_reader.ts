@@ -2,11 +2,13 @@
  * RequestReader: takes requests of HTTP/1.1 off a connection: where a head ends, how a body is framed, and when either is too large or
  * too slow. What becomes of a request, and of the connection after it, is for those who extend it to say.
  */
+import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { REQUEST_LINE_BYTES_MAX } from "../limits.ts";
 import { Body } from "../protocol/http1/body.ts";
 import {
   BAD_VERSION,
+  COMPLETE,
   HEAD_TOO_LARGE,
   INCOMPLETE,
   TARGET_TOO_LONG,
@@ -14,20 +16,14 @@ import {
 import { CR, LF } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { detectHttp2 } from "../protocol/http2/detect.ts";
-import { Connection } from "../loop/socket.ts";
+import { Http1Socket } from "./socket.ts";
 
 /** In place of a head: the client speaks HTTP/2, and has said so from the start (RFC 9113 3.4). */
 export const HTTP2_PREFACE = -1;
 
-export interface Refusal {
-  readonly status: number;
-  readonly reason: string;
-}
-
-const BAD_CHUNK: Refusal = { status: 400, reason: "bad-chunk" };
-const BODY_TOO_LARGE: Refusal = { status: 413, reason: "body-too-large" };
-
-export abstract class RequestReader extends Connection {
+export abstract class RequestReader extends Http1Socket {
+  /** The request in hand, as long as it may have to be sent. */
+  protected request: Request | null = null;
   /** Nothing was asked on this connection yet: it may still turn out to speak HTTP/2. */
   #isFirst = true;
   /** Up to where an incomplete head has been looked at; 0: not at all. */
@@ -46,23 +42,23 @@ export abstract class RequestReader extends Connection {
     return this.#body.isDone;
   }
 
-  get hasSentRequest(): boolean {
-    return this.#body.isDone && this.sent === this.ready;
-  }
-
   get isPlain(): boolean {
     return this.#isUnchunking;
   }
 
   // Heads.
 
-  /** Reads the head at `start` into `context.request`: `COMPLETE`, `INCOMPLETE`, a refusal, or `HTTP2_PREFACE`. */
+  /** Reads the head at `start` into `request`: `COMPLETE`, `INCOMPLETE`, a refusal, or `HTTP2_PREFACE`. */
   protected takeHead(): number {
-    const { arena, request } = this.context;
+    const { arena, scratch } = this.loop;
     // Only a line's end can complete a head, or show it to be malformed.
     const isHopeless = this.#parsedTo > 0 &&
       indexOfLineFeed(arena, this.#parsedTo, this.end) === this.end;
-    const result = isHopeless ? INCOMPLETE : request.parse(arena, this.start, this.end);
+    if (isHopeless) return this.#awaitRest();
+    const request = scratch.takeRequest();
+    const result = request.parse(arena, this.start, this.end);
+    if (result === COMPLETE) this.request = request;
+    else scratch.giveRequest(request);
     if (result === INCOMPLETE) return this.#awaitRest();
     this.#parsedTo = 0;
     if (result === BAD_VERSION && this.#isFirst) {
@@ -76,7 +72,7 @@ export abstract class RequestReader extends Connection {
 
   /** `INCOMPLETE`, or why it makes no sense to wait. */
   #awaitRest(): number {
-    const { arena, io, timeouts } = this.context;
+    const { arena, io, timeouts } = this.loop;
     this.#passOverEmptyLines();
     if (this.start === this.end) return INCOMPLETE;
     if (this.#parsedTo === 0) this.deadlineMs = io.nowMs + timeouts.requestHeadMs;
@@ -94,7 +90,7 @@ export abstract class RequestReader extends Connection {
 
   /** Some clients send an empty line after a body: that is not the beginning of a request (RFC 9112 2.2). */
   #passOverEmptyLines(): void {
-    const { arena } = this.context;
+    const { arena } = this.loop;
     while (
       this.start + 1 < this.end && arena[this.start] === CR && arena[this.start + 1] === LF
     ) this.start += 2;
@@ -102,6 +98,12 @@ export abstract class RequestReader extends Connection {
   }
 
   // Bodies.
+
+  /** The request is not to be sent any more. */
+  protected forgetRequest(): void {
+    if (this.request !== null) this.loop.scratch.giveRequest(this.request);
+    this.request = null;
+  }
 
   /** What was sent in place of a head has no body. */
   protected startNoBody(): void {
@@ -120,23 +122,15 @@ export abstract class RequestReader extends Connection {
     this.ready = request.end;
     this.#advance();
     this.#bodyBytes = Math.max(this.#taken(request.end), request.contentLength);
-    this.awaitBody();
     return this.#bodyRefusal;
-  }
-
-  /** More of it must come before long, if more has to come. */
-  protected awaitBody(): void {
-    const { io, timeouts } = this.context;
-    this.deadlineMs = this.#body.isDone ? Infinity : io.nowMs + timeouts.stallMs;
   }
 
   /** Reads more of the body: how many bytes of it, 0 where there are none now, or why the rest of it is not taken. */
   protected readBody(): number | Refusal {
     if (!this.haveBuffer()) return 0;
     if (this.room === 0 && !this.makeRoom()) {
-      // Held back: from here on it is the endpoint that takes its time, and has a deadline of its own.
-      this.deadlineMs = Infinity;
-      this.context.io.wantRead(this.fd, false);
+      // Held back until the endpoint has taken what is here.
+      this.wantRead(false);
       return 0;
     }
     const count = this.fill();
@@ -147,18 +141,17 @@ export abstract class RequestReader extends Connection {
     this.#advance();
     // Of any other body it is known from the start.
     if (this.#body.isChunked) this.#bodyBytes += this.#taken(before);
-    this.awaitBody();
     return this.#bodyRefusal ?? this.ready - before;
   }
 
   get #bodyRefusal(): Refusal | null {
-    if (this.#body.isBroken) return BAD_CHUNK;
-    return this.#bodyBytes > this.context.bodyBytesMax ? BODY_TOO_LARGE : null;
+    if (this.#body.isBroken) return REFUSALS["bad-chunk"];
+    return this.#bodyBytes > this.loop.bodyBytesMax ? REFUSALS["body-too-large"] : null;
   }
 
   /** Moves `ready` over what belongs to the body of the bytes that have arrived, and is passed on. */
   #advance(): void {
-    const { arena } = this.context;
+    const { arena } = this.loop;
     const body = this.#body;
     this.ready = this.#isUnchunking
       ? body.unchunk(arena, this.ready, this.end)
@@ -177,7 +170,7 @@ export abstract class RequestReader extends Connection {
     if (this.#isUnchunking || !this.#body.isChunked) return false;
     this.#isUnchunking = true;
     const body = this.#body;
-    this.ready = body.unchunkPassed(this.context.arena, this.sent, this.ready, this.end);
+    this.ready = body.unchunkPassed(this.loop.arena, this.sent, this.ready, this.end);
     this.end -= body.takenOut;
     if (body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
     return true;

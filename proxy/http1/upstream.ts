@@ -1,63 +1,75 @@
 /**
- * Upstream: one HTTP/1.1 connection to an endpoint. It connects, carries one exchange at a time, reads the
- * answer and passes it on, and waits in its endpoint's pool between exchanges.
+ * Upstream: one HTTP/1.1 connection to an endpoint. It connects, carries one exchange at a time, reads the answer, and waits in its
+ * endpoint's pool between exchanges.
  */
-import { assert } from "../../base/assert.ts";
+import { REFUSALS } from "../../base/refusals.ts";
+import type { CarrierFailure } from "../exchange/failures.ts";
+import type { Carrier, CarrierEvents, RequestSource } from "../exchange/sides.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
+import { KEEP_ALIVE_MARGIN_MS } from "../limits.ts";
+import type { Inbox } from "../loop/inbox.ts";
+import type { Loop } from "../loop/loop.ts";
+import type { Tunnel } from "../loop/tunnel.ts";
+import type { EndpointPool, IdleConnection } from "../pool/pool.ts";
 import { Body } from "../protocol/http1/body.ts";
-import { COMPLETE, INCOMPLETE } from "../protocol/http1/head.ts";
+import { COMPLETE, HEAD_TOO_LARGE, INCOMPLETE } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
-import { Connection } from "../loop/socket.ts";
-import type { Context } from "../loop/context.ts";
-import type { Buffered } from "../loop/inbox.ts";
-import type { CarrierFailure } from "../exchange/carrier_failure.ts";
-import type { Exchange } from "../exchange/exchange.ts";
-import type { Carrier, ExchangeClient } from "../exchange/sides.ts";
-import { dropUpgrades } from "./pieces.ts";
-import type { EndpointPool } from "../pool/pool.ts";
-import { cutBoth, tunnelRead, tunnelWrite } from "../loop/tunnel.ts";
-import type { TunnelEnd } from "../loop/tunnel.ts";
+import { gatherRequest } from "./heads.ts";
+import { Http1Socket } from "./socket.ts";
 
 type Phase = "connecting" | "idle" | "head" | "body" | "tunnel";
 
-export class Upstream extends Connection implements Carrier {
+export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   readonly kind = "endpoint";
   readonly pool: EndpointPool;
-  /** The exchange that this connection carries. */
-  exchange: Exchange | null = null;
   isReused = false;
+  idleUntilMs = Infinity;
+  /** The exchange that this connection carries; null where it carries none. */
+  #events: CarrierEvents | null;
   #phase: Phase = "connecting";
   readonly #body = new Body();
-  /** `sent` when the deadline was last put off. */
-  #sentBefore = 0;
-  /** The endpoint keeps the connection open after this answer. */
+  /** The endpoint keeps the connection open after this answer; for how long, where it says so. */
   #isPersistent = true;
+  #keepAliveMs = Infinity;
   /** The client takes no chunks: their data is taken out of the framing. */
   #isUnchunking = false;
-  /** The other end of a tunnel, and what is told of its end. */
-  #tunnelPeer: TunnelEnd | null = null;
-  #onTunnelEnd: () => void = () => {};
 
-  /** Starts to connect. Null: the connection failed at once. */
-  static open(context: Context, pool: EndpointPool, exchange: Exchange): Upstream | null {
-    const upstream = new Upstream(context, pool);
-    upstream.fd = context.io.connect(pool.address, upstream);
+  /** Starts to connect, after `takeConnection` of the pool. Null: the connection failed at once. */
+  static open(
+    loop: Loop,
+    pool: EndpointPool,
+    events: CarrierEvents,
+  ): Upstream | null {
+    const upstream = new Upstream(loop, pool, events);
+    upstream.fd = loop.io.connect(pool.address, upstream);
     if (upstream.fd < 0) {
-      context.unregister(upstream);
+      loop.unregister(upstream);
       pool.connectionEnded();
       return null;
     }
-    pool.secure(context.io, upstream.fd, "http/1.1");
-    upstream.exchange = exchange;
-    upstream.deadlineMs = context.io.nowMs + pool.connectMs(context.timeouts);
+    pool.secure(loop.io, upstream.fd, "http/1.1");
+    upstream.deadlineMs = loop.io.nowMs + pool.connectMs(loop.timeouts);
     return upstream;
   }
 
-  private constructor(context: Context, pool: EndpointPool) {
-    super(context);
+  private constructor(
+    loop: Loop,
+    pool: EndpointPool,
+    events: CarrierEvents,
+  ) {
+    super(loop);
     this.pool = pool;
+    this.#events = events;
+  }
+
+  /** Takes it out of its pool, for another exchange. */
+  carry(events: CarrierEvents): this {
+    this.#events = events;
+    this.deadlineMs = Infinity;
+    this.loop.io.comesFirst(this.fd, false);
+    return this;
   }
 
   get isConnected(): boolean {
@@ -72,46 +84,35 @@ export class Upstream extends Connection implements Carrier {
     return this.#body.isDone;
   }
 
-  get source(): Buffered {
+  get isFramed(): boolean {
+    return !this.#body.isUntilClose && !this.#isUnchunking;
+  }
+
+  get body(): Inbox {
     return this;
   }
 
-  passRequest(request: Request, exchange: Exchange): void {
-    const { arena, pieces, texts } = this.context;
-    const { client } = exchange;
-    const peer = texts.peer(exchange.namedPeer, client.isSecure);
-    if (!pieces.setRequest(arena, request, texts, peer)) {
-      return exchange.refuse(431, "too-many-headers");
+  // Sending the request.
+
+  sendRequest(request: Request, source: RequestSource, namedPeer: string): void {
+    const { arena, scratch: { gather }, texts } = this.loop;
+    const { client, isPlain, body } = source;
+    const peer = texts.peer(namedPeer, client.isSecure);
+    if (!gatherRequest(gather, arena, request, texts, peer)) {
+      return this.#events?.refuse(REFUSALS["too-many-headers"]);
     }
     this.#phase = "head";
-    const isChunking = request.isChunked && client.isPlain;
+    const isChunking = request.isChunked && isPlain;
     this.startWriting(isChunking);
-    const body = isChunking ? null : client.source;
-    if (!this.sendHead(pieces, body)) return exchange.onFailed(this, "reset");
-    // What went out with the head made room for more.
-    if (isChunking || !client.hasSentRequest) client.onCarrierWritable();
-    else this.#awaitAnswer(true);
+    if (!this.sendPieces(gather, isChunking ? null : body)) this.#fail(this.#resetFailure);
   }
 
-  passBody(source: Buffered, isLast: boolean): number {
+  sendBody({ body, hasWholeRequest }: RequestSource): number {
     // Where nothing more can be written there may still be an answer to read; reading says if there is not.
-    const result = Math.max(0, this.writeBody(source, isLast));
-    if (this.#phase === "head") this.#awaitAnswer(isLast && result === 1);
-    return result;
+    return Math.max(0, this.writeBody(body, hasWholeRequest));
   }
 
-  /** `isSent`: the endpoint has all of the request, so that it is its turn. */
-  #awaitAnswer(isSent: boolean): void {
-    const { responseMs, stallMs } = this.#carried();
-    this.deadlineMs = this.context.io.nowMs + (isSent ? responseMs : stallMs);
-  }
-
-  startTunnel(peer: TunnelEnd, onEnd: () => void): void {
-    this.#phase = "tunnel";
-    this.#tunnelPeer = peer;
-    this.#onTunnelEnd = onEnd;
-    this.exchange = null;
-  }
+  // Events of the connection.
 
   override onReadable(): void {
     switch (this.#phase) {
@@ -120,7 +121,7 @@ export class Upstream extends Connection implements Carrier {
       case "body":
         return this.#readBody();
       case "tunnel":
-        return this.#tunnelPeer === null ? this.close() : tunnelRead(this, this.#tunnelPeer);
+        return this.tunnel?.read(this);
       case "connecting":
         return this.#readTooEarly();
       case "idle":
@@ -132,156 +133,118 @@ export class Upstream extends Connection implements Carrier {
   override onWritable(): void {
     switch (this.#phase) {
       case "connecting":
-        return this.#connected();
+        this.loop.io.wantWrite(this.fd, false);
+        this.deadlineMs = Infinity;
+        this.pool.forgive();
+        this.#phase = "idle";
+        return this.#events?.onConnected(this);
       case "tunnel":
-        return this.#tunnelPeer === null ? this.close() : tunnelWrite(this.#tunnelPeer, this);
+        return this.tunnel?.passTo(this);
       case "head":
       case "body":
-        return this.#client().onCarrierWritable();
+        return this.#events?.onCarrierRoom();
     }
   }
 
   override onHangup(failure?: TlsFailure): void {
     if (failure !== undefined) {
-      this.context.telemetry.tlsFailed(failure, this.pool.key);
+      this.loop.events.tlsFailed(failure, this.pool.key);
       return this.#fail("tls");
     }
     // What was read before the hang-up still goes to the client.
     if (this.#phase === "body" && (this.#body.isDone || this.sent < this.ready)) return;
     if (this.#phase === "tunnel" && this.outlivesHangup) return;
-    this.#fail(this.#phase === "connecting" ? "refused" : "reset");
+    this.#fail(this.#phase === "connecting" ? "refused" : this.#resetFailure);
   }
 
+  /** While it carries an exchange, that has the deadline. */
   override onDeadline(): void {
-    if (this.#phase === "connecting") return this.#fail("connect-timeout");
-    // The client has taken some of what it is owed: it is slow, and not stuck.
-    if (this.#phase === "body" && this.sent !== this.#sentBefore) return this.#postpone();
-    this.#fail(this.#isClientsTurn ? "client-timeout" : "timeout");
-  }
-
-  /** The endpoint has all that has come of a request, and that is not all of it. */
-  get #isClientsTurn(): boolean {
-    if (this.#phase !== "head" || this.exchange === null || !this.owesNothing) return false;
-    const { source, hasSentRequest } = this.exchange.client;
-    return !hasSentRequest && source.sent === source.ready;
-  }
-
-  override abort(): void {
-    if (this.#tunnelPeer !== null) cutBoth(this, this.#tunnelPeer);
-    else if (this.exchange !== null) this.exchange.client.abort();
+    if (this.tunnel !== null) return this.tunnel.onDeadline();
+    if (this.#phase === "connecting") this.#fail("connect-timeout");
     else this.close();
   }
 
+  override abort(): void {
+    this.#fail("reset");
+  }
+
+  /** What it means that the endpoint ends the connection now. */
+  get #resetFailure(): CarrierFailure {
+    return this.#phase === "head" && this.isReused && this.start === this.end ? "stale" : "reset";
+  }
+
   #fail(failure: CarrierFailure): void {
-    if (this.exchange === null) this.abort();
-    else this.exchange.onFailed(this, failure);
+    if (this.tunnel !== null) this.tunnel.cut("");
+    else if (this.#events !== null) this.#events.onFailed(this, failure);
+    else this.close();
   }
 
-  override close(): void {
-    if (!this.isOpen) return;
-    if (this.#phase === "idle") this.pool.remove(this);
-    this.#onTunnelEnd();
-    this.pool.connectionEnded();
-    this.exchange = null;
-    super.close();
-  }
+  // Reading the answer.
 
-  onDrained(): void {
-    if (!this.#body.isDone) this.context.io.wantRead(this.fd, true);
-    this.#relayed(true);
-  }
-
-  #carried(): Exchange {
-    assert(this.exchange !== null, "An upstream that is not idle carries an exchange");
-    return this.exchange;
-  }
-
-  #client(): ExchangeClient {
-    return this.#carried().client;
-  }
-
-  #connected(): void {
-    this.context.io.wantWrite(this.fd, false);
-    this.pool.forgive();
-    this.#carried().onConnected(this);
-  }
-
-  /** Readable before it is known to be connected: refused, most often; or it speaks first, as it may in a tunnel. */
+  /** Readable before it is known to be connected: refused, most often. */
   #readTooEarly(): void {
     if (!this.haveBuffer()) return;
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    if (count === BROKEN) return this.#fail("refused");
-    if (count === END || !this.#carried().isConnect) return this.#fail("invalid");
-    this.ready = this.end;
-    this.#connected();
+    this.#fail(count === BROKEN ? "refused" : "invalid");
   }
 
   #readHead(): void {
     if (!this.haveBuffer()) return;
     if (this.room === 0) this.compact();
-    if (this.room === 0) return this.#fail("invalid");
+    if (this.room === 0) return this.#fail("head-too-large");
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    if (count === END || count === BROKEN) return this.#fail("reset");
+    if (count === END || count === BROKEN) return this.#fail(this.#resetFailure);
     this.#takeHeads();
   }
 
   /** Interim answers, any number of them, and then the final one (RFC 9110 15.2). */
   #takeHeads(): void {
-    const { arena, response } = this.context;
+    const { arena, scratch: { response } } = this.loop;
     while (this.#phase === "head") {
       const result = response.parse(arena, this.start, this.end);
       if (result === INCOMPLETE) return;
-      if (result !== COMPLETE) return this.#fail("invalid");
+      if (result !== COMPLETE) {
+        return this.#fail(result === HEAD_TOO_LARGE ? "head-too-large" : "invalid");
+      }
       this.sent = this.ready = response.end;
       if (response.status === 101) return this.#switchProtocols(response);
       if (!response.isInterim) return this.#startAnswer(response);
-      if (!this.#passInterim(response)) return;
+      this.#events?.onInterim(this, response);
+      if (!this.isOpen) return;
       this.start = response.end;
       if (this.start === this.end) return this.releaseIfEmpty();
     }
   }
 
-  #passInterim(response: Response): boolean {
-    const client = this.#client();
-    if (client.passInterim(response)) return true;
-    client.abort();
-    return false;
-  }
-
   #switchProtocols(response: Response): void {
-    const { client, wantsUpgrade } = this.#carried();
-    if (!wantsUpgrade) return this.#fail("invalid");
+    if (this.#events?.wantsUpgrade !== true) return this.#fail("invalid");
     this.start = this.sent;
     this.ready = this.end;
-    client.openTunnel(this, response);
+    this.#events.onTunnel(this, response);
   }
 
   #startAnswer(response: Response): void {
-    const exchange = this.#carried();
-    const { client } = exchange;
-    if (!this.#startBody(response, exchange)) return this.#fail("invalid");
-    const isFramed = !this.#body.isUntilClose && !this.#isUnchunking;
-    if (!exchange.takeAnswer(response)) return;
+    const events = this.#events;
+    if (events === null) return this.close();
+    if (!this.#startBody(response, events)) return this.#fail("invalid");
     this.#phase = "body";
-    if (!client.passHead(response, this, isFramed, this.#body.isDone)) return client.abort();
-    // The client may have refused what it cannot take.
-    if (!this.isOpen) return;
-    this.#relayed(client.owesNothing && this.sent === this.ready);
+    events.onAnswer(this, response);
   }
 
   /** Finds out how the body ends, and takes what has arrived of it. False: the answer is ambiguous. */
-  #startBody(response: Response, { isHead, client }: Exchange): boolean {
-    const { arena } = this.context;
+  #startBody(response: Response, { isHead, takesChunks }: CarrierEvents): boolean {
+    const { arena } = this.loop;
     const body = this.#body;
     this.#isPersistent = response.isPersistent;
+    this.#keepAliveMs = response.keepAliveMs(arena);
     this.#isUnchunking = false;
-    if (!dropUpgrades(arena, response)) return false;
+    if (!response.dropUpgrades(arena)) return false;
     if (!response.hasBody(isHead)) body.startEmpty();
     else if (response.isChunked) {
       body.startChunked(response.nominated);
-      this.#isUnchunking = !client.takesChunks;
+      this.#isUnchunking = !takesChunks;
       if (this.#isUnchunking && !response.dropNamed(arena, "transfer-encoding")) return false;
     } else if (response.contentLength >= 0) body.startLength(response.contentLength);
     else body.startUntilClose();
@@ -290,38 +253,31 @@ export class Upstream extends Connection implements Carrier {
   }
 
   #readBody(): void {
-    const { io } = this.context;
     // All of the answer is here and the client has yet to take it: what follows, or an end, is of no concern to it.
-    if (this.#body.isDone) return io.wantRead(this.fd, false);
+    if (this.#body.isDone) return this.wantRead(false);
     if (!this.haveBulkBuffer()) return;
     // A trailer's name that has not all come is kept until it has.
     if (this.room === 0 && this.sent === this.ready) this.compact();
-    if (this.room === 0) return io.wantRead(this.fd, false);
+    if (this.room === 0) return this.wantRead(false);
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === END || count === BROKEN) return this.#endBody(count === END);
     this.#advance();
-    if (this.#body.isBroken) return this.#carried().cut("upstream-invalid");
-    const client = this.#client();
-    const result = client.passAnswer(this, this.#body.isDone);
-    if (result === BROKEN) return client.abort();
-    this.#relayed(result === 1);
+    if (this.#body.isBroken) return this.#fail("invalid");
+    this.#events?.onAnswerBody(this);
   }
 
   /** The endpoint sends no more. */
   #endBody(isOrderly: boolean): void {
-    if (!isOrderly || !this.#body.isUntilClose) return this.#carried().cut("upstream-reset");
-    const client = this.#client();
+    if (!isOrderly || !this.#body.isUntilClose) return this.#fail("reset");
     this.#body.end();
-    this.context.io.wantRead(this.fd, false);
-    const result = client.passAnswer(this, true);
-    if (result === BROKEN) return client.abort();
-    this.#relayed(result === 1);
+    this.wantRead(false);
+    this.#events?.onAnswerBody(this);
   }
 
   /** Moves `ready` over what belongs to the body of the bytes that have arrived, and is passed on. */
   #advance(): void {
-    const { arena } = this.context;
+    const { arena } = this.loop;
     const body = this.#body;
     this.ready = this.#isUnchunking
       ? body.unchunk(arena, this.ready, this.end)
@@ -330,36 +286,54 @@ export class Upstream extends Connection implements Carrier {
     if (this.#isUnchunking && body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
   }
 
-  /** After bytes went to the client: makes room, and ends the exchange when that was all. */
-  #relayed(isFlushed: boolean): void {
-    if (isFlushed) {
-      if (this.#body.isDone) return this.#finish();
-      this.start = this.sent;
-      this.releaseIfEmpty();
-    }
-    this.#postpone();
+  answerTaken(): boolean {
+    if (this.#body.isDone) return false;
+    this.start = this.sent;
+    this.releaseIfEmpty();
+    this.wantRead(true);
+    return false;
   }
 
-  #postpone(): void {
-    this.#sentBefore = this.sent;
-    this.deadlineMs = this.context.io.nowMs + this.#carried().stallMs;
+  // As one end of a tunnel.
+
+  override enter(tunnel: Tunnel): void {
+    this.#phase = "tunnel";
+    this.#events = null;
+    super.enter(tunnel);
   }
 
-  #finish(): void {
-    const client = this.#client();
+  // Ends.
+
+  finish(isClean: boolean): void {
     this.passOver();
-    const hasSentAll = client.hasSentRequest && this.hasEndedBody && this.owesNothing;
-    const isClean = this.ready === this.end && hasSentAll;
-    const canReuse = this.#isPersistent && !this.#body.isUntilClose && isClean;
+    const canReuse = isClean && this.#isPersistent && !this.#body.isUntilClose &&
+      this.ready === this.end && this.hasEndedBody && this.isFlushed;
     this.start = this.sent = this.ready = this.end;
     this.releaseIfEmpty();
-    this.exchange = null;
-    if (canReuse && this.pool.put(this)) {
-      this.#phase = "idle";
-      this.isReused = true;
-      this.context.io.wantRead(this.fd, true);
-      this.deadlineMs = this.context.io.nowMs + this.context.timeouts.upstreamIdleMs;
-    } else this.close();
-    client.onAnswered();
+    this.#events = null;
+    if (canReuse && this.#rest()) return;
+    this.close();
+  }
+
+  /** Waits for the next exchange. False: it is not wanted. */
+  #rest(): boolean {
+    const { io, timeouts } = this.loop;
+    const idleMs = Math.min(timeouts.upstreamIdleMs, this.#keepAliveMs - KEEP_ALIVE_MARGIN_MS);
+    this.idleUntilMs = this.deadlineMs = io.nowMs + idleMs;
+    if (idleMs <= 0 || !this.pool.put(this)) return false;
+    this.#phase = "idle";
+    this.isReused = true;
+    this.wantRead(true);
+    // Its end has to be seen before a request of the same batch of events takes it.
+    io.comesFirst(this.fd, true);
+    return true;
+  }
+
+  override close(): void {
+    if (!this.isOpen) return;
+    if (this.#phase === "idle") this.pool.remove(this);
+    this.pool.connectionEnded();
+    this.#events = null;
+    super.close();
   }
 }

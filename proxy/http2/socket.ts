@@ -3,31 +3,39 @@
  * of each batch of events, and streams that found no room for theirs go on when there is some.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
-import { BUFFER_BYTES, DRAIN_IDLE_MS, LINGER_MS } from "../limits.ts";
+import { BUFFER_BYTES, DRAIN_IDLE_MS, HTTP2_LINGER_MS } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
 import { INTERNAL_ERROR, SETTINGS_TIMEOUT } from "../protocol/http2/error_code.ts";
-import { FRAME_BYTES_MAX } from "../protocol/http2/limits.ts";
+import { CONNECTION_WINDOW_BYTES, ENDPOINT_WINDOW_BYTES } from "../protocol/http2/limits.ts";
 import { Output } from "../protocol/http2/output.ts";
 import type { Http2Counts } from "../observe/telemetry.ts";
+import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
 import { NO_BUFFER, writeAscii } from "../loop/arena.ts";
-import { Connection } from "../loop/socket.ts";
-import type { Context } from "../loop/context.ts";
-import type { Http2Stream } from "./stream.ts";
+import { Socket } from "../loop/socket.ts";
+import type { Loop } from "../loop/loop.ts";
 
-/** What a stream's peer may send ahead: a whole frame of the size that has to be taken (RFC 9113 4.2), about one buffer. */
-const STREAM_WINDOW_BYTES = FRAME_BYTES_MAX;
+/** What a socket knows of its streams. */
+export interface SocketStream {
+  /** Data has come, and with `isEnd` the end of the peer's message. */
+  take(offset: number, length: number, isEnd: boolean): void;
+  takeTrailers(fields: FieldList): void;
+  /** There is room, or window, to send more. */
+  wake(): void;
+  /** The stream is no more. `isByPeer`: it said so; else the peer broke a rule, or the connection has ended. */
+  lose(code: number, isByPeer: boolean): void;
+}
 
-export abstract class Http2Socket extends Connection implements Http2Visitor {
+export abstract class Http2Socket extends Socket implements Http2Visitor {
   readonly machine: Http2Connection;
   readonly #output: Output;
   #outputBuffer = NO_BUFFER;
   /** Streams that have something to send, and found no room for it. */
-  readonly #waiting = new Set<Http2Stream>();
-  readonly streams = new Set<Http2Stream>();
+  readonly #waiting = new Set<SocketStream>();
+  readonly streams = new Set<SocketStream>();
   readonly counts: Http2Counts;
   /** The machine has given up the connection: it closes once the last frames are sent. */
-  #isOver = false;
+  protected isOver = false;
   /** Nothing is read until there is room for what it asks for. */
   #isHeldBack = false;
   /** Frames are to be sent at the end of this batch of events. */
@@ -39,16 +47,16 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   /** Until when a client may take to learn that no new streams are taken. */
   #drainUntilMs = Infinity;
 
-  constructor(context: Context, role: "server" | "client") {
-    super(context);
-    this.counts = context.telemetry.http2[role === "server" ? "client" : "endpoint"];
-    this.#output = new Output(context.arena);
+  constructor(loop: Loop, role: "server" | "client", counts: Http2Counts) {
+    super(loop);
+    this.counts = counts;
+    this.#output = new Output(loop.arena);
     this.machine = new Http2Connection({
       role,
       visitor: this,
-      scratch: context.http2Scratch,
+      scratch: loop.scratch.http2,
       output: this.#output,
-      streamWindowBytes: STREAM_WINDOW_BYTES,
+      connectionWindowBytes: role === "server" ? CONNECTION_WINDOW_BYTES : ENDPOINT_WINDOW_BYTES,
       takesConnectProtocol: true,
     });
   }
@@ -69,8 +77,8 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   /** Writes `text`, and the settings; the machine sends nothing before. */
   protected startMachine(text = ""): void {
     if (!this.haveOutput()) return this.abort();
-    this.#output.end += writeAscii(this.context.arena, this.#output.end, text);
-    this.machine.start(this.context.io.nowMs);
+    this.#output.end += writeAscii(this.loop.arena, this.#output.end, text);
+    this.machine.start(this.loop.io.nowMs);
     this.#schedule();
     this.sendLater();
   }
@@ -85,7 +93,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   /** No stream is. */
   protected rest(idleMs: number): void {
-    this.#idleUntilMs = this.context.io.nowMs + idleMs;
+    this.#idleUntilMs = this.loop.io.nowMs + idleMs;
     this.#schedule();
   }
 
@@ -93,7 +101,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   protected drain(): void {
     if (!this.prepare()) return;
     this.machine.drain();
-    this.#drainUntilMs = this.context.io.nowMs + DRAIN_IDLE_MS;
+    this.#drainUntilMs = this.loop.io.nowMs + DRAIN_IDLE_MS;
     this.#schedule();
     this.sendLater();
   }
@@ -109,7 +117,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   override onDeadline(): void {
     if (this.#isLingering) return this.abort();
-    const { nowMs } = this.context.io;
+    const { nowMs } = this.loop.io;
     if (nowMs >= this.#idleUntilMs) return this.onIdle();
     if (nowMs >= this.#settingsUntilMs) {
       return this.#giveUp(SETTINGS_TIMEOUT, "SETTINGS unacknowledged");
@@ -162,7 +170,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   // Frames in.
 
   #receive(): void {
-    const { io } = this.context;
+    const { io } = this.loop;
     if (!this.haveOutput()) return this.abort();
     this.start = this.machine.receive(this.start, this.end, io.nowMs);
     if (!this.isOpen) return;
@@ -176,29 +184,28 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   #holdBack(): void {
     this.#isHeldBack = true;
-    this.context.io.wantRead(this.fd, false);
+    this.loop.io.wantRead(this.fd, false);
   }
 
   onData(streamId: number, offset: number, length: number, isEnd: boolean): void {
-    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
+    const stream = this.machine.ownerOf(streamId) as SocketStream | null;
     if (stream === null) this.machine.consumed(streamId, length);
     else stream.take(offset, length, isEnd);
   }
 
   onTrailers(streamId: number): void {
-    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
-    stream?.takeTrailers(this.context.http2Scratch.received);
+    const stream = this.machine.ownerOf(streamId) as SocketStream | null;
+    stream?.takeTrailers(this.loop.scratch.http2.received);
   }
 
   onReset(streamId: number, code: number, isByPeer: boolean): void {
     this.counts.reset(isByPeer ? "peer" : "proxy", code);
-    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
-    // What went wrong between this peer and the proxy says nothing to the other side.
-    stream?.lose(isByPeer ? code : INTERNAL_ERROR);
+    const stream = this.machine.ownerOf(streamId) as SocketStream | null;
+    stream?.lose(code, isByPeer);
   }
 
   onWindow(streamId: number): void {
-    const stream = this.machine.ownerOf(streamId) as Http2Stream | null;
+    const stream = this.machine.ownerOf(streamId) as SocketStream | null;
     stream?.wake();
   }
 
@@ -206,10 +213,10 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   onConnectionError(code: number, _debug: string): void {
     this.counts.failed(code);
-    this.#isOver = true;
-    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR);
+    this.isOver = true;
+    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR, false);
     // A peer that takes nothing would not take the last frames either.
-    this.rest(LINGER_MS);
+    this.rest(HTTP2_LINGER_MS);
     this.sendLater();
   }
 
@@ -218,7 +225,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   /** Makes sure that the machine has somewhere to write. */
   protected haveOutput(): boolean {
     if (this.#outputBuffer !== NO_BUFFER) return true;
-    const offset = this.context.buffers.take();
+    const offset = this.loop.buffers.take();
     if (offset === NO_BUFFER) return false;
     this.#outputBuffer = offset;
     this.#output.lend(offset, offset + BUFFER_BYTES);
@@ -234,12 +241,19 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   sendLater(): void {
     if (this.#isQueued || !this.isOpen) return;
     this.#isQueued = true;
-    this.context.sendLater(this);
+    this.loop.sendLater(this);
   }
 
   /** There was no room for what `stream` has: it is told when there is. */
-  awaitRoom(stream: Http2Stream): void {
+  awaitRoom(stream: SocketStream): void {
     this.#waiting.add(stream);
+    this.sendLater();
+  }
+
+  /** Ends a stream that the peer has not ended. */
+  reset(streamId: number, code: number): void {
+    this.counts.reset("proxy", code);
+    this.machine.reset(streamId, code);
     this.sendLater();
   }
 
@@ -255,7 +269,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   send(): void {
     this.#isQueued = false;
     if (this.#isLingering) return;
-    const { io } = this.context;
+    const { io } = this.loop;
     const output = this.#output;
     while (this.isOpen) {
       if (!output.isEmpty) {
@@ -268,7 +282,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
       if (this.#outputBuffer !== NO_BUFFER) {
         this.#output.lend(this.#outputBuffer, this.#outputBuffer + BUFFER_BYTES);
       }
-      if (this.#isOver || (this.context.isDraining && this.machine.isDrained)) return this.finish();
+      if (this.isOver || (this.loop.isDraining && this.machine.isDrained)) return this.finish();
       if (!this.#goOn()) break;
     }
     if (!this.isOpen) return;
@@ -281,7 +295,7 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
     if (this.machine.needsOutput) this.machine.pump();
     if (this.#isHeldBack) {
       this.#isHeldBack = false;
-      this.context.io.wantRead(this.fd, true);
+      this.loop.io.wantRead(this.fd, true);
       if (this.buffer !== NO_BUFFER && this.start < this.end) this.#receive();
     }
     // One that needs more room than there is waits again, at the end: each has one try in a round.
@@ -301,12 +315,12 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
 
   /** Ends the connection without losing what it was sent to what the peer still sends (RFC 9112 9.6). */
   protected linger(): void {
-    const { io } = this.context;
+    const { io } = this.loop;
     this.#isLingering = true;
     this.#waiting.clear();
     this.discard();
     this.#releaseOutput();
-    this.deadlineMs = io.nowMs + LINGER_MS;
+    this.deadlineMs = io.nowMs + HTTP2_LINGER_MS;
     io.shutdown(this.fd);
     io.wantWrite(this.fd, false);
     io.wantRead(this.fd, true);
@@ -327,17 +341,17 @@ export abstract class Http2Socket extends Connection implements Http2Visitor {
   override abort(): void {
     if (!this.isOpen) return;
     this.close();
-    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR);
+    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR, false);
   }
 
   #releaseOutput(): void {
     if (this.#outputBuffer === NO_BUFFER) return;
-    this.context.buffers.give(this.#outputBuffer);
+    this.loop.buffers.give(this.#outputBuffer);
     this.#outputBuffer = NO_BUFFER;
     this.#output.takeBack();
   }
 
-  forget(stream: Http2Stream): void {
+  forget(stream: SocketStream): void {
     this.streams.delete(stream);
     this.#waiting.delete(stream);
     this.onStreamGone();

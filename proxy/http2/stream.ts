@@ -5,66 +5,65 @@
  */
 import { BROKEN } from "../io/io.ts";
 import { BUFFER_BYTES } from "../limits.ts";
+import { NO_BUFFER } from "../loop/arena.ts";
+import { Inbox } from "../loop/inbox.ts";
+import type { Loop, Timed } from "../loop/loop.ts";
+import type { Tunnel, TunnelEnd } from "../loop/tunnel.ts";
+import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/connection.ts";
 import { CANCEL, PROTOCOL_ERROR } from "../protocol/http2/error_code.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
-import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/connection.ts";
-import { Buffered } from "../loop/inbox.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
-import type { Context } from "../loop/context.ts";
-import type { Http2Socket } from "./socket.ts";
+import type { Http2Socket, SocketStream } from "./socket.ts";
 import { fieldLines, fieldsOfTrailers } from "./text.ts";
-import { cutBoth, tunnelWrite } from "../loop/tunnel.ts";
-import type { TunnelEnd } from "../loop/tunnel.ts";
 
-export abstract class Http2Stream extends Buffered implements TunnelEnd {
+export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, SocketStream {
   readonly kind = "stream";
   readonly socket: Http2Socket;
   /** 0 until the stream has been opened. */
   streamId = 0;
   isOpen = true;
-  /** Place in `Context.timed`. */
   slot = -1;
   deadlineMs = Infinity;
-  tunnelIdleMs = Infinity;
   /** The peer's message has come to its end. */
-  protected hasEnded = false;
+  protected hasReceivedEnd = false;
   /** Our message has come to its end. */
   #hasSentEnd = false;
   /** A tunnel is asked for: what comes in waits until it is open. */
   protected isTunnel = false;
   /** What tells the peer that the tunnel was cut. */
   protected cutCode = CANCEL;
-  /** The other end of the tunnel, once it is open. */
-  #tunnelPeer: TunnelEnd | null = null;
+  /** The tunnel that this is one end of. */
+  #tunnel: Tunnel | null = null;
   /** Window that the peer has used, and does not have back yet. */
   #unreturned = 0;
-  /** What did not fit: a peer may send before it has heard of our smaller window (RFC 9113 6.9.2). */
+  /** What did not fit into the buffer; the windows bound it. */
   #overflow: Uint8Array[] = [];
   /** It waits for a buffer to take the rest into. */
   #isStarving = false;
   /** Trailers that came while there was no room for them behind the data, as lines of HTTP/1.1. */
   #heldTrailers: Uint8Array | null = null;
 
-  constructor(context: Context, socket: Http2Socket) {
-    super(context);
+  constructor(loop: Loop, socket: Http2Socket) {
+    super(loop);
     this.socket = socket;
     socket.streams.add(this);
-    context.register(this);
+    loop.register(this);
   }
 
-  /** The stream is no more: whatever was under way on it has failed. */
-  protected abstract onReset(code: number): void;
+  /** The stream is no more. `isByPeer`: it said so; else the peer broke a rule, or the connection has ended. */
+  protected abstract onReset(code: number, isByPeer: boolean): void;
   /** There is room, or window, to send more. */
   protected abstract onRoom(): void;
-  /** The exchange has taken too long. */
+  /** The deadline has passed. */
   protected abstract onLate(): void;
-  /** More of the body has come in, or its end. */
+  /** Data has been taken in, from `from` to `ready`. */
+  protected onData(_from: number): void {}
+  /** There is more to pass on, or the end. */
   protected abstract onBody(): void;
 
   protected override onStarved(): void {
     if (this.#isStarving) return;
     this.#isStarving = true;
-    this.context.starve(this);
+    this.loop.starve(this);
   }
 
   onFed(): void {
@@ -74,60 +73,55 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
 
   // What its connection and the clock tell.
 
-  /** There is room, or window, to send more. */
   wake(): void {
-    if (this.#tunnelPeer === null) this.onRoom();
-    else tunnelWrite(this.#tunnelPeer, this);
+    if (this.#tunnel === null) this.onRoom();
+    else this.#tunnel.passTo(this);
   }
 
-  /** The stream is no more. */
-  lose(code: number): void {
-    if (this.#tunnelPeer === null) return this.onReset(code);
-    this.hasEnded = true;
+  lose(code: number, isByPeer: boolean): void {
+    if (this.#tunnel === null) return this.onReset(code, isByPeer);
+    this.hasReceivedEnd = true;
     this.#hasSentEnd = true;
-    cutBoth(this, this.#tunnelPeer);
+    this.#tunnel.cut("");
   }
 
   onDeadline(): void {
-    if (this.#tunnelPeer === null) this.onLate();
-    else cutBoth(this, this.#tunnelPeer);
+    if (this.#tunnel === null) this.onLate();
+    else this.#tunnel.onDeadline();
   }
 
   #onReceived(): void {
-    if (this.#tunnelPeer !== null) tunnelWrite(this, this.#tunnelPeer);
+    if (this.#tunnel !== null) this.#tunnel.passFrom(this);
     else if (!this.isTunnel) this.onBody();
   }
 
   // Coming in.
 
   take(offset: number, length: number, isEnd: boolean): void {
-    const { arena } = this.context;
+    const { arena } = this.loop;
     this.#unreturned += length;
     if (this.#overflow.length === 0 && this.haveBuffer() && this.room >= length) {
       arena.copyWithin(this.end, offset, offset + length);
       this.end += length;
       this.#showAll();
     } else if (length > 0) this.#overflow.push(arena.slice(offset, offset + length));
-    if (isEnd) this.hasEnded = true;
+    if (isEnd) this.hasReceivedEnd = true;
     this.#onReceived();
   }
 
   /** What waits for a tunnel to open is not to be passed on. */
   #showAll(): void {
-    if (this.isTunnel && this.#tunnelPeer === null) return;
+    if (this.isTunnel && this.#tunnel === null) return;
     const before = this.ready;
     this.ready = this.end;
     this.onData(before);
   }
 
-  /** Data has been taken in, from `from` to `ready`. */
-  protected onData(_from: number): void {}
-
   takeTrailers(fields: FieldList): void {
-    const { arena } = this.context;
+    const { arena } = this.loop;
     // There is nothing but data in a tunnel (RFC 9113 8.5).
     if (this.isTunnel) return this.#refuseTrailers();
-    this.hasEnded = true;
+    this.hasReceivedEnd = true;
     const end = this.#overflow.length === 0 && this.haveBuffer()
       ? fieldLines(fields, arena, this.end, this.buffer + BUFFER_BYTES)
       : -1;
@@ -138,7 +132,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
 
   /** Keeps trailers until the data before them has made room. */
   #holdTrailers(fields: FieldList): void {
-    const { arena, buffers } = this.context;
+    const { arena, buffers } = this.loop;
     const offset = buffers.take();
     if (offset === NO_BUFFER) return;
     const end = fieldLines(fields, arena, offset, offset + BUFFER_BYTES);
@@ -151,22 +145,20 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     const lines = this.#heldTrailers;
     if (lines === null || this.#overflow.length > 0 || !this.haveBuffer()) return false;
     if (this.end + lines.length > this.buffer + BUFFER_BYTES) return false;
-    this.context.arena.set(lines, this.end);
+    this.loop.arena.set(lines, this.end);
     this.trailersEnd = this.end += lines.length;
     this.#heldTrailers = null;
     return true;
   }
 
   #refuseTrailers(): void {
-    this.socket.counts.reset("proxy", PROTOCOL_ERROR);
-    this.socket.machine.reset(this.streamId, PROTOCOL_ERROR);
-    this.socket.sendLater();
-    this.lose(PROTOCOL_ERROR);
+    this.socket.reset(this.streamId, PROTOCOL_ERROR);
+    this.lose(PROTOCOL_ERROR, false);
   }
 
   /** All that has come of the message is in the buffer, and its end too. */
   get isComplete(): boolean {
-    return this.hasEnded && this.#overflow.length === 0 && this.#heldTrailers === null;
+    return this.hasReceivedEnd && this.#overflow.length === 0 && this.#heldTrailers === null;
   }
 
   /** What was held has been passed on: opens the window, and takes in what did not fit before. True: more of it. */
@@ -182,7 +174,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
   /** Gives the peer the window back that it has used for what was passed on. */
   protected returnWindow(): void {
     if (this.#unreturned === 0 || !this.socket.isOpen || this.isBacklogged) return;
-    if (!this.hasEnded && this.socket.prepare()) {
+    if (!this.hasReceivedEnd && this.socket.prepare()) {
       this.socket.machine.consumed(this.streamId, this.#unreturned);
       this.socket.sendLater();
     }
@@ -194,13 +186,20 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     return this.#overflow.length > 0;
   }
 
+  /** What has come is of no interest, and so is what still comes. */
+  protected discardReceived(): void {
+    this.#overflow = [];
+    this.#heldTrailers = null;
+    this.releaseBuffer();
+  }
+
   #takeOverflow(): boolean {
     const before = this.end;
     while (this.#overflow.length > 0 && this.haveBuffer()) {
       const bytes = this.#overflow[0];
       const length = Math.min(bytes.length, this.room);
       if (length === 0) break;
-      this.context.arena.set(bytes.subarray(0, length), this.end);
+      this.loop.arena.set(bytes.subarray(0, length), this.end);
       this.end += length;
       if (length === bytes.length) this.#overflow.shift();
       else this.#overflow[0] = bytes.subarray(length);
@@ -215,7 +214,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
    * Sends what `source` has ready; `isLast` ends the message with it, and with the trailers of `source`: 1 when all
    * is written, 0 when there is no room or no window now, `BROKEN`.
    */
-  protected sendBody(source: Buffered, isLast: boolean): number {
+  protected writeBody(source: Inbox, isLast: boolean): number {
     if (this.#hasSentEnd) return 1;
     const trailers = isLast && source.hasTrailers;
     for (;;) {
@@ -225,7 +224,7 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
       if (length === 0 && !isLast) return 1;
       if (length === 0 && trailers) return this.#sendTrailers(source);
       const { machine } = this.socket;
-      const { nowMs } = this.context.io;
+      const { nowMs } = this.loop.io;
       const count = machine.sendData(this.streamId, source.sent, length, isEnd, nowMs);
       this.socket.sendLater();
       if (count === NO_STREAM) return BROKEN;
@@ -243,9 +242,9 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     }
   }
 
-  #sendTrailers(source: Buffered): number {
-    const fields = this.context.http2Scratch.composed;
-    fieldsOfTrailers(this.context.arena, source.ready, source.trailersEnd, fields);
+  #sendTrailers(source: Inbox): number {
+    const fields = this.loop.scratch.http2.composed;
+    fieldsOfTrailers(this.loop.arena, source.ready, source.trailersEnd, fields);
     const result = this.socket.machine.sendHead(this.streamId, fields, true);
     this.socket.sendLater();
     if (result === NO_ROOM) {
@@ -268,18 +267,23 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
 
   // As one end of a tunnel.
 
-  startTunnel(peer: TunnelEnd): void {
+  enter(tunnel: Tunnel): void {
     this.isTunnel = true;
-    this.#tunnelPeer = peer;
+    this.#tunnel = tunnel;
     this.#showAll();
   }
 
   writeTunnel(source: TunnelEnd): number {
-    return this.sendBody(source, source.isComplete);
+    return this.writeBody(source, source.isComplete);
   }
 
   takeMore(): boolean {
     return this.passedOn();
+  }
+
+  /** The tunnel is open. */
+  protected get isInTunnel(): boolean {
+    return this.#tunnel !== null;
   }
 
   cut(): void {
@@ -295,22 +299,16 @@ export abstract class Http2Stream extends Buffered implements TunnelEnd {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.deadlineMs = Infinity;
-    if (this.socket.isOpen && this.streamId > 0 && !(this.hasEnded && this.#hasSentEnd)) {
-      if (this.socket.prepare()) {
-        this.socket.counts.reset("proxy", code);
-        this.socket.machine.reset(this.streamId, code);
-        this.socket.sendLater();
-      }
+    const { socket, streamId } = this;
+    const canWrite = socket.isOpen && socket.prepare();
+    if (canWrite && streamId > 0 && !(this.hasReceivedEnd && this.#hasSentEnd)) {
+      socket.reset(streamId, code);
     }
-    if (this.socket.isOpen && this.#unreturned > 0 && this.socket.prepare()) {
-      this.socket.machine.consumed(this.streamId, this.#unreturned);
-    }
+    if (canWrite && this.#unreturned > 0) socket.machine.consumed(streamId, this.#unreturned);
     this.#unreturned = 0;
-    this.#overflow = [];
-    this.#heldTrailers = null;
-    this.releaseBuffer();
-    if (this.socket.isOpen && this.streamId > 0) this.socket.machine.setOwner(this.streamId, null);
-    this.context.unregister(this);
-    this.socket.forget(this);
+    this.discardReceived();
+    if (socket.isOpen && streamId > 0) socket.machine.setOwner(streamId, null);
+    this.loop.unregister(this);
+    socket.forget(this);
   }
 }

@@ -36,7 +36,7 @@ import type { Http2Response } from "../protocol/http2/response.ts";
 import type { Message } from "../protocol/http2/message.ts";
 import { WEBSOCKET } from "../protocol/websocket/handshake.ts";
 import { writeAscii } from "../loop/arena.ts";
-import type { ExchangeClient } from "../exchange/sides.ts";
+import type { RequestSource } from "../exchange/sides.ts";
 
 /** Entries of HPACK's static table (RFC 7541 appendix A). */
 const STATIC_GET = 2;
@@ -113,7 +113,7 @@ export function responseText(
   return at + writeAscii(bytes, at, "\r\n");
 }
 
-/** See `Buffered.neverIndexed`. */
+/** See `Inbox.neverIndexed`. */
 export function neverIndexedOf(bytes: Uint8Array, message: Message): ReadonlySet<string> | null {
   let names: Set<string> | null = null;
   const { headers } = message;
@@ -210,24 +210,6 @@ function isBlank(byte: number): boolean {
   return byte === SP || byte === HTAB;
 }
 
-/** A head as it is passed on, but for the lines that are added to it, as text of its own. */
-export function headText(bytes: Uint8Array, head: Head): Uint8Array {
-  const text = new Uint8Array(head.end - head.start);
-  let length = 0;
-  const append = (start: number, end: number) => {
-    text.set(bytes.subarray(start, end), length);
-    length += end - start;
-  };
-  let at = head.start;
-  for (let i = 0; i < head.droppedCount; i++) {
-    const index = head.dropped[i];
-    append(at, head.headers[4 * index]);
-    at = head.lineEnd(index);
-  }
-  append(at, head.end);
-  return text.subarray(0, length);
-}
-
 /**
  * Composes the fields of a request for HTTP/2. False: it has more than fits. `isWebSocket`: the GET with an Upgrade becomes an
  * extended CONNECT (RFC 8441 5.1).
@@ -236,11 +218,12 @@ export function fieldsOfRequest(
   bytes: Uint8Array,
   request: Request,
   peer: string,
-  client: Pick<ExchangeClient, "isSecure" | "source">,
+  source: RequestSource,
   isWebSocket: boolean,
   fields: FieldList,
 ): boolean {
   const { routed, originStart, originEnd } = request;
+  const { client, body } = source;
   fields.clear();
   if (isWebSocket) fields.addText(NAME_METHOD, "CONNECT");
   else if (routed.method === GET) fields.addStatic(STATIC_GET, NAME_METHOD);
@@ -260,7 +243,7 @@ export function fieldsOfRequest(
   }
   const forwardedFor = request.forwardedForHeader;
   if (forwardedFor >= 0 && !request.drop(forwardedFor)) return false;
-  if (!addHeaders(bytes, request, client.source.neverIndexed, fields)) return false;
+  if (!addHeaders(bytes, request, body.neverIndexed, fields)) return false;
   if (request.takesTrailers && !fields.addText(NAME_TE, "trailers")) return false;
   const before = forwardedFor < 0
     ? ""

@@ -1,13 +1,15 @@
 /** Http2Upstream: an HTTP/2 connection to an endpoint, which many exchanges share. */
+import type { CarrierFailure } from "../exchange/failures.ts";
+import type { CarrierEvents } from "../exchange/sides.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
-import type { Context } from "../loop/context.ts";
-import type { CarrierFailure } from "../exchange/carrier_failure.ts";
-import type { Exchange } from "../exchange/exchange.ts";
-import { Http2Socket } from "./socket.ts";
-import type { EndpointPool } from "../pool/pool.ts";
+import { SETTINGS_ACK_MS } from "../limits.ts";
+import type { Loop } from "../loop/loop.ts";
+import type { Http2Counts } from "../observe/telemetry.ts";
+import type { EndpointPool, SharedConnection } from "../pool/pool.ts";
 import { Http2ClientStream } from "./client_stream.ts";
+import { Http2Socket } from "./socket.ts";
 
-export class Http2Upstream extends Http2Socket {
+export class Http2Upstream extends Http2Socket implements SharedConnection {
   readonly kind = "endpoint";
   readonly pool: EndpointPool;
   /** The socket is connected, and our side has begun. */
@@ -17,42 +19,51 @@ export class Http2Upstream extends Http2Socket {
   /** The endpoint takes no new streams. */
   #isLeaving = false;
 
-  /** Starts to connect. Null: the connection failed at once. */
-  static open(context: Context, pool: EndpointPool): Http2Upstream | null {
-    const upstream = new Http2Upstream(context, pool);
-    upstream.fd = context.io.connect(pool.address, upstream);
+  /** Starts to connect, after `takeConnection` of the pool. Null: the connection failed at once. */
+  static open(
+    loop: Loop,
+    pool: EndpointPool,
+    counts: Http2Counts,
+  ): Http2Upstream | null {
+    const upstream = new Http2Upstream(loop, pool, counts);
+    upstream.fd = loop.io.connect(pool.address, upstream);
     if (upstream.fd < 0) {
-      context.unregister(upstream);
+      loop.unregister(upstream);
       pool.connectionEnded();
       return null;
     }
-    pool.secure(context.io, upstream.fd, "h2");
+    pool.secure(loop.io, upstream.fd, "h2");
     pool.addShared(upstream);
-    upstream.rest(pool.connectMs(context.timeouts));
+    upstream.rest(pool.connectMs(loop.timeouts));
     return upstream;
   }
 
-  private constructor(context: Context, pool: EndpointPool) {
-    super(context, "client");
+  private constructor(
+    loop: Loop,
+    pool: EndpointPool,
+    counts: Http2Counts,
+  ) {
+    super(loop, "client", counts);
     this.pool = pool;
   }
 
-  /** Whether another exchange can be carried, now or once it is connected. */
   get canCarry(): boolean {
-    if (!this.isOpen || this.#isLeaving) return false;
+    if (!this.isOpen || this.isOver || this.#isLeaving) return false;
     if (!this.isConnected) return this.streams.size < this.pool.streamsMax;
     return this.machine.canOpen && this.streams.size < this.machine.peer.streamsMax;
   }
 
-  /** The endpoint is no longer in the plan: what is under way ends, nothing new is taken. */
   retire(): void {
     this.#isLeaving = true;
     if (this.streams.size === 0) this.close();
   }
 
-  carry(exchange: Exchange): Http2ClientStream {
-    if (this.isConnected) this.busy();
-    return new Http2ClientStream(this.context, this, exchange);
+  carry(events: CarrierEvents): Http2ClientStream {
+    if (this.isConnected) {
+      this.busy();
+      this.loop.io.comesFirst(this.fd, false);
+    }
+    return new Http2ClientStream(this.loop, this, events);
   }
 
   override onSecured(info: TlsInfo): void {
@@ -62,16 +73,13 @@ export class Http2Upstream extends Http2Socket {
 
   /** The endpoint has chosen HTTP/1.1: what can be said in that goes by connections of it. */
   #leaveToHttp1(): void {
-    const { io, telemetry } = this.context;
+    const { io, events } = this.loop;
     this.pool.choseHttp1(io.nowMs);
-    const streams = [...this.streams];
+    const streams = this.#carried;
     this.close();
     for (const stream of streams) {
-      if ((stream as Http2ClientStream).leaveToHttp1()) continue;
-      telemetry.tlsFailed(
-        { code: "tls-protocol", detail: "Endpoint has no HTTP/2" },
-        this.pool.key,
-      );
+      if (stream.leaveToHttp1()) continue;
+      events.tlsFailed({ code: "tls-protocol", detail: "Endpoint has no HTTP/2" }, this.pool.key);
     }
   }
 
@@ -92,30 +100,43 @@ export class Http2Upstream extends Http2Socket {
     if (this.isConnected) return;
     this.isConnected = true;
     this.pool.forgive();
-    // Whoever it was opened for may have given up meanwhile.
+    // Those that it was opened for may have given up meanwhile.
     if (this.streams.size === 0) return this.onStreamGone();
     this.busy();
-    for (const stream of [...this.streams]) (stream as Http2ClientStream).onConnected();
+    for (const stream of this.#carried) stream.onConnected();
+  }
+
+  /** The endpoint has broken the protocol; before its SETTINGS, it does not speak it. */
+  override onConnectionError(code: number, debug: string): void {
+    this.isOver = true;
+    this.pool.removeShared(this);
+    for (const stream of this.#carried) stream.fail(this.isConnected ? "reset" : "protocol");
+    super.onConnectionError(code, debug);
   }
 
   override onHangup(failure?: TlsFailure): void {
-    if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.pool.key);
+    if (failure !== undefined) this.loop.events.tlsFailed(failure, this.pool.key);
     this.#failAll(failure !== undefined ? "tls" : this.isConnected ? "reset" : "refused");
   }
 
   protected override get settingsMs(): number {
-    return this.pool.connectMs(this.context.timeouts);
+    return SETTINGS_ACK_MS;
   }
 
   protected override onIdle(): void {
-    if (this.isConnected) this.abort();
+    if (this.isConnected || this.isOver) this.abort();
     else this.#failAll("connect-timeout");
   }
 
   #failAll(failure: CarrierFailure): void {
-    const streams = [...this.streams];
+    const streams = this.#carried;
     this.close();
-    for (const stream of streams) (stream as Http2ClientStream).fail(failure);
+    for (const stream of streams) stream.fail(failure);
+  }
+
+  /** A copy: some leave at once. */
+  get #carried(): Http2ClientStream[] {
+    return Array.from(this.streams, (stream) => stream as Http2ClientStream);
   }
 
   override abort(): void {
@@ -146,6 +167,9 @@ export class Http2Upstream extends Http2Socket {
   override onStreamGone(): void {
     if (!this.isOpen || this.streams.size > 0) return;
     if (this.#isLeaving || !this.pool.isInPlan) return this.close();
-    if (this.isConnected) this.rest(this.context.timeouts.upstreamIdleMs);
+    if (!this.isConnected) return;
+    this.rest(this.loop.timeouts.upstreamIdleMs);
+    // Its end has to be seen before a request of the same batch of events takes it.
+    this.loop.io.comesFirst(this.fd, true);
   }
 }

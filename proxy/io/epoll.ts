@@ -43,6 +43,8 @@ const LOOP_BYTES_MAX = 24;
 /** `struct linger`: on, and for no time. */
 /** Waits that may fail in a row, as signals make them, before it is plain that none will succeed any more. */
 const WAIT_FAILURES_MAX = 1_000;
+/** Of no descriptor: an event that has been delivered already. */
+const NO_GENERATION = 0xffff_ffff;
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
 export class EpollIo implements Io {
@@ -64,6 +66,9 @@ export class EpollIo implements Io {
   #handlers: (Handler | null)[] = [];
   #generations: number[] = [];
   #interests: number[] = [];
+  /** 1: its events are delivered before others'. And how many have it. */
+  readonly #firsts: number[] = [];
+  #firstCount = 0;
   /** The connections under TLS, which read and write in their own way. */
   #secured: (OpensslSocket | null)[] = [];
   #tls: OpensslTransport | null = null;
@@ -195,6 +200,12 @@ export class EpollIo implements Io {
     else this.#want(fd, libc.EPOLLIN, wanted);
   }
 
+  comesFirst(fd: Fd, isFirst: boolean): void {
+    const wanted = isFirst ? 1 : 0;
+    this.#firstCount += wanted - this.#firsts[fd];
+    this.#firsts[fd] = wanted;
+  }
+
   wantWrite(fd: Fd, wanted: boolean): void {
     const secured = this.#secured[fd];
     if (secured) secured.wantWrite(wanted);
@@ -255,6 +266,7 @@ export class EpollIo implements Io {
     // Accepted, and closed before it was watched.
     if (!this.#handlers[fd]) return;
     this.#handlers[fd] = null;
+    this.comesFirst(fd, false);
     this.#generations[fd]++;
     // A connection opened in this very event may get the descriptor, and is not gone.
     if (this.#goneFd === fd) this.#goneFd = -1;
@@ -325,8 +337,6 @@ export class EpollIo implements Io {
 
   /** Waits for one batch of events, at most `waitMs` (-1: for as long as it takes), and delivers it: their number. */
   turn(waitMs: number): number {
-    const events = this.#events;
-    const stride = libc.EPOLL_EVENT_WORDS;
     const isIdle = this.#isIdle;
     const isPending = this.#tls !== null && this.#tls.hasPending;
     const untilWakeMs = Math.max(0, Math.ceil(this.#wakeAtMs - this.nowMs));
@@ -335,23 +345,33 @@ export class EpollIo implements Io {
     this.nowMs = performance.now();
     if (count >= 0) this.#failures = 0;
     else if (++this.#failures > WAIT_FAILURES_MAX) throw new IoError("The kernel tells no events");
-    for (let i = 0, word = 0; i < count; i++, word += stride) {
-      const fd = events[word + libc.EPOLL_DATA_WORD];
-      if (this.#generations[fd] !== events[word + libc.EPOLL_DATA_WORD + 1]) continue;
-      const handler = this.#handlers[fd];
-      if (!handler) continue;
-      try {
-        this.#dispatch(handler, fd, events[word]);
-      } catch (error) {
-        handler.onFault(error);
-      }
-    }
+    if (this.#firstCount > 0) this.#deliver(count, true);
+    this.#deliver(count, false);
     this.#goneFd = -1;
     if (this.#tls !== null) this.#tls.turnEnded();
     if (!isIdle && this.nowMs - this.#sweptMs >= this.#sweepIntervalMs) this.#runSweep();
     else if (!isIdle && this.nowMs >= this.#wakeAtMs) this.#wake();
     this.#batchEnd();
     return count;
+  }
+
+  /** Delivers the events of a batch; `isFirst`: only those that come first. */
+  #deliver(count: number, isFirst: boolean): void {
+    const events = this.#events;
+    for (let i = 0, word = libc.EPOLL_DATA_WORD; i < count; i++, word += libc.EPOLL_EVENT_WORDS) {
+      const fd = events[word];
+      if (this.#generations[fd] !== events[word + 1]) continue;
+      if (isFirst && this.#firsts[fd] === 0) continue;
+      const handler = this.#handlers[fd];
+      if (!handler) continue;
+      // Delivered once.
+      if (isFirst) events[word + 1] = NO_GENERATION;
+      try {
+        this.#dispatch(handler, fd, events[word - libc.EPOLL_DATA_WORD]);
+      } catch (error) {
+        handler.onFault(error);
+      }
+    }
   }
 
   #dispatch(handler: Handler, fd: Fd, events: number): void {
@@ -475,6 +495,7 @@ export class EpollIo implements Io {
       this.#handlers.push(null);
       this.#generations.push(0);
       this.#interests.push(0);
+      this.#firsts.push(0);
       this.#secured.push(null);
     }
     this.#handlers[fd] = handler;

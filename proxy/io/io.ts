@@ -84,6 +84,11 @@ export interface Io {
   isOwn(fd: Fd): boolean;
   /** Whether `onReadable` is wanted. Off is back-pressure: the peer's sending stalls. */
   wantRead(fd: Fd, wanted: boolean): void;
+  /**
+   * Whether the events of a connection are delivered before those of others in the same batch: its end has to be seen before anything
+   * else in the batch uses it. The portable driver has no batches.
+   */
+  comesFirst(fd: Fd, isFirst: boolean): void;
   /** Whether `onWritable` is wanted. */
   wantWrite(fd: Fd, wanted: boolean): void;
 

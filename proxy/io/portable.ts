@@ -104,6 +104,8 @@ export class PortableIo implements Io, PortableHost {
     if (entry instanceof PortableSocket) entry.wantRead(wanted);
   }
 
+  comesFirst(): void {}
+
   wantWrite(fd: Fd, wanted: boolean): void {
     this.#socket(fd).wantWrite(wanted);
   }

@@ -1,18 +1,18 @@
 /**
- * Buffered: bytes on their way from one side of an exchange to the other, in one buffer of the arena. It is the
+ * Inbox: bytes on their way from one side of an exchange to the other, in one buffer of the arena. It is the
  * input of a connection, or the body of a stream that shares a connection with others.
  */
 import { BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../limits.ts";
 import { NO_BUFFER } from "./arena.ts";
-import type { Context } from "./context.ts";
+import type { Loop } from "./loop.ts";
 
 /** Kept free at a buffer's end, so that a head still fits when forwarding headers are added to it. */
 const HEADROOM_BYTES = 512;
 /** The longest head that is read. */
 export const HEAD_BYTES_MAX = BUFFER_BYTES - HEADROOM_BYTES;
 
-export abstract class Buffered {
-  readonly context: Context;
+export abstract class Inbox {
+  readonly loop: Loop;
   /**
    * `NO_BUFFER` while it would be empty. Offsets into the arena:
    * `start` .. `sent` is kept though passed on (a request that may have to be sent again),
@@ -36,8 +36,8 @@ export abstract class Buffered {
    */
   neverIndexed: ReadonlySet<string> | null = null;
 
-  constructor(context: Context) {
-    this.context = context;
+  constructor(loop: Loop) {
+    this.loop = loop;
   }
 
   /** Room left to read into. */
@@ -55,7 +55,7 @@ export abstract class Buffered {
   /** Makes sure there is a buffer. False: there is none to be had now, and reading is put off. */
   haveBuffer(): boolean {
     if (this.buffer !== NO_BUFFER) return true;
-    const offset = this.context.buffers.take();
+    const offset = this.loop.buffers.take();
     if (offset === NO_BUFFER) {
       this.onStarved();
       return false;
@@ -70,7 +70,7 @@ export abstract class Buffered {
    */
   haveBulkBuffer(): boolean {
     if (this.buffer !== NO_BUFFER || !this.isBulk) return this.haveBuffer();
-    const offset = this.context.buffers.takeLarge();
+    const offset = this.loop.buffers.takeLarge();
     if (offset === NO_BUFFER) return this.haveBuffer();
     this.#hold(offset, LARGE_BUFFER_BYTES);
     return true;
@@ -90,13 +90,13 @@ export abstract class Buffered {
   /** Gives the buffer back with all that it holds. */
   releaseBuffer(): void {
     if (this.buffer === NO_BUFFER) return;
-    this.context.buffers.give(this.buffer);
+    this.loop.buffers.give(this.buffer);
     this.buffer = NO_BUFFER;
     this.#moveTo(0);
   }
 
   /** Takes the buffer of another, which then has none, with all that it holds. */
-  takeBuffer(other: Buffered): void {
+  takeBuffer(other: Inbox): void {
     this.releaseBuffer();
     this.buffer = other.buffer;
     this.#usable = other.#usable;
@@ -119,7 +119,7 @@ export abstract class Buffered {
   compact(): void {
     const shift = this.start - this.buffer;
     if (shift === 0) return;
-    this.context.arena.copyWithin(this.buffer, this.start, this.end);
+    this.loop.arena.copyWithin(this.buffer, this.start, this.end);
     this.start -= shift;
     this.sent -= shift;
     this.ready -= shift;

@@ -1,17 +1,17 @@
 /** Which buffer bytes are read into. */
 import assert from "node:assert/strict";
 import { LARGE_BUFFER_BYTES, LARGE_BUFFER_COUNT } from "../limits.ts";
-import { Buffered, HEAD_BYTES_MAX } from "./inbox.ts";
+import { HEAD_BYTES_MAX, Inbox } from "./inbox.ts";
 import { BufferPool } from "./arena.ts";
-import type { Context } from "./context.ts";
+import type { Loop } from "./loop.ts";
 
-class Input extends Buffered {
+class Input extends Inbox {
   protected override onStarved(): void {}
 }
 
 function inputOf(buffers: BufferPool): Input {
-  // Buffers are all that it asks of a context here.
-  return new Input({ buffers } as unknown as Context);
+  // Buffers are all that it asks of a loop here.
+  return new Input({ buffers } as unknown as Loop);
 }
 
 Deno.test("bytes that are passed on get a large buffer once a read has filled its room, and no longer", () => {

@@ -1,21 +1,20 @@
 /**
  * Tunnel: bytes both ways between two ends, each direction ended on its own (half-close kept). An end is a connection, or a
- * stream that shares one with others; a tunnel does not know which.
+ * stream that shares one with others; the tunnel does not know which. Ends report to the tunnel and never call each other.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
-import type { Buffered } from "./inbox.ts";
-import type { Connection } from "./socket.ts";
+import type { Inbox } from "./inbox.ts";
 
-/** What a tunnel needs of either of its ends. What has come from it waits in its buffer. */
-export interface TunnelEnd extends Buffered {
+/** What a tunnel needs of either of its ends. What has come from it waits in its inbox. */
+export interface TunnelEnd extends Inbox {
   readonly isOpen: boolean;
-  /** All that will ever come from this end is in its buffer. */
+  /** All that will ever come from this end is in its inbox. */
   readonly isComplete: boolean;
   /** This end has been told that no more comes. */
   readonly hasSentEnd: boolean;
   deadlineMs: number;
-  /** Without a byte in either direction for as long, the tunnel is cut. */
-  tunnelIdleMs: number;
+  /** From now on this end reports to `tunnel`. */
+  enter(tunnel: Tunnel): void;
   /**
    * Writes what `source` has ready to this end, and its end once `source` is complete: 1 when all is written, 0 when it takes
    * no more now, `BROKEN`.
@@ -28,50 +27,109 @@ export interface TunnelEnd extends Buffered {
   close(): void;
 }
 
-/** Both ends know of the tunnel: what either holds already is written to the other. */
-export function startTunnel(one: TunnelEnd, other: TunnelEnd, idleMs: number): void {
-  one.tunnelIdleMs = other.tunnelIdleMs = idleMs;
-  tunnelWrite(one, other);
-  // Also where nothing is left to write: it makes room for what comes next.
-  if (one.isOpen && other.isOpen) tunnelWrite(other, one);
+/** An end that reads from a socket of its own. */
+export interface TunnelSocket extends TunnelEnd {
+  hasEnded: boolean;
+  haveBulkBuffer(): boolean;
+  fill(): number;
+  wantRead(wanted: boolean): void;
 }
 
-/** Reads from the connection at one end of a tunnel and writes to the other end. */
-export function tunnelRead(source: Connection, sink: TunnelEnd): void {
-  const { io } = source.context;
-  if (!source.haveBulkBuffer()) return;
-  if (source.room === 0) {
-    io.wantRead(source.fd, false);
-    return;
+/** Who is told of a tunnel. */
+export interface TunnelOwner {
+  /** So many bytes more have come from the client, or from the endpoint. */
+  onTunnelBytes(isFromClient: boolean, count: number): void;
+  /** Both ends are closed. `reason`: why the proxy ended them; empty where both ended in order. */
+  onTunnelEnded(reason: string): void;
+}
+
+export class Tunnel {
+  readonly #client: TunnelEnd;
+  readonly #endpoint: TunnelEnd;
+  /** Without a byte in either direction for as long, the tunnel is cut. */
+  readonly #idleMs: number;
+  readonly #clock: { readonly nowMs: number };
+  readonly #owner: TunnelOwner | null;
+  #isOver = false;
+
+  constructor(
+    clock: { readonly nowMs: number },
+    client: TunnelEnd,
+    endpoint: TunnelEnd,
+    idleMs: number,
+    owner: TunnelOwner | null,
+  ) {
+    this.#clock = clock;
+    this.#client = client;
+    this.#endpoint = endpoint;
+    this.#idleMs = idleMs;
+    this.#owner = owner;
   }
-  const count = source.fill();
-  if (count === AGAIN) return source.releaseIfEmpty();
-  if (count === BROKEN) return cutBoth(source, sink);
-  if (count === END) {
-    source.hasEnded = true;
-    io.wantRead(source.fd, false);
+
+  /** What either end holds already is written to the other. */
+  start(): void {
+    const client = this.#client;
+    const endpoint = this.#endpoint;
+    endpoint.enter(this);
+    client.enter(this);
+    this.#owner?.onTunnelBytes(true, client.end - client.sent);
+    this.#owner?.onTunnelBytes(false, endpoint.end - endpoint.sent);
+    this.passFrom(client);
+    // Also where nothing is left to write: it makes room for what comes next.
+    if (!this.#isOver) this.passFrom(endpoint);
   }
-  source.ready = source.end;
-  tunnelWrite(source, sink);
-}
 
-/** Writes what `source` has to `sink`, and passes its end on once everything before it is written. */
-export function tunnelWrite(source: TunnelEnd, sink: TunnelEnd): void {
-  const { io } = source.context;
-  do {
-    const result = sink.writeTunnel(source);
-    if (result === BROKEN) return cutBoth(source, sink);
-    source.deadlineMs = io.nowMs + source.tunnelIdleMs;
-    sink.deadlineMs = source.deadlineMs;
-    if (result === 0) return;
-  } while (source.takeMore());
-  if (!source.hasSentEnd || !sink.hasSentEnd) return;
-  source.close();
-  sink.close();
-}
+  /** Bytes may be read from the socket of `source`. */
+  read(source: TunnelSocket): void {
+    if (!source.haveBulkBuffer()) return;
+    if (source.room === 0) return source.wantRead(false);
+    const count = source.fill();
+    if (count === AGAIN) return source.releaseIfEmpty();
+    if (count === BROKEN) return this.cut("");
+    if (count === END) {
+      source.hasEnded = true;
+      source.wantRead(false);
+    } else this.#owner?.onTunnelBytes(source === this.#client, count);
+    source.ready = source.end;
+    this.passFrom(source);
+  }
 
-/** Ends a tunnel of which one end is lost: the other must not take that for an orderly end. */
-export function cutBoth(one: TunnelEnd, other: TunnelEnd): void {
-  one.cut();
-  other.cut();
+  /** Writes what `source` has to the other end, and passes its end on once everything before it is written. */
+  passFrom(source: TunnelEnd): void {
+    const sink = source === this.#client ? this.#endpoint : this.#client;
+    do {
+      const result = sink.writeTunnel(source);
+      if (result === BROKEN) return this.cut("");
+      source.deadlineMs = this.#clock.nowMs + this.#idleMs;
+      sink.deadlineMs = source.deadlineMs;
+      if (result === 0) return;
+    } while (source.takeMore());
+    if (!source.hasSentEnd || !sink.hasSentEnd) return;
+    source.close();
+    sink.close();
+    this.#end("");
+  }
+
+  /** `sink` takes bytes again. */
+  passTo(sink: TunnelEnd): void {
+    this.passFrom(sink === this.#client ? this.#endpoint : this.#client);
+  }
+
+  /** No byte has passed for too long. */
+  onDeadline(): void {
+    this.cut("idle-timeout");
+  }
+
+  /** One end is lost: the other must not take that for an orderly end. */
+  cut(reason: string): void {
+    this.#endpoint.cut();
+    this.#client.cut();
+    this.#end(reason);
+  }
+
+  #end(reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#owner?.onTunnelEnded(reason);
+  }
 }

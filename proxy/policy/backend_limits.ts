@@ -18,8 +18,8 @@ interface Waiter {
 
 /** What is to be known of a pool. */
 interface LimitedPool {
-  /** A connection that carries nothing; undefined: there is none. */
-  take(): { close(): void } | undefined;
+  /** Ends a connection that carries nothing. False: there is none. */
+  closeIdle(): boolean;
   /** One that takes more streams; it ends once it has none. */
   shared(): { retire(): void } | undefined;
   /** A connection is there that an exchange can have now. */
@@ -135,10 +135,7 @@ export class BackendLimits {
   /** Ends a connection that carries nothing. False: there is none. */
   #closeIdle(): boolean {
     for (const pool of this.#pools) {
-      const idle = pool.take();
-      if (idle === undefined) continue;
-      idle.close();
-      return true;
+      if (pool.closeIdle()) return true;
     }
     return false;
   }

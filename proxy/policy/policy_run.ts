@@ -2,6 +2,7 @@
  * PolicyRun: what the policies of its route and backend make of one exchange: whether it may go on and when, how long it may take,
  * and whether it is tried again. Made with the first exchange of its client that has a policy, and used for the next ones.
  */
+import { type Refusal, refusalBy, REFUSALS } from "../../base/refusals.ts";
 import type { Random } from "../../base/random.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
@@ -13,11 +14,11 @@ import { Timer, type Timers } from "../loop/timers.ts";
 /** What a run asks of its exchange. */
 export interface PolicedExchange {
   /** It is a call by gRPC. */
-  readonly isCall: boolean;
+  readonly needsHttp2: boolean;
   /** Goes on to an endpoint; the request's head has to be read again. */
   proceed(): void;
   /** Answers in place of an endpoint. */
-  refuse(status: number, reason: string, headers?: Uint8Array<ArrayBuffer>): void;
+  refuse(refusal: Refusal): void;
   /** The time for the whole exchange is over. */
   onExpired(): void;
   /** The time for this attempt is over. */
@@ -28,7 +29,7 @@ export interface PolicedExchange {
 type Step = "none" | "delay" | "pending" | "attempt" | "backoff";
 
 /** Whether an exchange goes on. */
-export type Verdict = "proceed" | "wait" | "refused";
+type Verdict = "proceed" | "wait" | "refused";
 
 const TWO_32 = 2 ** 32;
 
@@ -82,17 +83,16 @@ export class PolicyRun {
     this.#method = method;
     this.#retries = 0;
     if (route !== null && !route.allowsRequest(nowMs)) {
-      const headers = route.limitHeaders(this.#exchange.isCall, nowMs);
-      this.#exchange.refuse(route.limitStatus, "rate-limited", headers);
-      return "refused";
+      const headers = route.limitHeaders(this.#exchange.needsHttp2, nowMs);
+      return this.#refuse(refusalBy("rate-limited", route.limitStatus, headers));
     }
     const abort = route?.fault?.abort ?? null;
     if (abort !== null && this.draws(abort.percent)) {
       route?.faultInjected("abort");
-      return this.#refuse(abort.status, "fault-abort");
+      return this.#refuse(refusalBy("fault-abort", abort.status, null));
     }
     const limits = backend?.limits ?? null;
-    if (limits?.takeRequest() === false) return this.#refuse(503, "request-limit");
+    if (limits?.takeRequest() === false) return this.#refuse(REFUSALS["request-limit"]);
     this.#counting = limits;
     route?.depositRetry();
     const requestMs = route?.requestMs ?? Infinity;
@@ -104,8 +104,8 @@ export class PolicyRun {
     return "wait";
   }
 
-  #refuse(status: number, reason: string): Verdict {
-    this.#exchange.refuse(status, reason);
+  #refuse(refusal: Refusal): Verdict {
+    this.#exchange.refuse(refusal);
     return "refused";
   }
 
@@ -216,7 +216,7 @@ export class PolicyRun {
         return this.#exchange.proceed();
       case "pending":
         this.#stopWaiting();
-        return this.#exchange.refuse(503, "pending-timeout");
+        return this.#exchange.refuse(REFUSALS["pending-timeout"]);
       case "attempt":
         return this.#exchange.onAttemptExpired();
       case "none":

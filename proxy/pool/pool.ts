@@ -4,13 +4,28 @@ import type { Fd, Io, SocketAddress } from "../io/io.ts";
 import type { TlsTarget } from "../io/tls.ts";
 import { POOL_IDLE_MAX } from "../limits.ts";
 import type { EndpointTls } from "../tls/contexts.ts";
-import type { Http2Upstream } from "../http2/upstream.ts";
-import type { Upstream } from "../http1/upstream.ts";
 
 /** An endpoint that refused a connection is passed over this long, where another will do. */
 const AVOID_MS = 1_000;
 /** How long an endpoint is believed that chose HTTP/1.1 where it was offered HTTP/2. */
 const HTTP1_MS = 60_000;
+
+/** A connection that waits for its next exchange. */
+export interface IdleConnection {
+  /** The endpoint may close it then. */
+  readonly idleUntilMs: number;
+  close(): void;
+}
+
+/** A connection that many exchanges share. */
+export interface SharedConnection {
+  /** The endpoint has said that it speaks the protocol, and how many exchanges it takes. */
+  readonly isConnected: boolean;
+  /** It can carry one more exchange, now or once it is connected. */
+  readonly canCarry: boolean;
+  /** The endpoint is no longer in the plan: what is under way ends, nothing new is taken. */
+  retire(): void;
+}
 
 const OFFERS = { "h2": ["h2", "http/1.1"], "http/1.1": ["http/1.1"], "": [] } as const;
 
@@ -38,9 +53,9 @@ export class EndpointPool {
   /** By protocol: sessions are resumed by target. */
   readonly #targets = new Map<string, TlsTarget>();
   /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
-  readonly #idle: Upstream[] = [];
+  readonly #idle: IdleConnection[] = [];
   /** HTTP/2 connections that take new streams. */
-  readonly #shared: Http2Upstream[] = [];
+  readonly #shared: SharedConnection[] = [];
   /** Streams that the endpoint allowed on its last HTTP/2 connection; at first what RFC 9113 6.5.2 advises. */
   streamsMax = 100;
   /** False once no plan in force names the endpoint: connections end instead of being kept. */
@@ -99,25 +114,37 @@ export class EndpointPool {
    * A connection that can carry one more exchange beside those it has; undefined: there is none. `isNew`: only one that is
    * being made.
    */
-  shared(isNew = false): Http2Upstream | undefined {
+  shared(isNew = false): SharedConnection | undefined {
     return this.#shared.find((upstream) => upstream.canCarry && !(isNew && upstream.isConnected));
   }
 
-  addShared(upstream: Http2Upstream): void {
+  addShared(upstream: SharedConnection): void {
     this.#shared.push(upstream);
   }
 
-  removeShared(upstream: Http2Upstream): void {
+  removeShared(upstream: SharedConnection): void {
     const at = this.#shared.indexOf(upstream);
     if (at >= 0) this.#shared.splice(at, 1);
   }
 
-  take(): Upstream | undefined {
-    return this.#idle.pop();
+  /** The connection that was used last. Undefined: there is none that its endpoint has promised to keep open. */
+  take(nowMs: number): IdleConnection | undefined {
+    for (;;) {
+      const idle = this.#idle.pop();
+      if (idle === undefined || nowMs < idle.idleUntilMs) return idle;
+      idle.close();
+    }
+  }
+
+  /** Ends a connection that carries nothing. False: there is none. */
+  closeIdle(): boolean {
+    const idle = this.#idle.pop();
+    idle?.close();
+    return idle !== undefined;
   }
 
   /** Keeps a connection for the next request. False: it is not wanted and should be closed. */
-  put(upstream: Upstream): boolean {
+  put(upstream: IdleConnection): boolean {
     if (!this.isInPlan || this.#idle.length >= POOL_IDLE_MAX) return false;
     if (this.#owner?.isOver) return false;
     this.#idle.push(upstream);
@@ -125,7 +152,7 @@ export class EndpointPool {
   }
 
   /** Takes a connection that has ended out of the idle ones. */
-  remove(upstream: Upstream): void {
+  remove(upstream: IdleConnection): void {
     const at = this.#idle.lastIndexOf(upstream);
     if (at >= 0) this.#idle.splice(at, 1);
   }

@@ -1,64 +1,65 @@
 /**
- * TcpDownstream: one client connection that is passed on whole, to one endpoint, without being looked into. It connects before
+ * RelayDownstream: one client connection that is passed on whole, to one endpoint, without being looked into. It connects before
  * it reads, so a server that speaks first is heard at once; each direction ends on its own (half-close).
  */
-import type { Fd } from "../io/io.ts";
+import type { ClientEvents, ClientSide, Exchanges } from "../exchange/sides.ts";
+import { BROKEN, type Fd } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
-import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
-import { Connection } from "../loop/socket.ts";
-import type { Context } from "../loop/context.ts";
-import { Attempts } from "../exchange/attempts.ts";
-import { ReportedRequest } from "../exchange/report.ts";
-import { type Destination, PendingDecision } from "../route/destination.ts";
+import type { Inbox } from "../loop/inbox.ts";
+import type { Loop } from "../loop/loop.ts";
+import { Socket } from "../loop/socket.ts";
+import type { TunnelEnd } from "../loop/tunnel.ts";
 import type { ClientFacts, Router } from "../route/router.ts";
-import { TcpUpstream } from "./upstream.ts";
-import type { ConnectFailure } from "./upstream.ts";
-import { cutBoth, tunnelRead, tunnelWrite } from "../loop/tunnel.ts";
 
-export interface TcpOptions {
+export interface RelayOptions {
   /** What the client wanted, for the access log: a server name, or `address:port`. */
   readonly authority: string;
   /**
    * Called when the client speaks before the server has, where it was not known which of them would. True: nothing is relayed,
-   * because the bytes are of another protocol, and the connection has been taken over, or because they are too few to tell.
+   * because the bytes are of another protocol, and the connection has been taken over, or because they are too few to tell. It is
+   * asked again then.
    */
-  readonly reconsider?: (connection: TcpDownstream) => boolean;
+  readonly reconsider?: (connection: RelayDownstream) => boolean;
 }
 
-export class TcpDownstream extends Connection implements ClientFacts {
+export class RelayDownstream extends Socket implements ClientSide, ClientFacts {
   readonly kind = "client";
   readonly peer: string;
+  readonly #exchange: ClientEvents;
+  readonly #authority: string;
+  #reconsider: ((connection: RelayDownstream) => boolean) | null;
+  #isDecided = false;
+  readonly isReplayable = true;
+  readonly hasWholeRequest = false;
+  readonly isPlain = true;
+  readonly takesChunks = false;
+  readonly speaksHttp2 = false;
   readonly expectsHttp2 = false;
   readonly needsHttp2 = false;
-  readonly #router: Router;
-  readonly #tries = new Attempts();
-  /** Where it goes is not decided yet. */
-  #pending: PendingDecision | null = null;
-  readonly #authority: string;
-  #reconsider: ((connection: TcpDownstream) => boolean) | null;
-  #upstream: TcpUpstream | null = null;
-  #isDecided = false;
-  #attempts = 0;
-  /** Why the proxy ended the connection; empty where an end of it did. */
-  #reason = "";
-  readonly #startedMs: number;
-  #clientBytes = 0;
-  #endpointBytes = 0;
 
   constructor(
-    context: Context,
+    loop: Loop,
+    exchanges: Exchanges,
     router: Router,
     fd: Fd,
     peer: string,
-    options: TcpOptions,
+    options: RelayOptions,
   ) {
-    super(context);
-    this.#router = router;
+    super(loop);
     this.fd = fd;
     this.peer = peer;
+    this.#exchange = exchanges.open(router, this);
     this.#authority = options.authority;
     this.#reconsider = options.reconsider ?? null;
-    this.#startedMs = context.io.nowMs;
+    this.deadlineMs = loop.io.nowMs + loop.timeouts.tcpIdleMs;
+  }
+
+  get client(): ClientFacts {
+    return this;
+  }
+
+  get body(): Inbox {
+    return this;
   }
 
   override onSecured(info: TlsInfo): void {
@@ -71,188 +72,88 @@ export class TcpDownstream extends Connection implements ClientFacts {
    * known who the client is.
    */
   connect(): void {
-    // What the client says waits in the kernel until there is somebody to say it to.
-    this.context.io.wantRead(this.fd, false);
+    // What the client says waits in the kernel until there is an endpoint to take it.
+    this.wantRead(false);
     this.#isDecided = true;
-    const decided = this.#router.route(null, this);
-    if (!(decided instanceof PendingDecision)) return this.#follow(decided);
-    this.#pending = decided;
-    decided.onDecided = (destination) => this.#follow(destination);
-  }
-
-  #follow(destination: Destination): void {
-    this.#pending = null;
-    this.#tries.begin(destination);
-    const { refusal, route } = destination;
-    if (refusal !== null) return this.#refuse(refusal.reason);
-    const isAllowed = route === null || route.allowsConnection(this.context.io.nowMs);
-    if (isAllowed) this.#tryEndpoint();
-    else this.#refuse("rate-limited");
-  }
-
-  override fill(): number {
-    const count = super.fill();
-    const { stats } = this.#tries.facts;
-    if (count > 0) {
-      this.#clientBytes += count;
-      if (stats !== null) stats.connections.bytesFromClients += count;
-    }
-    return count;
-  }
-
-  /** The endpoint has sent so many bytes more. */
-  onEndpointBytes(count: number): void {
-    const { stats } = this.#tries.facts;
-    this.#endpointBytes += count;
-    if (stats !== null) stats.connections.bytesFromEndpoints += count;
+    this.#exchange.relay(this.#authority);
   }
 
   override onReadable(): void {
-    const upstream = this.#upstream;
-    if (upstream === null || !upstream.isConnected) return;
-    if (!upstream.hasSpoken && this.#reconsider !== null && this.#reconsider(this)) return;
+    if (this.tunnel === null || this.#reconsider?.(this)) return;
     this.#reconsider = null;
-    this.relayRead(this);
+    this.tunnel.read(this);
   }
 
   override onWritable(): void {
-    this.relayWrite(this);
+    this.tunnel?.passTo(this);
   }
 
   override onHangup(failure?: TlsFailure): void {
-    if (failure !== undefined) this.context.telemetry.tlsFailed(failure, this.peer);
-    else if (this.#upstream !== null && this.outlivesHangup) return;
+    if (failure !== undefined) this.loop.events.tlsFailed(failure, this.peer);
+    else if (this.tunnel !== null && this.outlivesHangup) return;
     this.abort();
   }
 
   override onDeadline(): void {
-    this.#reason = "idle-timeout";
-    this.abort();
+    if (this.tunnel !== null) this.tunnel.onDeadline();
+    else if (this.#isDecided) this.#exchange.onDeadline();
+    else this.cut();
   }
 
   override abort(): void {
-    if (this.#upstream === null) this.cut();
-    else cutBoth(this.#upstream, this);
-  }
-
-  override close(): void {
-    if (!this.isOpen) return;
+    if (this.tunnel !== null) return this.tunnel.cut("");
     // A client that TLS came to nothing with is counted as that.
-    if (this.#isDecided) this.#report();
-    this.#pending?.cancel();
-    super.close();
-  }
-
-  /** Told when the proxy begins to drain: only its ends know when it is done. */
-  onDraining(): void {}
-
-  /** Lets go of the endpoint, for the connection to be taken over: it was not the client of such a server after all. */
-  dropUpstream(): void {
-    this.#countClosed();
-    this.#tries.end();
-    this.#tries.destination.turn?.giveBack();
-    this.#upstream?.close();
-    this.#upstream = null;
-  }
-
-  // Connecting.
-
-  #tryEndpoint(): void {
-    const { io, telemetry } = this.context;
-    while (this.#attempts < CONNECT_ATTEMPTS_MAX) {
-      const pool = this.#tries.next(io.nowMs);
-      if (pool === null) return this.#refuse(this.#tries.emptyReason);
-      this.#attempts++;
-      if (!pool.takeConnection()) return this.#refuse("connection-limit");
-      this.#tries.start(io.nowMs);
-      telemetry.counts.connects++;
-      this.#upstream = TcpUpstream.open(this.context, pool, this);
-      if (this.#upstream !== null) return;
-      pool.avoid(io.nowMs);
-      this.#tries.fail("connect-failure", io.nowMs);
-    }
-    this.#refuse("upstream-refused");
-  }
-
-  onConnectFailed(failure: ConnectFailure): void {
-    const { io, telemetry } = this.context;
-    const upstream = this.#upstream;
-    this.#upstream = null;
-    upstream?.pool.avoid(io.nowMs);
-    upstream?.close();
-    telemetry.counts.connectFailures++;
-    this.#tries.fail("connect-failure", io.nowMs);
-    if (this.#attempts >= CONNECT_ATTEMPTS_MAX) return this.#refuse(failure);
-    telemetry.counts.retries++;
-    this.#tryEndpoint();
-  }
-
-  onConnected(): void {
-    const upstream = this.#upstream;
-    if (upstream === null) return;
-    const { stats } = this.#tries.facts;
-    if (stats !== null) stats.connections.opened++;
-    this.context.io.wantRead(this.fd, true);
-    // What a server said that spoke first, and its end where it had nothing more to say.
-    if (upstream.hasSpoken || upstream.hasEnded) tunnelWrite(upstream, this);
-    this.#postpone();
-  }
-
-  #refuse(reason: string): void {
-    this.#reason = reason;
+    if (this.#isDecided) this.#exchange.onClientGone();
     this.cut();
   }
 
-  // Relaying.
-
-  relayRead(source: Connection): void {
-    const upstream = this.#upstream;
-    if (upstream === null) return;
-    tunnelRead(source, source === this ? upstream : this);
-    this.#postpone();
+  /** Lets go of the endpoint, for the connection to be taken over: it was not the client of such a server after all. */
+  dropEndpoint(): void {
+    this.tunnel = null;
+    this.#exchange.giveBack();
   }
 
-  /** `sink` takes bytes again. */
-  relayWrite(sink: Connection): void {
-    const upstream = this.#upstream;
-    if (upstream === null) return;
-    tunnelWrite(sink === this ? upstream : this, sink);
-    this.#postpone();
+  asTunnelEnd(): TunnelEnd {
+    return this;
   }
 
-  /** A relayed connection may be quiet far longer than a request's may (`limits.ts`). */
-  #postpone(): void {
-    if (!this.isOpen || this.#upstream === null) return;
-    const idleMs = this.#tries.destination.route?.idleMs ?? this.context.timeouts.tcpIdleMs;
-    this.deadlineMs = this.context.io.nowMs + idleMs;
-    this.#upstream.deadlineMs = this.deadlineMs;
+  override writeTunnel(source: TunnelEnd): number {
+    // The server speaks first, so the client speaks its protocol.
+    if (source.sent < source.ready) this.#reconsider = null;
+    return super.writeTunnel(source);
   }
 
-  #report(): void {
-    const { telemetry, io } = this.context;
-    this.#countClosed();
-    this.#tries.end();
-    telemetry.connectionEnded(
-      this.#tries,
-      this.#reason,
-      io.nowMs - this.#startedMs,
-      this.#router.listener,
-      telemetry.isReporting ? this.#reported() : null,
-    );
+  refuse(): void {
+    this.cut();
   }
 
-  #reported(): ReportedRequest {
-    const reported = new ReportedRequest(this);
-    reported.protocol = reported.method = "TCP";
-    reported.authority = this.#authority;
-    reported.requestBytes = this.#clientBytes;
-    reported.responseBytes = this.#endpointBytes;
-    reported.attempts = this.#attempts;
-    return reported;
+  // It makes no request: there is nothing to answer.
+
+  rewind(): void {}
+  unchunk(): void {}
+  finish(): void {}
+
+  requestTaken(): boolean {
+    return false;
   }
 
-  #countClosed(): void {
-    const { stats } = this.#tries.facts;
-    if (stats !== null && this.#upstream?.isConnected) stats.connections.closed++;
+  sendInterim(): boolean {
+    return false;
+  }
+
+  sendHead(): number {
+    return BROKEN;
+  }
+
+  sendBody(): number {
+    return BROKEN;
+  }
+
+  acceptsTunnel(): boolean {
+    return true;
+  }
+
+  sendTunnelHead(): boolean {
+    return true;
   }
 }

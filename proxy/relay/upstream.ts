@@ -1,85 +1,59 @@
-/** TcpUpstream: the endpoint's end of a relayed connection. It connects, and then only moves bytes. */
+/** RelayUpstream: a connection to an endpoint that carries bytes of no protocol: of a relayed connection, or of CONNECT. */
+import type { CarrierFailure } from "../exchange/failures.ts";
+import type { Carrier, CarrierEvents } from "../exchange/sides.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
-import { Connection } from "../loop/socket.ts";
-import type { Context } from "../loop/context.ts";
+import type { Inbox } from "../loop/inbox.ts";
+import type { Loop } from "../loop/loop.ts";
+import { Socket } from "../loop/socket.ts";
+import type { Tunnel } from "../loop/tunnel.ts";
 import type { EndpointPool } from "../pool/pool.ts";
-import type { TcpDownstream } from "./downstream.ts";
 
-/** How an endpoint failed before it was connected; a reason of the access log. */
-export type ConnectFailure =
-  | "upstream-refused"
-  | "upstream-connect-timeout"
-  | "upstream-tls-failed";
-
-export class TcpUpstream extends Connection {
+export class RelayUpstream extends Socket implements Carrier {
   readonly kind = "endpoint";
   readonly pool: EndpointPool;
-  readonly #client: TcpDownstream;
+  readonly isReused = false;
+  readonly isReady = false;
+  readonly isFramed = true;
+  readonly hasWholeAnswer = false;
   isConnected = false;
-  /** The endpoint has sent something. */
-  hasSpoken = false;
+  #events: CarrierEvents | null;
 
   /** Starts to connect, after `takeConnection` of the pool. Null: the connection failed at once. */
-  static open(context: Context, pool: EndpointPool, client: TcpDownstream): TcpUpstream | null {
-    const upstream = new TcpUpstream(context, pool, client);
-    upstream.fd = context.io.connect(pool.address, upstream);
+  static open(
+    loop: Loop,
+    pool: EndpointPool,
+    events: CarrierEvents,
+  ): RelayUpstream | null {
+    const upstream = new RelayUpstream(loop, pool, events);
+    upstream.fd = loop.io.connect(pool.address, upstream);
     if (upstream.fd < 0) {
-      context.unregister(upstream);
+      loop.unregister(upstream);
       pool.connectionEnded();
       return null;
     }
-    pool.secure(context.io, upstream.fd, "");
-    upstream.deadlineMs = context.io.nowMs + pool.connectMs(context.timeouts);
+    pool.secure(loop.io, upstream.fd, "");
+    upstream.deadlineMs = loop.io.nowMs + pool.connectMs(loop.timeouts);
     return upstream;
   }
 
-  private constructor(context: Context, pool: EndpointPool, client: TcpDownstream) {
-    super(context);
+  private constructor(
+    loop: Loop,
+    pool: EndpointPool,
+    events: CarrierEvents,
+  ) {
+    super(loop);
     this.pool = pool;
-    this.#client = client;
+    this.#events = events;
   }
 
-  override fill(): number {
-    const count = super.fill();
-    if (count <= 0) return count;
-    this.hasSpoken = true;
-    this.#client.onEndpointBytes(count);
-    return count;
+  get body(): Inbox {
+    return this;
   }
 
   override onReadable(): void {
-    if (this.isConnected) this.#client.relayRead(this);
+    if (this.tunnel !== null) this.tunnel.read(this);
     else this.#readEarly();
-  }
-
-  override onWritable(): void {
-    if (this.isConnected) this.#client.relayWrite(this);
-    else this.#connected();
-  }
-
-  override onHangup(failure?: TlsFailure): void {
-    if (failure !== undefined) {
-      this.context.telemetry.tlsFailed(failure, this.pool.key);
-      return this.#client.onConnectFailed("upstream-tls-failed");
-    }
-    if (!this.isConnected) return this.#client.onConnectFailed("upstream-refused");
-    if (!this.outlivesHangup) this.abort();
-  }
-
-  override onDeadline(): void {
-    if (this.isConnected) this.#client.onDeadline();
-    else this.#client.onConnectFailed("upstream-connect-timeout");
-  }
-
-  override abort(): void {
-    this.#client.abort();
-  }
-
-  override close(): void {
-    if (!this.isOpen) return;
-    this.pool.connectionEnded();
-    super.close();
   }
 
   /** Readable before it is known to be connected: refused, or a server that speaks first. */
@@ -87,19 +61,78 @@ export class TcpUpstream extends Connection {
     if (!this.haveBuffer()) return;
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    if (count === BROKEN) return this.#client.onConnectFailed("upstream-refused");
+    if (count === BROKEN) return this.#fail("refused");
     if (count === END) {
       this.hasEnded = true;
-      this.context.io.wantRead(this.fd, false);
+      this.wantRead(false);
     }
     this.ready = this.end;
     this.#connected();
   }
 
+  override onWritable(): void {
+    if (this.tunnel !== null) this.tunnel.passTo(this);
+    else this.#connected();
+  }
+
   #connected(): void {
     this.isConnected = true;
-    this.context.io.wantWrite(this.fd, false);
+    this.deadlineMs = Infinity;
+    this.loop.io.wantWrite(this.fd, false);
     this.pool.forgive();
-    this.#client.onConnected();
+    this.#events?.onConnected(this);
+  }
+
+  override onHangup(failure?: TlsFailure): void {
+    if (failure !== undefined) {
+      this.loop.events.tlsFailed(failure, this.pool.key);
+      return this.#fail("tls");
+    }
+    if (this.tunnel === null) return this.#fail("refused");
+    if (!this.outlivesHangup) this.tunnel.cut("");
+  }
+
+  override onDeadline(): void {
+    if (this.tunnel !== null) this.tunnel.onDeadline();
+    else this.#fail("connect-timeout");
+  }
+
+  override abort(): void {
+    if (this.tunnel !== null) this.tunnel.cut("");
+    else this.#fail("reset");
+  }
+
+  #fail(failure: CarrierFailure): void {
+    const events = this.#events;
+    if (events === null) this.close();
+    else events.onFailed(this, failure);
+  }
+
+  override enter(tunnel: Tunnel): void {
+    this.#events = null;
+    super.enter(tunnel);
+  }
+
+  override close(): void {
+    if (!this.isOpen) return;
+    this.pool.connectionEnded();
+    this.#events = null;
+    super.close();
+  }
+
+  // It carries no request: it is asked for as one end of a tunnel only.
+
+  sendRequest(): void {}
+
+  sendBody(): number {
+    return BROKEN;
+  }
+
+  answerTaken(): boolean {
+    return false;
+  }
+
+  finish(): void {
+    this.close();
   }
 }

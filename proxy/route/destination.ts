@@ -1,19 +1,12 @@
 /** Destination: what one request, or one whole connection, was decided to get. It is made whole, and never changes. */
+import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { TableBackend, TableEndpoint, TableRoute } from "../../routing/table/table.ts";
-import type { EndpointSet, RefusalReason } from "../../routing/table/table.ts";
-import { REFUSAL_STATUS } from "../../routing/table/table.ts";
+import type { EndpointSet } from "../../routing/table/table.ts";
 import type { SplitState } from "../../routing/table/split.ts";
 import type { RouteFacts } from "../observe/telemetry.ts";
 import type { BackendState } from "../policy/backend_state.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
-
-/** Why a request or a connection is not passed on. */
-export interface Refusal {
-  /** Of HTTP. */
-  readonly status: number;
-  readonly reason: string;
-}
 
 export interface Destination {
   readonly facts: RouteFacts;
@@ -42,7 +35,7 @@ export interface Destination {
 export const NO_FACTS: RouteFacts = { planHash: "", port: null, rule: null, stats: null };
 
 /** Of what is never sent anywhere, because its head could not be read, or is not decided yet. */
-export const UNDECIDED: Destination = refused(NO_FACTS, { status: 0, reason: "" });
+export const UNDECIDED: Destination = refused(NO_FACTS, REFUSALS["no-address"]);
 
 export function refused(facts: RouteFacts, refusal: Refusal): Destination {
   return {
@@ -110,11 +103,6 @@ export function toEndpoints(
     newPoint,
     turn,
   };
-}
-
-/** The refusal that a plan's table asks for. */
-export function refusalOf(reason: RefusalReason): Refusal {
-  return { status: REFUSAL_STATUS[reason], reason };
 }
 
 /** A turn in a split that a whole connection has taken. */

@@ -2,17 +2,17 @@
  * Egress: what becomes of destinations that the mesh does not know. Where egress is on they are passed on, by address, or by a DNS
  * name that somebody looks up; else they are refused. Nothing leads back to the proxy itself.
  */
+import { REFUSALS } from "../../base/refusals.ts";
 import { isLocal, parseIp } from "../../base/ip.ts";
 import type { OriginalDestination } from "../io/io.ts";
 import { latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
-import type { Context } from "../loop/context.ts";
 import { NameCache } from "./name_cache.ts";
 import type { Waiter } from "./name_cache.ts";
 import type { OutboundRouter } from "./outbound.ts";
 import { type Destination, NO_FACTS, PendingDecision, refused, toPool } from "./destination.ts";
-import type { ClientFacts, Router } from "./router.ts";
+import type { ClientFacts, Router, RouteServices } from "./router.ts";
 
 /** `host` or `host:port`, the host a name or an IP address, IPv6 in brackets (RFC 9110 4.2.1). */
 const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i;
@@ -20,24 +20,24 @@ const DEFAULT_PORT = 80;
 
 export class Egress {
   readonly isOn: boolean;
-  readonly #context: Context;
+  readonly #services: RouteServices;
   readonly #names: NameCache;
   /** Where this proxy listens. */
   readonly #ownPlaces: OriginalDestination[] = [];
 
   /** @param lookUp starts to look a name up; `resolved` is called later */
   constructor(
-    context: Context,
+    services: RouteServices,
     isOn: boolean,
     lookUp: (name: string) => void,
   ) {
-    this.#context = context;
+    this.#services = services;
     this.isOn = isOn;
     this.#names = new NameCache(lookUp);
   }
 
   resolved(name: string, addresses: readonly string[]): void {
-    this.#names.resolved(name, addresses, this.#context.io.nowMs);
+    this.#names.resolved(name, addresses, this.#services.loop.io.nowMs);
   }
 
   /** The proxy listens there. */
@@ -47,7 +47,7 @@ export class Egress {
 
   /** Counters of everything outside the mesh together: names of clients' choosing make no labels. */
   #statsOf(listener: number): RouteStats {
-    return this.#context.telemetry.statsOf({
+    return this.#services.telemetry.statsOf({
       listener: String(listener),
       service: "egress",
       port: "0",
@@ -60,7 +60,7 @@ export class Egress {
   toAddress(place: OriginalDestination, listener: number, client: ClientFacts): Destination {
     return this.isOn
       ? this.pass(place, listener, client)
-      : refused(NO_FACTS, { status: 403, reason: "egress-off" });
+      : refused(NO_FACTS, REFUSALS["egress-off"]);
   }
 
   /** Sends a captured request or connection where it was going, whether that is outside or a pod's port that no Service lists. */
@@ -70,9 +70,9 @@ export class Egress {
     { expectsHttp2 }: ClientFacts,
   ): Destination {
     const facts = { ...NO_FACTS, stats: this.#statsOf(listener) };
-    if (this.isOwn(address, port)) return refused(facts, { status: 502, reason: "loop" });
+    if (this.isOwn(address, port)) return refused(facts, REFUSALS["loop"]);
     // A server outside speaks HTTP/2 in the clear where its client knows that it does.
-    return toPool(facts, this.#context.pools.direct(address, port), null, expectsHttp2);
+    return toPool(facts, this.#services.pools.direct(address, port), null, expectsHttp2);
   }
 
   /**
@@ -88,7 +88,7 @@ export class Egress {
     otherwise: Destination,
   ): Destination | PendingDecision {
     const { authorityStart, authorityEnd } = request.routed;
-    const authority = latin1(this.#context.arena, authorityStart, authorityEnd);
+    const authority = latin1(this.#services.loop.arena, authorityStart, authorityEnd);
     const [, ipv6, host, portText] = AUTHORITY.exec(authority) ?? [];
     const address = alias || (ipv6 ?? host ?? "");
     const port = portText === undefined ? DEFAULT_PORT : Number(portText);
@@ -99,7 +99,7 @@ export class Egress {
       found === null ? otherwise : this.toAddress({ address: found, port }, listener, client);
     const pending = new PendingDecision(() => this.#names.forget(name, waiter));
     const waiter: Waiter = (found) => pending.onDecided(decide(found));
-    const found = this.#names.addressOf(name, this.#context.io.nowMs, waiter);
+    const found = this.#names.addressOf(name, this.#services.loop.io.nowMs, waiter);
     return found === undefined ? pending : decide(found);
   }
 

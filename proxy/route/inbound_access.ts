@@ -2,17 +2,14 @@
  * InboundAccess: whether the application beside this sidecar takes what a caller sends, by the traffic targets of the plan in
  * force. It decides by verified identity alone.
  */
+import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { Plan } from "../../routing/plan.ts";
 import type { RequestHead } from "../../routing/request.ts";
-import { CALL_REFUSAL_STATUS, CallerAccess } from "../../routing/table/caller_access.ts";
+import { CallerAccess } from "../../routing/table/caller_access.ts";
 import { explainCall } from "../../routing/table/explain_call.ts";
 import type { CallExplanation } from "../../routing/table/explanation.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
 import type { Caller } from "../tls/caller.ts";
-import type { Refusal } from "./destination.ts";
-
-/** Of whoever is nobody. */
-const CALLER_STATUS = 403;
 
 export class InboundAccess {
   /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
@@ -42,9 +39,9 @@ export class InboundAccess {
    */
   refusalOf({ problem, identity }: Caller, port: number, head: RequestHead | null): Refusal | null {
     if (!this.#isEnforced) return null;
-    if (problem !== null) return { status: CALLER_STATUS, reason: problem };
+    if (problem !== null) return REFUSALS[problem];
     const reason = this.#at(port).refusalOf(identity, head);
-    return reason === null ? null : { status: CALL_REFUSAL_STATUS[reason], reason };
+    return reason === null ? null : REFUSALS[reason];
   }
 
   /** What would become of a request of `caller` (`namespace/serviceaccount`), and why. */

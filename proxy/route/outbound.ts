@@ -1,4 +1,5 @@
 /** OutboundRouter: routes the requests of one listener's clients by the plan in force. */
+import { REFUSALS } from "../../base/refusals.ts";
 import type { MeshAddress, ServiceAddress } from "../../routing/table/address_index.ts";
 import {
   decide,
@@ -30,19 +31,10 @@ import { Bindings } from "../policy/bindings.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteLabels, RouteStats, Telemetry } from "../observe/telemetry.ts";
 import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
-import type { Context } from "../loop/context.ts";
 import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
-import {
-  type Destination,
-  NO_FACTS,
-  refusalOf,
-  refused,
-  toEndpoints,
-  toPool,
-  Turn,
-} from "./destination.ts";
-import type { ClientFacts, Router } from "./router.ts";
+import { type Destination, NO_FACTS, refused, toEndpoints, toPool, Turn } from "./destination.ts";
+import type { ClientFacts, Router, RouteServices } from "./router.ts";
 
 /** The port that a request means which names none, and whose Service has several (RFC 9110 4.2.1). */
 const DEFAULT_PORT = 80;
@@ -66,8 +58,13 @@ export class OutboundRouter implements Router {
   #direct: DirectEndpoints | null = null;
 
   /** @param security of the connections to endpoints; null: they are plain */
-  constructor(listener: number, context: Context, table: Table, security: UpstreamTls | null) {
-    const { io, pools, telemetry, timers, state } = context;
+  constructor(
+    listener: number,
+    services: RouteServices,
+    table: Table,
+    security: UpstreamTls | null,
+  ) {
+    const { loop: { io, timers }, pools, telemetry, state } = services;
     const { seed } = table.client;
     this.#security = security;
     this.listener = listener;
@@ -127,7 +124,7 @@ export class OutboundRouter implements Router {
   route(request: Request | null, client: ClientFacts): Destination {
     // What names no host cannot be routed by one.
     return request === null
-      ? refused(NO_FACTS, refusalOf("host-unknown"))
+      ? refused(NO_FACTS, REFUSALS["host-unknown"])
       : this.routeByHost(request, client, DEFAULT_PORT);
   }
 
@@ -196,7 +193,7 @@ export class OutboundRouter implements Router {
 
   /** Routes a whole connection to a Service's port; null: the plan has no such port. */
   connectionTo(port: TablePort | null, client: ClientFacts): Destination {
-    if (port === null) return refused(NO_FACTS, refusalOf("port-unknown"));
+    if (port === null) return refused(NO_FACTS, REFUSALS["port-unknown"]);
     decideConnection(port, this.#splits, this.#decision);
     const { route, backend } = this.#decision;
     const turn = route === null || backend === null ? null : new Turn(this.#splits, route, backend);
@@ -214,7 +211,7 @@ export class OutboundRouter implements Router {
     const { reason, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
     const stats = this.#statsOf(port, "", port.service.key);
     const facts = { planHash: this.#table.hash, port, rule: null, stats };
-    if (reason !== null) return refused(facts, refusalOf(reason));
+    if (reason !== null) return refused(facts, REFUSALS[reason]);
     const pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
     return toPool(facts, pool, endpoint, takesHttp2(port, client));
   }
@@ -231,9 +228,9 @@ export class OutboundRouter implements Router {
       rule: route?.rule ?? null,
       stats: route === null || backend === null ? null : this.#statsOfBackend(route, backend),
     };
-    if (reason !== null) return refused(facts, refusalOf(reason));
+    if (reason !== null) return refused(facts, REFUSALS[reason]);
     if (route === null || backend === null || endpointSet === null) {
-      return refused(facts, refusalOf("no-endpoints"));
+      return refused(facts, REFUSALS["no-endpoints"]);
     }
     const { nowMs } = this.#io;
     const state = this.#policies.backend(backend, route, nowMs);

@@ -2,6 +2,10 @@
  * Router: where what comes by one listener, or one captured connection, goes. A `Destination` belongs to the one that asked,
  * so that a new plan does not touch what is under way.
  */
+import type { StateStore } from "../../base/state_store.ts";
+import type { Loop } from "../loop/loop.ts";
+import type { Telemetry } from "../observe/telemetry.ts";
+import type { Pools } from "../pool/pools.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Destination, PendingDecision } from "./destination.ts";
@@ -15,9 +19,19 @@ export interface ClientFacts {
   readonly caller: Caller;
   /** The client came by TLS. */
   readonly isSecure: boolean;
+  readonly speaksHttp2: boolean;
   /** The client took for granted that its server speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
   readonly expectsHttp2: boolean;
   readonly needsHttp2: boolean;
+}
+
+/** What the routers of one event loop share. */
+export interface RouteServices {
+  readonly loop: Loop;
+  readonly pools: Pools;
+  readonly telemetry: Telemetry;
+  /** What event loops of one proxy have in common. */
+  readonly state: StateStore;
 }
 
 export interface Router {

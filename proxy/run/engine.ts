@@ -16,8 +16,10 @@ import type {
   ProxyConfig,
   ProxyTls,
 } from "../config.ts";
-import { Context } from "../loop/context.ts";
-import type { Timed } from "../loop/context.ts";
+import { Clients } from "../accept/clients.ts";
+import { Loop, type Timed } from "../loop/loop.ts";
+import { Pools } from "../pool/pools.ts";
+import { Tracer } from "../tracing/tracer.ts";
 import { InboundRouter } from "../route/inbound.ts";
 import { InboundAccess } from "../route/inbound_access.ts";
 import { OutboundRouter } from "../route/outbound.ts";
@@ -48,7 +50,8 @@ export class Engine {
   readonly #io: Io;
   readonly #config: ProxyConfig;
   readonly #hooks: EngineHooks;
-  readonly #context: Context;
+  readonly #loop: Loop;
+  readonly #pools: Pools;
   readonly #telemetry: Telemetry;
   readonly #tls: TlsContexts;
   readonly #outbound: readonly OutboundRouter[];
@@ -75,16 +78,20 @@ export class Engine {
     this.#config = config;
     this.#hooks = hooks;
     this.#telemetry = new Telemetry(config.reportRequests, config.outbound);
-    this.#context = new Context(io, config, this.#telemetry, state);
-    this.#tls = new TlsContexts(io, config.tls ?? {}, this.#context.trustDomain);
+    const telemetry = this.#telemetry;
+    const loop = new Loop(io, config, telemetry);
+    const pools = new Pools(io);
+    this.#loop = loop;
+    this.#pools = pools;
+    this.#tls = new TlsContexts(io, config.tls ?? {}, loop.trustDomain);
     const failures = new TlsFailureLog((fields) => {
       hooks.onLog({ level: "warn", message: "TLS handshake failed", fields });
     });
     this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
     this.#planHash = plan.hash;
-    const { pools } = this.#context;
+    const services = { loop, pools, telemetry, state };
     this.#outbound = this.#buildTables(plan, null).map((table, index) =>
-      new OutboundRouter(index, this.#context, table, this.#tls.upstream)
+      new OutboundRouter(index, services, table, this.#tls.upstream)
     );
     // Whoever is not asked for a certificate cannot be held to what it says.
     const asksCallers = config.tls?.inbound !== undefined &&
@@ -107,10 +114,11 @@ export class Engine {
       capture === true
     );
     const settings = { hasEgress: config.egress === true, captures };
-    this.#intake = new Intake(this.#context, settings, plan, hooks);
+    const clients = new Clients(loop, telemetry, new Tracer(config, loop.random));
+    this.#intake = new Intake(clients, services, settings, plan, hooks);
     io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
     io.onBatchEnd(() => {
-      this.#context.endBatch();
+      this.#loop.endBatch();
       const records = this.#telemetry.takeRecords();
       if (records.length > 0) hooks.onRecords(records);
       const spans = this.#telemetry.takeSpans();
@@ -152,7 +160,7 @@ export class Engine {
     this.#planHash = plan.hash;
     const keys = new Set(this.#inbound.map(({ application: { pool } }) => pool.key));
     for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
-    this.#context.pools.retain(keys);
+    this.#pools.retain(keys);
     const filters = this.#outbound.map((router) => router.routeFilter());
     this.#telemetry.retainRoutes((labels) => filters[Number(labels.listener)]?.(labels) ?? true);
     this.#telemetry.endpoints.retain(tables.flatMap(({ endpoints }) => endpoints));
@@ -192,13 +200,13 @@ export class Engine {
 
   snapshot(): LoopSnapshot {
     const telemetry = this.#telemetry;
-    const { timed, pools, buffers } = this.#context;
+    const { timed, buffers } = this.#loop;
     const { counts, lastFault } = telemetry;
     const openOf = (kind: Timed["kind"]) => timed.filter((open) => open.kind === kind).length;
     counts.connectionsOpen = openOf("client");
     counts.upstreamsOpen = openOf("endpoint");
     counts.upstreamsIdle = 0;
-    for (const { idleCount } of pools.all()) counts.upstreamsIdle += idleCount;
+    for (const { idleCount } of this.#pools.all()) counts.upstreamsIdle += idleCount;
     counts.buffersLent = buffers.lentCount;
     const samples = [...telemetry.samples(), ...this.#outbound.flatMap((router) => router.samples)];
     return { samples, lastFault, planHash: this.#planHash };
@@ -206,11 +214,11 @@ export class Engine {
 
   /** Begins to drain: whoever is there, or comes now, is told to go elsewhere. Goes on accepting. */
   discourage(): void {
-    const context = this.#context;
-    if (!context.isDraining) this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
-    context.isDraining = true;
+    const loop = this.#loop;
+    if (!loop.isDraining) this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
+    loop.isDraining = true;
     // A copy: some close at once.
-    for (const open of [...context.timed]) open.onDraining?.();
+    for (const open of [...loop.timed]) open.onDraining?.();
   }
 
   /** Stops accepting; `done` is called once the last client is gone, or `drainMs` after draining began. */
@@ -259,13 +267,13 @@ export class Engine {
   }
 
   #sweep(): void {
-    this.#context.sweep();
+    this.#loop.sweep();
     this.#finishDraining();
   }
 
   #finishDraining(): void {
     if (this.#onDrained === null) return;
-    const hasClients = this.#context.timed.some(({ kind }) => kind === "client");
+    const hasClients = this.#loop.timed.some(({ kind }) => kind === "client");
     if (hasClients && this.#io.nowMs < this.#drainDeadlineMs) return;
     const done = this.#onDrained;
     this.#onDrained = null;

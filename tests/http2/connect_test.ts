@@ -193,11 +193,13 @@ const CONNECTS: readonly ProxyCase[] = [
       await granting;
       assert.equal(received, bytes);
       assert.ok(await proxy.metric("weft_buffers_lent") <= 6);
-      for (let sent = 0; sent < 10; sent++) {
-        await client.send(data(1, "y".repeat(10_000), sent === 9));
-        if (sent < 9) await client.next(/^WINDOW_UPDATE 1 /);
+      // Each round is more than half of the window, which is worth telling of.
+      const frame = "y".repeat(12_000);
+      for (let round = 0; round < 5; round++) {
+        await client.send(data(1, frame), data(1, frame), data(1, frame, round === 4));
+        if (round < 4) await client.next(/^WINDOW_UPDATE 1 /);
       }
-      assert.equal(await atOrigin.promise, 100_000);
+      assert.equal(await atOrigin.promise, 180_000);
     },
   },
 ];

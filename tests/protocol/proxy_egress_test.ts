@@ -204,7 +204,7 @@ for (const driver of DRIVERS) {
   test("the proxy itself is not outside, by address or by name", async () => {
     await using proxy = await EgressProxy.start(driver, true);
     const byAddress = await proxy.get(`http://127.0.0.1:${proxy.port}/`);
-    assert.equal(statusOf(byAddress), 502);
+    assert.equal(statusOf(byAddress), 508);
     assert.equal(headerOf(byAddress, "x-weft-reason"), "loop");
     const byName = proxy.get(`http://me.test:${proxy.port}/`);
     await proxy.names.answer("me.test", "127.0.0.1");

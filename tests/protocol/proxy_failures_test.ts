@@ -33,7 +33,7 @@ function invalid(name: string, answer: string, reason = "upstream-invalid"): Pro
       await using origin = new ScriptedOrigin(async (socket) => {
         await socket.readRequest();
         await socket.send(answer);
-        if (reason === "upstream-invalid") await socket.readRest();
+        if (reason !== "upstream-reset") await socket.readRest();
       });
       await proxy.route(origin);
       using client = await proxy.connect();
@@ -130,7 +130,11 @@ const CASES: readonly ProxyCase[] = [
     "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
   ),
   invalid("a broken chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"),
-  invalid("a head without end", `HTTP/1.1 200 OK\r\nX: ${"y".repeat(20_000)}`),
+  invalid(
+    "a head without end",
+    `HTTP/1.1 200 OK\r\nX: ${"y".repeat(20_000)}`,
+    "upstream-head-too-large",
+  ),
   invalid("an upgrade that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
   invalid("an end within the head", "HTTP/1.1 200 OK\r\nX: y\r\n", "upstream-reset"),
   invalid("an end at once", "", "upstream-reset"),

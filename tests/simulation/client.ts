@@ -40,8 +40,8 @@ export interface ClientPlan {
   readonly abortAtReceived: number;
   /** Sent in place of the exchange with this index; -1: never. */
   readonly garbageAt: number;
-  /** What is done when everything has been answered. `end`: half-close already after the last request. */
-  readonly finish: "close" | "end" | "wait";
+  /** What is done when everything has been answered. */
+  readonly finish: "close" | "wait";
 }
 
 const encoder = new TextEncoder();
@@ -281,9 +281,7 @@ class ClientConnection implements Receiver {
   }
 
   #checkRefusal(head: MessageHead, exchange: Exchange, reason: string): Framing {
-    // A policy holds nothing back for a client that has ended.
-    const isEnded = reason === "client-ended" && this.#side.hasSentEnd;
-    const isExpected = isEnded || this.#state.allows(reason);
+    const isExpected = this.#state.allows(reason);
     if (this.#state.isCalm && !isExpected) {
       this.#fail(`Exchange ${exchange.token} was refused: ${reason}`);
     }
@@ -351,9 +349,6 @@ class ClientConnection implements Receiver {
     const isLast = this.#nextToSend === exchanges.length && this.#held === null;
     if (!isLast || this.#hasSentLast) return;
     this.#hasSentLast = true;
-    if (this.#client.plan.finish === "end" && exchanges.at(-1)?.kind === "request") {
-      this.#sender.push(() => this.#side.sendEnd());
-    }
   }
 
   #send(exchange: Exchange): void {

@@ -380,7 +380,7 @@ export function drawClient(
     abortAtSent: abort !== null && abortsSending ? world.skewed(20_000) : Infinity,
     abortAtReceived: abort !== null && !abortsSending ? world.skewed(20_000) : Infinity,
     garbageAt: !isCalm && world.chance(0.2) ? world.between(0, count - 1) : -1,
-    finish: world.pick(["close", "end", "wait"]),
+    finish: world.pick(["close", "wait"]),
   };
 }
 

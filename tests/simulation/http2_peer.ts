@@ -35,8 +35,9 @@ interface Limits {
   streams: number;
 }
 
-/** The largest window that the proxy has for a connection. */
-const PROXY_WINDOW_MAX = 1_048_576;
+/** The largest windows that the proxy has for a connection: of a client, and to an endpoint. */
+const CLIENT_WINDOW_MAX = 1_048_576;
+const ENDPOINT_WINDOW_MAX = 16_777_216;
 
 export class Http2Peer {
   readonly sender: Sender;
@@ -452,7 +453,8 @@ export class Http2Peer {
     if (increment === 0) this.#fail(`WINDOW_UPDATE of nothing on ${id}`);
     if (id === 0) {
       this.#sendWindow += increment;
-      if (this.#sendWindow > PROXY_WINDOW_MAX) this.#fail("The connection's window has grown");
+      const max = this.#isClient ? CLIENT_WINDOW_MAX : ENDPOINT_WINDOW_MAX;
+      if (this.#sendWindow > max) this.#fail("The connection's window has grown");
       return;
     }
     const stream = this.#streamOf(id, "WINDOW_UPDATE");

@@ -3,11 +3,9 @@
  * pass would let a real one pass, too.
  */
 import { BufferPool } from "../../proxy/loop/arena.ts";
-import { Connection } from "../../proxy/loop/socket.ts";
-import { Context } from "../../proxy/loop/context.ts";
-import type { Timed } from "../../proxy/loop/context.ts";
-import { Upstream } from "../../proxy/http1/upstream.ts";
-import { Http2ClientStream } from "../../proxy/http2/client_stream.ts";
+import { Exchange } from "../../proxy/exchange/exchange.ts";
+import { Loop } from "../../proxy/loop/loop.ts";
+import { Socket } from "../../proxy/loop/socket.ts";
 import { Http2Socket } from "../../proxy/http2/socket.ts";
 import { Http2Stream } from "../../proxy/http2/stream.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
@@ -20,7 +18,7 @@ import { PolicyRun } from "../../proxy/policy/policy_run.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
-import { TcpDownstream } from "../../proxy/relay/downstream.ts";
+import { RelayDownstream } from "../../proxy/relay/downstream.ts";
 import { Pools } from "../../proxy/pool/pools.ts";
 import { EndpointPool } from "../../proxy/pool/pool.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
@@ -167,7 +165,7 @@ const HTTP2_BUGS: readonly PlantedBug[] = [
   ),
   method(
     "window that was used is not given back",
-    /Only \d+ bytes are left|It hangs|refused|reset with|under way|not answered/,
+    /Only \d+ bytes are left|It hangs|refused|reset with|under way|not answered|was cut/,
     ReceiveWindow.prototype,
     "release",
     () => () => {},
@@ -241,10 +239,10 @@ const TCP_BUGS: readonly PlantedBug[] = [
   method(
     "a byte of a relayed connection is lost",
     /in tunnel|Tunnel .* ended|nobody asked|was cut/,
-    TcpDownstream.prototype,
+    RelayDownstream.prototype,
     "fill",
     (original) =>
-      function (this: TcpDownstream): number {
+      function (this: RelayDownstream): number {
         const count = original.call(this as never) as number;
         if (count < 2) return count;
         this.end--;
@@ -369,10 +367,10 @@ const POLICY_BUGS: readonly PlantedBug[] = [
       },
   ),
   method(
-    "what is owed of a copied request is not sent",
-    /It spins/,
+    "a copy that has been answered does not end",
+    /It spins|has no deadline|still registered|under way|copies are still|buffers/,
     Mirror.prototype,
-    "onCarrierWritable",
+    "finish",
     () => () => {},
   ),
   method(
@@ -394,17 +392,14 @@ const POLICY_BUGS: readonly PlantedBug[] = [
 
 const DEADLINE_BUGS: readonly PlantedBug[] = [
   method(
-    "an endpoint is waited for without end",
+    "an exchange has no deadline",
     /has no deadline/,
-    Context.prototype,
-    "register",
+    Exchange.prototype,
+    "begin",
     (original) =>
-      function (this: Context, timed: Timed): void {
-        const isCarrier = timed instanceof Upstream || timed instanceof Http2ClientStream;
-        if (isCarrier) {
-          Object.defineProperty(timed, "deadlineMs", { get: () => Infinity, set() {} });
-        }
-        original.call(this as never, timed as never);
+      function (this: Exchange, request: never): void {
+        original.call(this as never, request);
+        this.client.deadlineMs = Infinity;
       },
   ),
 ];
@@ -434,10 +429,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   method(
     "compacting moves bytes one too few",
     /./,
-    Connection.prototype,
+    Socket.prototype,
     "compact",
     (original) =>
-      function (this: Connection): void {
+      function (this: Socket): void {
         original.call(this as never);
         if (this.end > this.start) this.end--;
       },
@@ -445,17 +440,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   method(
     "a connection stays registered",
     /has no deadline|still registered|It hangs|Nothing will ever happen/,
-    Context.prototype,
+    Loop.prototype,
     "unregister",
     () => () => {},
   ),
   method(
     "starved connections are woken for nothing",
     /It spins/,
-    Context.prototype,
+    Loop.prototype,
     "endBatch",
     (original) =>
-      function (this: Context): void {
+      function (this: Loop): void {
         this.buffers.givenCount++;
         original.call(this as never);
       },

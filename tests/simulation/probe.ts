@@ -5,19 +5,19 @@
 import type { ConnectionLimits } from "../../base/policy.ts";
 import type { Random } from "../../base/random.ts";
 import { BufferPool, NO_BUFFER } from "../../proxy/loop/arena.ts";
-import { Context } from "../../proxy/loop/context.ts";
-import type { Timed } from "../../proxy/loop/context.ts";
+import { Loop } from "../../proxy/loop/loop.ts";
+import type { Timed } from "../../proxy/loop/loop.ts";
+import { Mirrors } from "../../proxy/exchange/mirror.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
 import { Exchange } from "../../proxy/exchange/exchange.ts";
-import { TcpDownstream } from "../../proxy/relay/downstream.ts";
 import { Http2Socket } from "../../proxy/http2/socket.ts";
-import { Http2ClientStream } from "../../proxy/http2/client_stream.ts";
 
 export class Probe {
   /** The most buffers that may be lent. */
   buffersMax = Infinity;
-  readonly #contexts = new Set<Context>();
+  readonly #loops = new Set<Loop>();
+  readonly #mirrors = new Set<Mirrors>();
   /** With the requests that each has been asked for and not got back. */
   readonly #budgets = new Map<ConnectionBudget, number>();
   readonly #groups = new Set<EndpointGroup<unknown>>();
@@ -32,10 +32,12 @@ export class Probe {
     };
     const { take } = BufferPool.prototype;
     const unwatch = [
-      remember(Context.prototype, "register", this.#contexts),
+      remember(Loop.prototype, "register", this.#loops),
       this.#countRequests(),
       remember(EndpointGroup.prototype, "replace", this.#groups),
       remember(Exchange.prototype, "begin", this.#exchanges),
+      remember(Exchange.prototype, "relay", this.#exchanges),
+      remember(Mirrors.prototype, "begin", this.#mirrors),
     ];
     const buffersMax = () => this.buffersMax;
     BufferPool.prototype.take = function (this: BufferPool): number {
@@ -88,9 +90,9 @@ export class Probe {
       if (pending > maxPending) return `${pending} requests wait for a connection`;
       if (requests > (maxRequests ?? Infinity)) return `${requests} requests are under way`;
     }
-    for (const { buffers, timed, mirrors } of this.#contexts) {
+    for (const { buffers, timed } of this.#loops) {
       // A connection or a stream has one buffer each way; a copy has one for its head and one for its body.
-      const most = 2 * (timed.length + mirrors);
+      const most = 2 * timed.length;
       if (buffers.lentCount > most) {
         return `${buffers.lentCount} buffers where ${most} could be lent`;
       }
@@ -101,7 +103,7 @@ export class Probe {
   /** What nothing would ever end, if no peer were heard of again; empty where there is no such thing. */
   endless(): string {
     const ended = this.#endedByOthers();
-    for (const { timed, timers } of this.#contexts) {
+    for (const { timed, timers } of this.#loops) {
       // A timer may be what ends it.
       if (timers.count > 0) continue;
       const endless = timed.find((one) => !hasDeadline(one) && !ended.has(one));
@@ -116,16 +118,13 @@ export class Probe {
     for (const exchange of this.#exchanges) {
       const { client, carrier } = exchange;
       if (!client.isOpen) this.#exchanges.delete(exchange);
-      const isConnecting = carrier instanceof Http2ClientStream && !carrier.isConnected;
-      const ends = [client, carrier, isConnecting ? carrier.socket : null];
-      if (!ends.some(hasDeadline)) continue;
-      for (const end of ends) ended.add(end);
+      // An exchange keeps its deadline at its client's side.
+      if (carrier !== null && hasDeadline(client)) ended.add(carrier);
     }
-    for (const { timed } of this.#contexts) {
+    for (const { timed } of this.#loops) {
       for (const one of timed) {
-        // A connection with streams ends with them; one that is relayed, with its endpoint's.
-        const hasStreams = one instanceof Http2Socket && one.streams.size > 0;
-        if (hasStreams || one instanceof TcpDownstream) ended.add(one);
+        // A connection with streams ends with them.
+        if (one instanceof Http2Socket && one.streams.size > 0) ended.add(one);
       }
     }
     return ended;
@@ -141,13 +140,15 @@ export class Probe {
       const busy = all.find(({ active }) => active !== 0);
       if (busy !== undefined) return `${busy.active} requests are counted at ${busy.key}`;
     }
-    for (const { buffers, timed, timers, mirrors } of this.#contexts) {
+    for (const { underWay } of this.#mirrors) {
+      if (underWay !== 0) return `${underWay} copies are still counted`;
+    }
+    for (const { buffers, timed, timers } of this.#loops) {
       // What is due is rung by the next sweep, which does not come while there is nobody.
       timers.ring();
       if (buffers.lentCount !== 0) return `${buffers.lentCount} buffers were not given back`;
       if (timed.length !== 0) return `${timed.length} connections or streams are still registered`;
       if (timers.count !== 0) return `${timers.count} timers still run`;
-      if (mirrors !== 0) return `${mirrors} mirrors are still counted`;
     }
     return "";
   }

@@ -74,6 +74,8 @@ export class SimulatedIo implements Io {
   readonly #open: (Open | null)[] = [null, null, null];
   /** Descriptors of which there may be something to tell. */
   readonly #pending = new Set<Fd>();
+  /** Their events are delivered before others'. */
+  readonly #firsts = new Set<Fd>();
   readonly #ports = new Map<Fd, string>();
   /** Where connections go that were begun here, and their near ends. */
   readonly #targets = new Map<Fd, { readonly address: string; readonly end: Side }>();
@@ -168,6 +170,11 @@ export class SimulatedIo implements Io {
     if (open.wantsRead === wanted) return;
     open.wantsRead = wanted;
     this.#rearm(fd, open);
+  }
+
+  comesFirst(fd: Fd, isFirst: boolean): void {
+    if (isFirst) this.#firsts.add(fd);
+    else this.#firsts.delete(fd);
   }
 
   wantWrite(fd: Fd, wanted: boolean): void {
@@ -292,6 +299,7 @@ export class SimulatedIo implements Io {
     this.#hasMoved = true;
     this.#open[fd] = null;
     this.#pending.delete(fd);
+    this.#firsts.delete(fd);
     this.#targets.delete(fd);
     if (this.#goneFd === fd) this.#goneFd = -1;
     if (side !== null) {
@@ -392,7 +400,8 @@ export class SimulatedIo implements Io {
       else if (!this.world.chance(this.network.weather.late)) batch.push({ fd, open, events });
     }
     this.world.shuffle(batch);
-    return batch;
+    const isFirst = ({ fd }: Event) => this.#firsts.has(fd);
+    return [...batch.filter(isFirst), ...batch.filter((event) => !isFirst(event))];
   }
 
   /** Tells a handler what came of its handshake, before it is told anything else. */

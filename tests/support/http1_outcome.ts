@@ -4,11 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { BufferPool, Texts } from "../../proxy/loop/arena.ts";
-import { Pieces } from "../../proxy/http1/pieces.ts";
+import { gatherRequest, gatherResponse } from "../../proxy/http1/heads.ts";
+import { GatherList } from "../../proxy/loop/gather_list.ts";
 import { HEAD_BYTES_MAX } from "../../proxy/loop/inbox.ts";
 import { BUFFER_BYTES } from "../../proxy/limits.ts";
 import { Body } from "../../proxy/protocol/http1/body.ts";
-import { COMPLETE, type Head, INCOMPLETE, REFUSALS } from "../../proxy/protocol/http1/head.ts";
+import { REFUSALS } from "../../base/refusals.ts";
+import { COMPLETE, type Head, INCOMPLETE, reasonOf } from "../../proxy/protocol/http1/head.ts";
 import { Request } from "../../proxy/protocol/http1/request.ts";
 import { Response } from "../../proxy/protocol/http1/response.ts";
 import { renderBytes } from "./bytes_notation.ts";
@@ -29,7 +31,7 @@ const texts = new Texts(arena);
 const peer = texts.peer(PEER);
 const request = new Request();
 const response = new Response();
-const pieces = new Pieces();
+const pieces = new GatherList();
 
 function place(bytes: Uint8Array): void {
   arena.set(bytes, start);
@@ -68,7 +70,7 @@ function parseHead(head: Request | Response, cuts: Cuts, length: number): number
 function requestOutcome(result: number, length: number): Outcome {
   if (result === INCOMPLETE) return { incomplete: "yes" };
   if (result !== COMPLETE) {
-    const { status, reason } = REFUSALS[result];
+    const { status, reason } = REFUSALS[reasonOf(result)];
     return { refused: `${status} ${reason}` };
   }
   checkOffsets(request, length);
@@ -88,7 +90,7 @@ function requestOutcome(result: number, length: number): Outcome {
     headers: `${request.headerCount}`,
     end: `${request.end - start}`,
   };
-  const isSent = pieces.setRequest(arena, request, texts, peer);
+  const isSent = gatherRequest(pieces, arena, request, texts, peer);
   return { ...head, forwarded: isSent ? renderBytes(composed()) : "refused" };
 }
 
@@ -103,7 +105,7 @@ export function parseResponse(bytes: Uint8Array, cuts: Cuts, isHeadRequest: bool
 
 function responseOutcome(result: number, length: number, isHeadRequest: boolean): Outcome {
   if (result === INCOMPLETE) return { incomplete: "yes" };
-  if (result !== COMPLETE) return { refused: REFUSALS[result].reason };
+  if (result !== COMPLETE) return { refused: reasonOf(result) };
   checkOffsets(response, length);
   const hasBody = response.hasBody(isHeadRequest);
   const isFramed = response.isChunked || response.contentLength >= 0;
@@ -115,7 +117,7 @@ function responseOutcome(result: number, length: number, isHeadRequest: boolean)
     headers: `${response.headerCount}`,
     end: `${response.end - start}`,
   };
-  pieces.setResponse(response, texts, null);
+  gatherResponse(pieces, response, texts, null);
   return { ...head, forwarded: renderBytes(composed()) };
 }
 

@@ -3,6 +3,7 @@
  * two ways, and notes the fields that steer framing and the connection (RFC 9112 5 to 9). Sans-IO: it sees
  * bytes, not sockets. Request and status lines are in `request.ts` and `response.ts`.
  */
+import type { RefusalReason } from "../../../base/refusals.ts";
 import { HEADERS_MAX } from "../../../routing/request.ts";
 import { CONTENT_LENGTH_MAX } from "../../limits.ts";
 import {
@@ -36,23 +37,26 @@ export const TARGET_TOO_LONG = 11;
 export const UNKNOWN_EXPECTATION = 12;
 export const HEAD_TOO_LARGE = 13;
 
-/** Status and reason code of each refusal of a request; a refused response is always 502. */
-export const REFUSALS: readonly { readonly status: number; readonly reason: string }[] = [
-  { status: 0, reason: "" },
-  { status: 0, reason: "" },
-  { status: 400, reason: "bad-start-line" },
-  { status: 400, reason: "bad-header" },
-  { status: 400, reason: "bad-host" },
-  { status: 400, reason: "bad-content-length" },
-  { status: 400, reason: "bad-transfer-encoding" },
-  { status: 400, reason: "ambiguous-framing" },
-  { status: 505, reason: "version-unsupported" },
-  { status: 501, reason: "transfer-coding-unsupported" },
-  { status: 431, reason: "too-many-headers" },
-  { status: 414, reason: "target-too-long" },
-  { status: 417, reason: "expectation-unsupported" },
-  { status: 431, reason: "head-too-large" },
+/** The reason of each refusal of a request; a response that is refused is always invalid. */
+const REASONS: readonly RefusalReason[] = [
+  "bad-start-line",
+  "bad-header",
+  "bad-host",
+  "bad-content-length",
+  "bad-transfer-encoding",
+  "ambiguous-framing",
+  "version-unsupported",
+  "transfer-coding-unsupported",
+  "too-many-headers",
+  "target-too-long",
+  "expectation-unsupported",
+  "head-too-large",
 ];
+
+/** Why a request is refused, by what parsing came to. */
+export function reasonOf(result: number): RefusalReason {
+  return REASONS[result - BAD_LINE];
+}
 
 /** Headers that `Connection` cannot take out: whoever comes next relies on them. */
 const NEVER_NOMINATED = [
@@ -94,6 +98,8 @@ export class Head {
   saysUpgrade = false;
   /** `Connection: HTTP2-Settings` (RFC 7540 3.2.1). */
   saysHttp2Settings = false;
+  /** Index of the last `Keep-Alive` header, or -1. */
+  keepAliveHeader = -1;
   /** Index of the first `Upgrade` header, or -1. */
   upgradeHeader = -1;
   upgradeCount = 0;
@@ -111,6 +117,9 @@ export class Head {
   protected elementEnd = 0;
   /** There is a coding besides `chunked`. */
   #hasUnknownCoding = false;
+  /** `dropped` as parsing left it. */
+  readonly #parsedDropped = new Int32Array(DROPPED_MAX);
+  #parsedDroppedCount = 0;
   readonly #connectionHeaders = new Int32Array(8);
   #connectionHeaderCount = 0;
 
@@ -127,6 +136,7 @@ export class Head {
     this.saysKeepAlive = false;
     this.saysUpgrade = false;
     this.saysHttp2Settings = false;
+    this.keepAliveHeader = -1;
     this.upgradeHeader = -1;
     this.upgradeCount = 0;
     this.droppedCount = 0;
@@ -185,6 +195,18 @@ export class Head {
     return true;
   }
 
+  /** Drops every `Upgrade`: it is for this hop, and goes on only where it is taken up. */
+  dropUpgrades(bytes: Uint8Array): boolean {
+    return this.upgradeCount === 0 || this.dropNamed(bytes, "upgrade");
+  }
+
+  /** Forgets what was dropped and added since the head was parsed: it is to be edited once more. */
+  undoEdits(): void {
+    this.dropped.set(this.#parsedDropped);
+    this.droppedCount = this.#parsedDroppedCount;
+    this.addedStart = this.addedEnd = 0;
+  }
+
   /** Parses header lines from `from`, the byte after the start line. */
   protected parseHeaders(bytes: Uint8Array, from: number, end: number): number {
     const headers = this.headers;
@@ -231,6 +253,7 @@ export class Head {
           this.#connectionHeaders[this.#connectionHeaderCount++] = index;
           if (!this.drop(index)) return TOO_MANY_HEADERS;
         } else if (this.isNamed(bytes, index, "keep-alive")) {
+          this.keepAliveHeader = index;
           if (!this.drop(index)) return TOO_MANY_HEADERS;
         }
         break;
@@ -271,6 +294,8 @@ export class Head {
     for (let i = 0; i < this.#connectionHeaderCount; i++) {
       if (!this.#noteConnection(bytes, this.#connectionHeaders[i])) return TOO_MANY_HEADERS;
     }
+    this.#parsedDroppedCount = this.droppedCount;
+    for (let i = 0; i < this.droppedCount; i++) this.#parsedDropped[i] = this.dropped[i];
     return COMPLETE;
   }
 

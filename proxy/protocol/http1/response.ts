@@ -1,6 +1,6 @@
 /** The status line, and how a response's body is delimited (RFC 9112 4 and 6.3). */
 import { BAD_LINE, COMPLETE, Head, INCOMPLETE, TOO_MANY_HEADERS } from "./head.ts";
-import { CR, IS_VALUE, LF, SP } from "./lexical.ts";
+import { CR, IS_VALUE, latin1, LF, SP } from "./lexical.ts";
 
 const HTTP_1 = [72, 84, 84, 80, 47, 49, 46];
 
@@ -47,10 +47,25 @@ export class Response extends Head {
     return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
   }
 
+  /** How long the endpoint keeps the connection after this answer (`Keep-Alive: timeout`), in milliseconds; `Infinity`: it does not say. */
+  keepAliveMs(bytes: Uint8Array): number {
+    const index = this.keepAliveHeader;
+    if (index < 0) return Infinity;
+    const slot = 4 * index;
+    const value = latin1(bytes, this.headers[slot + 2], this.headers[slot + 3]);
+    const seconds = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,6})/i.exec(value)?.[1];
+    return seconds === undefined ? Infinity : Number(seconds) * 1_000;
+  }
+
   /** Whether the answer to this request can have a body at all (RFC 9110 6.4.1). */
   hasBody(isHeadRequest: boolean): boolean {
-    return !isHeadRequest && this.status >= 200 && this.status !== 204 && this.status !== 304;
+    return hasContent(this.status, isHeadRequest);
   }
 }
 
 export { COMPLETE, INCOMPLETE };
+
+/** Whether an answer with this status can have a body at all (RFC 9112 6.3). */
+export function hasContent(status: number, isHeadRequest: boolean): boolean {
+  return !isHeadRequest && status >= 200 && status !== 204 && status !== 304;
+}

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { grpcStatusOfHttp, REFUSALS } from "../../../base/refusals.ts";
 import { fieldListForTest, renderFields } from "../../../tests/protocol/http2/field_text.ts";
 import { bytesOf } from "../../../tests/support/bytes_notation.ts";
-import { composeGrpcRefusal, grpcStatusOfRefusal, isGrpcContentType } from "./grpc.ts";
+import { composeGrpcRefusal, isGrpcContentType } from "./grpc.ts";
 
 Deno.test("isGrpcContentType knows gRPC's content types and no others", () => {
   const check = (text: string) => isGrpcContentType(bytesOf(`..${text}`), 2, 2 + text.length);
@@ -15,7 +16,7 @@ Deno.test("isGrpcContentType knows gRPC's content types and no others", () => {
 
 Deno.test("grpcStatusOfRefusal maps statuses as gRPC's clients do, where the reason says no more", () => {
   const statuses = [200, 400, 401, 403, 404, 429, 431, 500, 502, 503, 504];
-  assert.deepEqual(statuses.map((status) => grpcStatusOfRefusal(status, "")), [
+  assert.deepEqual(statuses.map(grpcStatusOfHttp), [
     2,
     13,
     16,
@@ -32,7 +33,7 @@ Deno.test("grpcStatusOfRefusal maps statuses as gRPC's clients do, where the rea
 
 Deno.test("composeGrpcRefusal makes one head of it, by reason before status", () => {
   const fields = fieldListForTest();
-  assert.ok(composeGrpcRefusal(fields, 503, "no-endpoints", "No endpoint: 100%\n"));
+  composeGrpcRefusal(fields, { ...REFUSALS["no-endpoints"], text: "No endpoint: 100%\n" });
   assert.deepEqual(renderFields(fields), [
     ":status: 200",
     "content-type: application/grpc",
@@ -40,6 +41,6 @@ Deno.test("composeGrpcRefusal makes one head of it, by reason before status", ()
     "grpc-message: No endpoint: 100%25%0A",
     "x-weft-reason: no-endpoints",
   ]);
-  assert.ok(composeGrpcRefusal(fields, 504, "upstream-timeout", "late"));
+  composeGrpcRefusal(fields, REFUSALS["upstream-timeout"]);
   assert.ok(renderFields(fields).includes("grpc-status: 4"));
 });

@@ -30,8 +30,14 @@ export const STREAMS_MAX = 256;
 /** What a stream's peer may send before any is passed on: the protocol's default, four buffers. */
 export const STREAM_WINDOW_BYTES = 65_535;
 
-/** The same for all streams of a connection together: 16 streams at full speed before they share. */
+/** The same for all streams of a client's connection together: 16 streams at full speed before they share. */
 export const CONNECTION_WINDOW_BYTES = 1_048_576;
+
+/**
+ * And for all streams of a connection to an endpoint: what `STREAMS_MAX` of them may send. Node's server resets streams (INTERNAL_ERROR)
+ * that come to their end while the connection has no window left.
+ */
+export const ENDPOINT_WINDOW_BYTES = 16_777_216;
 
 /**
  * Room of the output that only the machine's own frames may take. One frame of the peer causes at most a RST_STREAM and two

@@ -4,7 +4,8 @@ import { Request } from "../protocol/http1/request.ts";
 import { COMPLETE } from "../protocol/http1/head.ts";
 import { bytesOf, textOf } from "../../tests/support/bytes_notation.ts";
 import { BufferPool, Texts } from "../loop/arena.ts";
-import { Pieces } from "./pieces.ts";
+import { GatherList } from "../loop/gather_list.ts";
+import { gatherRequest, gatherResponse } from "./heads.ts";
 
 // What goes upstream is covered by tests/protocol/http1/forwarding.md.
 
@@ -18,7 +19,7 @@ function parsed<Machine extends Request | Response>(head: Machine, text: string)
   return head;
 }
 
-function textIn(pieces: Pieces): string {
+function textIn(pieces: GatherList): string {
   let text = "";
   for (let i = 0; i < pieces.count; i++) {
     text += textOf(arena.subarray(pieces.offsets[i], pieces.offsets[i] + pieces.lengths[i]));
@@ -27,8 +28,8 @@ function textIn(pieces: Pieces): string {
   return text;
 }
 
-Deno.test("Pieces leaves out what is empty", () => {
-  const pieces = new Pieces();
+Deno.test("GatherList leaves out what is empty", () => {
+  const pieces = new GatherList();
   pieces.add(1, 0);
   pieces.add(1, 2);
   assert.equal(pieces.count, 1);
@@ -36,29 +37,45 @@ Deno.test("Pieces leaves out what is empty", () => {
   assert.equal(pieces.count + pieces.bytes, 0);
 });
 
-Deno.test("setResponse ends with the line that says what becomes of the connection", () => {
-  const pieces = new Pieces();
+Deno.test("gatherResponse ends with the line that says what becomes of the connection", () => {
+  const pieces = new GatherList();
   const head = parsed(new Response(), "HTTP/1.0 200 OK\r\nKeep-Alive: 5\r\nX: y\r\n\r\n");
-  pieces.setResponse(head, texts, texts.close);
+  gatherResponse(pieces, head, texts, texts.close);
   assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nX: y\r\nconnection: close\r\n\r\n");
-  pieces.setResponse(head, texts, null);
+  gatherResponse(pieces, head, texts, null);
   assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
 });
 
 Deno.test("A head with nothing to change is one piece and the lines that are added", () => {
-  const pieces = new Pieces();
+  const pieces = new GatherList();
   const head = parsed(new Request(), "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
-  assert.ok(pieces.setRequest(arena, head, texts, texts.peer("::1")));
+  assert.ok(gatherRequest(pieces, arena, head, texts, texts.peer("::1")));
   assert.equal(pieces.count, 2);
 });
 
 Deno.test("dropNamed drops every header of that name, and says when there are too many", () => {
-  const pieces = new Pieces();
+  const pieces = new GatherList();
   const few = "HTTP/1.1 200 OK\r\nX: 1\r\nY: 2\r\nx: 3\r\n\r\n";
   const head = parsed(new Response(), few);
   assert.ok(head.dropNamed(arena, "x"));
-  pieces.setResponse(head, texts, null);
+  gatherResponse(pieces, head, texts, null);
   assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nY: 2\r\n\r\n");
   const many = parsed(new Response(), `HTTP/1.1 200 OK\r\n${"x: 1\r\n".repeat(41)}\r\n`);
   assert.ok(!many.dropNamed(arena, "x"));
+});
+
+Deno.test("undoEdits leaves a head as parsing left it", () => {
+  const head = parsed(
+    new Request(),
+    "GET / HTTP/1.1\r\nHost: a\r\nConnection: y\r\nX: 1\r\nY: 2\r\nZ: 3\r\n\r\n",
+  );
+  const pieces = new GatherList();
+  const before = (gatherRequest(pieces, arena, head, texts, texts.peer("::1")), textIn(pieces));
+  head.undoEdits();
+  assert.ok(head.dropNamed(arena, "x") && head.dropNamed(arena, "z"));
+  head.addedStart = start;
+  head.addedEnd = start + 1;
+  head.undoEdits();
+  gatherRequest(pieces, arena, head, texts, texts.peer("::1"));
+  assert.equal(textIn(pieces), before);
 });

@@ -1,0 +1,81 @@
+/**
+ * What is changed in heads on their way: by a policy, by tracing, and by the proxy itself where it sends a request again.
+ * Nothing is copied: headers are marked as dropped, and lines are added beside the head.
+ */
+import type { HeaderEdits } from "../policy/header_edits.ts";
+import type { Head } from "../protocol/http1/head.ts";
+import type { Request } from "../protocol/http1/request.ts";
+import type { ExchangeTrace } from "../tracing/tracer.ts";
+import { writeAscii } from "../loop/arena.ts";
+import type { Loop } from "../loop/loop.ts";
+import type { Response } from "../protocol/http1/response.ts";
+import type { Place } from "../route/place.ts";
+import { hopLines } from "./hops.ts";
+
+/**
+ * Changes a head as its policy says, and adds `lines`, which are written to `room` of `arena` for the next head that is composed. False:
+ * more headers are dropped than a head can lack.
+ */
+export function editHead(
+  arena: Uint8Array,
+  room: number,
+  head: Head,
+  edits: HeaderEdits | null,
+  lines: string,
+): boolean {
+  if (edits === null && lines === "") return true;
+  const used = edits === null ? 0 : edits.apply(arena, head, room);
+  if (used < 0) return false;
+  head.addedStart = room;
+  head.addedEnd = room + used + writeAscii(arena, room + used, lines);
+  return true;
+}
+
+/** What is changed in the head of a request. */
+interface RequestChanges {
+  readonly place: Place;
+  /** Of its policy; null: none. */
+  readonly edits: HeaderEdits | null;
+  /** Null: it goes on with what its client says of traces. */
+  readonly trace: ExchangeTrace | null;
+  /** How often the proxy has sent it before. */
+  readonly retries: number;
+  /** It is a call by gRPC. */
+  readonly isCall: boolean;
+}
+
+/** As `editHead`, also with what tracing, hops and retries take out and add. */
+export function editRequest(
+  { arena, texts: { room } }: Loop,
+  request: Request,
+  { place, edits, trace, retries, isCall }: RequestChanges,
+): boolean {
+  const hops = hopLines(arena, request, place);
+  const lines = retries === 0 ? hops : hops + attemptLine(arena, request, retries, isCall);
+  if (trace === null) return editHead(arena, room, request, edits, lines);
+  return trace.dropped.every((name) => request.dropNamed(arena, name)) &&
+    editHead(arena, room, request, edits, trace.lines + lines);
+}
+
+/** What a CONNECT is answered whose connection is there. */
+export function establishedResponse(loop: Loop): Response {
+  const { arena, scratch: { response }, texts: { established } } = loop;
+  response.parse(arena, established.offset, established.offset + established.length);
+  return response;
+}
+
+/**
+ * The line that says how often a request was sent before: by a policy, and where its client says so, by the client, whose
+ * line is dropped. `isCall`: by the name that gRPC has for it (gRFC A6).
+ */
+function attemptLine(
+  bytes: Uint8Array,
+  request: Request,
+  retries: number,
+  isCall: boolean,
+): string {
+  const name = isCall ? "grpc-previous-rpc-attempts" : "x-weft-previous-attempts";
+  const before = /^\d{1,4}$/.exec(request.valueOf(bytes, name));
+  const isSaid = before !== null && request.dropNamed(bytes, name);
+  return `${name}: ${isSaid ? Number(before[0]) + retries : retries}\r\n`;
+}

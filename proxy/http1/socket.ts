@@ -1,0 +1,68 @@
+/** Http1Socket: how a connection of HTTP/1.1, of either side, writes a body: as it comes, or framed here as chunks (RFC 9112 7.1). */
+import { BROKEN } from "../io/io.ts";
+import { BUFFER_BYTES, CHUNK_FRAMING_BYTES } from "../limits.ts";
+import type { Inbox } from "../loop/inbox.ts";
+import { Socket } from "../loop/socket.ts";
+
+export abstract class Http1Socket extends Socket {
+  /** The body being written is framed here, as chunks; and whether the last of them is written. */
+  #isChunking = false;
+  #hasEndedChunks = false;
+
+  /** A message begins whose body is written by `writeBody`; `isChunking`: it is framed here, as chunks. */
+  protected startWriting(isChunking: boolean): void {
+    this.#isChunking = isChunking;
+    this.#hasEndedChunks = false;
+  }
+
+  /**
+   * As `flush`, in the framing that `startWriting` was told. `isLast`: with what `source` has ready, and with its
+   * trailers, the body ends.
+   */
+  protected writeBody(source: Inbox, isLast: boolean): number {
+    if (!this.#isChunking) return this.flush(source);
+    const result = this.#flushChunks(source);
+    if (result !== 1 || !isLast || this.#hasEndedChunks) return result;
+    const end = this.#endChunks(source);
+    this.#hasEndedChunks = end !== BROKEN;
+    return end;
+  }
+
+  /** Nothing is missing of the body that was begun: there was a buffer for its end too. */
+  protected get hasEndedBody(): boolean {
+    return !this.#isChunking || this.#hasEndedChunks;
+  }
+
+  /** As `flush`, with what `source` has ready as chunks; it is copied, together with its framing. */
+  #flushChunks(source: Inbox): number {
+    let result = this.flush(this);
+    while (result === 1 && source.sent < source.ready) {
+      const outbox = this.outbox;
+      if (outbox === null) return BROKEN;
+      const length = Math.min(source.ready - source.sent, BUFFER_BYTES - CHUNK_FRAMING_BYTES);
+      outbox.addText(`${length.toString(16)}\r\n`);
+      outbox.addFrom(source.sent, length);
+      outbox.addText("\r\n");
+      source.sent += length;
+      result = this.flush(this);
+    }
+    return result;
+  }
+
+  /**
+   * Writes the last chunk, with the trailers of `source`: 1 when it is written, 0 when the socket takes no more
+   * now, `BROKEN`.
+   */
+  #endChunks(source: Inbox): number {
+    const length = source.hasTrailers ? source.trailersEnd - source.ready : 0;
+    const outbox = this.outbox;
+    if (outbox === null) return BROKEN;
+    outbox.addText("0\r\n");
+    // Those that do not fit are left out, as any recipient may (RFC 9110 6.5.1).
+    if (length > 0 && length <= BUFFER_BYTES - CHUNK_FRAMING_BYTES) {
+      outbox.addFrom(source.ready, length);
+    }
+    outbox.addText("\r\n");
+    return this.flush(this);
+  }
+}
