@@ -72,7 +72,10 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     },
   });
   const stopGuarding = killChildrenAtTheEnd(mesh, environment);
+  let signals = 0;
   const stopListening = environment.onStopSignal(() => {
+    // A second one does not wait for commands that take long to end.
+    if (++signals > 1) mesh.kill();
     stopped.resolve();
     // Starting may be waiting for a command that never accepts.
     void mesh.stop();
@@ -92,9 +95,9 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     environment.stderr.write(renderFindings(environment.stderr, error.findings));
     return EXIT.failed;
   } finally {
-    stopListening();
     report.stop();
     await mesh.stop();
+    stopListening();
     stopGuarding();
   }
 }

@@ -93,6 +93,36 @@ Deno.test({
   },
 });
 
+/** Accepts, and does not end by SIGTERM: says that it came by making a file. */
+const STUBBORN = `
+Deno.addSignalListener("SIGTERM", () => Deno.writeTextFileSync(Deno.args[2], ""));
+Deno.serve({ hostname: Deno.args[0], port: Number(Deno.args[1]), onListen() {} }, () => new Response(String(Deno.pid)));
+`;
+/** Less than what a command has for its end. */
+const AT_ONCE_MS = 4_000;
+
+Deno.test({
+  name: "up: a second signal ends it at once, with what does not end by the first",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const directory = Deno.makeTempDirSync({ prefix: "weft-e2e-" });
+    const server = `${directory}/server.ts`;
+    Deno.writeTextFileSync(server, STUBBORN);
+    const told = `${directory}/told`;
+    const command = `${Deno.execPath()} run -A ${server} {host} {port} ${told}`;
+    const mesh = await startUp(["-f", CANARY, "--run", `httpbin-v1=${command}`]);
+    const { stdout } = await request(mesh, ["httpbin.httpbin:8080/demo"]);
+    const ended = mesh.weft.stop("SIGINT");
+    await until("the first signal", () => Deno.stat(told).then(() => true, () => false), Boolean);
+    const startedAt = performance.now();
+    await mesh.weft.stop("SIGTERM");
+    assert.ok(performance.now() - startedAt < AT_ONCE_MS);
+    await ended;
+    await until("the child is gone", () => isRunning(Number(stdout)), (isIt) => !isIt);
+    Deno.removeSync(directory, { recursive: true });
+  },
+});
+
 Deno.test("up: --endpoint sends to what already runs; weft request -i -X -H -d shows all of it", async () => {
   const seen: string[] = [];
   const server = Deno.serve(
