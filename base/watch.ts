@@ -111,7 +111,7 @@ class PathWatch {
 
   #reopen(): void {
     this.#watcher.close();
-    // What came before the new watch did is told of by nobody else.
+    // The new watch does not tell of what came before it.
     this.#note(this.#path);
     this.#target = targetOf(this.#path);
     try {

@@ -42,7 +42,7 @@ export class PlanFollower {
   #isRestored = false;
   /** What was wrong with the last reading. */
   #problem = "it has not been read yet";
-  /** And with the plan that an earlier run saved; null: nobody has looked. */
+  /** And with the plan that an earlier run saved; null: it has not been looked at. */
   #savedProblem: string | null = null;
   /** What was said to be wrong: it is said once. */
   #told = "";

@@ -8,7 +8,7 @@ import type { Plan } from "../routing/plan.ts";
 import { decodePlan, encodePlan } from "../routing/plan_codec.ts";
 
 const FILE = "plan.json";
-/** Nobody but the proxy's user: a plan says where everything of a mesh is. */
+/** For the proxy's user alone: a plan says where everything of a mesh is. */
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
@@ -108,7 +108,7 @@ function notSaved(directory: string, reason: string): Finding {
   };
 }
 
-/** Whoever reads the file sees the old text or the new one, also after a loss of power. */
+/** A reader of the file sees the old text or the new one, also after a loss of power. */
 async function replaceFile(directory: string, name: string, text: string): Promise<void> {
   await Deno.mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
   const path = `${directory}/${name}`;

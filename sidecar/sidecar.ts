@@ -123,8 +123,8 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
 }
 
 /**
- * Rejects once the proxy is not whole any more. It cannot drain: connections that come meanwhile would hang, and whoever
- * starts it again makes it whole.
+ * Rejects once the proxy is not whole any more. It cannot drain: connections that come meanwhile would hang, and a new
+ * start makes it whole.
  */
 async function untilFailed(proxy: Proxy, failed: Promise<string>): Promise<never> {
   const message = await failed;
@@ -132,7 +132,7 @@ async function untilFailed(proxy: Proxy, failed: Promise<string>): Promise<never
   throw new CommandFailure(message);
 }
 
-/** Whoever does not use a sidecar calls the application unchecked: better to know that before somebody else does. */
+/** A caller without a sidecar is not checked: better to know that before it calls. */
 function warnOfStrangers({ inbound, tls }: ProxyConfig, { permissive }: Plan, log: Log): void {
   const asksCallers = tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored";
   if (permissive || inbound.length === 0 || asksCallers) return;
@@ -184,7 +184,7 @@ function describe(proxy: Proxy, plan: Plan) {
 /**
  * First signal, or what `quit` gives, as its name: drain, then 0. Second: at once, and not 0, because requests were
  * cut. SIGTERM is what the kubelet sends, and clients go on coming until they have heard that the pod is gone; after any other
- * end nobody is expected.
+ * end none are expected.
  */
 async function untilStopped(
   proxy: Proxy,

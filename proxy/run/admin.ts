@@ -37,7 +37,7 @@ interface AdminSubject {
   whyNotAlive(): Promise<string | null>;
   /** What keeps clients away. Null: it is ready for them. */
   whyNotReady(): Promise<string | null>;
-  /** The application is done (a Job): whoever runs the proxy is to end it. Null: nobody would. */
+  /** The application is done (a Job): ends the proxy. Null: what runs it does not listen. */
   readonly quit: (() => void) | null;
 }
 
@@ -128,7 +128,7 @@ function plan(subject: AdminSubject): Response {
 function quit(request: Request, subject: AdminSubject): Response {
   if (request.method !== "POST") return text(405, "Only POST is allowed here\n");
   if (request.headers.has("origin")) return text(403, "No web page may end this proxy\n");
-  if (subject.quit === null) return text(404, "This proxy is ended by whoever started it\n");
+  if (subject.quit === null) return text(404, "This proxy is ended by what started it\n");
   subject.quit();
   return text(200, "draining\n");
 }

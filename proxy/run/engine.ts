@@ -93,23 +93,7 @@ export class Engine {
     this.#outbound = this.#buildTables(plan, null).map((table, index) =>
       new OutboundRouter(index, services, table, this.#tls.upstream)
     );
-    // Whoever is not asked for a certificate cannot be held to what it says.
-    const asksCallers = config.tls?.inbound !== undefined &&
-      config.tls.inbound.clientCertificate !== "ignored";
-    this.#inbound = config.inbound.map(({ application: { address, port }, identity = "" }, i) => {
-      const listener = config.outbound.length + i;
-      const backend = `${address}:${port}`;
-      const stats = this.#telemetry.statsOf({
-        listener: String(listener),
-        service: "application",
-        port: String(port),
-        split: "",
-        backend,
-      });
-      const pool = pools.of(backend, address, port);
-      const access = new InboundAccess(asksCallers ? identity : "", plan);
-      return new InboundRouter(listener, access, { port, pool, stats });
-    });
+    this.#inbound = this.#inboundRouters(plan);
     const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
       capture === true
     );
@@ -124,6 +108,26 @@ export class Engine {
       const spans = this.#telemetry.takeSpans();
       if (spans.length > 0) hooks.onSpans(spans);
       this.#finishDraining();
+    });
+  }
+
+  #inboundRouters(plan: Plan): InboundRouter[] {
+    const { inbound, outbound, tls } = this.#config;
+    // A caller that is not asked for a certificate cannot be held to what it says.
+    const asksCallers = tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored";
+    return inbound.map(({ application: { address, port }, identity = "" }, index) => {
+      const listener = outbound.length + index;
+      const backend = `${address}:${port}`;
+      const stats = this.#telemetry.statsOf({
+        listener: String(listener),
+        service: "application",
+        port: String(port),
+        split: "",
+        backend,
+      });
+      const pool = this.#pools.of(backend, address, port);
+      const access = new InboundAccess(asksCallers ? identity : "", plan);
+      return new InboundRouter(listener, access, { port, pool, stats });
     });
   }
 
@@ -193,7 +197,7 @@ export class Engine {
     this.#telemetry.reportedHeaders = demand ?? [];
   }
 
-  /** Records or spans that found no room on their way to whoever takes them. */
+  /** Records or spans that were dropped: too many are on their way. */
   lostReports(count: number): void {
     this.#telemetry.counts.reportsLost += count;
   }
@@ -212,7 +216,7 @@ export class Engine {
     return { samples, lastFault, planHash: this.#planHash };
   }
 
-  /** Begins to drain: whoever is there, or comes now, is told to go elsewhere. Goes on accepting. */
+  /** Begins to drain: clients, those that come now too, are told to go elsewhere. Goes on accepting. */
   discourage(): void {
     const loop = this.#loop;
     if (!loop.isDraining) this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
@@ -226,7 +230,7 @@ export class Engine {
     for (const fd of this.#listeners.splice(0)) this.#io.close(fd);
     this.discourage();
     this.#onDrained = done;
-    // With nobody there, no event would come to look again.
+    // Without a client no event would come to look again.
     this.#finishDraining();
   }
 

@@ -8,7 +8,7 @@ export interface ExplainQuery {
   /** The listener that would take it: its place among those of its side. */
   readonly side: "outbound" | "inbound";
   readonly listener: number;
-  /** Of an inbound request: who calls, as `namespace/serviceaccount`; empty: nobody that is known. */
+  /** Of an inbound request: who calls, as `namespace/serviceaccount`; empty: not known. */
   readonly caller: string;
 }
 

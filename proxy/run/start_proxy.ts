@@ -48,7 +48,7 @@ export async function startProxy(
   return proxy;
 }
 
-/** By whoever started the proxy, else by Deno, which asks the name servers and reads no hosts file. */
+/** As what started the proxy does, else by Deno, which asks the name servers and reads no hosts file. */
 async function lookUp(name: string, hooks: ProxyHooks): Promise<readonly string[]> {
   try {
     return await withDeadline(
