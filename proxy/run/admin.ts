@@ -12,7 +12,7 @@ import { renderProxyMetrics } from "../observe/exposition.ts";
 import type { Taps } from "../observe/tap.ts";
 import { parseTapFilter } from "../observe/tap_filter.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
-import type { Answer } from "./commands.ts";
+import type { CommandReply } from "./commands.ts";
 import type { ExplainQuery } from "./explain_query.ts";
 import { parseExplainQuery } from "./explain_query.ts";
 
@@ -23,7 +23,7 @@ interface AdminSubject {
   whyNoPlan(): string;
   /** One of each event loop. */
   snapshots(): Promise<readonly LoopSnapshot[]>;
-  explain(query: ExplainQuery): Promise<Answer<"explain">>;
+  explain(query: ExplainQuery): Promise<CommandReply<"explain">>;
   readonly taps: Taps;
   /** Counts of spans; empty where none are made. */
   readonly spans: () => readonly MetricSample[];

@@ -32,12 +32,12 @@ interface Commands {
 }
 
 export type CommandKind = keyof Commands;
-export type Given<Kind extends CommandKind> = Parameters<Commands[Kind]>;
-export type Answer<Kind extends CommandKind> = ReturnType<Commands[Kind]>;
+export type CommandInput<Kind extends CommandKind> = Parameters<Commands[Kind]>;
+export type CommandReply<Kind extends CommandKind> = ReturnType<Commands[Kind]>;
 
 /** By kind. */
 export type CommandHandlers = {
-  readonly [Kind in CommandKind]: (...given: Given<Kind>) => Answer<Kind>;
+  readonly [Kind in CommandKind]: (...given: CommandInput<Kind>) => CommandReply<Kind>;
 };
 
 /** @param endLoop what a loop does that has drained */

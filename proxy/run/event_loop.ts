@@ -1,7 +1,7 @@
 /** EventLoop: one event loop of a proxy as the thread that started it sees it, wherever the loop runs. */
 import type { LogEvent } from "../config.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
-import type { Answer, CommandKind, Given } from "./commands.ts";
+import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
 
 /** Where its listeners ended up. */
 export interface ListenerPorts {
@@ -14,7 +14,10 @@ export interface EventLoop {
   /** Resolves once the loop has ended, whatever ended it. */
   readonly ended: Promise<void>;
   /** Resolves with the answer to a command; rejects where it fails, or gets no answer. */
-  ask<Kind extends CommandKind>(kind: Kind, ...given: Given<Kind>): Promise<Answer<Kind>>;
+  ask<Kind extends CommandKind>(
+    kind: Kind,
+    ...given: CommandInput<Kind>
+  ): Promise<CommandReply<Kind>>;
   /** Ends the loop at once. Safe to call twice. */
   stop(): Promise<void>;
 }

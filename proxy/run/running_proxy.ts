@@ -14,7 +14,7 @@ import { Taps } from "../observe/tap.ts";
 import { certificateExpiries, withTicketKeys } from "../tls/config.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
 import { type AdminServer, startAdmin } from "./admin.ts";
-import type { CommandKind, Given } from "./commands.ts";
+import type { CommandInput, CommandKind } from "./commands.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
 
 /** What a proxy asks for, and tells, while it runs. */
@@ -235,7 +235,7 @@ export class RunningProxy implements Proxy {
    * Resolves once all have obeyed.
    * @throws {Error} what the first said that did not, once all have answered
    */
-  async #tell<Kind extends CommandKind>(kind: Kind, ...given: Given<Kind>): Promise<void> {
+  async #tell<Kind extends CommandKind>(kind: Kind, ...given: CommandInput<Kind>): Promise<void> {
     const answers = this.#loops.map((loop) => loop.ask(kind, ...given));
     for (const result of await Promise.allSettled(answers)) {
       if (result.status === "rejected") throw result.reason;

@@ -4,7 +4,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { planForTest } from "../../routing/table/plan_for_test.ts";
 import { DEFAULT_TIMEOUTS } from "../config.ts";
 import type { ProxyConfig } from "../config.ts";
-import type { Answer, CommandKind, Given } from "./commands.ts";
+import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { RunningProxy } from "./running_proxy.ts";
 
@@ -32,11 +32,14 @@ class FakeLoop implements EventLoop {
   /** Commands that it does not obey. */
   refuses: readonly CommandKind[] = [];
 
-  ask<Kind extends CommandKind>(kind: Kind, ..._given: Given<Kind>): Promise<Answer<Kind>> {
+  ask<Kind extends CommandKind>(
+    kind: Kind,
+    ..._given: CommandInput<Kind>
+  ): Promise<CommandReply<Kind>> {
     this.asked.push(kind);
     if (this.refuses.includes(kind)) return Promise.reject(new Error("An event loop is stuck"));
     if (kind === "drain" && !this.lingers) this.#end.resolve();
-    return Promise.resolve(undefined as Answer<Kind>);
+    return Promise.resolve(undefined as CommandReply<Kind>);
   }
 
   stop(): Promise<void> {

@@ -5,7 +5,7 @@ import type { ProxyConfig } from "../config.ts";
 import { AGAIN, IoError } from "../io/io.ts";
 import { Pipe } from "../io/pipe.ts";
 import { LOOP_COMMAND_MS, LOOP_STOP_MS } from "../limits.ts";
-import type { Answer, CommandKind, Given } from "./commands.ts";
+import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
 import type { EventLoop, ListenerPorts, LoopHooks } from "./event_loop.ts";
 import { encodeCommand, ReportGate } from "./worker_messages.ts";
 import type { SharedStart, WorkerMessage } from "./worker_messages.ts";
@@ -27,7 +27,7 @@ export function startWorkerLoop(
 /** A command that has not been answered. */
 interface Asked {
   readonly atMs: number;
-  resolve(value: Answer<CommandKind>): void;
+  resolve(value: CommandReply<CommandKind>): void;
   reject(error: Error): void;
 }
 
@@ -70,12 +70,15 @@ class WorkerLoop implements EventLoop {
     return this;
   }
 
-  ask<Kind extends CommandKind>(kind: Kind, ...given: Given<Kind>): Promise<Answer<Kind>> {
+  ask<Kind extends CommandKind>(
+    kind: Kind,
+    ...given: CommandInput<Kind>
+  ): Promise<CommandReply<Kind>> {
     if (this.#isClosed) return Promise.reject(new Error("The event loop has ended"));
     // What waits for a loop that is stuck must not become more and more.
     if (this.#isStuck) return Promise.reject(noAnswer());
     const id = this.#nextId++;
-    const answer = new Promise<Answer<Kind>>((resolve, reject) => {
+    const answer = new Promise<CommandReply<Kind>>((resolve, reject) => {
       this.#asked.set(id, {
         atMs: performance.now(),
         resolve: resolve as Asked["resolve"],

@@ -6,7 +6,7 @@ import type { Plan } from "../../routing/plan.ts";
 import type { LogEvent, ProxyConfig } from "../config.ts";
 import { REPORTS_WAITING_MAX } from "../limits.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
-import type { Answer, CommandKind, Given } from "./commands.ts";
+import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
 
 /** The first message to a worker. */
 export interface WorkerStart {
@@ -32,7 +32,7 @@ export interface SharedStart {
 export interface CommandFrame<Kind extends CommandKind = CommandKind> {
   readonly id: number;
   readonly kind: Kind;
-  readonly given: Given<Kind>;
+  readonly given: CommandInput<Kind>;
 }
 
 export type WorkerMessage =
@@ -41,7 +41,7 @@ export type WorkerMessage =
   | { readonly kind: "failed"; readonly name: string; readonly message: string }
   /** The last one. */
   | { readonly kind: "ended" }
-  | { readonly kind: "answer"; readonly id: number; readonly value: Answer<CommandKind> }
+  | { readonly kind: "answer"; readonly id: number; readonly value: CommandReply<CommandKind> }
   | { readonly kind: "refusal"; readonly id: number; readonly message: string }
   | { readonly kind: "records"; readonly records: RequestRecord[] }
   | { readonly kind: "spans"; readonly spans: FinishedSpan[] }
