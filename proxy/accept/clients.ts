@@ -1,8 +1,19 @@
-/** Clients: makes the connections of clients, by the protocol that each speaks, and the exchanges that serve them. */
+/**
+ * Clients: makes the connections of clients, by the protocol that each speaks, and the exchanges that serve them; for those, the
+ * connections to endpoints. It alone knows all protocols.
+ */
 import { Exchange } from "../exchange/exchange.ts";
 import { Mirrors } from "../exchange/mirror.ts";
 import type { ExchangeServices } from "../exchange/services.ts";
-import type { ClientEvents, ClientSide, Exchanges } from "../exchange/sides.ts";
+import type {
+  Carrier,
+  CarrierEvents,
+  ClientEvents,
+  ClientSide,
+  Dialer,
+  DialWants,
+  Exchanges,
+} from "../exchange/sides.ts";
 import { Downstream, type Http2Switch } from "../http1/downstream.ts";
 import { Http2Downstream } from "../http2/downstream.ts";
 import type { Fd } from "../io/io.ts";
@@ -13,7 +24,57 @@ import type { Request } from "../protocol/http1/request.ts";
 import { RelayDownstream, type RelayOptions } from "../relay/downstream.ts";
 import type { ClientFacts, Router } from "../route/router.ts";
 import type { Tracer } from "../tracing/tracer.ts";
-import { EndpointDialer } from "./dialer.ts";
+import { Upstream } from "../http1/upstream.ts";
+import { Http2Upstream } from "../http2/upstream.ts";
+import type { EndpointPool } from "../pool/pool.ts";
+import { RelayUpstream } from "../relay/upstream.ts";
+
+/** Where exchanges get their carriers from: a connection to the endpoint that is there, or a new one. */
+class EndpointDialer implements Dialer {
+  readonly #loop: Loop;
+  readonly #counts: Http2Counts;
+
+  /** @param counts of HTTP/2 connections to endpoints */
+  constructor(loop: Loop, counts: Http2Counts) {
+    this.#loop = loop;
+    this.#counts = counts;
+  }
+
+  reuse(
+    pool: EndpointPool,
+    wants: DialWants,
+    events: CarrierEvents,
+    isRetry: boolean,
+  ): Carrier | null {
+    const { nowMs } = this.#loop.io;
+    if (goesByHttp2(pool, wants, events, nowMs)) {
+      const shared = pool.shared(isRetry);
+      return shared instanceof Http2Upstream ? shared.carry(events) : null;
+    }
+    const idle = isRetry ? undefined : pool.take(nowMs);
+    return idle instanceof Upstream ? idle.carry(events) : null;
+  }
+
+  open(pool: EndpointPool, wants: DialWants, events: CarrierEvents): Carrier | null {
+    if (!goesByHttp2(pool, wants, events, this.#loop.io.nowMs)) {
+      return Upstream.open(this.#loop, pool, events);
+    }
+    return Http2Upstream.open(this.#loop, pool, this.#counts)?.carry(events) ?? null;
+  }
+
+  connect(pool: EndpointPool, events: CarrierEvents): Carrier | null {
+    return RelayUpstream.open(this.#loop, pool, events);
+  }
+}
+
+function goesByHttp2(
+  pool: EndpointPool,
+  { takesHttp2 }: DialWants,
+  { needsHttp2 }: CarrierEvents,
+  nowMs: number,
+): boolean {
+  return takesHttp2 && (needsHttp2 || !pool.speaksHttp1(nowMs));
+}
 
 export class Clients implements Exchanges, Http2Switch {
   readonly loop: Loop;

@@ -4,7 +4,7 @@
  */
 import type { Refusal } from "../../base/refusals.ts";
 import { BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
+import { NO_BUFFER, writeAscii } from "../loop/arena.ts";
 import { Inbox } from "../loop/inbox.ts";
 import type { Timed } from "../loop/loop.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
@@ -13,12 +13,14 @@ import type { BoundMirror, RouteState } from "../policy/route_state.ts";
 import { COMPLETE } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
-import type { Destination } from "../route/destination.ts";
-import { MirrorRouter } from "../route/mirror_router.ts";
-import type { ClientFacts } from "../route/router.ts";
+import { type Destination, NO_FACTS, toEndpoints } from "../route/destination.ts";
+import type { ClientFacts, Router } from "../route/router.ts";
 import { NOBODY } from "../tls/caller.ts";
-import { RequestCopy } from "./request_copy.ts";
 import type { AnswerSource, ClientEvents, ClientSide, Exchanges, RequestSource } from "./sides.ts";
+import { headText } from "../protocol/http1/head_text.ts";
+import { Body } from "../protocol/http1/body.ts";
+import type { EndpointSet } from "../../routing/table/table.ts";
+import type { BackendState } from "../policy/backend_state.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -256,5 +258,84 @@ export class Mirror extends Inbox implements ClientSide, Timed {
     this.#head = NO_BUFFER;
     if (this.#request !== null) scratch.giveRequest(this.#request);
     this.#request = null;
+  }
+}
+
+/** Tells a copy from what it was copied from; all else is the same, the host too. */
+const MARK = "x-weft-mirror: 1\r\n";
+/** The empty line that ends a head. */
+const LINE_END_BYTES = 2;
+
+/**
+ * A request as far as it has come: its head as it goes out, and its body up to a bound. It takes bytes as they pass, and never delays
+ * the request.
+ */
+class RequestCopy {
+  /** As HTTP/1.1, with the changes of its policy. */
+  readonly head: Uint8Array;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(bytes: Uint8Array, request: Request) {
+    this.head = headOf(bytes, request);
+  }
+
+  /** Takes more of the body. False: it is more than is held of a copy. */
+  add(bytes: Uint8Array, from: number, to: number): boolean {
+    this.#bytes += to - from;
+    if (this.#bytes > MIRROR_BODY_BYTES_MAX) return false;
+    if (to > from) this.#pieces.push(bytes.slice(from, to));
+    return true;
+  }
+
+  /** The body comes once more, from its beginning. */
+  restart(): void {
+    this.#pieces = [];
+    this.#bytes = 0;
+  }
+
+  /** The whole body as plain data. `isChunked`: what was taken is in chunks. */
+  body(isChunked: boolean): Uint8Array {
+    const whole = new Uint8Array(this.#bytes);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    if (!isChunked) return whole;
+    const body = new Body();
+    body.startChunked();
+    return whole.subarray(0, body.unchunk(whole, 0, whole.length));
+  }
+}
+
+function headOf(bytes: Uint8Array, request: Request): Uint8Array {
+  const own = headText(bytes, request);
+  const added = bytes.subarray(request.addedStart, request.addedEnd);
+  const head = new Uint8Array(own.length + added.length + MARK.length);
+  const ownEnd = own.length - LINE_END_BYTES;
+  head.set(own.subarray(0, ownEnd));
+  head.set(added, ownEnd);
+  writeAscii(head, ownEnd + added.length, MARK);
+  head.set(own.subarray(ownEnd), head.length - LINE_END_BYTES);
+  return head;
+}
+
+/** Sends the copy of a request to a mirror's endpoints, whatever it asks for. */
+class MirrorRouter implements Router {
+  readonly place = "copy";
+  readonly listener = -1;
+  readonly #destination: Destination;
+
+  /** @param takesHttp2 the request itself goes by HTTP/2, so its copy does */
+  constructor(backend: BackendState, endpoints: EndpointSet, takesHttp2: boolean) {
+    this.#destination = toEndpoints(NO_FACTS, {
+      ...{ endpoints, backend, takesHttp2 },
+      ...{ route: null, hash: 0, newPoint: -1, turn: null },
+    });
+  }
+
+  route(): Destination {
+    return this.#destination;
   }
 }

@@ -19,8 +19,7 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { asksForHttp2, upgradeSettingsOf } from "../protocol/http2/upgrade.ts";
 import type { ClientFacts, Router } from "../route/router.ts";
-import { renderAnswer } from "./answer.ts";
-import { gatherResponse } from "./heads.ts";
+import { gatherResponse, renderAnswer } from "./heads.ts";
 import { HTTP2_PREFACE, RequestReader } from "./request_reader.ts";
 
 /**

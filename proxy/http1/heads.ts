@@ -1,9 +1,13 @@
-/** Heads as HTTP/1.1 sends them: pieces of the arena in the order in which one gathered write sends them, without copying. */
-import type { PeerTexts, Piece, Texts } from "../loop/arena.ts";
-import type { GatherList } from "../loop/gather_list.ts";
+/**
+ * Heads as HTTP/1.1 sends them: pieces of the arena in the order in which one gathered write sends them, without copying; and the answers
+ * that the proxy itself makes.
+ */
+import type { GatherList, PeerTexts, Piece, Texts } from "../loop/arena.ts";
 import type { Head } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
-import type { Response } from "../protocol/http1/response.ts";
+import { hasContent, type Response } from "../protocol/http1/response.ts";
+import type { Refusal } from "../../base/refusals.ts";
+import { latin1 } from "../protocol/http1/lexical.ts";
 
 const QUESTION = 63;
 
@@ -118,4 +122,44 @@ export function gatherResponse(
 /** Whether a header is there, but says nothing. */
 function isEmpty(head: Head, index: number): boolean {
   return index >= 0 && head.headers[4 * index + 2] === head.headers[4 * index + 3];
+}
+
+const PHRASES: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  417: "Expectation Failed",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  508: "Loop Detected",
+};
+
+/** What the body of a refusal says; empty where its status has none. */
+function refusalBody({ status, text }: Refusal): string {
+  // 205 has a body as far as framing goes, and it must be empty (RFC 9110 15.3.6).
+  return hasContent(status, false) && status !== 205 ? `weft: ${text}\n` : "";
+}
+
+/** A whole HTTP/1.1 answer. @param isHead the request was HEAD @param isClosing the connection ends with it */
+export function renderAnswer(refusal: Refusal, isHead: boolean, isClosing: boolean): string {
+  const { status, reason, headers } = refusal;
+  const body = refusalBody(refusal);
+  const lines = [
+    `HTTP/1.1 ${status} ${PHRASES[status] ?? "Error"}`,
+    ...(body === "" ? [] : ["content-type: text/plain"]),
+    ...(hasContent(status, false) ? [`content-length: ${body.length}`] : []),
+    `x-weft-reason: ${reason}`,
+    ...(isClosing ? ["connection: close"] : []),
+  ];
+  const more = headers === null ? "" : latin1(headers, 0, headers.length);
+  return `${lines.join("\r\n")}\r\n${more}\r\n${isHead ? "" : body}`;
 }

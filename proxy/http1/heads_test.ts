@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
+import { refusalBy, REFUSALS } from "../../base/refusals.ts";
 import { Response } from "../protocol/http1/response.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { COMPLETE } from "../protocol/http1/head.ts";
 import { bytesOf, textOf } from "../../tests/support/bytes_notation.ts";
-import { BufferPool, Texts } from "../loop/arena.ts";
-import { GatherList } from "../loop/gather_list.ts";
-import { gatherRequest, gatherResponse } from "./heads.ts";
+import { BufferPool, GatherList, Texts } from "../loop/arena.ts";
+import { gatherRequest, gatherResponse, renderAnswer } from "./heads.ts";
 
 // What goes upstream is covered by tests/protocol/http1/forwarding.md.
 
@@ -78,4 +78,47 @@ Deno.test("undoEdits leaves a head as parsing left it", () => {
   head.undoEdits();
   gatherRequest(pieces, arena, head, texts, texts.peer("::1"));
   assert.equal(textIn(pieces), before);
+});
+
+function answerIn(text: string): { head: Response; body: string } {
+  const head = new Response();
+  const bytes = bytesOf(text);
+  assert.equal(head.parse(bytes, 0, bytes.length), COMPLETE);
+  return { head, body: text.slice(head.end) };
+}
+
+Deno.test("renderAnswer gives a whole response that our own machine takes", () => {
+  const text = renderAnswer(REFUSALS["no-endpoints"], false, false);
+  const { head, body } = answerIn(text);
+  assert.equal(head.status, 503);
+  assert.equal(head.contentLength, body.length);
+  assert.ok(head.isPersistent);
+  assert.match(text, /\r\nx-weft-reason: no-endpoints\r\n/);
+});
+
+Deno.test("renderAnswer to HEAD has the length of the body and no body", () => {
+  const whole = answerIn(renderAnswer(REFUSALS["host-unknown"], false, true));
+  const { head, body } = answerIn(renderAnswer(REFUSALS["host-unknown"], true, true));
+  assert.equal(body, "");
+  assert.equal(head.contentLength, whole.body.length);
+  assert.ok(!head.isPersistent);
+});
+
+Deno.test("renderAnswer has a phrase for every refusal", () => {
+  for (const refusal of Object.values(REFUSALS)) {
+    assert.doesNotMatch(
+      renderAnswer(refusal, false, true),
+      /^HTTP\/1\.1 \d+ Error/,
+      refusal.reason,
+    );
+  }
+});
+
+Deno.test("renderAnswer gives no body with a status that has none", () => {
+  const lengths = { 204: null, 205: "0", 304: null };
+  for (const [status, length] of Object.entries(lengths)) {
+    const text = renderAnswer(refusalBy("fault-abort", Number(status), null), false, false);
+    assert.ok(text.endsWith("\r\n\r\n"), text);
+    assert.equal(/content-length: (\d+)/.exec(text)?.[1] ?? null, length);
+  }
 });

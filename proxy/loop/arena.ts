@@ -1,10 +1,18 @@
 /**
- * The arena's parts: constant texts that go into heads, and buffers, ordinary and some large ones, that are lent to
- * connections while they hold bytes. Both are named by offset, so a gathered write can take them.
+ * The arena's parts: constant texts that go into heads, and buffers, ordinary and some large ones, that are lent to connections while
+ * they hold bytes. Both are named by offset, so that one gathered write takes them from where they are.
  */
 import { assert } from "../../base/assert.ts";
 import { HEADER_TEXT_MAX } from "../../base/policy.ts";
-import { BUFFER_BYTES, BUFFER_COUNT, LARGE_BUFFER_BYTES, LARGE_BUFFER_COUNT } from "../limits.ts";
+import {
+  BUFFER_BYTES,
+  BUFFER_COUNT,
+  GATHER_PIECES_MAX,
+  LARGE_BUFFER_BYTES,
+  LARGE_BUFFER_COUNT,
+} from "../limits.ts";
+
+export const NO_BUFFER = -1;
 
 /** A piece of the arena. */
 export interface Piece {
@@ -12,7 +20,42 @@ export interface Piece {
   readonly length: number;
 }
 
-export const NO_BUFFER = -1;
+/** Pieces of the arena that one gathered write sends without copying (writev). */
+export class GatherList {
+  readonly offsets = new Int32Array(GATHER_PIECES_MAX);
+  readonly lengths = new Int32Array(GATHER_PIECES_MAX);
+  count = 0;
+  /** Sum of the lengths. */
+  bytes = 0;
+
+  clear(): void {
+    this.count = 0;
+    this.bytes = 0;
+  }
+
+  add(offset: number, length: number): void {
+    if (length === 0) return;
+    this.offsets[this.count] = offset;
+    this.lengths[this.count] = length;
+    this.count++;
+    this.bytes += length;
+  }
+
+  addText(piece: Piece): void {
+    this.add(piece.offset, piece.length);
+  }
+
+  /** All pieces of `bytes`, without the first `skip` bytes, as bytes of their own. */
+  join(bytes: Uint8Array, skip: number): Uint8Array {
+    const text = new Uint8Array(this.bytes);
+    let at = 0;
+    for (let i = 0; i < this.count; i++) {
+      text.set(bytes.subarray(this.offsets[i], this.offsets[i] + this.lengths[i]), at);
+      at += this.lengths[i];
+    }
+    return text.subarray(skip);
+  }
+}
 
 /** Constant texts come first in the arena; this is room enough for all of them and for the peers' texts. */
 const TEXT_BYTES = 64 * 1024;

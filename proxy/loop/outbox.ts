@@ -3,8 +3,7 @@
  * A socket has one only while something waits.
  */
 import { BUFFER_BYTES, OUTBOX_BEYOND_BYTES_MAX } from "../limits.ts";
-import { NO_BUFFER, writeAscii } from "./arena.ts";
-import type { GatherList } from "./gather_list.ts";
+import { type GatherList, NO_BUFFER, writeAscii } from "./arena.ts";
 import type { Loop } from "./loop.ts";
 
 const NOTHING = new Uint8Array(0);

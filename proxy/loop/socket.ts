@@ -7,7 +7,7 @@ import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { type Caller, callerOf, NOBODY } from "../tls/caller.ts";
-import type { GatherList } from "./gather_list.ts";
+import type { GatherList } from "./arena.ts";
 import { Inbox } from "./inbox.ts";
 import type { Loop, Timed } from "./loop.ts";
 import { Outbox } from "./outbox.ts";

@@ -9,7 +9,12 @@ import type { Pools } from "../pool/pools.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Destination, PendingDecision } from "./destination.ts";
-import type { Place } from "./place.ts";
+
+/**
+ * Where the proxy stands: before clients that send to it, clients that know nothing of it, or the application beside it. A copy has the
+ * head that its request went out with.
+ */
+export type Place = "outbound" | "captured" | "inbound" | "copy";
 
 /** What routing has to know of a client. */
 export interface ClientFacts {

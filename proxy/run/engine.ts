@@ -2,8 +2,7 @@
  * Engine: the data plane of one event loop. It opens the listeners, binds routers to the plan in force, and
  * answers questions about itself. It runs on either driver, and starts nothing that it does not also stop.
  */
-import { LOCAL_STATE } from "../../base/state_store.ts";
-import type { StateStore } from "../../base/state_store.ts";
+import { LOCAL_STATE, type StateStore } from "../../base/state_store.ts";
 import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
@@ -20,14 +19,11 @@ import { Clients } from "../accept/clients.ts";
 import { Loop, type Timed } from "../loop/loop.ts";
 import { Pools } from "../pool/pools.ts";
 import { Tracer } from "../tracing/tracer.ts";
-import { InboundRouter } from "../route/inbound.ts";
-import { InboundAccess } from "../route/inbound_access.ts";
+import { InboundAccess, InboundRouter } from "../route/inbound.ts";
 import { OutboundRouter } from "../route/outbound.ts";
 import type { ExplainQuery } from "./explain_query.ts";
-import { Intake } from "../accept/intake.ts";
-import type { Taker } from "../accept/intake.ts";
-import { IoError } from "../io/io.ts";
-import type { Fd, Io } from "../io/io.ts";
+import { Intake, type Taker } from "../accept/intake.ts";
+import { type Fd, type Io, IoError } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
 import { Telemetry } from "../observe/telemetry.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { BufferPool, Texts } from "../../proxy/loop/arena.ts";
 import { gatherRequest, gatherResponse } from "../../proxy/http1/heads.ts";
-import { GatherList } from "../../proxy/loop/gather_list.ts";
+import { GatherList } from "../../proxy/loop/arena.ts";
 import { HEAD_BYTES_MAX } from "../../proxy/loop/inbox.ts";
 import { BUFFER_BYTES } from "../../proxy/limits.ts";
 import { Body } from "../../proxy/protocol/http1/body.ts";
