@@ -4,7 +4,8 @@
  */
 import type { HostPort } from "../console/values.ts";
 import { Body } from "../proxy/protocol/http1/body.ts";
-import { COMPLETE, INCOMPLETE, Response } from "../proxy/protocol/http1/response.ts";
+import { Response } from "../proxy/protocol/http1/response.ts";
+import { COMPLETE, INCOMPLETE } from "../proxy/protocol/http1/head.ts";
 
 /** What is sent. */
 export interface ClientRequest {

@@ -91,7 +91,7 @@ export function localPods(snapshot: Snapshot, plan: Plan): LocalPod[] {
 }
 
 /** The clients of one namespace, who share a listener. */
-export interface Clients {
+export interface ClientGroup {
   readonly namespace: string;
   /** What owns all pods of the namespace, such as `Deployment/curl`; empty where that is not one thing. */
   readonly workload: string;
@@ -103,7 +103,7 @@ export interface Clients {
  * Every namespace that something is in, sorted: each has clients. Who calls is known, for metrics, where only one workload
  * could.
  */
-export function clientsOf(snapshot: Snapshot): Clients[] {
+export function clientsOf(snapshot: Snapshot): ClientGroup[] {
   const names = [
     ...snapshot.namespaces.map(({ meta }) => meta.name),
     ...[...snapshot.services, ...snapshot.pods].map(({ meta }) => meta.namespace),

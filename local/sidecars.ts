@@ -15,7 +15,7 @@ import { IoError } from "../proxy/io/io.ts";
 import type { Plan } from "../routing/plan.ts";
 import { CommandFailure } from "../console/exit.ts";
 import { lookUpName } from "../sidecar/look_up.ts";
-import type { Clients } from "./manifests.ts";
+import type { ClientGroup } from "./manifests.ts";
 
 /** `startProxy` of proxy/run/start_proxy.ts, handed in so that it is loaded only by who needs it. */
 export type StartProxy = (config: ProxyConfig, plan: Plan, hooks?: ProxyHooks) => Promise<Proxy>;
@@ -70,7 +70,7 @@ export class Sidecars {
   }
 
   /** Starts a listener for the clients of each namespace that has none. Throws {@link CommandFailure} where a port is taken. */
-  async add(clients: readonly Clients[], plan: Plan): Promise<void> {
+  async add(clients: readonly ClientGroup[], plan: Plan): Promise<void> {
     const known = new Set(this.#sidecars.map(({ namespace }) => namespace));
     const added = clients.filter(({ namespace }) => !known.has(namespace));
     if (added.length === 0) return;
@@ -99,7 +99,7 @@ export class Sidecars {
   }
 
   /** `port`: of the first of the namespaces, the others follow; 0: any free ports. */
-  #start(clients: readonly Clients[], port: number, plan: Plan): Promise<Proxy> {
+  #start(clients: readonly ClientGroup[], port: number, plan: Plan): Promise<Proxy> {
     const { startProxy, driver, egress, admin, reportRequests, tracing } = this.#options;
     const { onRequest, onLog, onFailure } = this.#options;
     const config: ProxyConfig = {

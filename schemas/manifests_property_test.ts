@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { FINDING_CODES, type FindingCode } from "../base/finding.ts";
 import type { Loaded } from "./manifests.ts";
 import type { Snapshot } from "./resources.ts";
-import { guideSteps, load, service } from "./testing.ts";
+import { guideSteps, load, serviceYaml } from "./testing.ts";
 
 /** What must hold of whatever is loaded from whatever text. */
 function assertSound(loaded: Loaded): void {
@@ -80,7 +80,7 @@ Deno.test("parseManifests: never throws on arbitrary text", () => {
 });
 
 Deno.test("parseManifests: never throws on good manifests with text cut out, put in or moved", () => {
-  const seeds = [...guideSteps().map(({ text }) => text), service("a")];
+  const seeds = [...guideSteps().map(({ text }) => text), serviceYaml("a")];
   const edit = fc.record({
     at: fc.nat(3000),
     remove: fc.nat(12),

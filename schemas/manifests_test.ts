@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MANIFEST_LIMITS } from "./limits.ts";
 import { type Loaded, parseManifests } from "./manifests.ts";
-import { firstFinding, guideSteps, load, only, service, summaries } from "./testing.ts";
+import { firstFinding, guideSteps, load, only, serviceYaml, summaries } from "./testing.ts";
 
 function names(loaded: Loaded): string[] {
   return loaded.snapshot.services.map(({ meta }) => meta.name);
@@ -44,11 +44,11 @@ Deno.test("parseManifests: a List, lists within it, and a typed list whose items
   const loaded = load(`apiVersion: v1
 kind: List
 items:
-- ${service("a").replaceAll("\n", "\n  ")}
+- ${serviceYaml("a").replaceAll("\n", "\n  ")}
 - apiVersion: v1
   kind: List
   items:
-  - ${service("b").replaceAll("\n", "\n    ")}
+  - ${serviceYaml("b").replaceAll("\n", "\n    ")}
 - apiVersion: split.smi-spec.io/v1alpha2
   kind: TrafficSplitList
   items:
@@ -88,9 +88,9 @@ Deno.test("parseManifests: a List in JSON, as kubectl get -o json writes it", ()
 
 Deno.test("parseManifests: one broken document among good ones, in several files", () => {
   const loaded = parseManifests([
-    { name: "1", text: `${service("a")}---\nkind: [\n---\n${service("b")}` },
-    { name: "2", text: "\t" + service("lost") },
-    { name: "3", text: service("c") },
+    { name: "1", text: `${serviceYaml("a")}---\nkind: [\n---\n${serviceYaml("b")}` },
+    { name: "2", text: "\t" + serviceYaml("lost") },
+    { name: "3", text: serviceYaml("c") },
   ]);
   assert.deepEqual(names(loaded), ["a", "b", "c"]);
   const places = summaries(loaded);
@@ -123,10 +123,10 @@ Deno.test("parseManifests: what is no Kubernetes object is said to be none", () 
 });
 
 Deno.test("parseManifests: kinds that Weft does not read are noted once each and passed over", () => {
-  const configMap = (name: string) => service(name).replace("Service", "ConfigMap");
+  const configMap = (name: string) => serviceYaml(name).replace("Service", "ConfigMap");
   const loaded = load(
     `${configMap("a")}---\n${configMap("b")}---\n${
-      service("s")
+      serviceYaml("s")
     }---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\n`,
   );
   assert.deepEqual(summaries(loaded), [
@@ -174,9 +174,9 @@ Deno.test("parseManifests: a version or group that Weft does not read is an erro
 
 Deno.test("parseManifests: of the same object twice the last counts, with both places in the message", () => {
   const loaded = parseManifests([
-    { name: "a.yaml", text: service("x") + "spec: {clusterIP: 10.0.0.1}\n" },
-    { name: "b.yaml", text: `# two\n${service("x")}spec: {clusterIP: 10.0.0.2}\n` },
-    { name: "c.yaml", text: service("x").replace("x}", "x, namespace: other}") },
+    { name: "a.yaml", text: serviceYaml("x") + "spec: {clusterIP: 10.0.0.1}\n" },
+    { name: "b.yaml", text: `# two\n${serviceYaml("x")}spec: {clusterIP: 10.0.0.2}\n` },
+    { name: "c.yaml", text: serviceYaml("x").replace("x}", "x, namespace: other}") },
   ]);
   assert.deepEqual(summaries(loaded), ["resource-duplicate - b.yaml:2:1"]);
   assert.match(firstFinding(loaded).message, /a\.yaml:1:1.*b\.yaml:2:1/);
@@ -188,7 +188,7 @@ Deno.test("parseManifests: of the same object twice the last counts, with both p
 });
 
 Deno.test("parseManifests: the default namespace is for what names none, but never for a Namespace", () => {
-  const text = `${service("a")}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ns}\n`;
+  const text = `${serviceYaml("a")}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ns}\n`;
   const { snapshot } = parseManifests([{ name: "f", text }], { defaultNamespace: "given" });
   assert.equal(only(snapshot.services).meta.namespace, "given");
   assert.equal(only(snapshot.namespaces).meta.namespace, "");
@@ -210,7 +210,7 @@ Deno.test("parseManifests: a name that Kubernetes refuses is an error, labels th
 Deno.test("parseManifests: an object whose name no plan can carry is left out, and nothing else", () => {
   for (const metadata of ["{name: a b}", "{name: a, namespace: x/y}", '{name: "a\\u0000"}']) {
     const loaded = load(
-      `apiVersion: v1\nkind: Service\nmetadata: ${metadata}\n---\n${service("b")}`,
+      `apiVersion: v1\nkind: Service\nmetadata: ${metadata}\n---\n${serviceYaml("b")}`,
     );
     assert.equal(only(loaded.snapshot.services).meta.name, "b", metadata);
     assert.equal(loaded.findings.length, 1, metadata);
@@ -230,7 +230,7 @@ Deno.test("parseManifests: names of ports and accounts that no plan can carry ar
 });
 
 Deno.test("parseManifests: a byte order mark is no content", () => {
-  const loaded = load(`\ufeff${service("a")}`);
+  const loaded = load(`\ufeff${serviceYaml("a")}`);
   assert.deepEqual(loaded.findings, []);
   assert.deepEqual(only(loaded.snapshot.services).meta.origin.locate([]), {
     file: "f.yaml",
@@ -243,7 +243,7 @@ Deno.test("parseManifests: files over the size limits are left out", () => {
   const large = "#".repeat(MANIFEST_LIMITS.fileBytesMax);
   const loaded = parseManifests([{ name: "1", text: `${large}#` }, {
     name: "2",
-    text: service("a"),
+    text: serviceYaml("a"),
   }]);
   assert.deepEqual(summaries(loaded), ["limit-exceeded - 1:1:1"]);
   assert.deepEqual(names(loaded), ["a"]);
@@ -274,7 +274,7 @@ Deno.test("parseManifests: an alias bomb loses its document only", () => {
         level === 0 ? "x" : `*l${level - 1}`
       }}`,
   );
-  const loaded = load(`${service("a")}---\n${levels.join("\n")}\n---\n${service("b")}`);
+  const loaded = load(`${serviceYaml("a")}---\n${levels.join("\n")}\n---\n${serviceYaml("b")}`);
   assert.deepEqual(loaded.findings.map(({ code }) => code), ["limit-exceeded"]);
   assert.deepEqual(names(loaded), ["a", "b"]);
 });

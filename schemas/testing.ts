@@ -42,6 +42,6 @@ export function guideSteps(): { name: string; text: string; namespace: string }[
 }
 
 /** A Service without anything in it. */
-export function service(name: string): string {
+export function serviceYaml(name: string): string {
   return `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\n`;
 }

@@ -7,7 +7,7 @@ import { testEnvironment } from "../console/testing.ts";
 import {
   manifest,
   planText,
-  request,
+  requestThrough,
   startApplication,
   startSidecar,
   testInFolder,
@@ -72,7 +72,7 @@ for (const workers of IS_LINUX ? [0, 2] : []) {
       Deno.writeTextFileSync(file, await planText(application.port));
       const argv = ["--plan", file, "--driver", "native", "--workers", String(workers)];
       const { outbound, environment, code } = await startSidecar(argv);
-      assert.equal((await request(outbound, "web.app")).body, "one");
+      assert.equal((await requestThrough(outbound, "web.app")).body, "one");
       assert.equal(epollsOf(outbound).length, Math.max(1, workers));
       await breakLoop(outbound, code);
       assert.equal(await code, 1);

@@ -4,16 +4,16 @@ import { createLog } from "../base/log.ts";
 import { until } from "../tests/support/until.ts";
 import { PlanFollower } from "./follow_plan.ts";
 import {
-  DRIVERS,
   hasStarted,
   manifest,
   planText,
-  request,
+  requestThrough,
   start,
   startApplication,
   startWaiting,
   testInFolder,
 } from "./sidecar_for_test.ts";
+import { DRIVERS } from "../tests/support/test_proxy.ts";
 
 type Waiting = Awaited<ReturnType<typeof startWaiting>>;
 
@@ -30,7 +30,7 @@ function freePort(): number {
 
 /** Whether the port takes connections. */
 async function isOpen(port: number): Promise<boolean> {
-  return (await request(port, "web.app")).status !== 0;
+  return (await requestThrough(port, "web.app")).status !== 0;
 }
 
 interface Fault {
@@ -160,7 +160,7 @@ for (const { flag, what, make, reason } of FAULTS) {
 
       await repair(source, application.port);
       await hasStarted(waiting);
-      assert.deepEqual(await request(port, "web.app"), { status: 200, body: "one" });
+      assert.deepEqual(await requestThrough(port, "web.app"), { status: 200, body: "one" });
       assert.deepEqual(await ask(waiting, "/readyz"), [200, "ready\n"]);
       waiting.environment.sendStopSignal("SIGTERM");
       assert.equal(await waiting.code, 0);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { formatAge } from "./follow_plan.ts";
 import {
   planText,
-  request,
+  requestThrough,
   type RunningSidecar,
   startApplication,
   startSidecar,
@@ -53,7 +53,7 @@ testInFolder(
         /plan-restored/.test(line)
       );
       assert.match(finding ?? "", new RegExp(`Plan ${hash.slice(0, 12)}, saved \\d+ (s|min) ago`));
-      assert.equal((await request(sidecar.outbound, WEB)).body, "one");
+      assert.equal((await requestThrough(sidecar.outbound, WEB)).body, "one");
       assert.equal((await ask(sidecar, "/readyz"))[0].status, 200);
       const [{ headers }, text] = await ask(sidecar, "/plan");
       assert.equal(JSON.parse(text).hash, hash);
@@ -78,11 +78,11 @@ testInFolder("saved plan: a source that comes back counts again", async (folder)
   Deno.writeTextFileSync(`${state}/plan.json`, await planText(one.port));
   // Neither the file nor its folder is there.
   const sidecar = await startSidecar(["--plan", file, "--state-dir", state]);
-  assert.equal((await request(sidecar.outbound, WEB)).body, "one");
+  assert.equal((await requestThrough(sidecar.outbound, WEB)).body, "one");
   Deno.mkdirSync(`${folder}/source`);
   Deno.writeTextFileSync(file, await planText(two.port));
   await sidecar.environment.stderr.until(/Plan applied/);
-  assert.equal((await request(sidecar.outbound, WEB)).body, "two");
+  assert.equal((await requestThrough(sidecar.outbound, WEB)).body, "two");
   assert.equal((await ask(sidecar, "/plan"))[0].headers.get("x-weft-plan-source"), "current");
   assert.equal(await metric(sidecar, "weft_plan_restored"), "0");
   await stop(sidecar);
@@ -123,13 +123,13 @@ testInFolder(
     const argv = ["--plan", file, "--state-dir", `${file}/state`];
     const sidecar = await startSidecar(argv);
     await sidecar.environment.stderr.until(/plan-not-saved/);
-    assert.equal((await request(sidecar.outbound, WEB)).body, "one");
+    assert.equal((await requestThrough(sidecar.outbound, WEB)).body, "one");
     assert.equal(await metric(sidecar, "weft_plan_save_failures_total"), "1");
     assert.equal(await metric(sidecar, "weft_plan_saved_timestamp_seconds"), undefined);
     assert.equal((await ask(sidecar, "/plan"))[0].headers.get("x-weft-plan-saved-at"), null);
     Deno.writeTextFileSync(file, await planText(two.port));
     await sidecar.environment.stderr.until(/plan-not-saved[^]*plan-not-saved/);
-    assert.equal((await request(sidecar.outbound, WEB)).body, "two");
+    assert.equal((await requestThrough(sidecar.outbound, WEB)).body, "two");
     await stop(sidecar);
     await Promise.all([one.server.shutdown(), two.server.shutdown()]);
   },
@@ -150,7 +150,7 @@ testInFolder("plan file: deleted, cut short, and mounted from a ConfigMap", asyn
   Deno.symlinkSync("..data/plan.json", file);
   const sidecar = await startSidecar(["--plan", file]);
   const { environment, outbound } = sidecar;
-  const answers = async () => (await request(outbound, WEB)).body;
+  const answers = async () => (await requestThrough(outbound, WEB)).body;
   assert.equal(await answers(), "one");
   version("second", texts[1]);
   await environment.stderr.until(/Plan applied/);

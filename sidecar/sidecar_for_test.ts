@@ -3,8 +3,6 @@ import assert from "node:assert/strict";
 import { run } from "../cli/run.ts";
 import { type TestEnvironment, testEnvironment } from "../console/testing.ts";
 
-export const DRIVERS = Deno.build.os === "linux" ? ["native", "portable"] : ["portable"];
-
 /** A Service `web.app:80` in front of an application on this machine. */
 export function manifest(applicationPort: number): string {
   return `
@@ -37,7 +35,7 @@ export function startApplication(name: string, answered: Promise<unknown> = Prom
  * GET through the proxy; status 0 where the connection was refused or cut. By hand, because node:http of Deno 2.6 does not
  * say when a connection is cut before the answer.
  */
-export async function request(
+export async function requestThrough(
   port: number,
   host: string,
 ): Promise<{ status: number; body: string }> {

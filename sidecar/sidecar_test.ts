@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { run } from "../cli/run.ts";
 import { testEnvironment } from "../console/testing.ts";
 import {
-  DRIVERS,
   manifest,
   planText,
-  request,
+  requestThrough,
   startApplication,
   startSidecar,
   testInFolder,
 } from "./sidecar_for_test.ts";
+import { DRIVERS } from "../tests/support/test_proxy.ts";
 
 for (const driver of DRIVERS) {
   testInFolder(
@@ -32,16 +32,16 @@ for (const driver of DRIVERS) {
         "off",
       ]);
       const { environment, outbound } = sidecar;
-      assert.deepEqual(await request(outbound, "web.app"), { status: 200, body: "one" });
-      assert.equal((await request(outbound, "nowhere.nowhere")).status, 404);
+      assert.deepEqual(await requestThrough(outbound, "web.app"), { status: 200, body: "one" });
+      assert.equal((await requestThrough(outbound, "nowhere.nowhere")).status, 404);
 
       Deno.writeTextFileSync(file, manifest(two.port));
       await environment.stderr.until(/Plan applied/);
-      assert.deepEqual(await request(outbound, "web.app"), { status: 200, body: "two" });
+      assert.deepEqual(await requestThrough(outbound, "web.app"), { status: 200, body: "two" });
 
       Deno.writeTextFileSync(file, `${manifest(one.port)}broken: [`);
       await environment.stderr.until(/yaml-syntax[^]*Plan kept/);
-      assert.deepEqual(await request(outbound, "web.app"), { status: 200, body: "two" });
+      assert.deepEqual(await requestThrough(outbound, "web.app"), { status: 200, body: "two" });
 
       await environment.stdout.until(/(.*\n){4}/);
       const records = environment.stdout.text().trimEnd().split("\n").map((line) =>
@@ -56,7 +56,11 @@ for (const driver of DRIVERS) {
 
       environment.sendStopSignal("SIGTERM");
       assert.equal(await sidecar.code, 0);
-      assert.equal((await request(outbound, "web.app")).status, 0, "nobody listens any more");
+      assert.equal(
+        (await requestThrough(outbound, "web.app")).status,
+        0,
+        "nobody listens any more",
+      );
       await Promise.all([one.server.shutdown(), two.server.shutdown()]);
     },
   );
@@ -73,13 +77,22 @@ for (const driver of DRIVERS) {
       };
       await writePlan(one.port);
       const sidecar = await startSidecar(["--plan", file, "--driver", driver]);
-      assert.deepEqual(await request(sidecar.outbound, "web.app"), { status: 200, body: "one" });
+      assert.deepEqual(await requestThrough(sidecar.outbound, "web.app"), {
+        status: 200,
+        body: "one",
+      });
       await writePlan(two.port);
       await sidecar.environment.stderr.until(/Plan applied/);
-      assert.deepEqual(await request(sidecar.outbound, "web.app"), { status: 200, body: "two" });
+      assert.deepEqual(await requestThrough(sidecar.outbound, "web.app"), {
+        status: 200,
+        body: "two",
+      });
       Deno.writeTextFileSync(file, "{}");
       await sidecar.environment.stderr.until(/Plan kept/);
-      assert.deepEqual(await request(sidecar.outbound, "web.app"), { status: 200, body: "two" });
+      assert.deepEqual(await requestThrough(sidecar.outbound, "web.app"), {
+        status: 200,
+        body: "two",
+      });
 
       const asked = testEnvironment();
       const admin = `127.0.0.1:${sidecar.admin}`;
@@ -107,14 +120,14 @@ for (const driver of DRIVERS) {
   );
 
   testInFolder(
-    `proxy, ${driver}: the first signal waits for the request under way, the second does not`,
+    `proxy, ${driver}: the first signal waits for the requestThrough under way, the second does not`,
     async (folder) => {
       for (const signals of [1, 2]) {
         const answered = Promise.withResolvers<void>();
         const application = startApplication("late", answered.promise);
         Deno.writeTextFileSync(`${folder}/web.yaml`, manifest(application.port));
         const sidecar = await startSidecar(["-f", folder, "--driver", driver]);
-        const answer = request(sidecar.outbound, "web.app");
+        const answer = requestThrough(sidecar.outbound, "web.app");
         await application.asked;
         sidecar.environment.sendStopSignal("SIGTERM");
         await sidecar.environment.stderr.until(/Draining/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { until } from "../tests/support/until.ts";
 import {
   planText,
-  request,
+  requestThrough,
   type RunningSidecar,
   startApplication,
   startSidecar,
@@ -29,7 +29,7 @@ function testStop(
       const file = `${folder}/plan.json`;
       Deno.writeTextFileSync(file, await planText(application.port));
       const sidecar = await startSidecar(["--plan", file, "--workers", workers, ...ACCEPT]);
-      assert.equal((await request(sidecar.outbound, "web.app")).body, "one");
+      assert.equal((await requestThrough(sidecar.outbound, "web.app")).body, "one");
       await stop(sidecar);
       await application.server.shutdown();
     });
@@ -42,7 +42,7 @@ testStop(
     sidecar.environment.sendStopSignal("SIGTERM");
     await until("not ready", () => statusOf(sidecar, "/readyz"), (status) => status === 503);
     assert.equal(await statusOf(sidecar, "/healthz"), 200, "the kubelet must not restart it");
-    assert.equal((await request(sidecar.outbound, "web.app")).body, "one");
+    assert.equal((await requestThrough(sidecar.outbound, "web.app")).body, "one");
     sidecar.environment.sendStopSignal("SIGTERM");
     assert.equal(await sidecar.code, 1);
   },
@@ -51,13 +51,13 @@ testStop(
 testStop("SIGINT: nobody new is served", async (sidecar) => {
   sidecar.environment.sendStopSignal("SIGINT");
   assert.equal(await sidecar.code, 0);
-  assert.equal((await request(sidecar.outbound, "web.app")).status, 0);
+  assert.equal((await requestThrough(sidecar.outbound, "web.app")).status, 0);
 });
 
 testStop("POST /quitquitquit: nobody new is served", async (sidecar) => {
   assert.equal(await statusOf(sidecar, "/quitquitquit", "POST"), 200);
   assert.equal(await sidecar.code, 0);
-  assert.equal((await request(sidecar.outbound, "web.app")).status, 0);
+  assert.equal((await requestThrough(sidecar.outbound, "web.app")).status, 0);
 });
 
 testStop("POST /quitquitquit, then SIGTERM: as /quitquitquit alone", async (sidecar) => {

@@ -1,9 +1,9 @@
 /**
- * What the imports of all files together keep to: no circles, no exports that no other file uses, and the order of
- * rooms. Each rule is shown files that break it before it is shown the working tree.
+ * What the imports of all files together keep to: no circles, no exports that no other file uses, no name for two
+ * things, and the order of rooms. Each rule is shown files that break it before it is shown the working tree.
  */
 import assert from "node:assert/strict";
-import { findCircles, findUnusedExports } from "../tools/import_graph.ts";
+import { findCircles, findSharedNames, findUnusedExports } from "../tools/import_graph.ts";
 import { importProblem, resolveImport } from "../tools/layers.ts";
 import { readModule } from "../tools/modules.ts";
 import { listFiles, readFile } from "../tools/repository.ts";
@@ -113,6 +113,31 @@ for (const [what, files, unused] of EXPORTING) {
   });
 }
 
+const SHARING: readonly (readonly [what: string, files: Files, shared: string[]])[] = [
+  ["two kinds of declaration", {
+    "a.ts": `export const x = 1; export class Y {}`,
+    "b/a.ts": `export function x() {}`,
+    "c_test.ts": `export interface Y {}`,
+  }, ["Y: a.ts c_test.ts", "x: a.ts b/a.ts"]],
+  ["passed on", {
+    "a.ts": `export const x = 1;`,
+    "b.ts": `export { x } from "./a.ts";`,
+  }, ["x: a.ts b.ts"]],
+  ["none: renamed, not exported, alike because they are taken whole", {
+    "a.ts": `const x = 1; export { x as z };`,
+    "b.ts": `export const x = 1;`,
+    "c.ts": `export const register = 1;`,
+    "d.ts": `export const register = 1;`,
+    "e.ts": `const all = [() => import("./c.ts"), () => import("./d.ts")];`,
+  }, []],
+];
+
+for (const [what, files, shared] of SHARING) {
+  Deno.test(`findSharedNames: ${what}`, () => {
+    assert.deepEqual(findSharedNames(modulesOf(files)), shared);
+  });
+}
+
 const ROOM_PROBLEMS: readonly (readonly [path: string, specifier: string, isAllowed: boolean])[] = [
   ["proxy/run/engine.ts", "../accept/intake.ts", true],
   ["proxy/accept/intake.ts", "../run/engine.ts", false],
@@ -150,6 +175,10 @@ Deno.test("imports: no file stands in a circle", () => {
 
 Deno.test("imports: every export is used by another file", () => {
   assert.deepEqual(findUnusedExports(modules), []);
+});
+
+Deno.test("imports: every exported name is exported once", () => {
+  assert.deepEqual(findSharedNames(modules), []);
 });
 
 Deno.test("imports: rooms import those below them", () => {

@@ -1,6 +1,7 @@
 /**
- * What follows from all imports of the repository together: circles of files, and exports that no other file uses.
- * Pure: modules in, findings out; tests/import_rule_test.ts feeds it the working tree.
+ * What follows from all imports of the repository together: circles of files, exports that no other file uses, and names that are
+ * exported twice.
+ * Pure: modules in, findings out; tests/import_graph_test.ts feeds it the working tree.
  */
 import { resolveImport } from "./layers.ts";
 import type { Module } from "./modules.ts";
@@ -49,6 +50,27 @@ export function findUnusedExports(modules: readonly Module[]): string[] {
     .filter(({ path }) => !used.has(`${path} *`))
     .flatMap(({ path, exports }) => exports.map((name) => `${path} ${name}`))
     .filter((name) => !used.has(name))
+    .sort();
+}
+
+/**
+ * Names that several files export, as `name: path path`: one name is to mean one thing. Modules that are taken whole by a lazy import are
+ * known by their file, and all export the same.
+ */
+export function findSharedNames(modules: readonly Module[]): string[] {
+  const whole = new Set(modules.flatMap(({ path, imports }) =>
+    imports
+      .filter(({ kind, names }) => kind === "lazy" && names.includes("*"))
+      .map(({ specifier }) => resolveImport(path, specifier))
+  ));
+  const places = new Map<string, string[]>();
+  for (const { path, exports } of modules) {
+    if (whole.has(path)) continue;
+    for (const name of exports) places.set(name, [...places.get(name) ?? [], path]);
+  }
+  return [...places]
+    .filter(([, paths]) => paths.length > 1)
+    .map(([name, paths]) => `${name}: ${paths.sort().join(" ")}`)
     .sort();
 }
 

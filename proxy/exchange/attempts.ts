@@ -1,6 +1,5 @@
 /** Attempts: how the attempts of an exchange, or of a relayed connection, at its destination go. Reused by its owner. */
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
-import type { TableEndpoint } from "../../routing/table/table.ts";
 import type { Routed, RouteFacts } from "../observe/telemetry.ts";
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import type { TunnelOwner } from "../loop/tunnel.ts";
@@ -8,6 +7,7 @@ import type { Choice } from "../policy/backend_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { type Destination, UNDECIDED } from "../route/destination.ts";
 import { type CarrierFailure, FAILURES } from "./failures.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 export class Attempts implements Routed {
   destination: Destination = UNDECIDED;

@@ -21,7 +21,7 @@ import { Attempts } from "./attempts.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
 import { type CarrierFailure, FAILURES } from "./failures.ts";
 import { editHead, editRequest, establishedResponse, lastWordOn } from "./head_edits.ts";
-import type { Mirror } from "./mirror.ts";
+import type { MirroredRequest } from "./mirror.ts";
 import type { ExchangeServices } from "./services.ts";
 import type { Carrier, CarrierEvents, ClientEvents, ClientSide } from "./sides.ts";
 
@@ -54,7 +54,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   /** Made with the first request that a policy has a say in. */
   #run: PolicyRun | null = null;
   /** A copy of the request, while that is still coming. */
-  #copy: Mirror | null = null;
+  #copy: MirroredRequest | null = null;
 
   constructor(services: ExchangeServices, router: Router, client: ClientSide) {
     this.#services = services;

@@ -17,10 +17,10 @@ import { type Destination, NO_FACTS, toEndpoints } from "../route/destination.ts
 import type { ClientFacts, Router } from "../route/router.ts";
 import { NOBODY } from "../tls/caller.ts";
 import type { AnswerSource, ClientEvents, ClientSide, Exchanges, RequestSource } from "./sides.ts";
-import { headText } from "../protocol/http1/head_text.ts";
+import { copyHead } from "../protocol/http1/head_copy.ts";
 import { Body } from "../protocol/http1/body.ts";
-import type { EndpointSet } from "../../routing/table/table.ts";
 import type { BackendState } from "../policy/backend_state.ts";
+import type { EndpointSet } from "../../routing/table/endpoint_set.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -45,7 +45,7 @@ export class Mirrors {
     from: Destination,
     source: RequestSource,
     peer: string,
-  ): Mirror | null {
+  ): MirroredRequest | null {
     const { guarded } = bound.table;
     const set = guarded === null ? bound.set : guarded.http(request.routed);
     if (set === null) return drop(route, "access-denied");
@@ -54,7 +54,7 @@ export class Mirrors {
     const { arena } = source.body.loop;
     const router = new MirrorRouter(bound.backend, set, from.takesHttp2);
     const copy = new RequestCopy(arena, request);
-    return new Mirror(
+    return new MirroredRequest(
       this,
       route,
       source,
@@ -70,7 +70,7 @@ function drop(route: RouteState, reason: MirrorDrop): null {
   return null;
 }
 
-export class Mirror extends Inbox implements ClientSide, Timed {
+export class MirroredRequest extends Inbox implements ClientSide, Timed {
   readonly kind = "stream";
   readonly client: ClientFacts;
   readonly #exchange: ClientEvents;
@@ -98,7 +98,7 @@ export class Mirror extends Inbox implements ClientSide, Timed {
     source: RequestSource,
     peer: string,
     copy: RequestCopy,
-    open: (mirror: Mirror) => ClientEvents,
+    open: (mirror: MirroredRequest) => ClientEvents,
   ) {
     super(source.body.loop);
     this.#mirrors = mirrors;
@@ -310,7 +310,7 @@ class RequestCopy {
 }
 
 function headOf(bytes: Uint8Array, request: Request): Uint8Array {
-  const own = headText(bytes, request);
+  const own = copyHead(bytes, request);
   const added = bytes.subarray(request.addedStart, request.addedEnd);
   const head = new Uint8Array(own.length + added.length + MARK.length);
   const ownEnd = own.length - LINE_END_BYTES;

@@ -10,7 +10,6 @@ import type { Tunnel } from "../loop/tunnel.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { COMPLETE } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
-import { NO_ROOM, NO_STREAM } from "../protocol/http2/connection.ts";
 import {
   CANCEL,
   ENHANCE_YOUR_CALM,
@@ -23,6 +22,7 @@ import { isWebSocketKey, WEBSOCKET, webSocketAcceptOf } from "../protocol/websoc
 import type { Http2Socket } from "./socket.ts";
 import { Http2Stream } from "./stream.ts";
 import { fieldsOfRequest, neverIndexedOf, responseText } from "./text.ts";
+import { NO_ROOM, NO_STREAM } from "../protocol/http2/sender.ts";
 
 /** The connection to the endpoint. */
 interface EndpointConnection extends Http2Socket {

@@ -8,11 +8,10 @@ import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
 import { COMPLETE, reasonOf } from "../protocol/http1/head.ts";
-import { headText } from "../protocol/http1/head_text.ts";
+import { copyHead } from "../protocol/http1/head_copy.ts";
 import { equalsIgnoreCase } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { hasContent, type Response } from "../protocol/http1/response.ts";
-import { NO_ROOM, NO_STREAM, TOO_LARGE } from "../protocol/http2/connection.ts";
 import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, NO_ERROR } from "../protocol/http2/error_code.ts";
 import { composeGrpcRefusal, isGrpcContentType } from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
@@ -29,6 +28,7 @@ import type { Caller } from "../tls/caller.ts";
 import type { Http2Socket } from "./socket.ts";
 import { Http2Stream } from "./stream.ts";
 import { addLines, fieldsOfResponse, neverIndexedOf, requestText } from "./text.ts";
+import { NO_ROOM, NO_STREAM, TOO_LARGE } from "../protocol/http2/sender.ts";
 
 /** Room for an answer of the proxy itself: a few short headers and a line of text; what a policy adds comes on top. */
 const REFUSAL_BYTES_MAX = 2_048;
@@ -243,7 +243,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   #putOff(response: Response, answer: AnswerSource, isTunnel: boolean): void {
     const { arena } = this.loop;
     const added = arena.slice(response.addedStart, response.addedEnd);
-    this.#pendingHead = { text: headText(arena, response), added, answer, isTunnel };
+    this.#pendingHead = { text: copyHead(arena, response), added, answer, isTunnel };
     this.socket.awaitRoom(this);
   }
 

@@ -7,7 +7,7 @@ import { BUFFER_BYTES, DRAIN_IDLE_MS, HTTP2_LINGER_MS } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
 import { INTERNAL_ERROR, SETTINGS_TIMEOUT } from "../protocol/http2/error_code.ts";
 import { CONNECTION_WINDOW_BYTES, ENDPOINT_WINDOW_BYTES } from "../protocol/http2/limits.ts";
-import { Output } from "../protocol/http2/output.ts";
+import { WriteBuffer } from "../protocol/http2/write_buffer.ts";
 import type { Http2Counts } from "../observe/telemetry.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
@@ -28,7 +28,7 @@ export interface SocketStream {
 
 export abstract class Http2Socket extends Socket implements Http2Visitor {
   readonly machine: Http2Connection;
-  readonly #output: Output;
+  readonly #output: WriteBuffer;
   #outputBuffer = NO_BUFFER;
   /** Streams that have something to send, and found no room for it. */
   readonly #waiting = new Set<SocketStream>();
@@ -50,7 +50,7 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   constructor(loop: Loop, role: "server" | "client", counts: Http2Counts) {
     super(loop);
     this.counts = counts;
-    this.#output = new Output(loop.arena);
+    this.#output = new WriteBuffer(loop.arena);
     this.machine = new Http2Connection({
       role,
       visitor: this,

@@ -9,11 +9,11 @@ import { NO_BUFFER } from "../loop/arena.ts";
 import { Inbox } from "../loop/inbox.ts";
 import type { Loop, Timed } from "../loop/loop.ts";
 import type { Tunnel, TunnelEnd } from "../loop/tunnel.ts";
-import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/connection.ts";
 import { CANCEL, PROTOCOL_ERROR } from "../protocol/http2/error_code.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Http2Socket, SocketStream } from "./socket.ts";
 import { fieldLines, fieldsOfTrailers } from "./text.ts";
+import { NO_ROOM, NO_STREAM, NO_WINDOW } from "../protocol/http2/sender.ts";
 
 export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, SocketStream {
   readonly kind = "stream";

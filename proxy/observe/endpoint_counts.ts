@@ -9,8 +9,8 @@ import {
   type MetricSample,
   samplesOf,
 } from "../../base/metrics.ts";
-import type { TableEndpoint } from "../../routing/table/table.ts";
 import { ENDPOINTS } from "./metrics.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** A pod and what owns it. What is not known says so: an empty label would be the same as none. */
 export interface CountedWorkload {

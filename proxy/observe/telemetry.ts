@@ -10,7 +10,7 @@ import {
   samplesOf,
 } from "../../base/metrics.ts";
 import type { PlanRule } from "../../routing/plan.ts";
-import type { TableEndpoint, TablePort } from "../../routing/table/table.ts";
+import type { TablePort } from "../../routing/table/table.ts";
 import type { OutboundListener } from "../config.ts";
 import type { TlsFailure } from "../io/tls.ts";
 import { errorName, isKnownError } from "../protocol/http2/error_code.ts";
@@ -19,6 +19,7 @@ import type { Span } from "../tracing/span.ts";
 import { type CountedWorkload, EndpointCounts, workloadOf } from "./endpoint_counts.ts";
 import { CONNECTIONS, HTTP2, LOOP, REQUESTS } from "./metrics.ts";
 import type { FinishedSpan, RequestRecord } from "./request_record.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** As many as logs show of a plan's hash. */
 const PLAN_HASH_DIGITS = 12;

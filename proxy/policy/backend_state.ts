@@ -6,7 +6,6 @@ import { countsOf, type MetricSample, samplesOf } from "../../base/metrics.ts";
 import type { Random } from "../../base/random.ts";
 import type { PlanEndpointPolicy } from "../../routing/plan.ts";
 import type { RequestHead } from "../../routing/request.ts";
-import type { EndpointSet, TableEndpoint } from "../../routing/table/table.ts";
 import { Balancing } from "../balance/balancing.ts";
 import type { BalancedEndpoint } from "../balance/endpoint.ts";
 import { OutlierDetector } from "../balance/outlier_detector.ts";
@@ -15,6 +14,7 @@ import type { AttemptFailure } from "../balance/retry_policy.ts";
 import { type EjectionCause, EJECTIONS } from "../observe/metrics.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import type { BackendLimits } from "./backend_limits.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** An endpoint that has an address, with its connections. */
 interface PooledEndpoint {

@@ -8,13 +8,7 @@ import type { ConnectionLimits } from "../../base/policy.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { StateStore } from "../../base/state_store.ts";
-import type {
-  Table,
-  TableBackend,
-  TableEndpoint,
-  TableMirror,
-  TableRoute,
-} from "../../routing/table/table.ts";
+import type { Table, TableBackend, TableMirror, TableRoute } from "../../routing/table/table.ts";
 import type { PlanRoutePolicy } from "../../routing/plan.ts";
 import type { Timers } from "../loop/timers.ts";
 import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
@@ -22,6 +16,7 @@ import { BackendLimits } from "./backend_limits.ts";
 import { BackendState } from "./backend_state.ts";
 import { COUNTED_SECTIONS, type CountedSection, RouteMemory } from "./route_memory.ts";
 import { RouteState } from "./route_state.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** Where the connections of endpoints are kept. */
 interface PoolSource {

@@ -3,11 +3,12 @@ import type { Fault } from "../../base/policy.ts";
 import type { PlanRoutePolicy } from "../../routing/plan.ts";
 import { affinityCookie } from "../../routing/table/affinity.ts";
 import { RetryPolicy } from "../balance/retry_policy.ts";
-import type { EndpointSet, TableMirror } from "../../routing/table/table.ts";
+import type { TableMirror } from "../../routing/table/table.ts";
 import type { BackendState } from "./backend_state.ts";
 import { HeaderEdits, headerEdits, headerLines } from "./header_edits.ts";
 import type { MirrorDrop } from "../observe/metrics.ts";
 import type { CountedSection, RouteMemory } from "./route_memory.ts";
+import type { EndpointSet } from "../../routing/table/endpoint_set.ts";
 
 /** A mirror, with what is known of its endpoints. */
 export interface BoundMirror {

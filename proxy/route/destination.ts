@@ -1,12 +1,12 @@
 /** Destination: what one request, or one whole connection, was decided to get. It is made whole, and never changes. */
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
-import type { TableBackend, TableEndpoint, TableRoute } from "../../routing/table/table.ts";
-import type { EndpointSet } from "../../routing/table/table.ts";
+import type { TableBackend, TableRoute } from "../../routing/table/table.ts";
 import type { SplitState } from "../../routing/table/split.ts";
 import type { RouteFacts } from "../observe/telemetry.ts";
 import type { BackendState } from "../policy/backend_state.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 export interface Destination {
   readonly facts: RouteFacts;

@@ -15,13 +15,7 @@ import { HostMatch } from "../../routing/table/host_index.ts";
 import type { RequestHead } from "../../routing/request.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import type {
-  Table,
-  TableBackend,
-  TableEndpoint,
-  TablePort,
-  TableRoute,
-} from "../../routing/table/table.ts";
+import type { Table, TableBackend, TablePort, TableRoute } from "../../routing/table/table.ts";
 import type { MetricSample } from "../../base/metrics.ts";
 import { parseIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
@@ -35,6 +29,7 @@ import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
 import { type Destination, NO_FACTS, refused, toEndpoints, toPool, Turn } from "./destination.ts";
 import type { ClientFacts, Router, RouteServices } from "./router.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** The port that a request means which names none, and whose Service has several (RFC 9110 4.2.1). */
 const DEFAULT_PORT = 80;

@@ -2,6 +2,7 @@
  * CallerAccess: what the traffic targets of one workload allow each of those who call it, at one of its ports: the server's
  * side of smi-facts 3.11. Who a caller is has been verified before; a plan in permissive mode is not asked.
  */
+import type { RefusalReason } from "../../base/refusals.ts";
 import { hasDotSegment } from "../match/dot_segments.ts";
 import { PathPattern } from "../match/pattern.ts";
 import type { Plan, PlanTarget } from "../plan.ts";
@@ -9,13 +10,7 @@ import type { RequestHead } from "../request.ts";
 import { type AccessProfile, AccessProfiles } from "./access.ts";
 
 /** No target allows it; or one does by its path, which the application may read as another one. */
-export type CallRefusal = "access-denied" | "path-ambiguous";
-
-/** HTTP status for each. */
-export const CALL_REFUSAL_STATUS: Readonly<Record<CallRefusal, number>> = {
-  "access-denied": 403,
-  "path-ambiguous": 400,
-};
+export type CallRefusal = Extract<RefusalReason, "access-denied" | "path-ambiguous">;
 
 export class CallerAccess {
   readonly #port: number;

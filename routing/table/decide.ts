@@ -3,28 +3,28 @@
  * reason why none may. Allocates nothing once the caches of a table are warm; makes no string from
  * bytes.
  */
+import { REFUSALS } from "../../base/refusals.ts";
 import type { RequestHead } from "../request.ts";
 import type { PodAddress } from "./address_index.ts";
 import type { Affinity } from "./affinity.ts";
 import { HostMatch } from "./host_index.ts";
 import { NO_KEY } from "./request_key.ts";
 import type { SplitState } from "./split.ts";
-import { REFUSAL_STATUS } from "./table.ts";
 import type {
-  EndpointSet,
-  RefusalReason,
+  RouteRefusal,
   Table,
   TableBackend,
   TablePort,
   TableRoute,
   TableService,
 } from "./table.ts";
+import type { EndpointSet } from "./endpoint_set.ts";
 
 /** What one request gets. Filled by `decide`, reused by its owner. */
 export class Decision {
   outcome: "forward" | "refuse" = "refuse";
   /** Null where the outcome is `forward`. */
-  reason: RefusalReason | null = null;
+  reason: RouteRefusal | null = null;
   /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
   status = 0;
   /** As far as the request got; never null where the outcome is `forward`. */
@@ -212,9 +212,9 @@ function clear(decision: Decision): void {
   decision.isPinned = false;
 }
 
-function refuse(decision: Decision, reason: RefusalReason): void {
+function refuse(decision: Decision, reason: RouteRefusal): void {
   decision.outcome = "refuse";
   decision.reason = reason;
-  decision.status = REFUSAL_STATUS[reason];
+  decision.status = REFUSALS[reason].status;
   decision.endpointSet = null;
 }

@@ -6,7 +6,8 @@ import { formatAuthority } from "../../base/ip.ts";
 import type { PlanEndpoint } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import { AccessProfiles } from "./access.ts";
-import type { Table, TableBackend, TableEndpoint } from "./table.ts";
+import type { Table, TableBackend } from "./table.ts";
+import type { TableEndpoint } from "./endpoint_set.ts";
 
 interface DirectDecision {
   readonly reason: "access-denied" | null;

@@ -2,6 +2,7 @@
  * explain: the same decision as `decide`, with its reasons. Takes no place in any sequence. It
  * looks rules and targets up one by one, and a property test proves that it and `decide` agree.
  */
+import { REFUSALS } from "../../base/refusals.ts";
 import type { PolicySection } from "../../base/policy.ts";
 import type { PlanBackend, PlanEndpointPolicy, PlanRoutePolicy, PlanSection } from "../plan.ts";
 import { firstFailure } from "../match/match.ts";
@@ -20,17 +21,16 @@ import type {
 } from "./explanation.ts";
 import { HostMatch } from "./host_index.ts";
 import type { SplitState } from "./split.ts";
-import { REFUSAL_STATUS } from "./table.ts";
 import type {
-  RefusalReason,
+  RouteRefusal,
   SkipReason,
   Table,
   TableBackend,
-  TableEndpoint,
   TablePort,
   TableRoute,
   TableService,
 } from "./table.ts";
+import type { TableEndpoint } from "./endpoint_set.ts";
 
 /** Explains what `decide` would do with the request now. Parameters are those of `decide`. */
 export function explain(
@@ -42,7 +42,7 @@ export function explain(
   const match = new HostMatch();
   table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, match);
   const service = match.service === -1 ? null : table.services[match.service];
-  const refused = (reason: RefusalReason, reached: Partial<Explanation> = {}): Explanation => ({
+  const refused = (reason: RouteRefusal, reached: Partial<Explanation> = {}): Explanation => ({
     planHash: table.hash,
     client: { namespace: table.client.namespace, identity: table.client.identity },
     request: {
@@ -57,7 +57,7 @@ export function explain(
     access: null,
     outcome: "refuse",
     reason,
-    status: REFUSAL_STATUS[reason],
+    status: REFUSALS[reason].status,
     backend: null,
     endpoints: [],
     ...reached,

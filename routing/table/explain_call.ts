@@ -1,7 +1,8 @@
 /** Explains the server's side of access: what becomes of a request that reached the sidecar of the workload it is for. */
+import { REFUSALS } from "../../base/refusals.ts";
 import type { Plan } from "../plan.ts";
 import { headText, type RequestHead } from "../request.ts";
-import { CALL_REFUSAL_STATUS, CallerAccess } from "./caller_access.ts";
+import { CallerAccess } from "./caller_access.ts";
 import { explainGuard } from "./explain_access.ts";
 import type { AccessExplanation, CallExplanation } from "./explanation.ts";
 
@@ -27,7 +28,7 @@ export function explainCall(plan: Plan, call: Call, head: RequestHead): CallExpl
     access: accessOf(access, call, head),
     outcome: reason === null ? "forward" : "refuse",
     reason,
-    status: refusal === null ? 0 : CALL_REFUSAL_STATUS[refusal],
+    status: refusal === null ? 0 : REFUSALS[refusal].status,
   };
 }
 

@@ -7,7 +7,7 @@ import type { PolicySection } from "../../base/policy.ts";
 import type { FailedClause } from "../match/condition.ts";
 import type { BackendReadiness, PlanSection, PortProtocol } from "../plan.ts";
 import type { CallRefusal } from "./caller_access.ts";
-import type { RefusalReason, SkipReason } from "./table.ts";
+import type { RouteRefusal, SkipReason } from "./table.ts";
 
 export interface Explanation {
   readonly planHash: string;
@@ -29,7 +29,7 @@ export interface Explanation {
   /** Null where no backend was chosen. */
   readonly access: AccessExplanation | null;
   readonly outcome: "forward" | "refuse";
-  readonly reason: RefusalReason | null;
+  readonly reason: RouteRefusal | null;
   /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
   readonly status: number;
   /** `namespace/service` of the backend whose turn it is. */

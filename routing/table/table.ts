@@ -3,6 +3,7 @@
  * table is immutable: whatever changes from request to request lives in `SplitState`, which refers
  * to a table by the dense indexes below.
  */
+import type { RefusalReason } from "../../base/refusals.ts";
 import type { MatchIndex } from "../match/match_index.ts";
 import type {
   BackendReadiness,
@@ -20,35 +21,17 @@ import type { Affinity } from "./affinity.ts";
 import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
 import type { HostIndex } from "./host_index.ts";
 
-export type { EndpointSet, TableEndpoint } from "./endpoint_set.ts";
-
-/** Why a request or a connection is refused. Stable: metrics, logs and tools use these. */
-export type RefusalReason =
-  /** The authority is not `host` or `host:port`. 400. */
+/** Why routing refuses a request or a connection; what each means is in base/refusals.ts. */
+export type RouteRefusal = Extract<
+  RefusalReason,
   | "host-invalid"
-  /** No Service has this name. 404. */
   | "host-unknown"
-  /** The name is an ExternalName Service of something outside the mesh. 403. */
   | "alias-outside"
-  /** The Service does not have this port. 404. */
   | "port-unknown"
-  /** HTTP was sent to a port that does not speak it. 502. */
   | "not-http"
-  /** No backend of the route can take a request. 503. */
   | "no-endpoints"
-  /** No traffic target allows it. 403. */
-  | "access-denied";
-
-/** HTTP status for each reason. */
-export const REFUSAL_STATUS: Readonly<Record<RefusalReason, number>> = {
-  "host-invalid": 400,
-  "host-unknown": 404,
-  "alias-outside": 403,
-  "port-unknown": 404,
-  "not-http": 502,
-  "no-endpoints": 503,
-  "access-denied": 403,
-};
+  | "access-denied"
+>;
 
 export interface Table {
   readonly plan: Plan;

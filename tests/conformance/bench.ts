@@ -27,7 +27,7 @@ export const BENCH_ARENA_BYTES = READ_BYTES + WRITE_BYTES;
 type Event = "readable" | "writable" | "hangup" | "fault";
 
 /** Notes what it is told, and then does what the case wants done. */
-export class Probe implements Handler {
+export class BenchHandler implements Handler {
   readonly events: Event[] = [];
   readonly faults: unknown[] = [];
   react: (event: Event) => void = () => {};
@@ -60,7 +60,7 @@ export class Probe implements Handler {
 }
 
 /** Reads what comes, `step` bytes an event, and remembers all of it. */
-export class Reader extends Probe {
+export class Reader extends BenchHandler {
   fd: Fd = -1;
   text = "";
   bytes = 0;

@@ -6,7 +6,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { AGAIN, BROKEN, END, GATHER_MAX, IoError } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
 import type { Bench, IoCase } from "./bench.ts";
-import { Probe, READ_AT, READ_BYTES, Reader, WRITE_AT, WRITE_BYTES } from "./bench.ts";
+import { BenchHandler, READ_AT, READ_BYTES, Reader, WRITE_AT, WRITE_BYTES } from "./bench.ts";
 import { HANDOVER_CASES } from "./io_handover_cases.ts";
 
 const NO_FAULT = { onFault() {} };
@@ -27,7 +27,7 @@ const LISTENING: readonly IoCase[] = [
   {
     name: "port 0 takes a free port, and a client's address comes with it",
     async run(bench) {
-      const { address } = await bench.pair(new Probe());
+      const { address } = await bench.pair(new BenchHandler());
       equal(address, "127.0.0.1");
     },
   },
@@ -67,7 +67,7 @@ const LISTENING: readonly IoCase[] = [
         },
         ...NO_FAULT,
       });
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const fd = io.connect(io.address("::1", listener.port), probe);
       await bench.until(() => probe.count("writable") > 0, "connected");
       equal(bench.write(fd, "six"), 3);
@@ -83,7 +83,7 @@ const LISTENING: readonly IoCase[] = [
       const { port } = io.listen("127.0.0.1", 0, {
         onAccept(fd) {
           accepted.add(fd);
-          io.watch(fd, new Probe());
+          io.watch(fd, new BenchHandler());
         },
         ...NO_FAULT,
       });
@@ -159,9 +159,9 @@ const LISTENING: readonly IoCase[] = [
 ];
 
 /** Waits until a connection that cannot be established has said so. */
-async function failure(bench: Bench, address: unknown, wantsRead: boolean): Promise<Probe> {
+async function failure(bench: Bench, address: unknown, wantsRead: boolean): Promise<BenchHandler> {
   const { io } = bench;
-  const probe = new Probe();
+  const probe = new BenchHandler();
   const fd = io.connect(address, probe);
   if (fd === BROKEN) return probe;
   if (!wantsRead) io.wantRead(fd, false);
@@ -179,7 +179,7 @@ const CONNECTING: readonly IoCase[] = [
   {
     name: "connect: onWritable says that it is done",
     async run(bench) {
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.outgoing(probe);
       await bench.until(() => probe.events.length > 0, "an event");
       equal(probe.events[0], "writable");
@@ -214,7 +214,7 @@ const CONNECTING: readonly IoCase[] = [
     async run(bench) {
       const { io } = bench;
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const probe = new Probe();
+      const probe = new BenchHandler();
       io.close(io.connect(io.address("127.0.0.1", listener.addr.port), probe));
       await bench.barrier();
       deepEqual(probe.events, []);
@@ -227,7 +227,7 @@ const READING: readonly IoCase[] = [
     name: "read: AGAIN, counts, AGAIN, END, and END again",
     async run(bench) {
       const { io } = bench;
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.pair(probe);
       equal(io.read(fd, READ_AT, READ_BYTES), AGAIN);
       await bench.done(peer.write(new TextEncoder().encode("abc")), "sent");
@@ -259,7 +259,7 @@ const READING: readonly IoCase[] = [
     name: "a handler that does not read is told again, and starves no other",
     async run(bench) {
       const { io } = bench;
-      const lazy = new Probe();
+      const lazy = new BenchHandler();
       const { fd, peer } = await bench.pair(lazy);
       await bench.done(peer.write(new Uint8Array(1)), "sent");
       await bench.until(() => lazy.count("readable") >= 100, "100 events for one byte");
@@ -335,7 +335,7 @@ const READING: readonly IoCase[] = [
     needsLinux: true,
     async run(bench) {
       const { io } = bench;
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.resettable(probe);
       io.wantRead(fd, false);
       peer.reset();
@@ -398,7 +398,7 @@ const WRITING: readonly IoCase[] = [
     async run(bench) {
       const { io } = bench;
       const total = 12 * 1024 * 1024;
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.pair(probe);
       let at = writePattern(bench, fd, 0, total);
       ok(at > 0 && at < total, `The kernel takes some and not all: ${at}`);
@@ -421,7 +421,7 @@ const WRITING: readonly IoCase[] = [
     name: "pieces of one write arrive in the order in which they were gathered",
     async run(bench) {
       const { io } = bench;
-      const { fd, peer } = await bench.pair(new Probe());
+      const { fd, peer } = await bench.pair(new BenchHandler());
       new TextEncoder().encodeInto("defabc", io.arena.subarray(WRITE_AT));
       io.gather(WRITE_AT + 3, 3);
       io.gather(WRITE_AT, 3);
@@ -433,7 +433,7 @@ const WRITING: readonly IoCase[] = [
     name: "wantWrite on a socket with room is told at once",
     async run(bench) {
       const { io } = bench;
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd } = await bench.pair(probe);
       await bench.barrier();
       deepEqual(probe.events, []);
@@ -468,7 +468,7 @@ const WRITING: readonly IoCase[] = [
   {
     name: "what was written before close arrives, and then the end",
     async run(bench) {
-      const { fd, peer } = await bench.pair(new Probe());
+      const { fd, peer } = await bench.pair(new BenchHandler());
       const taken = writePattern(bench, fd, 0, 4 * 1024 * 1024);
       bench.io.close(fd);
       equal(await checkPattern(bench, peer), taken);
@@ -478,7 +478,7 @@ const WRITING: readonly IoCase[] = [
     name: "reset closes, and the native driver's peer knows that it has not got all",
     async run(bench) {
       const { io } = bench;
-      const { fd, peer } = await bench.pair(new Probe());
+      const { fd, peer } = await bench.pair(new BenchHandler());
       equal(bench.write(fd, "part"), 4);
       equal(await bench.expect(peer, "part"), "part");
       io.reset(fd);
@@ -504,8 +504,8 @@ const WRITING: readonly IoCase[] = [
 ];
 
 /** A probe that only later is known to be wanted. */
-class Forwarding extends Probe {
-  to: Probe | null = null;
+class Forwarding extends BenchHandler {
+  to: BenchHandler | null = null;
   override react = () => {
     const event = this.events.at(-1);
     if (event === "readable") this.to?.onReadable();
@@ -515,7 +515,7 @@ class Forwarding extends Probe {
 }
 
 /** Connects so that the connection gets the descriptor `fd`, which is free. */
-function connectAs({ io }: Bench, fd: Fd, address: unknown, handler: Probe): void {
+function connectAs({ io }: Bench, fd: Fd, address: unknown, handler: BenchHandler): void {
   for (let i = 0; i < 32; i++) {
     // Others take the free descriptors below it.
     const forwarding = new Forwarding();
@@ -530,7 +530,7 @@ const EVENTS: readonly IoCase[] = [
   {
     name: "close in its own handler: nothing more is told, and the peer sees the end",
     async run(bench) {
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.pair(probe);
       bench.io.wantWrite(fd, true);
       probe.react = () => bench.io.close(fd);
@@ -545,12 +545,12 @@ const EVENTS: readonly IoCase[] = [
       const { io } = bench;
       using elsewhere = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const address = io.address("127.0.0.1", elsewhere.addr.port);
-      const probes = [new Probe(), new Probe()];
+      const probes = [new BenchHandler(), new BenchHandler()];
       const pairs = [await bench.pair(probes[0]), await bench.pair(probes[1])];
       for (const { fd } of pairs) io.wantRead(fd, false);
       for (const { peer } of pairs) await bench.done(peer.write(new Uint8Array(1)), "sent");
       await bench.barrier();
-      const successor = new Probe();
+      const successor = new BenchHandler();
       let successorFd: Fd = -1;
       for (const [index, probe] of probes.entries()) {
         probe.react = () => {
@@ -577,12 +577,12 @@ const EVENTS: readonly IoCase[] = [
     async run(bench) {
       const { io } = bench;
       using elsewhere = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.resettable(probe);
       let result = 1;
       probe.react = () => {
         io.close(fd);
-        connectAs(bench, fd, io.address("127.0.0.1", elsewhere.addr.port), new Probe());
+        connectAs(bench, fd, io.address("127.0.0.1", elsewhere.addr.port), new BenchHandler());
         result = io.read(fd, READ_AT, READ_BYTES);
       };
       peer.reset();
@@ -612,7 +612,7 @@ const EVENTS: readonly IoCase[] = [
     name: "a handler that throws costs its own connection only",
     async run(bench) {
       const { io } = bench;
-      const bad = new Probe();
+      const bad = new BenchHandler();
       bad.react = () => {
         throw new Error("planted");
       };
@@ -643,7 +643,7 @@ const EVENTS: readonly IoCase[] = [
         if (batchMs >= 0) equal(io.nowMs, batchMs);
         batchMs = -1;
       });
-      const probe = new Probe();
+      const probe = new BenchHandler();
       probe.react = () => {
         log.push("event");
         batchMs = io.nowMs;
@@ -664,7 +664,7 @@ const EVENTS: readonly IoCase[] = [
       const { io } = bench;
       const atMs: number[] = [];
       io.onSweep(30, () => atMs.push(io.nowMs));
-      await bench.pair(new Probe());
+      await bench.pair(new BenchHandler());
       await bench.until(() => atMs.length >= 4, "four sweeps");
       for (let i = 1; i < 4; i++) {
         const gap = atMs[i] - atMs[i - 1];
@@ -678,7 +678,7 @@ const EVENTS: readonly IoCase[] = [
       const { io } = bench;
       const atMs: number[] = [];
       io.onSweep(60_000, () => atMs.push(io.nowMs));
-      await bench.pair(new Probe());
+      await bench.pair(new BenchHandler());
       // A native loop sweeps in its first turn, whatever its interval.
       atMs.length = 0;
       const startMs = io.nowMs;
@@ -695,7 +695,7 @@ const EVENTS: readonly IoCase[] = [
     name: "a sweep may close connections",
     async run(bench) {
       const { io } = bench;
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.pair(probe);
       let isClosed = false;
       io.onSweep(10, () => {
@@ -710,7 +710,7 @@ const EVENTS: readonly IoCase[] = [
     name: "stop closes what is open: connections and listeners",
     async run(bench) {
       const { io } = bench;
-      const { peer } = await bench.pair(new Probe());
+      const { peer } = await bench.pair(new BenchHandler());
       const { port } = io.listen("127.0.0.1", 0, { onAccept() {}, ...NO_FAULT });
       await bench.driver.end();
       equal(await peer.read(new Uint8Array(1)), null);

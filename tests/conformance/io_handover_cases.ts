@@ -1,7 +1,7 @@
 /** Cases of `Io` for looking at first bytes and passing a connection on: what protocol detection is made of. */
 import { deepEqual, equal } from "node:assert/strict";
 import { AGAIN, END } from "../../proxy/io/io.ts";
-import { Probe, READ_AT, READ_BYTES, Reader } from "./bench.ts";
+import { BenchHandler, READ_AT, READ_BYTES, Reader } from "./bench.ts";
 import type { IoCase } from "./bench.ts";
 
 const encoder = new TextEncoder();
@@ -12,7 +12,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
     name: "peek gives bytes that stay to be read",
     async run(bench) {
       const { io } = bench;
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.pair(probe);
       equal(io.peek(fd, READ_AT, READ_BYTES), AGAIN);
       await bench.done(peer.write(encoder.encode("first bytes")), "sent");
@@ -30,7 +30,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
     name: "peek tells of the end, which stays to be read too",
     async run(bench) {
       const { io } = bench;
-      const probe = new Probe();
+      const probe = new BenchHandler();
       const { fd, peer } = await bench.pair(probe);
       await bench.done(peer.closeWrite(), "ended");
       await bench.until(() => probe.count("readable") > 0, "readable");
@@ -42,7 +42,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
     name: "handOver: bytes that were peeked at go to the next handler, and no event to the former",
     async run(bench) {
       const { io } = bench;
-      const former = new Probe();
+      const former = new BenchHandler();
       const next = new Reader(io);
       const { fd, peer } = await bench.pair(former);
       former.react = () => {
@@ -64,7 +64,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
     name: "handOver makes a connection readable again whose reading was off",
     async run(bench) {
       const { io } = bench;
-      const former = new Probe();
+      const former = new BenchHandler();
       const next = new Reader(io);
       const { fd, peer } = await bench.pair(former);
       io.wantRead(fd, false);
@@ -78,7 +78,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
   {
     name: "originalDestination of a connection that was not redirected is not known",
     async run(bench) {
-      const { fd } = await bench.pair(new Probe());
+      const { fd } = await bench.pair(new BenchHandler());
       equal(bench.io.originalDestination(fd), null);
     },
   },
@@ -98,7 +98,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
       });
       await bench.dial(port);
       await bench.until(() => accepted.length === 1, "a client of somebody else");
-      const own = io.connect(io.address("127.0.0.1", port), new Probe());
+      const own = io.connect(io.address("127.0.0.1", port), new BenchHandler());
       await bench.until(() => accepted.length === 2, "a client of our own");
       deepEqual(accepted.map(({ isOwn }) => isOwn), [false, true]);
       io.close(own);

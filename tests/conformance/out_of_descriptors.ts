@@ -5,7 +5,7 @@
 import { EpollIo } from "../../proxy/io/epoll.ts";
 import type { Fd, Io } from "../../proxy/io/io.ts";
 import { PortableIo } from "../../proxy/io/portable.ts";
-import { BENCH_ARENA_BYTES, Probe } from "./bench.ts";
+import { BENCH_ARENA_BYTES, BenchHandler } from "./bench.ts";
 
 const SWEEP_MS = 20;
 const [driver, clients] = [Deno.args[0], Number(Deno.args[1])];
@@ -38,7 +38,7 @@ const { port } = io.listen("127.0.0.1", 0, {
   onAccept(fd) {
     total++;
     accepted.add(fd);
-    io.watch(fd, new Probe());
+    io.watch(fd, new BenchHandler());
   },
   onFault(error) {
     throw error;

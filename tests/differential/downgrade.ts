@@ -1,7 +1,7 @@
 /** Sends each case over HTTP/2 through a proxy to an origin of HTTP/1.1, and notes what both ends saw. */
 import { concatenate } from "../simulation/exchange.ts";
 import { encodeLiterals, HpackDecoder } from "../simulation/hpack.ts";
-import * as frames from "../simulation/http2_frames.ts";
+import { FrameCutter, frames } from "../simulation/http2_frames.ts";
 import type { Frame } from "../simulation/http2_frames.ts";
 import { bytesOf } from "../support/bytes_notation.ts";
 import { soon } from "../support/until.ts";
@@ -63,7 +63,7 @@ async function observe(
   const answers = new Answers();
   try {
     await socket.write(bytesOfCase(one));
-    const cutter = new frames.FrameCutter();
+    const cutter = new FrameCutter();
     const chunk = new Uint8Array(65_536);
     while (!answers.areOver) {
       const count = await soon("an answer, or the end", socket.read(chunk));

@@ -2,7 +2,7 @@
  * Requests of HTTP/2 that mean one thing as frames and another once they are written as HTTP/1.1: what a proxy that
  * translates has to refuse, since nobody behind it can.
  */
-import type { Field } from "../simulation/hpack.ts";
+import type { HeaderField } from "../simulation/hpack.ts";
 
 /** What the origin may see of a case; null: nothing. */
 interface Meant {
@@ -13,11 +13,11 @@ interface Meant {
 
 export interface DowngradeCase {
   readonly name: string;
-  readonly fields: readonly Field[];
+  readonly fields: readonly HeaderField[];
   /** Null: the head ends the request. */
   readonly data: string | null;
   /** Null: the data ends it. */
-  readonly trailers: readonly Field[] | null;
+  readonly trailers: readonly HeaderField[] | null;
   /** How Weft reads it. */
   readonly meant: Meant | null;
 }
@@ -26,7 +26,7 @@ export interface DowngradeCase {
 const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: app\r\n\r\n";
 const CHUNKED_HIDDEN = `0\r\n\r\n${HIDDEN}`;
 
-const PSEUDO: readonly Field[] = [
+const PSEUDO: readonly HeaderField[] = [
   [":method", "POST"],
   [":scheme", "http"],
   [":path", "/case"],
@@ -34,21 +34,21 @@ const PSEUDO: readonly Field[] = [
 ];
 const WITHOUT_BODY: Meant = { method: "POST", target: "/case", body: "" };
 
-function withField(name: string, value: string): Field[] {
+function withField(name: string, value: string): HeaderField[] {
   return PSEUDO.map(([one, was]) => [one, one === name ? value : was] as const);
 }
 
-function without(name: string): Field[] {
+function without(name: string): HeaderField[] {
   return PSEUDO.filter(([one]) => one !== name);
 }
 
-function bare(name: string, fields: readonly Field[], meant: Meant | null): DowngradeCase {
+function bare(name: string, fields: readonly HeaderField[], meant: Meant | null): DowngradeCase {
   return { name, fields, data: null, trailers: null, meant };
 }
 
 function withData(
   name: string,
-  more: readonly Field[],
+  more: readonly HeaderField[],
   data: string,
   isTaken = false,
 ): DowngradeCase {
@@ -56,7 +56,7 @@ function withData(
   return { name, fields: [...PSEUDO, ...more], data, trailers: null, meant };
 }
 
-function refused(name: string, fields: readonly Field[]): DowngradeCase {
+function refused(name: string, fields: readonly HeaderField[]): DowngradeCase {
   return bare(name, fields, null);
 }
 
@@ -74,7 +74,7 @@ const LENGTHS = [
   "18446744073709551621",
 ];
 const CODINGS = ["chunked", "identity", "Chunked", " chunked", "xchunked", "chunked, identity"];
-const HOP_BY_HOP: readonly Field[] = [
+const HOP_BY_HOP: readonly HeaderField[] = [
   ["connection", "close"],
   ["connection", "transfer-encoding"],
   ["connection", "content-length"],

@@ -44,7 +44,7 @@ export function isRefused({ statuses, seen, readings }: Observation): boolean {
 }
 
 /** In a few words, for the table: what reached the origin, or the status of the refusal. */
-export function describe(observation: Observation): string {
+export function describeObservation(observation: Observation): string {
   const { statuses, seen, readings } = observation;
   if (isRefused(observation)) {
     return statuses.length === 0 ? "closed" : `refused (${statuses[0]})`;

@@ -3,7 +3,7 @@ import { startHaproxy, startNghttpx, startNginx, startWeft, versionOf } from "./
 import { show, smugglingCorpus } from "./corpus.ts";
 import { describeDowngrade, observeDowngrades } from "./downgrade.ts";
 import { downgradeCorpus } from "./downgrade_corpus.ts";
-import { describe, observeAll } from "./observe.ts";
+import { describeObservation, observeAll } from "./observe.ts";
 
 const OUTPUT = new URL("../../docs/reference/smuggling.md", import.meta.url);
 
@@ -18,7 +18,10 @@ const columns = await Promise.all([
   observeAll(corpus, (port) => startNginx(port, nginx)),
   observeAll(corpus, (port) => startHaproxy(port, haproxy)),
 ]);
-const rows = corpus.map(({ name }, i) => [name, ...columns.map((column) => describe(column[i]))])
+const rows = corpus.map((
+  { name },
+  i,
+) => [name, ...columns.map((column) => describeObservation(column[i]))])
   .filter(([, ...outcomes]) =>
     new Set(outcomes.map((text) => text.replace(/ \(\d+\)/, ""))).size > 1
   );

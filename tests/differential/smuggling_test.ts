@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type SmugglingCase, smugglingCorpus, SUFFIX } from "./corpus.ts";
 import { startHaproxy, startNginx, startWeft, versionOf } from "./contenders.ts";
-import { describe, isRefused, type Observation, observeAll } from "./observe.ts";
+import { describeObservation, isRefused, type Observation, observeAll } from "./observe.ts";
 import { readRequests, type SeenRequest } from "./recording_origin.ts";
 
 const corpus = smugglingCorpus();
@@ -43,7 +43,7 @@ Deno.test({
         JSON.stringify(observation.seen) !== JSON.stringify(expected)
       ) {
         problems.push(
-          `${one.name}: ${describe(observation)} (${observation.statuses}), not ${
+          `${one.name}: ${describeObservation(observation)} (${observation.statuses}), not ${
             JSON.stringify(expected)
           }: ${JSON.stringify(observation.readings)}`,
         );

@@ -154,7 +154,7 @@ function headerLines(random: Random, isValid: boolean): string {
   return text;
 }
 
-export function requestText(random: Random): string {
+export function randomRequest(random: Random): string {
   // Half of them take only line ends that are right, else hardly a head would be whole.
   const isValid = maybe(random, 2);
   const end = () => isValid ? "\r\n" : pick(random, LINE_ENDS);
@@ -185,7 +185,7 @@ const STATUSES = [
   "2x0 x",
 ];
 
-export function responseText(random: Random): string {
+export function randomResponse(random: Random): string {
   const isValid = maybe(random, 2);
   const end = () => isValid ? "\r\n" : pick(random, LINE_ENDS);
   const version = isValid ? `HTTP/1.${random.below(2)}` : pick(random, VERSIONS);

@@ -10,7 +10,7 @@ import {
   parseResponse,
 } from "../support/http1_outcome.ts";
 import type { Target } from "./fuzz.ts";
-import { chunkedText, damage, requestText, responseText } from "./generate.ts";
+import { chunkedText, damage, randomRequest, randomResponse } from "./generate.ts";
 import { DETECTION_TARGETS } from "./targets_detection.ts";
 import { HTTP2_TARGETS } from "./targets_http2.ts";
 import { ROUTING_TARGETS } from "./targets_routing.ts";
@@ -48,7 +48,7 @@ function agrees(outcome: Outcome, facts: Facts | null): void {
 const request: Target = {
   name: "request",
   invariant: "Same outcome for any cuts; taken, and understood, exactly as by the reference",
-  generate: (random) => bytesOf(damage(random, requestText(random))),
+  generate: (random) => bytesOf(damage(random, randomRequest(random))),
   check(bytes, random) {
     const outcome = sameForAnyCuts(bytes, random, (cuts) => parseRequest(bytes, cuts));
     agrees(outcome, readRequest(textOf(bytes)));
@@ -58,7 +58,7 @@ const request: Target = {
 const response: Target = {
   name: "response",
   invariant: "Same outcome for any cuts; taken, and understood, exactly as by the reference",
-  generate: (random) => bytesOf(damage(random, responseText(random))),
+  generate: (random) => bytesOf(damage(random, randomResponse(random))),
   check(bytes, random) {
     const outcome = sameForAnyCuts(bytes, random, (cuts) => parseResponse(bytes, cuts, false));
     agrees(outcome, readResponse(textOf(bytes)));
@@ -78,7 +78,7 @@ const forwarded: Target = {
   invariant:
     "What is passed on is one request that means the same, and passing that on again changes only " +
     "X-Forwarded-For",
-  generate: (random) => bytesOf(damage(random, requestText(random))),
+  generate: (random) => bytesOf(damage(random, randomRequest(random))),
   check(bytes) {
     const once = parseRequest(bytes, whole(bytes));
     if (once.forwarded === undefined || once.method === "CONNECT") return;
@@ -107,7 +107,7 @@ function withoutForwarded(head: string): string {
 const answered: Target = {
   name: "answered",
   invariant: "What is passed on of an answer is one answer with the same status and the same end",
-  generate: (random) => bytesOf(damage(random, responseText(random))),
+  generate: (random) => bytesOf(damage(random, randomResponse(random))),
   check(bytes) {
     const once = parseResponse(bytes, whole(bytes), false);
     if (once.forwarded === undefined) return;

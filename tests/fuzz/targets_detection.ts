@@ -6,7 +6,7 @@ import { serverNameOf } from "../../proxy/protocol/tls/server_name.ts";
 import { bytesOf, textOf } from "../support/bytes_notation.ts";
 import { clientHello } from "../support/client_hello.ts";
 import type { Target } from "./fuzz.ts";
-import { damage, pick, requestText } from "./generate.ts";
+import { damage, pick, randomRequest } from "./generate.ts";
 
 const OTHERS = [
   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -29,7 +29,7 @@ const SERVER_NAMES = [
 function firstBytes(random: Random): Uint8Array {
   switch (random.below(4)) {
     case 0:
-      return bytesOf(damage(random, requestText(random)));
+      return bytesOf(damage(random, randomRequest(random)));
     case 1:
       return bytesOf(damage(random, pick(random, OTHERS)));
     case 2:

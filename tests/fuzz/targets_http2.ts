@@ -9,8 +9,8 @@ import { addFields, fieldListForTest } from "../protocol/http2/field_text.ts";
 import { Machine } from "../protocol/http2/machine.ts";
 import { concatenate } from "../simulation/exchange.ts";
 import { encodeLiterals, HpackDecoder, HpackError, integer } from "../simulation/hpack.ts";
-import type { Field } from "../simulation/hpack.ts";
-import * as frames from "../simulation/http2_frames.ts";
+import type { HeaderField } from "../simulation/hpack.ts";
+import { FrameCutter, frames } from "../simulation/http2_frames.ts";
 import { HOSTILITIES } from "../simulation/http2_hostility.ts";
 import { randomCuts } from "../support/cuts.ts";
 import type { Target } from "./fuzz.ts";
@@ -21,7 +21,7 @@ const VALUES = ["GET", "/", "200", "a", "trailers", "", "é", "x".repeat(200), "
 const TABLE_BYTES = 4_096;
 const LIST_BYTES = 16_000;
 
-function field(random: Random): Field {
+function field(random: Random): HeaderField {
   return [pick(random, NAMES), random.below(3) > 0 ? pick(random, VALUES) : `${random.below(50)}`];
 }
 
@@ -80,7 +80,7 @@ function instruction(random: Random): number[] {
   }
 }
 
-function namesAndValues(list: FieldList): Field[] {
+function namesAndValues(list: FieldList): HeaderField[] {
   const decode = (start: number, end: number) =>
     String.fromCharCode(...list.bytes.subarray(start, end));
   return Array.from({ length: list.count }, (_, i) => {
@@ -89,7 +89,7 @@ function namesAndValues(list: FieldList): Field[] {
   });
 }
 
-function decodeReference(decoder: HpackDecoder, block: Uint8Array): Field[] | null {
+function decodeReference(decoder: HpackDecoder, block: Uint8Array): HeaderField[] | null {
   try {
     return decoder.decode(block);
   } catch (error) {
@@ -155,7 +155,7 @@ const hpackEncode: Target = {
 
 interface List {
   readonly table: number;
-  readonly fields: readonly Field[];
+  readonly fields: readonly HeaderField[];
 }
 
 /** What is left of it after shrinking may be no list any more. */
@@ -176,7 +176,7 @@ function listsOf(bytes: Uint8Array): readonly List[] {
 
 // Machines.
 
-const HEADS: readonly (readonly Field[])[] = [
+const HEADS: readonly (readonly HeaderField[])[] = [
   [[":method", "GET"], [":scheme", "http"], [":path", "/"], [":authority", "a"]],
   [[":method", "POST"], [":scheme", "http"], [":path", "/"], [":authority", "a"]],
   [[":status", "200"]],
@@ -216,7 +216,7 @@ function oneFrame(random: Random): Uint8Array {
 /** Plays bytes to a machine; what its visitor was told, and the frames that it wrote but for windows. */
 function play(role: "client" | "server", bytes: Uint8Array, ends: readonly number[]): string[] {
   const machine = new Machine(role, { outputBytes: 4_096, streamWindowBytes: 1_000 });
-  const cutter = new frames.FrameCutter();
+  const cutter = new FrameCutter();
   const hpack = new HpackDecoder();
   const written: string[] = [];
   let block: Uint8Array[] = [];

@@ -3,7 +3,7 @@ import { until } from "../support/until.ts";
 import type { TestProxy } from "../support/test_proxy.ts";
 import { routeTo, testHttp2, VERSIONS } from "./http2_cases.ts";
 import type { Http2Case } from "./http2_cases.ts";
-import { ask, askAll, NodeOrigin } from "./node_peers.ts";
+import { askAll, askNode, NodeOrigin } from "./node_peers.ts";
 import type { Told, Version } from "./node_peers.ts";
 import type { NodeProcess } from "./node_process.ts";
 
@@ -83,7 +83,7 @@ const CASES: readonly Http2Case[] = [
       await abandon(node, proxy, origin, "streams", path);
       await abandon(node, proxy, origin, "connection", path);
     }
-    assert.equal(outcomeOf(await ask(node, "h2", proxy.port, { path: "/report" })), "200");
+    assert.equal(outcomeOf(await askNode(node, "h2", proxy.port, { path: "/report" })), "200");
   }),
   ...forEachEndpoint("an endpoint that breaks off before and after it answered", async (
     origin,
@@ -91,12 +91,12 @@ const CASES: readonly Http2Case[] = [
     node,
     endpoint,
   ) => {
-    const before = await ask(node, "h2", proxy.port, { path: "/reset" });
+    const before = await askNode(node, "h2", proxy.port, { path: "/reset" });
     assert.equal(outcomeOf(before), "502 upstream-reset");
-    const after = await ask(node, "h2", proxy.port, { path: "/reset-after" });
+    const after = await askNode(node, "h2", proxy.port, { path: "/reset-after" });
     assert.equal(after.status, 200);
     assert.match(after.error, /INTERNAL_ERROR/);
-    assert.equal(outcomeOf(await ask(node, "h2", proxy.port, { path: "/report" })), "200");
+    assert.equal(outcomeOf(await askNode(node, "h2", proxy.port, { path: "/report" })), "200");
     const { requests } = await origin.counts();
     // The first one may be asked again where its connection was not new.
     assert.ok(requests >= 3 && requests <= 4, `${requests} requests of ${endpoint}`);
@@ -106,7 +106,7 @@ const CASES: readonly Http2Case[] = [
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, "h2");
       await proxy.routeHttp2(origin);
-      const told = await ask(node, "h1", proxy.port, { path: "/reset-after" });
+      const told = await askNode(node, "h1", proxy.port, { path: "/reset-after" });
       assert.equal(told.status, 200);
       assert.match(told.error, /aborted|ECONNRESET/);
     },
@@ -120,12 +120,15 @@ const CASES: readonly Http2Case[] = [
         await using refusing = await NodeOrigin.start(node, "h2");
         await proxy.routeHttp2(refusing);
         const path = `/reset-once?code=${REFUSED_STREAM}`;
-        const again = await ask(node, client, proxy.port, { path, bodyBytes: 1_000 });
+        const again = await askNode(node, client, proxy.port, { path, bodyBytes: 1_000 });
         assert.deepEqual([outcomeOf(again), again.text], ["200", "1000 bytes"]);
         await using failing = await NodeOrigin.start(node, "h2");
         await proxy.routeHttp2(failing);
         const post = { path: `/reset-once?code=${INTERNAL_ERROR}`, bodyBytes: 1_000 };
-        assert.equal(outcomeOf(await ask(node, client, proxy.port, post)), "502 upstream-reset");
+        assert.equal(
+          outcomeOf(await askNode(node, client, proxy.port, post)),
+          "502 upstream-reset",
+        );
         assert.equal((await failing.counts()).requests, 1);
       }
     },
@@ -135,11 +138,11 @@ const CASES: readonly Http2Case[] = [
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, "h2");
       await proxy.routeHttp2(origin);
-      const waiting = ask(node, "h2", proxy.port, { path: "/wait" });
+      const waiting = askNode(node, "h2", proxy.port, { path: "/wait" });
       await until("the request", () => origin.counts(), ({ requests }) => requests === 1);
       await origin.goAway();
       await until("another connection", async () => {
-        assert.equal(outcomeOf(await ask(node, "h2", proxy.port, { path: "/" })), "200");
+        assert.equal(outcomeOf(await askNode(node, "h2", proxy.port, { path: "/" })), "200");
         return (await origin.counts()).connections;
       }, (connections) => connections === 2);
       await origin.release();
@@ -155,7 +158,7 @@ const CASES: readonly Http2Case[] = [
       await using origin = await NodeOrigin.start(node, "h2", { maxConcurrentStreams: 3 });
       await proxy.routeHttp2(origin);
       // The limit is known once there has been a connection.
-      assert.equal(outcomeOf(await ask(node, "h2", proxy.port, { path: "/" })), "200");
+      assert.equal(outcomeOf(await askNode(node, "h2", proxy.port, { path: "/" })), "200");
       const asks = Array.from({ length: 20 }, () => ({ path: "/wait" }));
       const all = askAll(node, "h2", proxy.port, asks);
       await until("twenty requests", () => origin.counts(), ({ requests }) => requests === 21);
@@ -182,16 +185,16 @@ const CASES: readonly Http2Case[] = [
         await proxy.routeHttp2(one, other);
         const names = new Set<string>();
         for (let i = 0; i < 4; i++) {
-          names.add((await ask(node, client, proxy.port, { path: "/" })).text);
+          names.add((await askNode(node, client, proxy.port, { path: "/" })).text);
         }
         assert.equal(names.size, 2);
         await other.stop();
         for (let i = 0; i < 6; i++) {
-          const told = await ask(node, client, proxy.port, { path: "/" });
+          const told = await askNode(node, client, proxy.port, { path: "/" });
           assert.deepEqual([outcomeOf(told), told.text], ["200", one.name]);
         }
         await one.stop();
-        const told = await ask(node, client, proxy.port, { path: "/" });
+        const told = await askNode(node, client, proxy.port, { path: "/" });
         assert.equal(outcomeOf(told), "503 upstream-refused");
       }
     },
@@ -203,7 +206,7 @@ const CASES: readonly Http2Case[] = [
       await proxy.routeHttp2(origin);
       for (let i = 0; i < 5; i++) {
         const { port } = origin;
-        assert.equal(outcomeOf(await ask(node, "h2", proxy.port, { path: "/" })), "200");
+        assert.equal(outcomeOf(await askNode(node, "h2", proxy.port, { path: "/" })), "200");
         await origin.stop();
         origin = await NodeOrigin.start(node, "h2", {}, port);
       }

@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 import { FramePeer } from "./frame_peer.ts";
 import { routeTo, testHttp2, VERSIONS } from "./http2_cases.ts";
 import type { Http2Case } from "./http2_cases.ts";
-import { ask, askAll, NodeOrigin } from "./node_peers.ts";
+import { askAll, askNode, NodeOrigin } from "./node_peers.ts";
 import { HAS_NODE, NodeProcess } from "./node_process.ts";
 import { NodePackages } from "./node_packages.ts";
 
@@ -100,7 +100,10 @@ const CASES: readonly Http2Case[] = [
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, "h1");
       await proxy.route(origin);
-      const told = await ask(node, "h2", proxy.port, { path: "/", headers: { expect: "more" } });
+      const told = await askNode(node, "h2", proxy.port, {
+        path: "/",
+        headers: { expect: "more" },
+      });
       assert.deepEqual(
         [told.status, told.headers["x-weft-reason"]],
         [417, "expectation-unsupported"],
@@ -156,7 +159,7 @@ testHttp2("HTTP/2 timeouts", [{
     for (const endpoint of VERSIONS) {
       await using origin = await NodeOrigin.start(node, endpoint);
       await routeTo(proxy, endpoint, origin);
-      const told = await ask(node, "h2", proxy.port, { path: "/wait" });
+      const told = await askNode(node, "h2", proxy.port, { path: "/wait" });
       assert.equal(`${told.status} ${told.headers["x-weft-reason"]}`, "504 upstream-timeout");
       await until("the endpoint to know", () => origin.counts(), ({ aborted }) => aborted === 1);
     }

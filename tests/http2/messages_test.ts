@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { routeTo, testHttp2, VERSIONS } from "./http2_cases.ts";
 import type { Http2Case } from "./http2_cases.ts";
-import { ask, askAll, NodeOrigin, patternOf } from "./node_peers.ts";
+import { askAll, askNode, NodeOrigin, patternOf } from "./node_peers.ts";
 import type { Ask, RequestReport, Told, Version } from "./node_peers.ts";
 import type { NodeProcess } from "./node_process.ts";
 import type { TestProxy } from "../support/test_proxy.ts";
@@ -17,7 +17,7 @@ async function hashOf(length: number): Promise<string> {
 function forEachPair(
   name: string,
   run: (
-    ask: (one: Ask) => Promise<Told>,
+    askNode: (one: Ask) => Promise<Told>,
     pair: { client: Version; endpoint: Version; proxy: TestProxy; node: NodeProcess },
   ) => Promise<void>,
 ): Http2Case[] {
@@ -27,7 +27,12 @@ function forEachPair(
       async run(proxy: TestProxy, node: NodeProcess) {
         await using origin = await NodeOrigin.start(node, endpoint);
         await routeTo(proxy, endpoint, origin);
-        await run((one) => ask(node, client, proxy.port, one), { client, endpoint, proxy, node });
+        await run((one) => askNode(node, client, proxy.port, one), {
+          client,
+          endpoint,
+          proxy,
+          node,
+        });
       },
     }))
   );
@@ -45,13 +50,13 @@ function reportOf(told: Told): RequestReport {
 const CASES: readonly Http2Case[] = [
   ...forEachPair(
     "requests without and with bodies, of lengths said and unsaid",
-    async (ask, pair) => {
+    async (askNode, pair) => {
       const { endpoint } = pair;
       for (const bodyBytes of [undefined, 0, 1, 70_000]) {
         for (const unsaid of [false, true]) {
           const path = unsaid ? "/report?unsaid" : "/report";
           const one = { path, unsaid, ...(bodyBytes === undefined ? {} : { bodyBytes }) };
-          const report = reportOf(await ask(one));
+          const report = reportOf(await askNode(one));
           assert.equal(report.method, bodyBytes === undefined ? "GET" : "POST");
           assert.equal(report.version, endpoint === "h2" ? "2.0" : "1.1");
           assert.equal(report.length, bodyBytes ?? 0);
@@ -63,71 +68,80 @@ const CASES: readonly Http2Case[] = [
       }
     },
   ),
-  ...forEachPair("headers: forwarded, nothing about connections, cookies joined", async (ask) => {
-    const headers = { "x-forwarded-for": "10.0.0.1", "te": "trailers", "cookie": "a=b; c=d" };
-    const report = reportOf(await ask({ path: "/report", headers: { ...headers, "x-mine": "v" } }));
-    assert.equal(report.headers["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
-    assert.equal(report.headers["x-forwarded-proto"], "http");
-    assert.equal(report.headers["cookie"], "a=b; c=d");
-    assert.equal(report.headers["te"], "trailers");
-    assert.equal(report.headers["x-mine"], "v");
-    assert.equal(report.headers["host"] ?? report.headers[":authority"], "app");
-  }),
-  ...forEachPair("answers of lengths said and unsaid, HEAD, 204, 304", async (ask) => {
+  ...forEachPair(
+    "headers: forwarded, nothing about connections, cookies joined",
+    async (askNode) => {
+      const headers = { "x-forwarded-for": "10.0.0.1", "te": "trailers", "cookie": "a=b; c=d" };
+      const report = reportOf(
+        await askNode({ path: "/report", headers: { ...headers, "x-mine": "v" } }),
+      );
+      assert.equal(report.headers["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
+      assert.equal(report.headers["x-forwarded-proto"], "http");
+      assert.equal(report.headers["cookie"], "a=b; c=d");
+      assert.equal(report.headers["te"], "trailers");
+      assert.equal(report.headers["x-mine"], "v");
+      assert.equal(report.headers["host"] ?? report.headers[":authority"], "app");
+    },
+  ),
+  ...forEachPair("answers of lengths said and unsaid, HEAD, 204, 304", async (askNode) => {
     for (const count of [0, 1, 16_384, 100_000]) {
       for (const said of ["", "&said"]) {
-        const told = await ask({ path: `/bytes?count=${count}${said}` });
+        const told = await askNode({ path: `/bytes?count=${count}${said}` });
         checkOk(told);
         assert.equal(told.length, count);
         assert.equal(told.hash, await hashOf(count));
         if (said !== "") assert.equal(told.headers["content-length"], String(count));
       }
     }
-    const head = await ask({ path: "/bytes?count=100&said", method: "HEAD" });
+    const head = await askNode({ path: "/bytes?count=100&said", method: "HEAD" });
     checkOk(head);
     assert.equal(head.headers["content-length"], "100");
     assert.equal(head.length, 0);
     for (const code of [204, 304, 404, 500]) {
-      const told = await ask({ path: `/status?code=${code}&etag` });
+      const told = await askNode({ path: `/status?code=${code}&etag` });
       assert.deepEqual([told.status, told.length, told.error], [code, 0, ""]);
       assert.equal(told.headers["etag"], '"x"');
     }
   }),
-  ...forEachPair("five megabytes both ways, checked", async (ask) => {
-    const report = reportOf(await ask({ path: "/report", bodyBytes: MEGABYTES_5 }));
+  ...forEachPair("five megabytes both ways, checked", async (askNode) => {
+    const report = reportOf(await askNode({ path: "/report", bodyBytes: MEGABYTES_5 }));
     assert.equal(report.hash, await hashOf(MEGABYTES_5));
-    const unsaid = reportOf(await ask({ path: "/report", bodyBytes: MEGABYTES_5, unsaid: true }));
+    const unsaid = reportOf(
+      await askNode({ path: "/report", bodyBytes: MEGABYTES_5, unsaid: true }),
+    );
     assert.equal(unsaid.hash, await hashOf(MEGABYTES_5));
-    const told = await ask({ path: `/bytes?count=${MEGABYTES_5}&pieces=100` });
+    const told = await askNode({ path: `/bytes?count=${MEGABYTES_5}&pieces=100` });
     checkOk(told);
     assert.equal(told.hash, await hashOf(MEGABYTES_5));
-    const echo = await ask({ path: "/echo", bodyBytes: MEGABYTES_5 });
+    const echo = await askNode({ path: "/echo", bodyBytes: MEGABYTES_5 });
     checkOk(echo);
     assert.equal(echo.hash, await hashOf(MEGABYTES_5));
   }),
-  ...forEachPair("trailers of answers", async (ask) => {
-    const told = await ask({ path: "/trailers", headers: { te: "trailers" } });
+  ...forEachPair("trailers of answers", async (askNode) => {
+    const told = await askNode({ path: "/trailers", headers: { te: "trailers" } });
     checkOk(told);
     assert.equal(told.text, "body");
     assert.deepEqual([told.trailers["x-sum"], told.trailers["x-done"]], ["42", "yes"]);
   }),
-  ...forEachPair("trailers of requests", async (ask) => {
+  ...forEachPair("trailers of requests", async (askNode) => {
     const trailers = { "x-checksum": "abc" };
     for (const bodyBytes of [2, 100_000]) {
-      const report = reportOf(await ask({ path: "/report", bodyBytes, unsaid: true, trailers }));
+      const report = reportOf(
+        await askNode({ path: "/report", bodyBytes, unsaid: true, trailers }),
+      );
       assert.equal(report.length, bodyBytes);
       assert.deepEqual(report.trailers, trailers);
     }
   }),
-  ...forEachPair("interim answers, and 100 when it is waited for", async (ask) => {
-    const told = await ask({ path: "/interim" });
+  ...forEachPair("interim answers, and 100 when it is waited for", async (askNode) => {
+    const told = await askNode({ path: "/interim" });
     checkOk(told);
     assert.deepEqual(told.interim, [103]);
     const one = { path: "/report", bodyBytes: 1_000, expects: true };
-    assert.equal(reportOf(await ask(one)).length, 1_000);
+    assert.equal(reportOf(await askNode(one)).length, 1_000);
   }),
-  ...forEachPair("an answer before the request has all been sent", async (ask) => {
-    const told = await ask({ path: "/early", bodyBytes: 300_000 });
+  ...forEachPair("an answer before the request has all been sent", async (askNode) => {
+    const told = await askNode({ path: "/early", bodyBytes: 300_000 });
     assert.equal(told.status, 413);
     assert.equal(told.text, "no\n");
   }),

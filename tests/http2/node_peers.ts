@@ -313,7 +313,7 @@ export function askAll(
   return node.run(runAsks as any, version, port, asks as any) as Promise<Told[]>;
 }
 
-export async function ask(
+export async function askNode(
   node: NodeProcess,
   version: Version,
   port: number,

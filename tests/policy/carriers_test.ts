@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { testHttp2, VERSIONS } from "../http2/http2_cases.ts";
 import type { Http2Case } from "../http2/http2_cases.ts";
-import { ask as askNode, askAll, NodeOrigin, patternOf } from "../http2/node_peers.ts";
+import { askAll, askNode, NodeOrigin, patternOf } from "../http2/node_peers.ts";
 import type { Ask, Told, Version } from "../http2/node_peers.ts";
 import type { NodeProcess } from "../http2/node_process.ts";
 import type { TestProxy } from "../support/test_proxy.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { testHttp2, VERSIONS } from "../http2/http2_cases.ts";
 import type { Http2Case } from "../http2/http2_cases.ts";
-import { ask, askAll, NodeOrigin, type Version } from "../http2/node_peers.ts";
+import { askAll, askNode, NodeOrigin, type Version } from "../http2/node_peers.ts";
 import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";
 import { headerOf, statusOf } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
@@ -72,13 +72,13 @@ const REQUESTS: readonly Http2Case[] = VERSIONS.map((client) => ({
     for (const bodyBytes of [undefined, 5_000]) {
       const headers = { "x-own": "o".repeat(11_000) };
       const one = { path: "/report", headers, ...(bodyBytes === undefined ? {} : { bodyBytes }) };
-      const told = await ask(node, client, proxy.port, one);
+      const told = await askNode(node, client, proxy.port, one);
       assert.equal(told.status, 200, told.headers["x-weft-reason"]);
       const seen = (await origin.reports()).at(-1)?.headers ?? {};
       assert.deepEqual([seen["x-own"].length, seen["x-added-3"].length], [11_000, 990]);
     }
     const tooLong = { "x-own": "o".repeat(14_500) };
-    const told = await ask(node, client, proxy.port, { path: "/report", headers: tooLong });
+    const told = await askNode(node, client, proxy.port, { path: "/report", headers: tooLong });
     assert.deepEqual([told.status, told.headers["x-weft-reason"]], [431, "head-too-large"]);
   },
 }));
@@ -108,7 +108,7 @@ const HTTP2: readonly Http2Case[] = VERSIONS.flatMap((endpoint): Http2Case[] => 
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, endpoint);
       await applyMesh(proxy, meshOf(endpoint, origin));
-      const told = await ask(node, "h2", proxy.port, { path: "/headers?count=14&length=1000" });
+      const told = await askNode(node, "h2", proxy.port, { path: "/headers?count=14&length=1000" });
       assert.deepEqual([told.status, told.headers["x-weft-reason"], told.error], [
         502,
         "answer-head-too-large",

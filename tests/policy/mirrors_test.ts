@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { testHttp2, VERSIONS } from "../http2/http2_cases.ts";
 import type { Http2Case } from "../http2/http2_cases.ts";
-import { ask as askNode, NodeOrigin } from "../http2/node_peers.ts";
+import { askNode, NodeOrigin } from "../http2/node_peers.ts";
 import { headerOf, type RawMessage } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";

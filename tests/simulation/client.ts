@@ -10,16 +10,16 @@ import {
   WEBSOCKET_KEY,
   wrongByte,
 } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import { BANNER } from "./origin.ts";
 import { webSocketAcceptOf } from "../../proxy/protocol/websocket/handshake.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
-import { fail, Listening } from "./run_state.ts";
+import { failRun, Listening } from "./run_state.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
-import { Sender } from "./sender.ts";
+import { ScriptedSender } from "./sender.ts";
 import type { Pace } from "./sender.ts";
-import { socketWire, TunnelEnd } from "./tunnel_end.ts";
+import { ScriptedTunnelEnd, socketWire } from "./tunnel_end.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
 import type { Framing, MessageHead, Receiver } from "./wire.ts";
 
@@ -27,7 +27,7 @@ import type { Framing, MessageHead, Receiver } from "./wire.ts";
 export type Abort = "reset" | "close" | "end" | "stall";
 
 export interface ClientPlan {
-  readonly exchanges: readonly Exchange[];
+  readonly exchanges: readonly ScriptedExchange[];
   /** It comes to the listener of the application, at this address. */
   readonly isInbound: boolean;
   readonly proxy: string;
@@ -116,7 +116,7 @@ export class Client implements Actor {
     }
     if (!mayClose) {
       const { token } = this.plan.exchanges[this.answered];
-      fail(this.#state, `Exchange ${token} was not answered: ${why}`);
+      failRun(this.#state, `Exchange ${token} was not answered: ${why}`);
     }
     this.dial();
   }
@@ -127,11 +127,11 @@ class ClientConnection implements Receiver {
   readonly #client: Client;
   readonly #side: Side;
   readonly #reader = new WireReader(this);
-  readonly #sender: Sender;
+  readonly #sender: ScriptedSender;
   readonly #listening: Listening;
   #nextToSend: number;
   /** The exchange whose answer is being read; null between answers. */
-  #current: Exchange | null = null;
+  #current: ScriptedExchange | null = null;
   #isInterim = false;
   #received = 0;
   /** The current answer comes in chunks, and what its trailers said. */
@@ -147,7 +147,7 @@ class ClientConnection implements Receiver {
   /** The last answer said that the connection ends with it, or the connection may end for another reason. */
   #mayClose = false;
   #mustClose = false;
-  #tunnel: TunnelEnd | null = null;
+  #tunnel: ScriptedTunnelEnd | null = null;
   #banner = "";
   #isOver = false;
 
@@ -157,7 +157,7 @@ class ClientConnection implements Receiver {
     this.#side = side;
     this.#nextToSend = client.answered;
     const { plan } = client;
-    this.#sender = new Sender(state.world, side, plan.send);
+    this.#sender = new ScriptedSender(state.world, side, plan.send);
     this.#sender.stopAt = plan.abortAtSent;
     this.#sender.onStop = () => this.#abort();
     this.#listening = new Listening(
@@ -246,7 +246,7 @@ class ClientConnection implements Receiver {
     return this.#client.answered >= this.#client.plan.garbageAt;
   }
 
-  #checkAnswer(head: MessageHead, exchange: Exchange, status: number): Framing {
+  #checkAnswer(head: MessageHead, exchange: ScriptedExchange, status: number): Framing {
     const { token, answer } = exchange;
     const tokens = valuesOf(head, "x-token").join("|");
     if (exchange.kind === "connect" && status === 200) {
@@ -280,7 +280,7 @@ class ClientConnection implements Receiver {
     return framing;
   }
 
-  #checkRefusal(head: MessageHead, exchange: Exchange, reason: string): Framing {
+  #checkRefusal(head: MessageHead, exchange: ScriptedExchange, reason: string): Framing {
     const isExpected = this.#state.allows(reason);
     if (this.#state.isCalm && !isExpected) {
       this.#fail(`Exchange ${exchange.token} was refused: ${reason}`);
@@ -294,9 +294,9 @@ class ClientConnection implements Receiver {
     return NO_BODY;
   }
 
-  #startTunnel(exchange: Exchange): void {
+  #startTunnel(exchange: ScriptedExchange): void {
     const { exchanges } = this.#client.plan;
-    this.#tunnel = new TunnelEnd(
+    this.#tunnel = new ScriptedTunnelEnd(
       this.#state,
       exchange,
       socketWire(this.#side, this.#sender),
@@ -351,7 +351,7 @@ class ClientConnection implements Receiver {
     this.#hasSentLast = true;
   }
 
-  #send(exchange: Exchange): void {
+  #send(exchange: ScriptedExchange): void {
     const { world } = this.#state;
     exchange.sendings++;
     const [head, body] = renderRequest(world, exchange);
@@ -447,7 +447,7 @@ class ClientConnection implements Receiver {
   }
 
   /** An answer has ended in order. Only an endpoint that ends its answers with the connection may have made it shorter. */
-  #checkWhole(exchange: Exchange): void {
+  #checkWhole(exchange: ScriptedExchange): void {
     const { token, answer } = exchange;
     const received = this.#received;
     if (received !== answer.bytes && !this.#state.mayBeShort(exchange, received)) {
@@ -461,7 +461,7 @@ class ClientConnection implements Receiver {
   }
 
   /** An answer that lasts until the end of the stream. */
-  #endAnswer(exchange: Exchange): void {
+  #endAnswer(exchange: ScriptedExchange): void {
     this.#checkWhole(exchange);
     if (exchange.outcome !== null) exchange.outcome.isWhole = true;
     this.#client.answered++;
@@ -476,6 +476,6 @@ class ClientConnection implements Receiver {
   }
 
   #fail(message: string): never {
-    fail(this.#state, `Client: ${message}`);
+    failRun(this.#state, `Client: ${message}`);
   }
 }

@@ -1,5 +1,5 @@
 /** The endpoints of a run: where they listen, what each address speaks, and which of them are dead. */
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import { APPLICATION, ORIGIN_PORT, TUNNEL_SERVICE } from "./generate.ts";
 import type { ExchangeMaker, ServiceAddresses } from "./generate.ts";
 import { OPENINGS } from "./http2_openings.ts";
@@ -10,7 +10,7 @@ import { OriginConnection, TunnelOrigin } from "./origin.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
 import { CopyState } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
-import { Sender } from "./sender.ts";
+import { ScriptedSender } from "./sender.ts";
 
 /** How HTTP/2 begins; no request of HTTP/1 that the simulation sends does. */
 const PREFACE_START = [80, 82, 73];
@@ -62,7 +62,10 @@ function serve(state: RunState, name: string, address: string, side: Side): void
 
 /** What is to speak HTTP/2, and does not. */
 function beginBadly({ world }: RunState, side: Side): void {
-  const sender = new Sender(world, side, { pieceBytes: world.pick([1, 65_536]), pauseMs: 1 });
+  const sender = new ScriptedSender(world, side, {
+    pieceBytes: world.pick([1, 65_536]),
+    pauseMs: 1,
+  });
   const sink = new Uint8Array(4_096);
   side.onChange = () => {
     while (side.unread > 0 && !side.isClosed) side.read(sink, 0, sink.length);
@@ -75,7 +78,7 @@ function beginBadly({ world }: RunState, side: Side): void {
 }
 
 /** Copies of exchanges, made when the first one of a token arrives. */
-class Copies extends Map<number, Exchange> {
+class Copies extends Map<number, ScriptedExchange> {
   readonly #maker: ExchangeMaker;
 
   constructor(maker: ExchangeMaker) {
@@ -83,7 +86,7 @@ class Copies extends Map<number, Exchange> {
     this.#maker = maker;
   }
 
-  override get(token: number): Exchange | undefined {
+  override get(token: number): ScriptedExchange | undefined {
     const original = this.#maker.exchanges.get(token);
     if (original !== undefined && !this.has(token)) {
       this.set(token, this.#maker.copyOf(original, this.#maker.mirrors));

@@ -30,7 +30,7 @@ export type Behavior =
   /** Answers as if the connection stayed open, and closes it. */
   | "close-after";
 
-export interface Answer {
+export interface EndpointAnswer {
   readonly behavior: Behavior;
   readonly status: number;
   readonly minorVersion: 0 | 1;
@@ -47,17 +47,17 @@ export interface Answer {
   readonly pauseMs: number;
 }
 
-export type Protocol = "http1" | "http2";
-export type Kind = "request" | "upgrade" | "connect";
+export type HttpVersion = "http1" | "http2";
+export type ExchangeKind = "request" | "upgrade" | "connect";
 
-export interface Exchange {
+export interface ScriptedExchange {
   readonly token: number;
-  readonly kind: Kind;
+  readonly kind: ExchangeKind;
   /** What an upgrade is asked to; empty for every other kind. */
   readonly upgrade: "" | "simulation" | "websocket";
   /** What the client speaks, and what its endpoint is to be spoken to in. */
-  readonly protocol: Protocol;
-  readonly endpointProtocol: Protocol;
+  readonly protocol: HttpVersion;
+  readonly endpointProtocol: HttpVersion;
   readonly authority: string;
   /** The Service that it asks for; empty where it comes to the listener of the application. */
   readonly service: string;
@@ -76,7 +76,7 @@ export interface Exchange {
   readonly expectsContinue: boolean;
   /** What the client says of whom it forwards for; empty: nothing. */
   readonly forwardedFor: string;
-  readonly answer: Answer;
+  readonly answer: EndpointAnswer;
   /** Bytes that each end of a tunnel sends. */
   readonly tunnelBytes: readonly [number, number];
 
@@ -127,11 +127,11 @@ export function wrongByte(token: number, body: number, from: number, bytes: Uint
   return -1;
 }
 
-export function isIdempotent({ method }: Exchange): boolean {
+export function isIdempotent({ method }: ScriptedExchange): boolean {
   return method !== "POST" && method !== "PATCH" && method !== "CONNECT";
 }
 
-export function hasAnswerBody({ method, answer }: Exchange): boolean {
+export function hasAnswerBody({ method, answer }: ScriptedExchange): boolean {
   return method !== "HEAD" && answer.status !== 204 && answer.status !== 304;
 }
 
@@ -171,12 +171,15 @@ function padding(world: World): string[] {
 }
 
 /** Text that shows where a byte of it is missing, or is another's. */
-export function paddingOf({ token, paddingBytes }: Exchange): string {
+export function paddingOf({ token, paddingBytes }: ScriptedExchange): string {
   return `${token}.`.repeat(paddingBytes).slice(0, paddingBytes);
 }
 
 /** The request in two parts: what is sent at once, and what may have to wait for `100 Continue`. */
-export function renderRequest(world: World, exchange: Exchange): readonly [Uint8Array, Uint8Array] {
+export function renderRequest(
+  world: World,
+  exchange: ScriptedExchange,
+): readonly [Uint8Array, Uint8Array] {
   const { token, kind, authority, method, minorVersion, framing, bytes } = exchange;
   const path = `/t/${token}?q=${token}`;
   const target = kind === "connect"
@@ -210,7 +213,7 @@ interface RenderedAnswer {
   readonly body: Uint8Array;
 }
 
-export function renderAnswer(world: World, exchange: Exchange): RenderedAnswer {
+export function renderEndpointAnswer(world: World, exchange: ScriptedExchange): RenderedAnswer {
   const { token, answer } = exchange;
   const lines = [
     `HTTP/1.${answer.minorVersion} ${answer.status} ${world.chance(0.5) ? "Simulated" : ""}`,

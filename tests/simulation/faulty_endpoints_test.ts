@@ -4,7 +4,7 @@ import { Random } from "../../base/random.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { CONNECT_ATTEMPTS_MAX } from "../../proxy/limits.ts";
 import { encodeLiterals, HpackDecoder } from "./hpack.ts";
-import * as frames from "./http2_frames.ts";
+import { type Frame, FrameCutter, frames } from "./http2_frames.ts";
 import { OPENINGS } from "./http2_openings.ts";
 import type { Opening } from "./http2_openings.ts";
 import { MENDED } from "./mended.ts";
@@ -83,9 +83,9 @@ function requestsAt({ text }: End): number {
 /** The frames of one end, and what has come so far of each kind. */
 class FrameEnd {
   readonly end: End;
-  readonly frames: frames.Frame[] = [];
-  onFrame: (frame: frames.Frame) => void = () => {};
-  readonly #cutter = new frames.FrameCutter();
+  readonly frames: Frame[] = [];
+  onFrame: (frame: Frame) => void = () => {};
+  readonly #cutter = new FrameCutter();
   #at: number;
 
   /** `prefaceBytes`: what comes before the first frame. */

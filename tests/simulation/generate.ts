@@ -7,13 +7,20 @@ import type {
   PlanService,
 } from "../../routing/plan.ts";
 import type { Abort, ClientPlan } from "./client.ts";
-import type { Answer, Behavior, BodyFraming, Exchange, Kind, Protocol } from "./exchange.ts";
+import type {
+  Behavior,
+  BodyFraming,
+  EndpointAnswer,
+  ExchangeKind,
+  HttpVersion,
+  ScriptedExchange,
+} from "./exchange.ts";
 import { HOSTILITIES } from "./http2_hostility.ts";
 import type { Http2ClientPlan } from "./http2_client.ts";
 import type { Weather } from "./network.ts";
 import { MENDED } from "./mended.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
-import type { Policies } from "./policies.ts";
+import type { PolicyMix } from "./policies.ts";
 import { TWIN_SERVICE } from "./sharing.ts";
 import type { TcpClientPlan } from "./tcp_client.ts";
 import type { World } from "./world.ts";
@@ -35,7 +42,7 @@ export interface ProxyAddresses {
 /** The endpoints of one Service: every address that any plan of the run gives it. */
 export interface ServiceAddresses {
   readonly name: string;
-  readonly protocol: Protocol;
+  readonly protocol: HttpVersion;
   readonly addresses: readonly string[];
 }
 
@@ -57,7 +64,7 @@ export function drawWeather(world: World, isCalm: boolean): Weather {
 export function drawServices(world: World): ServiceAddresses[] {
   const services = Array.from({ length: world.between(1, 3) }, (_, index) => ({
     name: `svc${index}`,
-    protocol: world.pick<Protocol>(["http1", "http2"]),
+    protocol: world.pick<HttpVersion>(["http1", "http2"]),
     addresses: Array.from({ length: world.between(1, 3) }, (_, end) => `10.0.${index}.${end + 1}`),
   }));
   const [{ protocol, addresses }] = services;
@@ -75,7 +82,7 @@ export function drawPlan(
   world: World,
   services: readonly ServiceAddresses[],
   index: number,
-  policies: Policies | null = null,
+  policies: PolicyMix | null = null,
 ): Plan {
   const groups: Record<string, PlanEndpoint[]> = {};
   for (const { name, addresses } of services) {
@@ -120,7 +127,7 @@ function endpoint(address: string): PlanEndpoint {
 function service(
   world: World,
   { name, protocol }: ServiceAddresses,
-  policies: Policies | null,
+  policies: PolicyMix | null,
 ): PlanService {
   const policy = policies === null ? {} : { policy: policies.ofRoute(name) };
   const own = route(`${name} own`, [name], world);
@@ -178,7 +185,7 @@ const HOSTILE: readonly Behavior[] = [
 ];
 
 export class ExchangeMaker {
-  readonly exchanges = new Map<number, Exchange>();
+  readonly exchanges = new Map<number, ScriptedExchange>();
   /** Where copies of requests go. */
   readonly mirrors: ReadonlySet<string>;
   /** Endpoints behave well. */
@@ -212,9 +219,9 @@ export class ExchangeMaker {
     isInbound: boolean,
     isLast: boolean,
     isPadded: boolean,
-    protocol: Protocol = "http1",
-    forced: Kind | null = null,
-  ): Exchange {
+    protocol: HttpVersion = "http1",
+    forced: ExchangeKind | null = null,
+  ): ScriptedExchange {
     const world = this.#world;
     const isOne = protocol === "http1";
     const isTunnel = isOne ? isLast : world.chance(0.1);
@@ -237,7 +244,7 @@ export class ExchangeMaker {
     const isWebSocket = kind === "upgrade" &&
       (!isOne || endpointProtocol === "http2" || world.chance(0.5));
     const hasTrailers = framing === "chunked" && world.chance(0.3);
-    const exchange: Exchange = {
+    const exchange: ScriptedExchange = {
       token: this.exchanges.size + 1,
       kind,
       upgrade: kind !== "upgrade" ? "" : isWebSocket ? "websocket" : "simulation",
@@ -276,13 +283,13 @@ export class ExchangeMaker {
   }
 
   /** A Service for requests of a kind. */
-  #service(kind: Kind): ServiceAddresses {
+  #service(kind: ExchangeKind): ServiceAddresses {
     const services = this.#services.slice(0, -2);
     if (kind === "connect") return this.#services[this.#services.length - 1];
     return this.#world.pick(services);
   }
 
-  #kind(isInbound: boolean): Kind {
+  #kind(isInbound: boolean): ExchangeKind {
     if (!this.#world.chance(0.2)) return "request";
     return isInbound || this.#world.chance(0.5) ? "upgrade" : "connect";
   }
@@ -294,7 +301,7 @@ export class ExchangeMaker {
   }
 
   /** What answers the copy of a request: anything, and nobody may ever see it. */
-  copyOf(exchange: Exchange, origins: ReadonlySet<string>): Exchange {
+  copyOf(exchange: ScriptedExchange, origins: ReadonlySet<string>): ScriptedExchange {
     const wasCalm = this.isCalm;
     this.isCalm = false;
     const answer = { ...this.#answer("request", exchange.method), status: COPY_STATUS };
@@ -302,7 +309,7 @@ export class ExchangeMaker {
     return { ...exchange, origins, answer, mayLoseTrailers: true };
   }
 
-  #answer(kind: Kind, method: string, isWebSocket = false): Answer {
+  #answer(kind: ExchangeKind, method: string, isWebSocket = false): EndpointAnswer {
     const world = this.#world;
     const behavior = this.#behavior(kind);
     const needsBody = /body|chunk|extra/.test(behavior);
@@ -338,7 +345,7 @@ export class ExchangeMaker {
     };
   }
 
-  #behavior(kind: Kind): Behavior {
+  #behavior(kind: ExchangeKind): Behavior {
     const world = this.#world;
     if (kind !== "request") return "answer";
     if (world.chance(0.1)) return "early";

@@ -9,24 +9,25 @@ import {
   END_OF_STRING,
 } from "../../proxy/protocol/http2/hpack/huffman_code.ts";
 
-export type Field = readonly [name: string, value: string];
+export type HeaderField = readonly [name: string, value: string];
 
 const ENTRY_BYTES = 32;
 
 /** RFC 7541 appendix A, from 1; `name value`, or a name alone. */
-const STATIC: readonly Field[] = (":authority|:method GET|:method POST|:path /|:path /index.html|" +
-  ":scheme http|:scheme https|:status 200|:status 204|:status 206|:status 304|:status 400|" +
-  ":status 404|:status 500|accept-charset|accept-encoding gzip, deflate|accept-language|" +
-  "accept-ranges|accept|access-control-allow-origin|age|allow|authorization|cache-control|" +
-  "content-disposition|content-encoding|content-language|content-length|content-location|" +
-  "content-range|content-type|cookie|date|etag|expect|expires|from|host|if-match|" +
-  "if-modified-since|if-none-match|if-range|if-unmodified-since|last-modified|link|location|" +
-  "max-forwards|proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|server|" +
-  "set-cookie|strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate")
-  .split("|").map((entry) => {
-    const blank = entry.indexOf(" ");
-    return blank < 0 ? [entry, ""] : [entry.slice(0, blank), entry.slice(blank + 1)];
-  });
+const STATIC: readonly HeaderField[] =
+  (":authority|:method GET|:method POST|:path /|:path /index.html|" +
+    ":scheme http|:scheme https|:status 200|:status 204|:status 206|:status 304|:status 400|" +
+    ":status 404|:status 500|accept-charset|accept-encoding gzip, deflate|accept-language|" +
+    "accept-ranges|accept|access-control-allow-origin|age|allow|authorization|cache-control|" +
+    "content-disposition|content-encoding|content-language|content-length|content-location|" +
+    "content-range|content-type|cookie|date|etag|expect|expires|from|host|if-match|" +
+    "if-modified-since|if-none-match|if-range|if-unmodified-since|last-modified|link|location|" +
+    "max-forwards|proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|server|" +
+    "set-cookie|strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate")
+    .split("|").map((entry) => {
+      const blank = entry.indexOf(" ");
+      return blank < 0 ? [entry, ""] : [entry.slice(0, blank), entry.slice(blank + 1)];
+    });
 
 /** Symbols by the bits of their codes, the length first. */
 const SYMBOLS = new Map(
@@ -34,7 +35,7 @@ const SYMBOLS = new Map(
 );
 
 /** A block that no table can change the meaning of: every field as a literal, never to be indexed by whoever reads it. */
-export function encodeLiterals(fields: readonly Field[]): Uint8Array {
+export function encodeLiterals(fields: readonly HeaderField[]): Uint8Array {
   const bytes: number[] = [];
   for (const [name, value] of fields) bytes.push(0, ...literal(name), ...literal(value));
   return Uint8Array.from(bytes);
@@ -56,7 +57,7 @@ export function integer(value: number, first: number, bits: number): number[] {
 /** Decodes the blocks of one connection, in order. */
 export class HpackDecoder {
   /** Newest first. */
-  readonly #table: Field[] = [];
+  readonly #table: HeaderField[] = [];
   #sizeMax = 4_096;
   #sizeLimit = 4_096;
 
@@ -66,9 +67,9 @@ export class HpackDecoder {
   }
 
   /** @throws {HpackError} */
-  decode(block: Uint8Array): Field[] {
+  decode(block: Uint8Array): HeaderField[] {
     const reader = new BlockReader(block);
-    const fields: Field[] = [];
+    const fields: HeaderField[] = [];
     const mustResize = this.#sizeMax > this.#sizeLimit;
     if (mustResize && (reader.peek() & 0xe0) !== 0x20) {
       throw new HpackError("The table is too large");
@@ -87,13 +88,13 @@ export class HpackDecoder {
     return fields;
   }
 
-  #literal(reader: BlockReader, bits: number): Field {
+  #literal(reader: BlockReader, bits: number): HeaderField {
     const index = reader.integer(bits);
     const name = index === 0 ? reader.text() : this.#entry(index)[0];
     return [name, reader.text()];
   }
 
-  #entry(index: number): Field {
+  #entry(index: number): HeaderField {
     const entry = index <= STATIC.length
       ? STATIC[index - 1]
       : this.#table[index - STATIC.length - 1];
@@ -101,7 +102,7 @@ export class HpackDecoder {
     return entry;
   }
 
-  #insert(field: Field): void {
+  #insert(field: HeaderField): void {
     this.#table.unshift(field);
     this.#evict();
   }

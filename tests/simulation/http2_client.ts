@@ -12,11 +12,11 @@ import {
   TRAILER,
   wrongByte,
 } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import { REASONS } from "./client.ts";
 import type { Abort, Actor } from "./client.ts";
-import type { Field } from "./hpack.ts";
-import * as frames from "./http2_frames.ts";
+import type { HeaderField } from "./hpack.ts";
+import { frames } from "./http2_frames.ts";
 import type { Hostility } from "./http2_hostility.ts";
 import { Http2Peer } from "./http2_peer.ts";
 import type { Http2Listener } from "./http2_peer.ts";
@@ -25,13 +25,13 @@ import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { BANNER } from "./origin.ts";
-import { fail } from "./run_state.ts";
-import { streamWire, TunnelEnd } from "./tunnel_end.ts";
+import { failRun } from "./run_state.ts";
+import { ScriptedTunnelEnd, streamWire } from "./tunnel_end.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
 import type { Pace } from "./sender.ts";
 
 export interface Http2ClientPlan {
-  readonly exchanges: readonly Exchange[];
+  readonly exchanges: readonly ScriptedExchange[];
   /** It comes to the listener of the application, at this address. */
   readonly isInbound: boolean;
   readonly proxy: string;
@@ -58,8 +58,8 @@ const GIVEN_UP_MS = 1_000;
 const WINDOW_LEAST = 524_288;
 
 interface Flight {
-  readonly exchange: Exchange;
-  tunnel: TunnelEnd | null;
+  readonly exchange: ScriptedExchange;
+  tunnel: ScriptedTunnelEnd | null;
   /** What the endpoint of a tunnel has said of its banner. */
   banner: string;
   received: number;
@@ -72,7 +72,7 @@ export class Http2Client implements Actor {
   readonly plan: Http2ClientPlan;
   isDone = false;
   /** Exchanges that are to be sent, and how many have come to an end. */
-  readonly waiting: Exchange[];
+  readonly waiting: ScriptedExchange[];
   over = 0;
   hasBeenHostile = false;
   readonly #state: RunState;
@@ -151,7 +151,7 @@ class Http2ClientConnection implements Http2Listener {
     }
   }
 
-  #send(exchange: Exchange): void {
+  #send(exchange: ScriptedExchange): void {
     const { world } = this.#state;
     const { plan } = this.#client;
     exchange.sendings++;
@@ -208,7 +208,7 @@ class Http2ClientConnection implements Http2Listener {
 
   // Receiving.
 
-  onHead(stream: PeerStream, fields: readonly Field[], isEnd: boolean): void {
+  onHead(stream: PeerStream, fields: readonly HeaderField[], isEnd: boolean): void {
     const flight = stream.owner as Flight | null;
     if (flight === null || flight.isOver) return;
     const { exchange } = flight;
@@ -232,7 +232,7 @@ class Http2ClientConnection implements Http2Listener {
     if (isEnd) this.#whole(stream, flight, []);
   }
 
-  #openTunnel(stream: PeerStream, flight: Flight, fields: readonly Field[]): void {
+  #openTunnel(stream: PeerStream, flight: Flight, fields: readonly HeaderField[]): void {
     const { exchange } = flight;
     const { token, kind, answer } = exchange;
     if (kind === "upgrade" && answer.status !== 101) this.#fail(`Upgrade ${token} was not allowed`);
@@ -241,7 +241,7 @@ class Http2ClientConnection implements Http2Listener {
     const wire = streamWire(this.#peer, stream);
     // The other end of a CONNECT cannot know which one it is unless it is told.
     const first = new TextEncoder().encode(kind === "connect" ? `${token}\n` : "");
-    flight.tunnel = new TunnelEnd(
+    flight.tunnel = new ScriptedTunnelEnd(
       this.#state,
       exchange,
       { ...wire, send: (bytes, then) => wire.send(concatenate([first, bytes]), then) },
@@ -267,8 +267,8 @@ class Http2ClientConnection implements Http2Listener {
   }
 
   #checkAnswer(
-    fields: readonly Field[],
-    exchange: Exchange,
+    fields: readonly HeaderField[],
+    exchange: ScriptedExchange,
     status: number,
     isEnd: boolean,
   ): void {
@@ -315,16 +315,16 @@ class Http2ClientConnection implements Http2Listener {
   }
 
   /** The proxy had the end of an answer together with its head. */
-  #hasEndedHead({ token, outcome }: Exchange): boolean {
+  #hasEndedHead({ token, outcome }: ScriptedExchange): boolean {
     return outcome?.reason === "" && this.#state.endedHeads.has(token);
   }
 
-  onTrailers(stream: PeerStream, fields: readonly Field[]): void {
+  onTrailers(stream: PeerStream, fields: readonly HeaderField[]): void {
     const flight = stream.owner as Flight | null;
     if (flight !== null && !flight.isOver) this.#whole(stream, flight, fields);
   }
 
-  #whole(stream: PeerStream, flight: Flight, trailers: readonly Field[]): void {
+  #whole(stream: PeerStream, flight: Flight, trailers: readonly HeaderField[]): void {
     const { exchange, received } = flight;
     const { outcome, answer, token } = exchange;
     if (outcome === null) this.#fail(`Exchange ${token} ended without a head`);
@@ -468,16 +468,16 @@ class Http2ClientConnection implements Http2Listener {
   }
 
   #fail(message: string): never {
-    fail(this.#state, `Client of HTTP/2: ${message}`);
+    failRun(this.#state, `Client of HTTP/2: ${message}`);
   }
 }
 
-function fieldsOf(exchange: Exchange): Field[] {
+function fieldsOf(exchange: ScriptedExchange): HeaderField[] {
   if (exchange.kind === "connect") {
     return [[":method", "CONNECT"], [":authority", exchange.authority]];
   }
   const { token, kind, method, authority, framing, bytes, forwardedFor, paddingBytes } = exchange;
-  const fields: Field[] = [
+  const fields: HeaderField[] = [
     [":method", kind === "upgrade" ? "CONNECT" : method],
     ...(kind === "upgrade" ? [[":protocol", "websocket"] as const] : []),
     [":scheme", "http"],
@@ -491,11 +491,11 @@ function fieldsOf(exchange: Exchange): Field[] {
   return fields;
 }
 
-function trailerOf({ token }: Exchange): Field {
+function trailerOf({ token }: ScriptedExchange): HeaderField {
   return [TRAILER, `${token}`];
 }
 
 /** Values joined; empty: none. */
-export function valueOf(fields: readonly Field[], name: string): string {
+export function valueOf(fields: readonly HeaderField[], name: string): string {
   return fields.filter(([one]) => one === name).map(([, value]) => value).join("|");
 }

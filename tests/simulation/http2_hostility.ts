@@ -1,9 +1,8 @@
 /** What clients of HTTP/2 send that they must not, and what has to become of it (RFC 9113 5 to 8 and 10.5). */
 import { concatenate } from "./exchange.ts";
 import { encodeLiterals, integer } from "./hpack.ts";
-import type { Field } from "./hpack.ts";
-import * as frames from "./http2_frames.ts";
-import { frame, uint32 } from "./http2_frames.ts";
+import type { HeaderField } from "./hpack.ts";
+import { frames } from "./http2_frames.ts";
 
 export interface Hostility {
   readonly name: string;
@@ -17,7 +16,7 @@ const OPEN = frames.END_HEADERS;
 const WHOLE = frames.END_HEADERS | frames.END_STREAM;
 
 /** A request that must reach nobody. */
-const POISON: readonly Field[] = [
+const POISON: readonly HeaderField[] = [
   [":method", "POST"],
   [":scheme", "http"],
   [":path", "/t/0?q=0"],
@@ -25,15 +24,15 @@ const POISON: readonly Field[] = [
   ["x-token", "poison"],
 ];
 
-function poison(id: number, fields: readonly Field[], flags = WHOLE): Uint8Array {
-  return frame(frames.HEADERS, flags, id, encodeLiterals(fields));
+function poison(id: number, fields: readonly HeaderField[], flags = WHOLE): Uint8Array {
+  return frames.frame(frames.HEADERS, flags, id, encodeLiterals(fields));
 }
 
-function without(name: string): Field[] {
+function without(name: string): HeaderField[] {
   return POISON.filter(([one]) => one !== name);
 }
 
-function withValue(name: string, value: string): Field[] {
+function withValue(name: string, value: string): HeaderField[] {
   return POISON.map(([one, was]) => [one, one === name ? value : was] as const);
 }
 
@@ -45,7 +44,7 @@ function fatal(name: string, bytes: (id: number) => Uint8Array): Hostility {
   return { name, isFatal: true, bytes };
 }
 
-function malformed(name: string, fields: readonly Field[]): Hostility {
+function malformed(name: string, fields: readonly HeaderField[]): Hostility {
   return { name, isFatal: false, bytes: (id) => poison(id, fields) };
 }
 
@@ -53,13 +52,13 @@ const zeros = (length: number) => new Uint8Array(length);
 
 export const HOSTILITIES: readonly Hostility[] = [
   // Frames that nobody may send so.
-  fatal("DATA on stream 0", () => frame(frames.DATA, 0, 0, zeros(5))),
-  fatal("DATA on an idle stream", (id) => frame(frames.DATA, 0, id + 10, zeros(5))),
+  fatal("DATA on stream 0", () => frames.frame(frames.DATA, 0, 0, zeros(5))),
+  fatal("DATA on an idle stream", (id) => frames.frame(frames.DATA, 0, id + 10, zeros(5))),
   fatal("HEADERS on stream 0", () => poison(0, POISON)),
   fatal("HEADERS on an even stream", (id) => poison(id + 1, POISON)),
   fatal(
     "HEADERS padded too much",
-    (id) => frame(frames.HEADERS, WHOLE | frames.PADDED, id, Uint8Array.of(200, 0x82)),
+    (id) => frames.frame(frames.HEADERS, WHOLE | frames.PADDED, id, Uint8Array.of(200, 0x82)),
   ),
   fatal("RST_STREAM on an idle stream", (id) => frames.reset(id + 10, frames.CANCEL)),
   fatal(
@@ -67,67 +66,76 @@ export const HOSTILITIES: readonly Hostility[] = [
     (id) =>
       concatenate([
         poison(id, withValue("x-token", "garbage"), OPEN),
-        frame(frames.RST_STREAM, 0, id, zeros(3)),
+        frames.frame(frames.RST_STREAM, 0, id, zeros(3)),
       ]),
   ),
   fatal("WINDOW_UPDATE of nothing", () => frames.windowUpdate(0, 0)),
   fatal("WINDOW_UPDATE on an idle stream", (id) => frames.windowUpdate(id + 10, 1)),
-  fatal("WINDOW_UPDATE of 3 bytes", () => frame(frames.WINDOW_UPDATE, 0, 0, zeros(3))),
+  fatal("WINDOW_UPDATE of 3 bytes", () => frames.frame(frames.WINDOW_UPDATE, 0, 0, zeros(3))),
   fatal("a window over 2^31 - 1", () => repeat(2, () => frames.windowUpdate(0, frames.ID_MAX))),
-  fatal("SETTINGS of 5 bytes", () => frame(frames.SETTINGS, 0, 0, zeros(5))),
-  fatal("SETTINGS of a stream", (id) => frame(frames.SETTINGS, 0, id, zeros(6))),
-  fatal("an acknowledgement with settings", () => frame(frames.SETTINGS, frames.ACK, 0, zeros(6))),
+  fatal("SETTINGS of 5 bytes", () => frames.frame(frames.SETTINGS, 0, 0, zeros(5))),
+  fatal("SETTINGS of a stream", (id) => frames.frame(frames.SETTINGS, 0, id, zeros(6))),
+  fatal(
+    "an acknowledgement with settings",
+    () => frames.frame(frames.SETTINGS, frames.ACK, 0, zeros(6)),
+  ),
   fatal("SETTINGS_ENABLE_PUSH 2", () => frames.settings([[frames.SETTING_PUSH, 2]])),
   fatal("an initial window of 2^31", () => frames.settings([[frames.SETTING_WINDOW, 2 ** 31]])),
   fatal("frames of 1 byte", () => frames.settings([[frames.SETTING_FRAME, 1]])),
-  fatal("PING of 7 bytes", () => frame(frames.PING, 0, 0, zeros(7))),
-  fatal("PING of a stream", (id) => frame(frames.PING, 0, id, zeros(8))),
-  fatal("GOAWAY of a stream", (id) => frame(frames.GOAWAY, 0, id, zeros(8))),
-  fatal("PUSH_PROMISE", (id) => frame(frames.PUSH_PROMISE, OPEN, id, zeros(4))),
-  fatal("CONTINUATION of nothing", (id) => frame(frames.CONTINUATION, OPEN, id, zeros(1))),
+  fatal("PING of 7 bytes", () => frames.frame(frames.PING, 0, 0, zeros(7))),
+  fatal("PING of a stream", (id) => frames.frame(frames.PING, 0, id, zeros(8))),
+  fatal("GOAWAY of a stream", (id) => frames.frame(frames.GOAWAY, 0, id, zeros(8))),
+  fatal("PUSH_PROMISE", (id) => frames.frame(frames.PUSH_PROMISE, OPEN, id, zeros(4))),
+  fatal("CONTINUATION of nothing", (id) => frames.frame(frames.CONTINUATION, OPEN, id, zeros(1))),
   fatal(
     "a PING within a header block",
-    (id) => concatenate([poison(id, POISON, 0), frame(frames.PING, 0, 0, zeros(8))]),
+    (id) => concatenate([poison(id, POISON, 0), frames.frame(frames.PING, 0, 0, zeros(8))]),
   ),
   fatal(
     "another stream within a header block",
     (id) => concatenate([poison(id, POISON, 0), poison(id + 2, POISON)]),
   ),
-  fatal("a frame over the limit", () => frame(frames.DATA, 0, 1, zeros(16_385))),
-  fatal("a frame of 16 MB", () => concatenate([Uint8Array.of(255, 255, 255, 0, 0), uint32(1)])),
+  fatal("a frame over the limit", () => frames.frame(frames.DATA, 0, 1, zeros(16_385))),
+  fatal(
+    "a frame of 16 MB",
+    () => concatenate([Uint8Array.of(255, 255, 255, 0, 0), frames.uint32(1)]),
+  ),
 
   // HPACK.
   fatal(
     "a field of no table",
-    (id) => frame(frames.HEADERS, WHOLE, id, Uint8Array.from(integer(200, 0x80, 7))),
+    (id) => frames.frame(frames.HEADERS, WHOLE, id, Uint8Array.from(integer(200, 0x80, 7))),
   ),
-  fatal("field 0", (id) => frame(frames.HEADERS, WHOLE, id, Uint8Array.of(0x80))),
-  fatal("a text that is cut", (id) => frame(frames.HEADERS, WHOLE, id, Uint8Array.of(0, 50, 97))),
+  fatal("field 0", (id) => frames.frame(frames.HEADERS, WHOLE, id, Uint8Array.of(0x80))),
+  fatal(
+    "a text that is cut",
+    (id) => frames.frame(frames.HEADERS, WHOLE, id, Uint8Array.of(0, 50, 97)),
+  ),
   fatal(
     "an integer without end",
-    (id) => frame(frames.HEADERS, WHOLE, id, new Uint8Array(12).fill(255)),
+    (id) => frames.frame(frames.HEADERS, WHOLE, id, new Uint8Array(12).fill(255)),
   ),
   fatal(
     "a table over the limit",
-    (id) => frame(frames.HEADERS, WHOLE, id, Uint8Array.from(integer(1e6, 0x20, 5))),
+    (id) => frames.frame(frames.HEADERS, WHOLE, id, Uint8Array.from(integer(1e6, 0x20, 5))),
   ),
   fatal(
     "a Huffman code of nothing",
-    (id) => frame(frames.HEADERS, WHOLE, id, Uint8Array.of(0, 0x84, 255, 255, 255, 255, 0)),
+    (id) => frames.frame(frames.HEADERS, WHOLE, id, Uint8Array.of(0, 0x84, 255, 255, 255, 255, 0)),
   ),
 
   // Floods.
   fatal("CONTINUATION without end", (id) =>
     concatenate([
       poison(id, POISON, 0),
-      repeat(40, () => frame(frames.CONTINUATION, 0, id, Uint8Array.of(0x82))),
+      repeat(40, () => frames.frame(frames.CONTINUATION, 0, id, Uint8Array.of(0x82))),
     ])),
   fatal("a header block over all limits", (id) =>
     concatenate([
       poison(id, POISON, 0),
       repeat(
         5,
-        () => frame(frames.CONTINUATION, 0, id, encodeLiterals([["x", "x".repeat(16_000)]])),
+        () => frames.frame(frames.CONTINUATION, 0, id, encodeLiterals([["x", "x".repeat(16_000)]])),
       ),
     ])),
   fatal("rapid reset", (id) =>
@@ -140,13 +148,16 @@ export const HOSTILITIES: readonly Hostility[] = [
     "streams that are reset for mistakes",
     (id) => repeat(600, (index) => poison(id + 2 * index, without(":path"))),
   ),
-  fatal("a flood of PING", () => repeat(1_000, () => frame(frames.PING, 0, 0, zeros(8)))),
+  fatal("a flood of PING", () => repeat(1_000, () => frames.frame(frames.PING, 0, 0, zeros(8)))),
   fatal("a flood of SETTINGS", () => repeat(200, () => frames.settings([]))),
-  fatal("a flood of PRIORITY", () => repeat(1_000, () => frame(frames.PRIORITY, 0, 1, zeros(5)))),
+  fatal(
+    "a flood of PRIORITY",
+    () => repeat(1_000, () => frames.frame(frames.PRIORITY, 0, 1, zeros(5))),
+  ),
   fatal("a flood of empty DATA", (id) =>
     concatenate([
       poison(id, withValue("x-token", "garbage"), OPEN),
-      repeat(500, () => frame(frames.DATA, 0, id)),
+      repeat(500, () => frames.frame(frames.DATA, 0, id)),
     ])),
   fatal("a flood of WINDOW_UPDATE", () => repeat(5_000, () => frames.windowUpdate(0, 1))),
 
@@ -180,7 +191,7 @@ export const HOSTILITIES: readonly Hostility[] = [
     bytes: (id) =>
       concatenate([
         poison(id, [...withValue("x-token", "garbage"), ["content-length", "9"]], OPEN),
-        frame(frames.DATA, frames.END_STREAM, id, zeros(5)),
+        frames.frame(frames.DATA, frames.END_STREAM, id, zeros(5)),
       ]),
   },
   {
@@ -189,18 +200,18 @@ export const HOSTILITIES: readonly Hostility[] = [
     bytes: (id) =>
       concatenate([
         poison(id, [...withValue("x-token", "garbage"), ["content-length", "3"]], OPEN),
-        frame(frames.DATA, 0, id, zeros(5)),
+        frames.frame(frames.DATA, 0, id, zeros(5)),
       ]),
   },
   {
     name: "a stream that depends on itself",
     isFatal: false,
     bytes: (id) =>
-      frame(
+      frames.frame(
         frames.HEADERS,
         WHOLE | frames.PRIORITIZED,
         id,
-        concatenate([uint32(id), Uint8Array.of(0), encodeLiterals(POISON)]),
+        concatenate([frames.uint32(id), Uint8Array.of(0), encodeLiterals(POISON)]),
       ),
   },
   {

@@ -1,8 +1,7 @@
 /** How endpoints that are to speak HTTP/2 begin, and must not (RFC 9113 3.4): everything but SETTINGS first is a broken connection. */
 import { concatenate } from "./exchange.ts";
 import { encodeLiterals } from "./hpack.ts";
-import * as frames from "./http2_frames.ts";
-import { frame, uint32 } from "./http2_frames.ts";
+import { frames } from "./http2_frames.ts";
 
 export interface Opening {
   readonly name: string;
@@ -22,7 +21,12 @@ function latin1(text: string): Uint8Array {
 }
 
 function setting(id: number, value: number): Uint8Array {
-  return frame(frames.SETTINGS, 0, 0, concatenate([Uint8Array.of(0, id), uint32(value)]));
+  return frames.frame(
+    frames.SETTINGS,
+    0,
+    0,
+    concatenate([Uint8Array.of(0, id), frames.uint32(value)]),
+  );
 }
 
 const HEAD = encodeLiterals([[":status", "200"]]);
@@ -40,16 +44,16 @@ export const OPENINGS: readonly Opening[] = [
   telling("an alert of TLS", "\x15\x03\x01\0\x02\x02\x46\x15\x03\x01\0\x02"),
   telling("its own preface, as a client", frames.PREFACE),
   telling("zeros", new Uint8Array(64)),
-  telling("PING", frame(frames.PING, 0, 0, new Uint8Array(8))),
+  telling("PING", frames.frame(frames.PING, 0, 0, new Uint8Array(8))),
   telling("GOAWAY", frames.goaway(0, frames.NO_ERROR)),
   telling("GOAWAY with an error", frames.goaway(0, 11)),
   telling("WINDOW_UPDATE", frames.windowUpdate(0, 1)),
   telling("RST_STREAM", frames.reset(1, frames.REFUSED_STREAM)),
-  telling("an answer before SETTINGS", frame(frames.HEADERS, frames.END_HEADERS, 1, HEAD)),
-  telling("a frame of an unknown type", frame(0x42, 0, 0, new Uint8Array(3))),
-  telling("an acknowledgement of SETTINGS", frame(frames.SETTINGS, frames.ACK, 0)),
-  telling("SETTINGS on a stream", frame(frames.SETTINGS, 0, 1)),
-  telling("SETTINGS of 5 bytes", frame(frames.SETTINGS, 0, 0, new Uint8Array(5))),
+  telling("an answer before SETTINGS", frames.frame(frames.HEADERS, frames.END_HEADERS, 1, HEAD)),
+  telling("a frame of an unknown type", frames.frame(0x42, 0, 0, new Uint8Array(3))),
+  telling("an acknowledgement of SETTINGS", frames.frame(frames.SETTINGS, frames.ACK, 0)),
+  telling("SETTINGS on a stream", frames.frame(frames.SETTINGS, 0, 1)),
+  telling("SETTINGS of 5 bytes", frames.frame(frames.SETTINGS, 0, 0, new Uint8Array(5))),
   telling("SETTINGS that allow push", setting(frames.SETTING_PUSH, 1)),
   telling("SETTINGS with a window over 2^31 - 1", setting(frames.SETTING_WINDOW, 2 ** 31)),
   telling("SETTINGS with frames of 1 byte", setting(frames.SETTING_FRAME, 1)),

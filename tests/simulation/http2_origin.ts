@@ -11,18 +11,18 @@ import {
   TRAILER,
   wrongByte,
 } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
-import type { Field } from "./hpack.ts";
+import type { ScriptedExchange } from "./exchange.ts";
+import type { HeaderField } from "./hpack.ts";
 import { valueOf } from "./http2_client.ts";
-import * as frames from "./http2_frames.ts";
+import { frames } from "./http2_frames.ts";
 import { Http2Peer } from "./http2_peer.ts";
 import type { Http2Listener } from "./http2_peer.ts";
 import type { PeerStream } from "./http2_stream.ts";
 import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
-import { streamWire, TunnelEnd } from "./tunnel_end.ts";
-import { CLIENT_ADDRESS, fail } from "./run_state.ts";
+import { ScriptedTunnelEnd, streamWire } from "./tunnel_end.ts";
+import { CLIENT_ADDRESS, failRun } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
 
 /** What no server may send: the connection has to end, and everything on it. */
@@ -37,11 +37,11 @@ const GARBAGE: readonly ((id: number) => Uint8Array)[] = [
 ];
 
 interface Call {
-  readonly exchange: Exchange;
+  readonly exchange: ScriptedExchange;
   received: number;
   /** What comes is broken, and must end before it is whole. */
   readonly isGarbage: boolean;
-  tunnel: TunnelEnd | null;
+  tunnel: ScriptedTunnelEnd | null;
 }
 
 export class Http2OriginConnection implements Http2Listener {
@@ -101,7 +101,7 @@ export class Http2OriginConnection implements Http2Listener {
     return this.#side.isClosed || this.#side.isReset || this.#side.hasSentEnd;
   }
 
-  onHead(stream: PeerStream, fields: readonly Field[], isEnd: boolean): void {
+  onHead(stream: PeerStream, fields: readonly HeaderField[], isEnd: boolean): void {
     if (stream.id > this.#lastTakenId) return;
     const name = valueOf(fields, "x-token");
     const exchange = this.#state.exchanges.get(Number(name));
@@ -123,7 +123,7 @@ export class Http2OriginConnection implements Http2Listener {
     if (exchange.kind === "upgrade" && exchange.answer.status === 101) {
       this.#peer.head(stream, [[":status", "200"], ["x-token", name]], false);
       const wire = streamWire(this.#peer, stream);
-      call.tunnel = new TunnelEnd(this.#state, exchange, wire, false);
+      call.tunnel = new ScriptedTunnelEnd(this.#state, exchange, wire, false);
       return;
     }
     if (exchange.kind === "upgrade") return this.#answerSoon(stream, exchange);
@@ -131,7 +131,7 @@ export class Http2OriginConnection implements Http2Listener {
     else if (isEnd) this.#answerSoon(stream, exchange);
   }
 
-  #checkHead(fields: readonly Field[], exchange: Exchange, isEnd: boolean): void {
+  #checkHead(fields: readonly HeaderField[], exchange: ScriptedExchange, isEnd: boolean): void {
     const { token, method, authority, framing, forwardedFor, bytes } = exchange;
     const one = (name: string, value: string) => {
       const values = valueOf(fields, name);
@@ -179,13 +179,13 @@ export class Http2OriginConnection implements Http2Listener {
     if (isEnd) this.#whole(stream, call, []);
   }
 
-  onTrailers(stream: PeerStream, fields: readonly Field[]): void {
+  onTrailers(stream: PeerStream, fields: readonly HeaderField[]): void {
     const call = stream.owner as Call | null;
     if (call?.isGarbage) this.#fail("Garbage arrived in full");
     if (call !== null) this.#whole(stream, call, fields);
   }
 
-  #whole(stream: PeerStream, { exchange, received }: Call, trailers: readonly Field[]): void {
+  #whole(stream: PeerStream, { exchange, received }: Call, trailers: readonly HeaderField[]): void {
     const { token, framing, bytes, hasTrailers, mayLoseTrailers } = exchange;
     const expected = framing === "none" ? 0 : bytes;
     if (received !== expected) {
@@ -198,13 +198,13 @@ export class Http2OriginConnection implements Http2Listener {
     if (!exchange.answer.behavior.startsWith("early")) this.#answerSoon(stream, exchange);
   }
 
-  #answerSoon(stream: PeerStream, exchange: Exchange): void {
+  #answerSoon(stream: PeerStream, exchange: ScriptedExchange): void {
     this.#state.world.after(exchange.answer.delayMs, () => {
       if (!this.#isGone && !stream.isReset) this.#answer(stream, exchange);
     });
   }
 
-  #answer(stream: PeerStream, exchange: Exchange): void {
+  #answer(stream: PeerStream, exchange: ScriptedExchange): void {
     const { world } = this.#state;
     const { answer, token } = exchange;
     for (let i = 0; i < answer.interims; i++) {
@@ -216,7 +216,7 @@ export class Http2OriginConnection implements Http2Listener {
     const canSpoil = body.length > 0 || !/body|chunk/.test(answer.behavior);
     const send = (bytes: Uint8Array, isCut: boolean, then?: () => void) => {
       this.#peer.head(stream, answerFields(exchange), false);
-      const trailers: Field[] = answer.hasTrailers && hasBody ? [[TRAILER, `${token}`]] : [];
+      const trailers: HeaderField[] = answer.hasTrailers && hasBody ? [[TRAILER, `${token}`]] : [];
       this.#peer.body(stream, bytes, trailers, isCut, then);
     };
     switch (canSpoil ? answer.behavior : "answer") {
@@ -268,7 +268,7 @@ export class Http2OriginConnection implements Http2Listener {
   }
 
   /** A body of another length than its head says. */
-  #spoil(stream: PeerStream, exchange: Exchange): void {
+  #spoil(stream: PeerStream, exchange: ScriptedExchange): void {
     const fields = answerFields(exchange).filter(([name]) => name !== "content-length");
     const body = bodyOf(exchange.token, ANSWER_BODY, exchange.answer.bytes);
     const wrong = this.#state.world.pick([body.length - 1, body.length + 1]);
@@ -286,12 +286,12 @@ export class Http2OriginConnection implements Http2Listener {
   }
 
   #fail(message: string): never {
-    fail(this.#state, `${this.#address} over HTTP/2: ${message}`);
+    failRun(this.#state, `${this.#address} over HTTP/2: ${message}`);
   }
 }
 
-function answerFields({ token, answer }: Exchange): Field[] {
-  const fields: Field[] = [[":status", `${answer.status}`], ["x-token", `${token}`]];
+function answerFields({ token, answer }: ScriptedExchange): HeaderField[] {
+  const fields: HeaderField[] = [[":status", `${answer.status}`], ["x-token", `${token}`]];
   if (answer.framing === "length" && answer.status !== 204) {
     fields.push(["content-length", `${answer.bytes}`]);
   }

@@ -3,22 +3,22 @@
  * keeps to every window and limit that the proxy sets, and complains where the proxy passes one of its own.
  */
 import { encodeLiterals, HpackDecoder } from "./hpack.ts";
-import type { Field } from "./hpack.ts";
-import * as frames from "./http2_frames.ts";
+import type { HeaderField } from "./hpack.ts";
+import { FrameCutter, frames } from "./http2_frames.ts";
 import type { Frame, Settings } from "./http2_frames.ts";
 import { drawSettings, PeerStream } from "./http2_stream.ts";
 import { concatenate } from "./exchange.ts";
 import type { Side } from "./network.ts";
-import { fail, Listening } from "./run_state.ts";
+import { failRun, Listening } from "./run_state.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
-import { Sender } from "./sender.ts";
+import { ScriptedSender } from "./sender.ts";
 import type { Pace } from "./sender.ts";
 
 /** What a peer is told; a stream's own record is whatever it put into `owner`. */
 export interface Http2Listener {
-  onHead(stream: PeerStream, fields: readonly Field[], isEnd: boolean): void;
+  onHead(stream: PeerStream, fields: readonly HeaderField[], isEnd: boolean): void;
   onData(stream: PeerStream, bytes: Uint8Array, isEnd: boolean): void;
-  onTrailers(stream: PeerStream, fields: readonly Field[]): void;
+  onTrailers(stream: PeerStream, fields: readonly HeaderField[]): void;
   /** The proxy has reset the stream. */
   onReset(stream: PeerStream, code: number): void;
   onGoaway(lastId: number, code: number): void;
@@ -40,7 +40,7 @@ const CLIENT_WINDOW_MAX = 1_048_576;
 const ENDPOINT_WINDOW_MAX = 16_777_216;
 
 export class Http2Peer {
-  readonly sender: Sender;
+  readonly sender: ScriptedSender;
   readonly side: Side;
   readonly streams = new Map<number, PeerStream>();
   /** The proxy's settings have come. */
@@ -52,7 +52,7 @@ export class Http2Peer {
   readonly #isClient: boolean;
   readonly #listener: Http2Listener;
   readonly #listening: Listening;
-  readonly #cutter = new frames.FrameCutter();
+  readonly #cutter = new FrameCutter();
   readonly #decoder = new HpackDecoder();
   /** What is missing of the proxy's preface. */
   #preface: number;
@@ -81,7 +81,7 @@ export class Http2Peer {
     this.#listener = listener;
     this.#preface = isClient ? 0 : frames.PREFACE.length;
     this.#lastId = isClient ? -1 : 0;
-    this.sender = new Sender(world, side, pace.send);
+    this.sender = new ScriptedSender(world, side, pace.send);
     this.sender.onEmpty = () => this.#pumpData();
     this.#listening = new Listening(
       state,
@@ -126,13 +126,13 @@ export class Http2Peer {
 
   // Sending.
 
-  open(fields: readonly Field[], isEnd: boolean): PeerStream {
+  open(fields: readonly HeaderField[], isEnd: boolean): PeerStream {
     const stream = this.#enter(this.#lastId + 2);
     this.head(stream, fields, isEnd);
     return stream;
   }
 
-  head(stream: PeerStream, fields: readonly Field[], isEnd: boolean): void {
+  head(stream: PeerStream, fields: readonly HeaderField[], isEnd: boolean): void {
     const { world } = this.#state;
     if (isEnd) stream.hasSentEnd = true;
     const block = encodeLiterals(fields);
@@ -176,7 +176,7 @@ export class Http2Peer {
   body(
     stream: PeerStream,
     body: Uint8Array,
-    trailers: readonly Field[] = [],
+    trailers: readonly HeaderField[] = [],
     isCut = false,
     onSent: () => void = () => {},
   ): void {
@@ -484,7 +484,7 @@ export class Http2Peer {
   }
 
   #fail(message: string): never {
-    fail(this.#state, `Proxy as ${this.#isClient ? "server" : "client"}: ${message}`);
+    failRun(this.#state, `Proxy as ${this.#isClient ? "server" : "client"}: ${message}`);
   }
 }
 

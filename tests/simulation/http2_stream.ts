@@ -1,13 +1,13 @@
 /** What an `Http2Peer` knows of each stream, and the settings that it begins with. */
-import type { Field } from "./hpack.ts";
-import * as frames from "./http2_frames.ts";
+import type { HeaderField } from "./hpack.ts";
+import { frames } from "./http2_frames.ts";
 import type { Settings } from "./http2_frames.ts";
 import type { RunState } from "./run_state.ts";
 
 interface Outgoing {
   readonly body: Uint8Array;
   sent: number;
-  readonly trailers: readonly Field[];
+  readonly trailers: readonly HeaderField[];
   /** Nothing follows: no end, no trailers. */
   readonly isCut: boolean;
   readonly onSent: () => void;

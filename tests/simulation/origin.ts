@@ -6,22 +6,22 @@ import {
   concatenate,
   hasAnswerBody,
   paddingOf,
-  renderAnswer,
+  renderEndpointAnswer,
   renderPoison,
   REQUEST_BODY,
   TRAILER,
   wrongByte,
 } from "./exchange.ts";
 import { webSocketAcceptOf } from "../../proxy/protocol/websocket/handshake.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
-import { CLIENT_ADDRESS, fail, Listening } from "./run_state.ts";
+import { CLIENT_ADDRESS, failRun, Listening } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
-import { Sender } from "./sender.ts";
+import { ScriptedSender } from "./sender.ts";
 import { TlsSide } from "./tls_side.ts";
-import { socketWire, TunnelEnd } from "./tunnel_end.ts";
+import { ScriptedTunnelEnd, socketWire } from "./tunnel_end.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
 import type { Framing, MessageHead, Receiver } from "./wire.ts";
 
@@ -43,10 +43,10 @@ export class OriginConnection implements Receiver {
   readonly #address: string;
   readonly #side: Side;
   readonly #reader = new WireReader(this);
-  readonly #sender: Sender;
+  readonly #sender: ScriptedSender;
   readonly #listening: Listening;
-  #exchange: Exchange | null = null;
-  #tunnel: TunnelEnd | null = null;
+  #exchange: ScriptedExchange | null = null;
+  #tunnel: ScriptedTunnelEnd | null = null;
   #received = 0;
   #trailer = "";
   #hasRequest = false;
@@ -61,7 +61,7 @@ export class OriginConnection implements Receiver {
     this.#state = state;
     this.#address = address;
     this.#side = side;
-    this.#sender = new Sender(world, side, { pieceBytes: 65_536, pauseMs: 0 });
+    this.#sender = new ScriptedSender(world, side, { pieceBytes: 65_536, pauseMs: 0 });
     const isSlow = world.chance(0.2);
     this.#listening = new Listening(
       state,
@@ -132,7 +132,7 @@ export class OriginConnection implements Receiver {
     else this.#answerSoon(exchange);
   }
 
-  #checkHead(head: MessageHead, exchange: Exchange): void {
+  #checkHead(head: MessageHead, exchange: ScriptedExchange): void {
     const { token, kind, method, authority } = exchange;
     const line = `${method} /t/${token}?q=${token} HTTP/1.1`;
     if (head.line !== line) this.#fail(`"${head.line}" is not "${line}"`);
@@ -160,7 +160,7 @@ export class OriginConnection implements Receiver {
     this.#trailer += line;
   }
 
-  #switch(exchange: Exchange, key: string): void {
+  #switch(exchange: ScriptedExchange, key: string): void {
     const { token, upgrade } = exchange;
     const accept = upgrade === "websocket"
       ? `sec-websocket-accept: ${webSocketAcceptOf(key)}\r\n`
@@ -168,7 +168,7 @@ export class OriginConnection implements Receiver {
     const lines = `HTTP/1.1 101 Switching\r\nx-token: ${token}\r\n` +
       `connection: upgrade\r\nupgrade: ${upgrade}\r\n${accept}\r\n`;
     this.#sender.push(encoder.encode(lines));
-    this.#tunnel = new TunnelEnd(
+    this.#tunnel = new ScriptedTunnelEnd(
       this.#state,
       exchange,
       socketWire(this.#side, this.#sender),
@@ -176,16 +176,16 @@ export class OriginConnection implements Receiver {
     );
   }
 
-  #answerSoon(exchange: Exchange): void {
+  #answerSoon(exchange: ScriptedExchange): void {
     this.#state.world.after(exchange.answer.delayMs, () => {
       if (!this.#side.isClosed && !this.#side.isReset) this.#answer(exchange);
     });
   }
 
-  #answer(exchange: Exchange): void {
+  #answer(exchange: ScriptedExchange): void {
     const { world } = this.#state;
     const { answer, token } = exchange;
-    const { head, body } = renderAnswer(world, exchange);
+    const { head, body } = renderEndpointAnswer(world, exchange);
     if (!hasAnswerBody(exchange)) this.#state.endedHeads.add(token);
     for (let i = 0; i < answer.interims; i++) {
       this.#sender.push(encoder.encode(`HTTP/1.1 103 Early Hints\r\nx-token: ${token}\r\n\r\n`));
@@ -280,12 +280,12 @@ export class OriginConnection implements Receiver {
     this.#side.close();
   }
 
-  #current(): Exchange {
+  #current(): ScriptedExchange {
     return this.#exchange ?? this.#fail("Bytes of no request");
   }
 
   #fail(message: string): never {
-    fail(this.#state, `${this.#address}: ${message}`);
+    failRun(this.#state, `${this.#address}: ${message}`);
   }
 }
 
@@ -293,14 +293,14 @@ export class OriginConnection implements Receiver {
 export class TunnelOrigin {
   readonly #state: RunState;
   readonly #side: Side;
-  readonly #sender: Sender;
+  readonly #sender: ScriptedSender;
   #line = "";
-  #tunnel: TunnelEnd | null = null;
+  #tunnel: ScriptedTunnelEnd | null = null;
 
   constructor(state: RunState, side: Side) {
     this.#state = state;
     this.#side = side;
-    this.#sender = new Sender(state.world, side, { pieceBytes: 5_000, pauseMs: 1 });
+    this.#sender = new ScriptedSender(state.world, side, { pieceBytes: 5_000, pauseMs: 1 });
     const listening = new Listening(
       state,
       side,
@@ -326,10 +326,10 @@ export class TunnelOrigin {
       }
       const exchange = this.#state.exchanges.get(Number(this.#line));
       if (exchange === undefined) {
-        fail(this.#state, `A tunnel that nobody asked for: ${this.#line}`);
+        failRun(this.#state, `A tunnel that nobody asked for: ${this.#line}`);
       }
       this.#state.arrived(exchange);
-      this.#tunnel = new TunnelEnd(
+      this.#tunnel = new ScriptedTunnelEnd(
         this.#state,
         exchange,
         socketWire(this.#side, this.#sender),

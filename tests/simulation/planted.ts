@@ -13,7 +13,7 @@ import { RetryBudget } from "../../proxy/balance/retry_budget.ts";
 import { RetryPolicy } from "../../proxy/balance/retry_policy.ts";
 import { BackendLimits } from "../../proxy/policy/backend_limits.ts";
 import { BackendState } from "../../proxy/policy/backend_state.ts";
-import { Mirror } from "../../proxy/exchange/mirror.ts";
+import { MirroredRequest } from "../../proxy/exchange/mirror.ts";
 import { PolicyRun } from "../../proxy/policy/policy_run.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { BROKEN, END } from "../../proxy/io/io.ts";
@@ -26,7 +26,7 @@ import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
 import { Request } from "../../proxy/protocol/http1/request.ts";
 import { Encoder } from "../../proxy/protocol/http2/hpack/encoder.ts";
 import type { Side } from "./network.ts";
-import { simulate } from "./simulation.ts";
+import { runSimulation } from "./simulation.ts";
 import type { RunOptions } from "./simulation.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 
@@ -100,7 +100,7 @@ function driver(
     name,
     complaint,
     run: (seed) =>
-      void simulate(seed, {
+      void runSimulation(seed, {
         ...options,
         makeIo: (world, network, arena) => new Driver(world, network, arena),
       }),
@@ -123,7 +123,7 @@ function method<Key extends string>(
       const original = prototype[key];
       prototype[key] = replacement(original as (...args: never[]) => unknown);
       try {
-        simulate(seed, options);
+        runSimulation(seed, options);
       } finally {
         prototype[key] = original;
       }
@@ -147,7 +147,7 @@ function getter(
       if (original === undefined) throw new Error(`There is no ${key}`);
       Object.defineProperty(prototype, key, { ...original, get });
       try {
-        simulate(seed);
+        runSimulation(seed);
       } finally {
         Object.defineProperty(prototype, key, original);
       }
@@ -369,7 +369,7 @@ const POLICY_BUGS: readonly PlantedBug[] = [
   method(
     "a copy that has been answered does not end",
     /It spins|has no deadline|still registered|under way|copies are still|buffers/,
-    Mirror.prototype,
+    MirroredRequest.prototype,
     "finish",
     () => () => {},
   ),

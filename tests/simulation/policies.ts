@@ -4,7 +4,7 @@
  */
 import type { ConnectionLimits, Retry, RetryCondition, RouteSection } from "../../base/policy.ts";
 import type { PlanEndpointPolicy, PlanPolicySources, PlanRoutePolicy } from "../../routing/plan.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import type { World } from "./world.ts";
 
 const NAMESPACE = "sim";
@@ -33,7 +33,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
 };
 const SECTIONS = [...Object.keys(REASONS), "headers", "mirror", "loadBalancing", "slowStart"];
 
-export class Policies {
+export class PolicyMix {
   /** Whatever ends a request early takes longer than any. */
   isCalm: boolean;
   readonly #world: World;
@@ -67,7 +67,7 @@ export class Policies {
   }
 
   /** Whether a request may be sent again although an endpoint has seen some of it. */
-  mayResend({ method }: Exchange): boolean {
+  mayResend({ method }: ScriptedExchange): boolean {
     return this.has("retry") && this.#methods.includes(method);
   }
 

@@ -3,7 +3,7 @@
  * says. Prints the first seed that breaks a promise, and how to see it again,
  * step by step with `--trace`.
  */
-import { simulate } from "./simulation.ts";
+import { runSimulation } from "./simulation.ts";
 
 function numberOf(name: string, otherwise: number): number {
   const at = Deno.args.indexOf(`--${name}`);
@@ -18,7 +18,7 @@ let exchanges = 0;
 let answered = 0;
 for (let seed = first; seed < first + runs; seed++) {
   try {
-    const summary = simulate(seed, { onTrace });
+    const summary = runSimulation(seed, { onTrace });
     exchanges += summary.exchanges;
     answered += summary.answeredByEndpoints;
   } catch (error) {

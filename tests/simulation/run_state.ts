@@ -1,10 +1,10 @@
 /** What the actors of one simulated run share. */
 import { isIdempotent } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
-import type { Protocol } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
+import type { HttpVersion } from "./exchange.ts";
 import { MENDED } from "./mended.ts";
 import type { Network, Side } from "./network.ts";
-import type { Policies } from "./policies.ts";
+import type { PolicyMix } from "./policies.ts";
 import { TlsSide } from "./tls_side.ts";
 import type { HandshakeFault, TlsEnd } from "./tls_side.ts";
 import type { Sharing } from "./sharing.ts";
@@ -30,7 +30,7 @@ export class RunState {
   complaint: SimulationError | null = null;
   readonly world: World;
   readonly network: Network;
-  readonly exchanges: ReadonlyMap<number, Exchange>;
+  readonly exchanges: ReadonlyMap<number, ScriptedExchange>;
   /** Nothing is reset, refused or slow beyond reason: every request must be answered by its endpoint. */
   isCalm: boolean;
   /** There are fewer buffers than are wanted: what could do without, such as trailers, has to. */
@@ -44,7 +44,7 @@ export class RunState {
   /** What the endpoint sent of a body before it ended the connection, by token. */
   readonly cuts = new Map<number, number>();
   readonly scratch = new Uint8Array(65_536);
-  readonly policies: Policies;
+  readonly policies: PolicyMix;
   /** Where connections are secured. */
   readonly tls: TlsPlaces;
   readonly sharing: Sharing;
@@ -54,9 +54,9 @@ export class RunState {
   constructor(
     world: World,
     network: Network,
-    exchanges: ReadonlyMap<number, Exchange>,
+    exchanges: ReadonlyMap<number, ScriptedExchange>,
     isCalm: boolean,
-    policies: Policies,
+    policies: PolicyMix,
     tls: TlsPlaces,
     sharing: Sharing,
   ) {
@@ -75,38 +75,38 @@ export class RunState {
   }
 
   /** A request has begun to arrive at an endpoint, on this connection. */
-  carried(exchange: Exchange, side: Side, origin: string): void {
+  carried(exchange: ScriptedExchange, side: Side, origin: string): void {
     const complaint = this.sharing.carried(this.#plainOf.get(side) ?? side, origin, exchange);
-    if (complaint !== "") fail(this, complaint);
+    if (complaint !== "") failRun(this, complaint);
   }
 
   /** A request has begun to arrive at an endpoint. */
-  arrived(exchange: Exchange): void {
+  arrived(exchange: ScriptedExchange): void {
     exchange.arrivals++;
     exchange.firstArrivalMs = Math.min(exchange.firstArrivalMs, this.world.nowMs);
     const { token, arrivals, sendings } = exchange;
     const mayResend = isIdempotent(exchange) || this.policies.mayResend(exchange);
     if (arrivals > sendings && !mayResend) {
-      fail(this, `Request ${token}, not idempotent, was sent again`);
+      failRun(this, `Request ${token}, not idempotent, was sent again`);
     }
     const reset = this.#resets.get(token);
     // A connection that is lost takes with it what was said of its streams.
     const isKnown = reset?.sendings === sendings && !reset.side.isReset && !reset.side.isClosed;
     if (isKnown && !this.policies.mayResend(exchange)) {
-      fail(this, `Request ${token} was sent again although its endpoint had reset it`);
+      failRun(this, `Request ${token} was sent again although its endpoint had reset it`);
     }
     if (arrivals > sendings * this.policies.arrivalsMax) {
-      fail(this, `Request ${token} was sent ${arrivals} times`);
+      failRun(this, `Request ${token} was sent ${arrivals} times`);
     }
   }
 
   /** An endpoint has reset the stream of an exchange, not to refuse it. */
-  hasReset({ token, sendings }: Exchange, side: Side): void {
+  hasReset({ token, sendings }: ScriptedExchange, side: Side): void {
     if (MENDED.row7) this.#resets.set(token, { side, sendings });
   }
 
   /** Connects to the proxy, as `protocol` says that a client does. */
-  dial(isInbound: boolean, proxy: string, protocol: Protocol): Side {
+  dial(isInbound: boolean, proxy: string, protocol: HttpVersion): Side {
     const side = this.network.connect(proxy, false);
     if (!(isInbound ? this.tls.inbound : this.tls.outbound)) return side;
     const own = protocol === "http2" ? "h2" : "http/1.1";
@@ -140,7 +140,7 @@ export class RunState {
     this.#plainOf.set(secured, side);
     const watched = () => {
       if (secured.failure?.code === "tls-plaintext") {
-        fail(this, "Plain bytes on a connection that has to be secured");
+        failRun(this, "Plain bytes on a connection that has to be secured");
       }
     };
     side.onChange = chain(side.onChange, watched);
@@ -149,12 +149,12 @@ export class RunState {
   }
 
   /** What a header that policies set has to be in the request or the answer of an exchange. */
-  policyHeaderOf({ service }: Exchange): string {
+  policyHeaderOf({ service }: ScriptedExchange): string {
     return this.policies.has("headers") ? service : "";
   }
 
   /** Whether only an endpoint that ended its connection in order can have made an answer as short. */
-  mayBeShort({ token, answer }: Exchange, received: number): boolean {
+  mayBeShort({ token, answer }: ScriptedExchange, received: number): boolean {
     return answer.framing === "close" && this.cuts.get(token) === received;
   }
 }
@@ -163,7 +163,7 @@ export class RunState {
 export class CopyState extends RunState {
   readonly #original: RunState;
 
-  constructor(original: RunState, copies: ReadonlyMap<number, Exchange>) {
+  constructor(original: RunState, copies: ReadonlyMap<number, ScriptedExchange>) {
     const { world, network, policies, tls, sharing } = original;
     super(world, network, copies, false, policies, tls, sharing);
     this.#original = original;
@@ -172,16 +172,16 @@ export class CopyState extends RunState {
 
   override carried(): void {}
 
-  override arrived(copy: Exchange): void {
-    const exchange = this.#original.exchanges.get(copy.token) as Exchange;
+  override arrived(copy: ScriptedExchange): void {
+    const exchange = this.#original.exchanges.get(copy.token) as ScriptedExchange;
     exchange.copies++;
     const { token, copies, sendings } = exchange;
-    if (copies > sendings) fail(this, `Request ${token} was copied ${copies} times`);
+    if (copies > sendings) failRun(this, `Request ${token} was copied ${copies} times`);
   }
 }
 
 /** The first complaint is the one that counts: the proxy contains what is thrown within its handlers. */
-export function fail(state: RunState, message: string): never {
+export function failRun(state: RunState, message: string): never {
   state.complaint ??= new SimulationError(`At ${state.world.nowMs.toFixed(3)} ms: ${message}`);
   throw state.complaint;
 }

@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Engine } from "../../proxy/run/engine.ts";
 import { Random } from "../../base/random.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
-import * as frames from "./http2_frames.ts";
+import { frames } from "./http2_frames.ts";
 import { encodeLiterals } from "./hpack.ts";
 import { Probe } from "./probe.ts";
 import { Scenario, withEndpoints, withPolicy } from "./scenario.ts";

@@ -8,7 +8,7 @@ export interface Pace {
   readonly pauseMs: number;
 }
 
-export class Sender {
+export class ScriptedSender {
   readonly #world: World;
   readonly #side: Side;
   pace: Pace;

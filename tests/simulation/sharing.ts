@@ -2,9 +2,9 @@
  * Sharing: which connections carry the requests of the first Service of a run, and which those of its twin, a Service with
  * the same endpoints. Where one of them has limits, none carries both, and each keeps to its own.
  */
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import type { Side } from "./network.ts";
-import type { Policies } from "./policies.ts";
+import type { PolicyMix } from "./policies.ts";
 
 /** The Service that has endpoints of the first one. No split leads to it. */
 export const TWIN_SERVICE = "twin";
@@ -12,21 +12,21 @@ export const TWIN_SERVICE = "twin";
 export class Sharing {
   /** The proxy's ends of the connections that it has open. */
   openEnds: () => Iterable<Side> = () => [];
-  readonly #policies: Policies;
+  readonly #policies: PolicyMix;
   readonly #first: string;
   /** Of the first Service. */
   readonly #origins: ReadonlySet<string>;
   /** By the endpoint's end: whose requests it has carried. */
   readonly #users = new WeakMap<Side, Set<string>>();
 
-  constructor(policies: Policies, first: string, origins: ReadonlySet<string>) {
+  constructor(policies: PolicyMix, first: string, origins: ReadonlySet<string>) {
     this.#policies = policies;
     this.#first = first;
     this.#origins = origins;
   }
 
   /** A request has come to an endpoint. Returns what is wrong with that; empty: nothing. */
-  carried(side: Side, origin: string, { service }: Exchange): string {
+  carried(side: Side, origin: string, { service }: ScriptedExchange): string {
     if (!this.#origins.has(origin) || service === "") return "";
     // Whatever else comes to these endpoints comes by the first Service, or by a split that leads to it.
     const user = service === TWIN_SERVICE ? TWIN_SERVICE : this.#first;

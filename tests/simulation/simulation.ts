@@ -37,9 +37,9 @@ import {
 import type { ServiceAddresses } from "./generate.ts";
 import { Http2Client } from "./http2_client.ts";
 import { Network } from "./network.ts";
-import { MIRROR_SERVICE, Policies } from "./policies.ts";
+import { MIRROR_SERVICE, PolicyMix } from "./policies.ts";
 import { Probe } from "./probe.ts";
-import { ENDPOINT_URI, fail, RunState } from "./run_state.ts";
+import { ENDPOINT_URI, failRun, RunState } from "./run_state.ts";
 import { Sharing, TWIN_SERVICE } from "./sharing.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 import { TcpClient } from "./tcp_client.ts";
@@ -113,7 +113,7 @@ interface RunSummary {
 }
 
 /** @throws {SimulationError} a promise was broken */
-export function simulate(seed: number, options: Partial<RunOptions> = {}): RunSummary {
+export function runSimulation(seed: number, options: Partial<RunOptions> = {}): RunSummary {
   const probe = new Probe();
   const random = new Random(seed, "platform");
   return probe.watch(
@@ -148,7 +148,7 @@ class Simulation {
     this.#services = drawServices(world);
     const maker = new ExchangeMaker(world, this.#isCalm, weather, this.#services);
     this.#maker = maker;
-    const policies = new Policies(world, this.#isCalm, sections);
+    const policies = new PolicyMix(world, this.#isCalm, sections);
     const mayBeSecure = world.chance(0.4) || isSecure;
     const tls = {
       outbound: mayBeSecure && world.chance(0.5),
@@ -455,7 +455,7 @@ class Simulation {
   }
 
   #fail(message: string): never {
-    fail(this.#state, message);
+    failRun(this.#state, message);
   }
 }
 

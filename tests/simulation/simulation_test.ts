@@ -1,7 +1,7 @@
 /** Some seconds of simulated runs, and the proof that the simulation sees what it is there to see. */
 import { match, ok } from "node:assert/strict";
 import { PLANTED_BUGS } from "./planted.ts";
-import { simulate } from "./simulation.ts";
+import { runSimulation } from "./simulation.ts";
 
 /** Some seconds. The first seeds stay the same; `run.ts` goes through others. */
 const RUNS = 250;
@@ -12,7 +12,7 @@ Deno.test("the data plane keeps its promises in every simulated run", () => {
   let answered = 0;
   for (let seed = 1; seed <= RUNS; seed++) {
     try {
-      answered += simulate(seed).answeredByEndpoints;
+      answered += runSimulation(seed).answeredByEndpoints;
     } catch (error) {
       const again = `deno run tests/simulation/run.ts --seed ${seed} --runs 1 --trace`;
       throw new Error(`Seed ${seed}. Again: ${again}`, { cause: error });
@@ -24,7 +24,7 @@ Deno.test("the data plane keeps its promises in every simulated run", () => {
 Deno.test("a seed names a run exactly", () => {
   const traces = [1, 2].map(() => {
     const lines: string[] = [];
-    simulate(7, { onTrace: (line) => lines.push(line) });
+    runSimulation(7, { onTrace: (line) => lines.push(line) });
     return lines.join("\n");
   });
   ok(traces[0].length > 1_000);

@@ -1,16 +1,16 @@
 /** Clients of the simulation whose connections the proxy passes on whole, to an endpoint that speaks first. */
 import type { Abort, Actor } from "./client.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import type { Side } from "./network.ts";
 import { BANNER } from "./origin.ts";
-import { fail, Listening } from "./run_state.ts";
+import { failRun, Listening } from "./run_state.ts";
 import type { ReadPace, RunState } from "./run_state.ts";
-import { Sender } from "./sender.ts";
+import { ScriptedSender } from "./sender.ts";
 import type { Pace } from "./sender.ts";
-import { socketWire, TunnelEnd } from "./tunnel_end.ts";
+import { ScriptedTunnelEnd, socketWire } from "./tunnel_end.ts";
 
 export interface TcpClientPlan {
-  readonly exchange: Exchange;
+  readonly exchange: ScriptedExchange;
   /** Address of the proxy's listener. */
   readonly proxy: string;
   readonly send: Pace;
@@ -38,7 +38,7 @@ export class TcpClient implements Actor {
     const { exchange, proxy, send, receive, abortAtSent } = this.#plan;
     const { world } = this.#state;
     const side = this.#state.dial(false, proxy, "http1");
-    const sender = new Sender(world, side, send);
+    const sender = new ScriptedSender(world, side, send);
     sender.stopAt = abortAtSent;
     sender.onStop = () => this.#abort(side, sender);
     exchange.sendings++;
@@ -47,7 +47,7 @@ export class TcpClient implements Actor {
     const wire = socketWire(side, sender);
     // The endpoint cannot know which one it is unless it is told.
     sender.push(new TextEncoder().encode(`${exchange.token}\n`));
-    const tunnel = new TunnelEnd(this.#state, exchange, wire, true);
+    const tunnel = new ScriptedTunnelEnd(this.#state, exchange, wire, true);
     tunnel.onWhole = () => {
       if (exchange.outcome !== null) exchange.outcome.isWhole = true;
       this.isDone = true;
@@ -67,17 +67,17 @@ export class TcpClient implements Actor {
     };
   }
 
-  #take(bytes: Uint8Array, tunnel: TunnelEnd): void {
+  #take(bytes: Uint8Array, tunnel: ScriptedTunnelEnd): void {
     let from = 0;
     while (this.#banner.length < BANNER.length && from < bytes.length) {
       this.#banner += String.fromCharCode(bytes[from++]);
     }
-    if (!BANNER.startsWith(this.#banner)) fail(this.#state, `A banner "${this.#banner}"`);
+    if (!BANNER.startsWith(this.#banner)) failRun(this.#state, `A banner "${this.#banner}"`);
     if (from < bytes.length) tunnel.take(bytes.subarray(from));
   }
 
   /** The proxy has ended the stream in order: so did the endpoint, or it was never asked. */
-  #ended(side: Side, tunnel: TunnelEnd): void {
+  #ended(side: Side, tunnel: ScriptedTunnelEnd): void {
     if (this.#plan.exchange.arrivals === 0 || this.#plan.exchange.isAborted) {
       side.close();
       return this.#lost();
@@ -91,10 +91,10 @@ export class TcpClient implements Actor {
     const { isCalm, drainingMs, policies, world } = this.#state;
     // A policy that refuses a connection has no other way to say so.
     if (!isCalm || world.nowMs >= drainingMs || policies.reasons.size > 0) return;
-    fail(this.#state, `Connection ${this.#plan.exchange.token} was cut`);
+    failRun(this.#state, `Connection ${this.#plan.exchange.token} was cut`);
   }
 
-  #abort(side: Side, sender: Sender): void {
+  #abort(side: Side, sender: ScriptedSender): void {
     sender.isMute = true;
     this.#plan.exchange.isAborted = true;
     this.isDone = true;

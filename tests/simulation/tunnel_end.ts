@@ -1,12 +1,12 @@
 /** One end of a tunnel: it sends its bytes, checks those of the other end, and half-closes. */
 import { bodyOf, TUNNEL_BACK, TUNNEL_OUT, wrongByte } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ScriptedExchange } from "./exchange.ts";
 import type { Http2Peer } from "./http2_peer.ts";
 import type { PeerStream } from "./http2_stream.ts";
 import type { Side } from "./network.ts";
-import { fail } from "./run_state.ts";
+import { failRun } from "./run_state.ts";
 import type { RunState } from "./run_state.ts";
-import type { Sender } from "./sender.ts";
+import type { ScriptedSender } from "./sender.ts";
 
 /** What carries one end of a tunnel. */
 interface TunnelWire {
@@ -17,7 +17,7 @@ interface TunnelWire {
   close(): void;
 }
 
-export function socketWire(side: Side, sender: Sender): TunnelWire {
+export function socketWire(side: Side, sender: ScriptedSender): TunnelWire {
   return {
     send: (bytes, then) => sender.push(bytes, then),
     end: () => side.sendEnd(),
@@ -35,11 +35,11 @@ export function streamWire(peer: Http2Peer, stream: PeerStream): TunnelWire {
   };
 }
 
-export class TunnelEnd {
+export class ScriptedTunnelEnd {
   /** Called when everything was sent and received, and both ends have said so. */
   onWhole: () => void = () => {};
   readonly #state: RunState;
-  readonly #exchange: Exchange;
+  readonly #exchange: ScriptedExchange;
   readonly #wire: TunnelWire;
   readonly #receives: number;
   readonly #expected: number;
@@ -49,7 +49,7 @@ export class TunnelEnd {
 
   constructor(
     state: RunState,
-    exchange: Exchange,
+    exchange: ScriptedExchange,
     wire: TunnelWire,
     isClient: boolean,
   ) {
@@ -72,9 +72,9 @@ export class TunnelEnd {
   take(bytes: Uint8Array): void {
     const { token } = this.#exchange;
     const wrong = wrongByte(token, this.#receives, this.#received, bytes);
-    if (wrong >= 0) fail(this.#state, `Byte ${wrong} in tunnel ${token} is wrong`);
+    if (wrong >= 0) failRun(this.#state, `Byte ${wrong} in tunnel ${token} is wrong`);
     this.#received += bytes.length;
-    if (this.#received > this.#expected) fail(this.#state, `Too much in tunnel ${token}`);
+    if (this.#received > this.#expected) failRun(this.#state, `Too much in tunnel ${token}`);
   }
 
   /** The other end has ended, in order. */
@@ -83,7 +83,10 @@ export class TunnelEnd {
     // Either the client gave up, or it never saw the tunnel open and has sent nothing.
     const mayBeShort = isAborted || (outcome === null && this.#received === 0);
     if (this.#received !== this.#expected && !mayBeShort) {
-      fail(this.#state, `Tunnel ${token} ended after ${this.#received} of ${this.#expected} bytes`);
+      failRun(
+        this.#state,
+        `Tunnel ${token} ended after ${this.#received} of ${this.#expected} bytes`,
+      );
     }
     this.#hasEnded = true;
     this.#finish();

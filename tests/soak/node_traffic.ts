@@ -7,9 +7,15 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { NodePackages } from "../http2/node_packages.ts";
 import { NodeProcess, type Tools } from "../http2/node_process.ts";
 import { byteAt } from "../simulation/exchange.ts";
-import { bodyBytes, type Endpoint, EXCHANGE_MS_MAX, type Kind, type Tally } from "./tally.ts";
+import {
+  bodyBytes,
+  type Endpoint,
+  EXCHANGE_MS_MAX,
+  type Tally,
+  type TrafficKind,
+} from "./tally.ts";
 
-export type NodeKind = Extract<Kind, "http2" | "grpc" | "websocket">;
+export type NodeKind = Extract<TrafficKind, "http2" | "grpc" | "websocket">;
 
 // deno-lint-ignore no-explicit-any -- packages are not known here
 type Any = any;

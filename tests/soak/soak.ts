@@ -12,14 +12,14 @@ import { runHttp1Client } from "./http1_client.ts";
 import { Http1Origin } from "./http1_origin.ts";
 import { type NodeKind, NodeTraffic } from "./node_traffic.ts";
 import { SoakProxy } from "./proxy_process.ts";
-import { planOf, type ServiceName, SERVICES } from "./soak_plan.ts";
+import { type ServiceName, SERVICES, soakPlanOf } from "./soak_plan.ts";
 import {
   emptyTally,
   type Endpoint,
   EXCHANGE_MS_MAX,
-  type Kind,
-  KINDS,
   type Tally,
+  TRAFFIC_KINDS,
+  type TrafficKind,
 } from "./tally.ts";
 import { EchoOrigin, runTcpClient } from "./tcp_traffic.ts";
 
@@ -42,7 +42,7 @@ const { values } = parseArgs({
     driver: { type: "string", default: "native" },
     seed: { type: "string" },
     pause: { type: "string", default: "0" },
-    only: { type: "string", default: KINDS.join() },
+    only: { type: "string", default: TRAFFIC_KINDS.join() },
   },
 });
 const seconds = Number(values.seconds);
@@ -55,15 +55,15 @@ if (!HAS_NODE) throw new Error("The soak needs Node for the peers of HTTP/2, gRP
 
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const random = new Random(seed, "soak");
-const tallies = Object.fromEntries(KINDS.map((kind) => [kind, emptyTally()])) as Record<
-  Kind,
+const tallies = Object.fromEntries(TRAFFIC_KINDS.map((kind) => [kind, emptyTally()])) as Record<
+  TrafficKind,
   Tally
 >;
 
 await using node = await NodeTraffic.start();
 const several = <T>(count: number, make: () => T) =>
   Promise.all(Array.from({ length: count }, make));
-const http1 = (kind: Kind) => new Http1Origin((what) => tallies[kind].wrong.push(what));
+const http1 = (kind: TrafficKind) => new Http1Origin((what) => tallies[kind].wrong.push(what));
 const endpoints: Readonly<Record<ServiceName, readonly Endpoint[]>> = {
   app: await several(6, () => http1("http1")),
   two: await several(3, () => node.endpoint("http2")),
@@ -77,7 +77,7 @@ const mortals = [...Object.values(endpoints).flat(), application];
 /** Each Service's endpoints that `keeps` takes; the first where it takes none. */
 function planWhere(keeps: () => boolean) {
   const names = Object.keys(SERVICES) as ServiceName[];
-  return planOf(
+  return soakPlanOf(
     Object.fromEntries(names.map((name) => {
       const kept = endpoints[name].filter(keeps);
       return [name, (kept.length > 0 ? kept : endpoints[name].slice(0, 1)).map(({ port }) => port)];
@@ -156,7 +156,7 @@ const secured = {
     }),
 };
 /** How many clients of this kind there are. */
-const countOf = (kind: Kind, count: number) => ({ length: only.has(kind) ? count : 0 });
+const countOf = (kind: TrafficKind, count: number) => ({ length: only.has(kind) ? count : 0 });
 const clients = [
   ...Array.from(
     countOf("http1", 12),
@@ -215,7 +215,7 @@ async function check(work: Promise<unknown>): Promise<void> {
   }
 }
 await check(proxy.untilMetric("weft_connections_open", 0));
-await check(proxy.apply(planOf({ app: [], two: [], rpc: [], chat: [], db: [] })));
+await check(proxy.apply(soakPlanOf({ app: [], two: [], rpc: [], chat: [], db: [] })));
 // The application beside an inbound listener is of no plan: its idle connections are kept.
 application.die();
 await check(proxy.untilMetric("weft_upstream_connections_open", 0));
@@ -235,7 +235,7 @@ const growth = median(inUse.slice(3 * quarter)) - median(inUse.slice(2 * quarter
 const resident = samples.map((sample) => sample.resident);
 
 console.log(`${driver} driver, seed ${seed}, ${seconds} s, ${swaps} plans, ${deaths} deaths`);
-for (const kind of KINDS) {
+for (const kind of TRAFFIC_KINDS) {
   const { answered, refused, cut, abandoned, bytes, wrong } = tallies[kind];
   console.log(
     `${kind.padEnd(10)} ${answered} answered, ${refused} refused, ${cut} cut, ` +

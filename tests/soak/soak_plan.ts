@@ -14,7 +14,7 @@ export const SERVICES = {
 } as const;
 export type ServiceName = keyof typeof SERVICES;
 
-export function planOf(endpoints: Readonly<Record<ServiceName, readonly number[]>>): Plan {
+export function soakPlanOf(endpoints: Readonly<Record<ServiceName, readonly number[]>>): Plan {
   const documents = Object.entries(SERVICES).flatMap(([service, { name, port }]) => [
     {
       apiVersion: "v1",

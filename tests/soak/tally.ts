@@ -1,7 +1,7 @@
 /** What became of the soak's exchanges, by kind of traffic. */
 
-export const KINDS = ["http1", "tls", "http2", "grpc", "websocket", "tcp"] as const;
-export type Kind = typeof KINDS[number];
+export const TRAFFIC_KINDS = ["http1", "tls", "http2", "grpc", "websocket", "tcp"] as const;
+export type TrafficKind = typeof TRAFFIC_KINDS[number];
 
 /** Nothing but `wrong` is a defect: endpoints die all the time. */
 export interface Tally {

@@ -191,16 +191,16 @@ Deno.test({
       );
 
       await t.step("requests on a port that nobody declared", async () => {
-        const curl = (certificate: TestCertificate, path: string, version: string) =>
+        const curlThrough = (certificate: TestCertificate, path: string, version: string) =>
           lab.run("world", "curl", [
             ...["-sS", "-m", "10", version, "--cacert", authority.chainFile],
             ...showing(certificate),
             ...["--connect-to", `localhost:443:${POD}:${WEB_PORT}`, `https://localhost${path}`],
           ]);
         for (const version of ["--http1.1", "--http2"]) {
-          assert.equal(await curl(client, "/read", version), "over https\n");
-          assert.match(await curl(client, "/write", version), /^weft: No traffic target/);
-          assert.match(await curl(stranger, "/read", version), /^weft: No traffic target/);
+          assert.equal(await curlThrough(client, "/read", version), "over https\n");
+          assert.match(await curlThrough(client, "/write", version), /^weft: No traffic target/);
+          assert.match(await curlThrough(stranger, "/read", version), /^weft: No traffic target/);
         }
       });
     } finally {
@@ -224,11 +224,12 @@ Deno.test({
     const client = certificateFor(`URI:${CLIENT_ID}`);
     try {
       await startPod(lab, `${folder}/plan.json`, "--inbound-plaintext", "accepted");
-      const curl = (...args: readonly string[]) => lab.run("world", "curl", ["-sS", ...args]);
-      assert.equal(await curl(`http://${POD}:${WEB_PORT}/`), "over http\n");
+      const curlThrough = (...args: readonly string[]) =>
+        lab.run("world", "curl", ["-sS", ...args]);
+      assert.equal(await curlThrough(`http://${POD}:${WEB_PORT}/`), "over http\n");
       const to = ["--connect-to", `localhost:443:${POD}:${WEB_PORT}`, "https://localhost/"];
       const trusting = ["--cacert", authority.chainFile];
-      assert.equal(await curl(...trusting, ...showing(client), ...to), "over https\n");
+      assert.equal(await curlThrough(...trusting, ...showing(client), ...to), "over https\n");
       // The server speaks first, and the client is silent: it is plain.
       const hear = `head -n 1 </dev/tcp/${POD}/${MAIL_PORT}`;
       assert.equal(await lab.run("world", "timeout", ["10", "bash", "-c", hear]), "220 ready\n");

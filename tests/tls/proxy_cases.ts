@@ -80,7 +80,7 @@ export function mutual(): TlsTermination {
 }
 
 /** GET `/hello` of the inbound listener. */
-export function curl({ proxy }: RunningProxyCase, ...more: readonly string[]) {
+export function curlThrough({ proxy }: RunningProxyCase, ...more: readonly string[]) {
   const url = `https://localhost:${proxy.inbound[0].port}/hello`;
   const { chainFile } = testCertificates().authority;
   return runCommand("curl", ["-sS", "--max-time", "60", "--cacert", chainFile, ...more, url]);

@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 import { certificateFor, CLIENT_ID, showing, testCertificates } from "./certificates.ts";
 import { runCommand as run } from "../support/commands.ts";
 import {
-  curl,
+  curlThrough,
   HAS_CURL,
   mutual,
   originating,
@@ -168,7 +168,7 @@ testTls("certificates", [
       const all = async () => [
         await served(proxy.inbound[0].port),
         await served(proxy.outbound[0].port),
-        (await curl(running, ...showing(client))).code,
+        (await curlThrough(running, ...showing(client))).code,
       ];
       const before = ["server", "server", 0];
       assert.deepEqual(await all(), before);
@@ -211,7 +211,7 @@ testTls("certificates", [
       // Whom callers are vouched for by is replaced with the rest.
       const clientAuthority = { pem: otherAuthority.chainPem };
       await proxy.replaceCertificates({ ...good, inbound: { ...mutual(), clientAuthority } });
-      assert.notEqual((await curl(running, ...showing(client))).code, 0);
+      assert.notEqual((await curlThrough(running, ...showing(client))).code, 0);
     },
   },
 ]);

@@ -4,7 +4,7 @@ import { RawSocket } from "../support/raw_socket.ts";
 import { showing, testCertificates } from "./certificates.ts";
 import { runCommand as run } from "../support/commands.ts";
 import {
-  curl,
+  curlThrough,
   HAS_CURL,
   mutual,
   sClient,
@@ -24,7 +24,7 @@ testTls("clients", [
     async run(running) {
       for (const version of ["1.2", "1.3"]) {
         for (const [flag, protocol] of [["--http1.1", "http/1.1"], ["--http2", "h2"]]) {
-          const { code, stdout, stderr } = await curl(
+          const { code, stdout, stderr } = await curlThrough(
             running,
             ...["-v", flag, `--tlsv${version}`, "--tls-max", version],
           );
@@ -44,7 +44,7 @@ testTls("clients", [
     async run(running) {
       const url = `https://localhost:${running.proxy.inbound[0].port}/more`;
       const urls = Array.from({ length: 20 }, () => url);
-      const { code, stdout, stderr } = await curl(running, ...urls);
+      const { code, stdout, stderr } = await curlThrough(running, ...urls);
       assert.equal(code, 0, stderr);
       assert.equal(stdout, "GET /more\n".repeat(20) + "GET /hello\n");
       await untilMetric(running, "weft_tls_handshakes_total 1");
@@ -55,8 +55,8 @@ testTls("clients", [
     ignore: !HAS_CURL,
     tls: () => ({ inbound: terminating({ minVersion: "1.3" }) }),
     async run(running) {
-      assert.equal((await curl(running)).code, 0);
-      assert.equal((await curl(running, "--tls-max", "1.2")).code, 35);
+      assert.equal((await curlThrough(running)).code, 0);
+      assert.equal((await curlThrough(running, "--tls-max", "1.2")).code, 35);
       await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-protocol"} 1');
     },
   },
@@ -66,16 +66,16 @@ testTls("clients", [
     tls: () => ({ inbound: mutual() }),
     async run(running) {
       const { client, impostor } = testCertificates();
-      const good = await curl(running, ...showing(client));
+      const good = await curlThrough(running, ...showing(client));
       assert.equal(good.stdout, "GET /hello\n", good.stderr);
-      const missing = await curl(running);
+      const missing = await curlThrough(running);
       assert.notEqual(missing.code, 0);
       assert.equal(missing.stdout, "");
       await untilMetric(
         running,
         'weft_tls_handshake_failures_total{reason="tls-no-certificate"} 1',
       );
-      const bad = await curl(running, ...showing(impostor));
+      const bad = await curlThrough(running, ...showing(impostor));
       assert.notEqual(bad.code, 0);
       assert.equal(bad.stdout, "");
       await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-certificate"} 1');
@@ -120,7 +120,7 @@ testTls("clients", [
       const bytes = new Uint8Array(50_000_000);
       for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 31 + (i >> 11)) & 255;
       Deno.writeFileSync(`${folder}/up`, bytes);
-      const { code, stderr } = await curl(
+      const { code, stderr } = await curlThrough(
         running,
         ...["--data-binary", `@${folder}/up`, "-o", `${folder}/down`, "-H", "Expect:"],
       );
@@ -140,7 +140,7 @@ testTls("clients", [
       ]);
       assert.notEqual(plain.code, 0);
       await untilMetric(running, 'weft_tls_handshake_failures_total{reason="tls-plaintext"} 1');
-      assert.equal((await curl(running)).code, 0);
+      assert.equal((await curlThrough(running)).code, 0);
     },
   },
   {
@@ -155,11 +155,11 @@ testTls("clients", [
         assert.equal((await run("curl", [...version, ...plain])).stdout, "GET /hello\n");
       }
       for (const version of ["--http1.1", "--http2"]) {
-        const secured = await curl(running, version, ...showing(client));
+        const secured = await curlThrough(running, version, ...showing(client));
         assert.equal(secured.stdout, "GET /hello\n", secured.stderr);
       }
       // TLS is no less strict for it.
-      assert.notEqual((await curl(running)).code, 0);
+      assert.notEqual((await curlThrough(running)).code, 0);
       await untilMetric(running, "weft_tls_handshakes_total 2");
       // A byte at a time, and one that goes away without a word.
       using slow = await RawSocket.connect(port);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { startClient, startServer } from "../http2/grpc_peers.ts";
 import type { Called } from "../http2/grpc_peers.ts";
 import { NodePackages } from "../http2/node_packages.ts";
-import { ask, NodeOrigin } from "../http2/node_peers.ts";
+import { askNode, NodeOrigin } from "../http2/node_peers.ts";
 import type { RequestReport, Version } from "../http2/node_peers.ts";
 import { HAS_NODE, NodeProcess } from "../http2/node_process.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
@@ -37,7 +37,7 @@ for (const driver of DRIVERS) {
         const admin = `http://127.0.0.1:${traced.proxy.admin?.port}`;
         const filter = "path=/report&authority=app&header=b3&service=default/app&limit=1";
         const tap = await fetch(`${admin}/tap?${filter}`);
-        const told = await ask(node, from, traced.port, { path: "/report?a=b", headers });
+        const told = await askNode(node, from, traced.port, { path: "/report?a=b", headers });
         const report: RequestReport = JSON.parse(told.text);
         const spans = await collector.take(2);
         const client = spans.find(({ kind }) => kind === "client") ?? assert.fail();

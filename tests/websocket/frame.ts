@@ -2,7 +2,7 @@
 
 export const TEXT = 0x1;
 export const BINARY = 0x2;
-export const PING = 0x9;
+export const PING_FRAME = 0x9;
 
 /**
  * One whole frame.

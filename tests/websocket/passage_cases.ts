@@ -3,7 +3,7 @@
  * connections cut. A test makes every byte at either end.
  */
 import assert from "node:assert/strict";
-import { BINARY, PING, TEXT } from "./frame.ts";
+import { BINARY, PING_FRAME, TEXT } from "./frame.ts";
 import { assertBytes, type Tester, type TesterRole } from "./tester.ts";
 
 export interface PassageCase {
@@ -71,7 +71,7 @@ export const PASSAGE_CASES: readonly PassageCase[] = [
   {
     name: "half-close by the client: what the server says then still comes",
     async run(client, server) {
-      await client.sendBytes(client.frame(PING, pattern(4)));
+      await client.sendBytes(client.frame(PING_FRAME, pattern(4)));
       await client.endSending();
       const { bytes, ending } = await server.rest();
       assert.equal(ending, "end");

@@ -63,8 +63,6 @@ export class Response extends Head {
   }
 }
 
-export { COMPLETE, INCOMPLETE };
-
 /** Whether an answer with this status can have a body at all (RFC 9112 6.3). */
 export function hasContent(status: number, isHeadRequest: boolean): boolean {
   return !isHeadRequest && status >= 200 && status !== 204 && status !== 304;

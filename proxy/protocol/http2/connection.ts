@@ -18,7 +18,7 @@ import type { FieldList } from "./hpack/field_list.ts";
 import { NAME_METHOD, NAME_STATUS } from "./hpack/names.ts";
 import { DATA_ROOM_BYTES_MIN, FRAME_BYTES_MAX, STREAM_ID_MAX } from "./limits.ts";
 import { Http2Receiver, PING_OF_DRAIN, PING_OF_OWNER } from "./receiver.ts";
-import { statusOf } from "./response.ts";
+import { statusIn } from "./response.ts";
 import { NO_ROOM, NO_STREAM, NO_WINDOW } from "./sender.ts";
 import { SETTING_BYTES } from "./settings.ts";
 import type { PeerSettings } from "./settings.ts";
@@ -33,9 +33,6 @@ import {
   SEND_END,
   SEND_HEADERS,
 } from "./stream_state.ts";
-
-export type { Http2Options } from "./receiver.ts";
-export { NO_ROOM, NO_STREAM, NO_WINDOW, TOO_LARGE } from "./sender.ts";
 
 /** Steps of a graceful end (RFC 9113 6.8). */
 const NOT_DRAINING = 0;
@@ -217,7 +214,7 @@ export class Http2Connection extends Http2Receiver {
     if (result < 0) return result;
     if (!stream.hasSentHead) {
       assert(fields.names[0] === NAME_STATUS, "An answer begins with its status");
-      stream.hasSentHead = statusOf(fields, 0) >= 200;
+      stream.hasSentHead = statusIn(fields, 0) >= 200;
     }
     if (isEnd) this.#endSending(stream);
     return 0;

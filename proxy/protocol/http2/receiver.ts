@@ -39,7 +39,7 @@ import {
   WINDOW_DEFAULT,
 } from "./limits.ts";
 import { areTrailers, MALFORMED_MESSAGE, TOO_LARGE_MESSAGE, VALID } from "./message.ts";
-import type { Output } from "./output.ts";
+import type { WriteBuffer } from "./write_buffer.ts";
 import type { Http2Scratch } from "./scratch.ts";
 import { Sender } from "./sender.ts";
 import { HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE } from "./settings.ts";
@@ -69,7 +69,7 @@ export interface Http2Options {
   readonly visitor: Http2Visitor;
   readonly scratch: Http2Scratch;
   /** Its bytes are the arena's. */
-  readonly output: Output;
+  readonly output: WriteBuffer;
   /** Server: streams that the client may have open. Client: the most that it opens, whatever the server takes. */
   readonly streamsMax?: number;
   /** What a peer may send on one stream before any is consumed. */

@@ -34,7 +34,7 @@ export class Http2Response extends Message {
     this.headerCount = 0;
     this.contentLength = -1;
     if (list.count === 0 || list.names[0] !== NAME_STATUS) return MALFORMED_MESSAGE;
-    this.status = statusOf(list, 0);
+    this.status = statusIn(list, 0);
     // There is no switching of protocols in HTTP/2 (RFC 9113 8.6).
     if (this.status < 0 || this.status === SWITCHING_PROTOCOLS) return MALFORMED_MESSAGE;
     for (let index = 1; index < list.count; index++) {
@@ -48,7 +48,7 @@ export class Http2Response extends Message {
 }
 
 /** The status in field `index`, 100 to 999; -1 where it is none. */
-export function statusOf(list: FieldList, index: number): number {
+export function statusIn(list: FieldList, index: number): number {
   const start = list.offsets[4 * index + 2];
   if (list.offsets[4 * index + 3] - start !== 3 || (list.flags[index] & MALFORMED) !== 0) return -1;
   const { bytes } = list;

@@ -27,7 +27,7 @@ import type { ReceiveWindow } from "./flow.ts";
 import { Encoder } from "./hpack/encoder.ts";
 import type { FieldList } from "./hpack/field_list.ts";
 import { CONTROL_ROOM_BYTES, FRAME_BYTES_MAX, WINDOW_DEFAULT } from "./limits.ts";
-import type { Output } from "./output.ts";
+import type { WriteBuffer } from "./write_buffer.ts";
 import { INITIAL_SETTINGS_BYTES, PeerSettings, writeInitialSettings } from "./settings.ts";
 import type { OwnSettings } from "./settings.ts";
 
@@ -44,7 +44,7 @@ const START_BYTES_MAX = PREFACE.length + FRAME_HEADER_BYTES + INITIAL_SETTINGS_B
   FRAME_HEADER_BYTES + WINDOW_UPDATE_BYTES;
 
 export class Sender {
-  readonly output: Output;
+  readonly output: WriteBuffer;
   readonly peer = new PeerSettings();
   readonly window = new SendWindow();
   readonly encoder = new Encoder();
@@ -53,7 +53,7 @@ export class Sender {
   /** Some window has an increment to report that there was no room for. */
   owesReports = false;
 
-  constructor(output: Output) {
+  constructor(output: WriteBuffer) {
     this.output = output;
     this.window.reset(WINDOW_DEFAULT);
   }

@@ -1,11 +1,5 @@
 /** Exchanges in memory, both ends or one played by the test: windows, back-pressure, ends of streams and connections. */
 import assert from "node:assert/strict";
-import {
-  NO_ROOM,
-  NO_STREAM,
-  NO_WINDOW,
-  TOO_LARGE,
-} from "../../../proxy/protocol/http2/connection.ts";
 import { CANCEL, NO_ERROR } from "../../../proxy/protocol/http2/error_code.ts";
 import { PREFACE } from "../../../proxy/protocol/http2/frame.ts";
 import { UNREAD_BYTES_MAX } from "../../../proxy/protocol/http2/limits.ts";
@@ -30,6 +24,7 @@ import {
 import type { Fields } from "./frames.ts";
 import { Machine, MachinePair } from "./machine.ts";
 import type { MachineOptions } from "./machine.ts";
+import { NO_ROOM, NO_STREAM, NO_WINDOW, TOO_LARGE } from "../../../proxy/protocol/http2/sender.ts";
 
 const OK: Fields = [[":status", "200"]];
 const HEADER_TABLE_SIZE = 1;

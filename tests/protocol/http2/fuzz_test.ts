@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Random } from "../../../base/random.ts";
-import { NO_STREAM } from "../../../proxy/protocol/http2/connection.ts";
 import { CANCEL } from "../../../proxy/protocol/http2/error_code.ts";
 import { PREFACE } from "../../../proxy/protocol/http2/frame.ts";
 import { cutsOf } from "../../support/cuts.ts";
@@ -29,6 +28,7 @@ import {
 } from "./frames.ts";
 import type { Bytes, Fields } from "./frames.ts";
 import { Machine, MachinePair } from "./machine.ts";
+import { NO_STREAM } from "../../../proxy/protocol/http2/sender.ts";
 
 const STREAM_IDS = fc.constantFrom(0, 1, 1, 1, 3, 3, 5, 7, 2, 0x7fffffff);
 const OK: Fields = [[":status", "200"]];

@@ -1,16 +1,16 @@
 /** A machine in memory: an arena of its own, a visitor that keeps a log, and its frames told as text. */
 import { Http2Connection } from "../../../proxy/protocol/http2/connection.ts";
-import type { Http2Options } from "../../../proxy/protocol/http2/connection.ts";
 import { errorName } from "../../../proxy/protocol/http2/error_code.ts";
 import { UNREAD_BYTES_MAX } from "../../../proxy/protocol/http2/limits.ts";
 import type { Message } from "../../../proxy/protocol/http2/message.ts";
-import { Output } from "../../../proxy/protocol/http2/output.ts";
+import { WriteBuffer } from "../../../proxy/protocol/http2/write_buffer.ts";
 import { Http2Scratch } from "../../../proxy/protocol/http2/scratch.ts";
 import type { Role } from "../../../proxy/protocol/http2/settings.ts";
 import type { Http2Visitor } from "../../../proxy/protocol/http2/visitor.ts";
 import { addFields, renderFields } from "./field_text.ts";
 import { concat, FrameTeller } from "./frames.ts";
 import type { Bytes, Fields } from "./frames.ts";
+import type { Http2Options } from "../../../proxy/protocol/http2/receiver.ts";
 
 /** Where things stand in the arena. Between them, and before the output, are bytes that nobody may write. */
 const AREA = 16_384;
@@ -35,7 +35,7 @@ export interface MachineOptions extends Partial<Omit<Http2Options, "role">> {
 export class Machine implements Http2Visitor {
   readonly arena = new Uint8Array(OUTPUT + OUTPUT_BYTES_MAX + GAP).fill(GUARD);
   readonly scratch = new Http2Scratch(this.arena, RECEIVED, COMPOSED, AREA);
-  readonly output = new Output(this.arena);
+  readonly output = new WriteBuffer(this.arena);
   readonly connection: Http2Connection;
   readonly teller = new FrameTeller();
   /** What the visitor was told, one line each; pieces of data that follow one another are put together. */

@@ -2,7 +2,7 @@
 import type { Head } from "./head.ts";
 
 /** A head as it is passed on, but for the lines that are added to it, as text of its own. */
-export function headText(bytes: Uint8Array, head: Head): Uint8Array {
+export function copyHead(bytes: Uint8Array, head: Head): Uint8Array {
   const text = new Uint8Array(head.end - head.start);
   let length = 0;
   const append = (start: number, end: number) => {

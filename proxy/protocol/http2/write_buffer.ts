@@ -1,9 +1,9 @@
 /**
- * Output: the area of the arena that a machine writes frames into, lent by whoever owns the socket. It knows
+ * WriteBuffer: the area of the arena that a machine writes frames into, lent by whoever owns the socket. It knows
  * offsets and nothing of frames.
  */
 
-export class Output {
+export class WriteBuffer {
   readonly bytes: Uint8Array;
   /** `start` .. `end` waits to be sent; whoever sends it moves `start`. */
   start = 0;
