@@ -25,7 +25,9 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   readonly kind = "endpoint";
   readonly pool: EndpointPool;
   isReused = false;
-  idleUntilMs = Infinity;
+  /** Since when it has been idle, and until when its endpoint keeps it. */
+  #idleSinceMs = 0;
+  #idleUntilMs = Infinity;
   /** The exchange that this connection carries; null where it carries none. */
   #events: CarrierEvents | null;
   #phase: Phase = "connecting";
@@ -319,7 +321,8 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   #rest(): boolean {
     const { io, timeouts } = this.loop;
     const idleMs = Math.min(timeouts.upstreamIdleMs, this.#keepAliveMs - KEEP_ALIVE_MARGIN_MS);
-    this.idleUntilMs = this.deadlineMs = io.nowMs + idleMs;
+    this.#idleSinceMs = io.nowMs;
+    this.#idleUntilMs = this.deadlineMs = io.nowMs + idleMs;
     if (idleMs <= 0 || !this.pool.put(this)) return false;
     this.#phase = "idle";
     this.isReused = true;
@@ -327,6 +330,19 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     // Its end has to be seen before a request of the same batch of events takes it.
     io.comesFirst(this.fd, true);
     return true;
+  }
+
+  isUsable(nowMs: number): boolean {
+    // In the batch of events that brought the answer, what came right behind it has not been told.
+    return nowMs < this.#idleUntilMs && (nowMs > this.#idleSinceMs || this.#isSilent);
+  }
+
+  /** The endpoint has said nothing since its answer, not even that it ends the connection. */
+  get #isSilent(): boolean {
+    if (!this.haveBuffer()) return false;
+    const result = this.loop.io.peek(this.fd, this.end, 1);
+    this.releaseIfEmpty();
+    return result === AGAIN;
   }
 
   override close(): void {

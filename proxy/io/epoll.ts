@@ -215,9 +215,7 @@ export class EpollIo implements Io {
   read(fd: Fd, offset: number, length: number): number {
     const secured = this.#secured[fd];
     if (secured) return secured.read(offset, length);
-    const count = offset % BUFFER_BYTES === 0 && length <= BUFFER_BYTES
-      ? this.#c.recv(fd, this.#viewAt(offset), length, 0)
-      : this.#receive(fd, offset, length, 0);
+    const count = this.#receive(fd, offset, length, 0);
     return count >= 0 ? count : this.#goneFd === fd ? BROKEN : AGAIN;
   }
 
@@ -426,6 +424,9 @@ export class EpollIo implements Io {
   }
 
   #receive(fd: Fd, offset: number, length: number, flags: number): number {
+    if (offset % BUFFER_BYTES === 0 && length <= BUFFER_BYTES) {
+      return this.#c.recv(fd, this.#viewAt(offset), length, flags);
+    }
     this.#piece(0, offset, length);
     this.#message[MESSAGE_IOV_LENGTH_WORD] = 1;
     return this.#c.recvmsg(fd, this.#messageBytes, flags);

@@ -12,8 +12,8 @@ const HTTP1_MS = 60_000;
 
 /** A connection that waits for its next exchange. */
 export interface IdleConnection {
-  /** The endpoint may close it then. */
-  readonly idleUntilMs: number;
+  /** Its endpoint keeps it open, as far as can be seen. */
+  isUsable(nowMs: number): boolean;
   close(): void;
 }
 
@@ -127,11 +127,11 @@ export class EndpointPool {
     if (at >= 0) this.#shared.splice(at, 1);
   }
 
-  /** The connection that was used last. Undefined: there is none that its endpoint has promised to keep open. */
+  /** The connection that was used last. Undefined: there is none that its endpoint keeps open. */
   take(nowMs: number): IdleConnection | undefined {
     for (;;) {
       const idle = this.#idle.pop();
-      if (idle === undefined || nowMs < idle.idleUntilMs) return idle;
+      if (idle === undefined || idle.isUsable(nowMs)) return idle;
       idle.close();
     }
   }

@@ -65,9 +65,11 @@ export const REASONS: ReadonlySet<string> = new Set([
   "upstream-refused",
   "upstream-connect-timeout",
   "upstream-reset",
+  "upstream-protocol",
   "upstream-invalid",
   "upstream-timeout",
   "upstream-tls-failed",
+  "websocket-unsupported",
 ]);
 
 /** What a simulation waits for. */

@@ -4,7 +4,6 @@ import { APPLICATION, ORIGIN_PORT, TUNNEL_SERVICE } from "./generate.ts";
 import type { ExchangeMaker, ServiceAddresses } from "./generate.ts";
 import { OPENINGS } from "./http2_openings.ts";
 import { Http2OriginConnection } from "./http2_origin.ts";
-import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { OriginConnection, TunnelOrigin } from "./origin.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
@@ -35,10 +34,10 @@ export function openEndpoints(
       continue;
     }
     const its = name === MIRROR_SERVICE ? copies : state;
-    const mayFail = MENDED.row1 && !isCalm && protocol === "http2" && world.chance(0.3);
+    const mayFail = !isCalm && protocol === "http2" && world.chance(0.3);
     network.listen(key, (side) => {
-      // The application beside the proxy is called as it is.
-      const own = name === "" ? side : state.accept(side);
+      // The application beside the proxy is called as it is. What answers in HTTP/1.1 to that is right where it was chosen.
+      const own = name === "" ? side : state.accept(side, mayFail ? ["h2"] : undefined);
       if (mayFail && world.chance(0.5)) beginBadly(state, own);
       else serve(its, name, key, own);
     });

@@ -18,7 +18,6 @@ import type {
 import { HOSTILITIES } from "./http2_hostility.ts";
 import type { Http2ClientPlan } from "./http2_client.ts";
 import type { Weather } from "./network.ts";
-import { MENDED } from "./mended.ts";
 import { MIRROR_SERVICE } from "./policies.ts";
 import type { PolicyMix } from "./policies.ts";
 import { TWIN_SERVICE } from "./sharing.ts";
@@ -350,7 +349,7 @@ export class ExchangeMaker {
     if (kind !== "request") return "answer";
     if (world.chance(0.1)) return "early";
     if (this.isCalm || !world.chance(0.4)) return "answer";
-    const behavior = MENDED.row7 && world.chance(0.2) ? "reset-before" : world.pick(HOSTILE);
+    const behavior = world.chance(0.2) ? "reset-before" : world.pick(HOSTILE);
     // A second answer can be told from the next one only if it is read together with the first.
     if (behavior === "extra" && this.#weather.partial > 0) return "answer";
     return behavior;

@@ -21,7 +21,6 @@ import type { Hostility } from "./http2_hostility.ts";
 import { Http2Peer } from "./http2_peer.ts";
 import type { Http2Listener } from "./http2_peer.ts";
 import type { PeerStream } from "./http2_stream.ts";
-import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { BANNER } from "./origin.ts";
@@ -308,7 +307,7 @@ class Http2ClientConnection implements Http2Listener {
       if (wrong >= 0) this.#fail(`Byte ${wrong} of answer ${exchange.token} is wrong`);
     }
     flight.received += bytes.length;
-    if (MENDED.row4 && isEnd && flight.received === 0 && this.#hasEndedHead(exchange)) {
+    if (isEnd && flight.received === 0 && this.#hasEndedHead(exchange)) {
       this.#fail(`Answer ${exchange.token} has no body, and does not end with its head`);
     }
     if (isEnd) this.#whole(stream, flight, []);

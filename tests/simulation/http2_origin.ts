@@ -18,7 +18,6 @@ import { frames } from "./http2_frames.ts";
 import { Http2Peer } from "./http2_peer.ts";
 import type { Http2Listener } from "./http2_peer.ts";
 import type { PeerStream } from "./http2_stream.ts";
-import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { ScriptedTunnelEnd, streamWire } from "./tunnel_end.ts";
@@ -225,7 +224,7 @@ export class Http2OriginConnection implements Http2Listener {
       case "close-before":
         return this.#side.close();
       case "reset-before":
-        if (world.chance(MENDED.row7 ? 0.2 : 0.5)) return this.#side.reset();
+        if (world.chance(0.2)) return this.#side.reset();
         this.#state.hasReset(exchange, this.#side);
         return this.#peer.reset(stream, world.pick([1, 2, 5, 8, 11, 99]));
       case "cut-head":

@@ -14,7 +14,6 @@ import {
 } from "./exchange.ts";
 import { webSocketAcceptOf } from "../../proxy/protocol/websocket/handshake.ts";
 import type { ScriptedExchange } from "./exchange.ts";
-import { MENDED } from "./mended.ts";
 import type { Side } from "./network.ts";
 import { POLICY_HEADER } from "./policies.ts";
 import { CLIENT_ADDRESS, failRun, Listening } from "./run_state.ts";
@@ -258,7 +257,7 @@ export class OriginConnection implements Receiver {
     const isUntilClose = answer.framing === "close" && hasAnswerBody(exchange);
     if (answer.isClosing || isUntilClose) return this.#side.close();
     const { world } = this.#state;
-    if (!MENDED.row6 || !world.chance(0.2)) return;
+    if (!world.chance(0.2)) return;
     world.after(world.pick([0, 0, world.between(0, 100)]), () => this.#stray());
   }
 
@@ -266,8 +265,9 @@ export class OriginConnection implements Receiver {
   #stray(): void {
     const { world, network: { weather } } = this.#state;
     const side = this.#side;
-    const isIdle = this.#exchange === null && !side.isClosed && !side.isReset && side.isQuiet;
-    if (!isIdle || weather.delayMaxMs > 0 || weather.late > 0 || !this.#sender.isEmpty) return;
+    const isUnasked = this.#exchange === null && this.#reader.isBetween && side.isQuiet;
+    const isIdle = isUnasked && !side.isClosed && !side.isReset;
+    if (!isIdle || weather.delayMaxMs > 0 || weather.late > 0 || !this.#sender.isIdle) return;
     this.#hasStrayed = true;
     const stray = world.pick(STRAYS);
     if (stray !== "") this.#sender.push(encoder.encode(stray));

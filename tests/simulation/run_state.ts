@@ -2,7 +2,6 @@
 import { isIdempotent } from "./exchange.ts";
 import type { ScriptedExchange } from "./exchange.ts";
 import type { HttpVersion } from "./exchange.ts";
-import { MENDED } from "./mended.ts";
 import type { Network, Side } from "./network.ts";
 import type { PolicyMix } from "./policies.ts";
 import { TlsSide } from "./tls_side.ts";
@@ -102,7 +101,7 @@ export class RunState {
 
   /** An endpoint has reset the stream of an exchange, not to refuse it. */
   hasReset({ token, sendings }: ScriptedExchange, side: Side): void {
-    if (MENDED.row7) this.#resets.set(token, { side, sendings });
+    this.#resets.set(token, { side, sendings });
   }
 
   /** Connects to the proxy, as `protocol` says that a client does. */
@@ -119,12 +118,13 @@ export class RunState {
     });
   }
 
-  /** An endpoint's end of a connection, secured where it has to be. */
-  accept(side: Side): Side {
+  /** An endpoint's end of a connection, secured where it has to be. `protocols`: what it speaks; drawn where it is not said. */
+  accept(side: Side, protocols?: readonly string[]): Side {
     if (!this.tls.upstream) return side;
     return this.#secured(side, {
       isServer: true,
-      alpn: this.world.pick([["h2", "http/1.1"], ["h2", "http/1.1"], ["http/1.1"]]),
+      alpn: protocols ??
+        this.world.pick([["h2", "http/1.1"], ["h2", "http/1.1"], ["http/1.1"]]),
       uri: ENDPOINT_URI,
       trusted: [],
       fault: this.#fault(["silent", "alert", "identity", "plaintext", "close"]),

@@ -34,6 +34,11 @@ export class ScriptedSender {
     return this.#queue.length === 0;
   }
 
+  /** What is pushed now is sent at once. */
+  get isIdle(): boolean {
+    return this.isEmpty && !this.#isPausing;
+  }
+
   /** Adds bytes, or what is to be done when everything before it has been sent. */
   push(...items: (Uint8Array | (() => void))[]): void {
     this.#queue.push(...items);
