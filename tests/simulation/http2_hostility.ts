@@ -157,8 +157,22 @@ export const HOSTILITIES: readonly Hostility[] = [
   fatal("a flood of empty DATA", (id) =>
     concatenate([
       poison(id, withValue("x-token", "garbage"), OPEN),
-      repeat(500, () => frames.frame(frames.DATA, 0, id)),
+      repeat(1_500, () => frames.frame(frames.DATA, 0, id)),
     ])),
+  fatal("a flood of empty DATA on a stream that is over", (id) =>
+    concatenate([
+      poison(id, without(":path")),
+      repeat(1_500, () => frames.frame(frames.DATA, 0, id)),
+    ])),
+  fatal("a flood of trailers on a stream that is over", (id) =>
+    concatenate([
+      poison(id, without(":path")),
+      repeat(1_500, () => poison(id, [["x", "y"]])),
+    ])),
+  fatal(
+    "a flood of acknowledgements",
+    () => repeat(500, () => frames.frame(frames.SETTINGS, frames.ACK, 0)),
+  ),
   fatal("a flood of WINDOW_UPDATE", () => repeat(5_000, () => frames.windowUpdate(0, 1))),
 
   // Heads that are no requests: of these only the stream ends.

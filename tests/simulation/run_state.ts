@@ -82,6 +82,8 @@ export class RunState {
   /** A request has begun to arrive at an endpoint. */
   arrived(exchange: ScriptedExchange): void {
     exchange.arrivals++;
+    // An earlier attempt may have been answered otherwise, and lost.
+    this.endedHeads.delete(exchange.token);
     exchange.firstArrivalMs = Math.min(exchange.firstArrivalMs, this.world.nowMs);
     const { token, arrivals, sendings } = exchange;
     const mayResend = isIdempotent(exchange) || this.policies.mayResend(exchange);

@@ -6,7 +6,10 @@
  * everything, so only what comes without work is bounded. Counts numbers; knows neither frames nor streams.
  */
 
-/** RST_STREAM for a request that is under way: each costs an exchange that is begun and torn down (CVE-2023-44487). */
+/**
+ * RST_STREAM for a request that is under way: each costs an exchange that is begun and torn down (CVE-2023-44487). And requests above the
+ * limit of streams, which are reset here.
+ */
 export const BUDGET_RESETS = 0;
 /** Streams that the peer makes us reset by breaking rules: the same by another road (CVE-2025-8671). */
 export const BUDGET_STREAM_ERRORS = 1;
@@ -18,10 +21,12 @@ export const BUDGET_PINGS = 3;
 export const BUDGET_EMPTY_DATA = 4;
 /** WINDOW_UPDATE: each may wake every stream that waits. */
 export const BUDGET_WINDOW_UPDATES = 5;
-/** PRIORITY and unknown frames: read and ignored (CVE-2019-9513). */
+/** PRIORITY, unknown frames and acknowledgements of nothing: read and ignored (CVE-2019-9513). */
 export const BUDGET_IGNORED = 6;
+/** Frames on streams that are over: each is read, and a head decoded, for nothing. */
+export const BUDGET_LATE = 7;
 /** DATA that the peer's window makes us cut into crumbs (CVE-2019-9511). */
-export const BUDGET_CRUMBS = 7;
+export const BUDGET_CRUMBS = 8;
 
 interface Budget {
   readonly burst: number;
@@ -46,9 +51,15 @@ const BUDGETS: readonly Budget[] = [
   { burst: 1_000, perSecond: 100, debug: "too many WINDOW_UPDATEs" },
   // Older browsers and nghttp2 open with a tree of six and send one a request. Earned: one a request.
   { burst: 200, perSecond: 10, debug: "too many ignored frames" },
+  // All streams of a connection may be reset at once, each with a head, an end and a reset still on their way. Earned: three a
+  // stream that is reset here, one a stream that is opened.
+  { burst: 1_000, perSecond: 10, debug: "too many frames on streams that are over" },
   // A window that is just used up leaves a crumb now and then. Earned: one a DATA frame that is none.
   { burst: 200, perSecond: 20, debug: "the window is too small" },
 ];
+
+/** What may still be on its way on a stream that is reset here: a head, an end and a reset. */
+export const LATE_FRAMES = 3;
 
 /** DATA shorter than this, for want of window only, is a crumb. */
 export const CRUMB_BYTES_MAX = 64;

@@ -307,8 +307,7 @@ export class Http2Connection extends Http2Receiver {
   reset(streamId: number, code: number): void {
     const stream = this.streams.get(streamId);
     if (this.isClosed || stream === null || stream.state === CLOSED) return;
-    this.sender.reset(streamId, code);
-    this.resetIds.add(streamId);
+    this.sendReset(streamId, code);
     stream.state = CLOSED;
     this.remove(stream);
   }

@@ -7,6 +7,7 @@ import { assert } from "../../../base/assert.ts";
 import {
   BUDGET_EMPTY_DATA,
   BUDGET_IGNORED,
+  BUDGET_LATE,
   BUDGET_PINGS,
   BUDGET_RESETS,
   BUDGET_SETTINGS,
@@ -14,6 +15,7 @@ import {
   BUDGET_WINDOW_UPDATES,
   budgetDebug,
   Budgets,
+  LATE_FRAMES,
 } from "./budgets.ts";
 import {
   COMPRESSION_ERROR,
@@ -140,6 +142,7 @@ export abstract class Http2Receiver extends FrameReader {
 
   protected open(streamId: number, state: number): Stream {
     const sendWindow = this.sender.peer.streamWindowBytes;
+    this.budgets.earn(BUDGET_LATE, 1);
     return this.streams.open(streamId, state, sendWindow, this.#streamWindowBytes);
   }
 
@@ -184,12 +187,17 @@ export abstract class Http2Receiver extends FrameReader {
     this.streams.clear();
   }
 
+  /** Ends a stream here, of which the peer learns later. */
+  protected sendReset(streamId: number, code: number): void {
+    this.sender.reset(streamId, code);
+    this.resetIds.add(streamId);
+    this.budgets.earn(BUDGET_LATE, LATE_FRAMES);
+  }
+
   /** The peer broke a rule on a stream that the visitor knows. */
   #failStream(stream: Stream, code: number): void {
     if (!this.spend(BUDGET_STREAM_ERRORS, this.nowMs)) return;
-    const { id } = stream;
-    this.sender.reset(id, code);
-    this.resetIds.add(id);
+    this.sendReset(stream.id, code);
     this.#dismiss(stream, code, false);
   }
 
@@ -209,10 +217,14 @@ export abstract class Http2Receiver extends FrameReader {
 
   /** The peer broke a rule with a stream that the visitor does not know, or is not to know. */
   #refuse(streamId: number, code: number): void {
-    // More streams than are allowed may be asked for in good faith, before SETTINGS have arrived.
-    if (code !== REFUSED_STREAM && !this.spend(BUDGET_STREAM_ERRORS, this.nowMs)) return;
-    this.sender.reset(streamId, code);
-    this.resetIds.add(streamId);
+    if (this.spend(BUDGET_STREAM_ERRORS, this.nowMs)) this.sendReset(streamId, code);
+  }
+
+  /** The peer opens more streams than are allowed: in good faith, before SETTINGS have arrived. */
+  #refuseExcess(streamId: number): void {
+    const isKnown = this.settingsSentMs === 0;
+    if (isKnown && !this.spend(BUDGET_RESETS, this.nowMs)) return;
+    this.sendReset(streamId, REFUSED_STREAM);
   }
 
   // Heads and trailers.
@@ -240,8 +252,8 @@ export abstract class Http2Receiver extends FrameReader {
   #receiveRequest(streamId: number, isEnd: boolean, dependsOnItself: boolean): void {
     const { received, request } = this.scratch;
     this.highestId = streamId;
-    if (streamId > this.lastTakenId) return;
-    if (this.streams.count >= this.own.streamsMax) return this.#refuse(streamId, REFUSED_STREAM);
+    if (streamId > this.lastTakenId) return void this.spend(BUDGET_LATE, this.nowMs);
+    if (this.streams.count >= this.own.streamsMax) return this.#refuseExcess(streamId);
     const result = received.isTooLarge
       ? TOO_LARGE_MESSAGE
       : request.read(received, isEnd, this.own.takesConnectProtocol);
@@ -305,7 +317,7 @@ export abstract class Http2Receiver extends FrameReader {
   #receiveLateHead(streamId: number): void {
     const isExcused = this.role === "client" || streamId > this.lastTakenId ||
       this.resetIds.has(streamId);
-    if (isExcused) return;
+    if (isExcused) return void this.spend(BUDGET_LATE, this.nowMs);
     // A stream that was passed over when a higher one was opened is closed too (RFC 9113 5.1.1), but was never open.
     if (this.#endedIds.has(streamId)) this.fail(STREAM_CLOSED, "HEADERS on a closed stream");
     else this.fail(PROTOCOL_ERROR, "a stream id that is too low");
@@ -332,7 +344,7 @@ export abstract class Http2Receiver extends FrameReader {
       this.sender.report(0, this.window);
       return true;
     }
-    if (stream === null) this.#receiveLateData(streamId);
+    if (stream === null) this.#receiveLateData(streamId, length - padding);
     if (this.isClosed) return false;
     this.window.release(length);
     this.sender.report(0, this.window);
@@ -365,8 +377,9 @@ export abstract class Http2Receiver extends FrameReader {
     return true;
   }
 
-  #receiveLateData(streamId: number): void {
+  #receiveLateData(streamId: number, bodyLength: number): void {
     if (this.#isIdle(streamId)) return this.fail(PROTOCOL_ERROR, "DATA on an idle stream");
+    if (bodyLength === 0 && !this.spend(BUDGET_LATE, this.nowMs)) return;
     if (streamId > this.lastTakenId || this.resetIds.has(streamId)) return;
     this.#refuse(streamId, STREAM_CLOSED);
   }
@@ -405,7 +418,7 @@ export abstract class Http2Receiver extends FrameReader {
   protected override onResetFrame(streamId: number, code: number): void {
     if (this.#isIdle(streamId)) return this.fail(PROTOCOL_ERROR, "RST_STREAM on an idle stream");
     const stream = this.streams.get(streamId);
-    if (stream === null) return;
+    if (stream === null) return void this.spend(BUDGET_LATE, this.nowMs);
     // A client may lose interest in the rest of its own request, once it is answered.
     const isAbuse = this.role === "server" && stream.state !== HALF_CLOSED_LOCAL;
     if (isAbuse && !this.spend(BUDGET_RESETS, this.nowMs)) return;
@@ -461,7 +474,7 @@ export abstract class Http2Receiver extends FrameReader {
   }
 
   protected override onSettingsAck(): void {
-    if (this.settingsSentMs === 0) return;
+    if (this.settingsSentMs === 0) return void this.spend(BUDGET_IGNORED, this.nowMs);
     this.settingsSentMs = 0;
     this.#streamWindowBytes = this.own.streamWindowBytes;
     for (const stream of this.streams.all()) {
@@ -473,12 +486,14 @@ export abstract class Http2Receiver extends FrameReader {
 
   protected override onPing(isAck: boolean, high: number, low: number): void {
     if (isAck) {
+      if (!this.spend(BUDGET_IGNORED, this.nowMs)) return;
       if (high === PING_OF_DRAIN) this.onDrainKnown();
       else if (high === PING_OF_OWNER) this.visitor.onPingAcknowledged(low);
     } else if (this.spend(BUDGET_PINGS, this.nowMs)) this.sender.writePingAck(high, low);
   }
 
   protected override onGoawayFrame(lastStreamId: number, code: number): void {
+    if (!this.spend(BUDGET_IGNORED, this.nowMs)) return;
     this.hasPeerGoneAway = true;
     if (this.role === "client") {
       for (const stream of this.streams.all()) {
