@@ -78,7 +78,7 @@ const TABLE = {
   "identity-ambiguous": [
     403,
     PERMISSION_DENIED,
-    "The caller's certificate has several URIs, so it identifies nobody",
+    "The caller's certificate has several URIs, so it is ambiguous",
   ],
   "identity-malformed": [
     403,

@@ -11,7 +11,7 @@ Deno.test("the id of a service account", () => {
   assert.equal(parseWorkloadId("spiffe://a_b-c.d/ns/n/sa/web.front")?.identity, "n/web.front");
 });
 
-Deno.test("whatever is spelt another way is nobody's id", () => {
+Deno.test("what is spelt in another way is no id", () => {
   for (
     const uri of [
       "",

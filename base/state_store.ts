@@ -79,7 +79,7 @@ class LocalTally implements StoredTally {
   release(): void {}
 }
 
-/** Each owner has its own, whatever the keys: for a thread with which nobody shares anything. */
+/** Each owner has its own, whatever the keys: for a thread that shares nothing. */
 export const LOCAL_STATE: StateStore = {
   isShared: false,
   clockOffsetMs: 0,
@@ -91,7 +91,7 @@ export const LOCAL_STATE: StateStore = {
   },
 };
 
-/** A part of a store, whose keys nobody else uses. */
+/** A part of a store, whose keys no other part uses. */
 export function prefixed(store: StateStore, prefix: string): StateStore {
   const { isShared, clockOffsetMs } = store;
   return {

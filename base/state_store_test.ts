@@ -1,7 +1,7 @@
 import { deepStrictEqual as same, strictEqual as equal } from "node:assert/strict";
 import { LOCAL_STATE, prefixed, type StateStore } from "./state_store.ts";
 
-Deno.test("local state: a place goes round, and everybody has their own", () => {
+Deno.test("local state: a place goes round, and each store has its own", () => {
   const [place, other] = [0, 1].map(() => LOCAL_STATE.place("same", 5, () => 3));
   same([place.start, place.value], [3, 3]);
   same([place.advance(1), place.advance(4), place.advance(4), place.value], [3, 4, 3, 2]);
@@ -9,7 +9,7 @@ Deno.test("local state: a place goes round, and everybody has their own", () => 
   equal(place.start, 3);
 });
 
-Deno.test("local state: numbers begin as they are filled, and everybody has their own", () => {
+Deno.test("local state: numbers begin as they are filled, and each store has its own", () => {
   const [tally, other] = [0, 1].map(() =>
     LOCAL_STATE.tally("same", 2, (numbers) => void numbers.fill(7))
   );

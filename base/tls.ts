@@ -1,4 +1,4 @@
-/** What TLS is told, whoever speaks it: certificates, whom to trust, and who the other end must be. */
+/** What TLS is told, by either driver: certificates, whom to trust, and who the other end must be. */
 
 /** PEM text, and the files that it is from, where messages are to name them. */
 export interface TlsCertificate {
@@ -19,7 +19,7 @@ export interface TlsTrust {
 /** What becomes of a client's certificate. `optional`: asked for and, where there is one, verified. */
 export type ClientCertificatePolicy = "ignored" | "optional" | "required";
 
-/** Who a server is. At least one of the two is given: a chain of trust alone names nobody. */
+/** Who a server is. At least one of the two is given: a chain of trust alone names no server. */
 export interface TlsIdentity {
   /** DNS name or IP address: must be in the certificate, unless `uriSans` are given. A name is sent as SNI. */
   readonly serverName: string | null;

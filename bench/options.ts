@@ -15,7 +15,7 @@ const FULL = { seconds: 3, rounds: 3 };
 
 const COUNT_MAX = 60;
 
-/** @param names of all workloads. @throws {Error} with one line for whoever typed it */
+/** @param names of all workloads. @throws {Error} with one line for the person who typed it */
 export function parseOptions(args: readonly string[], names: readonly string[]): Options {
   const options = { ...FULL, only: [] as string[], workloads: [] as string[] };
   const rest = [...args];

@@ -35,7 +35,7 @@ export class Session {
   readonly options: Options;
   /** For files of this run; gone at its end. */
   readonly folder = makeSharedFolder();
-  /** What was left out, and why, for whoever reads the tables. */
+  /** What was left out, and why, for readers of the tables. */
   readonly omissions: string[] = [];
   readonly #versions = new Map<Contender, string | null>();
   readonly #origins = new Map<OriginKind, Origins>();

@@ -40,7 +40,7 @@ function sinkTo(stream: { writeSync(bytes: Uint8Array): number }): (text: string
     try {
       while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
     } catch (error) {
-      // The reader has gone (`weft dry-run | head`): nobody is left to tell.
+      // The reader has gone (`weft dry-run | head`): nothing is left to tell it.
       if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
       throw error;
     }

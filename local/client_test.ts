@@ -105,7 +105,7 @@ Deno.test("client: what is no answer is an error of one line", async () => {
   }
 });
 
-Deno.test("client: nobody listens", async () => {
+Deno.test("client: nothing listens", async () => {
   const client = new MeshClient(usablePlace({ address: "127.0.0.1", port: 0 }));
   await assert.rejects(client.send({ method: "GET", url }), MeshUnreachable);
 });

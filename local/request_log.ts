@@ -31,8 +31,8 @@ export class RequestLog {
     this.#count++;
     this.#countInSecond++;
     if (record.status >= 500) this.#failures++;
-    const taker = record.pod || record.endpoint || "mesh";
-    this.#totals.set(taker, (this.#totals.get(taker) ?? 0) + 1);
+    const target = record.pod || record.endpoint || "mesh";
+    this.#totals.set(target, (this.#totals.get(target) ?? 0) + 1);
     if (this.#linesInSecond >= LINES_PER_SECOND_MAX) {
       this.#hiddenInSecond++;
       return lines;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import type { Environment } from "../console/environment.ts";
 import type { Sidecar } from "./sidecars.ts";
 
-/** The file's name holds the user's number, because the directory may be everybody's. */
+/** The file's name holds the user's number, because the directory may be shared. */
 function noteFile(port: number, environment: Environment): string {
   const directory = environment.variable("XDG_RUNTIME_DIR") || tmpdir();
   return `${directory}/weft-up-${Deno.uid() ?? 0}-${port}.json`;
@@ -29,7 +29,7 @@ export function leaveNote(
     try {
       Deno.removeSync(file);
     } catch {
-      // Somebody cleaned up before us.
+      // It was cleaned up before.
     }
   };
 }

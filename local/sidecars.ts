@@ -79,7 +79,7 @@ export class Sidecars {
     const isAtStart = this.#proxies.length === 0;
     const proxy = await this.#start(added, first, plan).catch((error) => {
       if (!(error instanceof IoError)) throw error;
-      // An edit must not fail because of a port that nobody has been told of yet.
+      // An edit must not fail because of a port that was never announced.
       if (!isAtStart) return this.#start(added, 0, plan);
       throw startFailure(error);
     });

@@ -104,7 +104,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
 
 /**
  * Whatever ends the process, no child is left behind: children have process groups of their own, which a terminal
- * that is closed does not reach. Without a terminal a hang-up is for nobody here (nohup).
+ * that is closed does not reach. Without a terminal a hang-up is ignored here (nohup).
  */
 function killChildrenAtTheEnd(mesh: LocalMesh, { stdout }: Environment): () => void {
   const kill = () => mesh.kill();

@@ -42,7 +42,7 @@ export interface InboundListener {
   readonly application: { readonly address: string; readonly port: number };
   /**
    * The application's `namespace/serviceaccount`. With it, and where TLS asks callers for certificates, traffic targets are
-   * enforced here. Left out or empty: callers' own sidecars enforce them, and nobody else does.
+   * enforced here. Left out or empty: callers' own sidecars alone enforce them.
    */
   readonly identity?: string;
   /**
@@ -72,7 +72,7 @@ export interface ProxyConfig {
   /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
   readonly bodyBytesMax: number;
   /**
-   * Share of the requests without trace context that are given one, 0 to 1; with `spans`, of those of which nobody decided
+   * Share of the requests without trace context that are given one, 0 to 1; with `spans`, of those that were not decided
    * yet whether their trace is sampled. Left out: 0.
    */
   readonly traceShare?: number;
@@ -180,7 +180,7 @@ export interface TlsTermination {
   /** Whom to trust about clients. Null where their certificates are ignored. */
   readonly clientAuthority: TlsTrust | null;
   readonly minVersion: "1.2" | "1.3";
-  /** Inbound: callers may do without TLS, and are then nobody. Left out: false. */
+  /** Inbound: callers may do without TLS, and then have no identity. Left out: false. */
   readonly acceptsPlain?: boolean;
   /** See `TlsServerSettings`; the same for all event loops, and new whenever certificates are. */
   readonly ticketKeys: string | null;

@@ -1,4 +1,4 @@
-/** What a proxy takes of a plan's policies, and what it refuses, whoever has sent it. */
+/** What a proxy takes of a plan's policies, and what it refuses, whatever its source. */
 import { deepEqual, throws } from "node:assert/strict";
 import { endpointPolicy, routePolicy } from "./plan_check_policy.ts";
 
@@ -126,7 +126,7 @@ Deno.test("policies of a plan: every section has a source, and nothing else has"
     /sources/,
   );
   throws(() => routePolicy({ sources: { timeouts: SOURCE } }, "policy"), /sources/);
-  // Sections of the other kind, and such that nobody knows.
+  // Sections of the other kind, and unknown ones.
   throws(() => routePolicy(withSources({ slowStart: { windowMs: 5 } }), "policy"), /./);
   throws(() => endpointPolicy(withSources({ hedging: {} }), "policy"), /./);
 });

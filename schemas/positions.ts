@@ -1,6 +1,6 @@
 /**
  * Where each field of a document stands in its file. Marks mirror the shape of the value they were read with;
- * lines and columns are worked out only when somebody asks. Knows nothing of YAML or of Kubernetes.
+ * lines and columns are worked out only when they are asked for. Knows nothing of YAML or of Kubernetes.
  */
 import type { FieldPath, Position } from "../base/finding.ts";
 import type { Origin } from "./resources.ts";

@@ -14,7 +14,7 @@ export function formatAccess(
   return format === "json" ? formatJson(record, time) : formatCommon(record, time);
 }
 
-/** The line that stands for those that were dropped because nobody read them in time. */
+/** The line that stands for those that were dropped because they were not read in time. */
 export function formatLost(format: AccessLogFormat, count: number): string {
   return format === "json" ? JSON.stringify({ lost: count }) : `# ${count} lines lost`;
 }
@@ -71,10 +71,10 @@ export function formatForPerson(output: Output, record: RequestRecord): string {
   const url = printable(`${record.authority}${record.path}`);
   const status = output.style(styleOf(record.status), String(record.status));
   const call = record.grpcStatus === null ? "" : ` grpc ${record.grpcStatus}`;
-  const taker = record.pod || record.endpoint;
-  const target = taker === "" ? record.reason || "no backend" : printable(taker);
+  const endpoint = record.pod || record.endpoint;
+  const target = endpoint === "" ? record.reason || "no backend" : printable(endpoint);
   const split = record.split === "" ? "" : output.style("faint", ` by ${record.split}`);
-  const reason = record.reason === "" || taker === "" ? "" : ` (${record.reason})`;
+  const reason = record.reason === "" || endpoint === "" ? "" : ` (${record.reason})`;
   const duration = output.style("faint", `${record.durationMs.toFixed(1)} ms`);
   return `${
     printable(record.method)

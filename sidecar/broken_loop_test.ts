@@ -38,7 +38,7 @@ function epollsOf(port: number): number[] {
 
 /**
  * Takes the kernel's events from the first event loop that listens on this port, and waits for what that comes to. A loop that
- * waits finds out with its next event; which loop a client comes to is the kernel's choice, and nobody may be there to answer.
+ * waits finds out with its next event; which loop a client comes to is the kernel's choice, and nothing may be there to answer.
  */
 async function breakLoop(port: number, ended: Promise<unknown>): Promise<void> {
   openLibc().close(epollsOf(port)[0]);

@@ -179,7 +179,7 @@ for (const [how, end] of Object.entries(ENDS)) {
     testInFolder(
       `proxy, ${driver}: ${how} ends one that waits, at once and with 0`,
       async (folder) => {
-        // Nobody can have come, so nothing is waited for.
+        // No client can have come, so nothing is waited for.
         const argv = ["--plan", `${folder}/plan.json`, "--accept-timeout", "1h"];
         const waiting = await startWaiting([...argv, "--driver", driver]);
         await end(waiting);

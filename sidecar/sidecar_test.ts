@@ -59,7 +59,7 @@ for (const driver of DRIVERS) {
       assert.equal(
         (await requestThrough(outbound, "web.app")).status,
         0,
-        "nobody listens any more",
+        "nothing listens any more",
       );
       await Promise.all([one.server.shutdown(), two.server.shutdown()]);
     },

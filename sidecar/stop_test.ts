@@ -48,13 +48,13 @@ testStop(
   },
 );
 
-testStop("SIGINT: nobody new is served", async (sidecar) => {
+testStop("SIGINT: no new client is served", async (sidecar) => {
   sidecar.environment.sendStopSignal("SIGINT");
   assert.equal(await sidecar.code, 0);
   assert.equal((await requestThrough(sidecar.outbound, "web.app")).status, 0);
 });
 
-testStop("POST /quitquitquit: nobody new is served", async (sidecar) => {
+testStop("POST /quitquitquit: no new client is served", async (sidecar) => {
   assert.equal(await statusOf(sidecar, "/quitquitquit", "POST"), 200);
   assert.equal(await sidecar.code, 0);
   assert.equal((await requestThrough(sidecar.outbound, "web.app")).status, 0);

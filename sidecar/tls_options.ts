@@ -160,7 +160,7 @@ function targetOf(serverName: string | null, uriSans: readonly string[]): TlsIde
   if (serverName === null && uriSans.length === 0) {
     throw usageFailure(
       "TLS to endpoints needs --upstream-tls-name or --upstream-tls-identity",
-      "A certificate that somebody vouches for may be anybody's.",
+      "A certificate of a known CA may be that of any server.",
     );
   }
   if (!uriSans.includes(PLAN)) return { serverName, uriSans };

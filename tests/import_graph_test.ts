@@ -139,8 +139,8 @@ for (const [what, files, shared] of SHARING) {
 }
 
 const ROOM_PROBLEMS: readonly (readonly [path: string, specifier: string, isAllowed: boolean])[] = [
-  ["proxy/run/engine.ts", "../accept/intake.ts", true],
-  ["proxy/accept/intake.ts", "../run/engine.ts", false],
+  ["proxy/run/engine.ts", "../accept/acceptor.ts", true],
+  ["proxy/accept/acceptor.ts", "../run/engine.ts", false],
   ["proxy/http1/upstream.ts", "../http2/stream.ts", false],
   ["proxy/http2/stream.ts", "../http1/upstream.ts", false],
   ["proxy/relay/upstream.ts", "../http1/upstream.ts", false],

@@ -7,7 +7,7 @@ export function register(program: Program, context: CommandContext): void {
     .summary("watch the requests of a running proxy")
     .description(
       "Prints each request that goes through a sidecar or local mesh once it has ended, until Ctrl-C. What is given narrows it " +
-        "down; all of it has to hold. The proxy makes records only while somebody watches.",
+        "down; all of it has to hold. The proxy makes records only while a tap is open.",
     )
     .option("--admin <address>", "admin address of the proxy", "127.0.0.1:15000")
     .option("--method <name>", "GET")

@@ -136,7 +136,7 @@ function routeRows(route: ReportRoute, place: number, namespace: string): Cell[]
   return route.backends.map((backend, index): Cell[] => [
     ...(index === 0 ? head : blank),
     localName(backend.service, namespace),
-    // Nobody wrote a weight for a Service's own endpoints.
+    // A Service's own endpoints have no written weight.
     isOwn ? "" : String(backend.weight),
     percent(backend.share),
     backend.state === "ready"

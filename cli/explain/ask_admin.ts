@@ -8,7 +8,7 @@ const ANSWER_MS = 5_000;
 
 /**
  * The proxy's explanation, as it came: of a request of its own application, or of one that `caller` (`namespace/serviceaccount`)
- * sends to the application. Throws a failure where nobody answers, or something else than a proxy does.
+ * sends to the application. Throws a failure if nothing answers, or something else than a proxy does.
  */
 export async function askAdmin(
   admin: string,

@@ -189,7 +189,7 @@ Deno.test("explain --admin --from: what becomes of a caller's request, and by wh
   assert.match(open, /access +not enforced/);
 });
 
-Deno.test("explain --admin: nobody there, an error, and something else are one line and 1", async () => {
+Deno.test("explain --admin: no answer, an error, and something else are one line and 1", async () => {
   const failures: { code: number; stderr: string }[] = [];
   await withAdmin(
     () => new Response("no such listener\n", { status: 404 }),

@@ -42,7 +42,7 @@ export function renderExplanation(
   return rendered + stepLines(output, [["plan", explanation.planHash]]);
 }
 
-/** Renders what becomes of a request that somebody sends to the application beside a proxy. */
+/** Renders what becomes of a request to the application beside a proxy. */
 export function renderCall(
   output: Output,
   request: RequestLine,
@@ -160,7 +160,7 @@ function turnText(
   } of the ${weightTotal} that the split repeats after`;
 }
 
-/** Nobody wrote a weight for a Service's own endpoints, so none is shown. */
+/** A Service's own endpoints have no written weight, so none is shown. */
 function renderBackends(output: Output, { split, backends }: RouteExplanation): string {
   const rows = backends.map((backend): Cell[] => [
     backend.isChosen ? { text: "->", style: "good" } : "  ",

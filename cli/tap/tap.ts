@@ -42,7 +42,7 @@ export async function runTap(options: TapOptions, environment: Environment): Pro
   return EXIT.ok;
 }
 
-/** Throws a failure where nobody answers, or refuses. */
+/** Throws a failure if nothing answers, or refuses. */
 async function openTap(
   { admin, header, output: _, ...filters }: TapOptions,
   signal: AbortSignal,

@@ -108,7 +108,7 @@ testTap("tap: a stop signal ends it, and that is no failure", async () => {
   });
 });
 
-testTap("tap: what the proxy refuses, and nobody who answers, are one line each", async () => {
+testTap("tap: what the proxy refuses, and no answer, are one line each", async () => {
   await withAdmin(
     (url) =>
       url.searchParams.has("status")

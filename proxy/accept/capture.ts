@@ -39,7 +39,7 @@ export interface AcceptedClient {
   readonly peer: string;
   /** TLS is put on it with that; null: it is plain. */
   readonly security: TlsContext | null;
-  /** Somebody has had its events before. */
+  /** Another handler has had its events before. */
   readonly isWatched: boolean;
 }
 
@@ -91,7 +91,7 @@ export class Capture implements AddressBook {
     });
   }
 
-  /** Takes a connection of the application to somebody else. */
+  /** Takes a connection of the application, which it opened. */
   takeOutbound(fd: Fd, peer: string, router: OutboundRouter, security: TlsContext | null): void {
     const original = this.#originalOf(fd, peer);
     if (original === null) return;
@@ -103,7 +103,7 @@ export class Capture implements AddressBook {
     this.#serve({ fd, peer, original, route, spoken, silenceMs, security, isWatched: false });
   }
 
-  /** Takes a connection of somebody else to the application. */
+  /** Takes a connection to the application. */
   takeInbound(
     client: AcceptedClient,
     listener: {
@@ -208,7 +208,7 @@ export class Capture implements AddressBook {
     const { fd, spoken } = captured;
     const { io } = this.#parts.clients.loop;
     const hasSpoken = detected !== "silent" && detected !== "ended";
-    // Whoever speaks first here has not, and wants nothing.
+    // A client of HTTP speaks first; this one has not, and wants nothing.
     if (spoken === "http" && !hasSpoken) return io.close(fd);
     if (spoken === "tls" && detected === "ended") return io.close(fd);
     const isRequest = spoken === "http"

@@ -45,7 +45,7 @@ function row(
   return { refusal: REFUSALS[reason], kind, isEndpointsFault, repeat, isRetriable };
 }
 
-const NOBODYS_FAULT = { isEndpointsFault: false };
+const BLAMELESS = { isEndpointsFault: false };
 const FINAL = { isEndpointsFault: false, isRetriable: false };
 
 export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
@@ -55,9 +55,9 @@ export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
   "protocol": row("upstream-protocol", "connect-failure", "always"),
   "unprocessed": row("upstream-refused", "connect-failure", "always"),
   // A connection that had long been idle says nothing of its endpoint (RFC 9110 9.2.2).
-  "stale": row("upstream-reset", "reset", "idempotent", NOBODYS_FAULT),
+  "stale": row("upstream-reset", "reset", "idempotent", BLAMELESS),
   // 408 before it can have read the request: it was about the silence before (RFC 9110 15.5.9).
-  "stale-timeout": row("upstream-reset", "reset", "always", NOBODYS_FAULT),
+  "stale-timeout": row("upstream-reset", "reset", "always", BLAMELESS),
   "reset": row("upstream-reset", "reset", "never"),
   "timeout": row("upstream-timeout", "timeout", "never"),
   "client-timeout": row("request-timeout", "timeout", "never", FINAL),

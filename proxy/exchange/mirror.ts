@@ -15,7 +15,7 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { type Destination, NO_FACTS, toEndpoints } from "../route/destination.ts";
 import type { ClientFacts, Router } from "../route/router.ts";
-import { NOBODY } from "../tls/caller.ts";
+import { ANONYMOUS } from "../tls/caller.ts";
 import type { AnswerSource, ClientEvents, ClientSide, Exchanges, RequestSource } from "./sides.ts";
 import { copyHead } from "../protocol/http1/head_copy.ts";
 import { Body } from "../protocol/http1/body.ts";
@@ -109,7 +109,7 @@ export class MirroredRequest extends Inbox implements ClientSide, Timed {
     this.client = {
       peer,
       isSecure,
-      caller: NOBODY,
+      caller: ANONYMOUS,
       speaksHttp2: false,
       expectsHttp2: false,
       needsHttp2: false,

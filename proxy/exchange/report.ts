@@ -1,6 +1,6 @@
 /**
  * ReportedRequest: what the access log, taps and spans say of a request besides how it was routed and answered. Made only
- * where somebody is told.
+ * if a log, a tap or a span wants it.
  */
 import { equalsIgnoreCase, latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
@@ -32,7 +32,7 @@ export class ReportedRequest {
   attempts = 0;
   /** Empty where the request belongs to no trace. */
   trace = "";
-  /** Those that somebody asks for, by name in lower case. */
+  /** Those that a tap asks for, by name in lower case. */
   headers: Readonly<Record<string, string>> = NO_HEADERS;
   /** Null where none is made. */
   span: Span | null = null;

@@ -127,7 +127,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
       case "connecting":
         return this.#readTooEarly();
       case "idle":
-        // The endpoint ended it, or says something that nobody asked for.
+        // The endpoint ended it, or says something unasked.
         return this.close();
     }
   }

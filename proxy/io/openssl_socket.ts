@@ -4,7 +4,7 @@
  *
  * A record that the kernel takes only in part counts as written and is finished by itself, as the kernel's own buffer
  * would be: OpenSSL has encrypted it, and its bytes could not be taken back. A stream that ends without the peer saying
- * so (close_notify) is broken, never ended: whoever cuts a connection could cut a message (RFC 8446 6.1).
+ * so (close_notify) is broken, never ended: an attacker who cuts a connection could cut a message (RFC 8446 6.1).
  *
  * An idle connection has no buffers between records. What it holds is OpenSSL's (3.0.19): 13.9 KB, of which its SSL is 7.4, the two AES-GCM
  * contexts 1.9 and the session 0.9; nothing that its interface could let go of is left. A verified client's certificate is 5 KB
@@ -100,7 +100,7 @@ export class OpensslSocket implements Handler {
     this.#ssl = context.open(target);
     this.#c.SSL_set_fd(this.#ssl, fd);
     const isClient = context.role === "client";
-    // Whoever connects is told first that it can write.
+    // A socket that connects is told first that it can write.
     this.#wantsWrite = isClient;
     this.#wantsSession = isClient;
     this.#phase = isClient ? "connecting" : "handshake";
@@ -285,7 +285,7 @@ export class OpensslSocket implements Handler {
     const info = this.#describe();
     const wanted = this.#target?.uriSans ?? [];
     if (wanted.length > 0 && !wanted.includes(info.peerUriSan)) {
-      const is = info.peerUriSan || "nobody";
+      const is = info.peerUriSan || "without a URI";
       return this.#fail({
         code: "tls-identity",
         detail: `Peer is ${is}, not ${wanted.join(" or ")}`,
@@ -414,11 +414,11 @@ export class OpensslSocket implements Handler {
 
   #watch(): void {
     const isClosing = this.#phase === "closing";
-    const owes = this.#held > 0 || this.#closing === "due" || this.#readNeedsOut;
+    const hasPending = this.#held > 0 || this.#closing === "due" || this.#readNeedsOut;
     this.#transport.watch(
       this.fd,
       this.#wantsRead && !isClosing,
-      owes || (this.#wantsWrite && !isClosing),
+      hasPending || (this.#wantsWrite && !isClosing),
     );
   }
 

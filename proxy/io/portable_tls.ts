@@ -165,7 +165,7 @@ export class PortableTlsContext implements TlsContext {
     const wanted = target?.uriSans ?? [];
     if (wanted.length > 0 && !wanted.includes(info.peerUriSan)) {
       peer.destroy();
-      const is = info.peerUriSan || "nobody";
+      const is = info.peerUriSan || "without a URI";
       return { code: "tls-identity", detail: `Peer is ${is}, not ${wanted.join(" or ")}` };
     }
     return { stream: new SecureStream(peer, wire), info };

@@ -18,7 +18,7 @@ export interface TlsServerSettings {
   readonly alpn: readonly string[];
   readonly certificate: TlsCertificate;
   readonly clientCertificate: ClientCertificatePolicy;
-  /** Whom to trust about clients. Null: nobody, where client certificates are ignored. */
+  /** Whom to trust about clients. Null: no one, where client certificates are ignored. */
   readonly trusted: TlsTrust | null;
   /**
    * `TICKET_KEY_BYTES` random bytes in base64 that several event loops have in common, so that each resumes what another
@@ -53,7 +53,7 @@ export interface TlsInfo {
   readonly alpn: string;
   /** The name that the client asked for (SNI). */
   readonly serverName: string;
-  /** The verified peer's only URI; a certificate with several identifies nobody (SPIFFE X.509-SVID 2). */
+  /** The verified peer's only URI; a certificate with several is ambiguous (SPIFFE X.509-SVID 2). */
   readonly peerUriSan: string;
   /** URIs in the verified peer's certificate; 0 also where it showed none. */
   readonly peerUriCount: number;
@@ -66,7 +66,7 @@ export interface TlsInfo {
 
 /**
  * Why there is no TLS: `tls-certificate` the peer's certificate is refused, `tls-no-certificate` it has none,
- * `tls-identity` it is somebody else, `tls-alert` the peer refused, `tls-plaintext` it does not speak TLS,
+ * `tls-identity` it has another identity, `tls-alert` the peer refused, `tls-plaintext` it does not speak TLS,
  * `tls-protocol` nothing in common or malformed, `tls-closed` it went away, `tls-timeout`, `tls-crowded` too many at once.
  */
 export type TlsFailureCode =

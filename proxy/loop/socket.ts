@@ -6,7 +6,7 @@
 import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
-import { type Caller, callerOf, NOBODY } from "../tls/caller.ts";
+import { ANONYMOUS, type Caller, callerOf } from "../tls/caller.ts";
 import type { GatherList } from "./arena.ts";
 import { Inbox } from "./inbox.ts";
 import type { Loop, Timed } from "./loop.ts";
@@ -20,7 +20,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
   /** TLS is on it. */
   isSecure = false;
   /** Who the peer is, where TLS asked it. */
-  caller: Caller = NOBODY;
+  caller: Caller = ANONYMOUS;
   /** The peer has sent everything it will send. */
   hasEnded = false;
   /** The peer of a tunnel has been told that it gets no more. */

@@ -1,5 +1,5 @@
 /**
- * Taps: streams of answered requests for whoever asks the admin port. The event loops report requests only while there is a
+ * Taps: streams of answered requests, for clients of the admin port. The event loops report requests only while there is a
  * tap; a reader that is too slow loses records, and is told how many.
  */
 import type { RequestRecord } from "./request_record.ts";

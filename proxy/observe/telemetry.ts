@@ -1,6 +1,6 @@
 /**
  * Telemetry: what one event loop counts, and the records that it makes. Counting is a few additions an exchange; text is
- * made only when somebody asks. Labels follow the plan: counters of routes that left it are dropped with it.
+ * made only when they are read. Labels follow the plan: counters of routes that left it are dropped with it.
  */
 import {
   type Counts,
@@ -94,7 +94,7 @@ export interface Routed {
   readonly place: string;
 }
 
-/** What a record says of a request besides how it was routed and how it ended. Gathered only where somebody is told. */
+/** What a record says of a request besides how it was routed and how it ended. Gathered only if a log, a tap or a span wants it. */
 interface RequestFacts extends
   Pick<
     RequestRecord,

@@ -29,7 +29,7 @@ export class Pools {
 
   /**
    * The pool of an endpoint, made where there is none.
-   * @param owner whose connections alone are in it; null: those of everybody who has none
+   * @param owner whose connections alone are in it; null: those of every backend without an owner
    * @throws {IoError} `address` is not an IP address.
    */
   of(

@@ -1,6 +1,6 @@
 /**
  * Egress: what becomes of destinations that the mesh does not know. Where egress is on they are passed on, by address, or by a DNS
- * name that somebody looks up; else they are refused. Nothing leads back to the proxy itself.
+ * name that the thread which started the proxy looks up; else they are refused. Nothing leads back to the proxy itself.
  */
 import { REFUSALS } from "../../base/refusals.ts";
 import { isLocal, parseIp } from "../../base/ip.ts";

@@ -1,5 +1,5 @@
 /**
- * NameCache: addresses of DNS names outside the mesh, as somebody else looks them up. It owns what is remembered, for how long,
+ * NameCache: addresses of DNS names outside the mesh, as another thread looks them up. It owns what is remembered, for how long,
  * and who waits; it knows no resolver.
  */
 import { NAME_LIFE_MS, NAME_MISS_LIFE_MS, NAMES_MAX } from "../limits.ts";

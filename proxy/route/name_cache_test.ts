@@ -33,7 +33,7 @@ Deno.test("NameCache: an answer lives its time, and a miss a shorter one", () =>
   equal(asked.length, 3);
 });
 
-Deno.test("NameCache: who has gone is not told, and an answer nobody asked for is nothing", () => {
+Deno.test("NameCache: who has gone is not told, and an unasked answer is nothing", () => {
   const { names, told, waiter } = cache();
   names.addressOf("a.test", 0, waiter);
   names.forget("a.test", waiter);

@@ -22,7 +22,7 @@ import { Tracer } from "../tracing/tracer.ts";
 import { InboundAccess, InboundRouter } from "../route/inbound.ts";
 import { OutboundRouter } from "../route/outbound.ts";
 import type { ExplainQuery } from "./explain_query.ts";
-import { Intake, type Taker } from "../accept/intake.ts";
+import { type AcceptHandler, Acceptor } from "../accept/acceptor.ts";
 import { type Fd, type Io, IoError } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
@@ -52,7 +52,7 @@ export class Engine {
   readonly #tls: TlsContexts;
   readonly #outbound: readonly OutboundRouter[];
   readonly #inbound: readonly InboundRouter[];
-  readonly #intake: Intake;
+  readonly #acceptor: Acceptor;
   #listeners: Fd[] = [];
   #planHash: string;
   #onDrained: (() => void) | null = null;
@@ -95,7 +95,7 @@ export class Engine {
     );
     const settings = { hasEgress: config.egress === true, captures };
     const clients = new Clients(loop, telemetry, new Tracer(config, loop.random));
-    this.#intake = new Intake(clients, services, settings, plan, hooks);
+    this.#acceptor = new Acceptor(clients, services, settings, plan, hooks);
     io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
     io.onBatchEnd(() => {
       this.#loop.endBatch();
@@ -137,12 +137,12 @@ export class Engine {
     const acceptsPlain = this.#config.tls?.inbound?.acceptsPlain === true;
     return {
       outbound: outbound.map((listener, i) =>
-        this.#open(listener, this.#intake.ofOutbound(listener, this.#outbound[i], fromClients))
+        this.#open(listener, this.#acceptor.ofOutbound(listener, this.#outbound[i], fromClients))
       ),
       inbound: inbound.map((listener, i) =>
         this.#open(
           listener,
-          this.#intake.ofInbound(listener, this.#inbound[i], fromMesh, acceptsPlain),
+          this.#acceptor.ofInbound(listener, this.#inbound[i], fromMesh, acceptsPlain),
         )
       ),
     };
@@ -156,7 +156,7 @@ export class Engine {
     const tables = this.#buildTables(plan, this.#outbound[0]?.table ?? null);
     for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
     for (const { access } of this.#inbound) access.rebind(plan);
-    this.#intake.rebind(plan);
+    this.#acceptor.rebind(plan);
     this.#planHash = plan.hash;
     const keys = new Set(this.#inbound.map(({ application: { pool } }) => pool.key));
     for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
@@ -176,7 +176,7 @@ export class Engine {
 
   /** The addresses of a name that was asked for; none where it has none. */
   resolved(name: string, addresses: readonly string[]): void {
-    this.#intake.resolved(name, addresses);
+    this.#acceptor.resolved(name, addresses);
   }
 
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
@@ -231,20 +231,23 @@ export class Engine {
   }
 
   /** Opens one listener; what is redirected may come over either IP version. */
-  #open({ address, port, capture }: OutboundListener | InboundListener, take: Taker): number {
-    if (capture !== true || address.includes(":")) return this.#openAt(address, port, take);
+  #open(
+    { address, port, capture }: OutboundListener | InboundListener,
+    onAccepted: AcceptHandler,
+  ): number {
+    if (capture !== true || address.includes(":")) return this.#openAt(address, port, onAccepted);
     // Both at once, where this system has IPv6 at all.
     if (address === "0.0.0.0") {
-      return this.#tryOpenAt("::", port, take) ?? this.#openAt(address, port, take);
+      return this.#tryOpenAt("::", port, onAccepted) ?? this.#openAt(address, port, onAccepted);
     }
-    const opened = this.#openAt(address, port, take);
-    if (address === "127.0.0.1") this.#tryOpenAt("::1", opened, take);
+    const opened = this.#openAt(address, port, onAccepted);
+    if (address === "127.0.0.1") this.#tryOpenAt("::1", opened, onAccepted);
     return opened;
   }
 
-  #tryOpenAt(address: string, port: number, take: Taker): number | null {
+  #tryOpenAt(address: string, port: number, onAccepted: AcceptHandler): number | null {
     try {
-      return this.#openAt(address, port, take);
+      return this.#openAt(address, port, onAccepted);
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
       const fields = { address, cause: error.message };
@@ -253,16 +256,16 @@ export class Engine {
     }
   }
 
-  #openAt(address: string, port: number, take: Taker): number {
+  #openAt(address: string, port: number, onAccepted: AcceptHandler): number {
     const listener = this.#io.listen(address, port, {
       onAccept: (fd, peer) => {
         this.#telemetry.counts.connectionsAccepted++;
-        take(fd, peer);
+        onAccepted(fd, peer);
       },
       onFault: (error) => this.#telemetry.fault(error),
     });
     this.#listeners.push(listener.fd);
-    this.#intake.addOwnPlace(address, listener.port);
+    this.#acceptor.addOwnPlace(address, listener.port);
     return listener.port;
   }
 

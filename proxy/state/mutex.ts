@@ -1,11 +1,11 @@
 /**
- * A lock in shared memory, one word of it: nobody else runs between `lock` and `unlock`. What is done in between takes
+ * A lock in shared memory, one word of it: no other thread runs between `lock` and `unlock`. What is done in between takes
  * nanoseconds; who has to wait spins first and then sleeps. Not re-entrant.
  */
 
 const FREE = 0;
 const HELD = 1;
-/** Held, and somebody may be asleep over it. */
+/** Held, and a thread may sleep until it is free. */
 const WAITED_FOR = 2;
 
 /** Looks before sleeping: some microseconds, many times what a holder needs that is not interrupted. */

@@ -143,7 +143,7 @@ export class Slots {
     return -1;
   }
 
-  /** A slot that nobody has; there must be one. */
+  /** A slot that is free; there must be one. */
   #use(): number {
     const { words } = this;
     const freed = words[FREED];

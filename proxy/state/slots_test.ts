@@ -25,7 +25,7 @@ Deno.test("slots: one key, one slot, until the last owner leaves", () => {
   deepEqual([fills, some.ownedCount], [2, 2]);
   some.leave(a);
   equal(take(some, "a")[0].index, same[0].index);
-  equal(fills, 2, "somebody had it all the time");
+  equal(fills, 2, "it was in use all the time");
   some.leave(a);
   others.leave(same);
   others.leave(b);

@@ -1,4 +1,4 @@
-/** What state costs that event loops share, where nobody else is at it, beside state of one's own: `deno bench proxy/state`. */
+/** What state costs that event loops share, where no other loop is at it, beside state of one's own: `deno bench proxy/state`. */
 import { LOCAL_STATE } from "../../base/state_store.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import { SharedStore } from "./shared_store.ts";

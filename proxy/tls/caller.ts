@@ -3,7 +3,7 @@ import { parseWorkloadId } from "../../base/spiffe.ts";
 import type { TlsInfo } from "../io/tls.ts";
 
 /**
- * Why a caller is nobody: it has shown no certificate, or one without a URI; one with several URIs (SPIFFE X.509-SVID 2); its
+ * Why a caller has no identity: it has shown no certificate, or one without a URI; one with several URIs (SPIFFE X.509-SVID 2); its
  * URI is no service account's; it is of another trust domain.
  */
 type CallerProblem =
@@ -19,12 +19,12 @@ export interface Caller {
   readonly problem: CallerProblem | null;
 }
 
-/** Whoever has shown nothing. */
-export const NOBODY: Caller = { identity: "", problem: "identity-missing" };
+/** A caller that has shown nothing. */
+export const ANONYMOUS: Caller = { identity: "", problem: "identity-missing" };
 
 /** Who is at the other end of a connection under TLS. */
 export function callerOf({ peerUriSan, peerUriCount }: TlsInfo, trustDomain: string): Caller {
-  if (peerUriCount === 0) return NOBODY;
+  if (peerUriCount === 0) return ANONYMOUS;
   if (peerUriCount > 1) return { identity: "", problem: "identity-ambiguous" };
   const id = parseWorkloadId(peerUriSan);
   if (id === null) return { identity: "", problem: "identity-malformed" };

@@ -14,7 +14,7 @@ export interface EndpointTls {
   readonly target: TlsIdentity;
 }
 
-/** No URI, so nobody is: an endpoint of which the plan does not say who it is. */
+/** No URI, so no server matches: an endpoint of which the plan does not say who it is. */
 const UNNAMED = "a service account that the plan names";
 
 /** How connections to endpoints are put under TLS. */

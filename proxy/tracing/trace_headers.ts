@@ -34,7 +34,7 @@ export interface TraceParent {
   readonly traceId: string;
   /** 16 of them. */
   readonly spanId: string;
-  /** Null: left to whoever comes next (B3). */
+  /** Null: left to the next proxy (B3). */
   readonly isSampled: boolean | null;
 }
 
@@ -126,7 +126,7 @@ export class TraceHeaders {
     return w3c ?? (this.has(B3) ? parseB3(this.valueOf(B3)) : null) ?? this.#b3Headers();
   }
 
-  /** Somebody debugs the trace, whichever form of B3 says so: everyone is to sample it. */
+  /** The trace is debugged, whichever form of B3 says so: every proxy is to sample it. */
   get isDebug(): boolean {
     return this.#saysFlags || (this.has(B3) && isDebugB3(this.valueOf(B3)));
   }

@@ -1,5 +1,5 @@
 /**
- * Tracer: decides which exchanges are traced, and what their requests say of it to whoever comes next. Where spans are
+ * Tracer: decides which exchanges are traced, and what their requests say of it to the next hop. Where spans are
  * made, each is a child of what the request brought and the parent of what becomes of it; where they are not, traces are begun
  * for a share of the requests that belong to none, and what a request brings is passed on as it is.
  */

@@ -67,7 +67,7 @@ const NO_WORDS = ["disabled", "no", "false"];
 /** No pod of these is ever given a sidecar. */
 const SYSTEM_NAMESPACES = ["kube-system", "kube-public", "kube-node-lease", "weft-system"];
 
-/** False: nobody expects the pods to be in the mesh. The pods' own word counts before their namespace's. */
+/** False: the pods are not expected to be in the mesh. The pods' own word counts before their namespace's. */
 function wantsSidecar({ meta, template }: PodSource, { namespaces }: Snapshot): boolean {
   if (SYSTEM_NAMESPACES.includes(meta.namespace)) return false;
   const namespace = namespaces.find(({ meta: { name } }) => name === meta.namespace);
@@ -133,7 +133,9 @@ function reportUnenforced(
       meta: targetMeta,
       path: [...destination.at, "name"],
       message:
-        `Anybody may call ${meta.kind} ${quoted(meta.name)}: it uses the network of its node, ` +
+        `Every caller may call ${meta.kind} ${
+          quoted(meta.name)
+        }: it uses the network of its node, ` +
         "where no sidecar can be",
       hint: 'Remove "hostNetwork" there, or give it another service account',
     });

@@ -5,7 +5,7 @@
 
 interface ServiceName {
   readonly name: string;
-  /** Undefined: the namespace of whoever names it. */
+  /** Undefined: x. */
   readonly namespace: string | undefined;
 }
 

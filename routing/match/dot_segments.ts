@@ -1,6 +1,6 @@
 /**
- * Paths that an application may take for other ones than they are written as: `/public/../admin` is `/admin` to whoever removes dot
- * segments (RFC 3986 5.2.4). Patterns see paths as they were sent, so what such a path is allowed would be anybody's guess.
+ * Paths that an application may take for other ones than they are written as: `/public/../admin` is `/admin` to a server that removes dot
+ * segments (RFC 3986 5.2.4). Patterns see paths as they were sent, so what such a path is allowed would be a guess.
  */
 
 const DOT = 46;

@@ -29,7 +29,7 @@ export class Affinity<Backend extends Share> {
   readonly #reader: RequestKeyReader;
   /** Two Services split their callers independently of each other; the rules of one Service do not. */
   readonly #seed: number;
-  /** By key, so that the order in which they are written moves nobody. */
+  /** By key, so that the order in which they are written moves no caller. */
   readonly #backends: readonly Backend[];
   /** Where the length of each backend ends. */
   readonly #ends: Float64Array;

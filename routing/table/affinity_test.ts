@@ -85,7 +85,7 @@ Deno.test("affinity: each backend has the length that its weight asks for", () =
   }));
 });
 
-Deno.test("affinity: the order in which backends are written moves nobody", () => {
+Deno.test("affinity: the order in which backends are written moves no caller", () => {
   const one = affinityOf({ a: 1, b: 2, c: 3 });
   const other = affinityOf({ c: 3, a: 1, b: 2 });
   for (let point = 0; point < LINE; point += LINE / 1024) {

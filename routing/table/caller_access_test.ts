@@ -92,7 +92,7 @@ Deno.test("explainCall says what CallerAccess does", () => {
   ));
 });
 
-Deno.test("explainCall: in permissive mode nothing is enforced; nobody is nobody's name", () => {
+Deno.test("explainCall: in permissive mode nothing is enforced; an empty name is no name", () => {
   const call = { caller: "", destination: "app/server", port: 80 };
   const head = headOf("GET", "/");
   const open = explainCall(planForTest([]), call, head);

@@ -153,7 +153,7 @@ export interface GuardExplanation {
 /** What a sidecar does with a request for its application. */
 export interface CallExplanation {
   readonly planHash: string;
-  /** `namespace/serviceaccount`; empty: nobody that is known. */
+  /** `namespace/serviceaccount`; empty: not known. */
   readonly caller: string;
   readonly destination: string;
   /** Where the application listens. */

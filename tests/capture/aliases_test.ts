@@ -78,7 +78,7 @@ Deno.test("an ExternalName Service is routed as the Service that it names, with 
       .map((host) => scenario.ask(scenario.plain(), host));
     deepEqual(outcomes.toSorted(), ["pod 1", "pod 1", "pod 2", "pod 2"]);
     equal(scenario.ask(scenario.plain(), "shop:81"), "404 port-unknown");
-    // Its DNS name leads to the Service's address; an address that nobody knows says as little.
+    // Its DNS name leads to the Service's address; an unknown address says as little.
     match(scenario.get("10.96.0.1:80", "shop"), /^pod [12]$/);
     match(scenario.get("192.0.2.1:80", "shop"), /^pod [12]$/);
     deepEqual(scenario.messages, []);

@@ -7,7 +7,7 @@ import { CaptureScenario } from "./capture_scenario.ts";
 
 const POD = "10.0.0.1:8080";
 
-/** One Service, `web` at 10.96.0.1, with one port and one pod; and two endpoints, where nobody has said what they speak. */
+/** One Service, `web` at 10.96.0.1, with one port and one pod; and two endpoints, where it is not declared what they speak. */
 function scenarioOf(port: { readonly name: string; readonly appProtocol?: string }) {
   const metadata = { name: "web", namespace: "default" };
   const documents = [{

@@ -47,7 +47,7 @@ class Forwarding extends CaptureScenario {
   }
 }
 
-Deno.test("capture: the client's sidecar names nobody, the other one names the client, once", () => {
+Deno.test("capture: the client's sidecar adds no name, the other one names the client, once", () => {
   const it = new Forwarding();
   const proto = "x-forwarded-proto: http";
   deepEqual(it.tell(it.outbound(SERVICE), POD, []), [proto]);

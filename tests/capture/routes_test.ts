@@ -117,7 +117,7 @@ Deno.test("captured: a pod's address is that pod, past the splits of what its ho
   }
 });
 
-Deno.test("captured: an address that nobody knows is the host's, else where it was going", () => {
+Deno.test("captured: an unknown address is the host's, else where it was going", () => {
   const scenario = mesh();
   scenario.serve("192.0.2.9:80");
   scenario.serve("192.0.2.9:9090");

@@ -11,7 +11,7 @@ import { HANDOVER_CASES } from "./io_handover_cases.ts";
 
 const NO_FAULT = { onFault() {} };
 
-/** A port that nobody listens on. */
+/** A port that nothing listens on. */
 function closedPort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   listener.close();
@@ -496,7 +496,7 @@ const WRITING: readonly IoCase[] = [
       io.wantRead(fd, false);
       peer.reset();
       await bench.until(
-        () => reader.isBroken || bench.write(fd, "to nobody") === BROKEN,
+        () => reader.isBroken || bench.write(fd, "to no reader") === BROKEN,
         "the reset is seen",
       );
     },
@@ -566,7 +566,7 @@ const EVENTS: readonly IoCase[] = [
       equal(successor.events[0], "writable");
       io.wantWrite(successorFd, false);
       await bench.barrier();
-      equal(successor.count("readable"), 0, "Nobody has sent it anything");
+      equal(successor.count("readable"), 0, "It was sent nothing");
       equal(probes[0].events.length + probes[1].events.length, 1);
       deepEqual([...probes[0].faults, ...probes[1].faults], []);
     },
@@ -601,7 +601,7 @@ const EVENTS: readonly IoCase[] = [
         const { fd, peer } = await bench.pair(reader);
         seen.add(fd);
         await bench.done(peer.write(new TextEncoder().encode(`${i}`)), "sent");
-        await bench.until(() => reader.text === `${i}`, "its own byte, nobody else's");
+        await bench.until(() => reader.text === `${i}`, "its own byte, and no other");
         io.close(fd);
         peer.close();
       }

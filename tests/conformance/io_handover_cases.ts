@@ -83,7 +83,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
     },
   },
   {
-    name: "isOwn: a connection that this driver opened to itself, and nobody else's",
+    name: "isOwn: a connection that this driver opened to itself, and no other",
     async run(bench) {
       const { io } = bench;
       if (io.kind !== "native") return;
@@ -97,7 +97,7 @@ export const HANDOVER_CASES: readonly IoCase[] = [
         },
       });
       await bench.dial(port);
-      await bench.until(() => accepted.length === 1, "a client of somebody else");
+      await bench.until(() => accepted.length === 1, "another client");
       const own = io.connect(io.address("127.0.0.1", port), new BenchHandler());
       await bench.until(() => accepted.length === 2, "a client of our own");
       deepEqual(accepted.map(({ isOwn }) => isOwn), [false, true]);

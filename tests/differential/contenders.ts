@@ -96,7 +96,7 @@ backend origin
   return start("haproxy", version, config, (file) => ["-q", "-db", "-f", file]);
 }
 
-/** Of HTTP/2 only: clients of HTTP/1.1 are somebody else's. */
+/** Of HTTP/2 only: clients of HTTP/1.1 are another's. */
 export function startNghttpx(originPort: number, version: string): Promise<ProxyContender> {
   const config = (port: number) => `
 frontend=127.0.0.1,${port};no-tls

@@ -9,7 +9,7 @@ export interface SmugglingCase {
   readonly text: string;
 }
 
-/** Whoever takes this for a request answers it and closes. */
+/** A server that takes this for a request answers it and closes. */
 export const SUFFIX = "GET /after HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n";
 
 const CHUNKED_BODY = "5\r\nhello\r\n0\r\n\r\n";

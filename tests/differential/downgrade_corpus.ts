@@ -1,6 +1,6 @@
 /**
  * Requests of HTTP/2 that mean one thing as frames and another once they are written as HTTP/1.1: what a proxy that
- * translates has to refuse, since nobody behind it can.
+ * translates has to refuse, since no server behind it can.
  */
 import type { HeaderField } from "../simulation/hpack.ts";
 
@@ -22,7 +22,7 @@ export interface DowngradeCase {
   readonly meant: Meant | null;
 }
 
-/** What hides in bodies and values: whoever takes it for a request, answers it. */
+/** What hides in bodies and values: a server that takes it for a request answers it. */
 const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: app\r\n\r\n";
 const CHUNKED_HIDDEN = `0\r\n\r\n${HIDDEN}`;
 

@@ -31,7 +31,7 @@ Deno.test({
     for (const [i, observation] of (await weft()).entries()) {
       const { name, meant } = corpus[i];
       const cases = observation.seen.filter(({ target }) => target !== "/after");
-      // What turns out to be malformed only later is cut short, so that nobody can take it for whole.
+      // What turns out to be malformed only later is cut short, so that it cannot be taken for whole.
       const isWhole = ({ rest }: { rest: string }) =>
         rest === "between" || (meant === null && rest === "within");
       const isRight = observation.isNextAnswered && observation.readings.every(isWhole) &&

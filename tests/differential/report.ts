@@ -47,7 +47,7 @@ const lines = [
   "read two ways, instead of guessing or repairing; what it passes on, a strict reader finds to be exactly the requests",
   "that Weft meant.",
   "",
-  "`Upgrade: h2c` is taken up by Weft itself and goes no further, so that no request travels through an upgraded connection that nobody routed. A",
+  "`Upgrade: h2c` is taken up by Weft itself and goes no further, so that no request travels through an upgraded connection that was not routed. A",
   "request that has a body, or has bytes behind it, stays HTTP/1.1, since where its end lies is what two readers could disagree",
   "about; so does one over TLS. `HTTP2-Settings` are dropped in any case.",
   "",

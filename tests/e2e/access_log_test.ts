@@ -1,4 +1,4 @@
-/** The access log of `weft proxy` with a pipe that nobody reads, then with one that is read again, and one that breaks. */
+/** The access log of `weft proxy` with a pipe that is not read, then with one that is read again, and one that breaks. */
 import assert from "node:assert/strict";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
@@ -55,7 +55,7 @@ class LoggingProxy {
     return Number(/^weft_access_log_lost_total (\d+)$/m.exec(text)?.[1]);
   }
 
-  /** Ends within its time, whoever reads. */
+  /** Ends within its time, whether or not it is read. */
   async stop(): Promise<number> {
     this.#child.kill("SIGTERM");
     const { code } = await this.#child.status;
@@ -85,7 +85,7 @@ function test(name: string, run: (proxy: LoggingProxy) => Promise<void>): void {
   });
 }
 
-test("a pipe that nobody reads holds up no request, and the lines that it costs are counted", async (proxy) => {
+test("a pipe that is not read delays no request, and the lines that it costs are counted", async (proxy) => {
   await proxy.ask(REQUESTS);
   const lost = await proxy.lost();
   assert.ok(lost > 100 && lost < REQUESTS, `${lost} lines lost`);

@@ -3,7 +3,7 @@
  * behind a veth pair, and clients that know nothing of a proxy. Needs root, `ip`, iptables, curl and setpriv, and says so where
  * they are missing.
  *
- * The pod is 10.77.0.2 and fd77::2. Nobody has the ClusterIPs: only the proxy makes them mean something. The proxy runs as root and the
+ * The pod is 10.77.0.2 and fd77::2. No interface has the ClusterIPs: only the proxy makes them mean something. The proxy runs as root and the
  * application as user 1000, so that the files of the repository need be readable to root only.
  */
 import assert from "node:assert/strict";
@@ -465,7 +465,7 @@ Deno.test({
       });
 
       await t.step("HTTP/2 by prior knowledge", async () => {
-        // One request a run: curl 7.88 breaks off on the second of a connection, whoever serves it.
+        // One request a run: curl 7.88 breaks off on the second of a connection, whatever serves it.
         let lines = "";
         for (let i = 0; i < 4; i++) {
           lines += await it.curl("--http2-prior-knowledge", "http://10.96.0.10/");

@@ -18,7 +18,7 @@ Deno.test({
     const folder = Deno.makeTempDirSync();
     Deno.writeTextFileSync(`${folder}/plan.json`, encodePlan(planOf([origin.port])));
     const env = {
-      // Nobody listens there: what goes that way is lost.
+      // Nothing listens there: what goes that way is lost.
       http_proxy: "http://127.0.0.1:9",
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collector.url,
       OTEL_BSP_SCHEDULE_DELAY: "50",

@@ -65,7 +65,7 @@ const response: Target = {
   },
 };
 
-/** What a request means to whoever comes next. */
+/** What a request means to the next server. */
 const MEANING = ["method", "path", "authority", "body", "expects", "upgrade"];
 
 function meaningOf(outcome: Outcome): string[] {

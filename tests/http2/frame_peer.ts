@@ -19,7 +19,7 @@ export class FramePeer {
   readonly socket: RawSocket;
   readonly #teller = new FrameTeller();
   readonly #sending: Sending;
-  /** Frames that have come and nobody has asked for. */
+  /** Frames that have come and were not asked for. */
   #lines: string[] = [];
 
   constructor(socket: RawSocket, sending: Sending = "whole") {

@@ -30,7 +30,7 @@ interface Story {
 }
 
 const TABLES = [0, 1, 64, 300, 4_096, 65_536];
-/** Known to the static table, by name or with a value; secrets, which are never to be indexed; and names of nobody. */
+/** Known to the static table, by name or with a value; secrets, which are never to be indexed; and unknown names. */
 const NAMES = [
   ...["accept-encoding", "accept-language", "user-agent", "referer", "etag", "vary", "link"],
   ...["authorization", "x-a", "x-b", "x-token", "x-request-id", "x-!#$%&'*+.^_`|~-9"],

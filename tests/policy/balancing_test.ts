@@ -13,7 +13,7 @@ function named(name: string): ScriptedOrigin {
 
 const DOWN = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
 
-/** A port on which nobody listens. */
+/** A port on which nothing listens. */
 function closedPort(): { readonly port: number } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
@@ -230,7 +230,7 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
-    name: "ejection: never the only endpoint, and in a panic nobody is left out",
+    name: "ejection: never the only endpoint, and in a panic no endpoint is left out",
     async run(proxy) {
       await using bad = new ScriptedOrigin(answering(() => DOWN));
       await using worse = new ScriptedOrigin(answering(() => DOWN));

@@ -17,7 +17,7 @@ const ADDED = Array.from(
 );
 const HEADERS = { headers: { request: { add: ADDED }, response: { add: ADDED } } };
 
-/** More than any socket holds of answers that nobody reads. */
+/** More than any socket holds of answers that are not read. */
 const ANSWERS = 600;
 const OWN_BYTES = 15_000;
 

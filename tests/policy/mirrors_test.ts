@@ -154,7 +154,7 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
-    name: "a mirror that hangs holds up nobody; beyond so many copies none are made",
+    name: "a mirror that hangs delays no request; beyond so many copies none are made",
     async run(proxy) {
       await using origin = real();
       const never = Promise.withResolvers<void>();
@@ -237,7 +237,7 @@ const PAIRS: readonly Http2Case[] = VERSIONS.flatMap((client) =>
       const told: string[] = [];
       const delayed = { fault: { delay: { duration: "30ms" } } };
       for (const [i, one] of [...asks, ...asks].entries()) {
-        // Held back, so that the request is here before anybody wants it in a framing of theirs.
+        // Held back, so that the request is here before its framing has to change.
         if (i === asks.length) {
           await applyMesh(proxy, { ...mirrored(origin, copy, delayed), portName });
         }

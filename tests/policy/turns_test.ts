@@ -35,7 +35,7 @@ class Origins implements AsyncDisposable {
   }
 }
 
-/** A port on which nobody listens. */
+/** A port on which nothing listens. */
 function closedPort(): { readonly port: number } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;

@@ -19,7 +19,7 @@ async function sendLarge(
   for (; sent.bytes < megabytes * MEGABYTE; sent.bytes += block.length) await socket.send(block);
 }
 
-/** Waits until a count stops growing: whoever counts is held back. */
+/** Waits until a count stops growing: the sender that counts is held back. */
 async function untilStill(what: string, look: () => number): Promise<number> {
   let before = -1;
   let rounds = 0;

@@ -83,7 +83,7 @@ for (const driver of DRIVERS) {
   );
 
   Deno.test(
-    `drain (${driver}): with nobody there it is done at once`,
+    `drain (${driver}): without clients it is done at once`,
     { sanitizeResources },
     async () => {
       const proxy = await TestProxy.start(driver);

@@ -158,7 +158,7 @@ for (const driver of DRIVERS) {
     assert.equal(headerOf(response, "x-weft-reason"), "upstream-connect-timeout");
   });
 
-  test("a name that nobody knows: 404 as without egress, and the connection goes on", async () => {
+  test("an unknown name: 404 as without egress, and the connection goes on", async () => {
     await using proxy = await EgressProxy.start(driver, true);
     using client = await proxy.connect();
     await client.send("GET http://nobody.test/ HTTP/1.1\r\nHost: nobody.test\r\n\r\n");

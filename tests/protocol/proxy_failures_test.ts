@@ -11,7 +11,7 @@ import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
 
-/** A port on which nobody listens. */
+/** A port on which nothing listens. */
 function closedPort(): { readonly port: number } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
@@ -135,7 +135,7 @@ const CASES: readonly ProxyCase[] = [
     `HTTP/1.1 200 OK\r\nX: ${"y".repeat(20_000)}`,
     "upstream-head-too-large",
   ),
-  invalid("an upgrade that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+  invalid("an unasked upgrade", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
   invalid("an end within the head", "HTTP/1.1 200 OK\r\nX: y\r\n", "upstream-reset"),
   invalid("an end at once", "", "upstream-reset"),
   short("Content-Length", "Content-Length: 10", "hello"),
@@ -191,7 +191,7 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
-    name: "bytes after an answer that nobody asked for are no answer to the next request",
+    name: "unasked bytes after an answer are no answer to the next request",
     async run(proxy) {
       await using origin = new ScriptedOrigin(async (socket, connection) => {
         while (await socket.readRequest() !== null) {
@@ -264,7 +264,7 @@ const CASES: readonly ProxyCase[] = [
   ),
   refused("TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", 400, "bad-start-line"),
   refused(
-    "a coding that nobody knows",
+    "an unknown coding",
     GET.replace("\r\n\r\n", "\r\nTransfer-Encoding: gzip\r\n\r\n"),
     501,
     "transfer-coding-unsupported",

@@ -60,12 +60,12 @@ const CASES: readonly RecordCase[] = [
     },
   },
   {
-    name: "a host that nobody knows",
+    name: "an unknown host",
     ask: (port) => send(port, "GET / HTTP/1.0\r\nHost: nobody\r\n\r\n"),
     expected: { protocol: "HTTP/1.0", status: 404, reason: "host-unknown", service: "" },
   },
   {
-    name: "nobody to answer",
+    name: "no endpoint to answer",
     ask: (port) => send(port, "GET / HTTP/1.1\r\nHost: app\r\n\r\n"),
     expected: {
       ...{ status: 503, reason: "no-endpoints", service: "default/app:80" },

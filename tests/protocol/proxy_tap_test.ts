@@ -13,7 +13,7 @@ import { DRIVERS } from "../support/test_proxy.ts";
 import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 
-/** Service `web`: what satisfies rule `writes` is split to `web-v2`; the rest is its own, and nobody answers there. */
+/** Service `web`: what satisfies rule `writes` is split to `web-v2`; the rest is its own, and nothing answers there. */
 function planOf(port: number): Plan {
   const service = (name: string) => ({
     apiVersion: "v1",
@@ -64,7 +64,7 @@ function start(driver: "native" | "portable", workers: number, plan: Plan): Prom
       reportRequests: false,
     },
     plan,
-    { onRequest: () => assert.fail("Nobody asked for an access log") },
+    { onRequest: () => assert.fail("No access log was asked for") },
   );
 }
 
@@ -81,7 +81,7 @@ async function linesOf(response: Response): Promise<RequestRecord[]> {
 for (const driver of DRIVERS) {
   for (const workers of driver === "native" ? [0, 2] : [1]) {
     Deno.test({
-      name: `tap (${driver}, ${workers} workers): records while somebody reads`,
+      name: `tap (${driver}, ${workers} workers): records while a tap is read`,
       sanitizeOps: false,
       sanitizeResources: false,
       async fn() {
@@ -99,7 +99,7 @@ for (const driver of DRIVERS) {
             );
             await client.readResponse();
           };
-          // Nobody taps: what is answered now is never told.
+          // There is no tap: what is answered now is never told.
           await ask("POST /before", "xyz");
           const posted = await tap(
             proxy,

@@ -139,7 +139,7 @@ function greeting(name: string): ScriptedOrigin {
   }, { mayFail: true });
 }
 
-/** A port that nobody listens on. */
+/** A port that nothing listens on. */
 function closedPort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   listener.close();

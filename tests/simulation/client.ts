@@ -185,7 +185,7 @@ class ClientConnection implements Receiver {
     const exchange = this.#client.plan.exchanges[this.#client.answered];
     const reason = valuesOf(head, "x-weft-reason").join("|");
     const isAsked = exchange !== undefined && this.#client.answered < this.#nextToSend;
-    if (!isAsked && !this.#isUnaskedAllowed(reason)) this.#fail(`Nobody asked: ${head.line}`);
+    if (!isAsked && !this.#isUnaskedAllowed(reason)) this.#fail(`Unasked: ${head.line}`);
     this.#isInterim = status < 200 && status !== 101;
     if (this.#isInterim) {
       if (exchange?.minorVersion === 0) this.#fail("An interim answer to a client of HTTP/1.0");

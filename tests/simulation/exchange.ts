@@ -25,7 +25,7 @@ export type Behavior =
   | "bad-chunk"
   /** HTTP/2 only: takes the request at the second try. */
   | "refuse"
-  /** Sends a second answer that nobody asked for, in one piece with the first. */
+  /** Sends a second, unasked answer, in one piece with the first. */
   | "extra"
   /** Answers as if the connection stayed open, and closes it. */
   | "close-after";
@@ -234,7 +234,7 @@ export function renderEndpointAnswer(world: World, exchange: ScriptedExchange): 
   return { head: head(lines), body: chunked(world, body, trailers) };
 }
 
-/** An answer that must never reach anybody. */
+/** An answer that must never reach a client. */
 export function renderPoison(): Uint8Array {
   return encoder.encode("HTTP/1.1 200 OK\r\nx-token: poison\r\ncontent-length: 6\r\n\r\npoison");
 }

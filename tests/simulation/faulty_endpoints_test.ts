@@ -278,7 +278,7 @@ const STRAYS: Readonly<Record<string, (end: End) => void>> = {
     end.send("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     end.side.sendEnd();
   },
-  "an answer that nobody asked for": (end) => end.send(OK),
+  "an unasked answer": (end) => end.send(OK),
   "half an answer": (end) => end.send("HTTP/1.1 200 OK\r\nContent-Le"),
   "an empty line": (end) => end.send("\r\n"),
   "bytes that are no answer": (end) => end.send("\0\0\0"),

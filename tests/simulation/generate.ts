@@ -299,7 +299,7 @@ export class ExchangeMaker {
     return Math.min(bytes, this.bytesMax);
   }
 
-  /** What answers the copy of a request: anything, and nobody may ever see it. */
+  /** What answers the copy of a request: anything, and it must never be seen. */
   copyOf(exchange: ScriptedExchange, origins: ReadonlySet<string>): ScriptedExchange {
     const wasCalm = this.isCalm;
     this.isCalm = false;

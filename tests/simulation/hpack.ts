@@ -34,7 +34,7 @@ const SYMBOLS = new Map(
   Array.from(CODES, (code, symbol) => [`${CODE_LENGTHS[symbol]} ${code}`, symbol]),
 );
 
-/** A block that no table can change the meaning of: every field as a literal, never to be indexed by whoever reads it. */
+/** A block that no table can change the meaning of: every field as a literal, never to be indexed by its reader. */
 export function encodeLiterals(fields: readonly HeaderField[]): Uint8Array {
   const bytes: number[] = [];
   for (const [name, value] of fields) bytes.push(0, ...literal(name), ...literal(value));

@@ -62,7 +62,7 @@ interface Flight {
   /** What the endpoint of a tunnel has said of its banner. */
   banner: string;
   received: number;
-  /** The answer is whole, or nobody waits for it any more. */
+  /** The answer is whole, or it is not waited for any more. */
   isOver: boolean;
 }
 
@@ -96,7 +96,7 @@ export class Http2Client implements Actor {
     return `a client of HTTP/2 with ${this.over} over, waiting: ${tokens}`;
   }
 
-  /** A connection is over, with nothing under way that it owes an answer to. */
+  /** A connection is over, with nothing under way that is to be answered. */
   ended(): void {
     const { isCalm, drainingMs, world } = this.#state;
     if (this.isDone) return;
@@ -419,7 +419,7 @@ class Http2ClientConnection implements Http2Listener {
     }
   }
 
-  /** All that was sent has been read or dropped, so the proxy owes its window. */
+  /** All that was sent has been read or dropped, so the proxy has to give its window back. */
   #checkWindow(): void {
     const { world, drainingMs } = this.#state;
     world.after(1_000, () => {

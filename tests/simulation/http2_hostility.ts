@@ -15,7 +15,7 @@ export interface Hostility {
 const OPEN = frames.END_HEADERS;
 const WHOLE = frames.END_HEADERS | frames.END_STREAM;
 
-/** A request that must reach nobody. */
+/** A request that must reach no endpoint. */
 const POISON: readonly HeaderField[] = [
   [":method", "POST"],
   [":scheme", "http"],
@@ -51,7 +51,7 @@ function malformed(name: string, fields: readonly HeaderField[]): Hostility {
 const zeros = (length: number) => new Uint8Array(length);
 
 export const HOSTILITIES: readonly Hostility[] = [
-  // Frames that nobody may send so.
+  // Frames that must not be sent so.
   fatal("DATA on stream 0", () => frames.frame(frames.DATA, 0, 0, zeros(5))),
   fatal("DATA on an idle stream", (id) => frames.frame(frames.DATA, 0, id + 10, zeros(5))),
   fatal("HEADERS on stream 0", () => poison(0, POISON)),

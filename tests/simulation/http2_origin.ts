@@ -108,7 +108,9 @@ export class Http2OriginConnection implements Http2Listener {
       stream.owner = { exchange: null, received: 0, isGarbage: true, tunnel: null };
       return;
     }
-    if (exchange === undefined) this.#fail(`A request that nobody sent: ${JSON.stringify(fields)}`);
+    if (exchange === undefined) {
+      this.#fail(`A request that was never sent: ${JSON.stringify(fields)}`);
+    }
     const call: Call = { exchange, received: 0, isGarbage: false, tunnel: null };
     stream.owner = call;
     this.#checkHead(fields, exchange, isEnd);

@@ -79,7 +79,7 @@ export class Side {
     this.#arrive(() => {
       other.#onTheWay -= bytes.length;
       if (other.isReset) return;
-      // Nobody is there any more: that is what a reset is for.
+      // The other end is gone: that is what a reset is for.
       if (other.isClosed) return this.#network.soon(() => this.fail());
       other.#chunks.push(bytes);
       other.unread += bytes.length;

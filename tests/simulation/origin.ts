@@ -52,7 +52,7 @@ export class OriginConnection implements Receiver {
   #hasAnswered = false;
   /** What comes is broken, and must end before it is whole. */
   #isGarbage = false;
-  /** Something was said that nobody had asked for. */
+  /** Something was said unasked. */
   #hasStrayed = false;
 
   constructor(state: RunState, address: string, side: Side) {
@@ -84,7 +84,7 @@ export class OriginConnection implements Receiver {
     if (this.#isGarbage) return framingOf(head, NO_BODY);
     const token = Number(name);
     const exchange = this.#state.exchanges.get(token);
-    if (exchange === undefined) this.#fail(`A request that nobody sent: ${head.line}`);
+    if (exchange === undefined) this.#fail(`A request that was never sent: ${head.line}`);
     if (this.#exchange !== null) this.#fail(`Request ${token} before the answer to the last`);
     this.#exchange = exchange;
     this.#trailer = "";
@@ -205,7 +205,7 @@ export class OriginConnection implements Receiver {
         return this.#sender.push(head.subarray(0, head.length / 2), world.pick([end, reset]));
       case "cut-body": {
         const side = this.#side;
-        // Somebody in between has cut it: the end is not the endpoint's.
+        // An attacker in between has cut it: the end is not the endpoint's.
         if (side instanceof TlsSide && world.chance(0.8)) {
           return this.#sender.push(head, body.subarray(0, cut), () => side.truncate());
         }
@@ -237,7 +237,7 @@ export class OriginConnection implements Receiver {
     }
   }
 
-  /** In one piece or not at all: in two, nobody could tell the second answer from the next one. */
+  /** In one piece or not at all: in two, it could not be told the second answer from the next one. */
   #answerTwice(answer: Uint8Array): void {
     const both = concatenate([answer, renderPoison()]);
     if (this.#side.isClear && this.#side.room >= both.length && both.length < 8_000) {
@@ -326,7 +326,7 @@ export class TunnelOrigin {
       }
       const exchange = this.#state.exchanges.get(Number(this.#line));
       if (exchange === undefined) {
-        failRun(this.#state, `A tunnel that nobody asked for: ${this.#line}`);
+        failRun(this.#state, `An unasked tunnel: ${this.#line}`);
       }
       this.#state.arrived(exchange);
       this.#tunnel = new ScriptedTunnelEnd(

@@ -75,7 +75,7 @@ class ForgetfulIo extends SimulatedIo {
   }
 }
 
-/** Takes the end of a stream for meant that nobody has announced. */
+/** Takes the end of a stream for meant that was not announced. */
 class TrustingIo extends SimulatedIo {
   override read(fd: Fd, offset: number, length: number): number {
     const count = super.read(fd, offset, length);
@@ -238,7 +238,7 @@ function unlimited(original: (...args: never[]) => unknown) {
 const TCP_BUGS: readonly PlantedBug[] = [
   method(
     "a byte of a relayed connection is lost",
-    /in tunnel|Tunnel .* ended|nobody asked|was cut/,
+    /in tunnel|Tunnel .* ended|[Uu]nasked|was cut/,
     RelayDownstream.prototype,
     "fill",
     (original) =>

@@ -144,7 +144,7 @@ export class Probe {
       if (underWay !== 0) return `${underWay} copies are still counted`;
     }
     for (const { buffers, timed, timers } of this.#loops) {
-      // What is due is rung by the next sweep, which does not come while there is nobody.
+      // What is due is rung by the next sweep, which does not come while nothing is open.
       timers.ring();
       if (buffers.lentCount !== 0) return `${buffers.lentCount} buffers were not given back`;
       if (timed.length !== 0) return `${timed.length} connections or streams are still registered`;

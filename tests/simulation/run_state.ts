@@ -161,7 +161,7 @@ export class RunState {
   }
 }
 
-/** What endpoints see that take the copies of requests, which nobody waits for. */
+/** What endpoints see that take the copies of requests, which are not waited for. */
 export class CopyState extends RunState {
   readonly #original: RunState;
 

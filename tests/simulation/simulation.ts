@@ -76,7 +76,7 @@ const ORIGINATION: TlsOrigination = {
   minVersion: "1.3",
 };
 const CLIENTS = { address: "127.0.0.1", port: 0, namespace: NAMESPACE, identity: "", seed: null };
-/** Everybody has given up, and been given up, long before. */
+/** Every peer has given up, and been given up, long before. */
 const LIMIT_MS = 60_000;
 /** After the last fault: whatever was begun has ended, and whatever was kept has been let go of. */
 const QUIET_MS = 10_000;
@@ -258,7 +258,7 @@ class Simulation {
     this.#loop(() => this.#world.nowMs >= quietMs);
     if (this.#state.drainingMs !== Infinity) return;
     const { connections } = this.#io;
-    if (connections > 0) this.#fail(`${connections} connections are open, and nobody uses them`);
+    if (connections > 0) this.#fail(`${connections} connections are open and unused`);
     const leftovers = this.#probe.leftovers();
     if (leftovers !== "") this.#fail(leftovers);
     this.#state.isCalm = this.#maker.isCalm = this.#state.policies.isCalm = true;

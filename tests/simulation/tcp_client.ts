@@ -42,7 +42,7 @@ export class TcpClient implements Actor {
     sender.stopAt = abortAtSent;
     sender.onStop = () => this.#abort(side, sender);
     exchange.sendings++;
-    // Nobody is asked, so nobody answers: it is open as soon as it is connected.
+    // There is no handshake: it is open as soon as it is connected.
     exchange.outcome = { status: 200, reason: "", isWhole: false };
     const wire = socketWire(side, sender);
     // The endpoint cannot know which one it is unless it is told.

@@ -35,7 +35,7 @@ const ALERT = 0xf4;
 const MASK = 0xa5;
 const HEADER_BYTES = 3;
 const RECORD_BYTES_MAX = 4_096;
-/** Read ahead of whoever reads the plain bytes. */
+/** Read ahead of the reader of the plain bytes. */
 const PLAIN_BYTES_MAX = 16_384;
 
 /** The certificates of one role, made ready. */
@@ -76,7 +76,7 @@ export class TlsSide extends Side {
     inner.onChange = () => this.#pump();
   }
 
-  /** Begins, once whoever owns it listens. */
+  /** Begins, once its owner listens. */
   start(): void {
     this.#pump();
   }
@@ -136,7 +136,7 @@ export class TlsSide extends Side {
     this.#inner.reset();
   }
 
-  /** Closes without a word, as whoever cuts a connection in between does. */
+  /** Closes without a word, as an attacker in between does. */
   truncate(): void {
     this.isClosed = true;
     this.#out = [];
@@ -177,7 +177,7 @@ export class TlsSide extends Side {
     }
     this.#flush();
     if (inner.isReset && inner.unread === 0) this.#fail("tls-closed");
-    // An end that nobody has announced is no end.
+    // An end that was not announced is no end.
     if (inner.hasEnded && inner.unread === 0 && !this.hasEnded) this.#fail("tls-closed");
     this.onChange();
   }

@@ -1,5 +1,5 @@
 /**
- * The proxy of the soak, in a process of its own so that its memory and descriptors are nobody else's. Takes `ProxyArguments` as
+ * The proxy of the soak, in a process of its own so that its memory and descriptors are its own. Takes `ProxyArguments` as
  * JSON, says where it listens, and then takes a line at a time, answering each: a plan, or `memory` for the bytes that are left
  * in use once all garbage is collected. Ends with its input.
  */

@@ -199,7 +199,7 @@ await Promise.all([...clients, ...others]);
 const samples = await memory;
 
 const problems: string[] = [];
-// Whoever waits for an end that does not come gives up by then, and has said so.
+// A client that waits for an end that does not come gives up by then, and has said so.
 const endMs = performance.now() + EXCHANGE_MS_MAX + 10_000;
 for (const kind of ["http2", "grpc", "websocket"] as const) {
   while ((await node.running())[kind] > 0 && performance.now() < endMs) await wait(50);

@@ -6,7 +6,7 @@ export function skipWithoutLinux(): string {
   return Deno.build.os === "linux" ? "" : "a full queue is made with Linux's libc";
 }
 
-/** Listens, and lets no more connections be made: its queue is full and nobody accepts. */
+/** Listens, and lets no more connections be made: its queue is full and nothing accepts. */
 export async function unreachable(): Promise<{ readonly port: number } & AsyncDisposable> {
   const libc = openLibc();
   const fd = libc.socket(2, 1, 0);

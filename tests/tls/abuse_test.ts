@@ -1,6 +1,6 @@
 /**
  * What peers do to a TLS port that they should not: floods of handshakes and of key updates, renegotiation, early data, names and
- * protocols that nobody has, bytes that are no TLS. Each costs its own connection; the next client is served.
+ * unknown protocols, bytes that are no TLS. Each costs its own connection; the next client is served.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -68,7 +68,7 @@ function skipWithoutDescriptors(): string {
 
 const CASES: readonly AbuseCase[] = [
   {
-    name: "key updates without end end the connection, and hold nobody up",
+    name: "key updates without end end the connection, and delay no other",
     skip: () => Deno.build.os === "linux" ? "" : "the client needs Linux",
     async run(proxy) {
       {

@@ -44,7 +44,7 @@ const APPLICATION = `
     (request) => new Response("over " + request.headers.get("x-forwarded-proto") + "\\n"));
 `;
 
-/** `client` may use the mail port and GET what begins with `/read`; nobody else may do anything. */
+/** `client` may use the mail port and GET what begins with `/read`; no other caller may do anything. */
 function plan(permissive: boolean): string {
   const service = (name: string, protocol: string, port: number) => [
     {
@@ -177,7 +177,7 @@ Deno.test({
       });
 
       await t.step(
-        "another port, another caller, nobody: closed, with the reason on record",
+        "another port, another caller, an anonymous one: closed, with the reason on record",
         async () => {
           assert.equal(await hear(client, DATA_PORT), "");
           assert.deepEqual(await lastRecord(2), ["TCP", "default/client", "access-denied"]);
@@ -190,7 +190,7 @@ Deno.test({
         },
       );
 
-      await t.step("requests on a port that nobody declared", async () => {
+      await t.step("requests on an undeclared port", async () => {
         const curlThrough = (certificate: TestCertificate, path: string, version: string) =>
           lab.run("world", "curl", [
             ...["-sS", "-m", "10", version, "--cacert", authority.chainFile],

@@ -208,7 +208,7 @@ const CASES: readonly IdentityCase[] = [
     },
   },
   {
-    name: "no header makes a caller somebody else",
+    name: "no header gives a caller another identity",
     async run(running) {
       const id = "spiffe://cluster.local/ns/default/sa/client";
       const { status, reason } = await running.call(
@@ -280,7 +280,7 @@ const CASES: readonly IdentityCase[] = [
     },
   },
   {
-    name: "a caller without TLS is nobody, where it may do without",
+    name: "a caller without TLS is anonymous, where it may do without",
     acceptsPlain: true,
     async run(running) {
       const url = `http://127.0.0.1:${running.proxy.inbound[0].port}/read`;
@@ -291,7 +291,7 @@ const CASES: readonly IdentityCase[] = [
     },
   },
   {
-    name: "permissive mode: whoever calls is served, and known where it shows who it is",
+    name: "permissive mode: every caller is served, and known where it shows who it is",
     plan: planFor([], true),
     async run(running) {
       assert.equal((await running.call(null, "/write")).status, 200);

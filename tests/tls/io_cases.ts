@@ -28,7 +28,7 @@ const HANDSHAKES: readonly TlsCase[] = [
       }
       equal(client.info?.peerUriSan, SERVER_ID);
       equal(server.info?.peerUriSan, "", "The client showed no certificate");
-      equal(client.events[0], "writable", "Whoever connects is told that it can write");
+      equal(client.events[0], "writable", "The side that connects is told that it can write");
     },
   },
   {
@@ -68,7 +68,7 @@ const HANDSHAKES: readonly TlsCase[] = [
     },
   },
   {
-    name: "a client without certificate is nobody where one is optional",
+    name: "a client without certificate is anonymous where one is optional",
     async run(bench) {
       const { server } = await bench.ends({
         server: bench.server({ ...bench.mutual(), clientCertificate: "optional" }),
@@ -431,7 +431,7 @@ const ENDINGS: readonly TlsCase[] = [
       const { io } = bench;
       const { client, server } = await bench.securedEnds();
       const count = checkPattern(client);
-      // Far more than the kernel takes while nobody reads; what it does not take is not written.
+      // Far more than the kernel takes while nothing is read; what it does not take is not written.
       io.wantRead(client.fd, false);
       let written = 0;
       for (;;) {

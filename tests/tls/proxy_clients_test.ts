@@ -61,7 +61,7 @@ testTls("clients", [
     },
   },
   {
-    name: "client certificates: verified, missing, somebody else's",
+    name: "client certificates: verified, missing, of another",
     ignore: !HAS_CURL,
     tls: () => ({ inbound: mutual() }),
     async run(running) {

@@ -135,7 +135,7 @@ const CASES: readonly TlsProxyCase[] = [
         /weft_tls_handshake_failures_total{reason="tls-identity"} [1-9]/,
       );
       assert.equal(nginx.requestCount(), 1);
-      // Of whom the plan says nothing, nobody is right.
+      // If the plan says nothing of an endpoint, no certificate is right.
       await proxy.apply(planOf([nginx.port]));
       assert.equal((await throughTls(proxy)).reason, "upstream-tls-failed");
       await proxy.apply(planAs(nginx.port, "server"));
@@ -143,7 +143,7 @@ const CASES: readonly TlsProxyCase[] = [
     },
   },
   {
-    name: "HTTP/2, where the port says so: verified, and refused where it is somebody else",
+    name: "HTTP/2, where the port says so: verified, and refused if it has another identity",
     tls: () => originating(),
     async run({ proxy }) {
       await using nginx = await NginxEndpoint.start(testCertificates());

@@ -1,6 +1,6 @@
 /**
  * A client that does what no well-behaved one would, by OpenSSL on a blocking socket: the thread stands still while it waits,
- * so whoever it talks to must run on another one.
+ * so its peer must run on another one.
  */
 import { AF_INET, openLibc, openLibrary, SOCK_STREAM } from "../../proxy/io/libc.ts";
 import { openOpenssl, type Pointer, pointerTo } from "../../proxy/io/libc_openssl.ts";

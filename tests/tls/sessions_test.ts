@@ -83,7 +83,7 @@ Deno.test({
       assert.equal(await ask(), 200);
       assert.equal(await ask(), 200);
       assert.equal(await metric("weft_tls_resumptions_total"), 1);
-      // The client is as trusted as before; that its session's certificate is, nobody has verified.
+      // The client is as trusted as before; its session's certificate has not been verified.
       await called.replaceCertificates(trusting(authority.chainPem + otherAuthority.chainPem));
       assert.deepEqual([await ask(), await ask(), await ask()], [502, 200, 200]);
       assert.equal(await metric("weft_tls_resumptions_total"), 3);

@@ -266,7 +266,7 @@ test("each retry is an event of the one span", async (driver, workers) => {
   await using collector = new Collector();
   const { origin, heads } = application();
   await using _origin = origin;
-  // A port that nobody listens on any more.
+  // A port that nothing listens on any more.
   const gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = gone.addr;
   gone.close();

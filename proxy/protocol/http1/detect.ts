@@ -17,7 +17,7 @@ const SCHEME_BYTES_MAX = 32;
 const SCHEME_END = new TextEncoder().encode("://");
 const VERSION = new TextEncoder().encode(" HTTP/1.");
 
-/** Longer words are no methods that anybody uses, and a line without end is no request. */
+/** Longer words are no methods in use, and a line without end is no request. */
 const METHOD_BYTES_MAX = 32;
 const LINE_BYTES_MAX = 8_192;
 

@@ -58,7 +58,7 @@ export function reasonOf(result: number): RefusalReason {
   return REASONS[result - BAD_LINE];
 }
 
-/** Headers that `Connection` cannot take out: whoever comes next relies on them. */
+/** Headers that `Connection` cannot take out: the next recipient relies on them. */
 const NEVER_NOMINATED = [
   "host",
   "content-length",

@@ -94,7 +94,7 @@ export class Request extends Head {
 
   /**
    * Whether this asks for one other protocol, to be tunnelled. `h2c` is not passed on (`protocol/http2/upgrade.ts`): through
-   * a tunnel of it, requests would go by that nobody routes. Nor is a choice of protocols, which may hold it.
+   * a tunnel of it, requests would go by that are not routed. Nor is a choice of protocols, which may hold it.
    */
   wantsUpgrade(bytes: Uint8Array): boolean {
     if (!this.saysUpgrade || this.upgradeCount !== 1 || this.minorVersion === 0) return false;

@@ -71,9 +71,9 @@ export class Http2Connection extends Http2Receiver {
 
   /** `receive` stops, or `pump` has something to write, for want of room. */
   get needsOutput(): boolean {
-    const { owesResets, owesReports, canReact } = this.sender;
+    const { hasPendingResets, hasPendingReports, canReact } = this.sender;
     const isMute = this.#drain === DRAIN_WANTED || this.#drain === DRAIN_KNOWN;
-    return !this.isClosed && (!canReact || owesResets || owesReports || isMute);
+    return !this.isClosed && (!canReact || hasPendingResets || hasPendingReports || isMute);
   }
 
   get isDraining(): boolean {
@@ -134,13 +134,13 @@ export class Http2Connection extends Http2Receiver {
     return this.read(this.scratch.arena, start, end);
   }
 
-  /** Writes what was owed for want of room. To be called when the output has been sent. */
+  /** Writes what is pending for want of room. To be called when the output has been sent. */
   pump(): void {
     if (this.isClosed) return;
     if (this.#drain === DRAIN_WANTED) this.#announceDrain();
     if (this.#drain === DRAIN_KNOWN) this.finishDrain();
-    if (!this.sender.writeOwedResets() || !this.sender.owesReports) return;
-    this.sender.owesReports = false;
+    if (!this.sender.writePendingResets() || !this.sender.hasPendingReports) return;
+    this.sender.hasPendingReports = false;
     this.sender.report(0, this.window);
     for (const stream of this.streams.all()) this.reportStream(stream);
   }

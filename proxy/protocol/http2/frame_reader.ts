@@ -47,7 +47,7 @@ const AT_FRAME = 1;
 const IN_DATA = 2;
 const IN_BLOCK = 3;
 const IN_SETTINGS = 4;
-/** Bytes of no interest: padding, unknown frames, data that nobody wants. */
+/** Bytes of no interest: padding, unknown frames, data of streams that are gone. */
 const IN_REST = 5;
 
 /** Too little has arrived. */

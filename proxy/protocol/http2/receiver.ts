@@ -105,7 +105,7 @@ export abstract class Http2Receiver extends FrameReader {
   protected readonly resetIds = new RecentIds(RESET_STREAMS_REMEMBERED);
   readonly #endedIds = new RecentIds(ENDED_STREAMS_REMEMBERED);
   readonly #decoder = new Decoder(DECODER_TABLE_BYTES, HEADER_LIST_BYTES_MAX);
-  /** The highest stream of the client, whoever that is; 0 or -1 before the first. */
+  /** The highest stream of the client, on either side; 0 or -1 before the first. */
   protected highestId: number;
   /** Streams above it came after the last GOAWAY, and are passed over. */
   protected lastTakenId = STREAM_ID_MAX;
@@ -146,7 +146,7 @@ export abstract class Http2Receiver extends FrameReader {
     return this.streams.open(streamId, state, sendWindow, this.#streamWindowBytes);
   }
 
-  /** Forgets a stream that is closed. What its peer sent and nobody consumed no longer counts. */
+  /** Forgets a stream that is closed. What its peer sent and was not consumed no longer counts. */
   protected remove(stream: Stream, mayWrite = true): void {
     this.waiting.drop(stream);
     const held = stream.receiveWindow.heldBytes;
@@ -154,10 +154,10 @@ export abstract class Http2Receiver extends FrameReader {
     if (held === 0) return;
     this.window.consume(held);
     if (mayWrite) this.sender.report(0, this.window);
-    else this.sender.owesReports = true;
+    else this.sender.hasPendingReports = true;
   }
 
-  /** Whether nobody has used the stream yet: then nothing may come on it but what opens it. */
+  /** Whether the stream is not used yet: then nothing may come on it but what opens it. */
   #isIdle(streamId: number): boolean {
     // Only clients open streams, and theirs are odd.
     return (streamId & 1) === 0 || streamId > this.highestId;

@@ -84,7 +84,7 @@ export class Http2Request extends Message {
     const result = this.#readHeaders(list, regular);
     if (result !== VALID) return result;
     const { routed } = this;
-    // Nobody says whom it is for; HTTP/1.1 answers 400.
+    // Nothing says whom it is for; HTTP/1.1 answers 400.
     if (routed.authorityStart === routed.authorityEnd) return MALFORMED_MESSAGE;
     if (isEnd && this.contentLength > 0) return MALFORMED_MESSAGE;
     // What follows is the tunnel's; someone else could take it for a body (RFC 9110 9.3.6).

@@ -1,5 +1,5 @@
 /**
- * Sender: the frames that a machine writes into its output, and those that it owes because there was no room. It knows the
+ * Sender: the frames that a machine writes into its output, and those that are pending because there was no room. It knows the
  * peer's settings and the connection's window, and nothing of streams' states.
  */
 import {
@@ -49,9 +49,9 @@ export class Sender {
   readonly window = new SendWindow();
   readonly encoder = new Encoder();
   /** RST_STREAMs that there was no room for: stream and code by turns. */
-  readonly #owedResets: number[] = [];
+  readonly #pendingResets: number[] = [];
   /** Some window has an increment to report that there was no room for. */
-  owesReports = false;
+  hasPendingReports = false;
 
   constructor(output: WriteBuffer) {
     this.output = output;
@@ -68,8 +68,8 @@ export class Sender {
     return this.output.room - CONTROL_ROOM_BYTES;
   }
 
-  get owesResets(): boolean {
-    return this.#owedResets.length > 0;
+  get hasPendingResets(): boolean {
+    return this.#pendingResets.length > 0;
   }
 
   /** False: there is no room. */
@@ -123,7 +123,7 @@ export class Sender {
   reset(streamId: number, code: number): void {
     const { output } = this;
     if (output.room < FRAME_HEADER_BYTES + RST_STREAM_BYTES) {
-      this.#owedResets.push(streamId, code);
+      this.#pendingResets.push(streamId, code);
     } else output.end = writeReset(output.bytes, output.end, streamId, code);
   }
 
@@ -131,22 +131,22 @@ export class Sender {
   report(streamId: number, window: ReceiveWindow): void {
     if (!window.isReportDue) return;
     const { output } = this;
-    if (output.room < FRAME_HEADER_BYTES + WINDOW_UPDATE_BYTES) this.owesReports = true;
+    if (output.room < FRAME_HEADER_BYTES + WINDOW_UPDATE_BYTES) this.hasPendingReports = true;
     else output.end = writeWindowUpdate(output.bytes, output.end, streamId, window.report());
   }
 
-  /** Writes what RST_STREAMs are owed; false where room runs out again. */
-  writeOwedResets(): boolean {
-    const owed = this.#owedResets;
+  /** Writes the RST_STREAMs that are pending; false where room runs out again. */
+  writePendingResets(): boolean {
+    const pending = this.#pendingResets;
     let done = 0;
-    while (done < owed.length) {
+    while (done < pending.length) {
       const { output } = this;
       if (output.room < FRAME_HEADER_BYTES + RST_STREAM_BYTES) break;
-      output.end = writeReset(output.bytes, output.end, owed[done], owed[done + 1]);
+      output.end = writeReset(output.bytes, output.end, pending[done], pending[done + 1]);
       done += 2;
     }
-    owed.splice(0, done);
-    return owed.length === 0;
+    pending.splice(0, done);
+    return pending.length === 0;
   }
 
   /** Writes HEADERS, and CONTINUATIONs where one frame does not hold them: 0, `NO_ROOM` or `TOO_LARGE`. */

@@ -2,7 +2,7 @@
 import { ReceiveWindow, SendWindow } from "./flow.ts";
 import { IDLE } from "./stream_state.ts";
 
-/** Reused from stream to stream; nobody but the machine holds one, since ids are never used again and records are. */
+/** Reused from stream to stream; only the machine holds one, since ids are never used again and records are. */
 export class Stream {
   id = 0;
   state = IDLE;
@@ -14,7 +14,7 @@ export class Stream {
   hasReceivedHead = false;
   /** The request, or the final answer, has been sent. */
   hasSentHead = false;
-  /** Bytes of the body that are still to come, or -1 where nobody said how many. */
+  /** Bytes of the body that are still to come, or -1 where it is not known how many. */
   bodyBytesLeft = -1;
   /** Client: the request was HEAD, so its answer has no body whatever it says. */
   isHead = false;

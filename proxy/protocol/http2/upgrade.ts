@@ -1,6 +1,6 @@
 /**
  * `Upgrade: h2c` (RFC 7540 3.2), which RFC 9113 has given up and clients still send: whether a request of HTTP/1.1 asks for it, and with
- * what settings. An Upgrade may be ignored; so it is, wherever anybody could disagree about where the request ends, and the
+ * what settings. An Upgrade may be ignored; so it is, wherever two servers could disagree about where the request ends, and the
  * request is served as what it also is.
  */
 import { equalsIgnoreCase } from "../http1/lexical.ts";

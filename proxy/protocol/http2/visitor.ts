@@ -1,5 +1,5 @@
 /**
- * What an HTTP/2 machine tells whoever owns it. Every call comes from within `receive`, `pump` or a call that the owner
+ * What an HTTP/2 machine tells its owner. Every call comes from within `receive`, `pump` or a call that the owner
  * made; offsets are into the arena and hold until the call returns. A visitor may call the machine back, also to reset
  * the stream that it is told of.
  *

@@ -1,11 +1,11 @@
 /**
- * WriteBuffer: the area of the arena that a machine writes frames into, lent by whoever owns the socket. It knows
+ * WriteBuffer: the area of the arena that a machine writes frames into, lent by the owner of the socket. It knows
  * offsets and nothing of frames.
  */
 
 export class WriteBuffer {
   readonly bytes: Uint8Array;
-  /** `start` .. `end` waits to be sent; whoever sends it moves `start`. */
+  /** `start` .. `end` waits to be sent; the sender moves `start`. */
   start = 0;
   /** `end` .. `limit` is free; the machine moves `end`. */
   end = 0;

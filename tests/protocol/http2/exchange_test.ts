@@ -340,7 +340,7 @@ Deno.test("RST_STREAM and WINDOW_UPDATE that find no room are written later", ()
   assert.ok(!server.connection.needsOutput);
 });
 
-Deno.test("RST_STREAMs that are owed for many streams are written as room comes", () => {
+Deno.test("RST_STREAMs that are pending for many streams are written as room comes", () => {
   const server = startedServer({ outputBytes: 200 });
   const ids = Array.from({ length: 40 }, (_, i) => 2 * i + 1);
   for (const streamId of ids) server.feed(headers(streamId, POST_FIELDS));

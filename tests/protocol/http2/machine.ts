@@ -12,7 +12,7 @@ import { concat, FrameTeller } from "./frames.ts";
 import type { Bytes, Fields } from "./frames.ts";
 import type { Http2Options } from "../../../proxy/protocol/http2/receiver.ts";
 
-/** Where things stand in the arena. Between them, and before the output, are bytes that nobody may write. */
+/** Where things stand in the arena. Between them, and before the output, are bytes that must not be written. */
 const AREA = 16_384;
 const GAP = 64;
 const RECEIVED = GAP;

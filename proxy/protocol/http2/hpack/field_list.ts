@@ -1,6 +1,6 @@
 /**
  * FieldList: the fields of one head or trailer section, as offsets into the arena. The decoder fills it, the encoder
- * reads it, and whoever relays changes it in between; it knows nothing of what the fields mean.
+ * reads it, and a proxy changes it in between; it knows nothing of what the fields mean.
  */
 import { assert } from "../../../../base/assert.ts";
 import { HEADERS_MAX } from "../../../../routing/request.ts";

@@ -1,5 +1,5 @@
 /**
- * Intake: what becomes of a connection that a listener has accepted, by the kind of the listener. It owns what lies outside
+ * Acceptor: what becomes of a connection that a listener has accepted, by the kind of the listener. It owns what lies outside
  * the plan: capture and egress.
  */
 import type { Plan } from "../../routing/plan.ts";
@@ -19,15 +19,15 @@ import { DETECTION_MS } from "../limits.ts";
 import { TLS_ALONE } from "../protocol/mod.ts";
 
 /** Takes an accepted connection; `peer` is the client's address. */
-export type Taker = (fd: Fd, peer: string) => void;
+export type AcceptHandler = (fd: Fd, peer: string) => void;
 
-interface IntakeHooks {
+interface AcceptorHooks {
   onLog(event: LogEvent): void;
   /** Starts to look up a name that is not of the mesh; `resolved` is called later. */
   lookUp(name: string): void;
 }
 
-export class Intake {
+export class Acceptor {
   readonly #clients: Clients;
   readonly #egress: Egress;
   /** Null where no listener captures. */
@@ -38,7 +38,7 @@ export class Intake {
     services: RouteServices,
     settings: { readonly hasEgress: boolean; readonly captures: boolean },
     plan: Plan,
-    hooks: IntakeHooks,
+    hooks: AcceptorHooks,
   ) {
     this.#clients = clients;
     this.#egress = new Egress(services, settings.hasEgress, (name) => hooks.lookUp(name));
@@ -69,7 +69,7 @@ export class Intake {
     { capture, tcp }: OutboundListener,
     router: OutboundRouter,
     security: TlsContext | null,
-  ): Taker {
+  ): AcceptHandler {
     const captured = capture === true ? this.#capture : null;
     if (captured !== null) {
       return (fd, peer) => captured.takeOutbound(fd, peer, router, security);
@@ -95,7 +95,7 @@ export class Intake {
     router: InboundRouter,
     security: TlsContext | null,
     acceptsPlain: boolean,
-  ): Taker {
+  ): AcceptHandler {
     const captured = capture === true ? this.#capture : null;
     const { listener: index, access } = router;
     const listener = { index, application: application.address, access };
