@@ -104,7 +104,7 @@ const TABLE = {
   "deadline-exceeded": [
     504,
     DEADLINE_EXCEEDED,
-    "The answer did not come within the time that a traffic policy allows",
+    "The answer did not come within the time that its caller or a traffic policy allows",
   ],
   // The endpoint failed.
   "upstream-refused": [503, UNAVAILABLE, "No endpoint accepted a connection"],

@@ -72,7 +72,7 @@ export function describeSection(section: PolicySection, settings: unknown): stri
 }
 
 function timeoutText(milliseconds: number): string {
-  return milliseconds === 0 ? "unlimited" : formatDuration(milliseconds);
+  return milliseconds === 0 ? "none" : formatDuration(milliseconds);
 }
 
 function keyText({ source, name }: RequestKey): string {

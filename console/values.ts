@@ -31,19 +31,12 @@ export function collect(value: string, previous: readonly string[]): readonly st
   return [...previous, value];
 }
 
-/** A wait that must end: `250ms`, `30s`, `1.5m`, `1m30s`, `1h` to whole milliseconds, more than zero. */
-export function parseDurationMs(text: string): number {
-  const durationMs = isNone(text) ? 0 : millisecondsOf(text);
-  if (durationMs >= 1) return durationMs;
-  throw usageFailure(`"${text}" is not more than 0s, which it must be`, DURATION_HINT);
-}
-
-/** A wait that may last for ever: as {@link parseDurationMs}; `none` and `0s` are no limit, Infinity. */
+/** How long to wait: `250ms`, `30s`, `1.5m`, `1m30s`, `1h` to whole milliseconds; `none` and `0s` are no limit, Infinity. */
 export function parseTimeLimitMs(text: string): number {
   return isNone(text) ? Infinity : millisecondsOf(text) || Infinity;
 }
 
-/** Time that is given: as {@link parseDurationMs}; `none` and `0s` are no time at all. */
+/** Time that is given: as {@link parseTimeLimitMs}, but `none` and `0s` are no time at all. */
 export function parseGraceMs(text: string): number {
   return isNone(text) ? 0 : millisecondsOf(text);
 }

@@ -99,7 +99,7 @@ export interface SpanExport {
   readonly timeoutMs: number;
 }
 
-/** Milliseconds. */
+/** Milliseconds; `Infinity`: none. */
 export interface ProxyTimeouts {
   /** To open a connection to an endpoint: inside a cluster, where another endpoint may be tried instead. */
   readonly connectMs: number;
@@ -107,7 +107,7 @@ export interface ProxyTimeouts {
   readonly egressConnectMs: number;
   /** For one of the connections that a policy allows, while all of them are taken; 503 after it. */
   readonly pendingMs: number;
-  /** From the end of the request to the head of the answer; 504 after it. */
+  /** From the end of the request to the head of the answer, where no policy says how long that may take; 504 after it. */
   readonly responseMs: number;
   /** For a whole request head, from its first byte; 408 after it. */
   readonly requestHeadMs: number;
@@ -115,7 +115,7 @@ export interface ProxyTimeouts {
   readonly clientIdleMs: number;
   /** A pooled connection to an endpoint with no request under way. */
   readonly upstreamIdleMs: number;
-  /** No byte in either direction of a body or a tunnel. */
+  /** No byte in either direction of an exchange or a tunnel; 504 after it, where no answer has begun. */
   readonly stallMs: number;
   /** No byte in either direction of a relayed TCP connection: those of databases are kept open for hours. */
   readonly tcpIdleMs: number;
@@ -125,15 +125,16 @@ export interface ProxyTimeouts {
   readonly drainMs: number;
 }
 
+/** What works without a mesh works with it: a long poll may take as long as it likes, and a connection may be quiet for an hour. */
 export const DEFAULT_TIMEOUTS: ProxyTimeouts = {
   connectMs: 1_000,
   egressConnectMs: 10_000,
   pendingMs: 5_000,
-  responseMs: 60_000,
+  responseMs: Infinity,
   requestHeadMs: 30_000,
   clientIdleMs: 180_000,
   upstreamIdleMs: 60_000,
-  stallMs: 300_000,
+  stallMs: 3_600_000,
   tcpIdleMs: 3_600_000,
   acceptMs: 5_000,
   drainMs: 25_000,

@@ -4,7 +4,6 @@ import type { DriverChoice, ProxyConfig } from "../proxy/config.ts";
 import { usageFailure } from "../console/exit.ts";
 import {
   parseByteLimit,
-  parseDurationMs,
   parseGraceMs,
   parseHostPort,
   parseSender,
@@ -117,11 +116,11 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     }],
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
     timeouts: {
-      connectMs: parseDurationMs(options.connectTimeout),
-      egressConnectMs: parseDurationMs(options.egressConnectTimeout),
-      pendingMs: parseDurationMs(options.pendingTimeout),
+      connectMs: parseTimeLimitMs(options.connectTimeout),
+      egressConnectMs: parseTimeLimitMs(options.egressConnectTimeout),
+      pendingMs: parseTimeLimitMs(options.pendingTimeout),
       responseMs: parseTimeLimitMs(options.responseTimeout),
-      requestHeadMs: parseDurationMs(options.requestHeadTimeout),
+      requestHeadMs: parseTimeLimitMs(options.requestHeadTimeout),
       clientIdleMs: parseTimeLimitMs(options.clientIdleTimeout),
       upstreamIdleMs: parseTimeLimitMs(options.upstreamIdleTimeout),
       stallMs: parseTimeLimitMs(options.stallTimeout),

@@ -100,6 +100,12 @@ export class Account {
     if (isCall) this.#reported?.refusedCall(grpcStatus);
   }
 
+  /** The answer is under way. @param isCall it is a call by gRPC */
+  expired({ reason, grpcStatus }: Refusal, isCall: boolean): void {
+    this.reason = reason;
+    if (isCall) this.#reported?.refusedCall(grpcStatus);
+  }
+
   relayStarted({ facts: { stats } }: Routed): void {
     this.#isRelaying = true;
     if (stats !== null) stats.connections.opened++;

@@ -62,7 +62,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.#router = router;
     this.client = client;
     const { loop, telemetry, tracer } = services;
-    this.#clock = new ExchangeClock(loop.io, loop.timeouts);
+    this.#clock = new ExchangeClock(loop, () => this.#expire());
     this.#account = new Account(loop, telemetry, tracer, router.listener);
   }
 
@@ -104,13 +104,14 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.hasAnswer = false;
     this.#isEdited = false;
     this.#tries.begin(UNDECIDED);
-    this.#clock.start(isRelay);
+    this.#clock.start(request, isRelay);
     this.client.deadlineMs = this.#clock.dueMs(false);
   }
 
   route(): void {
     const lastWord = lastWordOn(this.#request, this.#router.place);
     if (lastWord !== null) return this.refuse(lastWord);
+    if (this.#clock.isExpired) return this.#expire();
     const decided = this.#router.route(this.#request, this.client.client);
     if (!(decided instanceof PendingDecision)) return this.#follow(decided);
     this.#pending = decided;
@@ -133,7 +134,9 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.#tries.begin(destination);
     const { refusal, route, backend } = destination;
     if (refusal !== null) return this.refuse(refusal);
-    this.#keepTime(route);
+    if (route !== null && this.#clock.obey(route, this.#isRelay)) {
+      this.client.deadlineMs = this.#clock.dueMs(false);
+    }
     const isPoliced = route !== null || (backend !== null && backend.limits !== null);
     if (!isPoliced) this.#tryEndpoint();
     else if (this.#request === null) this.#relayByPolicy(route);
@@ -161,7 +164,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const client = this.client;
     const { mirror } = route;
     if (mirror === null || this.isConnect || this.wantsUpgrade) return;
-    if (!this.#run?.draws(mirror.table.percent)) return;
+    if (this.#run?.draws(mirror.table.percent) !== true) return;
     const request = this.#editedRequest();
     if (request === null) return;
     this.#copy = this.#services.mirrors.begin(
@@ -310,6 +313,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
       trace: this.#account.trace,
       retries: run?.retries ?? 0,
       isCall: this.needsHttp2,
+      callLeftMs: this.#clock.callLeftMs,
     };
     return editRequest(this.#loop, request, changes) ? request : null;
   }
@@ -412,23 +416,23 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   onFailed(carrier: Carrier, failure: CarrierFailure, resetCode?: number): void {
     // It may say so twice: as its connection ends, and to whatever was writing to it.
     if (carrier !== this.#carrier) return;
-    const { telemetry } = this.#services;
-    const { io } = this.#loop;
+    const { nowMs } = this.#loop.io;
     const { refusal, kind, isRetriable } = FAILURES[failure];
     const mayRepeat = this.#mayRepeat(failure);
     if (!this.#isConnected) {
-      carrier.pool.avoid(io.nowMs);
-      telemetry.counts.connectFailures++;
+      carrier.pool.avoid(nowMs);
+      this.#services.telemetry.counts.connectFailures++;
     }
     this.#failAttempt(failure);
     this.#closeCarrier();
+    if (this.#clock.isExpired) return this.#expire();
     if (this.hasAnswer) return this.cut(refusal.reason, resetCode);
     if (mayRepeat) {
       this.#noteRetry(refusal.reason);
       return this.#tryEndpoint();
     }
     const isRetried = isRetriable && this.client.isReplayable && this.#run !== null &&
-      this.#run.retriesFailure(kind, io.nowMs);
+      this.#run.retriesFailure(kind, nowMs);
     if (isRetried) this.#retry(refusal.reason);
     else this.refuse(this.#tries.refusal);
   }
@@ -452,13 +456,6 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
 
   // Time.
 
-  /** The policy's idle time, longer or shorter, takes the place of the default. */
-  #keepTime(route: RouteState | null): void {
-    if (route === null || route.idleMs === null) return;
-    this.#clock.idleMs = route.idleMs;
-    this.client.deadlineMs = this.#clock.dueMs(false);
-  }
-
   onDeadline(): void {
     const { client } = this;
     const carrier = this.#carrier;
@@ -473,15 +470,20 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     }
   }
 
-  /** A policy or a name server that holds the request back has a timer of its own, and so has a connection in the making. */
+  /** A policy or a name server that holds the request back has a timer of its own; so has a connection in the making, if it has a limit. */
   get #isTimedElsewhere(): boolean {
-    if (this.#carrier !== null) return !this.#carrier.isConnected;
-    return this.#pending !== null || this.#run?.isHolding === true;
+    const carrier = this.#carrier;
+    if (carrier === null) return this.#pending !== null || this.#run?.isHolding === true;
+    return !carrier.isConnected && carrier.pool.connectMs(this.#loop.timeouts) < Infinity;
   }
 
-  onExpired(): void {
-    if (this.hasAnswer) this.cut("deadline-exceeded");
-    else this.refuse(REFUSALS["deadline-exceeded"]);
+  /** The time for the whole exchange is over. */
+  #expire(): void {
+    const refusal = REFUSALS["deadline-exceeded"];
+    if (!this.hasAnswer) return this.refuse(refusal);
+    this.#account.expired(refusal, this.needsHttp2);
+    this.#abandon();
+    this.client.expire(refusal);
   }
 
   onAttemptExpired(): void {
@@ -507,8 +509,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   #startRelay(carrier: Carrier): void {
     this.#account.relayStarted(this.#tries);
     this.hasAnswer = true;
-    const end = this.client.asTunnelEnd();
-    new Tunnel(this.#loop.io, end, carrier, this.#clock.idleMs, this).start();
+    new Tunnel(this.#loop.io, this.client.asTunnelEnd(), carrier, this.#clock.idleMs, this).start();
   }
 
   onTunnelBytes(isFromClient: boolean, count: number): void {
@@ -593,6 +594,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.#copy?.drop("incomplete");
     this.#copy = null;
     this.#endAttempt();
+    this.#clock.stop();
     this.#run?.stop();
   }
 }

@@ -17,6 +17,7 @@ import type { Response } from "../protocol/http1/response.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { HOPS_MAX } from "../limits.ts";
 import type { Place } from "../route/router.ts";
+import { CALL_TIMEOUT, callTimeoutLine } from "./call_timeout.ts";
 
 /**
  * Changes a head as its policy says, and adds `lines`, which are written to `room` of `arena` for the next head that is composed. False:
@@ -48,16 +49,23 @@ interface RequestChanges {
   readonly retries: number;
   /** It is a call by gRPC. */
   readonly isCall: boolean;
+  /** How much longer its caller waits; `Infinity`: it did not say. */
+  readonly callLeftMs: number;
 }
 
-/** As `editHead`, also with what tracing, hops and retries take out and add. */
+/** As `editHead`, also with what tracing, hops, retries and the time that is left take out and add. */
 export function editRequest(
   { arena, texts: { room } }: Loop,
   request: Request,
-  { place, edits, trace, retries, isCall }: RequestChanges,
+  { place, edits, trace, retries, isCall, callLeftMs }: RequestChanges,
 ): boolean {
-  const hops = hopLines(arena, request, place);
-  const lines = retries === 0 ? hops : hops + attemptLine(arena, request, retries, isCall);
+  let lines = hopLines(arena, request, place);
+  if (retries > 0) lines += attemptLine(arena, request, retries, isCall);
+  // A policy that removes or sets it has the last word.
+  if (callLeftMs < Infinity && edits?.drops(CALL_TIMEOUT) !== true) {
+    if (!request.drop(request.grpcTimeoutHeader)) return false;
+    lines += callTimeoutLine(callLeftMs);
+  }
   if (trace === null) return editHead(arena, room, request, edits, lines);
   return trace.dropped.every((name) => request.dropNamed(arena, name)) &&
     editHead(arena, room, request, edits, trace.lines + lines);

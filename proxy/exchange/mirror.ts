@@ -243,6 +243,10 @@ export class MirroredRequest extends Inbox implements ClientSide, Timed {
     this.drop("failed");
   }
 
+  expire(): void {
+    this.drop("timeout");
+  }
+
   asTunnelEnd(): TunnelEnd {
     throw new Error("A copy is no tunnel");
   }

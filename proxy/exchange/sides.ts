@@ -76,6 +76,8 @@ export interface ClientSide extends RequestSource {
   refuse(refusal: Refusal): void;
   /** The answer cannot be completed: the client must not take it for whole. `resetCode`: what an endpoint of HTTP/2 said. */
   cut(resetCode: number | null): void;
+  /** Likewise, because its time is over. A caller of gRPC is told so, where it can be. */
+  expire(refusal: Refusal): void;
   /** Becomes one end of the tunnel. */
   asTunnelEnd(): TunnelEnd;
 }

@@ -380,6 +380,10 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     else this.close();
   }
 
+  expire(): void {
+    this.cut();
+  }
+
   override close(): void {
     this.forgetRequest();
     super.close();

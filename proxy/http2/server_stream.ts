@@ -13,7 +13,11 @@ import { equalsIgnoreCase } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { hasContent, type Response } from "../protocol/http1/response.ts";
 import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, NO_ERROR } from "../protocol/http2/error_code.ts";
-import { composeGrpcRefusal, isGrpcContentType } from "../protocol/http2/grpc.ts";
+import {
+  composeGrpcRefusal,
+  composeGrpcTrailers,
+  isGrpcContentType,
+} from "../protocol/http2/grpc.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import {
   NAME_CONTENT_LENGTH,
@@ -64,6 +68,8 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   /** Asks an endpoint of HTTP/1.1 for what the client asked for by `:protocol`; empty where it did not. */
   #webSocketKey = "";
   #pendingHead: PendingHead | null = null;
+  /** The answer's head says where its body ends, so that nothing may end it earlier. */
+  #isFramed = false;
   /** An answer of the proxy itself that found no room yet. */
   #pendingRefusal: Refusal | null = null;
   /** The answer is sent, and the end of the request may be on its way. */
@@ -227,6 +233,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
 
   sendHead(response: Response, answer: AnswerSource): number {
     this.isReplayable = false;
+    this.#isFramed = answer.isFramed;
     this.#releaseHead();
     // What was kept of the request is not needed any more.
     if (this.passedOn()) this.#exchange.onRequestBody();
@@ -384,6 +391,21 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   override cut(resetCode: number | null = null): void {
     if (this.isInTunnel) super.cut();
     else this.#end(resetCode ?? INTERNAL_ERROR);
+  }
+
+  expire(refusal: Refusal): void {
+    if (this.#sendTrailers(refusal)) this.#endAnswered();
+    else this.cut();
+  }
+
+  /** Ends the answer of a call with the trailers that tell why. False: it is none, or they cannot be sent now. */
+  #sendTrailers(refusal: Refusal): boolean {
+    const canTrail = this.needsHttp2 && !this.#isFramed && this.#pendingHead === null &&
+      this.socket.prepare() && this.socket.outputRoom >= REFUSAL_BYTES_MAX;
+    if (!canTrail) return false;
+    const fields = this.loop.scratch.http2.composed;
+    composeGrpcTrailers(fields, refusal);
+    return this.#writeRefusalHead(fields, true);
   }
 
   abort(): void {

@@ -21,6 +21,8 @@ interface Address {
 const REPEATS_MAX = 8;
 /** Large read buffers that are kept for the next connection that needs one. */
 const SPARE_BUFFERS_MAX = 64;
+/** A timer of the platform counts in 32 bits. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export class PortableIo implements Io, PortableHost {
   readonly kind = "portable";
@@ -188,7 +190,7 @@ export class PortableIo implements Io, PortableHost {
       this.nowMs = performance.now();
       if (this.#connections > 0) this.#sweep();
       this.#batchEnd();
-    }, Math.max(0, Math.ceil(atMs - this.nowMs)));
+    }, Math.min(Math.max(0, Math.ceil(atMs - this.nowMs)), TIMER_MAX_MS));
   }
 
   onBatchEnd(done: () => void): void {

@@ -17,6 +17,11 @@ export class HeaderEdits {
     this.#lines = headerLines([...set, ...add]);
   }
 
+  /** Whether headers of this name (lower case) are removed, or set anew. */
+  drops(name: string): boolean {
+    return this.#dropped.includes(name);
+  }
+
   /**
    * Takes headers out of `head` and adds lines to it, which are written to `room`. Returns the bytes that are used of
    * it, or -1: more headers are taken out than a head can lack.

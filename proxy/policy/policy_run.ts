@@ -1,6 +1,6 @@
 /**
- * PolicyRun: what the policies of its route and backend make of one exchange: whether it may go on and when, how long it may take,
- * and whether it is tried again. Made with the first exchange of its client that has a policy, and used for the next ones.
+ * PolicyRun: what the policies of its route and backend make of one exchange: whether it may go on and when, how long an attempt may
+ * take, and whether it is tried again. Made with the first exchange of its client that has a policy, and used for the next ones.
  */
 import { type Refusal, refusalBy, REFUSALS } from "../../base/refusals.ts";
 import type { Random } from "../../base/random.ts";
@@ -19,8 +19,6 @@ export interface PolicedExchange {
   proceed(): void;
   /** Answers in place of an endpoint. */
   refuse(refusal: Refusal): void;
-  /** The time for the whole exchange is over. */
-  onExpired(): void;
   /** The time for this attempt is over. */
   onAttemptExpired(): void;
 }
@@ -37,7 +35,6 @@ export class PolicyRun {
   readonly #exchange: PolicedExchange;
   readonly #timers: Timers;
   readonly #random: Random;
-  readonly #expiry: Timer;
   readonly #stepTimer: Timer;
   #step: Step = "none";
   #route: RouteState | null = null;
@@ -52,7 +49,6 @@ export class PolicyRun {
     this.#exchange = exchange;
     this.#timers = timers;
     this.#random = random;
-    this.#expiry = new Timer(() => exchange.onExpired());
     this.#stepTimer = new Timer(() => this.#onStep());
   }
 
@@ -95,8 +91,6 @@ export class PolicyRun {
     if (limits?.takeRequest() === false) return this.#refuse(REFUSALS["request-limit"]);
     this.#counting = limits;
     route?.depositRetry();
-    const requestMs = route?.requestMs ?? Infinity;
-    if (requestMs < Infinity) this.#timers.start(this.#expiry, requestMs);
     const delay = route?.fault?.delay ?? null;
     if (delay === null || !this.draws(delay.percent)) return "proceed";
     route?.faultInjected("delay");
@@ -116,7 +110,6 @@ export class PolicyRun {
 
   /** The exchange is over, or will not go on. Safe to call twice. */
   stop(): void {
-    this.#timers.stop(this.#expiry);
     this.#timers.stop(this.#stepTimer);
     this.#step = "none";
     const backend = this.#backend;
@@ -137,12 +130,12 @@ export class PolicyRun {
 
   // Waiting for a connection.
 
-  /** There are as many connections as may be: waits for one. False: as many wait as may. */
+  /** There are as many connections as may be: waits for one, no longer than the exchange may be idle. False: as many wait as may. */
   wait(pendingMs: number): boolean {
     const limits = this.#backend?.limits ?? null;
     if (limits === null || !limits.wait(this)) return false;
     this.#waiting = limits;
-    this.#startStep("pending", pendingMs);
+    if (pendingMs < Infinity) this.#startStep("pending", pendingMs);
     return true;
   }
 

@@ -127,6 +127,10 @@ export class RelayDownstream extends Socket implements ClientSide, ClientFacts {
     this.cut();
   }
 
+  expire(): void {
+    this.cut();
+  }
+
   // It makes no request: there is nothing to answer.
 
   rewind(): void {}

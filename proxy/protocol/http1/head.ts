@@ -165,11 +165,18 @@ export class Head {
     return count;
   }
 
+  /** Index of the first header called `name` (lower case), or -1. */
+  indexOf(bytes: Uint8Array, name: string): number {
+    for (let index = 0; index < this.headerCount; index++) {
+      if (this.isNamed(bytes, index, name)) return index;
+    }
+    return -1;
+  }
+
   /** The value of the one header called `name` (lower case), as text; empty where there is none, or more than one. */
   valueOf(bytes: Uint8Array, name: string): string {
     if (this.countOf(bytes, name) !== 1) return "";
-    let index = 0;
-    while (!this.isNamed(bytes, index, name)) index++;
+    const index = this.indexOf(bytes, name);
     return latin1(bytes, this.headers[4 * index + 2], this.headers[4 * index + 3]);
   }
 

@@ -64,6 +64,7 @@ export class Request extends Head {
   hostHeader = -1;
   forwardedForHeader = -1;
   forwardedProtoHeader = -1;
+  grpcTimeoutHeader = -1;
 
   constructor() {
     const routed = new RequestHead();
@@ -126,6 +127,7 @@ export class Request extends Head {
     this.hostHeader = -1;
     this.forwardedForHeader = -1;
     this.forwardedProtoHeader = -1;
+    this.grpcTimeoutHeader = -1;
     const result = this.parseHeaders(bytes, line, end);
     if (result !== COMPLETE) return result;
     return this.#finishRequest(bytes);
@@ -241,6 +243,7 @@ export class Request extends Head {
       case 11:
         return this.isNamed(bytes, index, "x-weft-hops") ? this.#noteHops(bytes, index) : COMPLETE;
       case 12:
+        if (this.isNamed(bytes, index, "grpc-timeout")) this.grpcTimeoutHeader = index;
         return this.isNamed(bytes, index, "max-forwards")
           ? this.#noteForwards(bytes, index)
           : COMPLETE;

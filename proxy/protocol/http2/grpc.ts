@@ -73,10 +73,19 @@ export function grpcStatusIn({ bytes, names, offsets, count }: FieldList): strin
 
 /** Composes a refusal for a caller of gRPC, to be sent as the only head of the answer, with its end. */
 export function composeGrpcRefusal(fields: FieldList, refusal: Refusal): void {
-  const { grpcStatus, text, reason } = refusal;
   fields.clear();
   fields.addStatic(STATUS_200, NAME_STATUS);
   fields.addText(NAME_CONTENT_TYPE, CONTENT_TYPE);
+  addStatus(fields, refusal);
+}
+
+/** Composes the trailers that end an answer under way. */
+export function composeGrpcTrailers(fields: FieldList, refusal: Refusal): void {
+  fields.clear();
+  addStatus(fields, refusal);
+}
+
+function addStatus(fields: FieldList, { grpcStatus, text, reason }: Refusal): void {
   fields.addText(NAME_GRPC_STATUS, String(grpcStatus));
   fields.addText(NAME_GRPC_MESSAGE, percentEncode(text));
   fields.addText(NAME_WEFT_REASON, reason);
