@@ -167,14 +167,9 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     if (this.#run?.draws(mirror.table.percent) !== true) return;
     const request = this.#editedRequest();
     if (request === null) return;
-    this.#copy = this.#services.mirrors.begin(
-      route,
-      mirror,
-      request,
-      this.#tries.destination,
-      client,
-      this.#namedPeer,
-    );
+    const { destination } = this.#tries;
+    const peer = this.#namedPeer;
+    this.#copy = this.#services.mirrors.begin(route, mirror, request, destination, client, peer);
     this.onRequestData(client.body.sent, client.body.ready);
   }
 

@@ -1,7 +1,7 @@
 /** How long the engine waits, by the simulated clock: an hour between bytes where nothing is said, and to the millisecond where it is. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { encodeLiterals, type Field, HpackDecoder } from "./hpack.ts";
-import * as frames from "./http2_frames.ts";
+import { encodeLiterals, type HeaderField, HpackDecoder } from "./hpack.ts";
+import { FrameCutter, frames } from "./http2_frames.ts";
 import { type End, Scenario } from "./scenario.ts";
 
 const MINUTE_MS = 60_000;
@@ -12,7 +12,7 @@ const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /** The frames that have come to an end, and what it says itself. */
 class Peer {
   readonly end: End;
-  readonly #cutter = new frames.FrameCutter();
+  readonly #cutter = new FrameCutter();
   readonly #decoder = new HpackDecoder();
   #at: number;
   #seen: string[] = [];
@@ -24,7 +24,7 @@ class Peer {
     end.send(frames.settings([]), frames.frame(frames.SETTINGS, frames.ACK, 0));
   }
 
-  head(id: number, fields: readonly Field[], isEnd: boolean): void {
+  head(id: number, fields: readonly HeaderField[], isEnd: boolean): void {
     const flags = frames.END_HEADERS | (isEnd ? frames.END_STREAM : 0);
     this.end.send(frames.frame(frames.HEADERS, flags, id, encodeLiterals(fields)));
   }
@@ -55,7 +55,7 @@ class Peer {
   }
 }
 
-function callFields(timeout: string | null): Field[] {
+function callFields(timeout: string | null): HeaderField[] {
   return [
     [":method", "POST"],
     [":scheme", "http"],
@@ -67,8 +67,8 @@ function callFields(timeout: string | null): Field[] {
   ];
 }
 
-const ANSWER: readonly Field[] = [[":status", "200"], ["content-type", "application/grpc"]];
-const TRAILERS: readonly Field[] = [["grpc-status", "0"]];
+const ANSWER: readonly HeaderField[] = [[":status", "200"], ["content-type", "application/grpc"]];
+const TRAILERS: readonly HeaderField[] = [["grpc-status", "0"]];
 
 interface Call {
   readonly scenario: Scenario;
