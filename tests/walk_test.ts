@@ -45,6 +45,18 @@ async function filesCalledBy(count: number, run: () => Promise<void>): Promise<s
     .sort();
 }
 
+/** Older versions of Deno have no profiler that a program may ask. */
+function canCountCalls(): boolean {
+  try {
+    const session = new Session();
+    session.connect();
+    session.disconnect();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const page = readFile("docs/life_of_a_request.md");
 const [walk, rest] = page.split("## Asked on the way");
 const rows = [...walk.matchAll(/^\| (\d+) \| `([\w./]+)`/gm)].map(([, , path]) => path);
@@ -58,6 +70,7 @@ Deno.test("docs: the way to the endpoint is at most 23 files, each entered once"
 
 Deno.test({
   name: "docs: the files that life_of_a_request.md names are those that a GET crosses",
+  ignore: !canCountCalls(),
   // The proxy's loop is in this process, and goes on until the proxy is disposed of.
   sanitizeOps: false,
   sanitizeResources: false,
