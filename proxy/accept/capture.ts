@@ -259,7 +259,7 @@ export class Capture implements AddressBook {
       if (look !== "more" && look !== "starved") return false;
       io.wantRead(captured.fd, false);
       timers.start(
-        new Timer(() => relay.isOpen && io.wantRead(captured.fd, true)),
+        new Timer(() => relay.isOpen && io.wantRead(captured.fd, true), relay),
         LOOK_INTERVAL_MS,
       );
       return true;

@@ -82,9 +82,9 @@ export class Detecting extends Socket {
   readonly #onDetected: OnDetected;
   readonly #first: FirstBytes;
   /** Looks again for more bytes, where some have come. */
-  readonly #again = new Timer(() => this.#look());
+  readonly #again = new Timer(() => this.#look(), this);
   /** The client has been silent for as long as it may be. */
-  readonly #silence = new Timer(() => this.#finish("silent"));
+  readonly #silence = new Timer(() => this.#finish("silent"), this);
 
   /** @param client `security` is what TLS is put on it with; null: it is plain */
   constructor(

@@ -115,17 +115,16 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const decided = this.#router.route(this.#request, this.client.client);
     if (!(decided instanceof PendingDecision)) return this.#follow(decided);
     this.#pending = decided;
-    decided.onDecided = (destination) => this.#onDecided(destination);
+    decided.onDecided = (decide) => this.#onDecided(decide);
   }
 
   /** No connection's event led here, so none would be charged with a fault. */
-  #onDecided(destination: Destination): void {
+  #onDecided(decide: () => Destination): void {
     this.#pending = null;
     try {
-      this.#follow(destination);
+      this.#follow(decide());
     } catch (error) {
-      this.#loop.events.fault(error);
-      this.cut("fault");
+      this.#loop.contain(error, this);
     }
   }
 
@@ -546,6 +545,11 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.#account.reason = reason;
     this.#abandon();
     this.client.cut(resetCode ?? null);
+  }
+
+  /** A defect of Weft has shown in it. */
+  abort(): void {
+    this.cut("fault");
   }
 
   onClientGone(): void {

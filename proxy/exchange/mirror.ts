@@ -169,6 +169,11 @@ export class MirroredRequest extends Inbox implements ClientSide, Timed {
 
   protected override onStarved(): void {}
 
+  abort(): void {
+    this.#exchange.onClientGone();
+    this.drop("failed");
+  }
+
   onDeadline(): void {
     this.#exchange.onDeadline();
   }

@@ -209,6 +209,11 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.fail("reset", isByPeer && code !== NO_ERROR ? code : INTERNAL_ERROR);
   }
 
+  protected override onAbort(): void {
+    this.fail("reset");
+    this.close();
+  }
+
   /** The exchange has the deadline. */
   protected override onLate(): void {}
 

@@ -408,7 +408,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     return this.#writeRefusalHead(fields, true);
   }
 
-  abort(): void {
+  protected override onAbort(): void {
     this.#exchange.onClientGone();
     this.#end(INTERNAL_ERROR);
   }

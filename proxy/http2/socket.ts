@@ -14,9 +14,10 @@ import type { Http2Visitor } from "../protocol/http2/visitor.ts";
 import { NO_BUFFER, writeAscii } from "../loop/arena.ts";
 import { Socket } from "../loop/socket.ts";
 import type { Loop } from "../loop/loop.ts";
+import type { Victim } from "../loop/timers.ts";
 
 /** What a socket knows of its streams. */
-export interface SocketStream {
+export interface SocketStream extends Victim {
   /** Data has come, and with `isEnd` the end of the peer's message. */
   take(offset: number, length: number, isEnd: boolean): void;
   takeTrailers(fields: FieldList): void;
@@ -214,7 +215,7 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   onConnectionError(code: number, _debug: string): void {
     this.counts.failed(code);
     this.isOver = true;
-    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR, false);
+    this.#loseAll();
     // A peer that takes nothing would not take the last frames either.
     this.rest(HTTP2_LINGER_MS);
     this.sendLater();
@@ -341,7 +342,18 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   override abort(): void {
     if (!this.isOpen) return;
     this.close();
-    for (const stream of [...this.streams]) stream.lose(INTERNAL_ERROR, false);
+    this.#loseAll();
+  }
+
+  #loseAll(): void {
+    // A copy: they leave.
+    for (const stream of [...this.streams]) {
+      try {
+        stream.lose(INTERNAL_ERROR, false);
+      } catch (error) {
+        this.loop.contain(error, stream);
+      }
+    }
   }
 
   #releaseOutput(): void {

@@ -53,6 +53,8 @@ export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, Soc
   protected abstract onReset(code: number, isByPeer: boolean): void;
   /** There is room, or window, to send more. */
   protected abstract onRoom(): void;
+  /** What it carries ends, and the peer is told. */
+  protected abstract onAbort(): void;
   /** The deadline has passed. */
   protected abstract onLate(): void;
   /** Data has been taken in, from `from` to `ready`. */
@@ -88,6 +90,12 @@ export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, Soc
   onDeadline(): void {
     if (this.#tunnel === null) this.onLate();
     else this.#tunnel.onDeadline();
+  }
+
+  /** Ends it, with the tunnel or the exchange that it belongs to. */
+  abort(): void {
+    if (this.#tunnel === null) this.onAbort();
+    else this.#tunnel.cut("fault");
   }
 
   #onReceived(): void {

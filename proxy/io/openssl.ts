@@ -63,7 +63,7 @@ export class OpensslTransport implements SocketTransport {
   open(fd: Fd, handler: Handler, context: TlsContext, target: TlsTarget | null): OpensslSocket {
     if (this.#handshaking.size >= TLS_HANDSHAKES_MAX) {
       for (const oldest of this.#handshaking) {
-        oldest.onCrowdedOut();
+        deliver(oldest, () => oldest.onCrowdedOut());
         break;
       }
     }
@@ -91,11 +91,7 @@ export class OpensslTransport implements SocketTransport {
     const pending = this.#pending;
     this.#pending = [];
     for (const socket of pending) {
-      try {
-        socket.deliverPending();
-      } catch (error) {
-        socket.onFault(error);
-      }
+      deliver(socket, () => socket.deliverPending());
     }
   }
 
@@ -105,7 +101,7 @@ export class OpensslTransport implements SocketTransport {
     for (const sockets of [this.#handshaking, this.#lingering]) {
       for (const socket of sockets) {
         if (nowMs < socket.deadlineMs) break;
-        socket.onDeadline();
+        deliver(socket, () => socket.onDeadline());
       }
     }
   }
@@ -147,5 +143,14 @@ export class OpensslTransport implements SocketTransport {
 
   release(fd: Fd): void {
     this.#host.release(fd);
+  }
+}
+
+/** Tells a connection something outside of its own events: a defect costs that one. */
+function deliver(socket: OpensslSocket, tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    socket.onFault(error);
   }
 }

@@ -9,7 +9,7 @@ import type { Io } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
 import { REQUESTS_KEPT_MAX, SWEEP_INTERVAL_MS } from "../limits.ts";
 import { BufferPool, GatherList, Texts } from "./arena.ts";
-import { Timers } from "./timers.ts";
+import { Timers, type Victim } from "./timers.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { Response } from "../protocol/http1/response.ts";
 import { Http2Scratch } from "../protocol/http2/scratch.ts";
@@ -52,7 +52,7 @@ class Scratch {
 }
 
 /** What is open and has a deadline: a connection, or a stream of one. */
-export interface Timed {
+export interface Timed extends Victim {
   /** Whose it is: a client's connection, one to an endpoint, or a stream or copy that has no connection of its own. */
   readonly kind: "client" | "endpoint" | "stream";
   /** Place in `Loop.timed`. */
@@ -65,12 +65,12 @@ export interface Timed {
 }
 
 /** What gathers its output over a batch of events, and sends it at the end. */
-interface BatchedOutput {
+interface BatchedOutput extends Victim {
   send(): void;
 }
 
 /** What has bytes to take in, and no buffer. */
-interface Starved {
+interface Starved extends Victim {
   readonly isOpen: boolean;
   /** There may be a buffer now. */
   onFed(): void;
@@ -119,7 +119,7 @@ export class Loop {
     this.trustDomain = config.trustDomain ?? DEFAULT_TRUST_DOMAIN;
     this.events = events;
     this.texts = new Texts(io.arena);
-    this.timers = new Timers(io);
+    this.timers = new Timers(io, (error, victim) => this.contain(error, victim));
     this.scratch = new Scratch(io.arena, this.buffers);
   }
 
@@ -139,6 +139,29 @@ export class Loop {
     last.slot = timed.slot;
   }
 
+  /** A defect of Weft has shown in what was done for `victim`: ends that, and nothing else. */
+  contain(error: unknown, victim: Victim): void {
+    this.events.fault(error);
+    try {
+      victim.abort();
+    } catch (another) {
+      this.events.fault(another);
+    }
+  }
+
+  /** Begins to drain: every client is told. */
+  drain(): void {
+    this.isDraining = true;
+    // A copy: some close at once.
+    for (const open of [...this.#timed]) {
+      try {
+        open.onDraining?.();
+      } catch (error) {
+        this.contain(error, open);
+      }
+    }
+  }
+
   /** Has `output` send at the end of this batch of events. */
   sendLater(output: BatchedOutput): void {
     this.#outputs.push(output);
@@ -154,7 +177,11 @@ export class Loop {
   #send(): void {
     // Sending makes room, and so more to send.
     for (let output = this.#outputs.pop(); output !== undefined; output = this.#outputs.pop()) {
-      output.send();
+      try {
+        output.send();
+      } catch (error) {
+        this.contain(error, output);
+      }
     }
   }
 
@@ -168,7 +195,14 @@ export class Loop {
     // Without a new buffer to be had, waking them would only have them starve again, at once and for ever.
     if (this.#starved.length === 0 || this.buffers.givenCount === this.#fedCount) return;
     this.#fedCount = this.buffers.givenCount;
-    for (const starved of this.#starved.splice(0)) if (starved.isOpen) starved.onFed();
+    for (const starved of this.#starved.splice(0)) {
+      if (!starved.isOpen) continue;
+      try {
+        starved.onFed();
+      } catch (error) {
+        this.contain(error, starved);
+      }
+    }
   }
 
   /** Rings the timers that are due, and every now and then calls those whose deadline has passed. */
@@ -181,7 +215,12 @@ export class Loop {
     // Backwards: closing a connection moves the last one into its slot.
     for (let i = this.#timed.length - 1; i >= 0; i--) {
       const timed = this.#timed[i];
-      if (timed !== undefined && nowMs >= timed.deadlineMs) timed.onDeadline();
+      if (timed === undefined || nowMs < timed.deadlineMs) continue;
+      try {
+        timed.onDeadline();
+      } catch (error) {
+        this.contain(error, timed);
+      }
     }
   }
 }

@@ -52,8 +52,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
   }
 
   onFault(error: unknown): void {
-    this.loop.events.fault(error);
-    this.abort();
+    this.loop.contain(error, this);
   }
 
   /** Takes the place of `other` on its socket: with its bytes, and with what TLS made known. */

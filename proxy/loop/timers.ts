@@ -5,14 +5,23 @@
  */
 import type { Io } from "../io/io.ts";
 
+/** What a defect of Weft costs, where one shows in what is done for it. */
+export interface Victim {
+  /** Ends it, and what it carries. */
+  abort(): void;
+}
+
 export class Timer {
   atMs = Infinity;
   /** Place in the heap; -1: it is not running. */
   place = -1;
   readonly ring: () => void;
+  readonly victim: Victim;
 
-  constructor(ring: () => void) {
+  /** @param victim whose time it keeps */
+  constructor(ring: () => void, victim: Victim) {
     this.ring = ring;
+    this.victim = victim;
   }
 
   get isRunning(): boolean {
@@ -23,9 +32,15 @@ export class Timer {
 export class Timers {
   readonly #io: Pick<Io, "nowMs" | "wakeBy">;
   readonly #heap: Timer[] = [];
+  /** A defect has shown in what was done for `victim`: ends that, and nothing else. */
+  readonly contain: (error: unknown, victim: Victim) => void;
 
-  constructor(io: Pick<Io, "nowMs" | "wakeBy">) {
+  constructor(
+    io: Pick<Io, "nowMs" | "wakeBy">,
+    contain: (error: unknown, victim: Victim) => void,
+  ) {
     this.#io = io;
+    this.contain = contain;
   }
 
   get count(): number {
@@ -58,7 +73,11 @@ export class Timers {
       const timer = this.#heap[0];
       if (timer === undefined || timer.atMs > nowMs) break;
       this.stop(timer);
-      timer.ring();
+      try {
+        timer.ring();
+      } catch (error) {
+        this.contain(error, timer.victim);
+      }
     }
     if (this.#heap.length > 0) this.#io.wakeBy(this.#heap[0].atMs);
   }

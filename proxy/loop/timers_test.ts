@@ -2,6 +2,12 @@ import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { Timer, Timers } from "./timers.ts";
 
+const NOTHING = { abort() {} };
+
+function rethrow(error: unknown): void {
+  throw error;
+}
+
 /** A clock that knows when it was asked to wake. */
 function clock() {
   const io = {
@@ -22,7 +28,7 @@ Deno.test("timers: ring in order of time, each once, whatever is stopped and sta
   });
   fc.assert(fc.property(fc.array(action, { maxLength: 100 }), (actions) => {
     const io = clock();
-    const timers = new Timers(io);
+    const timers = new Timers(io, rethrow);
     const due = new Map<number, number>();
     const list = Array.from({ length: 10 }, (_, i) =>
       new Timer(() => {
@@ -30,7 +36,7 @@ Deno.test("timers: ring in order of time, each once, whatever is stopped and sta
         equal(atMs <= io.nowMs, true);
         for (const other of due.values()) equal(other >= atMs, true);
         due.delete(i);
-      }));
+      }, NOTHING));
     for (const { timer, kind, ms } of actions) {
       if (kind === "start") {
         timers.start(list[timer], ms);
@@ -51,10 +57,10 @@ Deno.test("timers: ring in order of time, each once, whatever is stopped and sta
 
 Deno.test("timers: wake the loop for the next one, also after one has rung", () => {
   const io = clock();
-  const timers = new Timers(io);
+  const timers = new Timers(io, rethrow);
   const rung: string[] = [];
-  const late = new Timer(() => rung.push("late"));
-  const soon = new Timer(() => rung.push("soon"));
+  const late = new Timer(() => rung.push("late"), NOTHING);
+  const soon = new Timer(() => rung.push("soon"), NOTHING);
   timers.start(late, 30);
   timers.start(soon, 10);
   equal(io.wakeAtMs, 10);
@@ -69,15 +75,33 @@ Deno.test("timers: wake the loop for the next one, also after one has rung", () 
 
 Deno.test("timers: one that starts itself again waits for the next call", () => {
   const io = clock();
-  const timers = new Timers(io);
+  const timers = new Timers(io, rethrow);
   let rings = 0;
   const timer = new Timer(() => {
     rings++;
     timers.start(timer, 0);
-  });
+  }, NOTHING);
   timers.start(timer, 0);
   timers.ring();
   equal(rings, 1);
   timers.ring();
   equal(rings, 2);
+});
+
+Deno.test("timers: a defect in one costs what it keeps the time of, and no other", () => {
+  const io = clock();
+  const said: string[] = [];
+  const timers = new Timers(io, (error, victim) => {
+    said.push(String(error));
+    victim.abort();
+  });
+  const bad = new Timer(() => {
+    throw new Error("defect");
+  }, { abort: () => said.push("aborted") });
+  const good = new Timer(() => said.push("good"), NOTHING);
+  timers.start(bad, 0);
+  timers.start(good, 0);
+  timers.ring();
+  deepEqual(said, ["Error: defect", "aborted", "good"]);
+  equal(timers.count, 0);
 });

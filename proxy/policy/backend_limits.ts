@@ -8,11 +8,11 @@ import { countsOf, type MetricSample, samplesOf } from "../../base/metrics.ts";
 import type { Random } from "../../base/random.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import { ConnectionBudget } from "../balance/connection_budget.ts";
-import { Timer, type Timers } from "../loop/timers.ts";
+import { Timer, type Timers, type Victim } from "../loop/timers.ts";
 import { LIMITS } from "../observe/metrics.ts";
 
 /** An exchange that waits for a connection. */
-interface Waiter {
+interface Waiter extends Victim {
   onTurn(): void;
 }
 
@@ -57,8 +57,8 @@ export class BackendLimits {
     this.#random = random;
     this.#store = store;
     this.#budget = new ConnectionBudget(null, store);
-    this.#wake = new Timer(() => this.#wakeWaiters());
-    this.#look = new Timer(() => this.#lookAround());
+    this.#wake = new Timer(() => this.#wakeWaiters(), this);
+    this.#look = new Timer(() => this.#lookAround(), this);
   }
 
   /**
@@ -207,9 +207,16 @@ export class BackendLimits {
       const first = this.#waiting.values().next().value;
       if (first === undefined) return;
       this.stopWaiting(first);
-      first.onTurn();
+      try {
+        first.onTurn();
+      } catch (error) {
+        this.#timers.contain(error, first);
+      }
     }
   }
+
+  /** Those that wait have deadlines of their own. */
+  abort(): void {}
 
   #hasRoom(): boolean {
     if (this.#budget.room > 0) return true;

@@ -42,7 +42,7 @@ class Fixture {
         return tally;
       },
     };
-    const timers = new Timers({ nowMs: 0, wakeBy() {} });
+    const timers = new Timers({ nowMs: 0, wakeBy() {} }, () => {});
     this.bindings = new Bindings(0, timers, null, store, {
       of: ({ key }) => {
         this.pools.push(key);

@@ -21,6 +21,8 @@ export interface PolicedExchange {
   refuse(refusal: Refusal): void;
   /** The time for this attempt is over. */
   onAttemptExpired(): void;
+  /** Ends it: a defect has shown. */
+  abort(): void;
 }
 
 /** What the one timer of the steps is for; they never overlap. */
@@ -49,7 +51,7 @@ export class PolicyRun {
     this.#exchange = exchange;
     this.#timers = timers;
     this.#random = random;
-    this.#stepTimer = new Timer(() => this.#onStep());
+    this.#stepTimer = new Timer(() => this.#onStep(), exchange);
   }
 
   /** Null: no policy has a say in the requests' way. */
@@ -142,6 +144,10 @@ export class PolicyRun {
   #stopWaiting(): void {
     this.#waiting?.stopWaiting(this);
     this.#waiting = null;
+  }
+
+  abort(): void {
+    this.#exchange.abort();
   }
 
   onTurn(): void {

@@ -126,7 +126,7 @@ export class Turn {
 /** A decision that waits for a name to be looked up. */
 export class PendingDecision {
   /** Told once, later; set by the one that waits. */
-  onDecided: (destination: Destination) => void = () => {};
+  onDecided: (decide: () => Destination) => void = () => {};
   /** The one that waits no longer cares. */
   readonly cancel: () => void;
 

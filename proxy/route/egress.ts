@@ -98,7 +98,7 @@ export class Egress {
     const decide = (found: string | null) =>
       found === null ? otherwise : this.toAddress({ address: found, port }, listener, client);
     const pending = new PendingDecision(() => this.#names.forget(name, waiter));
-    const waiter: Waiter = (found) => pending.onDecided(decide(found));
+    const waiter: Waiter = (found) => pending.onDecided(() => decide(found));
     const found = this.#names.addressOf(name, this.#services.loop.io.nowMs, waiter);
     return found === undefined ? pending : decide(found);
   }

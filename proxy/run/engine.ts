@@ -97,14 +97,7 @@ export class Engine {
     const clients = new Clients(loop, telemetry, new Tracer(config, loop.random));
     this.#acceptor = new Acceptor(clients, services, settings, plan, hooks);
     io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());
-    io.onBatchEnd(() => {
-      this.#loop.endBatch();
-      const records = this.#telemetry.takeRecords();
-      if (records.length > 0) hooks.onRecords(records);
-      const spans = this.#telemetry.takeSpans();
-      if (spans.length > 0) hooks.onSpans(spans);
-      this.#finishDraining();
-    });
+    io.onBatchEnd(() => this.#endBatch());
   }
 
   #inboundRouters(plan: Plan): InboundRouter[] {
@@ -216,9 +209,7 @@ export class Engine {
   discourage(): void {
     const loop = this.#loop;
     if (!loop.isDraining) this.#drainDeadlineMs = this.#io.nowMs + this.#config.timeouts.drainMs;
-    loop.isDraining = true;
-    // A copy: some close at once.
-    for (const open of [...loop.timed]) open.onDraining?.();
+    loop.drain();
   }
 
   /** Stops accepting; `done` is called once the last client is gone, or `drainMs` after draining began. */
@@ -267,6 +258,24 @@ export class Engine {
     this.#listeners.push(listener.fd);
     this.#acceptor.addOwnPlace(address, listener.port);
     return listener.port;
+  }
+
+  #endBatch(): void {
+    this.#loop.endBatch();
+    try {
+      this.#hand();
+    } catch (error) {
+      this.#telemetry.fault(error);
+    }
+    this.#finishDraining();
+  }
+
+  /** Hands over what was told of exchanges in this batch of events. */
+  #hand(): void {
+    const records = this.#telemetry.takeRecords();
+    if (records.length > 0) this.#hooks.onRecords(records);
+    const spans = this.#telemetry.takeSpans();
+    if (spans.length > 0) this.#hooks.onSpans(spans);
   }
 
   #sweep(): void {

@@ -34,7 +34,9 @@ export function openEndpoints(
       continue;
     }
     const its = name === MIRROR_SERVICE ? copies : state;
-    const mayFail = !isCalm && protocol === "http2" && world.chance(0.3);
+    // The first Service's endpoints are behind others, too, which may speak HTTP/1.1 to them.
+    const isOnlyHttp2 = protocol === "http2" && name !== services[0].name;
+    const mayFail = !isCalm && isOnlyHttp2 && world.chance(0.3);
     network.listen(key, (side) => {
       // The application beside the proxy is called as it is. What answers in HTTP/1.1 to that is right where it was chosen.
       const own = name === "" ? side : state.accept(side, mayFail ? ["h2"] : undefined);
