@@ -78,6 +78,7 @@ export class Http2Downstream extends Http2Socket implements ClientConnection {
 
   /** Told when the proxy begins to drain: streams under way end, no more are taken. */
   onDraining(): void {
+    if (this.isOver) return;
     this.drain();
     if (this.isOpen && this.isIdle) this.#restUntilRequest();
   }

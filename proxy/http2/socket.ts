@@ -119,7 +119,7 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   override onDeadline(): void {
     if (this.#isLingering) return this.abort();
     const { nowMs } = this.loop.io;
-    if (nowMs >= this.#idleUntilMs) return this.onIdle();
+    if (nowMs >= this.#idleUntilMs) return this.isOver ? this.abort() : this.onIdle();
     if (nowMs >= this.#settingsUntilMs) {
       return this.#giveUp(SETTINGS_TIMEOUT, "SETTINGS unacknowledged");
     }

@@ -124,7 +124,7 @@ export class Http2Upstream extends Http2Socket implements SharedConnection {
   }
 
   protected override onIdle(): void {
-    if (this.isConnected || this.isOver) this.abort();
+    if (this.isConnected) this.abort();
     else this.#failAll("connect-timeout");
   }
 

@@ -101,6 +101,10 @@ export class Scenario extends CalmNetwork {
   /** Connections of the proxy to the endpoint, in the order in which they were made. */
   readonly endpoint: End[] = this.listen("10.0.0.1");
   readonly plan: Plan;
+  /** Names outside the mesh that were asked for. */
+  readonly lookups: string[] = [];
+  /** Takes what the engine reports. */
+  onRecords: () => void = () => {};
   readonly #port: number;
   readonly #tcpPort: number;
 
@@ -129,10 +133,16 @@ export class Scenario extends CalmNetwork {
         admin: null,
         timeouts: { ...DEFAULT_TIMEOUTS, upstreamIdleMs: 2_000 },
         bodyBytesMax: Infinity,
-        reportRequests: false,
+        reportRequests: true,
+        egress: true,
       },
       this.plan,
-      { onRecords() {}, onSpans() {}, onLog() {}, lookUp() {} },
+      {
+        onRecords: () => this.onRecords(),
+        onSpans() {},
+        onLog() {},
+        lookUp: (name) => void this.lookups.push(name),
+      },
     );
     [this.#port, this.#tcpPort] = this.engine.listen().outbound;
   }

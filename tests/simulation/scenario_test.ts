@@ -256,3 +256,26 @@ function metricOf(engine: Engine, metric: string): number {
   const sample = engine.snapshot().samples.find(([name]) => name === metric);
   return sample?.[2][0][1] ?? NaN;
 }
+
+Deno.test("a client that broke HTTP/2, and reads nothing, is let go of while the proxy drains, too", () => {
+  for (const drainsFirst of [false, true]) {
+    const scenario = new Scenario("http2");
+    const { weather } = scenario.network;
+    scenario.network.weather = { ...weather, capacityMin: 1_000, capacityMax: 1_000 };
+    const client = scenario.client();
+    scenario.pass(1);
+    client.isDeaf = true;
+    client.send(frames.PREFACE, frames.settings([]));
+    const ping = frames.frame(frames.PING, 0, 0, new Uint8Array(8));
+    for (let i = 0; i < 100; i++) {
+      client.send(ping);
+      scenario.pass(1);
+    }
+    if (drainsFirst) scenario.engine.discourage();
+    client.send(frames.frame(frames.DATA, 0, 0));
+    scenario.pass(1);
+    scenario.engine.discourage();
+    scenario.pass(10_000);
+    equal(scenario.io.connections, 0);
+  }
+});
