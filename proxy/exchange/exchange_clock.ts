@@ -3,7 +3,7 @@
  * its policy or its caller.
  */
 import type { Loop } from "../loop/loop.ts";
-import { Timer } from "../loop/timers.ts";
+import { Timer, type Victim } from "../loop/timers.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { callTimeoutMs } from "./call_timeout.ts";
@@ -11,6 +11,7 @@ import { callTimeoutMs } from "./call_timeout.ts";
 export class ExchangeClock {
   readonly #loop: Loop;
   readonly #onExpired: () => void;
+  readonly #owner: Victim;
   #startedMs = 0;
   /** When a byte last passed, in either direction. */
   #lastByteMs = 0;
@@ -27,9 +28,10 @@ export class ExchangeClock {
   /** To the millisecond, which the sweep over all deadlines is not. Made with the first exchange that has to be over. */
   #expiry: Timer | null = null;
 
-  constructor(loop: Loop, onExpired: () => void) {
+  constructor(loop: Loop, onExpired: () => void, owner: Victim) {
     this.#loop = loop;
     this.#onExpired = onExpired;
+    this.#owner = owner;
   }
 
   /** An exchange begins; its policies are not known yet. @param request null: it has no head */
@@ -63,7 +65,7 @@ export class ExchangeClock {
     const endMs = this.#startedMs + limitMs;
     if (endMs >= this.#endMs) return;
     this.#endMs = endMs;
-    this.#expiry ??= new Timer(this.#onExpired);
+    this.#expiry ??= new Timer(this.#onExpired, this.#owner);
     this.#loop.timers.start(this.#expiry, Math.max(0, endMs - this.#loop.io.nowMs));
   }
 

@@ -134,7 +134,7 @@ defect("the timer of a policy", (it) => {
   const client = it.client();
   it.pass(1);
   client.send(GET);
-  plant(Exchange.prototype, "onExpired");
+  plant(Exchange.prototype, "refuse");
   it.pass(500);
   equal(client.side.hasEnded || client.side.isReset, true);
   client.side.close();
