@@ -140,6 +140,18 @@ const TABLE = {
 
 export type RefusalReason = keyof typeof TABLE;
 
+/** Why the proxy ends what it cannot answer, or can answer no more, beside the reasons above: for metrics, the access log and taps. */
+export const CUTS = {
+  "client-gone": "The client left, or took no more, before it had all of its answer",
+  "idle-timeout":
+    "An answer under way, a tunnel or a relayed connection was without a byte for too long",
+  "not-redirected": "A connection came to a capturing listener by itself, not by redirection",
+  "fault": "A defect of the proxy",
+} as const;
+
+/** Empty: the endpoint answered in full, or both ends of a tunnel ended it. */
+export type EndReason = RefusalReason | keyof typeof CUTS | "";
+
 export interface Refusal {
   readonly reason: RefusalReason;
   readonly status: number;

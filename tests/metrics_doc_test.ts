@@ -1,13 +1,14 @@
-/** docs/observability.md lists every metric that a proxy has, as it is declared, and no other. */
+/** docs/observability.md lists every metric and every reason that a proxy has, as they are declared, and no others. */
 import assert from "node:assert/strict";
 import { PROXY_METRICS } from "../proxy/observe/metrics.ts";
-import { METRICS_PATH, withMetricsTable } from "../tools/metrics.ts";
+import { METRICS_PATH, withTables } from "../tools/metrics.ts";
 import { readFile } from "../tools/repository.ts";
 
-Deno.test("docs: the table of metrics is what is declared; else run `deno task metrics`", () => {
+Deno.test("docs: the tables of metrics and reasons are those declared, as `deno task metrics` makes them", () => {
   const text = readFile(METRICS_PATH);
   assert.ok(text.includes("| `weft_requests_total` |"));
-  assert.equal(text, withMetricsTable(text));
+  assert.ok(text.includes("| `upstream-head-too-large` | 502 |"));
+  assert.equal(text, withTables(text));
 });
 
 Deno.test("metrics: names are declared once, and say what they are, as Prometheus advises", () => {

@@ -1,8 +1,9 @@
 /**
- * `deno task metrics`: writes the table of metrics in docs/observability.md from their declarations.
- * tests/metrics_doc_test.ts fails while the table is not what this makes.
+ * `deno task metrics`: writes the tables of metrics and of reasons in docs/observability.md from their declarations.
+ * tests/metrics_doc_test.ts fails while they are not what this makes.
  */
 import type { Metric, MetricGroup } from "../base/metrics.ts";
+import { CUTS, REFUSALS } from "../base/refusals.ts";
 import { PROXY_METRICS } from "../proxy/observe/metrics.ts";
 import { readFile, ROOT } from "./repository.ts";
 
@@ -15,8 +16,22 @@ const SHORT: readonly (readonly [labels: RegExp, name: string])[] = [
   [/^`listener`, `service`, `port`, `target`/, "target"],
 ];
 
-/** `text` with the table of today's metrics in place of the one that it has. */
-export function withMetricsTable(text: string): string {
+/** `text` with today's tables in place of those that it has. */
+export function withTables(text: string): string {
+  return withReasonsTable(withMetricsTable(text));
+}
+
+function withReasonsTable(text: string): string {
+  const refusals = Object.values(REFUSALS).map(({ reason, status, grpcStatus, text }) =>
+    `| \`${reason}\` | ${status} | ${grpcStatus} | ${text} |`
+  );
+  const cuts = Object.entries(CUTS).map(([reason, text]) => `| \`${reason}\` | | | ${text} |`);
+  const head = ["| Reason | Status | gRPC | What |", "| --- | --- | --- | --- |"];
+  const table = [...head, ...refusals, ...cuts].join("\n");
+  return text.replace(/^\| Reason \|.*\n(?:\|.*\n)*/m, () => `${table}\n`);
+}
+
+function withMetricsTable(text: string): string {
   const rows = PROXY_METRICS.flatMap((group) =>
     Object.values(group.metrics).map((metric) => row(group, metric))
   );
@@ -34,6 +49,6 @@ function row({ labels }: MetricGroup, { name, kind, help, labels: own }: Metric<
 if (import.meta.main) {
   Deno.writeTextFileSync(
     new URL(METRICS_PATH, ROOT),
-    withMetricsTable(readFile(METRICS_PATH)),
+    withTables(readFile(METRICS_PATH)),
   );
 }

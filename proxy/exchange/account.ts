@@ -2,7 +2,7 @@
  * Account: what is told of one exchange: to the counters, the access log and taps, and as a span. Reused by its exchange from one
  * to the next.
  */
-import type { Refusal } from "../../base/refusals.ts";
+import type { EndReason, Refusal } from "../../base/refusals.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Routed, Telemetry } from "../observe/telemetry.ts";
 import type { Request } from "../protocol/http1/request.ts";
@@ -22,7 +22,7 @@ export class Account {
   /** Null: the request says of traces what its client says. */
   trace: ExchangeTrace | null = null;
   /** Why the proxy answers or ends it; empty where it does not. */
-  reason = "";
+  reason: EndReason = "";
   #status = 0;
   #startedMs = 0;
   /** A relayed connection has its endpoint. */

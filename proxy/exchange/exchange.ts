@@ -3,7 +3,7 @@
  * has the request decided, takes it to an endpoint, to another one where that fails before it answered, passes bodies on both ways,
  * keeps the deadline, and is counted at the end. Its two sides obey and report (`sides.ts`).
  */
-import { type Refusal, REFUSALS } from "../../base/refusals.ts";
+import { type EndReason, type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { BROKEN } from "../io/io.ts";
 import type { Loop } from "../loop/loop.ts";
 import { Tunnel, type TunnelOwner } from "../loop/tunnel.ts";
@@ -510,7 +510,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.#account.bytesRelayed(this.#tries, isFromClient, count);
   }
 
-  onTunnelEnded(reason: string): void {
+  onTunnelEnded(reason: EndReason): void {
     this.#account.reason = reason;
     this.#count();
   }
@@ -541,7 +541,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   }
 
   /** The answer that has begun will not be completed, for a reason that is not the client's. */
-  cut(reason: string, resetCode?: number): void {
+  cut(reason: EndReason, resetCode?: number): void {
     this.#account.reason = reason;
     this.#abandon();
     this.client.cut(resetCode ?? null);

@@ -2,6 +2,7 @@
  * Tunnel: bytes both ways between two ends, each direction ended on its own (half-close kept). An end is a connection, or a
  * stream that shares one with others; the tunnel does not know which. Ends report to the tunnel and never call each other.
  */
+import type { EndReason } from "../../base/refusals.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Inbox } from "./inbox.ts";
 
@@ -40,7 +41,7 @@ export interface TunnelOwner {
   /** So many bytes more have come from the client, or from the endpoint. */
   onTunnelBytes(isFromClient: boolean, count: number): void;
   /** Both ends are closed. `reason`: why the proxy ended them; empty where both ended in order. */
-  onTunnelEnded(reason: string): void;
+  onTunnelEnded(reason: EndReason): void;
 }
 
 export class Tunnel {
@@ -121,13 +122,13 @@ export class Tunnel {
   }
 
   /** One end is lost: the other must not take that for an orderly end. */
-  cut(reason: string): void {
+  cut(reason: EndReason): void {
     this.#endpoint.cut();
     this.#client.cut();
     this.#end(reason);
   }
 
-  #end(reason: string): void {
+  #end(reason: EndReason): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#owner?.onTunnelEnded(reason);

@@ -2,6 +2,7 @@
  * Telemetry: what one event loop counts, and the records that it makes. Counting is a few additions an exchange; text is
  * made only when they are read. Labels follow the plan: counters of routes that left it are dropped with it.
  */
+import type { EndReason } from "../../base/refusals.ts";
 import {
   type Counts,
   countsOf,
@@ -165,7 +166,7 @@ export class Telemetry {
   answered(
     routed: Routed,
     status: number,
-    reason: string,
+    reason: EndReason,
     durationMs: number,
     listener: number,
     request: RequestFacts | null,
@@ -199,7 +200,7 @@ export class Telemetry {
   /** A relayed connection has ended, with a `reason` where the proxy ended it. */
   connectionEnded(
     routed: Routed,
-    reason: string,
+    reason: EndReason,
     durationMs: number,
     listener: number,
     request: RequestFacts | null,
@@ -212,7 +213,7 @@ export class Telemetry {
   abandoned(
     routed: Routed,
     status: number,
-    reason: string,
+    reason: EndReason,
     durationMs: number,
     listener: number,
     request: RequestFacts | null,
@@ -222,7 +223,7 @@ export class Telemetry {
   }
 
   /** The proxy itself answered or ended something. */
-  refused(reason: string): void {
+  refused(reason: EndReason): void {
     this.counts.refusals.add(reason);
   }
 
@@ -264,7 +265,7 @@ export class Telemetry {
     routed: Routed,
     request: RequestFacts,
     status: number,
-    reason: string,
+    reason: EndReason,
     durationMs: number,
     listener: number,
   ): void {
