@@ -20,6 +20,8 @@ export class Attempts implements Routed {
   #isUnderWay = false;
   /** Attempts so far, since the last wait. */
   count = 0;
+  /** Attempts that followed others at once, without a policy that says so. */
+  repeats = 0;
   /** How the last one failed; null: none did. */
   #failure: CarrierFailure | null = null;
 
@@ -29,16 +31,17 @@ export class Attempts implements Routed {
     this.#choice = null;
     this.endpoint = destination.endpoint;
     this.count = 0;
+    this.repeats = 0;
     this.#failure = null;
   }
 
-  /** The request has waited, and is tried as if for the first time. */
+  /** The request has waited, and is tried once more. */
   restart(): void {
     this.count = 0;
   }
 
   get areLeft(): boolean {
-    return this.count < CONNECT_ATTEMPTS_MAX;
+    return this.count === 0 || this.repeats < CONNECT_ATTEMPTS_MAX - 1;
   }
 
   /** Whether another endpoint may be tried after this failure, without asking a policy. */
@@ -82,6 +85,7 @@ export class Attempts implements Routed {
 
   start(nowMs: number): void {
     this.count++;
+    if (this.count > 1) this.repeats++;
     if (this.#choice === null) return;
     this.#choice.active++;
     this.#startedMs = nowMs;

@@ -426,7 +426,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
       return this.#tryEndpoint();
     }
     const isRetried = isRetriable && this.client.isReplayable && this.#run !== null &&
-      this.#run.retriesFailure(kind, nowMs);
+      this.#run.retriesFailure(kind, this.#tries.repeats, nowMs);
     if (isRetried) this.#retry(refusal.reason);
     else this.refuse(this.#tries.refusal);
   }

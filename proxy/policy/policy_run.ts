@@ -171,18 +171,24 @@ export class PolicyRun {
   /** Whether an answer with this status is not the last word; takes the retry out of the budget. */
   retriesStatus(status: number, nowMs: number): boolean {
     const retry = this.#route?.retry ?? null;
-    return retry !== null && retry.allowsStatus(status, this.#method) && this.#takeRetry(nowMs);
+    return retry !== null && retry.allowsStatus(status, this.#method) &&
+      this.#takeRetry(0, nowMs);
   }
 
-  /** Whether a failure is not the last word; takes the retry out of the budget. */
-  retriesFailure(failure: AttemptFailure, nowMs: number): boolean {
+  /**
+   * Whether a failure is not the last word; takes the retry out of the budget. `repeats`: attempts that were made without
+   * asking, each in place of a retry.
+   */
+  retriesFailure(failure: AttemptFailure, repeats: number, nowMs: number): boolean {
     const retry = this.#route?.retry ?? null;
-    return retry !== null && retry.allowsFailure(failure, this.#method) && this.#takeRetry(nowMs);
+    return retry !== null && retry.allowsFailure(failure, this.#method) &&
+      this.#takeRetry(repeats, nowMs);
   }
 
-  #takeRetry(nowMs: number): boolean {
+  #takeRetry(repeats: number, nowMs: number): boolean {
     const route = this.#route;
-    const isLeft = route !== null && route.retry !== null && this.#retries < route.retry.attempts;
+    const attempts = route?.retry?.attempts ?? 0;
+    const isLeft = route !== null && this.#retries + repeats < attempts;
     if (!isLeft || !route.withdrawRetry(nowMs)) return false;
     this.#retries++;
     return true;

@@ -112,28 +112,6 @@ const CASES: readonly Http2Case[] = [
     },
   },
   {
-    name: "an endpoint that refuses a stream is asked again, whatever the method; others are not",
-    async run(proxy, node) {
-      const REFUSED_STREAM = 7;
-      const INTERNAL_ERROR = 2;
-      for (const client of VERSIONS) {
-        await using refusing = await NodeOrigin.start(node, "h2");
-        await proxy.routeHttp2(refusing);
-        const path = `/reset-once?code=${REFUSED_STREAM}`;
-        const again = await askNode(node, client, proxy.port, { path, bodyBytes: 1_000 });
-        assert.deepEqual([outcomeOf(again), again.text], ["200", "1000 bytes"]);
-        await using failing = await NodeOrigin.start(node, "h2");
-        await proxy.routeHttp2(failing);
-        const post = { path: `/reset-once?code=${INTERNAL_ERROR}`, bodyBytes: 1_000 };
-        assert.equal(
-          outcomeOf(await askNode(node, client, proxy.port, post)),
-          "502 upstream-reset",
-        );
-        assert.equal((await failing.counts()).requests, 1);
-      }
-    },
-  },
-  {
     name: "GOAWAY of the endpoint: what is under way ends, what is new takes a new connection",
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, "h2");

@@ -172,6 +172,8 @@ export abstract class FrameReader {
   }
 
   #readFrame(bytes: Uint8Array, at: number, end: number): number {
+    // A peer that speaks something else may say less than a frame's header, and then wait.
+    if (at < end && bytes[at] !== 0) return this.#refuse(FRAME_SIZE_ERROR, "frame too large");
     if (end - at < FRAME_HEADER_BYTES) return WANTS_MORE;
     const length = readUint24(bytes, at);
     const type = bytes[at + 3];
