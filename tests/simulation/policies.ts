@@ -3,6 +3,7 @@
  * is known; what they do say is drawn anew for every plan.
  */
 import type { ConnectionLimits, Retry, RetryCondition, RouteSection } from "../../base/policy.ts";
+import { CONNECT_ATTEMPTS_MAX } from "../../proxy/limits.ts";
 import type { PlanEndpointPolicy, PlanPolicySources, PlanRoutePolicy } from "../../routing/plan.ts";
 import type { ScriptedExchange } from "./exchange.ts";
 import type { World } from "./world.ts";
@@ -73,8 +74,8 @@ export class PolicyMix {
 
   /** The most that endpoints may see of a request that was sent once. */
   get arrivalsMax(): number {
-    // Each try may meet two connections that were dead already (`CONNECT_ATTEMPTS_MAX`).
-    return 3 * (1 + this.#attemptsMax);
+    // Without a policy it is sent so often where connections are dead already, or streams are refused.
+    return CONNECT_ATTEMPTS_MAX + this.#attemptsMax;
   }
 
   /** Retries that one Service's budget can have paid for. `plans`: how often it may have begun anew. */
