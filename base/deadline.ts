@@ -1,7 +1,5 @@
 /** Waits that come to an end. */
-
-/** What a timer can wait for: some 24 days. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+import { TIMER_MS_MAX } from "./limits.ts";
 
 /** What `promise` comes to, or what `onLate` does where that takes longer than `limitMs`. */
 export async function withDeadline<T>(

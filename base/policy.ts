@@ -3,12 +3,6 @@
  * shape that schemas read, plans carry and proxies obey. Knows nothing of where a policy is attached.
  */
 
-/** Bytes of the header lines that one policy adds in one direction, so that the whole head still fits its buffer. */
-export const HEADER_TEXT_MAX = 4_096;
-
-/** Two weeks: the longest duration that counts. Timers of the platform end at 2^31 ms. */
-export const DURATION_MAX_MS = 14 * 24 * 3_600_000;
-
 /**
  * How an endpoint may be chosen, and whether that goes by a hash of the request. To add one: its line here, its name in
  * the CRD, and its balancer, for which `proxy/balance/algorithms.ts` does not type-check without it.

@@ -6,11 +6,11 @@
 const INITIAL_STATE = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
 const BLOCK_BYTES = 64;
 /** The padding's first bit, and the length. */
-const PADDING_BYTES_MIN = 9;
+const PADDING_BYTES = 9;
 
 /** The 20 bytes of the digest. */
 export function sha1(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const blocks = Math.ceil((bytes.length + PADDING_BYTES_MIN) / BLOCK_BYTES);
+  const blocks = Math.ceil((bytes.length + PADDING_BYTES) / BLOCK_BYTES);
   const padded = new Uint8Array(blocks * BLOCK_BYTES);
   padded.set(bytes);
   padded[bytes.length] = 0x80;

@@ -2,13 +2,10 @@
  * SPIFFE ids of service accounts, `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME`, as certificates of a mesh carry them. Syntax
  * only: what an id may do is decided elsewhere.
  */
+import { SPIFFE_ID_BYTES_MAX, TRUST_DOMAIN_BYTES_MAX } from "./limits.ts";
 
 /** Where no other is configured, as in every mesh that SMI knows. */
 export const DEFAULT_TRUST_DOMAIN = "cluster.local";
-
-/** The longest id, and the longest trust domain, in bytes (SPIFFE-ID 2.3 and 2.1). */
-const ID_BYTES_MAX = 2_048;
-const TRUST_DOMAIN_BYTES_MAX = 255;
 
 const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 /** No percent-encoding, query, fragment, port or user: an id has one spelling (SPIFFE-ID 2). */
@@ -22,7 +19,7 @@ interface WorkloadId {
 
 /** Null: not the id of a service account. */
 export function parseWorkloadId(uri: string): WorkloadId | null {
-  if (uri.length > ID_BYTES_MAX) return null;
+  if (uri.length > SPIFFE_ID_BYTES_MAX) return null;
   const [, trustDomain = "", namespace = "", name = ""] = WORKLOAD_ID.exec(uri) ?? [];
   if (!isTrustDomain(trustDomain) || isDots(namespace) || isDots(name)) return null;
   return { trustDomain, identity: `${namespace}/${name}` };

@@ -1,11 +1,7 @@
 /**
  * Tells when manifests on disk may have changed. Errs on the side of telling: who listens reads again and compares.
  */
-
-/** Quiet time that ends a burst of events: editors write in several steps, some of which leave half a file. */
-const QUIET_MS = 60;
-/** A burst that does not end is told of anyway. */
-const BURST_MS_MAX = 1_000;
+import { WATCH_BURST_MS_MAX, WATCH_QUIET_MS } from "./limits.ts";
 
 export interface Watch {
   stop(): void;
@@ -39,7 +35,10 @@ export function watchPaths(paths: readonly string[], options: WatchOptions): Wat
     if (timer === undefined) firstAt = now;
     else clearTimeout(timer);
     changed.add(path);
-    timer = setTimeout(tell, Math.max(0, Math.min(QUIET_MS, firstAt + BURST_MS_MAX - now)));
+    timer = setTimeout(
+      tell,
+      Math.max(0, Math.min(WATCH_QUIET_MS, firstAt + WATCH_BURST_MS_MAX - now)),
+    );
   };
   const watches: PathWatch[] = [];
   const stop = () => {

@@ -1,6 +1,7 @@
 /** Values on a command line: text to value, and one line that says what was expected. */
 import { parseDuration } from "../base/duration.ts";
 import { usageFailure } from "./exit.ts";
+import { TIMER_MS_MAX } from "../base/limits.ts";
 
 /** A TCP port of a machine. */
 export interface HostPort {
@@ -8,9 +9,6 @@ export interface HostPort {
   readonly address: string;
   readonly port: number;
 }
-
-/** A timer of the platform counts in 32 bits. */
-const DURATION_MAX_MS = 2 ** 31 - 1;
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -54,7 +52,7 @@ function millisecondsOf(text: string): number {
     ? parseDuration(text) ?? NaN
     : Number(parts[1]) * DURATION_UNITS_MS[parts[2]];
   const isTooShort = durationMs > 0 && durationMs < 1;
-  if (!(durationMs <= DURATION_MAX_MS) || isTooShort) {
+  if (!(durationMs <= TIMER_MS_MAX) || isTooShort) {
     throw usageFailure(`"${text}" is not a duration`, DURATION_HINT);
   }
   return Math.round(durationMs);

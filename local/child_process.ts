@@ -4,6 +4,13 @@
  */
 import type { HostPort } from "../console/values.ts";
 import { isAccepting } from "./places.ts";
+import {
+  CHILD_STOP_MS,
+  LINE_LENGTH_MAX,
+  PROBE_INTERVAL_MS,
+  RESTART_DELAYS_MS,
+  STEADY_MS,
+} from "./limits.ts";
 
 /** What to run. */
 interface ChildSpec {
@@ -28,14 +35,6 @@ export interface ChildHooks {
   onExit(reason: string, delayMs: number): void;
 }
 
-/** Delays before a start that follows a death; the last one repeats. A run of `STEADY_MS` starts over. */
-const RESTART_DELAYS_MS = [250, 500, 1_000, 2_000, 5_000, 10_000];
-const STEADY_MS = 10_000;
-/** Between two attempts to connect to a child that starts. */
-const PROBE_INTERVAL_MS = 25;
-/** What a child may take to end after SIGTERM before SIGKILL. */
-const STOP_GRACE_MS = 5_000;
-
 /** `{host}` and `{port}` replaced, for the command line. */
 function substitutePlace(command: string, { address, port }: HostPort): string {
   return command.replaceAll("{host}", address).replaceAll("{port}", String(port));
@@ -58,7 +57,7 @@ export class ChildRunner {
   }
 
   /** Ends the process group: SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone; safe to call twice. */
-  async stop(graceMs = STOP_GRACE_MS): Promise<void> {
+  async stop(graceMs = CHILD_STOP_MS): Promise<void> {
     this.#isStopping = true;
     this.#stopping.resolve();
     this.#signal("SIGTERM");
@@ -160,9 +159,6 @@ function spawn(spec: ChildSpec): Deno.ChildProcess {
     detached: Deno.build.os !== "windows",
   }).spawn();
 }
-
-/** Lines longer than this are cut in pieces: a child must not make us keep its output. */
-const LINE_LENGTH_MAX = 8_192;
 
 async function forEachLine(
   stream: ReadableStream<Uint8Array>,

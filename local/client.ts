@@ -6,6 +6,7 @@ import type { HostPort } from "../console/values.ts";
 import { Body } from "../proxy/protocol/http1/body.ts";
 import { Response } from "../proxy/protocol/http1/response.ts";
 import { COMPLETE, INCOMPLETE } from "../proxy/protocol/http1/head.ts";
+import { ANSWER_HEAD_BYTES_MAX } from "./limits.ts";
 
 /** What is sent. */
 export interface ClientRequest {
@@ -32,8 +33,6 @@ export class MeshUnreachable extends Error {
 }
 
 const READ_BYTES = 64 * 1024;
-/** A head that is longer is not waited for. */
-const HEAD_BYTES_MAX = 1024 * 1024;
 
 export class MeshClient {
   readonly #sidecar: HostPort;
@@ -134,7 +133,7 @@ async function readHead(connection: Connection, head: Response): Promise<void> {
     const { held } = connection;
     const result = held.length === 0 ? INCOMPLETE : head.parse(held, 0, held.length);
     if (result === COMPLETE) return;
-    if (result !== INCOMPLETE || held.length > HEAD_BYTES_MAX) {
+    if (result !== INCOMPLETE || held.length > ANSWER_HEAD_BYTES_MAX) {
       throw new Error("The answer is not HTTP/1.1");
     }
     if (!await connection.read()) throw new Error("The connection was closed without an answer");

@@ -22,6 +22,7 @@ import type { RunSettings } from "./settings.ts";
 import { type MeshProxyOptions, type Sidecar, Sidecars } from "./sidecars.ts";
 import { type Watch, watchPaths } from "../base/watch.ts";
 import { Workloads } from "./workloads.ts";
+import { READY_WAIT_MS, RETIRE_GRACE_MS } from "./limits.ts";
 
 /** What happens in the mesh, in order. */
 export type MeshEvent =
@@ -70,11 +71,6 @@ export class ManifestError extends Error {
     this.findings = findings;
   }
 }
-
-/** What a command that was just started may take until it accepts connections; then the plan leaves it out. */
-const READY_WAIT_MS = 30_000;
-/** Requests that were sent to an endpoint just before the plan without it may still be on their way. */
-const RETIRE_GRACE_MS = 1_000;
 
 interface Input {
   readonly snapshot: Snapshot;

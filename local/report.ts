@@ -9,9 +9,8 @@ import { printable } from "../console/text.ts";
 import type { LocalMesh, MeshEvent } from "./mesh.ts";
 import type { LocalPod, PodRunner } from "./pod_runner.ts";
 import { RequestLog } from "./request_log.ts";
+import { REPORT_TICK_MS } from "./limits.ts";
 
-/** Between two looks at the clock for the status line and the request log. */
-const TICK_MS = 250;
 const CLEAR_LINE = "\r\x1b[2K";
 
 export class UpReport {
@@ -27,7 +26,7 @@ export class UpReport {
     this.#output = output;
     this.#requests = new RequestLog(output);
     this.#now = now;
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => this.#tick(), REPORT_TICK_MS);
   }
 
   stop(): void {

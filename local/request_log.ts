@@ -6,9 +6,7 @@ import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import type { Output } from "../console/output.ts";
 import { formatForPerson } from "../sidecar/access_log.ts";
 import { printable } from "../console/text.ts";
-
-/** Lines in one second; what is above is counted. A load test would otherwise be a test of the terminal. */
-const LINES_PER_SECOND_MAX = 20;
+import { LINES_PER_SECOND_MAX } from "./limits.ts";
 
 export class RequestLog {
   readonly #output: Output;

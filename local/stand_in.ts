@@ -4,15 +4,10 @@
  */
 import type { HostPort } from "../console/values.ts";
 import type { Pod } from "../schemas/resources.ts";
+import { ECHO_BYTES_MAX, STAND_IN_STOP_MS } from "./limits.ts";
 
 /** On a pod template: the exact body the stand-in answers with. */
 const RESPONSE_ANNOTATION = "weft.dev/local-response";
-
-/** Longer request bodies are read to their end and not echoed. */
-const ECHO_BYTES_MAX = 64 * 1024;
-
-/** What requests under way may take to end. */
-const STOP_GRACE_MS = 2_000;
 
 /** What a stand-in says of itself. */
 interface StandInIdentity {
@@ -106,7 +101,7 @@ export function startStandIn(place: HostPort, first: StandInAnswer): StandIn {
       respond = responder(answer);
     },
     async stop() {
-      const timer = setTimeout(() => cut.abort(), STOP_GRACE_MS);
+      const timer = setTimeout(() => cut.abort(), STAND_IN_STOP_MS);
       await server.shutdown();
       clearTimeout(timer);
     },

@@ -1,4 +1,7 @@
-/** Every bound of the data plane, in one place, each with its unit and the reason for the number. */
+/**
+ * Bounds of the data plane, each with its unit and the reason for the number. Those of the machines that speak HTTP/2 are in
+ * `protocol/http2/limits.ts`.
+ */
 
 /**
  * Bytes of one buffer. A request or response head must fit into one, as in nginx (8 KiB lines, 4 of them) and
@@ -211,3 +214,105 @@ export const ADMIN_STOP_MS = 1_000;
 
 /** Reports of one event loop on their way to the main thread, some 1 KiB each; more are dropped, and counted. */
 export const REPORTS_WAITING_MAX = 8_192;
+
+/** An ejection lasts at most as many times as long as the first. */
+export const EJECTION_FACTOR_MAX = 10;
+
+/** An answer counts e times less after this long: an endpoint that was slow gets its share back in half a minute. */
+export const EWMA_DECAY_MS = 10_000;
+
+/** An endpoint that was given nothing, and answered nothing, for as long takes its next turn. */
+export const EWMA_PROBE_MS = EWMA_DECAY_MS;
+
+/** Latencies below it are taken for it: on one network they differ by chance, and the rotation is the better judge. */
+export const LATENCY_MS_MIN = 1;
+
+/**
+ * Of an endpoint that has answered nothing yet but has a request: it gets no second one before the first is answered,
+ * or is overdue, however fast the others are.
+ */
+export const UNKNOWN_LATENCY_MS = 60_000;
+
+/** Counts as the latency of a request that failed without an answer: an endpoint that refuses at once is not fast. */
+export const FAILURE_LATENCY_MS = 1_000;
+
+/** Retries that a budget gets whatever the traffic, so that a rare request can be sent again, too: one a second. */
+export const RETRY_REFILL_PER_MS = 1 / 1_000;
+
+/** The longest wait before a retry, however many there were. */
+export const RETRY_BACKOFF_MS_MAX = 30_000;
+
+/** Points of a hash ring: 65,536 take 512 KiB; beyond 512 endpoints each has fewer. */
+export const RING_POINTS_MAX = 65_536;
+
+/** With half of the endpoints bad, one in 250 keys finds none of the others in as many tries, and is sent to any. */
+export const RING_REHASHES_MAX = 8;
+
+/** Turns that are let pass for one request. Beyond it the share of a new endpoint is off by less than 1 %. */
+export const TURN_PASSES_MAX = 8;
+
+/**
+ * A write of at most so many bytes is copied together first: for heads and small bodies that costs less than the
+ * kernel's reading of a vector.
+ */
+export const STAGED_BYTES_MAX = 4_096;
+
+/** Pieces of fewer bytes are copied one by one: a loop is faster there than a call. */
+export const LOOP_COPY_BYTES_MAX = 24;
+
+/** Waits that may fail in a row, as signals make them, before it is plain that none will succeed any more. */
+export const WAIT_FAILURES_MAX = 1_000;
+
+/** Pieces of one write of a driver; what needs more is copied. */
+export const DRIVER_PIECES_MAX = 64;
+
+/** Batches in a row that only repeat what is already known, before the event loop gets its turn. */
+export const REPEATED_BATCHES_MAX = 8;
+
+/** Large read buffers that are kept for the next connection that needs one. */
+export const SPARE_BUFFERS_MAX = 64;
+
+/** The most that the portable driver copies and has under way for one connection. */
+export const WRITE_BYTES_MAX = 2 * BUFFER_BYTES;
+
+/** How long a closed connection of the portable driver may take to send what was written to it. */
+export const FLUSH_MS = 10_000;
+
+/** How long the portable driver waits when accepting fails: out of descriptors, most likely. */
+export const ACCEPT_PAUSE_MS = 100;
+
+/** How often a loop that shares limits looks what the others wait for: as long as a request may wait on top of its turn. */
+export const SHARED_LIMITS_LOOK_MS = 20;
+
+/** An endpoint that refused a connection is passed over this long, where another will do. */
+export const REFUSED_AVOID_MS = 1_000;
+
+/** How long an endpoint is believed that chose HTTP/1.1 where it was offered HTTP/2. */
+export const CHOSEN_HTTP1_MS = 60_000;
+
+/** Hexadecimal digits of the largest chunk size: beyond 2^52 a double is not exact. */
+export const CHUNK_SIZE_DIGITS_MAX = 13;
+
+/** The longest server name of TLS: a DNS name is no longer (RFC 1035 2.3.4). */
+export const SERVER_NAME_BYTES_MAX = 253;
+
+/** How long a loop that shares its thread keeps it: signals, timers and admin requests wait for as long. */
+export const LOCAL_TURN_MS = 20;
+
+/** A loop with nothing to do changes hands less often, so as not to wake the processor for it. */
+export const LOCAL_IDLE_TURN_MS = 100;
+
+/** At most one line a second says what fails; clients decide how often it does. */
+export const TLS_LOG_INTERVAL_MS = 1_000;
+
+/** How far the two clocks may drift apart, in milliseconds, before spans go by the one on the wall again. */
+export const CLOCK_DRIFT_MS = 20;
+
+/** The longest scheme of a target that first bytes are told by, with what ends it. */
+export const SCHEME_BYTES_MAX = 32;
+
+/** The longest method that first bytes are told by: longer words are no methods in use. */
+export const METHOD_BYTES_MAX = 32;
+
+/** The longest line that first bytes are told by: one without end is no request. */
+export const DETECTED_LINE_BYTES_MAX = 8_192;

@@ -27,12 +27,10 @@ import {
   label,
   list,
   name,
-  NAME_MAX,
   nullable,
   oneOf,
   optional,
   port,
-  PORT_MAX,
   position,
   prose,
   record,
@@ -43,11 +41,14 @@ import {
   whole,
 } from "./plan_shape.ts";
 import { METHODS } from "./request.ts";
+import { NAME_LENGTH_MAX, PORT_MAX } from "../base/limits.ts";
+import { WEIGHT_TOTAL_MAX } from "./limits.ts";
 
-/** The sum of a route's weights: places of a split sequence are numbered in 32 bits. */
-export const WEIGHT_TOTAL_MAX = 2 ** 31 - 1;
-
-const serviceAccount = text(2 * NAME_MAX + 1, /^[^\s/\p{Cc}]+\/[^\s/\p{Cc}]+$/u, "namespace/name");
+const serviceAccount = text(
+  2 * NAME_LENGTH_MAX + 1,
+  /^[^\s/\p{Cc}]+\/[^\s/\p{Cc}]+$/u,
+  "namespace/name",
+);
 const pattern: Check<string> = (value, path) => {
   const source = prose(value, path);
   const problem = checkPattern(source);
@@ -60,7 +61,9 @@ const match = shape<PlanMatch>({
   name: prose,
   path: nullable(pattern),
   methods: nullable(list(oneOf(METHODS))),
-  headers: list(shape({ name: text(NAME_MAX, /^[!-9;-@[-~]+$/, "a lower-case name"), pattern })),
+  headers: list(
+    shape({ name: text(NAME_LENGTH_MAX, /^[!-9;-@[-~]+$/, "a lower-case name"), pattern }),
+  ),
   position,
 });
 
@@ -126,7 +129,7 @@ const target = shape<PlanTarget>({
 const plan = shape<Plan>({
   version: oneOf([PLAN_VERSION]),
   hash: text(64, /^[0-9a-f]{64}$/, "64 hex digits"),
-  clusterDomain: text(NAME_MAX, /^[a-z0-9][-a-z0-9.]*$/, "a domain name in lower case"),
+  clusterDomain: text(NAME_LENGTH_MAX, /^[a-z0-9][-a-z0-9.]*$/, "a domain name in lower case"),
   permissive: isBoolean,
   services: list(service),
   groups: record(list(endpoint)),

@@ -6,9 +6,7 @@ import {
   BALANCING_ALGORITHM_NAMES,
   BALANCING_ALGORITHMS,
   type ConnectionLimits,
-  DURATION_MAX_MS,
   type Fault,
-  HEADER_TEXT_MAX,
   type HeaderChanges,
   type HeaderPolicy,
   headerTextBytes,
@@ -35,7 +33,6 @@ import {
   fail,
   list,
   name,
-  NAME_MAX,
   nullable,
   number,
   oneOf,
@@ -49,16 +46,16 @@ import {
   whole,
 } from "./plan_shape.ts";
 import { METHODS } from "./request.ts";
-
-const COUNT_MAX = 1_000_000_000;
+import { HEADER_TEXT_BYTES_MAX, NAME_LENGTH_MAX, POLICY_DURATION_MS_MAX } from "../base/limits.ts";
+import { POLICY_COUNT_MAX } from "./limits.ts";
 
 const percent = number(0, 100);
-const durationMs = whole(1, DURATION_MAX_MS);
+const durationMs = whole(1, POLICY_DURATION_MS_MAX);
 /** 0: unlimited. */
-const timeoutMs = whole(0, DURATION_MAX_MS);
-const count = whole(1, COUNT_MAX);
-const token = text(NAME_MAX, /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, "a token");
-const headerName = text(NAME_MAX, /^[-!#$%&'*+.^_`|~0-9a-z]+$/, "a lower-case header name");
+const timeoutMs = whole(0, POLICY_DURATION_MS_MAX);
+const count = whole(1, POLICY_COUNT_MAX);
+const token = text(NAME_LENGTH_MAX, /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, "a token");
+const headerName = text(NAME_LENGTH_MAX, /^[-!#$%&'*+.^_`|~0-9a-z]+$/, "a lower-case header name");
 /** A value with a line's end in it would be another header. */
 const headerValue = text(1_024, /^([!-~]([ -~]*[!-~])?)?$/, "a header value");
 
@@ -77,8 +74,8 @@ const headerChanges: Check<HeaderChanges> = (value, path) => {
 /** The room for them in a head is fixed. */
 const headersThatFit: Check<readonly HeaderValue[]> = (value, path) => {
   const headers = list(header)(value, path);
-  if (headerTextBytes(headers) > HEADER_TEXT_MAX) {
-    fail(path, `of ${HEADER_TEXT_MAX} bytes of header lines at most`);
+  if (headerTextBytes(headers) > HEADER_TEXT_BYTES_MAX) {
+    fail(path, `of ${HEADER_TEXT_BYTES_MAX} bytes of header lines at most`);
   }
   return headers;
 };
@@ -141,7 +138,7 @@ export const endpointPolicy: Check<PlanEndpointPolicy> = withSources(shape<PlanE
   slowStart: optional(shape<SlowStart>({ windowMs: durationMs })),
   connectionLimits: optional(shape<ConnectionLimits>({
     maxConnections: nullable(count),
-    maxPending: whole(0, COUNT_MAX),
+    maxPending: whole(0, POLICY_COUNT_MAX),
     maxRequests: nullable(count),
   })),
 }));
@@ -178,7 +175,7 @@ export const routePolicy: Check<PlanRoutePolicy> = withSources(shape<PlanRoutePo
   mirror: optional(shape<PlanMirror>({ namespace: name, service: name, group: prose, percent })),
   sessionAffinity: optional(shape<SessionAffinity>({
     key: affinityKey,
-    ttlSeconds: nullable(whole(1, DURATION_MAX_MS / 1_000)),
+    ttlSeconds: nullable(whole(1, POLICY_DURATION_MS_MAX / 1_000)),
   })),
 }));
 

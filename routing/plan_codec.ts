@@ -5,12 +5,7 @@
 import { sha256Hex } from "../base/hash.ts";
 import { type Plan, PLAN_VERSION } from "./plan.ts";
 import { checkPlan } from "./plan_check.ts";
-
-/**
- * UTF-16 code units. 2,000 Services with 10,000 rules and an endpoint each encode to about a tenth of this; what
- * a hostile sender can make a sidecar allocate before the first check is a small multiple of it.
- */
-const PLAN_TEXT_MAX = 64 * 1024 * 1024;
+import { PLAN_TEXT_MAX } from "./limits.ts";
 
 /** The plan as canonical JSON: keys sorted, no whitespace, so equal plans are equal texts. */
 export function encodePlan(plan: Plan): string {

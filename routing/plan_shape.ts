@@ -3,6 +3,7 @@
  * parts of a plan have. They say where a value differs from what was expected.
  */
 import type { Position, ResourceRef } from "../base/finding.ts";
+import { NAME_LENGTH_MAX, PORT_MAX } from "../base/limits.ts";
 
 /** Says what is wrong and where; never leaves the function that checks. */
 export class ShapeError extends Error {}
@@ -119,15 +120,11 @@ function membersOf(value: unknown, path: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** The longest name that Kubernetes takes. */
-export const NAME_MAX = 253;
-export const PORT_MAX = 65535;
-
 export const port = whole(1, PORT_MAX);
-export const name = text(NAME_MAX, /^[^\s/:\p{Cc}]+$/u, "a name");
+export const name = text(NAME_LENGTH_MAX, /^[^\s/:\p{Cc}]+$/u, "a name");
 /** Namespaces of cluster-scoped kinds are empty. */
-const namespace = text(NAME_MAX, /^[^\s/:\p{Cc}]*$/u, "a namespace");
-export const label = text(NAME_MAX, /^[^\s\p{Cc}]*$/u, "a short text");
+const namespace = text(NAME_LENGTH_MAX, /^[^\s/:\p{Cc}]*$/u, "a namespace");
+export const label = text(NAME_LENGTH_MAX, /^[^\s\p{Cc}]*$/u, "a short text");
 /** What people write freely, as the name of a match; bounded by the size of the plan. */
 export const prose: Check<string> = (value, path) => {
   if (typeof value !== "string") fail(path, "a text");

@@ -5,6 +5,7 @@
 import type { FieldPath } from "../base/finding.ts";
 import type { Report } from "./report.ts";
 import { suggest } from "./suggest.ts";
+import { NAME_LENGTH_MAX } from "../base/limits.ts";
 
 /** A field of an object, present or not. */
 export class Field {
@@ -146,9 +147,6 @@ export class Field {
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
-
-/** The longest name that Kubernetes takes. */
-export const NAME_LENGTH_MAX = 253;
 
 /** Whether a name, right or not, can be told from others wherever names are put together, as in a plan. */
 export function isCarried(text: string): boolean {

@@ -2,11 +2,12 @@
  * Says of one object which kind it is and what it is called. Knows the table of kinds, nothing of their fields.
  */
 import type { Finding, ResourceRef } from "../base/finding.ts";
-import { Field, isCarried, isRecord, NAME_LENGTH_MAX, textHint } from "./fields.ts";
+import { Field, isCarried, isRecord, textHint } from "./fields.ts";
 import { type Kind, KINDS } from "./kinds.ts";
 import { type Report, reportTo } from "./report.ts";
 import type { Meta, Origin } from "./resources.ts";
 import { suggest } from "./suggest.ts";
+import { NAME_LENGTH_MAX } from "../base/limits.ts";
 
 /** An object of a kind that Weft reads. */
 export interface IdentifiedObject {

@@ -26,3 +26,9 @@ export const MANIFEST_LIMITS = {
   /** Sum of the weights of a split, so that products of weights and counts stay exact in a double. */
   weightTotalMax: 2 ** 31 - 1,
 } as const;
+
+/** The longest text that can mean a weight; longer ones are refused before any arithmetic. */
+export const WEIGHT_TEXT_LENGTH_MAX = 64;
+
+/** The largest exponent that can mean a weight. */
+export const WEIGHT_EXPONENT_MAX = 18;

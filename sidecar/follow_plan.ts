@@ -11,12 +11,7 @@ import type { Plan } from "../routing/plan.ts";
 import type { PlanKeeper, SavedPlan } from "./plan_keeper.ts";
 import type { PlanSource } from "./plan_source.ts";
 import type { ReportFindings } from "./report_findings.ts";
-
-/** How often a source is read that cannot be watched: its folder is not there yet, or the system has no watch left. */
-const READ_INTERVAL_MS = 2_000;
-
-/** How often it is said that there is no plan yet. */
-const NOTICE_INTERVAL_MS = 10_000;
+import { NO_PLAN_NOTICE_MS, READ_INTERVAL_MS } from "./limits.ts";
 
 interface Following {
   readonly source: PlanSource;
@@ -65,7 +60,7 @@ export class PlanFollower {
   }
 
   start(): void {
-    const { noticeIntervalMs = NOTICE_INTERVAL_MS } = this.#parts;
+    const { noticeIntervalMs = NO_PLAN_NOTICE_MS } = this.#parts;
     this.#notices = setInterval(() => this.#sayWaiting(), noticeIntervalMs);
     this.#watch();
     this.#readInTurn();

@@ -2,9 +2,7 @@
  * LineBuffer: lines for a reader who may be slow, or gone. They are written in the background, many at once; what waits is bounded,
  * and what finds no room is dropped and counted. So a log that is not read delays no request.
  */
-
-/** Lines that wait for their reader: some 3 000 of an access log, a tenth of a second of it at full load. */
-const WAITING_CHARACTERS_MAX = 2 ** 20;
+import { WAITING_CHARACTERS_MAX } from "./limits.ts";
 
 interface LineBufferOptions {
   /** Writes text; resolves once all of it is written, rejects if it will never be read. */

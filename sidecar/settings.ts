@@ -12,6 +12,7 @@ import {
 } from "../console/values.ts";
 import type { TracingOptions } from "./tracing.ts";
 import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
+import { WORKERS_MAX } from "./limits.ts";
 
 /** As commander parses them. */
 export interface SidecarOptions extends TlsOptions {
@@ -66,9 +67,6 @@ const DEFAULT_INBOUND = "0.0.0.0:15003";
 
 /** Of an application that is captured only the address is set: the port is where each connection was going. */
 const CAPTURED_APPLICATION = "127.0.0.1:0";
-
-/** More loops than this share nothing but a machine's limits. */
-const WORKERS_MAX = 256;
 
 /** Manifests take long to compile, so the thread that does it carries no requests. */
 function workersOf(options: SidecarOptions): number {

@@ -22,11 +22,7 @@ import { openPlanSource, type PlanSource } from "./plan_source.ts";
 import { findingReporter } from "./report_findings.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
 import { type TlsFiles, tlsFiles } from "./tls_options.ts";
-
-/** How long the end waits for a reader of the logs. */
-const LOG_FLUSH_MS = 1_000;
-/** And for files that are still being read or written. */
-const END_MS = 2_000;
+import { FILES_END_MS, LOG_FLUSH_MS } from "./limits.ts";
 
 /** Runs until a stop signal. */
 export async function runSidecar(
@@ -118,7 +114,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
   } finally {
     const all = [follower.stop(), stopReplacing?.(), keeper?.settled()];
     // A source that never ends may be what is being read.
-    await withDeadline(Promise.all(all), END_MS, () => []);
+    await withDeadline(Promise.all(all), FILES_END_MS, () => []);
   }
 }
 

@@ -6,14 +6,9 @@ import type { ProxyConfig, SpanExport } from "../proxy/config.ts";
 import type { Environment } from "../console/environment.ts";
 import { usageFailure } from "../console/exit.ts";
 import { parseShare } from "../console/values.ts";
+import { SPAN_BATCH_MAX, SPAN_DELAY_MS, SPAN_EXPORT_MS, SPAN_QUEUE_MAX } from "./limits.ts";
 
 type Variable = (name: string) => string | undefined;
-
-/** The defaults of OpenTelemetry's batch processor and of its OTLP exporter. */
-const QUEUE_MAX = 2_048;
-const BATCH_MAX = 512;
-const DELAY_MS = 5_000;
-const TIMEOUT_MS = 10_000;
 
 /** Share of the traces that begin here, by sampler; null: `OTEL_TRACES_SAMPLER_ARG` says. */
 const SAMPLERS: Readonly<Record<string, number | null>> = {
@@ -116,12 +111,12 @@ function batching(
     }
     return Number(text);
   };
-  const queueMax = whole("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_MAX);
-  const timeoutMs = whole("OTEL_EXPORTER_OTLP_TIMEOUT", TIMEOUT_MS);
+  const queueMax = whole("OTEL_BSP_MAX_QUEUE_SIZE", SPAN_QUEUE_MAX);
+  const timeoutMs = whole("OTEL_EXPORTER_OTLP_TIMEOUT", SPAN_EXPORT_MS);
   return {
     queueMax,
-    batchMax: Math.min(queueMax, whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_MAX)),
-    delayMs: whole("OTEL_BSP_SCHEDULE_DELAY", DELAY_MS),
+    batchMax: Math.min(queueMax, whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", SPAN_BATCH_MAX)),
+    delayMs: whole("OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS),
     timeoutMs: whole("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", timeoutMs),
   };
 }

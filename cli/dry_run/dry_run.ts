@@ -10,6 +10,7 @@ import { parseHeader, parseRequestLine, parseSender, parseWhole } from "../../co
 import { renderReport } from "./render.ts";
 import { buildReport } from "./report.ts";
 import { simulate, type SimulatedRequest } from "./simulate.ts";
+import { REQUEST_COUNT_MAX } from "../limits.ts";
 
 interface DryRunOptions {
   readonly filename: readonly string[];
@@ -22,9 +23,6 @@ interface DryRunOptions {
   readonly from?: string | undefined;
   readonly enforceAccess: boolean;
 }
-
-/** A simulation beyond this many requests says nothing new. */
-const COUNT_MAX = 1_000_000;
 
 export async function dryRun(options: DryRunOptions, environment: Environment): Promise<ExitCode> {
   const request = requestOf(options);
@@ -55,7 +53,7 @@ export async function dryRun(options: DryRunOptions, environment: Environment): 
 }
 
 function requestOf(options: DryRunOptions): SimulatedRequest | undefined {
-  const count = parseWhole(options.count, 1, COUNT_MAX);
+  const count = parseWhole(options.count, 1, REQUEST_COUNT_MAX);
   const from = parseSender(options.from ?? options.namespace);
   const headers = options.header.map(parseHeader);
   if (options.request === undefined) {

@@ -11,9 +11,7 @@ import { describeMatch } from "../../routing/match/match.ts";
 import { describeSection } from "../policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
 import type { Simulation } from "./simulate.ts";
-
-/** A line names at most this many endpoints. */
-const NAMED_ENDPOINTS_MAX = 3;
+import { NAMED_ENDPOINTS_MAX } from "../limits.ts";
 
 /** Renders services, splits, routes, the simulation if there is one, and the Findings. */
 export function renderReport(output: Output, report: DryRunReport): string {

@@ -14,9 +14,7 @@ import { buildTable } from "../../routing/table/build.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { TableBackend, TableRoute } from "../../routing/table/table.ts";
 import { defaultPortOf, type RequestLine, type RequestSender } from "../../console/values.ts";
-
-/** Above this many requests only the distribution is kept. */
-const LISTED_REQUESTS_MAX = 20;
+import { LISTED_REQUESTS_MAX } from "../limits.ts";
 
 /** Where the request comes from: with `sourceIp` all of one caller go to one endpoint, whichever that is. */
 const UNKNOWN_PEER = "";

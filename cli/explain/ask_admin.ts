@@ -3,8 +3,7 @@ import { directClient } from "../../base/direct_client.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import { CommandFailure } from "../../console/exit.ts";
 import { formatHostPort, parseHostPort, type RequestLine } from "../../console/values.ts";
-
-const ANSWER_MS = 5_000;
+import { ADMIN_ANSWER_MS } from "../limits.ts";
 
 /**
  * The proxy's explanation, as it came: of a request of its own application, or of one that `caller` (`namespace/serviceaccount`)
@@ -27,12 +26,12 @@ export async function askAdmin(
   let answer: Response;
   let text: string;
   try {
-    answer = await fetch(url, { client, signal: AbortSignal.timeout(ANSWER_MS) });
+    answer = await fetch(url, { client, signal: AbortSignal.timeout(ADMIN_ANSWER_MS) });
     text = await answer.text();
   } catch (error) {
     const isSilent = error instanceof DOMException && error.name === "TimeoutError";
     throw new CommandFailure(
-      `No answer from a proxy at ${admin}${isSilent ? ` within ${ANSWER_MS / 1_000} s` : ""}`,
+      `No answer from a proxy at ${admin}${isSilent ? ` within ${ADMIN_ANSWER_MS / 1_000} s` : ""}`,
       { hint: "Give the address that it prints at its start as `admin`." },
     );
   } finally {

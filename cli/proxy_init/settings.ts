@@ -2,6 +2,7 @@
 import { formatIp, parseIp } from "../../base/ip.ts";
 import { usageFailure } from "../../console/exit.ts";
 import { parseWhole } from "../../console/values.ts";
+import { USER_ID_MAX } from "../limits.ts";
 
 /** As commander parses them. */
 export interface ProxyInitOptions {
@@ -68,9 +69,6 @@ export interface CaptureSettings {
   readonly hasHairpin: boolean;
 }
 
-/** The kernel keeps user and group ids in 32 bits, the last of which means "none". */
-const ID_MAX = 2 ** 32 - 2;
-
 /**
  * Everything that is to be captured.
  * @throws {CommandFailure} a value is not what its option takes; exit code 2
@@ -79,8 +77,8 @@ export function captureSettings(options: ProxyInitOptions): CaptureSettings {
   const settings: CaptureSettings = {
     outbound: scopeOf(options, "outbound"),
     inbound: scopeOf(options, "inbound"),
-    proxyUid: parseWhole(options.proxyUid, 0, ID_MAX),
-    proxyGid: parseWhole(options.proxyGid, 0, ID_MAX),
+    proxyUid: parseWhole(options.proxyUid, 0, USER_ID_MAX),
+    proxyGid: parseWhole(options.proxyGid, 0, USER_ID_MAX),
     excludedInterfaces: wordsOf(options.networkInterfaceExclusionList).map(parseInterface),
     hasHairpin: options.hairpin,
   };

@@ -1,6 +1,7 @@
 /** The calls of iptables that put rules in force or take them away, in order, and the same calls as a shell script. */
 import { captureDocument, cleanDocument, JUMPS } from "./rules.ts";
 import type { CaptureSettings, IptablesBackend, IpVersion } from "./settings.ts";
+import { LOCK_WAIT_SECONDS } from "../limits.ts";
 
 /** One thing to do. */
 export type Step =
@@ -18,9 +19,6 @@ export type Step =
     readonly check: readonly string[];
     readonly command: readonly string[];
   };
-
-/** Another program may hold the lock of the tables (kubelet, a CNI); after so many seconds it is an error. */
-const LOCK_WAIT_SECONDS = 10;
 
 /** Chains first and the jumps to them last, so that nothing is ever half captured. */
 export function captureSteps(

@@ -5,9 +5,7 @@
 import type { OutlierDetection } from "../../base/policy.ts";
 import type { BalancedEndpoint } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
-
-/** An ejection lasts at most as many times as long as the first. */
-const EJECTION_FACTOR_MAX = 10;
+import { EJECTION_FACTOR_MAX } from "../limits.ts";
 
 export class OutlierDetector<Target> {
   readonly #group: EndpointGroup<Target>;

@@ -10,26 +10,9 @@ import type { Random } from "../../base/random.ts";
 import type { Balancer } from "./balancer.ts";
 import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
+import { EWMA_DECAY_MS, EWMA_PROBE_MS, LATENCY_MS_MIN, UNKNOWN_LATENCY_MS } from "../limits.ts";
 
 const TWO_32 = 2 ** 32;
-
-/** An answer counts e times less after this long: an endpoint that was slow gets its share back in half a minute. */
-const DECAY_MS = 10_000;
-
-/** An endpoint that was given nothing, and answered nothing, for as long takes its next turn. */
-const PROBE_MS = DECAY_MS;
-
-/** Latencies below it are taken for it: on one network they differ by chance, and the rotation is the better judge. */
-const LATENCY_MIN_MS = 1;
-
-/**
- * Of an endpoint that has answered nothing yet but has a request: it gets no second one before the first is answered,
- * or is overdue, however fast the others are.
- */
-const UNKNOWN_LATENCY_MS = 60_000;
-
-/** Counts as the latency of a request that failed without an answer: an endpoint that refuses at once is not fast. */
-export const FAILURE_LATENCY_MS = 1_000;
 
 export class PeakEwma implements Balancer {
   pick<Target>(
@@ -45,7 +28,7 @@ export class PeakEwma implements Balancer {
     const place = group.firstGood(group.turn, isGood);
     const first = group.take(place);
     let choice = first;
-    if (count > 1 && nowMs - first.usedMs < PROBE_MS) {
+    if (count > 1 && nowMs - first.usedMs < EWMA_PROBE_MS) {
       // Any but the first; the bias of the product is below 2^-32 * count.
       const step = 1 + Math.floor(random.next32() / TWO_32 * (count - 1));
       const second = available[group.firstGood((place + step) % count, isGood)];
@@ -71,10 +54,10 @@ function isCheaper<Target>(
 /** What one more request costs at an endpoint. */
 function costOf(endpoint: BalancedEndpoint<unknown>, nowMs: number): number {
   if (endpoint.latencyMs < 0) {
-    return endpoint.active === 0 ? LATENCY_MIN_MS : UNKNOWN_LATENCY_MS * endpoint.active;
+    return endpoint.active === 0 ? LATENCY_MS_MIN : UNKNOWN_LATENCY_MS * endpoint.active;
   }
   const latencyMs = decayed(endpoint, nowMs);
-  return (latencyMs > LATENCY_MIN_MS ? latencyMs : LATENCY_MIN_MS) * (endpoint.active + 1);
+  return (latencyMs > LATENCY_MS_MIN ? latencyMs : LATENCY_MS_MIN) * (endpoint.active + 1);
 }
 
 /** A request was answered, or failed, after `latencyMs`. */
@@ -85,7 +68,7 @@ export function observeLatency(
 ): void {
   if (latencyMs >= endpoint.latencyMs) endpoint.latencyMs = latencyMs;
   else {
-    const weight = Math.exp((endpoint.latencyAtMs - nowMs) / DECAY_MS);
+    const weight = Math.exp((endpoint.latencyAtMs - nowMs) / EWMA_DECAY_MS);
     endpoint.latencyMs = endpoint.latencyMs * weight + latencyMs * (1 - weight);
   }
   endpoint.latencyAtMs = endpoint.usedMs = nowMs;
@@ -93,7 +76,7 @@ export function observeLatency(
 
 /** Without answers the latency falls as if there were fast ones, so that a slow endpoint is tried again some time. */
 function decayed({ latencyMs, latencyAtMs }: BalancedEndpoint<unknown>, nowMs: number): number {
-  return latencyMs <= LATENCY_MIN_MS
+  return latencyMs <= LATENCY_MS_MIN
     ? latencyMs
-    : latencyMs * Math.exp((latencyAtMs - nowMs) / DECAY_MS);
+    : latencyMs * Math.exp((latencyAtMs - nowMs) / EWMA_DECAY_MS);
 }

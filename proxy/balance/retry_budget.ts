@@ -4,15 +4,14 @@
  */
 import { LOCAL_STATE } from "../../base/state_store.ts";
 import type { StoredTally } from "../../base/state_store.ts";
+import { RETRY_REFILL_PER_MS } from "../limits.ts";
 
 /** Retries that a backend is granted without requests that paid for them, at the start and after quiet times. */
 export const RETRY_RESERVE = 10;
-/** Tokens a second that come in whatever the traffic, so that a rare request can be sent again too. */
-const REFILL_PER_MS = 1 / 1_000;
 
 /** Places in the tally: tokens there are, and when a retry was last asked for on the store's clock. */
 const TOKENS = 0;
-const AT_MS = 1;
+const AT = 1;
 
 export class RetryBudget {
   percent: number;
@@ -25,7 +24,7 @@ export class RetryBudget {
     this.#clockOffsetMs = store.clockOffsetMs;
     this.#tally = store.tally(key, 2, (numbers) => {
       numbers[TOKENS] = RETRY_RESERVE;
-      numbers[AT_MS] = nowMs + store.clockOffsetMs;
+      numbers[AT] = nowMs + store.clockOffsetMs;
     });
   }
 
@@ -41,9 +40,9 @@ export class RetryBudget {
     if (this.percent === 0) return false;
     const numbers = this.#tally.enter();
     const atMs = nowMs + this.#clockOffsetMs;
-    if (atMs > numbers[AT_MS]) {
-      add(numbers, (atMs - numbers[AT_MS]) * REFILL_PER_MS);
-      numbers[AT_MS] = atMs;
+    if (atMs > numbers[AT]) {
+      add(numbers, (atMs - numbers[AT]) * RETRY_REFILL_PER_MS);
+      numbers[AT] = atMs;
     }
     const isThere = numbers[TOKENS] >= 1;
     if (isThere) numbers[TOKENS]--;

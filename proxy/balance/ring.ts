@@ -4,11 +4,10 @@
  */
 import { mix32 } from "../../base/hash.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
+import { RING_POINTS_MAX } from "../limits.ts";
 
 /** With 128 points the shares of equal endpoints differ by a tenth or so (standard deviation 1 / sqrt(128)). */
 export const POINTS_PER_ENDPOINT = 128;
-/** 65 536 points take 512 KiB; beyond 512 endpoints each has fewer. */
-const POINTS_MAX = 65_536;
 
 export class Ring {
   /** Of the group that the ring was made for. */
@@ -22,20 +21,20 @@ export class Ring {
     this.generation = generation;
     const perEndpoint = Math.max(
       1,
-      Math.min(POINTS_PER_ENDPOINT, Math.floor(POINTS_MAX / all.length)),
+      Math.min(POINTS_PER_ENDPOINT, Math.floor(RING_POINTS_MAX / all.length)),
     );
-    const count = Math.min(all.length * perEndpoint, POINTS_MAX);
+    const count = Math.min(all.length * perEndpoint, RING_POINTS_MAX);
     // Point and place in one number, so that one sort of numbers orders both: 2^32 * 2^16 is below 2^53.
     const packed = new Float64Array(count);
     for (let i = 0; i < count; i++) {
       const place = Math.floor(i / perEndpoint);
       const seed = hashText(all[place].key);
       const point = mix32(seed + Math.imul(i % perEndpoint + 1, 0x9e3779b9));
-      packed[i] = point * POINTS_MAX + place;
+      packed[i] = point * RING_POINTS_MAX + place;
     }
     packed.sort();
-    this.#points = Uint32Array.from(packed, (both) => Math.floor(both / POINTS_MAX));
-    this.#places = Uint32Array.from(packed, (both) => both % POINTS_MAX);
+    this.#points = Uint32Array.from(packed, (both) => Math.floor(both / RING_POINTS_MAX));
+    this.#places = Uint32Array.from(packed, (both) => both % RING_POINTS_MAX);
   }
 
   get length(): number {

@@ -12,9 +12,7 @@ import type { Balancer } from "./balancer.ts";
 import type { BalancedEndpoint, IsGood } from "./endpoint.ts";
 import type { EndpointGroup } from "./endpoint_group.ts";
 import { Ring } from "./ring.ts";
-
-/** With half of the endpoints bad, one in 250 keys finds none of the others in as many tries, and is sent to any. */
-const REHASHES_MAX = 8;
+import { RING_REHASHES_MAX } from "../limits.ts";
 
 export class RingHash implements Balancer {
   /** Null: an endpoint may have any number of requests under way. */
@@ -39,7 +37,7 @@ export class RingHash implements Balancer {
     const choice = this.#at(group, hash);
     if (isGood(choice)) return choice;
     // The keys of a bad endpoint have the same second choice each time, and not all of them the same one.
-    for (let i = 1; i <= REHASHES_MAX; i++) {
+    for (let i = 1; i <= RING_REHASHES_MAX; i++) {
       const second = this.#at(group, mix32(hash + i));
       if (isGood(second)) return second;
     }

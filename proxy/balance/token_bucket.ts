@@ -8,7 +8,7 @@ import type { StoredTally } from "../../base/state_store.ts";
 
 /** Places in the tally: tokens there are, and when they were last counted on the store's clock. */
 const TOKENS = 0;
-const AT_MS = 1;
+const AT = 1;
 
 export class TokenBucket {
   readonly #tally: StoredTally;
@@ -23,7 +23,7 @@ export class TokenBucket {
     this.#clockOffsetMs = store.clockOffsetMs;
     this.#tally = store.tally(key, 2, (numbers) => {
       numbers[TOKENS] = burst;
-      numbers[AT_MS] = nowMs + store.clockOffsetMs;
+      numbers[AT] = nowMs + store.clockOffsetMs;
     });
   }
 
@@ -61,10 +61,10 @@ export class TokenBucket {
   #enter(nowMs: number): Float64Array {
     const numbers = this.#tally.enter();
     const atMs = nowMs + this.#clockOffsetMs;
-    if (atMs <= numbers[AT_MS]) return numbers;
-    const tokens = numbers[TOKENS] + (atMs - numbers[AT_MS]) * this.#perMs;
+    if (atMs <= numbers[AT]) return numbers;
+    const tokens = numbers[TOKENS] + (atMs - numbers[AT]) * this.#perMs;
     numbers[TOKENS] = tokens < this.#burst ? tokens : this.#burst;
-    numbers[AT_MS] = atMs;
+    numbers[AT] = atMs;
     return numbers;
   }
 }

@@ -6,9 +6,17 @@
  * hang-up for the descriptor in the same batch; a real error that slips through is reported by the next wait.
  */
 import { parseIp } from "../../base/ip.ts";
-import { ACCEPT_BATCH_MAX, BUFFER_BYTES, EVENT_BATCH_MAX } from "../limits.ts";
+import {
+  ACCEPT_BATCH_MAX,
+  BUFFER_BYTES,
+  DRIVER_PIECES_MAX,
+  EVENT_BATCH_MAX,
+  LOOP_COPY_BYTES_MAX,
+  STAGED_BYTES_MAX,
+  WAIT_FAILURES_MAX,
+} from "../limits.ts";
 import * as libc from "./libc.ts";
-import { AGAIN, BROKEN, GATHER_MAX, IoError } from "./io.ts";
+import { AGAIN, BROKEN, IoError } from "./io.ts";
 import {
   IPV4_FAMILY_BYTES,
   IPV6_FAMILY_BYTES,
@@ -33,16 +41,7 @@ const GONE = libc.EPOLLERR | libc.EPOLLHUP;
 const MESSAGE_WORDS = 14;
 const MESSAGE_IOV_WORD = 4;
 const MESSAGE_IOV_LENGTH_WORD = 6;
-/**
- * A write of at most so many bytes is copied together first: for heads and small bodies that costs less than the
- * kernel's reading of a vector.
- */
-const STAGED_BYTES_MAX = 4_096;
-/** Below it a loop copies faster than a call does. */
-const LOOP_BYTES_MAX = 24;
 /** `struct linger`: on, and for no time. */
-/** Waits that may fail in a row, as signals make them, before it is plain that none will succeed any more. */
-const WAIT_FAILURES_MAX = 1_000;
 /** Of no descriptor: an event that has been delivered already. */
 const NO_GENERATION = 0xffff_ffff;
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
@@ -76,8 +75,8 @@ export class EpollIo implements Io {
   readonly #peer = new Uint8Array(IPV6_FAMILY_BYTES);
   readonly #peerLength = new Uint8Array(4);
   /** What the next write sends: pieces of the arena. */
-  readonly #offsets = new Int32Array(GATHER_MAX);
-  readonly #lengths = new Int32Array(GATHER_MAX);
+  readonly #offsets = new Int32Array(DRIVER_PIECES_MAX);
+  readonly #lengths = new Int32Array(DRIVER_PIECES_MAX);
   #gathered = 0;
   #gatheredBytes = 0;
   /** Room at the arena's end: small writes are put together there, and TLS has it as scratch space. */
@@ -86,7 +85,7 @@ export class EpollIo implements Io {
   /** The arena cut into buffers, each made when it is first read into: a call takes a view, not an address. */
   readonly #views: Uint8Array<ArrayBuffer>[] = [];
   /** `struct iovec` array: two 64-bit words a piece, little-endian halves. */
-  readonly #iov = new Uint32Array(GATHER_MAX * 4);
+  readonly #iov = new Uint32Array(DRIVER_PIECES_MAX * 4);
   /** `struct msghdr` over `#iov`. */
   readonly #message = new Uint32Array(MESSAGE_WORDS);
   readonly #messageBytes = new Uint8Array(this.#message.buffer);
@@ -456,7 +455,7 @@ export class EpollIo implements Io {
       const from = this.#offsets[i] + skip;
       const to = offset + copied;
       const count = Math.min(pieceLength - skip, length - copied);
-      if (count > LOOP_BYTES_MAX) arena.copyWithin(to, from, from + count);
+      if (count > LOOP_COPY_BYTES_MAX) arena.copyWithin(to, from, from + count);
       else for (let j = 0; j < count; j++) arena[to + j] = arena[from + j];
       copied += count;
       skip = 0;

@@ -96,7 +96,7 @@ export interface Io {
   read(fd: Fd, offset: number, length: number): number;
   /** As `read`, but what it gives stays to be read. */
   peek(fd: Fd, offset: number, length: number): number;
-  /** Adds a piece of the arena to the next `write`. At most `GATHER_MAX` pieces. */
+  /** Adds a piece of the arena to the next `write`. At most `DRIVER_PIECES_MAX` pieces. */
   gather(offset: number, length: number): void;
   /** Writes the gathered pieces, and forgets them: a count, `AGAIN` or `BROKEN`. */
   write(fd: Fd): number;
@@ -130,6 +130,3 @@ export interface Io {
   /** Closes everything that is open and ends the loop. */
   stop(): void;
 }
-
-/** Pieces of one `write`: a head cut by at most 128 removed headers would need more, and is copied instead. */
-export const GATHER_MAX = 64;

@@ -4,25 +4,25 @@
  * non-blocking socket.
  */
 import { formatIp, parseIp } from "../../base/ip.ts";
-import { BUFFER_BYTES, TLS_HANDSHAKE_MS, TLS_HANDSHAKES_MAX } from "../limits.ts";
+import {
+  BUFFER_BYTES,
+  REPEATED_BATCHES_MAX,
+  SPARE_BUFFERS_MAX,
+  TLS_HANDSHAKE_MS,
+  TLS_HANDSHAKES_MAX,
+} from "../limits.ts";
 import { IoError } from "./io.ts";
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination, SocketAddress } from "./io.ts";
 import { PortableListener, PortableSocket } from "./portable_socket.ts";
 import type { EventSource, PortableHost } from "./portable_socket.ts";
 import { PortableTlsContext } from "./portable_tls.ts";
 import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
+import { TIMER_MS_MAX } from "../../base/limits.ts";
 
 interface Address {
   readonly hostname: string;
   readonly port: number;
 }
-
-/** Batches in a row that only repeat what is already known, before the event loop gets its turn. */
-const REPEATS_MAX = 8;
-/** Large read buffers that are kept for the next connection that needs one. */
-const SPARE_BUFFERS_MAX = 64;
-/** A timer of the platform counts in 32 bits. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export class PortableIo implements Io, PortableHost {
   readonly kind = "portable";
@@ -190,7 +190,7 @@ export class PortableIo implements Io, PortableHost {
       this.nowMs = performance.now();
       if (this.#connections > 0) this.#sweep();
       this.#batchEnd();
-    }, Math.min(Math.max(0, Math.ceil(atMs - this.nowMs)), TIMER_MAX_MS));
+    }, Math.min(Math.max(0, Math.ceil(atMs - this.nowMs)), TIMER_MS_MAX));
   }
 
   onBatchEnd(done: () => void): void {
@@ -217,7 +217,7 @@ export class PortableIo implements Io, PortableHost {
     this.#ready.push(source);
     if (this.#isBatchDue) return;
     this.#isBatchDue = true;
-    if (isRepeat && ++this.#repeats > REPEATS_MAX) setTimeout(() => this.#runBatch(), 0);
+    if (isRepeat && ++this.#repeats > REPEATED_BATCHES_MAX) setTimeout(() => this.#runBatch(), 0);
     else queueMicrotask(() => this.#runBatch());
   }
 

@@ -2,7 +2,7 @@
  * Non-blocking sockets played over Deno's promises: a read is started ahead into a buffer of its own, a write is
  * copied and goes on in the background. Every promise ends here; none can be rejected without being handled.
  */
-import { BUFFER_BYTES } from "../limits.ts";
+import { ACCEPT_PAUSE_MS, FLUSH_MS, WRITE_BYTES_MAX } from "../limits.ts";
 import { AGAIN, BROKEN, END } from "./io.ts";
 import type { Fd, Handler, ListenerHandler } from "./io.ts";
 import type { ByteStream, Handshake } from "./portable_tls.ts";
@@ -10,12 +10,6 @@ import type { TlsFailure, TlsInfo } from "./tls.ts";
 
 /** What an idle connection waits with; one that sends more is read with `BUFFER_BYTES`. */
 const PROBE_BYTES = 2_048;
-/** The most that is copied and under way for one connection. */
-const WRITE_BYTES_MAX = 2 * BUFFER_BYTES;
-/** How long a closed connection may take to send what was written to it. */
-const FLUSH_MS = 10_000;
-/** How long to wait when accepting fails: out of descriptors, most likely. */
-const ACCEPT_PAUSE_MS = 100;
 
 /** Something that may have events to deliver. It is in a batch at most once. */
 export interface EventSource {

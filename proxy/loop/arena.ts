@@ -3,7 +3,6 @@
  * they hold bytes. Both are named by offset, so that one gathered write takes them from where they are.
  */
 import { assert } from "../../base/assert.ts";
-import { HEADER_TEXT_MAX } from "../../base/policy.ts";
 import {
   BUFFER_BYTES,
   BUFFER_COUNT,
@@ -11,6 +10,7 @@ import {
   LARGE_BUFFER_BYTES,
   LARGE_BUFFER_COUNT,
 } from "../limits.ts";
+import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
 
 export const NO_BUFFER = -1;
 
@@ -63,7 +63,7 @@ const TEXT_BYTES = 64 * 1024;
 const PEERS_MAX = 128;
 const PEER_BYTES = 256;
 /** The lines that a policy adds to one head: its own, and a cookie. */
-const ROOM_BYTES = HEADER_TEXT_MAX + 512;
+const ROOM_BYTES = HEADER_TEXT_BYTES_MAX + 512;
 
 /** Where ordinary buffers end and large ones begin. */
 const LARGE_START = TEXT_BYTES + BUFFER_BYTES * BUFFER_COUNT;

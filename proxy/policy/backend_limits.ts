@@ -10,6 +10,7 @@ import type { StateStore } from "../../base/state_store.ts";
 import { ConnectionBudget } from "../balance/connection_budget.ts";
 import { Timer, type Timers, type Victim } from "../loop/timers.ts";
 import { LIMITS } from "../observe/metrics.ts";
+import { SHARED_LIMITS_LOOK_MS } from "../limits.ts";
 
 /** An exchange that waits for a connection. */
 interface Waiter extends Victim {
@@ -25,9 +26,6 @@ interface LimitedPool {
   /** A connection is there that an exchange can have now. */
   readonly canCarry: boolean;
 }
-
-/** How often a loop that shares limits looks what the others wait for: as long as a request may wait on top of its turn. */
-const LOOK_INTERVAL_MS = 20;
 
 export class BackendLimits {
   readonly #timers: Timers;
@@ -173,7 +171,9 @@ export class BackendLimits {
   }
 
   #lookLater(): void {
-    if (this.#isShared && !this.#look.isRunning) this.#timers.start(this.#look, LOOK_INTERVAL_MS);
+    if (this.#isShared && !this.#look.isRunning) {
+      this.#timers.start(this.#look, SHARED_LIMITS_LOOK_MS);
+    }
   }
 
   /** No loop can wake another, so each looks by itself while it waits for others, or others could wait for it. */

@@ -9,12 +9,13 @@ import type { RequestHead } from "../../routing/request.ts";
 import { Balancing } from "../balance/balancing.ts";
 import type { BalancedEndpoint } from "../balance/endpoint.ts";
 import { OutlierDetector } from "../balance/outlier_detector.ts";
-import { FAILURE_LATENCY_MS, observeLatency } from "../balance/peak_ewma.ts";
+import { observeLatency } from "../balance/peak_ewma.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import { type EjectionCause, EJECTIONS } from "../observe/metrics.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import type { BackendLimits } from "./backend_limits.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
+import { FAILURE_LATENCY_MS } from "../limits.ts";
 
 /** An endpoint that has an address, with its connections. */
 interface PooledEndpoint {

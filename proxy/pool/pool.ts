@@ -2,13 +2,8 @@
 import type { ProxyTimeouts } from "../config.ts";
 import type { Fd, Io, SocketAddress } from "../io/io.ts";
 import type { TlsTarget } from "../io/tls.ts";
-import { POOL_IDLE_MAX } from "../limits.ts";
+import { CHOSEN_HTTP1_MS, POOL_IDLE_MAX, REFUSED_AVOID_MS } from "../limits.ts";
 import type { EndpointTls } from "../tls/contexts.ts";
-
-/** An endpoint that refused a connection is passed over this long, where another will do. */
-const AVOID_MS = 1_000;
-/** How long an endpoint is believed that chose HTTP/1.1 where it was offered HTTP/2. */
-const HTTP1_MS = 60_000;
 
 /** A connection that waits for its next exchange. */
 export interface IdleConnection {
@@ -168,7 +163,7 @@ export class EndpointPool {
 
   /** The endpoint has chosen HTTP/1.1 where it was offered HTTP/2. */
   choseHttp1(nowMs: number): void {
-    this.#http1UntilMs = nowMs + HTTP1_MS;
+    this.#http1UntilMs = nowMs + CHOSEN_HTTP1_MS;
   }
 
   /** Whether that was lately. */
@@ -181,7 +176,7 @@ export class EndpointPool {
   }
 
   avoid(nowMs: number): void {
-    this.#avoidUntilMs = nowMs + AVOID_MS;
+    this.#avoidUntilMs = nowMs + REFUSED_AVOID_MS;
   }
 
   forgive(): void {

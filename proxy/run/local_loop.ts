@@ -12,13 +12,8 @@ import { ARENA_BYTES } from "../loop/arena.ts";
 import { commandsOf } from "./commands.ts";
 import { Engine } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
+import { LOCAL_IDLE_TURN_MS, LOCAL_TURN_MS } from "../limits.ts";
 
-/**
- * How long a loop that shares its thread keeps it: signals, timers and admin requests wait for as long. A loop with
- * nothing to do changes hands less often, so as not to wake the processor for it.
- */
-const TURNS_MS = 20;
-const IDLE_TURNS_MS = 100;
 /** Turns without an event after which a loop counts as idle. */
 const IDLE_AFTER_TURNS = 50;
 
@@ -110,7 +105,7 @@ async function share(io: EpollIo): Promise<void> {
   const runtime = await RuntimeTurn.open();
   let quietTurns = 0;
   while (io.isRunning) {
-    const turnsMs = quietTurns < IDLE_AFTER_TURNS ? TURNS_MS : IDLE_TURNS_MS;
+    const turnsMs = quietTurns < IDLE_AFTER_TURNS ? LOCAL_TURN_MS : LOCAL_IDLE_TURN_MS;
     const untilMs = performance.now() + turnsMs;
     quietTurns++;
     for (let leftMs = turnsMs; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {

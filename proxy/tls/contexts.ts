@@ -7,6 +7,7 @@ import type { TlsIdentity } from "../../base/tls.ts";
 import type { TlsContext, TlsFailure, TlsReplacement, TlsSettings } from "../io/tls.ts";
 import { clientSettings, serverSettings } from "./config.ts";
 import type { ProxyTls } from "../config.ts";
+import { TLS_LOG_INTERVAL_MS } from "../limits.ts";
 
 /** How connections to one endpoint are put under TLS. */
 export interface EndpointTls {
@@ -39,9 +40,6 @@ export class UpstreamTls {
     return { context, target: { serverName: null, uriSans: [id] } };
   }
 }
-
-/** At most one line a second says what fails; clients decide how often it does. */
-const LOG_INTERVAL_MS = 1_000;
 
 export class TlsContexts {
   readonly inbound: TlsContext | null;
@@ -93,7 +91,7 @@ export class TlsFailureLog {
   /** @param peer the client's address, or the endpoint's with its port */
   note(failure: TlsFailure, peer: string, nowMs: number): void {
     this.#count++;
-    if (nowMs - this.#writtenMs < LOG_INTERVAL_MS) return;
+    if (nowMs - this.#writtenMs < TLS_LOG_INTERVAL_MS) return;
     this.#writtenMs = nowMs;
     this.#write({ reason: failure.code, detail: failure.detail, peer, count: this.#count });
     this.#count = 0;

@@ -19,6 +19,7 @@ import {
   TRACESTATE,
 } from "./trace_headers.ts";
 import type { TraceParent } from "./trace_headers.ts";
+import { CLOCK_DRIFT_MS } from "../limits.ts";
 
 const TWO_32 = 2 ** 32;
 
@@ -26,9 +27,6 @@ const NONE: readonly string[] = [];
 
 /** Of each byte, two digits. */
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-/** How far the two clocks may drift apart, in milliseconds, before spans go by the one on the wall again. */
-const DRIFT_MS = 20;
 
 /** How the trace of one exchange goes on. */
 export interface ExchangeTrace {
@@ -102,7 +100,7 @@ export class Tracer {
   wallMs(nowMs: number): number {
     // Not `nowMs`, which stands still while a batch of events is worked on.
     const offsetMs = Date.now() - performance.now();
-    if (Math.abs(offsetMs - this.#wallOffsetMs) > DRIFT_MS) this.#wallOffsetMs = offsetMs;
+    if (Math.abs(offsetMs - this.#wallOffsetMs) > CLOCK_DRIFT_MS) this.#wallOffsetMs = offsetMs;
     return nowMs + this.#wallOffsetMs;
   }
 

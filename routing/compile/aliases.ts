@@ -8,9 +8,7 @@ import { type Catalog, keyOf } from "./catalog.ts";
 import { groupId, type ResolvedService } from "./endpoints.ts";
 import { type Findings, quoted } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
-
-/** As CoreDNS, which follows no more of them either. */
-const ALIASES_MAX = 8;
+import { ALIASES_MAX } from "../limits.ts";
 
 /** What may be a host; anything else that is written there stands for nothing. */
 const HOST = /^[a-z0-9_]([-a-z0-9_.]*[a-z0-9_])?$/;

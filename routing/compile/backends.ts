@@ -3,13 +3,13 @@
  * it cannot. Findings about backends are in `check_backends.ts`.
  */
 import type { BackendReadiness, PlanBackend, PlanRoute } from "../plan.ts";
-import { WEIGHT_TOTAL_MAX } from "../plan_check.ts";
 import type { SplitBackend, TrafficSplit } from "../../schemas/resources.ts";
 import { keyOf } from "./catalog.ts";
 import { groupId, type ResolvedPort, type ResolvedService } from "./endpoints.ts";
 import { positionOf, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
 import { compareText } from "./order.ts";
+import { WEIGHT_TOTAL_MAX } from "../limits.ts";
 
 /** A backend of a split, with its mentions added up. */
 export interface BackendShare {

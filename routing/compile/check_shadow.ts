@@ -14,14 +14,11 @@ import type { ResolvedService } from "./endpoints.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
 import type { RootRouting } from "./ports.ts";
 import type { RootRule } from "./rules.ts";
-
-/**
- * Rules looked at for one rule, and pairs of patterns compared for one rule and for all rules of a root.
- * Comparing two patterns takes some 0.1 ms: 10,000 rules that all begin alike would need fifty million.
- */
-const LOOKS_PER_RULE_MAX = 512;
-const COMPARISONS_PER_RULE_MAX = 16;
-const COMPARISONS_MAX = 4096;
+import {
+  SHADOW_COMPARISONS_MAX,
+  SHADOW_COMPARISONS_PER_RULE_MAX,
+  SHADOW_LOOKS_PER_RULE_MAX,
+} from "../limits.ts";
 
 export function checkShadowed(
   { ports }: ResolvedService,
@@ -72,11 +69,11 @@ class EarlierRules {
         const list = this.#byKey.get(keyOf(prefix.slice(0, length), header)) ?? [];
         for (let i = list.length - 1; i >= 0; i--) {
           const earlier = list[i];
-          if (++looks > LOOKS_PER_RULE_MAX) return undefined;
+          if (++looks > SHADOW_LOOKS_PER_RULE_MAX) return undefined;
           if (!coversBesidePath(earlier.match, rule.match)) continue;
           if (PATH.covers(earlier.match, rule.match)) return earlier;
-          if (++comparisons > COMPARISONS_PER_RULE_MAX) return undefined;
-          if (++this.#comparisons > COMPARISONS_MAX) return undefined;
+          if (++comparisons > SHADOW_COMPARISONS_PER_RULE_MAX) return undefined;
+          if (++this.#comparisons > SHADOW_COMPARISONS_MAX) return undefined;
           if (coversPath(earlier, rule)) return earlier;
         }
       }

@@ -15,6 +15,7 @@ import { assert } from "../../base/assert.ts";
 import { hasByte, NEWLINE, WORDS } from "./byte_set.ts";
 import { ACCEPT, ASSERT, ASSERTIONS, BRANCH, CONSUME } from "./pattern_program.ts";
 import type { PatternProgram } from "./pattern_program.ts";
+import { AUTOMATON_CACHE_MAX, AUTOMATON_CACHE_MIN } from "../limits.ts";
 
 /** Kinds of neighbour of a position, for assertions. */
 const EDGE = 0; // Start or end of the text.
@@ -24,9 +25,6 @@ const OTHER = 3;
 /** The next byte is not known yet. */
 const UNKNOWN = 4;
 
-/** Budget of cached numbers (4 bytes each): in proportion to the program, within these. */
-const BUDGET_MIN = 1 << 16;
-const BUDGET_MAX = 1 << 22;
 const BUDGET_PER_INSTRUCTION = 64;
 /** What a state costs beside its numbers, roughly: objects and hash slot. */
 const STATE_OVERHEAD = 24;
@@ -86,7 +84,7 @@ export class Automaton {
     this.#program = program;
     this.#cutoffs = options.cutoffs ?? null;
     this.#budget = options.budget ??
-      Math.min(Math.max(size * BUDGET_PER_INSTRUCTION, BUDGET_MIN), BUDGET_MAX);
+      Math.min(Math.max(size * BUDGET_PER_INSTRUCTION, AUTOMATON_CACHE_MIN), AUTOMATON_CACHE_MAX);
     this.#classOf = program.classOf;
     this.#stride = program.classCount + 1;
     this.#transitions = new Int32Array(0);

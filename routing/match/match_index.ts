@@ -14,13 +14,7 @@ import { PairTable } from "./pair_table.ts";
 import { parsePattern } from "./pattern_parse.ts";
 import { compileProgram } from "./pattern_program.ts";
 import { PatternError } from "./pattern_syntax.ts";
-
-/**
- * Instructions of all path patterns of one list together: 40 MB of program, and seconds to build.
- */
-const PROGRAM_MAX = 1 << 21;
-/** Remembered combinations of answers; about half a megabyte. */
-const COMBINATIONS_MAX = 1 << 14;
+import { COMBINATIONS_MAX, LIST_PROGRAM_MAX } from "../limits.ts";
 
 // What `#winners` and the pair table remember: not worked out yet, no match, match n, or ask the
 // slots.
@@ -85,7 +79,7 @@ export class MatchIndex {
     this.#matches.forEach((match, index) => matchesByPath[match.pathPattern].push(index));
     this.#matchesByPath = matchesByPath;
     const program = compileProgram(paths.map(parsePattern), "anchored");
-    if (program.operation.length > PROGRAM_MAX) {
+    if (program.operation.length > LIST_PROGRAM_MAX) {
       throw new PatternError(
         "pattern-too-large",
         0,

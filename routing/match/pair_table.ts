@@ -3,12 +3,12 @@
  * owner.
  */
 
-const SLOT_MIN = 64;
+const FIRST_SLOTS = 64;
 
 export class PairTable {
   /** Three numbers a slot: the two keys and the value; a value of 0 marks an empty slot. */
-  #slots = new Int32Array(3 * SLOT_MIN);
-  #mask = SLOT_MIN - 1;
+  #slots = new Int32Array(3 * FIRST_SLOTS);
+  #mask = FIRST_SLOTS - 1;
   #size = 0;
 
   get size(): number {
@@ -31,8 +31,8 @@ export class PairTable {
   }
 
   clear(): void {
-    this.#slots = new Int32Array(3 * SLOT_MIN);
-    this.#mask = SLOT_MIN - 1;
+    this.#slots = new Int32Array(3 * FIRST_SLOTS);
+    this.#mask = FIRST_SLOTS - 1;
     this.#size = 0;
   }
 

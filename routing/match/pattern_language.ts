@@ -6,9 +6,7 @@
 import type { Automaton } from "./automaton.ts";
 import { BYTES } from "./byte_set.ts";
 import type { PatternNode } from "./pattern_syntax.ts";
-
-/** States, or pairs of states, looked at before giving up. Patterns of people need tens. */
-const EXPLORED_MAX = 4096;
+import { EXPLORED_STATES_MAX } from "../limits.ts";
 
 const SLASH = 0x2f;
 const QUESTION_MARK = 0x3f;
@@ -55,7 +53,7 @@ function isEveryEnd(automaton: Automaton, isAccepted: boolean): boolean {
   const pending = [start < 0 ? start : automaton.stateAfter(start, SLASH)];
   for (let state = pending.pop(); state !== undefined; state = pending.pop()) {
     if (seen.has(state)) continue;
-    if (automaton.generation !== generation || seen.size === EXPLORED_MAX) return false;
+    if (automaton.generation !== generation || seen.size === EXPLORED_STATES_MAX) return false;
     seen.add(state);
     if (acceptsAt(automaton, state) !== isAccepted) return false;
     if (state < 0) continue;
@@ -88,7 +86,7 @@ export function comparePathLanguages(some: Automaton, other: Automaton): Subsump
         const key = `${nextSome} ${nextOther}`;
         if (seen.has(key)) continue;
         seen.add(key);
-        if (seen.size > EXPLORED_MAX) return { answer: "undecided" };
+        if (seen.size > EXPLORED_STATES_MAX) return { answer: "undecided" };
         if (some.generation + other.generation !== generations) return { answer: "undecided" };
         const shown = byte < 0x7f
           ? String.fromCharCode(byte)

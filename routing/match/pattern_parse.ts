@@ -8,17 +8,12 @@ import type { ByteSet } from "./byte_set.ts";
 import { characterEscape, classEscape, unsupportedEscape } from "./pattern_escape.ts";
 import { PatternError, programSize } from "./pattern_syntax.ts";
 import type { PatternErrorCode, PatternNode } from "./pattern_syntax.ts";
-
-/**
- * UTF-16 code units. Longer than any rule a person writes; keeps parsing of a whole plan bounded.
- */
-export const PATTERN_LENGTH_MAX = 4096;
-/** Groups inside groups. Keeps recursion far from the end of the stack. */
-const PATTERN_DEPTH_MAX = 200;
-/** The count in `{n,m}`; RE2 has the same limit. */
-const PATTERN_REPEAT_MAX = 1000;
-/** Instructions. Bounds the time that one byte of input can cost, whatever the input. */
-const PATTERN_PROGRAM_MAX = 4096;
+import {
+  PATTERN_DEPTH_MAX,
+  PATTERN_LENGTH_MAX,
+  PATTERN_PROGRAM_MAX,
+  PATTERN_REPEAT_MAX,
+} from "../limits.ts";
 
 const EMPTY: PatternNode = { kind: "empty" };
 const encoder = new TextEncoder();

@@ -4,8 +4,9 @@ import { RE2JS } from "re2js";
 import { Random } from "../../base/random.ts";
 import { Automaton } from "./automaton.ts";
 import { checkPattern, PathPattern, patternTest } from "./pattern.ts";
-import { parsePattern, PATTERN_LENGTH_MAX } from "./pattern_parse.ts";
+import { parsePattern } from "./pattern_parse.ts";
 import { compileProgram } from "./pattern_program.ts";
+import { PATTERN_LENGTH_MAX } from "../limits.ts";
 
 const encoder = new TextEncoder();
 

@@ -7,13 +7,6 @@ import { roundToMatching } from "./dependent_rounding.ts";
 import type { Coin } from "./dependent_rounding.ts";
 
 /**
- * Up to this sum of weights one whole period is worked out in advance; above it, backends are
- * picked online. Time to draw a period grows with its square: 1 ms for a sum of 100, 1 to 9 ms for
- * 1000 with three backends.
- */
-export const PERIOD_MAX = 1024;
-
-/**
  * Picks online: of the backends whose next request is due by now, the one whose deadline for it
  * comes first, ties in written order. A backend's c-th request is due once n*w/W exceeds c - 1, and
  * late once floor(n*w/W) has reached c without it; serving the earliest deadline first makes none

@@ -14,8 +14,9 @@ import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";
 import { LOCAL_STATE } from "../../base/state_store.ts";
 import type { StateStore, StoredPlace, StoredTally } from "../../base/state_store.ts";
-import { canonicalPeriod, PERIOD_MAX, quotaPick, randomPeriod } from "./quota_order.ts";
+import { canonicalPeriod, quotaPick, randomPeriod } from "./quota_order.ts";
 import type { Table, TableBackend, TableRoute } from "./table.ts";
+import { PERIOD_MAX } from "../limits.ts";
 
 /**
  * Sequences that are picked online start, with a seed, after one of this many requests of the

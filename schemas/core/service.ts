@@ -51,8 +51,8 @@ export function readService(object: SourceObject): Service {
   };
 }
 
-/** What the API server writes if nothing is written: three hours. */
-const DEFAULT_AFFINITY_SECONDS = 10_800;
+/** What the API server writes if nothing is written: three hours, in seconds. */
+const DEFAULT_AFFINITY = 10_800;
 
 function readAffinity(spec: Field): Pick<Service, "clientIpAffinity"> {
   const affinity = spec.at("sessionAffinity");
@@ -63,8 +63,8 @@ function readAffinity(spec: Field): Pick<Service, "clientIpAffinity"> {
     return {};
   }
   const timeout = spec.at("sessionAffinityConfig").at("clientIP").at("timeoutSeconds");
-  const seconds = timeout.integer({ min: 1, max: 86_400 }) ?? DEFAULT_AFFINITY_SECONDS;
-  const timeoutSeconds = seconds === DEFAULT_AFFINITY_SECONDS ? null : seconds;
+  const seconds = timeout.integer({ min: 1, max: 86_400 }) ?? DEFAULT_AFFINITY;
+  const timeoutSeconds = seconds === DEFAULT_AFFINITY ? null : seconds;
   return { clientIpAffinity: { timeoutSeconds } };
 }
 

@@ -2,7 +2,7 @@
  * Weights of a split: plain numbers, and the Kubernetes quantities of v1alpha1 (smi-spec traffic-split v1alpha1),
  * turned into whole numbers in the same ratio.
  */
-import { MANIFEST_LIMITS } from "../limits.ts";
+import { MANIFEST_LIMITS, WEIGHT_EXPONENT_MAX, WEIGHT_TEXT_LENGTH_MAX } from "../limits.ts";
 
 /** A thousand-millionth of one: the finest that a Kubernetes quantity can say. */
 const NANOS_PER_UNIT = 1_000_000_000n;
@@ -30,10 +30,6 @@ const BINARY_EXPONENTS: Readonly<Record<string, bigint>> = {
   Ei: 60n,
 };
 
-/** The longest text and the largest exponent that can mean a weight; more is refused before any arithmetic. */
-const TEXT_LENGTH_MAX = 64;
-const EXPONENT_MAX = 18;
-
 /**
  * The value of a weight in nano-units, rounded up as Kubernetes rounds quantities. Undefined where it is neither
  * a finite number nor a quantity.
@@ -42,12 +38,12 @@ export function parseWeight(value: unknown): bigint | undefined {
   if (typeof value === "number" && !Number.isFinite(value)) return undefined;
   if (typeof value !== "number" && typeof value !== "string") return undefined;
   const text = String(value);
-  const parts = text.length > TEXT_LENGTH_MAX ? null : QUANTITY.exec(text);
+  const parts = text.length > WEIGHT_TEXT_LENGTH_MAX ? null : QUANTITY.exec(text);
   if (parts === null) return undefined;
   const [, sign, whole = "", fraction = "", suffix = "", exponentText = "0"] = parts;
   if (whole === "" && fraction === "") return undefined;
   const exponent = DECIMAL_EXPONENTS[suffix] ?? Number(exponentText);
-  if (Math.abs(exponent) > EXPONENT_MAX) return undefined;
+  if (Math.abs(exponent) > WEIGHT_EXPONENT_MAX) return undefined;
   // digits * 10^power is the value in nano-units.
   const digits = BigInt(whole + fraction) << (BINARY_EXPONENTS[suffix] ?? 0n);
   const power = 9 + exponent - fraction.length;

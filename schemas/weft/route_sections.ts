@@ -4,7 +4,6 @@
  */
 import {
   type Fault,
-  HEADER_TEXT_MAX,
   type HeaderChanges,
   type HeaderPolicy,
   headerTextBytes,
@@ -28,6 +27,7 @@ import {
   requestKey,
   timeoutOr,
 } from "./section_fields.ts";
+import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
 
 /** Idempotent by RFC 9110 9.2.2; CONNECT opens a tunnel and is never sent twice. */
 const IDEMPOTENT_METHODS = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"];
@@ -141,11 +141,11 @@ function readHeaderChanges(section: Field, report: Report): HeaderChanges | unde
 }
 
 function fitsHead(section: Field, headers: readonly HeaderValue[], report: Report): boolean {
-  if (headerTextBytes(headers) <= HEADER_TEXT_MAX) return true;
+  if (headerTextBytes(headers) <= HEADER_TEXT_BYTES_MAX) return true;
   report(
     "schema-invalid",
     section.path,
-    `The headers take more than ${HEADER_TEXT_MAX} bytes together`,
+    `The headers take more than ${HEADER_TEXT_BYTES_MAX} bytes together`,
     "Write fewer headers, or shorter values",
   );
   return false;

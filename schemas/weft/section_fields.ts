@@ -1,10 +1,11 @@
 /**
  * Reads the fields of a section whose types and ranges the schema has already found right.
  */
-import { DURATION_MAX_MS, type HeaderValue, type RequestKey } from "../../base/policy.ts";
+import { type HeaderValue, type RequestKey } from "../../base/policy.ts";
 import type { Field } from "../fields.ts";
 import type { Report } from "../report.ts";
 import { formatDuration, parseDuration } from "../../base/duration.ts";
+import { POLICY_DURATION_MS_MAX } from "../../base/limits.ts";
 
 /** A whole number or one with a fraction; `fallback` where it is left out. */
 export function numberOr<Fallback extends number | null>(
@@ -25,11 +26,11 @@ export function durationOr<Fallback extends number | null>(
   const text = field.string();
   if (text === undefined) return fallback;
   const milliseconds = parseDuration(text) ?? 0;
-  if (milliseconds > 0 && milliseconds <= DURATION_MAX_MS) return milliseconds;
+  if (milliseconds > 0 && milliseconds <= POLICY_DURATION_MS_MAX) return milliseconds;
   report(
     "schema-invalid",
     field.path,
-    `Duration "${text}" is not from 1ms to ${formatDuration(DURATION_MAX_MS)}`,
+    `Duration "${text}" is not from 1ms to ${formatDuration(POLICY_DURATION_MS_MAX)}`,
     milliseconds === 0
       ? `Write a duration such as "500ms" or "2s", or leave "${field.path.at(-1)}" out`
       : `Write a shorter duration, or leave "${field.path.at(-1)}" out`,

@@ -3,11 +3,12 @@
  * for what it expects and never for time to pass.
  */
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { AGAIN, BROKEN, END, GATHER_MAX, IoError } from "../../proxy/io/io.ts";
+import { AGAIN, BROKEN, END, IoError } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
 import type { Bench, IoCase } from "./bench.ts";
 import { BenchHandler, READ_AT, READ_BYTES, Reader, WRITE_AT, WRITE_BYTES } from "./bench.ts";
 import { HANDOVER_CASES } from "./io_handover_cases.ts";
+import { DRIVER_PIECES_MAX } from "../../proxy/limits.ts";
 
 const NO_FAULT = { onFault() {} };
 
@@ -364,7 +365,7 @@ async function sendPattern(
 
 /** Gathers and writes the pattern from `at` on until the socket takes no more; returns how far it got. */
 function writePattern({ io }: Bench, fd: Fd, at: number, total: number): number {
-  const piece = WRITE_BYTES / GATHER_MAX;
+  const piece = WRITE_BYTES / DRIVER_PIECES_MAX;
   for (;;) {
     const length = Math.min(WRITE_BYTES, total - at);
     if (length === 0) return at;

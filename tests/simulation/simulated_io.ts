@@ -4,7 +4,7 @@
  * the contract allows, and refuses whatever the contract does not.
  */
 import { assert } from "../../base/assert.ts";
-import { AGAIN, BROKEN, END, GATHER_MAX } from "../../proxy/io/io.ts";
+import { AGAIN, BROKEN, END } from "../../proxy/io/io.ts";
 import type {
   Fd,
   Handler,
@@ -14,7 +14,7 @@ import type {
   SocketAddress,
 } from "../../proxy/io/io.ts";
 import type { TlsContext, TlsSettings, TlsTarget } from "../../proxy/io/tls.ts";
-import { TLS_HANDSHAKE_MS } from "../../proxy/limits.ts";
+import { DRIVER_PIECES_MAX, TLS_HANDSHAKE_MS } from "../../proxy/limits.ts";
 import { Network, Side } from "./network.ts";
 import { CLIENT_ADDRESS } from "./run_state.ts";
 import { SimulatedTls, TlsSide } from "./tls_side.ts";
@@ -218,7 +218,9 @@ export class SimulatedIo implements Io {
   gather(offset: number, length: number): void {
     if (length <= 0) this.#violate("Gathers nothing");
     if (offset < 0 || offset + length > this.arena.length) this.#violate("Gathers past the arena");
-    if (this.#gathered.length === GATHER_MAX) this.#violate(`Gathers over ${GATHER_MAX} pieces`);
+    if (this.#gathered.length === DRIVER_PIECES_MAX) {
+      this.#violate(`Gathers over ${DRIVER_PIECES_MAX} pieces`);
+    }
     this.#gathered.push(this.arena.subarray(offset, offset + length));
   }
 

@@ -3,7 +3,7 @@
  * read two ways (RFC 9112 6 and 7). It keeps a few numbers and never the bytes. What is for this hop only, or has no place
  * where it stands, is taken out: chunk extensions, and trailers that would frame or route the message.
  */
-import { CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX } from "../../limits.ts";
+import { CHUNK_LINE_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX } from "../../limits.ts";
 import { COLON, CR, equalsIgnoreCase, IS_TOKEN, IS_VALUE, isBlank, LF } from "./lexical.ts";
 import { BARRED_BYTES_MAX, mayTrail } from "./trailers.ts";
 
@@ -11,8 +11,6 @@ const SEMICOLON = 59;
 const EQUALS = 61;
 const QUOTE = 34;
 const BACKSLASH = 92;
-/** Hexadecimal digits of the largest chunk size: beyond 2^52 a double is not exact. */
-const CHUNK_SIZE_DIGITS_MAX = 13;
 
 /** Where in a chunked body the next byte stands. */
 const SIZE_FIRST = 0;

@@ -4,6 +4,7 @@
  */
 import type { Detection, Protocol } from "../detector.ts";
 import { CR, IS_TOKEN, LF, SP } from "./lexical.ts";
+import { DETECTED_LINE_BYTES_MAX, METHOD_BYTES_MAX, SCHEME_BYTES_MAX } from "../../limits.ts";
 
 /** Methods by which a line is known without its end: those of RFC 9110, PATCH, and of WebDAV the common ones. */
 const METHODS = [
@@ -12,14 +13,8 @@ const METHODS = [
 ].map((method) => new TextEncoder().encode(`${method} `));
 
 const CONNECT = new TextEncoder().encode("CONNECT ");
-/** With what ends it. */
-const SCHEME_BYTES_MAX = 32;
 const SCHEME_END = new TextEncoder().encode("://");
 const VERSION = new TextEncoder().encode(" HTTP/1.");
-
-/** Longer words are no methods in use, and a line without end is no request. */
-const METHOD_BYTES_MAX = 32;
-const LINE_BYTES_MAX = 8_192;
 
 export const HTTP1_PROTOCOL: Protocol = { detect, carries: "requests" };
 
@@ -32,10 +27,10 @@ function detect(bytes: Uint8Array, start: number, end: number): Detection {
   if (start === end) return "more";
   const word = wordEnd(bytes, start, end);
   if (word === -1) return "no";
-  const line = bytes.subarray(start, Math.min(end, start + LINE_BYTES_MAX));
+  const line = bytes.subarray(start, Math.min(end, start + DETECTED_LINE_BYTES_MAX));
   const length = line.indexOf(LF);
   if (length !== -1) return hasVersion(bytes, start, start + length) ? "yes" : "no";
-  const isLong = line.length === LINE_BYTES_MAX;
+  const isLong = line.length === DETECTED_LINE_BYTES_MAX;
   if (METHODS.some((method) => startsWith(bytes, start, end, method))) {
     return isLong ? "yes" : "likely";
   }

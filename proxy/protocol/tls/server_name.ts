@@ -3,14 +3,13 @@
  * in the handshake. For logs: nothing is decided by it, so a ClientHello that has not all arrived, or is cut into several
  * records, simply has none.
  */
+import { SERVER_NAME_BYTES_MAX } from "../../limits.ts";
 
 const RECORD_HEADER_BYTES = 5;
 /** Message type and length, version, random. */
 const FIXED_BYTES = 4 + 2 + 32;
 const SERVER_NAME = 0;
 const HOST_NAME = 0;
-/** A DNS name is no longer (RFC 1035 2.3.4). */
-const NAME_BYTES_MAX = 253;
 
 /** Reads numbers and vectors one after another; reading past the end gives -1 from then on. */
 class Cursor {
@@ -52,7 +51,7 @@ class Cursor {
   /** All that is left, as text; empty where it is no host name. */
   hostName(): string {
     const bytes = this.#bytes.subarray(this.#at, this.#end);
-    if (bytes.length > NAME_BYTES_MAX) return "";
+    if (bytes.length > SERVER_NAME_BYTES_MAX) return "";
     const name = String.fromCharCode(...bytes);
     return /^[A-Za-z0-9._-]+$/.test(name) ? name.toLowerCase() : "";
   }

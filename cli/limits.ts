@@ -1,0 +1,19 @@
+/** Bounds of the offline commands, each with its unit and the reason for the number. */
+
+/** Requests of `dry-run --count`: more would say nothing new. */
+export const REQUEST_COUNT_MAX = 1_000_000;
+
+/** A line names at most this many endpoints. */
+export const NAMED_ENDPOINTS_MAX = 3;
+
+/** Requests that `dry-run` lists one by one; of more only the distribution is kept. */
+export const LISTED_REQUESTS_MAX = 20;
+
+/** How long `explain --admin` waits for the answer of a proxy. */
+export const ADMIN_ANSWER_MS = 5_000;
+
+/** The kernel keeps user and group ids in 32 bits, the last of which means "none". */
+export const USER_ID_MAX = 2 ** 32 - 2;
+
+/** Another program may hold the lock of the tables (kubelet, a CNI); after so many seconds it is an error. */
+export const LOCK_WAIT_SECONDS = 10;

@@ -1,0 +1,31 @@
+/** Bounds of the sidecar around its proxy, each with its unit and the reason for the number. */
+
+/** How often a source is read that cannot be watched: its folder is not there yet, or the system has no watch left. */
+export const READ_INTERVAL_MS = 2_000;
+
+/** How often it is said that there is no plan yet. */
+export const NO_PLAN_NOTICE_MS = 10_000;
+
+/** Lines that wait for their reader: some 3 000 of an access log, a tenth of a second of it at full load. */
+export const WAITING_CHARACTERS_MAX = 2 ** 20;
+
+/** More loops than this share nothing but a machine's limits. */
+export const WORKERS_MAX = 256;
+
+/** How long the end waits for a reader of the logs. */
+export const LOG_FLUSH_MS = 1_000;
+
+/** How long the end waits for files that are still being read or written. */
+export const FILES_END_MS = 2_000;
+
+/** Spans that wait to be sent: the default of OpenTelemetry's batch processor. */
+export const SPAN_QUEUE_MAX = 2_048;
+
+/** Spans of one batch, by the same default. */
+export const SPAN_BATCH_MAX = 512;
+
+/** How long spans wait for others, by the same default. */
+export const SPAN_DELAY_MS = 5_000;
+
+/** How long a collector may take: the default of OpenTelemetry's OTLP exporter. */
+export const SPAN_EXPORT_MS = 10_000;
