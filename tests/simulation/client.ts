@@ -70,6 +70,7 @@ export const REASONS: ReadonlySet<string> = new Set([
   "upstream-timeout",
   "upstream-tls-failed",
   "websocket-unsupported",
+  "no-buffer",
 ]);
 
 /** What a simulation waits for. */
@@ -256,6 +257,8 @@ class ClientConnection implements Receiver {
       return { kind: "tunnel" };
     }
     if (tokens !== `${token}`) this.#fail(`Answer ${tokens} in place of ${token}`);
+    // Between the proxy and the endpoint, and nobody else.
+    if (valuesOf(head, "keep-alive").length > 0) this.#fail(`Answer ${token} has Keep-Alive`);
     if (status !== answer.status) this.#fail(`Answer ${token} has status ${status}`);
     if (exchange.kind === "upgrade" && status === 101) {
       const accept = valuesOf(head, "sec-websocket-accept").join();

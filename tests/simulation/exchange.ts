@@ -211,6 +211,8 @@ export function renderRequest(
 interface RenderedAnswer {
   readonly head: Uint8Array;
   readonly body: Uint8Array;
+  /** How long the endpoint says that it keeps the connection; `Infinity`: it does not say. */
+  readonly keepAliveMs: number;
 }
 
 export function renderEndpointAnswer(world: World, exchange: ScriptedExchange): RenderedAnswer {
@@ -224,14 +226,16 @@ export function renderEndpointAnswer(world: World, exchange: ScriptedExchange): 
   else if (answer.minorVersion === 0 && answer.framing !== "close") {
     lines.push("Connection: keep-alive");
   }
-  if (answer.status === 204) return { head: head(lines), body: new Uint8Array() };
+  const keepAliveMs = !answer.isClosing && world.chance(0.3) ? 1_000 : Infinity;
+  if (keepAliveMs < Infinity) lines.push("Keep-Alive: max=100, timeout=1");
+  if (answer.status === 204) return { head: head(lines), body: new Uint8Array(), keepAliveMs };
   if (answer.framing === "length") lines.push(`Content-Length: ${answer.bytes}`);
   if (answer.framing === "chunked") lines.push("Transfer-Encoding: chunked");
-  if (!hasAnswerBody(exchange)) return { head: head(lines), body: new Uint8Array() };
+  if (!hasAnswerBody(exchange)) return { head: head(lines), body: new Uint8Array(), keepAliveMs };
   const body = bodyOf(token, ANSWER_BODY, answer.bytes);
-  if (answer.framing !== "chunked") return { head: head(lines), body };
+  if (answer.framing !== "chunked") return { head: head(lines), body, keepAliveMs };
   const trailers = answer.hasTrailers ? `${TRAILER}: ${token}\r\n` : "";
-  return { head: head(lines), body: chunked(world, body, trailers) };
+  return { head: head(lines), body: chunked(world, body, trailers), keepAliveMs };
 }
 
 /** An answer that must never reach a client. */

@@ -25,11 +25,12 @@ import { framingOf, NO_BODY, valuesOf, WireReader } from "./wire.ts";
 import type { Framing, MessageHead, Receiver } from "./wire.ts";
 
 const encoder = new TextEncoder();
+const TIMEOUT = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /** What an endpoint may say between requests. Empty: nothing but its end. */
 const STRAYS = [
   "",
   "\r\n",
-  "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+  TIMEOUT,
   "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray",
   "HTTP/1.1 200 OK\r\n",
 ];
@@ -52,8 +53,13 @@ export class OriginConnection implements Receiver {
   #hasAnswered = false;
   /** What comes is broken, and must end before it is whole. */
   #isGarbage = false;
-  /** Something was said unasked. */
+  /** Something was said that was not asked for, or the time is over that the connection was to be kept. */
   #hasStrayed = false;
+  /** Exchanges that it has carried. */
+  #carried = 0;
+  #keepAliveMs = Infinity;
+  /** 408 was said when the request was on its way already: it has not been looked at. */
+  #isTimedOut = false;
 
   constructor(state: RunState, address: string, side: Side) {
     const { world } = state;
@@ -86,7 +92,9 @@ export class OriginConnection implements Receiver {
     const exchange = this.#state.exchanges.get(token);
     if (exchange === undefined) this.#fail(`A request that was never sent: ${head.line}`);
     if (this.#exchange !== null) this.#fail(`Request ${token} before the answer to the last`);
+    if (this.#timesOut(exchange)) return NO_BODY;
     this.#exchange = exchange;
+    this.#carried++;
     this.#trailer = "";
     this.#received = 0;
     this.#hasRequest = false;
@@ -105,6 +113,16 @@ export class OriginConnection implements Receiver {
     return framingOf(head, NO_BODY);
   }
 
+  /** Says that the client has been silent for too long, when it no longer is: what it sent is taken for never seen. */
+  #timesOut({ kind, framing }: ScriptedExchange): boolean {
+    const mayTime = this.#carried > 0 && kind === "request" && framing === "none";
+    if (!mayTime || !this.#state.world.chance(0.05)) return false;
+    this.#isTimedOut = true;
+    this.#hasStrayed = true;
+    this.#sender.push(encoder.encode(TIMEOUT), () => this.#side.close());
+    return true;
+  }
+
   onBody(bytes: Uint8Array): void {
     if (this.#isGarbage) return;
     const exchange = this.#current();
@@ -116,6 +134,7 @@ export class OriginConnection implements Receiver {
 
   onEnd(): void {
     if (this.#isGarbage) this.#fail("Garbage arrived in full");
+    if (this.#isTimedOut) return;
     const exchange = this.#current();
     const expected = exchange.framing === "none" ? 0 : exchange.bytes;
     if (this.#received !== expected) {
@@ -184,7 +203,8 @@ export class OriginConnection implements Receiver {
   #answer(exchange: ScriptedExchange): void {
     const { world } = this.#state;
     const { answer, token } = exchange;
-    const { head, body } = renderEndpointAnswer(world, exchange);
+    const { head, body, keepAliveMs } = renderEndpointAnswer(world, exchange);
+    this.#keepAliveMs = keepAliveMs;
     if (!hasAnswerBody(exchange)) this.#state.endedHeads.add(token);
     for (let i = 0; i < answer.interims; i++) {
       this.#sender.push(encoder.encode(`HTTP/1.1 103 Early Hints\r\nx-token: ${token}\r\n\r\n`));
@@ -256,9 +276,20 @@ export class OriginConnection implements Receiver {
     this.#exchange = null;
     const isUntilClose = answer.framing === "close" && hasAnswerBody(exchange);
     if (answer.isClosing || isUntilClose) return this.#side.close();
-    const { world } = this.#state;
-    if (!world.chance(0.2)) return;
+    const { world, isBrisk } = this.#state;
+    if (this.#keepAliveMs < Infinity) this.#expireLater(this.#carried);
+    if (!world.chance(isBrisk ? 0.7 : 0.2)) return;
     world.after(world.pick([0, 0, world.between(0, 100)]), () => this.#stray());
+  }
+
+  /** The connection is of no more use when it has been idle for as long as was said. */
+  #expireLater(carried: number): void {
+    this.#state.world.after(this.#keepAliveMs, () => {
+      const isIdle = carried === this.#carried && this.#reader.isBetween && this.#side.isQuiet;
+      if (!isIdle || this.#side.isClosed || this.#side.isReset) return;
+      // It may take its time to end the connection, but what still comes counts for nothing.
+      this.#hasStrayed = true;
+    });
   }
 
   /** Says something between requests. Only where no request can be under way meanwhile: who could tell them apart? */
@@ -271,7 +302,8 @@ export class OriginConnection implements Receiver {
     this.#hasStrayed = true;
     const stray = world.pick(STRAYS);
     if (stray !== "") this.#sender.push(encoder.encode(stray));
-    if (stray === "" || world.chance(0.5)) this.#sender.push(() => side.close());
+    if (stray === "" && world.chance(0.5)) side.sendEnd();
+    else if (stray === "" || world.chance(0.5)) this.#sender.push(() => side.close());
   }
 
   #ended(): void {

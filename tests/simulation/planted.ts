@@ -3,9 +3,11 @@
  * pass would let a real one pass, too.
  */
 import { BufferPool } from "../../proxy/loop/arena.ts";
+import { Attempts } from "../../proxy/exchange/attempts.ts";
 import { Exchange } from "../../proxy/exchange/exchange.ts";
 import { Loop } from "../../proxy/loop/loop.ts";
 import { Socket } from "../../proxy/loop/socket.ts";
+import { Http2Upstream } from "../../proxy/http2/upstream.ts";
 import { Http2Socket } from "../../proxy/http2/socket.ts";
 import { Http2Stream } from "../../proxy/http2/stream.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
@@ -16,13 +18,16 @@ import { BackendState } from "../../proxy/policy/backend_state.ts";
 import { MirroredRequest } from "../../proxy/exchange/mirror.ts";
 import { PolicyRun } from "../../proxy/policy/policy_run.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import { BROKEN, END } from "../../proxy/io/io.ts";
+import { AGAIN, BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
 import { RelayDownstream } from "../../proxy/relay/downstream.ts";
 import { Pools } from "../../proxy/pool/pools.ts";
 import { EndpointPool } from "../../proxy/pool/pool.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
 import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
+import { Response } from "../../proxy/protocol/http1/response.ts";
+import type { FieldList } from "../../proxy/protocol/http2/hpack/field_list.ts";
+import { NAME_STATUS } from "../../proxy/protocol/http2/hpack/names.ts";
 import { Request } from "../../proxy/protocol/http1/request.ts";
 import { Encoder } from "../../proxy/protocol/http2/hpack/encoder.ts";
 import type { Side } from "./network.ts";
@@ -81,6 +86,18 @@ class TrustingIo extends SimulatedIo {
     const count = super.read(fd, offset, length);
     return count === BROKEN ? END : count;
   }
+}
+
+/** Sees nothing of what came where it has not been told of it. */
+class UnseeingIo extends SimulatedIo {
+  override peek(): number {
+    return AGAIN;
+  }
+}
+
+/** Delivers no events before others. */
+class LastIo extends SimulatedIo {
+  override comesFirst(): void {}
 }
 
 /** Ends connections in order where it should reset them. */
@@ -210,6 +227,20 @@ const HTTP2_BUGS: readonly PlantedBug[] = [
           (isEnd && id % 4 === 1) as never,
           nowMs,
         );
+      },
+  ),
+  method(
+    "the head of an answer without a body does not end it",
+    /has no body, and does not end with its head/,
+    Http2Connection.prototype,
+    "sendHead",
+    (original) =>
+      function (this: Http2Connection, id: number, fields: FieldList, isEnd: boolean): unknown {
+        const isAnswer = fields.names[0] === NAME_STATUS;
+        const isPutOff = isAnswer && isEnd;
+        const result = original.call(this, ...[id, fields, isEnd && !isPutOff] as never[]);
+        if (isPutOff && result === 0) this.sendData(id, 0, 0, true, 0);
+        return result;
       },
   ),
   method(
@@ -402,7 +433,100 @@ const DEADLINE_BUGS: readonly PlantedBug[] = [
         this.client.deadlineMs = Infinity;
       },
   ),
+  method(
+    "a connection that is to be relayed has no deadline",
+    /RelayDownstream has no deadline/,
+    Exchange.prototype,
+    "relay",
+    (original) =>
+      function (this: Exchange, authority: never): void {
+        original.call(this as never, authority);
+        if (!this.hasAnswer) this.client.deadlineMs = Infinity;
+      },
+  ),
+  method(
+    "an endpoint may take for ever to begin HTTP/2",
+    /Http2Upstream has no deadline/,
+    Http2Upstream.prototype as unknown as Record<"rest", unknown>,
+    "rest",
+    () => () => {},
+  ),
 ];
+
+/** Which connections and requests are used once more, and which are not. */
+const REUSE_BUGS: readonly PlantedBug[] = [
+  {
+    name: "a connection whose endpoint broke HTTP/2 stays in its pool",
+    complaint: /is still in its pool/,
+    run: (seed) => whileBrokenOnesStay(() => void runSimulation(seed)),
+  },
+  driver(
+    "a connection is used again unseen",
+    /was refused: upstream-reset|A request on a connection that was of no more use/,
+    UnseeingIo,
+    { isBrisk: true },
+  ),
+  driver(
+    "ends of idle connections are told too late",
+    /was refused: upstream-reset|A request on a connection that was of no more use/,
+    LastIo,
+    { isBrisk: true },
+  ),
+  method(
+    "408 on a connection that was used before is passed on",
+    /Answer  in place of/,
+    Attempts.prototype,
+    "mayRepeat",
+    (original) =>
+      function (this: Attempts, ...[failure, isIdempotent]: never[]): unknown {
+        const isPassedOn = failure === "stale-timeout";
+        return !isPassedOn && original.call(this as never, failure, isIdempotent);
+      },
+  ),
+  method(
+    "how long an endpoint keeps its connections is not looked at",
+    /A request on a connection that was of no more use/,
+    Response.prototype,
+    "keepAliveMs",
+    () => () => Infinity,
+  ),
+  method(
+    "every request that an endpoint resets is sent again",
+    /was sent again although its endpoint had reset it/,
+    Attempts.prototype,
+    "mayRepeat",
+    (original) =>
+      function (this: Attempts, ...[failure, isIdempotent]: never[]): unknown {
+        return original.call(this as never, failure, isIdempotent) ||
+          (this.areLeft && isIdempotent);
+      },
+  ),
+];
+
+/** Runs with pools that keep what its endpoint has broken for as long as it is open. */
+function whileBrokenOnesStay(run: () => void): void {
+  const remove = EndpointPool.prototype.removeShared;
+  const canCarry = Object.getOwnPropertyDescriptor(Http2Upstream.prototype, "canCarry");
+  if (canCarry === undefined) throw new Error("There is no canCarry");
+  EndpointPool.prototype.removeShared = function (this: EndpointPool, upstream): void {
+    const isBroken = upstream instanceof Http2Upstream && upstream.machine.isClosed;
+    if (!isBroken || !upstream.isOpen) remove.call(this, upstream);
+  };
+  Object.defineProperty(Http2Upstream.prototype, "canCarry", {
+    ...canCarry,
+    get(this: Http2Upstream): boolean {
+      return this.isOpen && this.machine.isClosed
+        ? this.streams.size < 3
+        : canCarry.get?.call(this);
+    },
+  });
+  try {
+    run();
+  } finally {
+    EndpointPool.prototype.removeShared = remove;
+    Object.defineProperty(Http2Upstream.prototype, "canCarry", canCarry);
+  }
+}
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...HTTP2_BUGS,
@@ -410,6 +534,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...TCP_BUGS,
   ...TLS_BUGS,
   ...DEADLINE_BUGS,
+  ...REUSE_BUGS,
   driver("two reads are swapped", /./, SwappingIo),
   driver("a byte of a write is lost", /./, LosingIo),
   driver("a write is sent twice", /./, RepeatingIo),
@@ -418,7 +543,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     /was not answered|was refused|was cut|It hangs|GOAWAY with 4/,
     ForgetfulIo,
   ),
-  driver("a cut answer ends in order", /ended in order after|Tunnel .* ended after/, PoliteIo),
+  driver(
+    "a cut answer ends in order",
+    /ended in order after|Tunnel .* ended after|was not reported/,
+    PoliteIo,
+  ),
   method(
     "a buffer is kept",
     /buffers were not given back|could be lent/,

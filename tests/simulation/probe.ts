@@ -11,6 +11,7 @@ import { Mirrors } from "../../proxy/exchange/mirror.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
 import { Exchange } from "../../proxy/exchange/exchange.ts";
+import { Http2Upstream } from "../../proxy/http2/upstream.ts";
 import { Http2Socket } from "../../proxy/http2/socket.ts";
 
 export class Probe {
@@ -91,6 +92,8 @@ export class Probe {
       if (requests > (maxRequests ?? Infinity)) return `${requests} requests are under way`;
     }
     for (const { buffers, timed } of this.#loops) {
+      const broken = timed.find((one) => one instanceof Http2Upstream && isPooledBroken(one));
+      if (broken !== undefined) return "A connection that its endpoint broke is still in its pool";
       // A connection or a stream has one buffer each way; a copy has one for its head and one for its body.
       const most = 2 * timed.length;
       if (buffers.lentCount > most) {
@@ -152,6 +155,11 @@ export class Probe {
     }
     return "";
   }
+}
+
+/** Whether an exchange could be given a connection on which nothing can be said any more. */
+function isPooledBroken(upstream: Http2Upstream): boolean {
+  return upstream.machine.isClosed && upstream.pool.shared() === upstream;
 }
 
 function hasDeadline(end: object | null): boolean {

@@ -34,6 +34,8 @@ export class RunState {
   isCalm: boolean;
   /** There are fewer buffers than are wanted: what could do without, such as trailers, has to. */
   isTight = false;
+  /** Nothing takes time, and endpoints end their connections, most often right behind an answer. */
+  isBrisk = false;
   /** When draining began; `Infinity` before. */
   drainingMs = Infinity;
   /** By token: the streams that their endpoints have reset, and how often the request had been sent by then. */

@@ -94,6 +94,8 @@ export interface RunOptions {
   /** Sections that the policies of the run have, and whether its connections are secured, whatever is drawn. */
   readonly sections: readonly string[];
   readonly isSecure: boolean;
+  /** Nothing takes time, and endpoints end connections right behind their answers. */
+  readonly isBrisk: boolean;
   /** Is told what the proxy does. */
   readonly onTrace: ((line: string) => void) | null;
 }
@@ -102,6 +104,7 @@ const DEFAULT_OPTIONS: RunOptions = {
   makeIo: (world, network, bytes) => new SimulatedIo(world, network, bytes),
   sections: [],
   isSecure: false,
+  isBrisk: false,
   onTrace: null,
 };
 
@@ -137,13 +140,15 @@ class Simulation {
   readonly #isCalm: boolean;
   #isDrained = false;
 
-  constructor(seed: number, probe: Probe, { makeIo, onTrace, sections, isSecure }: RunOptions) {
+  constructor(seed: number, probe: Probe, options: RunOptions) {
+    const { makeIo, onTrace, sections, isSecure, isBrisk } = options;
     this.#probe = probe;
     const world = new World(seed);
     world.onTrace = onTrace;
     this.#world = world;
-    this.#isCalm = world.chance(0.5);
-    const weather = drawWeather(world, this.#isCalm);
+    this.#isCalm = world.chance(0.5) || isBrisk;
+    const drawn = drawWeather(world, this.#isCalm);
+    const weather = isBrisk ? { ...drawn, delayMaxMs: 0, late: 0 } : drawn;
     const network = new Network(world, weather);
     this.#services = drawServices(world);
     const maker = new ExchangeMaker(world, this.#isCalm, weather, this.#services);
@@ -166,6 +171,7 @@ class Simulation {
       tls,
       sharing,
     );
+    this.#state.isBrisk = isBrisk;
     this.#state.isTight = !this.#isCalm && world.chance(0.4);
     if (this.#state.isTight) probe.buffersMax = world.between(3, 10);
     openEndpoints(this.#state, this.#services, this.#maker);
