@@ -474,7 +474,7 @@ const REUSE_BUGS: readonly PlantedBug[] = [
   ),
   method(
     "408 on a connection that was used before is passed on",
-    /Answer  in place of/,
+    /Answer {2}in place of/,
     Attempts.prototype,
     "mayRepeat",
     (original) =>
