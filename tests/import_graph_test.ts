@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { findCircles, findSharedNames, findUnusedExports } from "../tools/import_graph.ts";
-import { importProblem, resolveImport } from "../tools/layers.ts";
+import { importProblem, resolveImport, ROOMS } from "../tools/layers.ts";
 import { readModule } from "../tools/modules.ts";
 import { listFiles, readFile } from "../tools/repository.ts";
 
@@ -188,4 +188,11 @@ Deno.test("imports: rooms import those below them", () => {
       .map(({ specifier }) => `${path} -> ${resolveImport(path, specifier) ?? specifier}`)
   );
   assert.deepEqual(against, []);
+});
+
+Deno.test("docs: architecture.md has the rooms of proxy/ in their order", () => {
+  const [, list] = readFile("docs/architecture.md").split("The rooms of `proxy/`, from the top");
+  const lines = [...list.split("`tools/layers.ts`")[0].matchAll(/^ {4}(.+?)( {3,}|$)/gm)];
+  const rooms = lines.map(([, names]) => names.split("  "));
+  assert.deepEqual(rooms.map((line) => line.join(" ").split(" ")), ROOMS);
 });

@@ -24,7 +24,7 @@ interface Layer {
  * The rooms of proxy/, from the top: a room may import those on the lines below it. Rooms on one line never import
  * each other.
  */
-const ROOMS: readonly (readonly string[])[] = [
+export const ROOMS: readonly (readonly string[])[] = [
   ["run"],
   ["accept"],
   ["http1", "http2", "relay"],
