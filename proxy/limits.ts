@@ -65,6 +65,12 @@ export const LINGER_MS = 30_000;
 /** And how long it may be silent meanwhile; as nginx. */
 export const LINGER_IDLE_MS = 5_000;
 
+/**
+ * After how many seconds of silence the kernel asks whether a peer is still there, and then how often. Nine times is Linux's default: who
+ * is gone without a word is found out after two and a half minutes, and an exchange may be silent for an hour.
+ */
+export const TCP_KEEP_ALIVE = { idleS: 60, intervalS: 10 } as const;
+
 /** How long a peer of HTTP/2 may take to read the last frames before the connection is closed. */
 export const HTTP2_LINGER_MS = 2_000;
 
@@ -193,6 +199,9 @@ export const TAP_RECORDS_MAX = 1_024;
 
 /** Copies of requests under way at once (mirroring); more are not made. Each holds two buffers at most, and no client waits. */
 export const MIRRORS_MAX = 64;
+
+/** How long a copy may take with its answer: one that hangs has the place of another, and the request itself may wait for hours. */
+export const MIRROR_MS = 60_000;
 
 /** Bytes held of a request's body for its copy, so 4 MiB for all copies at once; larger requests are not copied. */
 export const MIRROR_BODY_BYTES_MAX = 65_536;

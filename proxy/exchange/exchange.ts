@@ -62,7 +62,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.#router = router;
     this.client = client;
     const { loop, telemetry, tracer } = services;
-    this.#clock = new ExchangeClock(loop, () => this.#expire(), this);
+    this.#clock = new ExchangeClock(loop, router.place, () => this.#expire(), this);
     this.#account = new Account(loop, telemetry, tracer, router.listener);
   }
 

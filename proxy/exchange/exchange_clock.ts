@@ -2,16 +2,20 @@
  * ExchangeClock: when an exchange has taken too long: by silence in both directions, by what its request waits for, or as a whole, by
  * its policy or its caller.
  */
+import { MIRROR_MS } from "../limits.ts";
 import type { Loop } from "../loop/loop.ts";
 import { Timer, type Victim } from "../loop/timers.ts";
 import type { RouteState } from "../policy/route_state.ts";
 import type { Request } from "../protocol/http1/request.ts";
+import type { Place } from "../route/router.ts";
 import { callTimeoutMs } from "./call_timeout.ts";
 
 export class ExchangeClock {
   readonly #loop: Loop;
   readonly #onExpired: () => void;
   readonly #owner: Victim;
+  /** Of each exchange, whatever is said. */
+  readonly #lifeMs: number;
   #startedMs = 0;
   /** When a byte last passed, in either direction. */
   #lastByteMs = 0;
@@ -28,8 +32,9 @@ export class ExchangeClock {
   /** To the millisecond, which the sweep over all deadlines is not. Made with the first exchange that has to be over. */
   #expiry: Timer | null = null;
 
-  constructor(loop: Loop, onExpired: () => void, owner: Victim) {
+  constructor(loop: Loop, place: Place, onExpired: () => void, owner: Victim) {
     this.#loop = loop;
+    this.#lifeMs = place === "copy" ? MIRROR_MS : Infinity;
     this.#onExpired = onExpired;
     this.#owner = owner;
   }
@@ -44,7 +49,7 @@ export class ExchangeClock {
     this.#startedMs = io.nowMs;
     this.touch();
     this.#callMs = request === null ? Infinity : callTimeoutMs(arena, request);
-    this.#endWithin(this.#callMs);
+    this.#endWithin(Math.min(this.#callMs, this.#lifeMs));
   }
 
   /**

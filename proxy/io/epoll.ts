@@ -13,6 +13,7 @@ import {
   EVENT_BATCH_MAX,
   LOOP_COPY_BYTES_MAX,
   STAGED_BYTES_MAX,
+  TCP_KEEP_ALIVE,
   WAIT_FAILURES_MAX,
 } from "../limits.ts";
 import * as libc from "./libc.ts";
@@ -45,6 +46,8 @@ const MESSAGE_IOV_LENGTH_WORD = 6;
 /** Of no descriptor: an event that has been delivered already. */
 const NO_GENERATION = 0xffff_ffff;
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
+const KEEP_IDLE = Uint8Array.of(TCP_KEEP_ALIVE.idleS, 0, 0, 0);
+const KEEP_INTERVAL = Uint8Array.of(TCP_KEEP_ALIVE.intervalS, 0, 0, 0);
 
 export class EpollIo implements Io {
   readonly kind = "native";
@@ -128,6 +131,8 @@ export class EpollIo implements Io {
     const fd = this.#socket(socketAddress);
     const c = this.#c;
     c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_REUSEADDR, this.#one, 4);
+    // What it accepts has that from it.
+    this.#keepAlive(fd);
     if (this.#reusePort) c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_REUSEPORT, this.#one, 4);
     if (
       c.bind(fd, socketAddress, socketAddress.length) < 0 || c.listen(fd, 1024) < 0
@@ -160,11 +165,19 @@ export class EpollIo implements Io {
     const fd = this.#socket(socketAddress);
     if (fd < 0) return BROKEN;
     this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
+    this.#keepAlive(fd);
     // Success and "in progress" look alike here; both are followed by a writable event, failure by a hang-up.
     this.#c.connect(fd, socketAddress, socketAddress.length);
     this.#redirection.noteConnect(fd);
     this.#add(fd, handler, libc.EPOLLIN | libc.EPOLLOUT);
     return fd;
+  }
+
+  /** Has the kernel find out when the peer is gone without a word. */
+  #keepAlive(fd: Fd): void {
+    this.#c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_KEEPALIVE, this.#one, 4);
+    this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_KEEPIDLE, KEEP_IDLE, 4);
+    this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_KEEPINTVL, KEEP_INTERVAL, 4);
   }
 
   watch(fd: Fd, handler: Handler): void {

@@ -142,6 +142,8 @@ export class PortableSocket implements EventSource {
     this.#connection = connection;
     try {
       connection.setNoDelay(true);
+      // As often as the system does by default, mostly after two hours.
+      connection.setKeepAlive(true);
     } catch {
       // Already reset by the peer; the next read says so.
     }

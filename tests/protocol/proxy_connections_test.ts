@@ -30,7 +30,35 @@ async function untilStill(what: string, look: () => number): Promise<number> {
   });
 }
 
+/**
+ * The timers of connections that Linux has, as two digits each: 02 asks in time whether the peer is still there.
+ * @param field of `/proc/net/tcp`: 1 for the address of this end, 2 for that of the other
+ */
+async function timersOf(field: 1 | 2, port: number): Promise<string[]> {
+  const rows = (await Deno.readTextFile("/proc/net/tcp")).trim().split("\n").slice(1)
+    .map((line) => line.trim().split(/\s+/));
+  const ending = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return rows.filter((row) => row[field].endsWith(ending) && row[3] === "01")
+    .map((row) => row[5].slice(0, 2));
+}
+
 const CASES: readonly ProxyCase[] = [
+  {
+    name: "a peer that is gone without a word is found out, on either side",
+    skip: () => Deno.build.os === "linux" ? "" : "/proc/net/tcp tells of Linux's timers",
+    async run(proxy) {
+      await using origin = new ScriptedOrigin(answering(() => ok("here")));
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      await client.send(GET);
+      assert.equal((await client.readResponse()).body, "here");
+      const timers = async () => [
+        ...await timersOf(1, proxy.port),
+        ...await timersOf(2, origin.port),
+      ];
+      await until("both to be asked", timers, (all) => all.join() === "02,02");
+    },
+  },
   {
     name: "a client that gives up by ending its connection is told to its endpoint",
     async run(proxy) {

@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { encodeLiterals, type HeaderField, HpackDecoder } from "./hpack.ts";
 import { FrameCutter, frames } from "./http2_frames.ts";
-import { type End, Scenario } from "./scenario.ts";
+import { type End, Scenario, withEndpoints, withPolicy } from "./scenario.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -189,6 +189,27 @@ Deno.test("a request whose client stops in its head is given up after half a min
   equal(client.text, "");
   scenario.pass(1_500);
   match(client.text, /^HTTP\/1\.1 408 /);
+});
+
+Deno.test("a copy that its mirror does not answer gives its place to others after a minute", () => {
+  const mirror = { namespace: "sim", service: "copies", group: "sim/copies:80", percent: 100 };
+  const scenario = new Scenario(
+    "http1",
+    (plan) => withPolicy(withEndpoints(plan, "copies", ["10.2.0.1"]), { mirror }),
+  );
+  const copies = scenario.listen("10.2.0.1");
+  const client = scenario.client();
+  scenario.pass(1);
+  client.send(GET);
+  scenario.pass(MINUTE_MS - 1_000);
+  match(copies[0].text, /^GET /);
+  ok(!copies[0].side.hasEnded && !copies[0].side.isReset);
+  scenario.pass(2_000);
+  ok(copies[0].side.hasEnded || copies[0].side.isReset);
+  // The request itself goes on.
+  scenario.endpoint[0].send(OK);
+  scenario.pass(1);
+  match(client.text, /^HTTP\/1\.1 200 .*ok$/s);
 });
 
 // What a policy says.
