@@ -72,8 +72,8 @@ export interface ProxyConfig {
   /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
   readonly bodyBytesMax: number;
   /**
-   * Share of the requests without trace context that are given one, 0 to 1; with `spans`, of those that were not decided
-   * yet whether their trace is sampled. Left out: 0.
+   * Share of the requests without trace context that are given one, 0 to 1; with `spans`, of those whose trace is not decided to
+   * be sampled or not. Left out: 0.
    */
   readonly traceShare?: number;
   /** Where a span of each sampled exchange is sent. Left out: none are made, and the proxy is no parent in any trace. */

@@ -4,8 +4,8 @@
  */
 
 /**
- * Bytes of one buffer. A request or response head must fit into one, as in nginx (8 KiB lines, 4 of them) and
- * HAProxy (16 KiB); it is also the most that one direction of an exchange ever holds.
+ * Bytes of one buffer. A head must fit into one, as in nginx (4 lines of 8 KiB) and HAProxy (16 KiB). It is also the most that
+ * one direction of an exchange of HTTP/1.1 holds.
  */
 export const BUFFER_BYTES = 16_384;
 
@@ -16,7 +16,7 @@ export const BUFFER_BYTES = 16_384;
 export const BUFFER_COUNT = 8_192;
 
 /**
- * Bytes of a large buffer, for what is passed on in bulk: in reads of 64 KiB instead of 16 a relayed megabyte takes half the CPU.
+ * Bytes of a large buffer, for what is passed on in bulk. In reads of 64 KiB instead of 16 a relayed megabyte takes half the CPU.
  */
 export const LARGE_BUFFER_BYTES = 65_536;
 
@@ -57,8 +57,8 @@ export const EVENT_BATCH_MAX = 512;
 export const SWEEP_INTERVAL_MS = 100;
 
 /**
- * How long a connection is kept at most for a client that goes on sending after its last answer, so that it gets to read that (RFC 9112
- * 9.6). As nginx.
+ * How long a connection is kept at most for a client that goes on sending after its last answer. Closed at once, it might never
+ * read that (RFC 9112 9.6). As nginx.
  */
 export const LINGER_MS = 30_000;
 
@@ -83,7 +83,10 @@ export const REFUSAL_ROOM_MS = 2_000;
 /** How long an endpoint may take to acknowledge SETTINGS: a round trip, on a busy machine. */
 export const SETTINGS_ACK_MS = 5_000;
 
-/** How much earlier than an endpoint says (`Keep-Alive: timeout`) a connection to it is not used any more: a request is on its way as long. */
+/**
+ * How much earlier than an endpoint says (`Keep-Alive: timeout`) its connection is not used any more. A request may be on its way
+ * as long.
+ */
 export const KEEP_ALIVE_MARGIN_MS = 500;
 
 /** Pieces of one gathered write: 40 dropped headers cut a head into 41, and the lines that are rewritten add 12. */
@@ -138,17 +141,17 @@ export const TLS_SERVER_SESSIONS_MAX = 1_024;
 export const TLS_CLIENT_SESSIONS_MAX = 1_024;
 
 /**
- * How long a captured client of unknown protocol may be silent before its server is let speak first. linkerd waits 10 s, and
- * its users meet that as a hanging MySQL; 1 s is longer than any client needs that means to speak at once, and costs
- * nothing where it was too short: a client that then speaks a protocol of ours before the server does is still
- * recognised (`accept/capture.ts`). Ports declared `tcp-server-first` do not wait at all.
+ * How long a captured client of unknown protocol may be silent before its server may speak first. Linkerd waits 10 s, which its
+ * users meet as a hanging MySQL. A client that means to speak at once needs less than 1 s. Too short a time costs nothing: a
+ * client that speaks before the server does is still recognised (`accept/capture.ts`). Ports declared `tcp-server-first` do not
+ * wait at all.
  */
 export const DETECTION_MS = 1_000;
 
 /**
- * And how long where the server is the application beside the proxy: then that is asked to connect and listened to while its
- * client may still speak. As long as a client takes whose first bytes are on their way: without it each of them
- * would cost the application a connection that carries nothing.
+ * And how long if the server is the application beside the proxy: that is connected, and may speak, while its client still may.
+ * First bytes that are on their way come within it. Without it each such client would cost the application a connection that
+ * carries nothing.
  */
 export const APPLICATION_SILENCE_MS = 10;
 
@@ -180,12 +183,13 @@ export const NAME_MISS_LIFE_MS = 5_000;
 export const NAME_LOOKUP_MS = 10_000;
 
 /**
- * How long an event loop may take to answer a probe before the proxy says that it is neither alive nor ready. The kubelet itself waits
- * 1 s unless told otherwise, and counts three such answers before it acts: one that builds a large plan is busy, not stuck.
+ * How long an event loop may take to answer a probe before the proxy says that it is neither alive nor ready. The kubelet itself
+ * waits 1 s unless told otherwise, and counts three such answers before it acts. A loop that builds a large plan is busy, not
+ * stuck.
  */
 export const LOOP_ANSWER_MS = 2_000;
 
-/** How long an event loop may take to obey, which may mean to build a large plan; one that is stuck is asked nothing more. */
+/** How long an event loop may take to obey, which may mean to build a large plan. One that is stuck is asked nothing more. */
 export const LOOP_COMMAND_MS = 5_000;
 
 /** How long an event loop that is to stop may take to say so before its thread is ended all the same. */
@@ -237,8 +241,8 @@ export const EWMA_PROBE_MS = EWMA_DECAY_MS;
 export const LATENCY_MS_MIN = 1;
 
 /**
- * Of an endpoint that has answered nothing yet but has a request: it gets no second one before the first is answered,
- * or is overdue, however fast the others are.
+ * The latency of an endpoint that has a request and has answered nothing yet. It gets no second one before the first is answered
+ * or overdue, however fast the others are.
  */
 export const UNKNOWN_LATENCY_MS = 60_000;
 
@@ -260,10 +264,7 @@ export const RING_REHASHES_MAX = 8;
 /** Turns that are let pass for one request. Beyond it the share of a new endpoint is off by less than 1 %. */
 export const TURN_PASSES_MAX = 8;
 
-/**
- * A write of at most so many bytes is copied together first: for heads and small bodies that costs less than the
- * kernel's reading of a vector.
- */
+/** A write of at most so many bytes is copied together first. For heads and small bodies that costs less than a vector. */
 export const STAGED_BYTES_MAX = 4_096;
 
 /** Pieces of fewer bytes are copied one by one: a loop is faster there than a call. */
@@ -290,7 +291,7 @@ export const FLUSH_MS = 10_000;
 /** How long the portable driver waits when accepting fails: out of descriptors, most likely. */
 export const ACCEPT_PAUSE_MS = 100;
 
-/** How often a loop that shares limits looks what the others wait for: as long as a request may wait on top of its turn. */
+/** How often a loop that shares limits looks what the others wait for. A request may wait as long on top of its turn. */
 export const SHARED_LIMITS_LOOK_MS = 20;
 
 /** An endpoint that refused a connection is passed over this long, where another will do. */

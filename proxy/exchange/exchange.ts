@@ -1,7 +1,7 @@
 /**
- * Exchange: one request and its answer, or one connection that is relayed whole, whatever protocols carry them. It alone drives: it
- * has the request decided, takes it to an endpoint, to another one where that fails before it answered, passes bodies on both ways,
- * keeps the deadline, and is counted at the end. Its two sides obey and report (`sides.ts`).
+ * Exchange: one request and its answer, or one connection that is relayed whole, whatever protocols carry them. It alone drives:
+ * it has the request decided, takes it to an endpoint, and to another one if that fails before it answers. It passes bodies on
+ * both ways, keeps the deadline, and is counted at the end. Its two sides obey and report (`sides.ts`).
  */
 import { type EndReason, type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { BROKEN } from "../io/io.ts";

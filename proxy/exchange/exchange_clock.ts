@@ -1,6 +1,6 @@
 /**
- * ExchangeClock: when an exchange has taken too long: by silence in both directions, by what its request waits for, or as a whole, by
- * its policy or its caller.
+ * ExchangeClock: when an exchange has taken too long. It may be silent in both directions, wait for its answer, or be late as a
+ * whole, by its policy or its caller.
  */
 import { MIRROR_MS } from "../limits.ts";
 import type { Loop } from "../loop/loop.ts";

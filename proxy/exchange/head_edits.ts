@@ -1,9 +1,9 @@
 /**
- * What is changed in heads on their way: by a policy, by tracing, and by the proxy itself, which counts hops and attempts. Nothing is
- * copied: headers are marked as dropped, and lines are added beside the head.
+ * What is changed in heads on their way: by a policy, by tracing, and by the proxy itself, which counts hops and attempts.
+ * Nothing is copied: headers are marked as dropped, and lines are added beside the head.
  *
- * Proxies of the mesh count in the header `x-weft-hops`, so that a request that goes in a circle comes to an end: two a hop, even
- * numbers on the caller's side and odd ones on the other, so that a hop counts the same with one sidecar on its way or with two. An
+ * Proxies of the mesh count in the header `x-weft-hops`, so that a request that goes in a circle comes to an end. They count two
+ * a hop, even numbers on the caller's side and odd ones on the other: a hop counts the same with one sidecar or with two. An
  * application that passes a request on copies its headers; one that does not makes a new request. `Max-Forwards` is the client's
  * own bound (RFC 9110 7.6.2).
  */
@@ -79,8 +79,8 @@ export function establishedResponse(loop: Loop): Response {
 }
 
 /**
- * The line that says how often a request was sent before: by a policy, and where its client says so, by the client, whose
- * line is dropped. `isCall`: by the name that gRPC has for it (gRFC A6).
+ * The line that says how often a request was sent before: by a policy, and by the client if it says so. The client's own line is
+ * dropped. `isCall`: by the name that gRPC has for it (gRFC A6).
  */
 function attemptLine(
   bytes: Uint8Array,
@@ -117,8 +117,8 @@ function hopLines(bytes: Uint8Array, request: Request, place: Place): string {
 }
 
 /**
- * What the next one is told, 0 for nothing. The first proxy on the caller's side says nothing: the next knows by the forwarding
- * headers that there was one, and a client's own request goes out as it did before.
+ * What the next one is told, 0 for nothing. The first proxy on the caller's side says nothing, so that a client's own request
+ * goes out as it came. The next one knows by the forwarding headers that there was one.
  */
 function hopsAfter(request: Request, place: Place): number {
   const { hops, forwardedForHeader, forwardedProtoHeader } = request;

@@ -1,6 +1,6 @@
 /**
- * Mirror: the client's side of an exchange that carries the copy of a request. The copy is sent once all of it is here, on
- * its own and never again; its answer is read and dropped, and only so many are under way at once.
+ * Mirror: the client's side of an exchange that carries the copy of a request. The copy is sent once all of it is here, on its
+ * own and never again. Its answer is read and dropped. Only so many are under way at once.
  */
 import type { Refusal } from "../../base/refusals.ts";
 import { BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";

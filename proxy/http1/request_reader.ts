@@ -1,6 +1,6 @@
 /**
- * RequestReader: takes requests of HTTP/1.1 off a connection: where a head ends, how a body is framed, and when either is too large or
- * too slow. What becomes of a request, and of the connection after it, is for those who extend it to say.
+ * RequestReader: takes requests of HTTP/1.1 off a connection. It knows where a head ends, how a body is framed, and when either
+ * is too large or too slow. What becomes of a request, and of the connection after it, is for those who extend it to say.
  */
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";

@@ -1,6 +1,6 @@
 /**
- * Http2Socket: a socket that an HTTP/2 machine lives on, for either side: bytes go in, frames come out at the end
- * of each batch of events, and streams that found no room for theirs go on when there is some.
+ * Http2Socket: the socket of an HTTP/2 machine, of either side. Bytes go in, frames come out at the end of each batch of events.
+ * Streams that found no room for theirs go on when there is some.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { BUFFER_BYTES, DRAIN_IDLE_MS, HTTP2_LINGER_MS } from "../limits.ts";

@@ -1,6 +1,6 @@
 /**
- * Heads from HTTP/2 to HTTP/1.1 and back. An exchange knows a head as HTTP/1.1 text, whatever brought it, so that
- * sending it again, and sending it on by either protocol, is one thing (RFC 9113 8.2 and 8.3).
+ * Heads from HTTP/2 to HTTP/1.1 and back. An exchange knows a head as HTTP/1.1 text, whatever brought it (RFC 9113 8.2 and 8.3).
+ * Sending it again and sending it on by either protocol is one thing then.
  */
 import { METHODS } from "../../routing/request.ts";
 import type { Head } from "../protocol/http1/head.ts";

@@ -31,8 +31,8 @@ export abstract class Inbox {
   trailersEnd = 0;
 
   /**
-   * Names of the message's fields, in lower case, that its sender wants in no table of HPACK, here or further on (RFC 7541
-   * 7.1.3); null: none but those that are secret anyway.
+   * Names of the message's fields, in lower case, that its sender wants in no table of HPACK (RFC 7541 7.1.3). Null: none but
+   * those that are secret anyway.
    */
   neverIndexed: ReadonlySet<string> | null = null;
 

@@ -1,7 +1,7 @@
 /**
  * Socket: one connection, the bytes read from it that are not yet passed on, and the bytes that it did not take yet. It owns
- * back-pressure and knows no protocol. What is read from one connection of a pair is written to the other; when that one takes
- * no more, reading stops once the buffer is full.
+ * back-pressure and knows no protocol. What is read from one connection of a pair is written to the other. If that one takes no
+ * more, reading stops once the buffer is full.
  */
 import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
@@ -182,8 +182,8 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
   }
 
   /**
-   * A hang-up of this end of a tunnel changes nothing: what came before it still goes through, or both directions have ended here
-   * in order, which the system calls a hang-up too.
+   * A hang-up of this end of a tunnel changes nothing. What came before it still goes through; or both directions have ended in
+   * order, which the system calls a hang-up, too.
    */
   protected get outlivesHangup(): boolean {
     return this.sent < this.ready || (this.hasEnded && this.hasSentEnd);

@@ -1,7 +1,6 @@
 /**
- * Timers: what is to happen at a given moment, to the millisecond, where the sweep over all deadlines is too coarse. A
- * heap, so that setting and stopping a timer cost the logarithm of their number; a timer is its owner's, and is used
- * again and again.
+ * Timers: what is to happen at a given moment, to the millisecond, where the sweep over all deadlines is too coarse. A heap, so
+ * that setting and stopping a timer cost the logarithm of their number. A timer is its owner's, and is used again and again.
  */
 import type { Io } from "../io/io.ts";
 

@@ -1,7 +1,6 @@
 /**
  * BackendLimits: the limits of one backend's connections and requests, and who waits for a connection. The backend has pools of
- * its own while it has limits: no connection that it counts carries anything else, and none that it does not count
- * carries something of its.
+ * its own while it has limits. So it counts exactly the connections that carry what is its own.
  */
 import type { ConnectionLimits } from "../../base/policy.ts";
 import { countsOf, type MetricSample, samplesOf } from "../../base/metrics.ts";

@@ -1,7 +1,7 @@
 /**
- * HeaderEdits: what a policy changes in the heads of one direction. The lines it adds are text that was made once, and are
- * copied next to the head's other pieces when it is composed: an exchange may outlive the plan that its policy came
- * with, so the text is the policy's own and not a place in the arena that someone else may have by then.
+ * HeaderEdits: what a policy changes in the heads of one direction. The lines it adds are text that was made once, and are copied
+ * next to the head's other pieces when it is composed. An exchange may outlive the plan of its policy, so the text is no place in
+ * the arena, which may be another's by then.
  */
 import type { HeaderChanges } from "../../base/policy.ts";
 import type { Head } from "../protocol/http1/head.ts";

@@ -1,6 +1,7 @@
 /**
- * PolicyRun: what the policies of its route and backend make of one exchange: whether it may go on and when, how long an attempt may
- * take, and whether it is tried again. Made with the first exchange of its client that has a policy, and used for the next ones.
+ * PolicyRun: what the policies of its route and backend make of one exchange. They say whether and when it may go on, how long an
+ * attempt may take, and whether it is tried again. Made with the first exchange of its client that has a policy, and used for the
+ * next ones.
  */
 import { type Refusal, refusalBy, REFUSALS } from "../../base/refusals.ts";
 import type { Random } from "../../base/random.ts";

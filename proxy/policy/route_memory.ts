@@ -1,6 +1,6 @@
 /**
- * RouteMemory: what must be remembered of one section of a policy from request to request and from plan to plan: how much of a
- * rate or of a retry budget is left, and what was counted. All rules that the policy is attached to by one target share it.
+ * RouteMemory: what is remembered of one section of a policy, from request to request and from plan to plan. That is what is left
+ * of a rate or a retry budget, and what was counted. All rules that the policy is attached to by one target share it.
  */
 import { countsOf, type MetricSample, samplesOf } from "../../base/metrics.ts";
 import type { Rate } from "../../base/policy.ts";

@@ -72,8 +72,8 @@ export class RouteState {
   }
 
   /**
-   * Header lines of the answer to a request over the limit: those of the policy, and where they do not say it, when a
-   * token comes in again (RFC 6585 4), for a call in the way that clients of gRPC heed.
+   * Header lines of the answer to a request over the limit: those of the policy. If they do not say when a token comes in again
+   * (RFC 6585 4), a line says it, for a call as clients of gRPC heed it.
    */
   limitHeaders(isCall: boolean, nowMs: number): Uint8Array<ArrayBuffer> {
     if (this.#saysRetryAfter && !isCall) return this.#limitHeaders;

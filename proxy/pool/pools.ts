@@ -1,7 +1,7 @@
 /**
  * Pools: the pool of each place that connections are opened to. Those of a plan's endpoints stay as long as it names them; a
- * backend whose connections are counted has pools of its own. The others, outside the mesh and of an application that was
- * captured, a client chooses, so their number is bounded: the one used longest ago gives way.
+ * backend whose connections are counted has pools of its own. The others are places outside the mesh, and of a captured
+ * application. Clients choose them, so their number is bounded: the one used longest ago gives way.
  */
 import { formatAuthority } from "../../base/ip.ts";
 import type { Io } from "../io/io.ts";

@@ -15,9 +15,9 @@ export interface RelayOptions {
   /** What the client wanted, for the access log: a server name, or `address:port`. */
   readonly authority: string;
   /**
-   * Called when the client speaks before the server has, where it was not known which of them would. True: nothing is relayed,
-   * because the bytes are of another protocol, and the connection has been taken over, or because they are too few to tell. It is
-   * asked again then.
+   * Called when the client speaks before the server has, where it was not known which of them would. True: nothing is relayed.
+   * Either the bytes are of another protocol and the connection has been taken over, or they are too few to tell. It is asked
+   * again then.
    */
   readonly reconsider?: (connection: RelayDownstream) => boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * SharedStore: a StateStore in memory that the event loops of one proxy share, so that a split's ratio, a rate or a limit
- * holds for the proxy and not for each of its loops. Loops meet by key, whichever of them comes to a new plan first.
+ * SharedStore: a StateStore in memory that the event loops of one proxy share. So a split's ratio, a rate or a limit holds for
+ * the proxy and not for each of its loops. Loops meet by key, whichever of them comes to a new plan first.
  */
 import { LOCAL_STATE } from "../../base/state_store.ts";
 import type { StateStore, StoredPlace, StoredTally } from "../../base/state_store.ts";

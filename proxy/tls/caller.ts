@@ -3,8 +3,8 @@ import { parseWorkloadId } from "../../base/spiffe.ts";
 import type { TlsInfo } from "../io/tls.ts";
 
 /**
- * Why a caller has no identity: it has shown no certificate, or one without a URI; one with several URIs (SPIFFE X.509-SVID 2); its
- * URI is no service account's; it is of another trust domain.
+ * Why a caller has no identity. It has shown no certificate, or one without a URI; one with several (SPIFFE X.509-SVID 2); one
+ * whose URI is no service account's; or one of another trust domain.
  */
 type CallerProblem =
   | "identity-missing"

@@ -1,7 +1,7 @@
 /**
- * Tracer: decides which exchanges are traced, and what their requests say of it to the next hop. Where spans are
- * made, each is a child of what the request brought and the parent of what becomes of it; where they are not, traces are begun
- * for a share of the requests that belong to none, and what a request brings is passed on as it is.
+ * Tracer: decides which exchanges are traced, and what their requests say of it to the next hop. If spans are made, each is a
+ * child of what the request brought and the parent of what becomes of it. If not, what a request brings is passed on as it is,
+ * and a share of the requests without a trace gets one.
  */
 import type { Random } from "../../base/random.ts";
 import type { Request } from "../protocol/http1/request.ts";
