@@ -201,6 +201,9 @@ export const TAPS_MAX = 8;
 /** Records that wait for the reader of one such stream, some 500 bytes each; more are dropped, and counted. */
 export const TAP_RECORDS_MAX = 1_024;
 
+/** Exchanges that are kept for later requests, of about 500 bytes each: a burst of requests leaves no more behind. */
+export const SPARE_EXCHANGES_MAX = 1_024;
+
 /** Copies of requests under way at once (mirroring); more are not made. Each holds two buffers at most, and no client waits. */
 export const MIRRORS_MAX = 64;
 

@@ -35,8 +35,8 @@ export const HTTP1_WORKLOADS = loadWorkload({
 export const TLS_WORKLOADS = loadWorkload({
   ...COMMON,
   name: "tls",
-  title: "HTTP/1.1 over TLS_WORKLOADS 1.3",
-  about: "As above, with clients that speak TLS_WORKLOADS 1.3 (ECDSA P-256); origins are plain.",
+  title: "HTTP/1.1 over TLS 1.3",
+  about: "As above, with clients that speak TLS 1.3 (ECDSA P-256); origins are plain.",
   variants: [{ label: "", job: { ...BASIC_JOB, clients: "tls" } }],
   loads: smallLoads("https"),
   tools: ["wrk", "openssl"],

@@ -17,6 +17,7 @@ import type {
 import { Downstream, type Http2Switch } from "../http1/downstream.ts";
 import { Http2Downstream } from "../http2/downstream.ts";
 import type { Fd } from "../io/io.ts";
+import { SPARE_EXCHANGES_MAX } from "../limits.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Socket } from "../loop/socket.ts";
 import type { Http2Counts, Telemetry } from "../observe/telemetry.ts";
@@ -81,6 +82,8 @@ export class Clients implements Exchanges, Http2Switch {
   /** Of HTTP/2 connections of clients. */
   readonly counts: Http2Counts;
   readonly #services: ExchangeServices;
+  /** Exchanges that are over. A connection without a request has none. */
+  readonly #spares: Exchange[] = [];
 
   constructor(loop: Loop, telemetry: Telemetry, tracer: Tracer) {
     const { client, endpoint } = telemetry.http2;
@@ -95,7 +98,15 @@ export class Clients implements Exchanges, Http2Switch {
   }
 
   open(router: Router, client: ClientSide): ClientEvents {
-    return new Exchange(this.#services, router, client);
+    const spare = this.#spares.pop();
+    if (spare === undefined) return new Exchange(this.#services, router, client);
+    spare.serve(router, client);
+    return spare;
+  }
+
+  close(exchange: ClientEvents): void {
+    const isKept = exchange instanceof Exchange && this.#spares.length < SPARE_EXCHANGES_MAX;
+    if (isKept) this.#spares.push(exchange);
   }
 
   /** A connection that makes requests, by HTTP/1.1 until it turns out to speak HTTP/2. */

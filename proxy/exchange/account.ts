@@ -16,7 +16,8 @@ export class Account {
   readonly #loop: Loop;
   readonly #telemetry: Telemetry;
   readonly #tracer: Tracer;
-  readonly #listener: number;
+  /** Negative: of a copy, which its route counts by itself. */
+  listener: number;
   /** Begun, and not closed yet. */
   isOpen = false;
   /** Null: the request says of traces what its client says. */
@@ -30,12 +31,11 @@ export class Account {
   /** Null where requests are not reported. */
   #reported: ReportedRequest | null = null;
 
-  /** @param listener negative: of a copy, which its route counts by itself */
   constructor(loop: Loop, telemetry: Telemetry, tracer: Tracer, listener: number) {
     this.#loop = loop;
     this.#telemetry = telemetry;
     this.#tracer = tracer;
-    this.#listener = listener;
+    this.listener = listener;
   }
 
   /** @param request null: its head could not be read */
@@ -45,7 +45,7 @@ export class Account {
     this.#open();
     this.trace = request === null
       ? null
-      : this.#tracer.begin(arena, request, this.#listener, client.isSecure, io.nowMs);
+      : this.#tracer.begin(arena, request, this.listener, client.isSecure, io.nowMs);
     if (!isReporting && !this.trace?.span) return;
     this.#reported = ReportedRequest.of(arena, request, client, this.trace, reportedHeaders);
   }
@@ -125,7 +125,7 @@ export class Account {
     const durationMs = this.#durationMs;
     const { reason } = this;
     this.#telemetry
-      .answered(routed, this.#status, reason, durationMs, this.#listener, this.#reported);
+      .answered(routed, this.#status, reason, durationMs, this.listener, this.#reported);
   }
 
   /** Without a whole answer. @param hasAnswer a part of one has been passed on */
@@ -134,7 +134,7 @@ export class Account {
     const status = hasAnswer ? this.#status : 0;
     const reason = this.reason === "" ? "client-gone" : this.reason;
     const durationMs = this.#durationMs;
-    this.#telemetry.abandoned(routed, status, reason, durationMs, this.#listener, this.#reported);
+    this.#telemetry.abandoned(routed, status, reason, durationMs, this.listener, this.#reported);
   }
 
   closeConnection(routed: Routed): void {
@@ -142,7 +142,7 @@ export class Account {
     if (!this.#close()) return;
     const durationMs = this.#durationMs;
     const { reason } = this;
-    this.#telemetry.connectionEnded(routed, reason, durationMs, this.#listener, this.#reported);
+    this.#telemetry.connectionEnded(routed, reason, durationMs, this.listener, this.#reported);
   }
 
   /** The connection has no endpoint any more. */
@@ -154,7 +154,7 @@ export class Account {
   #close(): boolean {
     const wasOpen = this.isOpen;
     this.isOpen = false;
-    return wasOpen && this.#listener >= 0;
+    return wasOpen && this.listener >= 0;
   }
 
   get #durationMs(): number {

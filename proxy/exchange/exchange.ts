@@ -25,12 +25,12 @@ import type { MirroredRequest } from "./mirror.ts";
 import type { ExchangeServices } from "./services.ts";
 import type { Carrier, CarrierEvents, ClientEvents, ClientSide } from "./sides.ts";
 
-/** A client's side is reused from exchange to exchange, and so is this. */
+/** Reused from request to request, of any client. */
 export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, TunnelOwner {
   readonly #services: ExchangeServices;
   readonly #loop: Loop;
-  readonly #router: Router;
-  readonly client: ClientSide;
+  #router: Router;
+  client: ClientSide;
   readonly #clock: ExchangeClock;
   /** What is told of it. */
   readonly #account: Account;
@@ -64,6 +64,13 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const { loop, telemetry, tracer } = services;
     this.#clock = new ExchangeClock(loop, router.place, () => this.#expire(), this);
     this.#account = new Account(loop, telemetry, tracer, router.listener);
+  }
+
+  /** The next request is of this client. */
+  serve(router: Router, client: ClientSide): void {
+    this.#router = router;
+    this.client = client;
+    this.#account.listener = router.listener;
   }
 
   get carrier(): Carrier | null {

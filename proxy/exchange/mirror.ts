@@ -54,14 +54,7 @@ export class Mirrors {
     const { arena } = source.body.loop;
     const router = new MirrorRouter(bound.backend, set, from.takesHttp2);
     const copy = new RequestCopy(arena, request);
-    return new MirroredRequest(
-      this,
-      route,
-      source,
-      peer,
-      copy,
-      (mirror) => this.#exchanges.open(router, mirror),
-    );
+    return new MirroredRequest(this, this.#exchanges, router, route, source, peer, copy);
   }
 }
 
@@ -73,6 +66,7 @@ function drop(route: RouteState, reason: MirrorDrop): null {
 export class MirroredRequest extends Inbox implements ClientSide, Timed {
   readonly kind = "stream";
   readonly client: ClientFacts;
+  readonly #exchanges: Exchanges;
   readonly #exchange: ClientEvents;
   readonly #mirrors: Mirrors;
   readonly #route: RouteState;
@@ -94,11 +88,12 @@ export class MirroredRequest extends Inbox implements ClientSide, Timed {
 
   constructor(
     mirrors: Mirrors,
+    exchanges: Exchanges,
+    router: MirrorRouter,
     route: RouteState,
     source: RequestSource,
     peer: string,
     copy: RequestCopy,
-    open: (mirror: MirroredRequest) => ClientEvents,
   ) {
     super(source.body.loop);
     this.#mirrors = mirrors;
@@ -115,7 +110,8 @@ export class MirroredRequest extends Inbox implements ClientSide, Timed {
       needsHttp2: false,
     };
     this.neverIndexed = source.body.neverIndexed;
-    this.#exchange = open(this);
+    this.#exchanges = exchanges;
+    this.#exchange = exchanges.open(router, this);
     mirrors.underWay++;
   }
 
@@ -261,6 +257,7 @@ export class MirroredRequest extends Inbox implements ClientSide, Timed {
     this.isOpen = false;
     this.deadlineMs = Infinity;
     this.#mirrors.underWay--;
+    this.#exchanges.close(this.#exchange);
     if (this.slot >= 0) this.loop.unregister(this);
     this.releaseBuffer();
     if (this.#head !== NO_BUFFER) buffers.give(this.#head);

@@ -174,9 +174,11 @@ export interface CarrierEvents {
   onFailed(carrier: Carrier, failure: CarrierFailure, resetCode?: number): void;
 }
 
-/** Opens exchanges. */
+/** Where a client's side has its exchanges from. */
 export interface Exchanges {
   open(router: Router, client: ClientSide): ClientEvents;
+  /** Its exchange is over, and serves another client next. */
+  close(exchange: ClientEvents): void;
 }
 
 /** Where an exchange gets a carrier from, of the protocol that the endpoint is spoken to by. */

@@ -45,7 +45,9 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   readonly kind = "client";
   readonly peer: string;
   readonly #router: Router;
-  readonly #exchange: ClientEvents;
+  readonly #exchanges: Exchanges;
+  /** Of the request under way; null between requests. */
+  #exchange: ClientEvents | null = null;
   readonly #http2: Http2Switch;
   #phase: Phase = "head";
 
@@ -75,7 +77,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.#http2 = http2;
     this.fd = fd;
     this.peer = peer;
-    this.#exchange = exchanges.open(router, this);
+    this.#exchanges = exchanges;
     this.#awaitRequest();
   }
 
@@ -123,7 +125,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     const result = this.flush(this);
     if (result === BROKEN) return this.abort();
     if (result === 0) return;
-    if (this.#phase === "exchange") this.#exchange.onClientRoom();
+    if (this.#exchange !== null) this.#exchange.onClientRoom();
     else if (this.#phase === "lingering") this.#onLastWord();
   }
 
@@ -135,7 +137,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
 
   override onDeadline(): void {
     if (this.tunnel !== null) return this.tunnel.onDeadline();
-    if (this.#phase === "exchange") return this.#exchange.onDeadline();
+    if (this.#exchange !== null) return this.#exchange.onDeadline();
     if (this.#phase === "head" && this.start < this.end) {
       return this.#refuseHead(REFUSALS["request-timeout"]);
     }
@@ -144,7 +146,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
 
   override abort(): void {
     if (this.tunnel !== null) return this.tunnel.cut("");
-    this.#exchange.onClientGone();
+    this.#exchange?.onClientGone();
     this.cut();
   }
 
@@ -216,7 +218,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
 
   /** Refuses a head that could not be read, of which nothing is known. */
   #refuseHead(refusal: Refusal): void {
-    this.#exchange.begin(null);
+    this.#openExchange().begin(null);
     this.startNoBody();
     this.#refuseForGood(refusal);
   }
@@ -224,7 +226,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   /** Refuses a request after which the connection cannot be used any further. */
   #refuseForGood(refusal: Refusal): void {
     this.#keepsAlive = false;
-    this.#exchange.refuse(refusal);
+    this.#exchange?.refuse(refusal);
   }
 
   #begin(request: Request): void {
@@ -234,22 +236,34 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.#keepsAlive = request.isPersistent && !this.loop.isDraining;
     this.isReplayable = true;
     this.#phase = "exchange";
-    this.#exchange.begin(request);
+    const exchange = this.#openExchange();
+    exchange.begin(request);
     const refusal = this.startBody(request);
     if (refusal !== null) this.#refuseForGood(refusal);
-    else this.#exchange.route();
+    else exchange.route();
+  }
+
+  #openExchange(): ClientEvents {
+    this.#exchange = this.#exchanges.open(this.#router, this);
+    return this.#exchange;
+  }
+
+  #closeExchange(): void {
+    this.forgetRequest();
+    if (this.#exchange !== null) this.#exchanges.close(this.#exchange);
+    this.#exchange = null;
   }
 
   #readBody(): void {
     const taken = this.readBody();
     if (typeof taken !== "number") return this.#refuseForGood(taken);
     if (taken === 0 && !this.hasWholeRequest) return;
-    this.#exchange.onRequestData(this.ready - taken, this.ready);
-    this.#exchange.onRequestBody();
+    this.#exchange?.onRequestData(this.ready - taken, this.ready);
+    this.#exchange?.onRequestBody();
   }
 
   protected override makeRoom(): boolean {
-    if (!this.#exchange.isSending || this.sent < this.ready) return false;
+    if (this.#exchange?.isSending !== true || this.sent < this.ready) return false;
     this.isReplayable = false;
     this.start = this.sent;
     this.compact();
@@ -266,9 +280,9 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     if (count > 0) return;
     this.hasEnded = true;
     this.wantRead(false);
-    const { isConnect, wantsUpgrade } = this.#exchange;
+    const mayTunnel = this.#exchange?.isConnect === true || this.#exchange?.wantsUpgrade === true;
     // The other direction of a tunnel goes on. Else the client gives up, in all likelihood, and its endpoint is told.
-    if (isConnect || wantsUpgrade) this.releaseIfEmpty();
+    if (mayTunnel) this.releaseIfEmpty();
     else this.abort();
   }
 
@@ -294,13 +308,13 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   }
 
   unchunk(): void {
-    if (this.unchunkBody()) this.#exchange.onRequestUnchunked(this.sent, this.ready);
+    if (this.unchunkBody()) this.#exchange?.onRequestUnchunked(this.sent, this.ready);
   }
 
   requestTaken(): boolean {
     // Reading stopped where the buffer was full before there was anywhere to pass it on to.
     this.wantRead(true);
-    if (this.#exchange.hasAnswer) {
+    if (this.#exchange?.hasAnswer === true) {
       this.start = this.sent;
       this.releaseIfEmpty();
     }
@@ -349,7 +363,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
 
   asTunnelEnd(): TunnelEnd {
     this.#phase = "tunnel";
-    this.forgetRequest();
+    this.#closeExchange();
     this.start = this.sent;
     this.ready = this.end;
     this.wantRead(!this.hasEnded);
@@ -364,7 +378,8 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   }
 
   refuse(refusal: Refusal): void {
-    const { isHead, isConnect } = this.#exchange;
+    const isHead = this.#exchange?.isHead === true;
+    const isConnect = this.#exchange?.isConnect === true;
     // What a client sends after CONNECT is for the tunnel, and never a request. An HTTP/1.0 client that is not told otherwise
     // reads until the end.
     if (isConnect || !this.hasWholeRequest || this.#minorVersion === 0) this.#keepsAlive = false;
@@ -385,18 +400,18 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   }
 
   override close(): void {
-    this.forgetRequest();
+    this.#closeExchange();
     super.close();
   }
 
   override letGo(): void {
-    this.forgetRequest();
+    this.#closeExchange();
     super.letGo();
   }
 
   #endExchange(): void {
     this.#isOpenEnded = false;
-    this.forgetRequest();
+    this.#closeExchange();
     this.passOver();
     if (!this.#keepsAlive) return this.#linger();
     this.#awaitRequest();

@@ -59,7 +59,9 @@ interface PendingHead {
 
 export class Http2ServerStream extends Http2Stream implements ClientSide, ClientFacts {
   readonly #connection: ClientConnection;
-  readonly #exchange: ClientEvents;
+  readonly #exchanges: Exchanges;
+  /** Null once the request is answered. */
+  #exchange: ClientEvents | null;
   /** The request's head as text, and as it was parsed, kept as long as it may have to be sent again. */
   #head = NO_BUFFER;
   #request: Request | null = null;
@@ -80,6 +82,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     this.#connection = connection;
     this.streamId = streamId;
     this.socket.counts.streamOpened();
+    this.#exchanges = exchanges;
     this.#exchange = exchanges.open(connection.router, this);
   }
 
@@ -150,14 +153,14 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     const result = request.parse(arena, this.#head, end);
     if (result !== COMPLETE) return this.refuseUnread(REFUSALS[reasonOf(result)], isEnd);
     this.neverIndexed = neverIndexedOf(arena, message);
-    this.#exchange.begin(request);
+    this.#exchange?.begin(request);
     if (message.isExtendedConnect && !isWebSocket(arena, message)) {
-      return this.#exchange.refuse(REFUSALS["protocol-unsupported"]);
+      return this.#exchange?.refuse(REFUSALS["protocol-unsupported"]);
     }
     if (request.contentLength > this.loop.bodyBytesMax) {
-      return this.#exchange.refuse(REFUSALS["body-too-large"]);
+      return this.#exchange?.refuse(REFUSALS["body-too-large"]);
     }
-    this.#exchange.route();
+    this.#exchange?.route();
   }
 
   /** The request that asked for HTTP/2 is the first to be answered in it. */
@@ -170,8 +173,8 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     const request = scratch.takeRequest();
     this.#request = request;
     request.parse(arena, this.#head, this.#head + end - start);
-    this.#exchange.begin(request);
-    this.#exchange.route();
+    this.#exchange?.begin(request);
+    this.#exchange?.route();
   }
 
   /** The head is larger than is taken; what was read of it tells a call by gRPC. */
@@ -183,8 +186,8 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
 
   refuseUnread(refusal: Refusal, isEnd: boolean): void {
     this.hasReceivedEnd = isEnd;
-    this.#exchange.begin(null);
-    this.#exchange.refuse(refusal);
+    this.#exchange?.begin(null);
+    this.#exchange?.refuse(refusal);
   }
 
   rewind(): void {
@@ -194,13 +197,13 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   unchunk(): void {}
 
   protected override onData(from: number): void {
-    if (!this.#isAwaitingEnd) this.#exchange.onRequestData(from, this.ready);
+    this.#exchange?.onRequestData(from, this.ready);
   }
 
   protected override onBody(): void {
     if (!this.isOpen) return;
     if (this.#isAwaitingEnd) this.#awaitEnd();
-    else this.#exchange.onRequestBody();
+    else this.#exchange?.onRequestBody();
   }
 
   requestTaken(): boolean {
@@ -236,7 +239,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     this.#isFramed = answer.isFramed;
     this.#releaseHead();
     // What was kept of the request is not needed any more.
-    if (this.passedOn()) this.#exchange.onRequestBody();
+    if (this.passedOn()) this.#exchange?.onRequestBody();
     if (!this.isOpen) return BROKEN;
     const result = this.#writeHead(response, isAtEnd(answer), answer);
     if (result === NO_ROOM) {
@@ -257,7 +260,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   /** The answer's head is more than this client takes, and nothing of it has been sent. */
   #refuseHead(): number {
     if (!this.isOpen || !this.socket.isOpen) return BROKEN;
-    this.#exchange.refuseAnswer(REFUSALS["answer-head-too-large"]);
+    this.#exchange?.refuseAnswer(REFUSALS["answer-head-too-large"]);
     return 0;
   }
 
@@ -279,7 +282,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     if (!this.isOpen) return;
     if (this.#pendingRefusal !== null) return this.refuse(this.#pendingRefusal);
     if (this.#pendingHead !== null && !this.#sendPendingHead(this.#pendingHead)) return;
-    this.#exchange.onClientRoom();
+    this.#exchange?.onClientRoom();
   }
 
   /** False: there is still no room, or the stream is gone. */
@@ -325,6 +328,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
 
   asTunnelEnd(): TunnelEnd {
     this.#releaseHead();
+    this.#closeExchange();
     return this;
   }
 
@@ -363,7 +367,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   }
 
   #refusalText({ text, status }: Refusal): string {
-    const hasBody = hasContent(status, this.#exchange.isHead) && status !== 205;
+    const hasBody = hasContent(status, this.#exchange?.isHead === true) && status !== 205;
     return hasBody ? `weft: ${text}\n` : "";
   }
 
@@ -409,12 +413,12 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   }
 
   protected override onAbort(): void {
-    this.#exchange.onClientGone();
+    this.#exchange?.onClientGone();
     this.#end(INTERNAL_ERROR);
   }
 
   protected override onReset(): void {
-    this.#exchange.onClientGone();
+    this.#exchange?.onClientGone();
     this.hasReceivedEnd = true;
     this.sentEnd();
     this.#end(CANCEL);
@@ -423,12 +427,13 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   protected override onLate(): void {
     if (this.#isAwaitingEnd) this.#end(NO_ERROR);
     else if (this.#pendingRefusal !== null) this.#end(INTERNAL_ERROR);
-    else this.#exchange.onDeadline();
+    else this.#exchange?.onDeadline();
   }
 
   /** All of the answer is written. The end of the request may be on its way, and costs nothing to wait for. */
   #endAnswered(): void {
     this.#releaseHead();
+    this.#closeExchange();
     if (this.hasReceivedEnd) return this.#end(NO_ERROR);
     this.#isAwaitingEnd = true;
     this.deadlineMs = this.loop.io.nowMs + END_STREAM_GRACE_MS;
@@ -443,8 +448,14 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
 
   #end(code: number): void {
     this.#releaseHead();
+    this.#closeExchange();
     this.#pendingHead = null;
     this.leave(code);
+  }
+
+  #closeExchange(): void {
+    if (this.#exchange !== null) this.#exchanges.close(this.#exchange);
+    this.#exchange = null;
   }
 
   #releaseHead(): void {
