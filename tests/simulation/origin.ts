@@ -34,6 +34,8 @@ const STRAYS = [
   "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray",
   "HTTP/1.1 200 OK\r\n",
 ];
+/** The time within which an answer is read where nothing holds the proxy up. */
+const TAKEN_MS = 100;
 /** What the port for tunnels says before it is spoken to. */
 export const BANNER = "220 simulation\n";
 
@@ -284,11 +286,13 @@ export class OriginConnection implements Receiver {
 
   /** The connection is of no more use when it has been idle for as long as was said. */
   #expireLater(carried: number): void {
-    this.#state.world.after(this.#keepAliveMs, () => {
-      const isIdle = carried === this.#carried && this.#reader.isBetween && this.#side.isQuiet;
-      if (!isIdle || this.#side.isClosed || this.#side.isReset) return;
-      // It may take its time to end the connection, but what still comes counts for nothing.
-      this.#hasStrayed = true;
+    const { world } = this.#state;
+    const isIdle = () => carried === this.#carried && this.#reader.isBetween && this.#side.isQuiet;
+    world.after(TAKEN_MS, () => {
+      // Until the proxy has read the answer it cannot know.
+      if (!this.#side.isClear || !isIdle()) return;
+      // The endpoint may take its time to end the connection, but what still comes counts for nothing.
+      world.after(this.#keepAliveMs, () => this.#hasStrayed ||= isIdle());
     });
   }
 

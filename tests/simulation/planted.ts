@@ -489,6 +489,7 @@ const REUSE_BUGS: readonly PlantedBug[] = [
     Response.prototype,
     "keepAliveMs",
     () => () => Infinity,
+    { isSparse: true },
   ),
   method(
     "every request that an endpoint resets is sent again",

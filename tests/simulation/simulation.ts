@@ -61,6 +61,9 @@ const TIMEOUTS: ProxyTimeouts = {
 };
 /** Of bodies after the last fault: below every limit on bodies that a run may have. */
 const RECOVERED_BYTES_MAX = 5_000;
+/** The time within which the clients of a run come. */
+const DENSE_MS = 500;
+const SPARSE_MS = 6_000;
 const CERTIFICATE = { chainPem: "", keyPem: "" };
 const TERMINATION: TlsTermination = {
   certificate: CERTIFICATE,
@@ -96,6 +99,8 @@ export interface RunOptions {
   readonly isSecure: boolean;
   /** Nothing takes time, and endpoints end connections right behind their answers. */
   readonly isBrisk: boolean;
+  /** Clients come seconds apart, so that connections are idle for long. */
+  readonly isSparse: boolean;
   /** Is told what the proxy does. */
   readonly onTrace: ((line: string) => void) | null;
 }
@@ -105,6 +110,7 @@ const DEFAULT_OPTIONS: RunOptions = {
   sections: [],
   isSecure: false,
   isBrisk: false,
+  isSparse: false,
   onTrace: null,
 };
 
@@ -141,7 +147,7 @@ class Simulation {
   #isDrained = false;
 
   constructor(seed: number, probe: Probe, options: RunOptions) {
-    const { makeIo, onTrace, sections, isSecure, isBrisk } = options;
+    const { makeIo, onTrace, sections, isSecure, isBrisk, isSparse } = options;
     this.#probe = probe;
     const world = new World(seed);
     world.onTrace = onTrace;
@@ -192,7 +198,8 @@ class Simulation {
       inbound: `proxy:${ports.inbound[0]}`,
       tcp: `proxy:${ports.outbound[1]}`,
     };
-    this.#addClients(world.between(1, 12));
+    const spreadMs = isSparse || world.chance(0.05) ? SPARSE_MS : DENSE_MS;
+    this.#addClients(world.between(1, 12), spreadMs);
     this.#scheduleSwaps();
     if (world.chance(0.4)) world.after(world.between(0, 2_000), () => this.#drain());
   }
@@ -240,7 +247,7 @@ class Simulation {
     };
   }
 
-  #addClients(count: number): void {
+  #addClients(count: number, spreadMs = DENSE_MS): void {
     const world = this.#world;
     const { isCalm } = this.#state;
     for (let i = 0; i < count; i++) {
@@ -250,7 +257,7 @@ class Simulation {
         ? new Http2Client(this.#state, drawHttp2Client(world, this.#maker, isCalm, this.#proxies))
         : new Client(this.#state, drawClient(world, this.#maker, isCalm, this.#proxies));
       this.#clients.push(client);
-      world.after(world.between(0, 500), () => client.dial());
+      world.after(world.between(0, spreadMs), () => client.dial());
     }
   }
 
