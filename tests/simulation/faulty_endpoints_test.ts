@@ -545,3 +545,66 @@ for (const attempts of [1, 3]) {
     },
   );
 }
+
+/** Heads, data and ends in any order. */
+
+const HEADS: readonly (readonly (readonly [string, string])[])[] = [
+  [[":status", "100"]],
+  [[":status", "103"], ["link", "x".repeat(2_000)]],
+  [[":status", "200"]],
+  [[":status", "200"], ["content-length", "5"]],
+  [[":status", "204"]],
+  [[":status", "101"]],
+  [[":status", "099"]],
+  [["grpc-status", "0"]],
+  [["x", "y"]],
+  [],
+];
+
+function anyFrame(random: Random, id: number): Uint8Array {
+  const pick = (count: number) => random.next32() % count;
+  const flags = pick(3) === 0 ? frames.END_STREAM : 0;
+  if (pick(10) === 0) return frames.reset(id, pick(14));
+  if (pick(4) === 0) return frames.frame(frames.DATA, flags, id, new Uint8Array(pick(3) * 1_000));
+  const head = encodeLiterals(HEADS[pick(HEADS.length)]);
+  return frames.frame(frames.HEADERS, frames.END_HEADERS | flags, id, head);
+}
+
+for (const version of ["HTTP/1.1", "HTTP/2"]) {
+  scenario(
+    `what an endpoint of HTTP/2 sends in any order is no defect of the proxy: a client of ${version}`,
+    "http2",
+    (it) => {
+      const random = new Random(1, "frames");
+      it.listen("10.0.0.1", (end) => {
+        serveHttp2(end, (peer, id) => {
+          for (let i = 0; i < 4 && !peer.end.side.isClosed; i++) {
+            if (!peer.end.side.hasSentEnd && !peer.end.side.isReset) {
+              peer.end.send(anyFrame(random, id));
+            }
+          }
+        });
+      });
+      for (let round = 0; round < 200; round++) {
+        const client = it.client();
+        it.pass(1);
+        client.isDeaf = round % 2 === 0;
+        if (version === "HTTP/1.1") client.send(GET, POST);
+        else {
+          client.send(frames.PREFACE, frames.settings([]));
+          for (const id of [1, 3, 5, 7]) {
+            client.send(frames.frame(frames.HEADERS, WHOLE, id, fieldsOf("GET")));
+            if (round % 3 === 0) client.send(frames.reset(id, frames.CANCEL));
+          }
+        }
+        it.pass(3);
+        client.isDeaf = false;
+        client.side.onChange();
+        it.pass(3);
+        equal(it.engine.snapshot().lastFault, "");
+        client.side.reset();
+        it.pass(1);
+      }
+    },
+  );
+}
