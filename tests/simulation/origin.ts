@@ -286,7 +286,9 @@ export class OriginConnection implements Receiver {
 
   /** The connection is of no more use when it has been idle for as long as was said. */
   #expireLater(carried: number): void {
-    const { world } = this.#state;
+    const { world, isTight } = this.#state;
+    // Under TLS, an end cannot tell what the other has read.
+    if (isTight || this.#side instanceof TlsSide) return;
     const isIdle = () => carried === this.#carried && this.#reader.isBetween && this.#side.isQuiet;
     world.after(TAKEN_MS, () => {
       // Until the proxy has read the answer it cannot know.

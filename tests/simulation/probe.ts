@@ -106,9 +106,7 @@ export class Probe {
   /** What nothing would ever end, if no peer were heard of again; empty where there is no such thing. */
   endless(): string {
     const ended = this.#endedByOthers();
-    for (const { timed, timers } of this.#loops) {
-      // A timer may be what ends it.
-      if (timers.count > 0) continue;
+    for (const { timed } of this.#loops) {
       const endless = timed.find((one) => !hasDeadline(one) && !ended.has(one));
       if (endless !== undefined) return `${endless.constructor.name} has no deadline`;
     }
