@@ -257,7 +257,7 @@ class ClientConnection implements Receiver {
       return { kind: "tunnel" };
     }
     if (tokens !== `${token}`) this.#fail(`Answer ${tokens} in place of ${token}`);
-    // Between the proxy and the endpoint, and nobody else.
+    // It is between the proxy and the endpoint.
     if (valuesOf(head, "keep-alive").length > 0) this.#fail(`Answer ${token} has Keep-Alive`);
     if (status !== answer.status) this.#fail(`Answer ${token} has status ${status}`);
     if (exchange.kind === "upgrade" && status === 101) {

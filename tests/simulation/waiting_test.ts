@@ -117,7 +117,7 @@ function valueOf(timeout: string): number {
   return Number(count) * MS[unit];
 }
 
-// What is said by nobody.
+// What neither a caller nor a policy says.
 
 Deno.test("a long poll of 50 minutes is answered", () => {
   const scenario = new Scenario("http1");
