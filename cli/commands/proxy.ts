@@ -12,8 +12,9 @@ export function register(program: Program, context: CommandContext): void {
         "waits for one: its ports are closed, and /readyz on the admin port says why it is not ready.\n\n" +
         "Every option may also be given as a variable: --response-timeout as WEFT_PROXY_RESPONSE_TIMEOUT, --filename " +
         "with paths separated as in PATH. The command line counts first.\n\n" +
-        "Times are written like 250ms, 30s or 1h. `none` or 0s is no limit, for --accept-timeout and --drain-timeout no time; " +
-        "those to connect, to wait for a connection and for a head must be more than 0s.\n\n" +
+        "Times are written like 250ms, 30s or 1h. `none` or 0s is no limit, for --accept-timeout and --drain-timeout no time. " +
+        "The `timeouts` of a TrafficPolicy replace --response-timeout, --stall-timeout and --tcp-idle-timeout, longer or shorter. " +
+        "The grpc-timeout of a gRPC call is its deadline.\n\n" +
         "SIGTERM drains and ends with 0, and takes new connections for a while, as clients of a pod need it; SIGINT and " +
         "POST /quitquitquit drain without that; a second signal ends at once. Before the first plan, each ends it at once with 0.",
     );

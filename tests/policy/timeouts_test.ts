@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { data, type Fields, headers, POST_FIELDS, windowUpdate } from "../protocol/http2/frames.ts";
 import { FramePeer } from "../http2/frame_peer.ts";
 import type { RawSocket } from "../support/raw_socket.ts";
-import { ok, ScriptedOrigin } from "../support/scripted_origin.ts";
+import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/test_proxy.ts";
+import { skipWithoutLinux, unreachable } from "../support/unreachable.ts";
 import { until } from "../support/until.ts";
-import { GET, outcomeOf } from "./client.ts";
+import { GET, outcomeOf, want } from "./client.ts";
 import { applyMesh } from "./mesh.ts";
 
 const CALL: Fields = [
@@ -94,6 +95,55 @@ testThroughProxy("times of policies, and of the proxy for requests", [
     },
   },
 ], { timeouts: { responseMs: 150 } });
+
+testThroughProxy("no limits but for silence", [
+  {
+    name: "requests are answered",
+    async run(proxy) {
+      await using app = new ScriptedOrigin(answering(() => ok("here")));
+      await route(proxy, app, app);
+      using client = await proxy.connect();
+      await want(client, "200 here");
+      await want(client, "200 here");
+    },
+  },
+  {
+    name: "an endpoint that takes no connection is given up",
+    skip: skipWithoutLinux,
+    async run(proxy) {
+      await using app = await unreachable();
+      await applyMesh(proxy, { services: { app: [app] } });
+      using client = await proxy.connect();
+      await want(client, OUTCOME);
+    },
+  },
+  {
+    name: "a request that waits for a connection is given up",
+    async run(proxy) {
+      await using app = silent();
+      await route(proxy, app, app, { sections: { connectionLimits: { maxConnections: 1 } } });
+      using first = await proxy.connect();
+      await first.send(GET);
+      await until("the endpoint to be asked", () => app.accepted, (count) => count === 1);
+      using second = await proxy.connect();
+      await second.send(GET);
+      assert.equal(outcomeOf(await first.readResponse()), OUTCOME);
+      assert.equal(outcomeOf(await second.readResponse()), OUTCOME);
+      assert.ok(app.accepted <= 2);
+    },
+  },
+], {
+  timeouts: {
+    connectMs: Infinity,
+    egressConnectMs: Infinity,
+    pendingMs: Infinity,
+    responseMs: Infinity,
+    requestHeadMs: Infinity,
+    clientIdleMs: Infinity,
+    upstreamIdleMs: Infinity,
+    stallMs: 300,
+  },
+});
 
 /** Sends ticks from one side, each once the other has the one before, until the witness's time is over. */
 async function tick(

@@ -134,9 +134,10 @@ export class PolicyMix {
     const sections = {
       ...(this.#says("retry") && { retry: this.#retry() }),
       ...(this.#says("timeouts") && {
-        timeouts: this.isCalm
-          ? { requestMs: 20_000, idleMs: 10_000 }
-          : { requestMs: world.pick([null, 100, 1_000]), idleMs: world.pick([null, 300, 3_000]) },
+        timeouts: this.isCalm ? { requestMs: 20_000, idleMs: 10_000 } : {
+          requestMs: world.pick([null, 0, 100, 1_000]),
+          idleMs: world.pick([null, 300, 3_000]),
+        },
       }),
       ...(this.#says("rateLimit") && {
         rateLimit: {
