@@ -99,15 +99,15 @@ export class Acceptor {
     const captured = capture === true ? this.#capture : null;
     const { listener: index, access } = router;
     const listener = { index, application: application.address, access };
+    const { loop } = this.#clients;
+    const { io, timeouts } = loop;
     const take = (client: AcceptedClient) =>
       captured === null
-        ? this.#takeRequests(client, router)
+        ? this.#takeRequests(client, router.of(() => io.destination(client.fd)))
         : captured.takeInbound(client, listener);
     if (security === null || !acceptsPlain) {
       return (fd, peer) => take({ fd, peer, security, isWatched: false });
     }
-    const { loop } = this.#clients;
-    const { io, timeouts } = loop;
     // Only what is captured may turn out to have a server that speaks first.
     const silenceMs = captured === null ? timeouts.clientIdleMs : DETECTION_MS;
     const question = { among: TLS_ALONE, silenceMs };

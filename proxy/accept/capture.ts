@@ -129,7 +129,7 @@ export class Capture implements AddressBook {
       port: original.port,
       pool: pools.direct(application, original.port),
       stats: this.#statsOf(listener.index, port === null ? 0 : original.port),
-    });
+    }, () => original);
     const silenceMs = APPLICATION_SILENCE_MS;
     this.#serve({ ...client, original, route, spoken: spokenAt(port), silenceMs });
   }

@@ -1,5 +1,7 @@
 /** Attempts: how the attempts of an exchange, or of a relayed connection, at its destination go. Reused by its owner. */
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
+import type { AttemptFailure } from "../balance/retry_policy.ts";
+import type { Router } from "../route/router.ts";
 import type { Routed, RouteFacts } from "../observe/telemetry.ts";
 import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import type { TunnelOwner } from "../loop/tunnel.ts";
@@ -56,6 +58,20 @@ export class Attempts implements Routed {
     return this.#failure === null ? REFUSALS[reason] : FAILURES[this.#failure].refusal;
   }
 
+  /** The same as this proxy says it: that the application has not got the request, where its place is beside that one. */
+  refusalBy({ unreachedLine }: Router): Refusal {
+    const isUnreached = this.#failure !== null && FAILURES[this.#failure].isUnreached;
+    return isUnreached && unreachedLine
+      ? { ...this.refusal, headers: unreachedLine }
+      : this.refusal;
+  }
+
+  /** What policies call the failure of the last attempt, where they may try again; null: they may not. */
+  get retriable(): AttemptFailure | null {
+    const failure = this.#failure === null ? null : FAILURES[this.#failure];
+    return failure?.isRetriable === true ? failure.kind : null;
+  }
+
   get facts(): RouteFacts {
     return this.destination.facts;
   }
@@ -64,16 +80,21 @@ export class Attempts implements Routed {
     return this.endpoint?.key ?? this.destination.pool?.key ?? "";
   }
 
-  /** The next endpoint to try; null: there is none with an address. */
+  /** The next endpoint to try; null: there is none with an address, or none whose application has not just been missed. */
   next(nowMs: number): EndpointPool | null {
     const { pool, backend, endpoints, hash } = this.destination;
-    if (pool !== null) return pool;
+    if (pool !== null) return this.#isMissed(pool, nowMs) ? null : pool;
     if (backend === null || endpoints === null) return null;
     const choice = backend.pick(endpoints, hash, this.#choice, nowMs);
+    if (choice === null || this.#isMissed(choice.target.pool, nowMs)) return null;
     this.#choice = choice;
-    if (choice === null) return null;
     this.endpoint = choice.target.endpoint;
     return choice.target.pool;
+  }
+
+  /** To ask once more at once would be in vain. */
+  #isMissed(pool: EndpointPool, nowMs: number): boolean {
+    return this.count > 0 && pool.isUnreached(nowMs);
   }
 
   /** The endpoint chosen last is not to blame that there was no room: it is not passed over. */

@@ -19,7 +19,7 @@ import type { Router } from "../route/router.ts";
 import { Account } from "./account.ts";
 import { Attempts } from "./attempts.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
-import { type CarrierFailure, FAILURES } from "./failures.ts";
+import { type CarrierFailure, FAILURES, failureSaidBy } from "./failures.ts";
 import { editHead, editRequest, establishedResponse, lastWordOn } from "./head_edits.ts";
 import type { MirroredRequest } from "./mirror.ts";
 import type { ExchangeServices } from "./services.ts";
@@ -203,16 +203,17 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   }
 
   #tryEndpoint(): void {
-    const { io } = this.#loop;
     while (this.#tries.areLeft) {
-      const pool = this.#tries.next(io.nowMs);
+      const { count, place } = this.#tries;
+      const pool = this.#tries.next(this.#loop.io.nowMs);
       if (pool === null) break;
+      if (count > 0) this.#account.retried(this.#tries.refusal.reason, place);
       this.#startAttempt();
       if (this.#take(pool)) return;
-      pool.avoid(io.nowMs);
+      pool.avoid(this.#loop.io.nowMs);
       this.#failAttempt("refused");
     }
-    this.refuse(this.#tries.refusal);
+    this.#giveUp();
   }
 
   /** Takes a connection to the endpoint, or a place in the queue for one. False: none can be opened. */
@@ -240,9 +241,8 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
 
   onCrowded(carrier: Carrier): void {
     if (carrier !== this.#carrier) return;
-    const { pool } = carrier;
     this.#closeCarrier();
-    if (!this.#take(pool)) this.refuse(REFUSALS["upstream-refused"]);
+    if (!this.#take(carrier.pool)) this.refuse(REFUSALS["upstream-refused"]);
   }
 
   #waitForConnection(): true {
@@ -289,6 +289,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
 
   #sendRequest(carrier: Carrier): void {
     this.client.rewind();
+    this.#clock.rewind();
     const request = this.#editedRequest();
     if (request === null) return this.refuse(REFUSALS["too-many-headers"]);
     carrier.sendRequest(request, this.client, this.#namedPeer);
@@ -354,6 +355,10 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     if (status === 408 && carrier.isReused && this.#mayRepeat("stale-timeout")) {
       return this.onFailed(carrier, "stale-timeout");
     }
+    if (response.saysUnreached) {
+      const failure = failureSaidBy(this.#router, response, carrier.pool, this.#loop);
+      if (failure !== null) return this.onFailed(carrier, failure);
+    }
     // A call that fails before its first message is answered by one head; else its trailers say what it came to.
     const outcome = this.needsHttp2 && status === 200
       ? httpStatusOfGrpc(response.valueOf(arena, "grpc-status"))
@@ -417,25 +422,25 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   onFailed(carrier: Carrier, failure: CarrierFailure, resetCode?: number): void {
     // It may say so twice: as its connection ends, and to whatever was writing to it.
     if (carrier !== this.#carrier) return;
-    const { nowMs } = this.#loop.io;
-    const { refusal, kind, isRetriable } = FAILURES[failure];
-    const mayRepeat = this.#mayRepeat(failure);
     if (!this.#isConnected) {
-      carrier.pool.avoid(nowMs);
+      carrier.pool.avoid(this.#loop.io.nowMs);
       this.#services.telemetry.counts.connectFailures++;
     }
     this.#failAttempt(failure);
     this.#closeCarrier();
-    if (this.#clock.isExpired) return this.#expire();
-    if (this.hasAnswer) return this.cut(refusal.reason, resetCode);
-    if (mayRepeat) {
-      this.#noteRetry(refusal.reason);
-      return this.#tryEndpoint();
-    }
-    const isRetried = isRetriable && this.client.isReplayable && this.#run !== null &&
-      this.#run.retriesFailure(kind, this.#tries.repeats, nowMs);
+    if (this.#clock.isExpired) this.#expire();
+    else if (this.hasAnswer) this.cut(FAILURES[failure].refusal.reason, resetCode);
+    else if (this.#mayRepeat(failure)) this.#tryEndpoint();
+    else this.#giveUp();
+  }
+
+  /** No endpoint is left to try; a policy may have them tried again. */
+  #giveUp(): void {
+    const { retriable, repeats, refusal } = this.#tries;
+    const isRetried = retriable !== null && this.client.isReplayable &&
+      this.#run?.retriesFailure(retriable, repeats, this.#loop.io.nowMs) === true;
     if (isRetried) this.#retry(refusal.reason);
-    else this.refuse(this.#tries.refusal);
+    else this.refuse(this.#tries.refusalBy(this.#router));
   }
 
   /** Another endpoint may be tried without asking a policy. */
@@ -444,15 +449,10 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
       this.#tries.mayRepeat(failure, this.#request?.isIdempotent === true);
   }
 
-  /** Tries again, a little later. */
   #retry(why: string): void {
-    this.#noteRetry(why);
+    this.#account.retried(why, this.#tries.place);
     this.#clock.rewind();
     this.#run?.backOff();
-  }
-
-  #noteRetry(why: string): void {
-    this.#account.retried(why, this.#tries.endpoint?.key ?? "");
   }
 
   // Time.

@@ -1,6 +1,11 @@
 /** How a carrier fails: what the client is told of it, and what it says of the endpoint. */
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
+import type { Loop } from "../loop/loop.ts";
+import type { EndpointPool } from "../pool/pool.ts";
+import { type Response, UNREACHED as MARK } from "../protocol/http1/response.ts";
+import type { Router } from "../route/router.ts";
+import { unreachedMark } from "../route/unreached.ts";
 
 export type CarrierFailure =
   | "refused"
@@ -34,26 +39,29 @@ interface FailureRow {
   readonly repeat: "always" | "idempotent" | "never";
   /** Whether a policy may try again. */
   readonly isRetriable: boolean;
+  /** The application has not got the request, and another one of its kind may well take it. */
+  readonly isUnreached: boolean;
 }
 
 function row(
   reason: keyof typeof REFUSALS,
   kind: AttemptFailure,
   repeat: FailureRow["repeat"],
-  { isEndpointsFault = true, isRetriable = true } = {},
+  { isEndpointsFault = true, isRetriable = true, isUnreached = false } = {},
 ): FailureRow {
-  return { refusal: REFUSALS[reason], kind, isEndpointsFault, repeat, isRetriable };
+  return { refusal: REFUSALS[reason], kind, isEndpointsFault, repeat, isRetriable, isUnreached };
 }
 
 const BLAMELESS = { isEndpointsFault: false };
+const UNREACHED = { isUnreached: true };
 const FINAL = { isEndpointsFault: false, isRetriable: false };
 
 export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
-  "refused": row("upstream-refused", "connect-failure", "always"),
+  "refused": row("upstream-refused", "connect-failure", "always", UNREACHED),
   "tls": row("upstream-tls-failed", "connect-failure", "always"),
-  "connect-timeout": row("upstream-connect-timeout", "connect-failure", "always"),
+  "connect-timeout": row("upstream-connect-timeout", "connect-failure", "always", UNREACHED),
   "protocol": row("upstream-protocol", "connect-failure", "always"),
-  "unprocessed": row("upstream-refused", "connect-failure", "always"),
+  "unprocessed": row("upstream-refused", "connect-failure", "always", UNREACHED),
   // A connection that had long been idle says nothing of its endpoint (RFC 9110 9.2.2).
   "stale": row("upstream-reset", "reset", "idempotent", BLAMELESS),
   // 408 before it can have read the request: it was about the silence before (RFC 9110 15.5.9).
@@ -64,3 +72,19 @@ export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
   "invalid": row("upstream-invalid", "reset", "never"),
   "head-too-large": row("upstream-head-too-large", "reset", "never", FINAL),
 };
+
+/**
+ * How a carrier has failed whose answer is not the application's: the endpoint's own proxy says that the request did not reach that.
+ * The endpoint is passed over from now on. Null: it has not failed, or a place says so that the plan does not name.
+ */
+export function failureSaidBy(
+  { place }: Router,
+  response: Response,
+  pool: EndpointPool,
+  { arena, io }: Loop,
+): CarrierFailure | null {
+  if (place === "inbound" || pool.isDirect) return null;
+  if (response.valueOf(arena, MARK) !== unreachedMark(pool.key)) return null;
+  pool.notReached(io.nowMs);
+  return response.status === 504 ? "connect-timeout" : "refused";
+}

@@ -202,6 +202,10 @@ export class EpollIo implements Io {
     return this.#redirection.originalDestination(fd);
   }
 
+  destination(fd: Fd): OriginalDestination | null {
+    return this.#redirection.destination(fd);
+  }
+
   isOwn(fd: Fd): boolean {
     return this.#redirection.isOwn(fd);
   }

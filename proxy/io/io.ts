@@ -78,6 +78,11 @@ export interface Io {
    */
   originalDestination(fd: Fd): OriginalDestination | null;
   /**
+   * Where the client of an accepted connection connected to, redirected or not, as far as this machine knows; null where the
+   * driver cannot tell.
+   */
+  destination(fd: Fd): OriginalDestination | null;
+  /**
    * Whether the other end of an accepted connection is one that this Io opened with `connect`; false where the driver
    * cannot tell.
    */

@@ -97,6 +97,10 @@ export class PortableIo implements Io, PortableHost {
     return null;
   }
 
+  destination(fd: Fd): OriginalDestination | null {
+    return this.#socket(fd).localPlace;
+  }
+
   isOwn(_fd: Fd): boolean {
     return false;
   }

@@ -4,7 +4,7 @@
  */
 import { ACCEPT_PAUSE_MS, FLUSH_MS, WRITE_BYTES_MAX } from "../limits.ts";
 import { AGAIN, BROKEN, END } from "./io.ts";
-import type { Fd, Handler, ListenerHandler } from "./io.ts";
+import type { Fd, Handler, ListenerHandler, OriginalDestination } from "./io.ts";
 import type { ByteStream, Handshake } from "./portable_tls.ts";
 import type { TlsFailure, TlsInfo } from "./tls.ts";
 
@@ -93,6 +93,8 @@ export class PortableSocket implements EventSource {
   #handler: Handler | null = null;
   /** Null: not yet established, or closed. */
   #connection: ByteStream | null = null;
+  /** Where an accepted connection came in; null: it was opened here. */
+  localPlace: OriginalDestination | null = null;
   #connecting: AbortController | null = null;
   #isOpen = true;
   #isQueued = false;
@@ -139,7 +141,9 @@ export class PortableSocket implements EventSource {
 
   /** Takes over an established connection. */
   open(connection: Deno.TcpConn): void {
+    const { hostname, port } = connection.localAddr;
     this.#connection = connection;
+    this.localPlace = { address: hostname, port };
     try {
       connection.setNoDelay(true);
       // As often as the system does by default, mostly after two hours.

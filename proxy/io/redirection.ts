@@ -41,6 +41,11 @@ export class Redirection {
     return isSame(original, local) ? null : original;
   }
 
+  /** Where the client of an accepted connection connected to, redirected or not; null: the kernel does not know. */
+  destination(fd: Fd): OriginalDestination | null {
+    return this.originalDestination(fd) ?? this.#place(fd, "local");
+  }
+
   /**
    * Whether the other end of an accepted connection is one that this process opened: the same two addresses and ports, as
    * the opening end sees them, can be no other connection.
@@ -50,9 +55,8 @@ export class Redirection {
     if (peer === null) return false;
     const opener = this.#connectedFrom[peer.port] - 1;
     if (opener < 0 || opener === fd) return false;
-    const target = this.originalDestination(fd) ?? this.#place(fd, "local");
     return isSame(this.#place(opener, "local"), peer) &&
-      isSame(this.#place(opener, "peer"), target);
+      isSame(this.#place(opener, "peer"), this.destination(fd));
   }
 
   /** Null: the descriptor is no socket any more, or not connected. */

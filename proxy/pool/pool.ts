@@ -60,6 +60,7 @@ export class EndpointPool {
   /** Null: any backend's connections are here. */
   readonly #owner: PoolOwner | null;
   #avoidUntilMs = 0;
+  #unreachedUntilMs = 0;
   #http1UntilMs = 0;
 
   constructor(
@@ -172,7 +173,17 @@ export class EndpointPool {
   }
 
   isAvoided(nowMs: number): boolean {
-    return nowMs < this.#avoidUntilMs;
+    return nowMs < this.#avoidUntilMs || this.isUnreached(nowMs);
+  }
+
+  /** Its own proxy takes connections, but has lately said that the application behind it takes none. */
+  isUnreached(nowMs: number): boolean {
+    return nowMs < this.#unreachedUntilMs;
+  }
+
+  /** A connection that is taken is no reason to forgive that. */
+  notReached(nowMs: number): void {
+    this.#unreachedUntilMs = nowMs + REFUSED_AVOID_MS;
   }
 
   avoid(nowMs: number): void {

@@ -4,8 +4,11 @@ import type { CallExplanation } from "../../routing/table/explanation.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
 import type { EndpointPool } from "../pool/pool.ts";
+import { formatAuthority } from "../../base/ip.ts";
+import type { OriginalDestination } from "../io/io.ts";
 import { type Destination, refused, toPool } from "./destination.ts";
 import type { ClientFacts, Router } from "./router.ts";
+import { unreachedLine } from "./unreached.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { CallerAccess } from "../../routing/table/caller_access.ts";
@@ -83,11 +86,33 @@ export class InboundRouter implements Router {
   readonly listener: number;
   readonly access: InboundAccess;
   readonly application: ApplicationPort;
+  readonly #called: () => OriginalDestination | null;
+  #unreachedLine: Uint8Array<ArrayBuffer> | null | undefined;
 
-  constructor(listener: number, access: InboundAccess, application: ApplicationPort) {
+  /** @param called where the client connected to; asked only where that is to be said */
+  constructor(
+    listener: number,
+    access: InboundAccess,
+    application: ApplicationPort,
+    called: () => OriginalDestination | null = () => null,
+  ) {
     this.listener = listener;
     this.access = access;
     this.application = application;
+    this.#called = called;
+  }
+
+  /** The same for one connection. */
+  of(called: () => OriginalDestination | null): InboundRouter {
+    return new InboundRouter(this.listener, this.access, this.application, called);
+  }
+
+  get unreachedLine(): Uint8Array<ArrayBuffer> | null {
+    if (this.#unreachedLine === undefined) {
+      const called = this.#called();
+      this.#unreachedLine = called && unreachedLine(formatAuthority(called.address, called.port));
+    }
+    return this.#unreachedLine;
   }
 
   route(request: Request | null, { caller, expectsHttp2 }: ClientFacts): Destination {

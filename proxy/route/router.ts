@@ -43,6 +43,11 @@ export interface Router {
   readonly place: Place;
   /** Place of the listener in the proxy's configuration: outbound ones first. */
   readonly listener: number;
+  /**
+   * Where the proxy stands beside the application that its clients call: the line that tells their own proxies that a request has
+   * not reached it. Null: nothing is known of where they called.
+   */
+  readonly unreachedLine?: Uint8Array<ArrayBuffer> | null;
   /** Decides about a request; with null about a whole connection, which is relayed as it is. */
   route(request: Request | null, client: ClientFacts): Destination | PendingDecision;
 }

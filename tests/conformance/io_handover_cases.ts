@@ -83,6 +83,25 @@ export const HANDOVER_CASES: readonly IoCase[] = [
     },
   },
   {
+    name: "destination of a connection that was not redirected is where it came in",
+    async run(bench) {
+      const { io } = bench;
+      const seen: unknown[] = [];
+      const { port } = io.listen("127.0.0.1", 0, {
+        onAccept(fd) {
+          seen.push(io.destination(fd));
+          io.close(fd);
+        },
+        onFault(error) {
+          throw error;
+        },
+      });
+      await bench.dial(port);
+      await bench.until(() => seen.length === 1, "a client");
+      deepEqual(seen, [{ address: "127.0.0.1", port }]);
+    },
+  },
+  {
     name: "isOwn: a connection that this driver opened to itself, and no other",
     async run(bench) {
       const { io } = bench;

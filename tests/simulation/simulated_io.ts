@@ -161,6 +161,10 @@ export class SimulatedIo implements Io {
     return this.redirected.get(client) ?? null;
   }
 
+  destination(fd: Fd): OriginalDestination | null {
+    return this.originalDestination(fd);
+  }
+
   isOwn(_fd: Fd): boolean {
     return false;
   }

@@ -2,10 +2,15 @@
 import { BAD_LINE, COMPLETE, Head, INCOMPLETE, TOO_MANY_HEADERS } from "./head.ts";
 import { CR, IS_VALUE, latin1, LF, SP } from "./lexical.ts";
 
+/** See `route/unreached.ts`. */
+export const UNREACHED = "x-weft-unreached";
+
 const HTTP_1 = [72, 84, 84, 80, 47, 49, 46];
 
 export class Response extends Head {
   status = 0;
+  /** A proxy says of which place the request did not reach the application. It is for this hop, and not passed on. */
+  saysUnreached = false;
 
   get isInterim(): boolean {
     return this.status < 200 && this.status !== 101;
@@ -14,6 +19,7 @@ export class Response extends Head {
   /** Parses the head that starts at `start`: `INCOMPLETE`, `COMPLETE` or a refusal. */
   parse(bytes: Uint8Array, start: number, end: number): number {
     this.reset(start);
+    this.saysUnreached = false;
     const fixed = Math.min(end - start, HTTP_1.length);
     for (let i = 0; i < fixed; i++) if (bytes[start + i] !== HTTP_1[i]) return BAD_LINE;
     // "HTTP/1.1 200" and at least CR LF.
@@ -38,6 +44,10 @@ export class Response extends Head {
   }
 
   protected override note(bytes: Uint8Array, index: number, nameLength: number): number {
+    if (nameLength === UNREACHED.length && this.isNamed(bytes, index, UNREACHED)) {
+      this.saysUnreached = true;
+      return this.drop(index) ? COMPLETE : TOO_MANY_HEADERS;
+    }
     const isFraming = (nameLength === 14 && this.isNamed(bytes, index, "content-length")) ||
       (nameLength === 17 && this.isNamed(bytes, index, "transfer-encoding"));
     // Interim answers and 204 end with their head, so nothing may tell of a body (RFC 9112 6.1, 6.3).
