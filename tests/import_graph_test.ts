@@ -190,6 +190,44 @@ Deno.test("imports: rooms import those below them", () => {
   assert.deepEqual(against, []);
 });
 
+/** The bounds of a file that no code of the product uses, beyond importing them, and those without a reason. */
+function idleBounds(path: string, files: ReadonlyMap<string, string>): string[] {
+  const source = files.get(path) ?? "";
+  const names = [...source.matchAll(/(?<=^(.*)\n)export const (\w+)/gm)];
+  return names
+    .filter(([, above, name]) => !above.endsWith("*/") || !isUsed(name, files))
+    .map(([, , name]) => name);
+}
+
+function isUsed(name: string, files: ReadonlyMap<string, string>): boolean {
+  const use = new RegExp(`\\b${name}\\b`, "g");
+  for (const [path, source] of files) {
+    const isTest = path.startsWith("tests/") || /_(test|bench)\.ts$/.test(path);
+    if (!isTest && (source.match(use)?.length ?? 0) > 1) return true;
+  }
+  return false;
+}
+
+Deno.test("idleBounds: one that is only imported, only tested, or has no reason is told", () => {
+  const files = new Map([
+    [
+      "limits.ts",
+      "/** Why. */\nexport const A = 1;\n/** Why. */\nexport const B = 2;\nexport const C = 3;\n",
+    ],
+    ["a.ts", `import { A, B, C } from "./limits.ts";\nuse(A, C);\n`],
+    ["a_test.ts", `import { B } from "./limits.ts";\nuse(B);\n`],
+  ]);
+  assert.deepEqual(idleBounds("limits.ts", files), ["B", "C"]);
+});
+
+Deno.test("limits: every bound has its reason beside it, and is kept somewhere", () => {
+  const sources = listFiles().filter((path) => path.endsWith(".ts"));
+  const files = new Map(sources.map((path) => [path, readFile(path)]));
+  const limits = sources.filter((path) => path.endsWith("/limits.ts"));
+  assert.ok(limits.length > 2, "The walk found no limits");
+  for (const path of limits) assert.deepEqual(idleBounds(path, files), [], path);
+});
+
 Deno.test("docs: architecture.md has the rooms of proxy/ in their order", () => {
   const [, list] = readFile("docs/architecture.md").split("The rooms of `proxy/`, from the top");
   const lines = [...list.split("`tools/layers.ts`")[0].matchAll(/^ {4}(.+?)( {3,}|$)/gm)];

@@ -126,8 +126,8 @@ export class Http2Connection extends Http2Receiver {
   }
 
   /**
-   * Takes bytes of the peer, from `start` to `end` of the arena; returns where it stopped. More than `UNREAD_BYTES_MAX` are
-   * left only where `needsOutput`. Once `isClosed`, everything is taken and nothing done.
+   * Takes bytes of the peer, from `start` to `end` of the arena; returns where it stopped. More than the length of the
+   * preface, the longest thing that is read at once, is left only where `needsOutput`. Once `isClosed`, everything is taken and nothing done.
    */
   receive(start: number, end: number, nowMs: number): number {
     this.nowMs = nowMs;

@@ -54,9 +54,6 @@ export const RESET_STREAMS_REMEMBERED = 256;
 /** Streams that have ended, remembered to tell STREAM_CLOSED from PROTOCOL_ERROR; only diagnosis hangs on it. */
 export const ENDED_STREAMS_REMEMBERED = 32;
 
-/** The most bytes that `receive` leaves for want of more: the client's preface is the longest thing read at once. */
-export const UNREAD_BYTES_MAX = 24;
-
 /** RFC 9113 6.9.1. */
 export const WINDOW_MAX = 0x7fffffff;
 /** Windows of a connection, and of streams until the peer says otherwise (RFC 9113 6.9.2). */

@@ -1,6 +1,6 @@
 /**
  * Any bytes, and frames that are nearly right. Invariants: the machine never throws and never writes outside of its areas;
- * it takes all but `UNREAD_BYTES_MAX` bytes; what it writes are whole frames that another decoder reads; a visitor is told of
+ * it takes all but `PREFACE.length` bytes; what it writes are whole frames that another decoder reads; a visitor is told of
  * a stream in the order that `visitor.ts` promises; and how bytes are cut changes nothing.
  */
 import assert from "node:assert/strict";

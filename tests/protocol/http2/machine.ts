@@ -1,7 +1,7 @@
 /** A machine in memory: an arena of its own, a visitor that keeps a log, and its frames told as text. */
 import { Http2Connection } from "../../../proxy/protocol/http2/connection.ts";
 import { errorName } from "../../../proxy/protocol/http2/error_code.ts";
-import { UNREAD_BYTES_MAX } from "../../../proxy/protocol/http2/limits.ts";
+import { PREFACE } from "../../../proxy/protocol/http2/frame.ts";
 import type { Message } from "../../../proxy/protocol/http2/message.ts";
 import { WriteBuffer } from "../../../proxy/protocol/http2/write_buffer.ts";
 import { Http2Scratch } from "../../../proxy/protocol/http2/scratch.ts";
@@ -104,7 +104,7 @@ export class Machine implements Http2Visitor {
       if (!this.connection.needsOutput) {
         if (at < input.length && taken > 0 && length === INPUT_BYTES) continue;
         this.#unread = input.slice(at);
-        if (this.#unread.length > UNREAD_BYTES_MAX) throw new Error("More is left than may be");
+        if (this.#unread.length > PREFACE.length) throw new Error("More is left than may be");
         return;
       }
       const out = this.takeOutput();
