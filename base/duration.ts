@@ -10,7 +10,7 @@ const MILLISECONDS: Readonly<Record<string, number>> = {
   ms: 1,
 };
 
-/** Milliseconds; undefined where the text is no duration. At most 4 * 99999 hours, so exact. */
+/** Milliseconds; undefined if the text is no duration. At most 4 * 99999 hours, so exact. */
 export function parseDuration(text: string): number | undefined {
   if (!FORM.test(text)) return undefined;
   let total = 0;

@@ -1,6 +1,6 @@
 /** IP addresses as bytes and as text. Knows no DNS: a name is not an address. */
 
-/** Parses dotted IPv4 (4 bytes) or IPv6 (16 bytes, RFC 4291 2.2); null where the text is neither. */
+/** Parses dotted IPv4 (4 bytes) or IPv6 (16 bytes, RFC 4291 2.2); null if the text is neither. */
 export function parseIp(text: string): Uint8Array | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }

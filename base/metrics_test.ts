@@ -107,7 +107,7 @@ class Oracle {
 
 /** Lines with labels in one order, so that the order of neither side counts. */
 function seriesOf(text: string): string[] {
-  // prom-client leaves a line empty where there is nothing to say.
+  // prom-client leaves a line empty if there is nothing to say.
   return readPrometheus(`${text.replaceAll(/\n+/g, "\n").trim()}\n`)
     // Sums of binary fractions depend on who adds first.
     .map(({ name, labels, value }) =>

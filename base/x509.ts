@@ -44,7 +44,7 @@ function isAltName(der: Uint8Array, { start, end }: Element): boolean {
     SUBJECT_ALT_NAME.every((byte, i) => der[start + i] === byte);
 }
 
-/** When the first certificate of `pem` expires, in milliseconds since 1970; null where that cannot be read. */
+/** When the first certificate of `pem` expires, in milliseconds since 1970; null if that cannot be read. */
 export function expiryOf(pem: string): number | null {
   const der = derOf(pem);
   if (der === null) return null;
@@ -88,7 +88,7 @@ interface Element {
   readonly end: number;
 }
 
-/** The elements that `element` holds; none where it is missing or of another kind. */
+/** The elements that `element` holds; none if it is missing or of another kind. */
 function within(der: Uint8Array, element: Element | undefined, tag: number): Element[] {
   if (element === undefined || element.tag !== tag) return [];
   return elementsOf(der, element.start, element.end);

@@ -23,7 +23,7 @@ export function requireInstalled(command: string): void {
   if (!isInstalled(command)) throw new Unavailable(`"${command}" is not installed`);
 }
 
-/** True where `command` is on PATH. */
+/** True if `command` is on PATH. */
 export function isInstalled(command: string): boolean {
   const result = new Deno.Command("sh", { args: ["-c", `command -v "$1"`, "sh", command] })
     .outputSync();

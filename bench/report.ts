@@ -11,7 +11,7 @@ export interface Column {
 /** What one contender got in one variant of a workload. */
 export interface Row {
   readonly contender: string;
-  /** Empty where the workload has but one. */
+  /** Empty if the workload has but one. */
   readonly variant: string;
   /** By the columns' keys. Null or absent: cannot be known, such as the CPU of no process. */
   readonly values: Readonly<Record<string, number | null>>;

@@ -26,7 +26,7 @@ function optionsOrFail(args: readonly string[]): Options {
   }
 }
 
-/** True where nothing went wrong. What this machine lacks is left out, which is not wrong. */
+/** True if nothing went wrong. What this machine lacks is left out, which is not wrong. */
 async function run(options: Options): Promise<boolean> {
   const startedAt = new Date();
   const session = new Session(options);

@@ -5,7 +5,7 @@ import { NO_PROXY } from "./workloads/load_workload.ts";
 /** Rows by workload. */
 export type Measured = ReadonlyMap<string, readonly Row[]>;
 
-/** Number of one contender; null where it was not measured. */
+/** Number of one contender; null if it was not measured. */
 type Look = (workload: string, contender: string, key: string, variant?: string) => number | null;
 
 interface Target {

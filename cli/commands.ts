@@ -20,7 +20,7 @@ export const COMMANDS = {
 
 type CommandName = keyof typeof COMMANDS;
 
-/** True where `text` names a command. */
+/** True if `text` names a command. */
 function isCommandName(text: string): text is CommandName {
   return Object.hasOwn(COMMANDS, text);
 }

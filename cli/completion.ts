@@ -22,7 +22,7 @@ export function completionScript(program: Program, shell: Shell): string {
 
 /**
  * Answers one TAB: a candidate a line with its description after a tab, then `:` and the directive. `words` are those
- * after the program's name, the one under the cursor last, empty where it is not begun.
+ * after the program's name, the one under the cursor last, empty if it is not begun.
  */
 export function completeWords(program: Program, words: readonly string[]): string {
   if (expectsPath(program, words)) return `:${DIRECTIVE_DEFAULT}\n`;

@@ -30,7 +30,7 @@ export async function run(argv: readonly string[], environment: Environment): Pr
 
 /**
  * The two commands that must start fast and stay small, without loading the parser: `version`, half of whose time that
- * would be, and `proxy`, which runs beside every application. Null where the command line is not one of the plain ones.
+ * would be, and `proxy`, which runs beside every application. Null if the command line is not one of the plain ones.
  */
 async function runQuickly(
   [name, ...words]: readonly string[],

@@ -6,7 +6,7 @@ interface Bar {
   readonly label: string;
   /** What happened, 0 to 1. */
   readonly share: number;
-  /** What was asked for, 0 to 1; null where nothing was. */
+  /** What was asked for, 0 to 1; null if nothing was. */
   readonly expected: number | null;
   /** Stands after the bar. */
   readonly note: string;

@@ -8,7 +8,7 @@ import type { StopSignals } from "./stop_signals.ts";
 export interface Environment {
   readonly stdout: Output;
   readonly stderr: Output;
-  /** An environment variable; undefined where it is not set or may not be read. */
+  /** An environment variable; undefined if it is not set or may not be read. */
   variable(name: string): string | undefined;
   /** All of standard input, as text. */
   readStdin(): Promise<string>;

@@ -28,7 +28,7 @@ function compareFindings(a: Finding, b: Finding): number {
   return a.position.line - b.position.line || a.position.column - b.position.column;
 }
 
-/** True where a Finding means that a resource does not do what it says. */
+/** True if a Finding means that a resource does not do what it says. */
 export function hasErrors(findings: readonly Finding[]): boolean {
   return findings.some((finding) => finding.severity === "error");
 }

@@ -19,12 +19,12 @@ const SEQUENCES = {
 } as const satisfies Record<Style, readonly [string, string]>;
 
 export interface Output {
-  /** True where a person is likely to be reading. */
+  /** True if a person is likely to be reading. */
   readonly isTerminal: boolean;
   readonly hasColour: boolean;
-  /** True where block characters will not turn into question marks. */
+  /** True if block characters will not turn into question marks. */
   readonly hasUnicode: boolean;
-  /** Characters a line; null where it is not a terminal. */
+  /** Characters a line; null if it is not a terminal. */
   readonly columns: number | null;
   /** Writes text as it is. */
   write(text: string): void;

@@ -93,9 +93,9 @@ export function localPods(snapshot: Snapshot, plan: Plan): LocalPod[] {
 /** The clients of one namespace, who share a listener. */
 export interface ClientGroup {
   readonly namespace: string;
-  /** What owns all pods of the namespace, such as `Deployment/curl`; empty where that is not one thing. */
+  /** What owns all pods of the namespace, such as `Deployment/curl`; empty if that is not one thing. */
   readonly workload: string;
-  /** Its only pod; empty where there are several. */
+  /** Its only pod; empty if there are several. */
   readonly pod: string;
 }
 

@@ -34,7 +34,7 @@ export function leaveNote(
   };
 }
 
-/** The listeners of the mesh whose first one is on `port`; undefined where there is no note of the same user. */
+/** The listeners of the mesh whose first one is on `port`; undefined if there is no note of the same user. */
 export function readNote(port: number, environment: Environment): Sidecar[] | undefined {
   const file = noteFile(port, environment);
   try {

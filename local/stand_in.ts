@@ -44,7 +44,7 @@ export function standInAnswer(pod: Pod): StandInAnswer {
   };
 }
 
-/** The TEXT of `pipy -e "….serveHTTP(new Message('TEXT'))"`, or undefined where the command is another. */
+/** The TEXT of `pipy -e "….serveHTTP(new Message('TEXT'))"`, or undefined if the command is another. */
 function pipyMessage(command: readonly string[]): string | undefined {
   const script = command.indexOf("-e");
   if (command[0]?.split("/").at(-1) !== "pipy" || script < 0) return undefined;
@@ -138,7 +138,7 @@ async function echo(request: Request, identity: StandInIdentity): Promise<Respon
   });
 }
 
-/** Reads to the end, so that the connection can be used again; null where it is too long to echo. */
+/** Reads to the end, so that the connection can be used again; null if it is too long to echo. */
 async function drain(body: ReadableStream<Uint8Array>): Promise<Uint8Array | null> {
   const kept = new Uint8Array(ECHO_BYTES_MAX);
   let length = 0;

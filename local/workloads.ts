@@ -96,7 +96,7 @@ export class Workloads {
     return this.#entries.get(address)?.runner.isReady ?? false;
   }
 
-  /** Where a pod's port is served; undefined where no pod has the address. */
+  /** Where a pod's port is served; undefined if no pod has the address. */
   placeOf(address: string, port: number): HostPort | undefined {
     return this.#entries.get(address)?.runner.placeOf(port);
   }

@@ -95,7 +95,7 @@ export interface MatchConditions {
 export interface PlanRoute {
   /** Names the split sequence; stays the same while unrelated things change. */
   readonly id: string;
-  /** The TrafficSplit, or null where this is the Service's own endpoints. */
+  /** The TrafficSplit, or null if this is the Service's own endpoints. */
   readonly split: ResourceRef | null;
   readonly position: Position | null;
   /** In written order. A split's all-zero weights are already replaced by the root itself. */
@@ -113,16 +113,16 @@ export interface PlanBackend {
 }
 
 export interface PlanEndpoint {
-  /** An IP address; empty where the input gives none (a manifest without addresses). */
+  /** An IP address; empty if the input gives none (a manifest without addresses). */
   readonly address: string;
-  /** The resolved target port; 0 where it could not be resolved. */
+  /** The resolved target port; 0 if it could not be resolved. */
   readonly port: number;
-  /** For people and metrics; empty where not known. */
+  /** For people and metrics; empty if not known. */
   readonly pod: string;
   readonly workload: string;
   /** The first DNS label of a headless pod host (`pod-0`); empty otherwise. */
   readonly hostname: string;
-  /** `namespace/serviceaccount`; empty where not known. */
+  /** `namespace/serviceaccount`; empty if not known. */
   readonly identity: string;
 }
 

@@ -73,7 +73,7 @@ export class Field {
     return this.integer({ min: 1, max: 65_535 });
   }
 
-  /** The items of a list; none where it is absent. */
+  /** The items of a list; none if it is absent. */
   list(): readonly Field[] {
     if (!this.isPresent) return [];
     if (Array.isArray(this.value)) {

@@ -25,7 +25,7 @@ export interface PassedOver {
   readonly hint: string;
 }
 
-/** What an object is; undefined where it is none, or of a version that Weft does not read, which is reported. */
+/** What an object is; undefined if it is none, or of a version that Weft does not read, which is reported. */
 export function identify(
   value: unknown,
   origin: Origin,
@@ -140,7 +140,7 @@ function readMeta(
 
 const KINDS_BY_NAME = new Map(KINDS.map((kind) => [kind.kind, kind]));
 
-/** The kind; or, where it is none of ours, a hint; or undefined where its version is none of ours. */
+/** The kind; or, where it is none of ours, a hint; or undefined if its version is none of ours. */
 function findKind(
   apiVersion: string,
   name: string,

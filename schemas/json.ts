@@ -7,7 +7,7 @@ import { MANIFEST_LIMITS } from "./limits.ts";
 import { type Mark, moveMark } from "./positions.ts";
 
 /**
- * Reads the objects or lists that a piece of text consists of. Undefined where it is not JSON: the YAML reader
+ * Reads the objects or lists that a piece of text consists of. Undefined if it is not JSON: the YAML reader
  * then reads it, or says what is wrong with it.
  *
  * @throws {DocumentError} where it is JSON, but a key stands twice or the nesting is too deep

@@ -20,7 +20,7 @@ export interface Meta {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** `metadata.creationTimestamp`, RFC 3339, or undefined where the input has none. */
+  /** `metadata.creationTimestamp`, RFC 3339, or undefined if the input has none. */
   readonly createdAt: string | undefined;
   readonly origin: Origin;
 }
@@ -49,7 +49,7 @@ export interface Service {
   /** Undefined or empty: no selector, the endpoints are given by Endpoints or EndpointSlices. */
   readonly selector: Readonly<Record<string, string>> | undefined;
   readonly ports: readonly ServicePort[];
-  /** Empty where none is assigned and for headless services. */
+  /** Empty if none is assigned and for headless services. */
   readonly clusterIps: readonly string[];
   readonly headless: boolean;
   readonly publishNotReadyAddresses: boolean;
@@ -122,9 +122,9 @@ export interface PodTemplate {
 export interface Pod {
   readonly meta: Meta;
   readonly template: PodTemplate;
-  /** `status.podIPs`; empty where the input gives none (a manifest, a pending pod). */
+  /** `status.podIPs`; empty if the input gives none (a manifest, a pending pod). */
   readonly ips: readonly string[];
-  /** False where the input says so; a manifest's pod counts as ready. */
+  /** False if the input says so; a manifest's pod counts as ready. */
   readonly ready: boolean;
   /** The workload that made it, `Deployment/httpbin-v1`, where known. */
   readonly owner: { readonly kind: string; readonly name: string } | undefined;

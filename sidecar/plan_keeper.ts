@@ -43,7 +43,7 @@ export class PlanKeeper {
   }
 
   /**
-   * The plan that an earlier run saved; null where there is none.
+   * The plan that an earlier run saved; null if there is none.
    * @throws {Error} what is there is of no use: one line says why
    */
   async read(): Promise<SavedPlan | null> {

@@ -7,10 +7,10 @@ import type { PlanOrigin } from "./settings.ts";
 
 /** One reading. */
 interface PlanReading {
-  /** Null where what was read may not be served. */
+  /** Null if what was read may not be served. */
   readonly plan: Plan | null;
   readonly findings: readonly Finding[];
-  /** Why there is no plan, in one line; empty where there is one. */
+  /** Why there is no plan, in one line; empty if there is one. */
   readonly problem: string;
 }
 

@@ -32,7 +32,7 @@ export function startApplication(name: string, answered: Promise<unknown> = Prom
 }
 
 /**
- * GET through the proxy; status 0 where the connection was refused or cut. By hand, because node:http of Deno 2.6 does not
+ * GET through the proxy; status 0 if the connection was refused or cut. By hand, because node:http of Deno 2.6 does not
  * say when a connection is cut before the answer.
  */
 export async function requestThrough(

@@ -14,7 +14,7 @@ export const ENTRY = `${BUNDLE}/main.js`;
 
 /**
  * Bundles `main.ts` and the modules that are started as workers; `configuration` says what packages' names mean. What has to be embedded
- * beside the entry; null where it could not be bundled, which Deno has explained.
+ * beside the entry; null if it could not be bundled, which Deno has explained.
  */
 export function bundleProgram(
   workers: readonly string[],

@@ -44,7 +44,7 @@ const PERMISSIONS = [
 /** Second belt only: routing matches in linear time by itself. */
 const V8_FLAGS = "--v8-flags=--enable-experimental-regexp-engine-on-excessive-backtracks";
 
-/** Runs a command to its end; null where the program is not there. */
+/** Runs a command to its end; null if the program is not there. */
 function run(command: string, args: string[]): { success: boolean; output: string } | null {
   try {
     const { success, stdout } = new Deno.Command(command, {
@@ -81,7 +81,7 @@ function findWorkers(): string[] {
 
 /**
  * Deno embeds every package of deno.json, whole, also what only tests use; so the build has a configuration of its own,
- * which names a bundle of each package that ships. Its path; null where a bundle could not be made.
+ * which names a bundle of each package that ships. Its path; null if a bundle could not be made.
  */
 function writeConfiguration(deno: DenoCommand): string | null {
   const { imports } = JSON.parse(readFile("deno.json")) as { imports: Record<string, string> };
@@ -93,7 +93,7 @@ function writeConfiguration(deno: DenoCommand): string | null {
   return "dist/deno.json";
 }
 
-/** Bytes; null where the file is not there. */
+/** Bytes; null if the file is not there. */
 function sizeOf(path: string): number | null {
   try {
     return Deno.statSync(new URL(path, ROOT)).size;

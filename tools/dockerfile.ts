@@ -16,7 +16,7 @@ function parse(text: string): Instruction[] {
   });
 }
 
-/** Problems of a Dockerfile, one sentence each; empty where it keeps to the rules. */
+/** Problems of a Dockerfile, one sentence each; empty if it keeps to the rules. */
 export function checkDockerfile(text: string): string[] {
   const problems: string[] = [];
   const instructions = parse(text);

@@ -131,7 +131,7 @@ export function isTestFile(path: string): boolean {
 
 const TEST_LAYER = layer("", [""], ANYTHING);
 
-/** The layer of a file, or null where the path belongs to none: then a row is missing above. */
+/** The layer of a file, or null if the path belongs to none: then a row is missing above. */
 export function layerOf(path: string): Layer | null {
   if (isTestFile(path)) return TEST_LAYER;
   return LAYERS.find((row) => covers(row.prefix, path)) ?? null;

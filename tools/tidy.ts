@@ -6,7 +6,7 @@ import { isTestFile } from "./layers.ts";
 
 interface Violation {
   readonly path: string;
-  /** From 1; 0 where the whole file is meant. */
+  /** From 1; 0 if the whole file is meant. */
   readonly line: number;
   readonly message: string;
 }

@@ -91,7 +91,7 @@ function infoOf(deno: DenoCommand, args: string[]): unknown {
   return JSON.parse(runDeno(deno, ["info", "--json", ...args], "piped") ?? "{}");
 }
 
-/** What it printed, where that is piped; null where it failed. */
+/** What it printed, where that is piped; null if it failed. */
 export function runDeno(
   [command, first]: DenoCommand,
   args: string[],

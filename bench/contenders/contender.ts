@@ -57,7 +57,7 @@ export interface Contender {
   readonly takesConnect: boolean;
   /** Another form of a contender that is measured anyway: only workloads that ask for forms take it. */
   readonly isOtherForm: boolean;
-  /** Its version; null where it is not on this machine. May take long: it may have to be fetched. */
+  /** Its version; null if it is not on this machine. May take long: it may have to be fetched. */
   version(): string | null;
   can(job: Job): boolean;
   /** Writes its files and says how to start it. Throws where that cannot be done. */

@@ -14,7 +14,7 @@ const PIP_LIMIT_SECONDS = "120";
 
 let found: string | null | undefined;
 
-/** Path of the program; null where it is neither here nor to be had. Asks once. */
+/** Path of the program; null if it is neither here nor to be had. Asks once. */
 export function findEnvoy(): string | null {
   if (found === undefined) found = isInstalled("envoy") ? "envoy" : cached() ?? fetched();
   return found;

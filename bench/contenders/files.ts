@@ -9,7 +9,7 @@ export function write(setting: Setting, name: string, text: string): string {
   return path;
 }
 
-/** The file's path where it is one; null where it is not. */
+/** The file's path where it is one; null if it is not. */
 export function existing(path: string): string | null {
   try {
     return Deno.statSync(path).isFile ? path : null;

@@ -93,7 +93,7 @@ function streamServer(setting: Setting): string {
 }`;
 }
 
-/** The line that loads the module for TCP; empty where it is built in. Null: there is none. */
+/** The line that loads the module for TCP; empty if it is built in. Null: there is none. */
 function loadStream(): string | null {
   const built = outputOf("nginx", ["-V"]);
   if (/--with-stream(\s|$)/.test(built)) return "";

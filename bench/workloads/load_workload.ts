@@ -19,7 +19,7 @@ const ERRORS_SHARE_MAX = 0.01;
 const WARM_UP_SECONDS = 1;
 
 export interface Load {
-  /** Appended to keys and, in words, to titles of columns; empty where there is but one load. */
+  /** Appended to keys and, in words, to titles of columns; empty if there is but one load. */
   readonly key: string;
   readonly label: string;
   readonly latency: readonly (keyof LoadResult["latency"])[];

@@ -107,7 +107,7 @@ interface ReportBackend {
 }
 
 export interface ReportEndpoint {
-  /** Empty where the input gives none. */
+  /** Empty if the input gives none. */
   readonly address: string;
   readonly port: number;
   readonly pod: string;

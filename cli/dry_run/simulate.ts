@@ -40,12 +40,12 @@ export interface Simulation {
 }
 
 interface SimulatedOutcome {
-  /** `namespace/service`, or null where the proxy answers by itself. */
+  /** `namespace/service`, or null if the proxy answers by itself. */
   readonly backend: string | null;
   /** `address:port`, or `pod:port` where the input gives no address. */
   readonly endpoint: string | null;
   readonly pod: string | null;
-  /** Null where it is forwarded. */
+  /** Null if it is forwarded. */
   readonly refusal: { readonly reason: string; readonly status: number } | null;
 }
 

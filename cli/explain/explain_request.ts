@@ -24,7 +24,7 @@ interface ExplainOptions {
   readonly output: "text" | "json";
 }
 
-/** Ends with 0 where the request is forwarded, with 1 where it is refused or the manifests have errors. */
+/** Ends with 0 if the request is forwarded, with 1 where it is refused or the manifests have errors. */
 export async function explainRequest(
   words: readonly string[],
   options: ExplainOptions,

@@ -30,7 +30,7 @@ interface AcceptorHooks {
 export class Acceptor {
   readonly #clients: Clients;
   readonly #egress: Egress;
-  /** Null where no listener captures. */
+  /** Null if no listener captures. */
   readonly #capture: Capture | null;
 
   constructor(

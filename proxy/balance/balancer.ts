@@ -8,8 +8,8 @@ import type { EndpointGroup } from "./endpoint_group.ts";
 
 export interface Balancer {
   /**
-   * The endpoint for the next request; null where none is available.
-   * @param hash of what the request is hashed by, 0 to 2^32 - 1; 0 where the algorithm does not hash
+   * The endpoint for the next request; null if none is available.
+   * @param hash of what the request is hashed by, 0 to 2^32 - 1; 0 if the algorithm does not hash
    */
   pick<Target>(
     group: EndpointGroup<Target>,

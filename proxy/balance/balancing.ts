@@ -75,7 +75,7 @@ export class Balancing<Target> {
   }
 
   /**
-   * The endpoint for the next attempt; null where there is none.
+   * The endpoint for the next attempt; null if there is none.
    * @param set of the backend, or the part of it that traffic targets leave
    * @param isGood endpoints that are not are passed over where another will do
    */

@@ -45,7 +45,7 @@ export class TokenBucket {
     return isThere;
   }
 
-  /** How long until there is a token again; 0 where there is one. */
+  /** How long until there is a token again; 0 if there is one. */
   waitMs(nowMs: number): number {
     const tokens = this.#enter(nowMs)[TOKENS];
     this.#tally.leave();

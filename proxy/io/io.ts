@@ -73,17 +73,17 @@ export interface Io {
   /** Delivers the events of a watched connection to another handler, as if it were watched anew. */
   handOver(fd: Fd, handler: Handler): void;
   /**
-   * Where the client of an accepted connection meant to connect to; null where it was not redirected here, or where
+   * Where the client of an accepted connection meant to connect to; null if it was not redirected here, or where
    * the driver cannot tell.
    */
   originalDestination(fd: Fd): OriginalDestination | null;
   /**
-   * Where the client of an accepted connection connected to, redirected or not, as far as this machine knows; null where the
+   * Where the client of an accepted connection connected to, redirected or not, as far as this machine knows; null if the
    * driver cannot tell.
    */
   destination(fd: Fd): OriginalDestination | null;
   /**
-   * Whether the other end of an accepted connection is one that this Io opened with `connect`; false where the driver
+   * Whether the other end of an accepted connection is one that this Io opened with `connect`; false if the driver
    * cannot tell.
    */
   isOwn(fd: Fd): boolean;

@@ -5,7 +5,7 @@ import type { TlsFailure, TlsFailureCode } from "./tls.ts";
 
 const NO_URIS: readonly string[] = [];
 
-/** The URIs of the verified peer's certificate; none where it showed none. */
+/** The URIs of the verified peer's certificate; none if it showed none. */
 export function peerUris(c: Openssl, ssl: Pointer): readonly string[] {
   const certificate = c.SSL_get1_peer_certificate(ssl);
   if (certificate === null) return NO_URIS;

@@ -4,7 +4,7 @@
  *
  * Deno 2.9.6 encrypts the tickets of all servers of a process with one key that it never changes, gives them also to clients whose
  * certificates are refused afterwards, and verifies nothing when they come back. So a resumed session counts only with a
- * certificate that was verified here in a whole handshake. As a client it resumes nothing where it is told whom to trust.
+ * certificate that was verified here in a whole handshake. As a client it resumes nothing if it is told whom to trust.
  */
 import type { Duplex } from "node:stream";
 import type { X509Certificate } from "node:crypto";

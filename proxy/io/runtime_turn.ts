@@ -18,7 +18,7 @@ export class RuntimeTurn {
     this.#far = far;
   }
 
-  /** Null where there is no loopback to be had; a timer does as well then, only slower. */
+  /** Null if there is no loopback to be had; a timer does as well then, only slower. */
   static async open(): Promise<RuntimeTurn | null> {
     try {
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -81,7 +81,7 @@ export class EndpointCounts {
   }
 }
 
-/** @param workload `Deployment/name`; empty where not known */
+/** @param workload `Deployment/name`; empty if not known */
 export function workloadOf(namespace: string, workload: string, pod: string): CountedWorkload {
   const slash = workload.indexOf("/");
   const named = (text: string) => text === "" ? "unknown" : text;

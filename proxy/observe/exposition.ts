@@ -8,7 +8,7 @@ export interface LoopSnapshot {
   readonly samples: readonly MetricSample[];
   /** Of the plan in force. */
   readonly planHash: string;
-  /** Stack of the last fault; empty where there was none. */
+  /** Stack of the last fault; empty if there was none. */
   readonly lastFault: string;
 }
 

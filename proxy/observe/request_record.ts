@@ -8,25 +8,25 @@ export interface RequestRecord {
   readonly peer: string;
   /**
    * The caller's `namespace/serviceaccount`: at an inbound listener as its certificate shows, at an outbound one that of the
-   * application; empty where not known.
+   * application; empty if not known.
    */
   readonly source: string;
-  /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty where the head could not be read. */
+  /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty if the head could not be read. */
   readonly protocol: string;
   readonly method: string;
   readonly authority: string;
   readonly path: string;
   readonly status: number;
-  /** Why the proxy itself answered; empty where the answer is the endpoint's. */
+  /** Why the proxy itself answered; empty if the answer is the endpoint's. */
   readonly reason: string;
-  /** Of the bodies, as their heads declare them; of a connection, as counted. Null where that is not known. */
+  /** Of the bodies, as their heads declare them; of a connection, as counted. Null if that is not known. */
   readonly requestBytes: number | null;
   readonly responseBytes: number | null;
   /** The status of a call by gRPC. Null: it is none, or it was cut off before it had one. */
   readonly grpcStatus: number | null;
-  /** `namespace/service:port`; empty where the host is not known. */
+  /** `namespace/service:port`; empty if the host is not known. */
   readonly service: string;
-  /** `namespace/HTTPRouteGroup/match`, the rule that the request satisfied; empty where none. */
+  /** `namespace/HTTPRouteGroup/match`, the rule that the request satisfied; empty if none. */
   readonly rule: string;
   /** `namespace/split`, or empty for the Service's own endpoints. */
   readonly split: string;
@@ -36,12 +36,12 @@ export interface RequestRecord {
   readonly endpoint: string;
   /** Endpoints that were tried. */
   readonly attempts: number;
-  /** Id of the trace that the request belongs to (W3C Trace Context); empty where none. */
+  /** Id of the trace that the request belongs to (W3C Trace Context); empty if none. */
   readonly trace: string;
   /** Those of the request's headers, by name in lower case, that some tap looks at. */
   readonly headers: Readonly<Record<string, string>>;
   readonly durationMs: number;
-  /** First digits of the hash of the plan that decided; empty where none did. */
+  /** First digits of the hash of the plan that decided; empty if none did. */
   readonly plan: string;
 }
 

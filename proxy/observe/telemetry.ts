@@ -76,13 +76,13 @@ function errorLabel(code: number): string {
 
 /** What decided about a request or a connection. */
 export interface RouteFacts {
-  /** Of the plan that decided; empty where none did. */
+  /** Of the plan that decided; empty if none did. */
   readonly planHash: string;
-  /** The port of the Service that was asked for; null where there is none, or none of the mesh. */
+  /** The port of the Service that was asked for; null if there is none, or none of the mesh. */
   readonly port: TablePort | null;
-  /** The rule that the request satisfied; null where none, or none was asked for. */
+  /** The rule that the request satisfied; null if none, or none was asked for. */
   readonly rule: PlanRule | null;
-  /** Counters of the route and backend; null where no backend was found. */
+  /** Counters of the route and backend; null if no backend was found. */
   readonly stats: RouteStats | null;
 }
 
@@ -103,7 +103,7 @@ interface RequestFacts extends
     | ("grpcStatus" | "attempts" | "trace" | "headers")
   > {
   readonly caller: Caller;
-  /** Null where none is made. */
+  /** Null if none is made. */
   readonly span: Span | null;
 }
 

@@ -107,7 +107,7 @@ export class BackendState {
   }
 
   /**
-   * The endpoint for the next attempt; null where there is none.
+   * The endpoint for the next attempt; null if there is none.
    * @param set of the backend, or the part of it that traffic targets leave
    * @param last the endpoint of the attempt before, which is passed over where another will do
    */

@@ -21,7 +21,7 @@ import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 /** Where the connections of endpoints are kept. */
 interface PoolSource {
   /**
-   * Null where the endpoint has no address.
+   * Null if the endpoint has no address.
    * @param owner whose connections alone are in the pool; null: those of every backend without an owner
    */
   of(endpoint: TableEndpoint, owner: PoolOwner | null): EndpointPool | null;
@@ -79,7 +79,7 @@ export class Bindings {
     return state;
   }
 
-  /** Null where no policy says anything. */
+  /** Null if no policy says anything. */
   route(route: TableRoute, nowMs: number): RouteState | null {
     const { policy, index } = route;
     return policy === null ? null : this.#routeOf[index] ??= this.#routeState(route, policy, nowMs);

@@ -40,7 +40,7 @@ export class HeaderEdits {
   }
 }
 
-/** Null where nothing is changed. */
+/** Null if nothing is changed. */
 export function headerEdits(changes: HeaderChanges | undefined): HeaderEdits | null {
   if (changes === undefined) return null;
   const { set, add, remove } = changes;

@@ -35,7 +35,7 @@ export class RouteState {
   readonly responseEdits: HeaderEdits | null;
   readonly fault: Fault | null;
   readonly mirror: BoundMirror | null;
-  /** What stands before and after the value of the cookie that keeps callers on a backend; null where there is none. */
+  /** What stands before and after the value of the cookie that keeps callers on a backend; null if there is none. */
   readonly #cookie: { readonly start: string; readonly end: string } | null;
 
   constructor(
@@ -91,7 +91,7 @@ export class RouteState {
     return isAllowed;
   }
 
-  /** The line that gives a caller its cookie; empty where there is none to give. @param point negative: it has one */
+  /** The line that gives a caller its cookie; empty if there is none to give. @param point negative: it has one */
   cookieLine(point: number): string {
     const cookie = this.#cookie;
     return cookie === null || point < 0 ? "" : cookie.start + affinityCookie(point) + cookie.end;

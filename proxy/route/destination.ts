@@ -12,14 +12,14 @@ export interface Destination {
   readonly facts: RouteFacts;
   /** Null: it goes to the pool, or else to one of the endpoints. */
   readonly refusal: Refusal | null;
-  /** The one place there is to go to; null where there is a choice. */
+  /** The one place there is to go to; null if there is a choice. */
   readonly pool: EndpointPool | null;
-  /** The endpoint behind `pool`; null where that is none of the mesh. */
+  /** The endpoint behind `pool`; null if that is none of the mesh. */
   readonly endpoint: TableEndpoint | null;
-  /** Endpoints to choose from, and what chooses; null where there is no choice. */
+  /** Endpoints to choose from, and what chooses; null if there is no choice. */
   readonly endpoints: EndpointSet | null;
   readonly backend: BackendState | null;
-  /** What its route's policy says; null where it says nothing. */
+  /** What its route's policy says; null if it says nothing. */
   readonly route: RouteState | null;
   /** It is spoken to by HTTP/2. */
   readonly takesHttp2: boolean;
@@ -27,7 +27,7 @@ export interface Destination {
   readonly hash: number;
   /** Where a caller is put who is to stay on its backend from now on; negative: nowhere new. */
   readonly newPoint: number;
-  /** The turn that a whole connection has taken in a split; null where it took none, and for requests. */
+  /** The turn that a whole connection has taken in a split; null if it took none, and for requests. */
   readonly turn: Turn | null;
 }
 

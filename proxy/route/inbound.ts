@@ -37,13 +37,13 @@ export class InboundAccess {
     this.#byPort.clear();
   }
 
-  /** Of the plan that decides; empty where none does. */
+  /** Of the plan that decides; empty if none does. */
   get planHash(): string {
     return this.#isEnforced ? this.#plan.hash : "";
   }
 
   /**
-   * Why a request does not get through to the application's `port`; null where it does. `head` is null for a connection
+   * Why a request does not get through to the application's `port`; null if it does. `head` is null for a connection
    * that is relayed whole, which only TCP rules allow.
    */
   refusalOf({ problem, identity }: Caller, port: number, head: RequestHead | null): Refusal | null {

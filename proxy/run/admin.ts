@@ -25,7 +25,7 @@ interface AdminSubject {
   snapshots(): Promise<readonly LoopSnapshot[]>;
   explain(query: ExplainQuery): Promise<CommandReply<"explain">>;
   readonly taps: Taps;
-  /** Counts of spans; empty where none are made. */
+  /** Counts of spans; empty if none are made. */
   readonly spans: () => readonly MetricSample[];
   /** Lines of the access log that found no reader. */
   accessesLost(): number;

@@ -16,7 +16,7 @@ interface Commands {
   apply(plan: Plan): void;
   /** Uses other certificates from the next handshake on; fails where they are of no use. */
   replaceCertificates(tls: ProxyTls): void;
-  /** The addresses of a name that was asked for; none where it has none. */
+  /** The addresses of a name that was asked for; none if it has none. */
   resolved(name: string, addresses: readonly string[]): void;
   /** What would become of a request, and why. Null: no such listener. */
   explain(query: ExplainQuery): Explanation | CallExplanation | null;

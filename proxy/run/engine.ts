@@ -167,7 +167,7 @@ export class Engine {
     this.#tls.replace(tls);
   }
 
-  /** The addresses of a name that was asked for; none where it has none. */
+  /** The addresses of a name that was asked for; none if it has none. */
   resolved(name: string, addresses: readonly string[]): void {
     this.#acceptor.resolved(name, addresses);
   }

@@ -27,7 +27,7 @@ export interface LoopHooks {
   onRecords(records: RequestRecord[]): void;
   onSpans(spans: FinishedSpan[]): void;
   onLog(event: LogEvent): void;
-  /** The addresses of a name; none where it has none. Never rejects. */
+  /** The addresses of a name; none if it has none. Never rejects. */
   lookUp(name: string): Promise<readonly string[]>;
   /** The loop has ended by itself: a defect. */
   onFailure(message: string): void;

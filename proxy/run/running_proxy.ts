@@ -19,14 +19,14 @@ import type { EventLoop, LoopHooks } from "./event_loop.ts";
 
 /** What a proxy asks for, and tells, while it runs. */
 export interface ProxyHooks {
-  /** IP addresses of a name outside the mesh, as this system would call it; none where it has none. */
+  /** IP addresses of a name outside the mesh, as this system would call it; none if it has none. */
   readonly lookUp?: (name: string) => Promise<readonly string[]>;
   readonly onRequest?: (record: RequestRecord) => void;
   /** How many records found no reader so far; for metrics. */
   readonly accessesLost?: () => number;
   /** What there is to tell of plans that are kept for the next start. Left out: none are. */
   readonly planKeeping?: () => PlanKeeping;
-  /** Why no plan has come yet, in one line; empty where that is not known. */
+  /** Why no plan has come yet, in one line; empty if that is not known. */
   readonly planProblem?: () => string;
   /**
    * An event loop has ended by itself: a defect, of which one line says what is known. Connections that the kernel still hands to it
@@ -50,7 +50,7 @@ interface Place {
 
 type ReportHooks = Pick<LoopHooks, "onSpans" | "onRecords" | "onFailure">;
 
-/** Starts loops that serve a plan: all, or none where it fails. */
+/** Starts loops that serve a plan: all, or none if it fails. */
 type StartLoops = (
   config: ProxyConfig,
   plan: Plan,

@@ -68,7 +68,7 @@ export class Slots {
   }
 
   /**
-   * The slots with this key, for one more owner; null where there are not that many left.
+   * The slots with this key, for one more owner; null if there are not that many left.
    * @param count of slots, the same for every owner
    * @param fill makes new ones what they are to be, before any other thread can have them; all of it is zero before
    */

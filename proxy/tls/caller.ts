@@ -13,7 +13,7 @@ type CallerProblem =
   | "identity-foreign";
 
 export interface Caller {
-  /** `namespace/serviceaccount`; empty where there is a problem. */
+  /** `namespace/serviceaccount`; empty if there is a problem. */
   readonly identity: string;
   /** Null: it is known who calls. */
   readonly problem: CallerProblem | null;

@@ -31,7 +31,7 @@ export class UpstreamTls {
     this.#trustDomain = trustDomain;
   }
 
-  /** @param identity what the plan says of the endpoint: `namespace/serviceaccount`, or empty where it does not */
+  /** @param identity what the plan says of the endpoint: `namespace/serviceaccount`, or empty if it does not */
   of(identity: string): EndpointTls {
     const { context } = this;
     if (this.#target !== null) return { context, target: this.#target };

@@ -30,7 +30,7 @@ type TraceHeaderName = typeof NAMES[number];
 
 /** The span that a request is a part of. */
 export interface TraceParent {
-  /** 32 hexadecimal digits, lower case; empty where the request only says whether to sample. */
+  /** 32 hexadecimal digits, lower case; empty if the request only says whether to sample. */
   readonly traceId: string;
   /** 16 of them. */
   readonly spanId: string;

@@ -35,7 +35,7 @@ export interface Catalog {
   pod(namespace: string, name: string): Pod | undefined;
   /** The namespaces that have an HTTPRouteGroup of this name, for hints. */
   namespacesOfGroup(name: string): readonly string[];
-  /** The pods that the Service's selector picks, ready or not; none where it has no selector. */
+  /** The pods that the Service's selector picks, ready or not; none if it has no selector. */
   podsOf(service: Service): readonly Pod[];
   /** Whether the selector picks a pod or a workload's template. */
   selectsAnything(service: Service): boolean;
@@ -158,7 +158,7 @@ class LabelIndex<T> {
     }
   }
 
-  /** Nothing where there is no selector, or an empty one: a Service without one has its endpoints by other means. */
+  /** Nothing if there is no selector, or an empty one: a Service without one has its endpoints by other means. */
   select(namespace: string, selector: Labels | undefined): T[] {
     const wanted = Object.entries(selector ?? {});
     if (wanted.length === 0) return [];

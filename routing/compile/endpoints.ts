@@ -132,7 +132,7 @@ function identityOf(pod: Pod): Pick<PlanEndpoint, "pod" | "workload" | "identity
   };
 }
 
-/** The label under which DNS serves one pod of a headless Service; empty where it does not. */
+/** The label under which DNS serves one pod of a headless Service; empty if it does not. */
 function podHostname(catalog: Catalog, service: Service, pod: Pod): string {
   if (!service.headless) return "";
   const { hostname, subdomain } = pod.template;

@@ -33,12 +33,12 @@ function mayHaveTopAlternative(pattern: string): boolean {
   return false;
 }
 
-/** True where the pattern is a slash and plain text, which some path begins with; false says nothing. */
+/** True if the pattern is a slash and plain text, which some path begins with; false says nothing. */
 export function surelyMatchesSome(pattern: string): boolean {
   return /^\^?\/[\w/.~-]*(\.\*)?\$?$/.test(pattern);
 }
 
-/** True where every match begins with a slash and one more character, so that `/` is none; false says nothing. */
+/** True if every match begins with a slash and one more character, so that `/` is none; false says nothing. */
 export function surelyMissesSome(pattern: string): boolean {
   return textPrefix(pattern).length > 1;
 }

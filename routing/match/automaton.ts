@@ -50,7 +50,7 @@ export class Automaton {
   /** Transitions a state: one a byte class, and one for the end of the text. */
   readonly #stride: number;
 
-  // States. A state is named by the start of its row. A transition is 0 where it is not known yet,
+  // States. A state is named by the start of its row. A transition is 0 if it is not known yet,
   // the next row where it is positive, and ~accepted where nothing more can match and `accepted` is
   // the answer.
   #transitions: Int32Array;
@@ -137,7 +137,7 @@ export class Automaton {
     return this.#acceptedSets[set];
   }
 
-  /** True where `scan`'s answer contains the pattern. */
+  /** True if `scan`'s answer contains the pattern. */
   accepts(set: number, pattern: number): boolean {
     return this.#acceptedSets[set].includes(pattern);
   }

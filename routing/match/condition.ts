@@ -26,18 +26,18 @@ export interface FailedClause {
   readonly header: string | null;
   /** The pattern, or the methods with a comma between. */
   readonly expected: string;
-  /** What the request has; null where it lacks the header. */
+  /** What the request has; null if it lacks the header. */
   readonly seen: string | null;
 }
 
 export interface Condition {
-  /** True where both matches ask the same, by their texts. */
+  /** True if both matches ask the same, by their texts. */
   equal(some: MatchConditions, other: MatchConditions): boolean;
 
-  /** True where the match leaves this condition out, so that every request satisfies it. */
+  /** True if the match leaves this condition out, so that every request satisfies it. */
   isAbsent(match: MatchConditions): boolean;
 
-  /** True where what satisfies `narrow` surely satisfies `wide`. False says nothing: only texts are looked at. */
+  /** True if what satisfies `narrow` surely satisfies `wide`. False says nothing: only texts are looked at. */
   covers(wide: ParsedMatch, narrow: ParsedMatch): boolean;
 
   /** Rules are tried in the order of their conditions' ranks; those of the smallest precedence come first. */
@@ -45,10 +45,10 @@ export interface Condition {
   /** The smaller, the earlier a rule with this match is tried. */
   rank(match: ParsedMatch): Rank;
 
-  /** What the request lacks, worked out without an index; null where it satisfies the match. */
+  /** What the request lacks, worked out without an index; null if it satisfies the match. */
   explain(match: MatchConditions, head: RequestHead): FailedClause | null;
 
-  /** For a person, in a few words; empty where nothing need be said. */
+  /** For a person, in a few words; empty if nothing need be said. */
   describe(match: MatchConditions): string;
 }
 
@@ -76,6 +76,6 @@ export interface SlotIndex {
   locate(head: RequestHead): void;
   /** A number that stands for all that the request has in the slot. */
   scan(slot: number, head: RequestHead): number;
-  /** True where an answer of `scan` for the condition's slot satisfies it. */
+  /** True if an answer of `scan` for the condition's slot satisfies it. */
   holds(condition: SlotCondition, answer: number): boolean;
 }

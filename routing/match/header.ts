@@ -55,7 +55,7 @@ export const HEADER: IndexedCondition = {
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** All values of a header, joined by `, `; null where there is none. */
+/** All values of a header, joined by `, `; null if there is none. */
 function valueOf(head: RequestHead, name: string): Uint8Array | null {
   const { bytes, headers } = head;
   if (name === AUTHORITY) {

@@ -34,7 +34,7 @@ const ALL: readonly Condition[] = Object.values(CONDITIONS);
 const BESIDE_PATH = ALL.filter((condition) => condition !== PATH);
 const BY_PRECEDENCE = [...ALL].sort((some, other) => some.precedence - other.precedence);
 
-/** True where both lists match the same requests in the same order, wherever they were written. */
+/** True if both lists match the same requests in the same order, wherever they were written. */
 export function sameConditions(
   some: readonly MatchConditions[],
   others: readonly MatchConditions[],
@@ -49,12 +49,12 @@ export function conditionsText({ plan, isCatchAll }: ParsedMatch): string {
   return JSON.stringify(isCatchAll ? { ...asked, path: null } : asked);
 }
 
-/** True where every request satisfies the match. */
+/** True if every request satisfies the match. */
 export function takesEveryRequest({ plan, isCatchAll }: ParsedMatch): boolean {
   return isCatchAll && BESIDE_PATH.every((condition) => condition.isAbsent(plan));
 }
 
-/** True where what satisfies `narrow` satisfies all of `wide` but perhaps its path. */
+/** True if what satisfies `narrow` satisfies all of `wide` but perhaps its path. */
 export function coversBesidePath(wide: ParsedMatch, narrow: ParsedMatch): boolean {
   return BESIDE_PATH.every((condition) => condition.covers(wide, narrow));
 }
@@ -65,7 +65,7 @@ export function rankOf(match: ParsedMatch): Rank {
   return [Number(match.isCatchAll), ...rank];
 }
 
-/** The first condition that the request does not satisfy; null where it satisfies all. */
+/** The first condition that the request does not satisfy; null if it satisfies all. */
 export function firstFailure(match: MatchConditions, head: RequestHead): FailedClause | null {
   for (const condition of ALL) {
     const failed = condition.explain(match, head);

@@ -15,7 +15,7 @@ export class PairTable {
     return this.#size;
   }
 
-  /** The value, or 0 where there is none. */
+  /** The value, or 0 if there is none. */
   get(some: number, other: number): number {
     const slots = this.#slots;
     for (let slot = hashOf(some, other) & this.#mask;; slot = (slot + 1) & this.#mask) {

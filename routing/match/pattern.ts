@@ -45,14 +45,14 @@ export class PathPattern {
     this.#prefix = literalPrefix(this.#node);
   }
 
-  /** True where the path, given as bytes, starts with a match. */
+  /** True if the path, given as bytes, starts with a match. */
   matches(path: Uint8Array): boolean {
     const automaton = this.#machine();
     return automaton.accepts(automaton.scan(path, 0, path.length), 0);
   }
 
   /**
-   * True where every path does. A path is `/` and then any bytes that a request line can hold but
+   * True if every path does. A path is `/` and then any bytes that a request line can hold but
    * `?`.
    */
   isCatchAll(): boolean {
@@ -60,7 +60,7 @@ export class PathPattern {
     return this.#isCatchAll;
   }
 
-  /** True where no path does: `test`, which lacks the `/` that every path starts with. */
+  /** True if no path does: `test`, which lacks the `/` that every path starts with. */
   isNever(): boolean {
     return isNoPath(this.#machine());
   }

@@ -52,7 +52,7 @@ export function characterEscape(
   return { character: String.fromCodePoint(code), length: coded[0].length };
 }
 
-/** Why the escape at `offset` is not supported, or null where it is simply not known. */
+/** Why the escape at `offset` is not supported, or null if it is simply not known. */
 export function unsupportedEscape(text: string, offset: number): string | null {
   const letter = text[offset + 1];
   if (letter === undefined) return null;

@@ -14,7 +14,7 @@ const QUESTION_MARK = 0x3f;
 /** Whether one pattern's paths are all among another's. */
 export type Subsumption =
   | { readonly answer: "yes" }
-  /** `witness` is a shortest path that tells them apart; null where none was worked out. */
+  /** `witness` is a shortest path that tells them apart; null if none was worked out. */
   | { readonly answer: "no"; readonly witness: string | null }
   /** Too many states to tell. */
   | { readonly answer: "undecided" };
@@ -34,18 +34,18 @@ function looks(byte: number): number {
 }
 
 /**
- * True where the automaton's one pattern matches every path; false also where that is not decided.
+ * True if the automaton's one pattern matches every path; false also where that is not decided.
  */
 export function isEveryPath(automaton: Automaton): boolean {
   return isEveryEnd(automaton, true);
 }
 
-/** True where the automaton's one pattern matches no path; false also where that is not decided. */
+/** True if the automaton's one pattern matches no path; false also where that is not decided. */
 export function isNoPath(automaton: Automaton): boolean {
   return isEveryEnd(automaton, false);
 }
 
-/** True where all paths, wherever they end, are accepted (or all not). */
+/** True if all paths, wherever they end, are accepted (or all not). */
 function isEveryEnd(automaton: Automaton, isAccepted: boolean): boolean {
   const generation = automaton.generation;
   const seen = new Set<number>();
@@ -99,7 +99,7 @@ export function comparePathLanguages(some: Automaton, other: Automaton): Subsump
   return { answer: "yes" };
 }
 
-/** True where a text that ends in this state is matched. */
+/** True if a text that ends in this state is matched. */
 function acceptsAt(automaton: Automaton, state: number): boolean {
   return automaton.accepts(state < 0 ? ~state : automaton.acceptedAtEnd(state), 0);
 }
@@ -110,7 +110,7 @@ function isSettledAs(automaton: Automaton, state: number, isAccepted: boolean): 
 
 /**
  * Text that every match starts with, as far as it is easy to see; each byte is one UTF-16 code
- * unit. Empty where there is none.
+ * unit. Empty if there is none.
  */
 export function literalPrefix(node: PatternNode): string {
   const parts = node.kind === "concatenation" ? node.parts : [node];

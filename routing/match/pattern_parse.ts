@@ -253,7 +253,7 @@ class Parser {
   }
 
   /**
-   * Takes `?flags:` or `?flags)`; true where the group ends here, its flags holding for what
+   * Takes `?flags:` or `?flags)`; true if the group ends here, its flags holding for what
    * follows.
    */
   #flagGroup(start: number): boolean {

@@ -50,7 +50,7 @@ export class AccessProfiles {
     });
   }
 
-  /** Null where no target lets the client reach the endpoint at all. */
+  /** Null if no target lets the client reach the endpoint at all. */
   profileOf(endpoint: Pick<PlanEndpoint, "identity" | "port">): AccessProfile | null {
     if (this.#identity === "" || endpoint.identity === "") return null;
     const guarding = (this.#targetsByDestination.get(endpoint.identity) ?? [])

@@ -57,7 +57,7 @@ export class AddressIndex {
     });
   }
 
-  /** What is at `address`, in the spelling of `formatIp`; null where it is not of the mesh. */
+  /** What is at `address`, in the spelling of `formatIp`; null if it is not of the mesh. */
   find(address: string, port: number): MeshAddress | null {
     const service = this.#services.get(address);
     // An address is never both, but if it were, the Service is what a client means.
@@ -95,7 +95,7 @@ export class AddressIndex {
   }
 }
 
-/** One spelling for all of an address; empty where it is none, as the "None" of a headless Service. */
+/** One spelling for all of an address; empty if it is none, as the "None" of a headless Service. */
 function keyOf(address: string): string {
   const ip = parseIp(address);
   return ip === null ? "" : formatIp(ip, 0, ip.length === 4 ? 4 : 16);

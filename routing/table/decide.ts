@@ -23,11 +23,11 @@ import type { EndpointSet } from "./endpoint_set.ts";
 /** What one request gets. Filled by `decide`, reused by its owner. */
 export class Decision {
   outcome: "forward" | "refuse" = "refuse";
-  /** Null where the outcome is `forward`. */
+  /** Null if the outcome is `forward`. */
   reason: RouteRefusal | null = null;
-  /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
+  /** The HTTP status of a refusal; 0 if the outcome is `forward`. */
   status = 0;
-  /** As far as the request got; never null where the outcome is `forward`. */
+  /** As far as the request got; never null if the outcome is `forward`. */
   service: TableService | null = null;
   port: TablePort | null = null;
   route: TableRoute | null = null;
@@ -145,7 +145,7 @@ export function decideConnection(
 }
 
 /**
- * The port of a Service that a request means; null where there is none. A request that names no
+ * The port of a Service that a request means; null if there is none. A request that names no
  * port, sent to a Service that has exactly one, means that one.
  *
  * @param asked the port in the authority; -1 for none
@@ -168,7 +168,7 @@ function findRoute(port: TablePort, pod: number, head: RequestHead): TableRoute 
   return rule === -1 ? port.fallback : port.rules[rule];
 }
 
-/** Fills route, backend and endpoints; null where it had to refuse. */
+/** Fills route, backend and endpoints; null if it had to refuse. */
 function takeBackend(
   route: TableRoute,
   head: RequestHead | null,
@@ -191,7 +191,7 @@ function takeBackend(
   return backend;
 }
 
-/** The backend that the caller stays on; null where the request does not say who calls. */
+/** The backend that the caller stays on; null if the request does not say who calls. */
 export function pinnedBackend(
   affinity: Affinity<TableBackend>,
   head: RequestHead,

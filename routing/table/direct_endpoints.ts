@@ -11,7 +11,7 @@ import type { TableEndpoint } from "./endpoint_set.ts";
 
 interface DirectDecision {
   readonly reason: "access-denied" | null;
-  /** A backend that the pod is an endpoint of; null where none of the table's can take anything. */
+  /** A backend that the pod is an endpoint of; null if none of the table's can take anything. */
   readonly backend: TableBackend | null;
   /** The pod's; the same object every time. */
   readonly endpoint: TableEndpoint;

@@ -5,7 +5,7 @@ import type { PlanEndpoint } from "../plan.ts";
 export interface TableClient {
   /** Bare Service names resolve in it. */
   readonly namespace: string;
-  /** `namespace/serviceaccount`; empty where not known. */
+  /** `namespace/serviceaccount`; empty if not known. */
   readonly identity: string;
   /** Phase of the split sequences; null: the canonical order. */
   readonly seed: number | null;

@@ -18,19 +18,19 @@ export interface Explanation {
     readonly path: string;
   };
   readonly host: HostExplanation;
-  /** Null where the host is not known. */
+  /** Null if the host is not known. */
   readonly port: PortExplanation | null;
   /**
-   * Every rule of the port, in match order; empty where the request got no further than the port.
+   * Every rule of the port, in match order; empty if the request got no further than the port.
    */
   readonly rules: readonly RuleExplanation[];
-  /** Null where no route was chosen. */
+  /** Null if no route was chosen. */
   readonly route: RouteExplanation | null;
-  /** Null where no backend was chosen. */
+  /** Null if no backend was chosen. */
   readonly access: AccessExplanation | null;
   readonly outcome: "forward" | "refuse";
   readonly reason: RouteRefusal | null;
-  /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
+  /** The HTTP status of a refusal; 0 if the outcome is `forward`. */
   readonly status: number;
   /** `namespace/service` of the backend whose turn it is. */
   readonly backend: string | null;
@@ -40,7 +40,7 @@ export interface Explanation {
 
 export interface HostExplanation {
   /**
-   * Lower case, without port, brackets and trailing dot; empty where the authority is not valid.
+   * Lower case, without port, brackets and trailing dot; empty if the authority is not valid.
    */
   readonly name: string;
   /**
@@ -123,7 +123,7 @@ export interface BackendExplanation {
   readonly state: BackendReadiness;
   /** From 0 to 1, of what the route forwards. */
   readonly share: number;
-  /** Why it takes nothing; null where it takes its share. */
+  /** Why it takes nothing; null if it takes its share. */
   readonly skipped: SkipReason | null;
   readonly isChosen: boolean;
 }
@@ -144,7 +144,7 @@ export interface GuardExplanation {
   readonly isAllowed: boolean;
   /** The target that allowed it. */
   readonly allowedBy: string | null;
-  /** `group/match` of the HTTP rule that allowed it; null where a TCP rule did. */
+  /** `group/match` of the HTTP rule that allowed it; null if a TCP rule did. */
   readonly match: string | null;
   /** `file:line:column` of the target. */
   readonly position: string | null;
@@ -163,7 +163,7 @@ export interface CallExplanation {
   readonly access: AccessExplanation;
   readonly outcome: "forward" | "refuse";
   readonly reason: CallRefusal | "identity-missing" | null;
-  /** The HTTP status of a refusal; 0 where the outcome is `forward`. */
+  /** The HTTP status of a refusal; 0 if the outcome is `forward`. */
   readonly status: number;
 }
 
@@ -179,7 +179,7 @@ export function refText(ref: ResourceRef): string {
   return `${ref.namespace}/${ref.name}`;
 }
 
-/** `file:line:column`; null where it is not known. */
+/** `file:line:column`; null if it is not known. */
 export function positionText(position: Position | null): string | null {
   return position === null ? null : formatPosition(position);
 }

@@ -21,7 +21,7 @@ const encoder = new TextEncoder();
 export class RequestKeyReader {
   /** Lower case. */
   readonly #headerName: Uint8Array;
-  /** Null where the whole header is the key. */
+  /** Null if the whole header is the key. */
   readonly #cookieName: Uint8Array | null;
   /** Of the value found last, in the bytes of its request. */
   start = 0;

@@ -85,7 +85,7 @@ export class SplitState {
     }
   }
 
-  /** Takes the next backend of the route's sequence; null where the route has none. */
+  /** Takes the next backend of the route's sequence; null if the route has none. */
   pick(route: TableRoute): TableBackend | null {
     const backends = route.backends;
     if (backends.length === 1) return backends[0];

@@ -85,13 +85,13 @@ export interface TableRoute {
   readonly skipped: readonly SkippedBackend[];
   /** Sum of the backends' reduced weights; the split sequence repeats after as many requests. */
   readonly weightTotal: number;
-  /** Why there is no backend; null where there is one. */
+  /** Why there is no backend; null if there is one. */
   readonly refusal: "no-endpoints" | "access-denied" | null;
-  /** What is done with its requests; null where no policy says anything. */
+  /** What is done with its requests; null if no policy says anything. */
   readonly policy: PlanRoutePolicy | null;
-  /** What keeps callers on one backend; null where nothing does. */
+  /** What keeps callers on one backend; null if nothing does. */
   readonly affinity: Affinity<TableBackend> | null;
-  /** Where copies of its requests go; null where none are made, or this client may send none there. */
+  /** Where copies of its requests go; null if none are made, or this client may send none there. */
   readonly mirror: TableMirror | null;
 }
 
@@ -121,6 +121,6 @@ export interface TableBackend {
   readonly endpointSet: EndpointSet;
   /** What traffic targets let the client send to which of them; null in permissive mode. */
   readonly guarded: GuardedEndpoints | null;
-  /** How its endpoints are treated; null where no policy says anything. */
+  /** How its endpoints are treated; null if no policy says anything. */
   readonly policy: PlanEndpointPolicy | null;
 }

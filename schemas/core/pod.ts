@@ -59,7 +59,7 @@ function readPodSpec(
   };
 }
 
-/** Undefined where there is none, or one that no account can have. */
+/** Undefined if there is none, or one that no account can have. */
 function readAccount(field: Field): string | undefined {
   const name = field.string();
   if (name === undefined || name === "" || isCarried(name)) return name;

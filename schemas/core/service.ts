@@ -87,7 +87,7 @@ function readPort(field: Field): ServicePort | undefined {
   };
 }
 
-/** Empty where there is none, or one that no port can have. */
+/** Empty if there is none, or one that no port can have. */
 function readOwnName(field: Field): string {
   const name = field.string() ?? "";
   if (name === "" || isCarried(name)) return name;

@@ -6,7 +6,7 @@ import type { SourceObject } from "../object.ts";
 import type { TcpRoute } from "../resources.ts";
 
 /**
- * Reads a route. Up to v1alpha3, and where nothing is said of ports, it stands for every port; undefined where
+ * Reads a route. Up to v1alpha3, and where nothing is said of ports, it stands for every port; undefined if
  * something is said that cannot be read. The schema of its version has been checked.
  */
 export function readTcpRoute(object: SourceObject): TcpRoute | undefined {

@@ -7,7 +7,7 @@ import type { SourceObject } from "../object.ts";
 import type { SplitBackend, TrafficSplit } from "../resources.ts";
 import { isQuantity, isWhole, parseWeight, wholeWeights } from "./weight.ts";
 
-/** Reads a split; undefined where it names no root Service. The schema of its version has been checked. */
+/** Reads a split; undefined if it names no root Service. The schema of its version has been checked. */
 export function readTrafficSplit(object: SourceObject): TrafficSplit | undefined {
   const spec = object.root.at("spec");
   const service = spec.at("service").requiredString();

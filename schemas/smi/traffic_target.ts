@@ -8,7 +8,7 @@ import type { Field } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { TargetRule, TargetSubject, TrafficTarget } from "../resources.ts";
 
-/** Reads a target; undefined where its destination cannot be read. The schema of its version has been checked. */
+/** Reads a target; undefined if its destination cannot be read. The schema of its version has been checked. */
 export function readTrafficTarget(object: SourceObject): TrafficTarget | undefined {
   const { body, rulesKey } = locateBody(object);
   const destination = readSubject(object, body.at("destination"));

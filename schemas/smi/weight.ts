@@ -31,7 +31,7 @@ const BINARY_EXPONENTS: Readonly<Record<string, bigint>> = {
 };
 
 /**
- * The value of a weight in nano-units, rounded up as Kubernetes rounds quantities. Undefined where it is neither
+ * The value of a weight in nano-units, rounded up as Kubernetes rounds quantities. Undefined if it is neither
  * a finite number nor a quantity.
  */
 export function parseWeight(value: unknown): bigint | undefined {
@@ -69,7 +69,7 @@ export function isWhole(nanos: bigint): boolean {
  */
 export function wholeWeights(nanos: readonly bigint[]): {
   readonly weights: readonly number[];
-  /** False where the numbers are so large that the ratio had to be rounded. */
+  /** False if the numbers are so large that the ratio had to be rounded. */
   readonly isExact: boolean;
 } {
   const positive = nanos.map((value) => value < 0n ? 0n : value);
