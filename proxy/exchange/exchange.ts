@@ -122,17 +122,11 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const decided = this.#router.route(this.#request, this.client.client);
     if (!(decided instanceof PendingDecision)) return this.#follow(decided);
     this.#pending = decided;
-    decided.onDecided = (decide) => this.#onDecided(decide);
-  }
-
-  /** No connection's event led here, so none would be charged with a fault. */
-  #onDecided(decide: () => Destination): void {
-    this.#pending = null;
-    try {
-      this.#follow(decide());
-    } catch (error) {
-      this.#loop.contain(error, this);
-    }
+    decided.onDecided = (decide) =>
+      this.#loop.guard(this, () => {
+        this.#pending = null;
+        this.#follow(decide());
+      });
   }
 
   /** Goes where it was decided. */

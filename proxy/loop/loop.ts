@@ -149,17 +149,20 @@ export class Loop {
     }
   }
 
+  /** Does what is to be done for `victim`, outside of its own events. */
+  guard(victim: Victim, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.contain(error, victim);
+    }
+  }
+
   /** Begins to drain: every client is told. */
   drain(): void {
     this.isDraining = true;
     // A copy: some close at once.
-    for (const open of [...this.#timed]) {
-      try {
-        open.onDraining?.();
-      } catch (error) {
-        this.contain(error, open);
-      }
-    }
+    for (const open of [...this.#timed]) this.guard(open, () => open.onDraining?.());
   }
 
   /** Has `output` send at the end of this batch of events. */
@@ -196,12 +199,7 @@ export class Loop {
     if (this.#starved.length === 0 || this.buffers.givenCount === this.#fedCount) return;
     this.#fedCount = this.buffers.givenCount;
     for (const starved of this.#starved.splice(0)) {
-      if (!starved.isOpen) continue;
-      try {
-        starved.onFed();
-      } catch (error) {
-        this.contain(error, starved);
-      }
+      if (starved.isOpen) this.guard(starved, () => starved.onFed());
     }
   }
 
