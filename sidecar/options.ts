@@ -68,6 +68,10 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   { flags: "--pod <name>", about: "the application's pod, for metrics" },
   {
+    flags: "--native-sidecar",
+    about: "this is an init container that restarts always, which the kubelet ends last",
+  },
+  {
     flags: "--driver <name>",
     about: "auto takes native where it works",
     choices: ["auto", "native", "portable"],
@@ -108,7 +112,12 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   timeout("upstream-idle", "endpoint connection without request", "upstreamIdleMs"),
   timeout("stall", "exchange or tunnel without a byte", "stallMs"),
   timeout("tcp-idle", "relayed TCP connection without a byte", "tcpIdleMs"),
-  timeout("accept", "for new connections after SIGTERM", "acceptMs"),
+  {
+    flags: "--accept-timeout <time>",
+    about: `for new connections after SIGTERM (default: ${
+      formatDuration(DEFAULT_TIMEOUTS.acceptMs)
+    }, with --native-sidecar none)`,
+  },
   timeout("drain", "for requests under way at the end", "drainMs"),
 ];
 

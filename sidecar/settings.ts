@@ -1,6 +1,6 @@
 /** Options of `weft proxy` to a proxy configuration and to where its plan comes from. Checks; starts nothing. */
 import type { LogLevel } from "../base/log.ts";
-import type { DriverChoice, ProxyConfig } from "../proxy/config.ts";
+import { DEFAULT_TIMEOUTS, type DriverChoice, type ProxyConfig } from "../proxy/config.ts";
 import { usageFailure } from "../console/exit.ts";
 import {
   parseByteLimit,
@@ -31,6 +31,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly serviceAccount: string;
   readonly workload?: string | undefined;
   readonly pod?: string | undefined;
+  readonly nativeSidecar: boolean;
   readonly driver: DriverChoice;
   readonly workers?: string;
   readonly accessLog: AccessLogFormat;
@@ -46,7 +47,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly upstreamIdleTimeout: string;
   readonly stallTimeout: string;
   readonly tcpIdleTimeout: string;
-  readonly acceptTimeout: string;
+  readonly acceptTimeout?: string | undefined;
   readonly drainTimeout: string;
 }
 
@@ -123,7 +124,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       upstreamIdleMs: parseTimeLimitMs(options.upstreamIdleTimeout),
       stallMs: parseTimeLimitMs(options.stallTimeout),
       tcpIdleMs: parseTimeLimitMs(options.tcpIdleTimeout),
-      acceptMs: parseGraceMs(options.acceptTimeout),
+      acceptMs: acceptMsOf(options),
       drainMs: parseGraceMs(options.drainTimeout),
     },
     trustDomain: parseTrustDomain(options.trustDomain),
@@ -131,6 +132,12 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     bodyBytesMax: parseByteLimit(options.bodyLimit),
     reportRequests: options.accessLog !== "none",
   };
+}
+
+/** The application of a native sidecar has ended before it: clients that still came would only be refused. */
+function acceptMsOf({ acceptTimeout, nativeSidecar }: SidecarOptions): number {
+  if (acceptTimeout !== undefined) return parseGraceMs(acceptTimeout);
+  return nativeSidecar ? 0 : DEFAULT_TIMEOUTS.acceptMs;
 }
 
 /** What is traced, for the resource of its spans. */

@@ -159,6 +159,16 @@ Deno.test("sidecar: none and 0s are one to every option for a time, also as its 
   }
 });
 
+Deno.test("sidecar: one that the kubelet ends last takes no new connections after SIGTERM, unless told to", () => {
+  const acceptMs = (argv: string[], variables: Record<string, string> = {}) =>
+    sidecarConfig(optionsOf(["-f", "a.yaml", ...argv], variables), 0).timeouts.acceptMs;
+  assert.equal(acceptMs([]), 5_000);
+  assert.equal(acceptMs(["--native-sidecar"]), 0);
+  assert.equal(acceptMs([], { WEFT_PROXY_NATIVE_SIDECAR: "true" }), 0);
+  assert.equal(acceptMs(["--native-sidecar", "--accept-timeout", "2s"]), 2_000);
+  assert.equal(acceptMs([], { WEFT_PROXY_ACCEPT_TIMEOUT: "2s" }), 2_000);
+});
+
 Deno.test("sidecar: variables fill in what the command line leaves out", () => {
   const options = optionsOf(["--outbound", "127.0.0.1:1"], {
     WEFT_PROXY_FILENAME: "a.yaml:manifests",

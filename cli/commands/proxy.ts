@@ -15,7 +15,7 @@ export function register(program: Program, context: CommandContext): void {
         "Times are written like 250ms, 30s or 1h. `none` or 0s is no limit, for --accept-timeout and --drain-timeout no time. " +
         "The `timeouts` of a TrafficPolicy replace --response-timeout, --stall-timeout and --tcp-idle-timeout, longer or shorter. " +
         "The grpc-timeout of a gRPC call is its deadline.\n\n" +
-        "SIGTERM drains and ends with 0, and takes new connections for a while, as clients of a pod need it; SIGINT and " +
+        "SIGTERM drains and ends with 0, and takes new connections for a while, as clients of a pod need it (not as a native sidecar, whose application is gone by then); SIGINT and " +
         "POST /quitquitquit drain without that; a second signal ends at once. Before the first plan, each ends it at once with 0.",
     );
   for (const { flags, about, choices, default: byDefault } of SIDECAR_OPTIONS) {
