@@ -71,6 +71,8 @@ export interface ProxyConfig {
   readonly timeouts: ProxyTimeouts;
   /** The largest request body in bytes, chunk framing included; 413 above it. `Infinity`: no bound. */
   readonly bodyBytesMax: number;
+  /** The largest head of a request or an answer in bytes, 431 or 502 above it. Left out: 60 KiB. */
+  readonly headBytesMax?: number;
   /**
    * Share of the requests without trace context that are given one, 0 to 1; with `spans`, of those whose trace is not decided to
    * be sampled or not. Left out: 0.

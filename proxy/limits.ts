@@ -4,8 +4,7 @@
  */
 
 /**
- * Bytes of one buffer. A head must fit into one, as in nginx (4 lines of 8 KiB) and HAProxy (16 KiB). It is also the most that
- * one direction of an exchange of HTTP/1.1 holds.
+ * Bytes of one buffer: nearly all heads fit into one. It is also the most that one direction of an exchange of HTTP/1.1 holds of a body.
  */
 export const BUFFER_BYTES = 16_384;
 
@@ -22,6 +21,37 @@ export const LARGE_BUFFER_BYTES = 65_536;
 
 /** Large buffers, 4 MiB once all were used. While they are out, for slow readers say, ordinary ones do. */
 export const LARGE_BUFFER_COUNT = 64;
+
+/** Bytes of the largest head that is taken, of a request or an answer, unless an owner says otherwise. As Envoy. */
+export const HEAD_BYTES_DEFAULT = 61_440;
+
+/** The least and the most that an owner can choose: below it, cookies of ordinary pages do not fit. */
+export const HEAD_BYTES_LEAST = 8_192;
+export const HEAD_BYTES_MOST = 98_304;
+
+/** Bytes of a buffer for one large head: the largest, what each field takes in another protocol, and the lines that are added. */
+export const HEAD_BUFFER_BYTES = 114_688;
+
+/**
+ * Buffers for large heads of requests, which are kept as long as they may have to be sent again: 28 MiB once all were used. With more
+ * such requests under way, others wait.
+ */
+export const REQUEST_HEAD_BUFFERS = 256;
+
+/** And for large heads that are passed on as soon as they are whole, 7 MiB: who holds one waits for no other buffer. */
+export const PASSING_HEAD_BUFFERS = 64;
+
+/** Heads of HTTP/2 requests that wait for one of them, with their bytes: 28 MiB at most. More are refused. */
+export const HEADS_WAITING_MAX = 256;
+
+/** How long the head of an answer waits for one of them. */
+export const HEAD_BUFFER_WAIT_MS = 10_000;
+
+/** A head of more bytes that has not all come is only looked at again where it may be whole: each look begins at its start. */
+export const LONG_HEAD_BYTES = 4_096;
+
+/** Names in `Connection` headers beside the known ones: each is looked for among all headers. */
+export const CONNECTION_OPTIONS_MAX = 100;
 
 /** Bytes of the longest request line; longer is answered 414. Room is left for headers. */
 export const REQUEST_LINE_BYTES_MAX = 12_288;
@@ -93,12 +123,12 @@ export const KEEP_ALIVE_MARGIN_MS = 500;
 export const GATHER_PIECES_MAX = 56;
 
 /** Bytes kept for a socket beyond one buffer: the longest head there can be, and most of another. */
-export const OUTBOX_BEYOND_BYTES_MAX = 2 * BUFFER_BYTES;
+export const OUTBOX_BEYOND_BYTES_MAX = 2 * HEAD_BUFFER_BYTES;
 
 /** A chunk's size, its two line ends, and room to spare. */
 export const CHUNK_FRAMING_BYTES = 16;
 
-/** Parsed requests that are kept to be used again, 3 KiB each: as many as are under way at once in a busy loop. */
+/** Parsed requests that are kept to be used again, 3 KiB each (those with a larger table of headers are not): as many as are under way at once in a busy loop. */
 export const REQUESTS_KEPT_MAX = 1_024;
 
 /** How long a draining proxy waits for a client that has nothing under way. */

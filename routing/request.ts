@@ -20,8 +20,11 @@ export const METHODS = [
 export const METHOD_OTHER = 0;
 export const METHOD_COUNT = METHODS.length + 1;
 
-/** More headers than this are refused by the machines with 431. */
-export const HEADERS_MAX = 128;
+/** More headers than this are refused by the machines with 431: as many as fill a large head with short ones, and bounded work for rules. */
+export const HEADERS_MAX = 1_000;
+
+/** As many headers as nearly all requests have; a table for more is made when it is needed. */
+export const HEADERS_EXPECTED = 128;
 
 const EMPTY = new Uint8Array(0);
 
@@ -40,7 +43,11 @@ export class RequestHead {
   authorityEnd = 0;
   headerCount = 0;
   /** Four numbers a header: name start, name end, value start, value end (without outer whitespace). */
-  readonly headers = new Int32Array(4 * HEADERS_MAX);
+  headers: Int32Array;
+
+  constructor(headersExpected: number = HEADERS_EXPECTED) {
+    this.headers = new Int32Array(4 * headersExpected);
+  }
 }
 
 const decoder = new TextDecoder();
@@ -82,7 +89,7 @@ export function requestHeadOf(
     length += bytes.length;
     return [start, length];
   };
-  const head = new RequestHead();
+  const head = new RequestHead(Math.min(sent.length, HEADERS_MAX));
   head.method = METHODS.indexOf(request.method as typeof METHODS[number]) + 1;
   [head.methodStart, head.methodEnd] = append(request.method);
   [head.pathStart, head.pathEnd] = append(path);

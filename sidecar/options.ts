@@ -98,6 +98,11 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
     default: "info",
   },
   {
+    flags: "--head-limit <size>",
+    about: "largest head of a request or an answer, from 8KiB to 96KiB; 431 or 502 above it",
+    default: "60KiB",
+  },
+  {
     flags: "--body-limit <size>",
     about: "largest request body, like 10MiB; 413 above it",
     default: "none",

@@ -10,6 +10,7 @@ import {
   parseTimeLimitMs,
   parseWhole,
 } from "../console/values.ts";
+import { HEAD_BYTES_LEAST, HEAD_BYTES_MOST } from "../proxy/limits.ts";
 import type { TracingOptions } from "./tracing.ts";
 import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
 import { WORKERS_MAX } from "./limits.ts";
@@ -37,6 +38,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly accessLog: AccessLogFormat;
   readonly traceSample?: string | undefined;
   readonly logLevel: LogLevel;
+  readonly headLimit: string;
   readonly bodyLimit: string;
   readonly connectTimeout: string;
   readonly egressConnectTimeout: string;
@@ -129,6 +131,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     },
     trustDomain: parseTrustDomain(options.trustDomain),
     egress: options.egress === "on",
+    headBytesMax: headBytesMax(options.headLimit),
     bodyBytesMax: parseByteLimit(options.bodyLimit),
     reportRequests: options.accessLog !== "none",
   };
@@ -138,6 +141,13 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
 function acceptMsOf({ acceptTimeout, nativeSidecar }: SidecarOptions): number {
   if (acceptTimeout !== undefined) return parseGraceMs(acceptTimeout);
   return nativeSidecar ? 0 : DEFAULT_TIMEOUTS.acceptMs;
+}
+
+/** Buffers for heads are of one size, so there is a bound to choose. */
+function headBytesMax(limit: string): number {
+  const bytes = parseByteLimit(limit);
+  if (bytes >= HEAD_BYTES_LEAST && bytes <= HEAD_BYTES_MOST) return bytes;
+  throw usageFailure(`--head-limit cannot be ${limit}`, "Give a size from 8KiB to 96KiB.");
 }
 
 /** What is traced, for the resource of its spans. */

@@ -65,6 +65,7 @@ Deno.test("sidecar: defaults", () => {
     trustDomain: "cluster.local",
     egress: true,
     timeouts: DEFAULT_TIMEOUTS,
+    headBytesMax: 61_440,
     bodyBytesMax: Infinity,
     reportRequests: false,
   });
@@ -109,6 +110,12 @@ Deno.test("sidecar: --egress off refuses what the mesh does not know", () => {
   assert.equal(sidecarConfig(optionsOf(["-f", "a", "--egress", "off"]), 0).egress, false);
 });
 
+Deno.test("sidecar: --head-limit says how large heads may be, from 8 KiB to 96 KiB", () => {
+  const bytes = (limit: string) =>
+    sidecarConfig(optionsOf(["-f", "a", "--head-limit", limit]), 0).headBytesMax;
+  assert.deepEqual(["8KiB", "16000", "96KiB"].map(bytes), [8_192, 16_000, 98_304]);
+});
+
 Deno.test("sidecar: contradictions are usage failures", () => {
   const origin = (argv: string[]) => () => planOrigin(optionsOf(argv));
   const config = (argv: string[]) => () => sidecarConfig(optionsOf(argv), 0);
@@ -122,6 +129,9 @@ Deno.test("sidecar: contradictions are usage failures", () => {
       config(["--capture", "--driver", "portable"]),
       config(["--response-timeout", "soon"]),
       config(["--outbound", "15001"]),
+      config(["--head-limit", "none"]),
+      config(["--head-limit", "8191"]),
+      config(["--head-limit", "97KiB"]),
     ]
   ) {
     assert.throws(refused, isUsageFailure);

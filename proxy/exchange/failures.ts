@@ -23,7 +23,9 @@ export type CarrierFailure =
   | "timeout"
   | "client-timeout"
   | "invalid"
-  | "head-too-large";
+  | "head-too-large"
+  /** The answer's head is large, and there is no buffer for it. */
+  | "no-buffer";
 
 interface FailureRow {
   /** What the client is told, where that was the last attempt. */
@@ -70,6 +72,7 @@ export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
   "timeout": row("upstream-timeout", "timeout", "never"),
   "client-timeout": row("request-timeout", "timeout", "never", FINAL),
   "invalid": row("upstream-invalid", "reset", "never"),
+  "no-buffer": row("no-buffer", "reset", "never", FINAL),
   "head-too-large": row("upstream-head-too-large", "reset", "never", FINAL),
 };
 

@@ -3,7 +3,7 @@
  * own and never again. Its answer is read and dropped. Only so many are under way at once.
  */
 import type { Refusal } from "../../base/refusals.ts";
-import { BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";
+import { BUFFER_BYTES, HEAD_BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";
 import { NO_BUFFER, writeAscii } from "../loop/arena.ts";
 import { Inbox } from "../loop/inbox.ts";
 import type { Timed } from "../loop/loop.ts";
@@ -140,8 +140,8 @@ export class MirroredRequest extends Inbox implements ClientSide, Timed {
   #send(isPlain: boolean): void {
     const { arena, buffers, scratch } = this.loop;
     const { head } = this.#copy;
-    if (head.length > BUFFER_BYTES) return this.drop("head-too-large");
-    this.#head = buffers.take();
+    if (head.length > HEAD_BUFFER_BYTES) return this.drop("head-too-large");
+    this.#head = buffers.takeForRequest(head.length);
     if (this.#head === NO_BUFFER) return this.drop("crowded");
     arena.set(head, this.#head);
     const request = scratch.takeRequest();

@@ -9,7 +9,7 @@ import type { AnswerSource, ClientEvents, ClientSide, Exchanges } from "../excha
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
-import { DRAIN_IDLE_MS, LINGER_IDLE_MS, LINGER_MS } from "../limits.ts";
+import { DRAIN_IDLE_MS, HEAD_BUFFER_BYTES, LINGER_IDLE_MS, LINGER_MS } from "../limits.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Socket } from "../loop/socket.ts";
@@ -139,7 +139,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     if (this.tunnel !== null) return this.tunnel.onDeadline();
     if (this.#exchange !== null) return this.#exchange.onDeadline();
     if (this.#phase === "head" && this.start < this.end) {
-      return this.#refuseHead(REFUSALS["request-timeout"]);
+      return this.#refuseHead(REFUSALS[this.isShortOfRoom ? "no-buffer" : "request-timeout"]);
     }
     this.close();
   }
@@ -165,8 +165,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   }
 
   #readHead(): void {
-    if (!this.haveBuffer()) return;
-    if (this.room === 0) this.compact();
+    if (!this.haveBuffer() || !this.haveRoomForHead()) return;
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === BROKEN) return this.close();
@@ -262,11 +261,16 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.#exchange?.onRequestBody();
   }
 
+  protected override takeHeadBuffer(): number {
+    return this.loop.buffers.takeForRequest(HEAD_BUFFER_BYTES);
+  }
+
   protected override makeRoom(): boolean {
     if (this.#exchange?.isSending !== true || this.sent < this.ready) return false;
     this.isReplayable = false;
     this.start = this.sent;
     this.compact();
+    this.leaveHeadBuffer();
     return true;
   }
 
@@ -314,10 +318,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   requestTaken(): boolean {
     // Reading stopped where the buffer was full before there was anywhere to pass it on to.
     this.wantRead(true);
-    if (this.#exchange?.hasAnswer === true) {
-      this.start = this.sent;
-      this.releaseIfEmpty();
-    }
+    if (this.#exchange?.hasAnswer === true) this.passHead();
     return false;
   }
 
@@ -338,8 +339,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     // A client that is answered before it has sent all is told to send no more requests here.
     if (this.#isOpenEnded || isDraining || !this.hasWholeRequest) this.#keepsAlive = false;
     this.isReplayable = false;
-    this.start = this.sent;
-    this.releaseIfEmpty();
+    this.passHead();
     const line = !this.#keepsAlive ? texts.close : isOldClient ? texts.keepAlive : null;
     gatherResponse(gather, response, texts, line, isChunking);
     if (!this.sendPieces(gather, isChunking ? null : answer.body)) return BROKEN;
@@ -366,6 +366,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.#closeExchange();
     this.start = this.sent;
     this.ready = this.end;
+    this.leaveHeadBuffer();
     this.wantRead(!this.hasEnded);
     return this;
   }
@@ -413,6 +414,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.#isOpenEnded = false;
     this.#closeExchange();
     this.passOver();
+    this.leaveHeadBuffer();
     if (!this.#keepsAlive) return this.#linger();
     this.#awaitRequest();
     if (!this.hasEnded) this.wantRead(true);

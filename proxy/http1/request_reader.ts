@@ -13,7 +13,7 @@ import {
   INCOMPLETE,
   TARGET_TOO_LONG,
 } from "../protocol/http1/head.ts";
-import { CR, LF } from "../protocol/http1/lexical.ts";
+import { CR, indexOfLineFeed, LF, mayEndHead } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { detectHttp2 } from "../protocol/http2/detect.ts";
 import { Http1Socket } from "./socket.ts";
@@ -26,8 +26,8 @@ export abstract class RequestReader extends Http1Socket {
   protected request: Request | null = null;
   /** Nothing was asked on this connection yet: it may still turn out to speak HTTP/2. */
   #isFirst = true;
-  /** Up to where an incomplete head has been looked at; 0: not at all. */
-  #parsedTo = 0;
+  /** How much of an incomplete head has been looked at; 0: nothing. */
+  #parsedBytes = 0;
   // Of the request in hand:
   readonly #body = new Body();
   #bodyBytes = 0;
@@ -52,15 +52,18 @@ export abstract class RequestReader extends Http1Socket {
   protected takeHead(): number {
     const { arena, scratch } = this.loop;
     // Only a line's end can complete a head, or show it to be malformed.
-    const isHopeless = this.#parsedTo > 0 &&
-      indexOfLineFeed(arena, this.#parsedTo, this.end) === this.end;
+    const isHopeless = this.#parsedBytes > 0 &&
+      !mayEndHead(arena, this.start, this.start + this.#parsedBytes, this.end);
     if (isHopeless) return this.#awaitRest();
     const request = scratch.takeRequest();
     const result = request.parse(arena, this.start, this.end);
-    if (result === COMPLETE) this.request = request;
+    const isTooLarge = result === COMPLETE &&
+      request.end - request.start > this.loop.headBytesMax;
+    if (result === COMPLETE && !isTooLarge) this.request = request;
     else scratch.giveRequest(request);
     if (result === INCOMPLETE) return this.#awaitRest();
-    this.#parsedTo = 0;
+    this.#parsedBytes = 0;
+    if (isTooLarge) return HEAD_TOO_LARGE;
     if (result === BAD_VERSION && this.#isFirst) {
       const preface = detectHttp2(arena, this.start, this.end);
       if (preface === "yes") return HTTP2_PREFACE;
@@ -75,17 +78,13 @@ export abstract class RequestReader extends Http1Socket {
     const { arena, io, timeouts } = this.loop;
     this.#passOverEmptyLines();
     if (this.start === this.end) return INCOMPLETE;
-    if (this.#parsedTo === 0) this.deadlineMs = io.nowMs + timeouts.requestHeadMs;
-    this.#parsedTo = this.end;
-    if (this.end - this.start > REQUEST_LINE_BYTES_MAX) {
+    if (this.#parsedBytes === 0) this.deadlineMs = io.nowMs + timeouts.requestHeadMs;
+    this.#parsedBytes = this.end - this.start;
+    if (this.#parsedBytes > REQUEST_LINE_BYTES_MAX) {
       const line = indexOfLineFeed(arena, this.start + 2, this.end) - this.start;
       if (line > REQUEST_LINE_BYTES_MAX) return TARGET_TOO_LONG;
     }
-    if (this.room > 0) return INCOMPLETE;
-    if (this.start === this.buffer) return HEAD_TOO_LARGE;
-    this.compact();
-    this.#parsedTo = this.end;
-    return INCOMPLETE;
+    return this.#parsedBytes < this.loop.headBytesMax ? INCOMPLETE : HEAD_TOO_LARGE;
   }
 
   /** Some clients send an empty line after a body: that is not the beginning of a request (RFC 9112 2.2). */
@@ -120,6 +119,7 @@ export abstract class RequestReader extends Http1Socket {
     this.#isUnchunking = false;
     this.sent = request.end;
     this.ready = request.end;
+    this.endHead(request.end);
     this.#advance();
     this.#bodyBytes = Math.max(this.#taken(request.end), request.contentLength);
     return this.#bodyRefusal;
@@ -175,10 +175,4 @@ export abstract class RequestReader extends Http1Socket {
     if (body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
     return true;
   }
-}
-
-function indexOfLineFeed(bytes: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to && bytes[at] !== LF) at++;
-  return at;
 }

@@ -9,6 +9,20 @@ export abstract class Http1Socket extends Socket {
   #isChunking = false;
   #hasEndedChunks = false;
 
+  /** A head fits no ordinary buffer, and there is no large one to be had now. */
+  protected isShortOfRoom = false;
+
+  /** A buffer for a large head, or `NO_BUFFER`. */
+  protected abstract takeHeadBuffer(): number;
+
+  /** Makes sure that there is room for more of a head. False: there is none to be had now, and reading is put off. */
+  protected haveRoomForHead(): boolean {
+    if (this.room > 0) return true;
+    this.isShortOfRoom = !this.haveHeadRoom(() => this.takeHeadBuffer());
+    if (this.isShortOfRoom) this.onStarved();
+    return !this.isShortOfRoom;
+  }
+
   /** A message begins whose body is written by `writeBody`; `isChunking`: it is framed here, as chunks. */
   protected startWriting(isChunking: boolean): void {
     this.#isChunking = isChunking;

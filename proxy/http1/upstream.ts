@@ -7,13 +7,15 @@ import type { CarrierFailure } from "../exchange/failures.ts";
 import type { Carrier, CarrierEvents, RequestSource } from "../exchange/sides.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
-import { KEEP_ALIVE_MARGIN_MS } from "../limits.ts";
+import { HEAD_BUFFER_BYTES, HEAD_BUFFER_WAIT_MS, KEEP_ALIVE_MARGIN_MS } from "../limits.ts";
+import { isHeadBuffer } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Tunnel } from "../loop/tunnel.ts";
 import type { EndpointPool, IdleConnection } from "../pool/pool.ts";
 import { Body } from "../protocol/http1/body.ts";
-import { COMPLETE, HEAD_TOO_LARGE, INCOMPLETE } from "../protocol/http1/head.ts";
+import { COMPLETE, INCOMPLETE, TOO_MANY_HEADERS } from "../protocol/http1/head.ts";
+import { mayEndHead } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { gatherRequest } from "./heads.ts";
@@ -31,6 +33,8 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   /** The exchange that this connection carries; null where it carries none. */
   #events: CarrierEvents | null;
   #phase: Phase = "connecting";
+  /** How much of an incomplete head has been looked at; 0: nothing. */
+  #parsedBytes = 0;
   readonly #body = new Body();
   /** The endpoint keeps the connection open after this answer; for how long, where it says so. */
   #isPersistent = true;
@@ -159,10 +163,11 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     this.#fail(this.#phase === "connecting" ? "refused" : this.#resetFailure);
   }
 
-  /** While it carries an exchange, that has the deadline. */
+  /** While it carries an exchange, that has the deadline, but for the wait for a buffer. */
   override onDeadline(): void {
     if (this.tunnel !== null) return this.tunnel.onDeadline();
     if (this.#phase === "connecting") this.#fail("connect-timeout");
+    else if (this.#phase === "head") this.#fail("no-buffer");
     else this.close();
   }
 
@@ -192,13 +197,32 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   }
 
   #readHead(): void {
-    if (!this.haveBuffer()) return;
-    if (this.room === 0) this.compact();
-    if (this.room === 0) return this.#fail("head-too-large");
+    if (!this.haveBuffer() || !this.#haveRoomForHead()) return;
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === END || count === BROKEN) return this.#fail(this.#resetFailure);
-    this.#takeHeads();
+    const isHopeless = this.#parsedBytes > 0 &&
+      !mayEndHead(this.loop.arena, this.start, this.start + this.#parsedBytes, this.end);
+    if (isHopeless) this.#awaitRest();
+    else this.#takeHeads();
+  }
+
+  #haveRoomForHead(): boolean {
+    const wasShort = this.isShortOfRoom;
+    const hasRoom = this.haveRoomForHead();
+    if (this.isShortOfRoom === wasShort) return hasRoom;
+    this.deadlineMs = hasRoom ? Infinity : this.loop.io.nowMs + HEAD_BUFFER_WAIT_MS;
+    return hasRoom;
+  }
+
+  protected override takeHeadBuffer(): number {
+    return this.loop.buffers.takeForPassing(HEAD_BUFFER_BYTES);
+  }
+
+  /** The head at `start` is not whole. */
+  #awaitRest(): void {
+    this.#parsedBytes = this.end - this.start;
+    if (this.#parsedBytes >= this.loop.headBytesMax) this.#fail("head-too-large");
   }
 
   /** Interim answers, any number of them, and then the final one (RFC 9110 15.2). */
@@ -206,17 +230,19 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     const { arena, scratch: { response } } = this.loop;
     while (this.#phase === "head") {
       const result = response.parse(arena, this.start, this.end);
-      if (result === INCOMPLETE) return;
-      if (result !== COMPLETE) {
-        return this.#fail(result === HEAD_TOO_LARGE ? "head-too-large" : "invalid");
-      }
+      if (result === INCOMPLETE) return this.#awaitRest();
+      this.#parsedBytes = 0;
+      const isTooLarge = result === TOO_MANY_HEADERS ||
+        (result === COMPLETE && response.end - response.start > this.loop.headBytesMax);
+      if (isTooLarge) return this.#fail("head-too-large");
+      if (result !== COMPLETE) return this.#fail("invalid");
       this.sent = this.ready = response.end;
       if (response.status === 101) return this.#switchProtocols(response);
       if (!response.isInterim) return this.#startAnswer(response);
       this.#events?.onInterim(this, response);
       if (!this.isOpen) return;
-      this.start = response.end;
-      if (this.start === this.end) return this.releaseIfEmpty();
+      this.passHead();
+      if (this.start === this.end) return;
     }
   }
 
@@ -225,6 +251,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     this.start = this.sent;
     this.ready = this.end;
     this.#events.onTunnel(this, response);
+    this.leaveHeadBuffer();
   }
 
   #startAnswer(response: Response): void {
@@ -233,6 +260,8 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     if (!this.#startBody(response, events)) return this.#fail("invalid");
     this.#phase = "body";
     events.onAnswer(this, response);
+    // The head has been sent on, or copied: a client that is slow to read the body does not keep a large buffer.
+    if (isHeadBuffer(this.buffer)) this.passHead();
   }
 
   /** Finds out how the body ends, and takes what has arrived of it. False: the answer is ambiguous. */
@@ -290,8 +319,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
 
   answerTaken(): boolean {
     if (this.#body.isDone) return false;
-    this.start = this.sent;
-    this.releaseIfEmpty();
+    this.passHead();
     this.wantRead(true);
     return false;
   }

@@ -2,13 +2,12 @@
 import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
 import type { CarrierFailure } from "../exchange/failures.ts";
 import type { Carrier, CarrierEvents, RequestSource } from "../exchange/sides.ts";
-import { BUFFER_BYTES } from "../limits.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
+import { headBufferBytes, NO_BUFFER } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Tunnel } from "../loop/tunnel.ts";
 import type { EndpointPool } from "../pool/pool.ts";
-import { COMPLETE } from "../protocol/http1/head.ts";
+import { COMPLETE, TOO_MANY_HEADERS } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import {
   CANCEL,
@@ -21,7 +20,7 @@ import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import { isWebSocketKey, WEBSOCKET, webSocketAcceptOf } from "../protocol/websocket/handshake.ts";
 import type { Http2Socket } from "./socket.ts";
 import { Http2Stream } from "./stream.ts";
-import { fieldsOfRequest, neverIndexedOf, responseText } from "./text.ts";
+import { fieldsOfRequest, neverIndexedOf, responseText, textBytesMax } from "./text.ts";
 import { NO_ROOM, NO_STREAM } from "../protocol/http2/sender.ts";
 
 /** The connection to the endpoint. */
@@ -107,7 +106,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     if (!fieldsOfRequest(arena, request, peer, source, this.isTunnel, fields)) {
       return this.#events?.refuse(REFUSALS["too-many-headers"]);
     }
-    if (!this.socket.prepare()) return;
+    if (!this.socket.prepareHead(fields)) return;
     const isEnd = !this.isTunnel && hasWholeRequest && body.sent === body.ready &&
       !body.hasTrailers;
     const result = this.#connection.machine.request(fields, isEnd);
@@ -115,7 +114,10 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     this.#isPuttingOff = result === NO_ROOM;
     if (result === NO_ROOM) return this.socket.awaitRoom(this);
     if (result === NO_STREAM) return this.#leaveCrowd();
-    if (result < 0) return this.#events?.refuse(REFUSALS["head-too-large"]);
+    if (result < 0) {
+      const reason = this.socket.isShortOfRoom ? "no-buffer" : "head-too-large";
+      return this.#events?.refuse(REFUSALS[reason]);
+    }
     this.streamId = result;
     this.#connection.machine.setOwner(result, this);
     this.socket.counts.streamOpened();
@@ -148,9 +150,9 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
   // The answer.
 
   takeHead(isEnd: boolean): void {
-    const { buffers } = this.loop;
-    const offset = buffers.take();
-    if (offset === NO_BUFFER) return this.fail("invalid");
+    const { buffers, scratch: { http2: { received } } } = this.loop;
+    const offset = buffers.takeForPassing(textBytesMax(received));
+    if (offset === NO_BUFFER) return this.fail("no-buffer");
     this.#takeHead(isEnd, offset);
     buffers.give(offset);
   }
@@ -161,9 +163,11 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     const isOpening = this.isTunnel && head.status >= 200 && head.status < 300;
     if (!isOpening && !head.isInterim) this.isTunnel = false;
     const accept = isOpening ? this.#webSocketAccept : "";
-    const end = responseText(head, accept, arena, offset, offset + BUFFER_BYTES);
+    const end = responseText(head, accept, arena, offset, offset + headBufferBytes(offset));
     if (end < 0) return this.fail("head-too-large");
-    if (response.parse(arena, offset, end) !== COMPLETE) return this.fail("invalid");
+    const result = response.parse(arena, offset, end);
+    if (result === TOO_MANY_HEADERS) return this.fail("head-too-large");
+    if (result !== COMPLETE) return this.fail("invalid");
     this.neverIndexed = neverIndexedOf(arena, head);
     if (head.isInterim) return this.#events?.onInterim(this, response);
     this.hasReceivedEnd = isEnd;

@@ -2,8 +2,8 @@
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { AnswerSource, ClientEvents, ClientSide, Exchanges } from "../exchange/sides.ts";
 import { BROKEN } from "../io/io.ts";
-import { BUFFER_BYTES, END_STREAM_GRACE_MS, REFUSAL_ROOM_MS } from "../limits.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
+import { END_STREAM_GRACE_MS, HEADS_WAITING_MAX, REFUSAL_ROOM_MS } from "../limits.ts";
+import { headBufferBytes, NO_BUFFER } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
@@ -31,7 +31,7 @@ import type { ClientFacts, Router } from "../route/router.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Http2Socket } from "./socket.ts";
 import { Http2Stream } from "./stream.ts";
-import { addLines, fieldsOfResponse, neverIndexedOf, requestText } from "./text.ts";
+import { addLines, fieldsOfResponse, neverIndexedOf, requestText, textBytesMax } from "./text.ts";
 import { NO_ROOM, NO_STREAM, TOO_LARGE } from "../protocol/http2/sender.ts";
 
 /** Room for an answer of the proxy itself: a few short headers and a line of text; what a policy adds comes on top. */
@@ -67,6 +67,9 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   #request: Request | null = null;
   isReplayable = true;
   needsHttp2 = false;
+  /** The head of a request for which there is no buffer yet. */
+  #waitingHead: Uint8Array | null = null;
+  #isProtocolUnknown = false;
   /** Asks an endpoint of HTTP/1.1 for what the client asked for by `:protocol`; empty where it did not. */
   #webSocketKey = "";
   #pendingHead: PendingHead | null = null;
@@ -136,38 +139,77 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
 
   begin(isEnd: boolean): void {
     const { arena, buffers, random, scratch } = this.loop;
+    const { composed, received, request: message } = scratch.http2;
     this.hasReceivedEnd = isEnd;
-    this.#head = buffers.take();
-    if (this.#head === NO_BUFFER) return this.refuseUnread(REFUSALS["no-buffer"], isEnd);
-    const { request: message } = scratch.http2;
+    this.needsHttp2 = isGrpcCall(arena, received);
     this.isTunnel = message.isConnect;
-    const hasBody = !isEnd && !this.isTunnel;
     if (message.isExtendedConnect) this.#webSocketKey = newWebSocketKey(random);
     else this.cutCode = this.isTunnel ? CONNECT_ERROR : CANCEL;
-    const limit = this.#head + BUFFER_BYTES;
-    const end = requestText(message, hasBody, this.#webSocketKey, arena, this.#head, limit);
-    this.needsHttp2 = isGrpcCall(arena, scratch.http2.received);
+    this.neverIndexed = neverIndexedOf(arena, message);
+    this.#isProtocolUnknown = message.isExtendedConnect && !isWebSocket(arena, message);
+    this.#head = buffers.takeForRequest(textBytesMax(received));
+    const mustWait = this.#head === NO_BUFFER;
+    composed.clear();
+    const at = mustWait ? composed.textEnd : this.#head;
+    const limit = mustWait ? composed.areaEnd : at + headBufferBytes(at);
+    const hasBody = !isEnd && !this.isTunnel;
+    const end = requestText(message, hasBody, this.#webSocketKey, arena, at, limit);
     if (end < 0) return this.refuseUnread(REFUSALS["head-too-large"], isEnd);
+    if (mustWait) this.#awaitBuffer(arena.slice(at, end));
+    else this.#start(end);
+  }
+
+  /** The head stands in its buffer, to `end`. */
+  #start(end: number): void {
+    const { arena, scratch } = this.loop;
     const request = scratch.takeRequest();
     this.#request = request;
     const result = request.parse(arena, this.#head, end);
-    if (result !== COMPLETE) return this.refuseUnread(REFUSALS[reasonOf(result)], isEnd);
-    this.neverIndexed = neverIndexedOf(arena, message);
-    this.#exchange?.begin(request);
-    if (message.isExtendedConnect && !isWebSocket(arena, message)) {
-      return this.#exchange?.refuse(REFUSALS["protocol-unsupported"]);
+    if (result !== COMPLETE) {
+      return this.refuseUnread(REFUSALS[reasonOf(result)], this.hasReceivedEnd);
     }
+    this.#exchange?.begin(request);
+    if (this.#isProtocolUnknown) return this.#exchange?.refuse(REFUSALS["protocol-unsupported"]);
     if (request.contentLength > this.loop.bodyBytesMax) {
       return this.#exchange?.refuse(REFUSALS["body-too-large"]);
     }
     this.#exchange?.route();
   }
 
+  /** There is no buffer for the head now: it is kept beside the arena until there is one, or its time is over. */
+  #awaitBuffer(text: Uint8Array): void {
+    const { loop } = this;
+    if (loop.headsWaiting >= HEADS_WAITING_MAX) {
+      return this.refuseUnread(REFUSALS["no-buffer"], this.hasReceivedEnd);
+    }
+    loop.headsWaiting++;
+    this.#waitingHead = text;
+    this.deadlineMs = loop.io.nowMs + loop.timeouts.requestHeadMs;
+    loop.starve(this);
+  }
+
+  #forgetWaitingHead(): void {
+    if (this.#waitingHead === null) return;
+    this.#waitingHead = null;
+    this.loop.headsWaiting--;
+  }
+
+  override onFed(): void {
+    const text = this.#waitingHead;
+    if (text === null) return super.onFed();
+    this.#head = this.loop.buffers.takeForRequest(text.length);
+    if (this.#head === NO_BUFFER) return this.loop.starve(this);
+    this.#forgetWaitingHead();
+    this.loop.arena.set(text, this.#head);
+    this.#start(this.#head + text.length);
+    if (this.isOpen) super.onFed();
+  }
+
   /** The request that asked for HTTP/2 is the first to be answered in it. */
   beginUpgraded({ start, end }: Request): void {
     const { arena, buffers, scratch } = this.loop;
     this.hasReceivedEnd = true;
-    this.#head = buffers.take();
+    this.#head = buffers.takeForRequest(end - start);
     if (this.#head === NO_BUFFER) return this.refuseUnread(REFUSALS["no-buffer"], true);
     arena.copyWithin(this.#head, start, end);
     const request = scratch.takeRequest();
@@ -185,6 +227,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   }
 
   refuseUnread(refusal: Refusal, isEnd: boolean): void {
+    this.#forgetWaitingHead();
     this.hasReceivedEnd = isEnd;
     this.#exchange?.begin(null);
     this.#exchange?.refuse(refusal);
@@ -197,11 +240,11 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   unchunk(): void {}
 
   protected override onData(from: number): void {
-    this.#exchange?.onRequestData(from, this.ready);
+    if (this.#waitingHead === null) this.#exchange?.onRequestData(from, this.ready);
   }
 
   protected override onBody(): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.#waitingHead !== null) return;
     if (this.#isAwaitingEnd) this.#awaitEnd();
     else this.#exchange?.onRequestBody();
   }
@@ -227,7 +270,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   sendInterim(response: Response, { body }: AnswerSource): boolean {
     const fields = this.loop.scratch.http2.composed;
     if (!fieldsOfResponse(this.loop.arena, response, body.neverIndexed, fields)) return true;
-    if (!this.socket.prepare()) return false;
+    if (!this.socket.prepareHead(fields)) return false;
     // An interim answer that finds no room is left out: it is only ever a hint.
     this.socket.machine.sendHead(this.streamId, fields, false);
     this.socket.sendLater();
@@ -260,14 +303,15 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   /** The answer's head is more than this client takes, and nothing of it has been sent. */
   #refuseHead(): number {
     if (!this.isOpen || !this.socket.isOpen) return BROKEN;
-    this.#exchange?.refuseAnswer(REFUSALS["answer-head-too-large"]);
+    const reason = this.socket.isShortOfRoom ? "no-buffer" : "answer-head-too-large";
+    this.#exchange?.refuseAnswer(REFUSALS[reason]);
     return 0;
   }
 
   #writeHead(response: Response, isEnd: boolean, { body }: AnswerSource): number {
     const fields = this.loop.scratch.http2.composed;
-    if (!this.socket.prepare()) return NO_STREAM;
     if (!fieldsOfResponse(this.loop.arena, response, body.neverIndexed, fields)) return TOO_LARGE;
+    if (!this.socket.prepareHead(fields)) return NO_STREAM;
     const result = this.socket.machine.sendHead(this.streamId, fields, isEnd);
     this.socket.sendLater();
     if (isEnd && result >= 0) this.sentEnd();
@@ -288,7 +332,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   /** False: there is still no room, or the stream is gone. */
   #sendPendingHead({ text, added, answer, isTunnel }: PendingHead): boolean {
     const { arena, buffers, scratch: { response }, texts: { room } } = this.loop;
-    const offset = buffers.take();
+    const offset = buffers.takeForPassing(text.length);
     if (offset === NO_BUFFER) {
       this.socket.awaitRoom(this);
       return false;
@@ -413,12 +457,19 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
   }
 
   protected override onAbort(): void {
-    this.#exchange?.onClientGone();
+    this.#loseClient();
     this.#end(INTERNAL_ERROR);
   }
 
-  protected override onReset(): void {
+  /** A request whose head still waits is counted too. */
+  #loseClient(): void {
+    if (this.#waitingHead !== null) this.#exchange?.begin(null);
+    this.#forgetWaitingHead();
     this.#exchange?.onClientGone();
+  }
+
+  protected override onReset(): void {
+    this.#loseClient();
     this.hasReceivedEnd = true;
     this.sentEnd();
     this.#end(CANCEL);
@@ -426,7 +477,9 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
 
   protected override onLate(): void {
     if (this.#isAwaitingEnd) this.#end(NO_ERROR);
-    else if (this.#pendingRefusal !== null) this.#end(INTERNAL_ERROR);
+    else if (this.#waitingHead !== null) {
+      this.refuseUnread(REFUSALS["no-buffer"], this.hasReceivedEnd);
+    } else if (this.#pendingRefusal !== null) this.#end(INTERNAL_ERROR);
     else this.#exchange?.onDeadline();
   }
 
@@ -487,7 +540,9 @@ function isWebSocket(bytes: Uint8Array, { protocolStart, protocolEnd }: Http2Req
 }
 
 /** Whether these are the fields of a call by gRPC, which needs HTTP/2 and its trailers on every hop. */
-function isGrpcCall(bytes: Uint8Array, { names, offsets, count }: FieldList): boolean {
+function isGrpcCall(bytes: Uint8Array, fields: FieldList): boolean {
+  const { names, offsets, count, lostContentType } = fields;
+  if (fields.isTooLarge) return isGrpcContentType(lostContentType, 0, lostContentType.length);
   for (let index = 0; index < count; index++) {
     if (names[index] !== NAME_CONTENT_TYPE) continue;
     return isGrpcContentType(bytes, offsets[4 * index + 2], offsets[4 * index + 3]);

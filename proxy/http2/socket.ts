@@ -3,7 +3,7 @@
  * Streams that found no room for theirs go on when there is some.
  */
 import { AGAIN, BROKEN, END } from "../io/io.ts";
-import { BUFFER_BYTES, DRAIN_IDLE_MS, HTTP2_LINGER_MS } from "../limits.ts";
+import { BUFFER_BYTES, DRAIN_IDLE_MS, HEAD_BUFFER_BYTES, HTTP2_LINGER_MS } from "../limits.ts";
 import { Http2Connection } from "../protocol/http2/connection.ts";
 import { INTERNAL_ERROR, SETTINGS_TIMEOUT } from "../protocol/http2/error_code.ts";
 import { CONNECTION_WINDOW_BYTES, ENDPOINT_WINDOW_BYTES } from "../protocol/http2/limits.ts";
@@ -11,7 +11,7 @@ import { WriteBuffer } from "../protocol/http2/write_buffer.ts";
 import type { Http2Counts } from "../observe/telemetry.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
-import { NO_BUFFER, writeAscii } from "../loop/arena.ts";
+import { headBufferBytes, isHeadBuffer, NO_BUFFER, writeAscii } from "../loop/arena.ts";
 import { Socket } from "../loop/socket.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Victim } from "../loop/timers.ts";
@@ -37,6 +37,8 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   readonly counts: Http2Counts;
   /** The machine has given up the connection: it closes once the last frames are sent. */
   protected isOver = false;
+  /** The head that was to be written last needs a large buffer, and there is none to be had. */
+  isShortOfRoom = false;
   /** Nothing is read until there is room for what it asks for. */
   #isHeldBack = false;
   /** Frames are to be sent at the end of this batch of events. */
@@ -57,6 +59,7 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
       visitor: this,
       scratch: loop.scratch.http2,
       output: this.#output,
+      headBytesMax: loop.headBytesMax,
       connectionWindowBytes: role === "server" ? CONNECTION_WINDOW_BYTES : ENDPOINT_WINDOW_BYTES,
       takesConnectProtocol: true,
     });
@@ -228,9 +231,44 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
     if (this.#outputBuffer !== NO_BUFFER) return true;
     const offset = this.loop.buffers.take();
     if (offset === NO_BUFFER) return false;
-    this.#outputBuffer = offset;
-    this.#output.lend(offset, offset + BUFFER_BYTES);
+    this.#lend(offset);
     return true;
+  }
+
+  #lend(offset: number): void {
+    this.#outputBuffer = offset;
+    this.#output.lend(offset, offset + headBufferBytes(offset));
+  }
+
+  /**
+   * As `prepare`, for a head: one that an ordinary buffer does not hold is written to a large one, once nothing else waits. Without one to
+   * be had now it is too large.
+   */
+  prepareHead(fields: FieldList): boolean {
+    if (!this.prepare()) return false;
+    this.isShortOfRoom = false;
+    const output = this.#output;
+    const room = this.machine.roomFor(fields);
+    output.capacityMax = HEAD_BUFFER_BYTES;
+    if (room <= BUFFER_BYTES || !output.isEmpty || isHeadBuffer(this.#outputBuffer)) return true;
+    const { buffers } = this.loop;
+    const offset = buffers.takeForPassing(room);
+    this.isShortOfRoom = offset === NO_BUFFER;
+    if (this.isShortOfRoom) output.capacityMax = 0;
+    else {
+      buffers.give(this.#outputBuffer);
+      this.#lend(offset);
+    }
+    return true;
+  }
+
+  /** All is written: begins the output anew, in an ordinary buffer where there is one. */
+  #lendAgain(): void {
+    if (this.#outputBuffer === NO_BUFFER) return;
+    const offset = isHeadBuffer(this.#outputBuffer) ? this.loop.buffers.take() : NO_BUFFER;
+    if (offset === NO_BUFFER) return this.#lend(this.#outputBuffer);
+    this.loop.buffers.give(this.#outputBuffer);
+    this.#lend(offset);
   }
 
   /** Bytes that can be written now. */
@@ -280,9 +318,7 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
         output.start += result === AGAIN ? 0 : result;
         if (!output.isEmpty) return io.wantWrite(this.fd, true);
       }
-      if (this.#outputBuffer !== NO_BUFFER) {
-        this.#output.lend(this.#outputBuffer, this.#outputBuffer + BUFFER_BYTES);
-      }
+      this.#lendAgain();
       if (this.isOver || (this.loop.isDraining && this.machine.isDrained)) return this.finish();
       if (!this.#goOn()) break;
     }

@@ -4,7 +4,7 @@
  */
 import { METHODS } from "../../routing/request.ts";
 import type { Head } from "../protocol/http1/head.ts";
-import { COLON, CR, HTAB, LF, SP } from "../protocol/http1/lexical.ts";
+import { COLON, CR, HTAB, latin1, LF, SP } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { mayTrail } from "../protocol/http1/trailers.ts";
@@ -53,6 +53,11 @@ const POST = METHODS.indexOf("POST") + 1;
 const LINE_BYTES = 4;
 /** The longest texts that are written besides: a version and the lines that ask for WebSocket. */
 const FIXED_BYTES = 128;
+
+/** The most bytes that a head with these fields takes as HTTP/1.1. */
+export function textBytesMax({ textBytes, count }: FieldList): number {
+  return textBytes + count * LINE_BYTES + 2 * FIXED_BYTES;
+}
 
 /**
  * Writes a request as HTTP/1.1 from `at`; returns where it ends, or -1 where it would pass `limit`. `hasBody`: without
@@ -120,7 +125,7 @@ export function neverIndexedOf(bytes: Uint8Array, message: Message): ReadonlySet
   for (let index = 0; index < message.headerCount; index++) {
     if ((message.flags[index] & NEVER_INDEXED) === 0 || isSecret(message.names[index])) continue;
     names ??= new Set();
-    names.add(textOf(bytes, headers[4 * index], headers[4 * index + 1]));
+    names.add(latin1(bytes, headers[4 * index], headers[4 * index + 1]));
   }
   return names;
 }
@@ -235,7 +240,7 @@ export function fieldsOfRequest(
   else if (originStart === originEnd) fields.addStatic(STATIC_ROOT_PATH, NAME_PATH);
   else if (bytes[originStart] !== QUESTION) fields.addKnown(NAME_PATH, originStart, originEnd);
   // `http://host?query` has no path of its own (RFC 9113 8.3.1).
-  else if (!fields.addText(NAME_PATH, `/${textOf(bytes, originStart, originEnd)}`)) return false;
+  else if (!fields.addText(NAME_PATH, `/${latin1(bytes, originStart, originEnd)}`)) return false;
   if (isWebSocket) {
     if (!fields.addText(NAME_PROTOCOL, WEBSOCKET)) return false;
     // CONNECT has no content, and need not say so (RFC 9110 9.3.6).
@@ -247,7 +252,7 @@ export function fieldsOfRequest(
   if (request.takesTrailers && !fields.addText(NAME_TE, "trailers")) return false;
   const before = forwardedFor < 0
     ? ""
-    : textOf(bytes, request.headers[4 * forwardedFor + 2], request.headers[4 * forwardedFor + 3]);
+    : latin1(bytes, request.headers[4 * forwardedFor + 2], request.headers[4 * forwardedFor + 3]);
   const names = before === "" || peer === "" ? before + peer : `${before}, ${peer}`;
   if (names !== "" && !fields.addText(NAME_FORWARDED_FOR, names)) return false;
   return request.forwardedProtoHeader >= 0 ||
@@ -289,7 +294,7 @@ function addHeaders(
     const name = nameIdOf(bytes, start, end);
     if (!isPassedOn(name)) continue;
     const isNamed = neverIndexed !== null &&
-      neverIndexed.has(textOf(bytes, start, end).toLowerCase());
+      neverIndexed.has(latin1(bytes, start, end).toLowerCase());
     const flags = isNamed ? NEVER_INDEXED : 0;
     if (!fields.add(start, end, headers[slot + 2], headers[slot + 3], name, flags)) return false;
   }
@@ -316,8 +321,4 @@ function isPassedOn(name: number): boolean {
 function copy(bytes: Uint8Array, at: number, start: number, end: number): number {
   bytes.copyWithin(at, start, end);
   return at + end - start;
-}
-
-function textOf(bytes: Uint8Array, start: number, end: number): string {
-  return String.fromCharCode(...bytes.subarray(start, end));
 }

@@ -1,14 +1,17 @@
 /**
- * The arena's parts: constant texts that go into heads, and buffers, ordinary and some large ones, that are lent to connections while
- * they hold bytes. Both are named by offset, so that one gathered write takes them from where they are.
+ * The arena's parts: constant texts that go into heads, and buffers, ordinary ones and some for bulk and for large heads, that are lent to
+ * connections while they hold bytes. Both are named by offset, so that one gathered write takes them from where they are.
  */
 import { assert } from "../../base/assert.ts";
 import {
   BUFFER_BYTES,
   BUFFER_COUNT,
   GATHER_PIECES_MAX,
+  HEAD_BUFFER_BYTES,
   LARGE_BUFFER_BYTES,
   LARGE_BUFFER_COUNT,
+  PASSING_HEAD_BUFFERS,
+  REQUEST_HEAD_BUFFERS,
 } from "../limits.ts";
 import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
 
@@ -65,58 +68,103 @@ const PEER_BYTES = 256;
 /** The lines that a policy adds to one head: its own, and a cookie. */
 const ROOM_BYTES = HEADER_TEXT_BYTES_MAX + 512;
 
-/** Where ordinary buffers end and large ones begin. */
+/** Where ordinary buffers end and others begin: for bulk, for heads of requests, for heads that pass, and for scratch. */
 const LARGE_START = TEXT_BYTES + BUFFER_BYTES * BUFFER_COUNT;
+const REQUEST_HEADS_START = LARGE_START + LARGE_BUFFER_BYTES * LARGE_BUFFER_COUNT;
+const PASSING_HEADS_START = REQUEST_HEADS_START + HEAD_BUFFER_BYTES * REQUEST_HEAD_BUFFERS;
+const SCRATCH_START = PASSING_HEADS_START + HEAD_BUFFER_BYTES * PASSING_HEAD_BUFFERS;
 
-export const ARENA_BYTES = LARGE_START + LARGE_BUFFER_BYTES * LARGE_BUFFER_COUNT;
+/** Areas for the head that is being received and the one that is composed. They belong to nobody else, and are untouched until used. */
+export const RECEIVED_AREA = SCRATCH_START;
+export const COMPOSED_AREA = SCRATCH_START + HEAD_BUFFER_BYTES;
 
-export class BufferPool {
+export const ARENA_BYTES = SCRATCH_START + 2 * HEAD_BUFFER_BYTES;
+
+/** Whether this is a buffer for a large head. */
+export function isHeadBuffer(offset: number): boolean {
+  return offset >= REQUEST_HEADS_START;
+}
+
+/** Bytes that a buffer for a head holds, ordinary or large. */
+export function headBufferBytes(offset: number): number {
+  return isHeadBuffer(offset) ? HEAD_BUFFER_BYTES : BUFFER_BYTES;
+}
+
+/** Buffers of one size, in a row. The last one given back is lent first. */
+class Shelf {
   readonly #free: number[] = [];
-  readonly #freeLarge: number[] = [];
-  #keptCount = 0;
-  /** Buffers above it were never lent, so their memory was never touched. */
-  #untouched = TEXT_BYTES;
-  #untouchedLarge = LARGE_START;
-  /** Buffers given back so far: while it stands still, who got none before gets none now. */
-  givenCount = 0;
+  readonly #start: number;
+  readonly #bytes: number;
+  readonly #end: number;
+  /** Buffers from here on were never lent, so their memory was never touched. */
+  #untouched: number;
 
-  /** Offset of a buffer of `BUFFER_BYTES`, or `NO_BUFFER`. The last one given back is lent first. */
+  constructor(start: number, bytes: number, end: number) {
+    this.#start = this.#untouched = start;
+    this.#bytes = bytes;
+    this.#end = end;
+  }
+
   take(): number {
     const offset = this.#free.pop();
     if (offset !== undefined) return offset;
-    if (this.#untouched >= LARGE_START) return NO_BUFFER;
-    this.#untouched += BUFFER_BYTES;
-    return this.#untouched - BUFFER_BYTES;
+    if (this.#untouched >= this.#end) return NO_BUFFER;
+    this.#untouched += this.#bytes;
+    return this.#untouched - this.#bytes;
+  }
+
+  give(offset: number): void {
+    this.#free.push(offset);
+  }
+
+  get lentCount(): number {
+    return (this.#untouched - this.#start) / this.#bytes - this.#free.length;
+  }
+}
+
+export class BufferPool {
+  readonly #ordinary = new Shelf(TEXT_BYTES, BUFFER_BYTES, LARGE_START);
+  readonly #large = new Shelf(LARGE_START, LARGE_BUFFER_BYTES, REQUEST_HEADS_START);
+  readonly #requestHeads = new Shelf(REQUEST_HEADS_START, HEAD_BUFFER_BYTES, PASSING_HEADS_START);
+  readonly #passingHeads = new Shelf(PASSING_HEADS_START, HEAD_BUFFER_BYTES, SCRATCH_START);
+  /** Buffers given back so far: while it stands still, who got none before gets none now. */
+  givenCount = 0;
+
+  /** Offset of a buffer of `BUFFER_BYTES`, or `NO_BUFFER`. */
+  take(): number {
+    return this.#ordinary.take();
   }
 
   /** As `take`, a buffer of `LARGE_BUFFER_BYTES`. */
   takeLarge(): number {
-    const offset = this.#freeLarge.pop();
-    if (offset !== undefined) return offset;
-    if (this.#untouchedLarge >= ARENA_BYTES) return NO_BUFFER;
-    this.#untouchedLarge += LARGE_BUFFER_BYTES;
-    return this.#untouchedLarge - LARGE_BUFFER_BYTES;
+    return this.#large.take();
   }
 
-  /** A buffer that is never given back, and not counted as lent: scratch space of the event loop. */
-  takeForGood(): number {
-    const offset = this.take();
-    assert(offset !== NO_BUFFER, "Scratch space is taken while there is plenty");
-    this.#keptCount++;
-    return offset;
+  /** As `take`, for the head of a request of `bytes`, which is kept as long as it may have to be sent again. */
+  takeForRequest(bytes: number): number {
+    return bytes <= BUFFER_BYTES ? this.take() : this.#requestHeads.take();
+  }
+
+  /** As `take`, for a head of `bytes` that is passed on at once. */
+  takeForPassing(bytes: number): number {
+    return bytes <= BUFFER_BYTES ? this.take() : this.#passingHeads.take();
   }
 
   give(offset: number): void {
-    if (offset >= LARGE_START) this.#freeLarge.push(offset);
-    else this.#free.push(offset);
+    if (offset < LARGE_START) this.#ordinary.give(offset);
+    else this.#shelfOf(offset).give(offset);
     this.givenCount++;
+  }
+
+  #shelfOf(offset: number): Shelf {
+    if (offset < REQUEST_HEADS_START) return this.#large;
+    return offset < PASSING_HEADS_START ? this.#requestHeads : this.#passingHeads;
   }
 
   /** Buffers out on loan: for metrics, and for tests that nothing leaks. */
   get lentCount(): number {
-    const ordinary = (this.#untouched - TEXT_BYTES) / BUFFER_BYTES - this.#free.length;
-    const large = (this.#untouchedLarge - LARGE_START) / LARGE_BUFFER_BYTES;
-    return ordinary - this.#keptCount + large - this.#freeLarge.length;
+    return this.#ordinary.lentCount + this.#large.lentCount + this.#requestHeads.lentCount +
+      this.#passingHeads.lentCount;
   }
 }
 

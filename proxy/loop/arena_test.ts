@@ -1,6 +1,28 @@
 import assert from "node:assert/strict";
-import { BUFFER_BYTES, BUFFER_COUNT, LARGE_BUFFER_BYTES, LARGE_BUFFER_COUNT } from "../limits.ts";
-import { ARENA_BYTES, BufferPool, NO_BUFFER, type Piece, Texts, writeAscii } from "./arena.ts";
+import {
+  BUFFER_BYTES,
+  BUFFER_COUNT,
+  HEAD_BUFFER_BYTES,
+  HEAD_BYTES_MOST,
+  LARGE_BUFFER_BYTES,
+  LARGE_BUFFER_COUNT,
+  PASSING_HEAD_BUFFERS,
+  REQUEST_HEAD_BUFFERS,
+} from "../limits.ts";
+import {
+  ARENA_BYTES,
+  BufferPool,
+  COMPOSED_AREA,
+  headBufferBytes,
+  isHeadBuffer,
+  NO_BUFFER,
+  type Piece,
+  RECEIVED_AREA,
+  Texts,
+  writeAscii,
+} from "./arena.ts";
+import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
+import { HEADERS_MAX } from "../../routing/request.ts";
 
 Deno.test("BufferPool lends disjoint buffers of the arena until there are none", () => {
   const pool = new BufferPool();
@@ -25,13 +47,46 @@ Deno.test("BufferPool lends large buffers beside the ordinary ones, each to its 
   assert.equal(pool.lentCount, LARGE_BUFFER_COUNT + BUFFER_COUNT);
   const end = Math.max(...ordinary) + BUFFER_BYTES;
   for (const [i, offset] of large.entries()) assert.equal(offset, end + i * LARGE_BUFFER_BYTES);
-  assert.equal(end + LARGE_BUFFER_COUNT * LARGE_BUFFER_BYTES, ARENA_BYTES);
   pool.give(large[3]);
   assert.equal(pool.take(), NO_BUFFER);
   assert.equal(pool.takeLarge(), large[3]);
   pool.give(ordinary[5]);
   assert.equal(pool.takeLarge(), NO_BUFFER);
   assert.equal(pool.take(), ordinary[5]);
+});
+
+Deno.test("BufferPool lends buffers for large heads, so many of either kind and no more", () => {
+  const pool = new BufferPool();
+  const take = (count: number, one: () => number) => Array.from({ length: count }, one);
+  const kept = take(REQUEST_HEAD_BUFFERS, () => pool.takeForRequest(BUFFER_BYTES + 1));
+  const passing = take(PASSING_HEAD_BUFFERS, () => pool.takeForPassing(HEAD_BUFFER_BYTES));
+  assert.equal(pool.takeForRequest(BUFFER_BYTES + 1), NO_BUFFER);
+  assert.equal(pool.takeForPassing(BUFFER_BYTES + 1), NO_BUFFER);
+  assert.equal(pool.lentCount, kept.length + passing.length);
+  for (const [i, offset] of [...kept, ...passing].entries()) {
+    assert.equal(offset, kept[0] + i * HEAD_BUFFER_BYTES);
+    assert.ok(isHeadBuffer(offset) && headBufferBytes(offset) === HEAD_BUFFER_BYTES);
+  }
+  // Behind them are the two areas for heads in the making, and that is all of the arena.
+  assert.equal(passing[0] + passing.length * HEAD_BUFFER_BYTES, RECEIVED_AREA);
+  assert.deepEqual([COMPOSED_AREA, ARENA_BYTES], [
+    RECEIVED_AREA + HEAD_BUFFER_BYTES,
+    RECEIVED_AREA + 2 * HEAD_BUFFER_BYTES,
+  ]);
+  for (const one of [pool.takeForRequest(BUFFER_BYTES), pool.takeForPassing(BUFFER_BYTES)]) {
+    assert.ok(!isHeadBuffer(one), "A head that fits an ordinary buffer has one");
+  }
+  pool.give(kept[7]);
+  pool.give(passing[3]);
+  assert.equal(pool.takeForPassing(HEAD_BUFFER_BYTES), passing[3]);
+  assert.equal(pool.takeForPassing(HEAD_BUFFER_BYTES), NO_BUFFER);
+  assert.equal(pool.takeForRequest(HEAD_BUFFER_BYTES), kept[7]);
+});
+
+Deno.test("A buffer for heads holds the largest with the most fields, in either protocol, and what is added to it", () => {
+  const added = HEADER_TEXT_BYTES_MAX + 1_024;
+  // A line of HTTP/1.1 takes four bytes more than its name and value, a field of HPACK at most ten.
+  assert.ok(HEAD_BYTES_MOST + 10 * HEADERS_MAX + added <= HEAD_BUFFER_BYTES);
 });
 
 Deno.test("BufferPool lends again what was given back last", () => {

@@ -2,13 +2,13 @@
  * Inbox: bytes on their way from one side of an exchange to the other, in one buffer of the arena. It is the
  * input of a connection, or the body of a stream that shares a connection with others.
  */
-import { BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../limits.ts";
-import { NO_BUFFER } from "./arena.ts";
+import { BUFFER_BYTES, HEAD_BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../limits.ts";
+import { isHeadBuffer, NO_BUFFER } from "./arena.ts";
 import type { Loop } from "./loop.ts";
 
 /** Kept free at a buffer's end, so that a head still fits when forwarding headers are added to it. */
 const HEADROOM_BYTES = 512;
-/** The longest head that is read. */
+/** The longest head that is read into an ordinary buffer. */
 export const HEAD_BYTES_MAX = BUFFER_BYTES - HEADROOM_BYTES;
 
 export abstract class Inbox {
@@ -76,6 +76,51 @@ export abstract class Inbox {
     return true;
   }
 
+  /**
+   * Makes room for more of a head than an ordinary buffer holds, in the large one that `take` gets. It grows by as much as fits an
+   * ordinary one, so that what comes behind the head always does. False: there is none to be had now.
+   */
+  protected haveHeadRoom(take: () => number): boolean {
+    if (this.room === 0) this.compact();
+    if (this.room > 0) return true;
+    if (isHeadBuffer(this.buffer)) {
+      this.#usable = Math.min(HEAD_BUFFER_BYTES, this.#usable + HEAD_BYTES_MAX);
+      return true;
+    }
+    const offset = take();
+    if (offset === NO_BUFFER) return false;
+    this.#moveInto(offset, 2 * HEAD_BYTES_MAX);
+    return true;
+  }
+
+  /** A head that is kept ends here: as much fits behind it as an ordinary buffer holds. */
+  protected endHead(end: number): void {
+    if (!isHeadBuffer(this.buffer)) return;
+    this.#usable = Math.min(HEAD_BUFFER_BYTES, end - this.buffer + HEAD_BYTES_MAX);
+  }
+
+  /** What was held of a head is passed on: gives it up, and with it a large buffer. */
+  protected passHead(): void {
+    this.start = this.sent;
+    this.releaseIfEmpty();
+    this.leaveHeadBuffer();
+  }
+
+  /** No head is held any more: goes on in an ordinary buffer, if there is one. */
+  protected leaveHeadBuffer(): void {
+    if (!isHeadBuffer(this.buffer) || this.end - this.start > HEAD_BYTES_MAX) return;
+    const offset = this.loop.buffers.take();
+    if (offset !== NO_BUFFER) this.#moveInto(offset, HEAD_BYTES_MAX);
+  }
+
+  #moveInto(offset: number, usable: number): void {
+    this.loop.arena.copyWithin(offset, this.start, this.end);
+    this.loop.buffers.give(this.buffer);
+    this.#shift(this.start - offset);
+    this.buffer = offset;
+    this.#usable = usable;
+  }
+
   #hold(offset: number, usable: number): void {
     this.buffer = offset;
     this.#usable = usable;
@@ -120,6 +165,10 @@ export abstract class Inbox {
     const shift = this.start - this.buffer;
     if (shift === 0) return;
     this.loop.arena.copyWithin(this.buffer, this.start, this.end);
+    this.#shift(shift);
+  }
+
+  #shift(shift: number): void {
     this.start -= shift;
     this.sent -= shift;
     this.ready -= shift;

@@ -7,8 +7,8 @@ import { DEFAULT_TRUST_DOMAIN } from "../../base/spiffe.ts";
 import type { ProxyConfig, ProxyTimeouts } from "../config.ts";
 import type { Io } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
-import { REQUESTS_KEPT_MAX, SWEEP_INTERVAL_MS } from "../limits.ts";
-import { BufferPool, GatherList, Texts } from "./arena.ts";
+import { HEAD_BYTES_DEFAULT, REQUESTS_KEPT_MAX, SWEEP_INTERVAL_MS } from "../limits.ts";
+import { BufferPool, COMPOSED_AREA, GatherList, RECEIVED_AREA, Texts } from "./arena.ts";
 import { Timers, type Victim } from "./timers.ts";
 import { Request } from "../protocol/http1/request.ts";
 import { Response } from "../protocol/http1/response.ts";
@@ -26,19 +26,14 @@ class Scratch {
   readonly #arena: Uint8Array;
   readonly #requests: Request[] = [];
   #http2: Http2Scratch | null = null;
-  /** Taken while there is plenty: nothing that is open can do without. Untouched until the first HTTP/2 connection. */
-  readonly #received: number;
-  readonly #composed: number;
 
-  constructor(arena: Uint8Array, buffers: BufferPool) {
+  constructor(arena: Uint8Array) {
     this.#arena = arena;
-    this.#received = buffers.takeForGood();
-    this.#composed = buffers.takeForGood();
   }
 
   /** For heads of HTTP/2, one at a time. Made with the first HTTP/2 connection. */
   get http2(): Http2Scratch {
-    this.#http2 ??= new Http2Scratch(this.#arena, this.#received, this.#composed);
+    this.#http2 ??= new Http2Scratch(this.#arena, RECEIVED_AREA, COMPOSED_AREA);
     return this.#http2;
   }
 
@@ -47,7 +42,7 @@ class Scratch {
   }
 
   giveRequest(request: Request): void {
-    if (this.#requests.length < REQUESTS_KEPT_MAX) this.#requests.push(request);
+    if (this.#requests.length < REQUESTS_KEPT_MAX && !request.isGrown) this.#requests.push(request);
   }
 }
 
@@ -90,6 +85,8 @@ export class Loop {
   readonly timeouts: ProxyTimeouts;
   /** The largest request body, chunk framing included. */
   readonly bodyBytesMax: number;
+  /** The largest head that is taken, of a request or an answer. */
+  readonly headBytesMax: number;
   /** Whose SPIFFE ids identify callers. */
   readonly trustDomain: string;
   readonly events: LoopEvents;
@@ -101,6 +98,9 @@ export class Loop {
   readonly scratch: Scratch;
   /** Draining: no new connections, and every answer closes its connection. */
   isDraining = false;
+
+  /** Heads of HTTP/2 that are kept beside the arena, because there is no buffer for them. */
+  headsWaiting = 0;
 
   /** Connections and streams that are open. */
   readonly #timed: Timed[] = [];
@@ -116,11 +116,12 @@ export class Loop {
     this.arena = io.arena;
     this.timeouts = config.timeouts;
     this.bodyBytesMax = config.bodyBytesMax;
+    this.headBytesMax = config.headBytesMax ?? HEAD_BYTES_DEFAULT;
     this.trustDomain = config.trustDomain ?? DEFAULT_TRUST_DOMAIN;
     this.events = events;
     this.texts = new Texts(io.arena);
     this.timers = new Timers(io, (error, victim) => this.contain(error, victim));
-    this.scratch = new Scratch(io.arena, this.buffers);
+    this.scratch = new Scratch(io.arena);
   }
 
   get timed(): readonly Timed[] {

@@ -121,7 +121,7 @@ export const LOOP = metricGroup([], {
     "weft_upstream_connections_idle",
     "Connections to endpoints that wait in a pool",
   ),
-  buffersLent: gauge("weft_buffers_lent", "Buffers of 16 KiB in use"),
+  buffersLent: gauge("weft_buffers_lent", "Buffers in use, most of 16 KiB"),
   faults: counter("weft_faults_total", "Connections lost to a defect of the proxy"),
   reportsLost: counter(
     "weft_reports_lost_total",

@@ -76,8 +76,8 @@ const CASES: readonly Http2Case[] = [
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, "h1");
       await proxy.route(origin);
-      const large = { "x-large": "v".repeat(16_000) };
-      const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-${i}`, "v"]));
+      const large = { "x-large": "v".repeat(62_000) };
+      const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`x-${i}`, "v"]));
       const all = await askAll(node, "h2", proxy.port, [
         { path: "/" },
         { path: "/", headers: large },

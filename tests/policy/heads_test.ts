@@ -7,6 +7,15 @@ import { type ProxyCase, type TestProxy, testThroughProxy } from "../support/tes
 import { headerOf, statusOf } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { until } from "../support/until.ts";
+import { PREFACE } from "../../proxy/protocol/http2/frame.ts";
+import { fieldOf, HeadPeer } from "../http2/head_peers.ts";
+import {
+  concat,
+  type Fields,
+  GET_FIELDS,
+  settings,
+  SETTINGS_ACK,
+} from "../protocol/http2/frames.ts";
 import { GET } from "./client.ts";
 import { applyMesh, type Mesh } from "./mesh.ts";
 
@@ -65,19 +74,20 @@ function meshOf(endpoint: Version, origin: NodeOrigin): Mesh {
 
 /** Heads of requests to endpoints of HTTP/2: those that fit with what is added, and those that do not. */
 const REQUESTS: readonly Http2Case[] = VERSIONS.map((client) => ({
-  name: `${client} to h2: the head of a request grows, and beyond what frames hold is answered 431`,
+  name:
+    `${client} to h2: the head of a request grows, and beyond what its endpoint takes is answered 431`,
   async run(proxy, node) {
-    await using origin = await NodeOrigin.start(node, "h2");
+    await using origin = await NodeOrigin.start(node, "h2", { maxHeaderListSize: 60_000 });
     await applyMesh(proxy, meshOf("h2", origin));
     for (const bodyBytes of [undefined, 5_000]) {
-      const headers = { "x-own": "o".repeat(11_000) };
+      const headers = { "x-own": "o".repeat(50_000) };
       const one = { path: "/report", headers, ...(bodyBytes === undefined ? {} : { bodyBytes }) };
       const told = await askNode(node, client, proxy.port, one);
       assert.equal(told.status, 200, told.headers["x-weft-reason"]);
       const seen = (await origin.reports()).at(-1)?.headers ?? {};
-      assert.deepEqual([seen["x-own"].length, seen["x-added-3"].length], [11_000, 990]);
+      assert.deepEqual([seen["x-own"].length, seen["x-added-3"].length], [50_000, 990]);
     }
-    const tooLong = { "x-own": "o".repeat(14_500) };
+    const tooLong = { "x-own": "o".repeat(57_000) };
     const told = await askNode(node, client, proxy.port, { path: "/report", headers: tooLong });
     assert.deepEqual([told.status, told.headers["x-weft-reason"]], [431, "head-too-large"]);
   },
@@ -104,16 +114,23 @@ const HTTP2: readonly Http2Case[] = VERSIONS.flatMap((endpoint): Http2Case[] => 
     },
   },
   {
-    name: `HTTP/2 from ${endpoint}: a head that no frame buffer holds is answered 502`,
+    name: `HTTP/2 from ${endpoint}: a head that grows beyond what its client takes is answered 502`,
     async run(proxy, node) {
       await using origin = await NodeOrigin.start(node, endpoint);
       await applyMesh(proxy, meshOf(endpoint, origin));
-      const told = await askNode(node, "h2", proxy.port, { path: "/headers?count=14&length=1000" });
-      assert.deepEqual([told.status, told.headers["x-weft-reason"], told.error], [
-        502,
-        "answer-head-too-large",
-        "",
-      ]);
+      using client = new HeadPeer(await proxy.connect());
+      await client.socket.send(concat([PREFACE, settings([6, 40_000]), SETTINGS_ACK]));
+      for (const [i, [count, told]] of [[30, undefined], [36, "answer-head-too-large"]].entries()) {
+        const fields = [...GET_FIELDS.slice(0, 2), [
+          ":path",
+          `/headers?count=${count}&length=1000`,
+        ]];
+        await client.sendHead(2 * i + 1, [...fields, [":authority", "app"]] as Fields);
+        const answer = await client.nextHead();
+        assert.ok(answer !== null);
+        assert.equal(fieldOf(answer, ":status"), told === undefined ? "200" : "502");
+        assert.equal(fieldOf(answer, "x-weft-reason"), told);
+      }
     },
   },
 ]);

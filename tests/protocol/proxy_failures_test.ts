@@ -132,7 +132,7 @@ const CASES: readonly ProxyCase[] = [
   invalid("a broken chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"),
   invalid(
     "a head without end",
-    `HTTP/1.1 200 OK\r\nX: ${"y".repeat(20_000)}`,
+    `HTTP/1.1 200 OK\r\nX: ${"y".repeat(70_000)}`,
     "upstream-head-too-large",
   ),
   invalid("an unasked upgrade", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
@@ -215,13 +215,13 @@ const CASES: readonly ProxyCase[] = [
   refused("the target has no end", `GET /${"a".repeat(20_000)}`, 414, "target-too-long"),
   refused(
     "the head is too large",
-    `GET / HTTP/1.1\r\nHost: app\r\nX: ${"y".repeat(20_000)}\r\n\r\n`,
+    `GET / HTTP/1.1\r\nHost: app\r\nX: ${"y".repeat(70_000)}\r\n\r\n`,
     431,
     "head-too-large",
   ),
   refused(
     "too many headers",
-    `GET / HTTP/1.1\r\nHost: app\r\n${"x: y\r\n".repeat(200)}\r\n`,
+    `GET / HTTP/1.1\r\nHost: app\r\n${"x: y\r\n".repeat(1_001)}\r\n`,
     431,
     "too-many-headers",
   ),

@@ -51,7 +51,7 @@ const GARBAGE = [
   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
   "POST / HTTP/1.1\r\nHost: svc0.sim\r\nx-token: garbage\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
   `GET /${"a".repeat(14_000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
-  `GET / HTTP/1.1\r\nHost: a\r\nx: ${"a".repeat(17_000)}\r\n\r\n`,
+  `GET / HTTP/1.1\r\nHost: a\r\nx: ${"a".repeat(62_000)}\r\n\r\n`,
   "GET / HTTP/1.1\nHost: a\n\n",
   "POST / HTTP/1.1\r\nHost: svc0.sim\r\nx-token: garbage\r\nTransfer-Encoding: chunked\r\n\r\n" +
   `${"3\r\nabc\r\n".repeat(3_000)}3 \r\n`,
@@ -60,6 +60,7 @@ const GARBAGE = [
 /** Reasons with which the proxy may refuse a request that is well-formed. */
 export const REASONS: ReadonlySet<string> = new Set([
   "request-timeout",
+  "no-buffer",
   "body-too-large",
   "no-healthy-endpoint",
   "upstream-refused",

@@ -134,7 +134,7 @@ export const HOSTILITIES: readonly Hostility[] = [
     concatenate([
       poison(id, POISON, 0),
       repeat(
-        5,
+        9,
         () => frames.frame(frames.CONTINUATION, 0, id, encodeLiterals([["x", "x".repeat(16_000)]])),
       ),
     ])),

@@ -22,6 +22,7 @@ export const DRIVERS: readonly Driver[] = Deno.build.os === "linux"
 
 export interface TestProxyOptions {
   readonly timeouts?: Partial<ProxyTimeouts>;
+  readonly headBytesMax?: number;
   readonly bodyBytesMax?: number;
   readonly workers?: number;
   /** Whether there is a second listener, `relayPort`, whose connections go to host `app` as they are. */
@@ -80,6 +81,7 @@ export class TestProxy {
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
       timeouts: timeoutsWith(options.timeouts),
+      ...(options.headBytesMax === undefined ? {} : { headBytesMax: options.headBytesMax }),
       bodyBytesMax: options.bodyBytesMax ?? Infinity,
       reportRequests: false,
     }, planOf([]));

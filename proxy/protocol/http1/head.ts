@@ -4,8 +4,8 @@
  * bytes, not sockets. Request and status lines are in `request.ts` and `response.ts`.
  */
 import type { RefusalReason } from "../../../base/refusals.ts";
-import { HEADERS_MAX } from "../../../routing/request.ts";
-import { CONTENT_LENGTH_MAX } from "../../limits.ts";
+import { HEADERS_EXPECTED, HEADERS_MAX } from "../../../routing/request.ts";
+import { CONNECTION_OPTIONS_MAX, CONTENT_LENGTH_MAX } from "../../limits.ts";
 import {
   COLON,
   COMMA,
@@ -122,8 +122,9 @@ export class Head {
   #parsedDroppedCount = 0;
   readonly #connectionHeaders = new Int32Array(8);
   #connectionHeaderCount = 0;
+  #connectionOptionCount = 0;
 
-  constructor(headers: Int32Array = new Int32Array(4 * HEADERS_MAX)) {
+  constructor(headers: Int32Array = new Int32Array(4 * HEADERS_EXPECTED)) {
     this.headers = headers;
   }
 
@@ -144,6 +145,19 @@ export class Head {
     this.nominated = NONE;
     this.#hasUnknownCoding = false;
     this.#connectionHeaderCount = 0;
+    this.#connectionOptionCount = 0;
+  }
+
+  /** It has been more headers than most have: the table takes more memory than is to be kept. */
+  get isGrown(): boolean {
+    return this.headers.length > 4 * HEADERS_EXPECTED;
+  }
+
+  /** Makes room for more headers, up to `HEADERS_MAX`. */
+  protected grow(): void {
+    const grown = new Int32Array(Math.min(2 * this.headers.length, 4 * HEADERS_MAX));
+    grown.set(this.headers);
+    this.headers = grown;
   }
 
   /** Whether the connection outlives this message, going by its own version and `Connection` header. */
@@ -216,7 +230,7 @@ export class Head {
 
   /** Parses header lines from `from`, the byte after the start line. */
   protected parseHeaders(bytes: Uint8Array, from: number, end: number): number {
-    const headers = this.headers;
+    let headers = this.headers;
     this.headersStart = from;
     let at = from;
     for (let count = 0;; count++) {
@@ -237,6 +251,10 @@ export class Head {
       const valueEnd = trimBlanks(bytes, valueStart, at);
       at += 2;
       const slot = 4 * count;
+      if (slot === headers.length) {
+        this.grow();
+        headers = this.headers;
+      }
       headers[slot] = nameStart;
       headers[slot + 1] = nameEnd;
       headers[slot + 2] = valueStart;
@@ -378,6 +396,7 @@ export class Head {
   }
 
   #dropNominated(bytes: Uint8Array, start: number, end: number): boolean {
+    if (++this.#connectionOptionCount > CONNECTION_OPTIONS_MAX) return false;
     if (NEVER_NOMINATED.some((name) => equalsIgnoreCase(bytes, start, end, name))) return true;
     if (this.isChunked) {
       if (this.nominated.length === DROPPED_MAX) return false;

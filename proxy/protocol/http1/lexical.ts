@@ -1,4 +1,5 @@
 /** Which bytes may stand where in HTTP/1.1 (RFC 9110 5.5 and 5.6.2, RFC 9112 3). Tables of 256, 1 for yes. */
+import { LONG_HEAD_BYTES } from "../../limits.ts";
 
 export const CR = 13;
 export const LF = 10;
@@ -84,4 +85,25 @@ export function numberOf(bytes: Uint8Array, start: number, end: number): number 
     number = 10 * number + digit;
   }
   return number;
+}
+
+/** The first line feed between `from` and `to`, or `to`. */
+export function indexOfLineFeed(bytes: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to && bytes[at] !== LF) at++;
+  return at;
+}
+
+/**
+ * Whether what came between `from` and `to` can have completed the head that begins at `start`, or shown it to be malformed. Only
+ * the end of a line can; in a long head only an empty line does, or a line that is not ended as it should be.
+ */
+export function mayEndHead(bytes: Uint8Array, start: number, from: number, to: number): boolean {
+  if (to - start <= LONG_HEAD_BYTES) return indexOfLineFeed(bytes, from, to) < to;
+  let at = indexOfLineFeed(bytes, from - 2, to);
+  while (at < to) {
+    if (bytes[at - 1] !== CR || (at + 2 < to && bytes[at + 1] === CR)) return true;
+    at = indexOfLineFeed(bytes, at + 1, to);
+  }
+  return false;
 }

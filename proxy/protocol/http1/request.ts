@@ -72,6 +72,11 @@ export class Request extends Head {
     this.routed = routed;
   }
 
+  protected override grow(): void {
+    super.grow();
+    this.routed.headers = this.headers;
+  }
+
   get isConnect(): boolean {
     return this.routed.method === CONNECT;
   }

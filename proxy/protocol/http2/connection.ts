@@ -16,7 +16,12 @@ import { NO_ERROR } from "./error_code.ts";
 import { FRAME_HEADER_BYTES, readUint32 } from "./frame.ts";
 import type { FieldList } from "./hpack/field_list.ts";
 import { NAME_METHOD, NAME_STATUS } from "./hpack/names.ts";
-import { DATA_ROOM_BYTES_MIN, FRAME_BYTES_MAX, STREAM_ID_MAX } from "./limits.ts";
+import {
+  CONTROL_ROOM_BYTES,
+  DATA_ROOM_BYTES_MIN,
+  FRAME_BYTES_MAX,
+  STREAM_ID_MAX,
+} from "./limits.ts";
 import { Http2Receiver, PING_OF_DRAIN, PING_OF_OWNER } from "./receiver.ts";
 import { statusIn } from "./response.ts";
 import { NO_ROOM, NO_STREAM, NO_WINDOW } from "./sender.ts";
@@ -67,6 +72,11 @@ export class Http2Connection extends Http2Receiver {
     return this.role === "client" && !this.isClosed && !this.hasPeerGoneAway &&
       this.#drain === NOT_DRAINING && this.highestId + 2 <= STREAM_ID_MAX &&
       this.streams.count < Math.min(this.peer.streamsMax, this.own.streamsMax);
+  }
+
+  /** Room that the output must have, with nothing waiting in it, for a head to be written. */
+  roomFor(fields: FieldList): number {
+    return this.sender.boundOf(fields) + CONTROL_ROOM_BYTES;
   }
 
   /** `receive` stops, or `pump` has something to write, for want of room. */

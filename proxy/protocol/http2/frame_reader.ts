@@ -33,12 +33,7 @@ import {
   WINDOW_UPDATE,
   WINDOW_UPDATE_BYTES,
 } from "./frame.ts";
-import {
-  CONTINUATIONS_MAX,
-  FRAME_BYTES_MAX,
-  HEADER_BLOCK_BYTES_MAX,
-  SETTINGS_ENTRIES_MAX,
-} from "./limits.ts";
+import { CONTINUATIONS_MAX, FRAME_BYTES_MAX, SETTINGS_ENTRIES_MAX } from "./limits.ts";
 import { SETTING_BYTES } from "./settings.ts";
 
 /** What the next byte belongs to. */
@@ -61,6 +56,7 @@ export abstract class FrameReader {
   /** Nothing more is read or sent. */
   isClosed = false;
 
+  readonly #blockBytesMax: number;
   #state: number;
   #hasSettings = false;
   /** Bytes of the payload that are to come, and of padding after them. */
@@ -78,7 +74,9 @@ export abstract class FrameReader {
   #block: Uint8Array | null = null;
   #blockLength = 0;
 
-  constructor(expectsPreface: boolean) {
+  /** @param blockBytesMax the largest header block before decoding: a larger one ends the connection */
+  constructor(expectsPreface: boolean, blockBytesMax: number) {
+    this.#blockBytesMax = blockBytesMax;
     this.#state = expectsPreface ? AT_PREFACE : AT_FRAME;
   }
 
@@ -347,7 +345,7 @@ export abstract class FrameReader {
     if (++this.#continuations > CONTINUATIONS_MAX) {
       return this.#refuse(ENHANCE_YOUR_CALM, "too many CONTINUATIONs");
     }
-    if (this.#blockLength + length > HEADER_BLOCK_BYTES_MAX) {
+    if (this.#blockLength + length > this.#blockBytesMax) {
       return this.#refuse(ENHANCE_YOUR_CALM, "header block too large");
     }
     this.#startFragment(length, 0, (flags & END_HEADERS) !== 0);

@@ -7,19 +7,19 @@ export const FRAME_BYTES_MAX = 16_384;
 export const DECODER_TABLE_BYTES = 4096;
 
 /**
- * The largest header list (names, values and 32 a field), which is told to the peer: what one buffer of the arena holds
- * beside the constant texts. HTTP/1.1 heads have the same bound.
+ * The largest trailer section (names, values and 32 a field): what stands in one buffer of the arena as lines. As a head, a larger one
+ * may be taken; how large is for the owner to say.
  */
-export const HEADER_LIST_BYTES_MAX = 15_360;
+export const TRAILER_LIST_BYTES_MAX = 15_360;
 
 /**
- * The largest header block before decoding. A list within its bound takes less than this even without any table or code;
- * between the two is room to answer 431 instead of giving up the connection.
+ * CONTINUATION frames of one block. Honest peers fill theirs; the largest block that is taken needs seven, and some peers
+ * send half of what a frame holds.
  */
-export const HEADER_BLOCK_BYTES_MAX = 32_768;
+export const CONTINUATIONS_MAX = 16;
 
-/** CONTINUATION frames of one block. Honest peers fill theirs, and need two for the largest block. */
-export const CONTINUATIONS_MAX = 8;
+/** Bytes kept of the content type of a head that is too large; one of gRPC is shorter, with a parameter too. */
+export const CONTENT_TYPE_BYTES_MAX = 128;
 
 /** Settings in one SETTINGS frame. Eight are defined; each new initial window costs a visit to every stream. */
 export const SETTINGS_ENTRIES_MAX = 32;

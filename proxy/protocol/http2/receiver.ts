@@ -4,6 +4,8 @@
  * message is in `request.ts` and `response.ts`.
  */
 import { assert } from "../../../base/assert.ts";
+import { HEADERS_MAX } from "../../../routing/request.ts";
+import { HEAD_BYTES_DEFAULT } from "../../limits.ts";
 import {
   BUDGET_EMPTY_DATA,
   BUDGET_IGNORED,
@@ -33,13 +35,14 @@ import {
   CONNECTION_WINDOW_BYTES,
   DECODER_TABLE_BYTES,
   ENDED_STREAMS_REMEMBERED,
-  HEADER_LIST_BYTES_MAX,
   RESET_STREAMS_REMEMBERED,
   STREAM_ID_MAX,
   STREAM_WINDOW_BYTES,
   STREAMS_MAX,
+  TRAILER_LIST_BYTES_MAX,
   WINDOW_DEFAULT,
 } from "./limits.ts";
+import { FIELD_OVERHEAD_BYTES } from "./hpack/field_list.ts";
 import { areTrailers, MALFORMED_MESSAGE, TOO_LARGE_MESSAGE, VALID } from "./message.ts";
 import type { WriteBuffer } from "./write_buffer.ts";
 import type { Http2Scratch } from "./scratch.ts";
@@ -78,6 +81,8 @@ export interface Http2Options {
   readonly streamWindowBytes?: number;
   /** The same for all streams together; at least 65535. */
   readonly connectionWindowBytes?: number;
+  /** Names and values of the largest head that is taken. */
+  readonly headBytesMax?: number;
   /** Server: extended CONNECT is taken (RFC 8441). */
   readonly takesConnectProtocol?: boolean;
 }
@@ -104,7 +109,7 @@ export abstract class Http2Receiver extends FrameReader {
   /** Streams that were reset here: what still comes on them was on its way. */
   protected readonly resetIds = new RecentIds(RESET_STREAMS_REMEMBERED);
   readonly #endedIds = new RecentIds(ENDED_STREAMS_REMEMBERED);
-  readonly #decoder = new Decoder(DECODER_TABLE_BYTES, HEADER_LIST_BYTES_MAX);
+  readonly #decoder: Decoder;
   /** The highest stream of the client, on either side; 0 or -1 before the first. */
   protected highestId: number;
   /** Streams above it came after the last GOAWAY, and are passed over. */
@@ -114,7 +119,10 @@ export abstract class Http2Receiver extends FrameReader {
   #streamWindowBytes = WINDOW_DEFAULT;
 
   constructor(options: Http2Options) {
-    super(options.role === "server");
+    const { headBytesMax = HEAD_BYTES_DEFAULT } = options;
+    // Room to answer a head that is too large, by 431, instead of giving up the connection.
+    super(options.role === "server", 2 * headBytesMax);
+    this.#decoder = new Decoder(DECODER_TABLE_BYTES, headBytesMax);
     this.role = options.role;
     this.scratch = options.scratch;
     this.visitor = options.visitor;
@@ -122,6 +130,7 @@ export abstract class Http2Receiver extends FrameReader {
       role: options.role,
       streamsMax: options.streamsMax ?? STREAMS_MAX,
       streamWindowBytes: options.streamWindowBytes ?? STREAM_WINDOW_BYTES,
+      headerListBytesMax: headBytesMax + HEADERS_MAX * FIELD_OVERHEAD_BYTES,
       takesConnectProtocol: options.takesConnectProtocol ?? false,
     };
     this.sender = new Sender(options.output);
@@ -284,6 +293,9 @@ export abstract class Http2Receiver extends FrameReader {
   }
 
   #receiveTrailers(stream: Stream, isEnd: boolean): void {
+    if (this.scratch.received.sizeBytes > TRAILER_LIST_BYTES_MAX) {
+      return this.#failStream(stream, ENHANCE_YOUR_CALM);
+    }
     const isWhole = stream.bodyBytesLeft <= 0;
     if (!isEnd || !isWhole || !areTrailers(this.scratch.received)) {
       return this.#failStream(stream, PROTOCOL_ERROR);

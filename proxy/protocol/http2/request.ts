@@ -1,5 +1,5 @@
 /** What a valid request is (RFC 9113 8.3.1, RFC 8441 4), and what routing and relaying see of it. */
-import { METHODS, RequestHead } from "../../../routing/request.ts";
+import { HEADERS_MAX, METHODS, RequestHead } from "../../../routing/request.ts";
 import { IS_TARGET_LIKE, IS_TOKEN } from "../http1/lexical.ts";
 import { hasPort, isAuthority, methodOf } from "../http1/request.ts";
 import { MALFORMED } from "./hpack/field_list.ts";
@@ -53,7 +53,7 @@ export class Http2Request extends Message {
   #cookieCount = 0;
 
   constructor() {
-    const routed = new RequestHead();
+    const routed = new RequestHead(HEADERS_MAX);
     super(routed.headers);
     this.routed = routed;
   }

@@ -1,5 +1,5 @@
 /** What all machines of one thread share: the head that is being received, the one being composed, and free records. */
-import { BUFFER_BYTES } from "../../limits.ts";
+import { HEAD_BUFFER_BYTES } from "../../limits.ts";
 import { FieldList } from "./hpack/field_list.ts";
 import { Http2Request } from "./request.ts";
 import { Http2Response } from "./response.ts";
@@ -21,7 +21,7 @@ export class Http2Scratch {
     arena: Uint8Array,
     receivedOffset: number,
     composedOffset: number,
-    areaBytes: number = BUFFER_BYTES,
+    areaBytes: number = HEAD_BUFFER_BYTES,
   ) {
     this.arena = arena;
     this.received = new FieldList(arena, receivedOffset, receivedOffset + areaBytes);

@@ -149,11 +149,16 @@ export class Sender {
     return pending.length === 0;
   }
 
+  /** The most bytes that `writeFields` writes. */
+  boundOf(fields: FieldList): number {
+    const bound = this.encoder.bound(fields);
+    return bound + FRAME_HEADER_BYTES * Math.ceil(bound / FRAME_BYTES_MAX);
+  }
+
   /** Writes HEADERS, and CONTINUATIONs where one frame does not hold them: 0, `NO_ROOM` or `TOO_LARGE`. */
   writeFields(streamId: number, fields: FieldList, isEnd: boolean): number {
     if (fields.sizeBytes > this.peer.headerListBytesMax) return TOO_LARGE;
-    const bound = this.encoder.bound(fields);
-    const most = bound + FRAME_HEADER_BYTES * Math.ceil(bound / FRAME_BYTES_MAX);
+    const most = this.boundOf(fields);
     const { output } = this;
     if (most > this.freeRoom) {
       return most > output.capacity - CONTROL_ROOM_BYTES ? TOO_LARGE : NO_ROOM;

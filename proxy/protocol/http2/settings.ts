@@ -1,12 +1,6 @@
 /** SETTINGS (RFC 9113 6.5, RFC 8441 3): what a peer has set, what is set here, and which values are refused. */
 import { FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR } from "./error_code.ts";
-import {
-  DECODER_TABLE_BYTES,
-  FRAME_BYTES_MAX,
-  HEADER_LIST_BYTES_MAX,
-  WINDOW_DEFAULT,
-  WINDOW_MAX,
-} from "./limits.ts";
+import { DECODER_TABLE_BYTES, FRAME_BYTES_MAX, WINDOW_DEFAULT, WINDOW_MAX } from "./limits.ts";
 
 export const HEADER_TABLE_SIZE = 0x1;
 const ENABLE_PUSH = 0x2;
@@ -72,6 +66,7 @@ export interface OwnSettings {
   readonly role: Role;
   readonly streamsMax: number;
   readonly streamWindowBytes: number;
+  readonly headerListBytesMax: number;
   readonly takesConnectProtocol: boolean;
 }
 
@@ -85,7 +80,7 @@ export function writeInitialSettings(bytes: Uint8Array, at: number, own: OwnSett
   if (own.streamWindowBytes !== WINDOW_DEFAULT) {
     at = writeSetting(bytes, at, INITIAL_WINDOW_SIZE, own.streamWindowBytes);
   }
-  return writeSetting(bytes, at, MAX_HEADER_LIST_SIZE, HEADER_LIST_BYTES_MAX);
+  return writeSetting(bytes, at, MAX_HEADER_LIST_SIZE, own.headerListBytesMax);
 }
 
 function writeSetting(bytes: Uint8Array, at: number, id: number, value: number): number {

@@ -10,6 +10,8 @@ export class WriteBuffer {
   /** `end` .. `limit` is free; the machine moves `end`. */
   end = 0;
   limit = 0;
+  /** Bytes of the largest area that the owner lends where one head needs it. */
+  capacityMax = 0;
   /** Where the lent area starts. */
   offset = 0;
 
@@ -21,9 +23,9 @@ export class WriteBuffer {
     return this.limit - this.end;
   }
 
-  /** Bytes that fit when nothing waits. */
+  /** Bytes that fit when nothing waits, in the largest area that is lent. */
   get capacity(): number {
-    return this.limit - this.offset;
+    return Math.max(this.limit - this.offset, this.capacityMax);
   }
 
   get isEmpty(): boolean {

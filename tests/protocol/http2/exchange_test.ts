@@ -82,7 +82,7 @@ Deno.test("A request and its answer cross with interim head, bodies and trailers
 Deno.test("A server begins with its settings, and asks for the preface before anything else", () => {
   const server = new Machine("server", { streamWindowBytes: 4096, takesConnectProtocol: true });
   assert.deepEqual(server.sent(), [
-    "SETTINGS 3=256 8=1 4=4096 6=15360",
+    "SETTINGS 3=256 8=1 4=4096 6=93440",
     "WINDOW_UPDATE 0 +983041",
   ]);
   assert.ok(server.connection.settingsSentMs > 0);
@@ -102,7 +102,7 @@ Deno.test("A client begins with the preface and refuses push", () => {
   const client = new Machine("client");
   assert.deepEqual(client.sent(), [
     "PREFACE",
-    "SETTINGS 2=0 6=15360",
+    "SETTINGS 2=0 6=93440",
     "WINDOW_UPDATE 0 +983041",
   ]);
   client.feed(concat([settings(), frame(5, 4, 1, concat([new Uint8Array(4), block(GET_FIELDS)]))]));

@@ -389,11 +389,11 @@ const CONNECTION_ERRORS: readonly Case[] = [
   ], "PROTOCOL_ERROR: a header block is not to be interrupted"),
   fatal("more CONTINUATIONs than are taken", [
     headers(1, GET_FIELDS, { flags: 0 }),
-    ...new Array(9).fill(frame(CONTINUATION, 0, 1)),
+    ...new Array(17).fill(frame(CONTINUATION, 0, 1)),
   ], "ENHANCE_YOUR_CALM: too many CONTINUATIONs"),
   fatal("a header block larger than is taken", [
     frame(HEADERS, 0, 1, new Uint8Array(16_384).fill(0x82)),
-    frame(CONTINUATION, 0, 1, new Uint8Array(16_384).fill(0x82)),
+    ...new Array(7).fill(frame(CONTINUATION, 0, 1, new Uint8Array(16_384).fill(0x82))),
     frame(CONTINUATION, END_HEADERS, 1, Uint8Array.of(0x82)),
   ], "ENHANCE_YOUR_CALM: header block too large"),
 ];
@@ -654,7 +654,7 @@ for (
       assert.deepEqual(log, one.log, cuts.name);
       const [own, window, ack, ...sent] = server.sent();
       assert.deepEqual([own, window, ack], [
-        "SETTINGS 3=256 6=15360",
+        "SETTINGS 3=256 6=93440",
         "WINDOW_UPDATE 0 +983041",
         "SETTINGS ACK",
       ]);

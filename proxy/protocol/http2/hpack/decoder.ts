@@ -8,7 +8,8 @@ import { DynamicTable } from "./dynamic_table.ts";
 import { MALFORMED, NEVER_INDEXED, STATIC_AREA_BYTES } from "./field_list.ts";
 import type { FieldList } from "./field_list.ts";
 import { HUFFMAN_INVALID, HUFFMAN_TOO_LONG, huffmanDecode } from "./huffman.ts";
-import { NAME_UNKNOWN, nameIdOf } from "./names.ts";
+import { CONTENT_TYPE_BYTES_MAX } from "../limits.ts";
+import { NAME_CONTENT_TYPE, NAME_UNKNOWN, nameIdOf } from "./names.ts";
 import { NAME_OFFSETS, STATIC_COUNT, STATIC_NAME_IDS } from "./static_table.ts";
 
 const COLON = 58;
@@ -28,18 +29,18 @@ const TOO_LONG = -2;
 export class Decoder {
   readonly #table: DynamicTable;
   readonly #tableBytesMax: number;
-  readonly #listBytesMax: number;
+  readonly #textBytesMax: number;
   /** The next byte of the block. */
   #at = 0;
 
   /**
    * @param tableBytesMax what SETTINGS_HEADER_TABLE_SIZE tells the peer
-   * @param listBytesMax what SETTINGS_MAX_HEADER_LIST_SIZE tells it: a larger list is given up
+   * @param textBytesMax a list of more than this in names and values is given up
    */
-  constructor(tableBytesMax: number, listBytesMax: number) {
+  constructor(tableBytesMax: number, textBytesMax: number) {
     this.#table = new DynamicTable(tableBytesMax);
     this.#tableBytesMax = tableBytesMax;
-    this.#listBytesMax = listBytesMax;
+    this.#textBytesMax = textBytesMax;
   }
 
   /** Bytes that the dynamic table holds, by RFC 7541 4.1. */
@@ -70,7 +71,7 @@ export class Decoder {
       if (first >= 0x80) {
         if (!this.#addIndexed(bytes, end, list)) return false;
       } else if (!this.#addLiteral(bytes, end, list)) return false;
-      if (list.sizeBytes > this.#listBytesMax) giveUp(list);
+      if (list.textBytes > this.#textBytesMax) giveUp(list);
     }
     return true;
   }
@@ -106,7 +107,7 @@ export class Decoder {
     const table = this.#table;
     const number = table.newest - (index - STATIC_COUNT - 1);
     if (!table.has(number)) return false;
-    if (list.isTooLarge) return true;
+    if (list.isTooLarge && table.name(number) !== NAME_CONTENT_TYPE) return true;
     const nameLength = table.nameLength(number);
     const length = nameLength + table.valueLength(number);
     const at = list.textEnd;
@@ -115,9 +116,13 @@ export class Decoder {
       return true;
     }
     copy(table.text, table.nameStart(number), length, list.bytes, at);
-    list.textEnd = at + length;
     const name = table.name(number);
     const middle = at + nameLength;
+    if (list.isTooLarge) {
+      keepContentType(list, list.bytes, middle, at + length);
+      return true;
+    }
+    list.textEnd = at + length;
     if (!list.add(at, middle, middle, at + length, name, table.flags(number))) giveUp(list);
     return true;
   }
@@ -186,7 +191,12 @@ export class Decoder {
     const valueEnd = list.textEnd;
     if (!isValue(list.bytes, valueStart, valueEnd)) flags |= MALFORMED;
     if (isAdded) this.#remember(list.bytes, nameStart, nameEnd, valueStart, valueEnd, name, flags);
-    if (list.isTooLarge) return DECODED;
+    if (list.isTooLarge) {
+      if (name === NAME_CONTENT_TYPE) {
+        keepContentType(list, list.bytes, valueStart, valueEnd);
+      }
+      return DECODED;
+    }
     if (!list.add(nameStart, nameEnd, valueStart, valueEnd, name, flags)) giveUp(list);
     return DECODED;
   }
@@ -236,10 +246,18 @@ export class Decoder {
   }
 }
 
-/** Forgets the list's fields; what is decoded from now on is passed over. */
+/** Forgets the list's fields but for what a refusal is worded by; what is decoded from now on is passed over. */
 function giveUp(list: FieldList): void {
+  const { bytes, names, offsets, count, lostContentType, isTooLarge } = list;
   list.clear();
   list.isTooLarge = true;
+  if (isTooLarge) list.lostContentType = lostContentType;
+  const index = names.subarray(0, count).indexOf(NAME_CONTENT_TYPE);
+  if (index >= 0) keepContentType(list, bytes, offsets[4 * index + 2], offsets[4 * index + 3]);
+}
+
+function keepContentType(list: FieldList, bytes: Uint8Array, start: number, end: number): void {
+  if (end - start <= CONTENT_TYPE_BYTES_MAX) list.lostContentType = bytes.slice(start, end);
 }
 
 /** Strings are short: a loop takes less time than a view of the bytes. */

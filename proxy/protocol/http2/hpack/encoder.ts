@@ -61,7 +61,7 @@ export class Encoder {
 
   /** The most bytes that `encode` writes for `list`. */
   bound(list: FieldList): number {
-    return RESIZE_BYTES_MAX + list.sizeBytes + list.count * FIELD_BYTES_MAX;
+    return RESIZE_BYTES_MAX + list.textBytes + list.count * FIELD_BYTES_MAX;
   }
 
   /** Writes the block into `out` from `at`, where `bound` bytes are free; returns where it ends. */

@@ -7,8 +7,8 @@ import { HEADERS_MAX } from "../../../../routing/request.ts";
 import { NAME_UNKNOWN } from "./names.ts";
 import { NAME_OFFSETS, STATIC_OFFSETS, STATIC_TEXT } from "./static_table.ts";
 
-/** Headers and the pseudo-headers before them. */
-const FIELDS_MAX = HEADERS_MAX + 8;
+/** Headers, the pseudo-headers before them, and what is added on the way. */
+const FIELDS_MAX = HEADERS_MAX + 64;
 
 /** `flags`: must not enter any compression table, here and further on (RFC 7541 6.2.3). */
 export const NEVER_INDEXED = 1;
@@ -16,10 +16,12 @@ export const NEVER_INDEXED = 1;
 export const MALFORMED = 2;
 
 /** What each field costs beyond its text (RFC 7541 4.1). */
-const FIELD_OVERHEAD_BYTES = 32;
+export const FIELD_OVERHEAD_BYTES = 32;
 
 /** Bytes of an area that hold constant texts and not fields. */
 export const STATIC_AREA_BYTES: number = STATIC_TEXT.length;
+
+const NOTHING = new Uint8Array(0);
 
 /** All offsets are into `bytes`; ends are exclusive. */
 export class FieldList {
@@ -35,6 +37,8 @@ export class FieldList {
   sizeBytes = 0;
   /** The decoder had more than fits; the list is not to be used. */
   isTooLarge = false;
+  /** The content type of a list that is not to be used: a refusal is worded by it. Empty: none, or a long one. */
+  lostContentType: Uint8Array = NOTHING;
   /** Where the constant texts stand. */
   readonly areaStart: number;
   /** `textEnd` .. `areaEnd` is free. */
@@ -55,7 +59,13 @@ export class FieldList {
     this.count = 0;
     this.sizeBytes = 0;
     this.isTooLarge = false;
+    this.lostContentType = NOTHING;
     this.textEnd = this.areaStart + STATIC_AREA_BYTES;
+  }
+
+  /** Bytes of names and values. */
+  get textBytes(): number {
+    return this.sizeBytes - this.count * FIELD_OVERHEAD_BYTES;
   }
 
   /** Adds a field whose text is somewhere in `bytes` already. False: the list is full. */
