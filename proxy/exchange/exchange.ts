@@ -62,7 +62,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.#router = router;
     this.client = client;
     const { loop, telemetry, tracer } = services;
-    this.#clock = new ExchangeClock(loop, router.place, () => this.#expire(), this);
+    this.#clock = new ExchangeClock(loop, () => this.#expire(), this);
     this.#account = new Account(loop, telemetry, tracer, router.listener);
   }
 
@@ -111,7 +111,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.hasAnswer = false;
     this.#isEdited = false;
     this.#tries.begin(UNDECIDED);
-    this.#clock.start(request, isRelay);
+    this.#clock.start(request, this.#router.place, isRelay);
     this.client.deadlineMs = this.#clock.dueMs(false);
   }
 
@@ -139,14 +139,9 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     }
     const isPoliced = route !== null || (backend !== null && backend.limits !== null);
     if (!isPoliced) this.#tryEndpoint();
-    else if (this.#request === null) this.#relayByPolicy(route);
-    else this.#startByPolicy(this.#request);
-  }
-
-  #relayByPolicy(route: RouteState | null): void {
-    if (route?.allowsConnection(this.#loop.io.nowMs) === false) {
-      this.refuse(REFUSALS["rate-limited"]);
-    } else this.#tryEndpoint();
+    else if (this.#request !== null) this.#startByPolicy(this.#request);
+    else if (route?.allowsConnection(this.#loop.io.nowMs) !== false) this.#tryEndpoint();
+    else this.refuse(REFUSALS["rate-limited"]);
   }
 
   #startByPolicy({ routed }: Request): void {
@@ -202,7 +197,9 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
       const pool = this.#tries.next(this.#loop.io.nowMs);
       if (pool === null) break;
       if (count > 0) this.#account.retried(this.#tries.refusal.reason, place);
-      this.#startAttempt();
+      this.#account.attemptStarted();
+      this.#run?.attemptStarted();
+      this.#tries.start(this.#loop.io.nowMs);
       if (this.#take(pool)) return;
       pool.avoid(this.#loop.io.nowMs);
       this.#failAttempt("refused");
@@ -246,12 +243,6 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const isWaiting = this.#run?.wait(this.#loop.timeouts.pendingMs) ?? false;
     if (!isWaiting) this.refuse(REFUSALS[this.#isRelay ? "connection-limit" : "pending-limit"]);
     return true;
-  }
-
-  #startAttempt(): void {
-    this.#account.attemptStarted();
-    this.#run?.attemptStarted();
-    this.#tries.start(this.#loop.io.nowMs);
   }
 
   #endAttempt(): void {

@@ -14,8 +14,6 @@ export class ExchangeClock {
   readonly #loop: Loop;
   readonly #onExpired: () => void;
   readonly #owner: Victim;
-  /** Of each exchange, whatever is said. */
-  readonly #lifeMs: number;
   #startedMs = 0;
   /** When a byte last passed, in either direction. */
   #lastByteMs = 0;
@@ -32,15 +30,14 @@ export class ExchangeClock {
   /** To the millisecond, which the sweep over all deadlines is not. Made with the first exchange that has to be over. */
   #expiry: Timer | null = null;
 
-  constructor(loop: Loop, place: Place, onExpired: () => void, owner: Victim) {
+  constructor(loop: Loop, onExpired: () => void, owner: Victim) {
     this.#loop = loop;
-    this.#lifeMs = place === "copy" ? MIRROR_MS : Infinity;
     this.#onExpired = onExpired;
     this.#owner = owner;
   }
 
   /** An exchange begins; its policies are not known yet. @param request null: it has no head */
-  start(request: Request | null, isRelay: boolean): void {
+  start(request: Request | null, place: Place, isRelay: boolean): void {
     const { arena, io, timeouts: { tcpIdleMs, stallMs, responseMs } } = this.#loop;
     this.idleMs = isRelay ? tcpIdleMs : stallMs;
     this.#responseMs = responseMs;
@@ -49,7 +46,7 @@ export class ExchangeClock {
     this.#startedMs = io.nowMs;
     this.touch();
     this.#callMs = request === null ? Infinity : callTimeoutMs(arena, request);
-    this.#endWithin(Math.min(this.#callMs, this.#lifeMs));
+    this.#endWithin(Math.min(this.#callMs, place === "copy" ? MIRROR_MS : Infinity));
   }
 
   /**
