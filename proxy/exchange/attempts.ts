@@ -8,7 +8,10 @@ import type { TunnelOwner } from "../loop/tunnel.ts";
 import type { Choice } from "../policy/backend_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { type Destination, UNDECIDED } from "../route/destination.ts";
-import { type CarrierFailure, FAILURES } from "./failures.ts";
+import type { Response } from "../protocol/http1/response.ts";
+import type { Loop } from "../loop/loop.ts";
+import { type CarrierFailure, FAILURES, unreachedSaidBy } from "./failures.ts";
+import type { Carrier } from "./sides.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 export class Attempts implements Routed {
@@ -134,6 +137,17 @@ export class Attempts implements Routed {
         endRequest();
       },
     };
+  }
+
+  /** How the attempt has failed, if its answer is not one to the request; null: it is. */
+  failureSaidBy(
+    response: Response,
+    { pool, isReused }: Carrier,
+    router: Router,
+    loop: Loop,
+  ): CarrierFailure | null {
+    if (response.status === 408 && isReused) return "stale-timeout";
+    return response.saysUnreached ? unreachedSaidBy(response, pool, router, loop) : null;
   }
 
   /** The attempt has failed without an answer. */

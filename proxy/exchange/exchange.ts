@@ -19,7 +19,7 @@ import type { Router } from "../route/router.ts";
 import { Account } from "./account.ts";
 import { Attempts } from "./attempts.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
-import { type CarrierFailure, FAILURES, failureSaidBy } from "./failures.ts";
+import { type CarrierFailure, FAILURES } from "./failures.ts";
 import { editHead, editRequest, establishedResponse, lastWordOn } from "./head_edits.ts";
 import type { MirroredRequest } from "./mirror.ts";
 import type { ExchangeServices } from "./services.ts";
@@ -337,12 +337,9 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const { arena, io, texts: { room } } = this.#loop;
     const { status } = response;
     this.#clock.touch();
-    if (status === 408 && carrier.isReused && this.#mayRepeat("stale-timeout")) {
-      return this.onFailed(carrier, "stale-timeout");
-    }
-    if (response.saysUnreached) {
-      const failure = failureSaidBy(this.#router, response, carrier.pool, this.#loop);
-      if (failure !== null) return this.onFailed(carrier, failure);
+    const failure = this.#tries.failureSaidBy(response, carrier, this.#router, this.#loop);
+    if (failure !== null && (failure !== "stale-timeout" || this.#mayRepeat(failure))) {
+      return this.onFailed(carrier, failure);
     }
     // A call that fails before its first message is answered by one head; else its trailers say what it came to.
     const outcome = this.needsHttp2 && status === 200

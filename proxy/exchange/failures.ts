@@ -80,10 +80,10 @@ export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
  * How a carrier has failed whose answer is not the application's: the endpoint's own proxy says that the request did not reach that.
  * The endpoint is passed over from now on. Null: it has not failed, or a place says so that the plan does not name.
  */
-export function failureSaidBy(
-  { place }: Router,
+export function unreachedSaidBy(
   response: Response,
   pool: EndpointPool,
+  { place }: Router,
   { arena, io }: Loop,
 ): CarrierFailure | null {
   if (place === "inbound" || pool.isDirect) return null;
