@@ -2,6 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { encodeLiterals, type HeaderField, HpackDecoder } from "./hpack.ts";
 import { FrameCutter, frames } from "./http2_frames.ts";
+import type { Plan } from "../../routing/plan.ts";
 import { type End, Scenario, withEndpoints, withPolicy } from "./scenario.ts";
 
 const MINUTE_MS = 60_000;
@@ -210,6 +211,28 @@ Deno.test("a copy that its mirror does not answer gives its place to others afte
   scenario.endpoint[0].send(OK);
   scenario.pass(1);
   match(client.text, /^HTTP\/1\.1 200 .*ok$/s);
+});
+
+Deno.test("a request whose exchange served a copy before has more than the copy's minute", () => {
+  const mirror = { namespace: "sim", service: "copies", group: "sim/copies:80", percent: 100 };
+  const change = (plan: Plan) =>
+    withPolicy(withEndpoints(plan, "copies", ["10.2.0.1"]), { mirror });
+  const scenario = new Scenario("http1", change);
+  const copies = scenario.listen("10.2.0.1");
+  const clients = [scenario.client(), scenario.client()];
+  scenario.pass(1);
+  clients[0].send(GET);
+  scenario.pass(20);
+  copies[0].send(OK);
+  scenario.endpoint[0].send(OK);
+  scenario.pass(1);
+  scenario.police({});
+  for (const client of clients) client.send(GET);
+  scenario.pass(10 * MINUTE_MS);
+  for (const endpoint of scenario.endpoint) if (!endpoint.side.hasEnded) endpoint.send(OK);
+  scenario.pass(1);
+  for (const client of clients) match(client.text, /HTTP\/1\.1 200 [^]*ok$/);
+  ok(clients.every(({ text }) => !text.includes("504")));
 });
 
 // What a policy says.
