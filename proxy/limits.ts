@@ -25,8 +25,10 @@ export const LARGE_BUFFER_COUNT = 64;
 /** Bytes of the largest head that is taken, of a request or an answer, unless an owner says otherwise. As Envoy. */
 export const HEAD_BYTES_DEFAULT = 61_440;
 
-/** The least and the most that an owner can choose: below it, cookies of ordinary pages do not fit. */
+/** The least that an owner can choose: below it, cookies of ordinary pages do not fit. */
 export const HEAD_BYTES_LEAST = 8_192;
+
+/** And the most: as much as a buffer for heads holds. It was Envoy's bound for long. */
 export const HEAD_BYTES_MOST = 98_304;
 
 /** Bytes of a buffer for one large head: the largest, what each field takes in another protocol, and the lines that are added. */
