@@ -6,7 +6,7 @@ import {
   REQUEST_HEAD_BUFFERS,
 } from "../../proxy/limits.ts";
 import { HEADERS_MAX } from "../../routing/request.ts";
-import { concat } from "../protocol/http2/frames.ts";
+import { CLIENT_STARTED, concat } from "../protocol/http2/frames.ts";
 import type { Fields } from "../protocol/http2/frames.ts";
 import { bytesOf } from "../support/bytes_notation.ts";
 import { headerOf, RawSocket, statusOf } from "../support/raw_socket.ts";
@@ -303,6 +303,25 @@ const CASES: readonly ProxyCase[] = [
         assert.match(await socket.readThrough("\r\n\r\n"), /^HTTP.1.1 200 /);
       }
       for (const socket of sockets) socket.close();
+    },
+  },
+  {
+    name: "a request with a large head asks for HTTP/2, and is the first to be answered in it",
+    async run(proxy) {
+      await using origin = new HeadOrigin("h1", () => EMPTY);
+      await proxy.route(origin);
+      const sent = fieldsOf("h1", 5, 50_000);
+      const lines = sent.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+      using client = new HeadPeer(await proxy.connect());
+      await client.socket.send(
+        "GET / HTTP/1.1\r\nhost: app\r\nconnection: upgrade, http2-settings\r\n" +
+          `upgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n${lines}\r\n`,
+      );
+      assert.match(await client.socket.readThrough("\r\n\r\n"), /^HTTP.1.1 101 /);
+      await client.socket.send(CLIENT_STARTED);
+      const answer = await client.nextHead();
+      assert.equal(answer === null ? "" : fieldOf(answer, ":status"), "200");
+      wantAll(origin.seen[0].fields, sent, "upgraded");
     },
   },
   {

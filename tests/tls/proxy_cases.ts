@@ -16,7 +16,7 @@ export const HAS_CURL = hasCommand("curl");
 export interface RunningProxyCase {
   readonly driver: Driver;
   readonly proxy: Proxy;
-  /** Echoes the body of a request, or names the method and path where there is none. */
+  /** Echoes the body of a request, or names the method and path where there is none, and repeats `x-repeat` a hundred times. */
   readonly origin: Deno.HttpServer<Deno.NetAddr>;
   metrics(): Promise<string>;
 }
@@ -35,7 +35,10 @@ async function start(driver: Driver, tls: ProxyTls, workers = 1): Promise<Runnin
   const onListen = () => {};
   const origin = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen }, (request) => {
     if (request.body !== null) return new Response(request.body);
-    return new Response(`${request.method} ${new URL(request.url).pathname}\n`);
+    const repeated = request.headers.get("x-repeat");
+    return new Response(`${request.method} ${new URL(request.url).pathname}\n`, {
+      headers: repeated === null ? {} : { "x-repeated": repeated.repeat(100) },
+    });
   });
   const place = { address: "127.0.0.1", port: 0 };
   const proxy = await startProxy({

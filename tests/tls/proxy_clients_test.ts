@@ -51,6 +51,23 @@ testTls("clients", [
     },
   },
   {
+    name: "curl: heads of 50 KiB, of requests over HTTP/1.1, of answers over HTTP/2 too",
+    ignore: !HAS_CURL,
+    tls: () => ({ inbound: terminating() }),
+    async run(running) {
+      const part = Array.from({ length: 50 }, (_, i) => `${i}`.padStart(10, "-")).join("");
+      // What Deno takes of HTTP/2 is less.
+      for (const [flag, large] of [["--http1.1", part.repeat(100)], ["--http2", "small"]]) {
+        const { code, stdout, stderr } = await curlThrough(
+          running,
+          ...[flag, "-D", "-", "-H", `x-large: ${large}`, "-H", `x-repeat: ${part}`],
+        );
+        assert.equal(code, 0, stderr);
+        assert.ok(stdout.includes(`x-repeated: ${part.repeat(100)}\r\n`), stdout.slice(0, 200));
+      }
+    },
+  },
+  {
     name: "the oldest version can be 1.3",
     ignore: !HAS_CURL,
     tls: () => ({ inbound: terminating({ minVersion: "1.3" }) }),
