@@ -361,3 +361,15 @@ export const METHOD_BYTES_MAX = 32;
 
 /** The longest line that first bytes are told by: one without end is no request. */
 export const DETECTED_LINE_BYTES_MAX = 8_192;
+
+/** Room for an answer of the proxy itself over HTTP/2: a few short headers and a line of text; what a policy adds comes on top. */
+export const REFUSAL_BYTES_MAX = 2_048;
+
+/** While no more than this has come of a body over HTTP/2 it is kept, though passed on: a message of gRPC may come in several frames. */
+export const REPLAY_BYTES_MAX = 8_192;
+
+/** Texts of this many client addresses are kept; a sidecar has one or two. */
+export const PEER_TEXTS_MAX = 128;
+
+/** Headers that one head may lose: more would not fit one gathered write, and no honest message has them. */
+export const DROPPED_HEADERS_MAX = 40;

@@ -61,3 +61,6 @@ export const PLAN_TEXT_MAX = 64 * 1024 * 1024;
  * 1000 with three backends.
  */
 export const PERIOD_MAX = 1024;
+
+/** Headers of one head; more are refused with 431. So many short ones fill a large head, and the work for rules is bounded. */
+export const HEADERS_MAX = 1_000;

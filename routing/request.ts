@@ -2,6 +2,7 @@
  * RequestHead: what routing sees of a request. It is a view into the bytes that came off the wire, filled by
  * a protocol machine and reused, so that deciding allocates nothing.
  */
+import { HEADERS_MAX } from "./limits.ts";
 
 /** Methods that rules can name (HTTPRouteGroup's enum), in id order from 1. Any other method has id 0. */
 export const METHODS = [
@@ -19,9 +20,6 @@ export const METHODS = [
 /** Id of a method that no rule can name; matched only by rules for every method. */
 export const METHOD_OTHER = 0;
 export const METHOD_COUNT = METHODS.length + 1;
-
-/** More headers than this are refused by the machines with 431: as many as fill a large head with short ones, and bounded work for rules. */
-export const HEADERS_MAX = 1_000;
 
 /** As many headers as nearly all requests have; a table for more is made when it is needed. */
 export const HEADERS_EXPECTED = 128;

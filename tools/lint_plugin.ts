@@ -117,6 +117,36 @@ function isMemberName(node: Deno.lint.Identifier): boolean {
   return isProperty || ("key" in parent && parent.key === node);
 }
 
+const BOUND_NAME = /_(MAX|MIN|MS|SECONDS)(_|$)/;
+
+/** Bounds and times are compared and tuned together, so each part has them in one place, with their reasons. */
+const limits: Deno.lint.Rule = {
+  create(context) {
+    const path = pathOf(context);
+    const isElsewhere = /^(tests|tools|bench)\//.test(path) || isTestFile(path);
+    // Numbers of an interface are not ours to choose.
+    if (isElsewhere || /(^|\/)(limits|libc[a-z0-9_]*)\.ts$/.test(path)) return {};
+    return {
+      VariableDeclaration({ kind, declarations, parent }) {
+        const isTop = parent.type === "Program" || parent.type === "ExportNamedDeclaration";
+        if (kind !== "const" || !isTop) return;
+        for (const { id, init } of declarations) {
+          if (id.type !== "Identifier" || !BOUND_NAME.test(id.name) || !isNumber(init)) continue;
+          context.report({ node: id, message: "A bound stands in a limits.ts, with its reason" });
+        }
+      },
+    };
+  },
+};
+
+/** True for a number, and for what is reckoned from numbers alone. */
+function isNumber(node: Deno.lint.Expression | null): boolean {
+  if (node?.type === "BinaryExpression") {
+    return node.left.type !== "PrivateIdentifier" && isNumber(node.left) && isNumber(node.right);
+  }
+  return node?.type === "Literal" && typeof node.value === "number";
+}
+
 /** A name is given once, where the thing is defined. This file is the exception: Deno wants a default. */
 const defaultExport: Deno.lint.Rule = {
   create(context) {
@@ -131,6 +161,6 @@ const defaultExport: Deno.lint.Rule = {
 
 const plugin: Deno.lint.Plugin = {
   name: "weft",
-  rules: { imports, ffi, console: consoleCalls, pure, "default-export": defaultExport },
+  rules: { imports, ffi, console: consoleCalls, pure, limits, "default-export": defaultExport },
 };
 export default plugin;

@@ -2,7 +2,13 @@
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { AnswerSource, ClientEvents, ClientSide, Exchanges } from "../exchange/sides.ts";
 import { BROKEN } from "../io/io.ts";
-import { END_STREAM_GRACE_MS, HEADS_WAITING_MAX, REFUSAL_ROOM_MS } from "../limits.ts";
+import {
+  END_STREAM_GRACE_MS,
+  HEADS_WAITING_MAX,
+  REFUSAL_BYTES_MAX,
+  REFUSAL_ROOM_MS,
+  REPLAY_BYTES_MAX,
+} from "../limits.ts";
 import { headBufferBytes, NO_BUFFER } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
@@ -33,12 +39,6 @@ import type { Http2Socket } from "./socket.ts";
 import { Http2Stream } from "./stream.ts";
 import { addLines, fieldsOfResponse, neverIndexedOf, requestText, textBytesMax } from "./text.ts";
 import { NO_ROOM, NO_STREAM, TOO_LARGE } from "../protocol/http2/sender.ts";
-
-/** Room for an answer of the proxy itself: a few short headers and a line of text; what a policy adds comes on top. */
-const REFUSAL_BYTES_MAX = 2_048;
-
-/** While no more than this has come of a body it is kept, though passed on: a message of gRPC may come in several frames. */
-const REPLAY_BYTES_MAX = 8_192;
 
 /** The connection of the client. */
 export interface ClientConnection extends Http2Socket {

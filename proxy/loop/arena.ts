@@ -11,6 +11,7 @@ import {
   LARGE_BUFFER_BYTES,
   LARGE_BUFFER_COUNT,
   PASSING_HEAD_BUFFERS,
+  PEER_TEXTS_MAX,
   REQUEST_HEAD_BUFFERS,
 } from "../limits.ts";
 import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
@@ -62,8 +63,6 @@ export class GatherList {
 
 /** Constant texts come first in the arena; this is room enough for all of them and for the peers' texts. */
 const TEXT_BYTES = 64 * 1024;
-/** Texts of this many peers are kept; a sidecar has one or two. */
-const PEERS_MAX = 128;
 const PEER_BYTES = 256;
 /** The lines that a policy adds to one head: its own, and a cookie. */
 const ROOM_BYTES = HEADER_TEXT_BYTES_MAX + 512;
@@ -223,7 +222,7 @@ export class Texts {
     this.established = this.#add("HTTP/1.1 200 OK\r\n\r\n");
     this.#peersStart = this.#used;
     this.room = TEXT_BYTES - ROOM_BYTES;
-    assert(this.#used + PEERS_MAX * PEER_BYTES <= this.room, "Texts outgrow their room");
+    assert(this.#used + PEER_TEXTS_MAX * PEER_BYTES <= this.room, "Texts outgrow their room");
   }
 
   /**
@@ -234,7 +233,7 @@ export class Texts {
     const key = isSecure ? `${address} by TLS` : address;
     const known = this.#peers.get(key);
     if (known !== undefined) return known;
-    if (this.#peers.size === PEERS_MAX) this.#peers.clear();
+    if (this.#peers.size === PEER_TEXTS_MAX) this.#peers.clear();
     this.#used = this.#peersStart + this.#peers.size * PEER_BYTES;
     const isNamed = address !== "";
     const appended = this.#add(isNamed ? `, ${address}\r\n` : "\r\n");

@@ -22,7 +22,7 @@ import {
   writeAscii,
 } from "./arena.ts";
 import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
-import { HEADERS_MAX } from "../../routing/request.ts";
+import { HEADERS_MAX } from "../../routing/limits.ts";
 
 Deno.test("BufferPool lends disjoint buffers of the arena until there are none", () => {
   const pool = new BufferPool();

@@ -5,7 +5,6 @@ import {
   PASSING_HEAD_BUFFERS,
   REQUEST_HEAD_BUFFERS,
 } from "../../proxy/limits.ts";
-import { HEADERS_MAX } from "../../routing/request.ts";
 import { CLIENT_STARTED, concat } from "../protocol/http2/frames.ts";
 import type { Fields } from "../protocol/http2/frames.ts";
 import { bytesOf } from "../support/bytes_notation.ts";
@@ -24,6 +23,7 @@ import {
   type Pieces,
 } from "./head_peers.ts";
 import type { Version } from "./node_peers.ts";
+import { HEADERS_MAX } from "../../routing/limits.ts";
 
 const VERSIONS: readonly Version[] = ["h1", "h2"];
 const PIECES: readonly Pieces[] = ["whole", "byte by byte", "cut at random"];

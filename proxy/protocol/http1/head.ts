@@ -4,8 +4,8 @@
  * bytes, not sockets. Request and status lines are in `request.ts` and `response.ts`.
  */
 import type { RefusalReason } from "../../../base/refusals.ts";
-import { HEADERS_EXPECTED, HEADERS_MAX } from "../../../routing/request.ts";
-import { CONNECTION_OPTIONS_MAX, CONTENT_LENGTH_MAX } from "../../limits.ts";
+import { HEADERS_EXPECTED } from "../../../routing/request.ts";
+import { CONNECTION_OPTIONS_MAX, CONTENT_LENGTH_MAX, DROPPED_HEADERS_MAX } from "../../limits.ts";
 import {
   COLON,
   COMMA,
@@ -20,6 +20,7 @@ import {
   SP,
   trimBlanks,
 } from "./lexical.ts";
+import { HEADERS_MAX } from "../../../routing/limits.ts";
 
 /** What parsing came to. Anything above `COMPLETE` is a refusal; `REFUSALS` says how it is answered. */
 export const INCOMPLETE = 0;
@@ -71,9 +72,6 @@ const NEVER_NOMINATED = [
 
 const NONE: readonly string[] = [];
 
-/** More dropped headers than this would not fit one gathered write; no honest message has them. */
-const DROPPED_MAX = 40;
-
 /** A parsed head. All offsets are into the bytes that were parsed; the next parse overwrites everything. */
 export class Head {
   /** Four numbers a header: name start, name end, value start, value end. */
@@ -104,7 +102,7 @@ export class Head {
   upgradeHeader = -1;
   upgradeCount = 0;
   /** Indexes of headers that are not passed on, ascending. */
-  readonly dropped = new Int32Array(DROPPED_MAX);
+  readonly dropped = new Int32Array(DROPPED_HEADERS_MAX);
   droppedCount = 0;
   /** Lines elsewhere in the same bytes that are passed on after the head's own; none where the two are equal. */
   addedStart = 0;
@@ -118,7 +116,7 @@ export class Head {
   /** There is a coding besides `chunked`. */
   #hasUnknownCoding = false;
   /** `dropped` as parsing left it. */
-  readonly #parsedDropped = new Int32Array(DROPPED_MAX);
+  readonly #parsedDropped = new Int32Array(DROPPED_HEADERS_MAX);
   #parsedDroppedCount = 0;
   readonly #connectionHeaders = new Int32Array(8);
   #connectionHeaderCount = 0;
@@ -201,7 +199,7 @@ export class Head {
       if (this.dropped[at - 1] === index) return true;
       at--;
     }
-    if (this.droppedCount === DROPPED_MAX) return false;
+    if (this.droppedCount === DROPPED_HEADERS_MAX) return false;
     this.dropped.copyWithin(at + 1, at, this.droppedCount);
     this.dropped[at] = index;
     this.droppedCount++;
@@ -399,7 +397,7 @@ export class Head {
     if (++this.#connectionOptionCount > CONNECTION_OPTIONS_MAX) return false;
     if (NEVER_NOMINATED.some((name) => equalsIgnoreCase(bytes, start, end, name))) return true;
     if (this.isChunked) {
-      if (this.nominated.length === DROPPED_MAX) return false;
+      if (this.nominated.length === DROPPED_HEADERS_MAX) return false;
       this.nominated = [...this.nominated, latin1(bytes, start, end).toLowerCase()];
     }
     for (let index = 0; index < this.headerCount; index++) {

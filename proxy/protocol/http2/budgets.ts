@@ -61,9 +61,6 @@ const BUDGETS: readonly Budget[] = [
 /** What may still be on its way on a stream that is reset here: a head, an end and a reset. */
 export const LATE_FRAMES = 3;
 
-/** DATA shorter than this, for want of window only, is a crumb. */
-export const CRUMB_BYTES_MAX = 64;
-
 export class Budgets {
   readonly #left = Float64Array.from(BUDGETS, ({ burst }) => burst);
   #refilledMs = 0;

@@ -10,7 +10,6 @@ import {
   BUDGET_RESETS,
   BUDGET_STREAM_ERRORS,
   BUDGET_WINDOW_UPDATES,
-  CRUMB_BYTES_MAX,
 } from "./budgets.ts";
 import { NO_ERROR } from "./error_code.ts";
 import { FRAME_HEADER_BYTES, readUint32 } from "./frame.ts";
@@ -18,6 +17,7 @@ import type { FieldList } from "./hpack/field_list.ts";
 import { NAME_METHOD, NAME_STATUS } from "./hpack/names.ts";
 import {
   CONTROL_ROOM_BYTES,
+  CRUMB_BYTES_MAX,
   DATA_ROOM_BYTES_MIN,
   FRAME_BYTES_MAX,
   STREAM_ID_MAX,

@@ -60,3 +60,12 @@ export const WINDOW_MAX = 0x7fffffff;
 export const WINDOW_DEFAULT = 65_535;
 /** The last stream id that a client can use. */
 export const STREAM_ID_MAX = 0x7fffffff;
+
+/** DATA shorter than this, for want of window only, is a crumb. */
+export const CRUMB_BYTES_MAX = 64;
+
+/** The size of an encoder's table, if the peer allows as much. It is also the size that holds until the peer says otherwise. */
+export const ENCODER_TABLE_BYTES_MAX = 4096;
+
+/** Bytes that continue an integer. Four hold 28 bits: more than any length or index that can be right. */
+export const INTEGER_CONTINUATIONS_MAX = 4;

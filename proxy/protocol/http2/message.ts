@@ -2,7 +2,6 @@
  * What requests, answers and trailers have in common: which fields may stand in a message (RFC 9113 8.2), and how its regular
  * fields are handed on, apart from the pseudo-headers.
  */
-import { HEADERS_MAX } from "../../../routing/request.ts";
 import { CONTENT_LENGTH_MAX } from "../../limits.ts";
 import { equalsIgnoreCase } from "../http1/lexical.ts";
 import { MALFORMED } from "./hpack/field_list.ts";
@@ -19,6 +18,7 @@ import {
   NAME_TRANSFER_ENCODING,
   NAME_UPGRADE,
 } from "./hpack/names.ts";
+import { HEADERS_MAX } from "../../../routing/limits.ts";
 
 /** What reading a message came to. */
 export const VALID = 0;

@@ -4,7 +4,6 @@
  * message is in `request.ts` and `response.ts`.
  */
 import { assert } from "../../../base/assert.ts";
-import { HEADERS_MAX } from "../../../routing/request.ts";
 import { HEAD_BYTES_DEFAULT } from "../../limits.ts";
 import {
   BUDGET_EMPTY_DATA,
@@ -68,6 +67,7 @@ import {
 } from "./stream_state.ts";
 import type { Http2Visitor } from "./visitor.ts";
 import { WindowQueue } from "./window_queue.ts";
+import { HEADERS_MAX } from "../../../routing/limits.ts";
 
 export interface Http2Options {
   readonly role: Role;

@@ -1,5 +1,5 @@
 /** What a valid request is (RFC 9113 8.3.1, RFC 8441 4), and what routing and relaying see of it. */
-import { HEADERS_MAX, METHODS, RequestHead } from "../../../routing/request.ts";
+import { METHODS, RequestHead } from "../../../routing/request.ts";
 import { IS_TARGET_LIKE, IS_TOKEN } from "../http1/lexical.ts";
 import { hasPort, isAuthority, methodOf } from "../http1/request.ts";
 import { MALFORMED } from "./hpack/field_list.ts";
@@ -24,6 +24,7 @@ import {
   TOO_LARGE_MESSAGE,
   VALID,
 } from "./message.ts";
+import { HEADERS_MAX } from "../../../routing/limits.ts";
 
 const SLASH = 47;
 const QUESTION = 63;

@@ -8,15 +8,13 @@ import { DynamicTable } from "./dynamic_table.ts";
 import { MALFORMED, NEVER_INDEXED, STATIC_AREA_BYTES } from "./field_list.ts";
 import type { FieldList } from "./field_list.ts";
 import { HUFFMAN_INVALID, HUFFMAN_TOO_LONG, huffmanDecode } from "./huffman.ts";
-import { CONTENT_TYPE_BYTES_MAX } from "../limits.ts";
+import { CONTENT_TYPE_BYTES_MAX, INTEGER_CONTINUATIONS_MAX } from "../limits.ts";
 import { NAME_CONTENT_TYPE, NAME_UNKNOWN, nameIdOf } from "./names.ts";
 import { NAME_OFFSETS, STATIC_COUNT, STATIC_NAME_IDS } from "./static_table.ts";
 
 const COLON = 58;
 const SP = 32;
 const HTAB = 9;
-/** Bytes that continue an integer. Four hold 28 bits: more than any length or index that can be right. */
-const INTEGER_CONTINUATIONS_MAX = 4;
 
 /** Which bytes a field name may hold: a token without capital letters (RFC 9113 8.2.1). */
 const IS_NAME: Uint8Array = IS_TOKEN.map((isToken, byte) => byte >= 65 && byte <= 90 ? 0 : isToken);

@@ -15,9 +15,8 @@ import {
   nameIdOf,
 } from "./names.ts";
 import { STATIC_COUNT, STATIC_NAME_IDS, STATIC_OFFSETS, STATIC_TEXT } from "./static_table.ts";
+import { ENCODER_TABLE_BYTES_MAX } from "../limits.ts";
 
-/** The table's size, if the peer allows as much. It is also the size that holds until the peer says otherwise. */
-const TABLE_BYTES_MAX = 4096;
 /**
  * Slots of the index by hash: twice the entries that fit the table. An entry is in one of two neighbouring slots, the newer
  * one first; were it one only, two fields of the same slot in every head would push each other out for ever.
@@ -26,8 +25,8 @@ const SLOT_COUNT = 256;
 /** Values are remembered by hash, also two by two, until about this many others have been seen. */
 const SEEN_COUNT = 256;
 /** What a field may take beyond its text: a type, and two lengths of up to four bytes. */
-const FIELD_BYTES_MAX = 10;
-const RESIZE_BYTES_MAX = 10;
+const FIELD_FRAMING_BYTES = 10;
+const RESIZE_BYTES = 10;
 
 /** Literals: with incremental indexing, without, never indexed (RFC 7541 6.2). */
 const INDEXING = 0x40;
@@ -39,7 +38,7 @@ const SAME: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const LOWER: Uint8Array = SAME.map((byte) => byte >= 65 && byte <= 90 ? byte | 32 : byte);
 
 export class Encoder {
-  readonly #table = new DynamicTable(TABLE_BYTES_MAX);
+  readonly #table = new DynamicTable(ENCODER_TABLE_BYTES_MAX);
   /** Number of the entry with a hash, which may have been evicted; 0: none. Made with the first entry. */
   #slots: Int32Array | null = null;
   #seen: Int32Array | null = null;
@@ -53,7 +52,7 @@ export class Encoder {
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE. The next block tells it what came of it (RFC 7541 4.2). */
   limitTable(sizeBytesMax: number): void {
-    const size = Math.min(sizeBytesMax, TABLE_BYTES_MAX);
+    const size = Math.min(sizeBytesMax, ENCODER_TABLE_BYTES_MAX);
     if (size === this.#table.sizeBytesMax) return;
     this.#table.resize(size);
     this.#sizeBytesLeast = this.#sizeBytesLeast < 0 ? size : Math.min(this.#sizeBytesLeast, size);
@@ -61,7 +60,7 @@ export class Encoder {
 
   /** The most bytes that `encode` writes for `list`. */
   bound(list: FieldList): number {
-    return RESIZE_BYTES_MAX + list.textBytes + list.count * FIELD_BYTES_MAX;
+    return RESIZE_BYTES + list.textBytes + list.count * FIELD_FRAMING_BYTES;
   }
 
   /** Writes the block into `out` from `at`, where `bound` bytes are free; returns where it ends. */

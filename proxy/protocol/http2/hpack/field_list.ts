@@ -3,9 +3,9 @@
  * reads it, and a proxy changes it in between; it knows nothing of what the fields mean.
  */
 import { assert } from "../../../../base/assert.ts";
-import { HEADERS_MAX } from "../../../../routing/request.ts";
 import { NAME_UNKNOWN } from "./names.ts";
 import { NAME_OFFSETS, STATIC_OFFSETS, STATIC_TEXT } from "./static_table.ts";
+import { HEADERS_MAX } from "../../../../routing/limits.ts";
 
 /** Headers, the pseudo-headers before them, and what is added on the way. */
 const FIELDS_MAX = HEADERS_MAX + 64;

@@ -21,7 +21,7 @@ export const HUFFMAN_TOO_LONG = -2;
 const EMITS = 1 << 16;
 const ENDS = 1 << 17;
 const FAILS = 1 << 18;
-const PADDING_BITS_MAX = 7;
+const PADDING_BITS = 7;
 
 const TABLE: Int32Array = buildTable();
 
@@ -40,7 +40,7 @@ function buildTree(): { children: Int32Array; endsHere: Uint8Array; count: numbe
       node = children[slot];
     }
   }
-  for (let node = 0, depth = 1; depth <= PADDING_BITS_MAX; depth++) {
+  for (let node = 0, depth = 1; depth <= PADDING_BITS; depth++) {
     node = children[2 * node + 1];
     endsHere[node] = 1;
   }
