@@ -326,7 +326,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     if (this.#minorVersion === 0) return true;
     const { scratch: { gather }, texts } = this.loop;
     gatherResponse(gather, response, texts, null);
-    return this.sendPieces(gather, null);
+    return this.sendGathered(gather, null);
   }
 
   sendHead(response: Response, answer: AnswerSource): number {
@@ -342,7 +342,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.passHead();
     const line = !this.#keepsAlive ? texts.close : isOldClient ? texts.keepAlive : null;
     gatherResponse(gather, response, texts, line, isChunking);
-    if (!this.sendPieces(gather, isChunking ? null : answer.body)) return BROKEN;
+    if (!this.sendGathered(gather, isChunking ? null : answer.body)) return BROKEN;
     if (isChunking) return this.sendBody(answer);
     return this.isFlushed && answer.body.sent === answer.body.ready ? 1 : 0;
   }
@@ -358,7 +358,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   sendTunnelHead(response: Response, { body }: AnswerSource): boolean {
     const { scratch: { gather }, texts } = this.loop;
     gatherResponse(gather, response, texts, response.status === 101 ? texts.upgrade : null);
-    return this.sendPieces(gather, body);
+    return this.sendGathered(gather, body);
   }
 
   asTunnelEnd(): TunnelEnd {

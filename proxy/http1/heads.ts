@@ -1,8 +1,8 @@
 /**
- * Heads as HTTP/1.1 sends them: pieces of the arena in the order in which one gathered write sends them, without copying; and the answers
+ * Heads as HTTP/1.1 sends them: slices of the arena in the order in which one gathered write sends them, without copying; and the answers
  * that the proxy itself makes.
  */
-import type { GatherList, PeerTexts, Piece, Texts } from "../loop/arena.ts";
+import type { ArenaSlice, GatherList, PeerTexts, Texts } from "../loop/arena.ts";
 import type { Head } from "../protocol/http1/head.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import { hasContent, type Response } from "../protocol/http1/response.ts";
@@ -106,7 +106,7 @@ export function gatherResponse(
   list: GatherList,
   response: Response,
   texts: Texts,
-  connection: Piece | null,
+  connection: ArenaSlice | null,
   isChunked = false,
 ): void {
   list.clear();

@@ -19,47 +19,47 @@ function parsed<Machine extends Request | Response>(head: Machine, text: string)
   return head;
 }
 
-function textIn(pieces: GatherList): string {
+function textIn(list: GatherList): string {
   let text = "";
-  for (let i = 0; i < pieces.count; i++) {
-    text += textOf(arena.subarray(pieces.offsets[i], pieces.offsets[i] + pieces.lengths[i]));
+  for (let i = 0; i < list.count; i++) {
+    text += textOf(arena.subarray(list.offsets[i], list.offsets[i] + list.lengths[i]));
   }
-  assert.equal(pieces.bytes, text.length);
+  assert.equal(list.bytes, text.length);
   return text;
 }
 
 Deno.test("GatherList leaves out what is empty", () => {
-  const pieces = new GatherList();
-  pieces.add(1, 0);
-  pieces.add(1, 2);
-  assert.equal(pieces.count, 1);
-  pieces.clear();
-  assert.equal(pieces.count + pieces.bytes, 0);
+  const list = new GatherList();
+  list.add(1, 0);
+  list.add(1, 2);
+  assert.equal(list.count, 1);
+  list.clear();
+  assert.equal(list.count + list.bytes, 0);
 });
 
 Deno.test("gatherResponse ends with the line that says what becomes of the connection", () => {
-  const pieces = new GatherList();
+  const list = new GatherList();
   const head = parsed(new Response(), "HTTP/1.0 200 OK\r\nKeep-Alive: 5\r\nX: y\r\n\r\n");
-  gatherResponse(pieces, head, texts, texts.close);
-  assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nX: y\r\nconnection: close\r\n\r\n");
-  gatherResponse(pieces, head, texts, null);
-  assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
+  gatherResponse(list, head, texts, texts.close);
+  assert.equal(textIn(list), "HTTP/1.1 200 OK\r\nX: y\r\nconnection: close\r\n\r\n");
+  gatherResponse(list, head, texts, null);
+  assert.equal(textIn(list), "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
 });
 
 Deno.test("A head with nothing to change is one piece and the lines that are added", () => {
-  const pieces = new GatherList();
+  const list = new GatherList();
   const head = parsed(new Request(), "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
-  assert.ok(gatherRequest(pieces, arena, head, texts, texts.peer("::1")));
-  assert.equal(pieces.count, 2);
+  assert.ok(gatherRequest(list, arena, head, texts, texts.peer("::1")));
+  assert.equal(list.count, 2);
 });
 
 Deno.test("dropNamed drops every header of that name, and says when there are too many", () => {
-  const pieces = new GatherList();
+  const list = new GatherList();
   const few = "HTTP/1.1 200 OK\r\nX: 1\r\nY: 2\r\nx: 3\r\n\r\n";
   const head = parsed(new Response(), few);
   assert.ok(head.dropNamed(arena, "x"));
-  gatherResponse(pieces, head, texts, null);
-  assert.equal(textIn(pieces), "HTTP/1.1 200 OK\r\nY: 2\r\n\r\n");
+  gatherResponse(list, head, texts, null);
+  assert.equal(textIn(list), "HTTP/1.1 200 OK\r\nY: 2\r\n\r\n");
   const many = parsed(new Response(), `HTTP/1.1 200 OK\r\n${"x: 1\r\n".repeat(41)}\r\n`);
   assert.ok(!many.dropNamed(arena, "x"));
 });
@@ -69,15 +69,15 @@ Deno.test("undoEdits leaves a head as parsing left it", () => {
     new Request(),
     "GET / HTTP/1.1\r\nHost: a\r\nConnection: y\r\nX: 1\r\nY: 2\r\nZ: 3\r\n\r\n",
   );
-  const pieces = new GatherList();
-  const before = (gatherRequest(pieces, arena, head, texts, texts.peer("::1")), textIn(pieces));
+  const list = new GatherList();
+  const before = (gatherRequest(list, arena, head, texts, texts.peer("::1")), textIn(list));
   head.undoEdits();
   assert.ok(head.dropNamed(arena, "x") && head.dropNamed(arena, "z"));
   head.addedStart = start;
   head.addedEnd = start + 1;
   head.undoEdits();
-  gatherRequest(pieces, arena, head, texts, texts.peer("::1"));
-  assert.equal(textIn(pieces), before);
+  gatherRequest(list, arena, head, texts, texts.peer("::1"));
+  assert.equal(textIn(list), before);
 });
 
 function answerIn(text: string): { head: Response; body: string } {

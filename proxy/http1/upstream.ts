@@ -110,7 +110,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     this.#phase = "head";
     const isChunking = request.isChunked && isPlain;
     this.startWriting(isChunking);
-    if (!this.sendPieces(gather, isChunking ? null : body)) this.#fail(this.#resetFailure);
+    if (!this.sendGathered(gather, isChunking ? null : body)) this.#fail(this.#resetFailure);
   }
 
   sendBody({ body, hasWholeRequest }: RequestSource): number {

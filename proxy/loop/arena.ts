@@ -18,13 +18,13 @@ import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
 
 export const NO_BUFFER = -1;
 
-/** A piece of the arena. */
-export interface Piece {
+/** A part of the arena. */
+export interface ArenaSlice {
   readonly offset: number;
   readonly length: number;
 }
 
-/** Pieces of the arena that one gathered write sends without copying (writev). */
+/** Slices of the arena that one gathered write sends without copying (writev). */
 export class GatherList {
   readonly offsets = new Int32Array(GATHER_PIECES_MAX);
   readonly lengths = new Int32Array(GATHER_PIECES_MAX);
@@ -45,11 +45,11 @@ export class GatherList {
     this.bytes += length;
   }
 
-  addText(piece: Piece): void {
-    this.add(piece.offset, piece.length);
+  addText({ offset, length }: ArenaSlice): void {
+    this.add(offset, length);
   }
 
-  /** All pieces of `bytes`, without the first `skip` bytes, as bytes of their own. */
+  /** All slices of `bytes`, without the first `skip` bytes, as bytes of their own. */
   join(bytes: Uint8Array, skip: number): Uint8Array {
     const text = new Uint8Array(this.bytes);
     let at = 0;
@@ -170,13 +170,13 @@ export class BufferPool {
 /** Forwarding headers for one client address. */
 export interface PeerTexts {
   /** `x-forwarded-for` and `x-forwarded-proto`, and the empty line. */
-  readonly all: Piece;
+  readonly all: ArenaSlice;
   /** `x-forwarded-for` only. */
-  readonly forwardedFor: Piece;
+  readonly forwardedFor: ArenaSlice;
   /** `x-forwarded-proto` only. */
-  readonly forwardedProto: Piece;
+  readonly forwardedProto: ArenaSlice;
   /** `, ADDRESS` and the line's end: goes after an `x-forwarded-for` that the client sent. */
-  readonly appended: Piece;
+  readonly appended: ArenaSlice;
 }
 
 /** Writes texts into the arena once, so that they can be sent from there ever after. */
@@ -186,21 +186,21 @@ export class Texts {
   readonly #peersStart: number;
   readonly #peers = new Map<string, PeerTexts>();
 
-  readonly slash: Piece;
-  readonly asterisk: Piece;
-  readonly versionLine: Piece;
-  readonly version: Piece;
-  readonly lineEnd: Piece;
-  readonly host: Piece;
-  readonly emptyHost: Piece;
-  readonly forwardedFor: Piece;
-  readonly close: Piece;
-  readonly keepAlive: Piece;
-  readonly upgrade: Piece;
-  readonly chunked: Piece;
-  readonly te: Piece;
+  readonly slash: ArenaSlice;
+  readonly asterisk: ArenaSlice;
+  readonly versionLine: ArenaSlice;
+  readonly version: ArenaSlice;
+  readonly lineEnd: ArenaSlice;
+  readonly host: ArenaSlice;
+  readonly emptyHost: ArenaSlice;
+  readonly forwardedFor: ArenaSlice;
+  readonly close: ArenaSlice;
+  readonly keepAlive: ArenaSlice;
+  readonly upgrade: ArenaSlice;
+  readonly chunked: ArenaSlice;
+  readonly te: ArenaSlice;
   /** A whole answer to CONNECT. */
-  readonly established: Piece;
+  readonly established: ArenaSlice;
   /** Where lines are written that are added to the head in the making, and to no other. */
   readonly room: number;
 
@@ -247,7 +247,7 @@ export class Texts {
     return texts;
   }
 
-  #add(text: string): Piece {
+  #add(text: string): ArenaSlice {
     const offset = this.#used;
     this.#used += writeAscii(this.#arena, offset, text);
     return { offset, length: text.length };

@@ -11,12 +11,12 @@ import {
 } from "../limits.ts";
 import {
   ARENA_BYTES,
+  type ArenaSlice,
   BufferPool,
   COMPOSED_AREA,
   headBufferBytes,
   isHeadBuffer,
   NO_BUFFER,
-  type Piece,
   RECEIVED_AREA,
   Texts,
   writeAscii,
@@ -100,9 +100,9 @@ Deno.test("BufferPool lends again what was given back last", () => {
 
 const firstBuffer = new BufferPool().take();
 
-function textsIn(): { texts: Texts; read: (piece: Piece) => string } {
+function textsIn(): { texts: Texts; read: (piece: ArenaSlice) => string } {
   const arena = new Uint8Array(firstBuffer);
-  const read = ({ offset, length }: Piece) =>
+  const read = ({ offset, length }: ArenaSlice) =>
     new TextDecoder().decode(arena.subarray(offset, offset + length));
   return { texts: new Texts(arena), read };
 }

@@ -46,14 +46,14 @@ export class Outbox {
     return true;
   }
 
-  /** The pieces without their first `skip` bytes. False: they are more than is kept. */
-  addPieces(pieces: GatherList, skip: number): boolean {
+  /** The list without its first `skip` bytes. False: that is more than is kept. */
+  addGathered(list: GatherList, skip: number): boolean {
     const { arena } = this.#loop;
-    if (pieces.bytes - skip > this.room) return this.#addBeyond(pieces.join(arena, skip));
-    for (let i = 0; i < pieces.count; i++) {
-      const drop = Math.min(skip, pieces.lengths[i]);
+    if (list.bytes - skip > this.room) return this.#addBeyond(list.join(arena, skip));
+    for (let i = 0; i < list.count; i++) {
+      const drop = Math.min(skip, list.lengths[i]);
       skip -= drop;
-      this.addFrom(pieces.offsets[i] + drop, pieces.lengths[i] - drop);
+      this.addFrom(list.offsets[i] + drop, list.lengths[i] - drop);
     }
     return true;
   }

@@ -108,22 +108,22 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
   }
 
   /**
-   * Writes the gathered pieces and then what `source` has ready. What the socket does not take of the pieces waits in the outbox.
+   * Writes the list and then what `source` has ready. What the socket does not take of it waits in the outbox.
    * False: the socket is broken, or there is no buffer.
    */
-  sendPieces(pieces: GatherList, source: Inbox | null): boolean {
+  sendGathered(list: GatherList, source: Inbox | null): boolean {
     const { io } = this.loop;
-    if (this.#outbox !== null) return this.#outbox.addPieces(pieces, 0);
-    for (let i = 0; i < pieces.count; i++) io.gather(pieces.offsets[i], pieces.lengths[i]);
+    if (this.#outbox !== null) return this.#outbox.addGathered(list, 0);
+    for (let i = 0; i < list.count; i++) io.gather(list.offsets[i], list.lengths[i]);
     const body = source === null ? 0 : source.ready - source.sent;
     if (source !== null && body > 0) io.gather(source.sent, body);
     const result = io.write(this.fd);
     if (result === BROKEN) return false;
     const count = result === AGAIN ? 0 : result;
-    if (source !== null && count > pieces.bytes) source.sent += count - pieces.bytes;
-    if (count === pieces.bytes + body) return true;
+    if (source !== null && count > list.bytes) source.sent += count - list.bytes;
+    if (count === list.bytes + body) return true;
     io.wantWrite(this.fd, true);
-    return count >= pieces.bytes || (this.outbox?.addPieces(pieces, count) ?? false);
+    return count >= list.bytes || (this.outbox?.addGathered(list, count) ?? false);
   }
 
   /** Writes text. False: the socket is broken, or there is no buffer. */
