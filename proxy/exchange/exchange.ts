@@ -329,7 +329,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   onInterim(carrier: Carrier, response: Response): void {
     if (carrier !== this.#carrier) return;
     this.#clock.touch();
-    if (!this.client.sendInterim(response, carrier)) this.#loseClient();
+    if (!this.client.sendInterim(response, carrier)) this.cut("");
   }
 
   onAnswer(carrier: Carrier, response: Response): void {
@@ -380,7 +380,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
   /** Bytes of the answer went to the client, with this result: makes room for more, and ends the exchange when that was all. */
   #answerPassed(carrier: Carrier, result: number): void {
     while (carrier === this.#carrier) {
-      if (result === BROKEN) return this.#loseClient();
+      if (result === BROKEN) return this.cut("");
       if (result === 0) return;
       if (!carrier.answerTaken()) break;
       result = this.client.sendBody(carrier);
@@ -481,7 +481,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     if (!client.acceptsTunnel(response)) return this.onFailed(carrier, "invalid");
     this.hasAnswer = true;
     this.#account.tunnelOpened(response);
-    if (!client.sendTunnelHead(response, carrier)) return this.#loseClient();
+    if (!client.sendTunnelHead(response, carrier)) return this.cut("");
     if (carrier !== this.#carrier) return;
     const owner = this.#tries.tunnel(this.#run?.handOver() ?? (() => {}));
     this.#carrier = null;
@@ -529,7 +529,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     this.refuse(refusal);
   }
 
-  /** The answer that has begun will not be completed, for a reason that is not the client's. */
+  /** The answer that has begun will not be completed. `reason`: empty where nothing can be written to the client any more. */
   cut(reason: EndReason, resetCode?: number): void {
     this.#account.reason = reason;
     this.#abandon();
@@ -543,12 +543,6 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
 
   onClientGone(): void {
     this.#abandon();
-  }
-
-  /** Nothing can be written to the client any more. */
-  #loseClient(): void {
-    this.#abandon();
-    this.client.cut(null);
   }
 
   /** Counts the exchange as answered, and lets go of what it holds. */

@@ -36,11 +36,11 @@ export function openEndpoints(
     const its = name === MIRROR_SERVICE ? copies : state;
     // The first Service's endpoints are behind others, too, which may speak HTTP/1.1 to them.
     const isOnlyHttp2 = protocol === "http2" && name !== services[0].name;
-    const mayFail = !isCalm && isOnlyHttp2 && world.chance(0.3);
+    const mayFail = !isCalm && isOnlyHttp2 && world.chance(state.isMisled ? 1 : 0.3);
     network.listen(key, (side) => {
       // The application beside the proxy is called as it is. What answers in HTTP/1.1 to that is right where it was chosen.
       const own = name === "" ? side : state.accept(side, mayFail ? ["h2"] : undefined);
-      if (mayFail && world.chance(0.5)) beginBadly(state, own);
+      if (mayFail && world.chance(state.isMisled ? 0.9 : 0.5)) beginBadly(state, own);
       else serve(its, name, key, own);
     });
   }

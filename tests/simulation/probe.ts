@@ -11,6 +11,7 @@ import { Mirrors } from "../../proxy/exchange/mirror.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
 import { Exchange } from "../../proxy/exchange/exchange.ts";
+import { EndpointPool, type SharedConnection } from "../../proxy/pool/pool.ts";
 import { Http2Upstream } from "../../proxy/http2/upstream.ts";
 import { Http2Socket } from "../../proxy/http2/socket.ts";
 
@@ -23,6 +24,8 @@ export class Probe {
   readonly #budgets = new Map<ConnectionBudget, number>();
   readonly #groups = new Set<EndpointGroup<unknown>>();
   readonly #exchanges = new Set<Exchange>();
+  /** A pool gave a connection away on which nothing can be said any more. */
+  #hasGivenBroken = false;
 
   /** Runs with the parts watched, and with the platform's randomness drawn from `random`. */
   watch<Result>(random: Random, run: () => Result): Result {
@@ -35,6 +38,7 @@ export class Probe {
     const unwatch = [
       remember(Loop.prototype, "register", this.#loops),
       this.#countRequests(),
+      this.#watchPools(),
       remember(EndpointGroup.prototype, "replace", this.#groups),
       remember(Exchange.prototype, "begin", this.#exchanges),
       remember(Exchange.prototype, "relay", this.#exchanges),
@@ -51,6 +55,20 @@ export class Probe {
       for (const undo of unwatch) undo();
       BufferPool.prototype.take = take;
     }
+  }
+
+  #watchPools(): () => void {
+    const { shared } = EndpointPool.prototype;
+    const note = (given: SharedConnection | undefined) => {
+      this.#hasGivenBroken ||= given instanceof Http2Upstream && given.machine.isClosed;
+      return given;
+    };
+    EndpointPool.prototype.shared = function (this: EndpointPool, isNew?: boolean) {
+      return note(shared.call(this, isNew));
+    };
+    return () => {
+      EndpointPool.prototype.shared = shared;
+    };
   }
 
   #countRequests(): () => void {
@@ -82,6 +100,7 @@ export class Probe {
 
   /** More is held, or under way, than may be; empty where all is well. */
   excess(): string {
+    if (this.#hasGivenBroken) return "A connection that its endpoint broke is still in its pool";
     for (const [{ limits, connections, pending }, requests] of this.#budgets) {
       if (limits === null) continue;
       const { maxConnections, maxPending, maxRequests } = limits;
@@ -92,8 +111,6 @@ export class Probe {
       if (requests > (maxRequests ?? Infinity)) return `${requests} requests are under way`;
     }
     for (const { buffers, timed } of this.#loops) {
-      const broken = timed.find((one) => one instanceof Http2Upstream && isPooledBroken(one));
-      if (broken !== undefined) return "A connection that its endpoint broke is still in its pool";
       // A connection or a stream has one buffer each way; a copy has one for its head and one for its body.
       const most = 2 * timed.length;
       if (buffers.lentCount > most) {
@@ -153,11 +170,6 @@ export class Probe {
     }
     return "";
   }
-}
-
-/** Whether an exchange could be given a connection on which nothing can be said any more. */
-function isPooledBroken(upstream: Http2Upstream): boolean {
-  return upstream.machine.isClosed && upstream.pool.shared() === upstream;
 }
 
 function hasDeadline(end: object | null): boolean {

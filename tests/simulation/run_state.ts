@@ -36,6 +36,8 @@ export class RunState {
   isTight = false;
   /** Nothing takes time, and endpoints end their connections, most often right behind an answer. */
   isBrisk = false;
+  /** Endpoints that are to speak HTTP/2 most often begin with something else. */
+  isMisled = false;
   /** When draining began; `Infinity` before. */
   drainingMs = Infinity;
   /** By token: the streams that their endpoints have reset, and how often the request had been sent by then. */

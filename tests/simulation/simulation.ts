@@ -101,6 +101,8 @@ export interface RunOptions {
   readonly isBrisk: boolean;
   /** Clients come seconds apart, so that connections are idle for long. */
   readonly isSparse: boolean;
+  /** Endpoints that are to speak HTTP/2 most often begin with something else. */
+  readonly isMisled: boolean;
   /** Is told what the proxy does. */
   readonly onTrace: ((line: string) => void) | null;
 }
@@ -111,6 +113,7 @@ const DEFAULT_OPTIONS: RunOptions = {
   isSecure: false,
   isBrisk: false,
   isSparse: false,
+  isMisled: false,
   onTrace: null,
 };
 
@@ -147,12 +150,12 @@ class Simulation {
   #isDrained = false;
 
   constructor(seed: number, probe: Probe, options: RunOptions) {
-    const { makeIo, onTrace, sections, isSecure, isBrisk, isSparse } = options;
+    const { makeIo, onTrace, sections, isSecure, isBrisk, isSparse, isMisled } = options;
     this.#probe = probe;
     const world = new World(seed);
     world.onTrace = onTrace;
     this.#world = world;
-    this.#isCalm = world.chance(0.5) || isBrisk;
+    this.#isCalm = (world.chance(0.5) || isBrisk) && !isMisled;
     const drawn = drawWeather(world, this.#isCalm);
     const weather = isBrisk ? { ...drawn, delayMaxMs: 0, late: 0 } : drawn;
     const network = new Network(world, weather);
@@ -178,6 +181,7 @@ class Simulation {
       sharing,
     );
     this.#state.isBrisk = isBrisk;
+    this.#state.isMisled = isMisled;
     this.#state.isTight = !this.#isCalm && world.chance(0.4);
     if (this.#state.isTight) probe.buffersMax = world.between(3, 10);
     openEndpoints(this.#state, this.#services, this.#maker);
@@ -335,12 +339,12 @@ class Simulation {
   }
 
   #checkNow(): void {
+    const excess = this.#probe.excess();
+    if (excess !== "") this.#fail(excess);
     const { lastFault } = this.#engine.snapshot();
     if (lastFault !== "") this.#fail(`A fault: ${lastFault}`);
     const [violation] = this.#io.violations;
     if (violation !== undefined) this.#fail(`Against the contract of Io: ${violation}`);
-    const excess = this.#probe.excess();
-    if (excess !== "") this.#fail(excess);
     this.#checkPlaces();
     const endless = this.#probe.endless();
     if (endless !== "") this.#fail(endless);
