@@ -1,6 +1,6 @@
 /** TestPod: an application on loopback with a sidecar before it, as a caller's sidecar meets it. The application can end first. */
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
-import type { Proxy } from "../../proxy/config.ts";
+import type { Proxy, ProxyTls } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { type Driver, planOf } from "./test_proxy.ts";
 import { timeoutsWith } from "./timeouts.ts";
@@ -16,7 +16,11 @@ export class TestPod {
   }
 
   /** @param application where it listens, or once did */
-  static async start(driver: Driver, application: { readonly port: number }): Promise<TestPod> {
+  static async start(
+    driver: Driver,
+    application: { readonly port: number },
+    tls?: ProxyTls,
+  ): Promise<TestPod> {
     const asked: RequestRecord[] = [];
     const sidecar = await startProxy(
       {
@@ -29,6 +33,7 @@ export class TestPod {
           application: { address: "127.0.0.1", port: application.port },
         }],
         admin: null,
+        ...(tls === undefined ? {} : { tls }),
         timeouts: timeoutsWith(),
         bodyBytesMax: Infinity,
         reportRequests: true,

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
-import type { Proxy, ProxyTimeouts } from "../../proxy/config.ts";
+import type { Proxy, ProxyTimeouts, ProxyTls } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { readPrometheus, type Sample } from "./prometheus_text.ts";
 import { RawSocket } from "./raw_socket.ts";
@@ -25,6 +25,7 @@ export interface TestProxyOptions {
   readonly headBytesMax?: number;
   readonly bodyBytesMax?: number;
   readonly workers?: number;
+  readonly tls?: ProxyTls;
   /** Whether there is a second listener, `relayPort`, whose connections go to host `app` as they are. */
   readonly relays?: boolean;
 }
@@ -80,6 +81,7 @@ export class TestProxy {
       outbound: options.relays === true ? [LISTENER, { ...LISTENER, tcp: APP }] : [LISTENER],
       inbound: [],
       admin: { address: "127.0.0.1", port: 0 },
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
       timeouts: timeoutsWith(options.timeouts),
       ...(options.headBytesMax === undefined ? {} : { headBytesMax: options.headBytesMax }),
       bodyBytesMax: options.bodyBytesMax ?? Infinity,
