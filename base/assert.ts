@@ -1,6 +1,6 @@
 /**
- * Programmer errors. Always on: an assertion that fails is a defect of Weft, never of its user's input
- * (that is a `Finding`) nor of a peer on the wire (that is a refusal with a reason).
+ * Programmer errors. Always on: an assertion that fails is a defect of Weft. Mistakes in a user's input are `Finding`s, those of
+ * a peer on the wire are refusals with a reason.
  */
 
 /** Thrown when the program contradicts itself. */

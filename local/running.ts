@@ -1,6 +1,6 @@
 /**
- * How `weft request --from NAMESPACE` finds the sidecar of a namespace: a running `weft up` leaves a note of its listeners,
- * one file for each first port, readable by the same user only.
+ * How `weft request --from NAMESPACE` finds the sidecar of a namespace. A running `weft up` leaves a note of its listeners: one
+ * file for each first port, readable by the same user only.
  */
 import { tmpdir } from "node:os";
 import type { Environment } from "../console/environment.ts";

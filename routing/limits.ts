@@ -50,8 +50,8 @@ export const WEIGHT_TOTAL_MAX = 2 ** 31 - 1;
 export const POLICY_COUNT_MAX = 1_000_000_000;
 
 /**
- * UTF-16 code units. 2,000 Services with 10,000 rules and an endpoint each encode to about a tenth of this; what
- * a hostile sender can make a sidecar allocate before the first check is a small multiple of it.
+ * UTF-16 code units. 2,000 Services with 10,000 rules and an endpoint each encode to about a tenth of this. A hostile sender can
+ * make a sidecar allocate a small multiple of it before the first check.
  */
 export const PLAN_TEXT_MAX = 64 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 /**
- * Text of one file to its documents: cuts it where kubectl cuts it, so that a broken document loses only
- * itself, and hands each piece to the YAML or the JSON reader. Knows nothing of Kubernetes.
+ * Text of one file to its documents. It is cut as kubectl cuts it, so that a broken document loses only itself. The YAML or the
+ * JSON reader gets each part. Knows nothing of Kubernetes.
  */
 import { DocumentError, type MarkedValue, type SourceDocument } from "./document.ts";
 import { readJson } from "./json.ts";

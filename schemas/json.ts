@@ -1,6 +1,6 @@
 /**
- * JSON with the place of every field. JSON is YAML too, but `kubectl get -o json` writes megabytes of it, several
- * objects may follow each other without `---`, and tabs may indent it; none of which suits the YAML reader.
+ * JSON with the place of every field. JSON is YAML, too. But `kubectl get -o json` writes megabytes of it, several objects may
+ * follow each other without `---`, and tabs may indent it. None of that suits the YAML reader.
  */
 import { duplicateKey, type MarkedValue, nestedTooDeep } from "./document.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";

@@ -1,6 +1,6 @@
 /**
- * docs/life_of_a_request.md names the files that a GET crosses, and no others: a request is sent through a proxy in this process, and the
- * functions are counted that are called for each one.
+ * docs/life_of_a_request.md names the files that a GET crosses, and no others. Requests are sent through a proxy in this process,
+ * and the calls of functions are counted.
  */
 import assert from "node:assert/strict";
 import { Session } from "node:inspector";

@@ -1,7 +1,7 @@
 /**
- * Makes a bundle of our own modules, in parts as the commands need them. Deno keeps all that it embeds in memory for as long
- * as the executable runs, and of a TypeScript module that is the source, what it was made into, and the map between the two.
- * Names stay as they are, for the sake of stack traces.
+ * Makes a bundle of our own modules, in parts as the commands need them. Deno keeps all that it embeds in memory for as long as
+ * the executable runs. Of a TypeScript module that is the source, what it was made into, and the map between the two. Names stay
+ * as they are, for the sake of stack traces.
  */
 import { ROOT } from "./repository.ts";
 import { type DenoCommand, runDeno } from "./vendor.ts";

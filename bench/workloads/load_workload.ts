@@ -1,6 +1,6 @@
 /**
- * Workloads that put load on proxies: all of them run from start to end, and rounds take them in turn, so that a slow minute of the
- * machine falls on each of them. Owns that procedure and its columns; not what the load is.
+ * Workloads that put load on proxies. All proxies run from start to end, and rounds take them in turn, so that a slow minute of
+ * the machine falls on each of them. Owns that procedure and its columns; not what the load is.
  */
 import type { Contender, Job } from "../contenders/contender.ts";
 import type { LoadResult, LoadTarget } from "../load/load.ts";

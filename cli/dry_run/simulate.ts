@@ -1,7 +1,7 @@
 /**
- * `--request`: sends one request again and again through the routing of one client proxy, without sending anything.
- * The same `decide` and the same balancing as in the proxy, where no two requests overlap and all endpoints are well; the
- * canonical order of split sequences and of endpoints, so a run can be repeated.
+ * `--request`: sends one request again and again through the routing of one client proxy, without sending anything. It uses the
+ * `decide` and the balancing of the proxy. No two requests overlap, and all endpoints are well. Split sequences and endpoints
+ * have their canonical order, so a run can be repeated.
  */
 import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";

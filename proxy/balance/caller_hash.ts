@@ -2,8 +2,8 @@
 import { fnv1a32, mix32 } from "../../base/hash.ts";
 
 /**
- * 0 to 2^32 - 1. A loopback address is that of the application beside a sidecar and says nothing of which one it is: without
- * the proxy's `seed` all sidecars of a cluster would send to the same endpoint.
+ * 0 to 2^32 - 1. A loopback address is that of the application beside a sidecar, and says nothing of which one. Without the
+ * proxy's `seed` all sidecars of a cluster would send to one endpoint.
  */
 export function callerHash(peer: string, seed: number | null): number {
   const hash = fnv1a32(peer);

@@ -1,10 +1,10 @@
 /**
- * PeakEwma: of two endpoints the one where a request is likely answered first. An endpoint's latency is an average
- * that rises at once and falls slowly, so that a slow one is left alone from its first slow answer on and tried again
- * little by little; it is multiplied by the requests that are waiting there (Twitter's Finagle, Linkerd).
+ * PeakEwma: of two endpoints the one where a request is likely answered first. An endpoint's latency is an average that rises at
+ * once and falls slowly. So a slow one is left alone from its first slow answer on, and tried again little by little. The latency
+ * is multiplied by the requests that wait there (Twitter's Finagle, Linkerd).
  *
- * The two are the endpoint whose turn it is and one drawn at random (Mitzenmacher 2001), so that endpoints that cost the same
- * are used evenly. One that was left alone for long takes its turn whatever it costs: an old latency says little.
+ * The two are the endpoint whose turn it is and one drawn at random (Mitzenmacher 2001), so that endpoints that cost the same are
+ * used evenly. One that was left alone for long takes its turn whatever it costs: an old latency says little.
  */
 import type { Random } from "../../base/random.ts";
 import type { Balancer } from "./balancer.ts";

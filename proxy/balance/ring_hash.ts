@@ -1,10 +1,10 @@
 /**
- * RingHash: requests with one key go to one endpoint, and adding or removing an endpoint moves only its own share
- * (Karger et al. 1997): a request goes to the first point of the ring at or after its hash whose endpoint is available.
+ * RingHash: requests with one key go to one endpoint, and adding or removing an endpoint moves only its own share (Karger et al.
+ * 1997): a request goes to the first point of the ring at or after its hash whose endpoint is available.
  *
- * With a bound, no endpoint has more than so many times the average under way (Mirrokni, Thorup and Zadimoghaddam 2018): a
- * request that would be one too many goes on along the ring, so that the keys of a full endpoint have the same second
- * choice each time, and come back as soon as there is room.
+ * With a bound, no endpoint has more than so many times the average under way (Mirrokni, Thorup and Zadimoghaddam 2018). A
+ * request that would be one too many goes on along the ring. So the keys of a full endpoint have the same second choice each
+ * time, and come back as soon as there is room.
  */
 import { mix32 } from "../../base/hash.ts";
 import type { Random } from "../../base/random.ts";

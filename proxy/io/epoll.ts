@@ -1,9 +1,9 @@
 /**
- * The native driver: one thread, one level-triggered epoll loop over libc. It owns file descriptors and the
- * arena; it knows nothing of protocols.
+ * The native driver: one thread, one level-triggered epoll loop over libc. It owns file descriptors and the arena; it knows
+ * nothing of protocols.
  *
- * errno cannot be read reliably through FFI, so -1 means AGAIN unless the kernel has reported an error or a
- * hang-up for the descriptor in the same batch; a real error that slips through is reported by the next wait.
+ * errno cannot be read reliably through FFI. So -1 means AGAIN unless the kernel has reported an error or a hang-up for the
+ * descriptor in the same batch. A real error that slips through is reported by the next wait.
  */
 import { parseIp } from "../../base/ip.ts";
 import {

@@ -1,7 +1,7 @@
 /**
- * OpenSSL 3: the symbols and constants that TLS in the native driver uses, and the few places where a C pointer is
- * looked behind. What is called for every record takes pointers that are made once and i32s, so V8 makes fast calls of
- * it; the rest is called for a handshake or for a certificate.
+ * OpenSSL 3: the symbols and constants that TLS in the native driver uses, and the few places where a C pointer is looked behind.
+ * What is called for every record takes i32s and pointers that are made once, so V8 makes fast calls of it. The rest is called
+ * for a handshake or for a certificate.
  */
 import { openLibrary } from "./libc.ts";
 

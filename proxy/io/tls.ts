@@ -1,8 +1,9 @@
 /**
- * TLS as every driver offers it: certificates made ready once, then put on any number of connections. Shapes, and how they are called.
+ * TLS as every driver offers it: certificates made ready once, then put on any number of connections. Shapes, and how they are
+ * called.
  *
- * Above `Io` nothing changes: what is read and written is plain, and a connection that was put under TLS first becomes
- * readable or writable once its peer is known to be whom it claims to be.
+ * Above `Io` nothing changes: what is read and written is plain. A connection under TLS first becomes readable or writable once
+ * its peer has proved who it is.
  */
 import type {
   ClientCertificatePolicy,

@@ -1,7 +1,7 @@
 /**
- * The mark `x-weft-unreached`: in an answer of the proxy beside an application it says to the caller's proxy that the request has
- * not reached that application, so that another endpoint may have it. It names where its connection came in, so a third
- * party that passes it on, from an endpoint of its own, says nothing. Every proxy takes it out of the answers that it passes on: an
+ * The mark `x-weft-unreached`, in an answer of the proxy beside an application. It tells the caller's proxy that the request has
+ * not reached that application, so that another endpoint may have it. It names where its connection came in, so a third party
+ * that passes it on, from an endpoint of its own, says nothing. Every proxy takes it out of the answers that it passes on: an
  * application cannot give it.
  */
 import { sha256Hex } from "../../base/hash.ts";

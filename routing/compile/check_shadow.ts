@@ -41,8 +41,8 @@ export function checkShadowed(
 }
 
 /**
- * The rules so far, by how their paths begin and by one of their headers: only a rule that begins as another
- * does, or with less, and asks for one of its headers, or for none, can cover it.
+ * The rules so far, by how their paths begin and by one of their headers. Only a rule that begins as another does, or with less,
+ * can cover it, and only if it asks for one of its headers or for none.
  */
 class EarlierRules {
   readonly #byKey = new Map<string, RootRule[]>();

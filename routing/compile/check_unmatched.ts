@@ -1,7 +1,7 @@
 /**
- * Finds requests that fall past every rule of a root to the root's own endpoints, where those are also the
- * endpoints that the rules' shares are meant to protect (the canary guide's last step and `POST /demo`).
- * Every request that it names was looked up in the rules: it proposes, and the match index decides.
+ * Finds requests that fall past every rule of a root to the root's own endpoints, if those are endpoints that the rules' shares
+ * protect (the canary guide's last step and `POST /demo`). Every request that it names was looked up in the rules: it proposes,
+ * and the match index decides.
  */
 import { MatchIndex } from "../match/match_index.ts";
 import type { PlanEndpoint } from "../plan.ts";

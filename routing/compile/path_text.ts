@@ -1,6 +1,6 @@
 /**
- * What the text of a path pattern tells without building its automaton: enough to spare most patterns of a large
- * rule set the exact questions, which take up to a millisecond each. Every answer is certain or withheld.
+ * What the text of a path pattern tells without building its automaton. It spares most patterns of a large rule set the exact
+ * questions, which take up to a millisecond each. Every answer is certain or withheld.
  */
 
 /**

@@ -1,15 +1,15 @@
 /**
- * Automaton: runs a program as a deterministic machine whose states are made when first needed. It
- * answers which patterns matched, all at once, in one table look-up a byte.
+ * Automaton: runs a program as a deterministic machine whose states are made when first needed. It answers which patterns
+ * matched, all at once, in one table look-up a byte.
  *
- * A pattern that has matched stays matched ("sticky"), which is what both an anchored prefix match
- * and a search mean, and its threads are dropped. A state is the set of threads still alive, the
- * set of patterns matched, and, while a thread waits at an assertion about what comes next, the
- * kind of byte just read: such assertions are settled when the next byte, or the end, is known.
+ * A pattern that has matched stays matched ("sticky"), which is what both an anchored prefix match and a search mean, and its
+ * threads are dropped. A state is the set of threads still alive and the set of patterns matched. While a thread waits at an
+ * assertion about what comes next, it is also the kind of byte just read: such assertions are settled when the next byte, or the
+ * end, is known.
  *
- * Memory is bounded: when the states outgrow their budget all are forgotten and the run goes on
- * from the current one. A byte makes at most one state, and making a state visits each instruction
- * at most twice, so time stays linear in the text whatever the patterns and whatever the text.
+ * Memory is bounded: when the states outgrow their budget all are forgotten and the run goes on from the current one. A byte
+ * makes at most one state, and making a state visits each instruction at most twice, so time stays linear in the text whatever
+ * the patterns and whatever the text.
  */
 import { assert } from "../../base/assert.ts";
 import { hasByte, NEWLINE, WORDS } from "./byte_set.ts";

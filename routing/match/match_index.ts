@@ -1,8 +1,7 @@
 /**
- * MatchIndex: the first of an ordered list of matches that a request satisfies, at a cost that
- * hardly depends on the length of the list. All path patterns run as one automaton, all patterns of
- * one header as another; which match wins is worked out once for each combination of their answers
- * and the method, and remembered.
+ * MatchIndex: the first of an ordered list of matches that a request satisfies, at a cost that hardly depends on the length of
+ * the list. All path patterns run as one automaton, all patterns of one header as another. Which match wins is worked out once
+ * for each combination of their answers and the method, and remembered.
  */
 import type { PlanMatch } from "../plan.ts";
 import { METHOD_COUNT, METHOD_OTHER, METHODS } from "../request.ts";

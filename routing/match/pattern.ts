@@ -66,8 +66,8 @@ export class PathPattern {
   }
 
   /**
-   * The least number of characters that every match has and that the pattern fixes: alternatives count as their least,
-   * repetitions by their minimum, a letter in either case as fixed; classes and dots not at all.
+   * The least number of characters that every match has and that the pattern fixes. Alternatives count as their least,
+   * repetitions by their minimum, a letter in either case as fixed. Classes and dots do not count.
    */
   fixedCharacters(): number {
     return fixedCharacters(this.#node);

@@ -127,8 +127,8 @@ function takeRequest(
 }
 
 /**
- * Decides one connection to a port that does not speak HTTP: rules do not apply to it (smi-facts
- * 3.3), only the port's fallback, and only TCP rules of traffic targets allow it.
+ * Decides one connection to a port that does not speak HTTP. Rules do not apply to it (smi-facts 3.3), only the port's fallback
+ * does. Only TCP rules of traffic targets allow it.
  */
 export function decideConnection(
   port: TablePort,

@@ -32,10 +32,9 @@ export function roundToMatching(matrix: SparseMatrix, one: number, coin: Coin): 
 }
 
 /**
- * Walks along entries that are neither 0 nor 1 until it comes back to a vertex that it has passed,
- * and shifts weight around that cycle until one of its entries is 0 or 1; then walks on from there,
- * until nothing is left of the walk. Every vertex has no such entry or at least two, as its entries
- * add up to 1: it never gets stuck.
+ * Walks along entries that are neither 0 nor 1 until it comes back to a vertex that it has passed. It shifts weight around that
+ * cycle until one of its entries is 0 or 1, and walks on from there until nothing is left of the walk. Every vertex has no such
+ * entry or at least two, as its entries add up to 1: it never gets stuck.
  */
 function roundCycles(graph: FractionalGraph, start: number, coin: Coin): void {
   const { placeOnPath } = graph;

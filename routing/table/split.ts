@@ -1,14 +1,12 @@
 /**
- * SplitState: how far each split sequence of one client has got. Mutable, one per event loop and
- * listener; loops whose states have one store take turns in one sequence. `rebind` carries every
- * sequence over to a new table by route id, so that an unrelated change restarts none.
+ * SplitState: how far each split sequence of one client has got. Mutable, one per event loop and listener; loops whose states
+ * have one store take turns in one sequence. `rebind` carries every sequence over to a new table by route id, so that an
+ * unrelated change restarts none.
  *
- * What a sequence promises, with W the sum of the reduced weights and w a backend's own: after any
- * n requests from its start, between floor(n*w/W) and ceil(n*w/W) went to the backend; with two
- * backends so did any n in a row. With a seed, the chance that the k-th request goes to the backend
- * is exactly w/W for every k, taken over seeds. Only with three or more backends and W above
- * `PERIOD_MAX` a seed costs something: the chance is within 1/2048 of w/W, and the count within
- * less than 2 of n*w/W.
+ * What a sequence promises, with W the sum of the reduced weights and w a backend's own. After any n requests from its start,
+ * between floor(n*w/W) and ceil(n*w/W) went to the backend. With two backends so did any n in a row. With a seed, the chance that
+ * the k-th request goes to the backend is exactly w/W for every k, taken over seeds. Only with three or more backends and W above
+ * `PERIOD_MAX` a seed costs something: the chance is within 1/2048 of w/W, and the count within less than 2 of n*w/W.
  */
 import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";

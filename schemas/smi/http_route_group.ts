@@ -71,8 +71,8 @@ function readMethods(list: Field): readonly string[] | undefined | null {
 }
 
 /**
- * A map of names to patterns (the text of the SMI), or a list of such maps (its published CRDs); the members of a
- * list are merged, and two patterns for one name must both match. Undefined: a header cannot be read.
+ * A map of names to patterns (the text of the SMI), or a list of such maps (its published CRDs). The members of a list are
+ * merged, and two patterns for one name must both match. Undefined: a header cannot be read.
  */
 function readHeaders(object: SourceObject, field: Field): readonly HeaderCondition[] | undefined {
   if (!field.isPresent) return [];

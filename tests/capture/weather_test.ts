@@ -1,5 +1,5 @@
 /**
- * Captured connections of every kind on a network that misbehaves, cut and ended at random: nothing may be left of them, whatever
+ * Captured connections of every kind on a network that misbehaves, cut and ended at random. Nothing may be left of them, whatever
  * they were taken for, and whatever was read too late.
  */
 import { deepEqual, equal } from "node:assert/strict";

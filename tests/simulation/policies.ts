@@ -1,6 +1,6 @@
 /**
- * Draws the policies of one run: what they may say stays the same for all plans of the run, so that what they permit
- * is known; what they do say is drawn anew for every plan.
+ * Draws the policies of one run. What they may say stays the same for all plans of the run, so that what they permit is known.
+ * What they do say is drawn anew for every plan.
  */
 import type { ConnectionLimits, Retry, RetryCondition, RouteSection } from "../../base/policy.ts";
 import { CONNECT_ATTEMPTS_MAX } from "../../proxy/limits.ts";

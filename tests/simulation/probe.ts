@@ -1,6 +1,6 @@
 /**
- * Probe: what an engine does not tell of itself, taken from its parts while a run lasts: what is lent, counted, timed
- * and waited for, so that a run can see that all of it ends.
+ * Probe: what an engine does not tell of itself, taken from its parts while a run lasts. That is what is lent, counted, timed and
+ * waited for, so that a run can see that all of it ends.
  */
 import type { ConnectionLimits } from "../../base/policy.ts";
 import type { Random } from "../../base/random.ts";

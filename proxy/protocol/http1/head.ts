@@ -1,7 +1,7 @@
 /**
- * The header section that requests and responses share: finds its lines, refuses what two parsers could read
- * two ways, and notes the fields that steer framing and the connection (RFC 9112 5 to 9). Sans-IO: it sees
- * bytes, not sockets. Request and status lines are in `request.ts` and `response.ts`.
+ * The header section that requests and responses share (RFC 9112 5 to 9). It finds the lines, refuses what two parsers could read
+ * in two ways, and notes the fields that steer framing and the connection. Sans-IO: it sees bytes, not sockets. Request and
+ * status lines are in `request.ts` and `response.ts`.
  */
 import type { RefusalReason } from "../../../base/refusals.ts";
 import { HEADERS_EXPECTED } from "../../../routing/request.ts";

@@ -1,9 +1,9 @@
 /**
- * What a peer may do how often. Everything here is allowed by RFC 9113, costs it little and us more, and has been used to
- * bring servers down; a peer that spends a budget is sent GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 10.5).
+ * What a peer may do how often. Everything here is allowed by RFC 9113, costs it little and us more, and has been used to bring
+ * servers down. A peer that spends a budget is sent GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 10.5).
  *
- * A budget holds `burst`, grows by `perSecond`, and is earned back by honest work: a busy connection does more of
- * everything, so only what comes without work is bounded. Counts numbers; knows neither frames nor streams.
+ * A budget holds `burst`, grows by `perSecond`, and is earned back by honest work: a busy connection does more of everything, so
+ * only what comes without work is bounded. Counts numbers; knows neither frames nor streams.
  */
 
 /**

@@ -18,8 +18,8 @@ import { STATIC_COUNT, STATIC_NAME_IDS, STATIC_OFFSETS, STATIC_TEXT } from "./st
 import { ENCODER_TABLE_BYTES_MAX } from "../limits.ts";
 
 /**
- * Slots of the index by hash: twice the entries that fit the table. An entry is in one of two neighbouring slots, the newer
- * one first; were it one only, two fields of the same slot in every head would push each other out for ever.
+ * Slots of the index by hash: twice the entries that fit the table. An entry is in one of two neighbouring slots, the newer one
+ * first. With one slot, two fields of it in every head would push each other out for ever.
  */
 const SLOT_COUNT = 256;
 /** Values are remembered by hash, also two by two, until about this many others have been seen. */
