@@ -122,7 +122,7 @@ export const LOOP = metricGroup([], {
     "Connections to endpoints that wait in a pool",
   ),
   buffersLent: gauge("weft_buffers_lent", "Buffers in use, most of 16 KiB"),
-  faults: counter("weft_faults_total", "Connections lost to a defect of the proxy"),
+  faults: counter("weft_faults_total", "Connections and exchanges lost to a defect of the proxy"),
   reportsLost: counter(
     "weft_reports_lost_total",
     "Records and spans that event loops made faster than the main thread took them",
