@@ -9,7 +9,7 @@ import {
   REFUSAL_ROOM_MS,
   REPLAY_BYTES_MAX,
 } from "../limits.ts";
-import { headBufferBytes, NO_BUFFER } from "../loop/arena.ts";
+import { headBufferBytes, NO_BUFFER, writeAscii } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
@@ -401,30 +401,35 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     this.#pendingRefusal = null;
     const text = this.needsHttp2 ? "" : this.#refusalText(refusal);
     if (this.needsHttp2) composeGrpcRefusal(composed, refusal);
-    else composeRefusal(composed, refusal);
+    else composeRefusal(composed, refusal, text.length);
     if (headers !== null) {
       arena.set(headers, room);
       addLines(arena, room, room + headers.length, composed);
     }
-    if (this.#writeRefusal(composed, text)) this.#endAnswered();
+    if (this.#writeRefusal(composed, this.#isHead ? "" : text)) this.#endAnswered();
     else this.#end(INTERNAL_ERROR);
   }
 
+  get #isHead(): boolean {
+    return this.#exchange?.isHead === true;
+  }
+
+  /** Empty where the status has no text, or the client takes none now: nobody waits for that. */
   #refusalText({ text, status }: Refusal): string {
-    const hasBody = hasContent(status, this.#exchange?.isHead === true) && status !== 205;
-    return hasBody ? `weft: ${text}\n` : "";
+    const line = hasContent(status, false) && status !== 205 ? `weft: ${text}\n` : "";
+    const isTaken = this.#isHead ||
+      this.socket.machine.windowOf(this.streamId) >= line.length;
+    return isTaken ? line : "";
   }
 
   #writeRefusal(fields: FieldList, text: string): boolean {
     if (text === "") return this.#writeRefusalHead(fields, true);
-    const { arena, buffers, io } = this.loop;
-    const offset = buffers.take();
-    if (offset === NO_BUFFER) return false;
-    for (let i = 0; i < text.length; i++) arena[offset + i] = text.charCodeAt(i);
-    const isWritten = this.#writeRefusalHead(fields, false) &&
-      this.socket.machine.sendData(this.streamId, offset, text.length, true, io.nowMs) ===
-        text.length;
-    buffers.give(offset);
+    if (!this.#writeRefusalHead(fields, false)) return false;
+    // The head has been composed, so that the room for its lines is free; there may be no buffer.
+    const { arena, io, texts: { room } } = this.loop;
+    writeAscii(arena, room, text);
+    const sent = this.socket.machine.sendData(this.streamId, room, text.length, true, io.nowMs);
+    const isWritten = sent === text.length;
     if (isWritten) this.sentEnd();
     return isWritten;
   }
@@ -525,12 +530,13 @@ function isAtEnd({ body, hasWholeAnswer }: AnswerSource): boolean {
   return hasWholeAnswer && body.sent === body.ready && !body.hasTrailers;
 }
 
-function composeRefusal(fields: FieldList, { status, reason, text }: Refusal): void {
+/** @param length of the text; 0: there is none */
+function composeRefusal(fields: FieldList, { status, reason }: Refusal, length: number): void {
   fields.clear();
   fields.addText(NAME_STATUS, String(status));
-  if (hasContent(status, false) && status !== 205) {
+  if (length > 0) {
     fields.addText(NAME_CONTENT_TYPE, "text/plain");
-    fields.addText(NAME_CONTENT_LENGTH, String(`weft: ${text}\n`.length));
+    fields.addText(NAME_CONTENT_LENGTH, String(length));
   }
   fields.addText(NAME_WEFT_REASON, reason);
 }

@@ -447,8 +447,8 @@ class Simulation {
       // Its client may be gone before an endpoint of HTTP/2 has ended the stream of an answer that is whole without it.
       const isOver = exchange.answer.framing === "length" || !hasAnswerBody(exchange);
       if (exchange.endpointProtocol === "http2" && isOver) continue;
-      // Of a head that never arrived in full the path is not known.
-      if (outcome.reason === "request-timeout") continue;
+      // Of a head that never arrived in full, or found no buffer, the path is not known.
+      if (outcome.reason === "request-timeout" || outcome.reason === "no-buffer") continue;
       const isReported = records.some(({ status, reason }) =>
         status === outcome.status && reason === outcome.reason
       );

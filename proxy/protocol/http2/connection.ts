@@ -105,6 +105,12 @@ export class Http2Connection extends Http2Receiver {
     if (stream !== null) stream.owner = owner;
   }
 
+  /** Bytes of data that the peer takes now on a stream. */
+  windowOf(streamId: number): number {
+    const own = this.streams.get(streamId)?.sendWindow.available ?? 0;
+    return Math.max(0, Math.min(this.sender.window.available, own));
+  }
+
   /** Calls `visit` for every stream. `visit` may reset streams. */
   forEachStream(visit: (streamId: number, owner: unknown) => void): void {
     for (const stream of this.streams.all()) {
