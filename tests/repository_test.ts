@@ -17,6 +17,7 @@ const UNTIDY: Record<string, [path: string, text: string]> = {
   "another registry's host": ["Dockerfile", join("FROM g", "cr.io/distroless/base\n")],
   "a path of one machine": [".ci/run", join("cd /wo", "rk/main\n")],
   "a path of one person": ["docs/x.md", join("Open /ho", "me/ada/weft\n")],
+  "a vague word": ["docs/x.md", join("It is told to who", "ever asks.\n")],
   "a reminder": ["base/x.ts", join("/** X. */\n// TO", "DO: later\n")],
   "a space at the end of a line": ["docs/x.md", "words \n"],
   "no newline at the end": ["docs/x.md", "words"],

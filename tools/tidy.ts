@@ -33,6 +33,8 @@ const REGISTRY_HOST = new RegExp(
 const MACHINE_PATH = /(?<![\w.])(\/root\/\.|\/work\/(main|shared)\b|\/home\/[a-z]+\/|\/Users\/\w)/;
 /** Where every byte is part of what a test says. */
 const TEST_DATA = /^tests\/(golden|protocol)\//;
+/** Words that name no one thing: say who is meant, or that there is none. */
+const VAGUE = /\b(who(?:)ever|no(?:)body|some(?:)body|any(?:)body|every(?:)body)\b/i;
 const REMINDER = /\b(TO(?:)DO|FIX(?:)ME|XX(?:)X)\b/;
 
 /** Checks one file. `path` is from the top of the repository. */
@@ -45,6 +47,7 @@ export function checkText(path: string, text: string): Violation[] {
   lines.forEach((line, index) => {
     if (REGISTRY_HOST.test(line)) report(index + 1, "A registry's host name");
     if (MACHINE_PATH.test(line)) report(index + 1, "A path of one machine");
+    if (VAGUE.test(line)) report(index + 1, "A vague word: say who or what is meant");
     if (REMINDER.test(line)) report(index + 1, "A reminder: do it, or file an issue");
     if (/[ \t]$/.test(line) && !isData) report(index + 1, "Space at the end of a line");
   });

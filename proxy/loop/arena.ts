@@ -73,7 +73,7 @@ const REQUEST_HEADS_START = LARGE_START + LARGE_BUFFER_BYTES * LARGE_BUFFER_COUN
 const PASSING_HEADS_START = REQUEST_HEADS_START + HEAD_BUFFER_BYTES * REQUEST_HEAD_BUFFERS;
 const SCRATCH_START = PASSING_HEADS_START + HEAD_BUFFER_BYTES * PASSING_HEAD_BUFFERS;
 
-/** Areas for the head that is being received and the one that is composed. They belong to nobody else, and are untouched until used. */
+/** Areas for the head that is being received and the one that is composed. They are lent to no connection, and are untouched until used. */
 export const RECEIVED_AREA = SCRATCH_START;
 export const COMPOSED_AREA = SCRATCH_START + HEAD_BUFFER_BYTES;
 

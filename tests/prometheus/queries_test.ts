@@ -173,7 +173,7 @@ Deno.test({
     const proxy = await start(planOf({ "podinfo-primary": origin.port, "podinfo-canary": 1 }));
     try {
       using client = await RawSocket.connect(proxy.outbound[0].port);
-      for (const host of ["podinfo.test:9898", "podinfo.test:9898", "nobody", "podinfo:1"]) {
+      for (const host of ["podinfo.test:9898", "podinfo.test:9898", "unknown", "podinfo:1"]) {
         await client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
         await client.readResponse();
       }

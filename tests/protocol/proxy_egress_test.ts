@@ -161,12 +161,12 @@ for (const driver of DRIVERS) {
   test("an unknown name: 404 as without egress, and the connection goes on", async () => {
     await using proxy = await EgressProxy.start(driver, true);
     using client = await proxy.connect();
-    await client.send("GET http://nobody.test/ HTTP/1.1\r\nHost: nobody.test\r\n\r\n");
-    await proxy.names.answer("nobody.test");
+    await client.send("GET http://unknown.test/ HTTP/1.1\r\nHost: unknown.test\r\n\r\n");
+    await proxy.names.answer("unknown.test");
     const response = await client.readResponse();
     assert.equal(statusOf(response), 404);
     assert.equal(headerOf(response, "x-weft-reason"), "host-unknown");
-    await client.send("GET http://nobody.test/ HTTP/1.1\r\nHost: nobody.test\r\n\r\n");
+    await client.send("GET http://unknown.test/ HTTP/1.1\r\nHost: unknown.test\r\n\r\n");
     assert.equal(statusOf(await client.readResponse()), 404);
   });
 

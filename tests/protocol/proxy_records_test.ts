@@ -61,7 +61,7 @@ const CASES: readonly RecordCase[] = [
   },
   {
     name: "an unknown host",
-    ask: (port) => send(port, "GET / HTTP/1.0\r\nHost: nobody\r\n\r\n"),
+    ask: (port) => send(port, "GET / HTTP/1.0\r\nHost: unknown\r\n\r\n"),
     expected: { protocol: "HTTP/1.0", status: 404, reason: "host-unknown", service: "" },
   },
   {

@@ -54,7 +54,7 @@ export class TestPod {
   }
 }
 
-/** A port on which nobody listens. */
+/** A port on which nothing listens. */
 export function closedPort(): { readonly port: number } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;

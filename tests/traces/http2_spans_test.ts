@@ -140,7 +140,7 @@ for (const driver of DRIVERS) {
         error: "client-gone",
       });
       await traced.proxy.apply(planOf([], "grpc"));
-      await call("Echo", "nobody");
+      await call("Echo", "unknown");
       assert.deepEqual(await outcome(1), {
         status: 503,
         grpcStatus: 14,
