@@ -414,7 +414,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     return this.#exchange?.isHead === true;
   }
 
-  /** Empty where the status has no text, or the client takes none now: nobody waits for that. */
+  /** Empty if the status has no text, or the client takes none now: that is not waited for. */
   #refusalText({ text, status }: Refusal): string {
     const line = hasContent(status, false) && status !== 205 ? `weft: ${text}\n` : "";
     const isTaken = this.#isHead ||
