@@ -175,6 +175,12 @@ export class Detecting extends Socket {
   #finish(detected: Detected): void {
     this.#stopTimers();
     this.letGo();
-    this.#onDetected(detected, this.#first.serverName);
+    try {
+      this.#onDetected(detected, this.#first.serverName);
+    } catch (error) {
+      // No other has taken it over, and its events would come for ever.
+      this.loop.io.reset(this.fd);
+      throw error;
+    }
   }
 }

@@ -75,7 +75,8 @@ export class RelayDownstream extends Socket implements ClientSide, ClientFacts {
     // What the client says waits in the kernel until there is an endpoint to take it.
     this.wantRead(false);
     this.#isDecided = true;
-    this.#exchange.relay(this.#authority);
+    // The event that led here was most often that of a handler before it.
+    this.loop.guard(this, () => this.#exchange.relay(this.#authority));
   }
 
   override onReadable(): void {

@@ -78,6 +78,14 @@ defect("an event of an endpoint", (it) => {
   client.side.close();
 });
 
+defect("the beginning of a relayed connection", (it) => {
+  plant(Exchange.prototype, "relay");
+  const client = it.tcpClient();
+  it.pass(20);
+  equal(client.side.hasEnded || client.side.isReset, true);
+  client.side.close();
+});
+
 defect("a deadline of a connection", (it) => {
   const client = it.client();
   it.pass(1);
