@@ -10,6 +10,7 @@ import type { Timed } from "../../proxy/loop/loop.ts";
 import { Mirrors } from "../../proxy/exchange/mirror.ts";
 import { ConnectionBudget } from "../../proxy/balance/connection_budget.ts";
 import { EndpointGroup } from "../../proxy/balance/endpoint_group.ts";
+import { type Timer, Timers } from "../../proxy/loop/timers.ts";
 import { Exchange } from "../../proxy/exchange/exchange.ts";
 import { EndpointPool, type SharedConnection } from "../../proxy/pool/pool.ts";
 import { Http2Upstream } from "../../proxy/http2/upstream.ts";
@@ -24,6 +25,8 @@ export class Probe {
   readonly #budgets = new Map<ConnectionBudget, number>();
   readonly #groups = new Set<EndpointGroup<unknown>>();
   readonly #exchanges = new Set<Exchange>();
+  /** That have been started once. */
+  readonly #timers = new Set<Timer>();
   /** A pool gave a connection away on which nothing can be said any more. */
   #hasGivenBroken = false;
 
@@ -39,6 +42,7 @@ export class Probe {
       remember(Loop.prototype, "register", this.#loops),
       this.#countRequests(),
       this.#watchPools(),
+      this.#watchTimers(),
       remember(EndpointGroup.prototype, "replace", this.#groups),
       remember(Exchange.prototype, "begin", this.#exchanges),
       remember(Exchange.prototype, "relay", this.#exchanges),
@@ -55,6 +59,18 @@ export class Probe {
       for (const undo of unwatch) undo();
       BufferPool.prototype.take = take;
     }
+  }
+
+  #watchTimers(): () => void {
+    const { start } = Timers.prototype;
+    const timers = this.#timers;
+    Timers.prototype.start = function (this: Timers, timer: Timer, delayMs: number): void {
+      timers.add(timer);
+      start.call(this, timer, delayMs);
+    };
+    return () => {
+      Timers.prototype.start = start;
+    };
   }
 
   #watchPools(): () => void {
@@ -133,6 +149,10 @@ export class Probe {
   /** Connections and streams that end with others that have a deadline. */
   #endedByOthers(): ReadonlySet<unknown> {
     const ended = new Set<unknown>();
+    for (const timer of this.#timers) {
+      if (timer.isRunning) ended.add(timer.victim);
+      else this.#timers.delete(timer);
+    }
     for (const exchange of this.#exchanges) {
       const { client, carrier } = exchange;
       if (!client.isOpen) this.#exchanges.delete(exchange);
