@@ -180,13 +180,6 @@ function startOrigin(
       case "/reset-stream":
         // deno-lint-ignore no-explicit-any -- only HTTP/2 has streams
         return (response as any).stream.close(number("code"));
-      case "/reset-once":
-        if (!state[name].hasReset) {
-          state[name].hasReset = true;
-          // deno-lint-ignore no-explicit-any -- only HTTP/2 has streams
-          return (response as any).stream.close(number("code"));
-        }
-        return response.end(`${(await readAll(request)).length} bytes`);
       case "/flaky":
       case "/hang-first":
       case "/goaway-once": {
