@@ -78,7 +78,7 @@ export interface Io {
    */
   originalDestination(fd: Fd): OriginalDestination | null;
   /**
-   * Where the client of an accepted connection connected to, redirected or not, as far as this machine knows; null if the
+   * Where the client of an accepted connection connected to, redirected or not, as far as this machine knows; null if it is closed, or the
    * driver cannot tell.
    */
   destination(fd: Fd): OriginalDestination | null;

@@ -98,7 +98,8 @@ export class PortableIo implements Io, PortableHost {
   }
 
   destination(fd: Fd): OriginalDestination | null {
-    return this.#socket(fd).localPlace;
+    const entry = this.#open[fd];
+    return entry instanceof PortableSocket ? entry.localPlace : null;
   }
 
   isOwn(_fd: Fd): boolean {

@@ -162,7 +162,7 @@ export class SimulatedIo implements Io {
   }
 
   destination(fd: Fd): OriginalDestination | null {
-    return this.originalDestination(fd);
+    return this.#open[fd] === null ? null : this.originalDestination(fd);
   }
 
   isOwn(_fd: Fd): boolean {
