@@ -120,7 +120,7 @@ export abstract class RequestReader extends Http1Socket {
     this.sent = request.end;
     this.ready = request.end;
     this.endHead(request.end);
-    this.#advance();
+    this.advance(this.#body, this.#isUnchunking);
     this.#bodyBytes = Math.max(this.#taken(request.end), request.contentLength);
     return this.#bodyRefusal;
   }
@@ -138,7 +138,7 @@ export abstract class RequestReader extends Http1Socket {
     if (count === END || count === BROKEN) this.abort();
     if (count <= 0) return 0;
     const before = this.ready;
-    this.#advance();
+    this.advance(this.#body, this.#isUnchunking);
     // Of any other body it is known from the start.
     if (this.#body.isChunked) this.#bodyBytes += this.#taken(before);
     return this.#bodyRefusal ?? this.ready - before;
@@ -149,18 +149,7 @@ export abstract class RequestReader extends Http1Socket {
     return this.#bodyBytes > this.loop.bodyBytesMax ? REFUSALS["body-too-large"] : null;
   }
 
-  /** Moves `ready` over what belongs to the body of the bytes that have arrived, and is passed on. */
-  #advance(): void {
-    const { arena } = this.loop;
-    const body = this.#body;
-    this.ready = this.#isUnchunking
-      ? body.unchunk(arena, this.ready, this.end)
-      : body.advance(arena, this.ready, this.end);
-    this.end -= body.takenOut;
-    if (this.#isUnchunking && body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
-  }
-
-  /** Bytes that the last `#advance` took, when `ready` stood at `before`. */
+  /** Bytes that the last `advance` took, when `ready` stood at `before`. */
   #taken(before: number): number {
     return this.ready - before + this.#body.takenOut;
   }

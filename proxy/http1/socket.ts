@@ -1,8 +1,9 @@
-/** Http1Socket: how a connection of HTTP/1.1, of either side, writes a body: as it comes, or framed here as chunks (RFC 9112 7.1). */
+/** Http1Socket: how a connection of HTTP/1.1, of either side, reads and writes a body: as it comes, or with chunks (RFC 9112 7.1). */
 import { BROKEN } from "../io/io.ts";
 import { BUFFER_BYTES, CHUNK_FRAMING_BYTES } from "../limits.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import { Socket } from "../loop/socket.ts";
+import type { Body } from "../protocol/http1/body.ts";
 
 export abstract class Http1Socket extends Socket {
   /** The body being written is framed here, as chunks; and whether the last of them is written. */
@@ -21,6 +22,16 @@ export abstract class Http1Socket extends Socket {
     this.isShortOfRoom = !this.haveHeadRoom(() => this.takeHeadBuffer());
     if (this.isShortOfRoom) this.onStarved();
     return !this.isShortOfRoom;
+  }
+
+  /** Moves `ready` over what belongs to the body of the bytes that have arrived, and is passed on. */
+  protected advance(body: Body, isUnchunking: boolean): void {
+    const { arena } = this.loop;
+    this.ready = isUnchunking
+      ? body.unchunk(arena, this.ready, this.end)
+      : body.advance(arena, this.ready, this.end);
+    this.end -= body.takenOut;
+    if (isUnchunking && body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
   }
 
   /** A message begins whose body is written by `writeBody`; `isChunking`: it is framed here, as chunks. */

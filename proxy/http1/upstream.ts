@@ -49,15 +49,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     events: CarrierEvents,
   ): Upstream | null {
     const upstream = new Upstream(loop, pool, events);
-    upstream.fd = loop.io.connect(pool.address, upstream);
-    if (upstream.fd < 0) {
-      loop.unregister(upstream);
-      pool.connectionEnded();
-      return null;
-    }
-    pool.secure(loop.io, upstream.fd, "http/1.1");
-    upstream.deadlineMs = loop.io.nowMs + pool.connectMs(loop.timeouts);
-    return upstream;
+    return pool.connect(upstream, "http/1.1") ? upstream : null;
   }
 
   private constructor(
@@ -279,7 +271,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
       if (this.#isUnchunking && !response.dropNamed(arena, "transfer-encoding")) return false;
     } else if (response.contentLength >= 0) body.startLength(response.contentLength);
     else body.startUntilClose();
-    this.#advance();
+    this.advance(this.#body, this.#isUnchunking);
     return !body.isBroken;
   }
 
@@ -293,7 +285,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === END || count === BROKEN) return this.#endBody(count === END);
-    this.#advance();
+    this.advance(this.#body, this.#isUnchunking);
     if (this.#body.isBroken) return this.#fail("invalid");
     this.#events?.onAnswerBody(this);
   }
@@ -304,17 +296,6 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     this.#body.end();
     this.wantRead(false);
     this.#events?.onAnswerBody(this);
-  }
-
-  /** Moves `ready` over what belongs to the body of the bytes that have arrived, and is passed on. */
-  #advance(): void {
-    const { arena } = this.loop;
-    const body = this.#body;
-    this.ready = this.#isUnchunking
-      ? body.unchunk(arena, this.ready, this.end)
-      : body.advance(arena, this.ready, this.end);
-    this.end -= body.takenOut;
-    if (this.#isUnchunking && body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
   }
 
   answerTaken(): boolean {

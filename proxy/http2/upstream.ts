@@ -26,13 +26,7 @@ export class Http2Upstream extends Http2Socket implements SharedConnection {
     counts: Http2Counts,
   ): Http2Upstream | null {
     const upstream = new Http2Upstream(loop, pool, counts);
-    upstream.fd = loop.io.connect(pool.address, upstream);
-    if (upstream.fd < 0) {
-      loop.unregister(upstream);
-      pool.connectionEnded();
-      return null;
-    }
-    pool.secure(loop.io, upstream.fd, "h2");
+    if (!pool.connect(upstream, "h2")) return null;
     pool.addShared(upstream);
     upstream.rest(pool.connectMs(loop.timeouts));
     return upstream;

@@ -3,6 +3,7 @@ import type { ProxyTimeouts } from "../config.ts";
 import type { Fd, Io, SocketAddress } from "../io/io.ts";
 import type { TlsTarget } from "../io/tls.ts";
 import { CHOSEN_HTTP1_MS, POOL_IDLE_MAX, REFUSED_AVOID_MS } from "../limits.ts";
+import type { Socket } from "../loop/socket.ts";
 import type { EndpointTls } from "../tls/contexts.ts";
 
 /** A connection that waits for its next exchange. */
@@ -23,6 +24,7 @@ export interface SharedConnection {
 }
 
 const OFFERS = { "h2": ["h2", "http/1.1"], "http/1.1": ["http/1.1"], "": [] } as const;
+type EndpointProtocol = keyof typeof OFFERS;
 
 /** What counts the connections of pools that are its own. */
 export interface PoolOwner {
@@ -92,10 +94,24 @@ export class EndpointPool {
   }
 
   /**
-   * Puts TLS on a connection to the endpoint that is being made, where it wants that. `protocol` is what is to be spoken, by
-   * its ALPN name; empty: nothing that has one. An endpoint that is to speak HTTP/2 may choose HTTP/1.1 instead.
+   * Starts to connect a new socket to the endpoint, after `takeConnection`. False: that failed at once, and the socket is given up.
+   * `protocol` is what is to be spoken, by its ALPN name; empty: nothing that has one.
    */
-  secure(io: Io, fd: Fd, protocol: "h2" | "http/1.1" | ""): void {
+  connect(socket: Socket, protocol: EndpointProtocol): boolean {
+    const { loop } = socket;
+    socket.fd = loop.io.connect(this.address, socket);
+    if (socket.fd < 0) {
+      loop.unregister(socket);
+      this.connectionEnded();
+      return false;
+    }
+    this.secure(loop.io, socket.fd, protocol);
+    socket.deadlineMs = loop.io.nowMs + this.connectMs(loop.timeouts);
+    return true;
+  }
+
+  /** Puts TLS on the connection if the endpoint wants that. One that is to speak HTTP/2 may choose HTTP/1.1 instead. */
+  secure(io: Io, fd: Fd, protocol: EndpointProtocol): void {
     const security = this.#security;
     if (security === null) return;
     let target = this.#targets.get(protocol);

@@ -26,15 +26,7 @@ export class RelayUpstream extends Socket implements Carrier {
     events: CarrierEvents,
   ): RelayUpstream | null {
     const upstream = new RelayUpstream(loop, pool, events);
-    upstream.fd = loop.io.connect(pool.address, upstream);
-    if (upstream.fd < 0) {
-      loop.unregister(upstream);
-      pool.connectionEnded();
-      return null;
-    }
-    pool.secure(loop.io, upstream.fd, "");
-    upstream.deadlineMs = loop.io.nowMs + pool.connectMs(loop.timeouts);
-    return upstream;
+    return pool.connect(upstream, "") ? upstream : null;
   }
 
   private constructor(
