@@ -84,10 +84,15 @@ class PathWatch {
   }
 
   async #follow(): Promise<void> {
-    for await (const event of this.#watcher) {
-      // Our own reading is an access.
-      if (event.kind !== "access") this.#tell(event);
-      if (this.#isStale(event)) return this.#reopen();
+    try {
+      for await (const event of this.#watcher) {
+        // Our own reading is an access.
+        if (event.kind !== "access") this.#tell(event);
+        if (this.#isStale(event)) return this.#reopen();
+      }
+    } catch (error) {
+      // Older versions of Deno throw where a loop over a watcher is left that was closed meanwhile.
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
   }
 

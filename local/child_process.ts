@@ -104,6 +104,8 @@ export class ChildRunner {
     const probing = this.#probe(() => hasEnded || this.#isStopping);
     const status = await child.status;
     hasEnded = true;
+    // It may have been the shell of a server that is still ending, and holds the pipes open; `stop` bounds that.
+    if (this.#isStopping) await Promise.all(outputs);
     // What it started and left behind holds the pipes open, and perhaps the port.
     this.#signal("SIGKILL");
     this.#child = null;

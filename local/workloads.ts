@@ -46,6 +46,8 @@ export class Workloads {
   readonly #entries = new Map<string, Entry>();
   /** No longer wanted; the plan that proxies serve may still name them. */
   #leaving: Entry[] = [];
+  /** Told to end, and still there. */
+  readonly #stopping = new Set<Entry>();
   /** In their grace, or being stopped. */
   readonly #retiring = new Set<Retiring>();
 
@@ -130,7 +132,7 @@ export class Workloads {
 
   /** Ends everything at once, for the last moment of the process. */
   kill(): void {
-    for (const { runner } of this.#all()) runner.kill();
+    for (const { runner } of [...this.#all(), ...this.#stopping]) runner.kill();
   }
 
   #all(): Entry[] {
@@ -143,8 +145,11 @@ export class Workloads {
     this.#leaving.push(entry);
   }
 
-  async #stop({ pod, runner }: Entry): Promise<void> {
+  async #stop(entry: Entry): Promise<void> {
+    const { pod, runner } = entry;
+    this.#stopping.add(entry);
     await runner.stop();
+    this.#stopping.delete(entry);
     this.#hooks.onStop(pod, runner);
   }
 
