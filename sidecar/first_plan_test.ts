@@ -206,6 +206,9 @@ for (const workers of ["0", "2"]) {
   );
 }
 
+/** It does not come back from this test, which is about what reads the plan and not about the proxy. */
+const IS_OLD_DENO = Deno.version.deno.startsWith("2.6.");
+
 testInFolder("proxy: a source that does not end does not hold up the end", async (folder) => {
   const pipe = `${folder}/plan.json`;
   new Deno.Command("mkfifo", { args: [pipe] }).outputSync();
@@ -215,8 +218,9 @@ testInFolder("proxy: a source that does not end does not hold up the end", async
   await until("it waits", () => ask(waiting, "/readyz").then(([, text]) => text, String), notYet);
   waiting.environment.sendStopSignal("SIGTERM");
   assert.equal(await waiting.code, 0);
-  Deno.writeTextFileSync(pipe, "");
-});
+  // Also for reading: a pipe that is opened for writing alone waits for a reader.
+  Deno.openSync(pipe, { read: true, write: true }).close();
+}, IS_OLD_DENO);
 
 Deno.test("plan follower: says again and again that it waits, and no more once it does not", async () => {
   const lines: string[] = [];

@@ -117,9 +117,14 @@ function portOf(place: string): number {
 }
 
 /** A test with a folder of its own. */
-export function testInFolder(name: string, test: (folder: string) => Promise<void>): void {
+export function testInFolder(
+  name: string,
+  test: (folder: string) => Promise<void>,
+  ignore = false,
+): void {
   Deno.test({
     name,
+    ignore,
     // The native driver opens the C library once for the life of the process.
     sanitizeResources: false,
     // What is ended at once leaves timers and servers to the end of the process.
