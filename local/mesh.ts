@@ -7,6 +7,7 @@ import type { HostPort } from "../console/values.ts";
 import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { compile } from "../routing/compile/compile.ts";
 import type { Plan } from "../routing/plan.ts";
+import { emptyLists } from "../schemas/kinds.ts";
 import type { Snapshot } from "../schemas/resources.ts";
 import { PodAddresses } from "../schemas/pod_addresses.ts";
 import {
@@ -102,8 +103,8 @@ export class LocalMesh {
   constructor(options: MeshOptions) {
     this.#options = options;
     this.#source = options.source;
-    this.#input = { snapshot: EMPTY_SNAPSHOT, findings: [] };
-    this.#plan = compile(EMPTY_SNAPSHOT).plan;
+    this.#input = { snapshot: emptyLists(), findings: [] };
+    this.#plan = compile(this.#input.snapshot).plan;
     this.#sidecars = new Sidecars({
       ...options,
       onRequest: (record, namespace) => this.#emit({ type: "request", record, namespace }),
@@ -302,20 +303,6 @@ export class LocalMesh {
     if (!this.#isStopped || event.type === "pod-stopped") this.#options.onEvent(event);
   }
 }
-
-const EMPTY_SNAPSHOT: Snapshot = {
-  namespaces: [],
-  serviceAccounts: [],
-  services: [],
-  endpointSlices: [],
-  pods: [],
-  workloads: [],
-  trafficSplits: [],
-  httpRouteGroups: [],
-  tcpRoutes: [],
-  trafficTargets: [],
-  trafficPolicies: [],
-};
 
 function hasErrors(findings: readonly Finding[]): boolean {
   return findings.some(({ severity }) => severity === "error");
