@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { watchPaths } from "./watch.ts";
+import { soon } from "../tests/support/until.ts";
 
 /** Runs `change` under a watch and resolves with the names that were told of. */
 async function changesOf(
@@ -16,7 +17,8 @@ async function changesOf(
   const watch = watchPaths([target(directory)], { recursive, onChange: told.resolve });
   try {
     change(directory);
-    return [...new Set((await told.promise).map((path) => basename(path)))].sort();
+    return [...new Set((await soon("a change", told.promise)).map((path) => basename(path)))]
+      .sort();
   } finally {
     watch.stop();
     Deno.removeSync(directory, { recursive: true });
@@ -73,7 +75,7 @@ async function followSteps(
     for (const step of steps) {
       told = Promise.withResolvers();
       step();
-      await told.promise;
+      await soon("a change", told.promise);
     }
   } finally {
     watch.stop();
@@ -125,6 +127,6 @@ Deno.test(
     Deno.mkdirSync(`${folder}/etc`);
     const remove = () => Deno.removeSync(`${folder}/etc`, { recursive: true });
     await followSteps(`${folder}/etc/plan.json`, [remove], lost.resolve);
-    assert.ok(await lost.promise instanceof Error);
+    assert.ok(await soon("the loss", lost.promise) instanceof Error);
   }),
 );

@@ -1,5 +1,6 @@
 // Tests of `weft tap`: what it asks the proxy for, what it prints, and how it ends.
 import assert from "node:assert/strict";
+import { soon } from "../../tests/support/until.ts";
 import { run } from "../run.ts";
 import { type TestEnvironment, testEnvironment } from "../../console/testing.ts";
 
@@ -104,7 +105,7 @@ testTap("tap: a stop signal ends it, and that is no failure", async () => {
     await environment.stdout.until(/api-0/);
     environment.sendStopSignal("SIGINT");
     assert.equal((await ended).code, 0);
-    await gone.promise;
+    await soon("the end of the connection", gone.promise);
   });
 });
 

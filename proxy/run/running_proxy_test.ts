@@ -5,6 +5,7 @@ import { planForTest } from "../../routing/table/plan_for_test.ts";
 import { DEFAULT_TIMEOUTS } from "../config.ts";
 import type { ProxyConfig } from "../config.ts";
 import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
+import { soon } from "../../tests/support/until.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { RunningProxy } from "./running_proxy.ts";
 
@@ -114,7 +115,7 @@ for (const end of ["drain", "stop"] as const) {
       return begun.promise;
     });
     const applied = proxy.apply(planNamed("good"));
-    await starting.promise;
+    await soon("the start of a loop", starting.promise);
     const ended = proxy[end]();
     begun.resolve();
     await assert.rejects(applied, /draining/);

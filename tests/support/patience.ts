@@ -11,8 +11,14 @@ const TICK_MS = 100;
 const SLOWNESS_MAX = 20;
 
 export class Patience {
+  readonly #boundMs: number;
   #spentMs = 0;
   #lastMs = performance.now();
+
+  /** `times`: for a wait for so many things, one after another. */
+  constructor(times = 1) {
+    this.#boundMs = times * PATIENCE_MS;
+  }
 
   /** To be asked often, at least every `TICK_MS`. */
   get isOver(): boolean {
@@ -20,12 +26,12 @@ export class Patience {
     // What comes late was not let run: then neither were others.
     this.#spentMs += Math.min(nowMs - this.#lastMs, TICK_MS) / slowness();
     this.#lastMs = nowMs;
-    return this.#spentMs > PATIENCE_MS;
+    return this.#spentMs > this.#boundMs;
   }
 
   /** Calls `giveUp` once it is over; returns what stops that. */
-  static watch(giveUp: () => void): () => void {
-    const patience = new Patience();
+  static watch(giveUp: () => void, times = 1): () => void {
+    const patience = new Patience(times);
     const timer = setInterval(() => {
       if (!patience.isOver) return;
       clearInterval(timer);

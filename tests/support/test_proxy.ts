@@ -11,7 +11,7 @@ import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { readPrometheus, type Sample } from "./prometheus_text.ts";
 import { RawSocket } from "./raw_socket.ts";
 import { timeoutsWith } from "./timeouts.ts";
-import { until } from "./until.ts";
+import { soon, until } from "./until.ts";
 
 export type Driver = "native" | "portable";
 
@@ -56,6 +56,8 @@ export function planOf(ports: readonly number[], name = "http"): Plan {
   return compile(snapshot).plan;
 }
 
+/** A case waits for more than one thing. */
+const CASE_PATIENCE = 4;
 const LISTENER = {
   address: "127.0.0.1",
   port: 0,
@@ -182,7 +184,7 @@ export function testThroughProxy(
             name: reason === "" ? name : `${name} (skipped: ${reason})`,
             ignore: reason !== "",
             async fn() {
-              await run(proxy);
+              await soon(`the end of "${name}"`, run(proxy), CASE_PATIENCE);
               await proxy.checkNothingLeft();
             },
           });

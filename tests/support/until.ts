@@ -40,14 +40,15 @@ export async function within<T>(work: Promise<T>, giveUp: () => void): Promise<T
   }
 }
 
-/** `promise`, or a rejection that says what did not come, where it takes too long. */
-export async function soon<T>(what: string, promise: Promise<T>): Promise<T> {
-  return await bounded(promise, () => what);
+/** `promise`, or a rejection that says what did not come, if it takes too long; `patience`: how many times the usual. */
+export async function soon<T>(what: string, promise: Promise<T>, patience = 1): Promise<T> {
+  return await bounded(promise, () => what, patience);
 }
 
-async function bounded<T>(promise: Promise<T>, what: () => string): Promise<T> {
+async function bounded<T>(promise: Promise<T>, what: () => string, patience = 1): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const stop = Patience.watch(() => late.reject(new Error(`Gave up waiting for ${what()}`)));
+  const giveUp = () => late.reject(new Error(`Gave up waiting for ${what()}`));
+  const stop = Patience.watch(giveUp, patience);
   try {
     return await Promise.race([promise, late.promise]);
   } finally {

@@ -6,7 +6,7 @@ import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin, skipWithoutReset } from "../support/scripted_origin.ts";
 import { DRIVERS, planOf } from "../support/test_proxy.ts";
 import type { Driver } from "../support/test_proxy.ts";
-import { until } from "../support/until.ts";
+import { soon, until } from "../support/until.ts";
 import { Collector } from "./collector.ts";
 import { TracedProxy } from "./traced_proxy.ts";
 
@@ -256,7 +256,7 @@ test("failures: the proxy's own, an endpoint's, a client that goes", async (driv
   const client = net.connect(traced.port, "127.0.0.1");
   client.on("error", () => {});
   client.write("GET /hang HTTP/1.1\r\nHost: app\r\n\r\n");
-  await hanging.promise;
+  await soon("the request at the endpoint", hanging.promise);
   client.resetAndDestroy();
   assert.deepEqual(await errorOf(), [true, "client-gone", 0]);
   assert.deepEqual(traced.records.at(-1)?.reason, "client-gone");
