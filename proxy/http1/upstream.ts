@@ -27,8 +27,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   readonly kind = "endpoint";
   readonly pool: EndpointPool;
   isReused = false;
-  /** Since when it has been idle, and until when its endpoint keeps it. */
-  #idleSinceMs = 0;
+  /** Until when its endpoint keeps it while it is idle. */
   #idleUntilMs = Infinity;
   /** The exchange that this connection carries; null where it carries none. */
   #events: CarrierEvents | null;
@@ -330,9 +329,8 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   #rest(): boolean {
     const { io, timeouts } = this.loop;
     const idleMs = Math.min(timeouts.upstreamIdleMs, this.#keepAliveMs - KEEP_ALIVE_MARGIN_MS);
-    this.#idleSinceMs = io.nowMs;
     this.#idleUntilMs = this.deadlineMs = io.nowMs + idleMs;
-    if (idleMs <= 0 || !this.pool.put(this)) return false;
+    if (idleMs <= 0 || !this.pool.put(this, io.nowMs)) return false;
     this.#phase = "idle";
     this.isReused = true;
     this.wantRead(true);
@@ -341,9 +339,8 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     return true;
   }
 
-  isUsable(nowMs: number): boolean {
-    // In the batch of events that brought the answer, what came right behind it has not been told.
-    return nowMs < this.#idleUntilMs && (nowMs > this.#idleSinceMs || this.#isSilent);
+  isUsable(nowMs: number, isFresh: boolean): boolean {
+    return nowMs < this.#idleUntilMs && (!isFresh || this.#isSilent);
   }
 
   /** The endpoint has said nothing since its answer, not even that it ends the connection. */

@@ -8,8 +8,8 @@ import type { EndpointTls } from "../tls/contexts.ts";
 
 /** A connection that waits for its next exchange. */
 export interface IdleConnection {
-  /** Its endpoint keeps it open, as far as can be seen. */
-  isUsable(nowMs: number): boolean;
+  /** Its endpoint keeps it open, as far as can be seen. `isFresh`: it came to rest in this very batch of events. */
+  isUsable(nowMs: number, isFresh: boolean): boolean;
   close(): void;
 }
 
@@ -49,8 +49,14 @@ export class EndpointPool {
   readonly #security: EndpointTls | null;
   /** By protocol: sessions are resumed by target. */
   readonly #targets = new Map<string, TlsTarget>();
-  /** The last one put back is taken first: it is the least likely to have been closed meanwhile. */
+  /**
+   * Those that came to rest in batches of events before this one, and behind them those of this batch. Of the former the last is taken
+   * first: it is the least likely to have been closed meanwhile.
+   */
   readonly #idle: IdleConnection[] = [];
+  /** How many came to rest before the batch at that time. */
+  #settled = 0;
+  #batchMs = 0;
   /** HTTP/2 connections that take new streams. */
   readonly #shared: SharedConnection[] = [];
   /** Streams that the endpoint allowed on its last HTTP/2 connection; at first what RFC 9113 6.5.2 advises. */
@@ -139,26 +145,47 @@ export class EndpointPool {
     if (at >= 0) this.#shared.splice(at, 1);
   }
 
-  /** The connection that was used last. Undefined: there is none that its endpoint keeps open. */
+  /**
+   * An idle connection, of this batch of events only if there is no other: what its endpoint did right behind its answer has not
+   * been told yet. Undefined: there is none that its endpoint keeps open.
+   */
   take(nowMs: number): IdleConnection | undefined {
+    this.#startBatch(nowMs);
     for (;;) {
-      const idle = this.#idle.pop();
-      if (idle === undefined || idle.isUsable(nowMs)) return idle;
+      const isFresh = this.#settled === 0;
+      const idle = isFresh ? this.#idle.pop() : this.#takeSettled();
+      if (idle === undefined || idle.isUsable(nowMs, isFresh)) return idle;
       idle.close();
     }
+  }
+
+  #startBatch(nowMs: number): void {
+    if (nowMs === this.#batchMs) return;
+    this.#batchMs = nowMs;
+    this.#settled = this.#idle.length;
+  }
+
+  #takeSettled(): IdleConnection {
+    const at = --this.#settled;
+    const settled = this.#idle[at];
+    const last = this.#idle.pop();
+    if (last !== undefined && at < this.#idle.length) this.#idle[at] = last;
+    return settled;
   }
 
   /** Ends a connection that carries nothing. False: there is none. */
   closeIdle(): boolean {
     const idle = this.#idle.pop();
+    this.#settled = Math.min(this.#settled, this.#idle.length);
     idle?.close();
     return idle !== undefined;
   }
 
   /** Keeps a connection for the next request. False: it is not wanted and should be closed. */
-  put(upstream: IdleConnection): boolean {
+  put(upstream: IdleConnection, nowMs: number): boolean {
     if (!this.isInPlan || this.#idle.length >= POOL_IDLE_MAX) return false;
     if (this.#owner?.isOver) return false;
+    this.#startBatch(nowMs);
     this.#idle.push(upstream);
     return true;
   }
@@ -166,7 +193,9 @@ export class EndpointPool {
   /** Takes a connection that has ended out of the idle ones. */
   remove(upstream: IdleConnection): void {
     const at = this.#idle.lastIndexOf(upstream);
-    if (at >= 0) this.#idle.splice(at, 1);
+    if (at < 0) return;
+    this.#idle.splice(at, 1);
+    if (at < this.#settled) this.#settled--;
   }
 
   /** A connection is there that an exchange can have now. */
@@ -212,6 +241,7 @@ export class EndpointPool {
 
   retire(): void {
     this.isInPlan = false;
+    this.#settled = 0;
     for (const upstream of this.#idle.splice(0)) upstream.close();
     for (const upstream of this.#shared.splice(0)) upstream.retire();
   }
