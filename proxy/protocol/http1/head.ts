@@ -346,10 +346,16 @@ export class Head {
    */
   #noteContentLength(bytes: Uint8Array, index: number): number {
     const slot = 4 * index;
+    const start = this.headers[slot + 2];
     const end = this.headers[slot + 3];
     const isRepeated = this.contentLength >= 0;
+    const only = isRepeated ? -1 : numberOf(bytes, start, end);
+    if (only >= 0 && only <= CONTENT_LENGTH_MAX) {
+      this.contentLength = only;
+      return COMPLETE;
+    }
     let firstEnd = end;
-    for (let at = this.headers[slot + 2]; at <= end;) {
+    for (let at = start; at <= end;) {
       at = this.readElement(bytes, at, end);
       const length = numberOf(bytes, this.elementStart, this.elementEnd);
       if (length < 0 || length > CONTENT_LENGTH_MAX) return BAD_CONTENT_LENGTH;
@@ -380,16 +386,28 @@ export class Head {
 
   /** Reads the options of one `Connection` header; drops the headers that it nominates. */
   #noteConnection(bytes: Uint8Array, index: number): boolean {
+    const start = this.headers[4 * index + 2];
     const end = this.headers[4 * index + 3];
-    for (let at = this.headers[4 * index + 2]; at <= end;) {
+    // Most lists are of one option.
+    if (this.#noteOption(bytes, start, end)) return true;
+    for (let at = start; at <= end;) {
       at = this.readElement(bytes, at, end);
-      if (this.elementStart === this.elementEnd) continue;
-      if (this.isElement(bytes, "keep-alive")) this.saysKeepAlive = true;
-      else if (this.isElement(bytes, "close")) this.saysClose = true;
-      else if (this.isElement(bytes, "upgrade")) this.saysUpgrade = true;
-      else if (this.isElement(bytes, "http2-settings")) this.saysHttp2Settings = true;
-      else if (!this.#dropNominated(bytes, this.elementStart, this.elementEnd)) return false;
+      const { elementStart, elementEnd } = this;
+      const isNoted = elementStart === elementEnd ||
+        this.#noteOption(bytes, elementStart, elementEnd) ||
+        this.#dropNominated(bytes, elementStart, elementEnd);
+      if (!isNoted) return false;
     }
+    return true;
+  }
+
+  /** False: it is none of the options that Weft knows. */
+  #noteOption(bytes: Uint8Array, start: number, end: number): boolean {
+    if (equalsIgnoreCase(bytes, start, end, "keep-alive")) this.saysKeepAlive = true;
+    else if (equalsIgnoreCase(bytes, start, end, "close")) this.saysClose = true;
+    else if (equalsIgnoreCase(bytes, start, end, "upgrade")) this.saysUpgrade = true;
+    else if (equalsIgnoreCase(bytes, start, end, "http2-settings")) this.saysHttp2Settings = true;
+    else return false;
     return true;
   }
 

@@ -36,6 +36,11 @@ export const IS_AUTHORITY = tableOf((byte) =>
   /[A-Za-z0-9\-._~!$&'()*+,;=%:[\]]/.test(String.fromCharCode(byte))
 );
 
+const LOWER = Uint8Array.from(
+  { length: 256 },
+  (_, byte) => byte >= 65 && byte <= 90 ? byte | 32 : byte,
+);
+
 /** Whether the bytes from `start` to `end` are `text`, ASCII letters in any case. `text` is lower case. */
 export function equalsIgnoreCase(
   bytes: Uint8Array,
@@ -45,9 +50,7 @@ export function equalsIgnoreCase(
 ): boolean {
   if (end - start !== text.length) return false;
   for (let i = 0; i < text.length; i++) {
-    const byte = bytes[start + i];
-    const lower = byte >= 65 && byte <= 90 ? byte | 32 : byte;
-    if (lower !== text.charCodeAt(i)) return false;
+    if (LOWER[bytes[start + i]] !== text.charCodeAt(i)) return false;
   }
   return true;
 }
