@@ -6,6 +6,12 @@ export const READ_INTERVAL_MS = 2_000;
 /** How often it is said that there is no plan yet. */
 export const NO_PLAN_NOTICE_MS = 10_000;
 
+/** From the first plan in force to the collection of what starting used: the first to ask are answered before it. */
+export const START_MEMORY_MS = 100;
+
+/** The largest heap that is collected then: 16 ms for the usual 7 MB, and so some 70 ms. */
+export const START_HEAP_BYTES_MAX = 32 * 2 ** 20;
+
 /** Lines that wait for their reader: some 3 000 of an access log, a tenth of a second of it at full load. */
 export const WAITING_CHARACTERS_MAX = 2 ** 20;
 
