@@ -8,6 +8,8 @@ export interface Options {
   readonly only: readonly string[];
   /** Workloads' names; empty: all of them. */
   readonly workloads: readonly string[];
+  /** Path of an earlier executable of Weft that is measured beside this one; null: none. */
+  readonly before: string | null;
 }
 
 /** What a run whose numbers are kept takes at least. */
@@ -17,7 +19,12 @@ const COUNT_MAX = 60;
 
 /** @param names of all workloads. @throws {Error} with one line for the person who typed it */
 export function parseOptions(args: readonly string[], names: readonly string[]): Options {
-  const options = { ...FULL, only: [] as string[], workloads: [] as string[] };
+  const options = {
+    ...FULL,
+    only: [] as string[],
+    workloads: [] as string[],
+    before: null as string | null,
+  };
   const rest = [...args];
   for (let flag = rest.shift(); flag !== undefined; flag = rest.shift()) {
     if (flag === "--no-micro") {
@@ -29,6 +36,7 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     if (flag === "--seconds") options.seconds = parseCount(flag, value);
     else if (flag === "--rounds") options.rounds = parseCount(flag, value);
     else if (flag === "--only") options.only.push(...value.toLowerCase().split(","));
+    else if (flag === "--before") options.before = value;
     else if (flag === "--workload") options.workloads.push(...value.toLowerCase().split(","));
     else throw new Error(`Unknown option "${flag}"`);
   }
@@ -44,7 +52,7 @@ function parseCount(flag: string, text: string): number {
 }
 
 /** Whether the numbers may stand in RESULTS.md: a part of the tables, or hasty ones, must not pass for them. */
-export function isFull({ seconds, rounds, only, workloads }: Options): boolean {
-  const isWhole = only.length === 0 && workloads.length === 0;
+export function isFull({ seconds, rounds, only, workloads, before }: Options): boolean {
+  const isWhole = only.length === 0 && workloads.length === 0 && before === null;
   return isWhole && seconds >= FULL.seconds && rounds >= FULL.rounds;
 }

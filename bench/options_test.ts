@@ -6,22 +6,28 @@ const NAMES = ["http1", "tls", "micro"];
 
 Deno.test("parseOptions: everything, three rounds of three seconds, unless told otherwise", () => {
   const options = parseOptions([], NAMES);
-  assert.deepEqual(options, { seconds: 3, rounds: 3, only: [], workloads: [] });
+  assert.deepEqual(options, { seconds: 3, rounds: 3, only: [], workloads: [], before: null });
   assert.equal(isFull(options), true);
 });
 
 Deno.test("parseOptions reads lists and numbers", () => {
-  const line = "--seconds 5 --rounds 7 --only Weft,haproxy --workload tls,http1";
+  const line = "--seconds 5 --rounds 7 --only Weft,haproxy --workload tls,http1 --before ./Weft";
   assert.deepEqual(parseOptions(line.split(" "), NAMES), {
     seconds: 5,
     rounds: 7,
     only: ["weft", "haproxy"],
     workloads: ["tls", "http1"],
+    before: "./Weft",
   });
 });
 
 Deno.test("a part of the tables, or a hasty run, is not full", () => {
-  for (const line of ["--only weft", "--workload tls", "--no-micro", "--seconds 1", "--rounds 1"]) {
+  for (
+    const line of [
+      ...["--only weft", "--workload tls", "--no-micro", "--seconds 1", "--rounds 1"],
+      "--before weft",
+    ]
+  ) {
     assert.equal(isFull(parseOptions(line.split(" "), NAMES)), false, line);
   }
   assert.equal(isFull(parseOptions(["--seconds", "9"], NAMES)), true);

@@ -3,6 +3,7 @@
  * and that only a run of all of them, long enough, writes bench/RESULTS.md; others print.
  *
  *   deno task bench [--workload NAME,..] [--only CONTENDER,..] [--seconds N] [--rounds N] [--no-micro]
+ *     [--before EXECUTABLE]
  */
 import { isFull, type Options, parseOptions } from "./options.ts";
 import { isInstalled } from "./process.ts";

@@ -1,7 +1,7 @@
 /**
  * One run of the benchmark: its folder, its cores, the origins, and the contenders that it starts. It measures nothing.
  */
-import { CONTENDERS } from "./contenders/all.ts";
+import { contenders } from "./contenders/all.ts";
 import type { Certificate, Contender, Job, OriginKind, Setting } from "./contenders/contender.ts";
 import { runToEnd } from "./contenders/files.ts";
 import { PROXY_HOST } from "./contenders/mesh.ts";
@@ -37,6 +37,7 @@ export class Session {
   readonly folder = makeSharedFolder();
   /** What was left out, and why, for readers of the tables. */
   readonly omissions: string[] = [];
+  readonly #contenders: readonly Contender[];
   readonly #versions = new Map<Contender, string | null>();
   readonly #origins = new Map<OriginKind, Origins>();
   #certificate: Certificate | null = null;
@@ -45,13 +46,14 @@ export class Session {
 
   constructor(options: Options) {
     this.options = options;
+    this.#contenders = contenders(options.before);
   }
 
   /** The wanted contenders that are on this machine, with their versions. Says once what is missing. */
   contenders(): ReadonlyMap<Contender, string> {
     const present = new Map<Contender, string>();
-    for (const contender of CONTENDERS) {
-      const { only } = this.options;
+    const { only } = this.options;
+    for (const contender of this.#contenders) {
       const name = contender.name.toLowerCase();
       if (only.length > 0 && !only.some((word) => name.includes(word))) continue;
       const version = this.#versionOf(contender);

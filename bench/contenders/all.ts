@@ -6,14 +6,10 @@ import { NGHTTPX } from "./nghttpx.ts";
 import { NGINX } from "./nginx.ts";
 import { PIPY } from "./pipy.ts";
 import { RAW_RELAY } from "./raw_relay.ts";
-import { WEFTS } from "./weft.ts";
+import { weftBefore, WEFTS } from "./weft.ts";
 
-export const CONTENDERS: readonly Contender[] = [
-  ...WEFTS,
-  RAW_RELAY,
-  HAPROXY,
-  NGINX,
-  NGHTTPX,
-  PIPY,
-  ENVOY,
-];
+/** @param before path of an earlier executable of Weft; null: none */
+export function contenders(before: string | null): readonly Contender[] {
+  const earlier = before === null ? [] : [weftBefore(before)];
+  return [...WEFTS, ...earlier, RAW_RELAY, HAPROXY, NGINX, NGHTTPX, PIPY, ENVOY];
+}

@@ -74,3 +74,8 @@ export const WEFTS: readonly WeftContender[] = [
   ...(FROM_EXECUTABLE === null ? [] : [weft({ ...SOURCE_NATIVE, name: "Weft from source" })]),
   weft({ ...SOURCE_NATIVE, name: "Weft, portable driver", driver: "portable" }),
 ];
+
+/** An earlier executable: rounds alternate, so the two are compared at the same time on the same machine. */
+export function weftBefore(path: string): Contender {
+  return weft({ ...NATIVE, name: "Weft before", command: [path] });
+}
