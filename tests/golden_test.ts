@@ -5,7 +5,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import process from "node:process";
 import { type Finding, formatPosition, formatRef } from "../base/finding.ts";
-import type { CompileOptions } from "../routing/compile/compile.ts";
+import type { CompileOptions } from "../routing/compile/compiler.ts";
 import { encodePlan } from "../routing/plan_codec.ts";
 import { parseCaseRequest } from "./support/request_line.ts";
 import { type MeshAnswer, SimulatedMesh } from "./support/simulated_mesh.ts";

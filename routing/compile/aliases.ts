@@ -4,7 +4,7 @@
  */
 import type { Service } from "../../schemas/resources.ts";
 import type { PlanAlias } from "../plan.ts";
-import { type Catalog, keyOf } from "./catalog.ts";
+import { type Catalog, keyOf, keyOfMeta } from "./catalog.ts";
 import { groupId, type ResolvedService } from "./endpoints.ts";
 import { type Findings, quoted } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
@@ -14,56 +14,50 @@ import { ALIASES_MAX } from "../limits.ts";
 const HOST = /^[a-z0-9_]([-a-z0-9_.]*[a-z0-9_])?$/;
 
 /**
- * By namespace, then name.
- * @param isRoot a split says what becomes of requests to this Service, by `namespace/name`
+ * What an ExternalName Service is another name of; null: nothing, or a split says what becomes of requests to it.
+ * @param isRoot a split says that of this Service, by `namespace/name`
  */
-export function planAliases(
+export function planAlias(
+  service: Service,
   catalog: Catalog,
-  clusterDomain: string,
   isRoot: (key: string) => boolean,
   findings: Findings,
-): readonly PlanAlias[] {
-  const aliases: PlanAlias[] = [];
-  for (const service of catalog.services) {
-    const { namespace, name } = service.meta;
-    if (hostOf(service) === null || isRoot(keyOf(namespace, name))) continue;
-    const host = follow(service, (host) => {
-      const next = serviceAt(host, catalog, clusterDomain);
-      if (next === undefined || isRoot(keyOf(next.meta.namespace, next.meta.name))) return null;
-      return hostOf(next);
-    });
-    if (host === null) report(service, findings);
-    else aliases.push({ namespace, name, host });
-  }
-  return aliases;
+): PlanAlias | null {
+  const { namespace, name } = service.meta;
+  if (hostOf(service) === null || isRoot(keyOf(namespace, name))) return null;
+  const host = follow(service, (host) => {
+    const next = serviceAt(host, catalog);
+    if (next === undefined || isRoot(keyOfMeta(next.meta))) return null;
+    return hostOf(next);
+  });
+  if (host !== null) return { namespace, name, host };
+  report(service, findings);
+  return null;
 }
 
 /**
- * The same Services, where an alias of one of them has its ports and endpoints: so it may be a split's root or backend.
+ * The ports and endpoints of the Service that this one is another name of: so it may be a split's root or backend. Undefined: it is
+ * none of one.
  */
-export function resolveAliases(
+export function resolveAlias(
+  service: Service,
   catalog: Catalog,
-  clusterDomain: string,
-  services: ReadonlyMap<string, ResolvedService>,
-): ReadonlyMap<string, ResolvedService> {
-  const resolved = new Map(services);
-  for (const service of catalog.services) {
-    const host = follow(service, (host) => {
-      const next = serviceAt(host, catalog, clusterDomain);
-      return next === undefined ? null : hostOf(next);
-    });
-    const end = host === null ? undefined : serviceAt(host, catalog, clusterDomain);
-    const target = end && services.get(keyOf(end.meta.namespace, end.meta.name));
-    if (target === undefined) continue;
-    const { namespace, name } = service.meta;
-    const ports = target.ports.map(({ port, endpoints }) => ({
-      port,
-      group: groupId(namespace, name, port.port),
-      endpoints,
-    }));
-    resolved.set(keyOf(namespace, name), { service, ports, podHosts: [] });
-  }
-  return resolved;
+  own: (key: string) => ResolvedService | undefined,
+): ResolvedService | undefined {
+  const host = follow(service, (host) => {
+    const next = serviceAt(host, catalog);
+    return next === undefined ? null : hostOf(next);
+  });
+  const end = host === null ? undefined : serviceAt(host, catalog);
+  const target = end && own(keyOfMeta(end.meta));
+  if (target === undefined) return undefined;
+  const { namespace, name } = service.meta;
+  const ports = target.ports.map(({ port, endpoints }) => ({
+    port,
+    group: groupId(namespace, name, port.port),
+    endpoints,
+  }));
+  return { service, ports, podHosts: [] };
 }
 
 /** The host at the end of the chain; null: it has no end, or is too long. */
@@ -78,11 +72,11 @@ function follow(start: Service, next: (host: string) => string | null): string |
 }
 
 /** A CNAME is a whole name: no search path is tried for it. */
-function serviceAt(host: string, catalog: Catalog, clusterDomain: string): Service | undefined {
+function serviceAt(host: string, catalog: Catalog): Service | undefined {
   if (!host.includes(".svc")) return undefined;
-  const { name, namespace } = parseServiceName(host, clusterDomain) ?? {};
+  const { name, namespace } = parseServiceName(host, catalog.clusterDomain) ?? {};
   if (name === undefined || namespace === undefined) return undefined;
-  return catalog.service(namespace, name);
+  return catalog.services.get(namespace, name);
 }
 
 /** In one spelling; null: it is none of these Services, or names no host. */

@@ -26,7 +26,7 @@ export interface BackendShare {
 
 /** What is needed to know what stands behind a name. */
 export interface ServiceLookup {
-  readonly services: ReadonlyMap<string, ResolvedService>;
+  readonly services: { get(key: string): ResolvedService | undefined };
   readonly clusterDomain: string;
 }
 

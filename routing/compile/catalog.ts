@@ -1,6 +1,6 @@
 /**
- * A Snapshot sorted, freed of duplicates and indexed, so that the rest of compile sees one order whatever order
- * the input had. Owns lookup by name and by label; decides nothing about routing.
+ * The resources of a compilation, freed of duplicates and indexed, so that the rest of compile sees one order whatever order the input
+ * had. What is asked for here by name, label or reference is what an answer depends on. Decides nothing about routing.
  */
 import type {
   EndpointSlice,
@@ -16,162 +16,417 @@ import type {
   Workload,
 } from "../../schemas/resources.ts";
 import { canonicalJson } from "../plan_codec.ts";
+import { type Incremental, Inputs } from "./incremental.ts";
+import { parseServiceName } from "./names.ts";
 import { compareAge, compareText } from "./order.ts";
-
-type Labels = Readonly<Record<string, string>>;
-
-export interface Catalog {
-  /** By namespace, then name. */
-  readonly services: readonly Service[];
-  /** Oldest first. */
-  readonly trafficSplits: readonly TrafficSplit[];
-  readonly httpRouteGroups: readonly HttpRouteGroup[];
-  readonly trafficTargets: readonly TrafficTarget[];
-  /** Oldest first. */
-  readonly trafficPolicies: readonly TrafficPolicy[];
-  service(namespace: string, name: string): Service | undefined;
-  httpRouteGroup(namespace: string, name: string): HttpRouteGroup | undefined;
-  tcpRoute(namespace: string, name: string): TcpRoute | undefined;
-  pod(namespace: string, name: string): Pod | undefined;
-  /** The namespaces that have an HTTPRouteGroup of this name, for hints. */
-  namespacesOfGroup(name: string): readonly string[];
-  /** The pods that the Service's selector picks, ready or not; none if it has no selector. */
-  podsOf(service: Service): readonly Pod[];
-  /** Whether the selector picks a pod or a workload's template. */
-  selectsAnything(service: Service): boolean;
-  /** EndpointSlices of the Service; its Endpoints only where it has no EndpointSlice, as the one mirrors the other. */
-  slicesOf(service: Service): readonly EndpointSlice[];
-  /** The StatefulSet of this name, for the names of its pods. */
-  statefulSet(namespace: string, name: string): Workload | undefined;
-}
 
 /** `namespace/name`: neither may contain a slash. */
 export function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 
-export function catalogOf(snapshot: Snapshot): Catalog {
-  const services = byName(snapshot.services);
-  const groups = byName(snapshot.httpRouteGroups);
-  const tcpRoutes = byName(snapshot.tcpRoutes);
-  const pods = byName(snapshot.pods);
-  const statefulSets = byName(snapshot.workloads.filter(({ kind }) => kind === "StatefulSet"));
-  const slices = slicesByService(snapshot.endpointSlices);
-  const podsByLabel = new LabelIndex(
-    valuesOf(pods).map((pod) => ({
-      item: pod,
-      namespace: pod.meta.namespace,
-      labels: pod.template.labels,
-    })),
-  );
-  const workloadsByLabel = new LabelIndex(snapshot.workloads.map((workload) => ({
-    item: workload,
-    namespace: workload.meta.namespace,
-    labels: workload.template.labels,
-  })));
-  return {
-    services: valuesOf(services),
-    trafficSplits: valuesOf(byName(snapshot.trafficSplits)).sort((a, b) =>
-      compareAge(a.meta, b.meta)
-    ),
-    httpRouteGroups: valuesOf(groups),
-    trafficTargets: valuesOf(byName(snapshot.trafficTargets)),
-    trafficPolicies: valuesOf(byName(snapshot.trafficPolicies)).sort((a, b) =>
-      compareAge(a.meta, b.meta)
-    ),
-    service: (namespace, name) => services.get(keyOf(namespace, name)),
-    httpRouteGroup: (namespace, name) => groups.get(keyOf(namespace, name)),
-    tcpRoute: (namespace, name) => tcpRoutes.get(keyOf(namespace, name)),
-    pod: (namespace, name) => pods.get(keyOf(namespace, name)),
-    namespacesOfGroup: (name) =>
-      valuesOf(groups).filter(({ meta }) => meta.name === name).map(({ meta }) => meta.namespace),
-    podsOf: ({ meta, selector }) => podsByLabel.select(meta.namespace, selector),
-    selectsAnything: ({ meta, selector }) =>
-      podsByLabel.select(meta.namespace, selector).length > 0 ||
-      workloadsByLabel.select(meta.namespace, selector).length > 0,
-    slicesOf: ({ meta }) => slices.get(keyOf(meta.namespace, meta.name)) ?? [],
-    statefulSet: (namespace, name) => statefulSets.get(keyOf(namespace, name)),
-  };
+export function keyOfMeta({ namespace, name }: Meta): string {
+  return keyOf(namespace, name);
 }
 
-/** Sorted by namespace, then name. Of two with one name the oldest counts, then the one whose text comes first. */
-function byName<T extends { readonly meta: Meta }>(resources: readonly T[]): Map<string, T> {
-  const sorted = [...resources].sort((a, b) =>
-    compareText(a.meta.namespace, b.meta.namespace) || compareText(a.meta.name, b.meta.name) ||
-    compareAge(a.meta, b.meta) || compareContent(a, b)
-  );
-  const byKey = new Map<string, T>();
-  for (const resource of sorted) {
-    const key = keyOf(resource.meta.namespace, resource.meta.name);
-    if (!byKey.has(key)) byKey.set(key, resource);
+/** `Deployment namespace/name`. */
+export function ownerKey(
+  { namespace }: Meta,
+  { kind, name }: { readonly kind: string; readonly name: string },
+): string {
+  return `${kind} ${keyOf(namespace, name)}`;
+}
+
+type Resource = { readonly meta: Meta };
+
+/** What changes in one list of the Snapshot: `before` null: it is new, `after` null: it is gone. */
+export interface ResourceChange<T> {
+  readonly before: T | null;
+  readonly after: T | null;
+}
+
+/** Resources by `namespace/name`. Of two with one name the oldest counts, then the one whose text comes first. */
+export class Named<T extends Resource> {
+  readonly #resources = new Map<string, T | Set<T>>();
+  readonly #inputs: Inputs<T>;
+  readonly #onChange: (change: ResourceChange<T>, key: string) => void;
+
+  /** @param onChange told of each change of those that count */
+  constructor(
+    incremental: Incremental,
+    onChange: (change: ResourceChange<T>, key: string) => void = () => {},
+  ) {
+    this.#inputs = new Inputs(incremental);
+    this.#onChange = onChange;
   }
-  return byKey;
+
+  get(namespace: string, name: string): T | undefined {
+    return this.#inputs.get(keyOf(namespace, name));
+  }
+
+  at(key: string): T | undefined {
+    return this.#inputs.get(key);
+  }
+
+  change({ before, after }: ResourceChange<T>): void {
+    const keys = new Set(
+      [before, after].filter((each) => each !== null).map(({ meta }) => keyOfMeta(meta)),
+    );
+    if (before !== null) this.#remove(keyOfMeta(before.meta), before);
+    if (after !== null) this.#add(keyOfMeta(after.meta), after);
+    for (const key of keys) this.#settle(key);
+  }
+
+  #add(key: string, resource: T): void {
+    const known = this.#resources.get(key);
+    if (known === undefined) this.#resources.set(key, resource);
+    else if (known instanceof Set) known.add(resource);
+    else this.#resources.set(key, new Set([known, resource]));
+  }
+
+  #remove(key: string, resource: T): void {
+    const known = this.#resources.get(key);
+    if (known instanceof Set) {
+      known.delete(resource);
+      const [only] = known;
+      if (known.size === 1) this.#resources.set(key, only);
+    } else if (known === resource) this.#resources.delete(key);
+  }
+
+  #settle(key: string): void {
+    const known = this.#resources.get(key);
+    const after = known instanceof Set ? [...known].sort(compareSameName)[0] : known;
+    const before = this.#inputs.peek(key);
+    if (before === after) return;
+    this.#inputs.set(key, after);
+    this.#onChange({ before: before ?? null, after: after ?? null }, key);
+  }
 }
 
-function valuesOf<T>(byKey: ReadonlyMap<string, T>): T[] {
-  return [...byKey.values()];
+function compareSameName(a: Resource, b: Resource): number {
+  return compareAge(a.meta, b.meta) || compareContent(a, b);
 }
 
 /** The last tie: what the resources say, then where they say it. */
-function compareContent<T extends { readonly meta: Meta }>(a: T, b: T): number {
+function compareContent(a: Resource, b: Resource): number {
   return compareText(contentOf(a), contentOf(b));
 }
 
-function contentOf(resource: { readonly meta: Meta }): string {
+function contentOf(resource: Resource): string {
   const { origin, ...meta } = resource.meta;
   return canonicalJson([{ ...resource, meta }, origin.locate([]) ?? null]);
 }
 
-/** One Endpoints object gives a slice per subset under one name, so slices are sorted and never merged by name. */
-function slicesByService(slices: readonly EndpointSlice[]): Map<string, EndpointSlice[]> {
-  const sorted = [...slices].sort((a, b) =>
-    compareText(a.meta.namespace, b.meta.namespace) || compareText(a.service, b.service) ||
-    compareText(a.meta.kind, b.meta.kind) || compareText(a.meta.name, b.meta.name) ||
-    compareContent(a, b)
-  );
-  const byService = new Map<string, EndpointSlice[]>();
-  for (const slice of sorted) {
-    const key = keyOf(slice.meta.namespace, slice.service);
-    const list = byService.get(key);
-    if (list === undefined) byService.set(key, [slice]);
-    else list.push(slice);
+/** Resources by what they refer to, each list in one order. */
+class Index<T> {
+  readonly #lists: Inputs<List<T>>;
+  readonly #keysOf: (resource: T) => Iterable<string>;
+  readonly #compare: (a: T, b: T) => number;
+
+  constructor(
+    incremental: Incremental,
+    keysOf: (resource: T) => Iterable<string>,
+    compare: (a: T, b: T) => number,
+  ) {
+    this.#lists = new Inputs(incremental);
+    this.#keysOf = keysOf;
+    this.#compare = compare;
   }
-  for (const [key, list] of byService) {
-    const own = list.filter(({ meta }) => meta.kind === "EndpointSlice");
-    if (own.length > 0) byService.set(key, own);
+
+  get(key: string): readonly T[] {
+    return this.#lists.get(key)?.sorted(this.#compare) ?? [];
   }
-  return byService;
+
+  /** How many there are, for whoever does not depend on that. */
+  countAt(key: string): number {
+    return this.#lists.peek(key)?.items.size ?? 0;
+  }
+
+  change({ before, after }: ResourceChange<T>): void {
+    for (const key of new Set(before === null ? [] : this.#keysOf(before))) {
+      const list = this.#lists.peek(key);
+      if (before === null || list?.items.delete(before) !== true) continue;
+      list.order = null;
+      if (list.items.size === 0) this.#lists.set(key, undefined);
+      else this.#lists.changed(key);
+    }
+    for (const key of new Set(after === null ? [] : this.#keysOf(after))) {
+      if (after === null) continue;
+      const list = this.#lists.peek(key);
+      if (list === undefined) this.#lists.set(key, new List(after));
+      else {
+        list.items.add(after);
+        list.order = null;
+        this.#lists.changed(key);
+      }
+    }
+  }
+}
+
+class List<T> {
+  readonly items: Set<T>;
+  /** Null: not known yet. */
+  order: readonly T[] | null = null;
+
+  constructor(item: T) {
+    this.items = new Set([item]);
+  }
+
+  sorted(compare: (a: T, b: T) => number): readonly T[] {
+    return this.order ??= [...this.items].sort(compare);
+  }
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Labelled extends Resource {
+  readonly template: { readonly labels: Labels };
 }
 
 /** Finds what has all of some labels without looking at everything: 2,000 Services over 4,000 pods. */
-class LabelIndex<T> {
-  readonly #entriesByLabel = new Map<string, { readonly item: T; readonly labels: Labels }[]>();
+class LabelIndex<T extends Labelled> {
+  readonly #byLabel: Index<T>;
 
-  constructor(entries: readonly { item: T; namespace: string; labels: Labels }[]) {
-    for (const { item, namespace, labels } of entries) {
-      for (const [name, value] of Object.entries(labels)) {
-        const key = labelKey(namespace, name, value);
-        const list = this.#entriesByLabel.get(key);
-        if (list === undefined) this.#entriesByLabel.set(key, [{ item, labels }]);
-        else list.push({ item, labels });
-      }
-    }
+  constructor(incremental: Incremental) {
+    this.#byLabel = new Index<T>(
+      incremental,
+      ({ meta, template }) =>
+        Object.entries(template.labels).map(([name, value]) =>
+          labelKey(meta.namespace, name, value)
+        ),
+      byName,
+    );
+  }
+
+  change(change: ResourceChange<T>): void {
+    this.#byLabel.change(change);
   }
 
   /** Nothing if there is no selector, or an empty one: a Service without one has its endpoints by other means. */
   select(namespace: string, selector: Labels | undefined): T[] {
     const wanted = Object.entries(selector ?? {});
     if (wanted.length === 0) return [];
-    const lists = wanted.map(([name, value]) =>
-      this.#entriesByLabel.get(labelKey(namespace, name, value)) ?? []
+    const keys = wanted.map(([name, value]) => labelKey(namespace, name, value));
+    // Any of them will do, as what it has is looked at.
+    const rarest = keys.reduce((a, b) =>
+      this.#byLabel.countAt(b) < this.#byLabel.countAt(a) ? b : a
     );
-    const shortest = lists.reduce((a, b) => b.length < a.length ? b : a);
-    return shortest.filter(({ labels }) =>
+    return this.#byLabel.get(rarest).filter(({ template: { labels } }) =>
       wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value)
-    ).map(({ item }) => item);
+    );
   }
 }
 
 function labelKey(namespace: string, name: string, value: string): string {
   return JSON.stringify([namespace, name, value]);
+}
+
+function byName(a: Resource, b: Resource): number {
+  return compareText(a.meta.namespace, b.meta.namespace) ||
+    compareText(a.meta.name, b.meta.name) || compareSameName(a, b);
+}
+
+function byAge(a: Resource, b: Resource): number {
+  return compareAge(a.meta, b.meta);
+}
+
+/** One Endpoints object gives a slice per subset under one name, so slices are sorted and never merged by name. */
+function compareSlices(a: EndpointSlice, b: EndpointSlice): number {
+  return compareText(a.meta.kind, b.meta.kind) || compareText(a.meta.name, b.meta.name) ||
+    compareContent(a, b);
+}
+
+/** Told of what is to be compiled: resources that count, and keys by which others refer to something. */
+export interface CatalogEvents {
+  service(change: ResourceChange<Service>, key: string): void;
+  split(change: ResourceChange<TrafficSplit>, key: string): void;
+  group(change: ResourceChange<HttpRouteGroup>, key: string): void;
+  target(change: ResourceChange<TrafficTarget>, key: string): void;
+  policy(change: ResourceChange<TrafficPolicy>, key: string): void;
+  pod(change: ResourceChange<Pod>): void;
+  workload(change: ResourceChange<Workload>): void;
+}
+
+export class Catalog {
+  readonly clusterDomain: string;
+  readonly namespaces: Named<Snapshot["namespaces"][number]>;
+  readonly services: Named<Service>;
+  readonly splits: Named<TrafficSplit>;
+  readonly groups: Named<HttpRouteGroup>;
+  readonly tcpRoutes: Named<TcpRoute>;
+  readonly targets: Named<TrafficTarget>;
+  readonly policies: Named<TrafficPolicy>;
+  readonly pods: Named<Pod>;
+  readonly statefulSets: Named<Workload>;
+  readonly #slices: Index<EndpointSlice>;
+  readonly #podsByLabel: LabelIndex<Pod>;
+  readonly #workloadsByLabel: LabelIndex<Workload>;
+  readonly #workloadsByOwnName: Index<Workload>;
+  readonly #splitsByRoot: Index<TrafficSplit>;
+  readonly #splitsByGroup: Index<TrafficSplit>;
+  readonly #targetsByGroup: Index<TrafficTarget>;
+  readonly #targetsByDestination: Index<TrafficTarget>;
+  readonly #policiesByTarget: Index<TrafficPolicy>;
+  readonly #groupsByName: Index<HttpRouteGroup>;
+  readonly #events: CatalogEvents;
+
+  constructor(incremental: Incremental, clusterDomain: string, events: CatalogEvents) {
+    this.clusterDomain = clusterDomain;
+    this.#events = events;
+    this.namespaces = new Named(incremental);
+    this.services = new Named(incremental, events.service);
+    this.splits = new Named(incremental, (change, key) => {
+      this.#splitsByRoot.change(change);
+      this.#splitsByGroup.change(change);
+      events.split(change, key);
+    });
+    this.groups = new Named(incremental, (change, key) => {
+      this.#groupsByName.change(change);
+      events.group(change, key);
+    });
+    this.tcpRoutes = new Named(incremental);
+    this.targets = new Named(incremental, (change, key) => {
+      this.#targetsByGroup.change(change);
+      this.#targetsByDestination.change(change);
+      events.target(change, key);
+    });
+    this.policies = new Named(incremental, (change, key) => {
+      this.#policiesByTarget.change(change);
+      events.policy(change, key);
+    });
+    this.#podsByLabel = new LabelIndex(incremental);
+    this.pods = new Named(incremental, (change) => this.#podsByLabel.change(change));
+    this.#workloadsByLabel = new LabelIndex(incremental);
+    this.statefulSets = new Named(incremental);
+    this.#workloadsByOwnName = new Index<Workload>(
+      incremental,
+      ({ meta, kind }) => [ownerKey(meta, { kind, name: meta.name })],
+      byName,
+    );
+    this.#slices = new Index<EndpointSlice>(
+      incremental,
+      ({ meta, service }) => [keyOf(meta.namespace, service)],
+      compareSlices,
+    );
+    this.#splitsByRoot = new Index<TrafficSplit>(incremental, (split) => {
+      const root = this.rootKeyOf(split);
+      return root === undefined ? [] : [root];
+    }, byAge);
+    this.#splitsByGroup = new Index<TrafficSplit>(
+      incremental,
+      ({ meta, matches }) => (matches ?? []).map(({ name }) => keyOf(meta.namespace, name)),
+      byAge,
+    );
+    this.#targetsByGroup = new Index<TrafficTarget>(
+      incremental,
+      ({ meta, rules }) =>
+        rules.filter(({ kind }) => kind === "HTTPRouteGroup")
+          .map(({ name }) => keyOf(meta.namespace, name)),
+      byName,
+    );
+    this.#targetsByDestination = new Index<TrafficTarget>(
+      incremental,
+      (target) => [accountCalledBy(target)],
+      byName,
+    );
+    this.#policiesByTarget = new Index<TrafficPolicy>(
+      incremental,
+      ({ meta, targets }) =>
+        targets.map(({ kind, name, match }) => targetText(kind, meta.namespace, name, match)),
+      byAge,
+    );
+    this.#groupsByName = new Index<HttpRouteGroup>(incremental, ({ meta }) => [meta.name], byName);
+  }
+
+  changePod(change: ResourceChange<Pod>): void {
+    this.pods.change(change);
+    this.#events.pod(change);
+  }
+
+  changeWorkload(change: ResourceChange<Workload>): void {
+    const ofStatefulSets = {
+      before: change.before?.kind === "StatefulSet" ? change.before : null,
+      after: change.after?.kind === "StatefulSet" ? change.after : null,
+    };
+    this.statefulSets.change(ofStatefulSets);
+    this.#workloadsByLabel.change(change);
+    this.#workloadsByOwnName.change(change);
+    this.#events.workload(change);
+  }
+
+  changeSlice(change: ResourceChange<EndpointSlice>): void {
+    this.#slices.change(change);
+  }
+
+  /** `namespace/name` of the Service that a split speaks for, whether or not it is there; undefined: it names none of its namespace. */
+  rootKeyOf({ meta, service }: TrafficSplit): string | undefined {
+    const parsed = parseServiceName(service, this.clusterDomain);
+    const isOwn = parsed !== undefined && (parsed.namespace ?? meta.namespace) === meta.namespace;
+    return isOwn ? keyOf(meta.namespace, parsed.name) : undefined;
+  }
+
+  /** Oldest first, those that have backends. */
+  splitsOfRoot(key: string): readonly TrafficSplit[] {
+    return this.#splitsByRoot.get(key).filter(({ backends }) => backends.length > 0);
+  }
+
+  /** Oldest first. */
+  splitsNaming(group: string): readonly TrafficSplit[] {
+    return this.#splitsByGroup.get(group);
+  }
+
+  isNamedByTarget(group: string): boolean {
+    return this.#targetsByGroup.get(group).length > 0;
+  }
+
+  /** @param account `namespace/serviceaccount` */
+  targetsCalling(account: string): readonly TrafficTarget[] {
+    return this.#targetsByDestination.get(account);
+  }
+
+  /** Oldest first. @param target as `targetText` */
+  policiesAt(target: string): readonly TrafficPolicy[] {
+    return this.#policiesByTarget.get(target);
+  }
+
+  /** The namespaces that have an HTTPRouteGroup of this name, for hints. */
+  namespacesOfGroup(name: string): readonly string[] {
+    return this.#groupsByName.get(name).map(({ meta }) => meta.namespace);
+  }
+
+  /** The pods that the Service's selector picks, ready or not; none if it has no selector. */
+  podsOf({ meta, selector }: Service): readonly Pod[] {
+    return this.#podsByLabel.select(meta.namespace, selector);
+  }
+
+  /** Whether the selector picks a pod or a workload's template. */
+  selectsAnything({ meta, selector }: Service): boolean {
+    return this.#podsByLabel.select(meta.namespace, selector).length > 0 ||
+      this.#workloadsByLabel.select(meta.namespace, selector).length > 0;
+  }
+
+  /** EndpointSlices of the Service; its Endpoints only where it has no EndpointSlice, as the one mirrors the other. */
+  slicesOf({ meta }: Service): readonly EndpointSlice[] {
+    const all = this.#slices.get(keyOfMeta(meta));
+    const own = all.filter(({ meta }) => meta.kind === "EndpointSlice");
+    return own.length > 0 ? own : all;
+  }
+
+  /** Whether the workload that an object names as its maker is there. */
+  hasWorkload(owner: string): boolean {
+    return this.#workloadsByOwnName.get(owner).length > 0;
+  }
+}
+
+/** `namespace/serviceaccount` of a target's destination. */
+export function accountCalledBy({ meta, destination }: TrafficTarget): string {
+  return keyOf(
+    destination.namespace === "" ? meta.namespace : destination.namespace,
+    destination.name,
+  );
+}
+
+/** What a policy is attached to, as people read it. */
+export function targetText(kind: string, namespace: string, name: string, match?: string): string {
+  return `${kind} ${keyOf(namespace, name)}${match === undefined ? "" : `#${match}`}`;
 }

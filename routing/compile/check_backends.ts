@@ -14,8 +14,8 @@ interface BackendCheck {
   readonly split: TrafficSplit;
   readonly root: ResolvedService;
   readonly lookup: ServiceLookup;
-  /** `namespace/name` of every Service that is some split's root. */
-  readonly rootKeys: ReadonlySet<string>;
+  /** Whether a Service, by `namespace/name`, is some split's root. */
+  readonly isRoot: (key: string) => boolean;
   /** False: none of the split's rules made it into the plan, so no request is lost by it. */
   readonly isUsed: boolean;
   readonly findings: Findings;
@@ -63,7 +63,7 @@ function reportRepeats({ repeats, weight }: BackendShare, { split, findings }: B
 
 /** Splits are not hierarchical: a backend is a plain Service, whatever else it is. */
 function reportOtherRole(share: BackendShare, check: BackendCheck): void {
-  const { split, root, rootKeys, findings } = check;
+  const { split, root, isRoot, findings } = check;
   const { first: { at, service }, namespace, name } = share;
   const meta = split.meta;
   const path = [...at, "service"];
@@ -77,7 +77,7 @@ function reportOtherRole(share: BackendShare, check: BackendCheck): void {
         "endpoints that the root selects and is not split again",
       hint: "Name a Service that selects one version only, unless this is meant",
     });
-  } else if (!share.isForeign && rootKeys.has(keyOf(namespace, name))) {
+  } else if (!share.isForeign && isRoot(keyOf(namespace, name))) {
     findings.add({
       code: "backend-is-split",
       meta,

@@ -6,28 +6,24 @@ import { type PolicySection, ROUTE_SECTIONS } from "../../base/policy.ts";
 import type { PolicyTargetRef, TrafficPolicy } from "../../schemas/resources.ts";
 import type { Catalog } from "./catalog.ts";
 import { keyOf } from "./catalog.ts";
-import type { ResolvedService } from "./endpoints.ts";
+import type { ServicePorts } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
 import { sectionsOf } from "./policies.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
-import type { RootRouting } from "./ports.ts";
 
 interface PolicyCheckInput {
   readonly catalog: Catalog;
-  readonly services: ReadonlyMap<string, ResolvedService>;
-  readonly routings: Iterable<RootRouting>;
+  readonly services: { get(key: string): ServicePorts | undefined };
+  /** Names of the matches of a group, by `namespace/name`, that are in a rule. */
+  readonly usedMatches: (group: string) => ReadonlySet<string>;
   readonly findings: Findings;
 }
 
-export function checkPolicies(input: PolicyCheckInput): void {
-  if (input.catalog.trafficPolicies.length === 0) return;
-  const used = usedMatches(input.routings);
-  for (const policy of input.catalog.trafficPolicies) {
-    if (sectionsOf(policy).length === 0) reportEmpty(policy, input.findings);
-    for (const ref of policy.targets) {
-      if (ref.kind === "Service") checkProtocol(policy, ref, input);
-      else if (ref.kind === "HTTPRouteGroup") checkUsed(policy, ref, used, input);
-    }
+export function checkPolicy(policy: TrafficPolicy, input: PolicyCheckInput): void {
+  if (sectionsOf(policy).length === 0) reportEmpty(policy, input.findings);
+  for (const ref of policy.targets) {
+    if (ref.kind === "Service") checkProtocol(policy, ref, input);
+    else if (ref.kind === "HTTPRouteGroup") checkUsed(policy, ref, input);
   }
 }
 
@@ -71,31 +67,17 @@ function isHttpOnly(section: PolicySection, { settings }: TrafficPolicy): boolea
   return ROUTE_SECTIONS.some((name) => name === section);
 }
 
-/** `namespace/group#match` and `namespace/group` of every match that is in a rule. */
-function usedMatches(routings: Iterable<RootRouting>): ReadonlySet<string> {
-  const used = new Set<string>();
-  for (const { rules } of routings) {
-    for (const { match: { plan: { group, name } } } of rules) {
-      const key = keyOf(group.namespace, group.name);
-      used.add(key);
-      used.add(`${key}#${name}`);
-    }
-  }
-  return used;
-}
-
 function checkUsed(
   { meta }: TrafficPolicy,
   ref: PolicyTargetRef,
-  used: ReadonlySet<string>,
-  { catalog, findings }: PolicyCheckInput,
+  { catalog, usedMatches, findings }: PolicyCheckInput,
 ): void {
-  const group = catalog.httpRouteGroup(meta.namespace, ref.name);
+  const group = catalog.groups.get(meta.namespace, ref.name);
   const hasMatch = ref.match === undefined ||
     group?.matches.some(({ name }) => name === ref.match) === true;
   if (group === undefined || !hasMatch) return;
-  const suffix = ref.match === undefined ? "" : `#${ref.match}`;
-  if (used.has(`${keyOf(meta.namespace, ref.name)}${suffix}`)) return;
+  const used = usedMatches(keyOf(meta.namespace, ref.name));
+  if (ref.match === undefined ? used.size > 0 : used.has(ref.match)) return;
   const what = ref.match === undefined
     ? `No match of HTTPRouteGroup ${quoted(ref.name)}`
     : `Match ${quoted(ref.match)} of HTTPRouteGroup ${quoted(ref.name)}`;

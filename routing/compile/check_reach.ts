@@ -2,18 +2,22 @@
  * Finds what no request can reach: HTTP matches on ports that do not carry HTTP, and route groups that nothing
  * names.
  */
-import type { Catalog } from "./catalog.ts";
-import { keyOf } from "./catalog.ts";
+import type { HttpRouteGroup } from "../../schemas/resources.ts";
+import { type Catalog, keyOfMeta } from "./catalog.ts";
+import type { ServicePorts } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
 import type { RootSplits } from "./roots.ts";
 
 /** SMI's matches are about HTTP; on a TCP port only a split without matches applies. */
-export function checkTcpMatches({ root, matching, plain }: RootSplits, findings: Findings): void {
-  const ports = root.ports.map(({ port }) => ({ port, protocol: portProtocol(port) }))
+export function checkTcpMatches(
+  { service: { meta: { name } }, ports: all }: ServicePorts,
+  { matching, plain }: RootSplits,
+  findings: Findings,
+): void {
+  const ports = all.map(({ port }) => ({ port, protocol: portProtocol(port) }))
     .filter(({ protocol }) => !carriesHttp(protocol));
   if (ports.length === 0) return;
-  const name = root.service.meta.name;
   const numbers = plainList(ports.map(({ port, protocol }) => `${port.port} (${protocol})`));
   const destination = plain.length === 0
     ? `the own endpoints of ${quoted(name)}`
@@ -31,25 +35,19 @@ export function checkTcpMatches({ root, matching, plain }: RootSplits, findings:
   }
 }
 
-export function checkGroupsUsed(catalog: Catalog, findings: Findings): void {
-  const named = new Set<string>();
-  for (const { meta, matches } of catalog.trafficSplits) {
-    for (const { name } of matches ?? []) named.add(keyOf(meta.namespace, name));
-  }
-  for (const { meta, rules } of catalog.trafficTargets) {
-    for (const { kind, name } of rules) {
-      if (kind === "HTTPRouteGroup") named.add(keyOf(meta.namespace, name));
-    }
-  }
-  for (const { meta } of catalog.httpRouteGroups) {
-    if (named.has(keyOf(meta.namespace, meta.name))) continue;
-    findings.add({
-      code: "route-group-unused",
-      meta,
-      path: [],
-      message: `No split and no target in namespace ${quoted(meta.namespace)} names route group ` +
-        quoted(meta.name),
-      hint: "Name it in spec.matches of a TrafficSplit, or delete it",
-    });
-  }
+export function checkGroupUsed(
+  { meta }: HttpRouteGroup,
+  catalog: Catalog,
+  findings: Findings,
+): void {
+  const key = keyOfMeta(meta);
+  if (catalog.splitsNaming(key).length > 0 || catalog.isNamedByTarget(key)) return;
+  findings.add({
+    code: "route-group-unused",
+    meta,
+    path: [],
+    message: `No split and no target in namespace ${quoted(meta.namespace)} names route group ` +
+      quoted(meta.name),
+    hint: "Name it in spec.matches of a TrafficSplit, or delete it",
+  });
 }

@@ -10,7 +10,7 @@ import { type Findings, quoted } from "./findings.ts";
 import { textPrefix } from "./path_text.ts";
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
-import type { ResolvedService } from "./endpoints.ts";
+import type { ServicePorts } from "./endpoints.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
 import type { RootRouting } from "./ports.ts";
 import type { RootRule } from "./rules.ts";
@@ -21,7 +21,7 @@ import {
 } from "../limits.ts";
 
 export function checkShadowed(
-  { ports }: ResolvedService,
+  { ports }: ServicePorts,
   { rules, plain }: RootRouting,
   findings: Findings,
 ): void {

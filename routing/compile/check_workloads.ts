@@ -10,10 +10,9 @@ import type {
   Pod,
   PodTemplate,
   RunsAs,
-  Snapshot,
-  TrafficTarget,
+  Workload,
 } from "../../schemas/resources.ts";
-import { keyOf } from "./catalog.ts";
+import { type Catalog, keyOf, ownerKey } from "./catalog.ts";
 import { type Findings, quoted, quotedList } from "./findings.ts";
 
 /** What makes pods, or is one. */
@@ -25,41 +24,32 @@ interface PodSource {
 }
 
 interface WorkloadCheck {
-  readonly snapshot: Snapshot;
+  readonly catalog: Catalog;
   /** Traffic targets are not enforced. */
   readonly permissive: boolean;
   readonly findings: Findings;
 }
 
-export function checkWorkloads({ snapshot, permissive, findings }: WorkloadCheck): void {
-  for (const source of podSources(snapshot)) {
-    if (!wantsSidecar(source, snapshot)) continue;
-    if (source.template.hostNetwork === true) {
-      reportHostNetwork(source, findings);
-      if (!permissive) reportUnenforced(source, snapshot.trafficTargets, findings);
-    } else for (const id of ["user", "group"] as const) checkUser(source, id, findings);
-  }
+/** The outermost owners alone: a Finding names what a person edits, and once. */
+export function checkWorkload(workload: Pod | Workload, check: WorkloadCheck): void {
+  const { catalog, permissive, findings } = check;
+  const { meta, template, owner } = workload;
+  if (owner !== undefined && catalog.hasWorkload(ownerKey(meta, owner))) return;
+  const at = "replicas" in workload ? ["spec", "template", "spec"] : ["spec"];
+  const source = { meta, template, at };
+  if (!wantsSidecar(source, catalog)) return;
+  if (template.hostNetwork === true) {
+    reportHostNetwork(source, findings);
+    if (!permissive) reportUnenforced(source, catalog, findings);
+  } else for (const id of ["user", "group"] as const) checkUser(source, id, findings);
 }
 
-/** The outermost owners: a Finding names what a person edits, and once. */
-function podSources({ workloads, pods }: Snapshot): PodSource[] {
-  const known = new Set(
-    workloads.map(({ meta, kind }) => ownerKey(meta, { kind, name: meta.name })),
-  );
-  const isMade = ({ meta, owner }: { readonly meta: Meta; readonly owner?: Pod["owner"] }) =>
-    owner !== undefined && known.has(ownerKey(meta, owner));
-  const sourcesOf = (
-    resources: readonly { readonly meta: Meta; readonly template: PodTemplate }[],
-    at: FieldPath,
-  ) => resources.map(({ meta, template }) => ({ meta, template, at }));
-  return [
-    ...sourcesOf(workloads.filter((each) => !isMade(each)), ["spec", "template", "spec"]),
-    ...sourcesOf(pods.filter((each) => !isMade(each)), ["spec"]),
-  ];
-}
-
-function ownerKey({ namespace }: Meta, { kind, name }: NonNullable<Pod["owner"]>): string {
-  return `${kind} ${keyOf(namespace, name)}`;
+/** Whether there may be anything to say of it: of thousands of pods there is not. */
+export function mayBypassMesh({ template }: Pod | Workload): boolean {
+  const runsAsProxy = ({ runsAs }: { readonly runsAs?: RunsAs }) =>
+    runsAs?.user === PROXY_USER_ID || runsAs?.group === PROXY_USER_ID;
+  return template.hostNetwork === true || runsAsProxy(template) ||
+    template.containers.some(runsAsProxy);
 }
 
 const INJECTION = "weft.dev/sidecar-injection";
@@ -68,9 +58,9 @@ const NO_WORDS = ["disabled", "no", "false"];
 const SYSTEM_NAMESPACES = ["kube-system", "kube-public", "kube-node-lease", "weft-system"];
 
 /** False: the pods are not expected to be in the mesh. The pods' own word counts before their namespace's. */
-function wantsSidecar({ meta, template }: PodSource, { namespaces }: Snapshot): boolean {
+function wantsSidecar({ meta, template }: PodSource, { namespaces }: Catalog): boolean {
   if (SYSTEM_NAMESPACES.includes(meta.namespace)) return false;
-  const namespace = namespaces.find(({ meta: { name } }) => name === meta.namespace);
+  const namespace = namespaces.get("", meta.namespace);
   const word = template.annotations[INJECTION] ?? namespace?.meta.annotations[INJECTION];
   return word === undefined || !NO_WORDS.includes(word.toLowerCase());
 }
@@ -120,14 +110,12 @@ function reportHostNetwork({ meta, at }: PodSource, findings: Findings): void {
 /** Targets are enforced beside the application that is called. */
 function reportUnenforced(
   { meta, template }: PodSource,
-  targets: readonly TrafficTarget[],
+  catalog: Catalog,
   findings: Findings,
 ): void {
-  for (const { meta: targetMeta, destination } of targets) {
-    const namespace = destination.namespace || targetMeta.namespace;
-    const isCalled = destination.kind === "ServiceAccount" && namespace === meta.namespace &&
-      destination.name === (template.serviceAccount || "default");
-    if (!isCalled) continue;
+  const account = keyOf(meta.namespace, template.serviceAccount || "default");
+  for (const { meta: targetMeta, destination } of catalog.targetsCalling(account)) {
+    if (destination.kind !== "ServiceAccount") continue;
     findings.add({
       code: "target-not-enforced",
       meta: targetMeta,

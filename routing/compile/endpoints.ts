@@ -25,6 +25,12 @@ export interface ResolvedService {
   readonly podHosts: readonly string[];
 }
 
+/** The same without what stands behind the ports. */
+export interface ServicePorts {
+  readonly service: Service;
+  readonly ports: readonly { readonly port: ServicePort }[];
+}
+
 export interface ResolvedPort {
   readonly port: ServicePort;
   /** Key into `Plan.groups`. */
@@ -38,30 +44,27 @@ export function groupId(namespace: string, service: string, port: number): strin
   return `${keyOf(namespace, service)}:${port}`;
 }
 
-/** Every Service, by `namespace/name`, in the catalog's order. */
-export function resolveServices(
+/** What stands behind a Service's own ports. */
+export function resolveService(
+  service: Service,
   catalog: Catalog,
   findings: Findings,
-): ReadonlyMap<string, ResolvedService> {
-  const resolved = new Map<string, ResolvedService>();
-  for (const service of catalog.services) {
-    const { namespace, name } = service.meta;
-    const slices = catalog.slicesOf(service);
-    const ports = tcpPorts(service).map((port) => ({
-      port,
-      group: groupId(namespace, name, port.port),
-      endpoints: sortedEndpoints(
-        slices.length > 0
-          ? endpointsOfSlices({ catalog, service, slices, port })
-          : endpointsOfPods({ catalog, service, port, findings }),
-      ),
-    }));
-    if (slices.length === 0) checkSelector(catalog, service, findings);
-    const hosts = ports.flatMap(({ endpoints }) => endpoints.map(({ hostname }) => hostname));
-    const podHosts = [...new Set(hosts)].filter((host) => host !== "").sort(compareText);
-    resolved.set(keyOf(namespace, name), { service, ports, podHosts });
-  }
-  return resolved;
+): ResolvedService {
+  const { namespace, name } = service.meta;
+  const slices = catalog.slicesOf(service);
+  const ports = tcpPorts(service).map((port) => ({
+    port,
+    group: groupId(namespace, name, port.port),
+    endpoints: sortedEndpoints(
+      slices.length > 0
+        ? endpointsOfSlices({ catalog, service, slices, port })
+        : endpointsOfPods({ catalog, service, port, findings }),
+    ),
+  }));
+  if (slices.length === 0) checkSelector(catalog, service, findings);
+  const hosts = ports.flatMap(({ endpoints }) => endpoints.map(({ hostname }) => hostname));
+  const podHosts = [...new Set(hosts)].filter((host) => host !== "").sort(compareText);
+  return { service, ports, podHosts };
 }
 
 /** UDP and SCTP do not pass through the mesh. Of two entries with one number (not valid) the first counts. */
@@ -138,7 +141,7 @@ function podHostname(catalog: Catalog, service: Service, pod: Pod): string {
   const { hostname, subdomain } = pod.template;
   if (subdomain === service.meta.name && hostname !== undefined) return hostname;
   if (pod.owner?.kind !== "StatefulSet") return "";
-  const owner = catalog.statefulSet(pod.meta.namespace, pod.owner.name);
+  const owner = catalog.statefulSets.get(pod.meta.namespace, pod.owner.name);
   return owner?.serviceName === service.meta.name ? pod.meta.name : "";
 }
 
@@ -177,7 +180,7 @@ function identityOfSlice(
   slice: EndpointSlice,
   { podName }: SliceEndpoint,
 ): Pick<PlanEndpoint, "pod" | "workload" | "identity"> {
-  const pod = podName === undefined ? undefined : catalog.pod(slice.meta.namespace, podName);
+  const pod = podName === undefined ? undefined : catalog.pods.get(slice.meta.namespace, podName);
   return pod === undefined ? { pod: podName ?? "", workload: "", identity: "" } : identityOf(pod);
 }
 

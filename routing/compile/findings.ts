@@ -29,15 +29,18 @@ interface Report {
   readonly severity?: Severity;
 }
 
-/** The Findings of one compilation. */
+/** Makes Findings, and hands them over. */
 export class Findings {
-  readonly #byText = new Map<string, Finding>();
+  readonly #report: (finding: Finding) => void;
 
-  /** Adds one Finding; the same one twice counts once. */
+  constructor(report: (finding: Finding) => void) {
+    this.#report = report;
+  }
+
   add(report: Report): void {
     const { code, meta, path, message, hint } = report;
     const position = meta.origin.locate(path);
-    const finding: Finding = {
+    this.#report({
       code,
       severity: report.severity ?? FINDING_CODES[code][0],
       message,
@@ -45,19 +48,20 @@ export class Findings {
       resource: refOf(meta),
       ...(path.length > 0 && { field: formatFieldPath(path) }),
       ...(position !== undefined && { position }),
-    };
-    this.#byText.set(JSON.stringify(finding), finding);
+    });
   }
+}
 
-  /** By file, line and column; those without a position last, by resource. */
-  sorted(): Finding[] {
-    return [...this.#byText].sort(([aText, a], [bText, b]) =>
-      comparePositions(a.position, b.position) ||
-      compareText(resourceText(a), resourceText(b)) ||
-      compareText(a.code, b.code) ||
-      compareText(aText, bText)
-    ).map(([, finding]) => finding);
-  }
+/** By file, line and column; those without a position last, by resource. `text` is what a Finding is as JSON. */
+export function sortFindings(
+  findings: Iterable<readonly [text: string, finding: Finding]>,
+): Finding[] {
+  return [...findings].sort(([aText, a], [bText, b]) =>
+    comparePositions(a.position, b.position) ||
+    compareText(resourceText(a), resourceText(b)) ||
+    compareText(a.code, b.code) ||
+    compareText(aText, bText)
+  ).map(([, finding]) => finding);
 }
 
 /** The reference that a Plan and a Finding carry in place of the resource. */

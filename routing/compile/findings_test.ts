@@ -21,7 +21,8 @@ import {
   W_ALL,
   W_ONE,
 } from "../../tests/support/smi_fixtures.ts";
-import { compile, type CompileOptions } from "./compile.ts";
+import { compile } from "./compile.ts";
+import type { CompileOptions } from "./compiler.ts";
 
 /** Codes that reading and keeping plans give; the rest is compile's. */
 const OTHER_CODES: readonly FindingCode[] = [

@@ -11,11 +11,17 @@ import {
 import type { PlanEndpointPolicy, PlanMirror, PlanPolicySource, PlanRoutePolicy } from "../plan.ts";
 import type { Service, TrafficPolicy } from "../../schemas/resources.ts";
 import { planBackend, type ServiceLookup } from "./backends.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf, targetText } from "./catalog.ts";
 import type { ResolvedService } from "./endpoints.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
-import { type AttachedPolicy, type Policies, type PolicyLayer, targetText } from "./policies.ts";
+import {
+  type AttachedPolicy,
+  layerOfMatch,
+  layerOfService,
+  type Policies,
+  type PolicyLayer,
+} from "./policies.ts";
 import type { CompiledMatch } from "./route_groups.ts";
 
 export interface PlanPolicyInput {
@@ -46,23 +52,20 @@ export function planRulePolicy(
   port: number,
   input: PlanPolicyInput,
 ): PlanRoutePolicy | undefined {
-  const own = input.policies.ofMatch(group.namespace, group.name, name);
+  const own = layerOfMatch(input.policies, group.namespace, group.name, name);
   if (own.size === 0) return undefined;
   return planRoutePolicy(new Map([...layerOf(root, input), ...own]), root, port, input);
 }
 
-/** By id of the endpoint group, for Services that have such a policy. Undefined: none has. */
-export function planEndpointPolicies(
-  { policies, lookup, findings }: PlanPolicyInput,
-): Record<string, PlanEndpointPolicy> | undefined {
-  const planned: [string, PlanEndpointPolicy][] = [];
-  for (const { service, ports } of lookup.services.values()) {
-    const { meta } = service;
-    const policy = planEndpointPolicy(service, policies.ofService(meta.namespace, meta.name));
-    if (policy?.loadBalancing === BY_CLIENT_IP) checkAffinityTimeout(service, findings);
-    if (policy !== undefined) { for (const { group } of ports) planned.push([group, policy]); }
-  }
-  return planned.length === 0 ? undefined : Object.fromEntries(planned);
+/** How the endpoints of a Service are treated. Undefined: no policy says. */
+export function planEndpointPolicy(
+  service: Service,
+  { policies, findings }: PlanPolicyInput,
+): PlanEndpointPolicy | undefined {
+  const { namespace, name } = service.meta;
+  const policy = endpointPolicy(service, layerOfService(policies, namespace, name));
+  if (policy?.loadBalancing === BY_CLIENT_IP) checkAffinityTimeout(service, findings);
+  return policy;
 }
 
 /** The proxy keeps no list of callers, so it cannot forget one. */
@@ -80,10 +83,10 @@ function checkAffinityTimeout({ meta, clientIpAffinity }: Service, findings: Fin
 }
 
 function layerOf({ service: { meta } }: ResolvedService, { policies }: PlanPolicyInput) {
-  return policies.ofService(meta.namespace, meta.name);
+  return layerOfService(policies, meta.namespace, meta.name);
 }
 
-function planEndpointPolicy(
+function endpointPolicy(
   { meta, headless, clientIpAffinity }: Service,
   layer: PolicyLayer,
 ): PlanEndpointPolicy | undefined {

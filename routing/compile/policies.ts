@@ -5,9 +5,9 @@
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import { ENDPOINT_SECTIONS, type PolicySection, ROUTE_SECTIONS } from "../../base/policy.ts";
 import type { PolicyTargetRef, TrafficPolicy } from "../../schemas/resources.ts";
-import { type Catalog, keyOf } from "./catalog.ts";
+import { type Catalog, keyOf, targetText } from "./catalog.ts";
 import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
-import type { CompiledGroup } from "./route_groups.ts";
+import type { GroupLookup } from "./route_groups.ts";
 
 /** By section, the policy that counts. */
 export type PolicyLayer = ReadonlyMap<PolicySection, AttachedPolicy>;
@@ -21,62 +21,72 @@ export interface AttachedPolicy {
 /** No policy says anything. */
 const NO_LAYER: PolicyLayer = new Map();
 
-export class Policies {
-  readonly #layers: ReadonlyMap<string, PolicyLayer>;
+/** What policies say of each target. */
+export interface Policies {
+  /** @param target as `AttachedPolicy.target` */
+  at(target: string): PolicyLayer;
+}
 
-  /** @param layers by target, as `AttachedPolicy.target` */
-  constructor(layers: ReadonlyMap<string, PolicyLayer>) {
-    this.#layers = layers;
-  }
+/** What is attached to a Service. */
+export function layerOfService(policies: Policies, namespace: string, name: string): PolicyLayer {
+  return policies.at(targetText("Service", namespace, name));
+}
 
-  /** What is attached to a Service. */
-  ofService(namespace: string, name: string): PolicyLayer {
-    return this.#layers.get(targetText("Service", namespace, name)) ?? NO_LAYER;
-  }
+/** What is attached to a match, or to the whole of its group. */
+export function layerOfMatch(
+  policies: Policies,
+  namespace: string,
+  group: string,
+  match: string,
+): PolicyLayer {
+  const ofGroup = policies.at(targetText("HTTPRouteGroup", namespace, group));
+  const ofMatch = policies.at(targetText("HTTPRouteGroup", namespace, group, match));
+  return ofGroup.size === 0
+    ? ofMatch
+    : ofMatch.size === 0
+    ? ofGroup
+    : new Map([...ofGroup, ...ofMatch]);
+}
 
-  /** What is attached to a match, or to the whole of its group. */
-  ofMatch(namespace: string, group: string, match: string): PolicyLayer {
-    const ofGroup = this.#layers.get(targetText("HTTPRouteGroup", namespace, group));
-    const ofMatch = this.#layers.get(targetText("HTTPRouteGroup", namespace, group, match));
-    if (ofGroup === undefined || ofMatch === undefined) return ofMatch ?? ofGroup ?? NO_LAYER;
-    return new Map([...ofGroup, ...ofMatch]);
+/** What the policies that name a target come to: of each section the oldest counts. */
+export function layerAt(target: string, policies: readonly TrafficPolicy[]): PolicyLayer {
+  if (policies.length === 0) return NO_LAYER;
+  const layer = new Map<PolicySection, AttachedPolicy>();
+  const isOfService = target.startsWith("Service ");
+  for (const policy of policies) {
+    for (const section of sectionsOf(policy)) {
+      if (layer.has(section) || (!isOfService && isOfEndpoints(section))) continue;
+      layer.set(section, { policy, target });
+    }
   }
+  return layer;
 }
 
 interface PolicyInput {
   readonly catalog: Catalog;
-  readonly groups: ReadonlyMap<string, CompiledGroup>;
+  readonly groups: GroupLookup;
+  readonly policies: Policies;
   readonly findings: Findings;
 }
 
-/** Reports targets that do not exist, sections that a target cannot have, and policies that lose to older ones. */
-export function resolvePolicies(input: PolicyInput): Policies {
-  const layers = new Map<string, Map<PolicySection, AttachedPolicy>>();
-  for (const policy of input.catalog.trafficPolicies) {
-    const sections = sectionsOf(policy);
-    for (const ref of policy.targets) {
-      const target = resolveTarget(policy, ref, input);
-      if (target === undefined) continue;
-      const layer = layers.get(target) ?? new Map<PolicySection, AttachedPolicy>();
-      layers.set(target, layer);
-      for (const section of attachable(policy, ref, sections, input.findings)) {
-        const older = layer.get(section);
-        if (older === undefined) layer.set(section, { policy, target });
-        else if (older.policy !== policy) reportConflict(policy, older, section, input.findings);
-      }
+/** Reports targets that do not exist, sections that a target cannot have, and sections that lose to an older policy's. */
+export function checkTargets(policy: TrafficPolicy, input: PolicyInput): void {
+  const sections = sectionsOf(policy);
+  for (const ref of policy.targets) {
+    const target = resolveTarget(policy, ref, input);
+    if (target === undefined) continue;
+    const layer = input.policies.at(target);
+    for (const section of attachable(policy, ref, sections, input.findings)) {
+      const counting = layer.get(section);
+      if (counting === undefined || counting.policy === policy) continue;
+      reportConflict(policy, counting, section, input.findings);
     }
   }
-  return new Policies(layers);
 }
 
 /** The sections that a policy has, in the order of the lists. */
 export function sectionsOf({ settings }: TrafficPolicy): PolicySection[] {
   return [...ENDPOINT_SECTIONS, ...ROUTE_SECTIONS].filter((name) => settings[name] !== undefined);
-}
-
-/** A target as people read it. */
-export function targetText(kind: string, namespace: string, name: string, match?: string): string {
-  return `${kind} ${keyOf(namespace, name)}${match === undefined ? "" : `#${match}`}`;
 }
 
 /** Undefined: it does not exist, and there is a Finding that says so. */
@@ -96,7 +106,7 @@ function resolveTarget(
       hint,
     });
   if (ref.kind === "Service") {
-    if (catalog.service(namespace, ref.name) !== undefined) {
+    if (catalog.services.get(namespace, ref.name) !== undefined) {
       return targetText("Service", namespace, ref.name);
     }
     missing(
@@ -138,6 +148,10 @@ function resolveTarget(
   return targetText("HTTPRouteGroup", namespace, ref.name, ref.match);
 }
 
+function isOfEndpoints(section: PolicySection): boolean {
+  return ENDPOINT_SECTIONS.some((name) => name === section);
+}
+
 /** The sections that the target can have; those about endpoints are a Service's alone. */
 function attachable(
   { meta }: TrafficPolicy,
@@ -146,8 +160,6 @@ function attachable(
   findings: Findings,
 ): PolicySection[] {
   if (ref.kind === "Service") return [...sections];
-  const isOfEndpoints = (section: PolicySection) =>
-    ENDPOINT_SECTIONS.some((name) => name === section);
   for (const section of sections.filter(isOfEndpoints)) {
     findings.add({
       code: "policy-section-unsupported",

@@ -82,7 +82,7 @@ Deno.test("policies: sections about endpoints are the backend's, else the root's
     policy("root", { slowStart: { window: "1s" }, connectionLimits: {} }),
     policy("own", { slowStart: { window: "2s" } }, [{ kind: "Service", name: "web-b" }]),
   ]);
-  deepEqual(Object.keys(plan.endpointPolicies ?? {}), ["app/web:80", "app/web-b:80"]);
+  deepEqual(Object.keys(plan.endpointPolicies ?? {}), ["app/web-b:80", "app/web:80"]);
   const table = buildTable(plan, { namespace: "app", identity: "", seed: null });
   const route = table.routes.find(({ plan }) => plan.split?.name === "s");
   deepEqual(

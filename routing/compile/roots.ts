@@ -3,51 +3,34 @@
  */
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
-import { type Catalog, keyOf } from "./catalog.ts";
-import type { ResolvedService } from "./endpoints.ts";
+import { keyOf } from "./catalog.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
 
-/** The splits of one root, each list oldest first. */
+/** The splits of one root that have backends, each list oldest first. */
 export interface RootSplits {
-  readonly root: ResolvedService;
   /** Those that have `matches`, whatever the matches come to: such a split never becomes a plain one. */
   readonly matching: readonly TrafficSplit[];
   /** Those without; the first counts. */
   readonly plain: readonly TrafficSplit[];
 }
 
-/** By `namespace/name` of the root. A split that names no root or no backends has no effect. */
-export function resolveRoots(
-  catalog: Catalog,
-  services: ReadonlyMap<string, ResolvedService>,
-  clusterDomain: string,
-  findings: Findings,
-): ReadonlyMap<string, RootSplits> {
-  const roots = new Map<string, { root: ResolvedService; splits: TrafficSplit[] }>();
-  for (const split of catalog.trafficSplits) {
-    const root = rootOf(split, services, clusterDomain, findings);
-    if (split.backends.length === 0) reportNoBackends(split, findings);
-    if (root === undefined || split.backends.length === 0) continue;
-    const key = keyOf(root.service.meta.namespace, root.service.meta.name);
-    const known = roots.get(key);
-    if (known === undefined) roots.set(key, { root, splits: [split] });
-    else known.splits.push(split);
-  }
-  return new Map([...roots].map(([key, { root, splits }]) => {
-    const plain = splits.filter(({ matches }) => matches === undefined);
-    for (const loser of plain.slice(1)) reportConflict(loser, plain[0], findings);
-    return [key, { root, plain, matching: splits.filter((split) => !plain.includes(split)) }];
-  }));
+/** @param splits of one root, oldest first */
+export function rootSplits(splits: readonly TrafficSplit[], findings: Findings): RootSplits {
+  const plain = splits.filter(({ matches }) => matches === undefined);
+  for (const loser of plain.slice(1)) reportConflict(loser, plain[0], findings);
+  return { plain, matching: splits.filter((split) => !plain.includes(split)) };
 }
 
-function rootOf(
+/** Reports a split that has no effect: it names no root that is there, or no backends. */
+export function checkRoot(
   split: TrafficSplit,
-  services: ReadonlyMap<string, ResolvedService>,
+  exists: (root: string) => boolean,
   clusterDomain: string,
   findings: Findings,
-): ResolvedService | undefined {
+): void {
   const { meta } = split;
+  if (split.backends.length === 0) reportNoBackends(split, findings);
   const path = ["spec", "service"];
   const parsed = parseServiceName(split.service, clusterDomain);
   if (parsed?.namespace !== undefined && parsed.namespace !== meta.namespace) {
@@ -59,10 +42,7 @@ function rootOf(
         `split in namespace ${quoted(meta.namespace)} has no say over it`,
       hint: `Create the split in namespace ${quoted(parsed.namespace)}`,
     });
-    return undefined;
-  }
-  const root = parsed && services.get(keyOf(meta.namespace, parsed.name));
-  if (root === undefined) {
+  } else if (parsed === undefined || !exists(keyOf(meta.namespace, parsed.name))) {
     findings.add({
       code: "split-root-missing",
       meta,
@@ -72,7 +52,6 @@ function rootOf(
       hint: "Create the root Service, or correct spec.service",
     });
   }
-  return root;
 }
 
 function reportNoBackends({ meta }: TrafficSplit, findings: Findings): void {

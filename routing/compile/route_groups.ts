@@ -8,7 +8,6 @@ import { checkPattern, PathPattern } from "../match/pattern.ts";
 import type { PlanMatch } from "../plan.ts";
 import { METHODS } from "../request.ts";
 import type { HttpRouteGroup, HttpRouteMatch, Meta } from "../../schemas/resources.ts";
-import { type Catalog, keyOf } from "./catalog.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
 import { compareText } from "./order.ts";
 import { surelyMatchesSome, surelyMissesSome } from "./path_text.ts";
@@ -30,19 +29,12 @@ export interface CompiledMatch extends ParsedMatch {
   readonly meta: Meta;
 }
 
-/** Every group, by `namespace/name`. */
-export function compileGroups(
-  catalog: Catalog,
-  findings: Findings,
-): ReadonlyMap<string, CompiledGroup> {
-  const compiled = new Map<string, CompiledGroup>();
-  for (const group of catalog.httpRouteGroups) {
-    compiled.set(keyOf(group.meta.namespace, group.meta.name), compileGroup(group, findings));
-  }
-  return compiled;
+/** Groups by `namespace/name`. */
+export interface GroupLookup {
+  get(key: string): CompiledGroup | undefined;
 }
 
-function compileGroup(group: HttpRouteGroup, findings: Findings): CompiledGroup {
+export function compileGroup(group: HttpRouteGroup, findings: Findings): CompiledGroup {
   const { meta } = group;
   if (group.matches.length === 0) {
     findings.add({

@@ -10,7 +10,7 @@ import { type Catalog, keyOf } from "./catalog.ts";
 import { sharesText } from "./backends.ts";
 import { type Findings, quoted, quotedList, refOf } from "./findings.ts";
 import { compareRanks } from "./order.ts";
-import type { CompiledGroup, CompiledMatch } from "./route_groups.ts";
+import type { CompiledMatch, GroupLookup } from "./route_groups.ts";
 
 export interface RootRule {
   readonly split: TrafficSplit;
@@ -23,8 +23,7 @@ export interface RootRule {
 
 interface RuleInput {
   readonly catalog: Catalog;
-  readonly groups: ReadonlyMap<string, CompiledGroup>;
-  readonly clusterDomain: string;
+  readonly groups: GroupLookup;
   readonly findings: Findings;
 }
 
@@ -74,7 +73,7 @@ function withoutRepeats(rules: readonly RootRule[], input: RuleInput): RootRule[
   const byCondition = new Map<string, RootRule>();
   const sharesBySplit = new Map<TrafficSplit, string>();
   const sharesOf = (split: TrafficSplit) => {
-    const shares = sharesBySplit.get(split) ?? sharesText(split, input.clusterDomain);
+    const shares = sharesBySplit.get(split) ?? sharesText(split, input.catalog.clusterDomain);
     sharesBySplit.set(split, shares);
     return shares;
   };

@@ -8,39 +8,27 @@ import type { TargetRule, TargetSubject, TrafficTarget } from "../../schemas/res
 import { type Catalog, keyOf } from "./catalog.ts";
 import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
 import { compareNumbers, compareText } from "./order.ts";
-import type { CompiledGroup } from "./route_groups.ts";
+import type { GroupLookup } from "./route_groups.ts";
 
 interface TargetInput {
   readonly catalog: Catalog;
-  readonly groups: ReadonlyMap<string, CompiledGroup>;
+  readonly groups: GroupLookup;
   readonly findings: Findings;
 }
 
 /** In permissive mode nothing is enforced: each target gets one Finding that says so. */
-export function reportIgnoredTargets({ catalog, findings }: TargetInput): void {
-  for (const { meta } of catalog.trafficTargets) {
-    findings.add({
-      code: "target-ignored",
-      meta,
-      path: [],
-      message: `TrafficTarget ${quoted(meta.name)} is not enforced: permissive mode is on`,
-      hint: "Turn permissive mode off to enforce traffic targets",
-    });
-  }
+export function reportIgnoredTarget({ meta }: TrafficTarget, findings: Findings): void {
+  findings.add({
+    code: "target-ignored",
+    meta,
+    path: [],
+    message: `TrafficTarget ${quoted(meta.name)} is not enforced: permissive mode is on`,
+    hint: "Turn permissive mode off to enforce traffic targets",
+  });
 }
 
-/** By destination, then reference. */
-export function planTargets(input: TargetInput): PlanTarget[] {
-  return input.catalog.trafficTargets
-    .map((target) => planTarget(target, input))
-    .filter((target) => target !== undefined)
-    .sort((a, b) =>
-      compareText(a.destination, b.destination) ||
-      compareText(a.ref.namespace, b.ref.namespace) || compareText(a.ref.name, b.ref.name)
-    );
-}
-
-function planTarget(target: TrafficTarget, input: TargetInput): PlanTarget | undefined {
+/** Undefined: it counts for nothing, which is reported. */
+export function planTarget(target: TrafficTarget, input: TargetInput): PlanTarget | undefined {
   const { meta, destination } = target;
   // Not "||": both are checked, so that everything that is wrong is reported at once.
   const isKnownKind = isServiceAccount(target, destination, input.findings);
@@ -134,7 +122,7 @@ function tcpRule(
   rule: TargetRule,
   { catalog, findings }: TargetInput,
 ): readonly number[] | undefined {
-  const route = catalog.tcpRoute(target.meta.namespace, rule.name);
+  const route = catalog.tcpRoutes.get(target.meta.namespace, rule.name);
   if (route !== undefined) return route.ports;
   reportMissing(target, [...rule.at, "name"], `TCPRoute ${quoted(rule.name)}`, findings);
   return undefined;

@@ -5,7 +5,8 @@
  */
 import { equal } from "node:assert/strict";
 import type { Finding } from "../../base/finding.ts";
-import { compile, type CompileOptions } from "../../routing/compile/compile.ts";
+import { compile } from "../../routing/compile/compile.ts";
+import type { CompileOptions } from "../../routing/compile/compiler.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { decodePlan, encodePlan } from "../../routing/plan_codec.ts";
 import { requestHeadOf } from "../../routing/request.ts";

@@ -3,7 +3,7 @@
  * notation of expectations and the runner; the rows are in tests/smi_cases_*_test.ts.
  */
 import { deepEqual, equal } from "node:assert/strict";
-import type { CompileOptions } from "../../routing/compile/compile.ts";
+import type { CompileOptions } from "../../routing/compile/compiler.ts";
 import { parseCaseRequest } from "./request_line.ts";
 import { type MeshAnswer, SimulatedMesh } from "./simulated_mesh.ts";
 import { fileOf, type Manifest } from "./smi_fixtures.ts";

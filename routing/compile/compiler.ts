@@ -1,0 +1,489 @@
+/**
+ * Compiler: holds the resources of a mesh, takes their changes, and keeps what they come to: the parts of a plan, and Findings. A change
+ * costs what depends on it (`incremental.ts`). `compile.ts` is the same for a Snapshot that is there at once.
+ */
+import type { Finding } from "../../base/finding.ts";
+import { parseIp } from "../../base/ip.ts";
+import type {
+  Pod,
+  Snapshot,
+  TrafficSplit,
+  TrafficTarget,
+  Workload,
+} from "../../schemas/resources.ts";
+import type {
+  PlanAlias,
+  PlanEndpoint,
+  PlanEndpointPolicy,
+  PlanService,
+  PlanTarget,
+} from "../plan.ts";
+import { planAlias, resolveAlias } from "./aliases.ts";
+import { accountCalledBy, Catalog, keyOfMeta, type ResourceChange } from "./catalog.ts";
+import { checkBackends } from "./check_backends.ts";
+import { checkPolicy } from "./check_policies.ts";
+import { checkGroupUsed, checkTcpMatches } from "./check_reach.ts";
+import { checkShadowed } from "./check_shadow.ts";
+import { checkUnmatched } from "./check_unmatched.ts";
+import { checkWorkload, mayBypassMesh } from "./check_workloads.ts";
+import { type ResolvedService, resolveService, type ServicePorts } from "./endpoints.ts";
+import { Findings, positionOf, sortFindings } from "./findings.ts";
+import { Derived, Incremental } from "./incremental.ts";
+import { planEndpointPolicy } from "./plan_policies.ts";
+import { checkTargets, layerAt, type PolicyLayer } from "./policies.ts";
+import { planPorts, type RootRouting } from "./ports.ts";
+import { checkRoot, type RootSplits, rootSplits } from "./roots.ts";
+import { type CompiledGroup, compileGroup } from "./route_groups.ts";
+import { rootRules } from "./rules.ts";
+import { isSameData } from "./same_data.ts";
+import { planTarget, reportIgnoredTarget } from "./targets.ts";
+
+export interface CompileOptions {
+  /** The cluster's DNS domain; default `cluster.local`. */
+  readonly clusterDomain?: string;
+  /** Default true: traffic targets are not enforced. */
+  readonly permissive?: boolean;
+}
+
+/** What stands behind one port of a Service, and how it is treated. */
+export interface EndpointGroup {
+  readonly endpoints: readonly PlanEndpoint[];
+  readonly policy?: PlanEndpointPolicy;
+}
+
+/** What a root Service is: a Service, or another name of something. */
+export type RoutePart =
+  | { readonly service: PlanService; readonly alias?: undefined }
+  | { readonly alias: PlanAlias; readonly service?: undefined };
+
+/** What a plan consists of, by key. */
+export interface CompiledParts {
+  /** By `namespace/name` of the Service. */
+  readonly routes: ReadonlyMap<string, RoutePart>;
+  /** By id, `namespace/service:port`. */
+  readonly groups: ReadonlyMap<string, EndpointGroup>;
+  /** By identity that is called, `namespace/serviceaccount`; targets by reference. */
+  readonly access: ReadonlyMap<string, readonly PlanTarget[]>;
+}
+
+/** What changes came to: keys of parts that are new, different or gone. */
+export interface CompiledChanges {
+  readonly routes: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly access: ReadonlySet<string>;
+  readonly findings: { readonly came: readonly Finding[]; readonly went: readonly Finding[] };
+}
+
+/** Kinds of resources that a Snapshot has. */
+export type ResourceKind = keyof Snapshot;
+export type ResourceOf<Kind extends ResourceKind> = Snapshot[Kind][number];
+
+interface Changed {
+  readonly routes: Set<string>;
+  readonly groups: Set<string>;
+  readonly access: Set<string>;
+}
+
+function noChanges(): Changed {
+  return { routes: new Set(), groups: new Set(), access: new Set() };
+}
+
+const NO_RULES: RootRouting = { rules: [], plain: undefined };
+
+export class Compiler {
+  readonly clusterDomain: string;
+  readonly permissive: boolean;
+  readonly #incremental = new Incremental();
+  readonly #findings = new Findings((finding) => this.#incremental.report(finding));
+  readonly #catalog: Catalog;
+  readonly #routes = new Map<string, RoutePart>();
+  readonly #groups = new Map<string, EndpointGroup>();
+  readonly #access = new Map<string, readonly PlanTarget[]>();
+  /** The ids of a Service's groups, by `namespace/name`. */
+  readonly #groupsOf = new Map<string, readonly (readonly [id: string, EndpointGroup])[]>();
+  /** How many splits name a root, and how many targets an account. */
+  readonly #splitCounts = new Counter();
+  readonly #targetCounts = new Counter();
+  /** Pods and workloads that are looked at, by a number that is theirs. */
+  readonly #sources = new Map<string, Pod | Workload>();
+  readonly #sourceKeys = new Map<Pod | Workload, string>();
+  #sourceCount = 0;
+  #changed = noChanges();
+
+  constructor({ clusterDomain, permissive = true }: CompileOptions = {}) {
+    this.clusterDomain = clusterDomain?.toLowerCase() ?? "cluster.local";
+    this.permissive = permissive;
+    this.#catalog = new Catalog(this.#incremental, this.clusterDomain, {
+      service: (change, key) => keepAll(change, key, [this.#routeParts, this.#serviceGroups]),
+      split: (change, key) => this.#splitChanged(change, key),
+      group: (change, key) => keepAll(change, key, [this.#groupChecks]),
+      target: (change, key) => this.#targetChanged(change, key),
+      policy: (change, key) => keepAll(change, key, [this.#policyChecks]),
+      pod: (change) => this.#sourceChanged(change),
+      workload: (change) => this.#sourceChanged(change),
+    });
+  }
+
+  // Changes.
+
+  /** Takes all of a Snapshot. */
+  add(snapshot: Snapshot): void {
+    for (const kind of Object.keys(snapshot) as ResourceKind[]) {
+      for (const after of snapshot[kind]) this.change(kind, null, after);
+    }
+  }
+
+  /**
+   * A resource is new (`before` null), gone (`after` null), or another now. Costs little: what depends on it is worked out by
+   * `refresh`, once for all changes.
+   *
+   * @param before the very object that it was given as
+   */
+  change<Kind extends ResourceKind>(
+    kind: Kind,
+    before: ResourceOf<Kind> | null,
+    after: ResourceOf<Kind> | null,
+  ): void {
+    CHANGES[kind](this.#catalog, { before, after } as ResourceChange<never>);
+  }
+
+  /** Brings the parts and the Findings up to date; what is different since the last call. */
+  refresh(): CompiledChanges {
+    this.#incremental.refresh();
+    const changed = this.#changed;
+    this.#changed = noChanges();
+    return { ...changed, findings: this.#incremental.takeFindingChanges() };
+  }
+
+  /** As of the last `refresh`. */
+  get parts(): CompiledParts {
+    return { routes: this.#routes, groups: this.#groups, access: this.#access };
+  }
+
+  /** As of the last `refresh`, by file, line and column. */
+  get findings(): Finding[] {
+    return sortFindings(this.#incremental.findings());
+  }
+
+  #splitChanged({ before, after }: ResourceChange<TrafficSplit>, key: string): void {
+    keepAll({ before, after }, key, [this.#splitChecks]);
+    const checks = [this.#reachChecks, this.#shadowChecks, this.#backendChecks];
+    const rootOf = (split: TrafficSplit | null) =>
+      split === null ? undefined : this.#catalog.rootKeyOf(split);
+    this.#splitCounts.move(rootOf(before), rootOf(after), checks);
+  }
+
+  #targetChanged({ before, after }: ResourceChange<TrafficTarget>, key: string): void {
+    if (this.permissive) return keepAll({ before, after }, key, [this.#ignoredTargets]);
+    const accountOf = (target: TrafficTarget | null) =>
+      target === null ? undefined : accountCalledBy(target);
+    this.#targetCounts.move(accountOf(before), accountOf(after), [this.#accessParts]);
+  }
+
+  #sourceChanged({ before, after }: ResourceChange<Pod | Workload>): void {
+    const known = before === null ? undefined : this.#sourceKeys.get(before);
+    if (before !== null && known !== undefined) {
+      this.#sourceChecks.release(known);
+      this.#sourceKeys.delete(before);
+      this.#sources.delete(known);
+    }
+    if (after === null || !mayBypassMesh(after)) return;
+    const key = String(this.#sourceCount++);
+    this.#sourceKeys.set(after, key);
+    this.#sources.set(key, after);
+    this.#sourceChecks.keep(key);
+  }
+
+  // What is derived, by `namespace/name` where nothing else is said.
+
+  #derived<T>(compute: (key: string) => T, isSame?: (before: T, after: T) => boolean): Derived<T> {
+    return new Derived(this.#incremental, compute, isSame === undefined ? {} : { isSame });
+  }
+
+  readonly #own = this.#derived<ResolvedService | undefined>((key) => {
+    const service = this.#catalog.services.at(key);
+    return service && resolveService(service, this.#catalog, this.#findings);
+  }, isSameData);
+
+  /** With the endpoints of what the Service is another name of. */
+  readonly #resolved = this.#derived<ResolvedService | undefined>((key) => {
+    const service = this.#catalog.services.at(key);
+    if (service === undefined) return undefined;
+    return resolveAlias(service, this.#catalog, (other) => this.#own.get(other)) ??
+      this.#own.get(key);
+  }, isSameData);
+
+  readonly #servicePorts = this.#derived<ServicePorts | undefined>((key) => {
+    const resolved = this.#resolved.get(key);
+    return resolved &&
+      { service: resolved.service, ports: resolved.ports.map(({ port }) => ({ port })) };
+  }, isSameData);
+
+  readonly #exists = this.#derived((key) => this.#resolved.get(key) !== undefined);
+
+  readonly #compiledGroups = this.#derived<CompiledGroup | undefined>((key) => {
+    const group = this.#catalog.groups.at(key);
+    return group && compileGroup(group, this.#findings);
+  });
+
+  /** By target. */
+  readonly #layers = this.#derived<PolicyLayer>((target) =>
+    layerAt(target, this.#catalog.policiesAt(target))
+  );
+
+  readonly #rootSplits = this.#derived<RootSplits | undefined>((key) => {
+    const splits = this.#catalog.splitsOfRoot(key);
+    if (splits.length === 0 || !this.#exists.get(key)) return undefined;
+    return rootSplits(splits, this.#findings);
+  }, isSameData);
+
+  readonly #isRoot = this.#derived((key) => this.#rootSplits.get(key) !== undefined);
+
+  readonly #routings = this.#derived<RootRouting | undefined>((key) => {
+    const splits = this.#rootSplits.get(key);
+    if (splits === undefined) return undefined;
+    const input = {
+      catalog: this.#catalog,
+      groups: this.#compiledGroups,
+      findings: this.#findings,
+    };
+    return { rules: rootRules(splits.matching, input), plain: splits.plain[0] };
+  });
+
+  /** Names of a group's matches that are in a rule. */
+  readonly #usedMatches = this.#derived<ReadonlySet<string>>((group) => {
+    const used = new Set<string>();
+    for (const split of this.#catalog.splitsNaming(group)) {
+      const root = this.#catalog.rootKeyOf(split);
+      const routing = root === undefined ? undefined : this.#routings.get(root);
+      for (const { match: { meta, plan } } of routing?.rules ?? []) {
+        if (keyOfMeta(meta) === group) used.add(plan.name);
+      }
+    }
+    return used;
+  }, (before, after) => before.size === after.size && [...before].every((name) => after.has(name)));
+
+  readonly #plannedTargets = this.#derived<PlanTarget | undefined>((key) => {
+    const target = this.#catalog.targets.at(key);
+    return target && planTarget(target, {
+      catalog: this.#catalog,
+      groups: this.#compiledGroups,
+      findings: this.#findings,
+    });
+  }, isSameData);
+
+  // Parts of the plan.
+
+  readonly #routeParts = new Derived<RoutePart | undefined>(this.#incremental, (key) => {
+    const resolved = this.#resolved.get(key);
+    if (resolved === undefined) return undefined;
+    const { service } = resolved;
+    const planned = this.#planService(resolved, this.#routings.get(key) ?? NO_RULES);
+    const isRoot = (other: string) => this.#isRoot.get(other);
+    const alias = planAlias(service, this.#catalog, isRoot, this.#findings);
+    return alias === null ? { service: planned } : { alias };
+  }, {
+    isSame: isSameData,
+    onChange: (key, part) => {
+      this.#changed.routes.add(key);
+      if (part === undefined) this.#routes.delete(key);
+      else this.#routes.set(key, part);
+    },
+  });
+
+  readonly #serviceGroups = new Derived<readonly (readonly [string, EndpointGroup])[]>(
+    this.#incremental,
+    (key) => {
+      const resolved = this.#resolved.get(key);
+      if (resolved === undefined) return [];
+      const policy = planEndpointPolicy(resolved.service, this.#policyInput);
+      return resolved.ports.map(({ group, endpoints }) =>
+        [group, policy === undefined ? { endpoints } : { endpoints, policy }] as const
+      );
+    },
+    { isSame: isSameData, onChange: (key, groups) => this.#groupsChanged(key, groups ?? []) },
+  );
+
+  #groupsChanged(key: string, groups: readonly (readonly [string, EndpointGroup])[]): void {
+    const now = new Map(groups);
+    for (const [id] of this.#groupsOf.get(key) ?? []) {
+      if (now.has(id)) continue;
+      this.#groups.delete(id);
+      this.#changed.groups.add(id);
+    }
+    for (const [id, group] of now) {
+      const before = this.#groups.get(id);
+      this.#groups.set(id, group);
+      if (!isSameData(before, group)) this.#changed.groups.add(id);
+    }
+    if (groups.length === 0) this.#groupsOf.delete(key);
+    else this.#groupsOf.set(key, groups);
+  }
+
+  /** By account. */
+  readonly #accessParts = new Derived<readonly PlanTarget[]>(
+    this.#incremental,
+    (account) =>
+      this.#catalog.targetsCalling(account)
+        .map(({ meta }) => this.#plannedTargets.get(keyOfMeta(meta)))
+        .filter((target) => target !== undefined),
+    {
+      isSame: isSameData,
+      onChange: (account, targets = []) => {
+        this.#changed.access.add(account);
+        if (targets.length === 0) this.#access.delete(account);
+        else this.#access.set(account, targets);
+      },
+    },
+  );
+
+  get #lookup() {
+    return { services: this.#resolved, clusterDomain: this.clusterDomain };
+  }
+
+  get #policyInput() {
+    return {
+      policies: { at: (target: string) => this.#layers.get(target) },
+      lookup: this.#lookup,
+      findings: this.#findings,
+    };
+  }
+
+  #planService(resolved: ResolvedService, routing: RootRouting): PlanService {
+    const { meta, clusterIps } = resolved.service;
+    return {
+      namespace: meta.namespace,
+      name: meta.name,
+      clusterIps: clusterIps.filter((ip) => parseIp(ip) !== null),
+      ports: planPorts(resolved, routing, this.#lookup, this.#policyInput),
+      podHosts: resolved.podHosts,
+      position: positionOf(meta, []),
+    };
+  }
+
+  // Findings that change nothing in the plan.
+
+  readonly #splitChecks = this.#derived<null>((key) => {
+    const split = this.#catalog.splits.at(key);
+    const exists = (root: string) => this.#exists.get(root);
+    if (split !== undefined) checkRoot(split, exists, this.clusterDomain, this.#findings);
+    return null;
+  });
+
+  readonly #reachChecks = this.#derived<null>((key) => {
+    const ports = this.#servicePorts.get(key);
+    const splits = this.#rootSplits.get(key);
+    if (ports !== undefined && splits !== undefined) checkTcpMatches(ports, splits, this.#findings);
+    return null;
+  });
+
+  readonly #shadowChecks = this.#derived<null>((key) => {
+    const ports = this.#servicePorts.get(key);
+    const routing = this.#routings.get(key);
+    if (ports !== undefined && routing !== undefined) checkShadowed(ports, routing, this.#findings);
+    return null;
+  });
+
+  readonly #backendChecks = this.#derived<null>((key) => {
+    const root = this.#resolved.get(key);
+    const splits = this.#rootSplits.get(key);
+    const routing = this.#routings.get(key);
+    if (root === undefined || splits === undefined || routing === undefined) return null;
+    const findings = this.#findings;
+    const lookup = this.#lookup;
+    checkUnmatched({ root, routing, lookup, findings });
+    const used = new Set([routing.plain, ...routing.rules.map(({ split }) => split)]);
+    const isRoot = (other: string) => this.#isRoot.get(other);
+    // A plain split that lost has no effect, so what is wrong with its backends has none either.
+    for (const split of [...splits.matching, ...splits.plain.slice(0, 1)]) {
+      checkBackends({ split, root, lookup, isRoot, isUsed: used.has(split), findings });
+    }
+    return null;
+  });
+
+  readonly #groupChecks = this.#derived<null>((key) => {
+    const group = this.#catalog.groups.at(key);
+    this.#compiledGroups.get(key);
+    if (group !== undefined) checkGroupUsed(group, this.#catalog, this.#findings);
+    return null;
+  });
+
+  readonly #policyChecks = this.#derived<null>((key) => {
+    const policy = this.#catalog.policies.at(key);
+    if (policy === undefined) return null;
+    const catalog = this.#catalog;
+    const findings = this.#findings;
+    const { policies } = this.#policyInput;
+    checkTargets(policy, { catalog, groups: this.#compiledGroups, policies, findings });
+    const usedMatches = (group: string) => this.#usedMatches.get(group);
+    checkPolicy(policy, { catalog, services: this.#servicePorts, usedMatches, findings });
+    return null;
+  });
+
+  readonly #ignoredTargets = this.#derived<null>((key) => {
+    const target = this.#catalog.targets.at(key);
+    if (target !== undefined) reportIgnoredTarget(target, this.#findings);
+    return null;
+  });
+
+  readonly #sourceChecks = this.#derived<null>((key) => {
+    const source = this.#sources.get(key);
+    const check = {
+      catalog: this.#catalog,
+      permissive: this.permissive,
+      findings: this.#findings,
+    };
+    if (source !== undefined) checkWorkload(source, check);
+    return null;
+  });
+}
+
+type Kept = Pick<Derived<unknown>, "keep" | "release">;
+
+function keepAll(change: ResourceChange<unknown>, key: string, kept: readonly Kept[]): void {
+  for (const each of kept) {
+    if (change.after !== null) each.keep(key);
+    else each.release(key);
+  }
+}
+
+/** Keeps what is derived by a key for as long as something names that. */
+class Counter {
+  readonly #counts = new Map<string, number>();
+
+  move(before: string | undefined, after: string | undefined, kept: readonly Kept[]): void {
+    if (before === after) return;
+    if (after !== undefined) {
+      const count = this.#counts.get(after) ?? 0;
+      this.#counts.set(after, count + 1);
+      if (count === 0) { for (const each of kept) each.keep(after); }
+    }
+    if (before === undefined) return;
+    const count = this.#counts.get(before) ?? 0;
+    if (count > 1) this.#counts.set(before, count - 1);
+    else {
+      this.#counts.delete(before);
+      for (const each of kept) each.release(before);
+    }
+  }
+}
+
+const CHANGES: {
+  readonly [Kind in ResourceKind]: (
+    catalog: Catalog,
+    change: ResourceChange<ResourceOf<Kind>>,
+  ) => void;
+} = {
+  namespaces: (catalog, change) => catalog.namespaces.change(change),
+  // Nothing depends on whether an account is there.
+  serviceAccounts: () => {},
+  services: (catalog, change) => catalog.services.change(change),
+  endpointSlices: (catalog, change) => catalog.changeSlice(change),
+  pods: (catalog, change) => catalog.changePod(change),
+  workloads: (catalog, change) => catalog.changeWorkload(change),
+  trafficSplits: (catalog, change) => catalog.splits.change(change),
+  httpRouteGroups: (catalog, change) => catalog.groups.change(change),
+  tcpRoutes: (catalog, change) => catalog.tcpRoutes.change(change),
+  trafficTargets: (catalog, change) => catalog.targets.change(change),
+  trafficPolicies: (catalog, change) => catalog.policies.change(change),
+};

@@ -1,0 +1,370 @@
+/**
+ * Incremental computation: values that are derived from others and kept until one of those changes. Whatever a value reads while it is
+ * computed is what it depends on, so nothing has to declare that, and nothing is computed anew for a change that it never read. A
+ * value that comes out as it was changes nothing further on (early cut-off, as in Salsa and Adapton).
+ *
+ * Values may report Findings while they are computed; those of a value stand for as long as it does.
+ */
+import type { Finding } from "../../base/finding.ts";
+
+/** `maybe`: something further back has changed, and may come out as it was. */
+type State = "current" | "maybe" | "outdated";
+
+/** One value and what it depends on. */
+abstract class Node {
+  /** The revision in which the value last changed. */
+  changedAt = 0;
+  /** One has few mostly, and some have thousands. */
+  #dependents: Node | Set<Node> | null = null;
+
+  get hasDependents(): boolean {
+    return this.#dependents !== null;
+  }
+
+  addDependent(node: Node): void {
+    const known = this.#dependents;
+    if (known === null) this.#dependents = node;
+    else if (known instanceof Set) known.add(node);
+    else if (known !== node) this.#dependents = new Set([known, node]);
+  }
+
+  removeDependent(node: Node): void {
+    const known = this.#dependents;
+    if (known === node) this.#dependents = null;
+    else if (known instanceof Set && known.delete(node) && known.size === 0) {
+      this.#dependents = null;
+    }
+    if (this.#dependents === null) this.forgotten();
+  }
+
+  protected dependentsAre(state: "maybe" | "outdated"): void {
+    const known = this.#dependents;
+    if (known instanceof Set) { for (const each of known) each.becomes(state); }
+    else known?.becomes(state);
+  }
+
+  /** Makes sure that the value is what it would be now. */
+  abstract refresh(): void;
+  /** Something that it read is not, or may not be, what it was. */
+  abstract becomes(state: "maybe" | "outdated"): void;
+  /** Nothing reads it any more. */
+  protected abstract forgotten(): void;
+}
+
+/** What has been reported: the same by two values counts once. */
+interface Reported {
+  readonly finding: Finding;
+  count: number;
+}
+
+/** What one set of changes came to. */
+export interface FindingChanges {
+  readonly came: readonly Finding[];
+  readonly went: readonly Finding[];
+}
+
+/** The values of one compilation, which may read each other. */
+export class Incremental {
+  revision = 1;
+  #reader: DerivedNode | null = null;
+  /** Kept values that may not be current. */
+  readonly #due = new Set<DerivedNode>();
+  readonly #reported = new Map<string, Reported>();
+  /** As they were before the changes since `takeFindingChanges`. */
+  readonly #before = new Map<string, Finding | null>();
+
+  /** The value that is being computed reads this one. */
+  read(node: Node): void {
+    this.#reader?.reads(node);
+  }
+
+  /** Has `compute` run for a value; what it reads becomes what that depends on. */
+  compute<T>(node: DerivedNode, compute: () => T): T {
+    const outer = this.#reader;
+    this.#reader = node;
+    try {
+      return compute();
+    } finally {
+      this.#reader = outer;
+    }
+  }
+
+  /** Adds a Finding of the value that is being computed. */
+  report(finding: Finding): void {
+    if (this.#reader === null) throw new Error("A Finding is of a derived value");
+    this.#reader.report(finding);
+  }
+
+  isDue(node: DerivedNode): void {
+    this.#due.add(node);
+  }
+
+  isNotDue(node: DerivedNode): void {
+    this.#due.delete(node);
+  }
+
+  /** Brings every kept value up to date. */
+  refresh(): void {
+    for (const node of this.#due) {
+      this.#due.delete(node);
+      node.refresh();
+    }
+  }
+
+  count(text: string, finding: Finding, by: 1 | -1): void {
+    const known = this.#reported.get(text);
+    if (!this.#before.has(text)) this.#before.set(text, known?.finding ?? null);
+    if (known === undefined) this.#reported.set(text, { finding, count: 1 });
+    else if ((known.count += by) === 0) this.#reported.delete(text);
+  }
+
+  /** Each once, in no order, with its text. */
+  *findings(): Iterable<readonly [text: string, finding: Finding]> {
+    for (const [text, { finding }] of this.#reported) yield [text, finding];
+  }
+
+  takeFindingChanges(): FindingChanges {
+    const came: Finding[] = [];
+    const went: Finding[] = [];
+    for (const [text, before] of this.#before) {
+      const now = this.#reported.get(text)?.finding ?? null;
+      if (before === null && now !== null) came.push(now);
+      if (before !== null && now === null) went.push(before);
+    }
+    this.#before.clear();
+    return { came, went };
+  }
+}
+
+/** Values that come from outside, by key. */
+export class Inputs<T> {
+  readonly #incremental: Incremental;
+  readonly #values = new Map<string, T>();
+  /** Of those that something reads, also where there is no value. */
+  readonly #nodes = new Map<string, InputNode>();
+
+  constructor(incremental: Incremental) {
+    this.#incremental = incremental;
+  }
+
+  get(key: string): T | undefined {
+    let node = this.#nodes.get(key);
+    if (node === undefined) {
+      node = new InputNode(() => this.#nodes.delete(key));
+      this.#nodes.set(key, node);
+    }
+    this.#incremental.read(node);
+    if (!node.hasDependents) this.#nodes.delete(key);
+    return this.#values.get(key);
+  }
+
+  /** As `get`, for whoever derives nothing from it. */
+  peek(key: string): T | undefined {
+    return this.#values.get(key);
+  }
+
+  /** @param value undefined: there is none any more */
+  set(key: string, value: T | undefined): void {
+    if (this.#values.get(key) === value) return;
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, value);
+    this.changed(key);
+  }
+
+  /** What the value at this key consists of has changed. */
+  changed(key: string): void {
+    this.#nodes.get(key)?.changed(++this.#incremental.revision);
+  }
+}
+
+class InputNode extends Node {
+  readonly #forget: () => void;
+
+  constructor(forget: () => void) {
+    super();
+    this.#forget = forget;
+  }
+
+  changed(revision: number): void {
+    this.changedAt = revision;
+    this.dependentsAre("outdated");
+  }
+
+  override refresh(): void {}
+  override becomes(): void {}
+
+  protected override forgotten(): void {
+    this.#forget();
+  }
+}
+
+interface DerivedOptions<T> {
+  /** Whether two values are the same to whatever reads them. */
+  readonly isSame?: (before: T, after: T) => boolean;
+  /** Told of each change of a value that is kept; undefined: there is none any more. */
+  readonly onChange?: (key: string, value: T | undefined) => void;
+}
+
+/** Values that are computed from others, by key. They are there while something reads them, or while they are kept. */
+export class Derived<T> {
+  readonly #incremental: Incremental;
+  readonly #rule: Rule<T>;
+  readonly #nodes = new Map<string, ValueNode<T>>();
+
+  constructor(
+    incremental: Incremental,
+    compute: (key: string) => T,
+    { isSame = Object.is, onChange = () => {} }: DerivedOptions<T> = {},
+  ) {
+    this.#incremental = incremental;
+    this.#rule = { compute, isSame, onChange, forget: (key) => this.#nodes.delete(key) };
+  }
+
+  get(key: string): T {
+    const node = this.#nodeOf(key);
+    this.#incremental.read(node);
+    node.refresh();
+    return node.current;
+  }
+
+  /** Computes it now, and again whenever it may have changed. */
+  keep(key: string): void {
+    this.#nodeOf(key).keep();
+  }
+
+  /** It is needed no longer, except by what reads it. */
+  release(key: string): void {
+    this.#nodes.get(key)?.release();
+  }
+
+  #nodeOf(key: string): ValueNode<T> {
+    let node = this.#nodes.get(key);
+    if (node === undefined) {
+      node = new ValueNode(this.#incremental, this.#rule, key);
+      this.#nodes.set(key, node);
+    }
+    return node;
+  }
+}
+
+/** What an `Incremental` knows of a derived value. */
+interface DerivedNode extends Node {
+  reads(node: Node): void;
+  report(finding: Finding): void;
+}
+
+/** What all values of one kind share. */
+interface Rule<T> extends Required<DerivedOptions<T>> {
+  readonly compute: (key: string) => T;
+  readonly forget: (key: string) => void;
+}
+
+const NO_FINDINGS: readonly (readonly [text: string, finding: Finding])[] = [];
+
+class ValueNode<T> extends Node implements DerivedNode {
+  readonly #incremental: Incremental;
+  readonly #rule: Rule<T>;
+  readonly #key: string;
+  #state: State = "outdated";
+  #value: { readonly it: T } | null = null;
+  #isKept = false;
+  /** The revision in which it was last known to be current. */
+  #checkedAt = 0;
+  /** What it read, in the order of its reading. */
+  #sources: Set<Node> = new Set();
+  #findings = NO_FINDINGS;
+  /** Of the computation under way. */
+  #reporting: Map<string, Finding> | null = null;
+
+  constructor(incremental: Incremental, rule: Rule<T>, key: string) {
+    super();
+    this.#incremental = incremental;
+    this.#rule = rule;
+    this.#key = key;
+  }
+
+  get current(): T {
+    if (this.#value === null) throw new Error("A value is read while it is computed");
+    return this.#value.it;
+  }
+
+  keep(): void {
+    if (this.#isKept) return;
+    this.#isKept = true;
+    this.#incremental.isDue(this);
+    if (this.#value !== null) this.#rule.onChange(this.#key, this.#value.it);
+  }
+
+  release(): void {
+    if (!this.#isKept) return;
+    this.#isKept = false;
+    this.#incremental.isNotDue(this);
+    if (this.#value !== null) this.#rule.onChange(this.#key, undefined);
+    if (!this.hasDependents) this.forgotten();
+  }
+
+  reads(node: Node): void {
+    if (this.#sources.has(node)) return;
+    this.#sources.add(node);
+    node.addDependent(this);
+  }
+
+  report(finding: Finding): void {
+    this.#reporting ??= new Map();
+    this.#reporting.set(JSON.stringify(finding), finding);
+  }
+
+  override becomes(state: "maybe" | "outdated"): void {
+    const isNews = this.#state === "current";
+    if (state === "outdated" || isNews) this.#state = state;
+    if (!isNews) return;
+    if (this.#isKept) this.#incremental.isDue(this);
+    this.dependentsAre("maybe");
+  }
+
+  override refresh(): void {
+    if (this.#state === "current") return;
+    if (this.#state === "maybe" && !this.#hasChangedSource()) this.#state = "current";
+    else this.#computeAnew();
+    this.#checkedAt = this.#incremental.revision;
+  }
+
+  /** Looks in the order of reading: what was read later may have been read only because of what came before. */
+  #hasChangedSource(): boolean {
+    for (const source of this.#sources) {
+      source.refresh();
+      if (source.changedAt > this.#checkedAt) return true;
+    }
+    return false;
+  }
+
+  #computeAnew(): void {
+    const before = this.#sources;
+    this.#sources = new Set();
+    this.#reporting = null;
+    const value = this.#incremental.compute(this, () => this.#rule.compute(this.#key));
+    this.#state = "current";
+    for (const source of before) if (!this.#sources.has(source)) source.removeDependent(this);
+    this.#replaceFindings(this.#reporting);
+    const last = this.#value;
+    if (last !== null && this.#rule.isSame(last.it, value)) return;
+    this.#value = { it: value };
+    this.changedAt = this.#incremental.revision;
+    if (this.#isKept) this.#rule.onChange(this.#key, value);
+  }
+
+  #replaceFindings(reported: ReadonlyMap<string, Finding> | null): void {
+    const before = this.#findings;
+    this.#findings = reported === null ? NO_FINDINGS : [...reported];
+    for (const [text, finding] of this.#findings) this.#incremental.count(text, finding, 1);
+    for (const [text, finding] of before) this.#incremental.count(text, finding, -1);
+  }
+
+  protected override forgotten(): void {
+    if (this.#isKept) return;
+    for (const source of this.#sources) source.removeDependent(this);
+    this.#sources.clear();
+    this.#replaceFindings(null);
+    this.#rule.forget(this.#key);
+  }
+}

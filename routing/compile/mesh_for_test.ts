@@ -1,0 +1,107 @@
+/** Large meshes as a cluster has them, for benchmarks and tests of what a change costs. */
+import type {
+  EndpointSlice,
+  Meta,
+  Service,
+  Snapshot,
+  TrafficSplit,
+} from "../../schemas/resources.ts";
+
+const NAMESPACE = "shop";
+const AT = ["spec"];
+/** `createdAt` of everything. */
+const CREATED = "2026-01-01T00:00:00Z";
+
+function metaFor(kind: string, name: string): Meta {
+  return {
+    kind,
+    apiVersion: "v1",
+    namespace: NAMESPACE,
+    name,
+    labels: {},
+    annotations: {},
+    createdAt: CREATED,
+    origin: { locate: () => undefined },
+  };
+}
+
+export function meshService(index: number): Service {
+  const name = `service-${index}`;
+  const port = { name: "http", port: 80, targetPort: 8080, protocol: "TCP" };
+  return {
+    meta: metaFor("Service", name),
+    selector: { app: name },
+    ports: [{ ...port, appProtocol: undefined, at: AT }],
+    clusterIps: [address(10, 96, index)],
+    headless: false,
+    publishNotReadyAddresses: false,
+  };
+}
+
+/** @param second which of two addresses the first endpoint has */
+export function meshSlice(index: number, endpoints: number, second = false): EndpointSlice {
+  return {
+    meta: metaFor("EndpointSlice", `service-${index}-a`),
+    service: `service-${index}`,
+    ports: [{ name: "http", port: 8080, appProtocol: undefined }],
+    endpoints: Array.from({ length: endpoints }, (_, i) => ({
+      addresses: [address(10, second && i === 0 ? 128 : 64 + i, index)],
+      ready: true,
+      hostname: undefined,
+      podName: `service-${index}-${i}`,
+      zone: undefined,
+    })),
+  };
+}
+
+function address(first: number, second: number, index: number): string {
+  return `${first}.${second}.${index >> 8}.${index & 255}`;
+}
+
+/** Of the Service at `2 * index`, between itself and the next one. */
+export function meshSplit(index: number, weight: number): TrafficSplit {
+  const backend = (service: number, share: number) => ({
+    service: `service-${service}`,
+    weight: share,
+    weightText: String(share),
+    at: AT,
+  });
+  return {
+    meta: metaFor("TrafficSplit", `split-${index}`),
+    service: `service-${2 * index}`,
+    backends: [backend(2 * index, 100 - weight), backend(2 * index + 1, weight)],
+    matches: undefined,
+  };
+}
+
+export function largeMesh(services: number, endpoints: number, splits: number): Snapshot {
+  const list = <T>(length: number, one: (index: number) => T) =>
+    Array.from({ length }, (_, i) => one(i));
+  const podNames = list(services, (i) => list(endpoints, (j) => `service-${i}-${j}`)).flat();
+  return {
+    namespaces: [],
+    serviceAccounts: [],
+    services: list(services, meshService),
+    endpointSlices: list(services, (i) => meshSlice(i, endpoints)),
+    pods: podNames.map((name) => ({
+      meta: metaFor("Pod", name),
+      template: {
+        labels: { app: name.slice(0, name.lastIndexOf("-")) },
+        annotations: {},
+        serviceAccount: "default",
+        containers: [],
+        hostname: undefined,
+        subdomain: undefined,
+      },
+      ips: [],
+      ready: true,
+      owner: undefined,
+    })),
+    workloads: [],
+    trafficSplits: list(splits, (i) => meshSplit(i, 10)),
+    httpRouteGroups: [],
+    tcpRoutes: [],
+    trafficTargets: [],
+    trafficPolicies: [],
+  };
+}

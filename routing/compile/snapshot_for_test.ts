@@ -1,0 +1,258 @@
+/** Random snapshots for property tests. */
+import fc from "fast-check";
+import type { FieldPath } from "../../base/finding.ts";
+import type {
+  EndpointSlice,
+  HttpRouteGroup,
+  Meta,
+  Pod,
+  PodTemplate,
+  Service,
+  Snapshot,
+  TcpRoute,
+  TrafficPolicy,
+  TrafficSplit,
+  TrafficTarget,
+} from "../../schemas/resources.ts";
+
+// Few names, so that resources refer to each other, clash, and miss each other.
+const NAMES = ["web", "web-a", "web-b", "api", "x1"];
+const anyName = fc.constantFrom(...NAMES);
+const anyNamespace = fc.constantFrom("app", "other");
+const anyLabels = fc.dictionary(
+  fc.constantFrom("app", "version", "__proto__"),
+  fc.constantFrom("web", "a", "b"),
+  { maxKeys: 2 },
+);
+const anyPortNumber = fc.constantFrom(80, 81, 8080);
+const anyPortName = fc.constantFrom("", "http", "tcp-x", "grpc", "tls");
+const anyAppProtocol = fc.constantFrom(undefined, "http", "tcp", "h2c", "odd");
+const anyPath = fc.constantFrom(
+  undefined,
+  ".*",
+  "/",
+  "/api",
+  "/api/.*",
+  "/api/v[0-9]",
+  "api",
+  "/(",
+  "(?=x)",
+  "^/a|/b",
+);
+const AT: FieldPath = ["spec", "x", 0];
+
+function metaOf(kind: string): fc.Arbitrary<Meta> {
+  return fc.record({
+    kind: fc.constant(kind),
+    apiVersion: fc.constant("v1"),
+    namespace: anyNamespace,
+    name: anyName,
+    labels: fc.constant({}),
+    annotations: fc.constant({}),
+    createdAt: fc.constantFrom(
+      undefined,
+      "2024-01-01T00:00:00Z",
+      "2024-01-01T01:00:00+01:00",
+      "2025-01-01T00:00:00Z",
+      "no time",
+    ),
+    origin: fc.nat(3).map((line) => ({
+      locate: () => line === 0 ? undefined : { file: "in.yaml", line, column: 1 },
+    })),
+  });
+}
+
+const anyService: fc.Arbitrary<Service> = fc.record({
+  meta: metaOf("Service"),
+  selector: fc.option(anyLabels, { nil: undefined }),
+  ports: fc.array(
+    fc.record({
+      name: anyPortName,
+      port: anyPortNumber,
+      targetPort: fc.oneof(anyPortNumber, anyPortName),
+      protocol: fc.constantFrom("TCP", "TCP", "UDP"),
+      appProtocol: anyAppProtocol,
+      at: fc.constant(AT),
+    }),
+    { maxLength: 3 },
+  ),
+  clusterIps: fc.constantFrom([], ["10.0.0.1"], ["fd00::1", "10.0.0.2"], ["None"]),
+  headless: fc.boolean(),
+  publishNotReadyAddresses: fc.boolean(),
+});
+
+const anyTemplate: fc.Arbitrary<PodTemplate> = fc.record({
+  labels: anyLabels,
+  annotations: fc.constant({}),
+  serviceAccount: fc.constantFrom("", "sa"),
+  containers: fc.array(
+    fc.record({
+      name: anyName,
+      image: anyName,
+      command: fc.constant([]),
+      ports: fc.array(
+        fc.record({
+          name: anyPortName,
+          containerPort: anyPortNumber,
+          protocol: fc.constantFrom("TCP", "UDP"),
+        }),
+        { maxLength: 2 },
+      ),
+    }),
+    { maxLength: 2 },
+  ),
+  hostname: fc.constantFrom(undefined, "pod-0"),
+  subdomain: fc.constantFrom(undefined, "web"),
+});
+
+const anyPod: fc.Arbitrary<Pod> = fc.record({
+  meta: metaOf("Pod"),
+  template: anyTemplate,
+  ips: fc.constantFrom([], ["10.1.0.1"], ["fd00::2", "10.1.0.2"]),
+  ready: fc.boolean(),
+  owner: fc.constantFrom(undefined, { kind: "StatefulSet", name: "web" }),
+});
+
+const anySlice: fc.Arbitrary<EndpointSlice> = fc.record({
+  meta: metaOf("EndpointSlice").chain((meta) =>
+    fc.constantFrom("EndpointSlice", "Endpoints").map((kind) => ({ ...meta, kind }))
+  ),
+  service: anyName,
+  ports: fc.array(
+    fc.record({ name: anyPortName, port: anyPortNumber, appProtocol: anyAppProtocol }),
+    { maxLength: 2 },
+  ),
+  endpoints: fc.array(
+    fc.record({
+      addresses: fc.constantFrom([], ["10.1.0.1"], ["fd00::2"], ["pod.example.com"]),
+      ready: fc.boolean(),
+      hostname: fc.constantFrom(undefined, "pod-0"),
+      podName: fc.option(anyName, { nil: undefined }),
+      zone: fc.constant(undefined),
+    }),
+    { maxLength: 3 },
+  ),
+});
+
+const anySplit: fc.Arbitrary<TrafficSplit> = fc.record({
+  meta: metaOf("TrafficSplit"),
+  service: fc.constantFrom(...NAMES, "web.app", "WEB.app.svc.", "web:80", "no such name", ""),
+  backends: fc.array(
+    fc.record({
+      service: fc.constantFrom(...NAMES, "app/web-a", "web.other", "no such name", "\u0000"),
+      weight: fc.constantFrom(0, 0, 1, 3, 75, -1, NaN, 1.5, 2 ** 52, Number.MAX_VALUE),
+      weightText: fc.constant(""),
+      at: fc.constant(AT),
+    }),
+    { maxLength: 4 },
+  ),
+  matches: fc.option(
+    fc.array(
+      fc.record({
+        kind: fc.constantFrom("HTTPRouteGroup", "HTTPRouteGroup", "TCPRoute"),
+        name: anyName,
+        at: fc.constant(AT),
+      }),
+      { maxLength: 3 },
+    ),
+    { nil: undefined },
+  ),
+});
+
+const anyGroup: fc.Arbitrary<HttpRouteGroup> = fc.record({
+  meta: metaOf("HTTPRouteGroup"),
+  matches: fc.array(
+    fc.record({
+      name: fc.constantFrom("", "m", "m#1", "a/b"),
+      pathRegex: anyPath,
+      methods: fc.constantFrom(undefined, [], ["*"], ["GET"], ["POST", "GET"], ["get"], ["NONE"]),
+      headers: fc.array(
+        fc.record({
+          name: fc.constantFrom("X-V", "x-v", "host", ":authority"),
+          pattern: fc.constantFrom(".*", "^1$", "(?=1)"),
+          at: fc.constant(AT),
+        }),
+        { maxLength: 2 },
+      ),
+      at: fc.constant(AT),
+    }),
+    { maxLength: 4 },
+  ),
+});
+
+const anySubject = fc.record({
+  kind: fc.constantFrom("ServiceAccount", "ServiceAccount", "Group"),
+  namespace: fc.constantFrom("", "app", "other"),
+  name: fc.constantFrom("sa", "default"),
+  at: fc.constant(AT),
+});
+
+const anyTarget: fc.Arbitrary<TrafficTarget> = fc.record({
+  meta: metaOf("TrafficTarget"),
+  destination: anySubject,
+  port: fc.option(anyPortNumber, { nil: undefined }),
+  sources: fc.array(anySubject, { maxLength: 2 }),
+  rules: fc.array(
+    fc.record({
+      kind: fc.constantFrom("HTTPRouteGroup", "TCPRoute", "UDPRoute"),
+      name: anyName,
+      matches: fc.option(fc.array(fc.constantFrom("m", "none")), { nil: undefined }),
+      at: fc.constant(AT),
+    }),
+    { maxLength: 3 },
+  ),
+});
+
+const anyTcpRoute: fc.Arbitrary<TcpRoute> = fc.record({
+  meta: metaOf("TCPRoute"),
+  ports: fc.array(anyPortNumber, { maxLength: 2 }),
+});
+
+const anyPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
+  meta: metaOf("TrafficPolicy"),
+  targets: fc.array(
+    fc.record({
+      kind: fc.constantFrom("Service", "Service", "HTTPRouteGroup", "Gateway"),
+      name: anyName,
+      match: fc.option(fc.constantFrom("m", "none"), { nil: undefined }),
+      at: fc.constant(AT),
+    }),
+    { maxLength: 3 },
+  ),
+  settings: fc.record({
+    loadBalancing: fc.record({
+      algorithm: fc.constantFrom("RoundRobin" as const, "PeakEwma" as const),
+      hashKey: fc.constant(null),
+    }),
+    slowStart: fc.record({ windowMs: fc.integer({ min: 1, max: 10 }) }),
+    timeouts: fc.record({
+      requestMs: fc.option(fc.integer({ min: 1, max: 10 })),
+      idleMs: fc.constant(null),
+    }),
+    mirror: fc.record({ service: anyName, percent: fc.constant(100) }),
+  }, { requiredKeys: [] }),
+});
+
+export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
+  namespaces: fc.constant([]),
+  serviceAccounts: fc.constant([]),
+  services: fc.array(anyService, { maxLength: 6 }),
+  endpointSlices: fc.array(anySlice, { maxLength: 3 }),
+  pods: fc.array(anyPod, { maxLength: 6 }),
+  workloads: fc.array(
+    fc.record({
+      meta: metaOf("StatefulSet"),
+      kind: fc.constant("StatefulSet" as const),
+      replicas: fc.constant(1),
+      template: anyTemplate,
+      serviceName: fc.option(anyName, { nil: undefined }),
+      owner: fc.constant(undefined),
+    }),
+    { maxLength: 2 },
+  ),
+  trafficSplits: fc.array(anySplit, { maxLength: 6 }),
+  httpRouteGroups: fc.array(anyGroup, { maxLength: 5 }),
+  tcpRoutes: fc.array(anyTcpRoute, { maxLength: 2 }),
+  trafficTargets: fc.array(anyTarget, { maxLength: 3 }),
+  trafficPolicies: fc.array(anyPolicy, { maxLength: 4 }),
+});
