@@ -46,7 +46,7 @@ export interface ResourceChange<T> {
 }
 
 /** Resources by `namespace/name`. Of two with one name the oldest counts, then the one whose text comes first. */
-export class Named<T extends Resource> {
+class Named<T extends Resource> {
   readonly #resources = new Map<string, T | Set<T>>();
   readonly #inputs: Inputs<T>;
   readonly #onChange: (change: ResourceChange<T>, key: string) => void;
@@ -137,7 +137,7 @@ class Index<T> {
     return this.#lists.get(key)?.sorted(this.#compare) ?? [];
   }
 
-  /** How many there are, for whoever does not depend on that. */
+  /** How many there are, where nothing depends on that. */
   countAt(key: string): number {
     return this.#lists.peek(key)?.items.size ?? 0;
   }
@@ -237,7 +237,7 @@ function compareSlices(a: EndpointSlice, b: EndpointSlice): number {
 }
 
 /** Told of what is to be compiled: resources that count, and keys by which others refer to something. */
-export interface CatalogEvents {
+interface CatalogEvents {
   service(change: ResourceChange<Service>, key: string): void;
   split(change: ResourceChange<TrafficSplit>, key: string): void;
   group(change: ResourceChange<HttpRouteGroup>, key: string): void;

@@ -1,5 +1,5 @@
 /**
- * compile: from a Snapshot to a Plan and Findings. The one entry for whoever has all resources at once: sidecar, dry-run and tests. Pure:
+ * compile: from a Snapshot to a Plan and Findings. The one entry where all resources are there at once: in the sidecar, dry-run and tests. Pure:
  * no clock, no I/O, no randomness; the same set of resources in any order gives the same bytes.
  */
 import type { Finding } from "../../base/finding.ts";

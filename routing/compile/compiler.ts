@@ -27,7 +27,7 @@ import { checkShadowed } from "./check_shadow.ts";
 import { checkUnmatched } from "./check_unmatched.ts";
 import { checkWorkload, mayBypassMesh } from "./check_workloads.ts";
 import { type ResolvedService, resolveService, type ServicePorts } from "./endpoints.ts";
-import { Findings, positionOf, sortFindings } from "./findings.ts";
+import { Findings, orderFindings, positionOf } from "./findings.ts";
 import { Derived, Incremental } from "./incremental.ts";
 import { planEndpointPolicy } from "./plan_policies.ts";
 import { checkTargets, layerAt, type PolicyLayer } from "./policies.ts";
@@ -46,28 +46,28 @@ export interface CompileOptions {
 }
 
 /** What stands behind one port of a Service, and how it is treated. */
-export interface EndpointGroup {
+interface GroupPart {
   readonly endpoints: readonly PlanEndpoint[];
   readonly policy?: PlanEndpointPolicy;
 }
 
 /** What a root Service is: a Service, or another name of something. */
-export type RoutePart =
+type RoutePart =
   | { readonly service: PlanService; readonly alias?: undefined }
   | { readonly alias: PlanAlias; readonly service?: undefined };
 
 /** What a plan consists of, by key. */
-export interface CompiledParts {
+interface CompiledParts {
   /** By `namespace/name` of the Service. */
   readonly routes: ReadonlyMap<string, RoutePart>;
   /** By id, `namespace/service:port`. */
-  readonly groups: ReadonlyMap<string, EndpointGroup>;
+  readonly groups: ReadonlyMap<string, GroupPart>;
   /** By identity that is called, `namespace/serviceaccount`; targets by reference. */
   readonly access: ReadonlyMap<string, readonly PlanTarget[]>;
 }
 
 /** What changes came to: keys of parts that are new, different or gone. */
-export interface CompiledChanges {
+interface CompiledChanges {
   readonly routes: ReadonlySet<string>;
   readonly groups: ReadonlySet<string>;
   readonly access: ReadonlySet<string>;
@@ -75,8 +75,8 @@ export interface CompiledChanges {
 }
 
 /** Kinds of resources that a Snapshot has. */
-export type ResourceKind = keyof Snapshot;
-export type ResourceOf<Kind extends ResourceKind> = Snapshot[Kind][number];
+type ResourceKind = keyof Snapshot;
+type ResourceOf<Kind extends ResourceKind> = Snapshot[Kind][number];
 
 interface Changed {
   readonly routes: Set<string>;
@@ -97,10 +97,10 @@ export class Compiler {
   readonly #findings = new Findings((finding) => this.#incremental.report(finding));
   readonly #catalog: Catalog;
   readonly #routes = new Map<string, RoutePart>();
-  readonly #groups = new Map<string, EndpointGroup>();
+  readonly #groups = new Map<string, GroupPart>();
   readonly #access = new Map<string, readonly PlanTarget[]>();
   /** The ids of a Service's groups, by `namespace/name`. */
-  readonly #groupsOf = new Map<string, readonly (readonly [id: string, EndpointGroup])[]>();
+  readonly #groupsOf = new Map<string, readonly (readonly [id: string, GroupPart])[]>();
   /** How many splits name a root, and how many targets an account. */
   readonly #splitCounts = new Counter();
   readonly #targetCounts = new Counter();
@@ -162,7 +162,7 @@ export class Compiler {
 
   /** As of the last `refresh`, by file, line and column. */
   get findings(): Finding[] {
-    return sortFindings(this.#incremental.findings());
+    return orderFindings(this.#incremental.findings());
   }
 
   #splitChanged({ before, after }: ResourceChange<TrafficSplit>, key: string): void {
@@ -291,7 +291,7 @@ export class Compiler {
     },
   });
 
-  readonly #serviceGroups = new Derived<readonly (readonly [string, EndpointGroup])[]>(
+  readonly #serviceGroups = new Derived<readonly (readonly [string, GroupPart])[]>(
     this.#incremental,
     (key) => {
       const resolved = this.#resolved.get(key);
@@ -304,7 +304,7 @@ export class Compiler {
     { isSame: isSameData, onChange: (key, groups) => this.#groupsChanged(key, groups ?? []) },
   );
 
-  #groupsChanged(key: string, groups: readonly (readonly [string, EndpointGroup])[]): void {
+  #groupsChanged(key: string, groups: readonly (readonly [string, GroupPart])[]): void {
     const now = new Map(groups);
     for (const [id] of this.#groupsOf.get(key) ?? []) {
       if (now.has(id)) continue;

@@ -8,8 +8,10 @@ import type { Finding } from "../../base/finding.ts";
 import type { Snapshot } from "../../schemas/resources.ts";
 import { encodePlan } from "../plan_codec.ts";
 import { compile, wholePlan } from "./compile.ts";
-import { type CompiledParts, Compiler, type ResourceKind } from "./compiler.ts";
+import { Compiler } from "./compiler.ts";
 import { anySnapshot } from "./snapshot_for_test.ts";
+
+type ResourceKind = keyof Snapshot;
 
 const KINDS: readonly ResourceKind[] = [
   "services",
@@ -32,11 +34,8 @@ const anySteps: fc.Arbitrary<readonly Step[]> = fc.array(
   { minLength: 1, maxLength: 12 },
 );
 
-/** What a compiler may be given in place of the real one. */
-type Compiling = Pick<Compiler, "change" | "refresh" | "parts" | "findings"> & Compiler;
-
 /** The texts of all parts, by `route …`, `group …`, `access …`. */
-function textsOf({ routes, groups, access }: CompiledParts): Map<string, string> {
+function textsOf({ routes, groups, access }: Compiler["parts"]): Map<string, string> {
   const texts = new Map<string, string>();
   for (const [key, part] of routes) texts.set(`route ${key}`, JSON.stringify(part));
   for (const [key, part] of groups) texts.set(`group ${key}`, JSON.stringify(part));
@@ -53,7 +52,7 @@ function without<T>(some: Iterable<T>, others: ReadonlySet<T>): T[] {
 }
 
 /** Takes a compiler through the steps, and checks it after each. */
-function follow(pool: Snapshot, steps: readonly Step[], compiler: Compiling): void {
+function follow(pool: Snapshot, steps: readonly Step[], compiler: Compiler): void {
   const present = new Map<ResourceKind, Set<Resource>>(KINDS.map((kind) => [kind, new Set()]));
   let texts = new Map<string, string>();
   let findings = new Set<string>();

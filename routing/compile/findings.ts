@@ -53,7 +53,7 @@ export class Findings {
 }
 
 /** By file, line and column; those without a position last, by resource. `text` is what a Finding is as JSON. */
-export function sortFindings(
+export function orderFindings(
   findings: Iterable<readonly [text: string, finding: Finding]>,
 ): Finding[] {
   return [...findings].sort(([aText, a], [bText, b]) =>

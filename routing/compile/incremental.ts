@@ -58,7 +58,7 @@ interface Reported {
 }
 
 /** What one set of changes came to. */
-export interface FindingChanges {
+interface FindingChanges {
   readonly came: readonly Finding[];
   readonly went: readonly Finding[];
 }
@@ -158,7 +158,7 @@ export class Inputs<T> {
     return this.#values.get(key);
   }
 
-  /** As `get`, for whoever derives nothing from it. */
+  /** As `get`, where nothing is derived from it. */
   peek(key: string): T | undefined {
     return this.#values.get(key);
   }

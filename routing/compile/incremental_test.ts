@@ -61,7 +61,7 @@ Deno.test("incremental: what is kept is computed once, and again only if somethi
     told: [],
     came: ["odd, and b is 2"],
     went: ["odd, and b is 1"],
-  }, "read by now; the value is the same, and so nobody is told");
+  }, "read by now; the value is the same, and so no one is told");
   inputs.set("a", 12);
   same(refresh(), {
     computed: ["half a", "report a"],

@@ -25,7 +25,7 @@ function metaFor(kind: string, name: string): Meta {
   };
 }
 
-export function meshService(index: number): Service {
+function meshService(index: number): Service {
   const name = `service-${index}`;
   const port = { name: "http", port: 80, targetPort: 8080, protocol: "TCP" };
   return {
