@@ -22,8 +22,8 @@ import { openPlanSource, type PlanSource } from "./plan_source.ts";
 import { findingReporter } from "./report_findings.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
 import { type TlsFiles, tlsFiles } from "./tls_options.ts";
-import { FILES_END_MS, LOG_FLUSH_MS, START_MEMORY_MS } from "./limits.ts";
-import { giveBackStartMemory } from "./start_memory.ts";
+import { FILES_END_MS, LOG_FLUSH_MS } from "./limits.ts";
+import { giveBackMemory } from "./memory.ts";
 
 /** Runs until a stop signal. */
 export async function runSidecar(
@@ -90,7 +90,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onQuit: () => quit.resolve("quitquitquit"),
     onFailure: failed.resolve,
   });
-  let memoryTimer: ReturnType<typeof setTimeout> | undefined;
+  let endMemory = () => {};
   const follower = new PlanFollower({
     source,
     proxy,
@@ -101,7 +101,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onFirst(plan) {
       warnOfStrangers(config, plan, log);
       log.info("Proxy started", describe(proxy, plan));
-      memoryTimer = setTimeout(giveBackStartMemory, START_MEMORY_MS);
+      endMemory = giveBackMemory(proxy.driver === "native");
     },
     onFailure: (error) => failed.resolve(Promise.try(startFailure, error)),
   });
@@ -115,7 +115,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
   try {
     return await stopped;
   } finally {
-    clearTimeout(memoryTimer);
+    endMemory();
     const all = [follower.stop(), stopReplacing?.(), keeper?.settled()];
     // A source that never ends may be what is being read.
     await withDeadline(Promise.all(all), FILES_END_MS, () => []);

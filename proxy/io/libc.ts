@@ -81,6 +81,23 @@ export function openLibc(): Libc {
   return opened;
 }
 
+const TRIM = {
+  malloc_trim: { parameters: ["usize"], result: "i32", nonblocking: true, optional: true },
+} as const;
+
+/**
+ * What has the C library give back memory that it keeps for later, without holding up the thread that asks; null: it has no such
+ * function (musl), or cannot be opened.
+ */
+export function openMemoryTrim(): (() => void) | null {
+  try {
+    const { malloc_trim: trim } = openLibrary(LIBRARIES, TRIM);
+    return trim === null ? null : () => void trim(0n);
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Opens the first of the libraries that is there; it stays open.
  * @throws {Error} none is there, or FFI is not permitted; the message says which.

@@ -1,11 +1,11 @@
 // Tests of the memory that is given back after the start.
 import { deepStrictEqual as same } from "node:assert/strict";
 import { START_HEAP_BYTES_MAX } from "./limits.ts";
-import { giveBackStartMemory } from "./start_memory.ts";
+import { collectStartGarbage } from "./start_garbage.ts";
 
 function collections(heapBytes: number): unknown[] {
   const calls: unknown[] = [];
-  giveBackStartMemory((options) => calls.push(options), heapBytes);
+  collectStartGarbage((options) => calls.push(options), heapBytes);
   return calls;
 }
 

@@ -1,4 +1,4 @@
-/** What starting used, and serving does not need, goes back to the system. */
+/** The garbage of the start, which V8 by itself would keep. */
 import { START_HEAP_BYTES_MAX } from "./limits.ts";
 
 interface CollectorOptions {
@@ -14,7 +14,7 @@ type Collector = (options: CollectorOptions) => void;
  * Collects all garbage: V8 by itself keeps some 3 MB of the start's until the heap has to grow. Nothing is served meanwhile, so a heap
  * that takes long to go through is left as it is.
  */
-export function giveBackStartMemory(
+export function collectStartGarbage(
   collect = (globalThis as { readonly gc?: Collector }).gc,
   heapBytes = Deno.memoryUsage().heapUsed,
 ): void {
