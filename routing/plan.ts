@@ -15,6 +15,12 @@ export type BackendReadiness = "ready" | "missing" | "foreign" | "no-port" | "no
 
 export interface Plan {
   readonly version: typeof PLAN_VERSION;
+  /**
+   * Names of what a reader has to know to obey the plan; left out where there is nothing. Readers pass over fields that they do not
+   * know, so whatever narrows a match, denies or limits, and came after this version, is named here, and a reader that does not know it
+   * refuses the plan instead of doing more than it says.
+   */
+  readonly requires?: readonly string[];
   /** SHA-256, 64 hex digits, over the canonical JSON of every other field. */
   readonly hash: string;
   /** For example `cluster.local`. */

@@ -128,6 +128,7 @@ const target = shape<PlanTarget>({
 
 const plan = shape<Plan>({
   version: oneOf([PLAN_VERSION]),
+  requires: optional(list(name)),
   hash: text(64, /^[0-9a-f]{64}$/, "64 hex digits"),
   clusterDomain: text(NAME_LENGTH_MAX, /^[a-z0-9][-a-z0-9.]*$/, "a domain name in lower case"),
   permissive: isBoolean,

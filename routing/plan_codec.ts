@@ -3,9 +3,13 @@
  * have written. A plan that decodes may be built into a table without another look.
  */
 import { sha256Hex } from "../base/hash.ts";
+import { NAME_LENGTH_MAX } from "../base/limits.ts";
 import { type Plan, PLAN_VERSION } from "./plan.ts";
 import { checkPlan } from "./plan_check.ts";
 import { PLAN_TEXT_MAX } from "./limits.ts";
+
+/** Names in `Plan.requires` that this program obeys. The first version of the plan needs none. */
+const KNOWN_REQUIREMENTS: ReadonlySet<string> = new Set();
 
 /** The plan as canonical JSON: keys sorted, no whitespace, so equal plans are equal texts. */
 export function encodePlan(plan: Plan): string {
@@ -39,6 +43,12 @@ export function decodePlan(
         : `The plan has version ${version}; this program reads version ${PLAN_VERSION}`,
     );
   }
+  const unknown = requirementsOf(value).find((name) => !KNOWN_REQUIREMENTS.has(name));
+  if (unknown !== undefined) {
+    return refusal(
+      `The plan needs "${unknown}", which this program does not know: run a newer version of it`,
+    );
+  }
   const checked = checkPlan(value);
   if (!checked.ok) return checked;
   const hash = hashPlan(checked.plan);
@@ -64,6 +74,15 @@ export function canonicalJson(value: unknown): string {
 function versionOf(value: unknown): number | undefined {
   if (typeof value !== "object" || value === null || !("version" in value)) return undefined;
   return typeof value.version === "number" ? value.version : undefined;
+}
+
+/** What it names, as far as it can be read; the rest is for `checkPlan` to refuse. */
+function requirementsOf(value: unknown): string[] {
+  if (typeof value !== "object" || value === null || !("requires" in value)) return [];
+  const { requires } = value;
+  if (!Array.isArray(requires)) return [];
+  return requires.filter((name) => typeof name === "string")
+    .map((name) => name.slice(0, NAME_LENGTH_MAX).replace(/\p{Cc}/gu, " "));
 }
 
 function refusal(message: string): { readonly ok: false; readonly message: string } {

@@ -67,6 +67,31 @@ Deno.test("decodePlan: content that does not fit its hash is refused", () => {
   match(refusal(encodePlan({ ...PLAN, permissive: true, targets: [] })), /has hash [0-9a-f]{12}…/);
 });
 
+Deno.test("decodePlan: fields of a later version pass, everywhere, and are still there", () => {
+  for (const path of pathsIn(PLAN)) {
+    const key = path[path.length - 1];
+    // Only objects that are no lists by name have fields.
+    if (typeof valueAt(path) !== "object" || valueAt(path) === null || key === "groups") continue;
+    if (Array.isArray(valueAt(path))) continue;
+    const text = altered([...path, "later"], { of: ["a", "later", "version"] });
+    const decoded = decodePlan(text);
+    equal(decoded.ok ? encodePlan(decoded.plan) : decoded.message, text, JSON.stringify(path));
+  }
+});
+
+Deno.test("decodePlan: a plan that needs what is not known is refused, and the way out is said", () => {
+  equal(
+    refusal(altered(["requires"], ["match-by-query"])),
+    'The plan needs "match-by-query", which this program does not know: run a newer version of it',
+  );
+  equal(decodePlan(altered(["requires"], [])).ok, true);
+  equal(refusal(altered(["requires"], ["a\nb"])).includes("\n"), false);
+});
+
+function valueAt(path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], PLAN);
+}
+
 const WEB = PLAN.services.findIndex(({ name }) => name === "web");
 const PORT = ["services", WEB, "ports", 0];
 const RULE = [...PORT, "rules", 0];
@@ -77,7 +102,8 @@ Deno.test("decodePlan: one wrong field is refused and named, even under a hash t
     [["clusterDomain"], "", "clusterDomain"],
     [["permissive"], "yes", "permissive"],
     [["permissive"], true, "targets"],
-    [["more"], 1, "."],
+    [["requires"], "all", "requires"],
+    [["requires"], [7], "requires[0]"],
     [["services"], {}, "services"],
     [["services", 0, "name"], "web/a", "services[0].name"],
     [["services", 1, "name"], PLAN.services[0].name, "services[1]"],

@@ -80,14 +80,13 @@ export function optional<T>(check: Check<T>): { readonly optional: Check<T> } {
   return { optional: check };
 }
 
-/** Exactly these fields: one that is not known would be hashed and carried, and never looked at. */
+/** These fields, and whatever else a later version of the plan has: what must not be passed over is in `Plan.requires`. */
 export function shape<T extends object>(
   fields: { readonly [K in keyof T]-?: FieldCheck<T, K> },
 ): Check<T> {
   const names = Object.keys(fields) as (keyof T & string)[];
   return (value, path) => {
     const members = membersOf(value, path);
-    let known = 0;
     for (const name of names) {
       const field = fields[name] as Check<unknown> | { readonly optional: Check<unknown> };
       const fieldPath = path === "" ? name : `${path}.${name}`;
@@ -96,10 +95,6 @@ export function shape<T extends object>(
         if (isPresent) field.optional(members[name], fieldPath);
       } else if (isPresent) field(members[name], fieldPath);
       else fail(fieldPath, "present");
-      if (isPresent) known++;
-    }
-    if (Object.keys(members).length > known) {
-      fail(path === "" ? "." : path, `free of fields other than ${names.join(", ")}`);
     }
     return value as T;
   };

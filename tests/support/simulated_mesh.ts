@@ -48,6 +48,13 @@ export class SimulatedMesh {
     [this.#plan, this.#findings] = this.#compile(files);
   }
 
+  /** One that executes a plan as it is, wherever that comes from. */
+  static of(plan: Plan): SimulatedMesh {
+    const mesh = new SimulatedMesh([]);
+    mesh.#plan = plan;
+    return mesh;
+  }
+
   get plan(): Plan {
     return this.#plan;
   }
