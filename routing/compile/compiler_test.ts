@@ -14,6 +14,7 @@ import { anySnapshot } from "./snapshot_for_test.ts";
 type ResourceKind = keyof Snapshot;
 
 const KINDS: readonly ResourceKind[] = [
+  "namespaces",
   "services",
   "endpointSlices",
   "pods",

@@ -1,5 +1,6 @@
 /** Random snapshots for property tests. */
 import fc from "fast-check";
+import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { FieldPath } from "../../base/finding.ts";
 import type {
   EndpointSlice,
@@ -39,6 +40,7 @@ const anyPath = fc.constantFrom(
   "(?=x)",
   "^/a|/b",
 );
+const OWNERS = [{ kind: "StatefulSet", name: "web" }, { kind: "Deployment", name: "api" }];
 const AT: FieldPath = ["spec", "x", 0];
 
 function metaOf(kind: string): fc.Arbitrary<Meta> {
@@ -79,38 +81,56 @@ const anyService: fc.Arbitrary<Service> = fc.record({
   clusterIps: fc.constantFrom([], ["10.0.0.1"], ["fd00::1", "10.0.0.2"], ["None"]),
   headless: fc.boolean(),
   publishNotReadyAddresses: fc.boolean(),
+}).chain((service) =>
+  // Some are other names of Services, of each other, or of what is outside.
+  fc.constantFrom(
+    service,
+    service,
+    service,
+    ...["web.app.svc.cluster.local", "api.other.svc", "web-a.app.svc", "x1.app.svc", "example.com"]
+      .map((externalName) => ({ ...service, selector: undefined, externalName })),
+    ...[null, 10].map((timeoutSeconds) => ({ ...service, clientIpAffinity: { timeoutSeconds } })),
+  )
+);
+
+const anyUser = fc.constantFrom({}, {}, {}, { runsAs: { user: PROXY_USER_ID } }, {
+  runsAs: { group: PROXY_USER_ID },
 });
 
-const anyTemplate: fc.Arbitrary<PodTemplate> = fc.record({
-  labels: anyLabels,
-  annotations: fc.constant({}),
-  serviceAccount: fc.constantFrom("", "sa"),
-  containers: fc.array(
-    fc.record({
-      name: anyName,
-      image: anyName,
-      command: fc.constant([]),
-      ports: fc.array(
-        fc.record({
-          name: anyPortName,
-          containerPort: anyPortNumber,
-          protocol: fc.constantFrom("TCP", "UDP"),
-        }),
-        { maxLength: 2 },
-      ),
-    }),
-    { maxLength: 2 },
-  ),
-  hostname: fc.constantFrom(undefined, "pod-0"),
-  subdomain: fc.constantFrom(undefined, "web"),
-});
+const anyTemplate: fc.Arbitrary<PodTemplate> = fc.tuple(
+  anyUser,
+  fc.record({
+    labels: anyLabels,
+    annotations: fc.constant({}),
+    serviceAccount: fc.constantFrom("", "sa"),
+    containers: fc.array(
+      fc.record({
+        name: anyName,
+        image: anyName,
+        command: fc.constant([]),
+        ports: fc.array(
+          fc.record({
+            name: anyPortName,
+            containerPort: anyPortNumber,
+            protocol: fc.constantFrom("TCP", "UDP"),
+          }),
+          { maxLength: 2 },
+        ),
+      }),
+      { maxLength: 2 },
+    ),
+    hostname: fc.constantFrom(undefined, "pod-0"),
+    subdomain: fc.constantFrom(undefined, "web"),
+    hostNetwork: fc.constantFrom(false, false, true),
+  }),
+).map(([user, template]) => ({ ...template, ...user }));
 
 const anyPod: fc.Arbitrary<Pod> = fc.record({
   meta: metaOf("Pod"),
   template: anyTemplate,
   ips: fc.constantFrom([], ["10.1.0.1"], ["fd00::2", "10.1.0.2"]),
   ready: fc.boolean(),
-  owner: fc.constantFrom(undefined, { kind: "StatefulSet", name: "web" }),
+  owner: fc.constantFrom(undefined, ...OWNERS),
 });
 
 const anySlice: fc.Arbitrary<EndpointSlice> = fc.record({
@@ -234,21 +254,34 @@ const anyPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
 });
 
 export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
-  namespaces: fc.constant([]),
+  namespaces: fc.array(
+    fc.record({
+      meta: fc.tuple(metaOf("Namespace"), anyNamespace, fc.constantFrom("enabled", "disabled"))
+        .map(([meta, name, word]) => ({
+          ...meta,
+          name,
+          namespace: "",
+          annotations: { "weft.dev/sidecar-injection": word },
+        })),
+    }),
+    { maxLength: 2 },
+  ),
   serviceAccounts: fc.constant([]),
   services: fc.array(anyService, { maxLength: 6 }),
   endpointSlices: fc.array(anySlice, { maxLength: 3 }),
   pods: fc.array(anyPod, { maxLength: 6 }),
   workloads: fc.array(
-    fc.record({
-      meta: metaOf("StatefulSet"),
-      kind: fc.constant("StatefulSet" as const),
-      replicas: fc.constant(1),
-      template: anyTemplate,
-      serviceName: fc.option(anyName, { nil: undefined }),
-      owner: fc.constant(undefined),
-    }),
-    { maxLength: 2 },
+    fc.constantFrom("StatefulSet" as const, "Deployment" as const).chain((kind) =>
+      fc.record({
+        meta: metaOf(kind),
+        kind: fc.constant(kind),
+        replicas: fc.constant(1),
+        template: anyTemplate,
+        serviceName: fc.option(anyName, { nil: undefined }),
+        owner: fc.constantFrom(undefined, undefined, ...OWNERS),
+      })
+    ),
+    { maxLength: 3 },
   ),
   trafficSplits: fc.array(anySplit, { maxLength: 6 }),
   httpRouteGroups: fc.array(anyGroup, { maxLength: 5 }),
