@@ -143,7 +143,7 @@ for (
         fc.property(anyPool, anySteps, (pool, steps) => {
           follow(pool, steps, new Forgetful(kind));
         }),
-        { numRuns: 2_000 },
+        { numRuns: 20_000, endOnFailure: true },
       )
     );
   });
