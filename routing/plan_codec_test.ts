@@ -38,6 +38,14 @@ Deno.test("encodePlan, decodePlan: the plan comes back, and the text is the same
   equal(decoded.ok && encodePlan(decoded.plan), encodePlan(PLAN));
 });
 
+Deno.test("decodePlan: a text in another form than the canonical one is the same plan", () => {
+  const reversed = Object.fromEntries(Object.entries(PLAN).reverse());
+  for (const text of [JSON.stringify(PLAN, null, 2), JSON.stringify(reversed)]) {
+    deepEqual(decodePlan(text), { ok: true, plan: PLAN });
+    match(refusal(text.replace(PLAN.hash, "0".repeat(64))), /has hash/);
+  }
+});
+
 Deno.test("canonicalJson: keys sorted, nothing between, undefined left out", () => {
   equal(
     canonicalJson({ b: [1, { d: null, c: "é\n" }], a: undefined }),
