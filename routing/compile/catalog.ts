@@ -47,8 +47,9 @@ export interface ResourceChange<T> {
 
 /** Resources by `namespace/name`. Of two with one name the oldest counts, then the one whose text comes first. */
 class Named<T extends Resource> {
-  readonly #resources = new Map<string, T | Set<T>>();
   readonly #inputs: Inputs<T>;
+  /** By key: all that have one name, where there are several. */
+  readonly #namesakes = new Map<string, Set<T>>();
   readonly #onChange: (change: ResourceChange<T>, key: string) => void;
 
   /** @param onChange told of each change of those that count */
@@ -69,37 +70,28 @@ class Named<T extends Resource> {
   }
 
   change({ before, after }: ResourceChange<T>): void {
-    const keys = new Set(
-      [before, after].filter((each) => each !== null).map(({ meta }) => keyOfMeta(meta)),
-    );
-    if (before !== null) this.#remove(keyOfMeta(before.meta), before);
-    if (after !== null) this.#add(keyOfMeta(after.meta), after);
-    for (const key of keys) this.#settle(key);
+    const isRenamed = before !== null && after !== null &&
+      keyOfMeta(before.meta) !== keyOfMeta(after.meta);
+    if (isRenamed) {
+      this.#replace(keyOfMeta(before.meta), before, null);
+      this.#replace(keyOfMeta(after.meta), null, after);
+    } else {
+      const meta = (after ?? before)?.meta;
+      if (meta !== undefined) this.#replace(keyOfMeta(meta), before, after);
+    }
   }
 
-  #add(key: string, resource: T): void {
-    const known = this.#resources.get(key);
-    if (known === undefined) this.#resources.set(key, resource);
-    else if (known instanceof Set) known.add(resource);
-    else this.#resources.set(key, new Set([known, resource]));
-  }
-
-  #remove(key: string, resource: T): void {
-    const known = this.#resources.get(key);
-    if (known instanceof Set) {
-      known.delete(resource);
-      const [only] = known;
-      if (known.size === 1) this.#resources.set(key, only);
-    } else if (known === resource) this.#resources.delete(key);
-  }
-
-  #settle(key: string): void {
-    const known = this.#resources.get(key);
-    const after = known instanceof Set ? [...known].sort(compareSameName)[0] : known;
-    const before = this.#inputs.peek(key);
-    if (before === after) return;
-    this.#inputs.set(key, after);
-    this.#onChange({ before: before ?? null, after: after ?? null }, key);
+  #replace(key: string, before: T | null, after: T | null): void {
+    const counting = this.#inputs.peek(key);
+    const all = this.#namesakes.get(key) ?? new Set(counting === undefined ? [] : [counting]);
+    if (before !== null) all.delete(before);
+    if (after !== null) all.add(after);
+    if (all.size > 1) this.#namesakes.set(key, all);
+    else this.#namesakes.delete(key);
+    const next = all.size > 1 ? [...all].sort(compareSameName)[0] : [...all][0];
+    if (next === counting) return;
+    this.#inputs.set(key, next);
+    this.#onChange({ before: counting ?? null, after: next ?? null }, key);
   }
 }
 

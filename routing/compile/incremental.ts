@@ -10,6 +10,11 @@ import type { Finding } from "../../base/finding.ts";
 /** `maybe`: something further back has changed, and may come out as it was. */
 type State = "current" | "maybe" | "outdated";
 
+/** Another may have taken its place while something was computed that no longer read it. */
+function forget<Each>(nodes: Map<string, Each>, key: string, node: Each): void {
+  if (nodes.get(key) === node) nodes.delete(key);
+}
+
 /** One value and what it depends on. */
 abstract class Node {
   /** The revision in which the value last changed. */
@@ -21,19 +26,26 @@ abstract class Node {
     return this.#dependents !== null;
   }
 
-  addDependent(node: Node): void {
+  /** False: it was one already. */
+  addDependent(node: Node): boolean {
     const known = this.#dependents;
+    if (known === node || (known instanceof Set && known.has(node))) return false;
     if (known === null) this.#dependents = node;
     else if (known instanceof Set) known.add(node);
-    else if (known !== node) this.#dependents = new Set([known, node]);
+    else this.#dependents = new Set([known, node]);
+    return true;
   }
 
+  /** Follow it by `forgetIfUnused`, once it is clear what depends on this from now on. */
   removeDependent(node: Node): void {
     const known = this.#dependents;
     if (known === node) this.#dependents = null;
     else if (known instanceof Set && known.delete(node) && known.size === 0) {
       this.#dependents = null;
     }
+  }
+
+  forgetIfUnused(): void {
     if (this.#dependents === null) this.forgotten();
   }
 
@@ -150,7 +162,7 @@ export class Inputs<T> {
   get(key: string): T | undefined {
     let node = this.#nodes.get(key);
     if (node === undefined) {
-      node = new InputNode(() => this.#nodes.delete(key));
+      node = new InputNode(this.#nodes, key);
       this.#nodes.set(key, node);
     }
     this.#incremental.read(node);
@@ -178,11 +190,13 @@ export class Inputs<T> {
 }
 
 class InputNode extends Node {
-  readonly #forget: () => void;
+  readonly #nodes: Map<string, InputNode>;
+  readonly #key: string;
 
-  constructor(forget: () => void) {
+  constructor(nodes: Map<string, InputNode>, key: string) {
     super();
-    this.#forget = forget;
+    this.#nodes = nodes;
+    this.#key = key;
   }
 
   changed(revision: number): void {
@@ -194,7 +208,7 @@ class InputNode extends Node {
   override becomes(): void {}
 
   protected override forgotten(): void {
-    this.#forget();
+    forget(this.#nodes, this.#key, this);
   }
 }
 
@@ -217,7 +231,7 @@ export class Derived<T> {
     { isSame = Object.is, onChange = () => {} }: DerivedOptions<T> = {},
   ) {
     this.#incremental = incremental;
-    this.#rule = { compute, isSame, onChange, forget: (key) => this.#nodes.delete(key) };
+    this.#rule = { compute, isSame, onChange, nodes: this.#nodes };
   }
 
   get(key: string): T {
@@ -256,7 +270,7 @@ interface DerivedNode extends Node {
 /** What all values of one kind share. */
 interface Rule<T> extends Required<DerivedOptions<T>> {
   readonly compute: (key: string) => T;
-  readonly forget: (key: string) => void;
+  readonly nodes: Map<string, ValueNode<T>>;
 }
 
 const NO_FINDINGS: readonly (readonly [text: string, finding: Finding])[] = [];
@@ -271,7 +285,7 @@ class ValueNode<T> extends Node implements DerivedNode {
   /** The revision in which it was last known to be current. */
   #checkedAt = 0;
   /** What it read, in the order of its reading. */
-  #sources: Set<Node> = new Set();
+  #sources: Node[] = [];
   #findings = NO_FINDINGS;
   /** Of the computation under way. */
   #reporting: Map<string, Finding> | null = null;
@@ -304,9 +318,7 @@ class ValueNode<T> extends Node implements DerivedNode {
   }
 
   reads(node: Node): void {
-    if (this.#sources.has(node)) return;
-    this.#sources.add(node);
-    node.addDependent(this);
+    if (node.addDependent(this)) this.#sources.push(node);
   }
 
   report(finding: Finding): void {
@@ -340,11 +352,12 @@ class ValueNode<T> extends Node implements DerivedNode {
 
   #computeAnew(): void {
     const before = this.#sources;
-    this.#sources = new Set();
+    for (const source of before) source.removeDependent(this);
+    this.#sources = [];
     this.#reporting = null;
     const value = this.#incremental.compute(this, () => this.#rule.compute(this.#key));
     this.#state = "current";
-    for (const source of before) if (!this.#sources.has(source)) source.removeDependent(this);
+    for (const source of before) source.forgetIfUnused();
     this.#replaceFindings(this.#reporting);
     const last = this.#value;
     if (last !== null && this.#rule.isSame(last.it, value)) return;
@@ -362,9 +375,13 @@ class ValueNode<T> extends Node implements DerivedNode {
 
   protected override forgotten(): void {
     if (this.#isKept) return;
-    for (const source of this.#sources) source.removeDependent(this);
-    this.#sources.clear();
+    const sources = this.#sources;
+    this.#sources = [];
+    for (const source of sources) {
+      source.removeDependent(this);
+      source.forgetIfUnused();
+    }
     this.#replaceFindings(null);
-    this.#rule.forget(this.#key);
+    forget(this.#rule.nodes, this.#key, this);
   }
 }
