@@ -22,7 +22,7 @@ interface InputOptions {
   readonly addressOf?: (namespace: string, pod: string) => string;
 }
 
-interface CompiledInput {
+export interface CompiledInput {
   /** With the pods that the workloads in it would make. */
   readonly snapshot: Snapshot;
   readonly plan: Plan;

@@ -169,7 +169,15 @@ export function planOrigin(options: SidecarOptions): PlanOrigin {
       "Give one of the two.",
     );
   }
-  if (plan !== undefined) return { kind: "plan", file: plan };
+  if (plan !== undefined) {
+    if (options.enforceAccess) {
+      throw usageFailure(
+        "--enforce-access is about manifests, and a plan says for itself whether targets are enforced",
+        "Make the plan with weft dry-run --enforce-access -o plan.",
+      );
+    }
+    return { kind: "plan", file: plan };
+  }
   if (filename?.includes("-")) {
     throw usageFailure("weft proxy follows its files, which standard input is not");
   }

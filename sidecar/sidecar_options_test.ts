@@ -123,6 +123,7 @@ Deno.test("sidecar: contradictions are usage failures", () => {
     const refused of [
       origin([]),
       origin(["-f", "a.yaml", "--plan", "b.json"]),
+      origin(["--plan", "b.json", "--enforce-access"]),
       origin(["-f", "-"]),
       config(["--inbound", ":15003"]),
       config(["--workers", "257"]),

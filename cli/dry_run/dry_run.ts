@@ -3,8 +3,8 @@ import { stringify } from "yaml";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import { PodAddresses } from "../../schemas/pod_addresses.ts";
 import type { Environment } from "../../console/environment.ts";
-import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
-import { compileInput } from "../../sidecar/compile_input.ts";
+import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
+import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
 import { parseHeader, parseRequestLine, parseSender, parseWhole } from "../../console/values.ts";
 import { renderReport } from "./render.ts";
@@ -40,6 +40,9 @@ export async function dryRun(options: DryRunOptions, environment: Environment): 
   const { stdout, stderr } = environment;
   if (options.output === "plan") {
     stderr.write(renderFindings(stderr, input.findings));
+    const flaw = flawOf(input);
+    // A proxy would serve it, and answer 404 to whatever is not in it.
+    if (flaw !== null) throw new CommandFailure(`No plan is printed: ${flaw}`);
     stdout.line(encodePlan(input.plan));
   } else {
     const simulation = request === undefined ? undefined : simulate(input.plan, request);
@@ -50,6 +53,12 @@ export async function dryRun(options: DryRunOptions, environment: Environment): 
     } else stdout.write(renderReport(stdout, report));
   }
   return hasErrors(input.findings) ? EXIT.failed : EXIT.ok;
+}
+
+/** Why the input comes to no plan that a proxy should have; null: it does. */
+function flawOf({ findings, plan }: CompiledInput): string | null {
+  if (hasErrors(findings)) return "the input has errors";
+  return plan.services.length === 0 ? "the input has no Service" : null;
 }
 
 function requestOf(options: DryRunOptions): SimulatedRequest | undefined {
