@@ -112,7 +112,16 @@ class Collector {
       return;
     }
     const text = await this.#attempt("-", stdin);
-    if (text !== undefined) this.files.push({ name: "-", text });
+    if (text === undefined) return;
+    // Most likely what was to write it has failed, as in `helm template … | weft dry-run -f -`.
+    if (!hasDocument(text)) {
+      this.#reportUnreadable(
+        "-",
+        "Standard input has no manifest",
+        'See what the command before "|" says; with "set -o pipefail" its failure counts',
+      );
+    }
+    this.files.push({ name: "-", text });
   }
 
   async #attempt<Result>(path: string, read: () => Promise<Result>): Promise<Result | undefined> {
@@ -133,6 +142,11 @@ class Collector {
       }),
     );
   }
+}
+
+/** Whether there is more than comments and separators. */
+function hasDocument(text: string): boolean {
+  return text.split("\n").some((line) => !/^\s*(#|---\s*$|$)/.test(line));
 }
 
 /** Message and hint for an error of the operating system or of Deno's permissions. */

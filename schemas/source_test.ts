@@ -130,3 +130,15 @@ Deno.test({
     assert.deepEqual(summaries(loaded), ["source-unreadable - /forbidden.yaml:1:1"]);
   },
 });
+
+Deno.test("standard input without a manifest is an error: what was to write it has failed", async () => {
+  for (const text of ["", "\n", "# nothing\n---\n  # more\n---\n"]) {
+    const { findings } = await loadPaths(["-"], { stdin: () => Promise.resolve(text) });
+    const [{ code, severity, message }] = findings;
+    assert.deepEqual([code, severity], ["source-unreadable", "error"]);
+    assert.match(message, /Standard input has no manifest/);
+  }
+  const text = "# a list\n---\napiVersion: v1\nkind: List\nitems: []\n";
+  const { findings } = await loadPaths(["-"], { stdin: () => Promise.resolve(text) });
+  assert.deepEqual(findings, []);
+});

@@ -226,7 +226,7 @@ Deno.test("dry-run -o plan prints no plan of what is broken or missing: a proxy 
     [BROKEN, /split-no-backend[\s\S]*weft: No plan is printed: the input has errors/],
     ["kind: [", /No plan is printed: the input has errors/],
     [account, /No plan is printed: the input has no Service/],
-    ["", /No plan is printed: the input has no Service/],
+    ["", /Standard input has no manifest[\s\S]*No plan is printed: the input has errors/],
   ];
   for (const [text, why] of inputs) {
     const { code, stdout, stderr } = await dryRun(["-f", "-", "-o", "plan"], text);
