@@ -12,7 +12,7 @@ export const START_MEMORY_MS = 100;
 /** The largest heap that is collected then: 16 ms for the usual 7 MB, and so some 70 ms. */
 export const START_HEAP_BYTES_MAX = 32 * 2 ** 20;
 
-/** How often the allocator gives back what it keeps: some milliseconds on another thread, as new code is seldom compiled. */
+/** How often the C library is asked to give back what it keeps: compiling takes that memory, and is rare after the first minute. */
 export const MEMORY_TRIM_MS = 10_000;
 
 /** Lines that wait for their reader: some 3 000 of an access log, a tenth of a second of it at full load. */

@@ -54,7 +54,7 @@ export class EndpointPool {
    * first: it is the least likely to have been closed meanwhile.
    */
   readonly #idle: IdleConnection[] = [];
-  /** How many came to rest before the batch at that time. */
+  /** How many of them came to rest before the batch of events at `#batchMs`. */
   #settled = 0;
   #batchMs = 0;
   /** HTTP/2 connections that take new streams. */

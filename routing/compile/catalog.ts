@@ -9,6 +9,7 @@ import type {
   Pod,
   Service,
   Snapshot,
+  TargetSubject,
   TcpRoute,
   TrafficPolicy,
   TrafficSplit,
@@ -135,19 +136,26 @@ class Index<T> {
   }
 
   change({ before, after }: ResourceChange<T>): void {
-    for (const key of new Set(before === null ? [] : this.#keysOf(before))) {
+    if (before !== null) this.#remove(before);
+    if (after !== null) this.#add(after);
+  }
+
+  #remove(resource: T): void {
+    for (const key of new Set(this.#keysOf(resource))) {
       const list = this.#lists.peek(key);
-      if (before === null || list?.items.delete(before) !== true) continue;
+      if (list?.items.delete(resource) !== true) continue;
       list.order = null;
       if (list.items.size === 0) this.#lists.set(key, undefined);
       else this.#lists.changed(key);
     }
-    for (const key of new Set(after === null ? [] : this.#keysOf(after))) {
-      if (after === null) continue;
+  }
+
+  #add(resource: T): void {
+    for (const key of new Set(this.#keysOf(resource))) {
       const list = this.#lists.peek(key);
-      if (list === undefined) this.#lists.set(key, new List(after));
+      if (list === undefined) this.#lists.set(key, new List(resource));
       else {
-        list.items.add(after);
+        list.items.add(resource);
         list.order = null;
         this.#lists.changed(key);
       }
@@ -199,7 +207,7 @@ class LabelIndex<T extends Labelled> {
     const wanted = Object.entries(selector ?? {});
     if (wanted.length === 0) return [];
     const keys = wanted.map(([name, value]) => labelKey(namespace, name, value));
-    // Any of them will do, as what it has is looked at.
+    // Whichever list is taken, its items are checked against all labels.
     const rarest = keys.reduce((a, b) =>
       this.#byLabel.countAt(b) < this.#byLabel.countAt(a) ? b : a
     );
@@ -410,12 +418,14 @@ export class Catalog {
   }
 }
 
-/** `namespace/serviceaccount` of a target's destination. */
-export function accountCalledBy({ meta, destination }: TrafficTarget): string {
-  return keyOf(
-    destination.namespace === "" ? meta.namespace : destination.namespace,
-    destination.name,
-  );
+/** `namespace/serviceaccount` of a subject of a target; its namespace is the target's if it names none. */
+export function accountOf({ meta }: TrafficTarget, { namespace, name }: TargetSubject): string {
+  return keyOf(namespace === "" ? meta.namespace : namespace, name);
+}
+
+/** The same of the one that is called. */
+export function accountCalledBy(target: TrafficTarget): string {
+  return accountOf(target, target.destination);
 }
 
 /** What a policy is attached to, as people read it. */

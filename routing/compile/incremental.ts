@@ -107,11 +107,12 @@ export class Incremental {
     this.#reader.report(finding);
   }
 
-  isDue(node: DerivedNode): void {
+  /** A kept value may not be current. */
+  addDue(node: DerivedNode): void {
     this.#due.add(node);
   }
 
-  isNotDue(node: DerivedNode): void {
+  removeDue(node: DerivedNode): void {
     this.#due.delete(node);
   }
 
@@ -241,7 +242,7 @@ export class Derived<T> {
     return node.current;
   }
 
-  /** Computes it now, and again whenever it may have changed. */
+  /** Has the next `refresh` compute it, and each later one if it may have changed. */
   keep(key: string): void {
     this.#nodeOf(key).keep();
   }
@@ -305,16 +306,16 @@ class ValueNode<T> extends Node implements DerivedNode {
   keep(): void {
     if (this.#isKept) return;
     this.#isKept = true;
-    this.#incremental.isDue(this);
+    this.#incremental.addDue(this);
     if (this.#value !== null) this.#rule.onChange(this.#key, this.#value.it);
   }
 
   release(): void {
     if (!this.#isKept) return;
     this.#isKept = false;
-    this.#incremental.isNotDue(this);
+    this.#incremental.removeDue(this);
     if (this.#value !== null) this.#rule.onChange(this.#key, undefined);
-    if (!this.hasDependents) this.forgotten();
+    this.forgetIfUnused();
   }
 
   reads(node: Node): void {
@@ -330,7 +331,7 @@ class ValueNode<T> extends Node implements DerivedNode {
     const isNews = this.#state === "current";
     if (state === "outdated" || isNews) this.#state = state;
     if (!isNews) return;
-    if (this.#isKept) this.#incremental.isDue(this);
+    if (this.#isKept) this.#incremental.addDue(this);
     this.dependentsAre("maybe");
   }
 

@@ -5,7 +5,7 @@
 import type { FieldPath } from "../../base/finding.ts";
 import type { PlanMatch, PlanTarget } from "../plan.ts";
 import type { TargetRule, TargetSubject, TrafficTarget } from "../../schemas/resources.ts";
-import { type Catalog, keyOf } from "./catalog.ts";
+import { accountCalledBy, accountOf, type Catalog, keyOf } from "./catalog.ts";
 import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
 import { compareNumbers, compareText } from "./order.ts";
 import type { GroupLookup } from "./route_groups.ts";
@@ -47,7 +47,7 @@ export function planTarget(target: TrafficTarget, input: TargetInput): PlanTarge
   return {
     ref: refOf(meta),
     position: positionOf(meta, []),
-    destination: accountOf(target, destination),
+    destination: accountCalledBy(target),
     sources: [...new Set(sources.map((source) => accountOf(target, source)))].sort(compareText),
     port: target.port ?? null,
     http: [...new Set(http)],
@@ -79,10 +79,6 @@ function isOwnNamespace({ meta, destination }: TrafficTarget, findings: Findings
     hint: `Create the target in namespace ${quoted(destination.namespace)}`,
   });
   return false;
-}
-
-function accountOf({ meta }: TrafficTarget, { namespace, name }: TargetSubject): string {
-  return keyOf(namespace === "" ? meta.namespace : namespace, name);
 }
 
 /** The matches that a rule names; without names, all of the group's (FSM takes none; the SMI text takes all). */
