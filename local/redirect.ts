@@ -4,7 +4,7 @@
  */
 import type { HostPort } from "../console/values.ts";
 import type { Plan, PlanEndpoint } from "../routing/plan.ts";
-import { hashPlan } from "../routing/plan_codec.ts";
+import { hashPlan } from "../routing/parts.ts";
 
 /** The same plan where every endpoint for which `placeOf` knows a place has moved there. */
 export function redirectEndpoints(

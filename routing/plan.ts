@@ -5,7 +5,7 @@
 import type { Position, ResourceRef } from "../base/finding.ts";
 import type { EndpointSettings, RouteSettings } from "../base/policy.ts";
 
-export const PLAN_VERSION = 1;
+export const PLAN_VERSION = 2;
 
 /** What a port speaks, from `appProtocol`, else the port name's prefix, else HTTP (smi-facts 3.10). */
 export type PortProtocol = "http" | "http2" | "grpc" | "tcp" | "tcp-server-first" | "tls";
@@ -21,7 +21,7 @@ export interface Plan {
    * refuses the plan instead of doing more than it says.
    */
   readonly requires?: readonly string[];
-  /** SHA-256, 64 hex digits, over the canonical JSON of every other field. */
+  /** Of its parts' hashes (`parts.ts`), 64 hex digits. */
   readonly hash: string;
   /** For example `cluster.local`. */
   readonly clusterDomain: string;

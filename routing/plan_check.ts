@@ -154,7 +154,7 @@ export function checkPlan(
 }
 
 function checkReferences(checked: Plan): void {
-  const { services, groups, permissive, targets, endpointPolicies = {} } = checked;
+  const { services, aliases = [], groups, permissive, targets, endpointPolicies = {} } = checked;
   for (const group of Object.keys(endpointPolicies)) {
     if (!Object.hasOwn(groups, group)) {
       fail(`endpointPolicies["${group}"]`, "about a key of groups");
@@ -185,6 +185,11 @@ function checkReferences(checked: Plan): void {
         checkBackends(route, groups, routePath);
       }
     }
+  }
+  for (const [index, { namespace, name }] of aliases.entries()) {
+    const key = `${namespace}/${name}`;
+    if (known.has(key)) fail(`aliases[${index}]`, `a Service that is not there yet ("${key}")`);
+    known.add(key);
   }
   if (permissive && targets.length > 0) fail("targets", "empty where permissive is true");
 }

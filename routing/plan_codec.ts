@@ -2,24 +2,19 @@
  * Plans as text: canonical encoding, content hash, and decoding that lets nothing past which `compile` could not
  * have written. A plan that decodes may be built into a table without another look.
  */
-import { sha256Hex } from "../base/hash.ts";
+import { canonicalJson } from "../base/canonical_json.ts";
 import { NAME_LENGTH_MAX } from "../base/limits.ts";
 import { type Plan, PLAN_VERSION } from "./plan.ts";
+import { hashPlan, partHashes } from "./parts.ts";
 import { checkPlan } from "./plan_check.ts";
 import { PLAN_TEXT_MAX } from "./limits.ts";
 
 /** Names in `Plan.requires` that this program obeys. The first version of the plan needs none. */
 const KNOWN_REQUIREMENTS: ReadonlySet<string> = new Set();
 
-/** The plan as canonical JSON: keys sorted, no whitespace, so equal plans are equal texts. */
+/** The plan as canonical JSON, so equal plans are equal texts, with the hashes of its parts by key as `parts`. */
 export function encodePlan(plan: Plan): string {
-  return canonicalJson(plan);
-}
-
-/** SHA-256 over the canonical JSON of everything but the hash itself, 64 hex digits. */
-export function hashPlan(plan: Omit<Plan, "hash">): string {
-  const { hash: _, ...content } = plan as Plan;
-  return sha256Hex(canonicalJson(content));
+  return canonicalJson({ ...plan, parts: Object.fromEntries(partHashes(plan)) });
 }
 
 /** Reads what {@link encodePlan} wrote. Never throws, whatever the text is; `message` is one line for people. */
@@ -49,35 +44,15 @@ export function decodePlan(
       `The plan needs "${unknown}", which this program does not know: run a newer version of it`,
     );
   }
+  // They follow from the rest, which has the plan's own hash.
+  if (typeof value === "object" && value !== null && "parts" in value) delete value.parts;
   const checked = checkPlan(value);
   if (!checked.ok) return checked;
-  if (isHashOf(text, checked.plan.hash)) return checked;
   const hash = hashPlan(checked.plan);
   if (hash !== checked.plan.hash) {
     return refusal(`The plan was changed on its way: its content has hash ${hash.slice(0, 12)}…`);
   }
   return checked;
-}
-
-/** Whether the text is canonical and has this hash: then it need not be written once more to know. */
-function isHashOf(text: string, hash: string): boolean {
-  // No text within the plan has quotes without a backslash before them.
-  const field = `"hash":"${hash}",`;
-  const at = text.indexOf(field);
-  return at > 0 && sha256Hex(text.slice(0, at) + text.slice(at + field.length)) === hash;
-}
-
-/** JSON with sorted keys and without whitespace. As in `JSON.stringify`, undefined members are left out. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const members: string[] = [];
-  for (const key of Object.keys(value).sort()) {
-    const member = (value as Record<string, unknown>)[key];
-    if (member === undefined) continue;
-    members.push(`${JSON.stringify(key)}:${canonicalJson(member)}`);
-  }
-  return `{${members.join(",")}}`;
 }
 
 function versionOf(value: unknown): number | undefined {

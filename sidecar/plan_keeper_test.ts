@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Finding } from "../base/finding.ts";
 import type { Plan } from "../routing/plan.ts";
-import { hashPlan } from "../routing/plan_codec.ts";
+import { hashPlan } from "../routing/parts.ts";
 import { planForTest } from "../routing/table/plan_for_test.ts";
 import { PlanKeeper } from "./plan_keeper.ts";
 

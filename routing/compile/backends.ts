@@ -8,7 +8,7 @@ import { keyOf } from "./catalog.ts";
 import { groupId, type ResolvedPort, type ResolvedService } from "./endpoints.ts";
 import { positionOf, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
-import { compareText } from "./order.ts";
+import { compareText } from "../../base/order.ts";
 import { WEIGHT_TOTAL_MAX } from "../limits.ts";
 
 /** A backend of a split, with its mentions added up. */

@@ -16,10 +16,11 @@ import type {
   TrafficTarget,
   Workload,
 } from "../../schemas/resources.ts";
-import { canonicalJson } from "../plan_codec.ts";
+import { canonicalJson } from "../../base/canonical_json.ts";
 import { type Incremental, Inputs } from "./incremental.ts";
 import { parseServiceName } from "./names.ts";
-import { compareAge, compareText } from "./order.ts";
+import { compareText } from "../../base/order.ts";
+import { compareAge } from "./order.ts";
 
 /** `namespace/name`: neither may contain a slash. */
 export function keyOf(namespace: string, name: string): string {

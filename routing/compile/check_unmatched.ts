@@ -12,7 +12,7 @@ import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
 import { type Findings, plainList, quoted, quotedList } from "./findings.ts";
 import type { RootRouting } from "./ports.ts";
 import { carriesHttp, portProtocol } from "./port_protocol.ts";
-import { compareText } from "./order.ts";
+import { compareText } from "../../base/order.ts";
 
 /** Methods that have a path, the likeliest first. */
 const METHODS_TRIED = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"];

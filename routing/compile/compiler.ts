@@ -11,13 +11,17 @@ import type {
   TrafficTarget,
   Workload,
 } from "../../schemas/resources.ts";
-import type {
-  PlanAlias,
-  PlanEndpoint,
-  PlanEndpointPolicy,
-  PlanService,
-  PlanTarget,
-} from "../plan.ts";
+import {
+  accessKey,
+  groupKey,
+  type GroupPart,
+  isPart,
+  type Part,
+  type PartKey,
+  routeKey,
+  type RoutePart,
+} from "../parts.ts";
+import type { PlanService, PlanTarget } from "../plan.ts";
 import { planAlias, resolveAlias } from "./aliases.ts";
 import { accountCalledBy, Catalog, keyOfMeta, type ResourceChange } from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
@@ -45,48 +49,16 @@ export interface CompileOptions {
   readonly permissive?: boolean;
 }
 
-/** What stands behind one port of a Service, and how it is treated. */
-interface GroupPart {
-  readonly endpoints: readonly PlanEndpoint[];
-  readonly policy?: PlanEndpointPolicy;
-}
-
-/** What a root Service is: a Service, or another name of something. */
-type RoutePart =
-  | { readonly service: PlanService; readonly alias?: undefined }
-  | { readonly alias: PlanAlias; readonly service?: undefined };
-
-/** What a plan consists of, by key. */
-interface CompiledParts {
-  /** By `namespace/name` of the Service. */
-  readonly routes: ReadonlyMap<string, RoutePart>;
-  /** By id, `namespace/service:port`. */
-  readonly groups: ReadonlyMap<string, GroupPart>;
-  /** By identity that is called, `namespace/serviceaccount`; targets by reference. */
-  readonly access: ReadonlyMap<string, readonly PlanTarget[]>;
-}
-
-/** What changes came to: keys of parts that are new, different or gone. */
+/** What changes came to. */
 interface CompiledChanges {
-  readonly routes: ReadonlySet<string>;
-  readonly groups: ReadonlySet<string>;
-  readonly access: ReadonlySet<string>;
+  /** Keys of parts that are new, different or gone. */
+  readonly parts: ReadonlySet<PartKey>;
   readonly findings: { readonly came: readonly Finding[]; readonly went: readonly Finding[] };
 }
 
 /** Kinds of resources that a Snapshot has. */
 type ResourceKind = keyof Snapshot;
 type ResourceOf<Kind extends ResourceKind> = Snapshot[Kind][number];
-
-interface Changed {
-  readonly routes: Set<string>;
-  readonly groups: Set<string>;
-  readonly access: Set<string>;
-}
-
-function noChanges(): Changed {
-  return { routes: new Set(), groups: new Set(), access: new Set() };
-}
 
 const NO_RULES: RootRouting = { rules: [], plain: undefined };
 
@@ -96,11 +68,9 @@ export class Compiler {
   readonly #incremental = new Incremental();
   readonly #findings = new Findings((finding) => this.#incremental.report(finding));
   readonly #catalog: Catalog;
-  readonly #routes = new Map<string, RoutePart>();
-  readonly #groups = new Map<string, GroupPart>();
-  readonly #access = new Map<string, readonly PlanTarget[]>();
+  readonly #parts = new Map<PartKey, Part>();
   /** The ids of a Service's groups, by `namespace/name`. */
-  readonly #groupsOf = new Map<string, readonly (readonly [id: string, GroupPart])[]>();
+  readonly #groupsOf = new Map<string, readonly string[]>();
   /** How many splits name a root, and how many targets an account. */
   readonly #splitCounts = new Counter();
   readonly #targetCounts = new Counter();
@@ -108,7 +78,7 @@ export class Compiler {
   readonly #sources = new Map<string, Pod | Workload>();
   readonly #sourceKeys = new Map<Pod | Workload, string>();
   #sourceCount = 0;
-  #changed = noChanges();
+  #changed = new Set<PartKey>();
 
   constructor({ clusterDomain, permissive = true }: CompileOptions = {}) {
     this.clusterDomain = clusterDomain?.toLowerCase() ?? "cluster.local";
@@ -150,14 +120,21 @@ export class Compiler {
   /** Brings the parts and the Findings up to date; what is different since the last call. */
   refresh(): CompiledChanges {
     this.#incremental.refresh();
-    const changed = this.#changed;
-    this.#changed = noChanges();
-    return { ...changed, findings: this.#incremental.takeFindingChanges() };
+    const parts = this.#changed;
+    this.#changed = new Set();
+    return { parts, findings: this.#incremental.takeFindingChanges() };
   }
 
-  /** As of the last `refresh`. */
-  get parts(): CompiledParts {
-    return { routes: this.#routes, groups: this.#groups, access: this.#access };
+  /** As of the last `refresh`, in no order. */
+  get parts(): ReadonlyMap<PartKey, Part> {
+    return this.#parts;
+  }
+
+  /** @param part undefined: there is none */
+  #setPart(key: PartKey, part: Part | undefined): void {
+    this.#changed.add(key);
+    if (part === undefined) this.#parts.delete(key);
+    else this.#parts.set(key, part);
   }
 
   /** As of the last `refresh`, by file, line and column. */
@@ -284,11 +261,7 @@ export class Compiler {
     return alias === null ? { service: planned } : { alias };
   }, {
     isSame: isSameData,
-    onChange: (key, part) => {
-      this.#changed.routes.add(key);
-      if (part === undefined) this.#routes.delete(key);
-      else this.#routes.set(key, part);
-    },
+    onChange: (key, part) => this.#setPart(routeKey(key), part),
   });
 
   readonly #serviceGroups = new Derived<readonly (readonly [string, GroupPart])[]>(
@@ -305,19 +278,16 @@ export class Compiler {
   );
 
   #groupsChanged(key: string, groups: readonly (readonly [string, GroupPart])[]): void {
-    const now = new Map(groups);
-    for (const [id] of this.#groupsOf.get(key) ?? []) {
-      if (now.has(id)) continue;
-      this.#groups.delete(id);
-      this.#changed.groups.add(id);
+    const now = new Map(groups.filter(([, group]) => isPart(group)));
+    for (const id of this.#groupsOf.get(key) ?? []) {
+      if (!now.has(id)) this.#setPart(groupKey(id), undefined);
     }
     for (const [id, group] of now) {
-      const before = this.#groups.get(id);
-      this.#groups.set(id, group);
-      if (!isSameData(before, group)) this.#changed.groups.add(id);
+      const known = this.#parts.get(groupKey(id));
+      if (!isSameData(known, group)) this.#setPart(groupKey(id), group);
     }
-    if (groups.length === 0) this.#groupsOf.delete(key);
-    else this.#groupsOf.set(key, groups);
+    if (now.size === 0) this.#groupsOf.delete(key);
+    else this.#groupsOf.set(key, [...now.keys()]);
   }
 
   /** By account. */
@@ -329,11 +299,8 @@ export class Compiler {
         .filter((target) => target !== undefined),
     {
       isSame: isSameData,
-      onChange: (account, targets = []) => {
-        this.#changed.access.add(account);
-        if (targets.length === 0) this.#access.delete(account);
-        else this.#access.set(account, targets);
-      },
+      onChange: (account, targets = []) =>
+        this.#setPart(accessKey(account), targets.length === 0 ? undefined : { targets }),
     },
   );
 

@@ -20,7 +20,7 @@ for (const services of [1_000, 10_000]) {
     const next = meshSlice(0, ENDPOINTS, isSecond);
     compiler.change("endpointSlices", slice, next);
     slice = next;
-    if (compiler.refresh().groups.size !== 1) throw new Error("One group changes");
+    if (compiler.refresh().parts.size !== 1) throw new Error("One part changes");
   });
 
   let split = mesh.trafficSplits[0];
@@ -30,7 +30,7 @@ for (const services of [1_000, 10_000]) {
     const next = meshSplit(0, weight);
     compiler.change("trafficSplits", split, next);
     split = next;
-    if (compiler.refresh().routes.size !== 1) throw new Error("One route changes");
+    if (compiler.refresh().parts.size !== 1) throw new Error("One part changes");
   });
 
   Deno.bench({ group, name: "all of it", n: 3, warmup: 1 }, () => {

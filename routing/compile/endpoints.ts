@@ -14,7 +14,8 @@ import type {
 } from "../../schemas/resources.ts";
 import { type Catalog, keyOf } from "./catalog.ts";
 import { type Findings, plainList, quoted, quotedList } from "./findings.ts";
-import { compareNumbers, compareText } from "./order.ts";
+import { compareText } from "../../base/order.ts";
+import { compareNumbers } from "./order.ts";
 
 /** A Service as the plan sees it: its TCP ports with what stands behind each. */
 export interface ResolvedService {

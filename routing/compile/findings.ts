@@ -14,7 +14,8 @@ import {
   type Severity,
 } from "../../base/finding.ts";
 import type { Meta } from "../../schemas/resources.ts";
-import { compareNumbers, compareText } from "./order.ts";
+import { compareText } from "../../base/order.ts";
+import { compareNumbers } from "./order.ts";
 
 interface Report {
   readonly code: FindingCode;

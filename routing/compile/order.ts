@@ -1,14 +1,10 @@
 /**
- * The orders that make a plan the same whatever order its input came in: of texts, of resources by age, and of
- * the rules of one root (smi-facts 3.7). Nothing else in compile decides who comes first.
+ * The orders that make a plan the same whatever order its input came in: of resources by age, and of the rules of
+ * one root (smi-facts 3.7). Nothing else in compile decides who comes first.
  */
+import { compareText } from "../../base/order.ts";
 import type { Meta } from "../../schemas/resources.ts";
 import type { Rank } from "../match/condition.ts";
-
-/** By UTF-16 code units: the same everywhere, unlike a locale's order. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
 
 export function compareNumbers(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0;

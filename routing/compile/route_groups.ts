@@ -9,7 +9,7 @@ import type { PlanMatch } from "../plan.ts";
 import { METHODS } from "../request.ts";
 import type { HttpRouteGroup, HttpRouteMatch, Meta } from "../../schemas/resources.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
-import { compareText } from "./order.ts";
+import { compareText } from "../../base/order.ts";
 import { surelyMatchesSome, surelyMissesSome } from "./path_text.ts";
 
 export interface CompiledGroup {

@@ -7,7 +7,8 @@ import type { PlanMatch, PlanTarget } from "../plan.ts";
 import type { TargetRule, TargetSubject, TrafficTarget } from "../../schemas/resources.ts";
 import { accountCalledBy, accountOf, type Catalog, keyOf } from "./catalog.ts";
 import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
-import { compareNumbers, compareText } from "./order.ts";
+import { compareText } from "../../base/order.ts";
+import { compareNumbers } from "./order.ts";
 import type { GroupLookup } from "./route_groups.ts";
 
 interface TargetInput {

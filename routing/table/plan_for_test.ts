@@ -116,7 +116,7 @@ export function planForTest(services: readonly PlanService[], more: Partial<Plan
     groups[group] ??= [endpointForTest(last)];
   }
   return {
-    version: 1,
+    version: 2,
     hash: "0".repeat(64),
     clusterDomain: "cluster.local",
     permissive: true,

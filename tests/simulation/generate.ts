@@ -89,7 +89,7 @@ export function drawPlan(
     groups[groupOf(name)] = (kept.length > 0 ? kept : addresses.slice(0, 1)).map(endpoint);
   }
   return {
-    version: 1,
+    version: 2,
     hash: `${index}`.padEnd(64, "0"),
     clusterDomain: "cluster.local",
     permissive: true,
