@@ -42,7 +42,11 @@ export const FINDING_CODES = {
     "error",
     "A field is missing, of the wrong type or not one of the allowed values",
   ],
-  "field-unknown": ["warning", "A field that the kind does not have was passed over"],
+  "field-unknown": ["error", "A field that the kind does not have; its object is left out"],
+  "field-misspelt": [
+    "warning",
+    "A field that looks misspelt, of a kind of Kubernetes' own or of weft.local.yaml, was passed over",
+  ],
   "layout-legacy": ["warning", "A field stands where an older version of the kind had it"],
   "resource-duplicate": ["warning", "The same object appears twice; the last one counts"],
   "weight-not-whole": ["error", "A weight is not a whole number"],

@@ -255,7 +255,7 @@ class SettingsReader {
   }
 
   #unknown(node: Node, path: string[]): void {
-    this.#report("field-unknown", {
+    this.#report("field-misspelt", {
       offset: node.range?.[0] ?? 0,
       path,
       message: `"${formatFieldPath(path)}" is not a field of ${SETTINGS_FILE}`,

@@ -53,12 +53,12 @@ Deno.test("parseSettings: an empty file says nothing", () => {
 Deno.test("parseSettings: every complaint has its code and its place", () => {
   const cases: [string, string, string][] = [
     ["run: [a]\n", "schema-invalid", "f:1:6"],
-    ["run:\n  web:\n    comand: x\n", "field-unknown", "f:3:13"],
+    ["run:\n  web:\n    comand: x\n", "field-misspelt", "f:3:13"],
     ["run:\n  web: 7\n", "schema-invalid", "f:2:8"],
     ["run:\n  Web Shop: x\n", "schema-invalid", "f:2:13"],
     ["endpoints:\n  web: 127.0.0.1\n", "schema-invalid", "f:2:8"],
     ["endpoints:\n  web: 127.0.0.1:70000\n", "schema-invalid", "f:2:8"],
-    ["runs:\n  web: x\n", "field-unknown", "f:2:3"],
+    ["runs:\n  web: x\n", "field-misspelt", "f:2:3"],
     ["run: {a: b\n", "yaml-syntax", "f:2:1"],
   ];
   for (const [text, code, place] of cases) {

@@ -121,7 +121,7 @@ export class Field {
       const meant = suggest(key, known);
       if (meant === undefined) continue;
       this.#report(
-        "field-unknown",
+        "field-misspelt",
         [...this.path, key],
         `There is no field "${key}"`,
         `Did you mean "${meant}"?`,
@@ -142,6 +142,26 @@ export class Field {
     this.report(`${describe(this.value)} is not ${expected}`, hint);
   }
 }
+
+/** The fields of `metadata`, which all kinds have. */
+export const METADATA_FIELDS: readonly string[] = [
+  "annotations",
+  "clusterName",
+  "creationTimestamp",
+  "deletionGracePeriodSeconds",
+  "deletionTimestamp",
+  "finalizers",
+  "generateName",
+  "generation",
+  "labels",
+  "managedFields",
+  "name",
+  "namespace",
+  "ownerReferences",
+  "resourceVersion",
+  "selfLink",
+  "uid",
+];
 
 /** Whether a value is an object with fields. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -2,7 +2,7 @@
  * Says of one object which kind it is and what it is called. Knows the table of kinds, nothing of their fields.
  */
 import type { Finding, ResourceRef } from "../base/finding.ts";
-import { Field, isCarried, isRecord, textHint } from "./fields.ts";
+import { Field, isCarried, isRecord, METADATA_FIELDS, textHint } from "./fields.ts";
 import { type Kind, KINDS } from "./kinds.ts";
 import { type Report, reportTo } from "./report.ts";
 import type { Meta, Origin } from "./resources.ts";
@@ -54,6 +54,9 @@ export function identify(
   const report = reportTo(findings, origin, { ...ref, namespace });
   if (!hasName(metadata, report)) return undefined;
   const meta = readMeta(value, { apiVersion, origin, ref: { ...ref, namespace } }, report);
+  if (!known.kind.hasSchema) {
+    new Field(value, [], report).at("metadata").checkSlips(METADATA_FIELDS);
+  }
   // A plan that names it would be refused, with all that is right in it.
   if (!isCarried(ref.name) || (namespace !== "" && !isCarried(namespace))) return undefined;
   return { kind: known.kind, version: known.version, value, meta };

@@ -198,16 +198,18 @@ function listOf(value: unknown):
 function readObject(object: IdentifiedObject, lists: SnapshotLists, findings: Finding[]): void {
   const { kind, version, value, meta } = object;
   const invalid: FieldPath[] = [];
+  let isRefused = false;
   const reportAny = reportTo(findings, meta.origin, refOf(meta));
   const report: Report = (code, path, message, hint) => {
     if (code === "schema-invalid") invalid.push(path);
+    if (code === "field-unknown") isRefused = true;
     reportAny(code, path, message, hint);
   };
   const isSound = (path: FieldPath) =>
     !invalid.some((bad) => path.every((key, depth) => bad[depth] === key));
   if (kind.hasSchema) checkSchema(kind.kind, version, value, report);
   const root = new Field(value, [], kind.hasSchema ? () => {} : report);
-  kind.readInto({ meta, version, root, isSound, report }, lists);
+  kind.readInto({ meta, version, root, isSound, isRefused, report }, lists);
 }
 
 function refOf({ kind, namespace, name }: Meta) {

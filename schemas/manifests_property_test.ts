@@ -102,7 +102,8 @@ Deno.test("parseManifests: never throws on good manifests with text cut out, put
   );
 });
 
-const SUBJECT = { kind: "ServiceAccount", name: "a", namespace: "n", port: 80 };
+const SUBJECT = { kind: "ServiceAccount", name: "a", namespace: "n" };
+const DESTINATION = { ...SUBJECT, port: 80 };
 const RULES = [{ kind: "HTTPRouteGroup", name: "g", matches: ["m"] }];
 const MATCHES = [
   { name: "m", pathRegex: "/x", methods: ["GET"], headers: { a: "b" } },
@@ -121,7 +122,9 @@ const ADDRESS = { ip: "10.0.0.1", targetRef: { kind: "Pod", name: "p" } };
 
 /** One object of each layout, with every field that a reader looks at. */
 const WHOLE_OBJECTS: readonly (readonly [string, string, Record<string, unknown>])[] = [
-  ["split.smi-spec.io/v1alpha1", "TrafficSplit", { spec: SPLIT }],
+  ["split.smi-spec.io/v1alpha1", "TrafficSplit", {
+    spec: { service: SPLIT.service, backends: SPLIT.backends },
+  }],
   ["split.smi-spec.io/v1alpha4", "TrafficSplit", { spec: SPLIT }],
   ["specs.smi-spec.io/v1alpha2", "HTTPRouteGroup", { matches: MATCHES }],
   ["specs.smi-spec.io/v1alpha4", "HTTPRouteGroup", { spec: { matches: MATCHES } }],
@@ -129,12 +132,12 @@ const WHOLE_OBJECTS: readonly (readonly [string, string, Record<string, unknown>
   [
     "access.smi-spec.io/v1alpha1",
     "TrafficTarget",
-    { destination: SUBJECT, specs: RULES, sources: [SUBJECT] },
+    { destination: DESTINATION, specs: RULES, sources: [SUBJECT] },
   ],
   [
     "access.smi-spec.io/v1alpha3",
     "TrafficTarget",
-    { spec: { destination: SUBJECT, rules: RULES, sources: [SUBJECT] } },
+    { spec: { destination: DESTINATION, rules: RULES, sources: [SUBJECT] } },
   ],
   ["v1", "Service", {
     spec: {

@@ -14,5 +14,7 @@ export interface SourceObject {
   readonly root: Field;
   /** Whether nothing at this field or below it was reported as invalid, by the schema or since. */
   readonly isSound: (path: FieldPath) => boolean;
+  /** It has a field that the kind does not have, perhaps a restriction: it must not count as if that were not there. */
+  readonly isRefused: boolean;
   readonly report: Report;
 }

@@ -156,8 +156,16 @@ export interface SplitBackend {
   readonly at: FieldPath;
 }
 
-/** TrafficSplit, v1alpha1 to v1alpha4. */
-export interface TrafficSplit {
+/**
+ * An object that does not count, because a part of it that may restrict it cannot be read. It stays known by name: what refers to
+ * it comes to nothing, and the Finding about it is the only one.
+ */
+interface Refusable {
+  readonly isRefused?: true;
+}
+
+/** TrafficSplit, v1alpha1 to v1alpha4. One that is refused has no backends. */
+export interface TrafficSplit extends Refusable {
   readonly meta: Meta;
   /** The root Service as written: `web`, `web.app`, `web.app.svc.cluster.local`. */
   readonly service: string;
@@ -189,16 +197,18 @@ export interface HttpRouteMatch {
   readonly at: FieldPath;
 }
 
-/** HTTPRouteGroup, v1alpha1 to v1alpha4. */
-export interface HttpRouteGroup {
+/** HTTPRouteGroup, v1alpha1 to v1alpha4. One that is refused has no matches. */
+export interface HttpRouteGroup extends Refusable {
   readonly meta: Meta;
   readonly matches: readonly HttpRouteMatch[];
+  /** Names of matches that cannot be read and are left out; empty where even the name cannot. */
+  readonly unreadable?: readonly string[];
 }
 
 /** TCPRoute, v1alpha1 to v1alpha4. */
-export interface TcpRoute {
+export interface TcpRoute extends Refusable {
   readonly meta: Meta;
-  /** Empty: every port. */
+  /** Empty: every port, or none if the route is refused. */
   readonly ports: readonly number[];
 }
 
@@ -218,7 +228,7 @@ export interface TargetRule {
 }
 
 /** TrafficTarget, v1alpha1 to v1alpha3. */
-export interface TrafficTarget {
+export interface TrafficTarget extends Refusable {
   readonly meta: Meta;
   readonly destination: TargetSubject;
   /** v1alpha1 and v1alpha2 may restrict the destination to one port. */

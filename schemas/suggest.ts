@@ -19,6 +19,30 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
+/** The field that was most likely meant: a slip of it, or one that begins or ends alike, as `path` for `pathRegex`. */
+export function suggestField(word: string, fields: readonly string[]): string | undefined {
+  const slip = suggest(word, fields);
+  if (slip !== undefined) return slip;
+  const likeness = (field: string) =>
+    Math.max(
+      commonLength([...word.toLowerCase()], [...field.toLowerCase()]),
+      commonLength([...word.toLowerCase()].reverse(), [...field.toLowerCase()].reverse()),
+    );
+  const [best, next] = fields.map((field) => ({ field, length: likeness(field) }))
+    .filter(({ length }) => length >= ALIKE_LETTERS)
+    .sort((left, right) => right.length - left.length);
+  return best !== undefined && best.length > (next?.length ?? 0) ? best.field : undefined;
+}
+
+/** Letters that two names must share at one end: enough for `path` and `hash`, too many for chance. */
+const ALIKE_LETTERS = 4;
+
+/** How many items two lists have alike at their beginning. */
+export function commonLength(left: readonly string[], right: readonly string[]): number {
+  const end = left.findIndex((letter, index) => letter !== right[index]);
+  return end < 0 ? left.length : end;
+}
+
 /** Letters to insert, delete, replace or swap with their neighbour to make one word of the other. */
 function editDistance(left: string, right: string): number {
   let beforePrevious: number[] = [];

@@ -147,7 +147,8 @@ export function buildReport(
     kind: "DryRun",
     plan: { hash: plan.hash, clusterDomain: plan.clusterDomain, permissive: plan.permissive },
     services: plan.services.map((service) => reportService(plan, service)),
-    splits: snapshot.trafficSplits.map(reportSplit).sort(byNamespaceAndName),
+    splits: snapshot.trafficSplits.filter(({ isRefused }) => isRefused !== true).map(reportSplit)
+      .sort(byNamespaceAndName),
     policies: snapshot.trafficPolicies.map(reportPolicy).sort(byNamespaceAndName),
     findings: sortFindings(input.findings),
     ...(simulation === undefined ? {} : { simulation }),

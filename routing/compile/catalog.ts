@@ -269,6 +269,7 @@ export class Catalog {
   readonly #targetsByDestination: Index<TrafficTarget>;
   readonly #policiesByTarget: Index<TrafficPolicy>;
   readonly #groupsByName: Index<HttpRouteGroup>;
+  readonly #refused: Index<TrafficSplit | TrafficTarget>;
   readonly #events: CatalogEvents;
 
   constructor(incremental: Incremental, clusterDomain: string, events: CatalogEvents) {
@@ -279,6 +280,7 @@ export class Catalog {
     this.splits = new Named(incremental, (change, key) => {
       this.#splitsByRoot.change(change);
       this.#splitsByGroup.change(change);
+      this.#refused.change(change);
       events.split(change, key);
     });
     this.groups = new Named(incremental, (change, key) => {
@@ -289,6 +291,7 @@ export class Catalog {
     this.targets = new Named(incremental, (change, key) => {
       this.#targetsByGroup.change(change);
       this.#targetsByDestination.change(change);
+      this.#refused.change(change);
       events.target(change, key);
     });
     this.policies = new Named(incremental, (change, key) => {
@@ -337,6 +340,11 @@ export class Catalog {
       byAge,
     );
     this.#groupsByName = new Index<HttpRouteGroup>(incremental, ({ meta }) => [meta.name], byName);
+    this.#refused = new Index<TrafficSplit | TrafficTarget>(
+      incremental,
+      ({ meta, isRefused }) => isRefused === true ? [meta.namespace] : [],
+      byName,
+    );
   }
 
   changePod(change: ResourceChange<Pod>): void {
@@ -388,6 +396,11 @@ export class Catalog {
   /** Oldest first. @param target as `targetText` */
   policiesAt(target: string): readonly TrafficPolicy[] {
     return this.#policiesByTarget.get(target);
+  }
+
+  /** Whether a split or a target of a namespace cannot be read: it may name what no other names. */
+  hasRefused(namespace: string): boolean {
+    return this.#refused.get(namespace).length > 0;
   }
 
   /** The namespaces that have an HTTPRouteGroup of this name, for hints. */

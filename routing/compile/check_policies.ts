@@ -75,7 +75,8 @@ function checkUsed(
   const group = catalog.groups.get(meta.namespace, ref.name);
   const hasMatch = ref.match === undefined ||
     group?.matches.some(({ name }) => name === ref.match) === true;
-  if (group === undefined || !hasMatch) return;
+  if (group === undefined || group.isRefused === true || !hasMatch) return;
+  if (catalog.hasRefused(meta.namespace)) return;
   const used = usedMatches(keyOf(meta.namespace, ref.name));
   if (ref.match === undefined ? used.size > 0 : used.has(ref.match)) return;
   const what = ref.match === undefined

@@ -41,6 +41,7 @@ export function checkGroupUsed(
   findings: Findings,
 ): void {
   const key = keyOfMeta(meta);
+  if (catalog.hasRefused(meta.namespace)) return;
   if (catalog.splitsNaming(key).length > 0 || catalog.isNamedByTarget(key)) return;
   findings.add({
     code: "route-group-unused",

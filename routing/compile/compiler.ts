@@ -23,7 +23,7 @@ import {
 } from "../parts.ts";
 import type { PlanService, PlanTarget } from "../plan.ts";
 import { planAlias, resolveAlias } from "./aliases.ts";
-import { accountCalledBy, Catalog, keyOfMeta, type ResourceChange } from "./catalog.ts";
+import { accountCalledBy, Catalog, keyOf, keyOfMeta, type ResourceChange } from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
 import { checkPolicy } from "./check_policies.ts";
 import { checkGroupUsed, checkTcpMatches } from "./check_reach.ts";
@@ -358,7 +358,8 @@ export class Compiler {
     if (root === undefined || splits === undefined || routing === undefined) return null;
     const findings = this.#findings;
     const lookup = this.#lookup;
-    checkUnmatched({ root, routing, lookup, findings });
+    // What a split or a group that cannot be read would have taken is no surprise.
+    if (!this.#namesRefused(splits)) checkUnmatched({ root, routing, lookup, findings });
     const used = new Set([routing.plain, ...routing.rules.map(({ split }) => split)]);
     const isRoot = (other: string) => this.#isRoot.get(other);
     // A plain split that lost has no effect, so what is wrong with its backends has none either.
@@ -367,6 +368,14 @@ export class Compiler {
     }
     return null;
   });
+
+  #namesRefused({ matching: [first, ...others] }: RootSplits): boolean {
+    if (first === undefined) return false;
+    const { namespace } = first.meta;
+    return this.#catalog.hasRefused(namespace) ||
+      [first, ...others].flatMap(({ matches = [] }) => matches)
+        .some(({ name }) => this.#compiledGroups.get(keyOf(namespace, name))?.isRefused === true);
+  }
 
   readonly #groupChecks = this.#derived<null>((key) => {
     const group = this.#catalog.groups.at(key);

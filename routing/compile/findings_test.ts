@@ -34,6 +34,7 @@ const OTHER_CODES: readonly FindingCode[] = [
   "version-unsupported",
   "schema-invalid",
   "field-unknown",
+  "field-misspelt",
   "layout-legacy",
   "resource-duplicate",
   "weight-not-whole",

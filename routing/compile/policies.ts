@@ -135,7 +135,7 @@ function resolveTarget(
     );
     return undefined;
   }
-  if (ref.match !== undefined && !group.names.has(ref.match)) {
+  if (ref.match !== undefined && !group.isRefused && !group.names.has(ref.match)) {
     missing(
       "match",
       `HTTPRouteGroup ${quoted(ref.name)} has no match named ${quoted(ref.match)}`,

@@ -30,6 +30,7 @@ export function checkRoot(
   findings: Findings,
 ): void {
   const { meta } = split;
+  if (split.isRefused === true) return;
   if (split.backends.length === 0) reportNoBackends(split, findings);
   const path = ["spec", "service"];
   const parsed = parseServiceName(split.service, clusterDomain);

@@ -18,6 +18,8 @@ export interface CompiledGroup {
   readonly matches: readonly CompiledMatch[];
   /** Names of all matches as written, also of those left out. */
   readonly names: ReadonlySet<string>;
+  /** It has no matches because it cannot be read, which has been reported. */
+  readonly isRefused: boolean;
 }
 
 export interface CompiledMatch extends ParsedMatch {
@@ -35,8 +37,8 @@ export interface GroupLookup {
 }
 
 export function compileGroup(group: HttpRouteGroup, findings: Findings): CompiledGroup {
-  const { meta } = group;
-  if (group.matches.length === 0) {
+  const { meta, unreadable = [], isRefused = false } = group;
+  if (group.matches.length === 0 && unreadable.length === 0 && !isRefused) {
     findings.add({
       code: "route-group-empty",
       meta,
@@ -67,7 +69,7 @@ export function compileGroup(group: HttpRouteGroup, findings: Findings): Compile
       meta,
     });
   }
-  return { meta, matches, names };
+  return { meta, matches, names: new Set([...names, ...unreadable]), isRefused };
 }
 
 /** `test` for `/test`, a space that is sent as `%20`, a query. */

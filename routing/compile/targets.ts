@@ -18,7 +18,8 @@ interface TargetInput {
 }
 
 /** In permissive mode nothing is enforced: each target gets one Finding that says so. */
-export function reportIgnoredTarget({ meta }: TrafficTarget, findings: Findings): void {
+export function reportIgnoredTarget({ meta, isRefused }: TrafficTarget, findings: Findings): void {
+  if (isRefused === true) return;
   findings.add({
     code: "target-ignored",
     meta,
@@ -31,6 +32,7 @@ export function reportIgnoredTarget({ meta }: TrafficTarget, findings: Findings)
 /** Undefined: it counts for nothing, which is reported. */
 export function planTarget(target: TrafficTarget, input: TargetInput): PlanTarget | undefined {
   const { meta, destination } = target;
+  if (target.isRefused === true) return undefined;
   // Not "||": both are checked, so that everything that is wrong is reported at once.
   const isKnownKind = isServiceAccount(target, destination, input.findings);
   const isLocal = isOwnNamespace(target, input.findings);
@@ -90,6 +92,7 @@ function httpMatches(
 ): PlanMatch[] {
   const { meta } = target;
   const group = groups.get(keyOf(meta.namespace, rule.name));
+  if (group?.isRefused === true) return [];
   if (group === undefined) {
     reportMissing(target, [...rule.at, "name"], `HTTPRouteGroup ${quoted(rule.name)}`, findings);
     return [];
@@ -120,7 +123,7 @@ function tcpRule(
   { catalog, findings }: TargetInput,
 ): readonly number[] | undefined {
   const route = catalog.tcpRoutes.get(target.meta.namespace, rule.name);
-  if (route !== undefined) return route.ports;
+  if (route !== undefined) return route.isRefused === true ? undefined : route.ports;
   reportMissing(target, [...rule.at, "name"], `TCPRoute ${quoted(rule.name)}`, findings);
   return undefined;
 }

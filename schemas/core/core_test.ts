@@ -167,7 +167,7 @@ Deno.test("Service: a slip in a field's name is pointed out; a field that we do 
   const loaded = load(
     `${SERVICE}  selectors: {a: b}\n  sessionAffinity: None\n  brandNewField: 1\n`,
   );
-  assert.deepEqual(summaries(loaded), ["field-unknown spec.selectors f.yaml:5:3"]);
+  assert.deepEqual(summaries(loaded), ["field-misspelt spec.selectors f.yaml:5:3"]);
   assert.equal(firstFinding(loaded).hint, 'Did you mean "selector"?');
 });
 

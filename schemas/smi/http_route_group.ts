@@ -24,10 +24,16 @@ export const HTTP_METHODS: readonly string[] = [
 /** Reads a route group. The schema of its version has been checked. */
 export function readHttpRouteGroup(object: SourceObject): HttpRouteGroup {
   const list = locateMatches(object);
-  return {
-    meta: object.meta,
-    matches: list.objects().flatMap((item) => readMatch(object, item) ?? []),
-  };
+  const unreadable: string[] = [];
+  const matches = list.objects().flatMap((item) => {
+    const match = readMatch(object, item);
+    if (match === undefined) unreadable.push(item.at("name").string() ?? "");
+    return match ?? [];
+  });
+  if (object.isRefused || !Array.isArray(list.value)) {
+    return { meta: object.meta, matches: [], isRefused: true };
+  }
+  return { meta: object.meta, matches, ...(unreadable.length === 0 ? {} : { unreadable }) };
 }
 
 /** `spec.matches` since v1alpha3, `matches` before; the other place where the right one is empty. */

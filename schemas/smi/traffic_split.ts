@@ -7,18 +7,19 @@ import type { SourceObject } from "../object.ts";
 import type { SplitBackend, TrafficSplit } from "../resources.ts";
 import { isQuantity, isWhole, parseWeight, wholeWeights } from "./weight.ts";
 
-/** Reads a split; undefined if it names no root Service. The schema of its version has been checked. */
-export function readTrafficSplit(object: SourceObject): TrafficSplit | undefined {
+/** Reads a split. The schema of its version has been checked. */
+export function readTrafficSplit(object: SourceObject): TrafficSplit {
   const spec = object.root.at("spec");
   const service = spec.at("service").requiredString();
-  if (service === undefined) return undefined;
-  const hasMatches = object.version !== "v1alpha1" && object.version !== "v1alpha2";
-  return {
+  const backends = readBackends(object, spec.at("backends"));
+  const read = {
     meta: object.meta,
-    service,
-    backends: readBackends(object, spec.at("backends")),
-    matches: hasMatches ? readMatches(spec.at("matches")) : undefined,
+    service: service ?? "",
+    matches: readMatches(spec.at("matches")),
   };
+  return object.isRefused || service === undefined || backends === undefined
+    ? { ...read, backends: [], isRefused: true }
+    : { ...read, backends };
 }
 
 interface RawBackend {
@@ -28,7 +29,8 @@ interface RawBackend {
   readonly at: Field;
 }
 
-function readBackends(object: SourceObject, list: Field): SplitBackend[] {
+/** Undefined: one of them cannot be read. Without it, its share would go to the others. */
+function readBackends(object: SourceObject, list: Field): SplitBackend[] | undefined {
   const raw = list.objects().flatMap((at): RawBackend[] => {
     const service = at.at("service").requiredString();
     const weight = at.at("weight");
@@ -38,6 +40,7 @@ function readBackends(object: SourceObject, list: Field): SplitBackend[] {
     checkWeight(object, weight, nanos);
     return [{ service, weight, nanos, at }];
   });
+  if (!Array.isArray(list.value) || raw.length < list.value.length) return undefined;
   const { weights, isExact } = wholeWeights(raw.map(({ nanos }) => nanos));
   if (!isExact) {
     object.report(

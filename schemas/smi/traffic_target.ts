@@ -8,19 +8,22 @@ import type { Field } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { TargetRule, TargetSubject, TrafficTarget } from "../resources.ts";
 
-/** Reads a target; undefined if its destination cannot be read. The schema of its version has been checked. */
-export function readTrafficTarget(object: SourceObject): TrafficTarget | undefined {
+/** Reads a target. The schema of its version has been checked. */
+export function readTrafficTarget(object: SourceObject): TrafficTarget {
   const { body, rulesKey } = locateBody(object);
-  const destination = readSubject(object, body.at("destination"));
-  const port = readPort(object, body.at("destination").at("port"));
-  if (destination === undefined || port === null) return undefined;
-  return {
+  const at = body.at("destination");
+  const destination = readSubject(object, at);
+  const port = readPort(object, at.at("port"));
+  const read = {
     meta: object.meta,
-    destination,
-    port,
     sources: body.at("sources").objects().flatMap((at) => readSubject(object, at) ?? []),
     rules: body.at(rulesKey).objects().flatMap((at) => readRule(at) ?? []),
   };
+  if (!object.isRefused && destination !== undefined && port !== null) {
+    return { ...read, destination, port };
+  }
+  const unknown = { kind: "", namespace: object.meta.namespace, name: "", at: at.path };
+  return { ...read, destination: destination ?? unknown, port: undefined, isRefused: true };
 }
 
 /** v1alpha1 has everything at the top, and its rules are called `specs`. */

@@ -44,8 +44,9 @@ const READERS: { readonly [Section in PolicySection]: Reader<Section> } = {
   sessionAffinity: readSessionAffinity,
 };
 
-/** Reads a policy. The schema of its version has been checked. */
-export function readTrafficPolicy(object: SourceObject): TrafficPolicy {
+/** Reads a policy; undefined if it is refused. The schema of its version has been checked. */
+export function readTrafficPolicy(object: SourceObject): TrafficPolicy | undefined {
+  if (object.isRefused) return undefined;
   const spec = object.root.at("spec");
   return {
     meta: object.meta,

@@ -1,0 +1,163 @@
+/**
+ * Objects with a field that their kind does not have: each is one error that says what was meant, and none counts.
+ */
+import assert from "node:assert/strict";
+import { firstFinding, load } from "./testing.ts";
+
+const SPLIT = "split.smi-spec.io/v1alpha4 TrafficSplit";
+const GROUP = "specs.smi-spec.io/v1alpha4 HTTPRouteGroup";
+const ROUTE = "specs.smi-spec.io/v1alpha4 TCPRoute";
+const TARGET = "access.smi-spec.io/v1alpha3 TrafficTarget";
+const POLICY = "weft.dev/v1alpha1 TrafficPolicy";
+
+const BACKENDS = "backends: [{service: a, weight: 1}]";
+const MATCHES = "[{kind: HTTPRouteGroup, name: g}]";
+const DESTINATION = "destination: {kind: ServiceAccount, name: d}";
+const SOURCES = "sources: [{kind: ServiceAccount, name: s}]";
+const RULES = "rules: [{kind: HTTPRouteGroup, name: g}]";
+const REFS = "targetRefs: [{kind: Service, name: web}]";
+
+/** Kind and version, the object's text, the field that is reported, and the hint. */
+const UNKNOWN: readonly (readonly [of: string, body: string, field: string, hint: RegExp])[] = [
+  [SPLIT, `spec: {service: web, ${BACKENDS}, match: ${MATCHES}}`, "spec.match", /"matches"\?/],
+  [SPLIT, `spec: {service: web, ${BACKENDS}, Matches: ${MATCHES}}`, "spec.Matches", /"matches"\?/],
+  [SPLIT, `spec: {service: web, ${BACKENDS}, condition: x}`, "spec.condition", /service, matches/],
+  [SPLIT, `spec: {service: web, ${BACKENDS}}\nmatches: ${MATCHES}`, "matches", /in "spec"/],
+  [SPLIT, `service: web\n${BACKENDS}`, "service", /in "spec"/],
+  [SPLIT, `spec: {service: web, backend: []}`, "spec.backend", /"backends"\?/],
+  [
+    SPLIT,
+    "spec: {service: web, backends: [{service: a, weigth: 1}]}",
+    "spec.backends[0].weigth",
+    /"weight"\?/,
+  ],
+  [
+    SPLIT,
+    "spec: {service: web, backends: [{service: a, weight: 1, matches: []}]}",
+    "spec.backends[0].matches",
+    /in "spec"/,
+  ],
+  [
+    SPLIT,
+    `spec: {service: web, ${BACKENDS}, matches: [{kind: HTTPRouteGroup, name: g, match: [m]}]}`,
+    "spec.matches[0].match",
+    /apiGroup, kind, name/,
+  ],
+  [
+    GROUP,
+    "spec: {matches: [{name: m, pathregex: /x}]}",
+    "spec.matches[0].pathregex",
+    /"pathRegex"/,
+  ],
+  [GROUP, "spec: {matches: [{name: m, path: /x}]}", "spec.matches[0].path", /"pathRegex"\?/],
+  [GROUP, "spec: {matches: [{name: m, regex: /x}]}", "spec.matches[0].regex", /"pathRegex"\?/],
+  [GROUP, "spec: {matches: [{name: m, method: [GET]}]}", "spec.matches[0].method", /"methods"\?/],
+  [GROUP, "spec: {matches: [{name: m, header: {}}]}", "spec.matches[0].header", /"headers"\?/],
+  [GROUP, "spec: {matches: [{name: m, host: a}]}", "spec.matches[0].host", /name, pathRegex/],
+  [GROUP, "spec: {match: [{name: m}]}", "spec.match", /"matches"\?/],
+  [GROUP, "spec: {matches: [], pathRegex: /x}", "spec.pathRegex", /in "spec\.matches\[\]"/],
+  [GROUP, "matches: [{name: m, path: /x}]", "matches[0].path", /"pathRegex"\?/],
+  [
+    GROUP.replace("4", "1"),
+    "matches: [{name: m, headers: {a: b}}]",
+    "matches[0].headers",
+    /^Write apiVersion "specs\.smi-spec\.io\/v1alpha4"/,
+  ],
+  [GROUP.replace("4", "2"), "spec: {matches: [{name: m}]}", "spec", /v1alpha4"/],
+  [ROUTE, "spec: {matches: {port: [80]}}", "spec.matches.port", /"ports"\?/],
+  [ROUTE, "spec: {ports: [80]}", "spec.ports", /in "spec\.matches"/],
+  [ROUTE.replace("4", "3"), "spec: {matches: {ports: [80]}}", "spec.matches", /v1alpha4"/],
+  [TARGET, `spec: {${DESTINATION}, ${SOURCES}, rule: []}`, "spec.rule", /"rules"\?/],
+  [
+    TARGET,
+    `spec: {${DESTINATION}, ${SOURCES}, rules: [{kind: HTTPRouteGroup, name: g, match: [m]}]}`,
+    "spec.rules[0].match",
+    /"matches"\?/,
+  ],
+  [
+    TARGET,
+    `spec: {${DESTINATION}, ${RULES}, sources: [{kind: ServiceAccount, name: s, namespce: n}]}`,
+    "spec.sources[0].namespce",
+    /"namespace"\?/,
+  ],
+  [TARGET, `spec: {${DESTINATION}, ${SOURCES}, ${RULES}, port: 80}`, "spec.port", /destination"/],
+  [POLICY, `spec: {${REFS}, ratelimit: {http: {requests: 1}}}`, "spec.ratelimit", /"rateLimit"\?/],
+  [POLICY, `spec: {${REFS}}\ntimeouts: {request: 1s}`, "timeouts", /in "spec"/],
+  [
+    POLICY,
+    `spec: {${REFS}, timeouts: {perTryTimeout: 1s}}`,
+    "spec.timeouts.perTryTimeout",
+    /retry"/,
+  ],
+  [
+    POLICY,
+    `spec: {targetRefs: [{kind: Service, name: web, port: 80}]}`,
+    "spec.targetRefs[0].port",
+    /./,
+  ],
+  [POLICY, `spec: {targetRef: [{kind: Service, name: web}]}`, "spec.targetRef", /"targetRefs"\?/],
+];
+
+for (const [of, body, field, hint] of UNKNOWN) {
+  Deno.test(`a field that ${of.split(" ")[1]} does not have costs the object: ${body}`, () => {
+    const [apiVersion, kind] = of.split(" ");
+    const loaded = load(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\n${body}\n`);
+    const findings = loaded.findings.filter(({ code }) => code !== "layout-legacy");
+    assert.deepEqual(
+      findings.slice(0, 1).map(({ code, severity, field }) => [code, severity, field]),
+      [["field-unknown", "error", field]],
+    );
+    assert.match(firstFinding({ findings }).hint, hint);
+    assert.ok(findings.every(({ code }) => code === "field-unknown"), "one cause, one finding");
+    const resources = Object.values(loaded.snapshot).flat();
+    assert.ok(resources.every((resource) => "isRefused" in resource && resource.isRefused));
+  });
+}
+
+Deno.test("a misspelt field of metadata costs an SMI object, and is a warning elsewhere", () => {
+  const metadata = "metadata: {name: x, namespce: app}";
+  const group = load(
+    `apiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\n${metadata}\nspec: {matches: [{name: m}]}\n`,
+  );
+  const service = load(`apiVersion: v1\nkind: Service\n${metadata}\n`);
+  for (const [loaded, code] of [[group, "field-unknown"], [service, "field-misspelt"]] as const) {
+    assert.deepEqual(loaded.findings.map(({ code, hint }) => [code, hint]), [
+      [code, 'Did you mean "namespace"?'],
+    ]);
+  }
+  assert.equal(group.snapshot.httpRouteGroups[0]?.isRefused, true);
+  assert.equal(service.snapshot.services.length, 1);
+});
+
+Deno.test("what a cluster writes into an object is no mistake", () => {
+  const loaded = load(`apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata:
+  name: s
+  uid: 6c0d
+  resourceVersion: "1"
+  generation: 2
+  selfLink: /x
+  creationTimestamp: "2024-01-01T00:00:00Z"
+  managedFields: [{manager: kubectl, fieldsV1: {"f:spec": {}}}]
+  ownerReferences: []
+  finalizers: []
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}"}
+  someNewField: 1
+spec: {service: web, backends: [{service: a, weight: 1}]}
+status: {conditions: []}
+`);
+  assert.deepEqual(loaded.findings, []);
+});
+
+Deno.test("fields of Kubernetes' own kinds that Weft does not know are none of its business", () => {
+  const loaded = load(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  somethingNew: 1
+  selector: {matchLabels: {a: b}}
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i, newer: 1}], newest: 2}}
+`);
+  assert.deepEqual(loaded.findings, []);
+});
