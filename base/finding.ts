@@ -37,7 +37,11 @@ export const FINDING_CODES = {
     "A document is not a Kubernetes object (apiVersion, kind, metadata.name)",
   ],
   "kind-unknown": ["info", "A kind that Weft does not read was passed over"],
-  "version-unsupported": ["error", "A kind that Weft reads has a version that it does not"],
+  "kind-misspelt": ["error", "A kind that its API group does not have; the object is left out"],
+  "version-unsupported": [
+    "error",
+    "A kind that Weft reads has a version or an API group that it does not; the object is left out",
+  ],
   "schema-invalid": [
     "error",
     "A field is missing, of the wrong type or not one of the allowed values",

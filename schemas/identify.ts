@@ -3,18 +3,20 @@
  */
 import type { Finding, ResourceRef } from "../base/finding.ts";
 import { Field, isCarried, isRecord, METADATA_FIELDS, textHint } from "./fields.ts";
-import { type Kind, KINDS } from "./kinds.ts";
+import { type Kind, KINDS, otherWorkload } from "./kinds.ts";
+import { hintForOther, knownOther } from "./other_kinds.ts";
 import { type Report, reportTo } from "./report.ts";
 import type { Meta, Origin } from "./resources.ts";
 import { suggest } from "./suggest.ts";
 import { NAME_LENGTH_MAX } from "../base/limits.ts";
 
-/** An object of a kind that Weft reads. */
+/** An object of a kind that Weft reads, or `isRefused` one that was most likely meant to be. */
 export interface IdentifiedObject {
   readonly kind: Kind;
   readonly version: string;
   readonly value: Readonly<Record<string, unknown>>;
   readonly meta: Meta;
+  readonly isRefused: boolean;
 }
 
 /** An object of a kind that Weft does not read. */
@@ -47,11 +49,14 @@ export function identify(
   if (apiVersion === undefined || kindName === undefined) return undefined;
   const metadata = new Field(value, [], () => {}).at("metadata");
   const ref = refOf(kindName, metadata, defaultNamespace);
-  const known = findKind(apiVersion, kindName, reportTo(findings, origin, ref));
+  const known = findKind(apiVersion, kindName, value, reportTo(findings, origin, ref));
   if (known === undefined) return undefined;
   if ("hint" in known) return { apiVersion, ref, origin, hint: known.hint };
-  const namespace = known.kind.isNamespaced ? ref.namespace : "";
-  const report = reportTo(findings, origin, { ...ref, namespace });
+  // Only what others may name is of use if it does not count.
+  const { kind, version, isRefused } = known;
+  if (isRefused && !kind.hasSchema) return undefined;
+  const namespace = kind.isNamespaced ? ref.namespace : "";
+  const report = isRefused ? () => {} : reportTo(findings, origin, { ...ref, namespace });
   if (!hasName(metadata, report)) return undefined;
   const meta = readMeta(value, { apiVersion, origin, ref: { ...ref, namespace } }, report);
   if (!known.kind.hasSchema) {
@@ -59,7 +64,7 @@ export function identify(
   }
   // A plan that names it would be refused, with all that is right in it.
   if (!isCarried(ref.name) || (namespace !== "" && !isCarried(namespace))) return undefined;
-  return { kind: known.kind, version: known.version, value, meta };
+  return { kind, version, value, meta, isRefused };
 }
 
 function textAt(
@@ -142,49 +147,118 @@ function readMeta(
 }
 
 const KINDS_BY_NAME = new Map(KINDS.map((kind) => [kind.kind, kind]));
+const KINDS_BY_GROUP = Map.groupBy(KINDS, ({ group }) => group);
 
-/** The kind; or, where it is none of ours, a hint; or undefined if its version is none of ours. */
+/** What an object says that it is. */
+interface Claim {
+  readonly apiVersion: string;
+  readonly group: string;
+  readonly version: string;
+  readonly name: string;
+}
+
+/** A kind that Weft reads; `isRefused`: it is only what was most likely meant, which is reported. */
+interface FoundKind {
+  readonly kind: Kind;
+  readonly version: string;
+  readonly isRefused: boolean;
+}
+
+/** The kind; or, where it is none of ours, a hint; or undefined where it is none at all, which is reported. */
 function findKind(
   apiVersion: string,
   name: string,
+  value: unknown,
   report: Report,
-): { readonly kind: Kind; readonly version: string } | { readonly hint: string } | undefined {
+): FoundKind | { readonly hint: string } | undefined {
   const slash = apiVersion.lastIndexOf("/");
   const group = apiVersion.slice(0, Math.max(slash, 0));
-  const version = apiVersion.slice(slash + 1);
+  const claim = { apiVersion, group, version: apiVersion.slice(slash + 1), name };
+  const { version } = claim;
   const kind = KINDS_BY_NAME.get(name);
-  if (kind === undefined) return { hint: hintForUnknown(name) };
-  if (kind.group === group && kind.versions.includes(version)) return { kind, version };
-  const readable = `Use ${apiVersionsOf(kind)}`;
-  if (kind.group === group) {
-    report(
-      "version-unsupported",
-      ["apiVersion"],
-      `Weft does not read version "${version}" of ${name}`,
-      readable,
-    );
-    return undefined;
+  if (kind?.group === group && kind.versions.includes(version)) {
+    return { kind, version, isRefused: false };
   }
-  if (isFormerGroup(group, kind)) {
-    report("version-unsupported", ["apiVersion"], `${name} is not in group "${group}"`, readable);
-    return undefined;
-  }
-  return { hint: `It is another ${name} than that of ${apiVersionsOf(kind)}, which Weft reads` };
+  const meant = kind === undefined || !isNearGroup(group, kind)
+    ? misspeltKind(claim, report)
+    : misplacedKind(claim, kind, report);
+  if (meant !== undefined) return meant === null ? undefined : { ...meant, isRefused: true };
+  const other = otherWorkload(value, { kind: name, group, version });
+  if (other !== undefined) return { kind: other, version, isRefused: false };
+  if (kind === undefined) return { hint: hintForOther(group, name) };
+  const hint = knownOther(group, name) ??
+    `It is another ${name} than that of ${apiVersionsOf(kind)}, which Weft reads`;
+  return { hint };
 }
 
-/** Where a kind once was, or where one easily looks for it. */
-function isFormerGroup(group: string, kind: Kind): boolean {
-  return kind.hasSchema ? /(^|\.)smi-spec\.io$/.test(group) : group === "extensions";
+/** One of our kinds in a version or a group in which it is not. */
+function misplacedKind(
+  { group, version, name }: Claim,
+  kind: Kind,
+  report: Report,
+): Omit<FoundKind, "isRefused"> {
+  report(
+    "version-unsupported",
+    ["apiVersion"],
+    kind.group === group
+      ? `Weft does not read version "${version}" of ${name}`
+      : `${name} is not in group "${group}"`,
+    kind.group !== group && kind.versions.includes(version)
+      ? `Did you mean "${apiVersionOf(kind, version)}"?`
+      : `Use ${apiVersionsOf(kind)}`,
+  );
+  return { kind, version: versionNear(kind, version) };
+}
+
+/**
+ * What is meant by a kind that its group, right or nearly so, does not have. Null: that is not known. Undefined: it may well be a
+ * kind of others, and nothing is reported.
+ */
+function misspeltKind(
+  { apiVersion, group, version, name }: Claim,
+  report: Report,
+): Omit<FoundKind, "isRefused"> | null | undefined {
+  if (knownOther(group, name) !== undefined) return undefined;
+  const candidates = KINDS.filter((kind) => isNearGroup(group, kind));
+  const meant = suggest(name, candidates.map(({ kind }) => kind));
+  const kind = meant === undefined ? undefined : KINDS_BY_NAME.get(meant);
+  const ofGroup = KINDS_BY_GROUP.get(group) ?? [];
+  // In a group of ours there are no other kinds; in Kubernetes' own there are many.
+  if (kind === undefined && !ofGroup.some(({ hasSchema }) => hasSchema)) return undefined;
+  report(
+    "kind-misspelt",
+    ["kind"],
+    `There is no kind "${name}" in ${apiVersion}`,
+    kind === undefined
+      ? `Use ${ofGroup.map(({ kind }) => kind).join(", ")}`
+      : kind.group === group
+      ? `Did you mean "${kind.kind}"?`
+      : `Did you mean "${kind.kind}" of "${apiVersionOf(kind, versionNear(kind, version))}"?`,
+  );
+  return kind === undefined ? null : { kind, version: versionNear(kind, version) };
+}
+
+/** Whether a group is the kind's own, a slip of it, or where the kind once was or is easily looked for. */
+function isNearGroup(group: string, kind: Kind): boolean {
+  if (group === kind.group || suggest(group, [kind.group]) !== undefined) return true;
+  if (isOfKubernetes(group)) return true;
+  return kind.group.endsWith(".smi-spec.io") &&
+    /(^|\.)smi-?spec\b|^(split|specs|access)\.smi/.test(group);
+}
+
+/** Only Kubernetes has groups without a dot, and those that end with its name. */
+function isOfKubernetes(group: string): boolean {
+  return !group.includes(".") || /^(?!gateway\.|kustomize\.)[^.]+(\.[^.]+)?\.k8s\.io$/.test(group);
+}
+
+function versionNear(kind: Kind, version: string): string {
+  return kind.versions.includes(version) ? version : kind.versions.at(-1) ?? version;
+}
+
+function apiVersionOf({ group }: Kind, version: string): string {
+  return group === "" ? version : `${group}/${version}`;
 }
 
 function apiVersionsOf(kind: Kind): string {
-  const prefix = kind.group === "" ? "" : `${kind.group}/`;
-  return [...kind.versions].reverse().map((version) => `${prefix}${version}`).join(", ");
-}
-
-function hintForUnknown(name: string): string {
-  const meant = suggest(name, KINDS_BY_NAME.keys());
-  return meant === undefined
-    ? "Nothing to do: it has no say in where requests go"
-    : `Did you mean "${meant}"?`;
+  return [...kind.versions].reverse().map((version) => apiVersionOf(kind, version)).join(", ");
 }

@@ -5,7 +5,7 @@
 import { readEndpoints, readEndpointSlice } from "./core/endpoints.ts";
 import { readPod } from "./core/pod.ts";
 import { readService } from "./core/service.ts";
-import { workloadReader } from "./core/workload.ts";
+import { hasPodTemplate, readOtherWorkload, readWorkload } from "./core/workload.ts";
 import type { SourceObject } from "./object.ts";
 import type { Snapshot } from "./resources.ts";
 import { readHttpRouteGroup } from "./smi/http_route_group.ts";
@@ -74,23 +74,12 @@ export const KINDS: readonly Kind[] = [
     readEndpointSlice,
   ),
   row({ kind: "Pod", group: "", versions: V1 }, "pods", readPod),
-  row(
-    { kind: "Deployment", group: "apps", versions: V1 },
-    "workloads",
-    workloadReader("Deployment"),
+  ...["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"].map((kind) =>
+    row({ kind, group: "apps", versions: V1 }, "workloads", readWorkload)
   ),
-  row(
-    { kind: "ReplicaSet", group: "apps", versions: V1 },
-    "workloads",
-    workloadReader("ReplicaSet"),
-  ),
-  row(
-    { kind: "StatefulSet", group: "apps", versions: V1 },
-    "workloads",
-    workloadReader("StatefulSet"),
-  ),
-  row({ kind: "DaemonSet", group: "apps", versions: V1 }, "workloads", workloadReader("DaemonSet")),
-  row({ kind: "Job", group: "batch", versions: V1 }, "workloads", workloadReader("Job")),
+  row({ kind: "ReplicationController", group: "", versions: V1 }, "workloads", readWorkload),
+  row({ kind: "Job", group: "batch", versions: V1 }, "workloads", readWorkload),
+  row({ kind: "CronJob", group: "batch", versions: V1 }, "workloads", readWorkload),
   row(
     { kind: "TrafficSplit", group: SPLIT, versions: UP_TO_4 },
     "trafficSplits",
@@ -113,6 +102,16 @@ export const KINDS: readonly Kind[] = [
     readTrafficPolicy,
   ),
 ];
+
+/** The row for an object of another kind that makes pods, as an Argo Rollout does; undefined if it makes none. */
+export function otherWorkload(
+  value: unknown,
+  identity: { readonly kind: string; readonly group: string; readonly version: string },
+): Kind | undefined {
+  if (!hasPodTemplate(value)) return undefined;
+  const { kind, group, version } = identity;
+  return row({ kind, group, versions: [version] }, "workloads", readOtherWorkload);
+}
 
 /** A Snapshot without anything in it. */
 export function emptyLists(): SnapshotLists {

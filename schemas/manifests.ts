@@ -52,7 +52,8 @@ export function parseManifests(
   const objects = inventory.objects();
   const lists = emptyLists();
   for (const object of objects) readObject(object, lists, findings);
-  return { snapshot: finish(lists, findings), findings, objects: objects.length };
+  const count = objects.filter(({ isRefused }) => !isRefused).length;
+  return { snapshot: finish(lists, findings), findings, objects: count };
 }
 
 function* withinSize(files: readonly ManifestFile[], findings: Finding[]): Generator<ManifestFile> {
@@ -126,7 +127,8 @@ class Inventory {
     const key = `${kind.group}/${kind.kind}/${meta.namespace}/${meta.name}`;
     const earlier = this.#objects.get(key);
     if (earlier !== undefined) {
-      this.#reportDuplicate(earlier.meta, meta);
+      if (object.isRefused) return;
+      if (!earlier.isRefused) this.#reportDuplicate(earlier.meta, meta);
       // Last in order, too, so that findings follow the files.
       this.#objects.delete(key);
     }
@@ -198,8 +200,9 @@ function listOf(value: unknown):
 function readObject(object: IdentifiedObject, lists: SnapshotLists, findings: Finding[]): void {
   const { kind, version, value, meta } = object;
   const invalid: FieldPath[] = [];
-  let isRefused = false;
-  const reportAny = reportTo(findings, meta.origin, refOf(meta));
+  let { isRefused } = object;
+  // Of what is no object of the kind, its fields are not at fault.
+  const reportAny = isRefused ? () => {} : reportTo(findings, meta.origin, refOf(meta));
   const report: Report = (code, path, message, hint) => {
     if (code === "schema-invalid") invalid.push(path);
     if (code === "field-unknown") isRefused = true;
@@ -220,7 +223,7 @@ function finish(lists: SnapshotLists, findings: Finding[]): Snapshot {
   return {
     ...lists,
     endpointSlices: preferSlices(lists.endpointSlices),
-    workloads: limitReplicas(lists.workloads, findings),
+    workloads: limitReplicas(withTemplates(lists.workloads), findings),
   };
 }
 
@@ -229,6 +232,21 @@ function preferSlices(slices: SnapshotLists["endpointSlices"]): Snapshot["endpoi
   const key = ({ meta, service }: typeof slices[number]) => `${meta.namespace}/${service}`;
   const sliced = new Set(slices.filter(({ meta }) => meta.kind === "EndpointSlice").map(key));
   return slices.filter((slice) => slice.meta.kind === "EndpointSlice" || !sliced.has(key(slice)));
+}
+
+/** An Argo Rollout may take the template of a Deployment, which then has no pods of its own. */
+function withTemplates(workloads: SnapshotLists["workloads"]): SnapshotLists["workloads"] {
+  if (workloads.every(({ templateOf }) => templateOf === undefined)) return workloads;
+  const keyOf = ({ namespace }: Meta, { kind, name }: { kind: string; name: string }) =>
+    `${namespace}/${kind}/${name}`;
+  const templates = new Map(
+    workloads.map(({ meta, template }) => [keyOf(meta, meta), template]),
+  );
+  return workloads.map((workload) => {
+    const { templateOf, meta } = workload;
+    const template = templateOf && templates.get(keyOf(meta, templateOf));
+    return template === undefined ? workload : { ...workload, template };
+  });
 }
 
 function limitReplicas(

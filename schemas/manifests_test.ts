@@ -127,7 +127,7 @@ Deno.test("parseManifests: kinds that Weft does not read are noted once each and
   const loaded = load(
     `${configMap("a")}---\n${configMap("b")}---\n${
       serviceYaml("s")
-    }---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\n`,
+    }---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n`,
   );
   assert.deepEqual(summaries(loaded), [
     "kind-unknown kind f.yaml:2:1",
@@ -141,35 +141,6 @@ Deno.test("parseManifests: kinds that Weft does not read are noted once each and
     name: "a",
   });
   assert.equal(loaded.objects, 1);
-});
-
-Deno.test("parseManifests: a kind that is a slip, and one of another group, get a hint", () => {
-  const hint = (apiVersion: string, kind: string) =>
-    firstFinding(load(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\n`)).hint;
-  assert.equal(hint("split.smi-spec.io/v1alpha4", "TraficSplit"), 'Did you mean "TrafficSplit"?');
-  assert.match(hint("serving.knative.dev/v1", "Service"), /another Service/);
-  assert.match(
-    hint("traffic.flomesh.io/v1alpha1", "TrafficSplit"),
-    /split\.smi-spec\.io\/v1alpha4/,
-  );
-});
-
-Deno.test("parseManifests: a version or group that Weft does not read is an error", () => {
-  const versions = [
-    ["split.smi-spec.io/v1alpha5", "TrafficSplit"],
-    ["access.smi-spec.io/v1alpha4", "TrafficTarget"],
-    ["split.smi-spec.io/v1alpha4", "HTTPRouteGroup"],
-    ["smi-spec.io/v1alpha4", "TrafficSplit"],
-    ["extensions/v1beta1", "Deployment"],
-    ["apps/v1beta2", "Deployment"],
-    ["v2", "Service"],
-  ];
-  for (const [apiVersion, kind] of versions) {
-    const loaded = load(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\n`);
-    assert.deepEqual(summaries(loaded), ["version-unsupported apiVersion f.yaml:1:1"], apiVersion);
-    assert.match(firstFinding(loaded).hint, /^Use /);
-    assert.equal(loaded.objects, 0);
-  }
 });
 
 Deno.test("parseManifests: of the same object twice the last counts, with both places in the message", () => {

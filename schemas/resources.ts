@@ -130,13 +130,16 @@ export interface Pod {
   readonly owner: { readonly kind: string; readonly name: string } | undefined;
 }
 
-export type WorkloadKind = "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job";
-
+/** Anything that makes pods of a template: a kind of Kubernetes' own, an Argo Rollout, … */
 export interface Workload {
   readonly meta: Meta;
-  readonly kind: WorkloadKind;
+  readonly kind: string;
   readonly replicas: number;
   readonly template: PodTemplate;
+  /** Where the template stands; `spec.template` where it is left out. */
+  readonly templateAt?: FieldPath;
+  /** A workload of the same namespace whose template it takes. */
+  readonly templateOf?: { readonly kind: string; readonly name: string };
   /** StatefulSet only: the governing headless Service. */
   readonly serviceName: string | undefined;
   /** The workload that made it, where known: the Deployment of a ReplicaSet. */

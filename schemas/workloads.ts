@@ -98,7 +98,7 @@ function makePods(workload: Workload, owners: Owners, names: Set<string>): Pod[]
         labels: template.labels,
         annotations: template.annotations,
         createdAt: workload.meta.createdAt,
-        origin: new TemplateOrigin(workload.meta.origin),
+        origin: new TemplateOrigin(workload),
       },
       template,
       ips: [],
@@ -142,13 +142,15 @@ function templateOf(
 /** A made pod's fields stand in the template of its workload. */
 class TemplateOrigin implements Origin {
   readonly #workload: Origin;
+  readonly #at: FieldPath;
 
-  constructor(workload: Origin) {
-    this.#workload = workload;
+  constructor({ meta, templateAt = ["spec", "template"] }: Workload) {
+    this.#workload = meta.origin;
+    this.#at = templateAt;
   }
 
   locate(path: FieldPath) {
-    return this.#workload.locate(path.length === 0 ? [] : ["spec", "template", ...path]);
+    return this.#workload.locate(path.length === 0 ? [] : [...this.#at, ...path]);
   }
 }
 

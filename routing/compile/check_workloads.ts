@@ -35,7 +35,9 @@ export function checkWorkload(workload: Pod | Workload, check: WorkloadCheck): v
   const { catalog, permissive, findings } = check;
   const { meta, template, owner } = workload;
   if (owner !== undefined && catalog.hasWorkload(ownerKey(meta, owner))) return;
-  const at = "replicas" in workload ? ["spec", "template", "spec"] : ["spec"];
+  const at = "replicas" in workload
+    ? [...workload.templateAt ?? ["spec", "template"], "spec"]
+    : ["spec"];
   const source = { meta, template, at };
   if (!wantsSidecar(source, catalog)) return;
   if (template.hostNetwork === true) {

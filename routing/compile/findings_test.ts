@@ -31,6 +31,7 @@ const OTHER_CODES: readonly FindingCode[] = [
   "limit-exceeded",
   "document-invalid",
   "kind-unknown",
+  "kind-misspelt",
   "version-unsupported",
   "schema-invalid",
   "field-unknown",

@@ -13,7 +13,7 @@ Deno.test("core: every kind and version is read from a bare object without a fin
       const apiVersion = group === "" ? version : `${group}/${version}`;
       const labels = "labels: {kubernetes.io/service-name: s}";
       const loaded = load(
-        `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x, ${labels}}\nspec: {template: {}}\nsubsets: [{}]\n`,
+        `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x, ${labels}}\nspec: {template: {}, jobTemplate: {spec: {template: {}}}}\nsubsets: [{}]\n`,
       );
       assert.deepEqual(loaded.findings, [], kind);
       assert.equal(loaded.objects, 1);
