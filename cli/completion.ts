@@ -61,7 +61,7 @@ function offer(choices: readonly string[] | undefined) {
 }
 
 /**
- * Whether the word under the cursor belongs to an option that takes paths: tab answers that with nothing and forbids
+ * Whether the word under the cursor belongs to an option or a command that takes paths: tab answers that with nothing and forbids
  * the shell to offer files.
  */
 function expectsPath(program: Program, words: readonly string[]): boolean {
@@ -69,10 +69,11 @@ function expectsPath(program: Program, words: readonly string[]): boolean {
   if (command === undefined || words[words.length - 1]?.startsWith("-")) return false;
   const before = words.slice(1, -1);
   const last = before.findLastIndex((word) => word.startsWith("-"));
-  if (last === -1) return false;
-  const option = command.options.find(({ short, long }) => [short, long].includes(before[last]));
-  if (option === undefined || !/<(path|file)\b/.test(option.flags)) return false;
-  return option.variadic || last === before.length - 1;
+  const named = before[last] ?? "";
+  const option = command.options.find(({ short, long }) => [short, long].includes(named));
+  const isValue = option?.required === true && (option.variadic || last === before.length - 1);
+  if (option !== undefined && isValue) return /<(path|file)\b/.test(option.flags);
+  return words.length > 1 && command.registeredArguments.some((each) => each.name() === "path");
 }
 
 /** tab prints; this hands back what it printed. Synchronous, so nothing else can print in between. */

@@ -67,4 +67,8 @@ Deno.test("files are left to the shell where an option takes a path, and nowhere
   assert.equal((await complete("proxy", "--plan", "")).directive, FILES);
   assert.equal((await complete("proxy", "--plan", "a.json", "")).directive, NO_FILES);
   assert.equal((await complete("dry-run", "-n", "")).directive, NO_FILES);
+  assert.equal((await complete("dry-run", "")).directive, FILES);
+  assert.equal((await complete("dry-run", "--enforce-access", "a.yaml", "")).directive, FILES);
+  assert.equal((await complete("dry-run", "-n", "app", "")).directive, FILES);
+  assert.equal((await complete("version", "")).directive, NO_FILES);
 });

@@ -132,9 +132,26 @@ export function parseSender(text: string): RequestSender {
 
 /** A request as a person writes it. */
 export interface RequestLine {
+  /** `TCP` for a whole connection. */
   readonly method: string;
-  /** Absolute. */
+  /** Absolute; `tcp://host:port` for a whole connection. */
   readonly url: string;
+}
+
+/** `METHOD URL`; a URL with a scheme may stand alone: `tcp://HOST:PORT` is a connection, another one is asked for by GET. */
+export function parseAsked(text: string): RequestLine {
+  const [first, second, ...rest] = text.trim().split(/\s+/);
+  if (second !== undefined && rest.length === 0) return parseRequestLine(first, second);
+  if (second === undefined && isWholeRequest(first)) {
+    return parseRequestLine(isTcp(first) ? "TCP" : "GET", first);
+  }
+  const hint = second === undefined && /[.:/]/.test(first) ? `GET http://${first}` : "METHOD URL";
+  throw usageFailure(`"${text}" is not a request`, `Write it as '${hint}' or 'tcp://HOST:PORT'.`);
+}
+
+/** Whether a word by itself says what is asked. */
+export function isWholeRequest(word: string): boolean {
+  return /^(?:https?|tcp):\/\//i.test(word);
 }
 
 /** A method is a token (RFC 9110 5.6.2); a URL may leave out `http://`, as with curl. */
@@ -142,14 +159,63 @@ export function parseRequestLine(method: string, url: string): RequestLine {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) {
     throw usageFailure(`"${method}" is not a method`, "Write a request as METHOD URL.");
   }
+  if (method === "TCP" || isTcp(url)) return parseConnection(method, url);
   const absolute = url.includes("://") ? url : `http://${url}`;
-  if (!/^https?:\/\/[^/?#\s]+[^\s]*$/i.test(absolute)) {
+  if (!/^https?:\/\/[^/?#\s\p{Cc}]+[^\s\p{Cc}]*$/iu.test(absolute)) {
     throw usageFailure(`"${url}" is not a URL`, "Write it like http://httpbin.httpbin:8080/test.");
   }
-  return { method, url: absolute };
+  if (method !== "CONNECT") return { method, url: absolute };
+  const authority = /^http:\/\/([^/?#]+)\/?$/i.exec(absolute);
+  if (authority === null) {
+    throw usageFailure(`"${url}" is not what CONNECT takes`, "Write it like CONNECT web.app:9000.");
+  }
+  return { method, url: `http://${authority[1]}` };
 }
 
-/** The port that a URL means which names none (RFC 9110 4.2). */
-export function defaultPortOf({ url }: Pick<RequestLine, "url">): number {
-  return /^https:/i.test(url) ? 443 : 80;
+function isTcp(url: string): boolean {
+  return /^tcp:\/\//i.test(url);
+}
+
+function parseConnection(method: string, url: string): RequestLine {
+  const place = /^(?:tcp:\/\/)?([^/?#@\s\p{Cc}]+:\d{1,5})\/?$/iu.exec(url)?.[1];
+  if (method !== "TCP") {
+    throw usageFailure(
+      `A connection has no method: ${method}`,
+      `Write it as tcp://${place ?? "HOST:PORT"} alone.`,
+    );
+  }
+  if (place === undefined) {
+    throw usageFailure(`"${url}" is not a connection`, "Write it like tcp://web.app:9000.");
+  }
+  return { method, url: `tcp://${place}` };
+}
+
+/** As it is written; `CONNECT` and a connection have no path. */
+export function askedText({ method, url }: RequestLine): string {
+  if (method === "TCP") return url;
+  return method === "CONNECT" ? `CONNECT ${url.replace(/^http:\/\//, "")}` : `${method} ${url}`;
+}
+
+/** Whether a proxy sees no more than a connection to a port: it is asked for so, or by TLS. */
+export function isConnection({ url }: RequestLine): boolean {
+  return /^(?:https|tcp):/i.test(url);
+}
+
+/** Headers to go with a request. One that would not count is refused, so that nothing is passed over in silence. */
+export function parseHeaders(
+  texts: readonly string[],
+  request: RequestLine,
+): (readonly [name: string, value: string])[] {
+  const headers = texts.map(parseHeader);
+  if (request.method === "TCP" && headers.length > 0) {
+    throw usageFailure("A connection has no headers", "Leave out -H, or ask for an http:// URL.");
+  }
+  const hasFixedHost = request.method === "CONNECT" || isConnection(request);
+  if (hasFixedHost && headers.some(([name]) => name.toLowerCase() === "host")) {
+    throw usageFailure(
+      `A header Host has no say in where ${askedText(request)} goes`,
+      "Leave it out: the URL says where.",
+    );
+  }
+  return headers;
 }

@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import { CommandFailure, EXIT } from "./exit.ts";
 import {
+  askedText,
+  parseAsked,
   parseByteLimit,
   parseGraceMs,
   parseHeader,
+  parseHeaders,
   parseHostPort,
   parseRequestLine,
   parseSender,
@@ -81,6 +84,30 @@ Deno.test("parseRequestLine adds a missing http://, as curl does", () => {
   });
   assert.throws(() => parseRequestLine("G T", "http://a/"), CommandFailure);
   refuses((url) => parseRequestLine("GET", url), ["", "http://", "/path", "ftp://a/", "a b"]);
+});
+
+Deno.test("parseAsked: METHOD URL, a URL alone, a connection; CONNECT takes no path, a connection no method", () => {
+  assert.deepEqual(parseAsked(" GET  web.app "), { method: "GET", url: "http://web.app" });
+  assert.deepEqual(parseAsked("http://web.app/"), { method: "GET", url: "http://web.app/" });
+  assert.deepEqual(parseAsked("TCP db:5432"), { method: "TCP", url: "tcp://db:5432" });
+  for (const text of ["CONNECT db:5432", "CONNECT http://db:5432/"]) {
+    const asked = parseAsked(text);
+    assert.deepEqual(asked, { method: "CONNECT", url: "http://db:5432" });
+    assert.equal(askedText(asked), "CONNECT db:5432");
+  }
+  assert.equal(askedText(parseAsked("tcp://db:5432/")), "tcp://db:5432");
+  const wrong = ["", "GET", "web.app", "GET a b", "GET tcp://db:1", "tcp://db", "tcp://db:1/a"];
+  refuses(parseAsked, [...wrong, "CONNECT db:1/a", "CONNECT https://db:1"]);
+});
+
+Deno.test("parseHeaders refuses what would not count", () => {
+  const asked = (text: string, ...headers: string[]) => parseHeaders(headers, parseAsked(text));
+  assert.deepEqual(asked("GET http://a/", "Host: b", "x: y"), [["Host", "b"], ["x", "y"]]);
+  assert.deepEqual(asked("CONNECT a:1", "x: y"), [["x", "y"]]);
+  assert.throws(() => asked("tcp://a:1", "x: y"), /has no headers/);
+  for (const text of ["CONNECT a:1", "GET https://a/"]) {
+    assert.throws(() => asked(text, "HOST: b"), /Host has no say in where .* goes/);
+  }
 });
 
 Deno.test("parseShare takes 0 to 1", () => {

@@ -1,6 +1,6 @@
 /**
- * Sends a plan's endpoints where their pods really listen on this machine. Changes addresses and nothing else, so a
- * request is decided exactly as it would be in a cluster.
+ * Sends a plan's endpoints where their pods really listen on this machine. Changes addresses and nothing else: traffic
+ * targets go on to know the ports as declared, so a request is decided exactly as it would be in a cluster.
  */
 import type { HostPort } from "../console/values.ts";
 import type { Plan, PlanEndpoint } from "../routing/plan.ts";
@@ -17,7 +17,9 @@ export function redirectEndpoints(
     if (place === undefined) return endpoint;
     if (place.address === endpoint.address && place.port === endpoint.port) return endpoint;
     hasMoved = true;
-    return { ...endpoint, ...place };
+    const { port, targetPort = port } = endpoint;
+    const known = place.port === targetPort ? {} : { targetPort };
+    return { ...endpoint, ...place, ...known };
   };
   const groups = Object.fromEntries(
     Object.entries(plan.groups).map(([id, endpoints]) => [id, endpoints.map(move)]),

@@ -40,7 +40,8 @@ Deno.test("redirectEndpoints: moves what has another place, and the plan is stil
       address === first.address ? { address: "127.0.0.1", port: 9_000 } : { address, port },
   );
   assert.deepEqual(moved.groups["shop/web:80"], [
-    { ...first, address: "127.0.0.1", port: 9_000 },
+    // Traffic targets go on to name the port that the pod has in a cluster.
+    { ...first, address: "127.0.0.1", port: 9_000, targetPort: 8_080 },
     second,
   ]);
   assert.notEqual(moved.hash, plan.hash);

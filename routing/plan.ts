@@ -123,6 +123,8 @@ export interface PlanEndpoint {
   readonly address: string;
   /** The resolved target port; 0 if it could not be resolved. */
   readonly port: number;
+  /** What traffic targets know the port as, where the endpoint is reached at another one: on one machine. Else left out. */
+  readonly targetPort?: number;
   /** For people and metrics; empty if not known. */
   readonly pod: string;
   readonly workload: string;

@@ -110,6 +110,7 @@ const service = shape<PlanService>({
 const endpoint = shape<PlanEndpoint>({
   address,
   port: whole(0, PORT_MAX),
+  targetPort: optional(port),
   pod: label,
   workload: label,
   hostname: label,

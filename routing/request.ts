@@ -21,6 +21,12 @@ export const METHODS = [
 export const METHOD_OTHER = 0;
 export const METHOD_COUNT = METHODS.length + 1;
 
+/** Id of the method that asks for a connection. */
+export const CONNECT = METHODS.indexOf("CONNECT") + 1;
+
+/** The port that a request means which names none, and whose Service has several (RFC 9110 4.2.1). */
+export const DEFAULT_PORT = 80;
+
 /** As many headers as nearly all requests have; a table for more is made when it is needed. */
 export const HEADERS_EXPECTED = 128;
 

@@ -9,10 +9,13 @@ export function register(program: Program, context: CommandContext): void {
       "Explains one request: host, service, port, every rule in match order with the first condition that failed, the " +
         "rule that won and where it is written, the backends and whose turn it is.\n\n" +
         "Reads manifests (-f), or asks a running sidecar or local mesh (--admin). With --admin and --from it explains what " +
-        "becomes of that sender's request to the application beside the sidecar.",
+        "becomes of that sender's request to the application beside the sidecar.\n\n" +
+        "tcp://HOST:PORT is a connection that is relayed whole, CONNECT HOST:PORT one through the proxy; of https:// a proxy sees " +
+        "no more than a connection. A header Host counts in place of the URL's host.\n\n" +
+        "Exit code: 0 forwarded, 1 refused or with error Findings, 2 usage.",
     )
-    .usage("(-f PATH… | --admin HOST:PORT) [options] METHOD URL")
-    .argument("[request...]", "METHOD URL, for example: GET http://httpbin.httpbin:8080/test")
+    .usage("(-f PATH… | --admin HOST:PORT) [options] (METHOD URL | tcp://HOST:PORT)")
+    .argument("[request...]", "for example: GET http://httpbin.httpbin:8080/test")
     .option("-f, --filename <path...>", "manifests: files, directories, or - for stdin", [])
     .option("-R, --recursive", "go into the directories of a directory", false)
     .option("-n, --namespace <name>", "namespace of resources that name none", "default")

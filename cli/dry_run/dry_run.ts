@@ -6,7 +6,7 @@ import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
-import { parseHeader, parseRequestLine, parseSender, parseWhole } from "../../console/values.ts";
+import { parseAsked, parseHeaders, parseSender, parseWhole } from "../../console/values.ts";
 import { renderReport } from "./render.ts";
 import { buildReport } from "./report.ts";
 import { simulate, type SimulatedRequest } from "./simulate.ts";
@@ -24,11 +24,23 @@ interface DryRunOptions {
   readonly enforceAccess: boolean;
 }
 
-export async function dryRun(options: DryRunOptions, environment: Environment): Promise<ExitCode> {
+/** Ends with 1 where the manifests have errors, and where the proxy refuses a request that is asked about. */
+export async function dryRun(
+  paths: readonly string[],
+  options: DryRunOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  const filename = [...options.filename, ...paths];
+  if (filename.length === 0) {
+    throw usageFailure(
+      "weft dry-run takes manifests: files, directories, or - for standard input",
+      "For example: weft dry-run manifests/",
+    );
+  }
   const request = requestOf(options);
   const addresses = new PodAddresses();
   const input = await compileInput({
-    paths: options.filename,
+    paths: filename,
     recursive: options.recursive,
     namespace: options.namespace,
     permissive: !options.enforceAccess,
@@ -38,6 +50,7 @@ export async function dryRun(options: DryRunOptions, environment: Environment): 
       : {}),
   }, environment);
   const { stdout, stderr } = environment;
+  let isRefused = false;
   if (options.output === "plan") {
     stderr.write(renderFindings(stderr, input.findings));
     const flaw = flawOf(input);
@@ -46,13 +59,14 @@ export async function dryRun(options: DryRunOptions, environment: Environment): 
     stdout.line(encodePlan(input.plan));
   } else {
     const simulation = request === undefined ? undefined : simulate(input.plan, request);
+    isRefused = simulation !== undefined && simulation.refusals.length > 0;
     const report = buildReport(input, simulation);
     if (options.output === "json") stdout.line(JSON.stringify(report, null, 2));
     else if (options.output === "yaml") {
       stdout.write(stringify(report, { aliasDuplicateObjects: false }));
     } else stdout.write(renderReport(stdout, report));
   }
-  return hasErrors(input.findings) ? EXIT.failed : EXIT.ok;
+  return isRefused || hasErrors(input.findings) ? EXIT.failed : EXIT.ok;
 }
 
 /** Why the input comes to no plan that a proxy should have; null: it does. */
@@ -64,18 +78,14 @@ function flawOf({ findings, plan }: CompiledInput): string | null {
 function requestOf(options: DryRunOptions): SimulatedRequest | undefined {
   const count = parseWhole(options.count, 1, REQUEST_COUNT_MAX);
   const from = parseSender(options.from ?? options.namespace);
-  const headers = options.header.map(parseHeader);
   if (options.request === undefined) {
-    if (headers.length === 0 && options.from === undefined && count === 1) return undefined;
+    if (options.header.length === 0 && options.from === undefined && count === 1) return undefined;
     throw usageFailure(
       "--header, --from and --count are about a request",
       "Add --request 'METHOD URL'.",
     );
   }
   if (options.output === "plan") throw usageFailure("-o plan takes no --request");
-  const [method, url, ...rest] = options.request.trim().split(/\s+/);
-  if (url === undefined || rest.length > 0) {
-    throw usageFailure(`"${options.request}" is not a request`, "Write it as 'METHOD URL'.");
-  }
-  return { ...parseRequestLine(method, url), headers, from, count };
+  const request = parseAsked(options.request);
+  return { ...request, headers: parseHeaders(options.header, request), from, count };
 }

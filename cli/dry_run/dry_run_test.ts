@@ -155,7 +155,9 @@ Deno.test("dry-run --request: what the proxy refuses is counted with its reason"
   const argv = [...CANARY, "--request", "GET http://nowhere.nowhere/"];
   const { simulation } = await report(argv);
   assert.deepEqual(simulation?.refusals, [{ reason: "host-unknown", status: 404, count: 1 }]);
-  assert.match((await dryRun(argv)).stdout, /1 request answered 404 by the proxy: host-unknown/);
+  const { code, stdout } = await dryRun(argv);
+  assert.match(stdout, /1 request answered 404 by the proxy: host-unknown/);
+  assert.equal(code, 1, "it guards a pull request");
 });
 
 Deno.test("dry-run -o json and -o yaml are one value with the documented fields", async () => {
@@ -262,6 +264,13 @@ Deno.test("dry-run -n is the namespace of what names none", async () => {
     "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 1}]}}";
   const { services } = await report(["-f", "-", "-n", "shop"], service);
   assert.deepEqual(services.map(({ namespace, name }) => `${namespace}/${name}`), ["shop/a"]);
+});
+
+Deno.test("dry-run takes paths without -f, and asks for them where there are none", async () => {
+  assert.deepEqual(await dryRun(["examples/canary/"]), await dryRun(CANARY));
+  const { code, stderr } = await dryRun([]);
+  assert.equal(code, 2);
+  assert.match(stderr, /For example: weft dry-run manifests\//);
 });
 
 Deno.test("dry-run of a missing file is a Finding and ends with 1", async () => {

@@ -7,6 +7,7 @@ import type { Output } from "../../console/output.ts";
 import { type Cell, renderTable } from "../../console/table.ts";
 import { counted } from "../../base/text.ts";
 import { printable } from "../../console/text.ts";
+import { askedText, isConnection, type RequestLine } from "../../console/values.ts";
 import { describeMatch } from "../../routing/match/match.ts";
 import { describeSection } from "../policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
@@ -149,7 +150,7 @@ function localName(name: string, namespace: string): string {
 
 function renderSimulation(output: Output, simulation: Simulation): string {
   const { request, distribution, refusals } = simulation;
-  const title = `${counted(request.count, "request")} ${request.method} ${request.url} ` +
+  const title = `${counted(request.count, nounOf(request))} ${askedText(request)} ` +
     `from ${request.from.identity}`;
   const rule = simulation.rule === null ? "no rule" : `rule ${simulation.rule}`;
   const split = simulation.split === null ? "own endpoints" : `split ${simulation.split}`;
@@ -163,10 +164,17 @@ function renderSimulation(output: Output, simulation: Simulation): string {
     rendered += `  ${printable(`${backend}: ${counts}`)}\n`;
   }
   for (const { reason, status, count } of refusals) {
-    const text = `${counted(count, "request")} answered ${status} by the proxy: ${reason}`;
+    const noun = nounOf(request);
+    const text = noun === "request"
+      ? `${counted(count, noun)} answered ${status} by the proxy: ${reason}`
+      : `${counted(count, noun)} closed by the proxy: ${reason}`;
     rendered += `  ${output.style("error", text)}\n`;
   }
   return rendered;
+}
+
+function nounOf(request: RequestLine): "request" | "connection" {
+  return isConnection(request) ? "connection" : "request";
 }
 
 function renderOutcomes(output: Output, { outcomes }: Simulation): string {

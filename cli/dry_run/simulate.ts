@@ -7,13 +7,16 @@ import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";
 import { Balancing } from "../../proxy/balance/balancing.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { type RequestHead, requestHeadOf } from "../../routing/request.ts";
-import { decide, Decision } from "../../routing/table/decide.ts";
+import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
+import { readAsked } from "../../proxy/run/read_asked.ts";
+import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
+import { decide, decideWhole, Decision } from "../../routing/table/decide.ts";
+import type { Asked } from "../../routing/table/explain.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable } from "../../routing/table/build.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
-import type { TableBackend, TableRoute } from "../../routing/table/table.ts";
-import { defaultPortOf, type RequestLine, type RequestSender } from "../../console/values.ts";
+import type { Table, TableBackend, TableRoute } from "../../routing/table/table.ts";
+import type { RequestLine, RequestSender } from "../../console/values.ts";
 import { LISTED_REQUESTS_MAX } from "../limits.ts";
 
 /** Where the request comes from: with `sourceIp` all of one caller go to one endpoint, whichever that is. */
@@ -63,14 +66,15 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   const table = buildTable(plan, { ...request.from, seed: null });
   const state = new SplitState(table);
   const balancers = new Balancers();
-  const head = requestHeadOf(request);
-  const defaultPort = defaultPortOf(request);
+  const asked = readAsked(request);
+  const { head } = asked;
   const decision = new Decision();
   const tally = new Tally();
   const outcomes: SimulatedOutcome[] = [];
   for (let sent = 0; sent < request.count; sent++) {
-    decide(table, head, defaultPort, state, decision);
-    const outcome = outcomeOf(decision, head, balancers);
+    const outcome = asked.unrouted === null
+      ? outcomeOf(decideAsked(table, asked, state, decision), head, balancers)
+      : refusedBy(asked.unrouted);
     tally.add(outcome);
     if (request.count <= LISTED_REQUESTS_MAX) outcomes.push(outcome);
   }
@@ -87,19 +91,30 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
   };
 }
 
+function decideAsked(
+  table: Table,
+  { head, isWhole }: Asked,
+  state: SplitState,
+  decision: Decision,
+): Decision {
+  if (isWhole) decideWhole(table, head, state, decision);
+  else decide(table, head, DEFAULT_PORT, state, decision);
+  return decision;
+}
+
+function refusedBy(reason: RefusalReason): SimulatedOutcome {
+  const { status } = REFUSALS[reason];
+  return { backend: null, endpoint: null, pod: null, refusal: { reason, status } };
+}
+
 function outcomeOf(
   decision: Decision,
   head: RequestHead,
   balancers: Balancers,
 ): SimulatedOutcome {
-  const { backend, endpointSet, reason, status } = decision;
+  const { backend, endpointSet, reason } = decision;
   if (decision.outcome === "refuse" || backend === null || endpointSet === null) {
-    return {
-      backend: null,
-      endpoint: null,
-      pod: null,
-      refusal: { reason: reason ?? "no-endpoints", status },
-    };
+    return refusedBy(reason ?? "no-endpoints");
   }
   const endpoint = balancers.pick(backend, endpointSet, head);
   return { backend: backend.key, endpoint: endpoint.key, pod: endpoint.plan.pod, refusal: null };

@@ -1,14 +1,15 @@
 /** The work of `weft explain`: one request through manifests or a running proxy, to an explanation. */
 import type { Finding } from "../../base/finding.ts";
-import { requestHeadOf } from "../../routing/request.ts";
-import { explain } from "../../routing/table/explain.ts";
+import { readAsked } from "../../proxy/run/read_asked.ts";
+import { DEFAULT_PORT } from "../../routing/request.ts";
+import { explainAsked } from "../../routing/table/explain.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable } from "../../routing/table/build.ts";
 import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
-import { defaultPortOf, parseHeader, parseSender, type RequestLine } from "../../console/values.ts";
+import { askedText, parseHeaders, parseSender, type RequestLine } from "../../console/values.ts";
 import { askAdmin } from "./ask_admin.ts";
 import { renderCall, renderExplanation } from "./render.ts";
 import { separateRequest } from "./separate.ts";
@@ -31,13 +32,13 @@ export async function explainRequest(
   environment: Environment,
 ): Promise<ExitCode> {
   const { filename, admin } = options;
-  if ((filename.length === 0) === (admin === undefined)) {
+  const { request, paths } = separateRequest(words, filename);
+  if ((paths.length === 0) === (admin === undefined)) {
     throw usageFailure(
       "weft explain needs -f PATH… (manifests), or --admin HOST:PORT (a running proxy)",
-      "For example: weft explain GET http://httpbin.httpbin:8080/test -f manifests/",
+      `For example: weft explain ${askedText(request)} -f manifests/`,
     );
   }
-  const { request, paths } = separateRequest(words, filename);
   const { stdout, stderr } = environment;
   const answer = admin === undefined
     ? await explainManifests(request, { ...options, filename: paths }, environment)
@@ -60,7 +61,7 @@ async function explainManifests(
   environment: Environment,
 ): Promise<{ explanation: Explanation; findings: readonly Finding[] }> {
   const sender = parseSender(options.from ?? options.namespace);
-  const headers = options.header.map(parseHeader);
+  const headers = parseHeaders(options.header, request);
   // YAML is not needed to ask a proxy.
   const { compileInput } = await import("../../sidecar/compile_input.ts");
   const { plan, findings } = await compileInput({
@@ -70,9 +71,9 @@ async function explainManifests(
     permissive: !options.enforceAccess,
   }, environment);
   const table = buildTable(plan, { ...sender, seed: null });
-  const head = requestHeadOf({ ...request, headers });
+  const asked = readAsked({ ...request, headers });
   return {
-    explanation: explain(table, head, defaultPortOf(request), new SplitState(table)),
+    explanation: explainAsked(table, asked, DEFAULT_PORT, new SplitState(table)),
     findings: findings.filter((finding) =>
       hasErrors([finding]) || isPastMesh(finding, sender.namespace)
     ),
@@ -94,6 +95,6 @@ function askProxy(
     throw usageFailure("A running proxy knows what it enforces: leave out --enforce-access");
   }
   // What cannot be a header is refused here, where the user sees it.
-  const headers = header.map((text) => parseHeader(text).join(": "));
+  const headers = parseHeaders(header, request).map((header) => header.join(": "));
   return askAdmin(admin, request, headers, from === undefined ? null : parseSender(from).identity);
 }

@@ -159,7 +159,13 @@ Deno.test("explain --admin --from: what becomes of a caller's request, and by wh
     status: 0,
   };
   const outcomes: { code: number; stdout: string }[] = [];
-  const denied = { ...call, access: { ...call.access, isAllowed: false, guards: [] } };
+  const nearest = {
+    target: "shop/readers",
+    position: "targets.yaml:3:1",
+    match: null,
+    failed: { clause: "source", header: null, expected: "shop/bill", seen: "shop/cart" },
+  };
+  const denied = { ...call, access: { ...call.access, isAllowed: false, guards: [], nearest } };
   const answers = [
     call,
     { ...denied, outcome: "refuse", reason: "access-denied", status: 403 },
@@ -184,7 +190,8 @@ Deno.test("explain --admin --from: what becomes of a caller's request, and by wh
     /application:8080 +allowed by +shop\/readers +reading\/read +targets.yaml:3:1/,
   );
   assert.match(allowed, /outcome +forwarded to the application, port 8080/);
-  assert.match(refused, /access +denied: no traffic target names the caller/);
+  assert.match(refused, /access +denied: no traffic target lets the caller in/);
+  assert.match(refused, /nearest +shop\/readers source: wants shop\/bill, has shop\/cart, at t/);
   assert.match(refused, /outcome +the proxy answers 403: access-denied/);
   assert.match(open, /access +not enforced/);
 });

@@ -8,12 +8,13 @@ import type {
   RouteExplanation,
   RuleExplanation,
 } from "../../routing/table/explanation.ts";
-import type { FailedClause } from "../../routing/match/condition.ts";
+import { failureText, nearestText } from "../../routing/table/explanation.ts";
+import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
 import type { Output } from "../../console/output.ts";
 import { describeSection } from "../policy_text.ts";
 import { type Cell, renderTable } from "../../console/table.ts";
 import { printable } from "../../console/text.ts";
-import type { RequestLine } from "../../console/values.ts";
+import { askedText, type RequestLine } from "../../console/values.ts";
 
 /** Renders every step the request took, and where it ended. */
 export function renderExplanation(
@@ -21,14 +22,15 @@ export function renderExplanation(
   request: RequestLine,
   explanation: Explanation,
 ): string {
-  const { client, host, port, rules, route, access } = explanation;
+  const { client, host, port, rules, route, access, reason } = explanation;
   const steps: (readonly [string, string])[] = [
     ["client", client.identity || `unknown, in namespace ${client.namespace}`],
-    ["host", hostText(host)],
+    ...(isUnrouted(explanation) ? [] : [["host", hostText(host)] as const]),
     ...(port === null ? [] : [["port", portText(port)] as const]),
-    ...(port === null || route === null ? [] : [["rules", rulesText(rules, route)] as const]),
+    ...(port === null || route === null ? [] : [["rules", rulesText(explanation, route)] as const]),
+    ...(reason !== null && isUnrouted(explanation) ? [["why", whyUnrouted(reason)] as const] : []),
   ];
-  let rendered = `${output.style("strong", printable(`${request.method} ${request.url}`))}\n`;
+  let rendered = titleOf(output, request) + noteOf(output, request, explanation);
   rendered += stepLines(output, steps) + renderRules(output, rules);
   if (route !== null) {
     rendered += stepLines(output, [["route", routeText(route, rules)], [
@@ -46,16 +48,17 @@ export function renderExplanation(
 export function renderCall(
   output: Output,
   request: RequestLine,
-  { caller, destination, port, access, reason, status, planHash }: CallExplanation,
+  explanation: CallExplanation,
 ): string {
+  const { caller, destination, port, access, reason, planHash } = explanation;
   const outcome = reason === null
     ? output.style("good", printable(`forwarded to the application, port ${port}`))
-    : output.style("error", printable(`the proxy answers ${status}: ${reason}`));
+    : output.style("error", printable(refusalText(reason, explanation)));
   const steps = [
     ["caller", caller || "unknown"],
     ["called", destination || "the application, whose identity the proxy does not enforce"],
   ] as const;
-  return `${output.style("strong", printable(`${request.method} ${request.url}`))}\n` +
+  return titleOf(output, request) + noteOf(output, request, explanation) +
     stepLines(output, steps) +
     (access.isEnforced
       ? renderAccess(output, access)
@@ -63,7 +66,41 @@ export function renderCall(
     stepLines(output, [["outcome", outcome]], false) + stepLines(output, [["plan", planHash]]);
 }
 
-function renderAccess(output: Output, { isAllowed, guards }: AccessExplanation): string {
+function titleOf(output: Output, request: RequestLine): string {
+  return `${output.style("strong", printable(askedText(request)))}\n`;
+}
+
+/** What of the URL counts otherwise than it looks. */
+function noteOf(output: Output, asked: RequestLine, { request }: Pick<Explanation, "request">) {
+  const { authority, method } = request;
+  if (method === "TCP" && asked.method !== "TCP") {
+    const text = `TLS: a proxy sees a connection to ${authority}, and no request in it`;
+    return stepLines(output, [["note", text]]);
+  }
+  const hasOwnHost = asked.url.toLowerCase().replace(/^[^@/]*\/\/([^@/]*@)?/, "")
+    .startsWith(authority.toLowerCase());
+  return hasOwnHost ? "" : stepLines(output, [["note", `the header Host counts: ${authority}`]]);
+}
+
+/** What is wrong with the head itself, so that it does not come to hosts and rules. */
+function isUnrouted({ host, reason }: Explanation): boolean {
+  return host.name === "" && reason !== "host-invalid";
+}
+
+function whyUnrouted(reason: RefusalReason): string {
+  const { text } = REFUSALS[reason];
+  if (reason !== "bad-start-line") return text;
+  return `${text}: what a URL may not hold is percent-encoded, and CONNECT takes HOST:PORT`;
+}
+
+/** A connection has no answer. */
+function refusalText(reason: string, { request, status }: Pick<Explanation, "request" | "status">) {
+  return request.method === "TCP"
+    ? `the proxy closes the connection: ${reason}`
+    : `the proxy answers ${status}: ${reason}`;
+}
+
+function renderAccess(output: Output, { isAllowed, guards, nearest }: AccessExplanation): string {
   const rows = guards.map((guard): Cell[] => [
     guard.endpoints.join(", "),
     guard.isAllowed ? "allowed by" : { text: "denied", style: "error" },
@@ -74,9 +111,10 @@ function renderAccess(output: Output, { isAllowed, guards }: AccessExplanation):
   const verdict = isAllowed
     ? "allowed"
     : guards.length === 0
-    ? "denied: no traffic target names the caller"
+    ? "denied: no traffic target lets the caller in"
     : "denied";
-  return stepLines(output, [["access", verdict]]) + renderTable(output, [], rows, 4);
+  return stepLines(output, [["access", verdict]]) + renderTable(output, [], rows, 4) +
+    (nearest === undefined ? "" : stepLines(output, [["nearest", nearestText(nearest)]]));
 }
 
 function stepLines(
@@ -108,8 +146,13 @@ function portText({ number, source, isKnown, name, protocol }: PortExplanation):
   return `${text}${name ? `; named ${name}` : ""}; speaks ${protocol}`;
 }
 
-function rulesText(rules: readonly RuleExplanation[], route: RouteExplanation): string {
+function rulesText(
+  { request, port, rules }: Explanation,
+  route: RouteExplanation,
+): string {
   if (route.kind === "pod") return "none: a single pod was asked for";
+  const isHttp = ["http", "http2", "grpc"].includes(port?.protocol ?? "");
+  if (request.method === "TCP" || !isHttp) return "none: they are not for connections";
   if (rules.length === 0) return "none";
   return "first match wins";
 }
@@ -132,11 +175,6 @@ function renderRules(output: Output, rules: readonly RuleExplanation[]): string 
 /** A blank last cell would leave spaces at the end of a line. */
 function withoutBlankEnd(row: Cell[]): Cell[] {
   return row[row.length - 1] === " " ? row.slice(0, -1) : row;
-}
-
-function failureText({ clause, header, expected, seen }: FailedClause): string {
-  const subject = clause === "header" ? `header ${header}` : clause;
-  return `${subject}: wants ${expected}, ${seen === null ? "has none" : `has ${seen}`}`;
 }
 
 function routeText(route: RouteExplanation, rules: readonly RuleExplanation[]): string {
@@ -183,9 +221,9 @@ function renderPolicies(output: Output, { policies = [] }: RouteExplanation): st
 }
 
 function outcomeText(output: Output, explanation: Explanation): string {
-  const { outcome, backend, endpoints, reason, status } = explanation;
+  const { outcome, backend, endpoints, reason } = explanation;
   if (outcome === "refuse") {
-    return output.style("error", printable(`the proxy answers ${status}: ${reason}`));
+    return output.style("error", printable(refusalText(reason ?? "", explanation)));
   }
   const places = endpoints.map(({ endpoint, pod }) =>
     pod === "" || endpoint.startsWith(`${pod}:`) ? endpoint : `${endpoint} (${pod})`

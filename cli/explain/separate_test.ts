@@ -30,6 +30,25 @@ Deno.test("a method that no rule can name needs a full URL to be told from a fil
   assert.throws(() => separateRequest([], ["README", "LICENSE"]), CommandFailure);
 });
 
+Deno.test("a request is one word too, or a URL that says all; other words are paths", () => {
+  for (
+    const words of [
+      [`GET ${GET.url}`],
+      [GET.url],
+      ["GET", GET.url],
+      ["manifests/", "GET", GET.url],
+      [`GET ${GET.url}`, "manifests/"],
+    ]
+  ) {
+    const paths = words.includes("manifests/") ? ["a.yaml", "manifests/"] : ["a.yaml"];
+    assert.deepEqual(separateRequest(words, ["a.yaml"]), { request: GET, paths });
+  }
+  const tcp = { method: "TCP", url: "tcp://db.app:5432" };
+  assert.deepEqual(separateRequest([tcp.url], []), { request: tcp, paths: [] });
+  assert.deepEqual(separateRequest([], ["a.yaml", tcp.url]), { request: tcp, paths: ["a.yaml"] });
+  assert.throws(() => separateRequest(["web.app:80/a"], []), /takes one request/);
+});
+
 Deno.test("no request, half a request and too much are refused", () => {
   for (const words of [[], ["GET"], ["GET", "http://a/", "http://b/"]]) {
     assert.throws(() => separateRequest(words, ["a.yaml"]), CommandFailure);

@@ -4,6 +4,7 @@
  */
 import { REFUSALS } from "../../base/refusals.ts";
 import { isLocal, parseIp } from "../../base/ip.ts";
+import { DEFAULT_PORT } from "../../routing/request.ts";
 import type { OriginalDestination } from "../io/io.ts";
 import { latin1 } from "../protocol/http1/lexical.ts";
 import type { Request } from "../protocol/http1/request.ts";
@@ -16,7 +17,6 @@ import type { ClientFacts, Router, RouteServices } from "./router.ts";
 
 /** `host` or `host:port`, the host a name or an IP address, IPv6 in brackets (RFC 9110 4.2.1). */
 const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i;
-const DEFAULT_PORT = 80;
 
 export class Egress {
   readonly isOn: boolean;

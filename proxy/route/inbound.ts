@@ -1,6 +1,7 @@
 /** InboundRouter: everything that may goes to one port of the application beside this sidecar. */
-import type { RequestHead } from "../../routing/request.ts";
+import { headText, type RequestHead } from "../../routing/request.ts";
 import type { CallExplanation } from "../../routing/table/explanation.ts";
+import type { Asked } from "../../routing/table/explain.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
 import type { EndpointPool } from "../pool/pool.ts";
@@ -54,9 +55,9 @@ export class InboundAccess {
   }
 
   /** What would become of a request of `caller` (`namespace/serviceaccount`), and why. */
-  explain(caller: string, port: number, head: RequestHead): CallExplanation {
+  explain(caller: string, port: number, asked: Asked): CallExplanation {
     const plan = this.#isEnforced ? this.#plan : { ...this.#plan, permissive: true, targets: [] };
-    return explainCall(plan, { caller, destination: this.#destination, port }, head);
+    return explainCall(plan, { caller, destination: this.#destination, port }, asked);
   }
 
   get #isEnforced(): boolean {
@@ -125,7 +126,11 @@ export class InboundRouter implements Router {
   }
 
   /** What `route` would do with a request of `caller`, and why. */
-  explain(caller: string, head: RequestHead): CallExplanation {
-    return this.access.explain(caller, this.application.port, head);
+  explain(caller: string, asked: Asked): CallExplanation {
+    const { head } = asked;
+    const authority = headText(head, head.authorityStart, head.authorityEnd);
+    // A capturing listener leads to whichever port is called.
+    const port = this.application.port || Number(/:(\d{1,5})$/.exec(authority)?.[1] ?? 0);
+    return this.access.explain(caller, port, asked);
   }
 }

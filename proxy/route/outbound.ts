@@ -9,10 +9,10 @@ import {
   Decision,
 } from "../../routing/table/decide.ts";
 import { DirectEndpoints } from "../../routing/table/direct_endpoints.ts";
-import { explain } from "../../routing/table/explain.ts";
+import { type Asked, explainAsked } from "../../routing/table/explain.ts";
 import type { Explanation } from "../../routing/table/explanation.ts";
 import { HostMatch } from "../../routing/table/host_index.ts";
-import type { RequestHead } from "../../routing/request.ts";
+import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import type { Table, TableBackend, TablePort, TableRoute } from "../../routing/table/table.ts";
@@ -30,9 +30,6 @@ import type { Pools } from "../pool/pools.ts";
 import { type Destination, NO_FACTS, refused, toEndpoints, toPool, Turn } from "./destination.ts";
 import type { ClientFacts, Router, RouteServices } from "./router.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
-
-/** The port that a request means which names none, and whose Service has several (RFC 9110 4.2.1). */
-const DEFAULT_PORT = 80;
 
 export class OutboundRouter implements Router {
   readonly place = "outbound";
@@ -126,7 +123,7 @@ export class OutboundRouter implements Router {
   /** @param defaultPort the port meant by a request that names none */
   routeByHost(request: Request, client: ClientFacts, defaultPort: number): Destination {
     decide(this.#table, request.routed, defaultPort, this.#splits, this.#decision);
-    return this.#decidedFor(request, client);
+    return this.#decided(request.routed, client, null);
   }
 
   /**
@@ -142,7 +139,7 @@ export class OutboundRouter implements Router {
     const splits = this.#splits;
     const isByName = request !== null &&
       decideBehind(this.#table, address, request.routed, splits, this.#decision);
-    if (isByName) return this.#decidedFor(request, client);
+    if (isByName) return this.#decided(request.routed, client, null);
     const [first] = address.listed;
     if (first === undefined) return null;
     const port = this.#table.services[first.service].ports[first.port];
@@ -174,15 +171,6 @@ export class OutboundRouter implements Router {
     const tablePort = this.#table.services[service].ports[port] ?? null;
     if (tablePort === null || request === null) return this.connectionTo(tablePort, client);
     decideAt(tablePort, request.routed, this.#splits, this.#decision);
-    return this.#decidedFor(request, client);
-  }
-
-  #decidedFor(request: Request, client: ClientFacts): Destination {
-    const decision = this.#decision;
-    // CONNECT asks for a connection, whatever the port speaks.
-    if (request.isConnect && decision.reason === "not-http" && decision.port !== null) {
-      decideConnection(decision.port, this.#splits, decision);
-    }
     return this.#decided(request.routed, client, null);
   }
 
@@ -242,8 +230,8 @@ export class OutboundRouter implements Router {
   }
 
   /** What `route` would do and why; changes nothing. */
-  explain(head: RequestHead): Explanation {
-    return explain(this.#table, head, DEFAULT_PORT, this.#splits);
+  explain(asked: Asked): Explanation {
+    return explainAsked(this.#table, asked, DEFAULT_PORT, this.#splits);
   }
 
   #bind(table: Table): void {

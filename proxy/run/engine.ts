@@ -7,7 +7,6 @@ import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { requestHeadOf } from "../../routing/request.ts";
 import type {
   InboundListener,
   LogEvent,
@@ -22,6 +21,7 @@ import { Tracer } from "../tracing/tracer.ts";
 import { InboundAccess, InboundRouter } from "../route/inbound.ts";
 import { OutboundRouter } from "../route/outbound.ts";
 import type { ExplainQuery } from "./explain_query.ts";
+import { readAsked } from "./read_asked.ts";
 import { type AcceptHandler, Acceptor } from "../accept/acceptor.ts";
 import { type Fd, type Io, IoError } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
@@ -175,9 +175,9 @@ export class Engine {
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
   explain(query: ExplainQuery): Explanation | CallExplanation | null {
     const { side, listener, caller } = query;
-    const head = requestHeadOf(query);
-    if (side === "inbound") return this.#inbound[listener]?.explain(caller, head) ?? null;
-    return this.#outbound[listener]?.explain(head) ?? null;
+    const asked = readAsked(query, side, this.#loop.headBytesMax);
+    if (side === "inbound") return this.#inbound[listener]?.explain(caller, asked) ?? null;
+    return this.#outbound[listener]?.explain(asked) ?? null;
   }
 
   /** Reports requests also where the configuration does not ask for it, or no longer. */

@@ -17,9 +17,9 @@ const PARAMETERS: readonly string[] = ["url", "method", "header", "listener", "s
 
 /** A token (RFC 9110 5.6.2), as methods and names of headers are. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Visible ASCII; what comes in its place over the wire is percent-encoded. */
-const ABSOLUTE = /^https?:\/\/[^/?#\s]+[!-~]*$/i;
-const PATH = /^\/[!-~]*$/;
+/** What else a proxy refuses is explained as refused. */
+const ABSOLUTE = /^(?:https?:\/\/[^/?#\s\p{Cc}]+[^\s\p{Cc}]*|tcp:\/\/[^/?#\s\p{Cc}]+:\d{1,5})$/iu;
+const PATH = /^\/[^\s\p{Cc}]*$/u;
 const IDENTITY = /^[a-z0-9.-]+\/[a-z0-9.-]+$/;
 
 /** The request to be explained, or one line that says what is wrong. */
@@ -45,7 +45,7 @@ export function parseExplainQuery(parameters: URLSearchParams): ExplainQuery | s
   }
   const hasHost = headers.some(([name]) => name.toLowerCase() === "host");
   if (!ABSOLUTE.test(url) && !(PATH.test(url) && hasHost)) {
-    return `url is "${url}": want one like http://web.shop:8080/path, or a path and a header Host`;
+    return `url is "${url}": want one like http://web.shop:8080/path, a path and a header Host, or tcp://db.shop:5432`;
   }
   const listener = parameters.get("listener") ?? "0";
   if (!/^\d{1,4}$/.test(listener)) return `listener is "${listener}": want a whole number from 0`;

@@ -51,18 +51,21 @@ export class AccessProfiles {
   }
 
   /** Null if no target lets the client reach the endpoint at all. */
-  profileOf(endpoint: Pick<PlanEndpoint, "identity" | "port">): AccessProfile | null {
+  profileOf(
+    endpoint: Pick<PlanEndpoint, "identity" | "port" | "targetPort">,
+  ): AccessProfile | null {
     if (this.#identity === "" || endpoint.identity === "") return null;
+    const port = targetPortOf(endpoint);
     const guarding = (this.#targetsByDestination.get(endpoint.identity) ?? [])
-      .filter(({ target }) => target.port === null || target.port === endpoint.port);
+      .filter(({ target }) => target.port === null || target.port === port);
     if (guarding.length === 0) return null;
     const key = guarding
-      .map(({ index, target }) => `${index}${allowsTcp(target, endpoint.port) ? "t" : ""}`)
+      .map(({ index, target }) => `${index}${allowsTcp(target, port) ? "t" : ""}`)
       .join(",");
     let profile = this.#profiles.get(key);
     if (profile === undefined) {
       const targets = guarding.map(({ target }) => target);
-      profile = new AccessProfile(this.#profiles.size, targets, endpoint.port);
+      profile = new AccessProfile(this.#profiles.size, targets, port);
       this.#profiles.set(key, profile);
     }
     return profile;
@@ -116,6 +119,13 @@ export class GuardedEndpoints {
   endpointsOf(profile: AccessProfile): TableEndpoint[] {
     return this.all.endpoints.filter((endpoint) => this.#profileOf.get(endpoint) === profile);
   }
+}
+
+/** The port that traffic targets mean. */
+export function targetPortOf(
+  { port, targetPort = port }: Pick<PlanEndpoint, "port" | "targetPort">,
+): number {
+  return targetPort;
 }
 
 function allowsTcp(target: PlanTarget, port: number): boolean {

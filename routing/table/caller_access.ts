@@ -10,7 +10,7 @@ import type { RequestHead } from "../request.ts";
 import { type AccessProfile, AccessProfiles } from "./access.ts";
 
 /** No target allows it; or one does by its path, which the application may read as another one. */
-export type CallRefusal = Extract<RefusalReason, "access-denied" | "path-ambiguous">;
+type CallRefusal = Extract<RefusalReason, "access-denied" | "path-ambiguous">;
 
 export class CallerAccess {
   readonly #port: number;

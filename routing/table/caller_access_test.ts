@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { PlanMatch } from "../plan.ts";
-import { requestHeadOf } from "../request.ts";
+import { type RequestHead, requestHeadOf } from "../request.ts";
 import { CallerAccess } from "./caller_access.ts";
 import { explainCall } from "./explain_call.ts";
 import { matchForTest, planForTest, targetForTest } from "./plan_for_test.ts";
@@ -84,7 +84,7 @@ Deno.test("explainCall says what CallerAccess does", () => {
       const plan = planForTest([], { permissive: false, targets: targets.map(targetForTest) });
       const head = headOf(method, path);
       const decided = new CallerAccess(plan, destination, port);
-      const { reason, access } = explainCall(plan, { caller, destination, port }, head);
+      const { reason, access } = explainCall(plan, { caller, destination, port }, asked(head));
       assert.equal(reason, decided.refusalOf(caller, head));
       assert.equal(access.isAllowed, reason === null || reason === "path-ambiguous");
       assert.equal(access.guards.length, decided.profileOf(caller) === null ? 0 : 1);
@@ -95,8 +95,12 @@ Deno.test("explainCall says what CallerAccess does", () => {
 Deno.test("explainCall: in permissive mode nothing is enforced; an empty name is no name", () => {
   const call = { caller: "", destination: "app/server", port: 80 };
   const head = headOf("GET", "/");
-  const open = explainCall(planForTest([]), call, head);
+  const open = explainCall(planForTest([]), call, asked(head));
   assert.deepEqual([open.outcome, open.access.isEnforced], ["forward", false]);
-  const closed = explainCall(planForTest([], { permissive: false }), call, head);
+  const closed = explainCall(planForTest([], { permissive: false }), call, asked(head));
   assert.deepEqual([closed.reason, closed.status], ["identity-missing", 403]);
 });
+
+function asked(head: RequestHead) {
+  return { head, isWhole: false, unrouted: null };
+}

@@ -4,7 +4,7 @@
  * bytes.
  */
 import { REFUSALS } from "../../base/refusals.ts";
-import type { RequestHead } from "../request.ts";
+import { CONNECT, type RequestHead } from "../request.ts";
 import type { PodAddress } from "./address_index.ts";
 import type { Affinity } from "./affinity.ts";
 import { HostMatch } from "./host_index.ts";
@@ -38,6 +38,9 @@ export class Decision {
   isPinned = false;
 }
 
+/** A connection has a port, and no other is meant. */
+const NO_PORT = -1;
+
 // Decisions are made one at a time and never nest, so all share one scratch object.
 const host = new HostMatch();
 
@@ -55,17 +58,19 @@ export function decide(
   state: SplitState,
   decision: Decision,
 ): void {
-  clear(decision);
-  table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, host);
-  if (!host.isValid) return refuse(decision, "host-invalid");
-  if (host.service === -1) {
-    return refuse(decision, host.alias === null ? "host-unknown" : "alias-outside");
-  }
-  const service = table.services[host.service];
-  decision.service = service;
-  const port = findPort(service, host.port, defaultPort);
-  if (port === null) return refuse(decision, "port-unknown");
-  takeRequest(port, findRoute(port, host.pod, head), head, state, decision);
+  const port = findAsked(table, head, defaultPort, decision);
+  if (port !== null) takeRequest(port, findRoute(port, host.pod, head), head, state, decision);
+}
+
+/** As `decide`, for a whole connection to the host and port that `head` names, whatever the port speaks. */
+export function decideWhole(
+  table: Table,
+  head: RequestHead,
+  state: SplitState,
+  decision: Decision,
+): void {
+  const port = findAsked(table, head, NO_PORT, decision);
+  if (port !== null) takeConnection(port, connectionRoute(port, host.pod), state, decision);
 }
 
 /**
@@ -119,7 +124,11 @@ function takeRequest(
   decision: Decision,
 ): void {
   decision.port = port;
-  if (!port.isHttp) return refuse(decision, "not-http");
+  if (!port.isHttp) {
+    // CONNECT asks for a connection, whatever the port speaks.
+    if (head.method !== CONNECT) return refuse(decision, "not-http");
+    return takeConnection(port, route.rule === null ? route : port.fallback, state, decision);
+  }
   const backend = takeBackend(route, head, state, decision);
   if (backend === null || backend.guarded === null) return;
   decision.endpointSet = backend.guarded.http(head);
@@ -137,11 +146,38 @@ export function decideConnection(
 ): void {
   clear(decision);
   decision.service = port.service;
+  takeConnection(port, port.fallback, state, decision);
+}
+
+function takeConnection(
+  port: TablePort,
+  route: TableRoute,
+  state: SplitState,
+  decision: Decision,
+): void {
   decision.port = port;
-  const backend = takeBackend(port.fallback, null, state, decision);
+  const backend = takeBackend(route, null, state, decision);
   if (backend === null || backend.guarded === null) return;
   decision.endpointSet = backend.guarded.tcp;
   if (decision.endpointSet === null) refuse(decision, "access-denied");
+}
+
+/** The port that the host and port of `head` mean, and in `host` what the host is; null: it is refused. */
+function findAsked(
+  table: Table,
+  head: RequestHead,
+  defaultPort: number,
+  decision: Decision,
+): TablePort | null {
+  clear(decision);
+  table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, host);
+  if (!host.isValid) return refused(decision, "host-invalid");
+  if (host.service === -1) {
+    return refused(decision, host.alias === null ? "host-unknown" : "alias-outside");
+  }
+  const service = table.services[host.service];
+  decision.service = service;
+  return findPort(service, host.port, defaultPort) ?? refused(decision, "port-unknown");
 }
 
 /**
@@ -166,6 +202,11 @@ function findRoute(port: TablePort, pod: number, head: RequestHead): TableRoute 
   if (pod !== -1) return port.pods[pod];
   const rule = port.matches.find(head);
   return rule === -1 ? port.fallback : port.rules[rule];
+}
+
+/** Rules do not apply to connections; a single pod that is asked for is. */
+export function connectionRoute(port: TablePort, pod: number): TableRoute {
+  return pod === -1 ? port.fallback : port.pods[pod];
 }
 
 /** Fills route, backend and endpoints; null if it had to refuse. */
@@ -210,6 +251,11 @@ function clear(decision: Decision): void {
   decision.backend = null;
   decision.endpointSet = null;
   decision.isPinned = false;
+}
+
+function refused(decision: Decision, reason: RouteRefusal): null {
+  refuse(decision, reason);
+  return null;
 }
 
 function refuse(decision: Decision, reason: RouteRefusal): void {

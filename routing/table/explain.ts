@@ -2,13 +2,13 @@
  * explain: the same decision as `decide`, with its reasons. Takes no place in any sequence. It
  * looks rules and targets up one by one, and a property test proves that it and `decide` agree.
  */
-import { REFUSALS } from "../../base/refusals.ts";
+import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
 import type { PolicySection } from "../../base/policy.ts";
 import type { PlanBackend, PlanEndpointPolicy, PlanRoutePolicy, PlanSection } from "../plan.ts";
 import { firstFailure } from "../match/match.ts";
-import { headText, type RequestHead } from "../request.ts";
-import { findPort, pinnedBackend } from "./decide.ts";
-import { explainAccess } from "./explain_access.ts";
+import { CONNECT, headText, type RequestHead } from "../request.ts";
+import { connectionRoute, findPort, pinnedBackend } from "./decide.ts";
+import { explainAccess, explainNoAccess } from "./explain_access.ts";
 import { positionText, refText } from "./explanation.ts";
 import type {
   AccessExplanation,
@@ -32,6 +32,26 @@ import type {
 } from "./table.ts";
 import type { TableEndpoint } from "./endpoint_set.ts";
 
+/** What is to be explained. */
+export interface Asked {
+  readonly head: RequestHead;
+  /** It is a whole connection, of which `head` says where it goes, and no more. */
+  readonly isWhole: boolean;
+  /** Why it is refused before it is routed; null: it is not. */
+  readonly unrouted: RefusalReason | null;
+}
+
+/** Explains what becomes of what is asked about now. */
+export function explainAsked(
+  table: Table,
+  { head, isWhole, unrouted }: Asked,
+  defaultPort: number,
+  state: SplitState,
+): Explanation {
+  if (unrouted !== null) return explainUnrouted(table, head, unrouted);
+  return isWhole ? explainWhole(table, head, state) : explain(table, head, defaultPort, state);
+}
+
 /** Explains what `decide` would do with the request now. Parameters are those of `decide`. */
 export function explain(
   table: Table,
@@ -39,27 +59,42 @@ export function explain(
   defaultPort: number,
   state: SplitState,
 ): Explanation {
+  return explainAs(table, head, defaultPort, state, head.method === CONNECT ? "tunnel" : "http");
+}
+
+/** Explains what `decideWhole` would do with the connection now. Parameters are those of `decideWhole`. */
+function explainWhole(table: Table, head: RequestHead, state: SplitState): Explanation {
+  return explainAs(table, head, -1, state, "tcp");
+}
+
+function explainUnrouted(table: Table, head: RequestHead, reason: RefusalReason): Explanation {
+  return {
+    ...explainNothing(table, head),
+    host: explainHost(table, head, new HostMatch(), null),
+    reason,
+    status: REFUSALS[reason].status,
+  };
+}
+
+/** `tunnel`: a connection is asked for in HTTP, which the rules of a port that speaks HTTP apply to. */
+type Form = "http" | "tunnel" | "tcp";
+
+function explainAs(
+  table: Table,
+  head: RequestHead,
+  defaultPort: number,
+  state: SplitState,
+  form: Form,
+): Explanation {
   const match = new HostMatch();
   table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, match);
   const service = match.service === -1 ? null : table.services[match.service];
   const refused = (reason: RouteRefusal, reached: Partial<Explanation> = {}): Explanation => ({
-    planHash: table.hash,
-    client: { namespace: table.client.namespace, identity: table.client.identity },
-    request: {
-      method: headText(head, head.methodStart, head.methodEnd),
-      authority: headText(head, head.authorityStart, head.authorityEnd),
-      path: headText(head, head.pathStart, head.pathEnd),
-    },
+    ...explainNothing(table, head),
     host: explainHost(table, head, match, service),
-    port: null,
-    rules: [],
-    route: null,
-    access: null,
-    outcome: "refuse",
     reason,
-    status: REFUSALS[reason].status,
-    backend: null,
-    endpoints: [],
+    // There is nothing to answer a connection with.
+    status: form === "tcp" ? 0 : REFUSALS[reason].status,
     ...reached,
   });
   if (!match.isValid) return refused("host-invalid");
@@ -67,14 +102,23 @@ export function explain(
   const found = findPort(service, match.port, defaultPort);
   const port = explainPort(found, match.port, defaultPort);
   if (found === null) return refused("port-unknown", { port });
-  if (!found.isHttp) return refused("not-http", { port });
-  const rules = match.pod === -1 ? explainRules(found, head) : [];
-  const route = chooseRoute(found, match.pod, rules);
-  const pinned = route.affinity === null ? null : pinnedBackend(route.affinity, head);
+  if (!found.isHttp && form === "http") return refused("not-http", { port });
+  const request = found.isHttp && form !== "tcp" ? head : null;
+  const rules = request !== null && match.pod === -1 ? explainRules(found, request) : [];
+  const route = request === null
+    ? connectionRoute(found, match.pod)
+    : chooseRoute(found, match.pod, rules);
+  const pinned = route.affinity === null || request === null
+    ? null
+    : pinnedBackend(route.affinity, request);
   const backend = pinned ?? state.peek(route);
   const reached = { port, rules, route: explainRoute(route, state, backend, pinned !== null) };
-  if (backend === null) return refused(route.refusal ?? "no-endpoints", reached);
-  const access = explainAccess(backend.guarded, head);
+  if (backend === null) {
+    const reason = route.refusal ?? "no-endpoints";
+    const access = reason === "access-denied" ? explainNoAccess(table, route, request) : null;
+    return refused(reason, { ...reached, access });
+  }
+  const access = explainAccess(table, backend, request);
   const chosen = { ...reached, access, backend: backend.key };
   if (!access.isAllowed) return refused("access-denied", chosen);
   const endpoints = allowedEndpoints(backend, access).map(({ key, plan }) => ({
@@ -84,6 +128,26 @@ export function explain(
   }));
   const forward = { outcome: "forward", reason: null, status: 0, endpoints } as const;
   return { ...refused("no-endpoints", chosen), ...forward };
+}
+
+/** An explanation of a request that nothing is known of. */
+function explainNothing({ hash, client }: Table, head: RequestHead) {
+  return {
+    planHash: hash,
+    client: { namespace: client.namespace, identity: client.identity },
+    request: {
+      method: headText(head, head.methodStart, head.methodEnd),
+      authority: headText(head, head.authorityStart, head.authorityEnd),
+      path: headText(head, head.pathStart, head.pathEnd),
+    },
+    port: null,
+    rules: [],
+    route: null,
+    access: null,
+    outcome: "refuse",
+    backend: null,
+    endpoints: [],
+  } as const;
 }
 
 function explainHost(

@@ -1,29 +1,60 @@
 /** Explains access: which traffic target allows a request, and by which of its rules. */
 import { firstFailure } from "../match/match.ts";
-import type { PlanMatch, PlanTarget } from "../plan.ts";
+import type { PlanBackend, PlanMatch, PlanTarget } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
-import type { AccessProfile, GuardedEndpoints } from "./access.ts";
+import { type AccessProfile, targetPortOf } from "./access.ts";
 import { positionText, refText } from "./explanation.ts";
 import type { AccessExplanation, GuardExplanation } from "./explanation.ts";
+import { nearestTarget } from "./nearest_target.ts";
+import type { Table, TableBackend, TableRoute } from "./table.ts";
 
-/** Which endpoints the request may go to; `guarded` is null in permissive mode. */
+/** Which endpoints of the backend the request may go to; `head` is null for a whole connection. */
 export function explainAccess(
-  guarded: GuardedEndpoints | null,
-  head: RequestHead,
+  table: Table,
+  { guarded, plan }: TableBackend,
+  head: RequestHead | null,
 ): AccessExplanation {
   if (guarded === null) return { isEnforced: false, isAllowed: true, guards: [] };
   const guards = guarded.profiles.map((profile) => {
     const endpoints = guarded.endpointsOf(profile);
     return explainGuard(profile, endpoints.map((endpoint) => endpoint.key), head);
   });
-  return { isEnforced: true, isAllowed: guards.some((guard) => guard.isAllowed), guards };
+  const isAllowed = guards.some((guard) => guard.isAllowed);
+  const nearest = isAllowed ? {} : nearestOf(table, [plan], head);
+  return { isEnforced: true, isAllowed, guards, ...nearest };
+}
+
+/** The same where no target lets the client reach any backend of the route. */
+export function explainNoAccess(
+  table: Table,
+  { plan }: TableRoute,
+  head: RequestHead | null,
+): AccessExplanation {
+  const nearest = nearestOf(table, plan.backends, head);
+  return { isEnforced: true, isAllowed: false, guards: [], ...nearest };
+}
+
+function nearestOf(
+  { plan: { groups, targets }, client }: Table,
+  backends: readonly PlanBackend[],
+  head: RequestHead | null,
+): Pick<AccessExplanation, "nearest"> {
+  const calls = backends
+    .flatMap(({ group }) => Object.hasOwn(groups, group) ? groups[group] : [])
+    .map((endpoint) => ({
+      caller: client.identity,
+      destination: endpoint.identity,
+      port: targetPortOf(endpoint),
+    }));
+  const nearest = nearestTarget(targets, calls, head);
+  return nearest === null ? {} : { nearest };
 }
 
 /** What one profile has to say of the request. */
 export function explainGuard(
   profile: AccessProfile,
   endpoints: readonly string[],
-  head: RequestHead,
+  head: RequestHead | null,
 ): GuardExplanation {
   const allowing = allowingRule(profile, head);
   return {
@@ -43,11 +74,13 @@ export function explainGuard(
  */
 function allowingRule(
   profile: AccessProfile,
-  head: RequestHead,
+  head: RequestHead | null,
 ): { readonly target: PlanTarget; readonly match: PlanMatch | null } | null {
   if (profile.tcpTarget !== null) return { target: profile.tcpTarget, match: null };
   for (const target of profile.targets) {
-    const match = target.http.find((it) => firstFailure(it, head) === null);
+    const match = head === null
+      ? undefined
+      : target.http.find((it) => firstFailure(it, head) === null);
     if (match !== undefined) return { target, match };
   }
   return null;

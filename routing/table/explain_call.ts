@@ -5,6 +5,8 @@ import { headText, type RequestHead } from "../request.ts";
 import { CallerAccess } from "./caller_access.ts";
 import { explainGuard } from "./explain_access.ts";
 import type { AccessExplanation, CallExplanation } from "./explanation.ts";
+import type { Asked } from "./explain.ts";
+import { nearestTarget } from "./nearest_target.ts";
 
 /** Who calls whom: `namespace/serviceaccount` each, and where the application listens. */
 interface Call {
@@ -13,10 +15,16 @@ interface Call {
   readonly port: number;
 }
 
-export function explainCall(plan: Plan, call: Call, head: RequestHead): CallExplanation {
+export function explainCall(
+  plan: Plan,
+  call: Call,
+  { head, isWhole, unrouted }: Asked,
+): CallExplanation {
+  const request = isWhole ? null : head;
   const access = plan.permissive ? null : new CallerAccess(plan, call.destination, call.port);
-  const refusal = access?.refusalOf(call.caller, head) ?? null;
-  const reason = refusal !== null && call.caller === "" ? "identity-missing" : refusal;
+  const refusal = access?.refusalOf(call.caller, request) ?? null;
+  const denied = refusal !== null && call.caller === "" ? "identity-missing" : refusal;
+  const reason = unrouted ?? denied;
   return {
     planHash: plan.hash,
     ...call,
@@ -25,22 +33,26 @@ export function explainCall(plan: Plan, call: Call, head: RequestHead): CallExpl
       authority: headText(head, head.authorityStart, head.authorityEnd),
       path: headText(head, head.pathStart, head.pathEnd),
     },
-    access: accessOf(access, call, head),
+    access: accessOf(plan, access, call, request),
     outcome: reason === null ? "forward" : "refuse",
     reason,
-    status: refusal === null ? 0 : REFUSALS[refusal].status,
+    status: reason === null || isWhole ? 0 : REFUSALS[reason].status,
   };
 }
 
 /** What the targets say, whatever else is against the request. */
 function accessOf(
+  { targets }: Plan,
   access: CallerAccess | null,
-  { caller, port }: Call,
-  head: RequestHead,
+  call: Call,
+  head: RequestHead | null,
 ): AccessExplanation {
   if (access === null) return { isEnforced: false, isAllowed: true, guards: [] };
-  const profile = access.profileOf(caller);
-  if (profile === null) return { isEnforced: true, isAllowed: false, guards: [] };
-  const guard = explainGuard(profile, [`application:${port}`], head);
-  return { isEnforced: true, isAllowed: guard.isAllowed, guards: [guard] };
+  const profile = access.profileOf(call.caller);
+  const guards = profile === null
+    ? []
+    : [explainGuard(profile, [`application:${call.port}`], head)];
+  const isAllowed = guards.some((guard) => guard.isAllowed);
+  const nearest = isAllowed ? null : nearestTarget(targets, [call], head);
+  return { isEnforced: true, isAllowed, guards, ...(nearest === null ? {} : { nearest }) };
 }

@@ -2,8 +2,8 @@ import { deepStrictEqual as same, strictEqual as equal } from "node:assert/stric
 import fc from "fast-check";
 import type { BackendReadiness, Plan } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
-import { decide, Decision } from "./decide.ts";
-import { explain } from "./explain.ts";
+import { decide, decideWhole, Decision } from "./decide.ts";
+import { explain, explainAsked } from "./explain.ts";
 import type { Explanation } from "./explanation.ts";
 import {
   backendForTest,
@@ -246,7 +246,8 @@ const plans = fc.record({
 });
 
 const requests = fc.record({
-  method: fc.constantFrom("GET", "POST", "BREW"),
+  method: fc.constantFrom("GET", "POST", "BREW", "CONNECT"),
+  isWhole: fc.boolean(),
   host: fc.constantFrom(
     "web.app",
     "WEB.app.svc.",
@@ -264,7 +265,7 @@ const requests = fc.record({
   ),
 });
 
-Deno.test("explain and decide agree on random plans and requests", () => {
+Deno.test("explain and decide agree on random plans, requests and connections", () => {
   fc.assert(
     fc.property(
       plans,
@@ -276,11 +277,13 @@ Deno.test("explain and decide agree on random plans and requests", () => {
         const decision = new Decision();
         /** Requests by route id. */
         const taken = new Map<string, number>();
-        for (const { method, host, path, headers } of sent) {
+        for (const { method, host, path, headers, isWhole } of sent) {
           const head = requestHeadOf({ method, url: `http://${host}${path}`, headers });
-          const explanation = explain(table, head, 80, state);
-          same(explain(table, head, 80, state), explanation, "explaining changes nothing");
-          decide(table, head, 80, state, decision);
+          const asked = { head, isWhole, unrouted: null };
+          const explanation = explainAsked(table, asked, 80, state);
+          same(explainAsked(table, asked, 80, state), explanation, "explaining changes nothing");
+          if (isWhole) decideWhole(table, head, state, decision);
+          else decide(table, head, 80, state, decision);
           same({
             outcome: explanation.outcome,
             reason: explanation.reason,
@@ -293,7 +296,7 @@ Deno.test("explain and decide agree on random plans and requests", () => {
           }, {
             outcome: decision.outcome,
             reason: decision.reason,
-            status: decision.status,
+            status: isWhole ? 0 : decision.status,
             service: decision.service?.key ?? null,
             route: decision.route?.plan.id ?? null,
             backend: decision.backend?.key ?? null,
@@ -319,3 +322,41 @@ function placeOf(route: TableRoute, taken: Map<string, number>): number {
   taken.set(route.plan.id, before + 1);
   return before % route.weightTotal;
 }
+
+Deno.test("explain says which target came nearest to allowing a refused request, and what of it does not hold", () => {
+  const read = matchForTest({ name: "read", path: "/read", methods: ["GET"] });
+  const named = matchForTest({ name: "named", headers: [{ name: "x-user", pattern: "ann" }] });
+  const nearestOf = (
+    targets: readonly Parameters<typeof targetForTest>[0][],
+    { url = "http://web.app/other", isWhole = false } = {},
+  ) => {
+    const plan = planForTest([serviceForTest()], {
+      permissive: false,
+      targets: targets.map((target) => targetForTest(target)),
+      groups: { "app/a:80": [endpointForTest(1, { identity: "app/server" })] },
+    });
+    const table = buildTable(plan, CLIENT);
+    const asked = { head: requestHeadOf({ method: "POST", url }), isWhole, unrouted: null };
+    const { access } = explainAsked(table, asked, 80, new SplitState(table));
+    const { clause, header, expected, seen } = access?.nearest?.failed ??
+      { clause: "", header: null, expected: "", seen: null };
+    return [clause, header, expected, seen];
+  };
+  same(nearestOf([{ destination: "app/other" }]), ["destination", null, "app/other", "app/server"]);
+  same(nearestOf([{ destination: "app/other" }, { sources: ["app/a", "app/b"] }]), [
+    "source",
+    null,
+    "app/a, app/b",
+    "app/client",
+  ]);
+  same(nearestOf([{ sources: [] }, { port: 9 }]), ["port", null, "9", "8080"]);
+  same(nearestOf([{ port: 9 }, { tcpPorts: [9, 10] }]), ["port", null, "9", "8080"]);
+  same(nearestOf([{ tcpPorts: [9, 10] }]), ["port", null, "9, 10", "8080"]);
+  same(nearestOf([{ tcpPorts: [9] }, { http: [read] }]), ["path", null, "/read", "/other"]);
+  const url = "http://web.app/read";
+  same(nearestOf([{ http: [read] }], { url }), ["method", null, "GET", "POST"]);
+  same(nearestOf([{ http: [read, named] }], { url }), ["header", "x-user", "ann", null]);
+  same(nearestOf([{ http: [named] }], { isWhole: true })[0], "rules");
+  same(nearestOf([{}])[0], "rules");
+  same(nearestOf([{ destination: "app/other", sources: ["app/x"] }])[0], "");
+});

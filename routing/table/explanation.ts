@@ -3,11 +3,11 @@
  * makes it.
  */
 import { formatPosition, type Position, type ResourceRef } from "../../base/finding.ts";
+import type { RefusalReason } from "../../base/refusals.ts";
 import type { PolicySection } from "../../base/policy.ts";
 import type { FailedClause } from "../match/condition.ts";
 import type { BackendReadiness, PlanSection, PortProtocol } from "../plan.ts";
-import type { CallRefusal } from "./caller_access.ts";
-import type { RouteRefusal, SkipReason } from "./table.ts";
+import type { SkipReason } from "./table.ts";
 
 export interface Explanation {
   readonly planHash: string;
@@ -29,8 +29,9 @@ export interface Explanation {
   /** Null if no backend was chosen. */
   readonly access: AccessExplanation | null;
   readonly outcome: "forward" | "refuse";
-  readonly reason: RouteRefusal | null;
-  /** The HTTP status of a refusal; 0 if the outcome is `forward`. */
+  /** Also why a request is not even routed. */
+  readonly reason: RefusalReason | null;
+  /** The HTTP status of a refusal; 0 if the outcome is `forward`, and for a connection (method `TCP`), which is closed. */
   readonly status: number;
   /** `namespace/service` of the backend whose turn it is. */
   readonly backend: string | null;
@@ -134,6 +135,20 @@ export interface AccessExplanation {
   readonly isAllowed: boolean;
   /** One for each set of endpoints that the same targets guard. */
   readonly guards: readonly GuardExplanation[];
+  /** Of a refused request, what came nearest to allowing it; left out where nothing was refused, or nothing comes near. */
+  readonly nearest?: NearestTarget;
+}
+
+/** The TrafficTarget that would have to change least to allow a request, and what of it does not hold. */
+export interface NearestTarget {
+  /** `namespace/name`. */
+  readonly target: string;
+  /** `file:line:column` of the target, or of the match that does not hold. */
+  readonly position: string | null;
+  /** `group/match`; null: it is not about the request. */
+  readonly match: string | null;
+  /** Its clause is `destination`, `source`, `port`, `rules`, `path`, `method` or `header`. */
+  readonly failed: FailedClause;
 }
 
 export interface GuardExplanation {
@@ -162,8 +177,8 @@ export interface CallExplanation {
   /** Its guards, if any, are the targets that name caller and destination. */
   readonly access: AccessExplanation;
   readonly outcome: "forward" | "refuse";
-  readonly reason: CallRefusal | "identity-missing" | null;
-  /** The HTTP status of a refusal; 0 if the outcome is `forward`. */
+  readonly reason: RefusalReason | null;
+  /** As in `Explanation`. */
   readonly status: number;
 }
 
@@ -182,4 +197,16 @@ export function refText(ref: ResourceRef): string {
 /** `file:line:column`; null if it is not known. */
 export function positionText(position: Position | null): string | null {
   return position === null ? null : formatPosition(position);
+}
+
+/** `path: wants /a, has /b`. */
+export function failureText({ clause, header, expected, seen }: FailedClause): string {
+  const subject = clause === "header" ? `header ${header}` : clause;
+  return `${subject}: wants ${expected}, ${seen === null ? "has none" : `has ${seen}`}`;
+}
+
+/** `app/readers (reading/read) path: wants /a, has /b, at targets.yaml:1:1`. */
+export function nearestText({ target, match, failed, position }: NearestTarget): string {
+  const rule = match === null ? "" : ` (${match})`;
+  return `${target}${rule} ${failureText(failed)}${position === null ? "" : `, at ${position}`}`;
 }

@@ -1,5 +1,5 @@
 /** The request line, its target in every form, and what a request's headers must hold (RFC 9112 3). */
-import { METHOD_OTHER, METHODS, RequestHead } from "../../../routing/request.ts";
+import { CONNECT, METHOD_OTHER, METHODS, RequestHead } from "../../../routing/request.ts";
 import { FORWARDS_MAX, HOPS_MAX, REQUEST_LINE_BYTES_MAX } from "../../limits.ts";
 import {
   BAD_FRAMING,
@@ -31,7 +31,6 @@ const SLASH = 47;
 const QUESTION = 63;
 const ASTERISK = 42;
 
-const CONNECT = METHODS.indexOf("CONNECT") + 1;
 const OPTIONS = METHODS.indexOf("OPTIONS") + 1;
 const TRACE = METHODS.indexOf("TRACE") + 1;
 const GET = METHODS.indexOf("GET") + 1;

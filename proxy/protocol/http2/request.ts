@@ -1,5 +1,5 @@
 /** What a valid request is (RFC 9113 8.3.1, RFC 8441 4), and what routing and relaying see of it. */
-import { METHODS, RequestHead } from "../../../routing/request.ts";
+import { CONNECT, METHODS, RequestHead } from "../../../routing/request.ts";
 import { IS_TARGET_LIKE, IS_TOKEN } from "../http1/lexical.ts";
 import { hasPort, isAuthority, methodOf } from "../http1/request.ts";
 import { MALFORMED } from "./hpack/field_list.ts";
@@ -30,7 +30,6 @@ const SLASH = 47;
 const QUESTION = 63;
 const ASTERISK = 42;
 const SEMICOLON_SPACE = "; ";
-const CONNECT = METHODS.indexOf("CONNECT") + 1;
 const OPTIONS = METHODS.indexOf("OPTIONS") + 1;
 const HEAD = METHODS.indexOf("HEAD") + 1;
 
