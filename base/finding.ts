@@ -31,6 +31,10 @@ export const FINDING_CODES = {
   // Reading input (schemas/).
   "source-unreadable": ["error", "A file or directory could not be read"],
   "yaml-syntax": ["error", "A document is not YAML or JSON that kubectl would accept"],
+  "template-unrendered": [
+    "error",
+    "A file is part of a Helm chart: only what Helm makes of it can be read",
+  ],
   "limit-exceeded": ["error", "Input is larger, deeper or more numerous than the stated limits"],
   "document-invalid": [
     "error",

@@ -143,6 +143,19 @@ export class Field {
   }
 }
 
+/** Reports a port at the end of the name of a Service; whether there is none. */
+export function hasNoPort(field: Field, report: Report): boolean {
+  const [, name, port] = /^([^:]+):(.*)$/.exec(field.string() ?? "") ?? [];
+  if (name === undefined) return true;
+  report(
+    "schema-invalid",
+    field.path,
+    `"${field.value}" has a port, and a Service is named without one`,
+    `Write "${name}": it is meant with all ports, and port ${port} cannot be chosen here`,
+  );
+  return false;
+}
+
 /** The fields of `metadata`, which all kinds have. */
 export const METADATA_FIELDS: readonly string[] = [
   "annotations",

@@ -8,8 +8,10 @@ import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts"
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";
 import { type SourceOrigin, SourceText } from "./positions.ts";
+import { hintForOther } from "./other_kinds.ts";
 import { makeFinding, type Report, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
+import { hasTemplateAction, isKustomization, isOfChart, TemplateFiles } from "./templates.ts";
 import { checkSchema } from "./validate.ts";
 
 export interface ManifestFile {
@@ -28,6 +30,8 @@ export interface Loaded {
   readonly findings: Finding[];
   /** Kubernetes objects of kinds that Weft reads; one that stands twice counts once. */
   readonly objects: number;
+  /** Files in which there is nothing, or nothing but comments. */
+  readonly emptyFiles: readonly string[];
 }
 
 /**
@@ -39,21 +43,29 @@ export function parseManifests(
   options: ManifestOptions = {},
 ): Loaded {
   const findings: Finding[] = [];
-  const inventory = new Inventory(options.defaultNamespace ?? "default", findings);
+  const templates = new TemplateFiles();
+  const emptyFiles: string[] = [];
+  const inventory = new Inventory(options.defaultNamespace ?? "default", findings, templates);
   for (const { name, text } of withinSize(files, findings)) {
     // Offsets count from after a byte order mark, which editors do not count either.
     const source = new SourceText(name, text.startsWith("\ufeff") ? text.slice(1) : text);
+    const { length } = findings;
     const documents = readDocuments(source, ({ code, message, hint, offset }) => {
-      findings.push(makeFinding(code, { message, hint, position: source.positionAt(offset) }));
+      const position = source.positionAt(offset);
+      if (code === "yaml-syntax" && hasTemplateAction(text)) templates.add(position);
+      else findings.push(makeFinding(code, { message, hint, position }));
     });
+    const isBroken = findings.length > length || templates.has(name);
+    if (documents.length === 0 && !isBroken) emptyFiles.push(name);
     for (const { value, origin } of documents) inventory.add(value, origin);
   }
   inventory.reportPassedOver();
+  templates.report(findings);
   const objects = inventory.objects();
   const lists = emptyLists();
   for (const object of objects) readObject(object, lists, findings);
   const count = objects.filter(({ isRefused }) => !isRefused).length;
-  return { snapshot: finish(lists, findings), findings, objects: count };
+  return { snapshot: finish(lists, findings), findings, objects: count, emptyFiles };
 }
 
 function* withinSize(files: readonly ManifestFile[], findings: Finding[]): Generator<ManifestFile> {
@@ -90,11 +102,13 @@ class Inventory {
   readonly #findings: Finding[];
   readonly #objects = new Map<string, IdentifiedObject>();
   readonly #passedOver = new Map<string, { readonly first: PassedOver; count: number }>();
+  readonly #templates: TemplateFiles;
   #count = 0;
 
-  constructor(defaultNamespace: string, findings: Finding[]) {
+  constructor(defaultNamespace: string, findings: Finding[], templates: TemplateFiles) {
     this.#defaultNamespace = defaultNamespace;
     this.#findings = findings;
+    this.#templates = templates;
   }
 
   objects(): readonly IdentifiedObject[] {
@@ -116,7 +130,12 @@ class Inventory {
       if (this.#count === MANIFEST_LIMITS.documentsMax + 1) this.#reportTooMany(origin);
       return;
     }
-    const object = identify(value, origin, this.#defaultNamespace, this.#findings);
+    if (isOfChart(value, origin.locate([]).file)) {
+      this.#templates.add(origin.locate([]));
+      return;
+    }
+    const object = kustomizationOf(value, origin) ??
+      identify(value, origin, this.#defaultNamespace, this.#findings);
     if (object === undefined) return;
     if ("hint" in object) this.#passOver(object);
     else this.#keep(object);
@@ -177,6 +196,19 @@ class Inventory {
       "Name fewer files",
     );
   }
+}
+
+/** It may leave out what it is: kustomize knows it by the name of its file. */
+function kustomizationOf(value: unknown, origin: SourceOrigin): PassedOver | undefined {
+  const { file } = origin.locate([]);
+  if (!isKustomization(value, file)) return undefined;
+  const [group, kind] = ["kustomize.config.k8s.io", "Kustomization"];
+  return {
+    apiVersion: `${group}/v1beta1`,
+    ref: { kind, namespace: "", name: file },
+    origin,
+    hint: hintForOther(group, kind),
+  };
 }
 
 /** `List`, or a typed list such as TrafficSplitList, whose items may leave out what they are. */

@@ -256,6 +256,8 @@ export interface TrafficPolicy {
   readonly targets: readonly PolicyTargetRef[];
   /** A section stands at `spec.<its name>`. One that cannot be read in full is left out. */
   readonly settings: PolicySettings;
+  /** A section was left out. */
+  readonly isPartial?: true;
 }
 
 /** An immutable set of watched resources. Order carries no meaning. */

@@ -32,6 +32,7 @@ export async function loadPaths(
   const collector = new Collector(options);
   for (const path of new Set(paths)) await collector.addPath(path);
   const loaded = parseManifests(collector.files, options);
+  collector.reportEmpty(new Set(loaded.emptyFiles));
   return {
     ...loaded,
     findings: [...collector.findings, ...loaded.findings],
@@ -43,10 +44,18 @@ const MANIFEST_NAME = /\.(?:yaml|yml|json)$/;
 /** Says how to run workloads locally; it lives beside the manifests and is none. */
 const LOCAL_SETTINGS_NAME = "weft.local.yaml";
 
+/** A path that was read, and the files that came of it. */
+interface ReadPath {
+  readonly path: string;
+  readonly isDirectory: boolean;
+  readonly files: readonly ManifestFile[];
+}
+
 class Collector {
   readonly files: ManifestFile[] = [];
   readonly findings: Finding[] = [];
   readonly #options: PathOptions;
+  readonly #read: ReadPath[] = [];
   #bytes = 0;
 
   constructor(options: PathOptions) {
@@ -54,26 +63,59 @@ class Collector {
   }
 
   async addPath(path: string): Promise<void> {
-    if (path === "-") return await this.#addStdin();
-    const info = await this.#attempt(path, () => Deno.stat(path));
-    if (info === undefined) return;
-    if (!info.isDirectory) return await this.#addFile(path, info.size);
     const { length } = this.files;
-    const isRead = await this.#addDirectory(path);
-    if (!isRead || this.files.length > length || this.#bytes > MANIFEST_LIMITS.totalBytesMax) {
-      return;
-    }
-    this.#reportUnreadable(
-      path,
-      "The directory has no *.yaml, *.yml or *.json file",
-      this.#options.recursive ? "Name another directory" : "Name the files, or read it recursively",
-    );
+    const problems = this.findings.length;
+    const isDirectory = await this.#addAny(path);
+    // What could not be read is no reason to say that there is nothing.
+    if (this.findings.length > problems) return;
+    this.#read.push({ path, isDirectory, files: this.files.slice(length) });
   }
 
-  /** Whether the directory itself could be listed. */
-  async #addDirectory(path: string): Promise<boolean> {
+  /** Reports each path without a manifest: most likely what was to write it has failed, as in `helm template … | weft …`. */
+  reportEmpty(empty: ReadonlySet<string>): void {
+    for (const { path, isDirectory, files } of this.#read) {
+      if (files.some(({ name }) => !empty.has(name))) continue;
+      if (path === "-") {
+        this.#reportUnreadable(
+          path,
+          "Standard input has no manifest",
+          'See what the command before "|" says; with "set -o pipefail" its failure counts',
+        );
+      } else if (!isDirectory) {
+        this.#reportUnreadable(
+          path,
+          "The file has no manifest",
+          "Name another file, or leave it out",
+        );
+      } else {
+        this.#reportUnreadable(
+          path,
+          files.length === 0
+            ? "The directory has no *.yaml, *.yml or *.json file"
+            : "No file of the directory has a manifest",
+          this.#options.recursive
+            ? "Name another directory"
+            : "Name the files, or read it recursively",
+        );
+      }
+    }
+  }
+
+  /** Whether it is a directory. */
+  async #addAny(path: string): Promise<boolean> {
+    if (path === "-") {
+      await this.#addStdin();
+      return false;
+    }
+    const info = await this.#attempt(path, () => Deno.stat(path));
+    if (info?.isDirectory === true) await this.#addDirectory(path);
+    else if (info !== undefined) await this.#addFile(path, info.size);
+    return info?.isDirectory === true;
+  }
+
+  async #addDirectory(path: string): Promise<void> {
     const entries = await this.#attempt(path, () => Array.fromAsync(Deno.readDir(path)));
-    if (entries === undefined) return false;
+    if (entries === undefined) return;
     entries.sort((left, right) => left.name < right.name ? -1 : 1);
     for (const { name, isDirectory } of entries) {
       const child = `${path.replace(/\/+$/, "")}/${name}`;
@@ -83,7 +125,6 @@ class Collector {
       const info = await this.#attempt(child, () => Deno.stat(child));
       if (info?.isFile) await this.#addFile(child, info.size);
     }
-    return true;
   }
 
   async #addFile(path: string, size: number): Promise<void> {
@@ -113,14 +154,6 @@ class Collector {
     }
     const text = await this.#attempt("-", stdin);
     if (text === undefined) return;
-    // Most likely what was to write it has failed, as in `helm template … | weft dry-run -f -`.
-    if (!hasDocument(text)) {
-      this.#reportUnreadable(
-        "-",
-        "Standard input has no manifest",
-        'See what the command before "|" says; with "set -o pipefail" its failure counts',
-      );
-    }
     this.files.push({ name: "-", text });
   }
 
@@ -142,11 +175,6 @@ class Collector {
       }),
     );
   }
-}
-
-/** Whether there is more than comments and separators. */
-function hasDocument(text: string): boolean {
-  return text.split("\n").some((line) => !/^\s*(#|---\s*$|$)/.test(line));
 }
 
 /** Message and hint for an error of the operating system or of Deno's permissions. */

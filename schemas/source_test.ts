@@ -63,9 +63,9 @@ Deno.test("loadPaths: what cannot be read is a finding, and the rest counts", as
     const loaded = await loadPaths(["missing.yaml", "empty", "latin.yaml", "-", "good.yaml"]);
     assert.deepEqual(summaries(loaded), [
       "source-unreadable - missing.yaml:1:1",
-      "source-unreadable - empty:1:1",
       "source-unreadable - latin.yaml:1:1",
       "source-unreadable - -:1:1",
+      "source-unreadable - empty:1:1",
     ]);
     assert.deepEqual(loaded.files, ["good.yaml"]);
     assert.equal(loaded.objects, 1);
@@ -141,4 +141,87 @@ Deno.test("standard input without a manifest is an error: what was to write it h
   const text = "# a list\n---\napiVersion: v1\nkind: List\nitems: []\n";
   const { findings } = await loadPaths(["-"], { stdin: () => Promise.resolve(text) });
   assert.deepEqual(findings, []);
+});
+
+Deno.test("a file or a directory without a manifest is an error, one among others is not", async () => {
+  const files = {
+    "comments.yaml": "# to come\n---\n",
+    "none.yaml": "",
+    "null.json": "null",
+    "d/a.yaml": "",
+    "d/b.yaml": "# nothing\n",
+    "some/a.yaml": "# nothing\n",
+    "some/b.yaml": service("b"),
+  };
+  await inDirectory(files, async () => {
+    for (const path of ["comments.yaml", "none.yaml", "null.json", "d"]) {
+      const { findings } = await loadPaths([path]);
+      assert.deepEqual(findings.map(({ code, position }) => [code, position?.file]), [
+        ["source-unreadable", path],
+      ]);
+      assert.match(findings[0].message, /manifest/);
+    }
+    assert.deepEqual((await loadPaths(["some"])).findings, []);
+  });
+});
+
+Deno.test("what cannot be read in a directory is the only finding about it", async () => {
+  await inDirectory({ "d/latin.yaml": new Uint8Array([0x61, 0x3a, 0x20, 0xe9]) }, async () => {
+    await Deno.symlink("nowhere.yaml", "d/broken.yaml");
+    assert.deepEqual(summaries(await loadPaths(["d"])), [
+      "source-unreadable - d/broken.yaml:1:1",
+      "source-unreadable - d/latin.yaml:1:1",
+    ]);
+  });
+  await inDirectory({ "d/a.yaml": "kind: [\n" }, async () => {
+    const { findings } = await loadPaths(["d"]);
+    assert.deepEqual(findings.map(({ code }) => code), ["yaml-syntax"]);
+  });
+});
+
+Deno.test("the files of a Helm chart are one finding, which says what to pipe", async () => {
+  const template = "apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ .Release.Name }}\n";
+  const files = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "chart/values.yaml": "replicas: 2\n",
+    "chart/templates/service.yaml":
+      `${template}{{- if .Values.more }}\n---\n${template}{{- end }}\n`,
+    "chart/templates/quoted.yaml": service("a").replace("name: a", 'name: "{{ .Release.Name }}"'),
+  };
+  await inDirectory(files, async () => {
+    for (const path of Object.keys(files)) {
+      const { findings } = await loadPaths([path]);
+      assert.deepEqual(findings.map(({ code, severity }) => [code, severity]), [
+        ["template-unrendered", "error"],
+      ], path);
+      assert.match(findings[0].hint, /helm template CHART .*\| weft dry-run -f -/);
+    }
+    const { findings } = await loadPaths(["chart"], { recursive: true });
+    assert.equal(findings.length, 1);
+    assert.match(findings[0].message, /3 more/);
+  });
+});
+
+Deno.test("braces of another kind of template are no chart", async () => {
+  const rules =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: '{{ .Values.x }}'}\n";
+  const { findings } = await loadPaths(["-"], { stdin: () => Promise.resolve(rules) });
+  assert.deepEqual(findings.map(({ code }) => code), ["kind-unknown"]);
+});
+
+Deno.test("a kustomization says what to pipe, with or without a kind", async () => {
+  const files = {
+    "a/kustomization.yaml": "resources: [web.yaml]\npatches: []\n",
+    "b/kustomization.yml": "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+    "a/web.yaml": service("web"),
+    "b/web.yaml": service("web"),
+  };
+  await inDirectory(files, async () => {
+    for (const path of ["a", "b"]) {
+      const { findings, objects } = await loadPaths([path]);
+      assert.equal(objects, 1);
+      assert.deepEqual(findings.map(({ code }) => code), ["kind-unknown"]);
+      assert.match(findings[0].hint, /kustomize build DIRECTORY \| weft dry-run -f -/);
+    }
+  });
 });

@@ -149,7 +149,9 @@ function explain(
       ];
     }
     case "pattern":
-      return [`${describe(value)} has not the form that is asked for`, `Correct it${meaning}`];
+      return isDuration(schema)
+        ? [`${describe(value)} is not a duration`, durationHint(value)]
+        : [`${describe(value)} has not the form that is asked for`, `Correct it${meaning}`];
     case "minItems":
       return ["The list is empty", `Add an item${meaning}`];
     case "minimum":
@@ -162,6 +164,18 @@ function explain(
   }
 }
 
+/** The definitions write one pattern for all of them. */
+function isDuration(schema: OpenApiSchema | undefined): boolean {
+  return schema?.pattern?.includes("(h|m|s|ms)") === true;
+}
+
+function durationHint(value: unknown): string {
+  const number = typeof value === "number" ? value : String(value).trim();
+  return /^\d{1,5}$/.test(String(number))
+    ? `Write its unit: "${number}s" or "${number}ms"`
+    : 'Write whole numbers with h, m, s or ms, such as "1m30s" or "500ms"';
+}
+
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: "text",
   number: "a number",
@@ -172,6 +186,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 };
 
 function typeHint(value: unknown, schema: OpenApiSchema | undefined, meaning: string): string {
+  if (isDuration(schema)) return durationHint(value);
   if (schema?.type === "string") return textHint(value);
   const isNumber = schema?.type === "number" || schema?.type === "integer";
   if (isNumber && typeof value === "string" && value.trim() !== "" && isFinite(Number(value))) {

@@ -296,7 +296,6 @@ const BASIC_CASES: readonly SmiCase[] = [
       "web.app.svc",
       "web.app.svc.cluster.local",
       "web.app.svc.cluster.local.",
-      "web:80",
       "app/web",
     ].map((root) => ({
       given: [...W_ALL, split("split", { service: root, backends: { "web-b": 1 } })],

@@ -20,7 +20,9 @@ interface PolicyCheckInput {
 }
 
 export function checkPolicy(policy: TrafficPolicy, input: PolicyCheckInput): void {
-  if (sectionsOf(policy).length === 0) reportEmpty(policy, input.findings);
+  if (sectionsOf(policy).length === 0 && policy.isPartial !== true) {
+    reportEmpty(policy, input.findings);
+  }
   for (const ref of policy.targets) {
     if (ref.kind === "Service") checkProtocol(policy, ref, input);
     else if (ref.kind === "HTTPRouteGroup") checkUsed(policy, ref, input);

@@ -399,6 +399,8 @@ export class Compiler {
   readonly #ignoredTargets = this.#derived<null>((key) => {
     const target = this.#catalog.targets.at(key);
     if (target !== undefined) reportIgnoredTarget(target, this.#findings);
+    // Its faults are said before the day on which it counts.
+    this.#plannedTargets.get(key);
     return null;
   });
 

@@ -28,6 +28,7 @@ import type { CompileOptions } from "./compiler.ts";
 const OTHER_CODES: readonly FindingCode[] = [
   "source-unreadable",
   "yaml-syntax",
+  "template-unrendered",
   "limit-exceeded",
   "document-invalid",
   "kind-unknown",
@@ -422,4 +423,24 @@ Deno.test("unmatched: no Finding where the root's pods are none of the backends'
     ),
     [],
   );
+});
+
+Deno.test("findings: permissive mode shows the faults of targets too", () => {
+  const faulty = target("t", {
+    to: "other/sa-a",
+    from: ["client/sa"],
+    rules: ["gone", { kind: "UDPRoute", name: "u" }],
+  });
+  const codes = findingsOf([faulty]).map(({ code, severity }) => [code, severity]);
+  deepEqual(codes.sort(), [
+    ["target-foreign", "warning"],
+    ["target-ignored", "info"],
+    ["target-kind-unsupported", "warning"],
+    ["target-route-missing", "warning"],
+  ]);
+});
+
+Deno.test("findings: a policy that lost a section is not said to be empty", () => {
+  const given = [...W_ALL, policy("p", { timeouts: { request: "5" } })];
+  deepEqual(findingsOf(given).map(({ code }) => code), []);
 });

@@ -13,11 +13,10 @@ const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 /**
  * Reads `web`, `web.app`, `web.app.svc`, `web.app.svc.cluster.local` and FSM's `app/web`, each in any case, with
- * or without a `:port` and a trailing dot. The port is passed over: a split has no port of its own, it applies
- * to every port of its root. Undefined: not a name of a Service in this cluster.
+ * or without a trailing dot. Undefined: not a name of a Service in this cluster.
  */
 export function parseServiceName(text: string, clusterDomain: string): ServiceName | undefined {
-  const host = text.trim().toLowerCase().replace(/:\d+$/, "").replace(/\.$/, "");
+  const host = text.trim().toLowerCase().replace(/\.$/, "");
   const [namespace, slashed, ...rest] = host.split("/");
   if (slashed !== undefined) {
     const isName = rest.length === 0 && isDnsLabel(namespace) && isDnsLabel(slashed);

@@ -9,13 +9,12 @@ function parsed(text: string, clusterDomain = "cluster.local"): string | undefin
 Deno.test("parseServiceName: every spelling of one Service", () => {
   const spellings: Record<string, string | undefined> = {
     "web": "-/web",
-    "web:80": "-/web",
     "web.": "-/web",
     "WEB.App": "app/web",
     "web.app.svc": "app/web",
     "web.app.svc.cluster": "app/web",
     "web.app.svc.cluster.local": "app/web",
-    "web.app.svc.cluster.local.:8080": "app/web",
+    "web.app.svc.cluster.local.": "app/web",
     "app/web": "app/web",
     " web ": "-/web",
   };
@@ -32,7 +31,7 @@ Deno.test("parseServiceName: what names no Service of this cluster", () => {
     "web.app.svc.example.com",
     "a/b/c",
     "/web",
-    "web:http",
+    "web:80",
     "wéb",
     "-web",
     "w".repeat(64),

@@ -167,6 +167,6 @@ function reportKind(
     meta,
     path,
     message: `Kind ${quoted(kind)} allows nothing: Weft knows ${quotedList(kinds)} here`,
-    hint: `Use ${quotedList(kinds)}`,
+    hint: `Use ${kinds.map(quoted).join(" or ")}`,
   });
 }

@@ -112,17 +112,65 @@ function readHeaderMap(object: SourceObject, map: Field): readonly HeaderConditi
   let isReadable = true;
   for (const [name, pattern] of Object.entries(map.value)) {
     const at = [...map.path, name];
-    if (typeof pattern === "string") {
+    const problem = headerProblem(name);
+    if (problem !== undefined) {
+      isReadable = false;
+      const [message, hint] = problem;
+      object.report(
+        "schema-invalid",
+        at,
+        `Header "${name}" ${message}, so its match is left out`,
+        hint,
+      );
+    } else if (typeof pattern === "string") {
       conditions.push({ name, pattern, at });
-      continue;
+    } else {
+      isReadable = false;
+      object.report(
+        "schema-invalid",
+        at,
+        `${describe(pattern)} is not a pattern for header "${name}"`,
+        textHint(pattern),
+      );
     }
-    isReadable = false;
-    object.report(
-      "schema-invalid",
-      at,
-      `${describe(pattern)} is not a pattern for header "${name}"`,
-      textHint(pattern),
-    );
   }
   return isReadable ? conditions : undefined;
+}
+
+/** A token (RFC 9110 5.6.2). */
+const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
+
+/** Where the parts of a request stand that HTTP/2 sends as pseudo headers. */
+const PSEUDO_HEADERS: Readonly<Record<string, string>> = {
+  ":path": 'Write "pathRegex"',
+  ":method": 'Write "methods"',
+};
+
+/** What HTTP/2 has not, and HTTP/1.1 says to the next hop alone (RFC 9110 7.6.1). */
+const CONNECTION_HEADERS: readonly string[] = [
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** Message and hint for a header by which no request can be told; undefined: it can. */
+function headerProblem(name: string): readonly [string, string] | undefined {
+  const lower = name.toLowerCase();
+  if (lower === ":authority") return undefined;
+  if (name.startsWith(":")) {
+    return ["is none that a client can send", PSEUDO_HEADERS[lower] ?? "Remove it"];
+  }
+  if (!HEADER_NAME.test(name)) {
+    return [
+      "cannot be sent: that is no name of a header",
+      'Use letters, digits, "-" and "_", without spaces and ":"',
+    ];
+  }
+  return CONNECTION_HEADERS.includes(lower)
+    ? ["belongs to one connection and is not passed on", "Tell the requests by another header"]
+    : undefined;
 }

@@ -123,3 +123,37 @@ Deno.test("HTTPRouteGroup: a slip in the name of a field is pointed out", () => 
   assert.deepEqual(summaries(loaded), ["field-unknown spec.matches[0].pathregex f.yaml:6:15"]);
   assert.equal(firstFinding(loaded).hint, 'Did you mean "pathRegex"?');
 });
+
+Deno.test("HTTPRouteGroup: a header by which no request can be told costs its match", () => {
+  const cases: Readonly<Record<string, RegExp>> = {
+    "user agent": /letters, digits/,
+    "user-agent:": /letters, digits/,
+    "käse": /letters, digits/,
+    "": /letters, digits/,
+    "a(b)": /letters, digits/,
+    ":path": /pathRegex/,
+    ":Method": /methods/,
+    ":scheme": /Remove it/,
+    ":protocol": /Remove it/,
+    "Connection": /another header/,
+    "transfer-encoding": /another header/,
+    "Upgrade": /another header/,
+    "TE": /another header/,
+    "keep-alive": /another header/,
+  };
+  for (const [name, hint] of Object.entries(cases)) {
+    for (const headers of [`{"${name}": x}`, `[{"${name}": x}]`, `{"${name}": x, ok: v}`]) {
+      const loaded = group(
+        "v1alpha4",
+        `spec: {matches: [{name: m, headers: ${headers}}, {name: ok}]}\n`,
+      );
+      assert.deepEqual(loaded.findings.map(({ code }) => code), ["schema-invalid"], headers);
+      assert.match(firstFinding(loaded).hint, hint);
+      assert.deepEqual(matchesOf(loaded).map(({ name }) => name), ["ok"]);
+    }
+  }
+  for (const name of ["Host", ":authority", "x_y", "X-Forwarded-For", "content-length"]) {
+    const loaded = group("v1alpha4", `spec: {matches: [{name: m, headers: {"${name}": x}}]}\n`);
+    assert.deepEqual(loaded.findings, [], name);
+  }
+});

@@ -1,7 +1,7 @@
 /**
  * TrafficSplit v1alpha1 to v1alpha4 to the one internal shape (smi-spec traffic-split).
  */
-import { describe, type Field } from "../fields.ts";
+import { describe, type Field, hasNoPort } from "../fields.ts";
 import { MANIFEST_LIMITS } from "../limits.ts";
 import type { SourceObject } from "../object.ts";
 import type { SplitBackend, TrafficSplit } from "../resources.ts";
@@ -10,7 +10,8 @@ import { isQuantity, isWhole, parseWeight, wholeWeights } from "./weight.ts";
 /** Reads a split. The schema of its version has been checked. */
 export function readTrafficSplit(object: SourceObject): TrafficSplit {
   const spec = object.root.at("spec");
-  const service = spec.at("service").requiredString();
+  const root = spec.at("service");
+  const service = hasNoPort(root, object.report) ? root.requiredString() : undefined;
   const backends = readBackends(object, spec.at("backends"));
   const read = {
     meta: object.meta,
@@ -32,7 +33,8 @@ interface RawBackend {
 /** Undefined: one of them cannot be read. Without it, its share would go to the others. */
 function readBackends(object: SourceObject, list: Field): SplitBackend[] | undefined {
   const raw = list.objects().flatMap((at): RawBackend[] => {
-    const service = at.at("service").requiredString();
+    const name = at.at("service");
+    const service = hasNoPort(name, object.report) ? name.requiredString() : undefined;
     const weight = at.at("weight");
     const nanos = parseWeight(weight.value);
     if (nanos === undefined) reportUnreadable(weight, object);

@@ -160,3 +160,29 @@ Deno.test("TrafficSplit: a quantity too large for a weight is refused, huge sums
   );
   assert.deepEqual(summaries(rounded), ["limit-exceeded spec.backends f.yaml:6:3"]);
 });
+
+Deno.test("TrafficSplit: a port in the name of a Service costs the split", () => {
+  const cases = [
+    ["service: web:90, backends: [{service: a, weight: 1}]", "spec.service", "web"],
+    [
+      "service: web, backends: [{service: a.app.svc:90, weight: 1}]",
+      "spec.backends[0].service",
+      "a.app.svc",
+    ],
+    [
+      "service: web, backends: [{service: app/a:http, weight: 1}]",
+      "spec.backends[0].service",
+      "app/a",
+    ],
+  ];
+  for (const [spec, field, name] of cases) {
+    const loaded = load(
+      `apiVersion: split.smi-spec.io/v1alpha4\nkind: TrafficSplit\nmetadata: {name: s}\nspec: {${spec}}\n`,
+    );
+    assert.deepEqual(loaded.findings.map(({ code, field }) => [code, field]), [
+      ["schema-invalid", field],
+    ]);
+    assert.ok(firstFinding(loaded).hint.startsWith(`Write "${name}"`));
+    assert.equal(only(loaded.snapshot.trafficSplits).isRefused, true);
+  }
+});

@@ -16,7 +16,7 @@ import {
   type SessionAffinity,
   type Timeouts,
 } from "../../base/policy.ts";
-import type { Field } from "../fields.ts";
+import { type Field, hasNoPort } from "../fields.ts";
 import type { Report } from "../report.ts";
 import { suggest } from "../suggest.ts";
 import {
@@ -200,8 +200,9 @@ export function readFault(section: Field, report: Report): Fault | undefined {
   };
 }
 
-export function readMirror(section: Field): Mirror | undefined {
-  const service = section.at("service").requiredString();
+export function readMirror(section: Field, report: Report): Mirror | undefined {
+  const name = section.at("service");
+  const service = hasNoPort(name, report) ? name.requiredString() : undefined;
   return service === undefined
     ? undefined
     : { service, percent: numberOr(section.at("percent"), 100) };

@@ -5,7 +5,7 @@
  * target. The schema has been checked; only what it cannot say is checked here.
  */
 import type { PolicySection, PolicySettings } from "../../base/policy.ts";
-import type { Field } from "../fields.ts";
+import { type Field, hasNoPort } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { PolicyTargetRef, TrafficPolicy } from "../resources.ts";
 import {
@@ -51,7 +51,7 @@ export function readTrafficPolicy(object: SourceObject): TrafficPolicy | undefin
   return {
     meta: object.meta,
     targets: spec.at("targetRefs").objects().flatMap((at) => readTarget(object, at) ?? []),
-    settings: readSettings(object, spec),
+    ...readSettings(object, spec),
   };
 }
 
@@ -67,18 +67,24 @@ function readTarget(object: SourceObject, at: Field): PolicyTargetRef | undefine
       'Remove "match", or name the HTTPRouteGroup that has it',
     );
   }
+  if (kind === "Service" && !hasNoPort(at.at("name"), object.report)) return undefined;
   // An unknown kind is left to compile, which says what comes of it.
   if (kind === undefined || name === undefined || !object.isSound(at.path)) return undefined;
   return { kind, name, match: match.string(), at: at.path };
 }
 
-function readSettings(object: SourceObject, spec: Field): PolicySettings {
+function readSettings(
+  object: SourceObject,
+  spec: Field,
+): Pick<TrafficPolicy, "settings" | "isPartial"> {
   const settings: { [Section in PolicySection]?: unknown } = {};
+  let isPartial = false;
   for (const [name, read] of Object.entries(READERS)) {
     const section = spec.at(name);
-    if (!section.isPresent || !object.isSound(section.path)) continue;
-    const value = read(section, object.report);
-    if (value !== undefined) settings[name as PolicySection] = value;
+    if (!section.isPresent) continue;
+    const value = object.isSound(section.path) ? read(section, object.report) : undefined;
+    if (value === undefined) isPartial = true;
+    else settings[name as PolicySection] = value;
   }
-  return settings as PolicySettings;
+  return { settings: settings as PolicySettings, ...(isPartial ? { isPartial } : {}) };
 }

@@ -184,7 +184,7 @@ Deno.test("TrafficPolicy: a field that cannot be read loses its section and noth
       "101",
     ],
     "outlierDetection: {ejectionTime: 5}": ["outlierDetection.ejectionTime", "not text"],
-    "outlierDetection: {ejectionTime: 5 s}": ["outlierDetection.ejectionTime", "form"],
+    "outlierDetection: {ejectionTime: 5 s}": ["outlierDetection.ejectionTime", "no.* duration"],
     "outlierDetection: {maxEjectedPercent: 101}": ["outlierDetection.maxEjectedPercent", "100"],
     "slowStart: {window: 0s}": ["slowStart.window", "not from 1ms"],
     "slowStart: {window: 99999h}": ["slowStart.window", "not from 1ms to 336h"],
@@ -222,6 +222,7 @@ Deno.test("TrafficPolicy: a field that cannot be read loses its section and noth
     ]: ["headers.request", "more than 4096 bytes"],
     "fault: {abort: {percent: -1, status: 503}}": ["fault.abort.percent", "not from"],
     "fault: {delay: {}}": ["fault.delay.duration", "missing"],
+    'mirror: {service: "copy:80"}': ["mirror.service", "named without"],
     "mirror: {percent: 5}": ["mirror.service", "missing"],
     "sessionAffinity: {}": ["sessionAffinity", "None of"],
     "sessionAffinity: {header: a, ttl: 1s}": ["sessionAffinity.ttl", "Only a cookie"],
@@ -255,4 +256,13 @@ Deno.test("TrafficPolicy: a misspelt field is named, and the policy does not cou
 Deno.test("TrafficPolicy: a near condition is suggested", () => {
   const { hint } = firstFinding(policy("  retry: {retryOn: [gateway-eror]}\n"));
   assert.equal(hint, 'Write "gateway-error"');
+});
+
+Deno.test("TrafficPolicy: a duration without a unit, or of another form, says the form", () => {
+  const hintOf = (text: string) => firstFinding(policy(`  timeouts: {request: ${text}}\n`)).hint;
+  assert.equal(hintOf("5"), 'Write its unit: "5s" or "5ms"');
+  assert.equal(hintOf('"30"'), 'Write its unit: "30s" or "30ms"');
+  for (const text of ["1.5", "1.5s", "5 s", "2sec", "1d", "PT5S", "true", "soon"]) {
+    assert.match(hintOf(text), /h, m, s or ms, such as "1m30s" or "500ms"/, text);
+  }
 });
