@@ -3,6 +3,7 @@
  * Owns the two line formats. Knows neither where lines go nor what time it is: both are handed in.
  */
 import { assert } from "./assert.ts";
+import { withoutFlagAdvice } from "./text.ts";
 
 /** In rising order of weight. */
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -38,7 +39,7 @@ export function createLog(options: LogOptions): Log {
   const format = options.format === "json" ? formatJson : formatHuman;
   const write = (level: LogLevel, message: string, fields: LogFields = {}) => {
     if (LOG_LEVELS.indexOf(level) < lightest) return;
-    options.sink(format(new Date(options.now()), level, message, fields));
+    options.sink(withoutFlagAdvice(format(new Date(options.now()), level, message, fields)));
   };
   return {
     write,

@@ -3,6 +3,7 @@
  * The only file that makes a commander program.
  */
 import { modulesFor } from "./commands.ts";
+import { causeText, withoutFlagAdvice } from "../base/text.ts";
 import type { Environment } from "../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
 import type { CommandContext, Program } from "./program.ts";
@@ -75,11 +76,20 @@ async function createProgram(environment: Environment): Promise<Program> {
 
 function report(error: unknown, environment: Environment): ExitCode {
   if (isParserExit(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (!(error instanceof CommandFailure)) throw error;
+  const { message, hint, exitCode } = failureOf(error);
   const { stderr } = environment;
-  stderr.line(`${stderr.style("error", "weft:")} ${error.message}`);
-  if (error.hint !== "") stderr.line(`  ${error.hint}`);
-  return error.exitCode;
+  stderr.line(`${stderr.style("error", "weft:")} ${withoutFlagAdvice(message)}`);
+  if (hint !== "") stderr.line(`  ${hint}`);
+  return exitCode;
+}
+
+/** What the system refuses is a failure like others, wherever it was asked. Anything else is a defect, and is thrown. */
+function failureOf(error: unknown): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  const isOfSystem = error instanceof Error &&
+    (Object.hasOwn(Deno.errors, error.name) || /\(os error \d+\)/.test(error.message));
+  if (isOfSystem) return new CommandFailure(causeText(error));
+  throw error;
 }
 
 /** Commander has already printed what it had to say (help, or what was wrong) when it throws this. */

@@ -2,7 +2,10 @@
  * Environment: everything a command may know of the process around it. Handed in, so that a test can run a command
  * without a process. Every read is allowed to be refused: with read permission alone commands still work.
  */
+import { causeText } from "../base/text.ts";
+import { EXIT } from "./exit.ts";
 import { type Output, outputTo, type OutputTraits } from "./output.ts";
+import { WRITE_RETRY_MS } from "./limits.ts";
 import type { StopSignals } from "./stop_signals.ts";
 
 export interface Environment {
@@ -19,8 +22,13 @@ export interface Environment {
 /** The environment of this process. */
 export function processEnvironment(stopSignals: StopSignals): Environment {
   return {
-    stdout: outputTo(sinkTo(Deno.stdout), traitsOf(Deno.stdout), senderTo(Deno.stdout)),
-    stderr: outputTo(sinkTo(Deno.stderr), traitsOf(Deno.stderr), senderTo(Deno.stderr)),
+    stdout: outputTo(
+      sinkTo(Deno.stdout, endWithoutOutput),
+      traitsOf(Deno.stdout),
+      senderTo(Deno.stdout),
+    ),
+    // Without a place to complain, the exit code has to do.
+    stderr: outputTo(sinkTo(Deno.stderr, () => {}), traitsOf(Deno.stderr), senderTo(Deno.stderr)),
     variable,
     readStdin: () => new Response(Deno.stdin.readable).text(),
     onStopSignal: (handler) => stopSignals.listen(handler),
@@ -33,18 +41,41 @@ function variable(name: string): string | undefined {
   return permission.state === "granted" ? Deno.env.get(name) : undefined;
 }
 
-function sinkTo(stream: { writeSync(bytes: Uint8Array): number }): (text: string) => void {
+interface SyncStream {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** Writes all of it; a reader who has gone, as in `weft dry-run | head`, ends the process without a complaint. */
+function sinkTo(stream: SyncStream, onFailure: (cause: string) => void): (text: string) => void {
   const encoder = new TextEncoder();
   return (text) => {
     let rest = encoder.encode(text);
-    try {
-      while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
-    } catch (error) {
-      // The reader has gone (`weft dry-run | head`): nothing is left to tell it.
-      if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
-      throw error;
+    while (rest.length > 0) {
+      try {
+        rest = rest.subarray(stream.writeSync(rest));
+      } catch (error) {
+        if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT.ok);
+        if (isPassing(error)) waitForRoom();
+        else return onFailure(causeText(error));
+      }
     }
   };
+}
+
+/** The reader is slow, or a signal came in between. */
+function isPassing(error: unknown): boolean {
+  return error instanceof Deno.errors.WouldBlock || error instanceof Deno.errors.Interrupted;
+}
+
+function waitForRoom(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WRITE_RETRY_MS);
+}
+
+/** A result that is not whole is no result. */
+function endWithoutOutput(cause: string): void {
+  const complaint = `weft: Cannot write to standard output: ${cause}\n`;
+  sinkTo(Deno.stderr, () => {})(complaint);
+  Deno.exit(EXIT.failed);
 }
 
 function senderTo(

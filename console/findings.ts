@@ -1,7 +1,7 @@
 /** Findings for a person: worst first, then by place, each with its way out, and counted at the end. */
 import { type Finding, formatPosition, formatRef, type Severity } from "../base/finding.ts";
 import type { Output, Style } from "./output.ts";
-import { counted } from "../base/text.ts";
+import { counted, withoutFlagAdvice } from "../base/text.ts";
 import { printable } from "./text.ts";
 
 const SEVERITIES: readonly Severity[] = ["error", "warning", "info"];
@@ -40,7 +40,7 @@ export function renderFindings(output: Output, findings: readonly Finding[]): st
   for (const finding of sortFindings(findings)) {
     const severity = output.style(STYLES[finding.severity], finding.severity);
     rendered += `${printable(placeOf(finding))} ${severity} ` +
-      `${output.style("strong", finding.code)} ${printable(finding.message)}\n`;
+      `${output.style("strong", finding.code)} ${printable(withoutFlagAdvice(finding.message))}\n`;
     if (finding.hint !== "") rendered += `    ${output.style("faint", printable(finding.hint))}\n`;
   }
   return `${rendered}${summarizeFindings(findings)}\n`;

@@ -2,6 +2,7 @@
  * One command that plays a pod: started in a process group of its own, watched until it accepts connections, started
  * again when it dies, and ended with everything it started. Knows nothing of manifests or plans.
  */
+import { causeText } from "../base/text.ts";
 import type { HostPort } from "../console/values.ts";
 import { isAccepting } from "./places.ts";
 import {
@@ -93,7 +94,7 @@ export class ChildRunner {
       child = spawn(this.#spec);
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
-      return error instanceof Error ? error.message : String(error);
+      return causeText(error);
     }
     this.#child = child;
     const outputs = [

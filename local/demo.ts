@@ -2,6 +2,7 @@
  * The work of `weft demo`: walks the canary guide with the real mesh on free ports, checks every answer against the
  * guide, and shows what Weft adds to it. Shows and compares; the guide itself is in `guide.ts`.
  */
+import { causeText } from "../base/text.ts";
 import { parseAllDocuments } from "yaml";
 import type { Finding } from "../base/finding.ts";
 import type { HostPort } from "../console/values.ts";
@@ -197,7 +198,7 @@ async function answerTo(client: MeshClient, method: string, url: string): Promis
     const text = new TextDecoder().decode(body);
     return status === 200 ? text : `${status} ${text}`;
   } catch (error) {
-    return `no answer: ${error instanceof Error ? error.message : String(error)}`;
+    return `no answer: ${causeText(error)}`;
   }
 }
 

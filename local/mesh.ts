@@ -3,6 +3,7 @@
  * before the plan that names them is served, and are stopped after the plan without them is. Prints nothing.
  */
 import type { Finding } from "../base/finding.ts";
+import { causeText } from "../base/text.ts";
 import type { HostPort } from "../console/values.ts";
 import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { compile } from "../routing/compile/compile.ts";
@@ -295,7 +296,7 @@ export class LocalMesh {
   /** As {@link #inTurn}; what a change throws is told, and ends only itself. */
   #inTurnOrTold(change: () => Promise<void>): Promise<void> {
     return this.#inTurn(change).catch((error) => {
-      this.#emit({ type: "failed", message: error instanceof Error ? error.message : `${error}` });
+      this.#emit({ type: "failed", message: causeText(error) });
     });
   }
 

@@ -1,4 +1,5 @@
 /** The work of `weft request`: sends requests through a running mesh and prints what comes back, as curl would. */
+import { causeText } from "../base/text.ts";
 import type { Environment } from "../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../console/exit.ts";
 import {
@@ -76,7 +77,7 @@ async function send(
         hint: "Start it with: weft up -f PATH",
       });
     }
-    const message = error instanceof Error ? error.message : String(error);
+    const message = causeText(error);
     throw new CommandFailure(`${request.method} ${request.url}: ${message}`);
   }
 }

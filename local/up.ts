@@ -1,5 +1,6 @@
 /** The work of `weft up`: options to a local mesh, and from there to the first stop signal. */
 import type { DriverChoice } from "../proxy/config.ts";
+import { causeText } from "../base/text.ts";
 import type { Environment } from "../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
 import { hasErrors, renderFindings } from "../console/findings.ts";
@@ -156,6 +157,6 @@ async function readSettingsFile(file: string): Promise<ReturnType<typeof parseSe
     const isAbsent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
     if (isAbsent) return { settings: NO_SETTINGS, findings: [] };
-    throw new CommandFailure(`Cannot read ${file}: ${error instanceof Error ? error.message : ""}`);
+    throw new CommandFailure(`Cannot read ${file}: ${causeText(error)}`);
   }
 }

@@ -103,7 +103,7 @@ class Collector {
 
   /** Whether it is a directory. */
   async #addAny(path: string): Promise<boolean> {
-    if (path === "-") {
+    if (path === "-" || path === "/dev/stdin") {
       await this.#addStdin();
       return false;
     }
@@ -186,7 +186,7 @@ function explainFailure(error: unknown): readonly [string, string] {
     return ["The file may not be read", "Give yourself permission to read it"];
   }
   if (error instanceof Deno.errors.NotCapable) {
-    return ["Deno was not allowed to read the file", "Add --allow-read"];
+    return ["The file may not be read by this program", "Give - for standard input, or copy it"];
   }
   const reason = error instanceof Error ? error.message : String(error);
   return [`The file could not be read (${reason})`, "Check the path and the disk"];

@@ -8,7 +8,8 @@ export function register(program: Program, context: CommandContext): void {
     .description(
       "Redirects the TCP connections of this network namespace to the proxy in it: outgoing ones to --outbound-port, incoming " +
         "ones to --inbound-port. The proxy's own connections, loopback, and the proxy's admin, metrics and probe ports " +
-        "are left alone. Run it before the proxy, as root with NET_ADMIN; running it again replaces the rules.\n\n" +
+        "are left alone. Run it before the proxy, as root with NET_ADMIN; running it again replaces the rules. Outside a container it asks for --yes, " +
+        "because it would capture the whole machine.\n\n" +
         "Lists have commas between their items. An exclusion counts before an inclusion; without an inclusion list " +
         "everything is captured.",
     )
@@ -37,6 +38,7 @@ export function register(program: Program, context: CommandContext): void {
       program.createOption("--backend <name>", "which iptables: the system's choice, nft or legacy")
         .choices(["default", "nft", "legacy"] as const).default("default" as const),
     )
+    .option("--yes", "capture a whole machine: not asked for in a container", false)
     .option("--clean", "remove the rules instead", false)
     .option("--dry-run", "print what would be run, as a shell script, and run nothing", false)
     .action(async (options) => {

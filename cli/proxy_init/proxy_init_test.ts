@@ -113,3 +113,70 @@ Deno.test("proxy-init: two listeners cannot have one port", async () => {
   assert.equal(await run(["proxy-init", "--dry-run", "--inbound-port=15001"], environment), 2);
   assert.match(environment.stderr.text(), /same port/);
 });
+
+/** A process that finds no iptables but one that notes each call: the machine's own is never touched. */
+async function withNotedIptables(
+  use: (
+    run: (argv: readonly string[], env?: Record<string, string>) => Promise<Outcome>,
+  ) => Promise<void>,
+): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  const calls = `${directory}/calls`;
+  try {
+    for (const program of ["iptables", "iptables-restore", "ip6tables", "ip6tables-restore"]) {
+      const script = `#!/bin/sh\necho "$0" >>${calls}\n`;
+      await Deno.writeTextFile(`${directory}/${program}`, script, { mode: 0o755 });
+    }
+    await use(async (argv, env = {}) => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "-A",
+          "--no-check",
+          new URL("../../main.ts", import.meta.url).pathname,
+          ...argv,
+        ],
+        env: { PATH: directory, HOME: Deno.env.get("HOME") ?? "", ...env },
+        clearEnv: true,
+      }).output();
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      const called = await Deno.readTextFile(calls).then(() => true, () => false);
+      await Deno.remove(calls).catch(() => {});
+      return { code, stdout: text(stdout), stderr: text(stderr), called };
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Some iptables was called. */
+  readonly called: boolean;
+}
+
+Deno.test({
+  name: "proxy-init: by hand outside a container it asks for --yes, and says how to undo it",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withNotedIptables(async (weft) => {
+      const refused = await weft(["proxy-init", "--backend", "default", "--ip-version", "4"]);
+      assert.deepEqual([refused.code, refused.called, refused.stdout], [2, false, ""]);
+      assert.match(
+        refused.stderr,
+        /^weft: .*machine would be captured\n {2}Add --yes .* undo it: weft proxy-init --clean --ip-version 4\. .*--dry-run/,
+      );
+      for (
+        const [argv, env] of [
+          [["proxy-init", "--yes"], {}],
+          [["proxy-init"], { KUBERNETES_SERVICE_HOST: "10.96.0.1" }],
+        ] as const
+      ) {
+        const done = await weft(argv, env);
+        assert.deepEqual([done.code, done.called], [0, true], done.stderr);
+        assert.match(done.stdout, /^Capture of .*\nTo undo it: weft proxy-init --clean\n$/);
+      }
+    }),
+});

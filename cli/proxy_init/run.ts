@@ -1,13 +1,15 @@
 /** The work of `weft proxy-init`: prints the steps, or takes them one after another. */
 import type { Environment } from "../../console/environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
+import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
+import { isOwnNamespace } from "./namespace.ts";
 import { captureSettings, type IpVersion, type ProxyInitOptions } from "./settings.ts";
 import { captureSteps, cleanSteps, renderScript, type Step } from "./steps.ts";
 
 export async function runProxyInit(
   options: ProxyInitOptions,
-  { stdout }: Environment,
+  environment: Environment,
 ): Promise<ExitCode> {
+  const { stdout } = environment;
   const settings = captureSettings(options);
   const versions: IpVersion[] = [];
   if (options.ipVersion !== "6") versions.push(4);
@@ -19,6 +21,15 @@ export async function runProxyInit(
     stdout.write(renderScript(steps));
     return EXIT.ok;
   }
+  const isAsked = options.yes || options.clean;
+  if (!isAsked && !(await isOwnNamespace(environment))) {
+    throw usageFailure(
+      "This is no container: every TCP connection of the machine would be captured",
+      `Add --yes where that is wanted; to undo it: ${
+        undoOf(options)
+      }. --dry-run shows what is done.`,
+    );
+  }
   for (const step of steps) await take(step);
   const of = versions.map((version) => `IPv${version}`).join(" and ");
   stdout.line(
@@ -27,7 +38,15 @@ export async function runProxyInit(
       : `Capture of ${of}: outbound to ${settings.outbound.listenerPort}, ` +
         `inbound to ${settings.inbound.listenerPort}, except of uid ${settings.proxyUid}`,
   );
+  if (!options.clean) stdout.line(`To undo it: ${undoOf(options)}`);
   return EXIT.ok;
+}
+
+/** The command that takes the same rules away. */
+function undoOf({ ipVersion, backend }: ProxyInitOptions): string {
+  const version = ipVersion === "both" ? "" : ` --ip-version ${ipVersion}`;
+  const program = backend === "default" ? "" : ` --backend ${backend}`;
+  return `weft proxy-init --clean${version}${program}`;
 }
 
 async function take(step: Step): Promise<void> {

@@ -25,6 +25,7 @@ export interface ProxyInitOptions {
   readonly backend: IptablesBackend;
   readonly clean: boolean;
   readonly dryRun: boolean;
+  readonly yes: boolean;
 }
 
 /** Which of the system's iptables is called: `default` is what the system has chosen. */

@@ -12,6 +12,33 @@ export interface TapFilter {
   readonly limit: number;
 }
 
+/** What a parameter has to look like: nothing else can ever be in a record. */
+interface Shape {
+  readonly pattern: RegExp;
+  readonly wanted: string;
+}
+
+const NAME = { pattern: /^[^\s/:]+\/[^\s/:]+$/, wanted: "like NAMESPACE/NAME" };
+const SHAPES: Readonly<Record<string, Shape>> = {
+  method: { pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, wanted: "like GET" },
+  path: { pattern: /^(?:\/[^\s#]*|\*)$/, wanted: "the beginning of a path, like /api" },
+  authority: { pattern: /^[^\s/@]+$/, wanted: "a host, like web.shop or web.shop:80" },
+  service: {
+    pattern: /^[^\s/:]+\/[^\s/:]+(?::\d{1,5})?$/,
+    wanted: "like NAMESPACE/NAME or NAMESPACE/NAME:PORT",
+  },
+  backend: NAME,
+  split: NAME,
+  route: {
+    pattern: /^[^\s/]+\/[^\s/]+(?:\/[^\s/]+)?$/,
+    wanted: "like NAMESPACE/HTTPROUTEGROUP or NAMESPACE/HTTPROUTEGROUP/MATCH",
+  },
+  source: {
+    pattern: /^(?:[a-z0-9.-]+(?:\/[a-z0-9.-]+)?|[0-9a-fA-F:.]+)$/,
+    wanted: "like NAMESPACE, NAMESPACE/SERVICEACCOUNT or an IP address",
+  },
+};
+
 /** By parameter: the test that its value asks for, or what is wrong with it. */
 const TESTS: Readonly<Record<string, (value: string) => Test | string>> = {
   method: (value) => ({ method }) => method === value.toUpperCase(),
@@ -44,12 +71,33 @@ export function parseTapFilter(parameters: URLSearchParams): TapFilter | string 
     if (!Object.hasOwn(TESTS, name)) {
       return `Unknown parameter: ${name}; there are ${TAP_PARAMETERS.join(", ")}`;
     }
+    const shape = Object.hasOwn(SHAPES, name) ? SHAPES[name] : null;
+    if (shape?.pattern.test(value) === false) return `${name} is ${shape.wanted}`;
     const test = TESTS[name](value);
     if (typeof test === "string") return test;
     tests.push(test);
     if (name === "header") headers.push(headerParts(value)[0]);
   }
-  return { tests, headers, limit };
+  return contradictionIn(parameters) ?? { tests, headers, limit };
+}
+
+/** Why no record can have all that is asked for; null: one can. */
+function contradictionIn(parameters: URLSearchParams): string | null {
+  const method = parameters.get("method")?.toUpperCase();
+  if (method === "CONNECT" && parameters.has("path")) return "CONNECT has no path";
+  if (method === "TCP") {
+    // A relayed connection is no request.
+    const other = ["path", "header", "route", "status"].find((name) => parameters.has(name));
+    if (other !== undefined) return `A connection (method TCP) has no ${other}`;
+  }
+  const wanted = new Map<string, string>();
+  for (const header of parameters.getAll("header")) {
+    const [name, value] = headerParts(header);
+    if (value === null) continue;
+    if ((wanted.get(name) ?? value) !== value) return `header ${name} cannot have two values`;
+    wanted.set(name, value);
+  }
+  return null;
 }
 
 export function matchesTap({ tests }: TapFilter, record: RequestRecord): boolean {
@@ -58,8 +106,9 @@ export function matchesTap({ tests }: TapFilter, record: RequestRecord): boolean
 
 /** `503`, or `5xx` for its class. */
 function statusTest(value: string): Test | string {
-  if (/^\dxx$/.test(value)) return ({ status }) => Math.trunc(status / 100) === Number(value[0]);
-  if (/^\d{1,3}$/.test(value)) return ({ status }) => status === Number(value);
+  if (/^[1-9]xx$/.test(value)) return ({ status }) => Math.trunc(status / 100) === Number(value[0]);
+  // 0 is a relayed connection's.
+  if (/^(?:0|[1-9]\d\d)$/.test(value)) return ({ status }) => status === Number(value);
   return "status is like 503 or 5xx";
 }
 

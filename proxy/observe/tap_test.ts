@@ -68,7 +68,7 @@ Deno.test("tap: each filter takes what it says and nothing else", () => {
   takes.push("authority=WEB", "authority=web:80", "route=shop/routes", "route=shop/routes/writes");
   leaves.push("authority=we", "authority=web:8", "route=shop/rout", "route=shop/routes/reads");
   takes.push("backend=shop/web", "split=shop/canary", "source=shop", "source=shop/cart");
-  leaves.push("backend=shop/we", "split=shop", "source=sho", "source=shop/car", "source=cart");
+  leaves.push("backend=shop/we", "split=shop/can", "source=sho", "source=shop/car", "source=cart");
   takes.push("source=127.0.0.1", "header=X-User", "header=x-user:%20bob", "header=X-User:bob");
   leaves.push("source=127.0.0.2", "header=x-other", "header=x-user:Bob", "header=__proto__");
   takes.push("header=x-user&header=x-empty:", "header=x-empty");
@@ -84,6 +84,33 @@ Deno.test("tap: a query that is none is refused", () => {
       )
   ) {
     assert.equal(typeof parseTapFilter(new URLSearchParams(query)), "string", query);
+  }
+});
+
+Deno.test("tap: what no record can ever have is refused, and says what is wanted", () => {
+  const never = {
+    "method=G T": /^method is like GET$/,
+    "path=api": /^path is the beginning of a path/,
+    "path=http://web/": /^path is /,
+    "authority=http://web.shop/": /^authority is a host/,
+    "status=0xx": /^status is like/,
+    "status=42": /^status is like/,
+    "service=web": /^service is like NAMESPACE\/NAME/,
+    "service=shop/web/80": /^service is /,
+    "backend=web": /^backend is like/,
+    "split=shop": /^split is like/,
+    "route=routes": /^route is like/,
+    "source=shop/cart/x": /^source is like/,
+    "method=connect&path=/": /^CONNECT has no path$/,
+    "method=TCP&status=200": /^A connection \(method TCP\) has no status$/,
+    "header=x: a&header=X: b": /^header x cannot have two values$/,
+  };
+  for (const [query, pattern] of Object.entries(never)) {
+    const said = parseTapFilter(new URLSearchParams(query));
+    assert.ok(typeof said === "string" && pattern.test(said), `${query}: ${JSON.stringify(said)}`);
+  }
+  for (const query of ["header=x: a&header=X: a", "header=x&header=x: a", "status=0", "path=*"]) {
+    assert.equal(typeof parseTapFilter(new URLSearchParams(query)), "object", query);
   }
 });
 

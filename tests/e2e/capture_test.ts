@@ -182,7 +182,7 @@ class CaptureLab {
   /** Puts other rules in force. */
   async capture(...options: string[]): Promise<void> {
     const weft = ["run", "-A", "--no-check", "main.ts"];
-    await this.lab.run("pod", Deno.execPath(), [...weft, "proxy-init", ...options]);
+    await this.lab.run("pod", Deno.execPath(), [...weft, "proxy-init", "--yes", ...options]);
   }
 
   /** Runs a command as the application does. */

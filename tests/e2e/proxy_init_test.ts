@@ -86,20 +86,20 @@ Deno.test({
       await lab.add("pod");
       const weft = (...argv: string[]) =>
         lab.attempt("pod", Deno.execPath(), ["run", "-A", "--no-check", "main.ts", ...argv]);
-      const first = await weft("proxy-init");
+      const first = await weft("proxy-init", "--yes");
       assert.equal(first.code, 0, first.stderr);
       assert.match(first.stdout, /^Capture of IPv4 and IPv6: outbound to 15001, inbound to 15003/);
       const rules = await lab.run("pod", "iptables-save", ["-t", "nat"]);
       assert.match(rules, /-A OUTPUT -p tcp -j WEFT_OUTBOUND/);
       assert.match(rules, /-A PREROUTING -p tcp -j WEFT_INBOUND/);
-      assert.equal((await weft("proxy-init")).code, 0);
+      assert.equal((await weft("proxy-init", "--yes")).code, 0);
       assert.equal((await weft("proxy-init", "--clean")).code, 0);
       assert.ok(!(await lab.run("pod", "iptables-save", ["-t", "nat"])).includes("WEFT"));
 
       // Without the capability: one line and a hint.
       const refused = await lab.attempt("pod", "setpriv", [
         ...["--bounding-set=-all", Deno.execPath(), "run", "-A", "--no-check", "main.ts"],
-        "proxy-init",
+        ...["proxy-init", "--yes"],
       ]);
       assert.equal(refused.code, 1);
       assert.match(

@@ -122,7 +122,13 @@ async function startPod(
   const output = follow(application.stdout);
   await until("the application listens", () => output.text, (text) => text.includes("ready"));
   const weft = ["run", "-A", "--no-check", "main.ts"];
-  await lab.run("pod", Deno.execPath(), [...weft, "proxy-init", "--proxy-uid=0", "--proxy-gid=0"]);
+  await lab.run("pod", Deno.execPath(), [
+    ...weft,
+    "proxy-init",
+    "--yes",
+    "--proxy-uid=0",
+    "--proxy-gid=0",
+  ]);
   const { server, authority } = testCertificates();
   const proxy = lab.start("pod", Deno.execPath(), [
     ...[...weft, "proxy", "--plan", planFile, "--capture", "--access-log", "json"],
