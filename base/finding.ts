@@ -55,6 +55,7 @@ export const FINDING_CODES = {
     "warning",
     "A field that looks misspelt, of a kind of Kubernetes' own or of weft.local.yaml, was passed over",
   ],
+  "field-empty": ["warning", "A field has no value and counts as left out: it restricts nothing"],
   "layout-legacy": ["warning", "A field stands where an older version of the kind had it"],
   "resource-duplicate": ["warning", "The same object appears twice; the last one counts"],
   "weight-not-whole": ["error", "A weight is not a whole number"],

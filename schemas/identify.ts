@@ -49,6 +49,10 @@ export function identify(
   if (apiVersion === undefined || kindName === undefined) return undefined;
   const metadata = new Field(value, [], () => {}).at("metadata");
   const ref = refOf(kindName, metadata, defaultNamespace);
+  if (kindName === "List") {
+    reportNoItems(value, reportAny);
+    return undefined;
+  }
   const known = findKind(apiVersion, kindName, value, reportTo(findings, origin, ref));
   if (known === undefined) return undefined;
   if ("hint" in known) return { apiVersion, ref, origin, hint: known.hint };
@@ -65,6 +69,19 @@ export function identify(
   // A plan that names it would be refused, with all that is right in it.
   if (!isCarried(ref.name) || (namespace !== "" && !isCarried(namespace))) return undefined;
   return { kind, version, value, meta, isRefused };
+}
+
+/** A List that has them is read by its items. */
+function reportNoItems(value: Readonly<Record<string, unknown>>, report: Report): void {
+  const meant = Object.hasOwn(value, "items") ? undefined : suggest("items", Object.keys(value));
+  report(
+    "document-invalid",
+    ["items"],
+    'The List has no list "items"',
+    meant === undefined
+      ? 'Add "items", with each object after a "-"'
+      : `Did you mean "items" where "${meant}" stands?`,
+  );
 }
 
 function textAt(

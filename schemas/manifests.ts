@@ -7,7 +7,7 @@ import { Field, isRecord } from "./fields.ts";
 import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts";
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";
-import { type SourceOrigin, SourceText } from "./positions.ts";
+import { SourceOrigin, SourceText } from "./positions.ts";
 import { hintForOther } from "./other_kinds.ts";
 import { makeFinding, type Report, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
@@ -219,9 +219,7 @@ function listOf(value: unknown):
   const { apiVersion, kind, items } = value;
   if (typeof kind !== "string" || !kind.endsWith("List")) return undefined;
   if (kind === "List") {
-    return items === undefined || Array.isArray(items)
-      ? { items: items ?? [], typed: (item) => item }
-      : undefined;
+    return Array.isArray(items) ? { items, typed: (item) => item } : undefined;
   }
   if (!Array.isArray(items)) return undefined;
   const itemKind = kind.slice(0, -"List".length);
@@ -242,9 +240,27 @@ function readObject(object: IdentifiedObject, lists: SnapshotLists, findings: Fi
   };
   const isSound = (path: FieldPath) =>
     !invalid.some((bad) => path.every((key, depth) => bad[depth] === key));
-  if (kind.hasSchema) checkSchema(kind.kind, version, value, report);
+  if (kind.hasSchema) {
+    checkSchema(kind.kind, version, value, report);
+    for (const path of emptyFields(object).filter(isSound)) reportEmpty(path, report);
+  }
   const root = new Field(value, [], kind.hasSchema ? () => {} : report);
   kind.readInto({ meta, version, root, isSound, isRefused, report }, lists);
+}
+
+function emptyFields({ value, meta: { origin } }: IdentifiedObject): FieldPath[] {
+  const fields = origin instanceof SourceOrigin ? origin.emptyFields(value) : [];
+  return fields.filter(([first]) => first !== "metadata" && first !== "status");
+}
+
+/** Such a field is as if it were not there, as for the API server: a `pathRegex` without a value is every path. */
+function reportEmpty(path: FieldPath, report: Report): void {
+  report(
+    "field-empty",
+    path,
+    `"${path.at(-1)}" has no value and counts as left out`,
+    "Write a value, or remove the field",
+  );
 }
 
 function refOf({ kind, namespace, name }: Meta) {

@@ -66,6 +66,10 @@ items:
   ]);
   assert.equal(loaded.objects, 3);
   assert.deepEqual(load("apiVersion: v1\nkind: List\nitems: []\n").findings, []);
+  for (const items of ["", "item: []\n", "items: {}\n", "items:\n"]) {
+    const { code, field } = firstFinding(load(`apiVersion: v1\nkind: List\n${items}`));
+    assert.deepEqual([code, field], ["document-invalid", "items"], items);
+  }
 });
 
 Deno.test("parseManifests: a List in JSON, as kubectl get -o json writes it", () => {

@@ -64,11 +64,27 @@ export class SourceOrigin implements Origin {
     return new SourceOrigin(this.#source, nearestMark(this.#mark, path));
   }
 
+  /** The fields that stand in the text and have no value, of an object that was read as `value`. */
+  emptyFields(value: unknown): FieldPath[] {
+    return emptyFields(this.#mark, value, []);
+  }
+
   /** The position of a map's key or a list's item; of the nearest present ancestor where there is no such field. */
   locate(path: FieldPath): Position {
     const mark = nearestMark(this.#mark, path);
     return this.#source.positionAt(typeof mark === "number" ? mark : mark.offset);
   }
+}
+
+/** A field without a value has a mark and is not in the object. */
+function emptyFields(mark: Mark, value: unknown, path: FieldPath): FieldPath[] {
+  if (typeof mark === "number" || typeof value !== "object" || value === null) return [];
+  return [...mark.children.entries()].flatMap(([key, child]) => {
+    const at = [...path, key];
+    return Object.hasOwn(value, key)
+      ? emptyFields(child, Object.getOwnPropertyDescriptor(value, key)?.value, at)
+      : [at];
+  });
 }
 
 function nearestMark(root: Mark, path: FieldPath): Mark {

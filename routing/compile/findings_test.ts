@@ -37,6 +37,7 @@ const OTHER_CODES: readonly FindingCode[] = [
   "schema-invalid",
   "field-unknown",
   "field-misspelt",
+  "field-empty",
   "layout-legacy",
   "resource-duplicate",
   "weight-not-whole",

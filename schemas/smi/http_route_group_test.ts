@@ -82,7 +82,6 @@ Deno.test("HTTPRouteGroup: no methods, an empty list and * mean every method", (
       ", methods: []",
       ", methods: ['*']",
       ", methods: [GET, '*']",
-      ", methods:",
     ]
   ) {
     const loaded = group("v1alpha4", `spec: {matches: [{name: m${methods}}]}\n`);
@@ -156,4 +155,21 @@ Deno.test("HTTPRouteGroup: a header by which no request can be told costs its ma
     const loaded = group("v1alpha4", `spec: {matches: [{name: m, headers: {"${name}": x}}]}\n`);
     assert.deepEqual(loaded.findings, [], name);
   }
+});
+
+Deno.test("HTTPRouteGroup: a condition without a value restricts nothing, which is a warning", () => {
+  for (const field of ["pathRegex", "methods", "headers"]) {
+    for (const text of [`${field}:`, `${field}: null`, `${field}: ~`]) {
+      const loaded = group("v1alpha4", `spec:\n  matches:\n  - name: m\n    ${text}\n`);
+      assert.deepEqual(summaries(loaded), [`field-empty spec.matches[0].${field} f.yaml:7:5`]);
+      assert.equal(firstFinding(loaded).severity, "warning");
+      const { pathRegex, methods, headers } = only(matchesOf(loaded));
+      assert.deepEqual([pathRegex, methods, headers], [undefined, undefined, []]);
+    }
+  }
+  assert.deepEqual(summaries(group("v1alpha4", "spec: {matches: [{name: }]}\n")), [
+    "schema-invalid spec.matches[0].name f.yaml:4:19",
+  ]);
+  const written = group("v1alpha4", "status: null\nspec: {matches: [{name: m}]}\n");
+  assert.deepEqual(written.findings, []);
 });
