@@ -90,7 +90,11 @@ function senderTo(
 
 function traitsOf(stream: { isTerminal(): boolean }): OutputTraits {
   const isTerminal = stream.isTerminal();
-  if (!isTerminal) return { isTerminal, hasColour: false, hasUnicode: false, columns: null };
+  if (!isTerminal) {
+    // Set on purpose: shells do not export it.
+    const columns = Number(variable("COLUMNS")) || null;
+    return { isTerminal, hasColour: false, hasUnicode: false, columns };
+  }
   const locale = variable("LC_ALL") || variable("LC_CTYPE") || variable("LANG") || "";
   return {
     isTerminal,

@@ -2,3 +2,12 @@
 
 /** A stream without room is tried again after so long: too short to be seen, and no work in between. */
 export const WRITE_RETRY_MS = 5;
+
+/** Columns of a table are folded down to this: a short word, a port or a weight stays whole. */
+export const COLUMN_WIDTH_MIN = 8;
+
+/** Bars of a chart take this much where there is room. */
+export const BAR_WIDTH = 40;
+
+/** Narrower bars say nothing. */
+export const BAR_WIDTH_MIN = 10;

@@ -5,6 +5,7 @@ import { renderBars } from "./bar_chart.ts";
 import { renderFindings, sortFindings, summarizeFindings } from "./findings.ts";
 import { memoryOutput } from "./testing.ts";
 import { renderTable } from "./table.ts";
+import { foldText, listText } from "./text.ts";
 
 const plain = memoryOutput();
 const terminal = memoryOutput({
@@ -38,6 +39,39 @@ Deno.test("table: a styled cell takes the width of its text, not of its colour c
 
 Deno.test("table: control characters of the input are shown, not obeyed", () => {
   assert.equal(renderTable(plain, [], [["a\u001b[2J\nb\u009bc"]]), "a\\x1b[2J\\nb\\x9bc\n");
+});
+
+Deno.test("table: where the output has a width, columns are folded into it, and nothing is lost", () => {
+  const narrow = memoryOutput({
+    isTerminal: true,
+    hasColour: false,
+    hasUnicode: false,
+    columns: 40,
+  });
+  const rows = [["app", "web-v1=75, web-v2=25, web-v3=1", "examples/canary/routes.yaml:9"]];
+  const rendered = renderTable(narrow, ["NAMESPACE", "BACKENDS", "AT"], rows, 2);
+  assert.equal(
+    rendered,
+    "  NAMESPACE  BACKENDS       AT\n" +
+      "  app        web-v1=75,     examples/\n" +
+      "             web-v2=25,     canary/\n" +
+      "             web-v3=1       routes.yaml:\n" +
+      "                            9\n",
+  );
+  const wide = renderTable(plain, ["NAMESPACE", "BACKENDS", "AT"], rows, 2);
+  assert.equal(wide.split("\n").length, 3, "a pipe has no width");
+  const bars = [{ label: "web-v1", share: 1, expected: 1, note: "10 (100%)" }];
+  assert.ok(renderBars(narrow, bars).trimEnd().length <= 40);
+});
+
+Deno.test("foldText: words and parts of names stay whole where they can", () => {
+  assert.deepEqual(foldText("one two three", 8), ["one two", "three"]);
+  assert.deepEqual(foldText("a/bc/def/gh", 6), ["a/bc/", "def/gh"]);
+  assert.deepEqual(foldText("abcdefgh", 3), ["abc", "def", "gh"]);
+  assert.deepEqual(foldText("exactly8", 8), ["exactly8"]);
+  assert.deepEqual(foldText("", 8), [""]);
+  assert.equal(listText(["a", "b", "c"], 2), "a, b and 1 more");
+  assert.equal(listText(["a", "b"], 2, " or "), "a or b");
 });
 
 Deno.test("bars: ASCII and Unicode, with a mark where each was expected to end", () => {

@@ -6,8 +6,8 @@ export function register(program: Program, context: CommandContext): void {
   program.command("dry-run")
     .summary("show what manifests would do, and what is wrong with them")
     .description(
-      "Compiles manifests as the mesh would and prints services, splits, routes in match order, backends with " +
-        "their share and endpoints, and Findings. Needs no cluster and no network.\n\n" +
+      "Compiles manifests as the mesh would and prints Findings, services, splits, routes in match order, and backends with " +
+        "their share and endpoints. Needs no cluster and no network.\n\n" +
         "With --request: where would this request go? 'tcp://HOST:PORT' is a connection that is relayed whole.\n\n" +
         "Exit code: 0 clean (warnings and infos allowed), 1 with error Findings or a request that the proxy refuses, 2 usage.",
     )

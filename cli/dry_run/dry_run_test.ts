@@ -266,6 +266,43 @@ Deno.test("dry-run -n is the namespace of what names none", async () => {
   assert.deepEqual(services.map(({ namespace, name }) => `${namespace}/${name}`), ["shop/a"]);
 });
 
+Deno.test("dry-run and explain of a thousand backends have no line that holds them all; JSON has them", async () => {
+  const names = Array.from({ length: 1_000 }, (_, i) => `web-v${i}`);
+  const service = (name: string) =>
+    `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {a: b}, ports: [{port: 80, name: http}]}\n---\n`;
+  const manifests = `${["web", ...names].map(service).join("")}
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}
+---
+apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata: {name: web}
+spec: {service: web, backends: [${names.map((service) => `{service: ${service}, weight: 1}`)}]}
+`;
+  const ask = ["-f", "-", "--request", "GET http://web/", "--count", "2000"];
+  const { stdout } = await dryRun(ask, manifests);
+  assert.match(stdout, /web-v0=1, web-v1=1, web-v2=1, web-v3=1 and 996 more/);
+  assert.match(stdout, /and 980 more backends: 1960\n/);
+  const environment = testEnvironment({ stdin: manifests });
+  await run(["explain", "-f", "-", "GET", "http://web/"], environment);
+  assert.match(environment.stdout.text(), /and 980 more\n/);
+  for (const text of [stdout, environment.stdout.text()]) {
+    const longest = Math.max(...text.split("\n").map((line) => line.length));
+    assert.ok(longest < 400, `${longest}`);
+  }
+  assert.equal((await report(ask, manifests)).simulation?.distribution.length, 1_000);
+});
+
+Deno.test("dry-run puts Findings before the tables, and their count last", async () => {
+  const { stdout } = await dryRun(["-f", "-"], BROKEN);
+  assert.match(
+    stdout,
+    /^-:10:22 error [^]*\n1 error, 1 warning\n\nNAMESPACE[^]*\n1 error, 1 warning\n$/,
+  );
+});
+
 Deno.test("dry-run takes paths without -f, and asks for them where there are none", async () => {
   assert.deepEqual(await dryRun(["examples/canary/"]), await dryRun(CANARY));
   const { code, stderr } = await dryRun([]);

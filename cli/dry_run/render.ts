@@ -6,23 +6,27 @@ import { renderFindings, summarizeFindings } from "../../console/findings.ts";
 import type { Output } from "../../console/output.ts";
 import { type Cell, renderTable } from "../../console/table.ts";
 import { counted } from "../../base/text.ts";
-import { printable } from "../../console/text.ts";
+import { listText, printable } from "../../console/text.ts";
 import { askedText, isConnection, type RequestLine } from "../../console/values.ts";
 import { describeMatch } from "../../routing/match/match.ts";
 import { describeSection } from "../policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
 import type { Simulation } from "./simulate.ts";
-import { NAMED_ENDPOINTS_MAX } from "../limits.ts";
+import { LISTED_BACKENDS_MAX, NAMED_BACKENDS_MAX, NAMED_ENDPOINTS_MAX } from "../limits.ts";
 
-/** Renders services, splits, routes, the simulation if there is one, and the Findings. */
+/**
+ * Renders the Findings, services, splits, routes, and the simulation if there is one. Findings come first, because hundreds of lines
+ * may follow, and their count comes last, because it is what a terminal shows.
+ */
 export function renderReport(output: Output, report: DryRunReport): string {
   const sections = [
+    renderFindings(output, report.findings),
     renderServices(output, report),
     renderSplits(output, report),
     renderPolicies(output, report),
     ...renderRoutes(output, report),
     report.simulation === undefined ? "" : renderSimulation(output, report.simulation),
-    renderFindings(output, report.findings) || `${summarizeFindings([])}\n`,
+    `${summarizeFindings(report.findings)}\n`,
   ];
   return sections.filter((section) => section !== "").join("\n");
 }
@@ -50,8 +54,11 @@ function renderSplits(output: Output, { splits }: DryRunReport): string {
     split.namespace,
     { text: split.name, style: "strong" },
     split.service,
-    split.matches.join(", "),
-    split.backends.map(({ service, weight }) => `${service}=${weight}`).join(", "),
+    listText(split.matches, NAMED_BACKENDS_MAX),
+    listText(
+      split.backends.map(({ service, weight }) => `${service}=${weight}`),
+      NAMED_BACKENDS_MAX,
+    ),
     placeText(split.position),
   ]);
   return renderTable(
@@ -81,7 +88,7 @@ function renderPolicies(output: Output, { services, policies }: DryRunReport): s
     const head: Cell[] = [
       namespace,
       { text: name, style: "strong" },
-      targets.join(", "),
+      listText(targets, NAMED_BACKENDS_MAX),
       placeText(position),
     ];
     const sections = Object.entries(settings);
@@ -132,7 +139,7 @@ function routeRows(route: ReportRoute, place: number, namespace: string): Cell[]
     route.split === null ? "own endpoints" : localName(route.split, namespace),
   ];
   const blank = head.map(() => " ");
-  return route.backends.map((backend, index): Cell[] => [
+  const rows = route.backends.slice(0, LISTED_BACKENDS_MAX).map((backend, index): Cell[] => [
     ...(index === 0 ? head : blank),
     localName(backend.service, namespace),
     // A Service's own endpoints have no written weight.
@@ -142,6 +149,8 @@ function routeRows(route: ReportRoute, place: number, namespace: string): Cell[]
       ? endpointsText(backend.endpoints)
       : { text: backend.state, style: "warning" },
   ]);
+  const more = route.backends.length - rows.length;
+  return more === 0 ? rows : [...rows, [...blank, `and ${more} more`]];
 }
 
 function localName(name: string, namespace: string): string {
@@ -157,10 +166,19 @@ function renderSimulation(output: Output, simulation: Simulation): string {
   let rendered = `${output.style("strong", printable(title))}\n`;
   if (distribution.length > 0) rendered += `  ${printable(`${rule}, ${split}`)}\n`;
   rendered += renderOutcomes(output, simulation);
-  rendered += renderBars(output, barsOf(simulation), 2);
-  const spread = distribution.filter(({ endpoints }) => endpoints.length > 1);
+  const shown = distribution.slice(0, LISTED_BACKENDS_MAX);
+  rendered += renderBars(output, barsOf(simulation, shown), 2);
+  const hidden = distribution.slice(LISTED_BACKENDS_MAX);
+  if (hidden.length > 0) {
+    const count = hidden.reduce((sum, backend) => sum + backend.count, 0);
+    rendered += `  and ${counted(hidden.length, "more backend")}: ${count}\n`;
+  }
+  const spread = shown.filter(({ endpoints }) => endpoints.length > 1);
   for (const { backend, endpoints } of spread) {
-    const counts = endpoints.map(({ endpoint, count }) => `${endpoint} ${count}`).join(", ");
+    const counts = listText(
+      endpoints.map(({ endpoint, count }) => `${endpoint} ${count}`),
+      LISTED_BACKENDS_MAX,
+    );
     rendered += `  ${printable(`${backend}: ${counts}`)}\n`;
   }
   for (const { reason, status, count } of refusals) {
@@ -186,8 +204,8 @@ function renderOutcomes(output: Output, { outcomes }: Simulation): string {
   return rows.length === 0 ? "" : renderTable(output, ["#", "BACKEND", "ENDPOINT", "POD"], rows, 2);
 }
 
-function barsOf({ request, split, distribution }: Simulation) {
-  return distribution.map(({ backend, weight, expected, count }) => {
+function barsOf({ request, split }: Simulation, shown: Simulation["distribution"]) {
+  return shown.map(({ backend, weight, expected, count }) => {
     const share = request.count === 0 ? 0 : count / request.count;
     const asked = split === null ? "" : `, weight ${weight} asks for ${percent(expected)}`;
     return { label: backend, share, expected, note: `${count} (${percent(share)})${asked}` };

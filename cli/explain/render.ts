@@ -13,7 +13,8 @@ import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
 import type { Output } from "../../console/output.ts";
 import { describeSection } from "../policy_text.ts";
 import { type Cell, renderTable } from "../../console/table.ts";
-import { printable } from "../../console/text.ts";
+import { foldText, listText, printable } from "../../console/text.ts";
+import { LISTED_BACKENDS_MAX, NAMED_ENDPOINTS_MAX } from "../limits.ts";
 import { askedText, type RequestLine } from "../../console/values.ts";
 
 /** Renders every step the request took, and where it ended. */
@@ -102,9 +103,9 @@ function refusalText(reason: string, { request, status }: Pick<Explanation, "req
 
 function renderAccess(output: Output, { isAllowed, guards, nearest }: AccessExplanation): string {
   const rows = guards.map((guard): Cell[] => [
-    guard.endpoints.join(", "),
+    listText(guard.endpoints, NAMED_ENDPOINTS_MAX),
     guard.isAllowed ? "allowed by" : { text: "denied", style: "error" },
-    guard.allowedBy ?? guard.targets.join(", "),
+    guard.allowedBy ?? listText(guard.targets, NAMED_ENDPOINTS_MAX),
     guard.match ?? "",
     guard.position ?? "",
   ]);
@@ -117,14 +118,20 @@ function renderAccess(output: Output, { isAllowed, guards, nearest }: AccessExpl
     (nearest === undefined ? "" : stepLines(output, [["nearest", nearestText(nearest)]]));
 }
 
+/** Where the text of a step begins. */
+const STEP_INDENT = 12;
+
 function stepLines(
   output: Output,
   steps: readonly (readonly [string, string])[],
   isInput = true,
 ): string {
-  return steps.map(([name, text]) =>
-    `  ${output.style("faint", name.padEnd(8))}  ${isInput ? printable(text) : text}\n`
-  ).join("");
+  const width = (output.columns ?? Infinity) - STEP_INDENT;
+  return steps.map(([name, text]) => {
+    const lines = isInput ? foldText(printable(text), width) : [text];
+    const rest = lines.slice(1).map((line) => `${" ".repeat(STEP_INDENT)}${line}\n`).join("");
+    return `  ${output.style("faint", name.padEnd(8))}  ${lines[0]}\n${rest}`;
+  }).join("");
 }
 
 function hostText({ name, spelling, service, pod, outside }: HostExplanation): string {
@@ -200,12 +207,16 @@ function turnText(
 
 /** A Service's own endpoints have no written weight, so none is shown. */
 function renderBackends(output: Output, { split, backends }: RouteExplanation): string {
-  const rows = backends.map((backend): Cell[] => [
+  // The one that takes it is among them, wherever it stands.
+  const shown = backends.filter(({ isChosen }, index) => isChosen || index < LISTED_BACKENDS_MAX);
+  const more = backends.length - shown.length;
+  const rows = shown.map((backend): Cell[] => [
     backend.isChosen ? { text: "->", style: "good" } : "  ",
     backend.service,
     ...(split === null ? [] : [`weight ${backend.weight}`, `${(backend.share * 100).toFixed(1)}%`]),
     ...(backend.skipped === null ? [] : [{ text: backend.skipped, style: "warning" } as const]),
   ]);
+  if (more > 0) rows.push(["  ", `and ${more} more`]);
   return renderTable(output, [], rows, 4);
 }
 
@@ -228,6 +239,6 @@ function outcomeText(output: Output, explanation: Explanation): string {
   const places = endpoints.map(({ endpoint, pod }) =>
     pod === "" || endpoint.startsWith(`${pod}:`) ? endpoint : `${endpoint} (${pod})`
   );
-  const text = `forwarded to ${backend}, endpoint ${places.join(" or ")}`;
+  const text = `forwarded to ${backend}, endpoint ${listText(places, NAMED_ENDPOINTS_MAX, " or ")}`;
   return output.style("good", printable(text));
 }
