@@ -24,6 +24,13 @@ const UNKNOWN: readonly (readonly [of: string, body: string, field: string, hint
   [SPLIT, `spec: {service: web, ${BACKENDS}, condition: x}`, "spec.condition", /service, matches/],
   [SPLIT, `spec: {service: web, ${BACKENDS}}\nmatches: ${MATCHES}`, "matches", /in "spec"/],
   [SPLIT, `service: web\n${BACKENDS}`, "service", /in "spec"/],
+  [
+    SPLIT,
+    `spec: {service: web, ${BACKENDS}, matches: [{pathRegex: /x}]}`,
+    "spec.matches[0].pathRegex",
+    /HTTPRouteGroup has one/,
+  ],
+  [GROUP, "spec: {routes: [{name: m}]}", "spec.routes", /those here are matches/],
   [SPLIT, `spec: {service: web, backend: []}`, "spec.backend", /"backends"\?/],
   [
     SPLIT,

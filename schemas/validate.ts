@@ -4,22 +4,22 @@
  */
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FieldPath } from "../base/finding.ts";
-import { definitionOf, type OpenApiSchema } from "./crds/definitions.ts";
-import { describe, isRecord, METADATA_FIELDS, textHint } from "./fields.ts";
+import { definitionOf, type OpenApiSchema, schemaAt } from "./crds/definitions.ts";
+import { describe, textHint } from "./fields.ts";
 import type { Report } from "./report.ts";
-import { commonLength, suggest, suggestField } from "./suggest.ts";
+import { suggest } from "./suggest.ts";
+import { reportUnknown, type UnknownField, unknownFields } from "./unknown_fields.ts";
 
 /** Reports each field that is wrong, missing or not known. The kind and version must be ones of our CRDs. */
 export function checkSchema(kind: string, version: string, value: unknown, report: Report): void {
   const { schema, validate } = checkerOf(kind, version);
-  const of = { kind, version, schema };
-  const unknown = unknownFields(schema, value, []).map((field) => withPlace(field, of));
+  const unknown = unknownFields(schema, value);
   if (!validate(value)) {
     for (const error of reportable(validate.errors ?? [])) {
       if (!isExplained(error, value, unknown)) reportError(error, value, schema, report);
     }
   }
-  for (const field of unknown) reportUnknown(field, of, report);
+  for (const field of unknown) reportUnknown(field, { kind, version, schema }, report);
 }
 
 interface Checker {
@@ -79,22 +79,18 @@ function reportable(errors: readonly ErrorObject[]): ErrorObject[] {
   );
 }
 
-/** Whether a field is missing only because it stands there misspelt or elsewhere, which is reported as that. */
+/** Whether a field is missing most likely because it stands there misspelt, or elsewhere: that is reported. */
 function isExplained(
   { keyword, params, instancePath }: ErrorObject,
   value: unknown,
-  unknown: readonly PlacedField[],
+  unknown: readonly UnknownField[],
 ): boolean {
   if (keyword !== "required") return false;
-  const missing = String(params["missingProperty"]);
   const parent = pathOf(instancePath, value);
-  const missingPlace = placeText([...parent, missing]);
-  return unknown.some(({ path, meant, place, otherVersion }) => {
-    const isHere = path.length === parent.length + 1 &&
-      parent.every((key, depth) => path[depth] === key);
-    if (isHere && (meant === missing || otherVersion !== undefined)) return true;
-    return place !== undefined && (path.at(-1) === missing || isWithin(place, missingPlace));
-  });
+  return unknown.some(({ path }) =>
+    path.at(-1) === params["missingProperty"] ||
+    (path.length === parent.length + 1 && parent.every((key, depth) => path[depth] === key))
+  );
 }
 
 function reportError(
@@ -199,133 +195,6 @@ function typeHint(value: unknown, schema: OpenApiSchema | undefined, meaning: st
   return `Correct it${meaning}`;
 }
 
-/** A field that the schema does not have. */
-interface UnknownField {
-  readonly path: FieldPath;
-  /** The field of the same object that it is most likely a slip of. */
-  readonly meant: string | undefined;
-}
-
-/** All fields that the schema does not have; the API server would drop or refuse them. */
-function unknownFields(schema: OpenApiSchema, value: unknown, path: FieldPath): UnknownField[] {
-  if (Array.isArray(value)) {
-    const { items } = schema;
-    return items === undefined
-      ? []
-      : value.flatMap((item, index) => unknownFields(items, item, [...path, index]));
-  }
-  if (!isRecord(value) || schema["x-kubernetes-preserve-unknown-fields"] === true) return [];
-  if (path[0] === "metadata") return unknownMetadata(value, path);
-  const properties = schema.properties ?? {};
-  return Object.entries(value).flatMap(([key, child]) => {
-    const property = propertyOf(schema, key);
-    const at = [...path, key];
-    if (property !== undefined) return unknownFields(property, child, at);
-    // A cluster may have written one, whether or not the kind has it.
-    if (path.length === 0 && key === "status") return [];
-    return [{ path: at, meant: suggestField(key, Object.keys(properties)) }];
-  });
-}
-
-/** Of `metadata`, which is Kubernetes' own and may grow, only slips: a misspelt namespace is another namespace. */
-function unknownMetadata(
-  value: Readonly<Record<string, unknown>>,
-  path: FieldPath,
-): UnknownField[] {
-  if (path.length > 1) return [];
-  return Object.keys(value).flatMap((key) => {
-    const meant = METADATA_FIELDS.includes(key) ? undefined : suggest(key, METADATA_FIELDS);
-    return meant === undefined ? [] : [{ path: [...path, key], meant }];
-  });
-}
-
-/** Where a field would be right. */
-interface PlacedField extends UnknownField {
-  /** The newest version of the kind that has it there. */
-  readonly otherVersion: string | undefined;
-  /** The object of this version that has it, as `spec.backends[]`; empty: the top level. */
-  readonly place: string | undefined;
-}
-
-interface KindOfSchema {
-  readonly kind: string;
-  readonly version: string;
-  readonly schema: OpenApiSchema;
-}
-
-function withPlace(field: UnknownField, { kind, schema }: KindOfSchema): PlacedField {
-  const { path } = field;
-  const places = placesOf(schema, String(path.at(-1)), "");
-  return { ...field, otherVersion: versionWith(path, kind), place: nearestPlace(places, path) };
-}
-
-function reportUnknown(field: PlacedField, of: KindOfSchema, report: Report): void {
-  const { path } = field;
-  report(
-    "field-unknown",
-    path,
-    `There is no field "${path.at(-1)}" here in ${of.version}, so this ${of.kind} is left out`,
-    unknownHint(field, of),
-  );
-}
-
-function unknownHint({ path, meant, otherVersion, place }: PlacedField, of: KindOfSchema): string {
-  if (otherVersion !== undefined) return `Write apiVersion "${otherVersion}", which has it`;
-  if (place === "") return "It belongs at the top level";
-  if (place !== undefined) return `It belongs in "${place}"`;
-  if (meant !== undefined) return `Did you mean "${meant}"?`;
-  const names = Object.keys(schemaAt(of.schema, path.slice(0, -1))?.properties ?? {});
-  return names.length === 0
-    ? "Remove it; there are no fields here"
-    : `Correct or remove it; the fields here are ${names.join(", ")}`;
-}
-
-/** The newest version of a kind that has a field. */
-function versionWith(path: FieldPath, kind: string): string | undefined {
-  const definition = definitionOf(kind)?.spec;
-  const found = definition?.versions.find(({ schema }) =>
-    schemaAt(schema.openAPIV3Schema, path) !== undefined
-  );
-  return found === undefined ? undefined : `${definition?.group}/${found.name}`;
-}
-
-/** Every object of a schema that has a field of this name, as people write it: `spec.backends[]`, or `the top level`. */
-function placesOf(schema: OpenApiSchema, name: string, at: string): string[] {
-  const places = propertyOf(schema, name) === undefined ? [] : [at];
-  for (const [key, property] of Object.entries(schema.properties ?? {})) {
-    if (at === "" && ["apiVersion", "kind", "metadata"].includes(key)) continue;
-    places.push(...placesOf(property, name, at === "" ? key : `${at}.${key}`));
-  }
-  if (schema.items !== undefined) places.push(...placesOf(schema.items, name, `${at}[]`));
-  return places;
-}
-
-/** `spec.backends[]` */
-function placeText(path: FieldPath): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === "number") return `${text}[]`;
-    return text === "" ? key : `${text}.${key}`;
-  }, "");
-}
-
-function isWithin(place: string, outer: string): boolean {
-  return place === outer || place.startsWith(`${outer}.`) || place.startsWith(`${outer}[]`);
-}
-
-/** The place of a field that is nearest to where it stands; undefined if there is none, or none is nearest. */
-function nearestPlace(places: readonly string[], path: FieldPath): string | undefined {
-  const keysOf = (place: string) =>
-    place.replaceAll("[]", ".[]").split(".").filter((key) => key !== "");
-  const here = keysOf(placeText(path.slice(0, -1)));
-  const distance = (place: string) => {
-    const keys = keysOf(place);
-    return keys.length + here.length - 2 * commonLength(keys, here);
-  };
-  const [best, next] = places.map((place) => ({ place, steps: distance(place) }))
-    .sort((left, right) => left.steps - right.steps);
-  return best === undefined || best.steps === next?.steps ? undefined : best.place;
-}
-
 /** A JSON pointer (RFC 6901) as a field path: digits are an index only where the value has a list. */
 function pathOf(pointer: string, root: unknown): FieldPath {
   const path: (string | number)[] = [];
@@ -347,18 +216,6 @@ function fieldAt(root: unknown, path: FieldPath): unknown {
         : undefined,
     root,
   );
-}
-
-function schemaAt(root: OpenApiSchema, path: FieldPath): OpenApiSchema | undefined {
-  return path.reduce<OpenApiSchema | undefined>(
-    (schema, key) => typeof key === "number" ? schema?.items : propertyOf(schema, key),
-    root,
-  );
-}
-
-/** Names come from the input: `constructor` is a property of every object. */
-function propertyOf(schema: OpenApiSchema | undefined, name: string): OpenApiSchema | undefined {
-  return Object.getOwnPropertyDescriptor(schema?.properties ?? {}, name)?.value;
 }
 
 function lowerFirst(text: string): string {

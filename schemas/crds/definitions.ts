@@ -2,6 +2,7 @@
  * The CustomResourceDefinitions that Weft ships: the YAML files beside this one, each read when it is first asked for. A
  * compiled executable has them embedded.
  */
+import type { FieldPath } from "../../base/finding.ts";
 import { shippedFile } from "../../base/shipped.ts";
 import { readYaml } from "../yaml.ts";
 
@@ -62,6 +63,9 @@ const FILES: Readonly<Record<string, string>> = {
   TrafficPolicy: "trafficpolicies.yaml",
 };
 
+/** The kinds that have a definition. */
+export const KINDS_DEFINED: readonly string[] = Object.keys(FILES);
+
 const read = new Map<string, CustomResourceDefinition>();
 
 /** The definition of a kind of ours; undefined for any other kind. */
@@ -76,4 +80,20 @@ export function definitionOf(kind: string): CustomResourceDefinition | undefined
   const definition = document.value as CustomResourceDefinition;
   read.set(kind, definition);
   return definition;
+}
+
+/** The part of a schema for what stands at a path of a value; undefined: it has none. */
+export function schemaAt(root: OpenApiSchema, path: FieldPath): OpenApiSchema | undefined {
+  return path.reduce<OpenApiSchema | undefined>(
+    (schema, key) => typeof key === "number" ? schema?.items : propertyOf(schema, key),
+    root,
+  );
+}
+
+/** Names come from the input: `constructor` is a property of every object. */
+export function propertyOf(
+  schema: OpenApiSchema | undefined,
+  name: string,
+): OpenApiSchema | undefined {
+  return Object.getOwnPropertyDescriptor(schema?.properties ?? {}, name)?.value;
 }

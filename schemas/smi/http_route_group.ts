@@ -108,6 +108,16 @@ function readHeaderMap(object: SourceObject, map: Field): readonly HeaderConditi
     );
     return undefined;
   }
+  if (isOfGatewayApi(map.value)) {
+    const { name, value } = map.value;
+    object.report(
+      "schema-invalid",
+      map.path,
+      'A header is written by its name, not with fields "name" and "value"',
+      `Write "${name}: ${value}"`,
+    );
+    return undefined;
+  }
   const conditions: HeaderCondition[] = [];
   let isReadable = true;
   for (const [name, pattern] of Object.entries(map.value)) {
@@ -173,4 +183,9 @@ function headerProblem(name: string): readonly [string, string] | undefined {
   return CONNECTION_HEADERS.includes(lower)
     ? ["belongs to one connection and is not passed on", "Tell the requests by another header"]
     : undefined;
+}
+
+/** The Gateway API, Istio and others write a header so; as SMI it would ask for headers of those names. */
+function isOfGatewayApi(map: Readonly<Record<string, unknown>>): boolean {
+  return typeof map["name"] === "string" && typeof map["value"] === "string";
 }

@@ -173,3 +173,13 @@ Deno.test("HTTPRouteGroup: a condition without a value restricts nothing, which 
   const written = group("v1alpha4", "status: null\nspec: {matches: [{name: m}]}\n");
   assert.deepEqual(written.findings, []);
 });
+
+Deno.test("HTTPRouteGroup: a header as the Gateway API writes it is no two headers", () => {
+  const loaded = group(
+    "v1alpha4",
+    "spec: {matches: [{name: m, headers: [{name: x-v, value: a}]}]}\n",
+  );
+  assert.deepEqual(summaries(loaded), ["schema-invalid spec.matches[0].headers[0] f.yaml:4:38"]);
+  assert.equal(firstFinding(loaded).hint, 'Write "x-v: a"');
+  assert.deepEqual(matchesOf(loaded), []);
+});
