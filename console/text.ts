@@ -27,6 +27,7 @@ export function listText(items: readonly string[], most: number, separator = ", 
 /** Printable text in lines of at most `width` columns, broken where a word or a part of a name ends, if it can be. */
 export function foldText(text: string, width: number): string[] {
   const characters = [...text];
+  width = Math.max(1, width);
   const lines: string[] = [];
   let start = 0;
   while (characters.length - start > width) {

@@ -87,6 +87,7 @@ function newMesh(
 ): LocalMesh {
   return new LocalMesh({
     source: sourceOf(paths),
+    isEnforced: false,
     runs: new Map(),
     endpoints: new Map(),
     startProxy,

@@ -35,3 +35,6 @@ export const ECHO_BYTES_MAX = 64 * 1024;
 
 /** How long a stand-in that ends waits for requests under way. */
 export const STAND_IN_STOP_MS = 2_000;
+
+/** A hint names at most this many groups of clients. */
+export const NAMED_CLIENTS_MAX = 20;

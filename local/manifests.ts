@@ -82,6 +82,7 @@ export function localPods(snapshot: Snapshot, plan: Plan): LocalPod[] {
     return {
       namespace: pod.meta.namespace,
       name: pod.meta.name,
+      identity: identityOf(pod),
       workload: pod.owner?.name ?? pod.meta.name,
       address,
       ports: [...new Set([...declared, ...(sentTo.get(address) ?? [])])],
@@ -90,10 +91,12 @@ export function localPods(snapshot: Snapshot, plan: Plan): LocalPod[] {
   });
 }
 
-/** The clients of one namespace, who share a listener. */
+/** Clients who share a listener: those of one namespace, or of one service account. */
 export interface ClientGroup {
   readonly namespace: string;
-  /** What owns all pods of the namespace, such as `Deployment/curl`; empty if that is not one thing. */
+  /** `namespace/serviceaccount`; empty: traffic targets are not enforced, so that it does not count. */
+  readonly identity: string;
+  /** What owns all pods of the group, such as `Deployment/curl`; empty if that is not one thing. */
   readonly workload: string;
   /** Its only pod; empty if there are several. */
   readonly pod: string;
@@ -101,22 +104,56 @@ export interface ClientGroup {
 
 /**
  * Every namespace that something is in, sorted: each has clients. Who calls is known, for metrics, where only one workload
- * could.
+ * could. Where traffic targets are enforced it is every service account that pods have or targets let in.
  */
-export function clientsOf(snapshot: Snapshot): ClientGroup[] {
-  const names = [
-    ...snapshot.namespaces.map(({ meta }) => meta.name),
-    ...[...snapshot.services, ...snapshot.pods].map(({ meta }) => meta.namespace),
-  ];
-  return [...new Set(names)].sort().map((namespace) => {
+export function clientsOf(snapshot: Snapshot, isEnforced = false): ClientGroup[] {
+  if (isEnforced) {
+    return identitiesIn(snapshot).map((identity) => {
+      const pods = snapshot.pods.filter((pod) => identityOf(pod) === identity);
+      return { namespace: identity.split("/")[0], identity, ...whoCalls(pods) };
+    });
+  }
+  return namespacesIn(snapshot).map((namespace) => {
     const pods = snapshot.pods.filter(({ meta }) => meta.namespace === namespace);
-    const owners = pods.map(({ owner }) =>
-      owner === undefined ? "" : `${owner.kind}/${owner.name}`
-    );
-    return {
-      namespace,
-      workload: new Set(owners).size === 1 ? owners[0] : "",
-      pod: pods.length === 1 ? pods[0].meta.name : "",
-    };
+    return { namespace, identity: "", ...whoCalls(pods) };
   });
+}
+
+function namespacesIn({ namespaces, services, pods }: Snapshot): string[] {
+  const names = [
+    ...namespaces.map(({ meta }) => meta.name),
+    ...[...services, ...pods].map(({ meta }) => meta.namespace),
+  ];
+  return [...new Set(names)].sort();
+}
+
+/** In order of their namespaces, and in each the one that a client has who names none first. */
+function identitiesIn(snapshot: Snapshot): string[] {
+  const { serviceAccounts, trafficTargets, pods } = snapshot;
+  const named = [
+    ...pods.map(identityOf),
+    ...serviceAccounts.map(({ meta }) => `${meta.namespace}/${meta.name}`),
+    ...trafficTargets.flatMap(({ meta, sources }) =>
+      sources.map(({ namespace, name }) => `${namespace || meta.namespace}/${name}`)
+    ),
+  ];
+  const namespaces = [
+    ...new Set([...namespacesIn(snapshot), ...named.map((identity) => identity.split("/")[0])]),
+  ].sort();
+  return namespaces.flatMap((namespace) => {
+    const others = named.filter((identity) => identity.startsWith(`${namespace}/`)).sort();
+    return [...new Set([`${namespace}/default`, ...others])];
+  });
+}
+
+function identityOf({ meta, template }: Snapshot["pods"][number]): string {
+  return `${meta.namespace}/${template.serviceAccount || "default"}`;
+}
+
+function whoCalls(pods: Snapshot["pods"]): Pick<ClientGroup, "workload" | "pod"> {
+  const owners = pods.map(({ owner }) => owner === undefined ? "" : `${owner.kind}/${owner.name}`);
+  return {
+    workload: new Set(owners).size === 1 ? owners[0] : "",
+    pod: pods.length === 1 ? pods[0].meta.name : "",
+  };
 }

@@ -23,6 +23,7 @@ import { redirectEndpoints } from "./redirect.ts";
 import type { RunSettings } from "./settings.ts";
 import { type MeshProxyOptions, type Sidecar, Sidecars } from "./sidecars.ts";
 import { type Watch, watchPaths } from "../base/watch.ts";
+import { whyDeniedIn } from "./why_denied.ts";
 import { Workloads } from "./workloads.ts";
 import { READY_WAIT_MS, RETIRE_GRACE_MS } from "./limits.ts";
 
@@ -51,11 +52,22 @@ export type MeshEvent =
     readonly reason: string;
     readonly delayMs: number;
   }
-  | { readonly type: "request"; readonly record: RequestRecord; readonly namespace: string }
+  /** Clients that were not there before have a listener. */
+  | { readonly type: "clients-added"; readonly sidecars: readonly Sidecar[] }
+  | {
+    readonly type: "request";
+    readonly record: RequestRecord;
+    /** Who sent it: a namespace, or a service account where that counts. */
+    readonly clients: string;
+    /** Of a request that traffic targets refuse: what came nearest to allowing it. Empty: nothing, or it was not refused. */
+    readonly whyDenied: () => string;
+  }
   | { readonly type: "log"; readonly level: string; readonly message: string };
 
 interface MeshOptions extends Omit<MeshProxyOptions, "onRequest" | "onLog" | "onFailure"> {
   readonly source: ManifestSource;
+  /** Whether traffic targets are. */
+  readonly isEnforced: boolean;
   /** Commands that play pods, by name of a pod or a workload. */
   readonly runs: ReadonlyMap<string, RunSettings>;
   /** What already runs and plays pods, by name. */
@@ -89,6 +101,8 @@ export class LocalMesh {
   #plan: Plan;
   /** Null before anything is served. */
   #findings: readonly Finding[] | null = null;
+  /** What was read last had errors. */
+  #wasRefused = false;
   #watch: Watch | null = null;
   /** One change at a time. */
   #queue: Promise<void> = Promise.resolve();
@@ -108,7 +122,10 @@ export class LocalMesh {
     this.#plan = compile(this.#input.snapshot).plan;
     this.#sidecars = new Sidecars({
       ...options,
-      onRequest: (record, namespace) => this.#emit({ type: "request", record, namespace }),
+      onRequest: (record, clients) => {
+        const whyDenied = () => whyDeniedIn(this.#plan, record, clients);
+        this.#emit({ type: "request", record, clients, whyDenied });
+      },
       onLog: (level, message, fields) =>
         this.#emit({ type: "log", level, message: withFields(message, fields) }),
       onFailure: (message) => this.#emit({ type: "proxy-failed", message }),
@@ -116,7 +133,7 @@ export class LocalMesh {
     this.#workloads = new Workloads({
       runs: options.runs,
       endpoints: options.endpoints,
-      proxyUrlOf: (namespace) => this.#sidecars.urlOf(namespace),
+      proxyUrlOf: (pod) => this.#sidecars.urlOf(pod),
       hooks: {
         onStart: (pod, runner) => this.#emit({ type: "pod-started", pod, runner }),
         onStop: (pod, runner) => this.#emit({ type: "pod-stopped", pod, runner }),
@@ -143,7 +160,7 @@ export class LocalMesh {
     return this.#inTurn(async () => {
       const input = await this.#read();
       if (hasErrors(input.findings)) throw new ManifestError(input.findings);
-      this.#plan = compile(withReadiness(input.snapshot, () => false)).plan;
+      this.#plan = this.#compile(withReadiness(input.snapshot, () => false)).plan;
       await this.#take(input, this.#generation, []);
     });
   }
@@ -194,8 +211,10 @@ export class LocalMesh {
     return this.#inTurnOrTold(async () => {
       if (generation !== this.#generation) return;
       const input = await this.#read();
-      if (hasErrors(input.findings)) this.#emit({ type: "refused", findings: input.findings });
-      else await this.#take(input, generation, changed);
+      if (hasErrors(input.findings)) {
+        this.#wasRefused = true;
+        this.#emit({ type: "refused", findings: input.findings });
+      } else await this.#take(input, generation, changed);
     });
   }
 
@@ -226,6 +245,10 @@ export class LocalMesh {
     this.#workloads.kill();
   }
 
+  #compile(snapshot: Snapshot): ReturnType<typeof compile> {
+    return compile(snapshot, { permissive: !this.#options.isEnforced });
+  }
+
   #read(): Promise<Input> {
     return readManifests(this.#source, this.#book);
   }
@@ -233,9 +256,13 @@ export class LocalMesh {
   /** Starts what the input wants, waits for it, and serves it. */
   async #take(input: Input, generation: number, changed: readonly string[]): Promise<void> {
     this.#input = input;
-    const whole = compile(input.snapshot).plan;
+    const whole = this.#compile(input.snapshot).plan;
     // Listening comes first: a command is told where its mesh is.
-    await this.#sidecars.add(clientsOf(input.snapshot), this.#plan);
+    const clients = clientsOf(input.snapshot, this.#options.isEnforced);
+    const sidecars = await this.#sidecars.add(clients, this.#plan);
+    if (sidecars.length > 0 && this.#findings !== null) {
+      this.#emit({ type: "clients-added", sidecars });
+    }
     const started = this.#workloads.want(localPods(input.snapshot, whole));
     for (const address of started) {
       if (!this.#workloads.isReady(address)) this.#settled.delete(address);
@@ -249,7 +276,7 @@ export class LocalMesh {
   async #serve(changed: readonly string[]): Promise<void> {
     if (this.#isStopped) return;
     const { snapshot, findings } = this.#input;
-    const compiled = compile(
+    const compiled = this.#compile(
       withReadiness(snapshot, (address) => this.#workloads.isReady(address)),
     );
     const plan = redirectEndpoints(
@@ -260,8 +287,10 @@ export class LocalMesh {
     const isNew = plan.hash !== this.#plan.hash;
     if (isNew) await this.#sidecars.apply(plan);
     this.#workloads.retire(RETIRE_GRACE_MS);
-    // Null, before the first plan, differs from every list.
-    const isWorthTelling = isNew || JSON.stringify(all) !== JSON.stringify(this.#findings);
+    // Null, before the first plan, differs from every list. Who was told of errors is told that they are mended.
+    const isWorthTelling = isNew || this.#wasRefused ||
+      JSON.stringify(all) !== JSON.stringify(this.#findings);
+    this.#wasRefused = false;
     this.#plan = plan;
     this.#findings = all;
     if (isWorthTelling) this.#emit({ type: "served", plan, findings: all, changed });

@@ -5,6 +5,8 @@ import { startProxy } from "../proxy/run/start_proxy.ts";
 import { MeshClient } from "./client.ts";
 import { LocalMesh, ManifestError, type MeshEvent } from "./mesh.ts";
 import type { RunSettings } from "./settings.ts";
+import { clientsName } from "./sidecars.ts";
+import { until } from "../tests/support/until.ts";
 
 /** A Service and a pod behind it that answers with `text`. */
 function web(namespace: string, text: string, port = 8080): string {
@@ -36,6 +38,7 @@ class Fixture {
       runs?: Record<string, RunSettings>;
       endpoints?: Record<string, HostPort>;
       admin?: HostPort;
+      isEnforced?: boolean;
     } = {},
   ) {
     this.mesh = new LocalMesh({
@@ -45,6 +48,7 @@ class Fixture {
         namespace: "default",
         stdin: () => Promise.resolve(""),
       },
+      isEnforced: given.isEnforced ?? false,
       runs: new Map(Object.entries(given.runs ?? {})),
       endpoints: new Map(Object.entries(given.endpoints ?? {})),
       startProxy,
@@ -52,7 +56,7 @@ class Fixture {
       egress: false,
       port: 0,
       admin: given.admin ?? null,
-      reportRequests: false,
+      reportRequests: true,
       tracing: {},
       onEvent: (event) => this.events.push(event),
     });
@@ -63,7 +67,7 @@ class Fixture {
   }
 
   async ask(from: string, url: string): Promise<string> {
-    const sidecar = this.mesh.sidecars.find(({ namespace }) => namespace === from);
+    const sidecar = this.mesh.sidecars.find((each) => clientsName(each) === from);
     assert.ok(sidecar !== undefined, `No sidecar for ${from}`);
     const client = new MeshClient(sidecar);
     try {
@@ -93,6 +97,91 @@ Deno.test("mesh: an edit may add a namespace, with clients of its own", async ()
   assert.equal(await fixture.ask("shop", "http://web.app/"), "two");
   // Who was told a listener still has it.
   assert.deepEqual(fixture.mesh.sidecars.slice(0, 1), before.slice(0, 1));
+  const [added, ...more] = fixture.events.filter(({ type }) => type === "clients-added");
+  assert.deepEqual(more, []);
+  assert.deepEqual(added, { type: "clients-added", sidecars: fixture.mesh.sidecars.slice(1) });
+});
+
+Deno.test("mesh: who was told of errors is told that they are mended, also where the plan is the same", async () => {
+  await using fixture = new Fixture();
+  fixture.write(web("shop", "one"));
+  await fixture.mesh.start();
+  const told = async (...documents: string[]) => {
+    const before = fixture.events.length;
+    fixture.write(...documents);
+    await fixture.mesh.reload();
+    return fixture.events.slice(before).map(({ type }) => type);
+  };
+  assert.deepEqual(await told(web("shop", "one"), "kind: ["), ["refused"]);
+  assert.deepEqual(await told(web("shop", "one")), ["served"]);
+  assert.deepEqual(await told(web("shop", "one")), [], "and only once");
+});
+
+/** Lets an account call `web` of namespace shop at a port, and at a path. */
+function target(account: string, port: number, path: string): string {
+  return `
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: TCPRoute
+metadata: { name: port, namespace: shop }
+spec: { matches: { ports: [${port}] } }
+---
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: { name: paths, namespace: shop }
+spec: { matches: [{ name: path, pathRegex: ${path}, methods: [GET] }] }
+---
+apiVersion: access.smi-spec.io/v1alpha3
+kind: TrafficTarget
+metadata: { name: web, namespace: shop }
+spec:
+  destination: { kind: ServiceAccount, name: default, namespace: shop }
+  sources: [{ kind: ServiceAccount, name: ${account}, namespace: app }]
+  rules: [{ kind: TCPRoute, name: port }, { kind: HTTPRouteGroup, name: paths, matches: [path] }]
+`;
+}
+
+Deno.test("mesh: with targets enforced each account has a listener, and a refusal says what came nearest", async () => {
+  await using fixture = new Fixture({ isEnforced: true });
+  fixture.write(web("shop", "one"), web("app", "two"), target("buyer", 9, "/buy"));
+  await fixture.mesh.start();
+  assert.deepEqual(fixture.mesh.sidecars.map(clientsName), [
+    "app/default",
+    "app/buyer",
+    "shop/default",
+  ]);
+  const why = async (from: string, url: string) => {
+    const before = fixture.events.length;
+    assert.equal(await fixture.ask(from, url), "403");
+    const answered = () => fixture.events.slice(before).find(({ type }) => type === "request");
+    const event = await until("the record", answered, (found) => found !== undefined);
+    assert.ok(event?.type === "request");
+    assert.equal(event.clients, from);
+    return event.whyDenied();
+  };
+  assert.equal(await fixture.ask("app/buyer", "http://web.shop/buy"), "one");
+  const other = await why("app/default", "http://web.shop/buy");
+  assert.match(other, /^shop\/web source: wants app\/buyer, has app\/default, at .*yaml:\d+:1$/);
+  const path = await why("app/buyer", "http://web.shop/sell");
+  assert.match(path, /^shop\/web \(paths\/path\) path: wants \/buy, has \/sell, at /);
+  // Of the mesh's own answers only those of targets are told so.
+  fixture.write(web("shop", "one"), web("app", "two"), target("buyer", 8080, "/buy"));
+  await fixture.mesh.reload();
+  assert.equal(await fixture.ask("app/buyer", "http://web.shop/sell"), "one");
+});
+
+Deno.test("mesh: targets know a port as the manifest does, wherever the pod is reached", async () => {
+  const served = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("elsewhere"),
+  );
+  const place = { address: "127.0.0.1", port: served.addr.port };
+  {
+    await using fixture = new Fixture({ isEnforced: true, endpoints: { "shop/web": place } });
+    fixture.write(web("shop", "one"), target("buyer", 8080, "/buy"));
+    await fixture.mesh.start();
+    assert.equal(await fixture.ask("app/buyer", "http://web.shop/any"), "elsewhere");
+  }
+  await served.shutdown();
 });
 
 Deno.test("mesh: what a stand-in answers, and where it listens, follow the file", async () => {

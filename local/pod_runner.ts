@@ -12,6 +12,8 @@ import { type StandIn, type StandInAnswer, startStandIn } from "./stand_in.ts";
 export interface LocalPod {
   readonly namespace: string;
   readonly name: string;
+  /** `namespace/serviceaccount`. */
+  readonly identity: string;
   /** Name of the Deployment or other workload, or the pod's own. */
   readonly workload: string;
   /** The pod's loopback address. */

@@ -9,6 +9,7 @@ import { printable } from "../console/text.ts";
 import type { LocalMesh, MeshEvent } from "./mesh.ts";
 import type { LocalPod, PodRunner } from "./pod_runner.ts";
 import { RequestLog } from "./request_log.ts";
+import { clientsName } from "./sidecars.ts";
 import { REPORT_TICK_MS } from "./limits.ts";
 
 const CLEAR_LINE = "\r\x1b[2K";
@@ -49,6 +50,14 @@ export class UpReport {
       case "failed":
       case "proxy-failed":
         return this.#print(`${this.#output.style("error", "failed")}: ${printable(event.message)}`);
+      case "clients-added":
+        return event.sidecars.forEach((sidecar) =>
+          this.#print(
+            `clients in ${printable(clientsName(sidecar))}: http_proxy=http://${
+              formatHostPort(sidecar)
+            }`,
+          )
+        );
       case "pod-started":
         return this.#print(`${podName(event.pod)} started: ${playedBy(event)}`);
       case "pod-stopped":
@@ -67,7 +76,8 @@ export class UpReport {
           `${this.#output.style("faint", `${podName(event.pod)} |`)} ${printable(event.line)}`,
         );
       case "request": {
-        const lines = this.#requests.add(event.record, event.namespace, this.#now());
+        const { record, clients, whyDenied } = event;
+        const lines = this.#requests.add(record, clients, this.#now(), whyDenied);
         return lines.forEach((line) => this.#print(line));
       }
       case "log":
@@ -94,7 +104,7 @@ export class UpReport {
       renderTable(
         output,
         ["CLIENTS IN", "HTTP_PROXY"],
-        sidecars.map((sidecar) => [sidecar.namespace, `http://${formatHostPort(sidecar)}`]),
+        sidecars.map((sidecar) => [clientsName(sidecar), `http://${formatHostPort(sidecar)}`]),
         2,
       ),
       renderTable(
@@ -183,7 +193,9 @@ function howToReach({ sidecars, plan }: LocalMesh): string[] {
   const authority = port === 80 ? name : `${name}:${port}`;
   const place = formatHostPort(sidecar);
   return [
-    `As a client in namespace ${sidecar.namespace}, each of:`,
+    sidecar.identity === ""
+      ? `As a client in namespace ${sidecar.namespace}, each of:`
+      : `As service account ${sidecar.identity}, each of:`,
     `  export http_proxy=http://${place}; curl http://${authority}/`,
     `  curl -H 'Host: ${authority}' http://${place}/`,
     `  weft request ${sidecar.port === 15_001 ? "" : `--mesh ${place} `}http://${authority}/`,

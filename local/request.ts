@@ -1,6 +1,7 @@
 /** The work of `weft request`: sends requests through a running mesh and prints what comes back, as curl would. */
 import { causeText } from "../base/text.ts";
 import type { Environment } from "../console/environment.ts";
+import { listText } from "../console/text.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../console/exit.ts";
 import {
   formatHostPort,
@@ -8,10 +9,13 @@ import {
   parseHeader,
   parseHostPort,
   parseRequestLine,
+  parseSender,
   parseWhole,
 } from "../console/values.ts";
 import { type ClientRequest, type ClientResponse, MeshClient, MeshUnreachable } from "./client.ts";
+import { NAMED_CLIENTS_MAX } from "./limits.ts";
 import { readNote } from "./running.ts";
+import { clientsName, sidecarFor } from "./sidecars.ts";
 
 /** As written on the command line. */
 interface RequestOptions {
@@ -92,10 +96,10 @@ function sidecarOf({ from, mesh }: RequestOptions, environment: Environment): Ho
       hint: "Is weft up running? Without --from, requests go to --mesh as it is",
     });
   }
-  const found = sidecars.find(({ namespace }) => namespace === from);
+  const found = sidecarFor(sidecars, parseSender(from));
   if (found === undefined) {
-    const known = sidecars.map(({ namespace }) => namespace).join(", ");
-    throw new CommandFailure(`The mesh has no clients in namespace "${from}"`, {
+    const known = listText(sidecars.map(clientsName), NAMED_CLIENTS_MAX);
+    throw new CommandFailure(`The mesh has no clients in "${from}"`, {
       hint: `There are: ${known}`,
     });
   }

@@ -23,8 +23,11 @@ export class RequestLog {
     this.#output = output;
   }
 
-  /** Lines to print for an answered request: none, one, or also the count of those not shown. */
-  add(record: RequestRecord, namespace: string, nowMs: number): string[] {
+  /**
+   * Lines to print for an answered request: none, one, or also the count of those not shown.
+   * @param whyDenied asked only where the line is shown
+   */
+  add(record: RequestRecord, clients: string, nowMs: number, whyDenied = () => ""): string[] {
     const lines = this.tick(nowMs);
     this.#count++;
     this.#countInSecond++;
@@ -36,7 +39,7 @@ export class RequestLog {
       return lines;
     }
     this.#linesInSecond++;
-    return [...lines, this.#line(record, namespace)];
+    return [...lines, this.#line(record, clients, whyDenied())];
   }
 
   /** To be called now and then: ends a second that is over. */
@@ -61,7 +64,8 @@ export class RequestLog {
     return `${this.#count} requests, ${this.#rate}/s${failures}: ${shares.join(", ")}`;
   }
 
-  #line(record: RequestRecord, namespace: string): string {
-    return `${printable(namespace)}: ${formatForPerson(this.#output, record)}`;
+  #line(record: RequestRecord, clients: string, why: string): string {
+    const nearest = why === "" ? "" : `; nearest TrafficTarget ${printable(why)}`;
+    return `${printable(clients)}: ${formatForPerson(this.#output, record)}${nearest}`;
   }
 }

@@ -49,6 +49,7 @@ export function readNote(port: number, environment: Environment): Sidecar[] | un
 
 function isSidecar(value: unknown): value is Sidecar {
   if (typeof value !== "object" || value === null) return false;
-  const { namespace, address, port } = value as Partial<Sidecar>;
-  return typeof namespace === "string" && typeof address === "string" && typeof port === "number";
+  const { namespace, identity, address, port } = value as Partial<Sidecar>;
+  return typeof namespace === "string" && typeof identity === "string" &&
+    typeof address === "string" && typeof port === "number";
 }

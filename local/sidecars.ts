@@ -1,6 +1,6 @@
 /**
- * The proxies of the local mesh: one outbound listener for each client namespace. The namespaces that are there at the
- * start share one proxy; one that appears later gets a proxy of its own, because listeners are fixed at start.
+ * The proxies of the local mesh: one outbound listener for each group of clients. The groups that are there at the start
+ * share one proxy; one that appears later gets a proxy of its own, because listeners are fixed at start.
  */
 import { formatHostPort, type HostPort } from "../console/values.ts";
 import {
@@ -20,9 +20,25 @@ import type { ClientGroup } from "./manifests.ts";
 /** `startProxy` of proxy/run/start_proxy.ts, handed in so that it is loaded only by who needs it. */
 export type StartProxy = (config: ProxyConfig, plan: Plan, hooks?: ProxyHooks) => Promise<Proxy>;
 
-/** Where the clients of one namespace send their requests. */
+/** Where a group of clients send their requests. */
 export interface Sidecar extends HostPort {
   readonly namespace: string;
+  /** `namespace/serviceaccount`; empty: it does not count. */
+  readonly identity: string;
+}
+
+/** What the clients are called. */
+export function clientsName({ namespace, identity }: Omit<Sidecar, keyof HostPort>): string {
+  return identity || namespace;
+}
+
+/** The listener of a client: of its account, else of its namespace. */
+export function sidecarFor(
+  sidecars: readonly Sidecar[],
+  client: { readonly namespace: string; readonly identity: string },
+): Sidecar | undefined {
+  return sidecars.find(({ identity }) => identity !== "" && identity === client.identity) ??
+    sidecars.find(({ namespace, identity }) => identity === "" && namespace === client.namespace);
 }
 
 export interface MeshProxyOptions {
@@ -30,12 +46,12 @@ export interface MeshProxyOptions {
   readonly driver: DriverChoice;
   /** Whether what the mesh does not know is passed on: off by default, so that a typo never leaves this machine. */
   readonly egress: boolean;
-  /** Of the first namespace, the others follow; 0: any free ports. */
+  /** Of the first group, the others follow; 0: any free ports. */
   readonly port: number;
   readonly admin: HostPort | null;
   readonly reportRequests: boolean;
   readonly tracing: Pick<ProxyConfig, "traceShare" | "spans">;
-  readonly onRequest: (record: RequestRecord, namespace: string) => void;
+  readonly onRequest: (record: RequestRecord, clients: string) => void;
   readonly onLog: NonNullable<ProxyHooks["onLog"]>;
   readonly onFailure: NonNullable<ProxyHooks["onFailure"]>;
 }
@@ -54,7 +70,7 @@ export class Sidecars {
     return this.#sidecars;
   }
 
-  /** Undefined before the first namespace has been added. */
+  /** Undefined before the first group has been added. */
   get driver(): Proxy["driver"] | undefined {
     return this.#proxies[0]?.driver;
   }
@@ -63,17 +79,20 @@ export class Sidecars {
     return this.#proxies[0]?.admin ?? null;
   }
 
-  /** What a client of the namespace sets `http_proxy` to. */
-  urlOf(namespace: string): string {
-    const sidecar = this.#sidecars.find((sidecar) => sidecar.namespace === namespace);
+  /** What a client sets `http_proxy` to. */
+  urlOf(client: { readonly namespace: string; readonly identity: string }): string {
+    const sidecar = sidecarFor(this.#sidecars, client);
     return sidecar === undefined ? "" : `http://${formatHostPort(sidecar)}`;
   }
 
-  /** Starts a listener for the clients of each namespace that has none. Throws {@link CommandFailure} where a port is taken. */
-  async add(clients: readonly ClientGroup[], plan: Plan): Promise<void> {
-    const known = new Set(this.#sidecars.map(({ namespace }) => namespace));
-    const added = clients.filter(({ namespace }) => !known.has(namespace));
-    if (added.length === 0) return;
+  /**
+   * Starts a listener for each group of clients that has none, and returns those listeners. Throws {@link CommandFailure}
+   * where a port is taken.
+   */
+  async add(clients: readonly ClientGroup[], plan: Plan): Promise<readonly Sidecar[]> {
+    const known = new Set(this.#sidecars.map(clientsName));
+    const added = clients.filter((group) => !known.has(clientsName(group)));
+    if (added.length === 0) return [];
     const { port } = this.#options;
     const first = port === 0 ? 0 : port + this.#sidecars.length;
     const isAtStart = this.#proxies.length === 0;
@@ -84,9 +103,12 @@ export class Sidecars {
       throw startFailure(error);
     });
     this.#proxies.push(proxy);
-    proxy.outbound.forEach(({ address, port }, index) => {
-      this.#sidecars.push({ namespace: added[index].namespace, address, port });
+    const started = proxy.outbound.map(({ address, port }, index): Sidecar => {
+      const { namespace, identity } = added[index];
+      return { namespace, identity, address, port };
     });
+    this.#sidecars.push(...started);
+    return started;
   }
 
   /** Resolves once every proxy serves the plan. */
@@ -98,20 +120,20 @@ export class Sidecars {
     await Promise.all(this.#proxies.map((proxy) => proxy.stop()));
   }
 
-  /** `port`: of the first of the namespaces, the others follow; 0: any free ports. */
+  /** `port`: of the first of the groups, the others follow; 0: any free ports. */
   #start(clients: readonly ClientGroup[], port: number, plan: Plan): Promise<Proxy> {
     const { startProxy, driver, egress, admin, reportRequests, tracing } = this.#options;
     const { onRequest, onLog, onFailure } = this.#options;
     const config: ProxyConfig = {
       driver,
       workers: 1,
-      outbound: clients.map(({ namespace, workload, pod }, index) => ({
+      outbound: clients.map(({ namespace, identity, workload, pod }, index) => ({
         address: "127.0.0.1",
         port: port === 0 ? 0 : port + index,
         namespace,
         workload,
         pod,
-        identity: "",
+        identity,
         seed: null,
       })),
       inbound: [],
@@ -123,7 +145,7 @@ export class Sidecars {
       ...tracing,
     };
     return startProxy(config, plan, {
-      onRequest: (record) => onRequest(record, clients[record.listener]?.namespace ?? ""),
+      onRequest: (record) => onRequest(record, clientsName(clients[record.listener])),
       onLog,
       onFailure,
       lookUp: lookUpName,

@@ -2,7 +2,7 @@
 import type { DriverChoice } from "../proxy/config.ts";
 import { causeText } from "../base/text.ts";
 import type { Environment } from "../console/environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
+import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../console/exit.ts";
 import { hasErrors, renderFindings } from "../console/findings.ts";
 import { tracingOf } from "../sidecar/tracing.ts";
 import { parseHostPort, parseWhole } from "../console/values.ts";
@@ -34,11 +34,23 @@ interface UpOptions {
   readonly admin: string;
   readonly driver: DriverChoice;
   readonly egress: boolean;
+  readonly enforceAccess: boolean;
   readonly quiet: boolean;
 }
 
 /** Runs until a stop signal. */
-export async function runUp(options: UpOptions, environment: Environment): Promise<ExitCode> {
+export async function runUp(
+  paths: readonly string[],
+  given: UpOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  const options = { ...given, filename: [...given.filename, ...paths] };
+  if (options.filename.length === 0) {
+    throw usageFailure(
+      "weft up takes manifests: files, directories, or - for standard input",
+      "For example: weft up manifests/",
+    );
+  }
   const settings = await readSettings(options, environment);
   const port = parseWhole(options.port, 0, 65_000);
   const admin = options.admin === "off" ? null : parseHostPort(options.admin);
@@ -49,6 +61,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
   const report = new UpReport(environment.stdout, Date.now);
   const stopped = Promise.withResolvers<void>();
   let code: ExitCode = EXIT.ok;
+  let takeNoteBack = () => {};
   const mesh = new LocalMesh({
     source: {
       paths: options.filename,
@@ -56,6 +69,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
       namespace: options.namespace,
       stdin: () => stdin ??= environment.readStdin(),
     },
+    isEnforced: options.enforceAccess,
     runs: settings.runs,
     endpoints,
     startProxy,
@@ -67,6 +81,7 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     tracing: tracingOf({ sample: undefined, service: "weft" }, environment),
     onEvent(event) {
       report.onEvent(event);
+      if (event.type === "clients-added") takeNoteBack = leaveNote(mesh.sidecars, environment);
       if (event.type !== "proxy-failed") return;
       code = EXIT.failed;
       stopped.resolve();
@@ -87,15 +102,15 @@ export async function runUp(options: UpOptions, environment: Environment): Promi
     mesh.watch();
     noteUnusedNames(mesh, report, settings);
     report.banner(mesh);
-    const takeNoteBack = leaveNote(mesh.sidecars, environment);
+    takeNoteBack = leaveNote(mesh.sidecars, environment);
     await stopped.promise;
-    takeNoteBack();
     return code;
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
     environment.stderr.write(renderFindings(environment.stderr, error.findings));
     return EXIT.failed;
   } finally {
+    takeNoteBack();
     report.stop();
     await mesh.stop();
     stopListening();

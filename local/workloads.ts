@@ -40,7 +40,7 @@ interface Retiring {
 export class Workloads {
   readonly #runs: ReadonlyMap<string, RunSettings>;
   readonly #endpoints: ReadonlyMap<string, HostPort>;
-  readonly #proxyUrlOf: (namespace: string) => string;
+  readonly #proxyUrlOf: (pod: LocalPod) => string;
   readonly #hooks: WorkloadHooks;
   /** By pod address: what is wanted. */
   readonly #entries = new Map<string, Entry>();
@@ -55,7 +55,7 @@ export class Workloads {
     options: {
       runs: ReadonlyMap<string, RunSettings>;
       endpoints: ReadonlyMap<string, HostPort>;
-      proxyUrlOf: (namespace: string) => string;
+      proxyUrlOf: (pod: LocalPod) => string;
       hooks: WorkloadHooks;
     },
   ) {
@@ -81,7 +81,9 @@ export class Workloads {
     }
     for (const pod of pods) {
       const entry = this.#entries.get(pod.address);
-      if (entry !== undefined && entry.runner.update(pod)) {
+      // As another account it sends through another listener.
+      const isSame = entry !== undefined && entry.pod.identity === pod.identity;
+      if (isSame && entry.runner.update(pod)) {
         entry.pod = pod;
         continue;
       }
@@ -159,7 +161,7 @@ export class Workloads {
     if (place !== undefined) return new EndpointRunner(place);
     const run = settingFor(this.#runs, names);
     if (run === undefined) return new StandInRunner(pod);
-    return new ProcessRunner(pod, run, this.#proxyUrlOf(pod.namespace), {
+    return new ProcessRunner(pod, run, this.#proxyUrlOf(pod), {
       onOutput: (line) => this.#hooks.onOutput(pod, line),
       onReady: (isReady) => this.#hooks.onReadinessChange(pod, isReady),
       onExit: (reason, delayMs) => this.#hooks.onExit(pod, reason, delayMs),

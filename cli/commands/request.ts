@@ -10,7 +10,7 @@ export function register(program: Program, context: CommandContext): void {
         "Exit code: 0 answered, 1 not answered (or, with --fail, a status of 400 and above), 2 usage.",
     )
     .argument("<url...>", "where to, for example httpbin.httpbin:8080/test")
-    .option("--from <namespace>", "as a client in this namespace (default: the mesh's first)")
+    .option("--from <sender>", "as a client NAMESPACE[/SERVICEACCOUNT] (default: the mesh's first)")
     .option("--mesh <address>", "first listener of the mesh", "127.0.0.1:15001")
     .option("-n, --count <number>", "send each so many times", "1")
     .option("-X, --method <method>", "method (default: GET, or POST with -d)")

@@ -206,7 +206,13 @@ export function failureText({ clause, header, expected, seen }: FailedClause): s
 }
 
 /** `app/readers (reading/read) path: wants /a, has /b, at targets.yaml:1:1`. */
-export function nearestText({ target, match, failed, position }: NearestTarget): string {
+export function nearestText(
+  { target, match, failed, position }: NearestTarget,
+  { knowsHeaders = true } = {},
+): string {
   const rule = match === null ? "" : ` (${match})`;
-  return `${target}${rule} ${failureText(failed)}${position === null ? "" : `, at ${position}`}`;
+  const what = failed.clause === "header" && !knowsHeaders
+    ? `header ${failed.header}: wants ${failed.expected}`
+    : failureText(failed);
+  return `${target}${rule} ${what}${position === null ? "" : `, at ${position}`}`;
 }
