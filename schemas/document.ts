@@ -8,6 +8,8 @@ import type { Mark, SourceOrigin } from "./positions.ts";
 export interface SourceDocument {
   readonly value: unknown;
   readonly origin: SourceOrigin;
+  /** It cannot be read: the value is only what it seems to be called. */
+  readonly isBroken: boolean;
 }
 
 /** What a reader makes of one piece of text, with offsets into the whole file. */

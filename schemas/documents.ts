@@ -7,19 +7,45 @@ import { readJson } from "./json.ts";
 import { SourceOrigin, type SourceText } from "./positions.ts";
 import { readYaml } from "./yaml.ts";
 
-/** Reads every document of a file; those without content are left out. `onError` gets one error a broken document. */
+/**
+ * Reads every document of a file; those without content are left out. `onError` gets one error a broken document, of which
+ * there is what it seems to be called.
+ */
 export function readDocuments(
   source: SourceText,
   onError: (error: DocumentError) => void,
 ): SourceDocument[] {
   const documents: SourceDocument[] = [];
   for (const [start, end] of cutDocuments(source.text)) {
-    for (const { value, mark } of readPiece(source.text, start, end, onError)) {
+    let isBroken = false;
+    const values = readPiece(source.text, start, end, (error) => {
+      isBroken = true;
+      onError(error);
+    });
+    for (const { value, mark } of values) {
       if (value === null || value === undefined) continue;
-      documents.push({ value, origin: new SourceOrigin(source, mark) });
+      documents.push({ value, origin: new SourceOrigin(source, mark), isBroken: false });
     }
+    const value = isBroken ? identityIn(source.text.slice(start, end)) : undefined;
+    if (value === undefined) continue;
+    documents.push({ value, origin: new SourceOrigin(source, start), isBroken: true });
   }
   return documents;
+}
+
+/** What the text of a broken document says that it is, as far as lines of the usual form say it. */
+function identityIn(text: string): unknown {
+  const find = (key: string, from: string) =>
+    new RegExp(`(?:^|[\\s{,"'])${key}["']?:[ \\t]*["']?([-./\\w]+)`).exec(from)?.[1];
+  const metadata = /(?:^|[\s{,"'])metadata["']?:([\s\S]*)/.exec(text)?.[1] ?? "";
+  const [apiVersion, kind] = [find("apiVersion", text), find("kind", text)];
+  const [name, namespace] = [find("name", metadata), find("namespace", metadata)];
+  if (apiVersion === undefined || kind === undefined || name === undefined) return undefined;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+  };
 }
 
 function readPiece(

@@ -208,3 +208,29 @@ Deno.test("documents: fields with names of JavaScript's own are just fields", ()
     assert.equal(Object.getPrototypeOf(value), Object.prototype);
   }
 });
+
+Deno.test("documents: what a broken one seems to be called is known", () => {
+  const cases: Readonly<Record<string, unknown>> = {
+    "apiVersion: v1\nkind: Service\nmetadata:\n  namespace: app\n  name: web\nspec: [\n": {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web", namespace: "app" },
+    },
+    '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, ': {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web" },
+    },
+    "apiVersion: v1\nkind: [\n": undefined,
+    "Error: nothing: [\n": undefined,
+  };
+  for (const [text, value] of Object.entries(cases)) {
+    const errors: unknown[] = [];
+    const documents = readDocuments(new SourceText("f", text), (error) => errors.push(error));
+    assert.equal(errors.length, 1, text);
+    assert.deepEqual(
+      documents.map(({ value, isBroken }) => [value, isBroken]),
+      value === undefined ? [] : [[value, true]],
+    );
+  }
+});

@@ -58,7 +58,7 @@ export function identify(
   if ("hint" in known) return { apiVersion, ref, origin, hint: known.hint };
   // Only what others may name is of use if it does not count.
   const { kind, version, isRefused } = known;
-  if (isRefused && !kind.hasSchema) return undefined;
+  if (isRefused && !kind.canBeRefused) return undefined;
   const namespace = kind.isNamespaced ? ref.namespace : "";
   const report = isRefused ? () => {} : reportTo(findings, origin, { ...ref, namespace });
   if (!hasName(metadata, report)) return undefined;

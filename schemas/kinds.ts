@@ -25,6 +25,8 @@ export interface Kind {
   readonly isNamespaced: boolean;
   /** SMI's kinds and our own have a schema, that of the CRDs we ship. */
   readonly hasSchema: boolean;
+  /** Others name it, so that it stays known by name where it does not count. */
+  readonly canBeRefused: boolean;
   /** Reads one object and adds what it makes to the lists. */
   readInto(object: SourceObject, lists: SnapshotLists): void;
 }
@@ -36,9 +38,11 @@ function row<List extends keyof Snapshot>(
   list: List,
   read: (object: SourceObject) => Resource<List> | readonly Resource<List>[] | undefined,
 ): Kind {
+  const hasSchema = identity.group.endsWith(".smi-spec.io") || identity.group === WEFT;
   return {
     isNamespaced: true,
-    hasSchema: identity.group.endsWith(".smi-spec.io") || identity.group === WEFT,
+    hasSchema,
+    canBeRefused: hasSchema || list === "services",
     ...identity,
     readInto(object, lists) {
       const resources: Resource<List>[] = lists[list];

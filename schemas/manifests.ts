@@ -57,7 +57,10 @@ export function parseManifests(
     });
     const isBroken = findings.length > length || templates.has(name);
     if (documents.length === 0 && !isBroken) emptyFiles.push(name);
-    for (const { value, origin } of documents) inventory.add(value, origin);
+    for (const { value, origin, isBroken } of documents) {
+      if (isBroken) inventory.addBroken(value, origin);
+      else inventory.add(value, origin);
+    }
   }
   inventory.reportPassedOver();
   templates.report(findings);
@@ -122,6 +125,13 @@ class Inventory {
     for (const [index, item] of list.items.entries()) {
       this.add(list.typed(item), origin.within(["items", index]));
     }
+  }
+
+  /** Remembers the name of an object that cannot be read, so that what refers to it is not said to refer to nothing. */
+  addBroken(value: unknown, origin: SourceOrigin): void {
+    const object = identify(value, origin, this.#defaultNamespace, []);
+    if (object === undefined || "hint" in object || !object.kind.canBeRefused) return;
+    this.#keep({ ...object, isRefused: true });
   }
 
   #addObject(value: unknown, origin: SourceOrigin): void {

@@ -44,7 +44,15 @@ export interface ServicePort {
   readonly at: FieldPath;
 }
 
-export interface Service {
+/**
+ * An object that does not count, because a part of it that may restrict it cannot be read. It stays known by name: what refers to
+ * it comes to nothing, and the Finding about it is the only one.
+ */
+interface Refusable {
+  readonly isRefused?: true;
+}
+
+export interface Service extends Refusable {
   readonly meta: Meta;
   /** Undefined or empty: no selector, the endpoints are given by Endpoints or EndpointSlices. */
   readonly selector: Readonly<Record<string, string>> | undefined;
@@ -157,14 +165,6 @@ export interface SplitBackend {
   /** As written, for people: `500m`, `75`. */
   readonly weightText: string;
   readonly at: FieldPath;
-}
-
-/**
- * An object that does not count, because a part of it that may restrict it cannot be read. It stays known by name: what refers to
- * it comes to nothing, and the Finding about it is the only one.
- */
-interface Refusable {
-  readonly isRefused?: true;
 }
 
 /** TrafficSplit, v1alpha1 to v1alpha4. One that is refused has no backends. */

@@ -269,6 +269,7 @@ export class Catalog {
   readonly #targetsByDestination: Index<TrafficTarget>;
   readonly #policiesByTarget: Index<TrafficPolicy>;
   readonly #groupsByName: Index<HttpRouteGroup>;
+  readonly #refusedServices: Named<Service>;
   readonly #refused: Index<TrafficSplit | TrafficTarget>;
   readonly #events: CatalogEvents;
 
@@ -277,6 +278,7 @@ export class Catalog {
     this.#events = events;
     this.namespaces = new Named(incremental);
     this.services = new Named(incremental, events.service);
+    this.#refusedServices = new Named(incremental);
     this.splits = new Named(incremental, (change, key) => {
       this.#splitsByRoot.change(change);
       this.#splitsByGroup.change(change);
@@ -345,6 +347,19 @@ export class Catalog {
       ({ meta, isRefused }) => isRefused === true ? [meta.namespace] : [],
       byName,
     );
+  }
+
+  changeService({ before, after }: ResourceChange<Service>): void {
+    const those = (isRefused: boolean) => (service: Service | null) =>
+      (service?.isRefused === true) === isRefused ? service : null;
+    const [good, refused] = [those(false), those(true)];
+    this.services.change({ before: good(before), after: good(after) });
+    this.#refusedServices.change({ before: refused(before), after: refused(after) });
+  }
+
+  /** Whether a Service, by `namespace/name`, is there and cannot be read. */
+  isRefusedService(key: string): boolean {
+    return this.services.at(key) === undefined && this.#refusedServices.at(key) !== undefined;
   }
 
   changePod(change: ResourceChange<Pod>): void {

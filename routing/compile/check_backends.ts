@@ -16,6 +16,8 @@ interface BackendCheck {
   readonly lookup: ServiceLookup;
   /** Whether a Service, by `namespace/name`, is some split's root. */
   readonly isRoot: (key: string) => boolean;
+  /** Whether a Service, by `namespace/name`, cannot be read, which is reported. */
+  readonly isRefused: (key: string) => boolean;
   /** False: none of the split's rules made it into the plan, so no request is lost by it. */
   readonly isUsed: boolean;
   readonly findings: Findings;
@@ -98,8 +100,9 @@ const STATE_CODES = {
 function reportState(
   share: BackendShare,
   ports: readonly ResolvedPort[],
-  { split, root, lookup, findings }: BackendCheck,
+  { split, root, lookup, isRefused, findings }: BackendCheck,
 ): void {
+  if (isRefused(keyOf(share.namespace, share.name))) return;
   const portsByState = new Map<BackendReadiness, number[]>();
   for (const { port: { port } } of ports) {
     const { state } = planBackend(share, port, root, lookup);
@@ -158,9 +161,10 @@ function describeState(
 function reportNoneLeft(
   shares: readonly BackendShare[],
   ports: readonly ResolvedPort[],
-  { split, root, lookup, findings }: BackendCheck,
+  { split, root, lookup, isRefused, findings }: BackendCheck,
 ): void {
   const used = shares.filter(({ weight }) => weight > 0);
+  if (used.some(({ namespace, name }) => isRefused(keyOf(namespace, name)))) return;
   const dead = ports.map(({ port }) => port.port).filter((port) =>
     used.every((share) => planBackend(share, port, root, lookup).state !== "ready")
   );

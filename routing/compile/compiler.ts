@@ -332,7 +332,7 @@ export class Compiler {
 
   readonly #splitChecks = this.#derived<null>((key) => {
     const split = this.#catalog.splits.at(key);
-    const exists = (root: string) => this.#exists.get(root);
+    const exists = (root: string) => this.#exists.get(root) || this.#catalog.isRefusedService(root);
     if (split !== undefined) checkRoot(split, exists, this.clusterDomain, this.#findings);
     return null;
   });
@@ -364,7 +364,15 @@ export class Compiler {
     const isRoot = (other: string) => this.#isRoot.get(other);
     // A plain split that lost has no effect, so what is wrong with its backends has none either.
     for (const split of [...splits.matching, ...splits.plain.slice(0, 1)]) {
-      checkBackends({ split, root, lookup, isRoot, isUsed: used.has(split), findings });
+      checkBackends({
+        split,
+        root,
+        lookup,
+        isRoot,
+        isRefused: (other) => this.#catalog.isRefusedService(other),
+        isUsed: used.has(split),
+        findings,
+      });
     }
     return null;
   });
@@ -455,7 +463,7 @@ const CHANGES: {
   namespaces: (catalog, change) => catalog.namespaces.change(change),
   // Nothing depends on whether an account is there.
   serviceAccounts: () => {},
-  services: (catalog, change) => catalog.services.change(change),
+  services: (catalog, change) => catalog.changeService(change),
   endpointSlices: (catalog, change) => catalog.changeSlice(change),
   pods: (catalog, change) => catalog.changePod(change),
   workloads: (catalog, change) => catalog.changeWorkload(change),

@@ -106,7 +106,8 @@ function resolveTarget(
       hint,
     });
   if (ref.kind === "Service") {
-    if (catalog.services.get(namespace, ref.name) !== undefined) {
+    const key = keyOf(namespace, ref.name);
+    if (catalog.services.at(key) !== undefined || catalog.isRefusedService(key)) {
       return targetText("Service", namespace, ref.name);
     }
     missing(

@@ -93,3 +93,27 @@ Deno.test("refused: a match that cannot be read is still known by name", () => {
   deepEqual(compiled(broken, CANARY, STABLE, onMatch, named).codes.slice(0, 1), ["schema-invalid"]);
   deepEqual(compiled(broken, CANARY, STABLE, named).codes.includes("target-route-missing"), false);
 });
+
+Deno.test("refused: what names a Service or a group of a broken or misspelt document is not at fault", () => {
+  const text = (manifests: readonly Manifest[]) => fileOf(manifests).text;
+  const serving = policy("p", { retry: {} }, [{ kind: "Service", name: "gone" }]);
+  const toGone = split("s", { service: "web", backends: { "gone": 1, "web-a": 1 } });
+  const ofGone = split("r", { service: "gone", backends: { "web-a": 1 } });
+  const meta = "metadata:\n  name: gone\n  namespace: app\n";
+  for (
+    const [lost, code] of [
+      [`apiVersion: v1\nkind: Service\n${meta}spec: [\n`, "yaml-syntax"],
+      [`apiVersion: v1\nkind: Sevice\n${meta}`, "kind-misspelt"],
+      [`apiVersion: v2\nkind: Service\n${meta}`, "version-unsupported"],
+    ]
+  ) {
+    const files = [text([...W_ALL, serving, toGone, ofGone]), lost].map((text, index) => ({
+      name: `${index}.yaml`,
+      text,
+    }));
+    const { snapshot, findings } = parseManifests(files);
+    const compiled = compile(expandWorkloads(snapshot));
+    deepEqual([...findings, ...compiled.findings].map(({ code }) => code), [code]);
+    equal(compiled.plan.services.some(({ name }) => name === "gone"), false);
+  }
+});

@@ -31,6 +31,7 @@ const PORT_FIELDS = ["appProtocol", "name", "nodePort", "port", "protocol", "tar
 
 /** Reads a Service; a bad port loses itself. */
 export function readService(object: SourceObject): Service {
+  if (object.isRefused) return refusedService(object);
   const spec = object.root.at("spec");
   spec.checkSlips(SPEC_FIELDS);
   const selector = spec.at("selector");
@@ -48,6 +49,18 @@ export function readService(object: SourceObject): Service {
       ? { externalName: spec.at("externalName").string() ?? "" }
       : {}),
     ...readAffinity(spec),
+  };
+}
+
+function refusedService({ meta }: SourceObject): Service {
+  return {
+    meta,
+    selector: undefined,
+    ports: [],
+    clusterIps: [],
+    headless: false,
+    publishNotReadyAddresses: false,
+    isRefused: true,
   };
 }
 
