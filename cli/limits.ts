@@ -15,6 +15,9 @@ export const NAMED_BACKENDS_MAX = 4;
 /** Requests that `dry-run` lists one by one; of more only the distribution is kept. */
 export const LISTED_REQUESTS_MAX = 20;
 
+/** The text of a step is folded to the terminal's width, but no narrower: words stay whole. */
+export const STEP_WIDTH_MIN = 20;
+
 /** How long `explain --admin` waits for the answer of a proxy. */
 export const ADMIN_ANSWER_MS = 5_000;
 

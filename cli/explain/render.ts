@@ -14,7 +14,7 @@ import type { Output } from "../../console/output.ts";
 import { describeSection } from "../policy_text.ts";
 import { type Cell, renderTable } from "../../console/table.ts";
 import { foldText, listText, printable } from "../../console/text.ts";
-import { LISTED_BACKENDS_MAX, NAMED_ENDPOINTS_MAX } from "../limits.ts";
+import { LISTED_BACKENDS_MAX, NAMED_ENDPOINTS_MAX, STEP_WIDTH_MIN } from "../limits.ts";
 import { askedText, type RequestLine } from "../../console/values.ts";
 
 /** Renders every step the request took, and where it ended. */
@@ -126,7 +126,7 @@ function stepLines(
   steps: readonly (readonly [string, string])[],
   isInput = true,
 ): string {
-  const width = (output.columns ?? Infinity) - STEP_INDENT;
+  const width = Math.max(STEP_WIDTH_MIN, (output.columns ?? Infinity) - STEP_INDENT);
   return steps.map(([name, text]) => {
     const lines = isInput ? foldText(printable(text), width) : [text];
     const rest = lines.slice(1).map((line) => `${" ".repeat(STEP_INDENT)}${line}\n`).join("");

@@ -1,4 +1,6 @@
 /** TapFilter: which records a tap takes, as the query of `/tap` says. */
+import type { Plan } from "../../routing/plan.ts";
+import { refText } from "../../routing/table/explanation.ts";
 import type { RequestRecord } from "./request_record.ts";
 
 type Test = (record: RequestRecord) => boolean;
@@ -98,6 +100,37 @@ function contradictionIn(parameters: URLSearchParams): string | null {
     wanted.set(name, value);
   }
   return null;
+}
+
+/** What is asked for by name and the plan does not have, most likely misspelt; null: it has all of it. */
+export function unknownIn(parameters: URLSearchParams, { services }: Plan): string | null {
+  const asked = ["service", "backend", "split", "route"].flatMap((name) =>
+    parameters.has(name) ? [[name, parameters.get(name) ?? ""] as const] : []
+  );
+  if (asked.length === 0) return null;
+  const known = new Map<string, Set<string>>(asked.map(([name]) => [name, new Set()]));
+  const note = (name: string, text: string) => known.get(name)?.add(text);
+  for (const { namespace, name, ports } of services) {
+    const service = `${namespace}/${name}`;
+    note("service", service);
+    // A call to one of its pods goes to the Service itself.
+    note("backend", service);
+    for (const { port, rules, fallback } of ports) {
+      note("service", `${service}:${port}`);
+      for (const { match: { group, name } } of rules) {
+        note("route", refText(group));
+        note("route", `${refText(group)}/${name}`);
+      }
+      for (const route of [fallback, ...rules.map(({ route }) => route)]) {
+        if (route.split !== null) note("split", refText(route.split));
+        for (const backend of route.backends) {
+          note("backend", `${backend.namespace}/${backend.service}`);
+        }
+      }
+    }
+  }
+  const missing = asked.find(([name, value]) => known.get(name)?.has(value) === false);
+  return missing === undefined ? null : `The plan in force has no ${missing[0]} ${missing[1]}`;
 }
 
 export function matchesTap({ tests }: TapFilter, record: RequestRecord): boolean {

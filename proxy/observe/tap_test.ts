@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { RequestRecord } from "./request_record.ts";
 import { TAP_RECORDS_MAX, TAPS_MAX } from "../limits.ts";
 import { type TapDemand, Taps } from "./tap.ts";
-import { matchesTap, parseTapFilter, type TapFilter } from "./tap_filter.ts";
+import { matchesTap, parseTapFilter, type TapFilter, unknownIn } from "./tap_filter.ts";
+import { planForTest, ruleForTest, serviceForTest } from "../../routing/table/plan_for_test.ts";
 
 const RECORD: RequestRecord = {
   listener: 0,
@@ -112,6 +113,23 @@ Deno.test("tap: what no record can ever have is refused, and says what is wanted
   for (const query of ["header=x: a&header=X: a", "header=x&header=x: a", "status=0", "path=*"]) {
     assert.equal(typeof parseTapFilter(new URLSearchParams(query)), "object", query);
   }
+});
+
+Deno.test("tap: names that the plan does not have are told, and no others", () => {
+  const plan = planForTest([serviceForTest({ rules: [ruleForTest({}, "b")] })]);
+  const unknown = (query: string) => unknownIn(new URLSearchParams(query), plan);
+  for (
+    const query of [
+      ...["", "method=GET&path=/a", "service=app/web", "service=app/web:80", "backend=app/a"],
+      ...["backend=app/b", "backend=app/web", "split=app/fallback", "route=app/group/match"],
+      ...["route=app/group", "source=shop/cart"],
+    ]
+  ) assert.equal(unknown(query), null, query);
+  for (const query of ["service=app/wbe", "service=app/web:81", "backend=app/c", "split=app/x"]) {
+    const [name, value] = query.split("=");
+    assert.equal(unknown(query), `The plan in force has no ${name} ${value}`);
+  }
+  assert.equal(unknown("route=app/group/x"), "The plan in force has no route app/group/x");
 });
 
 Deno.test("tap: requests are reported while there is a tap, and no longer", async () => {

@@ -10,7 +10,7 @@ import { ADMIN_STOP_MS } from "../limits.ts";
 import type { LoopSnapshot, PlanKeeping } from "../observe/exposition.ts";
 import { renderProxyMetrics } from "../observe/exposition.ts";
 import type { Taps } from "../observe/tap.ts";
-import { parseTapFilter } from "../observe/tap_filter.ts";
+import { parseTapFilter, unknownIn } from "../observe/tap_filter.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
 import type { CommandReply } from "./commands.ts";
 import type { ExplainQuery } from "./explain_query.ts";
@@ -157,7 +157,10 @@ async function tap(
   if (typeof filter === "string") return text(400, `${filter}\n`);
   const headers = { "content-type": "application/x-ndjson", "cache-control": "no-store" };
   if (request.method === "HEAD") return new Response(null, { headers });
-  if (subject.plan() === null) return noPlan(subject);
+  const inForce = subject.plan();
+  if (inForce === null) return noPlan(subject);
+  const unknown = unknownIn(parameters, inForce);
+  if (unknown !== null) return text(404, `${unknown}\n`);
   const stream = await subject.taps.open(filter);
   return stream === null
     ? text(503, "There are as many taps as may be; end one first\n")
