@@ -49,8 +49,8 @@ export function identify(
   if (apiVersion === undefined || kindName === undefined) return undefined;
   const metadata = new Field(value, [], () => {}).at("metadata");
   const ref = refOf(kindName, metadata, defaultNamespace);
-  if (kindName === "List") {
-    reportNoItems(value, reportAny);
+  if (kindName.toLowerCase() === "list") {
+    reportNoItems(kindName, value, reportAny);
     return undefined;
   }
   const known = findKind(apiVersion, kindName, value, reportTo(findings, origin, ref));
@@ -72,7 +72,15 @@ export function identify(
 }
 
 /** A List that has them is read by its items. */
-function reportNoItems(value: Readonly<Record<string, unknown>>, report: Report): void {
+function reportNoItems(
+  kind: string,
+  value: Readonly<Record<string, unknown>>,
+  report: Report,
+): void {
+  if (kind !== "List") {
+    report("kind-misspelt", ["kind"], `There is no kind "${kind}"`, 'Did you mean "List"?');
+    return;
+  }
   const meant = Object.hasOwn(value, "items") ? undefined : suggest("items", Object.keys(value));
   report(
     "document-invalid",

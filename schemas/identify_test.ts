@@ -53,6 +53,7 @@ Deno.test("kinds: a slip of one that Weft reads is an error", () => {
     ["weft.dev/v1alpha1", "TrafficPolicies", "Use TrafficPolicy"],
     ["v1", "Sevice", '"Service"?'],
     ["v1", "service", '"Service"?'],
+    ["v1", "list", '"List"?'],
     ["apps/v1", "Deploymnt", '"Deployment"?'],
     ["v1", "Deploymnt", '"Deployment" of "apps/v1"?'],
   ] as const;

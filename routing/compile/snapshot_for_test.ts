@@ -93,6 +93,16 @@ const anyService: fc.Arbitrary<Service> = fc.record({
   )
 );
 
+/** Some cannot be read: `nothing` is what is left of them. */
+function orRefused<T extends { readonly isRefused?: true }>(
+  resource: fc.Arbitrary<T>,
+  nothing: Partial<T>,
+): fc.Arbitrary<T> {
+  return resource.chain((whole) =>
+    fc.constantFrom(whole, whole, whole, { ...whole, ...nothing, isRefused: true })
+  );
+}
+
 const anyUser = fc.constantFrom({}, {}, {}, { runsAs: { user: PROXY_USER_ID } }, {
   runsAs: { group: PROXY_USER_ID },
 });
@@ -267,7 +277,7 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
     { maxLength: 2 },
   ),
   serviceAccounts: fc.constant([]),
-  services: fc.array(anyService, { maxLength: 6 }),
+  services: fc.array(orRefused(anyService, { ports: [] }), { maxLength: 6 }),
   endpointSlices: fc.array(anySlice, { maxLength: 3 }),
   pods: fc.array(anyPod, { maxLength: 6 }),
   workloads: fc.array(
@@ -283,9 +293,9 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
     ),
     { maxLength: 3 },
   ),
-  trafficSplits: fc.array(anySplit, { maxLength: 6 }),
-  httpRouteGroups: fc.array(anyGroup, { maxLength: 5 }),
-  tcpRoutes: fc.array(anyTcpRoute, { maxLength: 2 }),
-  trafficTargets: fc.array(anyTarget, { maxLength: 3 }),
+  trafficSplits: fc.array(orRefused(anySplit, { backends: [] }), { maxLength: 6 }),
+  httpRouteGroups: fc.array(orRefused(anyGroup, { matches: [] }), { maxLength: 5 }),
+  tcpRoutes: fc.array(orRefused(anyTcpRoute, { ports: [] }), { maxLength: 2 }),
+  trafficTargets: fc.array(orRefused(anyTarget, { port: undefined }), { maxLength: 3 }),
   trafficPolicies: fc.array(anyPolicy, { maxLength: 4 }),
 });
