@@ -23,7 +23,14 @@ Deno.test("explain query: everything, and what is left out", () => {
     listener: 0,
     caller: "",
   });
-  assert.equal(typeof parse("url=/a&header=Host:web"), "object");
+  // A connection; and what a proxy refuses, which is explained.
+  const taken = [
+    "url=/a&header=Host:web",
+    "url=tcp://web:80",
+    "url=https://web/",
+    "url=http://w/é|",
+  ];
+  for (const query of taken) assert.equal(typeof parse(query), "object", query);
 });
 
 Deno.test("explain query: what means nothing says what was wanted", () => {
@@ -34,6 +41,8 @@ Deno.test("explain query: what means nothing says what was wanted", () => {
     "url=web": /^url is "web"/,
     "url=ftp://web/": /^url is /,
     "url=http:///a": /^url is /,
+    "url=tcp://web": /^url is .*tcp:\/\/db.shop:5432$/,
+    "url=tcp://web:80/a": /^url is /,
     "url=http://web/%0a": /^url is /,
     "url=http://web/%20": /^url is /,
     [`${URL_OF_WEB}&method=`]: /^method is "": want one like GET$/,

@@ -80,12 +80,16 @@ Deno.test("explainCall says what CallerAccess does", () => {
     ...[fc.array(target), account, account, fc.constantFrom(80, 81)] as const,
     fc.constantFrom("GET", "POST"),
     fc.constantFrom("/read", "/b", "/", "/read/../b"),
-    (targets, caller, destination, port, method, path) => {
+    fc.boolean(),
+    (targets, caller, destination, port, method, path, isWhole) => {
       const plan = planForTest([], { permissive: false, targets: targets.map(targetForTest) });
       const head = headOf(method, path);
       const decided = new CallerAccess(plan, destination, port);
-      const { reason, access } = explainCall(plan, { caller, destination, port }, asked(head));
-      assert.equal(reason, decided.refusalOf(caller, head));
+      const { reason, access } = explainCall(plan, { caller, destination, port }, {
+        ...asked(head),
+        isWhole,
+      });
+      assert.equal(reason, decided.refusalOf(caller, isWhole ? null : head));
       assert.equal(access.isAllowed, reason === null || reason === "path-ambiguous");
       assert.equal(access.guards.length, decided.profileOf(caller) === null ? 0 : 1);
     },

@@ -185,6 +185,35 @@ Deno.test("up: weft.local.yaml beside the manifests; weft request --from", async
   }
 });
 
+Deno.test("up: a namespace that appears later is told its listener, and weft request finds it; so is a mended file", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "weft-e2e-" });
+  for (const { name, isFile } of Deno.readDirSync(CANARY)) {
+    if (isFile) Deno.copyFileSync(`${CANARY}/${name}`, `${directory}/${name}`);
+  }
+  const mesh = await startUp([directory]);
+  try {
+    const file = `${directory}/later.yaml`;
+    const service = `apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: later }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80 }] }
+`;
+    Deno.writeTextFileSync(file, service);
+    const { match, end } = await mesh.weft.printed(/clients in later: http_proxy=(\S+)/);
+    assert.match(match[1], /^http:\/\/127\.0\.0\.1:\d+$/);
+    await mesh.weft.printed(/plan \w+ is served: later.yaml changed/);
+    const answer = await request(mesh, ["--from", "later", "httpbin.httpbin:8080/test"]);
+    assert.equal(answer.code, 0, answer.stderr);
+    Deno.writeTextFileSync(file, `${service}spec: [`);
+    const refused = await mesh.weft.printed(/not applied/, end);
+    Deno.writeTextFileSync(file, service);
+    await mesh.weft.printed(/plan \w+ is served/, refused.end);
+  } finally {
+    assert.equal(await mesh.weft.stop(), 0, mesh.weft.output);
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
 Deno.test("up: manifests with errors do not start; request says when nothing runs", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "weft-e2e-" });
   Deno.writeTextFileSync(`${directory}/a.yaml`, "kind: Service\napiVersion: v1\n");
