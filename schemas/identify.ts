@@ -44,6 +44,15 @@ export function identify(
     );
     return undefined;
   }
+  if (value["apiVersion"] === undefined && value["kind"] === undefined && !hasSlip(value)) {
+    reportAny(
+      "document-invalid",
+      [],
+      'The document has neither "apiVersion" nor "kind", so it is no Kubernetes object',
+      "Name the manifests alone; what another file is for is not for Weft",
+    );
+    return undefined;
+  }
   const apiVersion = textAt(value, "apiVersion", reportAny);
   const kindName = textAt(value, "kind", reportAny);
   if (apiVersion === undefined || kindName === undefined) return undefined;
@@ -90,6 +99,10 @@ function reportNoItems(
       ? 'Add "items", with each object after a "-"'
       : `Did you mean "items" where "${meant}" stands?`,
   );
+}
+
+function hasSlip(value: Readonly<Record<string, unknown>>): boolean {
+  return ["apiVersion", "kind"].some((key) => suggest(key, Object.keys(value)) !== undefined);
 }
 
 function textAt(

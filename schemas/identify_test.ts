@@ -98,7 +98,7 @@ const PASSED_OVER = [
   ["networking.istio.io/v1", "VirtualService", /TrafficSplit/],
   ["networking.istio.io/v1", "DestinationRule", /Service for each subset/],
   ["security.istio.io/v1", "AuthorizationPolicy", /TrafficTarget/],
-  ["security.istio.io/v1", "PeerAuthentication", /nothing of it takes effect/],
+  ["security.istio.io/v1", "PeerAuthentication", /Nothing of it takes effect/],
   ["linkerd.io/v1alpha2", "ServiceProfile", /HTTPRouteGroup/],
   ["policy.linkerd.io/v1beta3", "Server", /TrafficTarget/],
   ["config.openservicemesh.io/v1alpha2", "MeshConfig", /--enforce-access/],

@@ -108,6 +108,7 @@ Deno.test("parseManifests: what is no Kubernetes object is said to be none", () 
   const cases = [
     ["just text", "-", "1:1"],
     ["- a\n- b\n", "-", "1:1"],
+    ["name: a\nservices: []\n", "-", "1:1"],
     ["kind: Service\nmetadata: {name: a}\n", "apiVersion", "1:1"],
     ["apiVersion: v1\nmetadata: {name: a}\n", "kind", "1:1"],
     ["apiVersion: v1\nkind: Service\n", "metadata.name", "1:1"],

@@ -4,7 +4,7 @@
  */
 
 const NO_SAY = "Nothing to do: it has no say in where requests go";
-const NOT_READ = "Weft does not read it, so nothing of it takes effect";
+const NOT_READ = "Nothing of it takes effect";
 
 /** The hint for an object. */
 export function hintForOther(group: string, kind: string): string {

@@ -102,6 +102,8 @@ const UNKNOWN: readonly (readonly [of: string, body: string, field: string, hint
     "spec.targetRefs[0].port",
     /./,
   ],
+  [POLICY, `spec: {${REFS}, requestTimeout: 5s}`, "spec.requestTimeout", /"timeouts"\?/],
+  [POLICY, `spec: {${REFS}, retries: {}}`, "spec.retries", /"retry"\?/],
   [POLICY, `spec: {targetRef: [{kind: Service, name: web}]}`, "spec.targetRef", /"targetRefs"\?/],
 ];
 

@@ -2,6 +2,8 @@
  * "Did you mean": the nearest known word to one that is not known.
  */
 
+import { NAME_LENGTH_MAX } from "../base/limits.ts";
+
 /** The candidate that `word` is most likely a slip of: other case, or a letter or two away. */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -19,23 +21,28 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** The field that was most likely meant: a slip of it, or one that begins or ends alike, as `path` for `pathRegex`. */
+/** The field that was most likely meant: a slip of it, or one that has a word in common, as `path` for `pathRegex`. */
 export function suggestField(word: string, fields: readonly string[]): string | undefined {
   const slip = suggest(word, fields);
-  if (slip !== undefined) return slip;
-  const likeness = (field: string) =>
-    Math.max(
-      commonLength([...word.toLowerCase()], [...field.toLowerCase()]),
-      commonLength([...word.toLowerCase()].reverse(), [...field.toLowerCase()].reverse()),
-    );
-  const [best, next] = fields.map((field) => ({ field, length: likeness(field) }))
-    .filter(({ length }) => length >= ALIKE_LETTERS)
+  if (slip !== undefined || word.length > NAME_LENGTH_MAX) return slip;
+  const [best, next] = fields.map((field) => ({ field, length: sharedLetters(word, field) }))
+    .filter(({ length }) => length >= SHARED_LETTERS)
     .sort((left, right) => right.length - left.length);
   return best !== undefined && best.length > (next?.length ?? 0) ? best.field : undefined;
 }
 
-/** Letters that two names must share at one end: enough for `path` and `hash`, too many for chance. */
-const ALIKE_LETTERS = 4;
+/** Letters in a row that two names must share: enough for `path` and `hash`, too many for chance. */
+const SHARED_LETTERS = 4;
+
+/** The most letters in a row that two names share, in any case. */
+function sharedLetters(left: string, right: string): number {
+  const [a, b] = [left.toLowerCase(), right.toLowerCase()];
+  let most = 0;
+  for (let start = 0; start + most < a.length; start++) {
+    while (start + most < a.length && b.includes(a.slice(start, start + most + 1))) most++;
+  }
+  return most;
+}
 
 /** How many items two lists have alike at their beginning. */
 export function commonLength(left: readonly string[], right: readonly string[]): number {

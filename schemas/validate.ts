@@ -191,6 +191,9 @@ function typeHint(value: unknown, schema: OpenApiSchema | undefined, meaning: st
   if (schema?.type === "object" && Array.isArray(value)) {
     return `Write one object, not a list${meaning}`;
   }
+  if (schema?.type === "object" && schema.properties !== undefined) {
+    return `Write its fields under it: ${Object.keys(schema.properties).join(", ")}`;
+  }
   if (schema?.type === "array") return `Write a list, each item after a "-"${meaning}`;
   return `Correct it${meaning}`;
 }
