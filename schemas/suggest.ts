@@ -26,12 +26,12 @@ export function suggestField(word: string, fields: readonly string[]): string | 
   const slip = suggest(word, fields);
   if (slip !== undefined || word.length > NAME_LENGTH_MAX) return slip;
   const [best, next] = fields.map((field) => ({ field, length: sharedLetters(word, field) }))
-    .filter(({ length }) => length >= SHARED_LETTERS)
+    .filter(({ length }) => length >= Math.max(SHARED_LETTERS, word.length / 2))
     .sort((left, right) => right.length - left.length);
   return best !== undefined && best.length > (next?.length ?? 0) ? best.field : undefined;
 }
 
-/** Letters in a row that two names must share: enough for `path` and `hash`, too many for chance. */
+/** Letters in a row that two names must share, and half of the word: as `path` and `hash`, and not `tion`. */
 const SHARED_LETTERS = 4;
 
 /** The most letters in a row that two names share, in any case. */
