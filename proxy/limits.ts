@@ -373,3 +373,6 @@ export const PEER_TEXTS_MAX = 128;
 
 /** Headers that one head may lose: more would not fit one gathered write, and no honest message has them. */
 export const DROPPED_HEADERS_MAX = 40;
+
+/** Counters of so many pods may stay though plans have dropped the pods, until they are read or there are twice as many as were kept. */
+export const COUNTED_PODS_MIN = 1_000;

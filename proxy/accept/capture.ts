@@ -64,8 +64,7 @@ interface CaptureParts {
 
 export class Capture implements AddressBook {
   readonly #parts: CaptureParts;
-  #plan: Plan;
-  addresses: AddressIndex;
+  readonly addresses: AddressIndex;
   /** By reason: when the log may say it again, and how often it did not. */
   readonly #notices: Record<Notice, { dueMs: number; unsaid: number }> = {
     "not-redirected": { dueMs: 0, unsaid: 0 },
@@ -75,13 +74,11 @@ export class Capture implements AddressBook {
 
   constructor(parts: CaptureParts, plan: Plan) {
     this.#parts = parts;
-    this.#plan = plan;
     this.addresses = new AddressIndex(plan);
   }
 
   rebind(plan: Plan): void {
-    this.#plan = plan;
-    this.addresses = new AddressIndex(plan);
+    this.addresses.rebind(plan);
   }
 
   /** As a gateway of the mesh does that keeps the host of what it passes on. */
@@ -170,9 +167,7 @@ export class Capture implements AddressBook {
   #portOf({ address, port }: OriginalDestination): PlanPort | null {
     const known = this.addresses.find(address, port);
     const at = known?.kind === "pod" ? known.listed[0] : known;
-    return at === null || at === undefined
-      ? null
-      : this.#plan.services[at.service].ports[at.port] ?? null;
+    return at?.port ?? null;
   }
 
   #serve(captured: Captured): void {

@@ -20,8 +20,6 @@ export class Balancing<Target> {
   /** The same for all event loops of a proxy. */
   readonly #seed: number | null;
   readonly #random: Random;
-  /** All that the backend has, by any plan so far: what was to choose from those may choose from today's. */
-  readonly #sets = new WeakSet<EndpointSet>();
   /** Groups for the sets that traffic targets cut out of it. */
   readonly #parts = new Map<EndpointSet, EndpointGroup<Target>>();
   #policy = DEFAULT;
@@ -43,16 +41,14 @@ export class Balancing<Target> {
 
   /**
    * Takes the endpoints and the policy of a new plan.
-   * @param set all endpoints of the backend; those that have an address are `targets`
+   * @param targets all endpoints of the backend that have an address
    */
   bind(
-    set: EndpointSet,
     targets: readonly { readonly key: string; readonly target: Target }[],
     policy: LoadBalancing | undefined,
     nowMs: number,
     slowStartMs: number,
   ): void {
-    this.#sets.add(set);
     this.#parts.clear();
     this.group.replace(targets, nowMs, slowStartMs);
     const { algorithm, hashKey, maxLoadPercent } = policy ?? DEFAULT;
@@ -85,7 +81,8 @@ export class Balancing<Target> {
     nowMs: number,
     isGood: IsGood<Target>,
   ): BalancedEndpoint<Target> | null {
-    const group = this.#sets.has(set) ? this.group : this.#part(set);
+    // What was to choose from all that an earlier plan had may choose from today's.
+    const group = set.isWhole ? this.group : this.#part(set);
     return this.#balancer.pick(group, nowMs, this.#random, hash, isGood);
   }
 

@@ -9,6 +9,7 @@ import {
   type MetricSample,
   samplesOf,
 } from "../../base/metrics.ts";
+import { COUNTED_PODS_MIN } from "../limits.ts";
 import { ENDPOINTS } from "./metrics.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
@@ -28,9 +29,11 @@ interface PodCounts {
 }
 
 export class EndpointCounts {
-  /** Each table has endpoint objects of its own, so this finds an endpoint's counters without making a key. */
-  readonly #byEndpoint = new Map<TableEndpoint, PodCounts>();
+  /** Endpoint objects stay while plans do not change them, so this finds an endpoint's counters without making a key. */
+  #byEndpoint = new WeakMap<TableEndpoint, PodCounts>();
   readonly #byLabels = new Map<string, PodCounts>();
+  /** How many series `retain` left. */
+  #retained = 0;
 
   /**
    * The counters of an endpoint.
@@ -62,6 +65,11 @@ export class EndpointCounts {
     return counted.counts;
   }
 
+  /** Much has been counted since `retain` was last called. */
+  get isGrown(): boolean {
+    return this.#byLabels.size > Math.max(COUNTED_PODS_MIN, 2 * this.#retained);
+  }
+
   /** Drops what is counted of pods that a new plan does not have any more. */
   retain(endpoints: Iterable<TableEndpoint>): void {
     const counted = new Set(Array.from(this.#byLabels.values(), ({ pod }) => pod));
@@ -72,8 +80,8 @@ export class EndpointCounts {
       if (counted.has(pod)) kept.add(pod);
     }
     for (const [key, { pod }] of this.#byLabels) if (!kept.has(pod)) this.#byLabels.delete(key);
-    // The objects are of the last plan's tables.
-    this.#byEndpoint.clear();
+    this.#byEndpoint = new WeakMap();
+    this.#retained = this.#byLabels.size;
   }
 
   *samples(): Iterable<MetricSample> {

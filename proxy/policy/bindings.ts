@@ -4,19 +4,25 @@
  * it is about, never by its place in a plan.
  */
 import type { MetricSample } from "../../base/metrics.ts";
-import type { ConnectionLimits } from "../../base/policy.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { StateStore } from "../../base/state_store.ts";
-import type { Table, TableBackend, TableMirror, TableRoute } from "../../routing/table/table.ts";
-import type { PlanRoutePolicy } from "../../routing/plan.ts";
+import { changesBetween } from "../../routing/table/changes.ts";
+import type {
+  Table,
+  TableBackend,
+  TableMirror,
+  TableRoute,
+  TableService,
+} from "../../routing/table/table.ts";
+import type { PlanEndpointPolicy, PlanRoutePolicy } from "../../routing/plan.ts";
 import type { Timers } from "../loop/timers.ts";
 import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import { BackendLimits } from "./backend_limits.ts";
 import { BackendState } from "./backend_state.ts";
 import { COUNTED_SECTIONS, type CountedSection, RouteMemory } from "./route_memory.ts";
 import { RouteState } from "./route_state.ts";
-import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** Where the connections of endpoints are kept. */
 interface PoolSource {
@@ -29,10 +35,20 @@ interface PoolSource {
   retainOwn(owner: PoolOwner, pools: ReadonlySet<EndpointPool>): void;
 }
 
-/** Limits of the plan in force, with the pools of the backends that they hold for. */
+/** Limits of the plan in force. */
 interface BoundLimits {
   readonly state: BackendLimits;
-  readonly pools: Set<EndpointPool>;
+  /** Of the backends that they hold for, by their keys. */
+  readonly pools: Map<string, readonly EndpointPool[]>;
+}
+
+/** What has a state: a backend by a route, or a mirror. */
+interface Bindable {
+  readonly key: string;
+  readonly set: EndpointSet;
+  readonly policy: PlanEndpointPolicy | null;
+  /** Of the limits in the policy. */
+  readonly limitsKey: string;
 }
 
 export class Bindings {
@@ -42,16 +58,20 @@ export class Bindings {
   readonly #store: StateStore;
   readonly #random: Random;
   readonly #pools: PoolSource;
+  /** Of the plan in force. */
+  #services: readonly TableService[] = [];
   /** Those that were asked for and are still in the plan, by what they are about. */
-  #backends = new Map<string, BackendState>();
-  #memories = new Map<string, RouteMemory>();
+  readonly #backends = new Map<string, BackendState>();
+  readonly #memories = new Map<string, RouteMemory>();
   /** Also those that are not in the plan any more, while connections are counted there. */
   readonly #limits = new Map<string, BackendLimits>();
   /** Of the plan in force. */
-  #bound = new Map<string, BoundLimits>();
-  /** By backend index and by route index; undefined: not asked for since the plan came. */
-  #stateOf: (BackendState | undefined)[] = [];
-  #routeOf: (RouteState | undefined)[] = [];
+  readonly #bound = new Map<string, BoundLimits>();
+  /** Which limits hold for a backend, by their keys. */
+  readonly #limitsOf = new Map<string, string>();
+  /** By the number of the backend and of the route; undefined: not asked for yet. */
+  readonly #stateOf: (BackendState | undefined)[] = [];
+  readonly #routeOf: (RouteState | undefined)[] = [];
 
   /** @param store for what event loops share of the listener's policies */
   constructor(
@@ -70,13 +90,7 @@ export class Bindings {
   }
 
   backend(backend: TableBackend, route: TableRoute, nowMs: number): BackendState {
-    const known = this.#stateOf[backend.index];
-    if (known !== undefined) return known;
-    const key = backendKey(backend, route);
-    const state = this.#backends.get(key) ?? this.#newBackend(key);
-    if (!this.#backends.has(key)) this.#bindBackend(key, state, backend, route, nowMs);
-    this.#stateOf[backend.index] = state;
-    return state;
+    return this.#stateOf[backend.index] ??= this.#stateFor(bindableOf(backend, route), nowMs);
   }
 
   /** Null if no policy says anything. */
@@ -92,107 +106,142 @@ export class Bindings {
     for (const memory of this.#memories.values()) yield* memory.samples;
   }
 
-  /** Takes a new plan into force. States are changed in place, for exchanges under way. */
+  /** Takes a new plan into force. States are changed in place, for exchanges under way; only those that it changed. */
   bind(table: Table, nowMs: number): void {
-    this.#stateOf = new Array(table.backends.length);
-    this.#routeOf = new Array(table.routes.length);
-    this.#rebindBackends(table, nowMs);
-    this.#rebindMemories(table, nowMs);
-  }
-
-  #rebindBackends(table: Table, nowMs: number): void {
-    const before = this.#backends;
-    this.#backends = new Map();
-    this.#bound = new Map();
-    for (const route of before.size === 0 ? [] : table.routes) {
-      for (const backend of route.backends) {
-        const key = backendKey(backend, route);
-        const state = before.get(key);
-        if (state !== undefined) this.#bindBackend(key, state, backend, route, nowMs);
-        before.delete(key);
+    const { gone, come } = changesBetween(this.#services, table.services);
+    this.#services = table.services;
+    for (const { routes } of gone) {
+      for (const { index, backends } of routes) {
+        this.#routeOf[index] = undefined;
+        for (const backend of backends) this.#stateOf[backend.index] = undefined;
       }
-      if (route.mirror === null) continue;
-      const key = mirrorKey(route.mirror);
-      const state = before.get(key);
-      if (state !== undefined) this.#bindMirror(key, state, route.mirror, nowMs);
-      before.delete(key);
     }
+    while (this.#routeOf.length < table.routeNumbers.size) this.#routeOf.push(undefined);
+    while (this.#stateOf.length < table.backendNumbers.size) this.#stateOf.push(undefined);
+    if (this.#backends.size > 0) this.#rebindBackends(gone, come, nowMs);
+    if (this.#memories.size > 0) this.#rebindMemories(gone, come, nowMs);
     for (const [key, state] of this.#limits) {
-      const pools = this.#bound.get(key)?.pools ?? new Set();
-      if (!this.#bound.has(key)) state.bind(null, pools);
-      state.settle();
-      this.#pools.retainOwn(state, pools);
       if (!this.#bound.has(key) && !state.isInUse) this.#limits.delete(key);
     }
   }
 
-  #newBackend(key: string): BackendState {
-    return new BackendState(this.#labelsOf(key), this.#seed, this.#random);
+  #rebindBackends(
+    gone: readonly TableService[],
+    come: readonly TableService[],
+    nowMs: number,
+  ): void {
+    const changed = new Set<string>();
+    const limits = new Set<string>();
+    for (const { key } of bindablesOf(gone)) if (this.#backends.has(key)) changed.add(key);
+    for (const bindable of changed.size === 0 ? [] : bindablesOf(come)) {
+      const { key } = bindable;
+      const state = this.#backends.get(key);
+      if (state === undefined || !changed.delete(key)) continue;
+      this.#unlimit(key, limits);
+      this.#bindState(state, bindable, nowMs);
+      limits.add(this.#limitsOf.get(key) ?? "");
+    }
+    this.#omitKept(changed);
+    for (const key of changed) {
+      this.#backends.delete(key);
+      this.#unlimit(key, limits);
+    }
+    for (const key of limits) this.#settle(key);
+  }
+
+  /** Takes out the keys that some Service of the plan still has: one that stayed as it was. */
+  #omitKept(keys: Set<string>): void {
+    for (const { routes } of this.#services) {
+      for (const route of routes) {
+        if (keys.size === 0) return;
+        for (const backend of route.backends) keys.delete(backendKey(backend, route));
+        if (route.mirror !== null) keys.delete(mirrorKey(route.mirror));
+      }
+    }
+  }
+
+  /** The state of what is asked for, made where there is none. */
+  #stateFor(bindable: Bindable, nowMs: number): BackendState {
+    const { key } = bindable;
+    let state = this.#backends.get(key);
+    if (state === undefined) {
+      state = new BackendState(this.#labelsOf(key), this.#seed, this.#random);
+      this.#bindState(state, bindable, nowMs);
+      this.#backends.set(key, state);
+    }
+    return state;
   }
 
   #labelsOf(backend: string): { listener: string; backend: string } {
     return { listener: this.#listener, backend };
   }
 
-  #bindBackend(
-    key: string,
-    state: BackendState,
-    backend: TableBackend,
-    route: TableRoute,
-    nowMs: number,
-  ): void {
-    const { endpointSet, policy } = backend;
+  #bindState(state: BackendState, { key, set, policy, limitsKey }: Bindable, nowMs: number): void {
     const limits = policy?.connectionLimits;
-    const bound = limits === undefined ? null : this.#boundTo(limitsKey(backend, route), limits);
+    const bound = limits === undefined ? null : this.#boundTo(limitsKey);
+    const pools: EndpointPool[] = [];
     const poolOf = (endpoint: TableEndpoint) => {
       const pool = this.#pools.of(endpoint, bound?.state ?? null);
-      if (pool !== null) bound?.pools.add(pool);
+      if (pool !== null) pools.push(pool);
       return pool;
     };
-    state.bind(endpointSet, policy, bound?.state ?? null, poolOf, nowMs);
-    this.#backends.set(key, state);
+    state.bind(set, policy, bound?.state ?? null, poolOf, nowMs);
+    if (limits === undefined || bound === null) return;
+    bound.pools.set(key, pools);
+    this.#limitsOf.set(key, limitsKey);
+    bound.state.bind(limits, poolsOf(bound));
   }
 
-  /** Copies are no requests of the Service that gets them: its policy and its limits are not for them. */
-  #bindMirror(
-    key: string,
-    state: BackendState,
-    { endpointSet }: TableMirror,
-    nowMs: number,
-  ): void {
-    state.bind(endpointSet, null, null, (endpoint) => this.#pools.of(endpoint, null), nowMs);
-    this.#backends.set(key, state);
-  }
-
-  #boundTo(key: string, limits: ConnectionLimits): BoundLimits {
+  #boundTo(key: string): BoundLimits {
     let bound = this.#bound.get(key);
     if (bound === undefined) {
       const store = prefixed(this.#store, `backend ${key}`);
       const state = this.#limits.get(key) ??
         new BackendLimits(this.#timers, this.#labelsOf(key), this.#random, store);
-      bound = { state, pools: new Set() };
-      state.bind(limits, bound.pools);
+      bound = { state, pools: new Map() };
       this.#limits.set(key, state);
       this.#bound.set(key, bound);
     }
     return bound;
   }
 
-  #rebindMemories(table: Table, nowMs: number): void {
-    const before = this.#memories;
-    this.#memories = new Map();
-    for (const route of before.size === 0 ? [] : table.routes) {
-      if (route.policy === null) continue;
-      for (const section of COUNTED_SECTIONS) {
-        const key = memoryKey(route, route.policy, section);
-        const memory = before.get(key);
-        if (memory === undefined) continue;
-        before.delete(key);
-        memory.bind(route.policy, nowMs);
-        this.#memories.set(key, memory);
-      }
+  /** The limits of a backend hold for it no more, or are to be found anew. @param limits gets their key */
+  #unlimit(backend: string, limits: Set<string>): void {
+    const key = this.#limitsOf.get(backend);
+    if (key === undefined) return;
+    this.#limitsOf.delete(backend);
+    this.#bound.get(key)?.pools.delete(backend);
+    limits.add(key);
+  }
+
+  /** The pools that limits hold for are known again. */
+  #settle(key: string): void {
+    const bound = this.#bound.get(key);
+    if (bound === undefined) return;
+    const { state } = bound;
+    const pools = poolsOf(bound);
+    if (bound.pools.size === 0) {
+      this.#bound.delete(key);
+      state.bind(null, pools);
     }
-    for (const memory of before.values()) memory.release();
+    state.settle();
+    this.#pools.retainOwn(state, pools);
+  }
+
+  #rebindMemories(
+    gone: readonly TableService[],
+    come: readonly TableService[],
+    nowMs: number,
+  ): void {
+    const changed = new Set<string>();
+    for (const { key } of memorablesOf(gone)) if (this.#memories.has(key)) changed.add(key);
+    for (const { key, policy } of changed.size === 0 ? [] : memorablesOf(come)) {
+      if (changed.delete(key)) this.#memories.get(key)?.bind(policy, nowMs);
+    }
+    for (const key of changed) {
+      this.#memories.get(key)?.release();
+      this.#memories.delete(key);
+    }
   }
 
   #routeState(route: TableRoute, policy: PlanRoutePolicy, nowMs: number): RouteState {
@@ -200,17 +249,10 @@ export class Bindings {
     const bound = mirror === null ? null : {
       table: mirror,
       set: mirror.endpointSet,
-      backend: this.#mirrorState(mirror, nowMs),
+      backend: this.#stateFor(bindableOfMirror(mirror), nowMs),
     };
     const memoryOf = (section: CountedSection) => this.#memory(route, policy, section, nowMs);
     return new RouteState(policy, memoryOf, bound);
-  }
-
-  #mirrorState(mirror: TableMirror, nowMs: number): BackendState {
-    const key = mirrorKey(mirror);
-    const state = this.#backends.get(key) ?? this.#newBackend(key);
-    if (!this.#backends.has(key)) this.#bindMirror(key, state, mirror, nowMs);
-    return state;
   }
 
   #memory(
@@ -233,6 +275,44 @@ export class Bindings {
       this.#memories.set(key, memory);
     }
     return memory;
+  }
+}
+
+function* bindablesOf(services: readonly TableService[]): Iterable<Bindable> {
+  for (const { routes } of services) {
+    for (const route of routes) {
+      for (const backend of route.backends) yield bindableOf(backend, route);
+      if (route.mirror !== null) yield bindableOfMirror(route.mirror);
+    }
+  }
+}
+
+function bindableOf(backend: TableBackend, route: TableRoute): Bindable {
+  const { endpointSet: set, policy } = backend;
+  return { key: backendKey(backend, route), set, policy, limitsKey: limitsKey(backend, route) };
+}
+
+/** Copies are no requests of the Service that gets them: its policy and its limits are not for them. */
+function bindableOfMirror(mirror: TableMirror): Bindable {
+  return { key: mirrorKey(mirror), set: mirror.endpointSet, policy: null, limitsKey: "" };
+}
+
+function poolsOf({ pools }: BoundLimits): Set<EndpointPool> {
+  return new Set([...pools.values()].flat());
+}
+
+/** The sections of routes that have a memory. */
+function* memorablesOf(
+  services: readonly TableService[],
+): Iterable<{ readonly key: string; readonly policy: PlanRoutePolicy }> {
+  for (const { routes } of services) {
+    for (const route of routes) {
+      const { policy } = route;
+      if (policy === null) continue;
+      for (const section of COUNTED_SECTIONS) {
+        yield { key: memoryKey(route, policy, section), policy };
+      }
+    }
   }
 }
 

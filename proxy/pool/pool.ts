@@ -84,6 +84,12 @@ export class EndpointPool {
     this.#security = security;
   }
 
+  /** Whether its connections are secured so: by the identities that its endpoint may have. */
+  isSecuredBy(security: EndpointTls | null): boolean {
+    const [own, others] = [this.#security?.target.uriSans, security?.target.uriSans];
+    return own === others || own?.join(" ") === others?.join(" ");
+  }
+
   /** Before a connection is opened. False: its owner has as many as it may. */
   takeConnection(): boolean {
     return this.#owner === null || this.#owner.takeConnection();

@@ -11,9 +11,12 @@ import { EndpointPool, type PoolOwner } from "./pool.ts";
 
 export class Pools {
   readonly #io: Io;
-  readonly #planned = new Map<string, EndpointPool>();
-  /** By owner. */
-  readonly #own = new Map<PoolOwner, Map<string, EndpointPool>>();
+  /** By the key of the endpoint: one for each way to secure its connections, so nearly always one. */
+  readonly #planned = new Map<string, EndpointPool[]>();
+  /** By owner, and by the key of the endpoint. */
+  readonly #own = new Map<PoolOwner, Map<string, EndpointPool[]>>();
+  /** Keys of pods that were called by their own addresses since the last plan; no table need name them. */
+  readonly #called = new Set<string>();
   /** Used longest ago first. */
   readonly #direct = new Map<string, EndpointPool>();
 
@@ -22,8 +25,8 @@ export class Pools {
   }
 
   *all(): Iterable<EndpointPool> {
-    yield* this.#planned.values();
-    for (const pools of this.#own.values()) yield* pools.values();
+    for (const pools of this.#planned.values()) yield* pools;
+    for (const byKey of this.#own.values()) for (const pools of byKey.values()) yield* pools;
     yield* this.#direct.values();
   }
 
@@ -39,19 +42,26 @@ export class Pools {
     security: EndpointTls | null = null,
     owner: PoolOwner | null = null,
   ): EndpointPool {
-    const pools = owner === null ? this.#planned : this.#ownOf(owner);
+    const byKey = owner === null ? this.#planned : this.#ownOf(owner);
+    const pools = byKey.get(key) ?? [];
     // An address may become another workload's: connections to the one before are not for it.
-    const name = security === null ? key : `tls ${security.target.uriSans.join(" ")} ${key}`;
-    let pool = pools.get(name);
+    let pool = pools.find((each) => each.isSecuredBy(security));
     if (pool === undefined) {
       pool = new EndpointPool(key, this.#io.address(address, port), security, { owner });
-      pools.set(name, pool);
+      pools.push(pool);
+      byKey.set(key, pools);
     }
     pool.isInPlan = true;
     return pool;
   }
 
-  #ownOf(owner: PoolOwner): Map<string, EndpointPool> {
+  /** The same for a pod that is called by its own address. */
+  ofPod(key: string, address: string, port: number, security: EndpointTls | null): EndpointPool {
+    this.#called.add(key);
+    return this.of(key, address, port, security);
+  }
+
+  #ownOf(owner: PoolOwner): Map<string, EndpointPool[]> {
     let pools = this.#own.get(owner);
     if (pools === undefined) {
       pools = new Map();
@@ -62,14 +72,15 @@ export class Pools {
 
   /** Ends the pools of an owner that are not among `kept`. */
   retainOwn(owner: PoolOwner, kept: ReadonlySet<EndpointPool>): void {
-    const pools = this.#own.get(owner);
-    if (pools === undefined) return;
-    for (const [name, pool] of pools) {
-      if (kept.has(pool)) continue;
-      pools.delete(name);
-      pool.retire();
+    const byKey = this.#own.get(owner);
+    if (byKey === undefined) return;
+    for (const [key, pools] of byKey) {
+      const rest = pools.filter((pool) => kept.has(pool));
+      if (rest.length > 0) byKey.set(key, rest);
+      else byKey.delete(key);
+      for (const pool of pools) if (!kept.has(pool)) pool.retire();
     }
-    if (pools.size === 0) this.#own.delete(owner);
+    if (byKey.size === 0) this.#own.delete(owner);
   }
 
   /**
@@ -87,13 +98,17 @@ export class Pools {
     return pool;
   }
 
-  /** Ends the pools without an owner of all endpoints that are not in `keys`. */
-  retain(keys: ReadonlySet<string>): void {
-    for (const [name, pool] of this.#planned) {
-      if (keys.has(pool.key)) continue;
-      this.#planned.delete(name);
-      pool.retire();
+  /**
+   * Ends the pools without an owner of endpoints that no table names any more.
+   * @param lost those that tables named before
+   */
+  retain(lost: readonly string[], isNamed: (key: string) => boolean): void {
+    for (const key of [...lost, ...this.#called]) {
+      if (isNamed(key)) continue;
+      for (const pool of this.#planned.get(key) ?? []) pool.retire();
+      this.#planned.delete(key);
     }
+    this.#called.clear();
   }
 
   /** Its connections under way go on, and end instead of being kept. */

@@ -30,8 +30,8 @@ export class CapturedRoute implements Router {
   readonly #egress: Egress;
   readonly #book: AddressBook;
   readonly #original: OriginalDestination;
-  /** What the address meant when it was last looked up, and by what. */
-  #addresses: AddressIndex | null = null;
+  /** What the address meant when it was last looked up, and by which plan. */
+  #generation = -1;
   #meaning: MeshAddress | null = null;
 
   constructor(
@@ -61,9 +61,9 @@ export class CapturedRoute implements Router {
   /** True: for the first time by this plan. One may have come while the connection was open. */
   #lookUp(): boolean {
     const { addresses } = this.#book;
-    if (addresses === this.#addresses) return false;
+    if (addresses.generation === this.#generation) return false;
     const { address, port } = this.#original;
-    this.#addresses = addresses;
+    this.#generation = addresses.generation;
     this.#meaning = addresses.find(address, port);
     return true;
   }
@@ -100,11 +100,7 @@ export class PortRoute implements Router {
 
   route(_request: Request | null, client: ClientFacts): Destination {
     const { namespace, service, port } = this.#target;
-    const { services } = this.#router.table;
-    const found = services.find(({ plan }) =>
-      plan.namespace === namespace && plan.name === service
-    );
-    const tablePort = found?.ports.find((each) => each.port === port) ?? null;
+    const tablePort = this.#router.portOf(`${namespace}/${service}`, port);
     return this.#router.connectionTo(tablePort, client);
   }
 }

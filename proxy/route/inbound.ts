@@ -11,7 +11,7 @@ import { type Destination, refused, toPool } from "./destination.ts";
 import type { ClientFacts, Router } from "./router.ts";
 import { unreachedLine } from "./unreached.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
-import type { Plan } from "../../routing/plan.ts";
+import type { Plan, PlanTarget } from "../../routing/plan.ts";
 import { CallerAccess } from "../../routing/table/caller_access.ts";
 import { explainCall } from "../../routing/table/explain_call.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
@@ -25,16 +25,24 @@ export class InboundAccess {
   /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
   readonly #destination: string;
   #plan: Plan;
-  /** By the application's port, of the plan in force. */
+  /** Those of the plan that are about the application. */
+  #targets: readonly PlanTarget[] = [];
+  /** By the application's port, made of them. */
   readonly #byPort = new Map<number, CallerAccess>();
 
   constructor(destination: string, plan: Plan) {
     this.#destination = destination;
     this.#plan = plan;
+    this.rebind(plan);
   }
 
   rebind(plan: Plan): void {
     this.#plan = plan;
+    const own = plan.targets.filter(({ destination }) => destination === this.#destination);
+    const isSame = own.length === this.#targets.length &&
+      own.every((target, i) => target === this.#targets[i]);
+    if (isSame) return;
+    this.#targets = own;
     this.#byPort.clear();
   }
 
@@ -68,7 +76,7 @@ export class InboundAccess {
     let access = this.#byPort.get(port);
     if (access === undefined) {
       if (this.#byPort.size >= ACCESS_PORTS_MAX) this.#byPort.clear();
-      access = new CallerAccess(this.#plan, this.#destination, port);
+      access = new CallerAccess({ targets: this.#targets }, this.#destination, port);
       this.#byPort.set(port, access);
     }
     return access;

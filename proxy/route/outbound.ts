@@ -15,7 +15,14 @@ import { HostMatch } from "../../routing/table/host_index.ts";
 import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
-import type { Table, TableBackend, TablePort, TableRoute } from "../../routing/table/table.ts";
+import { changesBetween, type TableChanges } from "../../routing/table/changes.ts";
+import type {
+  Table,
+  TableBackend,
+  TablePort,
+  TableRoute,
+  TableService,
+} from "../../routing/table/table.ts";
 import type { MetricSample } from "../../base/metrics.ts";
 import { parseIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
@@ -39,15 +46,16 @@ export class OutboundRouter implements Router {
   readonly #pools: Pools;
   readonly #security: UpstreamTls | null;
   readonly #decision = new Decision();
-  readonly #host = new HostMatch();
+  readonly #host = new HostMatch<TableService>();
   #table: Table;
+  /** Those of the table by `namespace/name`. */
+  readonly #services = new Map<string, TableService>();
   readonly #splits: SplitState;
   readonly #random: Random;
   readonly #policies: Bindings;
-  /** By backend index; undefined: nothing went there since the plan came. */
-  #byBackend: (RouteStats | undefined)[] = [];
-  /** Made when a client first calls a pod by its address. */
-  #direct: DirectEndpoints | null = null;
+  /** By the number of the backend; undefined: nothing went there yet. */
+  readonly #byBackend: (RouteStats | undefined)[] = [];
+  readonly #direct: DirectEndpoints;
 
   /** @param security of the connections to endpoints; null: they are plain */
   constructor(
@@ -66,6 +74,7 @@ export class OutboundRouter implements Router {
     this.#table = table;
     const store = prefixed(state, `listener ${listener}`);
     this.#splits = new SplitState(table, store);
+    this.#direct = new DirectEndpoints(table);
     this.#random = new Random(seed ?? 0, "policies");
     this.#policies = new Bindings(
       listener,
@@ -77,7 +86,7 @@ export class OutboundRouter implements Router {
         retainOwn: (owner, kept) => pools.retainOwn(owner, kept),
       },
     );
-    this.#bind(table);
+    this.#take({ gone: [], come: table.services });
   }
 
   get table(): Table {
@@ -89,14 +98,13 @@ export class OutboundRouter implements Router {
     return [...this.#policies.samples()];
   }
 
-  /** Tells whether the table still has what was counted under some labels. */
-  routeFilter(): (labels: RouteLabels) => boolean {
-    const services = new Map(this.#table.services.map((service) => [service.key, service]));
+  /** Tells whether the table still has what was counted under some labels, after changes. */
+  routeFilter({ gone }: TableChanges): (labels: RouteLabels) => boolean {
+    const changed = new Set(gone.map(({ key }) => key));
     return ({ service, port, split, backend }) => {
-      // Only a Service's name has a slash. What is outside the mesh is in no plan.
-      if (!service.includes("/")) return true;
-      const found = services.get(service)?.ports.find((each) => String(each.port) === port);
-      if (found === undefined) return false;
+      if (!changed.has(service)) return true;
+      const found = this.portOf(service, Number(port));
+      if (found === null) return false;
       // Calls to its pods by their addresses are counted as its own, whatever its routes are.
       if (split === "" && backend === service) return true;
       return [...found.rules, found.fallback, ...found.pods].some((route) =>
@@ -106,11 +114,18 @@ export class OutboundRouter implements Router {
   }
 
   /** Takes a new table into force. Exchanges under way keep what they were decided to get. */
-  rebind(table: Table): void {
+  rebind(table: Table): TableChanges {
+    const changes = changesBetween(this.#table.services, table.services);
     this.#splits.rebind(table);
+    this.#direct.rebind(table);
     this.#table = table;
-    this.#direct = null;
-    this.#bind(table);
+    this.#take(changes);
+    return changes;
+  }
+
+  /** A port of a Service (`namespace/name`); null: the table has no such port. */
+  portOf(service: string, port: number): TablePort | null {
+    return this.#services.get(service)?.ports.find((each) => each.port === port) ?? null;
   }
 
   route(request: Request | null, client: ClientFacts): Destination {
@@ -142,14 +157,14 @@ export class OutboundRouter implements Router {
     if (isByName) return this.#decided(request.routed, client, null);
     const [first] = address.listed;
     if (first === undefined) return null;
-    const port = this.#table.services[first.service].ports[first.port];
-    return this.#toPod(port, first.endpoint, request, client);
+    const port = this.portOf(first.service, first.port.port);
+    return port === null ? null : this.#toPod(port, first.endpoint, request, client);
   }
 
   /** Whether the request's host names another Service. */
   namesOther(address: ServiceAddress, request: Request): boolean {
     const { service } = this.#hostOf(request);
-    return service !== -1 && service !== address.service;
+    return service !== null && service.key !== address.service;
   }
 
   /** What the request's host is another name of, by an ExternalName Service; empty: nothing. */
@@ -157,7 +172,7 @@ export class OutboundRouter implements Router {
     return this.#hostOf(request).alias?.host ?? "";
   }
 
-  #hostOf({ routed }: Request): HostMatch {
+  #hostOf({ routed }: Request): HostMatch<TableService> {
     const { hosts } = this.#table;
     hosts.find(routed.bytes, routed.authorityStart, routed.authorityEnd, this.#host);
     return this.#host;
@@ -168,7 +183,7 @@ export class OutboundRouter implements Router {
     request: Request | null,
     client: ClientFacts,
   ): Destination {
-    const tablePort = this.#table.services[service].ports[port] ?? null;
+    const tablePort = port === null ? null : this.portOf(service, port.port);
     if (tablePort === null || request === null) return this.connectionTo(tablePort, client);
     decideAt(tablePort, request.routed, this.#splits, this.#decision);
     return this.#decided(request.routed, client, null);
@@ -190,12 +205,11 @@ export class OutboundRouter implements Router {
     request: Request | null,
     client: ClientFacts,
   ): Destination {
-    this.#direct ??= new DirectEndpoints(this.#table);
     const { reason, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
     const stats = this.#statsOf(port, "", port.service.key);
     const facts = { planHash: this.#table.hash, port, rule: null, stats };
     if (reason !== null) return refused(facts, REFUSALS[reason]);
-    const pool = this.#pools.of(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
+    const pool = this.#pools.ofPod(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
     return toPool(facts, pool, endpoint, takesHttp2(port, client));
   }
 
@@ -234,9 +248,17 @@ export class OutboundRouter implements Router {
     return explainAsked(this.#table, asked, DEFAULT_PORT, this.#splits);
   }
 
-  #bind(table: Table): void {
-    this.#policies.bind(table, this.#io.nowMs);
-    this.#byBackend = new Array(table.backends.length);
+  #take({ gone, come }: TableChanges): void {
+    for (const { key, routes } of gone) {
+      this.#services.delete(key);
+      for (const { backends } of routes) {
+        for (const { index } of backends) this.#byBackend[index] = undefined;
+      }
+    }
+    for (const service of come) this.#services.set(service.key, service);
+    const count = this.#table.backendNumbers.size;
+    while (this.#byBackend.length < count) this.#byBackend.push(undefined);
+    this.#policies.bind(this.#table, this.#io.nowMs);
   }
 
   #statsOfBackend(route: TableRoute, { index, key }: TableBackend): RouteStats {

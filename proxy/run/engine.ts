@@ -27,6 +27,8 @@ import { type Fd, type Io, IoError } from "../io/io.ts";
 import { SWEEP_INTERVAL_MS } from "../limits.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
 import { Telemetry } from "../observe/telemetry.ts";
+import { EndpointUses } from "./endpoint_uses.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { TapDemand } from "../observe/tap.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 import { TlsContexts, TlsFailureLog } from "../tls/contexts.ts";
@@ -50,11 +52,14 @@ export class Engine {
   readonly #pools: Pools;
   readonly #telemetry: Telemetry;
   readonly #tls: TlsContexts;
-  readonly #outbound: readonly OutboundRouter[];
+  readonly #outbound: readonly OutboundRouter[] = [];
   readonly #inbound: readonly InboundRouter[];
   readonly #acceptor: Acceptor;
   #listeners: Fd[] = [];
   #planHash: string;
+  readonly #uses = new EndpointUses();
+  /** A plan has come since the counters of pods were looked through. */
+  #mayLackPods = false;
   #onDrained: (() => void) | null = null;
   #drainDeadlineMs = Infinity;
 
@@ -86,9 +91,10 @@ export class Engine {
     this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
     this.#planHash = plan.hash;
     const services = { loop, pools, telemetry, state };
-    this.#outbound = this.#buildTables(plan, null).map((table, index) =>
+    this.#outbound = this.#buildTables(plan).map((table, index) =>
       new OutboundRouter(index, services, table, this.#tls.upstream)
     );
+    this.#uses.change(this.#outbound.map(({ table }) => ({ gone: [], come: table.services })));
     this.#inbound = this.#inboundRouters(plan);
     const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
       capture === true
@@ -146,17 +152,31 @@ export class Engine {
    * @throws {Error} it cannot be executed; the last good plan keeps serving
    */
   apply(plan: Plan): void {
-    const tables = this.#buildTables(plan, this.#outbound[0]?.table ?? null);
-    for (const [index, router] of this.#outbound.entries()) router.rebind(tables[index]);
+    const tables = this.#buildTables(plan);
+    const changes = this.#outbound.map((router, index) => router.rebind(tables[index]));
     for (const { access } of this.#inbound) access.rebind(plan);
     this.#acceptor.rebind(plan);
     this.#planHash = plan.hash;
-    const keys = new Set(this.#inbound.map(({ application: { pool } }) => pool.key));
-    for (const table of tables) for (const { key } of table.endpoints) keys.add(key);
-    this.#pools.retain(keys);
-    const filters = this.#outbound.map((router) => router.routeFilter());
+    const applications = this.#inbound.map(({ application: { pool } }) => pool.key);
+    const isNamed = (key: string) => this.#uses.has(key) || applications.includes(key);
+    this.#pools.retain(this.#uses.change(changes), isNamed);
+    const filters = this.#outbound.map((router, index) => router.routeFilter(changes[index]));
     this.#telemetry.retainRoutes((labels) => filters[Number(labels.listener)]?.(labels) ?? true);
-    this.#telemetry.endpoints.retain(tables.flatMap(({ endpoints }) => endpoints));
+    this.#mayLackPods = true;
+    if (this.#telemetry.endpoints.isGrown) this.#retainPods();
+  }
+
+  /** What is counted of pods that no table has any more goes: before it is read, as that takes a look at all of them. */
+  #retainPods(): void {
+    if (!this.#mayLackPods) return;
+    this.#mayLackPods = false;
+    this.#telemetry.endpoints.retain(this.#endpoints());
+  }
+
+  *#endpoints(): Iterable<TableEndpoint> {
+    for (const { table } of this.#outbound) {
+      for (const { groups } of table.services) for (const group of groups) yield* group.endpoints;
+    }
   }
 
   /**
@@ -194,6 +214,7 @@ export class Engine {
   snapshot(): LoopSnapshot {
     const telemetry = this.#telemetry;
     const { timed, buffers } = this.#loop;
+    this.#retainPods();
     const { counts, lastFault } = telemetry;
     const openOf = (kind: Timed["kind"]) => timed.filter((open) => open.kind === kind).length;
     counts.connectionsOpen = openOf("client");
@@ -293,10 +314,12 @@ export class Engine {
   }
 
   /** A table for each client; rules that are the same as before keep their warm automata. */
-  #buildTables(plan: Plan, before: Table | null): Table[] {
-    return this.#config.outbound.map(({ namespace, identity, seed }) => {
-      before = buildTable(plan, { namespace, identity, seed }, before);
-      return before;
-    });
+  #buildTables(plan: Plan): Table[] {
+    const tables: Table[] = [];
+    for (const [index, { namespace, identity, seed }] of this.#config.outbound.entries()) {
+      const others = { before: this.#outbound[index]?.table, beside: tables.at(-1) };
+      tables.push(buildTable(plan, { namespace, identity, seed }, others));
+    }
+    return tables;
   }
 }

@@ -111,7 +111,9 @@ Deno.test("any loops, over any changes of plan, keep the quota of one sequence",
             continue;
           }
           const { state } = loop;
-          const route = state.table.routes.find(({ plan }) => plan.id === "split");
+          const route = state.table.services.flatMap(({ routes }) => routes).find(({ plan }) =>
+            plan.id === "split"
+          );
           ok(route !== undefined);
           for (let i = 0; i < requests; i++) {
             const backend = state.pick(route);
@@ -137,10 +139,10 @@ Deno.test("several loops go through 75/25 in the order of one", () => {
   );
   const order = Array.from(
     { length: 12 },
-    (_, i) => states[i % 3].pick(table.routes[0])?.plan.service,
+    (_, i) => states[i % 3].pick(table.services[0].routes[0])?.plan.service,
   );
   equal(order.join(""), "abaaabaaabaa");
-  equal(states[1].position(table.routes[0]), 0);
-  states[2].pick(table.routes[0]);
-  equal(states[0].position(table.routes[0]), 1);
+  equal(states[1].position(table.services[0].routes[0]), 0);
+  states[2].pick(table.services[0].routes[0]);
+  equal(states[0].position(table.services[0].routes[0]), 1);
 });

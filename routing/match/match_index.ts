@@ -213,6 +213,17 @@ export class MatchIndex {
   }
 }
 
+/** Most lists are empty, and an index is large: one serves them all, and remembers nothing. */
+const NO_MATCHES = new MatchIndex([]);
+
+/**
+ * The index of a list.
+ * @throws {PatternError} as the constructor
+ */
+export function matchIndexOf(matches: readonly PlanMatch[]): MatchIndex {
+  return matches.length === 0 ? NO_MATCHES : new MatchIndex(matches);
+}
+
 function methodBits(methods: PlanMatch["methods"]): number {
   if (methods === null) return EVERY_METHOD;
   return methods.reduce((bits, method) => {

@@ -1,10 +1,11 @@
 /**
  * AddressIndex: what an IP address and port mean in the mesh. Connections that were captured on their way say nothing else:
  * a client that has resolved a Service's name connects to its ClusterIP, or, where it is headless, to a pod.
- * Owns addresses only; what is routed there is the table's.
+ * Owns addresses only; what is routed there is the table's. It goes from plan to plan at the cost of what is another object there.
  */
 import { formatIp, parseIp } from "../../base/ip.ts";
-import type { Plan, PlanEndpoint } from "../plan.ts";
+import type { Plan, PlanEndpoint, PlanPort, PlanService } from "../plan.ts";
+import { pairByName } from "./changes.ts";
 
 /** What an address is. */
 export type MeshAddress = ServiceAddress | PodAddress;
@@ -12,9 +13,10 @@ export type MeshAddress = ServiceAddress | PodAddress;
 /** A Service's own address. */
 export interface ServiceAddress {
   readonly kind: "service";
-  /** Index into `Plan.services`, and into its ports; -1: it does not have this port. */
-  readonly service: number;
-  readonly port: number;
+  /** `namespace/name`. */
+  readonly service: string;
+  /** Null: the Service does not have this port. */
+  readonly port: PlanPort | null;
 }
 
 /** A pod's address. */
@@ -24,58 +26,111 @@ export interface PodAddress {
   readonly asked: number;
   /** Ports of Services that lead to it; those that say what they speak come first. Empty: no Service lists it. */
   readonly listed: readonly PodPort[];
-  /** Headless Services that the pod is behind by whichever port, as indexes into `Plan.services`. */
-  readonly headless: readonly number[];
+  /** Headless Services that the pod is behind by whichever port, as `namespace/name`. */
+  readonly headless: readonly string[];
 }
 
 /** A port of a Service that leads to a pod. */
 interface PodPort {
-  /** Index into `Plan.services`, and into its ports. */
-  readonly service: number;
-  readonly port: number;
+  /** `namespace/name`. */
+  readonly service: string;
+  readonly port: PlanPort;
   readonly endpoint: PlanEndpoint;
 }
 
+/** A Service of the plan, with the endpoints of its ports. */
+interface Indexed {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly plan: PlanService;
+  readonly isHeadless: boolean;
+  readonly groups: readonly {
+    readonly id: string;
+    readonly port: PlanPort;
+    readonly endpoints: readonly PlanEndpoint[];
+  }[];
+}
+
+const NOTHING: readonly PlanEndpoint[] = [];
+
 export class AddressIndex {
-  readonly #plan: Plan;
-  /** Services by their own addresses. */
-  readonly #services = new Map<string, number>();
+  /** Counts the plans: what was found by another one may mean something else now. */
+  generation = 0;
+  /** In the plan's order. */
+  #all: readonly Indexed[] = [];
+  readonly #byKey = new Map<string, Indexed>();
+  /** By their own addresses; of several, which no cluster has, the first counts. */
+  readonly #services = new Map<string, string[]>();
   readonly #pods = new Map<string, PodPort[]>();
 
   constructor(plan: Plan) {
-    this.#plan = plan;
-    plan.services.forEach(({ namespace, name, clusterIps, ports }, service) => {
-      for (const address of clusterIps) {
-        const key = keyOf(address);
-        if (key !== "" && !this.#services.has(key)) this.#services.set(key, service);
-      }
-      ports.forEach((planPort, port) => {
-        for (const endpoint of groupOf(plan, `${namespace}/${name}:${planPort.port}`)) {
-          this.#addPod({ service, port, endpoint });
-        }
-      });
+    this.rebind(plan);
+  }
+
+  /** Goes over to another plan. */
+  rebind(plan: Plan): void {
+    const all: Indexed[] = [];
+    const gone: Indexed[] = [];
+    const come: Indexed[] = [];
+    pairByName(this.#all, plan.services, (each) => each, (was, service) => {
+      const isKept = was !== null && was.plan === service && isIndexOf(was, plan);
+      const is = isKept || service === null ? was : indexedOf(service, plan);
+      if (is !== null && service !== null) all.push(is);
+      if (isKept) return;
+      if (was !== null) gone.push(was);
+      if (is !== null && service !== null) come.push(is);
     });
+    this.generation++;
+    this.#all = all;
+    if (2 * gone.length > this.#byKey.size) {
+      for (const map of [this.#byKey, this.#services, this.#pods]) map.clear();
+      for (const each of all) this.#add(each);
+    } else {
+      for (const each of gone) this.#remove(each);
+      for (const each of come) this.#add(each);
+    }
+  }
+
+  #add(indexed: Indexed): void {
+    const { key, plan, groups } = indexed;
+    this.#byKey.set(key, indexed);
+    for (const address of plan.clusterIps) insert(this.#services, keyOf(address), key, (it) => it);
+    for (const { port, endpoints } of groups) {
+      for (const endpoint of endpoints) {
+        // A manifest alone gives no addresses, and a port that could not be resolved is none.
+        const address = endpoint.port === 0 ? "" : keyOf(endpoint.address);
+        insert(this.#pods, address, { service: key, port, endpoint }, (it) => it.service);
+      }
+    }
+  }
+
+  #remove({ key, plan, groups }: Indexed): void {
+    this.#byKey.delete(key);
+    for (const address of plan.clusterIps) remove(this.#services, keyOf(address), key, (it) => it);
+    for (const { endpoints } of groups) {
+      for (const { address } of endpoints) {
+        remove(this.#pods, keyOf(address), key, (it) => it.service);
+      }
+    }
   }
 
   /** What is at `address`, in the spelling of `formatIp`; null if it is not of the mesh. */
   find(address: string, port: number): MeshAddress | null {
-    const service = this.#services.get(address);
+    const service = this.#services.get(address)?.[0];
     // An address is never both, but if it were, the Service is what a client means.
     if (service !== undefined) {
-      const { ports } = this.#plan.services[service];
-      return { kind: "service", service, port: ports.findIndex((each) => each.port === port) };
+      const ports = this.#byKey.get(service)?.plan.ports ?? [];
+      return { kind: "service", service, port: ports.find((each) => each.port === port) ?? null };
     }
     const all = this.#pods.get(address);
     return all === undefined ? null : this.#podAt(all, port);
   }
 
   #podAt(all: readonly PodPort[], asked: number): PodAddress {
-    const { services } = this.#plan;
-    const isGuessed = ({ service, port }: PodPort) =>
-      services[service].ports[port].isGuessed === true;
+    const isGuessed = ({ port }: PodPort) => port.isGuessed === true;
     const listed = all.filter(({ endpoint }) => endpoint.port === asked);
     const headless = all.map(({ service }) => service)
-      .filter((service) => services[service].clusterIps.every((address) => keyOf(address) === ""));
+      .filter((service) => this.#byKey.get(service)?.isHeadless);
     return {
       kind: "pod",
       asked,
@@ -83,16 +138,60 @@ export class AddressIndex {
       headless: [...new Set(headless)],
     };
   }
+}
 
-  #addPod(podPort: PodPort): void {
-    const { address, port } = podPort.endpoint;
-    const key = keyOf(address);
-    // A manifest alone gives no addresses, and a port that could not be resolved is none.
-    if (key === "" || port === 0) return;
-    const known = this.#pods.get(key);
-    if (known === undefined) this.#pods.set(key, [podPort]);
-    else known.push(podPort);
+function indexedOf(plan: PlanService, of: Plan): Indexed {
+  const key = `${plan.namespace}/${plan.name}`;
+  return {
+    key,
+    plan,
+    isHeadless: plan.clusterIps.every((address) => keyOf(address) === ""),
+    groups: plan.ports.map((port) => {
+      const id = `${key}:${port.port}`;
+      return { id, port, endpoints: groupOf(of, id) };
+    }),
+  };
+}
+
+function isIndexOf({ groups }: Indexed, plan: Plan): boolean {
+  return groups.every(({ id, endpoints }) => groupOf(plan, id) === endpoints);
+}
+
+/** Puts an item among those at an address: by namespace and name of its Service, behind those of the same one. */
+function insert<Item>(
+  map: Map<string, Item[]>,
+  address: string,
+  item: Item,
+  serviceOf: (item: Item) => string,
+): void {
+  if (address === "") return;
+  const items = map.get(address);
+  if (items === undefined) {
+    map.set(address, [item]);
+    return;
   }
+  let at = items.length;
+  while (at > 0 && isBefore(serviceOf(item), serviceOf(items[at - 1]))) at--;
+  items.splice(at, 0, item);
+}
+
+/** Takes all items of a Service away. */
+function remove<Item>(
+  map: Map<string, Item[]>,
+  address: string,
+  service: string,
+  serviceOf: (item: Item) => string,
+): void {
+  const items = map.get(address)?.filter((item) => serviceOf(item) !== service) ?? [];
+  if (items.length > 0) map.set(address, items);
+  else map.delete(address);
+}
+
+function isBefore(some: string, other: string): boolean {
+  if (some === other) return false;
+  const [namespace, name] = some.split("/");
+  const [otherNamespace, otherName] = other.split("/");
+  return namespace === otherNamespace ? name < otherName : namespace < otherNamespace;
 }
 
 /** One spelling for all of an address; empty if it is none, as the "None" of a headless Service. */
@@ -102,5 +201,5 @@ function keyOf(address: string): string {
 }
 
 function groupOf(plan: Plan, id: string): readonly PlanEndpoint[] {
-  return Object.hasOwn(plan.groups, id) ? plan.groups[id] : [];
+  return Object.hasOwn(plan.groups, id) ? plan.groups[id] : NOTHING;
 }

@@ -37,30 +37,31 @@ const index = new AddressIndex(planForTest([UNSAID, WEB, V1, HEADLESS], {
   },
 }));
 
-/** The pod's ports of Services, as `service:port` by index. */
+/** The pod's ports of Services, as `service:port`. */
 function listedAt(address: string, port: number): string[] | null {
   const found = index.find(address, port);
   if (found?.kind !== "pod") return null;
-  return found.listed.map((each) => `${each.service}:${each.port}`);
+  return found.listed.map((each) => `${each.service}:${each.port.port}`);
 }
 
 Deno.test("AddressIndex: a ClusterIP is a Service's, IPv6 too, and its port may be one that is not there", () => {
-  same(index.find("10.96.0.7", 80), { kind: "service", service: 1, port: 0 });
-  same(index.find("fd00:96::7", 80), { kind: "service", service: 1, port: 0 });
-  same(index.find("10.96.0.7", 81), { kind: "service", service: 1, port: -1 });
+  const [port] = WEB.ports;
+  same(index.find("10.96.0.7", 80), { kind: "service", service: "app/web", port });
+  same(index.find("fd00:96::7", 80), { kind: "service", service: "app/web", port });
+  same(index.find("10.96.0.7", 81), { kind: "service", service: "app/web", port: null });
   equal(index.find("10.96.0.8", 80), null);
 });
 
 Deno.test("AddressIndex: a pod has the ports of all Services that it is behind, declared ones first", () => {
-  same(listedAt("10.0.0.1", 8080), ["2:0", "3:1", "0:0"]);
-  same(listedAt("10.0.0.2", 5432), ["3:0"]);
+  same(listedAt("10.0.0.1", 8080), ["app/db:8080", "app/v1:80", "app/a-first:80"]);
+  same(listedAt("10.0.0.2", 5432), ["app/db:5432"]);
   same(listedAt("10.0.0.2", 8080), []);
 });
 
 Deno.test("AddressIndex: a pod knows its headless Services, whichever port was asked for", () => {
   for (const port of [8080, 9, 5432]) {
     const found = index.find("10.0.0.1", port);
-    same(found?.kind === "pod" && found.headless, [0, 2, 3]);
+    same(found?.kind === "pod" && found.headless, ["app/a-first", "app/db", "app/v1"]);
     equal(found?.kind === "pod" && found.asked, port);
   }
 });

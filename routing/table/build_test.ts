@@ -20,7 +20,8 @@ Deno.test("a table shares with the one before what rules that did not change com
       fallback: routeForTest("split", weights),
     })]);
   const before = buildTable(planOf({}, { a: 1 }), CLIENT);
-  const matchesOf = (plan: Plan) => buildTable(plan, CLIENT, before).services[0].ports[0].matches;
+  const matchesOf = (plan: Plan) =>
+    buildTable(plan, CLIENT, { before }).services[0].ports[0].matches;
   const known = before.services[0].ports[0].matches;
   equal(matchesOf(planOf({ position: null, name: "renamed" }, { a: 1, c: 9 })), known);
   const changes: Partial<PlanMatch>[] = [

@@ -42,7 +42,7 @@ export class Decision {
 const NO_PORT = -1;
 
 // Decisions are made one at a time and never nest, so all share one scratch object.
-const host = new HostMatch();
+const host = new HostMatch<TableService>();
 
 /**
  * Decides one request, and takes the next place in its route's split sequence.
@@ -100,12 +100,13 @@ export function decideBehind(
   decision: Decision,
 ): boolean {
   table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, host);
-  if (!host.isValid || !headless.includes(host.service)) return false;
-  const service = table.services[host.service];
-  const own = listed.find((each) => each.service === host.service);
+  const { service } = host;
+  if (service === null || !headless.includes(service.key)) return false;
+  const own = listed.find((each) => each.service === service.key);
   // No Service lists the pod's port: its name with the Service's own port is understood, though nothing listens there.
-  const named = listed.length > 0 ? undefined : service.ports.find(({ port }) => port === asked);
-  const port = own === undefined ? named : service.ports[own.port];
+  const named = listed.length > 0 ? undefined : asked;
+  const wanted = own?.port.port ?? named;
+  const port = service.ports.find((each) => each.port === wanted);
   if (port === undefined) return false;
   // The name of one pod goes with that pod's address alone.
   const pod = host.pod === -1 ? null : service.plan.podHosts[host.pod];
@@ -172,10 +173,10 @@ function findAsked(
   clear(decision);
   table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, host);
   if (!host.isValid) return refused(decision, "host-invalid");
-  if (host.service === -1) {
+  const { service } = host;
+  if (service === null) {
     return refused(decision, host.alias === null ? "host-unknown" : "alias-outside");
   }
-  const service = table.services[host.service];
   decision.service = service;
   return findPort(service, host.port, defaultPort) ?? refused(decision, "port-unknown");
 }

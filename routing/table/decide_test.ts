@@ -136,7 +136,10 @@ Deno.test("backends that can take nothing are left out and their share goes to t
       ],
     },
   })], { groups: { "app/b:80": [] } }));
-  same(table.routes[0].backends.map(({ plan, weight }) => [plan.service, weight]), [["a", 1], [
+  same(table.services[0].routes[0].backends.map(({ plan, weight }) => [plan.service, weight]), [[
+    "a",
+    1,
+  ], [
     "c",
     2,
   ]]);
@@ -169,23 +172,11 @@ Deno.test("connections go by the fallback, past every rule (case G21)", () => {
   equal(outcomes.filter((it) => it === "b").length, 10);
 });
 
-Deno.test("endpoints are numbered once, whatever the number of backends that share them", () => {
-  const shared = [endpointForTest(1), endpointForTest(2)];
-  const groups = { "app/a:80": shared, "app/b:80": shared.slice(1) };
-  const { table } = decider(planForTest([serviceForTest({
-    fallback: routeForTest("split", { a: 1, b: 1 }),
-  })], { groups }));
-  same(table.endpoints.map(({ key, index }) => `${index} ${key}`), [
-    "0 10.0.0.1:8080",
-    "1 10.0.0.2:8080",
-  ]);
-  equal(table.backends[1].endpointSet.endpoints[0], table.endpoints[1]);
-});
-
 Deno.test("endpoints without an address are told apart by their pods", () => {
   const nowhere = [1, 2].map((n) => endpointForTest(n, { address: "" }));
   const { table } = decider(planForTest([serviceForTest()], { groups: { "app/a:80": nowhere } }));
-  same(table.endpoints.map(({ key }) => key), ["pod-1:8080", "pod-2:8080"]);
+  const [{ endpointSet }] = table.services[0].routes[0].backends;
+  same(endpointSet.endpoints.map(({ key }) => key), ["pod-1:8080", "pod-2:8080"]);
 });
 
 // Access (smi-facts 3.11).
@@ -245,7 +236,7 @@ Deno.test("the destination's targets must allow the request (cases F3, F7 to F9)
 
 Deno.test("a target without rules makes a backend known and allows nothing", () => {
   const { decide, table } = decider(guardedPlan({ targets: [targetForTest()] }));
-  equal(table.routes[0].backends.length, 1);
+  equal(table.services[0].routes[0].backends.length, 1);
   equal(outcomeOf(decide(get("http://web.app/"))), "access-denied 403");
 });
 
@@ -285,7 +276,8 @@ Deno.test("of several identities behind a backend those that allow the request a
     decide(head).endpointSet?.endpoints.map(({ plan }) => plan.address.slice(-1)).toSorted().join(
       "",
     );
-  equal(table.endpoints.length, 3, "app/z is not reachable at all");
+  const [{ endpointSet }] = table.services[0].routes[0].backends;
+  equal(endpointSet.endpoints.length, 3, "app/z is not reachable at all");
   equal(lasts(get("http://web.app/y")), "123");
   equal(lasts(get("http://web.app/")), "13");
   equal(lasts(get("http://web.app/y", "POST")), "2");

@@ -5,30 +5,28 @@
 import { formatAuthority } from "../../base/ip.ts";
 import type { PlanEndpoint } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
-import { AccessProfiles } from "./access.ts";
-import type { Table, TableBackend } from "./table.ts";
+import type { AccessProfiles } from "./access.ts";
+import type { Table } from "./table.ts";
 import type { TableEndpoint } from "./endpoint_set.ts";
 
 interface DirectDecision {
   readonly reason: "access-denied" | null;
-  /** A backend that the pod is an endpoint of; null if none of the table's can take anything. */
-  readonly backend: TableBackend | null;
-  /** The pod's; the same object every time. */
+  /** The pod's; the same object as long as plans have the same one. */
   readonly endpoint: TableEndpoint;
 }
 
 export class DirectEndpoints {
   /** Null in permissive mode. */
-  readonly #profiles: AccessProfiles | null;
-  readonly #places = new Map<string, { backend: TableBackend | null; endpoint: TableEndpoint }>();
+  #profiles: AccessProfiles | null;
+  readonly #endpoints = new WeakMap<PlanEndpoint, TableEndpoint>();
 
-  constructor(table: Table) {
-    this.#profiles = table.plan.permissive ? null : new AccessProfiles(table.plan, table.client);
-    for (const backend of table.backends) {
-      for (const endpoint of backend.endpointSet.endpoints) {
-        if (!this.#places.has(endpoint.key)) this.#places.set(endpoint.key, { backend, endpoint });
-      }
-    }
+  constructor({ groups }: Pick<Table, "groups">) {
+    this.#profiles = groups.profiles;
+  }
+
+  /** Takes the targets of a new table for the same client. */
+  rebind({ groups }: Pick<Table, "groups">): void {
+    this.#profiles = groups.profiles;
   }
 
   /**
@@ -36,7 +34,12 @@ export class DirectEndpoints {
    * @param head the request; null for a connection that carries none
    */
   decide(plan: PlanEndpoint, head: RequestHead | null): DirectDecision {
-    return { reason: this.#allows(plan, head) ? null : "access-denied", ...this.#placeOf(plan) };
+    let endpoint = this.#endpoints.get(plan);
+    if (endpoint === undefined) {
+      endpoint = { plan, key: formatAuthority(plan.address, plan.port) };
+      this.#endpoints.set(plan, endpoint);
+    }
+    return { reason: this.#allows(plan, head) ? null : "access-denied", endpoint };
   }
 
   #allows(plan: PlanEndpoint, head: RequestHead | null): boolean {
@@ -44,15 +47,5 @@ export class DirectEndpoints {
     const profile = this.#profiles.profileOf(plan);
     if (profile === null) return false;
     return head === null ? profile.tcpTarget !== null : profile.allowsHttp(head);
-  }
-
-  #placeOf(plan: PlanEndpoint) {
-    const key = formatAuthority(plan.address, plan.port);
-    let place = this.#places.get(key);
-    if (place === undefined) {
-      place = { backend: null, endpoint: { index: -1, plan, key } };
-      this.#places.set(key, place);
-    }
-    return place;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * EndpointGroups: the endpoint groups of a plan as one client sees them. Owns the numbering of
- * endpoints and endpoint sets, and drops what the client cannot reach. Used while a table is built.
+ * EndpointGroups: the endpoint groups of a plan as one client sees them: without what the client cannot reach. A group that is the
+ * same object in the next plan, and is guarded by the same targets, is seen as it was, with the same endpoint set.
  */
 import type { Plan, PlanEndpoint } from "../plan.ts";
-import { AccessProfiles, GuardedEndpoints } from "./access.ts";
-import type { AccessProfile } from "./access.ts";
+import { AccessProfiles, GuardedEndpoints, targetPortOf } from "./access.ts";
+import type { AccessProfile, CallTargets } from "./access.ts";
 import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
 
 /** What is left of a group. */
@@ -22,70 +22,154 @@ export type ReachableEndpoints =
     readonly refusal: "no-endpoints" | "access-denied";
   };
 
-export class EndpointGroups {
-  readonly #plan: Plan;
+/** The endpoints of one pod of a group. */
+interface Pod {
+  readonly plans: readonly PlanEndpoint[];
+  /** Null: not asked for yet. */
+  reached: ReachableEndpoints | null;
+}
+
+/** One group as the client sees it. */
+export class ReachableGroup {
+  readonly id: string;
+  readonly whole: ReachableEndpoints;
+  readonly #plans: readonly PlanEndpoint[];
   /** Null in permissive mode. */
-  readonly #profiles: AccessProfiles | null;
-  readonly #endpoints = new Map<string, TableEndpoint>();
-  readonly #reachable = new Map<string, ReachableEndpoints>();
-  #setCount = 0;
+  readonly #guards: Guards | null;
+  /** By `PlanEndpoint.hostname`; made when the first is asked for. */
+  #pods: ReadonlyMap<string, Pod> | null = null;
 
-  constructor(plan: Plan, client: TableClient) {
-    this.#plan = plan;
-    this.#profiles = plan.permissive ? null : new AccessProfiles(plan, client);
+  /** @param profiles null in permissive mode */
+  constructor(id: string, plans: readonly PlanEndpoint[], profiles: AccessProfiles | null) {
+    this.id = id;
+    this.#plans = plans;
+    this.#guards = profiles === null ? null : new Guards(plans, profiles);
+    this.whole = this.#reach(id, plans);
   }
 
-  /** Every endpoint seen so far, by index. */
-  get endpoints(): TableEndpoint[] {
-    return [...this.#endpoints.values()];
+  get endpoints(): readonly TableEndpoint[] {
+    return this.whole.refusal === null ? this.whole.endpointSet.endpoints : [];
   }
 
-  /** Names of single pods are those of `PlanEndpoint.hostname`; null: the whole group. */
-  reach(group: string, pod: string | null): ReachableEndpoints {
-    const key = pod === null ? group : `${group} ${pod}`;
-    let reachable = this.#reachable.get(key);
-    if (reachable === undefined) {
-      const endpoints = this.#plan.groups[group]
-        .filter((endpoint) => endpoint.port !== 0 && (pod === null || endpoint.hostname === pod));
-      reachable = this.#reachableOf(key, endpoints);
-      this.#reachable.set(key, reachable);
+  /** Whether the plan's group of this name would be seen as this one is. */
+  isOf(plan: Plan, profiles: AccessProfiles | null): boolean {
+    return groupOf(plan, this.id) === this.#plans &&
+      (this.#guards === null
+        ? profiles === null
+        : profiles !== null && this.#guards.isOf(profiles));
+  }
+
+  hasPod(hostname: string): boolean {
+    return this.#podsByName().has(hostname);
+  }
+
+  /** What is left of one pod. */
+  pod(hostname: string): ReachableEndpoints {
+    const pod = this.#podsByName().get(hostname);
+    if (pod === undefined) return { refusal: "no-endpoints" };
+    return pod.reached ??= this.#reach(`${this.id} ${hostname}`, pod.plans);
+  }
+
+  #podsByName(): ReadonlyMap<string, Pod> {
+    if (this.#pods === null) {
+      const groups = Map.groupBy(this.#plans, ({ hostname }) => hostname);
+      this.#pods = new Map(Array.from(groups, ([name, plans]) => [name, { plans, reached: null }]));
     }
-    return reachable;
+    return this.#pods;
   }
 
-  #reachableOf(key: string, plans: readonly PlanEndpoint[]): ReachableEndpoints {
+  #reach(key: string, plans: readonly PlanEndpoint[]): ReachableEndpoints {
     const profileOf = new Map<TableEndpoint, AccessProfile>();
-    const endpoints = new Set<TableEndpoint>();
+    const endpoints: TableEndpoint[] = [];
+    const keys = new Set<string>();
+    let isListed = false;
     for (const plan of plans) {
-      const profile = this.#profiles?.profileOf(plan) ?? null;
-      if (this.#profiles !== null && profile === null) continue;
-      const endpoint = this.#endpoint(plan);
-      endpoints.add(endpoint);
+      if (plan.port === 0) continue;
+      isListed = true;
+      const profile = this.#guards?.profileOf(plan) ?? null;
+      if (this.#guards !== null && profile === null) continue;
+      const endpoint = { plan, key: endpointKey(plan) };
+      if (keys.has(endpoint.key)) continue;
+      keys.add(endpoint.key);
+      endpoints.push(endpoint);
       if (profile !== null) profileOf.set(endpoint, profile);
     }
-    if (endpoints.size === 0) {
-      return { refusal: plans.length === 0 ? "no-endpoints" : "access-denied" };
-    }
-    const endpointSet = this.#newSet(key, [...endpoints]);
-    const guarded = this.#profiles === null
-      ? null
-      : new GuardedEndpoints(endpointSet, profileOf, (k, some) => this.#newSet(k, some));
+    if (endpoints.length === 0) return { refusal: isListed ? "access-denied" : "no-endpoints" };
+    const endpointSet = { key, isWhole: true, endpoints };
+    const guarded = this.#guards === null ? null : new GuardedEndpoints(endpointSet, profileOf);
     return { refusal: null, endpointSet, guarded };
   }
+}
 
-  #newSet(key: string, endpoints: readonly TableEndpoint[]): EndpointSet {
-    return { index: this.#setCount++, key, endpoints };
+/** What the targets let the client send to the endpoints of one group, whose identities are few. */
+class Guards {
+  readonly #identities: readonly string[];
+  readonly #targets: readonly (CallTargets | null)[];
+
+  constructor(plans: readonly PlanEndpoint[], profiles: AccessProfiles) {
+    this.#identities = [...new Set(plans.map(({ identity }) => identity))];
+    this.#targets = this.#identities.map((identity) => profiles.targetsOf(identity));
   }
 
-  #endpoint(plan: PlanEndpoint): TableEndpoint {
-    const key = endpointKey(plan);
-    let endpoint = this.#endpoints.get(key);
-    if (endpoint === undefined) {
-      endpoint = { index: this.#endpoints.size, plan, key };
-      this.#endpoints.set(key, endpoint);
+  isOf(profiles: AccessProfiles): boolean {
+    return this.#identities.every((identity, i) =>
+      profiles.targetsOf(identity) === this.#targets[i]
+    );
+  }
+
+  profileOf(endpoint: PlanEndpoint): AccessProfile | null {
+    const targets = this.#targets[this.#identities.indexOf(endpoint.identity)];
+    return targets?.profileOf(targetPortOf(endpoint)) ?? null;
+  }
+}
+
+export class EndpointGroups {
+  readonly profiles: AccessProfiles | null;
+  readonly #plan: Plan;
+  /** By the plan's list of endpoints, which may be the group of several names. */
+  readonly #groups: WeakMap<readonly PlanEndpoint[], ReachableGroup[]>;
+
+  /** @param before of an earlier plan, for the same client */
+  constructor(plan: Plan, client: TableClient, before: EndpointGroups | null) {
+    this.#plan = plan;
+    this.#groups = before === null ? new WeakMap() : before.#groups;
+    this.profiles = plan.permissive
+      ? null
+      : new AccessProfiles(plan, client, before === null ? null : before.profiles);
+  }
+
+  /** Whether a group of an earlier plan is seen as it was. */
+  isSame(group: ReachableGroup): boolean {
+    return group.isOf(this.#plan, this.profiles);
+  }
+
+  /** @throws {Error} the plan has no such group */
+  of(id: string): ReachableGroup {
+    if (!Object.hasOwn(this.#plan.groups, id)) throw new Error(`The plan has no group "${id}"`);
+    return this.find(id);
+  }
+
+  /** A group that has no endpoints if it is not in the plan. */
+  find(id: string): ReachableGroup {
+    const plans = groupOf(this.#plan, id);
+    if (plans.length === 0) return new ReachableGroup(id, plans, this.profiles);
+    let known = this.#groups.get(plans);
+    if (known === undefined) {
+      known = [];
+      this.#groups.set(plans, known);
     }
-    return endpoint;
+    const at = known.findIndex((group) => group.id === id);
+    if (at >= 0 && this.isSame(known[at])) return known[at];
+    const group = new ReachableGroup(id, plans, this.profiles);
+    known[at >= 0 ? at : known.length] = group;
+    return group;
   }
+}
+
+const NO_ENDPOINTS: readonly PlanEndpoint[] = [];
+
+function groupOf({ groups }: Plan, id: string): readonly PlanEndpoint[] {
+  return Object.hasOwn(groups, id) ? groups[id] : NO_ENDPOINTS;
 }
 
 /** Where the input gives no address (manifests alone), the pod's name keeps endpoints apart. */

@@ -13,18 +13,15 @@ export interface TableClient {
 
 /** Endpoints to balance over. */
 export interface EndpointSet {
-  /**
-   * Dense; sets for part of a guarded backend's endpoints are numbered as they are first needed.
-   */
-  readonly index: number;
   /** Stays the same while endpoints come and go: rotations are carried over by it. */
   readonly key: string;
+  /** False: it is what traffic targets leave of a backend's endpoints. */
+  readonly isWhole: boolean;
   /** Never empty. */
   readonly endpoints: readonly TableEndpoint[];
 }
 
 export interface TableEndpoint {
-  readonly index: number;
   readonly plan: PlanEndpoint;
   /** `address:port`, `[address]:port` for IPv6; `pod:port` where the input gives no address. */
   readonly key: string;

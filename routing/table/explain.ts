@@ -70,7 +70,7 @@ function explainWhole(table: Table, head: RequestHead, state: SplitState): Expla
 function explainUnrouted(table: Table, head: RequestHead, reason: RefusalReason): Explanation {
   return {
     ...explainNothing(table, head),
-    host: explainHost(table, head, new HostMatch(), null),
+    host: explainHost(table, head, new HostMatch<TableService>(), null),
     reason,
     status: REFUSALS[reason].status,
   };
@@ -86,9 +86,9 @@ function explainAs(
   state: SplitState,
   form: Form,
 ): Explanation {
-  const match = new HostMatch();
+  const match = new HostMatch<TableService>();
   table.hosts.find(head.bytes, head.authorityStart, head.authorityEnd, match);
-  const service = match.service === -1 ? null : table.services[match.service];
+  const { service } = match;
   const refused = (reason: RouteRefusal, reached: Partial<Explanation> = {}): Explanation => ({
     ...explainNothing(table, head),
     host: explainHost(table, head, match, service),
@@ -153,7 +153,7 @@ function explainNothing({ hash, client }: Table, head: RequestHead) {
 function explainHost(
   table: Table,
   head: RequestHead,
-  match: HostMatch,
+  match: HostMatch<TableService>,
   service: TableService | null,
 ): HostExplanation {
   const name = match.isValid ? headText(head, match.nameStart, match.nameEnd).toLowerCase() : "";

@@ -7,15 +7,20 @@
  * trailing dot.
  */
 import { lowerByte, NameIndex } from "../match/name_index.ts";
-import type { PlanAlias, PlanService } from "../plan.ts";
+import type { Plan, PlanAlias, PlanService } from "../plan.ts";
 
 const COLON = 0x3a;
 const DOT = 0x2e;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
+/** A Service of a table; a test has less. */
+interface NamedService {
+  readonly plan: PlanService;
+}
+
 /** An authority taken apart; reused, so that looking up allocates nothing. */
-export class HostMatch {
+export class HostMatch<Service extends NamedService> {
   /** False: the authority is neither `host` nor `host:port`. */
   isValid = false;
   /** -1: the authority has no port. */
@@ -25,98 +30,179 @@ export class HostMatch {
   nameEnd = 0;
   /** The host was written in brackets. */
   isIpv6 = false;
-  /** Index into the services; -1: not known. */
-  service = -1;
+  /** Null: not known. */
+  service: Service | null = null;
   /** Index into the service's `podHosts`; -1: the Service itself. */
   pod = -1;
-  /** The ExternalName Service that the host names. It is outside the mesh where `service` is -1; null: it names none. */
+  /** The ExternalName Service that the host names. It is outside the mesh where `service` is null; null: it names none. */
   alias: PlanAlias | null = null;
 }
 
-/** What an index entry names. */
-interface HostTarget {
-  readonly service: number;
+/** What names stand for: a Service, one of its pods, or an alias. */
+interface HostTarget<Service extends NamedService> {
+  readonly service: Service | null;
   readonly pod: number;
   readonly alias: PlanAlias | null;
+  /** The qualified name that an alias leads to; empty: it leads out of the cluster. */
+  readonly leadsTo: Uint8Array;
+}
+
+/** A target with its names. */
+interface Entry<Service extends NamedService> {
+  readonly target: HostTarget<Service>;
+  /** `service.namespace` or `pod.service.namespace`. */
+  readonly qualified: readonly string[];
+  /** Names that stand alone: short names of the client's namespace, and IPv4 ClusterIPs. */
+  readonly bare: readonly string[];
+  /** IPv6 ClusterIPs, as 16 bytes in hexadecimal. */
+  readonly ipv6: readonly string[];
+}
+
+/** The kinds of names, each with an index of its own. */
+const KINDS = ["qualified", "bare", "ipv6"] as const;
+
+type Indexes = Record<typeof KINDS[number], NameIndex>;
+
+/** What the index of one plan is. */
+interface Contents<Service extends NamedService> {
+  readonly indexes: Indexes;
+  readonly targets: readonly HostTarget<Service>[];
+  /** Places in `targets` that no name stands for. */
+  readonly free: readonly number[];
+  readonly aliases: readonly PlanAlias[];
+}
+
+/** What a plan has to say of names, besides its Services. */
+type PlanNames = Pick<Plan, "clusterDomain" | "aliases">;
+
+interface Changes<Service extends NamedService> {
+  readonly gone: readonly Service[];
+  readonly come: readonly Service[];
 }
 
 const encoder = new TextEncoder();
+const OUTSIDE = { service: null, pod: -1, alias: null, leadsTo: new Uint8Array(0) };
 
-export class HostIndex {
-  /** Names that stand alone: short names of the client's namespace, and IPv4 ClusterIPs. */
-  readonly #bare: NameIndex;
-  /** `service.namespace` and `pod.service.namespace`. */
+export class HostIndex<Service extends NamedService> {
+  readonly #namespace: string;
+  readonly #clusterDomain: string;
+  readonly #contents: Contents<Service>;
   readonly #qualified: NameIndex;
-  /** IPv6 ClusterIPs, as 16 bytes in hexadecimal. */
-  readonly #ipv6: NameIndex;
-  readonly #targets: readonly HostTarget[];
+  readonly #bare: NameIndex;
+  readonly #targets: readonly HostTarget<Service>[];
   /** What may follow a qualified name, longest first. */
   readonly #suffixes: readonly Uint8Array[];
 
   constructor(
-    services: readonly PlanService[],
-    clientNamespace: string,
-    clusterDomain: string,
-    aliases: readonly PlanAlias[] = [],
+    services: readonly Service[],
+    namespace: string,
+    { clusterDomain, aliases = [] }: PlanNames,
+    contents: Contents<Service> = contentsOf(services, namespace, clusterDomain, aliases),
   ) {
-    const targets: HostTarget[] = [];
-    const bare: [string, number][] = [];
-    const qualified: [string, number][] = [];
-    const ipv6: [string, number][] = [];
-    services.forEach((service, index) => {
-      const target = targets.push({ service: index, pod: -1, alias: null }) - 1;
-      qualified.push([`${service.name}.${service.namespace}`, target]);
-      if (service.namespace === clientNamespace) bare.push([service.name, target]);
-      for (const address of service.clusterIps) {
-        if (!address.includes(":")) bare.push([address, target]);
-        else ipv6.push([ipv6Key(encoder.encode(address)), target]);
+    this.#namespace = namespace;
+    this.#clusterDomain = clusterDomain;
+    this.#contents = contents;
+    this.#qualified = contents.indexes.qualified;
+    this.#bare = contents.indexes.bare;
+    this.#targets = contents.targets;
+    this.#suffixes = suffixesOf(clusterDomain).map((suffix) => encoder.encode(suffix));
+  }
+
+  /** The index of a later plan, for the same client. What did not change is shared. */
+  after(
+    changes: Changes<Service>,
+    services: readonly Service[],
+    plan: PlanNames,
+  ): HostIndex<Service> {
+    const isMany = 2 * (changes.gone.length + changes.come.length) > this.#targets.length;
+    const contents = plan.clusterDomain !== this.#clusterDomain || isMany
+      ? null
+      : this.#contentsAfter(changes, plan.aliases ?? []);
+    return new HostIndex(services, this.#namespace, plan, contents ?? undefined);
+  }
+
+  /** Null: equal names can only be told apart with all of them at hand. */
+  #contentsAfter(
+    { gone, come }: Changes<Service>,
+    aliases: readonly PlanAlias[],
+  ): Contents<Service> | null {
+    const { aliases: knownAliases, free, indexes } = this.#contents;
+    if (indexes.qualified.hasEqualNames) return null;
+    const namespace = this.#namespace;
+    const before = [
+      ...gone.flatMap((service) => entriesOf(service, namespace)),
+      ...this.#aliasEntries(knownAliases, aliases),
+    ];
+    const after = [
+      ...come.flatMap((service) => entriesOf(service, namespace)),
+      ...this.#aliasEntries(aliases, knownAliases),
+    ];
+    const next = { targets: [...this.#targets], free: [...free] };
+    const names = new NameChanges();
+    const rest = new Map(before.map((entry) => [entry.qualified[0], entry]));
+    const added: Entry<Service>[] = [];
+    for (const entry of after) {
+      const was = rest.get(entry.qualified[0]);
+      if (was === undefined || !hasSameNames(was, entry)) added.push(entry);
+      else {
+        next.targets[this.#numberOf(was)] = entry.target;
+        rest.delete(entry.qualified[0]);
       }
-    });
-    // After all Services, so that a Service's own name wins over a pod's of the same spelling.
-    services.forEach((service, index) => {
-      service.podHosts.forEach((pod, podIndex) => {
-        const target = targets.push({ service: index, pod: podIndex, alias: null }) - 1;
-        const name = `${pod}.${service.name}`;
-        qualified.push([`${name}.${service.namespace}`, target]);
-        if (service.namespace === clientNamespace) bare.push([name, target]);
-      });
-    });
-    const label = clusterDomain.split(".")[0];
-    const suffixes = [`.svc.${clusterDomain}`, `.svc.${label}`, ".svc"]
-      .map((suffix) => suffix.toLowerCase());
-    const known = new NameIndex(qualified);
-    for (const alias of aliases) {
-      const { namespace, name, host } = alias;
-      // Names outside the cluster are whole: of its own only those count that say so.
-      const suffix = suffixes.find((each) => host.endsWith(each));
-      const inside = encoder.encode(suffix === undefined ? "" : host.slice(0, -suffix.length));
-      const found = known.get(inside, 0, inside.length);
-      const { service, pod } = found === -1 ? { service: -1, pod: -1 } : targets[found];
-      const target = targets.push({ service, pod, alias }) - 1;
-      qualified.push([`${name}.${namespace}`, target]);
-      if (namespace === clientNamespace) bare.push([name, target]);
     }
-    this.#targets = targets;
-    this.#bare = new NameIndex(bare);
-    this.#qualified = new NameIndex(qualified);
-    this.#ipv6 = new NameIndex(ipv6);
-    this.#suffixes = suffixes.map((suffix) => encoder.encode(suffix));
+    for (const entry of rest.values()) {
+      const number = this.#numberOf(entry);
+      next.targets[number] = OUTSIDE;
+      next.free.push(number);
+      names.remove(entry);
+    }
+    for (const entry of added) {
+      const number = next.free.pop() ?? next.targets.length;
+      next.targets[number] = entry.target;
+      names.add(entry, number);
+    }
+    const changed = names.apply(indexes);
+    return changed === null ? null : { ...next, indexes: changed, aliases };
+  }
+
+  /** Of the aliases that are not among `others`. */
+  #aliasEntries(
+    aliases: readonly PlanAlias[],
+    others: readonly PlanAlias[],
+  ): Entry<Service>[] {
+    if (aliases === others) return [];
+    const known = new Set(others.map(aliasText));
+    return aliases.filter((alias) => !known.has(aliasText(alias)))
+      .map((alias) => entryOfAlias(alias, this.#namespace, suffixesOf(this.#clusterDomain)));
+  }
+
+  #numberOf({ qualified: [name] }: Entry<Service>): number {
+    const bytes = encoder.encode(name);
+    return this.#qualified.get(bytes, 0, bytes.length);
   }
 
   /** Takes `bytes[start, end)` apart and looks it up. */
-  find(bytes: Uint8Array, start: number, end: number, match: HostMatch): void {
-    match.service = -1;
+  find(bytes: Uint8Array, start: number, end: number, match: HostMatch<Service>): void {
+    match.service = null;
     match.pod = -1;
     match.alias = null;
     splitAuthority(bytes, start, end, match);
     if (!match.isValid) return;
-    const target = match.isIpv6
+    const number = match.isIpv6
       ? this.#lookUpIpv6(bytes.subarray(match.nameStart, match.nameEnd))
       : this.#lookUp(bytes, match.nameStart, match.nameEnd);
-    if (target === -1) return;
-    match.service = this.#targets[target].service;
-    match.pod = this.#targets[target].pod;
-    match.alias = this.#targets[target].alias;
+    if (number === -1) return;
+    const named = this.#targets[number];
+    const target = named.alias === null ? named : this.#behind(named);
+    match.service = target.service;
+    match.pod = target.pod;
+    match.alias = named.alias;
+  }
+
+  /** Where an alias leads to; another alias is no such place. */
+  #behind({ leadsTo }: HostTarget<Service>): HostTarget<Service> {
+    const number = this.#qualified.get(leadsTo, 0, leadsTo.length);
+    const target = number === -1 ? OUTSIDE : this.#targets[number];
+    return target.alias === null ? target : OUTSIDE;
   }
 
   #lookUp(bytes: Uint8Array, start: number, end: number): number {
@@ -134,12 +220,134 @@ export class HostIndex {
    */
   #lookUpIpv6(text: Uint8Array): number {
     const key = encoder.encode(ipv6Key(text));
-    return this.#ipv6.get(key, 0, key.length);
+    return this.#contents.indexes.ipv6.get(key, 0, key.length);
   }
 }
 
-/** Sets all of `match` but `service` and `pod`. */
-function splitAuthority(bytes: Uint8Array, start: number, end: number, match: HostMatch): void {
+/** Names that come and go, by their kinds. */
+class NameChanges {
+  readonly #gone = { qualified: [] as string[], bare: [] as string[], ipv6: [] as string[] };
+  readonly #come = { qualified: [] as Entries, bare: [] as Entries, ipv6: [] as Entries };
+
+  remove(entry: Pick<Entry<NamedService>, typeof KINDS[number]>): void {
+    for (const kind of KINDS) this.#gone[kind].push(...entry[kind]);
+  }
+
+  add(entry: Pick<Entry<NamedService>, typeof KINDS[number]>, number: number): void {
+    for (const kind of KINDS) {
+      for (const name of entry[kind]) this.#come[kind].push([name, number]);
+    }
+  }
+
+  /** Null: some are equal. */
+  apply(indexes: Indexes): Indexes | null {
+    const changed = { ...indexes };
+    for (const kind of KINDS) {
+      const [gone, come] = [this.#gone[kind], this.#come[kind]];
+      if (gone.length + come.length === 0) continue;
+      const index = indexes[kind].after(gone, come);
+      if (index === null) return null;
+      changed[kind] = index;
+    }
+    return changed;
+  }
+
+  /** An index of those that come, and of no others. */
+  whole(): Indexes {
+    const { qualified, bare, ipv6 } = this.#come;
+    return {
+      qualified: new NameIndex(qualified),
+      bare: new NameIndex(bare),
+      ipv6: new NameIndex(ipv6),
+    };
+  }
+}
+
+type Entries = [name: string, number: number][];
+
+function contentsOf<Service extends NamedService>(
+  services: readonly Service[],
+  namespace: string,
+  clusterDomain: string,
+  aliases: readonly PlanAlias[],
+): Contents<Service> {
+  const entries = services.map((service) => entriesOf(service, namespace));
+  const suffixes = suffixesOf(clusterDomain);
+  const names = new NameChanges();
+  const targets: HostTarget<Service>[] = [];
+  const add = (entry: Entry<Service>) => names.add(entry, targets.push(entry.target) - 1);
+  // Pods after all Services, so that a Service's own name wins over a pod's of the same spelling.
+  for (const [own] of entries) add(own);
+  for (const [_, ...pods] of entries) for (const pod of pods) add(pod);
+  for (const alias of aliases) add(entryOfAlias(alias, namespace, suffixes));
+  return { indexes: names.whole(), targets, free: [], aliases };
+}
+
+/** A Service's own entry, and one for each of its pods that has a name. */
+function entriesOf<Service extends NamedService>(
+  service: Service,
+  clientNamespace: string,
+): [Entry<Service>, ...Entry<Service>[]] {
+  const { name, namespace, clusterIps, podHosts } = service.plan;
+  const isOwn = namespace === clientNamespace;
+  const ipv4 = clusterIps.filter((address) => !address.includes(":"));
+  const ipv6 = clusterIps.filter((address) => address.includes(":"));
+  const pods = podHosts.map((pod, index): Entry<Service> => ({
+    target: { ...OUTSIDE, service, pod: index },
+    qualified: [`${pod}.${name}.${namespace}`],
+    bare: isOwn ? [`${pod}.${name}`] : [],
+    ipv6: [],
+  }));
+  const own: Entry<Service> = {
+    target: { ...OUTSIDE, service },
+    qualified: [`${name}.${namespace}`],
+    bare: isOwn ? [name, ...ipv4] : ipv4,
+    ipv6: ipv6.map((address) => ipv6Key(encoder.encode(address))),
+  };
+  return [own, ...pods];
+}
+
+function entryOfAlias<Service extends NamedService>(
+  alias: PlanAlias,
+  clientNamespace: string,
+  suffixes: readonly string[],
+): Entry<Service> {
+  const { namespace, name, host } = alias;
+  // Names outside the cluster are whole: of its own only those count that say so.
+  const suffix = suffixes.find((each) => host.endsWith(each));
+  const leadsTo = encoder.encode(suffix === undefined ? "" : host.slice(0, -suffix.length));
+  return {
+    target: { service: null, pod: -1, alias, leadsTo },
+    qualified: [`${name}.${namespace}`],
+    bare: namespace === clientNamespace ? [name] : [],
+    ipv6: [],
+  };
+}
+
+function hasSameNames(some: Entry<NamedService>, other: Entry<NamedService>): boolean {
+  return KINDS.every((kind) =>
+    some[kind].length === other[kind].length &&
+    some[kind].every((name, i) => name === other[kind][i])
+  );
+}
+
+function aliasText({ namespace, name, host }: PlanAlias): string {
+  return `${namespace} ${name} ${host}`;
+}
+
+/** What may follow a qualified name, longest first. */
+function suffixesOf(clusterDomain: string): string[] {
+  const label = clusterDomain.split(".")[0];
+  return [`.svc.${clusterDomain}`, `.svc.${label}`, ".svc"].map((suffix) => suffix.toLowerCase());
+}
+
+/** Sets all of `match` that is about the authority itself. */
+function splitAuthority(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  match: HostMatch<NamedService>,
+): void {
   match.isValid = false;
   match.port = -1;
   match.isIpv6 = start < end && bytes[start] === OPEN_BRACKET;

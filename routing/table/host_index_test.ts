@@ -1,4 +1,5 @@
 import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert/strict";
+import type { PlanService } from "../plan.ts";
 import { HostIndex, HostMatch } from "./host_index.ts";
 import { serviceForTest } from "./plan_for_test.ts";
 
@@ -11,12 +12,24 @@ const SERVICES = [
   serviceForTest({}, { name: "svc", namespace: "svc" }),
 ];
 
-function find(authority: string, namespace = "app"): HostMatch {
-  const index = new HostIndex(SERVICES, namespace, "cluster.local");
+const CLUSTER = { clusterDomain: "cluster.local" };
+
+/** What an authority names, the Service by its place; -1: none. */
+function find(authority: string, namespace = "app") {
+  const index = new HostIndex(placed(SERVICES), namespace, CLUSTER);
   const bytes = encoder.encode(`[${authority}]`); // Neighbouring bytes must not matter.
-  const match = new HostMatch();
+  const match = new HostMatch<Placed>();
   index.find(bytes, 1, bytes.length - 1, match);
-  return match;
+  return { ...match, service: match.service?.place ?? -1 };
+}
+
+interface Placed {
+  readonly plan: PlanService;
+  readonly place: number;
+}
+
+function placed(services: readonly PlanService[]): Placed[] {
+  return services.map((plan, place) => ({ plan, place }));
 }
 
 Deno.test("every spelling of a name is known, with port, trailing dot, in any case", () => {
@@ -98,12 +111,12 @@ Deno.test("HostIndex: an alias is what it leads to, a Service, one of its pods, 
     { namespace: "app", name: "whole", host: "db.app" },
   ];
   const services = [serviceForTest({}, { name: "db", podHosts: ["db-0"] })];
-  const index = new HostIndex(services, "app", "cluster.local", aliases);
+  const index = new HostIndex(placed(services), "app", { ...CLUSTER, aliases });
   const found = (text: string) => {
-    const match = new HostMatch();
-    const bytes = new TextEncoder().encode(text);
+    const match = new HostMatch<Placed>();
+    const bytes = encoder.encode(text);
     index.find(bytes, 0, bytes.length, match);
-    return [match.service, match.pod, match.alias?.host ?? null];
+    return [match.service?.place ?? -1, match.pod, match.alias?.host ?? null];
   };
   same(found("db"), [0, -1, null]);
   same(found("shop"), [0, -1, "db.app.svc.cluster.local"]);

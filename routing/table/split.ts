@@ -12,8 +12,9 @@ import { assert } from "../../base/assert.ts";
 import { Random } from "../../base/random.ts";
 import { LOCAL_STATE } from "../../base/state_store.ts";
 import type { StateStore, StoredPlace, StoredTally } from "../../base/state_store.ts";
+import { changesBetween } from "./changes.ts";
 import { canonicalPeriod, quotaPick, randomPeriod } from "./quota_order.ts";
-import type { Table, TableBackend, TableRoute } from "./table.ts";
+import type { Table, TableBackend, TableRoute, TableService } from "./table.ts";
 import { PERIOD_MAX } from "../limits.ts";
 
 /**
@@ -27,8 +28,8 @@ const UNSTARTED = -1;
 
 /** One sequence. What counts how far it has got follows from the number of backends and the sum of the weights. */
 interface Sequence {
-  readonly id: string;
-  readonly keys: readonly string[];
+  /** The route that it is of, by the table in force. */
+  route: TableRoute;
   readonly weights: readonly number[];
   readonly weightTotal: number;
   /** Counts the restarts that changed weights forced: each restart draws its phase anew. */
@@ -47,10 +48,17 @@ interface Sequence {
   period: Uint16Array | null;
 }
 
+/** A route of the table before, with its sequence. */
+interface Before {
+  readonly route: TableRoute;
+  readonly sequence: Sequence | undefined;
+}
+
 export class SplitState {
   readonly #store: StateStore;
   #table: Table;
-  #sequences: Sequence[];
+  /** By the number of the route. None of a route that has always had one backend at most. */
+  readonly #sequences: (Sequence | undefined)[] = [];
   /** Places of backends whose turn was taken and came to nothing: the next requests get them, before the sequence goes on. */
   readonly #unused = new Map<Sequence, number[]>();
 
@@ -58,7 +66,7 @@ export class SplitState {
   constructor(table: Table, store: StateStore = LOCAL_STATE) {
     this.#store = store;
     this.#table = table;
-    this.#sequences = this.#sequencesOf(table, new Map());
+    this.#start(table.services, new Map());
   }
 
   /** The table that `pick` takes routes of. */
@@ -71,16 +79,37 @@ export class SplitState {
    * are to take the same tables in the same order, none of them more than one ahead of another.
    */
   rebind(table: Table): void {
-    const before = new Map(this.#sequences.map((sequence) => [sequence.id, sequence]));
-    this.#sequences = this.#sequencesOf(table, before);
+    const { gone, come } = changesBetween(this.#table.services, table.services);
     this.#table = table;
-    const kept = new Set(this.#sequences);
-    for (const sequence of before.values()) {
-      if (kept.has(sequence)) continue;
-      this.#unused.delete(sequence);
-      sequence.place?.release();
-      sequence.debts?.release();
+    const before = new Map<string, Before>();
+    for (const { routes } of gone) {
+      for (const route of routes) {
+        before.set(route.plan.id, { route, sequence: this.#sequences[route.index] });
+        this.#sequences[route.index] = undefined;
+      }
     }
+    this.#start(come, before);
+    for (const { sequence } of before.values()) if (sequence !== undefined) this.#end(sequence);
+  }
+
+  /** Starts the sequences of routes that have come, or goes on with those that they had. What is left in `before` is of no more use. */
+  #start(come: readonly TableService[], before: Map<string, Before>): void {
+    const sequences = this.#sequences;
+    while (sequences.length < this.#table.routeNumbers.size) sequences.push(undefined);
+    for (const { routes } of come) {
+      for (const route of routes) {
+        const known = before.get(route.plan.id);
+        const sequence = this.#carryOver(route, known);
+        sequences[route.index] = sequence;
+        if (sequence !== undefined && sequence === known?.sequence) before.delete(route.plan.id);
+      }
+    }
+  }
+
+  #end(sequence: Sequence): void {
+    this.#unused.delete(sequence);
+    sequence.place?.release();
+    sequence.debts?.release();
   }
 
   /** Takes the next backend of the route's sequence; null if the route has none. */
@@ -88,7 +117,7 @@ export class SplitState {
     const backends = route.backends;
     if (backends.length === 1) return backends[0];
     if (backends.length === 0) return null;
-    const sequence = this.#sequences[route.index];
+    const sequence = this.#sequenceOf(route);
     if (this.#unused.size > 0) {
       const unused = this.#takeUnused(sequence);
       if (unused !== undefined) return backends[unused];
@@ -100,13 +129,19 @@ export class SplitState {
     return backends[place.advance(weight) + weight < sequence.weightTotal ? 0 : 1];
   }
 
+  #sequenceOf({ index }: TableRoute): Sequence {
+    const sequence = this.#sequences[index];
+    assert(sequence !== undefined, "A route with a choice has a sequence");
+    return sequence;
+  }
+
   /**
-   * What `pick` gave came to nothing, so the next request of the route gets it. A turn of another table than the one in
-   * force is lost.
+   * What `pick` gave came to nothing, so the next request of the route gets it. A turn of a route that is no more as it was is
+   * lost.
    */
   giveBack(route: TableRoute, backend: TableBackend): void {
-    if (route.backends.length < 2 || this.#table.routes[route.index] !== route) return;
     const sequence = this.#sequences[route.index];
+    if (route.backends.length < 2 || sequence?.route !== route) return;
     const unused = this.#unused.get(sequence) ?? [];
     unused.push(route.backends.indexOf(backend));
     this.#unused.set(sequence, unused);
@@ -124,7 +159,7 @@ export class SplitState {
     assert(ahead >= 0 && Number.isInteger(ahead), "peek looks ahead by a whole number of requests");
     const backends = route.backends;
     if (backends.length < 2) return backends[0] ?? null;
-    const sequence = this.#sequences[route.index];
+    const sequence = this.#sequenceOf(route);
     const unused = this.#unused.get(sequence) ?? [];
     if (ahead < unused.length) return backends[unused[ahead]];
     const steps = (ahead - unused.length) % sequence.weightTotal; // Every kind of sequence repeats after weightTotal.
@@ -145,7 +180,7 @@ export class SplitState {
   /** Requests taken from the route's sequence since it started, modulo `route.weightTotal`. */
   position(route: TableRoute): number {
     if (route.backends.length < 2) return 0;
-    const sequence = this.#sequences[route.index];
+    const sequence = this.#sequenceOf(route);
     const { place, weights, weightTotal } = sequence;
     if (place === null) return this.#debtsOf(sequence)[weights.length];
     const step = weights.length === 2 ? weights[1] : 1;
@@ -175,16 +210,16 @@ export class SplitState {
     return copy;
   }
 
-  #startOnline({ id, epoch, weights }: Sequence, numbers: Float64Array): void {
+  #startOnline({ route, epoch, weights }: Sequence, numbers: Float64Array): void {
     if (numbers[weights.length] !== UNSTARTED) return;
     numbers[weights.length] = 0;
-    const skipped = randomOf(this.#table, epoch, id)?.below(ONLINE_STARTS) ?? 0;
+    const skipped = randomOf(this.#table, epoch, route)?.below(ONLINE_STARTS) ?? 0;
     for (let i = 0; i < skipped; i++) quotaPick(weights, numbers);
   }
 
   #periodOf(sequence: Sequence): Uint16Array {
     if (sequence.period === null) {
-      const random = randomOf(this.#table, sequence.epoch, sequence.id);
+      const random = randomOf(this.#table, sequence.epoch, sequence.route);
       sequence.period = random === null
         ? canonicalPeriod(sequence.weights)
         : randomPeriod(sequence.weights, (favourable, total) => random.below(total) < favourable);
@@ -192,43 +227,53 @@ export class SplitState {
     return sequence.period;
   }
 
-  #sequencesOf(table: Table, before: ReadonlyMap<string, Sequence>): Sequence[] {
-    return table.routes.map((route) => this.#carryOver(table, route, before.get(route.plan.id)));
-  }
-
-  #carryOver(table: Table, route: TableRoute, before: Sequence | undefined): Sequence {
-    if (before === undefined) return this.#start(table, route, 0, null);
-    const isSameBackends = sameItems(before.keys, route.backends.map(({ key }) => key));
-    const weights = route.backends.map(({ weight }) => weight);
-    if (isSameBackends && sameItems(before.weights, weights)) return before;
-    return isSameBackends && weights.length === 2
-      ? this.#start(table, route, before.epoch, before)
-      : this.#start(table, route, before.epoch + 1, null);
+  #carryOver(route: TableRoute, before: Before | undefined): Sequence | undefined {
+    if (before === undefined) return this.#newSequence(route, 0, null);
+    const { route: was, sequence } = before;
+    const epoch = sequence?.epoch ?? 0;
+    const [keys, weights] = [keysOf(route), weightsOf(route)];
+    if (!sameItems(keysOf(was), keys)) return this.#newSequence(route, epoch + 1, null);
+    if (sameItems(weightsOf(was), weights)) {
+      if (sequence !== undefined) sequence.route = route;
+      return sequence;
+    }
+    return weights.length === 2
+      ? this.#newSequence(route, epoch, sequence ?? null)
+      : this.#newSequence(route, epoch + 1, null);
   }
 
   /**
    * @param turned of the same two backends: a backend that was about to get a request still is. Null: the phase is
    * drawn
    */
-  #start(table: Table, route: TableRoute, epoch: number, turned: Sequence | null): Sequence {
+  #newSequence(route: TableRoute, epoch: number, turned: Sequence | null): Sequence | undefined {
     const { plan: { id }, weightTotal } = route;
-    const keys = route.backends.map(({ key }) => key);
-    const weights = route.backends.map(({ weight }) => weight);
-    const name = `split ${id} ${epoch} ${keys.join()} ${weights.join()}`;
+    const weights = weightsOf(route);
+    // There is nothing to remember of it but that it was never another one.
+    if (weights.length < 2 && epoch === 0) return undefined;
+    const name = `split ${id} ${epoch} ${keysOf(route).join()} ${weights.join()}`;
     const isOnline = weights.length > 2 && weightTotal > PERIOD_MAX;
     const place = weights.length < 2 || isOnline
       ? null
       : this.#store.place(name, weightTotal, () => {
         if (weights.length > 2) return 0;
         return turned === null
-          ? startOfPair(weightTotal, randomOf(table, epoch, id))
+          ? startOfPair(weightTotal, randomOf(this.#table, epoch, route))
           : turnOfPair(turned, weightTotal);
       });
     const debts = !isOnline ? null : this.#store.tally(name, weights.length + 1, (numbers) => {
       numbers[weights.length] = UNSTARTED;
     });
-    return { id, keys, weights, weightTotal, epoch, place, debts, period: null };
+    return { route, weights, weightTotal, epoch, place, debts, period: null };
   }
+}
+
+function keysOf({ backends }: TableRoute): string[] {
+  return backends.map(({ key }) => key);
+}
+
+function weightsOf({ backends }: TableRoute): number[] {
+  return backends.map(({ weight }) => weight);
 }
 
 function startOfPair(weightTotal: number, random: Random | null): number {
@@ -256,7 +301,11 @@ function stepsBetween(from: number, to: number, step: number, modulus: number): 
 }
 
 /** Null: the canonical order. */
-function randomOf({ client: { seed } }: Table, epoch: number, id: string): Random | null {
+function randomOf(
+  { client: { seed } }: Table,
+  epoch: number,
+  { plan: { id } }: TableRoute,
+): Random | null {
   return seed === null ? null : new Random(seed, `split ${epoch} ${id}`);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Table: a plan made executable for one client. This file owns the shapes; `build.ts` makes them. A
  * table is immutable: whatever changes from request to request lives in `SplitState`, which refers
- * to a table by the dense indexes below.
+ * to routes by their numbers. A Service that a new plan leaves as it was is the same object in its table.
  */
 import type { RefusalReason } from "../../base/refusals.ts";
 import type { MatchIndex } from "../match/match_index.ts";
@@ -18,8 +18,10 @@ import type {
 } from "../plan.ts";
 import type { GuardedEndpoints } from "./access.ts";
 import type { Affinity } from "./affinity.ts";
-import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
+import type { EndpointGroups, ReachableGroup } from "./endpoint_groups.ts";
+import type { EndpointSet, TableClient } from "./endpoint_set.ts";
 import type { HostIndex } from "./host_index.ts";
+import type { Numbers } from "./numbers.ts";
 
 /** Why routing refuses a request or a connection; what each means is in base/refusals.ts. */
 export type RouteRefusal = Extract<
@@ -39,25 +41,31 @@ export interface Table {
   readonly hash: string;
   readonly client: TableClient;
   readonly services: readonly TableService[];
-  readonly routes: readonly TableRoute[];
-  readonly backends: readonly TableBackend[];
-  /** Each address and port once, whatever the number of backends that share it. */
-  readonly endpoints: readonly TableEndpoint[];
-  readonly hosts: HostIndex;
+  readonly hosts: HostIndex<TableService>;
+  /** What the client sees of the plan's groups. */
+  readonly groups: EndpointGroups;
+  /** Given out as `index` to the routes, and to the backends. */
+  readonly routeNumbers: Numbers;
+  readonly backendNumbers: Numbers;
 }
 
 export interface TableService {
-  readonly index: number;
   readonly plan: PlanService;
   /** `namespace/name`. */
   readonly key: string;
   readonly ports: readonly TablePort[];
+  /** Of all ports. */
+  readonly routes: readonly TableRoute[];
+  /** Those that its backends and mirrors name, each once. */
+  readonly groups: readonly ReachableGroup[];
 }
 
 export interface TablePort {
   readonly service: TableService;
   readonly plan: PlanPort;
   readonly port: number;
+  /** The name of its own endpoints' group: `namespace/service:port`. */
+  readonly group: string;
   /** False for `tcp`, `tcp-server-first` and `tls`: requests are refused, connections are taken. */
   readonly isHttp: boolean;
   /** One a rule, in match order. */
@@ -70,6 +78,7 @@ export interface TablePort {
 }
 
 export interface TableRoute {
+  /** No other route of the table has it; one of another table may. */
   readonly index: number;
   readonly plan: PlanRoute;
   /** Null: the port's fallback, or a single pod. */
@@ -112,6 +121,7 @@ export interface SkippedBackend {
 }
 
 export interface TableBackend {
+  /** No other backend of the table has it; one of another table may. */
   readonly index: number;
   readonly plan: PlanBackend;
   /** `namespace/service`. */

@@ -24,7 +24,8 @@ const SERVICES = [
   service("svc", "cluster", []),
 ];
 const SUFFIXES = ["", ".svc", ".svc.cluster", ".svc.cluster.local"];
-const INDEX = new HostIndex(SERVICES, "app", "cluster.local");
+const PLACES = SERVICES.map((plan, place) => ({ plan, place }));
+const INDEX = new HostIndex(PLACES, "app", { clusterDomain: "cluster.local" });
 
 /** Every spelling without a port, in lower case, with what it names; the first that is put down counts. */
 const SPELLINGS = new Map<string, string>();
@@ -64,10 +65,10 @@ const authority: Target = {
     return bytesOf(damage(random, name + port));
   },
   check(bytes) {
-    const match = new HostMatch();
+    const match = new HostMatch<typeof PLACES[number]>();
     INDEX.find(bytes, 0, bytes.length, match);
-    const found = match.isValid && match.service >= 0
-      ? { target: `${match.service} ${match.pod}`, port: match.port }
+    const found = match.isValid && match.service !== null
+      ? { target: `${match.service.place} ${match.pod}`, port: match.port }
       : null;
     const text = textOf(bytes);
     // An IPv6 address needs its brackets, and has spellings of its own.

@@ -1,0 +1,195 @@
+/** ServiceBuilder: makes the parts of a table that one Service of the plan comes to. */
+import { sameConditions } from "../match/match.ts";
+import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
+import { PatternError } from "../match/pattern_syntax.ts";
+import type { Plan, PlanBackend, PlanMirror, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
+import type { PlanService } from "../plan.ts";
+import { Affinity } from "./affinity.ts";
+import type { EndpointGroups, ReachableEndpoints, ReachableGroup } from "./endpoint_groups.ts";
+import { backendPolicy } from "./endpoint_policies.ts";
+import type { Numbers } from "./numbers.ts";
+import type {
+  SkippedBackend,
+  TableBackend,
+  TableMirror,
+  TablePort,
+  TableRoute,
+  TableService,
+} from "./table.ts";
+
+/** Ports and routes refer to each other, so a port is made first and gets its fallback last. */
+class BuiltPort implements TablePort {
+  readonly service: BuiltService;
+  readonly plan: PlanPort;
+  readonly port: number;
+  readonly group: string;
+  readonly isHttp: boolean;
+  readonly rules: TableRoute[] = [];
+  readonly pods: TableRoute[] = [];
+  readonly matches: MatchIndex;
+  fallback!: TableRoute;
+
+  constructor(service: BuiltService, plan: PlanPort, matches: MatchIndex) {
+    this.service = service;
+    this.plan = plan;
+    this.port = plan.port;
+    this.group = `${service.key}:${plan.port}`;
+    this.isHttp = ["http", "http2", "grpc"].includes(plan.protocol);
+    this.matches = matches;
+  }
+}
+
+class BuiltService implements TableService {
+  readonly plan: PlanService;
+  readonly key: string;
+  readonly ports: BuiltPort[] = [];
+  readonly routes: TableRoute[] = [];
+  readonly groups: ReachableGroup[] = [];
+
+  constructor(plan: PlanService) {
+    this.plan = plan;
+    this.key = `${plan.namespace}/${plan.name}`;
+  }
+}
+
+type Usable = Extract<ReachableEndpoints, { refusal: null }> & { readonly plan: PlanBackend };
+
+export class ServiceBuilder {
+  readonly #plan: Plan;
+  readonly #groups: EndpointGroups;
+  readonly #routeNumbers: Numbers;
+  readonly #backendNumbers: Numbers;
+  /** Of the Service that is being built. */
+  #groupsNamed = new Set<ReachableGroup>();
+
+  constructor(plan: Plan, groups: EndpointGroups, routeNumbers: Numbers, backendNumbers: Numbers) {
+    this.#plan = plan;
+    this.#groups = groups;
+    this.#routeNumbers = routeNumbers;
+    this.#backendNumbers = backendNumbers;
+  }
+
+  /**
+   * @param alike the same Service in other tables: if rules match the same requests as there, what was compiled and learnt for
+   * them is shared
+   * @throws {Error} where the paths of one port are too many to be matched together
+   */
+  build(plan: PlanService, alike: readonly (TableService | null)[]): TableService {
+    const service = new BuiltService(plan);
+    this.#groupsNamed = new Set();
+    for (const each of plan.ports) {
+      const others = alike.flatMap((other) =>
+        other?.ports.filter(({ port }) => port === each.port) ?? []
+      );
+      service.ports.push(this.#port(service, each, others));
+    }
+    service.groups.push(...this.#groupsNamed);
+    return service;
+  }
+
+  #port(service: BuiltService, plan: PlanPort, alike: readonly TablePort[]): BuiltPort {
+    const port = new BuiltPort(service, plan, matchesOf(service, plan, alike));
+    for (const rule of plan.rules) port.rules.push(this.#route(port, rule.route, rule, null));
+    port.fallback = this.#route(port, plan.fallback, null, null);
+    for (const pod of service.plan.podHosts) {
+      port.pods.push(this.#route(port, this.#podRoute(port, pod), null, pod));
+    }
+    return port;
+  }
+
+  /** A request for one pod of a headless Service goes to that pod, past every rule and split. */
+  #podRoute({ service, group }: BuiltPort, pod: string): PlanRoute {
+    const { namespace, name } = service.plan;
+    const backend = { namespace, service: name, weight: 1, state: "ready", group } as const;
+    return {
+      id: `${group} pod ${pod}`,
+      split: null,
+      position: null,
+      backends: this.#named(this.#groups.find(group)).hasPod(pod) ? [backend] : [],
+    };
+  }
+
+  #named(group: ReachableGroup): ReachableGroup {
+    this.#groupsNamed.add(group);
+    return group;
+  }
+
+  #route(
+    port: BuiltPort,
+    plan: PlanRoute,
+    rule: PlanRule | null,
+    pod: string | null,
+  ): TableRoute {
+    const usable: Usable[] = [];
+    const skipped: SkippedBackend[] = [];
+    for (const backend of plan.backends) {
+      const group = this.#named(this.#groups.of(backend.group));
+      const reachable = pod === null ? group.whole : group.pod(pod);
+      if (backend.weight === 0) skipped.push({ plan: backend, reason: "weight-zero" });
+      else if (backend.state !== "ready") skipped.push({ plan: backend, reason: backend.state });
+      else if (reachable.refusal === null) usable.push({ ...reachable, plan: backend });
+      else skipped.push({ plan: backend, reason: reachable.refusal });
+    }
+    const isDenied = skipped.some(({ reason }) => reason === "access-denied");
+    const divisor = usable.reduce((gcd, { plan }) => greatestCommonDivisor(gcd, plan.weight), 0);
+    const backends = usable.map(({ plan, endpointSet, guarded }): TableBackend => ({
+      index: this.#backendNumbers.take(),
+      plan,
+      key: `${plan.namespace}/${plan.service}`,
+      weight: plan.weight / divisor,
+      endpointSet,
+      guarded,
+      policy: backendPolicy(this.#plan, plan.group, port.group),
+    }));
+    const policy = rule?.policy ?? port.plan.policy ?? null;
+    const key = policy?.sessionAffinity?.key;
+    const route: TableRoute = {
+      index: this.#routeNumbers.take(),
+      plan,
+      rule,
+      service: port.service,
+      port,
+      backends,
+      skipped,
+      weightTotal: backends.reduce((total, backend) => total + backend.weight, 0),
+      refusal: backends.length > 0 ? null : isDenied ? "access-denied" : "no-endpoints",
+      policy,
+      affinity: key === undefined || backends.length < 2
+        ? null
+        : new Affinity(key, port.service.key, backends),
+      mirror: this.#mirror(policy?.mirror),
+    };
+    port.service.routes.push(route);
+    return route;
+  }
+
+  #mirror(plan: PlanMirror | undefined): TableMirror | null {
+    if (plan === undefined) return null;
+    const reachable = this.#named(this.#groups.of(plan.group)).whole;
+    if (reachable.refusal !== null) return null;
+    const { endpointSet, guarded } = reachable;
+    return { endpointSet, guarded, percent: plan.percent };
+  }
+}
+
+function matchesOf(
+  { key }: BuiltService,
+  { port, rules }: PlanPort,
+  alike: readonly TablePort[],
+): MatchIndex {
+  const matches = rules.map((rule) => rule.match);
+  for (const other of alike) {
+    if (sameConditions(other.matches.matches, matches)) return other.matches;
+  }
+  try {
+    return matchIndexOf(matches);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw new Error(`Cannot compile the rules of "${key}:${port}": ${error.message}`);
+  }
+}
+
+function greatestCommonDivisor(some: number, other: number): number {
+  while (other !== 0) [some, other] = [other, some % other];
+  return some;
+}
