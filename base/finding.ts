@@ -35,6 +35,10 @@ export const FINDING_CODES = {
     "error",
     "A file is part of a Helm chart: only what Helm makes of it can be read",
   ],
+  "kustomization-not-built": [
+    "warning",
+    "A kustomization is among the files: they are read without what it changes",
+  ],
   "limit-exceeded": ["error", "Input is larger, deeper or more numerous than the stated limits"],
   "document-invalid": [
     "error",

@@ -108,7 +108,7 @@ const PASSED_OVER = [
   ["policy.openservicemesh.io/v1alpha1", "Retry", /"retry" in a TrafficPolicy/],
   ["policy.flomesh.io/v1alpha1", "UpstreamTrafficSetting", /"connectionLimits"/],
   ["traffic.flomesh.io/v1alpha1", "TrafficSplit", /split\.smi-spec\.io\/v1alpha4/],
-  ["kustomize.config.k8s.io/v1beta1", "Kustomization", /kustomize build/],
+  ["kustomize.toolkit.fluxcd.io/v1", "Kustomization", /kustomize build/],
   ["helm.toolkit.fluxcd.io/v2", "HelmRelease", /helm template/],
   ["flagger.app/v1beta1", "Canary", /TrafficSplit of it/],
   ["specs.smi-spec.io/v1alpha4", "UDPRoute", /no UDP/],

@@ -8,10 +8,15 @@ import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts"
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";
 import { SourceOrigin, SourceText } from "./positions.ts";
-import { hintForOther } from "./other_kinds.ts";
 import { makeFinding, type Report, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
-import { hasTemplateAction, isKustomization, isOfChart, TemplateFiles } from "./templates.ts";
+import {
+  hasTemplateAction,
+  isKustomization,
+  isOfChart,
+  reportKustomization,
+  TemplateFiles,
+} from "./templates.ts";
 import { checkSchema } from "./validate.ts";
 
 export interface ManifestFile {
@@ -144,8 +149,11 @@ class Inventory {
       this.#templates.add(origin.locate([]));
       return;
     }
-    const object = kustomizationOf(value, origin) ??
-      identify(value, origin, this.#defaultNamespace, this.#findings);
+    if (isKustomization(value, origin.locate([]).file)) {
+      reportKustomization(origin, this.#findings);
+      return;
+    }
+    const object = identify(value, origin, this.#defaultNamespace, this.#findings);
     if (object === undefined) return;
     if ("hint" in object) this.#passOver(object);
     else this.#keep(object);
@@ -206,19 +214,6 @@ class Inventory {
       "Name fewer files",
     );
   }
-}
-
-/** It may leave out what it is: kustomize knows it by the name of its file. */
-function kustomizationOf(value: unknown, origin: SourceOrigin): PassedOver | undefined {
-  const { file } = origin.locate([]);
-  if (!isKustomization(value, file)) return undefined;
-  const [group, kind] = ["kustomize.config.k8s.io", "Kustomization"];
-  return {
-    apiVersion: `${group}/v1beta1`,
-    ref: { kind, namespace: "", name: file },
-    origin,
-    hint: hintForOther(group, kind),
-  };
 }
 
 /** `List`, or a typed list such as TrafficSplitList, whose items may leave out what they are. */

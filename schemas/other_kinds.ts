@@ -81,10 +81,6 @@ const OTHERS: readonly OtherKinds[] = [
   },
   // What makes manifests.
   {
-    groups: /^kustomize\.config\.k8s\.io$/,
-    hint: PIPE_KUSTOMIZE,
-  },
-  {
     groups: /^(kustomize|source)\.toolkit\.fluxcd\.io$/,
     kinds: { Kustomization: PIPE_KUSTOMIZE },
     hint: NO_SAY,

@@ -220,7 +220,7 @@ Deno.test("a kustomization says what to pipe, with or without a kind", async () 
     for (const path of ["a", "b"]) {
       const { findings, objects } = await loadPaths([path]);
       assert.equal(objects, 1);
-      assert.deepEqual(findings.map(({ code }) => code), ["kind-unknown"]);
+      assert.deepEqual(findings.map(({ code }) => code), ["kustomization-not-built"]);
       assert.match(findings[0].hint, /kustomize build DIRECTORY \| weft dry-run -f -/);
     }
   });

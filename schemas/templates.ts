@@ -4,6 +4,7 @@
 import { type Finding, formatPosition, type Position } from "../base/finding.ts";
 import { isRecord } from "./fields.ts";
 import { makeFinding } from "./report.ts";
+import type { Origin } from "./resources.ts";
 
 /** Collects the files of charts. */
 export class TemplateFiles {
@@ -40,10 +41,23 @@ export function hasTemplateAction(text: string): boolean {
     .test(text);
 }
 
-/** Whether a document without a kind is what `kustomize build` reads. */
+/** Whether a document is what `kustomize build` reads, which knows it by the name of its file if it has no kind. */
 export function isKustomization(value: unknown, file: string): boolean {
-  return isRecord(value) && value["kind"] === undefined &&
-    /(^|\/)[Kk]ustomization(\.ya?ml)?$/.test(file);
+  if (!isRecord(value)) return false;
+  return value["kind"] === undefined
+    ? /(^|\/)[Kk]ustomization(\.ya?ml)?$/.test(file)
+    : String(value["apiVersion"]).startsWith("kustomize.config.k8s.io/");
+}
+
+export function reportKustomization(origin: Origin, findings: Finding[]): void {
+  findings.push(
+    makeFinding("kustomization-not-built", {
+      message: "A kustomization is not built here: files beside it are read as they stand, " +
+        "without its patches, names and namespaces",
+      hint: "Pipe what it makes: kustomize build DIRECTORY | weft dry-run -f -",
+      position: origin.locate([]),
+    }),
+  );
 }
 
 /** Whether a document is the description or the values of a chart, or has a name that Helm has yet to make. */

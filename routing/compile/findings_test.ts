@@ -29,6 +29,7 @@ const OTHER_CODES: readonly FindingCode[] = [
   "source-unreadable",
   "yaml-syntax",
   "template-unrendered",
+  "kustomization-not-built",
   "limit-exceeded",
   "document-invalid",
   "kind-unknown",
