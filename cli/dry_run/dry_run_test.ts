@@ -160,6 +160,41 @@ Deno.test("dry-run --request: what the proxy refuses is counted with its reason"
   assert.equal(code, 1, "it guards a pull request");
 });
 
+Deno.test("dry-run --request: of what traffic targets refuse, which came nearest and what of it does not hold", async () => {
+  const manifests = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: app}
+spec: {selector: {app: web}, ports: [{port: 80, name: http}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: app, labels: {app: web}}
+spec: {serviceAccountName: web, containers: [{name: c, image: i}]}
+---
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: {name: reading, namespace: app}
+spec: {matches: [{name: read, methods: [GET], pathRegex: /.*}]}
+---
+apiVersion: access.smi-spec.io/v1alpha3
+kind: TrafficTarget
+metadata: {name: readers, namespace: app}
+spec:
+  destination: {kind: ServiceAccount, name: web, namespace: app}
+  sources: [{kind: ServiceAccount, name: cli, namespace: app}]
+  rules: [{kind: HTTPRouteGroup, name: reading}]
+`;
+  const ask = ["-f", "-", "--enforce-access", "--from", "app/cli", "--request"];
+  const { code, stdout } = await dryRun([...ask, "POST http://web/"], manifests);
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /answered 403 by the proxy: access-denied\n {4}nearest TrafficTarget app\/readers \(reading\/read\) method: wants GET, has POST, at -:15:\d+\n/,
+  );
+  assert.equal((await dryRun([...ask, "GET http://web/"], manifests)).code, 0);
+});
+
 Deno.test("dry-run -o json and -o yaml are one value with the documented fields", async () => {
   const json = await report(CANARY);
   assert.deepEqual(parse((await dryRun([...CANARY, "-o", "yaml"])).stdout), json);

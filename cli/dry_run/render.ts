@@ -8,6 +8,7 @@ import { type Cell, renderTable } from "../../console/table.ts";
 import { counted } from "../../base/text.ts";
 import { listText, printable } from "../../console/text.ts";
 import { askedText, isConnection, type RequestLine } from "../../console/values.ts";
+import { nearestText } from "../../routing/table/explanation.ts";
 import { describeMatch } from "../../routing/match/match.ts";
 import { describeSection } from "../policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
@@ -181,12 +182,15 @@ function renderSimulation(output: Output, simulation: Simulation): string {
     );
     rendered += `  ${printable(`${backend}: ${counts}`)}\n`;
   }
-  for (const { reason, status, count } of refusals) {
+  for (const { reason, status, count, nearest } of refusals) {
     const noun = nounOf(request);
     const text = noun === "request"
       ? `${counted(count, noun)} answered ${status} by the proxy: ${reason}`
       : `${counted(count, noun)} closed by the proxy: ${reason}`;
     rendered += `  ${output.style("error", text)}\n`;
+    if (nearest !== undefined) {
+      rendered += `    nearest TrafficTarget ${printable(nearestText(nearest))}\n`;
+    }
   }
   return rendered;
 }

@@ -11,7 +11,8 @@ import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
 import { readAsked } from "../../proxy/run/read_asked.ts";
 import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
 import { decide, decideWhole, Decision } from "../../routing/table/decide.ts";
-import type { Asked } from "../../routing/table/explain.ts";
+import { type Asked, explainAsked } from "../../routing/table/explain.ts";
+import type { NearestTarget } from "../../routing/table/explanation.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { buildTable } from "../../routing/table/build.ts";
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
@@ -39,7 +40,15 @@ export interface Simulation {
   /** In written order of the route's backends. */
   readonly distribution: readonly BackendCount[];
   /** By reason. */
-  readonly refusals: readonly { reason: string; status: number; count: number }[];
+  readonly refusals: readonly SimulatedRefusal[];
+}
+
+interface SimulatedRefusal {
+  readonly reason: string;
+  readonly status: number;
+  readonly count: number;
+  /** The traffic target that came nearest to allowing it; left out where none is at fault, or none comes near. */
+  readonly nearest?: NearestTarget;
 }
 
 interface SimulatedOutcome {
@@ -87,8 +96,16 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
     split: split ? `${split.namespace}/${split.name}` : null,
     outcomes,
     distribution: route === null ? [] : tally.distribution(route),
-    refusals: tally.refusals(),
+    refusals: tally.refusals().map((refusal) => ({
+      ...refusal,
+      ...(refusal.reason === "access-denied" ? nearestTo(table, asked) : {}),
+    })),
   };
+}
+
+function nearestTo(table: Table, asked: Asked): Pick<SimulatedRefusal, "nearest"> {
+  const { access } = explainAsked(table, asked, DEFAULT_PORT, new SplitState(table));
+  return access?.nearest === undefined ? {} : { nearest: access.nearest };
 }
 
 function decideAsked(

@@ -30,6 +30,9 @@ export function renderExplanation(
     ...(port === null ? [] : [["port", portText(port)] as const]),
     ...(port === null || route === null ? [] : [["rules", rulesText(explanation, route)] as const]),
     ...(reason !== null && isUnrouted(explanation) ? [["why", whyUnrouted(reason)] as const] : []),
+    ...(reason === "not-http"
+      ? [["why", `no request goes to it: ${askedAsTcp(explanation)}`] as const]
+      : []),
   ];
   let rendered = titleOf(output, request) + noteOf(output, request, explanation);
   rendered += stepLines(output, steps) + renderRules(output, rules);
@@ -86,6 +89,10 @@ function noteOf(output: Output, asked: RequestLine, { request }: Pick<Explanatio
 /** What is wrong with the head itself, so that it does not come to hosts and rules. */
 function isUnrouted({ host, reason }: Explanation): boolean {
   return host.name === "" && reason !== "host-invalid";
+}
+
+function askedAsTcp({ host, port }: Explanation): string {
+  return `ask for the connection, tcp://${host.name}:${port?.number}`;
 }
 
 function whyUnrouted(reason: RefusalReason): string {
