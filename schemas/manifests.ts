@@ -145,11 +145,11 @@ class Inventory {
       if (this.#count === MANIFEST_LIMITS.documentsMax + 1) this.#reportTooMany(origin);
       return;
     }
-    if (isOfChart(value, origin.locate([]).file)) {
+    if (isOfChart(value, origin.file)) {
       this.#templates.add(origin.locate([]));
       return;
     }
-    if (isKustomization(value, origin.locate([]).file)) {
+    if (isKustomization(value, origin.file)) {
       reportKustomization(origin, this.#findings);
       return;
     }

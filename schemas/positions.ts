@@ -59,6 +59,11 @@ export class SourceOrigin implements Origin {
     this.#mark = mark;
   }
 
+  /** As positions name it, without working one out. */
+  get file(): string {
+    return this.#source.file;
+  }
+
   /** The origin of an object within this one, such as an item of a List. */
   within(path: FieldPath): SourceOrigin {
     return new SourceOrigin(this.#source, nearestMark(this.#mark, path));

@@ -29,14 +29,16 @@ export function checkBackends(check: BackendCheck): void {
   const ports = root.ports.filter(({ port }) =>
     split.matches === undefined || carriesHttp(portProtocol(port))
   );
-  const isAllZero = shares.every(({ weight }) => weight === 0);
+  const used = shares.filter(({ weight }) => weight > 0);
+  const isAllZero = used.length === 0;
+  const alive = alivePorts(used, ports, check);
   if (isAllZero && check.isUsed) reportAllZero(check);
   for (const share of shares) {
     reportRepeats(share, check);
     reportOtherRole(share, check);
-    reportState(share, ports, check);
+    reportState(share, ports, alive, check);
   }
-  if (!isAllZero && check.isUsed) reportNoneLeft(shares, ports, check);
+  if (!isAllZero && check.isUsed) reportNoneLeft(used, ports, alive, check);
 }
 
 function reportAllZero({ split, root, findings }: BackendCheck): void {
@@ -100,8 +102,10 @@ const STATE_CODES = {
 function reportState(
   share: BackendShare,
   ports: readonly ResolvedPort[],
-  { split, root, lookup, isRefused, findings }: BackendCheck,
+  alive: ReadonlySet<number>,
+  check: BackendCheck,
 ): void {
+  const { split, root, lookup, isRefused, findings } = check;
   if (isRefused(keyOf(share.namespace, share.name))) return;
   const portsByState = new Map<BackendReadiness, number[]>();
   for (const { port: { port } } of ports) {
@@ -114,22 +118,31 @@ function reportState(
       code: STATE_CODES[state],
       meta: split.meta,
       path: [...share.first.at, "service"],
-      ...describeState(state, share, numbers, root.service.meta.name),
+      ...describeState(
+        state,
+        share,
+        numbers,
+        effectOf(share, numbers.some((port) => alive.has(port))),
+        root.service.meta.name,
+      ),
       // A release often names the next version before it exists, with no share of the requests.
       ...(share.weight === 0 && { severity: "info" as const }),
     });
   }
 }
 
+function effectOf({ weight }: BackendShare, isAnyLeft: boolean): string {
+  if (weight === 0) return "its weight is zero, so nothing is lost";
+  return isAnyLeft ? "its share goes to the other backends" : "no other backend is left";
+}
+
 function describeState(
   state: Exclude<BackendReadiness, "ready">,
-  { first, namespace, name, weight }: BackendShare,
+  { first, namespace, name }: BackendShare,
   ports: readonly number[],
+  effect: string,
   rootName: string,
 ): { readonly message: string; readonly hint: string } {
-  const effect = weight === 0
-    ? "its weight is zero, so nothing is lost"
-    : "its share goes to the other backends";
   const onPorts = `port${ports.length === 1 ? "" : "s"} ${plainList(ports)}`;
   switch (state) {
     case "missing":
@@ -158,16 +171,28 @@ function describeState(
   }
 }
 
-function reportNoneLeft(
-  shares: readonly BackendShare[],
+/** The ports on which a backend with a share can take requests. */
+function alivePorts(
+  used: readonly BackendShare[],
   ports: readonly ResolvedPort[],
-  { split, root, lookup, isRefused, findings }: BackendCheck,
-): void {
-  const used = shares.filter(({ weight }) => weight > 0);
-  if (used.some(({ namespace, name }) => isRefused(keyOf(namespace, name)))) return;
-  const dead = ports.map(({ port }) => port.port).filter((port) =>
-    used.every((share) => planBackend(share, port, root, lookup).state !== "ready")
+  { root, lookup }: BackendCheck,
+): ReadonlySet<number> {
+  const numbers = ports.map(({ port }) => port.port);
+  return new Set(
+    numbers.filter((port) =>
+      used.some((share) => planBackend(share, port, root, lookup).state === "ready")
+    ),
   );
+}
+
+function reportNoneLeft(
+  used: readonly BackendShare[],
+  ports: readonly ResolvedPort[],
+  alive: ReadonlySet<number>,
+  { split, isRefused, findings }: BackendCheck,
+): void {
+  if (used.some(({ namespace, name }) => isRefused(keyOf(namespace, name)))) return;
+  const dead = ports.map(({ port }) => port.port).filter((port) => !alive.has(port));
   if (dead.length === 0) return;
   findings.add({
     code: "split-no-backend",

@@ -446,3 +446,12 @@ Deno.test("findings: a policy that lost a section is not said to be empty", () =
   const given = [...W_ALL, policy("p", { timeouts: { request: "5" } })];
   deepEqual(findingsOf(given).map(({ code }) => code), []);
 });
+
+Deno.test("findings: a share goes to the other backends only where one is left", () => {
+  const effect = (backends: Record<string, number>) =>
+    only("backend-missing", findingsOf([...W_ONE, split("s", { service: "web", backends })]))
+      .map(({ message }) => message.split("; ")[1]);
+  deepEqual(effect({ "web-zz": 1, "web-a": 1 }), ["its share goes to the other backends"]);
+  deepEqual(effect({ "web-zz": 1 }), ["no other backend is left"]);
+  deepEqual(effect({ "web-zz": 1, "web-a": 0 }), ["no other backend is left"]);
+});
