@@ -44,6 +44,19 @@ Deno.test({
   },
 });
 
+Deno.test("a reader who leaves early changes no exit code, and is no complaint", () => {
+  const command = WEFT.map((word) => `'${word}'`).join(" ");
+  const bash = (line: string) => {
+    const args = ["-c", `set -o pipefail; ${line}`];
+    const { code, stderr } = new Deno.Command("bash", { args, cwd: ROOT }).outputSync();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  };
+  const good = bash(`${command} dry-run examples/canary | true`);
+  assert.deepEqual(good, { code: 0, stderr: "" });
+  const bad = bash(`${command} dry-run no/such/file | true`);
+  assert.deepEqual(bad, { code: 1, stderr: "" });
+});
+
 Deno.test("what the system refuses is one line, without Deno's advice; a defect is thrown", async () => {
   const said = async (error: unknown) => {
     const environment = testEnvironment();

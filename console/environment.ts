@@ -21,14 +21,17 @@ export interface Environment {
 
 /** The environment of this process. */
 export function processEnvironment(stopSignals: StopSignals): Environment {
+  // A command that ends by itself goes on to its exit code: what it has found counts, also where it is not read to the end.
+  const onGone = () => {
+    if (stopSignals.isUntilStopped) Deno.exit(EXIT.ok);
+  };
   return {
     stdout: outputTo(
-      sinkTo(Deno.stdout, endWithoutOutput),
+      sinkTo(Deno.stdout, { onGone, onFailure: endWithoutOutput }),
       traitsOf(Deno.stdout),
       senderTo(Deno.stdout),
     ),
-    // Without a place to complain, the exit code has to do.
-    stderr: outputTo(sinkTo(Deno.stderr, () => {}), traitsOf(Deno.stderr), senderTo(Deno.stderr)),
+    stderr: outputTo(sinkTo(Deno.stderr, UNHEARD), traitsOf(Deno.stderr), senderTo(Deno.stderr)),
     variable,
     readStdin: () => new Response(Deno.stdin.readable).text(),
     onStopSignal: (handler) => stopSignals.listen(handler),
@@ -45,8 +48,17 @@ interface SyncStream {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** Writes all of it; a reader who has gone, as in `weft dry-run | head`, ends the process without a complaint. */
-function sinkTo(stream: SyncStream, onFailure: (cause: string) => void): (text: string) => void {
+interface WriteFailures {
+  /** The reader has gone, as in `weft dry-run | head`: there is nothing to complain of. */
+  readonly onGone: () => void;
+  readonly onFailure: (cause: string) => void;
+}
+
+/** Writes all of it. */
+function sinkTo(
+  stream: SyncStream,
+  { onGone, onFailure }: WriteFailures,
+): (text: string) => void {
   const encoder = new TextEncoder();
   return (text) => {
     let rest = encoder.encode(text);
@@ -54,7 +66,7 @@ function sinkTo(stream: SyncStream, onFailure: (cause: string) => void): (text: 
       try {
         rest = rest.subarray(stream.writeSync(rest));
       } catch (error) {
-        if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT.ok);
+        if (error instanceof Deno.errors.BrokenPipe) return onGone();
         if (isPassing(error)) waitForRoom();
         else return onFailure(causeText(error));
       }
@@ -71,10 +83,13 @@ function waitForRoom(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WRITE_RETRY_MS);
 }
 
+/** Without a place to complain, the exit code has to do. */
+const UNHEARD: WriteFailures = { onGone() {}, onFailure() {} };
+
 /** A result that is not whole is no result. */
 function endWithoutOutput(cause: string): void {
   const complaint = `weft: Cannot write to standard output: ${cause}\n`;
-  sinkTo(Deno.stderr, () => {})(complaint);
+  sinkTo(Deno.stderr, UNHEARD)(complaint);
   Deno.exit(EXIT.failed);
 }
 

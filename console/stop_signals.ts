@@ -17,6 +17,7 @@ const RUN_UNTIL_STOPPED: readonly (string | undefined)[] = ["proxy", "up", "tap"
 export class StopSignals {
   readonly #handlers = new Set<StopHandler>();
   #areCaught = false;
+  #isUntilStopped = false;
   #hasBegun = false;
 
   /**
@@ -24,7 +25,13 @@ export class StopSignals {
    * is, has no handler for. Until the command has handlers of its own there is nothing to finish.
    */
   catchFor(command: string | undefined): void {
-    if (RUN_UNTIL_STOPPED.includes(command)) this.#catch();
+    this.#isUntilStopped = RUN_UNTIL_STOPPED.includes(command);
+    if (this.#isUntilStopped) this.#catch();
+  }
+
+  /** The command does not end by itself. */
+  get isUntilStopped(): boolean {
+    return this.#isUntilStopped;
   }
 
   /** Calls `handler` for each of them; returns how to stop that. */
