@@ -2,6 +2,7 @@
  * Objects with a field that their kind does not have: each is one error that says what was meant, and none counts.
  */
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import { firstFinding, load } from "./testing.ts";
 
 const SPLIT = "split.smi-spec.io/v1alpha4 TrafficSplit";
@@ -170,3 +171,89 @@ spec:
 `);
   assert.deepEqual(loaded.findings, []);
 });
+
+/** Objects in which every object of their schemas has all its fields, as far as they go together. */
+const WHOLE: readonly (readonly [of: string, body: string])[] = [
+  [SPLIT, `spec: {service: web, ${BACKENDS}, matches: ${MATCHES}}`],
+  [
+    GROUP,
+    "spec: {matches: [{name: m, pathRegex: /x, methods: [GET], headers: {a: b}}]}",
+  ],
+  [
+    GROUP.replace("4", "2"),
+    "matches: [{name: m, pathRegex: /x, methods: [GET], headers: {a: b}}]",
+  ],
+  [ROUTE, "spec: {matches: {name: m, ports: [80]}}"],
+  [TARGET, `spec: {${DESTINATION}, ${SOURCES}, ${RULES}}`],
+  [
+    TARGET.replace("3", "1"),
+    "destination: {kind: ServiceAccount, name: d, namespace: x, port: 80}\n" +
+    `${SOURCES}\nspecs: [{kind: HTTPRouteGroup, name: g, matches: [m]}]`,
+  ],
+  [
+    POLICY,
+    `spec:
+  ${REFS}
+  loadBalancing: {algorithm: RingHash, hashKey: {header: a}, maxLoadPercent: 150}
+  outlierDetection: {consecutiveFailures: 1, ejectionTime: 1s, maxEjectedPercent: 1, panicThresholdPercent: 1}
+  slowStart: {window: 1s}
+  connectionLimits: {maxConnections: 1, maxPending: 1, maxRequests: 1}
+  retry: {attempts: 1, retryOn: [5xx], methods: [GET], perTryTimeout: 1s, budgetPercent: 1, backoff: 1ms}
+  timeouts: {request: 1s, idle: 1s}
+  rateLimit: {http: {requests: 1, per: 1s, burst: 1}, tcp: {connections: 1}, status: 429, headers: [{name: a, value: b}]}
+  headers: {request: {set: [{name: a, value: b}], add: [], remove: [c]}, response: {remove: [d]}}
+  fault: {delay: {percent: 1, duration: 1s}, abort: {percent: 1, status: 503}}
+  mirror: {service: copy, percent: 1}
+  sessionAffinity: {cookie: c, ttl: 1s}`,
+  ],
+];
+
+interface Slip {
+  readonly text: string;
+  readonly field: string;
+}
+
+/** The object with one letter more in one of its fields, for each of them; names of headers are free. */
+function slipsIn(value: unknown, path: string): { value: unknown; field: string }[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item, index) =>
+      slipsIn(item, `${path}[${index}]`).map((slip) => ({
+        ...slip,
+        value: value.with(index, slip.value),
+      }))
+    );
+  }
+  if (typeof value !== "object" || value === null || /matches\[0\]\.headers$/.test(path)) return [];
+  return Object.entries(value).flatMap(([key, child]) => {
+    const { [key]: _, ...rest } = value as Record<string, unknown>;
+    const at = path === "" ? key : `${path}.${key}`;
+    return [
+      { value: { ...rest, [`${key}x`]: child }, field: `${at}x` },
+      ...slipsIn(child, at).map((slip) => ({ ...slip, value: { ...rest, [key]: slip.value } })),
+    ];
+  });
+}
+
+for (const [of, body] of WHOLE) {
+  Deno.test(`a slip in any field of ${of} costs the object, and is one finding`, () => {
+    const [apiVersion, kind] = of.split(" ");
+    const head = `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\n`;
+    const sound = load(head + body);
+    assert.deepEqual(sound.findings, []);
+    const slips: Slip[] = slipsIn(parse(body), "").map(({ value, field }) => ({
+      text: JSON.stringify({ apiVersion, kind, metadata: { name: "x" }, ...value as object }),
+      field,
+    }));
+    assert.ok(slips.length > 3);
+    for (const { text, field } of slips) {
+      const loaded = load(text);
+      assert.deepEqual(
+        loaded.findings.map(({ code, field }) => [code, field]),
+        [["field-unknown", field]],
+        text,
+      );
+      const resources = Object.values(loaded.snapshot).flat();
+      assert.ok(resources.every((resource) => "isRefused" in resource && resource.isRefused));
+    }
+  });
+}

@@ -181,12 +181,19 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   boolean: "true or false",
 };
 
+/** `10%`, and `500m` as v1alpha1 has weights, are numbers with something after them. */
+function numberIn(value: unknown): readonly [number?: number, unit?: string] {
+  const [, digits, unit] = /^\s*(\d{1,15}(?:\.\d{1,15})?)\s*(%|m|)\s*$/.exec(String(value)) ?? [];
+  return digits === undefined ? [] : [Number(digits), unit];
+}
+
 function typeHint(value: unknown, schema: OpenApiSchema | undefined, meaning: string): string {
   if (isDuration(schema)) return durationHint(value);
   if (schema?.type === "string") return textHint(value);
   const isNumber = schema?.type === "number" || schema?.type === "integer";
-  if (isNumber && typeof value === "string" && value.trim() !== "" && isFinite(Number(value))) {
-    return `Write ${Number(value)} without quotes`;
+  const [number, unit] = isNumber ? numberIn(value) : [];
+  if (number !== undefined) {
+    return `Write ${number} without ${unit === "" ? "quotes" : `"${unit}"`}`;
   }
   if (schema?.type === "object" && Array.isArray(value)) {
     return `Write one object, not a list${meaning}`;

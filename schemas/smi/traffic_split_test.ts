@@ -187,3 +187,14 @@ Deno.test("TrafficSplit: a port in the name of a Service costs the split", () =>
     assert.equal(only(loaded.snapshot.trafficSplits).isRefused, true);
   }
 });
+
+Deno.test("TrafficSplit: a weight with a sign of percent, or as v1alpha1 had it, says what to write", () => {
+  const hintOf = (weight: string) =>
+    firstFinding(
+      split("v1alpha4", `  service: web\n  backends:\n  - {service: a, weight: ${weight}}\n`),
+    ).hint;
+  assert.equal(hintOf("10%"), 'Write 10 without "%"');
+  assert.equal(hintOf("500m"), 'Write 500 without "m"');
+  assert.equal(hintOf('" 7.0 "'), "Write 7 without quotes");
+  assert.match(hintOf("heavy"), /^Correct it: share relative/);
+});
