@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { firstFinding, load, only, summaries } from "./testing.ts";
+import { expandWorkloads } from "./workloads.ts";
 
 function claim(apiVersion: string, kind: string, rest = "") {
   return load(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\n${rest}`);
@@ -151,6 +152,20 @@ Deno.test("workloads: whatever has a pod template makes pods", () => {
     ],
     ["batch/v1", "CronJob", `suspend: true, jobTemplate: {spec: {template: ${TEMPLATE}}}`, 0],
     ["batch/v1", "Job", `suspend: true, template: ${TEMPLATE}`, 0],
+    ["keda.sh/v1alpha1", "ScaledJob", `jobTargetRef: {parallelism: 2, template: ${TEMPLATE}}`, 2],
+    [
+      "apps.kruise.io/v1alpha1",
+      "UnitedDeployment",
+      `template: {deploymentTemplate: {spec: {template: ${TEMPLATE}}}}`,
+      1,
+    ],
+    [
+      "kubeflow.org/v1",
+      "PyTorchJob",
+      `pytorchReplicaSpecs: {Worker: {replicas: 3, template: ${TEMPLATE}}}`,
+      3,
+    ],
+    ["flink.apache.org/v1beta1", "FlinkDeployment", `podTemplate: ${TEMPLATE}`, 1],
     ["example.com/v1", "Anything", `template: ${TEMPLATE}`, 1],
   ] as const;
   for (const [apiVersion, kind, spec, replicas] of cases) {
@@ -178,4 +193,26 @@ Deno.test("workloads: a Rollout may take the template of a Deployment", () => {
     ]),
     [["Rollout", 2, { app: "x" }], ["Deployment", 0, { app: "x" }]],
   );
+});
+
+Deno.test("workloads: every template of an object makes pods, but none of an object within it", () => {
+  const tasks = load(
+    `apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: j}\nspec:\n  tasks:\n` +
+      `  - {replicas: 1, template: ${TEMPLATE}}\n  - {replicas: 2, template: ${TEMPLATE}}\n`,
+  );
+  assert.deepEqual(
+    tasks.snapshot.workloads.map(({ replicas, templateAt }) => [replicas, templateAt]),
+    [[1, ["spec", "tasks", 0, "template"]], [2, ["spec", "tasks", 1, "template"]]],
+  );
+  assert.deepEqual(expandWorkloads(tasks.snapshot).pods.map(({ meta }) => meta.name), [
+    "j-0",
+    "j-job-0",
+    "j-1",
+  ]);
+  const within = load(
+    "apiVersion: kubernetes.crossplane.io/v1alpha2\nkind: Object\nmetadata: {name: o}\nspec:\n  forProvider:\n" +
+      `    manifest: {apiVersion: apps/v1, kind: Deployment, spec: {template: ${TEMPLATE}}}\n`,
+  );
+  assert.deepEqual(within.snapshot.workloads, []);
+  assert.deepEqual(within.findings.map(({ code }) => code), ["kind-unknown"]);
 });

@@ -5,7 +5,7 @@
 import { readEndpoints, readEndpointSlice } from "./core/endpoints.ts";
 import { readPod } from "./core/pod.ts";
 import { readService } from "./core/service.ts";
-import { hasPodTemplate, readOtherWorkload, readWorkload } from "./core/workload.ts";
+import { makesPods, readOtherWorkload, readWorkload } from "./core/workload.ts";
 import type { SourceObject } from "./object.ts";
 import type { Snapshot } from "./resources.ts";
 import { readHttpRouteGroup } from "./smi/http_route_group.ts";
@@ -112,7 +112,7 @@ export function otherWorkload(
   value: unknown,
   identity: { readonly kind: string; readonly group: string; readonly version: string },
 ): Kind | undefined {
-  if (!hasPodTemplate(value)) return undefined;
+  if (!makesPods(value)) return undefined;
   const { kind, group, version } = identity;
   return row({ kind, group, versions: [version] }, "workloads", readOtherWorkload);
 }

@@ -32,3 +32,6 @@ export const WEIGHT_TEXT_LENGTH_MAX = 64;
 
 /** The largest exponent that can mean a weight. */
 export const WEIGHT_EXPONENT_MAX = 18;
+
+/** Fields above a pod template in an object of a kind that is not known: training jobs have five. */
+export const TEMPLATE_DEPTH_MAX = 8;

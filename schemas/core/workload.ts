@@ -4,7 +4,7 @@
  */
 import type { FieldPath } from "../../base/finding.ts";
 import { Field, isRecord } from "../fields.ts";
-import { MANIFEST_LIMITS } from "../limits.ts";
+import { MANIFEST_LIMITS, TEMPLATE_DEPTH_MAX } from "../limits.ts";
 import type { SourceObject } from "../object.ts";
 import type { Workload } from "../resources.ts";
 import { readOwner, readPodTemplate } from "./pod.ts";
@@ -16,7 +16,7 @@ const OF_CRON_JOB = ["spec", "jobTemplate", "spec"];
 export function readWorkload(object: SourceObject): Workload {
   const { kind } = object.meta;
   const path = kind === "CronJob" ? OF_CRON_JOB : ["spec"];
-  const spec = path.reduce((field, key) => field.at(key), object.root);
+  const spec = at(object.root, path);
   if (!JOBS.includes(kind)) spec.checkSlips(SPEC_FIELDS);
   const template = spec.at("template");
   if (!template.isPresent) template.reportMissing();
@@ -51,27 +51,61 @@ function readReplicas(kind: string, spec: Field): number {
     : count("parallelism");
 }
 
-/** Whether an object of a kind that is not known has what makes pods: a template of its own, or another workload's. */
-export function hasPodTemplate(value: unknown): boolean {
-  const spec = new Field(value, [], () => {}).at("spec");
-  return Array.isArray(spec.at("template").at("spec").at("containers").value) ||
-    isRecord(spec.at("workloadRef").value);
+/**
+ * Where an object of a kind that is not known has templates of pods, wherever in its spec: `spec.template` of an Argo Rollout,
+ * one for each role of a training job.
+ */
+function templatesIn(value: unknown, path: FieldPath): FieldPath[] {
+  if (path.length > TEMPLATE_DEPTH_MAX || typeof value !== "object" || value === null) return [];
+  // A whole object within another is not for this one to run.
+  if (isRecord(value) && typeof value["kind"] === "string" && "apiVersion" in value) return [];
+  return Object.entries(value).flatMap(([key, child]) => {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    return /template$/i.test(key) && isPodTemplate(child) ? [at] : templatesIn(child, at);
+  });
 }
 
-/** Reads a workload of another kind. Its template is Kubernetes' own; the rest is read as far as it is alike. */
-export function readOtherWorkload(object: SourceObject): Workload {
-  const spec = new Field(object.root.at("spec").value, ["spec"], () => {});
-  const numbers = ["replicas", "parallelism"].map((name) => spec.at(name).value);
-  const replicas = numbers.find((value) => Number.isInteger(value) && Number(value) >= 0) ?? 1;
+function isPodTemplate(value: unknown): boolean {
+  const spec = new Field(value, [], () => {}).at("spec");
+  return Array.isArray(spec.at("containers").value);
+}
+
+/** Whether an object of a kind that is not known makes pods, by templates of its own or another workload's. */
+export function makesPods(value: unknown): boolean {
+  const spec = new Field(value, [], () => {}).at("spec");
+  return isRecord(spec.at("workloadRef").value) || templatesIn(spec.value, ["spec"]).length > 0;
+}
+
+/** Reads a workload of another kind. Its templates are Kubernetes' own; the rest is read as far as it is alike. */
+export function readOtherWorkload(object: SourceObject): readonly Workload[] {
+  const { root } = object;
+  const spec = new Field(root.at("spec").value, ["spec"], () => {});
   const reference = spec.at("workloadRef");
   const [kind, name] = ["kind", "name"].map((key) => reference.at(key).string());
-  const isDaemon = object.meta.kind.endsWith("DaemonSet");
-  return {
+  const own = templatesIn(spec.value, ["spec"]);
+  const paths = own.length === 0 ? [["spec", "template"]] : own;
+  return paths.map((path) => ({
     ...readCommon(object, spec),
-    replicas: isDaemon ? 1 : limited(object, Number(replicas)),
-    template: readPodTemplate(object.root.at("spec").at("template")),
+    replicas: limited(object, replicasBeside(path, object)),
+    template: readPodTemplate(at(root, path)),
+    templateAt: path,
     ...(kind === undefined || name === undefined ? {} : { templateOf: { kind, name } }),
-  };
+  }));
+}
+
+/** What stands beside a template, where it can be read as for a workload of Kubernetes' own; 1 otherwise. */
+function replicasBeside(path: FieldPath, { root, meta }: SourceObject): number {
+  if (meta.kind.endsWith("DaemonSet")) return 1;
+  const parent = at(root, path.slice(0, -1));
+  const numbers = ["replicas", "parallelism"].map((name) => parent.at(name).value);
+  return Number(numbers.find((value) => Number.isInteger(value) && Number(value) >= 0) ?? 1);
+}
+
+function at(field: Field, path: FieldPath): Field {
+  return path.reduce<Field>(
+    (inner, key) => typeof key === "string" ? inner.at(key) : inner.list()[key],
+    field,
+  );
 }
 
 function limited(object: SourceObject, replicas: number): number {
