@@ -53,20 +53,25 @@ export class Field {
     return undefined;
   }
 
-  /** A whole number from `min` to `max`. */
+  /** A whole number from `min` to `max`. One in quotes is reported, and clear enough to count. */
   integer(range: { readonly min: number; readonly max: number }): number | undefined {
     if (!this.isPresent) return undefined;
     const { value } = this;
-    if (typeof value !== "number" || !Number.isInteger(value)) {
+    const isQuoted = typeof value === "string" && /^\d{1,10}$/.test(value);
+    const number = isQuoted ? Number(value) : value;
+    if (typeof number !== "number" || !Number.isInteger(number)) {
       this.#reportType("a whole number", "Write a whole number without quotes");
       return undefined;
     }
-    if (value >= range.min && value <= range.max) return value;
-    this.report(
-      `${value} is not from ${range.min} to ${range.max}`,
-      `Write a number from ${range.min} to ${range.max}`,
-    );
-    return undefined;
+    if (number < range.min || number > range.max) {
+      this.report(
+        `${number} is not from ${range.min} to ${range.max}`,
+        `Write a number from ${range.min} to ${range.max}`,
+      );
+      return undefined;
+    }
+    if (isQuoted) this.#reportType("a whole number", `Write ${number} without quotes`);
+    return number;
   }
 
   port(): number | undefined {

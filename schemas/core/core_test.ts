@@ -95,7 +95,7 @@ Deno.test("Service: headless, and without a selector", () => {
   assert.deepEqual([single.clusterIps, single.headless], [["10.0.0.9"], false]);
 });
 
-Deno.test("Service: a bad port loses itself, with the place and a way out", () => {
+Deno.test("Service: a bad port loses itself, one in quotes does not, with the place and a way out", () => {
   const loaded = load(
     `${SERVICE}  ports:\n  - {port: 80, targetPort: "8080"}\n  - {name: x}\n  - {port: "80"}\n  - {port: 70000}\n  - 80\n  - {port: 90}\n`,
   );
@@ -107,7 +107,14 @@ Deno.test("Service: a bad port loses itself, with the place and a way out", () =
     "schema-invalid spec.ports[4] f.yaml:10:5",
   ]);
   assert.ok(loaded.findings.some(({ hint }) => hint === "Write 8080 without quotes"));
-  assert.deepEqual(only(loaded.snapshot.services).ports.map(({ port }) => port), [90]);
+  assert.deepEqual(
+    only(loaded.snapshot.services).ports.map(({ port, targetPort }) => [port, targetPort]),
+    [
+      [80, 8080],
+      [80, 80],
+      [90, 90],
+    ],
+  );
 });
 
 Deno.test("Service: a selector value that is no text is reported and still selects", () => {
@@ -365,4 +372,21 @@ Deno.test("workloads: all together have no more pods than a cluster may have", (
 Deno.test("workloads: one without a template is reported", () => {
   const loaded = load("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w}\nspec: {}\n");
   assert.deepEqual(summaries(loaded), ["schema-invalid spec.template f.yaml:4:1"]);
+});
+
+Deno.test("core: a number in quotes is an error, and clear enough to count", () => {
+  const loaded = load(
+    'apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: "80"}]}\n---\n' +
+      'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: "2", template: {}}\n',
+  );
+  assert.deepEqual(loaded.findings.map(({ code, hint }) => [code, hint]), [
+    ["schema-invalid", "Write 80 without quotes"],
+    ["schema-invalid", "Write 2 without quotes"],
+  ]);
+  assert.equal(only(only(loaded.snapshot.services).ports).port, 80);
+  assert.equal(only(loaded.snapshot.workloads).replicas, 2);
+  const far = load(
+    'apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: "70000"}]}\n',
+  );
+  assert.deepEqual(only(far.snapshot.services).ports, []);
 });

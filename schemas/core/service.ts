@@ -88,7 +88,8 @@ function readPort(field: Field): ServicePort | undefined {
   if (!number.isPresent) number.reportMissing();
   if (port === undefined) return undefined;
   const target = field.at("targetPort");
-  const targetPort = typeof target.value === "string" ? readPortName(target) : target.port();
+  const isName = typeof target.value === "string" && !/^\d+$/.test(target.value);
+  const targetPort = isName ? readPortName(target) : target.port();
   if (target.isPresent && targetPort === undefined) return undefined;
   return {
     name: readOwnName(field.at("name")),
@@ -112,10 +113,7 @@ function readOwnName(field: Field): string {
 function readPortName(field: Field): string | undefined {
   const name = String(field.value);
   if (/[a-z]/.test(name)) return name;
-  const hint = /^\d+$/.test(name)
-    ? `Write ${name} without quotes`
-    : "Write the name of a container port";
-  field.report(`Text "${name}" is not the name of a port`, hint);
+  field.report(`Text "${name}" is not the name of a port`, "Write the name of a container port");
   return undefined;
 }
 
