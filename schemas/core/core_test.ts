@@ -390,3 +390,22 @@ Deno.test("core: a number in quotes is an error, and clear enough to count", () 
   );
   assert.deepEqual(only(far.snapshot.services).ports, []);
 });
+
+Deno.test("core: slips in pods and their templates are warnings", () => {
+  const loaded = load(
+    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  template:\n" +
+      "    metadata: {label: {a: b}}\n    spec: {container: [], containers: [{name: c, imag: i, port: []}]}\n",
+  );
+  assert.deepEqual(loaded.findings.map(({ code, field, hint }) => [code, field, hint]), [
+    ["field-misspelt", "spec.template.metadata.label", 'Did you mean "labels"?'],
+    ["field-misspelt", "spec.template.spec.container", 'Did you mean "containers"?'],
+    ["field-misspelt", "spec.template.spec.containers[0].imag", 'Did you mean "image"?'],
+    ["field-misspelt", "spec.template.spec.containers[0].port", 'Did you mean "ports"?'],
+  ]);
+});
+
+Deno.test("Service: matchLabels in a selector are an error, and clear enough to count", () => {
+  const loaded = load(`${SERVICE}  selector: {matchLabels: {app: web}}\n`);
+  assert.deepEqual(summaries(loaded), ["schema-invalid spec.selector.matchLabels f.yaml:5:14"]);
+  assert.deepEqual(only(loaded.snapshot.services).selector, { app: "web" });
+});

@@ -1,11 +1,83 @@
 /**
  * Pod (core v1) and the pod templates of workloads: the fields that routing and the local mesh read.
  */
-import { type Field, isCarried } from "../fields.ts";
+import { type Field, isCarried, METADATA_FIELDS } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { Container, ContainerPort, Pod, PodTemplate, RunsAs } from "../resources.ts";
 import { readProtocol } from "./service.ts";
 
+const POD_SPEC_FIELDS = [
+  "activeDeadlineSeconds",
+  "affinity",
+  "automountServiceAccountToken",
+  "containers",
+  "dnsConfig",
+  "dnsPolicy",
+  "enableServiceLinks",
+  "ephemeralContainers",
+  "hostAliases",
+  "hostIPC",
+  "hostNetwork",
+  "hostPID",
+  "hostUsers",
+  "hostname",
+  "hostnameOverride",
+  "imagePullSecrets",
+  "initContainers",
+  "nodeName",
+  "nodeSelector",
+  "os",
+  "overhead",
+  "preemptionPolicy",
+  "priority",
+  "priorityClassName",
+  "readinessGates",
+  "resourceClaims",
+  "resources",
+  "restartPolicy",
+  "runtimeClassName",
+  "schedulerName",
+  "schedulingGates",
+  "schedulingGroup",
+  "securityContext",
+  "serviceAccount",
+  "serviceAccountName",
+  "setHostnameAsFQDN",
+  "shareProcessNamespace",
+  "subdomain",
+  "terminationGracePeriodSeconds",
+  "tolerations",
+  "topologySpreadConstraints",
+  "volumes",
+  "workloadRef",
+];
+const CONTAINER_FIELDS = [
+  "args",
+  "command",
+  "env",
+  "envFrom",
+  "image",
+  "imagePullPolicy",
+  "lifecycle",
+  "livenessProbe",
+  "name",
+  "ports",
+  "readinessProbe",
+  "resizePolicy",
+  "resources",
+  "restartPolicy",
+  "restartPolicyRules",
+  "securityContext",
+  "startupProbe",
+  "stdin",
+  "stdinOnce",
+  "terminationMessagePath",
+  "terminationMessagePolicy",
+  "tty",
+  "volumeDevices",
+  "volumeMounts",
+  "workingDir",
+];
 const CONTAINER_PORT_FIELDS = ["containerPort", "hostIP", "hostPort", "name", "protocol"];
 
 /** Reads a Pod. */
@@ -23,6 +95,7 @@ export function readPod(object: SourceObject): Pod {
 /** Reads a pod template (`spec.template` of a workload). */
 export function readPodTemplate(field: Field): PodTemplate {
   const metadata = field.at("metadata");
+  metadata.checkSlips(METADATA_FIELDS);
   return readPodSpec(
     field.at("spec"),
     metadata.at("labels").stringMap(),
@@ -45,6 +118,7 @@ function readPodSpec(
   labels: Readonly<Record<string, string>>,
   annotations: Readonly<Record<string, string>>,
 ): PodTemplate {
+  spec.checkSlips(POD_SPEC_FIELDS);
   return {
     labels,
     annotations,
@@ -68,6 +142,7 @@ function readAccount(field: Field): string | undefined {
 }
 
 function readContainer(field: Field): Container {
+  field.checkSlips(CONTAINER_FIELDS);
   return {
     name: field.at("name").requiredString() ?? "",
     image: field.at("image").string() ?? "",

@@ -1,7 +1,7 @@
 /**
  * Service (core v1): the fields that routing reads.
  */
-import { type Field, isCarried } from "../fields.ts";
+import { type Field, isCarried, isRecord } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
 import type { Service, ServicePort } from "../resources.ts";
 
@@ -39,7 +39,7 @@ export function readService(object: SourceObject): Service {
   const clusterIps = spec.at("clusterIPs").strings();
   return {
     meta: object.meta,
-    selector: selector.isPresent ? selector.stringMap() : undefined,
+    selector: selector.isPresent ? readSelector(selector).stringMap() : undefined,
     ports: spec.at("ports").objects().flatMap((port) => readPort(port) ?? []),
     clusterIps: (clusterIps.length > 0 ? clusterIps : [clusterIp])
       .filter((address) => address !== "" && address !== "None"),
@@ -50,6 +50,17 @@ export function readService(object: SourceObject): Service {
       : {}),
     ...readAffinity(spec),
   };
+}
+
+/** Workloads have their labels one level deeper; meant so, they are clear enough to count. */
+function readSelector(selector: Field): Field {
+  const labels = selector.at("matchLabels");
+  if (!isRecord(labels.value)) return selector;
+  labels.report(
+    'A Service\'s selector has no "matchLabels"',
+    'Write the labels in "selector" itself',
+  );
+  return labels;
 }
 
 function refusedService({ meta }: SourceObject): Service {
