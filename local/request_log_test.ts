@@ -28,6 +28,7 @@ const record: RequestRecord = {
   headers: {},
   plan: "0123456789ab",
   durationMs: 1.234,
+  planWaitMs: 0,
 };
 
 Deno.test("request log: who asked what, and who answered by which split", () => {

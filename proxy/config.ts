@@ -8,6 +8,8 @@ import type {
   TlsTrust,
 } from "../base/tls.ts";
 import type { Plan } from "../routing/plan.ts";
+import type { PlanChange } from "../routing/source/held_parts.ts";
+import type { PlanQuestion } from "../routing/source/messages.ts";
 
 /** `auto` takes the native driver where it works and says in the log why where it does not. */
 export type DriverChoice = "auto" | "native" | "portable";
@@ -162,6 +164,16 @@ export interface Proxy {
    * and keeps the last good plan where it does not build.
    */
   apply(plan: Plan): Promise<void>;
+  /**
+   * Takes what is different of the plan that is held, where there is a source to be asked (`ProxyHooks.onQuestion`); else as `apply`. It has
+   * happened when this returns null, as it can where one event loop runs on the caller's thread. Throws or rejects, and keeps the last good
+   * plan, where it does not build.
+   */
+  update(change: PlanChange): Promise<void> | null;
+  /** The source cannot be asked now: nothing waits for it. */
+  sourceIsAway(isAway: boolean): Promise<void>;
+  /** What the source was asked, and no event loop has used for a while. */
+  unusedQuestions(): Promise<readonly PlanQuestion[]>;
   /** Uses other certificates from the next handshake on. Rejects, and keeps the last good ones, where they are of no use. */
   replaceCertificates(tls: ProxyTls): Promise<void>;
   /**

@@ -344,6 +344,9 @@ export const SERVER_NAME_BYTES_MAX = 253;
 /** How long a loop that shares its thread keeps it: signals, timers and admin requests wait for as long. */
 export const LOCAL_TURN_MS = 20;
 
+/** And how long while a request waits for what another part of the thread has to say. */
+export const WAITING_TURN_MS = 1;
+
 /** A loop with nothing to do changes hands less often, so as not to wake the processor for it. */
 export const LOCAL_IDLE_TURN_MS = 100;
 
@@ -376,3 +379,15 @@ export const DROPPED_HEADERS_MAX = 40;
 
 /** Counters of so many pods may stay though plans have dropped the pods, until they are read or there are twice as many as were kept. */
 export const COUNTED_PODS_MIN = 1_000;
+
+/** How long a request waits for the source of the plan to answer what a host is: one round trip takes milliseconds. */
+export const PLAN_ANSWER_MS = 1_000;
+
+/** Hosts and addresses that one event loop asks about: far more than an application calls, and 3 MB at most. */
+export const QUESTIONS_MAX = 16_384;
+
+/** After how long without a request what was asked is forgotten: longer than most jobs that run now and then. */
+export const QUESTION_LIFE_MS = 600_000;
+
+/** How often it is looked for what is not used any more. */
+export const QUESTIONS_LOOK_MS = 60_000;

@@ -21,7 +21,7 @@ export type PlanHeader = Omit<
 >;
 
 /** With the fields of later versions that it has. */
-export function headerOf(plan: Omit<Plan, "hash">): PlanHeader {
+export function planHeaderOf(plan: Omit<Plan, "hash">): PlanHeader {
   const {
     hash: _,
     services: _1,
@@ -46,7 +46,7 @@ export interface GroupPart {
 }
 
 /** Who may call one identity, and how. */
-export interface AccessPart {
+interface AccessPart {
   readonly targets: readonly PlanTarget[];
 }
 
@@ -137,7 +137,7 @@ function sortedRecord<T>(entries: ReadonlyMap<string, T>): Readonly<Record<strin
 }
 
 /** Ids of the groups that a Service's routes lead to, also where nothing is behind them; some more than once. */
-export function* groupsNamedBy({ ports }: PlanService): Iterable<string> {
+function* groupsNamedBy({ ports }: PlanService): Iterable<string> {
   for (const { rules, fallback, policy } of ports) {
     yield* groupsOfRoute(fallback, policy);
     for (const rule of rules) yield* groupsOfRoute(rule.route, rule.policy);
@@ -207,5 +207,5 @@ export function partHashes(plan: Omit<Plan, "hash">): Map<PartKey, string> {
 export function hashPlan(plan: Omit<Plan, "hash">): string {
   const digest = new PlanDigest();
   for (const [key, hash] of partHashes(plan)) digest.set(key, hash);
-  return digest.hash(headerOf(plan));
+  return digest.hash(planHeaderOf(plan));
 }

@@ -7,12 +7,12 @@ import {
   composePlan,
   hashPart,
   hashPlan,
-  headerOf,
   neededBy,
   partHashes,
   type PartKey,
   partsOf,
   PlanDigest,
+  planHeaderOf,
   routeKey,
 } from "./parts.ts";
 
@@ -29,7 +29,7 @@ Deno.test("parts: a plan is taken apart into what it was composed of, and compos
       const plan = wholePlan(compiler);
       const parts = partsOf(plan);
       deepEqual(parts, new Map(compiler.parts));
-      deepEqual(composePlan(headerOf(plan), parts, hashPlan(plan)), plan);
+      deepEqual(composePlan(planHeaderOf(plan), parts, hashPlan(plan)), plan);
     }),
     { numRuns: 200 },
   );
@@ -87,7 +87,7 @@ Deno.test("neededBy: whatever a route leads to, and whom its endpoints run as wh
           }
         }
         // Nothing that a reader looks at is missing.
-        const { groups } = composePlan(headerOf(plan), held, "");
+        const { groups } = composePlan(planHeaderOf(plan), held, "");
         for (const id of Object.keys(groups)) deepEqual(groups[id], plan.groups[id] ?? []);
       }
     }),

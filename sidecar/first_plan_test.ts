@@ -236,7 +236,8 @@ Deno.test("plan follower: says again and again that it waits, and no more once i
         return { plan: problem === "" ? plan : null, findings: [], problem };
       },
     },
-    proxy: { apply: () => Promise.resolve() },
+    serve: () => Promise.resolve(),
+    restore: () => Promise.resolve(),
     keeper: null,
     log: createLog({
       level: "info",

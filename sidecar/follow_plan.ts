@@ -5,17 +5,19 @@
 import type { Finding } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
 import { watchPaths } from "../base/watch.ts";
-import type { Proxy } from "../proxy/config.ts";
 import { IoError } from "../proxy/io/io.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { PlanKeeper, SavedPlan } from "./plan_keeper.ts";
-import type { PlanSource } from "./plan_source.ts";
+import type { PlanFiles } from "./plan_files.ts";
 import type { ReportFindings } from "./report_findings.ts";
 import { NO_PLAN_NOTICE_MS, READ_INTERVAL_MS } from "./limits.ts";
 
 interface Following {
-  readonly source: PlanSource;
-  readonly proxy: Pick<Proxy, "apply">;
+  readonly source: PlanFiles;
+  /** Resolves once what the proxy uses of the plan is in force; rejects where it cannot be. */
+  readonly serve: (plan: Plan) => Promise<void>;
+  /** The same of what an earlier run held. */
+  readonly restore: (saved: SavedPlan) => Promise<void>;
   /** Null: plans are not kept. */
   readonly keeper: PlanKeeper | null;
   readonly log: Log;
@@ -120,18 +122,18 @@ export class PlanFollower {
     if (this.#isOver) return;
     if (plan === null) return await this.#goWithout(problem, findings, "Plan kept");
     if (plan.hash === this.#plan?.hash && !this.#isRestored) return void (this.#told = "");
-    const refusal = await this.#apply(plan);
-    if (refusal !== null) return await this.#goWithout(refusal, findings, "Plan refused");
+    const refusal = await this.#apply(() => this.#parts.serve(plan));
+    // The log has it from the one that asked for it.
+    if (refusal !== null) return await this.#goWithout(refusal, findings, null);
     this.#parts.report(findings);
     this.#isRestored = false;
-    this.#parts.keeper?.accepted(plan);
     this.#inForce(plan);
   }
 
   /** Why the plan cannot be served; null: it is. */
-  async #apply(plan: Plan): Promise<string | null> {
+  async #apply(serve: () => Promise<void>): Promise<string | null> {
     try {
-      await this.#parts.proxy.apply(plan);
+      await serve();
       return null;
     } catch (error) {
       if (this.#plan === null && error instanceof IoError) {
@@ -143,7 +145,11 @@ export class PlanFollower {
   }
 
   /** The source gives nothing that can be served. */
-  async #goWithout(problem: string, findings: readonly Finding[], message: string): Promise<void> {
+  async #goWithout(
+    problem: string,
+    findings: readonly Finding[],
+    message: string | null,
+  ): Promise<void> {
     if (this.#isOver) return;
     const { log, report } = this.#parts;
     const told = JSON.stringify([problem, findings]);
@@ -154,7 +160,7 @@ export class PlanFollower {
     if (this.#plan === null && this.#savedProblem === null) await this.#restore();
     if (this.#isOver || !isNews) return;
     if (this.#plan === null) this.#sayWaiting();
-    else log.warn(message, { reason: problem, plan: nameOf(this.#plan) });
+    else if (message !== null) log.warn(message, { reason: problem, plan: nameOf(this.#plan) });
   }
 
   /** What an earlier run saved is looked at once. */
@@ -171,9 +177,10 @@ export class PlanFollower {
     if (saved === null) {
       return void (this.#savedProblem = `No plan is saved in "${keeper.directory}"`);
     }
-    const refusal = await this.#apply(saved.plan);
+    const { restore } = this.#parts;
+    const refusal = await this.#apply(() => restore(saved));
     if (refusal !== null) return void (this.#savedProblem = `Of the saved one: ${refusal}`);
-    keeper.restored(saved);
+    keeper.restored();
     this.#isRestored = true;
     report([restored(saved, this.#problem)]);
     this.#inForce(saved.plan);

@@ -38,3 +38,12 @@ export const SPAN_DELAY_MS = 5_000;
 
 /** How long a collector may take: the default of OpenTelemetry's OTLP exporter. */
 export const SPAN_EXPORT_MS = 10_000;
+
+/** From a lost connection to the source of the plan until it is tried again: at most this at first, and twice as long each time. */
+export const RECONNECT_MS_MIN = 200;
+
+/** And at most so long: a controller that comes back is found soon. */
+export const RECONNECT_MS_MAX = 30_000;
+
+/** Updates that wait for event loops which are busy with an earlier one; more, and all is asked anew. */
+export const UPDATES_WAITING_MAX = 1_000;

@@ -1,5 +1,5 @@
 /**
- * PlanKeeper: keeps the last plan that was in force in a directory, for its next start. A plan's own hash tells whether what
+ * PlanKeeper: keeps what a proxy holds of its plan in a directory, for its next start. The plan's own hash tells whether what
  * is read is what was written. Saving never gets in the way of serving: where it fails, that is told and counted.
  */
 import type { Finding } from "../base/finding.ts";
@@ -18,6 +18,13 @@ export interface SavedPlan {
   readonly savedAtMs: number;
 }
 
+/** What is held now. */
+interface Held {
+  readonly hash: string;
+  /** Null: nothing. */
+  readonly plan: Plan | null;
+}
+
 export class PlanKeeper {
   readonly directory: string;
   readonly #onFinding: (finding: Finding) => void;
@@ -26,7 +33,7 @@ export class PlanKeeper {
   #isRestored = false;
   #failures = 0;
   /** Accepted and not saved yet. */
-  #waiting: Plan | null = null;
+  #waiting: Held | null = null;
   #saving: Promise<void> | null = null;
 
   constructor(directory: string, onFinding: (finding: Finding) => void) {
@@ -58,21 +65,23 @@ export class PlanKeeper {
       throw new Error(`Cannot read the saved plan "${path}": ${messageOf(error)}`);
     }
     const decoded = decodePlan(text);
-    if (decoded.ok) return { plan: decoded.plan, savedAtMs };
+    if (decoded.ok) {
+      this.#savedHash = decoded.plan.hash;
+      this.#savedAtMs = savedAtMs;
+      return { plan: decoded.plan, savedAtMs };
+    }
     throw new Error(`Cannot use the saved plan "${path}": ${decoded.message}`);
   }
 
   /** What was saved is in force. */
-  restored({ plan, savedAtMs }: SavedPlan): void {
-    this.#savedHash = plan.hash;
-    this.#savedAtMs = savedAtMs;
+  restored(): void {
     this.#isRestored = true;
   }
 
-  /** A source's plan is in force. Of several that come while one is written, the last one is. */
-  accepted(plan: Plan): void {
+  /** This is held and in force, by the source. While it is written it may change; it is written once more then. */
+  accepted(held: Held): void {
     this.#isRestored = false;
-    this.#waiting = plan;
+    this.#waiting = held;
     this.#saving ??= this.#save();
   }
 
@@ -82,13 +91,16 @@ export class PlanKeeper {
   }
 
   async #save(): Promise<void> {
-    for (let plan = this.#waiting; plan !== null; plan = this.#waiting) {
+    // Changes that come together are written once.
+    await Promise.resolve();
+    for (let held = this.#waiting; held !== null; held = this.#waiting) {
       this.#waiting = null;
-      if (plan.hash === this.#savedHash) continue;
+      const { hash, plan } = held;
+      if (hash === this.#savedHash || plan === null) continue;
       this.#savedAtMs = null;
       try {
         await replaceFile(this.directory, FILE, encodePlan(plan));
-        this.#savedHash = plan.hash;
+        this.#savedHash = hash;
         this.#savedAtMs = Date.now();
       } catch (error) {
         this.#failures++;

@@ -31,7 +31,7 @@ Deno.test("plan keeper: of plans that come faster than the disk, the last one is
     const { keeper, findings } = keeperOf(`${folder}/new`);
     assert.equal(await keeper.read(), null);
     const plans = Array.from({ length: 20 }, (_, i) => planNamed(`web-${i}`));
-    for (const plan of plans) keeper.accepted(plan);
+    for (const plan of plans) keeper.accepted({ hash: plan.hash, plan });
     assert.equal(keeper.keeping.savedAtMs, null, "not the one in force");
     await keeper.settled();
     assert.deepEqual((await keeper.read())?.plan, plans[19]);
@@ -44,7 +44,7 @@ Deno.test("plan keeper: the same plan is not written again, one from before is",
     const { keeper } = keeperOf(folder);
     const [one, two] = [planNamed("one"), planNamed("two")];
     const inodeAfter = async (plan: Plan) => {
-      keeper.accepted(plan);
+      keeper.accepted({ hash: plan.hash, plan });
       await keeper.settled();
       return Deno.statSync(`${folder}/plan.json`).ino;
     };
@@ -62,7 +62,7 @@ Deno.test("plan keeper: what an interrupted run left behind is replaced, links a
     Deno.mkdirSync(`${folder}/state`);
     Deno.symlinkSync(victim, `${folder}/state/plan.json.${Deno.pid}.new`);
     const { keeper } = keeperOf(`${folder}/state`);
-    keeper.accepted(planNamed("web"));
+    keeper.accepted({ hash: "web", plan: planNamed("web") });
     await keeper.settled();
     assert.equal(Deno.readTextFileSync(victim), "untouched");
     assert.deepEqual(
@@ -78,7 +78,7 @@ Deno.test("plan keeper: a plan that cannot be saved is told of, and the next one
     const { keeper, findings } = keeperOf(folder);
     // A rename cannot replace a folder that something is in.
     Deno.mkdirSync(`${folder}/plan.json/inside`, { recursive: true });
-    keeper.accepted(planNamed("one"));
+    keeper.accepted({ hash: "one", plan: planNamed("one") });
     await keeper.settled();
     assert.deepEqual(findings.map(({ code, severity }) => [code, severity]), [
       ["plan-not-saved", "warning"],
@@ -86,7 +86,7 @@ Deno.test("plan keeper: a plan that cannot be saved is told of, and the next one
     assert.deepEqual([keeper.keeping.failures, keeper.keeping.savedAtMs], [1, null]);
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["plan.json"]);
     Deno.removeSync(`${folder}/plan.json`, { recursive: true });
-    keeper.accepted(planNamed("one"));
+    keeper.accepted({ hash: "one", plan: planNamed("one") });
     await keeper.settled();
     assert.deepEqual((await keeper.read())?.plan, planNamed("one"));
     assert.equal(keeper.keeping.failures, 1);

@@ -8,6 +8,7 @@ import type { ProxyHooks } from "../proxy/run/running_proxy.ts";
 import { withDeadline } from "../base/deadline.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
 import type { Plan } from "../routing/plan.ts";
+import { accessQuestion } from "../routing/source/messages.ts";
 import type { Environment } from "../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
 import { formatHostPort } from "../console/values.ts";
@@ -17,8 +18,10 @@ import { formatAccess, formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
 import { PlanFollower } from "./follow_plan.ts";
 import { LineBuffer } from "./line_buffer.ts";
+import { LocalSource } from "./local_source.ts";
+import { PlanClient } from "./plan_client.ts";
 import { PlanKeeper } from "./plan_keeper.ts";
-import { openPlanSource, type PlanSource } from "./plan_source.ts";
+import { openPlanFiles, type PlanFiles } from "./plan_files.ts";
 import { findingReporter } from "./report_findings.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
 import { type TlsFiles, tlsFiles } from "./tls_options.ts";
@@ -36,7 +39,7 @@ export async function runSidecar(
     ...tracingOf(tracedService(options), environment),
   };
   const certificates = tlsFiles(options);
-  const source = await openPlanSource(planOrigin(options), environment);
+  const files = await openPlanFiles(planOrigin(options), environment);
   const { stdout, stderr } = environment;
   const events = new LineBuffer({
     send: stderr.send,
@@ -54,7 +57,7 @@ export async function runSidecar(
     lost: (count) => formatLost(options.accessLog, count),
   });
   try {
-    return await serve({ options, environment, plainConfig, certificates, source, log, accesses });
+    return await serve({ options, environment, plainConfig, certificates, files, log, accesses });
   } finally {
     await Promise.all([accesses.flush(LOG_FLUSH_MS), events.flush(LOG_FLUSH_MS)]);
   }
@@ -65,13 +68,13 @@ interface SidecarParts {
   readonly environment: Environment;
   readonly plainConfig: ProxyConfig;
   readonly certificates: TlsFiles | null;
-  readonly source: PlanSource;
+  readonly files: PlanFiles;
   readonly log: Log;
   readonly accesses: LineBuffer;
 }
 
 async function serve(parts: SidecarParts): Promise<ExitCode> {
-  const { options, environment, plainConfig, certificates, source, log, accesses } = parts;
+  const { options, environment, plainConfig, certificates, files, log, accesses } = parts;
   const config = certificates === null
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
@@ -85,15 +88,33 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
   const failed = Promise.withResolvers<string>();
   const proxy = await start(config, {
     ...hooksFor(options, log, accesses),
+    onQuestion: (question) => client.ask(question),
+    heldPlan: () => client.held.plan,
+    onExplain: (query) => client.knowOf(query, config),
     ...(keeper === null ? {} : { planKeeping: () => keeper.keeping }),
     planProblem: () => follower.problem,
     onQuit: () => quit.resolve("quitquitquit"),
     onFailure: failed.resolve,
   });
   let endMemory = () => {};
-  const follower = new PlanFollower({
+  const source = new LocalSource();
+  const client = new PlanClient({
     source,
     proxy,
+    always: identitiesOf(config).map(accessQuestion),
+    log,
+    onChange(held) {
+      if (source.isOpen) keeper?.accepted(held);
+    },
+  });
+  const follower = new PlanFollower({
+    source: files,
+    async serve(plan) {
+      source.set(plan);
+      client.connectNow();
+      await client.settled();
+    },
+    restore: ({ plan }) => client.restore(plan),
     keeper,
     log,
     report,
@@ -110,12 +131,17 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     untilStopped(proxy, quit.promise, log, environment),
     untilFailed(proxy, failed.promise),
   ]);
+  // One that is of no use is told of where it is needed.
+  const saved = await keeper?.read().catch(() => null) ?? null;
+  if (saved !== null) client.remember(saved.plan);
+  client.start();
   follower.start();
   const stopReplacing = certificates && followCertificates(certificates, proxy, log);
   try {
     return await stopped;
   } finally {
     endMemory();
+    client.stop();
     const all = [follower.stop(), stopReplacing?.(), keeper?.settled()];
     // A source that never ends may be what is being read.
     await withDeadline(Promise.all(all), FILES_END_MS, () => []);
@@ -139,6 +165,11 @@ function warnOfStrangers({ inbound, tls }: ProxyConfig, { permissive }: Plan, lo
   log.warn("Traffic targets are not enforced on inbound requests", {
     reason: "callers are not asked for certificates (--inbound-tls-client-ca)",
   });
+}
+
+/** Whose callers are judged here: who may call them has to be known before the first one does. */
+function identitiesOf({ inbound }: ProxyConfig): string[] {
+  return inbound.flatMap(({ identity = "" }) => identity === "" ? [] : [identity]);
 }
 
 function hooksFor(options: SidecarOptions, log: Log, accesses: LineBuffer): ProxyHooks {

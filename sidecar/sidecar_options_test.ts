@@ -266,6 +266,7 @@ const RECORD: RequestRecord = {
   headers: { cookie: "for taps only" },
   plan: "0123456789ab",
   durationMs: 1.5,
+  planWaitMs: 0,
 };
 const TIME_MS = Date.UTC(2026, 7, 1, 12, 3, 4, 567);
 

@@ -72,7 +72,8 @@ export class Acceptor {
   ): AcceptHandler {
     const captured = capture === true ? this.#capture : null;
     if (captured !== null) {
-      return (fd, peer) => captured.takeOutbound(fd, peer, router, security);
+      return (fd, peer) =>
+        captured.whenKnown(fd, () => captured.takeOutbound(fd, peer, router, security));
     }
     if (tcp === undefined) {
       const routed = this.#egress.isOn ? new EgressRouter(router, this.#egress) : router;
@@ -99,24 +100,37 @@ export class Acceptor {
     const captured = capture === true ? this.#capture : null;
     const { listener: index, access } = router;
     const listener = { index, application: application.address, access };
-    const { loop } = this.#clients;
-    const { io, timeouts } = loop;
+    const { io } = this.#clients.loop;
     const take = (client: AcceptedClient) =>
       captured === null
         ? this.#takeRequests(client, router.of(() => io.destination(client.fd)))
         : captured.takeInbound(client, listener);
+    const accept = this.#accepted(security, acceptsPlain, captured !== null, take);
+    return captured === null
+      ? accept
+      : (fd, peer) => captured.whenKnown(fd, () => accept(fd, peer));
+  }
+
+  /** A caller that may do without TLS shows by its first bytes whether it does. */
+  #accepted(
+    security: TlsContext | null,
+    acceptsPlain: boolean,
+    isCaptured: boolean,
+    take: (client: AcceptedClient) => void,
+  ): AcceptHandler {
     if (security === null || !acceptsPlain) {
       return (fd, peer) => take({ fd, peer, security, isWatched: false });
     }
+    const { loop } = this.#clients;
     // Only what is captured may turn out to have a server that speaks first.
-    const silenceMs = captured === null ? timeouts.clientIdleMs : DETECTION_MS;
+    const silenceMs = isCaptured ? DETECTION_MS : loop.timeouts.clientIdleMs;
     const question = { among: TLS_ALONE, silenceMs };
     return (fd, peer) => {
       const client = { fd, peer, security: null };
       const first = new Detecting(loop, client, question, (detected) => {
         take({ fd, peer, security: detected === "tls" ? security : null, isWatched: true });
       });
-      io.watch(fd, first);
+      loop.io.watch(fd, first);
     };
   }
 

@@ -5,6 +5,7 @@
 import { formatAuthority, isLocal } from "../../base/ip.ts";
 import { AddressIndex } from "../../routing/table/address_index.ts";
 import type { Plan, PlanPort } from "../../routing/plan.ts";
+import { addressQuestion } from "../../routing/source/messages.ts";
 import type { LogEvent } from "../config.ts";
 import type { Fd, OriginalDestination } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
@@ -86,6 +87,19 @@ export class Capture implements AddressBook {
     this.#notice("host-overruled", "info", "A host names another Service than its address", {
       address: formatAuthority(address, port),
     });
+  }
+
+  /** Asks what is where a connection was going before it is looked at: `serve` is called once that is known. */
+  whenKnown(fd: Fd, serve: () => void): void {
+    const { clients: { loop }, services: { interest } } = this.#parts;
+    const original = interest.isAsking ? loop.io.originalDestination(fd) : null;
+    // A Service's own address is no other's. A pod may be behind more Services than those that are held.
+    if (
+      original === null || this.addresses.find(original.address, original.port)?.kind === "service"
+    ) {
+      return serve();
+    }
+    interest.whenAnswered(addressQuestion(original.address), serve);
   }
 
   /** Takes a connection of the application, which it opened. */

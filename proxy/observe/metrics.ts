@@ -127,6 +127,15 @@ export const LOOP = metricGroup([], {
     "weft_reports_lost_total",
     "Records and spans that event loops made faster than the main thread took them",
   ),
+  planQuestions: counter(
+    "weft_plan_questions_total",
+    "Hosts and addresses that the source of the plan was asked about",
+  ),
+  planWaits: counter("weft_plan_waits_total", "Requests and connections that waited for an answer"),
+  planUnanswered: counter(
+    "weft_plan_unanswered_total",
+    "Requests and connections decided without an answer, as if the mesh had nothing of their host",
+  ),
 });
 
 export const HTTP2 = metricGroup(["side"], {

@@ -41,6 +41,8 @@ export interface RequestRecord {
   /** Those of the request's headers, by name in lower case, that some tap looks at. */
   readonly headers: Readonly<Record<string, string>>;
   readonly durationMs: number;
+  /** How long the source of the plan was waited for, of `durationMs`: what the request is for was not held yet. */
+  readonly planWaitMs: number;
   /** First digits of the hash of the plan that decided; empty if none did. */
   readonly plan: string;
 }

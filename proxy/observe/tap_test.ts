@@ -29,6 +29,7 @@ const RECORD: RequestRecord = {
   trace: "",
   headers: { "x-user": "bob", "x-empty": "" },
   durationMs: 1,
+  planWaitMs: 0,
   plan: "",
 };
 

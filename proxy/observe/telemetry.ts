@@ -84,6 +84,8 @@ export interface RouteFacts {
   readonly rule: PlanRule | null;
   /** Counters of the route and backend; null if no backend was found. */
   readonly stats: RouteStats | null;
+  /** How long the source of the plan was waited for; nearly always 0. */
+  readonly planWaitMs: number;
 }
 
 /** Where a request or a connection went. */
@@ -269,7 +271,7 @@ export class Telemetry {
     durationMs: number,
     listener: number,
   ): void {
-    const { facts: { stats, rule, planHash, port }, endpoint, place } = routed;
+    const { facts: { stats, rule, planHash, port, planWaitMs }, endpoint, place } = routed;
     const { caller, span } = request;
     const record: RequestRecord = {
       listener,
@@ -294,6 +296,7 @@ export class Telemetry {
       trace: request.trace,
       headers: request.headers,
       durationMs,
+      planWaitMs,
       plan: planHash.slice(0, PLAN_HASH_DIGITS),
     };
     if (this.isReporting) this.#records.push(record);

@@ -32,6 +32,7 @@ export const SPAN: FinishedSpan = {
     trace: "",
     headers: {},
     durationMs: 1.25,
+    planWaitMs: 0,
     plan: "",
   },
 };

@@ -6,8 +6,9 @@ import type { AddressIndex, MeshAddress } from "../../routing/table/address_inde
 import type { OriginalDestination } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Egress } from "./egress.ts";
-import type { OutboundRouter } from "./outbound.ts";
-import type { Destination } from "./destination.ts";
+import type { OutboundRouter, PortTarget } from "./outbound.ts";
+import { type Destination, PendingDecision } from "./destination.ts";
+import { afterDecision } from "./interest.ts";
 import type { ClientFacts, Router } from "./router.ts";
 
 /** What captured connections share. */
@@ -47,13 +48,13 @@ export class CapturedRoute implements Router {
     this.#original = original;
   }
 
-  route(request: Request | null, client: ClientFacts): Destination {
+  route(request: Request | null, client: ClientFacts): Destination | PendingDecision {
     const isNew = this.#lookUp();
     const meaning = this.#meaning;
     if (meaning === null) return this.#routeByHost(request, client);
-    const isOverruled = isNew && request !== null && meaning.kind === "service" &&
-      this.#router.namesOther(meaning, request);
-    if (isOverruled) this.#book.overruled(this.#original);
+    if (isNew && request !== null && meaning.kind === "service") {
+      this.#router.whenOther(meaning, request, () => this.#book.overruled(this.#original));
+    }
     return this.#router.routeByAddress(meaning, request, client) ??
       this.#egress.pass(this.#original, this.listener, client);
   }
@@ -69,16 +70,26 @@ export class CapturedRoute implements Router {
   }
 
   /** Nothing is known of the address. */
-  #routeByHost(request: Request | null, client: ClientFacts): Destination {
+  #routeByHost(request: Request | null, client: ClientFacts): Destination | PendingDecision {
     const { port } = this.#original;
-    const byHost = request === null ? null : this.#router.routeByHost(request, client, port);
-    const reason = byHost?.refusal?.reason ?? "";
-    // HTTP/1.0 need not name a host; and what a Service does not list may still be there.
-    const isLost = ["host-unknown", "host-invalid", "alias-outside"].includes(reason) ||
-      (reason === "port-unknown" && this.#egress.isOn);
-    return byHost === null || isLost
-      ? this.#egress.toAddress(this.#original, this.listener, client)
+    if (request === null) return this.#outside(client);
+    const byHost = this.#router.routeByHost(request, client, port);
+    return byHost instanceof PendingDecision
+      ? afterDecision(byHost, (later) => this.#isLost(later) ? this.#outside(client) : later)
+      : this.#isLost(byHost)
+      ? this.#outside(client)
       : byHost;
+  }
+
+  /** HTTP/1.0 need not name a host; and what a Service does not list may still be there. */
+  #isLost({ refusal }: Destination): boolean {
+    const reason = refusal?.reason ?? "";
+    return ["host-unknown", "host-invalid", "alias-outside"].includes(reason) ||
+      (reason === "port-unknown" && this.#egress.isOn);
+  }
+
+  #outside(client: ClientFacts): Destination {
+    return this.#egress.toAddress(this.#original, this.listener, client);
   }
 }
 
@@ -87,20 +98,15 @@ export class PortRoute implements Router {
   readonly place = "outbound";
   readonly listener: number;
   readonly #router: OutboundRouter;
-  readonly #target: { readonly namespace: string; readonly service: string; readonly port: number };
+  readonly #target: PortTarget;
 
-  constructor(
-    router: OutboundRouter,
-    target: { readonly namespace: string; readonly service: string; readonly port: number },
-  ) {
+  constructor(router: OutboundRouter, target: PortTarget) {
     this.listener = router.listener;
     this.#router = router;
     this.#target = target;
   }
 
-  route(_request: Request | null, client: ClientFacts): Destination {
-    const { namespace, service, port } = this.#target;
-    const tablePort = this.#router.portOf(`${namespace}/${service}`, port);
-    return this.#router.connectionTo(tablePort, client);
+  route(_request: Request | null, client: ClientFacts): Destination | PendingDecision {
+    return this.#router.routeToPort(this.#target, client);
   }
 }

@@ -32,7 +32,13 @@ export interface Destination {
 }
 
 /** What no plan has decided. */
-export const NO_FACTS: RouteFacts = { planHash: "", port: null, rule: null, stats: null };
+export const NO_FACTS: RouteFacts = {
+  planHash: "",
+  port: null,
+  rule: null,
+  stats: null,
+  planWaitMs: 0,
+};
 
 /** Of what is never sent anywhere, because its head could not be read, or is not decided yet. */
 export const UNDECIDED: Destination = refused(NO_FACTS, REFUSALS["no-address"]);
@@ -123,7 +129,7 @@ export class Turn {
   }
 }
 
-/** A decision that waits for a name to be looked up. */
+/** A decision that waits: for a name to be looked up, or for the source of the plan. */
 export class PendingDecision {
   /** Told once, later; set by the one that waits. */
   onDecided: (decide: () => Destination) => void = () => {};

@@ -11,6 +11,7 @@ import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
 import { NameCache } from "./name_cache.ts";
 import type { Waiter } from "./name_cache.ts";
+import { afterDecision } from "./interest.ts";
 import type { OutboundRouter } from "./outbound.ts";
 import { type Destination, NO_FACTS, PendingDecision, refused, toPool } from "./destination.ts";
 import type { ClientFacts, Router, RouteServices } from "./router.ts";
@@ -126,10 +127,21 @@ export class EgressRouter implements Router {
   }
 
   route(request: Request | null, client: ClientFacts): Destination | PendingDecision {
-    const destination = this.#router.route(request, client);
+    const decided = this.#router.route(request, client);
+    if (request === null) return decided;
+    return decided instanceof PendingDecision
+      ? afterDecision(decided, (later) => this.#pass(later, request, client))
+      : this.#pass(decided, request, client);
+  }
+
+  #pass(
+    destination: Destination,
+    request: Request,
+    client: ClientFacts,
+  ): Destination | PendingDecision {
     const reason = destination.refusal?.reason;
     const isOutside = reason === "host-unknown" || reason === "alias-outside";
-    if (request === null || !isOutside || !this.#egress.isOn) return destination;
+    if (!isOutside || !this.#egress.isOn) return destination;
     const alias = this.#router.aliasOf(request);
     return this.#egress.toAuthority(request, this.listener, client, alias, destination);
   }

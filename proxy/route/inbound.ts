@@ -7,7 +7,7 @@ import type { RouteStats } from "../observe/telemetry.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { formatAuthority } from "../../base/ip.ts";
 import type { OriginalDestination } from "../io/io.ts";
-import { type Destination, refused, toPool } from "./destination.ts";
+import { type Destination, NO_FACTS, refused, toPool } from "./destination.ts";
 import type { ClientFacts, Router } from "./router.ts";
 import { unreachedLine } from "./unreached.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
@@ -126,7 +126,7 @@ export class InboundRouter implements Router {
 
   route(request: Request | null, { caller, expectsHttp2 }: ClientFacts): Destination {
     const { port, pool, stats } = this.application;
-    const facts = { planHash: this.access.planHash, port: null, rule: null, stats };
+    const facts = { ...NO_FACTS, planHash: this.access.planHash, stats };
     const refusal = this.access.refusalOf(caller, port, request?.routed ?? null);
     if (refusal !== null) return refused(facts, refusal);
     // The client's sidecar has chosen what the application speaks.

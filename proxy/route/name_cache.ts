@@ -53,9 +53,11 @@ export class NameCache {
     if (entry === undefined || entry.addresses !== null) return;
     entry.addresses = addresses;
     entry.endsMs = nowMs + (addresses.length > 0 ? NAME_LIFE_MS : NAME_MISS_LIFE_MS);
-    const waiting = [...entry.waiting];
-    entry.waiting.clear();
-    for (const tell of waiting) tell(nextOf(entry));
+    // One that is told may end others that wait, as when a connection ends with all its streams: those are told nothing.
+    for (const tell of entry.waiting) {
+      entry.waiting.delete(tell);
+      tell(nextOf(entry));
+    }
   }
 
   #start(name: string, waiter: Waiter): null | undefined {

@@ -53,3 +53,16 @@ Deno.test("NameCache: with too many names at once the next has no address; known
   equal(names.addressOf("more.test", 0, waiter), undefined);
   equal(names.addressOf("7.test", 0, waiter), null, "it gave way, and all others are asked for");
 });
+
+Deno.test("NameCache: one that is told may end another that waits, which is told nothing then", () => {
+  const { names, told, waiter } = cache();
+  const ended = (address: string | null) => waiter(address);
+  const first = (address: string | null) => {
+    waiter(address);
+    names.forget("a.test", ended);
+  };
+  names.addressOf("a.test", 0, first);
+  names.addressOf("a.test", 0, ended);
+  names.resolved("a.test", ["192.0.2.1"], 1);
+  same(told, ["192.0.2.1"]);
+});

@@ -34,9 +34,30 @@ import type { RouteLabels, RouteStats, Telemetry } from "../observe/telemetry.ts
 import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
 import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
-import { type Destination, NO_FACTS, refused, toEndpoints, toPool, Turn } from "./destination.ts";
+import {
+  type Destination,
+  NO_FACTS,
+  type PendingDecision,
+  refused,
+  toEndpoints,
+  toPool,
+  Turn,
+} from "./destination.ts";
+import type { Interest } from "./interest.ts";
 import type { ClientFacts, Router, RouteServices } from "./router.ts";
+import { latin1 } from "../protocol/http1/lexical.ts";
+import { mayBeOfMesh } from "../../routing/source/mesh_names.ts";
+import { hostQuestion, type PlanQuestion } from "../../routing/source/messages.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
+
+const encoder = new TextEncoder();
+
+/** One port of one Service. */
+export interface PortTarget {
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: number;
+}
 
 export class OutboundRouter implements Router {
   readonly place = "outbound";
@@ -56,6 +77,7 @@ export class OutboundRouter implements Router {
   /** By the number of the backend; undefined: nothing went there yet. */
   readonly #byBackend: (RouteStats | undefined)[] = [];
   readonly #direct: DirectEndpoints;
+  readonly #interest: Interest;
 
   /** @param security of the connections to endpoints; null: they are plain */
   constructor(
@@ -64,10 +86,11 @@ export class OutboundRouter implements Router {
     table: Table,
     security: UpstreamTls | null,
   ) {
-    const { loop: { io, timers }, pools, telemetry, state } = services;
+    const { loop: { io, timers }, pools, telemetry, state, interest } = services;
     const { seed } = table.client;
     this.#security = security;
     this.listener = listener;
+    this.#interest = interest;
     this.#io = io;
     this.#pools = pools;
     this.#telemetry = telemetry;
@@ -103,7 +126,7 @@ export class OutboundRouter implements Router {
     const changed = new Set(gone.map(({ key }) => key));
     return ({ service, port, split, backend }) => {
       if (!changed.has(service)) return true;
-      const found = this.portOf(service, Number(port));
+      const found = this.#portOf(service, Number(port));
       if (found === null) return false;
       // Calls to its pods by their addresses are counted as its own, whatever its routes are.
       if (split === "" && backend === service) return true;
@@ -124,11 +147,11 @@ export class OutboundRouter implements Router {
   }
 
   /** A port of a Service (`namespace/name`); null: the table has no such port. */
-  portOf(service: string, port: number): TablePort | null {
+  #portOf(service: string, port: number): TablePort | null {
     return this.#services.get(service)?.ports.find((each) => each.port === port) ?? null;
   }
 
-  route(request: Request | null, client: ClientFacts): Destination {
+  route(request: Request | null, client: ClientFacts): Destination | PendingDecision {
     // What names no host cannot be routed by one.
     return request === null
       ? refused(NO_FACTS, REFUSALS["host-unknown"])
@@ -136,9 +159,51 @@ export class OutboundRouter implements Router {
   }
 
   /** @param defaultPort the port meant by a request that names none */
-  routeByHost(request: Request, client: ClientFacts, defaultPort: number): Destination {
+  routeByHost(
+    request: Request,
+    client: ClientFacts,
+    defaultPort: number,
+  ): Destination | PendingDecision {
     decide(this.#table, request.routed, defaultPort, this.#splits, this.#decision);
-    return this.#decided(request.routed, client, null);
+    const question = this.#interest.isAsking ? this.#questionOf(request) : null;
+    if (question === null) return this.#decided(request.routed, client, null);
+    return this.#interest.ask(question, () => {
+      decide(this.#table, request.routed, defaultPort, this.#splits, this.#decision);
+      return this.#decided(request.routed, client, null);
+    });
+  }
+
+  /** Routes a whole connection to a port of a Service. */
+  routeToPort(
+    { namespace, service, port }: PortTarget,
+    client: ClientFacts,
+  ): Destination | PendingDecision {
+    const find = () => this.#portOf(`${namespace}/${service}`, port);
+    const found = find();
+    if (found !== null || !this.#interest.isAsking) return this.connectionTo(found, client);
+    const question = hostQuestion(this.#table.client.namespace, `${service}.${namespace}`);
+    return this.#interest.ask(question, () => this.connectionTo(find(), client));
+  }
+
+  /** What has to be asked before what was decided last is sure; null: nothing. */
+  #questionOf(request: Request): PlanQuestion | null {
+    const { reason, port, route } = this.#decision;
+    const isPod = route !== null && route.rule === null && route !== port?.fallback;
+    if (reason !== "host-unknown" && !isPod) return null;
+    const host = this.#hostText(request);
+    // `pod.service` of the client's own namespace may be a Service of a namespace too, which counts more.
+    return isPod && host.split(".").length !== 2 ? null : this.#questionAbout(host);
+  }
+
+  #questionAbout(host: string): PlanQuestion | null {
+    const { plan: { clusterDomain }, client: { namespace } } = this.#table;
+    return mayBeOfMesh(host, clusterDomain) ? hostQuestion(namespace, host) : null;
+  }
+
+  /** In lower case, without its port. */
+  #hostText(request: Request): string {
+    const { nameStart, nameEnd } = this.#hostOf(request);
+    return latin1(request.routed.bytes, nameStart, nameEnd).toLowerCase();
   }
 
   /**
@@ -157,14 +222,24 @@ export class OutboundRouter implements Router {
     if (isByName) return this.#decided(request.routed, client, null);
     const [first] = address.listed;
     if (first === undefined) return null;
-    const port = this.portOf(first.service, first.port.port);
+    const port = this.#portOf(first.service, first.port.port);
     return port === null ? null : this.#toPod(port, first.endpoint, request, client);
   }
 
-  /** Whether the request's host names another Service. */
-  namesOther(address: ServiceAddress, request: Request): boolean {
-    const { service } = this.#hostOf(request);
-    return service !== null && service.key !== address.service;
+  /** Calls `tell` if the request's host names another Service: now, or once that is known. */
+  whenOther(address: ServiceAddress, request: Request, tell: () => void): void {
+    const host = this.#hostText(request);
+    const isOther = () => {
+      const bytes = encoder.encode(host);
+      this.#table.hosts.find(bytes, 0, bytes.length, this.#host);
+      const { service } = this.#host;
+      return service !== null && service.key !== address.service;
+    };
+    const question = this.#questionAbout(host);
+    if (this.#hostOf(request).service !== null || question === null) {
+      return void (isOther() && tell());
+    }
+    this.#interest.whenAnswered(question, () => isOther() && tell());
   }
 
   /** What the request's host is another name of, by an ExternalName Service; empty: nothing. */
@@ -183,7 +258,7 @@ export class OutboundRouter implements Router {
     request: Request | null,
     client: ClientFacts,
   ): Destination {
-    const tablePort = port === null ? null : this.portOf(service, port.port);
+    const tablePort = port === null ? null : this.#portOf(service, port.port);
     if (tablePort === null || request === null) return this.connectionTo(tablePort, client);
     decideAt(tablePort, request.routed, this.#splits, this.#decision);
     return this.#decided(request.routed, client, null);
@@ -207,7 +282,8 @@ export class OutboundRouter implements Router {
   ): Destination {
     const { reason, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
     const stats = this.#statsOf(port, "", port.service.key);
-    const facts = { planHash: this.#table.hash, port, rule: null, stats };
+    const facts = { planHash: this.#table.hash, port, rule: null, stats, planWaitMs: 0 };
+    this.#interest.use(port.service.key);
     if (reason !== null) return refused(facts, REFUSALS[reason]);
     const pool = this.#pools.ofPod(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
     return toPool(facts, pool, endpoint, takesHttp2(port, client));
@@ -224,7 +300,9 @@ export class OutboundRouter implements Router {
       port,
       rule: route?.rule ?? null,
       stats: route === null || backend === null ? null : this.#statsOfBackend(route, backend),
+      planWaitMs: 0,
     };
+    if (port !== null) this.#interest.use(port.service.key);
     if (reason !== null) return refused(facts, REFUSALS[reason]);
     if (route === null || backend === null || endpointSet === null) {
       return refused(facts, REFUSALS["no-endpoints"]);

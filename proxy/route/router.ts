@@ -9,6 +9,7 @@ import type { Pools } from "../pool/pools.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Destination, PendingDecision } from "./destination.ts";
+import type { Interest } from "./interest.ts";
 
 /**
  * Where the proxy stands: before clients that send to it, clients that know nothing of it, or the application beside it. A copy has the
@@ -37,6 +38,7 @@ export interface RouteServices {
   readonly telemetry: Telemetry;
   /** What event loops of one proxy have in common. */
   readonly state: StateStore;
+  readonly interest: Interest;
 }
 
 export interface Router {

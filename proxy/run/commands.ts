@@ -3,6 +3,8 @@
  * checker names the other where one is missing.
  */
 import type { Plan } from "../../routing/plan.ts";
+import type { PlanChange } from "../../routing/source/held_parts.ts";
+import type { PlanQuestion } from "../../routing/source/messages.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { ProxyTls } from "../config.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
@@ -14,6 +16,12 @@ import type { ExplainQuery } from "./explain_query.ts";
 interface Commands {
   /** Takes a plan into force; fails, and keeps the last good one, where it cannot be executed. */
   apply(plan: Plan): void;
+  /** Takes what is different of the plan that is held; fails as `apply` does. */
+  update(change: PlanChange): void;
+  /** Nothing is to be waited for while the source of the plan is away. */
+  sourceIsAway(isAway: boolean): void;
+  /** What was asked of the source and is of no use any more. */
+  unusedQuestions(): PlanQuestion[];
   /** Uses other certificates from the next handshake on; fails where they are of no use. */
   replaceCertificates(tls: ProxyTls): void;
   /** The addresses of a name that was asked for; none if it has none. */
@@ -44,6 +52,9 @@ export type CommandHandlers = {
 export function commandsOf(engine: Engine, endLoop: () => void): CommandHandlers {
   return {
     apply: (plan) => engine.apply(plan),
+    update: (change) => engine.update(change),
+    sourceIsAway: (isAway) => engine.sourceIsAway(isAway),
+    unusedQuestions: () => engine.unusedQuestions(),
     replaceCertificates: (tls) => engine.replaceCertificates(tls),
     resolved: (name, addresses) => engine.resolved(name, addresses),
     explain: (query) => engine.explain(query),

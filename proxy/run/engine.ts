@@ -7,6 +7,8 @@ import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Plan } from "../../routing/plan.ts";
+import { HeldPlan, type PlanChange } from "../../routing/source/held_parts.ts";
+import type { PlanQuestion } from "../../routing/source/messages.ts";
 import type {
   InboundListener,
   LogEvent,
@@ -19,6 +21,7 @@ import { Loop, type Timed } from "../loop/loop.ts";
 import { Pools } from "../pool/pools.ts";
 import { Tracer } from "../tracing/tracer.ts";
 import { InboundAccess, InboundRouter } from "../route/inbound.ts";
+import { Interest } from "../route/interest.ts";
 import { OutboundRouter } from "../route/outbound.ts";
 import type { ExplainQuery } from "./explain_query.ts";
 import { readAsked } from "./read_asked.ts";
@@ -42,6 +45,15 @@ interface EngineHooks {
   onLog(event: LogEvent): void;
   /** Asks for the addresses of a name outside the mesh; `Engine.resolved` is called with them later. */
   lookUp(name: string): void;
+  /** Asks the source of the plan; `Engine.update` is called later, or before it returns. Left out: plans are of the whole mesh. */
+  readonly ask?: ((question: PlanQuestion) => void) | undefined;
+}
+
+/** What a proxy begins with. */
+export type FirstPlan = Plan | PlanChange;
+
+function isChange(first: FirstPlan): first is PlanChange {
+  return "answered" in first;
 }
 
 export class Engine {
@@ -55,6 +67,8 @@ export class Engine {
   readonly #outbound: readonly OutboundRouter[] = [];
   readonly #inbound: readonly InboundRouter[];
   readonly #acceptor: Acceptor;
+  readonly #interest: Interest;
+  readonly #held = new HeldPlan();
   #listeners: Fd[] = [];
   #planHash: string;
   readonly #uses = new EndpointUses();
@@ -64,6 +78,7 @@ export class Engine {
   #drainDeadlineMs = Infinity;
 
   /**
+   * @param first a plan of the whole mesh, or what is held of one whose source can be asked for more
    * @param state what the event loops of one proxy share
    * @throws {Error} the plan cannot be executed
    * @throws {IoError} certificates are of no use, or there is no TLS on this machine
@@ -71,10 +86,11 @@ export class Engine {
   constructor(
     io: Io,
     config: ProxyConfig,
-    plan: Plan,
+    first: FirstPlan,
     hooks: EngineHooks,
     state: StateStore = LOCAL_STATE,
   ) {
+    const plan = isChange(first) ? this.#held.take(first).plan : first;
     this.#io = io;
     this.#config = config;
     this.#hooks = hooks;
@@ -90,7 +106,14 @@ export class Engine {
     });
     this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
     this.#planHash = plan.hash;
-    const services = { loop, pools, telemetry, state };
+    this.#interest = new Interest({
+      io,
+      timers: loop.timers,
+      telemetry,
+      ask: isChange(first) ? hooks.ask ?? null : null,
+    });
+    if (isChange(first)) this.#interest.answered(first.answered);
+    const services = { loop, pools, telemetry, state, interest: this.#interest };
     this.#outbound = this.#buildTables(plan).map((table, index) =>
       new OutboundRouter(index, services, table, this.#tls.upstream)
     );
@@ -177,6 +200,37 @@ export class Engine {
     for (const { table } of this.#outbound) {
       for (const { groups } of table.services) for (const group of groups) yield* group.endpoints;
     }
+  }
+
+  /**
+   * Takes what is different of the plan that is held, and what is answered with it.
+   * @throws {Error} it cannot be executed; the last good plan keeps serving
+   */
+  update(change: PlanChange): void {
+    const { plan, undo } = this.#held.take(change);
+    try {
+      this.apply(plan);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+    this.#interest.forgotten(change.forgotten);
+    this.#interest.answered(change.answered);
+  }
+
+  /** Nothing is to be waited for while the source is away. */
+  sourceIsAway(isAway: boolean): void {
+    this.#interest.isSourceAway = isAway;
+  }
+
+  /** What was asked and is of no use any more. */
+  unusedQuestions(): PlanQuestion[] {
+    return this.#interest.takeUnused();
+  }
+
+  /** A request or a connection waits for the source. */
+  get isWaiting(): boolean {
+    return this.#interest.isWaiting;
   }
 
   /**

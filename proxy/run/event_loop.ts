@@ -1,6 +1,8 @@
 /** EventLoop: one event loop of a proxy as the thread that started it sees it, wherever the loop runs. */
 import type { LogEvent } from "../config.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
+import type { PlanChange } from "../../routing/source/held_parts.ts";
+import type { PlanQuestion } from "../../routing/source/messages.ts";
 import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
 
 /** Where its listeners ended up. */
@@ -18,6 +20,11 @@ export interface EventLoop {
     kind: Kind,
     ...given: CommandInput<Kind>
   ): Promise<CommandReply<Kind>>;
+  /**
+   * As the command, at once. Left out: the loop runs on another thread.
+   * @throws {Error} the plan cannot be executed
+   */
+  update?(change: PlanChange): void;
   /** Ends the loop at once. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -29,6 +36,8 @@ export interface LoopHooks {
   onLog(event: LogEvent): void;
   /** The addresses of a name; none if it has none. Never rejects. */
   lookUp(name: string): Promise<readonly string[]>;
+  /** Asks the source of the plan. Left out: plans are of the whole mesh. */
+  readonly ask?: ((question: PlanQuestion) => void) | undefined;
   /** The loop has ended by itself: a defect. */
   onFailure(message: string): void;
 }

@@ -2,7 +2,6 @@
  * Event loops on the thread that starts them: the portable one, and the native one, which lets others have the thread now and
  * then. The latter saves the memory of a second isolate.
  */
-import type { Plan } from "../../routing/plan.ts";
 import type { ProxyConfig } from "../config.ts";
 import { EpollIo } from "../io/epoll.ts";
 import type { Io } from "../io/io.ts";
@@ -10,18 +9,22 @@ import { PortableIo } from "../io/portable.ts";
 import { RuntimeTurn } from "../io/runtime_turn.ts";
 import { ARENA_BYTES } from "../loop/arena.ts";
 import { commandsOf } from "./commands.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type FirstPlan } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
-import { LOCAL_IDLE_TURN_MS, LOCAL_TURN_MS } from "../limits.ts";
+import { LOCAL_IDLE_TURN_MS, LOCAL_TURN_MS, WAITING_TURN_MS } from "../limits.ts";
 
 /** Turns without an event after which a loop counts as idle. */
 const IDLE_AFTER_TURNS = 50;
 
 /** @throws {Error} the plan cannot be executed, or an address cannot be had */
-export function startPortableLoop(config: ProxyConfig, plan: Plan, hooks: LoopHooks): EventLoop {
+export function startPortableLoop(
+  config: ProxyConfig,
+  first: FirstPlan,
+  hooks: LoopHooks,
+): EventLoop {
   const io = new PortableIo({ arenaBytes: ARENA_BYTES });
   const ended = Promise.withResolvers<void>();
-  return serve(io, config, plan, hooks, {
+  return serve(io, config, first, hooks, {
     ended: ended.promise,
     onDrained() {
       io.stop();
@@ -40,10 +43,14 @@ export function startPortableLoop(config: ProxyConfig, plan: Plan, hooks: LoopHo
  * This thread must have little else to do: a plan that takes long to build, or an admin request, holds up requests.
  * @throws {Error} the plan cannot be executed, an address cannot be had, or the driver does not work here
  */
-export function startInlineLoop(config: ProxyConfig, plan: Plan, hooks: LoopHooks): EventLoop {
+export function startInlineLoop(
+  config: ProxyConfig,
+  first: FirstPlan,
+  hooks: LoopHooks,
+): EventLoop {
   const io = new EpollIo({ arenaBytes: ARENA_BYTES, reusePort: false });
   const ended = Promise.withResolvers<void>();
-  const loop = serve(io, config, plan, hooks, {
+  const loop = serve(io, config, first, hooks, {
     ended: ended.promise,
     onDrained: () => io.stop(),
     stop: () => io.stop(),
@@ -53,11 +60,16 @@ export function startInlineLoop(config: ProxyConfig, plan: Plan, hooks: LoopHook
     },
   });
   ended.resolve(
-    share(io).catch((error) => {
+    share(io, () => loop.isWaiting).catch((error) => {
       hooks.onFailure(error instanceof Error ? error.message : String(error));
     }),
   );
   return loop;
+}
+
+interface LocalLoop extends EventLoop {
+  /** A request waits for what another part of this thread has to say. */
+  readonly isWaiting: boolean;
 }
 
 interface LoopEnds {
@@ -71,23 +83,28 @@ interface LoopEnds {
 function serve(
   io: Io,
   config: ProxyConfig,
-  plan: Plan,
+  first: FirstPlan,
   hooks: LoopHooks,
   { ended, onDrained, stop, abandon }: LoopEnds,
-): EventLoop {
+): LocalLoop {
   try {
-    const engine = new Engine(io, config, plan, {
+    const engine = new Engine(io, config, first, {
       onRecords: (records) => hooks.onRecords(records),
       onSpans: (spans) => hooks.onSpans(spans),
       onLog: (event) => hooks.onLog(event),
       lookUp(name) {
         hooks.lookUp(name).then((addresses) => engine.resolved(name, addresses));
       },
+      ask: hooks.ask,
     });
     const commands = commandsOf(engine, onDrained);
     return {
       ports: engine.listen(),
+      get isWaiting() {
+        return engine.isWaiting;
+      },
       ended,
+      update: (change) => engine.update(change),
       ask: (kind, ...given) => Promise.try(() => commands[kind](...given)),
       stop() {
         stop();
@@ -100,8 +117,8 @@ function serve(
   }
 }
 
-/** Runs a loop until it is stopped, and gives the thread to others in between. */
-async function share(io: EpollIo): Promise<void> {
+/** Runs a loop until it is stopped, and gives the thread to others in between: at once where requests wait for them. */
+async function share(io: EpollIo, isWaiting: () => boolean): Promise<void> {
   const runtime = await RuntimeTurn.open();
   let quietTurns = 0;
   while (io.isRunning) {
@@ -109,7 +126,8 @@ async function share(io: EpollIo): Promise<void> {
     const untilMs = performance.now() + turnsMs;
     quietTurns++;
     for (let leftMs = turnsMs; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {
-      if (io.turn(Math.ceil(leftMs)) > 0) quietTurns = 0;
+      if (io.turn(isWaiting() ? WAITING_TURN_MS : Math.ceil(leftMs)) > 0) quietTurns = 0;
+      if (isWaiting()) break;
     }
     if (runtime !== null) await runtime.take();
     else await new Promise((resolve) => setTimeout(resolve, 0));

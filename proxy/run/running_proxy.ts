@@ -4,6 +4,8 @@
  */
 import { withDeadline } from "../../base/deadline.ts";
 import type { Plan } from "../../routing/plan.ts";
+import type { PlanChange } from "../../routing/source/held_parts.ts";
+import type { PlanQuestion } from "../../routing/source/messages.ts";
 import type { Proxy, ProxyConfig, ProxyTls } from "../config.ts";
 import { IoError } from "../io/io.ts";
 import { LOOP_ANSWER_MS, LOOP_STOP_MS } from "../limits.ts";
@@ -15,7 +17,9 @@ import { certificateExpiries, withTicketKeys } from "../tls/config.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
 import { type AdminServer, startAdmin } from "./admin.ts";
 import type { CommandInput, CommandKind } from "./commands.ts";
+import type { FirstPlan } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
+import type { ExplainQuery } from "./explain_query.ts";
 
 /** What a proxy asks for, and tells, while it runs. */
 export interface ProxyHooks {
@@ -26,6 +30,15 @@ export interface ProxyHooks {
   readonly accessesLost?: () => number;
   /** What there is to tell of plans that are kept for the next start. Left out: none are. */
   readonly planKeeping?: () => PlanKeeping;
+  /**
+   * Asks the source of the plan; `Proxy.update` is called with the answer, later or before it returns. Left out: plans are of the whole
+   * mesh, by `Proxy.apply`.
+   */
+  readonly onQuestion?: (question: PlanQuestion) => void;
+  /** What is held of the mesh, where it comes by `Proxy.update`. */
+  readonly heldPlan?: () => Plan | null;
+  /** Asks about a request, and resolves once the plan has what there is to know. */
+  readonly onExplain?: (query: ExplainQuery) => Promise<void>;
   /** Why no plan has come yet, in one line; empty if that is not known. */
   readonly planProblem?: () => string;
   /**
@@ -53,7 +66,7 @@ type ReportHooks = Pick<LoopHooks, "onSpans" | "onRecords" | "onFailure">;
 /** Starts loops that serve a plan: all, or none if it fails. */
 type StartLoops = (
   config: ProxyConfig,
-  plan: Plan,
+  first: FirstPlan,
   hooks: ReportHooks,
 ) => Promise<readonly EventLoop[]>;
 
@@ -71,11 +84,12 @@ export class RunningProxy implements Proxy {
   /** Those that have not ended. */
   readonly #running = new Set<EventLoop>();
   #admin: AdminServer | null = null;
-  /** In force. Null: none has come yet. */
+  /** In force, where it came whole. */
   #plan: Plan | null = null;
   /** Those that are shown. */
   #certificates: readonly CertificateExpiry[];
-  #applying = Promise.resolve();
+  #applying: Promise<void> = Promise.resolve();
+  #applyingCount = 0;
   /** An event loop has ended by itself. */
   #hasFailed = false;
   #isDraining = false;
@@ -105,15 +119,44 @@ export class RunningProxy implements Proxy {
     return this.#admin === null ? null : { address: this.#admin.address, port: this.#admin.port };
   }
 
-  apply(plan: Plan): Promise<void> {
-    // One after another: loops that share their splits must not be more than one plan apart.
-    const applied = this.#applying.then(async () => {
-      if (this.#plan === null) await this.#serve(plan);
-      else await this.#tell("apply", plan);
-      this.#plan = plan;
+  async apply(plan: Plan): Promise<void> {
+    await this.#inTurn(() => this.#isServing ? this.#tell("apply", plan) : this.#serve(plan));
+    this.#plan = plan;
+  }
+
+  update(change: PlanChange): Promise<void> | null {
+    const [loop] = this.#loops;
+    // What asks in the middle of a request has its answer there.
+    if (this.#loops.length === 1 && this.#applyingCount === 0 && loop.update !== undefined) {
+      loop.update(change);
+      return null;
+    }
+    return this.#inTurn(() => this.#isServing ? this.#tell("update", change) : this.#serve(change));
+  }
+
+  async sourceIsAway(isAway: boolean): Promise<void> {
+    await this.#tell("sourceIsAway", isAway);
+  }
+
+  async unusedQuestions(): Promise<PlanQuestion[]> {
+    const [first = [], ...others] = await Promise.all(
+      this.#loops.map((loop) => loop.ask("unusedQuestions")),
+    );
+    return first.filter((question) => others.every((unused) => unused.includes(question)));
+  }
+
+  /** One plan after another: loops that share their splits must not be more than one plan apart. */
+  #inTurn(take: () => Promise<void>): Promise<void> {
+    this.#applyingCount++;
+    const taken = this.#applying.then(take);
+    this.#applying = taken.catch(() => {}).then(() => {
+      this.#applyingCount--;
     });
-    this.#applying = applied.catch(() => {});
-    return applied;
+    return taken;
+  }
+
+  get #isServing(): boolean {
+    return this.#loops.length > 0;
   }
 
   async replaceCertificates(tls: ProxyTls): Promise<void> {
@@ -144,10 +187,10 @@ export class RunningProxy implements Proxy {
   }
 
   /** Opens the listeners. */
-  async #serve(plan: Plan): Promise<void> {
+  async #serve(first: FirstPlan): Promise<void> {
     if (this.#isDraining) throw new Error("The proxy is draining");
     const config = this.#config;
-    const loops = await this.#startLoops(config, plan, this.#reportHooks);
+    const loops = await this.#startLoops(config, first, this.#reportHooks);
     if (this.#isDraining) {
       await Promise.all(loops.map((loop) => loop.stop()));
       throw new Error("The proxy is draining");
@@ -184,10 +227,13 @@ export class RunningProxy implements Proxy {
     if (admin === null) return;
     try {
       this.#admin = startAdmin(admin, {
-        plan: () => this.#plan,
+        plan: () => this.#planInForce,
         whyNoPlan: () => this.#whyNoPlan,
         snapshots: () => Promise.all(this.#loops.map((loop) => loop.ask("snapshot"))),
-        explain: (query) => this.#loops[0].ask("explain", query),
+        explain: async (query) => {
+          await this.#hooks.onExplain?.(query);
+          return await this.#loops[0].ask("explain", query);
+        },
         taps: this.#taps,
         spans: () => this.#exporter?.samples ?? [],
         accessesLost: () => this.#hooks.accessesLost?.() ?? 0,
@@ -203,6 +249,10 @@ export class RunningProxy implements Proxy {
     }
   }
 
+  get #planInForce(): Plan | null {
+    return this.#isServing ? this.#hooks.heldPlan?.() ?? this.#plan : null;
+  }
+
   get #whyNoPlan(): string {
     const problem = this.#hooks.planProblem?.() ?? "";
     return problem === "" ? "waiting for a plan" : `waiting for a plan: ${problem}`;
@@ -210,7 +260,7 @@ export class RunningProxy implements Proxy {
 
   async #whyNotReady(): Promise<string | null> {
     if (this.#isDraining) return "draining";
-    if (this.#plan === null) return this.#whyNoPlan;
+    if (!this.#isServing) return this.#whyNoPlan;
     return await this.#whyNotAlive();
   }
 

@@ -6,6 +6,7 @@ import { DEFAULT_TIMEOUTS } from "../config.ts";
 import type { ProxyConfig } from "../config.ts";
 import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
 import { soon } from "../../tests/support/until.ts";
+import type { FirstPlan } from "./engine.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { RunningProxy } from "./running_proxy.ts";
 
@@ -54,14 +55,14 @@ interface Started {
   readonly proxy: RunningProxy;
   readonly loops: readonly FakeLoop[];
   /** What the loops were started with. */
-  readonly starts: (readonly [ProxyConfig, Plan])[];
+  readonly starts: (readonly [ProxyConfig, FirstPlan])[];
   ask(path: string): Promise<[number, string]>;
 }
 
 /** @param begin what there is to wait for while loops start */
-function start(begin: (plan: Plan) => Promise<void> = () => Promise.resolve()): Started {
+function start(begin: (first: FirstPlan) => Promise<void> = () => Promise.resolve()): Started {
   const loops = [new FakeLoop(), new FakeLoop()];
-  const starts: [ProxyConfig, Plan][] = [];
+  const starts: [ProxyConfig, FirstPlan][] = [];
   const hooks = { planProblem: () => "no such file" };
   const proxy = new RunningProxy("native", CONFIG, hooks, async (config, plan) => {
     starts.push([config, plan]);

@@ -8,6 +8,7 @@ import { openLibc } from "../io/libc.ts";
 import { NAME_LOOKUP_MS, SHARED_SLOTS } from "../limits.ts";
 import { Slots } from "../state/slots.ts";
 import { withTicketKeys } from "../tls/config.ts";
+import type { FirstPlan } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
 import { startInlineLoop, startPortableLoop } from "./local_loop.ts";
 import { RunningProxy } from "./running_proxy.ts";
@@ -36,6 +37,7 @@ export async function startProxy(
           hooks.onLog?.(level, message, fields);
         },
         lookUp: (name) => lookUp(name, hooks),
+        ask: hooks.onQuestion,
       }),
   );
   if (plan === null) return proxy;
@@ -92,16 +94,16 @@ function chooseDriver(config: ProxyConfig, hooks: ProxyHooks): "native" | "porta
 async function startLoops(
   driver: "native" | "portable",
   config: ProxyConfig,
-  plan: Plan,
+  first: FirstPlan,
   hooks: LoopHooks,
 ): Promise<readonly EventLoop[]> {
-  if (driver === "portable") return [startPortableLoop(config, plan, hooks)];
-  if (config.workers === 0) return [startInlineLoop(config, plan, hooks)];
+  if (driver === "portable") return [startPortableLoop(config, first, hooks)];
+  if (config.workers === 0) return [startInlineLoop(config, first, hooks)];
   const shared = config.workers === 1 ? null : {
     memory: Slots.allocate(SHARED_SLOTS),
     clockOriginMs: performance.timeOrigin,
   };
-  const loops = [await startWorkerLoop(config, plan, shared, hooks)];
+  const loops = [await startWorkerLoop(config, first, shared, hooks)];
   const { outbound, inbound } = loops[0].ports;
   // Ports that were left open are known now; the other loops share them.
   const rest: ProxyConfig = {
@@ -111,7 +113,7 @@ async function startLoops(
   };
   try {
     while (loops.length < config.workers) {
-      loops.push(await startWorkerLoop(rest, plan, shared, hooks));
+      loops.push(await startWorkerLoop(rest, first, shared, hooks));
     }
   } catch (error) {
     await Promise.all(loops.map((loop) => loop.stop()));

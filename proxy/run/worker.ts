@@ -72,17 +72,19 @@ function watchPipe(io: EpollIo, pipe: number, onCommand: (frame: CommandFrame) =
   });
 }
 
-function createEngine(io: EpollIo, { config, plan, shared, reports }: WorkerStart): Engine {
+function createEngine(io: EpollIo, start: WorkerStart): Engine {
+  const { config, first, isAsking, shared, reports } = start;
   const gate = new ReportGate(reports);
   const report = (message: WorkerMessage, count: number) => {
     if (gate.enter(count)) scope.postMessage(message);
     else engine.lostReports(count);
   };
-  const engine = new Engine(io, config, plan, {
+  const engine = new Engine(io, config, first, {
     onRecords: (records) => report({ kind: "records", records }, records.length),
     onSpans: (spans) => report({ kind: "spans", spans }, spans.length),
     onLog: (event) => scope.postMessage({ kind: "log", event }),
     lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),
+    ...(isAsking ? { ask: (question) => scope.postMessage({ kind: "ask", question }) } : {}),
   }, shared === null ? LOCAL_STATE : openShared(shared));
   return engine;
 }

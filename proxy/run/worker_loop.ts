@@ -1,11 +1,11 @@
 /** WorkerLoop: a native event loop on a thread of its own, which is spoken to through a pipe. */
 import { withDeadline } from "../../base/deadline.ts";
-import type { Plan } from "../../routing/plan.ts";
 import type { ProxyConfig } from "../config.ts";
 import { AGAIN, IoError } from "../io/io.ts";
 import { Pipe } from "../io/pipe.ts";
 import { LOOP_COMMAND_MS, LOOP_STOP_MS } from "../limits.ts";
 import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
+import type { FirstPlan } from "./engine.ts";
 import type { EventLoop, ListenerPorts, LoopHooks } from "./event_loop.ts";
 import { encodeCommand, ReportGate } from "./worker_messages.ts";
 import type { SharedStart, WorkerMessage } from "./worker_messages.ts";
@@ -17,11 +17,11 @@ import type { SharedStart, WorkerMessage } from "./worker_messages.ts";
  */
 export function startWorkerLoop(
   config: ProxyConfig,
-  plan: Plan,
+  first: FirstPlan,
   shared: SharedStart | null,
   hooks: LoopHooks,
 ): Promise<EventLoop> {
-  return new WorkerLoop(hooks).start(config, plan, shared);
+  return new WorkerLoop(hooks).start(config, first, shared);
 }
 
 /** A command that has not been answered. */
@@ -63,9 +63,15 @@ class WorkerLoop implements EventLoop {
     return this.#ended.promise;
   }
 
-  async start(config: ProxyConfig, plan: Plan, shared: SharedStart | null): Promise<EventLoop> {
+  async start(
+    config: ProxyConfig,
+    first: FirstPlan,
+    shared: SharedStart | null,
+  ): Promise<EventLoop> {
     const reports = this.#reports;
-    this.#worker.postMessage({ config, plan, pipe: this.#pipe.readEnd, shared, reports });
+    const isAsking = this.#hooks.ask !== undefined;
+    const pipe = this.#pipe.readEnd;
+    this.#worker.postMessage({ config, first, isAsking, pipe, shared, reports });
     await this.#started.promise;
     return this;
   }
@@ -128,6 +134,8 @@ class WorkerLoop implements EventLoop {
         return this.#gate.leave(message.spans.length);
       case "log":
         return this.#hooks.onLog(message.event);
+      case "ask":
+        return this.#hooks.ask?.(message.question);
       case "lookUp":
         return void this.#lookUp(message.name);
     }

@@ -2,16 +2,19 @@
  * What the main thread and the thread of an event loop say to each other. Commands go down a pipe, because a loop that waits
  * in the kernel sees no messages; all that comes back is a message.
  */
-import type { Plan } from "../../routing/plan.ts";
+import type { PlanQuestion } from "../../routing/source/messages.ts";
 import type { LogEvent, ProxyConfig } from "../config.ts";
 import { REPORTS_WAITING_MAX } from "../limits.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
 import type { CommandInput, CommandKind, CommandReply } from "./commands.ts";
+import type { FirstPlan } from "./engine.ts";
 
 /** The first message to a worker. */
 export interface WorkerStart {
   readonly config: ProxyConfig;
-  readonly plan: Plan;
+  readonly first: FirstPlan;
+  /** The source of the plan can be asked. */
+  readonly isAsking: boolean;
   /** Where commands are read. The loop ends when the other end is closed. */
   readonly pipe: number;
   /** What the loops share; null: this one is alone. */
@@ -47,7 +50,9 @@ export type WorkerMessage =
   | { readonly kind: "spans"; readonly spans: FinishedSpan[] }
   | { readonly kind: "log"; readonly event: LogEvent }
   /** Asks for the `resolved` of a name. */
-  | { readonly kind: "lookUp"; readonly name: string };
+  | { readonly kind: "lookUp"; readonly name: string }
+  /** Asks for an `update` with the answer. */
+  | { readonly kind: "ask"; readonly question: PlanQuestion };
 
 /** Cuts a stream of bytes into frames: a length of 4 bytes, little-endian, then as many bytes of JSON. */
 export class CommandReader {

@@ -39,7 +39,7 @@ import { planPorts, type RootRouting } from "./ports.ts";
 import { checkRoot, type RootSplits, rootSplits } from "./roots.ts";
 import { type CompiledGroup, compileGroup } from "./route_groups.ts";
 import { rootRules } from "./rules.ts";
-import { isSameData } from "./same_data.ts";
+import { isSameData } from "../../base/same_data.ts";
 import { planTarget, reportIgnoredTarget } from "./targets.ts";
 
 export interface CompileOptions {

@@ -135,6 +135,7 @@ for (const driver of DRIVERS) {
             attempts: 1,
             trace: "",
             headers: {},
+            planWaitMs: 0,
             plan: plan.hash.slice(0, 12),
           });
           const [first] = await linesOf(refused);

@@ -72,9 +72,12 @@ export class RunState {
     this.sharing = sharing;
   }
 
+  /** The source of the plan may not answer in time. */
+  mayLackAnswers = false;
+
   /** Whether the policies of this run let the proxy refuse a request with this reason. */
   allows(reason: string): boolean {
-    return this.policies.reasons.has(reason);
+    return this.policies.reasons.has(reason) || (this.mayLackAnswers && reason === "host-unknown");
   }
 
   /** A request has begun to arrive at an endpoint, on this connection. */

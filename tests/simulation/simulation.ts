@@ -14,6 +14,7 @@ import type {
   TlsTermination,
 } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
+import { PLAN_ANSWER_MS } from "../../proxy/limits.ts";
 import { Engine } from "../../proxy/run/engine.ts";
 import type { Io } from "../../proxy/io/io.ts";
 import { Client } from "./client.ts";
@@ -42,6 +43,7 @@ import { Probe } from "./probe.ts";
 import { ENDPOINT_URI, failRun, RunState } from "./run_state.ts";
 import { Sharing, TWIN_SERVICE } from "./sharing.ts";
 import { SimulatedIo } from "./simulated_io.ts";
+import { SimulatedSource } from "./simulated_source.ts";
 import { TcpClient } from "./tcp_client.ts";
 import { World } from "./world.ts";
 
@@ -85,6 +87,8 @@ const LIMIT_MS = 60_000;
 const QUIET_MS = 10_000;
 /** Its number; there are fewer before it. */
 const RECOVERY_PLAN = 9;
+/** How far the loop's clock may be behind. */
+const TURN_MS = 200;
 /** What only repeats itself is a loop that burns a processor. */
 const IDLE_TURNS_MAX = 500;
 
@@ -145,6 +149,8 @@ class Simulation {
   readonly #clients: Actor[] = [];
   readonly #records: RequestRecord[] = [];
   readonly #plans: Plan[] = [];
+  /** Null: the engine has whole plans. */
+  readonly #source: SimulatedSource | null;
   readonly #probe: Probe;
   readonly #isCalm: boolean;
   #isDrained = false;
@@ -190,12 +196,15 @@ class Simulation {
     this.#plans.push(plan);
     this.#io.onConnect = (address) => this.#checkConnections(address);
     sharing.openEnds = () => this.#io.openEnds();
-    this.#engine = new Engine(this.#io as Io, this.#config(), plan, {
+    this.#source = world.chance(0.4) ? this.#openSource(plan) : null;
+    this.#engine = new Engine(this.#io as Io, this.#config(), this.#source?.begin() ?? plan, {
       onRecords: (records) => void this.#records.push(...records),
       onSpans() {},
       onLog() {},
       lookUp() {},
+      ask: (question) => this.#source?.ask(question),
     });
+    this.#source?.serve(this.#engine);
     const ports = this.#engine.listen();
     this.#proxies = {
       outbound: `proxy:${ports.outbound[0]}`,
@@ -269,6 +278,7 @@ class Simulation {
   #recover(): void {
     const { network } = this.#state;
     network.calm();
+    this.#source?.calm();
     this.#probe.buffersMax = Infinity;
     const quietMs = this.#world.nowMs + QUIET_MS;
     this.#world.at(quietMs, () => {});
@@ -278,6 +288,7 @@ class Simulation {
     if (connections > 0) this.#fail(`${connections} connections are open and unused`);
     const leftovers = this.#probe.leftovers();
     if (leftovers !== "") this.#fail(leftovers);
+    this.#state.mayLackAnswers = false;
     this.#state.isCalm = this.#maker.isCalm = this.#state.policies.isCalm = true;
     this.#swap(RECOVERY_PLAN);
     this.#maker.bytesMax = RECOVERED_BYTES_MAX;
@@ -302,8 +313,17 @@ class Simulation {
   #swap(index: number): void {
     const plan = drawPlan(this.#world, this.#services, index, this.#state.policies);
     this.#plans.push(plan);
+    if (this.#source !== null) return this.#source.set(plan);
     this.#engine.apply(plan);
     this.#io.turn();
+  }
+
+  #openSource(plan: Plan): SimulatedSource {
+    this.#state.mayLackAnswers = !this.#isCalm;
+    return new SimulatedSource(this.#world, plan, this.#isCalm, (held) => {
+      this.#plans.push(held);
+      this.#io.turn();
+    });
   }
 
   #drain(): void {
@@ -394,7 +414,7 @@ class Simulation {
     const counts = new Map<string, Map<string, number>>();
     for (const { service, rule, plan, backend } of this.#records) {
       if (rule === "" || backend === "") continue;
-      const key = `${plan[0]} ${service}`;
+      const key = `${plan} ${service}`;
       const ofRule = counts.get(key) ?? new Map<string, number>();
       counts.set(key, ofRule);
       ofRule.set(backend, (ofRule.get(backend) ?? 0) + 1);
@@ -437,6 +457,9 @@ class Simulation {
     if (this.#isCalm) this.#checkSplits();
     const leftovers = this.#probe.leftovers();
     if (leftovers !== "") this.#fail(leftovers);
+    for (const { path, planWaitMs } of this.#records) {
+      if (planWaitMs > PLAN_ANSWER_MS + TURN_MS) this.#fail(`${path} waited ${planWaitMs} ms`);
+    }
     for (const exchange of this.#state.exchanges.values()) {
       const records = this.#records.filter(({ path }) => path.startsWith(`/t/${exchange.token}?`));
       const { outcome, sendings, token } = exchange;
@@ -481,11 +504,10 @@ function originsAt({ addresses }: ServiceAddresses): string[] {
   return addresses.map((address) => `${address}:${ORIGIN_PORT}`);
 }
 
-/** The backends of the rule of a Service in one plan; `key` is the plan's first digit and the Service. */
+/** The backends of the rule of a Service in one plan; `key` has the first digits of the plan's hash, and the Service. */
 function splitOf(plans: readonly Plan[], key: string): readonly PlanBackend[] {
-  const plan = plans.find(({ hash }) => hash[0] === key[0]);
-  const service = plan?.services.find(({ namespace, name }) =>
-    key.slice(2) === `${namespace}/${name}:80`
-  );
+  const [digits, port] = key.split(" ");
+  const plan = plans.find(({ hash }) => hash.startsWith(digits));
+  const service = plan?.services.find(({ namespace, name }) => port === `${namespace}/${name}:80`);
   return service?.ports[0].rules[0]?.route.backends ?? [];
 }

@@ -1,4 +1,4 @@
-// path: sidecar/plan_source.ts
+// path: sidecar/plan_files.ts
 // expect: nothing
 import type { Environment } from "../console/environment.ts";
 import { decodePlan } from "../routing/plan_codec.ts";

@@ -1,4 +1,4 @@
-// path: sidecar/plan_source.ts
+// path: sidecar/plan_files.ts
 // expect: weft/imports
 import { compile } from "../routing/compile/compile.ts";
 export const read = compile;

@@ -1,4 +1,4 @@
-// path: sidecar/plan_source.ts
+// path: sidecar/plan_files.ts
 // expect: weft/imports
 const { LocalMesh } = await import("../local/mesh.ts");
 export const mesh = LocalMesh;

@@ -1,4 +1,4 @@
-/** PlanSource: reads a plan again and again from where it comes from. Says what is wrong; decides nothing. */
+/** PlanFiles: reads a plan again and again from the files that it comes from. Says what is wrong; decides nothing. */
 import type { Finding } from "../base/finding.ts";
 import type { Plan } from "../routing/plan.ts";
 import { decodePlan } from "../routing/plan_codec.ts";
@@ -14,7 +14,7 @@ interface PlanReading {
   readonly problem: string;
 }
 
-export interface PlanSource {
+export interface PlanFiles {
   /** Files and directories to watch. */
   readonly paths: readonly string[];
   readonly recursive: boolean;
@@ -22,11 +22,11 @@ export interface PlanSource {
   read(): Promise<PlanReading>;
 }
 
-/** Opens a source. With a plan file no YAML is loaded: a sidecar then is half as large. */
-export async function openPlanSource(
+/** Opens them. With a plan file no YAML is loaded: a sidecar then is half as large. */
+export async function openPlanFiles(
   origin: PlanOrigin,
   environment: Environment,
-): Promise<PlanSource> {
+): Promise<PlanFiles> {
   if (origin.kind === "plan") {
     return { paths: [origin.file], recursive: false, read: () => readPlanFile(origin.file) };
   }

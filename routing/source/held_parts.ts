@@ -1,0 +1,180 @@
+/**
+ * HeldParts: what a proxy holds of a mesh: the answers to what it asked, and the parts that they need. It takes a source's updates whole or
+ * not at all. `HeldPlan` is the same for an event loop, which is told the differences.
+ */
+import { composePlan, type Part, type PartKey, PlanDigest, type PlanHeader } from "../parts.ts";
+import type { Plan } from "../plan.ts";
+import type { Answer, HashedPart, PlanQuestion, SourceUpdate } from "./messages.ts";
+import { NeededParts } from "./needed_parts.ts";
+
+/** What is different for an event loop; it can cross threads. */
+export interface PlanChange {
+  readonly header: PlanHeader;
+  readonly parts: readonly (readonly [PartKey, Part | null])[];
+  /** Have this answer now, and have none any more. */
+  readonly answered: readonly (readonly [PlanQuestion, Answer])[];
+  readonly forgotten: readonly PlanQuestion[];
+  /** Of the plan that comes of it. */
+  readonly hash: string;
+}
+
+export class HeldParts {
+  #header: PlanHeader | null = null;
+  readonly #answers = new Map<PlanQuestion, Answer>();
+  readonly #parts = new Map<PartKey, HashedPart>();
+  readonly #digest = new PlanDigest();
+  #needed: NeededParts | null = null;
+  /** Of the update that is being taken. */
+  #staged: ReadonlyMap<PartKey, HashedPart | null> = new Map();
+
+  /** Null: nothing has been taken yet. Composed anew each time. */
+  get plan(): Plan | null {
+    return this.#header === null
+      ? null
+      : composePlan(this.#header, this.#entries(), this.#digest.hash(this.#header));
+  }
+
+  /** Of the plan; empty: there is none. */
+  get hash(): string {
+    return this.#header === null ? "" : this.#digest.hash(this.#header);
+  }
+
+  get answers(): ReadonlyMap<PlanQuestion, Answer> {
+    return this.#answers;
+  }
+
+  get parts(): ReadonlyMap<PartKey, HashedPart> {
+    return this.#parts;
+  }
+
+  /**
+   * @returns what is different, and how to take it back
+   * @throws {Error} one line says what is wrong with the update; nothing has changed
+   */
+  take(update: SourceUpdate): { readonly change: PlanChange; readonly undo: () => void } {
+    const header = update.header ?? this.#header;
+    if (header === null) throw new Error("The source has not said which mesh it speaks of");
+    const before = { header: this.#header, answers: new Map<PlanQuestion, Answer | undefined>() };
+    const touched = new Map<PartKey, HashedPart | undefined>();
+    for (const [question] of update.answers) {
+      before.answers.set(question, this.#answers.get(question));
+    }
+    const change = this.#take(header, update, touched);
+    const undo = () => this.#restore(before.header, before.answers, touched);
+    const missing = this.#missing(update);
+    if (missing === undefined) return { change, undo };
+    undo();
+    throw new Error(`The source names a part that it has not sent: "${missing}"`);
+  }
+
+  /** Forgets what was answered to all but these, without being told: the connection was lost. */
+  retain(questions: ReadonlySet<PlanQuestion>): PlanChange | null {
+    const header = this.#header;
+    const gone = [...this.#answers.keys()].filter((question) => !questions.has(question));
+    if (header === null || gone.length === 0) return null;
+    const answers = gone.map((question) => [question, null] as const);
+    return this.#take(header, { answers, parts: [] }, new Map());
+  }
+
+  #take(
+    header: PlanHeader,
+    { answers, parts }: SourceUpdate,
+    touched: Map<PartKey, HashedPart | undefined>,
+  ): PlanChange {
+    this.#staged = new Map(parts);
+    const needed = this.#neededUnder(header);
+    for (const [question, answer] of answers) {
+      needed.move(this.#answers.get(question) ?? [], answer ?? []);
+      if (answer === null) this.#answers.delete(question);
+      else this.#answers.set(question, answer);
+    }
+    for (const key of this.#staged.keys()) needed.changed(key);
+    const { went } = needed.take();
+    for (const [key, part] of this.#staged) if (needed.has(key)) this.#set(key, part, touched);
+    for (const key of went) this.#set(key, null, touched);
+    this.#staged = new Map();
+    return {
+      header,
+      parts: [...touched.keys()].map((key) => [key, this.#parts.get(key)?.part ?? null] as const),
+      answered: answers.flatMap(([question, answer]) =>
+        answer === null ? [] : [[question, answer]]
+      ),
+      forgotten: answers.flatMap(([question, answer]) => answer === null ? [question] : []),
+      hash: this.#digest.hash(header),
+    };
+  }
+
+  /** Another header may need other parts. */
+  #neededUnder(header: PlanHeader): NeededParts {
+    if (this.#needed !== null && header === this.#header) return this.#needed;
+    this.#needed = new NeededParts(header, (key) => this.#partAt(key), this.#needed?.keys);
+    for (const answer of this.#answers.values()) this.#needed.move([], answer);
+    this.#header = header;
+    return this.#needed;
+  }
+
+  #partAt(key: PartKey): Part | undefined {
+    const staged = this.#staged.get(key);
+    return staged === undefined ? this.#parts.get(key)?.part : staged?.part;
+  }
+
+  #set(
+    key: PartKey,
+    part: HashedPart | null,
+    touched: Map<PartKey, HashedPart | undefined>,
+  ): void {
+    const before = this.#parts.get(key);
+    if (before?.hash === part?.hash) return;
+    if (!touched.has(key)) touched.set(key, before);
+    if (part === null) this.#parts.delete(key);
+    else this.#parts.set(key, part);
+    this.#digest.set(key, part?.hash);
+  }
+
+  #missing({ answers }: SourceUpdate): PartKey | undefined {
+    return answers.flatMap(([, answer]) => answer ?? [])
+      .find((key) => key.startsWith("route ") && !this.#parts.has(key));
+  }
+
+  #restore(
+    header: PlanHeader | null,
+    answers: ReadonlyMap<PlanQuestion, Answer | undefined>,
+    touched: ReadonlyMap<PartKey, HashedPart | undefined>,
+  ): void {
+    for (const [question, answer] of answers) {
+      if (answer === undefined) this.#answers.delete(question);
+      else this.#answers.set(question, answer);
+    }
+    for (const [key, part] of touched) {
+      if (part === undefined) this.#parts.delete(key);
+      else this.#parts.set(key, part);
+      this.#digest.set(key, part?.hash);
+    }
+    this.#header = null;
+    this.#needed = null;
+    if (header !== null) this.#neededUnder(header).take();
+  }
+
+  *#entries(): Iterable<readonly [PartKey, Part]> {
+    for (const [key, { part }] of this.#parts) yield [key, part];
+  }
+}
+
+/** The plan that an event loop works by, brought up to date by differences. */
+export class HeldPlan {
+  readonly #parts = new Map<PartKey, Part>();
+
+  /** What comes of a change. Objects of parts that did not change are the same as in the plan before. */
+  take({ header, parts, hash }: PlanChange): { readonly plan: Plan; readonly undo: () => void } {
+    const before = parts.map(([key]) => [key, this.#parts.get(key) ?? null] as const);
+    this.#set(parts);
+    return { plan: composePlan(header, this.#parts, hash), undo: () => this.#set(before) };
+  }
+
+  #set(parts: PlanChange["parts"]): void {
+    for (const [key, part] of parts) {
+      if (part === null) this.#parts.delete(key);
+      else this.#parts.set(key, part);
+    }
+  }
+}

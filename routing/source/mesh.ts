@@ -1,0 +1,203 @@
+/**
+ * MeshParts: all parts of a mesh as a source holds them, with what hosts and addresses mean in it. `MeshSession` is one proxy's connection: it
+ * knows what the proxy asked and has been told, and says what it has to be told next.
+ */
+import { hashPart, type Part, type PartKey, type PlanHeader } from "../parts.ts";
+import { type ChangedNames, MeshNames } from "./mesh_names.ts";
+import type { Answer, HashedPart, PlanQuestion, SourceRequest, SourceUpdate } from "./messages.ts";
+import { accessKey } from "../parts.ts";
+import { NeededParts } from "./needed_parts.ts";
+
+export class MeshParts {
+  #header: PlanHeader;
+  readonly #parts = new Map<PartKey, Part>();
+  #names: MeshNames;
+  /** Hashes of parts that were sent. */
+  readonly #hashes = new WeakMap<Part, string>();
+  readonly #sessions = new Set<MeshSession>();
+
+  constructor(header: PlanHeader) {
+    this.#header = header;
+    this.#names = this.#newNames();
+  }
+
+  get header(): PlanHeader {
+    return this.#header;
+  }
+
+  /** Takes changes together, so that every proxy is told of them at once; undefined: the part is gone. */
+  change(changes: Iterable<readonly [PartKey, Part | undefined]>, header = this.#header): void {
+    const changed = new Set<PartKey>();
+    let names: ChangedNames = "none";
+    for (const [key, part] of changes) {
+      const before = this.#parts.get(key);
+      if (before === part) continue;
+      if (part === undefined) this.#parts.delete(key);
+      else this.#parts.set(key, part);
+      const other = this.#names.change(key, before, part);
+      if (names === "none" || other === "all") names = other;
+      changed.add(key);
+    }
+    const isOther = JSON.stringify(header) !== JSON.stringify(this.#header);
+    this.#header = header;
+    if (isOther) this.#names = this.#newNames();
+    if (!isOther && changed.size === 0) return;
+    for (const session of this.#sessions) {
+      session.meshChanged(changed, isOther ? "all" : names, isOther);
+    }
+  }
+
+  at(key: PartKey): Part | undefined {
+    return this.#parts.get(key);
+  }
+
+  hashed(key: PartKey): HashedPart | null {
+    const part = this.#parts.get(key);
+    if (part === undefined) return null;
+    let hash = this.#hashes.get(part);
+    if (hash === undefined) this.#hashes.set(part, hash = hashPart(part));
+    return { hash, part };
+  }
+
+  answer(question: PlanQuestion): Answer {
+    const [kind, subject, host = ""] = question.split(" ");
+    switch (kind) {
+      case "host":
+        return this.#names.host(subject, host);
+      case "address":
+        return this.#names.address(subject);
+      default:
+        return [accessKey(subject)];
+    }
+  }
+
+  /** @param onNews there is something to be told: call `next`, now or later */
+  open(onNews: () => void): MeshSession {
+    const session = new MeshSession(this, onNews, () => this.#sessions.delete(session));
+    this.#sessions.add(session);
+    return session;
+  }
+
+  #newNames(): MeshNames {
+    const names = new MeshNames(
+      this.#header.clusterDomain,
+      (key) => this.#parts.get(key),
+      () => this.#parts,
+    );
+    for (const [key, part] of this.#parts) names.change(key, undefined, part);
+    return names;
+  }
+}
+
+export class MeshSession {
+  readonly #mesh: MeshParts;
+  readonly #onNews: () => void;
+  readonly #onClose: () => void;
+  readonly #answers = new Map<PlanQuestion, Answer>();
+  #needed: NeededParts;
+  /** What the proxy has, by hash. */
+  readonly #sent = new Map<PartKey, string>();
+  /** What it had before this connection: counts where the first questions need it. */
+  #claimed: ReadonlyMap<string, string> = new Map();
+  /** To be looked at by `next`. */
+  #isHeaderDue = true;
+  readonly #dueAnswers = new Set<PlanQuestion>();
+  readonly #dropped = new Set<PlanQuestion>();
+  readonly #dueParts = new Set<PartKey>();
+
+  constructor(mesh: MeshParts, onNews: () => void, onClose: () => void) {
+    this.#mesh = mesh;
+    this.#onNews = onNews;
+    this.#onClose = onClose;
+    this.#needed = this.#newNeeded();
+  }
+
+  close(): void {
+    this.#onClose();
+  }
+
+  take({ ask, drop, held }: SourceRequest): void {
+    if (held !== undefined) this.#claimed = new Map(Object.entries(held));
+    for (const question of drop) {
+      this.#dueAnswers.delete(question);
+      if (this.#answers.has(question)) this.#dropped.add(question);
+    }
+    for (const question of ask) {
+      this.#dropped.delete(question);
+      if (!this.#answers.has(question)) this.#answers.set(question, []);
+      this.#dueAnswers.add(question);
+    }
+    if (this.#hasNews) this.#onNews();
+  }
+
+  meshChanged(changed: ReadonlySet<PartKey>, names: ChangedNames, isOtherHeader: boolean): void {
+    if (isOtherHeader) this.#isHeaderDue = true;
+    for (const key of changed) if (this.#needed.has(key)) this.#dueParts.add(key);
+    for (const [question, answer] of names === "none" ? [] : this.#answers) {
+      if (this.#dropped.has(question)) continue;
+      if (names === "addresses" && !question.startsWith("address ")) continue;
+      if (!isSame(this.#mesh.answer(question), answer)) this.#dueAnswers.add(question);
+    }
+    if (this.#hasNews) this.#onNews();
+  }
+
+  get #hasNews(): boolean {
+    return this.#isHeaderDue || this.#dueAnswers.size > 0 || this.#dropped.size > 0 ||
+      this.#dueParts.size > 0;
+  }
+
+  /** What the proxy is to be told; null: nothing new. Counts as told from now on. */
+  next(): SourceUpdate | null {
+    if (!this.#hasNews) return null;
+    const header = this.#isHeaderDue ? { header: this.#mesh.header } : {};
+    const answers: [PlanQuestion, Answer | null][] = [];
+    for (const question of this.#dropped) answers.push([question, null]);
+    for (const question of this.#dueAnswers) answers.push([question, this.#mesh.answer(question)]);
+    // Who may call counts only where targets are enforced, so another header may need other parts.
+    if (this.#isHeaderDue) this.#needAnew();
+    for (const [question, answer] of answers) {
+      this.#needed.move(this.#answers.get(question) ?? [], answer ?? []);
+      if (answer === null) this.#answers.delete(question);
+      else this.#answers.set(question, answer);
+    }
+    for (const key of this.#dueParts) this.#needed.changed(key);
+    const { came, went } = this.#needed.take();
+    const parts = [...this.#different(new Set([...came, ...this.#dueParts]))];
+    for (const key of went) this.#sent.delete(key);
+    this.#claimed = new Map();
+    this.#isHeaderDue = false;
+    this.#dueAnswers.clear();
+    this.#dropped.clear();
+    this.#dueParts.clear();
+    if (this.#isEmpty(header, answers, parts)) return null;
+    return { ...header, answers, parts };
+  }
+
+  #isEmpty(header: object, answers: readonly unknown[], parts: readonly unknown[]): boolean {
+    return !("header" in header) && answers.length === 0 && parts.length === 0;
+  }
+
+  *#different(keys: Iterable<PartKey>): Iterable<readonly [PartKey, HashedPart | null]> {
+    for (const key of keys) {
+      if (!this.#needed.has(key)) continue;
+      const before = this.#sent.get(key) ?? this.#claimed.get(key);
+      const now = this.#mesh.hashed(key);
+      if (now === null) this.#sent.delete(key);
+      else this.#sent.set(key, now.hash);
+      if (before !== now?.hash) yield [key, now];
+    }
+  }
+
+  #needAnew(): void {
+    this.#needed = this.#newNeeded(this.#needed.keys);
+    for (const answer of this.#answers.values()) this.#needed.move([], answer);
+  }
+
+  #newNeeded(before: Iterable<PartKey> = []): NeededParts {
+    return new NeededParts(this.#mesh.header, (key) => this.#mesh.at(key), before);
+  }
+}
+
+function isSame(some: Answer, others: Answer): boolean {
+  return some.length === others.length && some.every((key, i) => key === others[i]);
+}

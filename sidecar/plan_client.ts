@@ -1,0 +1,266 @@
+/**
+ * PlanClient: a proxy's end of the connection to the source of its plan. It asks what the event loops want to know, gives them what comes,
+ * and asks again where the connection was lost. Whatever becomes of the source, the proxy serves what it holds.
+ */
+import type { Log } from "../base/log.ts";
+import type { Proxy, ProxyConfig } from "../proxy/config.ts";
+import { PLAN_ANSWER_MS, QUESTIONS_LOOK_MS } from "../proxy/limits.ts";
+import type { ExplainQuery } from "../proxy/run/explain_query.ts";
+import { HeldParts } from "../routing/source/held_parts.ts";
+import { hashPart, type PartKey, partsOf, planHeaderOf } from "../routing/parts.ts";
+import type { Plan } from "../routing/plan.ts";
+import {
+  accessQuestion,
+  hostQuestion,
+  type PlanQuestion,
+  type PlanSource,
+  type SourceConnection,
+  type SourceUpdate,
+} from "../routing/source/messages.ts";
+import { RECONNECT_MS_MAX, RECONNECT_MS_MIN, UPDATES_WAITING_MAX } from "./limits.ts";
+
+interface PlanClientParts {
+  readonly source: PlanSource;
+  readonly proxy: Pick<Proxy, "update" | "sourceIsAway" | "unusedQuestions">;
+  /** Asked from the start, and never dropped. */
+  readonly always: readonly PlanQuestion[];
+  readonly log: Log;
+  /** What is held is another now, and in force. */
+  readonly onChange: (held: HeldParts) => void;
+  /** Gives a number from 0 to 1; for the time until the next try. */
+  readonly random?: () => number;
+}
+
+export class PlanClient {
+  readonly held = new HeldParts();
+  readonly #parts: PlanClientParts;
+  readonly #wanted: Set<PlanQuestion>;
+  #connection: SourceConnection | null = null;
+  /** No update has come since it was last connected. */
+  #isAway = true;
+  /** What the event loops believe; null: they have not been told since they run. */
+  #toldAway: boolean | null = null;
+  /** Updates that the event loops have not been given yet. */
+  readonly #updates: SourceUpdate[] = [];
+  #isTaking = false;
+  #taken: Promise<void> = Promise.resolve();
+  readonly #waiting = new Map<PlanQuestion, Set<() => void>>();
+  #retryMs = RECONNECT_MS_MIN;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #look: ReturnType<typeof setInterval> | undefined;
+  /** Why the last update was refused; it is said once. */
+  #told = "";
+  #isStopped = false;
+
+  constructor(parts: PlanClientParts) {
+    this.#parts = parts;
+    this.#wanted = new Set(parts.always);
+  }
+
+  start(): void {
+    this.#look = setInterval(() => this.#dropUnused(), QUESTIONS_LOOK_MS);
+    this.#connect();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#look);
+    clearTimeout(this.#retry);
+    this.#connection?.close();
+    this.#connection = null;
+  }
+
+  /** Asks from the start what an earlier run has asked, because it will be wanted again. */
+  remember(plan: Plan): void {
+    for (const [question] of updateOf(plan).answers) this.#wanted.add(question);
+  }
+
+  /** An event loop wants to know. */
+  ask(question: PlanQuestion): void {
+    if (this.#wanted.has(question)) return;
+    this.#wanted.add(question);
+    this.#connection?.send({ ask: [question], drop: [] });
+  }
+
+  /** As `know`, what a request through one of the proxy's listeners depends on. */
+  async knowOf({ side, url, listener }: ExplainQuery, { outbound }: ProxyConfig): Promise<void> {
+    const client = outbound[listener];
+    const host = URL.parse(url)?.hostname.replace(/^\[|\]$|\.$/g, "") ?? "";
+    if (side === "outbound" && client !== undefined && host !== "") {
+      await this.know(hostQuestion(client.namespace, host));
+    }
+  }
+
+  /** Asks, and resolves once there is an answer, or none has come in time. */
+  async know(question: PlanQuestion): Promise<void> {
+    this.ask(question);
+    if (this.held.answers.has(question) || this.#isAway) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waiting.get(question) ?? new Set();
+    this.#waiting.set(question, waiting.add(resolve));
+    const timer = setTimeout(resolve, PLAN_ANSWER_MS);
+    await promise;
+    clearTimeout(timer);
+    waiting.delete(resolve);
+    if (waiting.size === 0) this.#waiting.delete(question);
+  }
+
+  /**
+   * Resolves once the event loops have all that has come.
+   * @throws {Error} they could not take the last of it
+   */
+  settled(): Promise<void> {
+    return this.#taken;
+  }
+
+  /**
+   * Serves what an earlier run held, until the source says otherwise.
+   * @throws {Error} it cannot be served
+   */
+  async restore(plan: Plan): Promise<void> {
+    this.#connection?.close();
+    this.#connection = null;
+    const restored = updateOf(plan);
+    for (const [question] of restored.answers) this.#wanted.add(question);
+    this.#updates.push(restored);
+    try {
+      await this.#takeAll();
+    } finally {
+      this.#connect();
+    }
+  }
+
+  /** Tries again at once, where it waits for the time to do so. */
+  connectNow(): void {
+    if (this.#connection === null) this.#connect();
+  }
+
+  #connect(): void {
+    if (this.#isStopped) return;
+    clearTimeout(this.#retry);
+    const forgotten = this.held.retain(this.#wanted);
+    // A part that is not held any more is left to the event loops until the next change: nothing asks for it.
+    if (forgotten !== null) this.#parts.proxy.update(forgotten);
+    let isOpen = true;
+    const connection = this.#parts.source.connect({
+      update: (update) => {
+        if (isOpen) this.#hear(update);
+      },
+      lost: (reason) => {
+        if (isOpen) this.#lose(reason);
+      },
+    });
+    this.#connection = {
+      send: (request) => connection.send(request),
+      close() {
+        isOpen = false;
+        connection.close();
+      },
+    };
+    const held = Object.fromEntries([...this.held.parts].map(([key, { hash }]) => [key, hash]));
+    connection.send({ ask: [...this.#wanted], drop: [], held });
+  }
+
+  #hear(update: SourceUpdate): void {
+    if (this.#updates.length >= UPDATES_WAITING_MAX) {
+      return this.#lose("the source tells more than can be taken");
+    }
+    this.#updates.push(update);
+    if (this.#isTaking) return;
+    this.#taken = this.#takeAll();
+    this.#taken.catch(() => {});
+  }
+
+  /** One update after another; at once, where the event loop runs on this thread. */
+  async #takeAll(): Promise<void> {
+    this.#isTaking = true;
+    try {
+      for (let update = this.#updates.shift(); update; update = this.#updates.shift()) {
+        const { change, undo } = this.held.take(update);
+        try {
+          const isDone = this.#parts.proxy.update(change);
+          if (isDone !== null) await isDone;
+        } catch (error) {
+          undo();
+          throw error;
+        }
+        this.#accepted(update);
+      }
+    } catch (error) {
+      this.#refuse(error);
+      throw error;
+    } finally {
+      this.#isTaking = false;
+    }
+  }
+
+  #accepted({ answers }: SourceUpdate): void {
+    const { onChange } = this.#parts;
+    this.#told = "";
+    this.#retryMs = RECONNECT_MS_MIN;
+    this.#setAway(this.#connection === null);
+    for (const [question] of answers) {
+      for (const tell of this.#waiting.get(question) ?? []) tell();
+    }
+    onChange(this.held);
+  }
+
+  #setAway(isAway: boolean): void {
+    this.#isAway = isAway;
+    // There are no event loops before something is held.
+    if (isAway === this.#toldAway || this.held.hash === "") return;
+    this.#toldAway = isAway;
+    this.#parts.proxy.sourceIsAway(isAway).catch(() => {});
+  }
+
+  /** What was refused would be again, so what is held stays, and the source is asked anew later. */
+  #refuse(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    // Without anything to serve, what runs the proxy says so.
+    if (reason !== this.#told && this.held.hash !== "") {
+      this.#parts.log.warn("Plan refused", { reason });
+    }
+    this.#told = reason;
+    this.#updates.length = 0;
+    this.#disconnect();
+  }
+
+  #lose(reason: string): void {
+    this.#parts.log.warn("The source of the plan is away", { reason });
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
+    this.#connection?.close();
+    this.#connection = null;
+    this.#setAway(true);
+    if (this.#isStopped) return;
+    const { random = Math.random } = this.#parts;
+    // Anywhere within the time, so that a thousand proxies do not come back at once.
+    this.#retry = setTimeout(() => this.#connect(), this.#retryMs * random());
+    this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MS_MAX);
+  }
+
+  async #dropUnused(): Promise<void> {
+    const unused = await this.#parts.proxy.unusedQuestions().catch(() => []);
+    const drop = unused.filter((question) => !this.#parts.always.includes(question));
+    for (const question of drop) this.#wanted.delete(question);
+    if (drop.length > 0) this.#connection?.send({ ask: [], drop });
+  }
+}
+
+/** A plan that was held, as if all of it had been asked for by name. */
+function updateOf(plan: Plan): SourceUpdate {
+  const parts = [...partsOf(plan)];
+  const answers = parts.flatMap(([key]): [PlanQuestion, [PartKey]][] => {
+    const [kind, id] = key.split(" ");
+    const [namespace, name] = id.split("/");
+    if (kind === "route") return [[hostQuestion(namespace, `${name}.${namespace}`), [key]]];
+    return kind === "access" ? [[accessQuestion(id), [key]]] : [];
+  });
+  return {
+    header: planHeaderOf(plan),
+    answers,
+    parts: parts.map(([key, part]) => [key, { hash: hashPart(part), part }]),
+  };
+}
