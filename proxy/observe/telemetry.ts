@@ -128,6 +128,8 @@ export class Telemetry {
   readonly #sources: readonly CountedWorkload[];
   readonly #applications: readonly string[];
   readonly #routes = new Map<string, RouteStats>();
+  /** Their keys, by the Service. */
+  readonly #routesOf = new Map<string, Set<string>>();
   #records: RequestRecord[] = [];
   #spans: FinishedSpan[] = [];
 
@@ -155,13 +157,27 @@ export class Telemetry {
         connections: countsOf(CONNECTIONS, labels),
       };
       this.#routes.set(key, stats);
+      const keys = this.#routesOf.get(service) ?? new Set();
+      this.#routesOf.set(service, keys.add(key));
     }
     return stats;
   }
 
-  /** Drops the counters that are not to be kept, after a new plan is in force. */
-  retainRoutes(isKept: (labels: RouteLabels) => boolean): void {
-    for (const [key, { labels }] of this.#routes) if (!isKept(labels)) this.#routes.delete(key);
+  /**
+   * Drops the counters that are not to be kept, after a new plan is in force.
+   * @param services those that the plan changed: no others are looked at
+   */
+  retainRoutes(services: Iterable<string>, isKept: (labels: RouteLabels) => boolean): void {
+    for (const service of services) {
+      const keys = this.#routesOf.get(service) ?? new Set();
+      for (const key of keys) {
+        const stats = this.#routes.get(key);
+        if (stats !== undefined && isKept(stats.labels)) continue;
+        this.#routes.delete(key);
+        keys.delete(key);
+      }
+      if (keys.size === 0) this.#routesOf.delete(service);
+    }
   }
 
   /** One exchange has been answered, by an endpoint or, with a `reason`, by the proxy itself. */

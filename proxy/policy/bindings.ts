@@ -107,8 +107,11 @@ export class Bindings {
   }
 
   /** Takes a new plan into force. States are changed in place, for exchanges under way; only those that it changed. */
-  bind(table: Table, nowMs: number): void {
-    const { gone, come } = changesBetween(this.#services, table.services);
+  bind(
+    table: Table,
+    nowMs: number,
+    { gone, come } = changesBetween(this.#services, table.services),
+  ): void {
     this.#services = table.services;
     for (const { routes } of gone) {
       for (const { index, backends } of routes) {

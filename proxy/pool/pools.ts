@@ -42,17 +42,25 @@ export class Pools {
     security: EndpointTls | null = null,
     owner: PoolOwner | null = null,
   ): EndpointPool {
+    const known = this.find(key, security, owner);
+    if (known !== undefined) return known;
+    const pool = new EndpointPool(key, this.#io.address(address, port), security, { owner });
     const byKey = owner === null ? this.#planned : this.#ownOf(owner);
-    const pools = byKey.get(key) ?? [];
-    // An address may become another workload's: connections to the one before are not for it.
-    let pool = pools.find((each) => each.isSecuredBy(security));
-    if (pool === undefined) {
-      pool = new EndpointPool(key, this.#io.address(address, port), security, { owner });
-      pools.push(pool);
-      byKey.set(key, pools);
-    }
-    pool.isInPlan = true;
+    const pools = byKey.get(key);
+    if (pools === undefined) byKey.set(key, [pool]);
+    else pools.push(pool);
     return pool;
+  }
+
+  /** The pool of an endpoint; undefined: there is none yet. */
+  find(
+    key: string,
+    security: EndpointTls | null,
+    owner: PoolOwner | null,
+  ): EndpointPool | undefined {
+    const byKey = owner === null ? this.#planned : this.#own.get(owner);
+    // An address may become another workload's: connections to the one before are not for it.
+    return byKey?.get(key)?.find((pool) => pool.isSecuredBy(security));
   }
 
   /** The same for a pod that is called by its own address. */

@@ -121,25 +121,21 @@ export class OutboundRouter implements Router {
     return [...this.#policies.samples()];
   }
 
-  /** Tells whether the table still has what was counted under some labels, after changes. */
-  routeFilter({ gone }: TableChanges): (labels: RouteLabels) => boolean {
-    const changed = new Set(gone.map(({ key }) => key));
-    return ({ service, port, split, backend }) => {
-      if (!changed.has(service)) return true;
-      const found = this.#portOf(service, Number(port));
-      if (found === null) return false;
-      // Calls to its pods by their addresses are counted as its own, whatever its routes are.
-      if (split === "" && backend === service) return true;
-      return [...found.rules, found.fallback, ...found.pods].some((route) =>
-        splitOf(route) === split && route.backends.some(({ key }) => key === backend)
-      );
-    };
+  /** Whether the table has what is counted under some labels. */
+  hasRoute({ service, port, split, backend }: RouteLabels): boolean {
+    const found = this.#portOf(service, Number(port));
+    if (found === null) return false;
+    // Calls to its pods by their addresses are counted as its own, whatever its routes are.
+    if (split === "" && backend === service) return true;
+    return [...found.rules, found.fallback, ...found.pods].some((route) =>
+      splitOf(route) === split && route.backends.some(({ key }) => key === backend)
+    );
   }
 
   /** Takes a new table into force. Exchanges under way keep what they were decided to get. */
   rebind(table: Table): TableChanges {
     const changes = changesBetween(this.#table.services, table.services);
-    this.#splits.rebind(table);
+    this.#splits.rebind(table, changes);
     this.#direct.rebind(table);
     this.#table = table;
     this.#take(changes);
@@ -326,7 +322,8 @@ export class OutboundRouter implements Router {
     return explainAsked(this.#table, asked, DEFAULT_PORT, this.#splits);
   }
 
-  #take({ gone, come }: TableChanges): void {
+  #take(changes: TableChanges): void {
+    const { gone, come } = changes;
     for (const { key, routes } of gone) {
       this.#services.delete(key);
       for (const { backends } of routes) {
@@ -336,7 +333,7 @@ export class OutboundRouter implements Router {
     for (const service of come) this.#services.set(service.key, service);
     const count = this.#table.backendNumbers.size;
     while (this.#byBackend.length < count) this.#byBackend.push(undefined);
-    this.#policies.bind(this.#table, this.#io.nowMs);
+    this.#policies.bind(this.#table, this.#io.nowMs, changes);
   }
 
   #statsOfBackend(route: TableRoute, { index, key }: TableBackend): RouteStats {
@@ -354,9 +351,12 @@ export class OutboundRouter implements Router {
   }
 
   #openPool({ plan, key }: TableEndpoint, owner: PoolOwner | null): EndpointPool | null {
+    const security = this.#tlsOf(plan);
+    const known = this.#pools.find(key, security, owner);
+    if (known !== undefined) return known;
     return parseIp(plan.address) === null
       ? null
-      : this.#pools.of(key, plan.address, plan.port, this.#tlsOf(plan), owner);
+      : this.#pools.of(key, plan.address, plan.port, security, owner);
   }
 
   #tlsOf({ identity }: PlanEndpoint): EndpointTls | null {

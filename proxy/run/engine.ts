@@ -183,8 +183,11 @@ export class Engine {
     const applications = this.#inbound.map(({ application: { pool } }) => pool.key);
     const isNamed = (key: string) => this.#uses.has(key) || applications.includes(key);
     this.#pools.retain(this.#uses.change(changes), isNamed);
-    const filters = this.#outbound.map((router, index) => router.routeFilter(changes[index]));
-    this.#telemetry.retainRoutes((labels) => filters[Number(labels.listener)]?.(labels) ?? true);
+    const changed = new Set(changes.flatMap(({ gone }) => gone.map(({ key }) => key)));
+    this.#telemetry.retainRoutes(
+      changed,
+      (labels) => this.#outbound[Number(labels.listener)]?.hasRoute(labels) ?? true,
+    );
     this.#mayLackPods = true;
     if (this.#telemetry.endpoints.isGrown) this.#retainPods();
   }

@@ -2,9 +2,9 @@
  * buildTable: from a plan to a table for one client. A Service of the table before is taken over as it is, if all that it was made
  * of is the same object in the new plan. The others are made anew (`build_service.ts`).
  */
-import type { Plan, PlanService } from "../plan.ts";
+import type { Plan } from "../plan.ts";
 import { ServiceBuilder } from "./build_service.ts";
-import { changesBetween, pairByName } from "./changes.ts";
+import { pairByName } from "./changes.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { TableClient } from "./endpoint_set.ts";
 import { HostIndex } from "./host_index.ts";
@@ -31,46 +31,30 @@ export function buildTable(
   client: TableClient,
   { before, beside }: OtherTables = {},
 ): Table {
-  const { namespace } = client;
   const groups = new EndpointGroups(plan, client, before?.groups ?? null);
   const routeNumbers = new Numbers(before?.routeNumbers ?? null);
   const backendNumbers = new Numbers(before?.backendNumbers ?? null);
-  const places = placesOf(plan, before, groups);
-  for (const { was, isKept } of places) {
-    if (was === null || isKept) continue;
-    for (const { index, backends } of was.routes) {
-      routeNumbers.giveBack(index);
-      for (const backend of backends) backendNumbers.giveBack(backend.index);
-    }
-  }
   const builder = new ServiceBuilder(plan, groups, routeNumbers, backendNumbers);
   const services: TableService[] = [];
-  for (const { is, was, isKept } of places) {
-    if (is === null) continue;
-    const other = beside?.services[services.length] ?? null;
-    services.push(was !== null && isKept ? was : builder.build(is, [was, other]));
-  }
-  const hosts = before === undefined
-    ? new HostIndex(services, namespace, plan)
-    : before.hosts.after(changesBetween(before.services, services), services, plan);
-  return { plan, hash: plan.hash, client, services, hosts, groups, routeNumbers, backendNumbers };
-}
-
-/** A Service of the table before, of the new plan, or of both. */
-interface Place {
-  readonly was: TableService | null;
-  readonly is: PlanService | null;
-  readonly isKept: boolean;
-}
-
-function placesOf(plan: Plan, before: Table | undefined, groups: EndpointGroups): Place[] {
-  const places: Place[] = [];
+  const changes = { gone: [] as TableService[], come: [] as TableService[] };
   pairByName(before?.services ?? [], plan.services, (each) => each, (was, is) => {
-    const isKept = was !== null && is === was.plan && before !== undefined &&
-      isSame(was, before.plan, plan, groups);
-    places.push({ was, is, isKept });
+    if (was !== null) {
+      if (is === was.plan && before !== undefined && isSame(was, before.plan, plan, groups)) {
+        services.push(was);
+        return;
+      }
+      changes.gone.push(was);
+      builder.release(was);
+    }
+    if (is === null) return;
+    const service = builder.build(is, [was, beside?.services[services.length] ?? null]);
+    changes.come.push(service);
+    services.push(service);
   });
-  return places;
+  const hosts = before === undefined
+    ? new HostIndex(services, client.namespace, plan)
+    : before.hosts.after(changes, services, plan);
+  return { plan, hash: plan.hash, client, services, hosts, groups, routeNumbers, backendNumbers };
 }
 
 /** Whether the groups of a Service, and what policies say of them, are what they were. */

@@ -87,6 +87,14 @@ export class ServiceBuilder {
     return service;
   }
 
+  /** The numbers of a Service that is no more as it was are free. */
+  release({ routes }: TableService): void {
+    for (const { index, backends } of routes) {
+      this.#routeNumbers.giveBack(index);
+      for (const backend of backends) this.#backendNumbers.giveBack(backend.index);
+    }
+  }
+
   #port(service: BuiltService, plan: PlanPort, alike: readonly TablePort[]): BuiltPort {
     const port = new BuiltPort(service, plan, matchesOf(service, plan, alike));
     for (const rule of plan.rules) port.rules.push(this.#route(port, rule.route, rule, null));

@@ -37,8 +37,8 @@ export function pairByName<Before extends { readonly plan: PlanService }, After>
   for (const is of after) {
     const plan = planOf(is);
     while (at < before.length && isBefore(before[at].plan, plan)) onPair(before[at++], null);
-    const isPair = at < before.length && isSameName(before[at].plan, plan);
-    onPair(isPair ? before[at++] : null, is);
+    if (at < before.length && isSameName(before[at].plan, plan)) onPair(before[at++], is);
+    else onPair(null, is);
   }
   while (at < before.length) onPair(before[at++], null);
 }

@@ -53,10 +53,11 @@ export class ReachableGroup {
 
   /** Whether the plan's group of this name would be seen as this one is. */
   isOf(plan: Plan, profiles: AccessProfiles | null): boolean {
-    return groupOf(plan, this.id) === this.#plans &&
-      (this.#guards === null
-        ? profiles === null
-        : profiles !== null && this.#guards.isOf(profiles));
+    const isSame = this.#plans === NO_ENDPOINTS
+      ? groupOf(plan, this.id) === NO_ENDPOINTS
+      : plan.groups[this.id] === this.#plans;
+    if (!isSame || this.#guards === null) return isSame && profiles === null;
+    return profiles !== null && this.#guards.isOf(profiles);
   }
 
   hasPod(hostname: string): boolean {

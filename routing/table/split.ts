@@ -78,8 +78,10 @@ export class SplitState {
    * Moves to a new table for the same client, and carries over every sequence that it still has. States with one store
    * are to take the same tables in the same order, none of them more than one ahead of another.
    */
-  rebind(table: Table): void {
-    const { gone, come } = changesBetween(this.#table.services, table.services);
+  rebind(
+    table: Table,
+    { gone, come } = changesBetween(this.#table.services, table.services),
+  ): void {
     this.#table = table;
     const before = new Map<string, Before>();
     for (const { routes } of gone) {
