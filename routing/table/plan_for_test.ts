@@ -126,3 +126,36 @@ export function planForTest(services: readonly PlanService[], more: Partial<Plan
     groups,
   };
 }
+
+/** A plan that shares with the one before whatever is the same in both, as one that is put together from parts does. */
+export function sharingPlan(before: Plan, plan: Plan): Plan {
+  const sharing = {
+    ...plan,
+    services: sharingList(before.services, plan.services),
+    targets: sharingList(before.targets, plan.targets),
+    groups: sharingRecord(before.groups, plan.groups),
+  };
+  const { endpointPolicies } = plan;
+  if (endpointPolicies === undefined) return sharing;
+  return {
+    ...sharing,
+    endpointPolicies: sharingRecord(before.endpointPolicies ?? {}, endpointPolicies),
+  };
+}
+
+function sharingList<T>(before: readonly T[], items: readonly T[]): T[] {
+  const known = new Map(before.map((item) => [JSON.stringify(item), item]));
+  return items.map((item) => known.get(JSON.stringify(item)) ?? item);
+}
+
+function sharingRecord<T>(
+  before: Readonly<Record<string, T>>,
+  record: Readonly<Record<string, T>>,
+): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => {
+      const known = Object.hasOwn(before, key) ? before[key] : undefined;
+      return [key, JSON.stringify(known) === JSON.stringify(value) ? known ?? value : value];
+    }),
+  );
+}

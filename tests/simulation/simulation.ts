@@ -4,6 +4,7 @@
  */
 import { Random } from "../../base/random.ts";
 import type { Plan, PlanBackend } from "../../routing/plan.ts";
+import { sharingPlan } from "../../routing/table/plan_for_test.ts";
 import { ARENA_BYTES } from "../../proxy/loop/arena.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import type {
@@ -311,7 +312,10 @@ class Simulation {
   }
 
   #swap(index: number): void {
-    const plan = drawPlan(this.#world, this.#services, index, this.#state.policies);
+    const drawn = drawPlan(this.#world, this.#services, index, this.#state.policies);
+    // Some are put together from parts, and some come from elsewhere.
+    const before = this.#plans[this.#plans.length - 1];
+    const plan = index % 3 === 0 ? drawn : sharingPlan(before, drawn);
     this.#plans.push(plan);
     if (this.#source !== null) return this.#source.set(plan);
     this.#engine.apply(plan);
