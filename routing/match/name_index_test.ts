@@ -1,4 +1,4 @@
-import { strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { NameIndex } from "./name_index.ts";
 
@@ -39,4 +39,38 @@ Deno.test("NameIndex agrees with a Map", () => {
       for (const name of [...known, ...asked]) equal(get(index, name), map.get(lower(name)) ?? -1);
     }),
   );
+});
+
+Deno.test("NameIndex: after any names came and went it agrees with a Map, and the one before is as it was", () => {
+  const changes = fc.array(
+    fc.tuple(fc.constantFrom(..."abcdefghijklmnopqrstuvwxyz"), fc.nat(9), fc.boolean()),
+    { minLength: 1, maxLength: 200 },
+  );
+  fc.assert(fc.property(changes, fc.nat(20), (steps, first) => {
+    const map = new Map(Array.from({ length: first }, (_, i) => [`name-${i}`, i]));
+    let index = new NameIndex(map);
+    const all = new Set(map.keys());
+    for (const [value, [letter, digit, isThere]] of steps.entries()) {
+      const name = letter + digit;
+      all.add(name);
+      const before = [...all].map((each) => get(index, each));
+      const next = index.after(
+        map.has(name) ? [name.toUpperCase()] : [],
+        isThere ? [[name, value]] : [],
+      );
+      deepEqual([...all].map((each) => get(index, each)), before);
+      if (isThere) map.set(name, value);
+      else map.delete(name);
+      ok(next !== null);
+      index = next;
+      for (const each of all) equal(get(index, each), map.get(each) ?? -1);
+    }
+  }));
+});
+
+Deno.test("NameIndex: of equal names it cannot be told which one counts once the other is gone", () => {
+  const index = new NameIndex([["a", 1], ["A", 2], ["b", 3]]);
+  ok(index.hasEqualNames);
+  equal(index.after(["a"], []), null);
+  equal(new NameIndex([["a", 1]]).after([], [["A", 2]]), null);
 });

@@ -153,8 +153,14 @@ function indexedOf(plan: PlanService, of: Plan): Indexed {
   };
 }
 
-function isIndexOf({ groups }: Indexed, plan: Plan): boolean {
-  return groups.every(({ id, endpoints }) => groupOf(plan, id) === endpoints);
+function isIndexOf(indexed: Indexed, plan: Plan): boolean {
+  for (const { id, endpoints } of indexed.groups) {
+    const isSame = endpoints === NOTHING
+      ? groupOf(plan, id) === NOTHING
+      : plan.groups[id] === endpoints;
+    if (!isSame) return false;
+  }
+  return true;
 }
 
 /** Puts an item among those at an address: by namespace and name of its Service, behind those of the same one. */

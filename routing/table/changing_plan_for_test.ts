@@ -72,7 +72,7 @@ export class ChangingPlan {
         this.#targets ^= 1 << into % 6;
         return;
       case 5:
-        service.endpointPolicy = into % 3;
+        service.endpointPolicy = into % 4;
         return;
       case 6:
         this.#aliases = into % 8;
@@ -171,7 +171,8 @@ export class ChangingPlan {
       const key = { source: "header", name: `x-user-${policy}` } as const;
       return { sources: { sessionAffinity: source }, sessionAffinity: { key, ttlSeconds: null } };
     }
-    const rateLimit = { http: null, tcp: null, status: 429, headers: [] };
+    const http = { count: 1, perMs: 1_000, burst: 1 };
+    const rateLimit = { http, tcp: null, status: 429, headers: [] };
     return policy === 4 ? { sources: { rateLimit: source }, rateLimit } : null;
   }
 
@@ -183,8 +184,12 @@ export class ChangingPlan {
       target: `Service app/${NAMES[i]}`,
       position: null,
     };
-    const windowMs = 1_000 * endpointPolicy;
-    return [[groupOf(i), { sources: { slowStart: source }, slowStart: { windowMs } }]];
+    const group = groupOf(i);
+    if (endpointPolicy === 1) {
+      return [[group, { sources: { slowStart: source }, slowStart: { windowMs: 1_000 } }]];
+    }
+    const connectionLimits = { maxConnections: endpointPolicy, maxPending: 1, maxRequests: null };
+    return [[group, { sources: { connectionLimits: source }, connectionLimits }]];
   }
 
   /** Pods are behind several Services, each with an account that depends on the pod alone. */
