@@ -64,6 +64,8 @@ export interface ProxyConfig {
   readonly outbound: readonly OutboundListener[];
   readonly inbound: readonly InboundListener[];
   readonly admin: { readonly address: string; readonly port: number } | null;
+  /** Health, metrics and probes of ports alone, for what is not in the pod. Left out: nowhere. */
+  readonly health?: { readonly address: string; readonly port: number };
   /** Left out: everything is plain. */
   readonly tls?: ProxyTls;
   /** Whose SPIFFE ids identify callers. Left out: `cluster.local`. */
@@ -159,6 +161,7 @@ export interface Proxy {
   readonly outbound: readonly { readonly address: string; readonly port: number }[];
   readonly inbound: readonly { readonly address: string; readonly port: number }[];
   readonly admin: { readonly address: string; readonly port: number } | null;
+  readonly health: { readonly address: string; readonly port: number } | null;
   /**
    * Swaps the plan without touching a connection; the first one opens the listeners. Resolves once every event loop serves it; rejects
    * and keeps the last good plan where it does not build.

@@ -260,6 +260,9 @@ export const SPAN_RETRY_MAX_MS = 60_000;
 /** How long a proxy that ends waits for readers of its admin port to take what they asked for. */
 export const ADMIN_STOP_MS = 1_000;
 
+/** A port of this pod answers at once, or not at all. */
+export const PORT_PROBE_MS = 1_000;
+
 /** Reports of one event loop on their way to the main thread, some 1 KiB each; more are dropped, and counted. */
 export const REPORTS_WAITING_MAX = 8_192;
 

@@ -53,6 +53,10 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
     default: "127.0.0.1:15000",
   },
   {
+    flags: "--health <address>",
+    about: "health, metrics and /tcp/PORT alone, for the kubelet and Prometheus (default: none)",
+  },
+  {
     flags: "-n, --namespace <name>",
     about: "namespace of the application",
     default: "default",

@@ -28,6 +28,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly capture: boolean;
   readonly egress: "on" | "off";
   readonly admin: string;
+  readonly health?: string | undefined;
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly workload?: string | undefined;
@@ -116,6 +117,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       ...(capture ? { capture } : {}),
     }],
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
+    ...(options.health === undefined ? {} : { health: parseHostPort(options.health) }),
     timeouts: {
       connectMs: parseTimeLimitMs(options.connectTimeout),
       egressConnectMs: parseTimeLimitMs(options.egressConnectTimeout),

@@ -6,7 +6,7 @@ import type { MetricSample } from "../../base/metrics.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { withDeadline } from "../../base/deadline.ts";
-import { ADMIN_STOP_MS } from "../limits.ts";
+import { ADMIN_STOP_MS, PORT_PROBE_MS } from "../limits.ts";
 import type { LoopSnapshot, PlanKeeping } from "../observe/exposition.ts";
 import { renderProxyMetrics } from "../observe/exposition.ts";
 import type { Taps } from "../observe/tap.ts";
@@ -16,7 +16,7 @@ import type { CommandReply } from "./commands.ts";
 import type { ExplainQuery } from "./explain_query.ts";
 import { parseExplainQuery } from "./explain_query.ts";
 
-interface AdminSubject {
+export interface AdminSubject {
   /** In force; changes. Null: none has come yet. */
   plan(): Plan | null;
   /** What there is to say where there is no plan. */
@@ -48,16 +48,37 @@ export interface AdminServer {
 }
 
 /** @throws {Error} the address cannot be had. */
-export function startAdmin(
-  address: { readonly address: string; readonly port: number },
+export function startAdmin(place: Place, subject: AdminSubject): AdminServer {
+  return serve(place, (request) => answer(request, subject));
+}
+
+/**
+ * The paths that others than the pod itself may ask: health, metrics, and `/tcp/PORT`, which stands in for a tcpSocket probe. Capture would
+ * take every connection, also to a port on which the application does not listen.
+ *
+ * @param application where the application is; undefined: there is none
+ * @throws {Error} the address cannot be had.
+ */
+export function startHealth(
+  place: Place,
   subject: AdminSubject,
+  application: string | undefined,
 ): AdminServer {
+  return serve(place, (request) => answerHealth(request, subject, application));
+}
+
+interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
+function serve(place: Place, handle: (request: Request) => Promise<Response>): AdminServer {
   const server = Deno.serve({
-    hostname: address.address,
-    port: address.port,
+    hostname: place.address,
+    port: place.port,
     onListen() {},
     // A loop that is stuck answers nothing.
-  }, (request) => answer(request, subject).catch(({ message }) => text(503, `${message}\n`)));
+  }, (request) => handle(request).catch(({ message }) => text(503, `${message}\n`)));
   return {
     address: server.addr.hostname,
     port: server.addr.port,
@@ -66,6 +87,31 @@ export function startAdmin(
       await withDeadline(server.shutdown(), ADMIN_STOP_MS, () => {});
     },
   };
+}
+
+async function answerHealth(
+  request: Request,
+  subject: AdminSubject,
+  application: string | undefined,
+): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const port = Number(/^\/tcp\/(\d{1,5})$/.exec(pathname)?.[1]);
+  if (application !== undefined && port >= 1 && port <= 65_535) {
+    return probe("open", 503, await whyNotOpen(application, port));
+  }
+  const isKnown = ["/healthz", "/readyz", "/metrics"].includes(pathname);
+  return isKnown
+    ? await answer(request, subject)
+    : text(404, "Try /healthz, /readyz, /metrics or /tcp/PORT\n");
+}
+
+/** At the pod's own address: what is not reached there is not reached by others either. */
+async function whyNotOpen(hostname: string, port: number): Promise<string | null> {
+  const connecting = Deno.connect({ hostname, port }).then((connection) => {
+    connection.close();
+    return null;
+  }, (error: Error) => error.message);
+  return await withDeadline(connecting, PORT_PROBE_MS, () => "no answer");
 }
 
 async function answer(request: Request, subject: AdminSubject): Promise<Response> {

@@ -15,7 +15,7 @@ import type { RequestRecord } from "../observe/request_record.ts";
 import { Taps } from "../observe/tap.ts";
 import { certificateExpiries, withTicketKeys } from "../tls/config.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
-import { type AdminServer, startAdmin } from "./admin.ts";
+import { type AdminServer, type AdminSubject, startAdmin, startHealth } from "./admin.ts";
 import type { CommandInput, CommandKind } from "./commands.ts";
 import type { FirstPlan } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
@@ -84,6 +84,7 @@ export class RunningProxy implements Proxy {
   /** Those that have not ended. */
   readonly #running = new Set<EventLoop>();
   #admin: AdminServer | null = null;
+  #health: AdminServer | null = null;
   /** In force, where it came whole. */
   #plan: Plan | null = null;
   /** Those that are shown. */
@@ -112,11 +113,23 @@ export class RunningProxy implements Proxy {
       collector: collectorClient(config.spans),
       onProblem: (message, fields) => hooks.onLog?.("warn", message, fields),
     });
-    this.#startAdmin();
+    const { admin, health } = config;
+    const subject = this.#adminSubject();
+    if (admin !== null) {
+      this.#admin = openServer("admin", admin, () => startAdmin(admin, subject));
+    }
+    if (health !== undefined) {
+      const [application] = config.inbound.map((listener) => listener.application.address);
+      this.#health = openServer("health", health, () => startHealth(health, subject, application));
+    }
   }
 
   get admin(): Place | null {
-    return this.#admin === null ? null : { address: this.#admin.address, port: this.#admin.port };
+    return placeOf(this.#admin);
+  }
+
+  get health(): Place | null {
+    return placeOf(this.#health);
   }
 
   async apply(plan: Plan): Promise<void> {
@@ -222,31 +235,24 @@ export class RunningProxy implements Proxy {
     };
   }
 
-  #startAdmin(): void {
-    const { admin } = this.#config;
-    if (admin === null) return;
-    try {
-      this.#admin = startAdmin(admin, {
-        plan: () => this.#planInForce,
-        whyNoPlan: () => this.#whyNoPlan,
-        snapshots: () => Promise.all(this.#loops.map((loop) => loop.ask("snapshot"))),
-        explain: async (query) => {
-          await this.#hooks.onExplain?.(query);
-          return await this.#loops[0].ask("explain", query);
-        },
-        taps: this.#taps,
-        spans: () => this.#exporter?.samples ?? [],
-        accessesLost: () => this.#hooks.accessesLost?.() ?? 0,
-        planKeeping: () => this.#hooks.planKeeping?.() ?? null,
-        certificates: () => this.#certificates,
-        whyNotAlive: () => this.#whyNotAlive(),
-        whyNotReady: () => this.#whyNotReady(),
-        quit: this.#hooks.onQuit ?? null,
-      });
-    } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
-      throw new IoError(`Cannot listen on ${admin.address}:${admin.port} (admin): ${cause}`);
-    }
+  #adminSubject(): AdminSubject {
+    return {
+      plan: () => this.#planInForce,
+      whyNoPlan: () => this.#whyNoPlan,
+      snapshots: () => Promise.all(this.#loops.map((loop) => loop.ask("snapshot"))),
+      explain: async (query) => {
+        await this.#hooks.onExplain?.(query);
+        return await this.#loops[0].ask("explain", query);
+      },
+      taps: this.#taps,
+      spans: () => this.#exporter?.samples ?? [],
+      accessesLost: () => this.#hooks.accessesLost?.() ?? 0,
+      planKeeping: () => this.#hooks.planKeeping?.() ?? null,
+      certificates: () => this.#certificates,
+      whyNotAlive: () => this.#whyNotAlive(),
+      whyNotReady: () => this.#whyNotReady(),
+      quit: this.#hooks.onQuit ?? null,
+    };
   }
 
   get #planInForce(): Plan | null {
@@ -305,6 +311,20 @@ export class RunningProxy implements Proxy {
   async #end(order: (loop: EventLoop) => Promise<void>): Promise<void> {
     await Promise.allSettled(this.#loops.map(order));
     this.#taps.close();
-    await Promise.all([this.#admin?.stop(), this.#exporter?.stop()]);
+    await Promise.all([this.#admin?.stop(), this.#health?.stop(), this.#exporter?.stop()]);
   }
+}
+
+/** @throws {IoError} the address cannot be had */
+function openServer(name: string, { address, port }: Place, start: () => AdminServer): AdminServer {
+  try {
+    return start();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new IoError(`Cannot listen on ${address}:${port} (${name}): ${cause}`);
+  }
+}
+
+function placeOf(server: AdminServer | null): Place | null {
+  return server === null ? null : { address: server.address, port: server.port };
 }

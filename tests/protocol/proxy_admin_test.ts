@@ -1,6 +1,8 @@
 /** The admin port: where it listens, which methods it takes, and one line of text for whatever it does not understand. */
 import assert from "node:assert/strict";
-import { TestProxy } from "../support/test_proxy.ts";
+import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import { startProxy } from "../../proxy/run/start_proxy.ts";
+import { planOf, TestProxy } from "../support/test_proxy.ts";
 
 Deno.test({
   name: "admin: bad requests are one line and a status, and it listens nowhere else",
@@ -46,6 +48,50 @@ Deno.test({
         Deno.connect({ hostname: "127.0.0.2", port }),
         Deno.errors.ConnectionRefused,
       );
+    }
+  },
+});
+
+Deno.test({
+  name: "health: what others than the pod may ask, and whether a port of the application is open",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const place = { address: "127.0.0.1", port: 0 };
+    const application = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port: open } = application.addr as Deno.NetAddr;
+    const proxy = await startProxy({
+      driver: "portable",
+      workers: 1,
+      outbound: [],
+      inbound: [{ ...place, application: { address: "127.0.0.1", port: 0 }, identity: "" }],
+      admin: null,
+      health: place,
+      timeouts: DEFAULT_TIMEOUTS,
+      bodyBytesMax: Infinity,
+      reportRequests: false,
+    }, null);
+    const ask = async (path: string, method = "GET") => {
+      const { port } = proxy.health ?? assert.fail();
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+      await response.body?.cancel();
+      return response.status;
+    };
+    try {
+      assert.equal(await ask("/readyz"), 503);
+      await proxy.apply(planOf([]));
+      assert.equal(await ask("/readyz"), 200);
+      assert.equal(await ask("/healthz"), 200);
+      assert.equal(await ask("/metrics"), 200);
+      assert.equal(await ask(`/tcp/${open}`), 200);
+      application.close();
+      assert.equal(await ask(`/tcp/${open}`), 503);
+      for (const path of ["/plan", "/tap", "/explain?url=http://app/", "/tcp/0", "/tcp/65536"]) {
+        assert.equal(await ask(path), 404, path);
+      }
+      assert.equal(await ask("/quitquitquit", "POST"), 404);
+    } finally {
+      await proxy.stop();
     }
   },
 });
