@@ -137,7 +137,7 @@ function sortedRecord<T>(entries: ReadonlyMap<string, T>): Readonly<Record<strin
 }
 
 /** Ids of the groups that a Service's routes lead to, also where nothing is behind them; some more than once. */
-function* groupsNamedBy({ ports }: PlanService): Iterable<string> {
+export function* groupsNamedBy({ ports }: PlanService): Iterable<string> {
   for (const { rules, fallback, policy } of ports) {
     yield* groupsOfRoute(fallback, policy);
     for (const rule of rules) yield* groupsOfRoute(rule.route, rule.policy);

@@ -7,7 +7,8 @@ import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { HeldPlan, type PlanChange } from "../../routing/source/held_parts.ts";
+import type { PlanChange } from "../../routing/source/held_parts.ts";
+import { HeldPlan } from "../../routing/source/held_plan.ts";
 import type { PlanQuestion } from "../../routing/source/messages.ts";
 import type {
   InboundListener,

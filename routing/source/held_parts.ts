@@ -1,6 +1,6 @@
 /**
  * HeldParts: what a proxy holds of a mesh: the answers to what it asked, and the parts that they need. It takes a source's updates whole or
- * not at all. `HeldPlan` is the same for an event loop, which is told the differences.
+ * not at all. `HeldPlan` (`held_plan.ts`) is the same for an event loop, which is told the differences.
  */
 import { composePlan, type Part, type PartKey, PlanDigest, type PlanHeader } from "../parts.ts";
 import type { Plan } from "../plan.ts";
@@ -157,24 +157,5 @@ export class HeldParts {
 
   *#entries(): Iterable<readonly [PartKey, Part]> {
     for (const [key, { part }] of this.#parts) yield [key, part];
-  }
-}
-
-/** The plan that an event loop works by, brought up to date by differences. */
-export class HeldPlan {
-  readonly #parts = new Map<PartKey, Part>();
-
-  /** What comes of a change. Objects of parts that did not change are the same as in the plan before. */
-  take({ header, parts, hash }: PlanChange): { readonly plan: Plan; readonly undo: () => void } {
-    const before = parts.map(([key]) => [key, this.#parts.get(key) ?? null] as const);
-    this.#set(parts);
-    return { plan: composePlan(header, this.#parts, hash), undo: () => this.#set(before) };
-  }
-
-  #set(parts: PlanChange["parts"]): void {
-    for (const [key, part] of parts) {
-      if (part === null) this.#parts.delete(key);
-      else this.#parts.set(key, part);
-    }
   }
 }

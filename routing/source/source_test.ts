@@ -12,7 +12,8 @@ import { hashPlan, neededBy, type Part, type PartKey, partsOf, planHeaderOf } fr
 import type { Plan, PlanService } from "../plan.ts";
 import { HostIndex, HostMatch } from "../table/host_index.ts";
 import { AddressIndex } from "../table/address_index.ts";
-import { HeldParts, HeldPlan } from "./held_parts.ts";
+import { HeldParts } from "./held_parts.ts";
+import { HeldPlan } from "./held_plan.ts";
 import { MeshParts } from "./mesh.ts";
 import { accessQuestion, addressQuestion, hostQuestion, type PlanQuestion } from "./messages.ts";
 
