@@ -64,3 +64,12 @@ export const PERIOD_MAX = 1024;
 
 /** Headers of one head; more are refused with 431. So many short ones fill a large head, and the work for rules is bounded. */
 export const HEADERS_MAX = 1_000;
+
+/**
+ * UTF-16 code units of one message between a proxy and the source of its plan. The largest is what a proxy hears first that used a thousand
+ * Services before, at some 2 KB each; and one Service may have thousands of endpoints.
+ */
+export const UPDATE_TEXT_MAX = 16 * 1024 * 1024;
+
+/** Answers in one update: some 2 KB each, so that a proxy takes an update in less than a millisecond. */
+export const UPDATE_ANSWERS_MAX = 16;

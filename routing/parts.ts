@@ -46,7 +46,7 @@ export interface GroupPart {
 }
 
 /** Who may call one identity, and how. */
-interface AccessPart {
+export interface AccessPart {
   readonly targets: readonly PlanTarget[];
 }
 

@@ -19,6 +19,7 @@ import {
   type PlanService,
   type PlanTarget,
 } from "./plan.ts";
+import type { AccessPart, GroupPart, Part, PartKey, PlanHeader } from "./parts.ts";
 import { endpointPolicy, routePolicy } from "./plan_check_policy.ts";
 import {
   type Check,
@@ -127,18 +128,61 @@ const target = shape<PlanTarget>({
   tcpPorts: nullable(list(port)),
 });
 
-const plan = shape<Plan>({
+const alias = shape<PlanAlias>({ namespace: name, name, host: name });
+
+const header = {
   version: oneOf([PLAN_VERSION]),
   requires: optional(list(name)),
-  hash: text(64, /^[0-9a-f]{64}$/, "64 hex digits"),
   clusterDomain: text(NAME_LENGTH_MAX, /^[a-z0-9][-a-z0-9.]*$/, "a domain name in lower case"),
   permissive: isBoolean,
+} as const;
+
+export const isHash = text(64, /^[0-9a-f]{64}$/, "64 hex digits");
+
+const plan = shape<Plan>({
+  hash: isHash,
+  ...header,
   services: list(service),
   groups: record(list(endpoint)),
   targets: list(target),
-  aliases: optional(list(shape<PlanAlias>({ namespace: name, name, host: name }))),
+  aliases: optional(list(alias)),
   endpointPolicies: optional(record(endpointPolicy)),
 });
+
+/** The shape of what holds for all parts of a plan. */
+export const isPlanHeader: Check<PlanHeader> = shape<PlanHeader>(header);
+
+/** The shape of the part with a key; that it is of what the key says, too. */
+export function checkPart(key: PartKey, value: unknown, path: string): Part {
+  const [kind, id] = key.split(" ");
+  switch (kind) {
+    case "route":
+      return checkRoute(id, value, path);
+    case "group":
+      return groupPart(value, path);
+    default: {
+      const part = accessPart(value, path);
+      if (part.targets.some(({ destination }) => destination !== id)) {
+        fail(`${path}.targets`, `of the destination "${id}"`);
+      }
+      return part;
+    }
+  }
+}
+
+const groupPart = shape<GroupPart>({ endpoints: list(endpoint), policy: optional(endpointPolicy) });
+const accessPart = shape<AccessPart>({ targets: list(target) });
+const servicePart = shape<{ readonly service: PlanService }>({ service });
+const aliasPart = shape<{ readonly alias: PlanAlias }>({ alias });
+
+function checkRoute(id: string, value: unknown, path: string): Part {
+  const isAlias = typeof value === "object" && value !== null && "alias" in value;
+  const part = isAlias ? aliasPart(value, path) : servicePart(value, path);
+  const { namespace, name } = "service" in part ? part.service : part.alias;
+  if (`${namespace}/${name}` !== id) fail(path, `of the Service "${id}"`);
+  if ("service" in part) checkRoutes(part.service, `${path}.service`);
+  return part;
+}
 
 /** Checks everything that a table takes for granted. Never throws. */
 export function checkPlan(
@@ -162,37 +206,72 @@ function checkReferences(checked: Plan): void {
     }
   }
   const known = new Set<string>();
-  const routeIds = new Set<string>();
-  for (const [index, { namespace, name, ports }] of services.entries()) {
-    const path = `services[${index}]`;
+  const addKnown = ({ namespace, name }: ServiceName, path: string) => {
     const key = `${namespace}/${name}`;
     if (known.has(key)) fail(path, `a Service that is not there yet ("${key}")`);
     known.add(key);
-    const numbers = new Set(ports.map(({ port }) => port));
-    if (numbers.size < ports.length) fail(`${path}.ports`, "different numbers");
-    for (const [at, planPort] of ports.entries()) {
-      const { port, rules, fallback } = planPort;
-      checkMirror(planPort.policy, groups, `${path}.ports[${at}].policy`);
-      for (const [i, { policy }] of rules.entries()) {
-        checkMirror(policy, groups, `${path}.ports[${at}].rules[${i}].policy`);
+  };
+  for (const [index, service] of services.entries()) {
+    const path = `services[${index}]`;
+    addKnown(service, path);
+    checkRoutes(service, path);
+    checkGroups(service, groups, path);
+  }
+  for (const [index, alias] of aliases.entries()) addKnown(alias, `aliases[${index}]`);
+  if (permissive && targets.length > 0) fail("targets", "empty where permissive is true");
+}
+
+type ServiceName = Pick<PlanAlias, "namespace" | "name">;
+
+/** What has to be so within one Service. */
+function checkRoutes(service: PlanService, path: string): void {
+  const { namespace, name, ports } = service;
+  const numbers = new Set(ports.map(({ port }) => port));
+  if (numbers.size < ports.length) fail(`${path}.ports`, "different numbers");
+  const ids = new Set<string>();
+  for (const { port, route, place } of routesOf(service, path)) {
+    checkRouteId(route.id, `${namespace}/${name}:${port}`, ids, `${place}.id`);
+    const total = route.backends.reduce((sum, { weight }) => sum + weight, 0);
+    if (total > WEIGHT_TOTAL_MAX) {
+      fail(`${place}.backends`, `of a weight of ${WEIGHT_TOTAL_MAX} at most together`);
+    }
+  }
+}
+
+/** And what it has to do with the groups of its plan. */
+function checkGroups(service: PlanService, groups: Plan["groups"], path: string): void {
+  for (const [at, { policy, rules }] of service.ports.entries()) {
+    checkMirror(policy, groups, `${path}.ports[${at}].policy`);
+    for (const [i, { policy }] of rules.entries()) {
+      checkMirror(policy, groups, `${path}.ports[${at}].rules[${i}].policy`);
+    }
+  }
+  for (const { route, place } of routesOf(service, path)) {
+    for (const [index, { state, group }] of route.backends.entries()) {
+      if (!Object.hasOwn(groups, group)) {
+        fail(`${place}.backends[${index}].group`, "a key of groups");
       }
-      const routes: [place: string, route: PlanRoute][] = [
-        ["fallback", fallback],
-        ...rules.map(({ route }, i): [string, PlanRoute] => [`rules[${i}].route`, route]),
-      ];
-      for (const [place, route] of routes) {
-        const routePath = `${path}.ports[${at}].${place}`;
-        checkRouteId(route.id, `${key}:${port}`, routeIds, `${routePath}.id`);
-        checkBackends(route, groups, routePath);
+      if ((state === "ready") !== groups[group].length > 0) {
+        fail(`${place}.backends[${index}].state`, "ready just where the group has endpoints");
       }
     }
   }
-  for (const [index, { namespace, name }] of aliases.entries()) {
-    const key = `${namespace}/${name}`;
-    if (known.has(key)) fail(`aliases[${index}]`, `a Service that is not there yet ("${key}")`);
-    known.add(key);
+}
+
+interface PlacedRoute {
+  readonly port: number;
+  readonly route: PlanRoute;
+  /** Where it stands. */
+  readonly place: string;
+}
+
+function* routesOf({ ports }: PlanService, path: string): Iterable<PlacedRoute> {
+  for (const [at, { port, rules, fallback }] of ports.entries()) {
+    yield { port, route: fallback, place: `${path}.ports[${at}].fallback` };
+    for (const [i, { route }] of rules.entries()) {
+      yield { port, route, place: `${path}.ports[${at}].rules[${i}].route` };
+    }
   }
-  if (permissive && targets.length > 0) fail("targets", "empty where permissive is true");
 }
 
 function checkMirror(
@@ -212,18 +291,4 @@ function checkRouteId(id: string, port: string, known: Set<string>, path: string
   if (id !== port && !id.startsWith(`${port}/`)) fail(path, `"${port}", or that and a slash first`);
   if (known.has(id)) fail(path, "an id that no other route has");
   known.add(id);
-}
-
-function checkBackends(route: PlanRoute, groups: Plan["groups"], path: string): void {
-  let weightTotal = 0;
-  for (const [index, { state, group, weight }] of route.backends.entries()) {
-    if (!Object.hasOwn(groups, group)) fail(`${path}.backends[${index}].group`, "a key of groups");
-    if ((state === "ready") !== groups[group].length > 0) {
-      fail(`${path}.backends[${index}].state`, "ready just where the group has endpoints");
-    }
-    weightTotal += weight;
-  }
-  if (weightTotal > WEIGHT_TOTAL_MAX) {
-    fail(`${path}.backends`, `of a weight of ${WEIGHT_TOTAL_MAX} at most together`);
-  }
 }

@@ -30,20 +30,8 @@ export function decodePlan(
   } catch {
     return refusal("The plan is not JSON");
   }
-  const version = versionOf(value);
-  if (version !== PLAN_VERSION) {
-    return refusal(
-      version === undefined
-        ? "The text is not a plan: it has no version"
-        : `The plan has version ${version}; this program reads version ${PLAN_VERSION}`,
-    );
-  }
-  const unknown = requirementsOf(value).find((name) => !KNOWN_REQUIREMENTS.has(name));
-  if (unknown !== undefined) {
-    return refusal(
-      `The plan needs "${unknown}", which this program does not know: run a newer version of it`,
-    );
-  }
+  const problem = headerProblem(value);
+  if (problem !== null) return refusal(problem);
   // They follow from the rest, which has the plan's own hash.
   if (typeof value === "object" && value !== null && "parts" in value) delete value.parts;
   const checked = checkPlan(value);
@@ -53,6 +41,19 @@ export function decodePlan(
     return refusal(`The plan was changed on its way: its content has hash ${hash.slice(0, 12)}…`);
   }
   return checked;
+}
+
+/** Why this program must not read what has this header; null: it may. */
+export function headerProblem(header: unknown): string | null {
+  const version = versionOf(header);
+  if (version === undefined) return "The text is not a plan: it has no version";
+  if (version !== PLAN_VERSION) {
+    return `The plan has version ${version}; this program reads version ${PLAN_VERSION}`;
+  }
+  const unknown = requirementsOf(header).find((name) => !KNOWN_REQUIREMENTS.has(name));
+  return unknown === undefined
+    ? null
+    : `The plan needs "${unknown}", which this program does not know: run a newer version of it`;
 }
 
 function versionOf(value: unknown): number | undefined {

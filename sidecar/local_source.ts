@@ -47,8 +47,9 @@ export class LocalSource implements PlanSource {
     const open = () => {
       if (this.#mesh === null) return;
       const session = this.#mesh.open(() => {
-        const update = session.next();
-        if (update !== null) listener.update(update);
+        for (let update = session.next(); update !== null; update = session.next()) {
+          listener.update(update);
+        }
       });
       send = (request) => session.take(request);
       close = () => session.close();

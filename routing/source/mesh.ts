@@ -4,6 +4,7 @@
  */
 import { hashPart, type Part, type PartKey, type PlanHeader } from "../parts.ts";
 import { type ChangedNames, MeshNames } from "./mesh_names.ts";
+import { UPDATE_ANSWERS_MAX } from "../limits.ts";
 import type { Answer, HashedPart, PlanQuestion, SourceRequest, SourceUpdate } from "./messages.ts";
 import { accessKey } from "../parts.ts";
 import { NeededParts } from "./needed_parts.ts";
@@ -146,16 +147,23 @@ export class MeshSession {
       this.#dueParts.size > 0;
   }
 
-  /** What the proxy is to be told; null: nothing new. Counts as told from now on. */
+  /** What the proxy is to be told now, a little at a time; null: nothing new. Counts as told from now on. */
   next(): SourceUpdate | null {
     if (!this.#hasNews) return null;
     const header = this.#isHeaderDue ? { header: this.#mesh.header } : {};
     const answers: [PlanQuestion, Answer | null][] = [];
+    // Each is a word, and what it lets go of is forgotten at this point by both sides.
     for (const question of this.#dropped) answers.push([question, null]);
-    for (const question of this.#dueAnswers) answers.push([question, this.#mesh.answer(question)]);
+    // What a proxy held before counts for its first questions, all of them at once: it lets go of the rest then.
+    const most = this.#claimed.size > 0 ? Infinity : UPDATE_ANSWERS_MAX;
+    for (const question of this.#dueAnswers) {
+      if (answers.length >= most) break;
+      answers.push([question, this.#mesh.answer(question)]);
+    }
     // Who may call counts only where targets are enforced, so another header may need other parts.
     if (this.#isHeaderDue) this.#needAnew();
     for (const [question, answer] of answers) {
+      this.#dueAnswers.delete(question);
       this.#needed.move(this.#answers.get(question) ?? [], answer ?? []);
       if (answer === null) this.#answers.delete(question);
       else this.#answers.set(question, answer);
@@ -166,7 +174,6 @@ export class MeshSession {
     for (const key of went) this.#sent.delete(key);
     this.#claimed = new Map();
     this.#isHeaderDue = false;
-    this.#dueAnswers.clear();
     this.#dropped.clear();
     this.#dueParts.clear();
     if (this.#isEmpty(header, answers, parts)) return null;

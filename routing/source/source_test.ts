@@ -111,7 +111,9 @@ function questionsOf(plans: readonly Plan[]): PlanQuestion[] {
       }
       for (const ip of clusterIps) questions.add(addressQuestion(ip)).add(hostQuestion("app", ip));
     }
-    for (const { address } of Object.values(groups).flat()) questions.add(addressQuestion(address));
+    for (const { address } of Object.values(groups).flat()) {
+      if (address !== "") questions.add(addressQuestion(address));
+    }
     for (const { destination } of targets) questions.add(accessQuestion(destination));
   }
   return [...questions];

@@ -129,9 +129,9 @@ function service(
   policies: PolicyMix | null,
 ): PlanService {
   const policy = policies === null ? {} : { policy: policies.ofRoute(name) };
-  const own = route(`${name} own`, [name], world);
+  const own = route(groupOf(name), [name], world);
   // Some requests of a run are split between the Service and the first one.
-  const split = route(`${name} split ${world.between(0, 1e9)}`, [name, "svc0"], world);
+  const split = route(`${groupOf(name)}/${world.between(0, 1e9)}`, [name, "svc0"], world);
   const match = {
     group: { kind: "HTTPRouteGroup", namespace: NAMESPACE, name: "get" },
     name: "get",

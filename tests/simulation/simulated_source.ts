@@ -76,6 +76,11 @@ export class SimulatedSource {
     this.#stepSoon();
   }
 
+  /** All that there is to tell is told. */
+  settle(): void {
+    this.#connection?.settle();
+  }
+
   #connect(): void {
     const forgotten = this.#held.retain(this.#wanted);
     if (forgotten !== null) this.#update(forgotten);

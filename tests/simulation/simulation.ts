@@ -292,6 +292,8 @@ class Simulation {
     this.#state.mayLackAnswers = false;
     this.#state.isCalm = this.#maker.isCalm = this.#state.policies.isCalm = true;
     this.#swap(RECOVERY_PLAN);
+    // What comes from now on is decided by it alone.
+    this.#source?.settle();
     this.#maker.bytesMax = RECOVERED_BYTES_MAX;
     openEndpoints(this.#state, this.#services, this.#maker);
     this.#addClients(3);

@@ -5,6 +5,7 @@
 import type { Random } from "../../base/random.ts";
 import type { MeshParts, MeshSession } from "../../routing/source/mesh.ts";
 import type { SourceRequest, SourceUpdate } from "../../routing/source/messages.ts";
+import { decodeRequest, decodeUpdate } from "../../routing/source/wire.ts";
 
 export class ReferenceSource {
   readonly #random: Random;
@@ -26,7 +27,9 @@ export class ReferenceSource {
   }
 
   send(request: SourceRequest): void {
-    const { ask, drop, held } = JSON.parse(JSON.stringify(request)) as SourceRequest;
+    const decoded = decodeRequest(JSON.stringify(request));
+    if (!decoded.ok) throw new Error(decoded.problem);
+    const { ask, drop, held } = decoded.message;
     // The first message is one, and what is dropped comes after it was asked. Else every question goes its own way.
     if (held !== undefined || drop.length > 0) {
       this.#requests.push({ ask, drop, ...(held === undefined ? {} : { held }) });
@@ -56,7 +59,7 @@ export class ReferenceSource {
   /** All that can happen happens. */
   settle(): void {
     while (!this.#isLost && this.#requests.length > 0) this.#take();
-    this.#write();
+    do this.#write(); while (this.#hasNews);
     while (!this.#isLost && this.#updates.length > 0) this.#deliver(false);
   }
 
@@ -79,15 +82,18 @@ export class ReferenceSource {
   }
 
   #write(): void {
-    this.#hasNews = false;
     const update = this.#session.next();
+    this.#hasNews = update !== null;
     if (update !== null) this.#updates.push(JSON.stringify(update));
   }
 
   #deliver(isTwice: boolean): void {
     const text = this.#updates.shift();
     if (text === undefined) return;
-    this.#onUpdate(JSON.parse(text));
-    if (isTwice && !this.#isLost) this.#onUpdate(JSON.parse(text));
+    for (let left = isTwice ? 2 : 1; left > 0 && !this.#isLost; left--) {
+      const decoded = decodeUpdate(text);
+      if (!decoded.ok) throw new Error(decoded.problem);
+      this.#onUpdate(decoded.message);
+    }
   }
 }
