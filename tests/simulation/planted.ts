@@ -35,7 +35,7 @@ import { runSimulation } from "./simulation.ts";
 import type { RunOptions } from "./simulation.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 
-interface PlantedBug {
+export interface PlantedBug {
   readonly name: string;
   /** How the simulation must put it. */
   readonly complaint: RegExp;
@@ -125,7 +125,7 @@ function driver(
 }
 
 /** A method of the data plane, replaced for as long as a run takes. */
-function method<Key extends string>(
+export function method<Key extends string>(
   name: string,
   complaint: RegExp,
   prototype: Record<Key, unknown>,

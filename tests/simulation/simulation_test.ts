@@ -1,6 +1,7 @@
 /** Some seconds of simulated runs, and the proof that the simulation sees what it is there to see. */
 import { match, ok } from "node:assert/strict";
 import { PLANTED_BUGS } from "./planted.ts";
+import { SOURCE_BUGS } from "./planted_source.ts";
 import { runSimulation } from "./simulation.ts";
 
 /** Some seconds. The first seeds stay the same; `run.ts` goes through others. */
@@ -31,7 +32,7 @@ Deno.test("a seed names a run exactly", () => {
   ok(traces[0] === traces[1]);
 });
 
-for (const bug of PLANTED_BUGS) {
+for (const bug of [...PLANTED_BUGS, ...SOURCE_BUGS]) {
   Deno.test(`a planted bug is seen: ${bug.name}`, () => {
     let seen: unknown = null;
     for (let seed = 1; seed <= PLANTED_RUNS && seen === null; seed++) {
