@@ -42,9 +42,9 @@ class BuiltPort implements TablePort {
 class BuiltService implements TableService {
   readonly plan: PlanService;
   readonly key: string;
-  readonly ports: BuiltPort[] = [];
-  readonly routes: TableRoute[] = [];
-  readonly groups: ReachableGroup[] = [];
+  ports: readonly BuiltPort[] = [];
+  routes: readonly TableRoute[] = [];
+  groups: readonly ReachableGroup[] = [];
 
   constructor(plan: PlanService) {
     this.plan = plan;
@@ -60,6 +60,7 @@ export class ServiceBuilder {
   readonly #routeNumbers: Numbers;
   readonly #backendNumbers: Numbers;
   /** Of the Service that is being built. */
+  #routes: TableRoute[] = [];
   #groupsNamed = new Set<ReachableGroup>();
 
   constructor(plan: Plan, groups: EndpointGroups, routeNumbers: Numbers, backendNumbers: Numbers) {
@@ -76,14 +77,17 @@ export class ServiceBuilder {
    */
   build(plan: PlanService, alike: readonly (TableService | null)[]): TableService {
     const service = new BuiltService(plan);
+    this.#routes = [];
     this.#groupsNamed = new Set();
-    for (const each of plan.ports) {
+    service.ports = plan.ports.map((each) => {
       const others = alike.flatMap((other) =>
         other?.ports.filter(({ port }) => port === each.port) ?? []
       );
-      service.ports.push(this.#port(service, each, others));
-    }
-    service.groups.push(...this.#groupsNamed);
+      return this.#port(service, each, others);
+    });
+    // Copies have no room to grow, and there are many.
+    service.routes = this.#routes.slice();
+    service.groups = [...this.#groupsNamed].slice();
     return service;
   }
 
@@ -167,7 +171,7 @@ export class ServiceBuilder {
         : new Affinity(key, port.service.key, backends),
       mirror: this.#mirror(policy?.mirror),
     };
-    port.service.routes.push(route);
+    this.#routes.push(route);
     return route;
   }
 

@@ -96,7 +96,8 @@ export class ReachableGroup {
       if (profile !== null) profileOf.set(endpoint, profile);
     }
     if (endpoints.length === 0) return { refusal: isListed ? "access-denied" : "no-endpoints" };
-    const endpointSet = { key, isWhole: true, endpoints };
+    // A copy has no room to grow, and there are many.
+    const endpointSet = { key, isWhole: true, endpoints: endpoints.slice() };
     const guarded = this.#guards === null ? null : new GuardedEndpoints(endpointSet, profileOf);
     return { refusal: null, endpointSet, guarded };
   }
