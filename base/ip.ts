@@ -59,6 +59,32 @@ export function formatIp(bytes: Uint8Array, offset: number, length: 4 | 16): str
   return `${hex(groups.slice(0, run.start))}::${hex(groups.slice(run.start + run.length))}`;
 }
 
+/** The spelling of `formatIp`; null if the text is no address. Most addresses are spelt so, and then nothing is made. */
+export function canonicalIp(text: string): string | null {
+  if (isCanonicalIpv4(text)) return text;
+  const ip = parseIp(text);
+  return ip === null ? null : formatIp(ip, 0, ip.length === 4 ? 4 : 16);
+}
+
+/** Four numbers up to 255 without leading zeros, with dots between. */
+function isCanonicalIpv4(text: string): boolean {
+  let parts = 1;
+  let value = -1;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit === -2) {
+      if (value < 0) return false;
+      parts++;
+      value = -1;
+      continue;
+    }
+    if (digit < 0 || digit > 9 || value === 0) return false;
+    value = value < 0 ? digit : 10 * value + digit;
+    if (value > 255) return false;
+  }
+  return parts === 4 && value >= 0;
+}
+
 /** `address:port`, `[address]:port` for IPv6. */
 export function formatAuthority(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { formatAuthority, formatIp, isLocal, parseIp } from "./ip.ts";
+import fc from "fast-check";
+import { canonicalIp, formatAuthority, formatIp, isLocal, parseIp } from "./ip.ts";
 
 Deno.test("parseIp and formatIp agree on every spelling", () => {
   const cases: [string, string][] = [
@@ -51,4 +52,25 @@ Deno.test("isLocal: loopback and the address of everything, of both versions", (
   for (const other of ["10.0.0.1", "fd00::1", "::2", "::ffff:10.0.0.1", "localhost", ""]) {
     assert.ok(!isLocal(other), other);
   }
+});
+
+Deno.test("canonicalIp is formatIp of parseIp", () => {
+  const part = fc.oneof(
+    fc.nat(300).map(String),
+    fc.constantFrom("", "0", "00", "01", "010", "255", "256", "a", "-1", " 1", "1e1"),
+  );
+  const text = fc.oneof(
+    fc.array(part, { minLength: 3, maxLength: 5 }).map((parts) => parts.join(".")),
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(text, (text) => {
+      const bytes = parseIp(text);
+      const formatted = bytes === null ? null : formatIp(bytes, 0, bytes.length as 4 | 16);
+      assert.equal(canonicalIp(text), formatted);
+    }),
+    { numRuns: 1_000 },
+  );
 });

@@ -24,7 +24,7 @@ import type {
   TableService,
 } from "../../routing/table/table.ts";
 import type { MetricSample } from "../../base/metrics.ts";
-import { parseIp } from "../../base/ip.ts";
+import { canonicalIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { Io } from "../io/io.ts";
@@ -354,7 +354,7 @@ export class OutboundRouter implements Router {
     const security = this.#tlsOf(plan);
     const known = this.#pools.find(key, security, owner);
     if (known !== undefined) return known;
-    return parseIp(plan.address) === null
+    return canonicalIp(plan.address) === null
       ? null
       : this.#pools.of(key, plan.address, plan.port, security, owner);
   }

@@ -3,7 +3,7 @@
  * a client that has resolved a Service's name connects to its ClusterIP, or, where it is headless, to a pod.
  * Owns addresses only; what is routed there is the table's. It goes from plan to plan at the cost of what is another object there.
  */
-import { formatIp, parseIp } from "../../base/ip.ts";
+import { canonicalIp } from "../../base/ip.ts";
 import type { Plan, PlanEndpoint, PlanPort, PlanService } from "../plan.ts";
 import { pairByName } from "./changes.ts";
 
@@ -202,8 +202,7 @@ function isBefore(some: string, other: string): boolean {
 
 /** One spelling for all of an address; empty if it is none, as the "None" of a headless Service. */
 function keyOf(address: string): string {
-  const ip = parseIp(address);
-  return ip === null ? "" : formatIp(ip, 0, ip.length === 4 ? 4 : 16);
+  return canonicalIp(address) ?? "";
 }
 
 function groupOf(plan: Plan, id: string): readonly PlanEndpoint[] {
