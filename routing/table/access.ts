@@ -99,6 +99,13 @@ export class AccessProfiles {
       : this.#changed(before.#targets, before.#byDestination);
   }
 
+  /** Whether the targets are the same ones. */
+  isOf({ targets }: Pick<Plan, "targets">): boolean {
+    if (targets === this.#targets) return true;
+    return targets.length === this.#targets.length &&
+      targets.every((target, i) => target === this.#targets[i]);
+  }
+
   /** What lets the client call a destination (`namespace/serviceaccount`); null: nothing does. */
   targetsOf(destination: string): CallTargets | null {
     if (this.#identity === "" || destination === "") return null;

@@ -59,7 +59,9 @@ export function buildTable(
 
 /** Whether the groups of a Service, and what policies say of them, are what they were. */
 function isSame(service: TableService, before: Plan, after: Plan, groups: EndpointGroups): boolean {
-  for (const group of service.groups) if (!groups.isSame(group)) return false;
+  if (!groups.isAsBefore) {
+    for (const group of service.groups) if (!groups.isSame(group)) return false;
+  }
   if (before.endpointPolicies === after.endpointPolicies) return true;
   for (const { id } of service.groups) {
     if (policyOf(before, id) !== policyOf(after, id)) return false;

@@ -126,7 +126,10 @@ class Guards {
 }
 
 export class EndpointGroups {
+  /** Null in permissive mode. */
   readonly profiles: AccessProfiles | null;
+  /** All groups are seen as in the plan before. */
+  readonly isAsBefore: boolean;
   readonly #plan: Plan;
   /** By the plan's list of endpoints, which may be the group of several names. */
   readonly #groups: WeakMap<readonly PlanEndpoint[], ReachableGroup[]>;
@@ -135,9 +138,12 @@ export class EndpointGroups {
   constructor(plan: Plan, client: TableClient, before: EndpointGroups | null) {
     this.#plan = plan;
     this.#groups = before === null ? new WeakMap() : before.#groups;
-    this.profiles = plan.permissive
-      ? null
-      : new AccessProfiles(plan, client, before === null ? null : before.profiles);
+    const profiles = before === null ? null : before.profiles;
+    if (plan.permissive) this.profiles = null;
+    else if (profiles?.isOf(plan)) this.profiles = profiles;
+    else this.profiles = new AccessProfiles(plan, client, profiles);
+    this.isAsBefore = before !== null && plan.groups === before.#plan.groups &&
+      this.profiles === profiles;
   }
 
   /** Whether a group of an earlier plan is seen as it was. */

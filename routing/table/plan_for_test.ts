@@ -143,19 +143,21 @@ export function sharingPlan(before: Plan, plan: Plan): Plan {
   };
 }
 
-function sharingList<T>(before: readonly T[], items: readonly T[]): T[] {
+function sharingList<T>(before: readonly T[], items: readonly T[]): readonly T[] {
   const known = new Map(before.map((item) => [JSON.stringify(item), item]));
-  return items.map((item) => known.get(JSON.stringify(item)) ?? item);
+  const sharing = items.map((item) => known.get(JSON.stringify(item)) ?? item);
+  const isSame = before.length === sharing.length && before.every((item, i) => item === sharing[i]);
+  return isSame ? before : sharing;
 }
 
 function sharingRecord<T>(
   before: Readonly<Record<string, T>>,
   record: Readonly<Record<string, T>>,
-): Record<string, T> {
-  return Object.fromEntries(
-    Object.entries(record).map(([key, value]) => {
-      const known = Object.hasOwn(before, key) ? before[key] : undefined;
-      return [key, JSON.stringify(known) === JSON.stringify(value) ? known ?? value : value];
-    }),
-  );
+): Readonly<Record<string, T>> {
+  const known = Object.values(before);
+  const values = sharingList(known, Object.values(record));
+  const isSame = values === known && Object.keys(before).join() === Object.keys(record).join();
+  return isSame
+    ? before
+    : Object.fromEntries(Object.keys(record).map((key, i) => [key, values[i]]));
 }
