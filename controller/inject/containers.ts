@@ -1,0 +1,156 @@
+/** The containers and the volume that injection adds. Pure. */
+import { PROXY_USER_ID } from "../../base/proxy_user.ts";
+import { INIT_NAME, PROXY_NAME } from "./choose.ts";
+import {
+  LIVENESS_FAILURES_MAX,
+  PROBE_SECONDS,
+  PROBE_TIMEOUT_SECONDS,
+  START_PROBE_SECONDS,
+  START_SECONDS_MAX,
+  TOKEN_SECONDS,
+} from "./limits.ts";
+import type { InjectionSettings } from "./settings.ts";
+
+/** Where the kubelet and Prometheus ask; capture leaves it alone. */
+export const HEALTH_PORT = 15010;
+/** The annotation that holds the certificates which the controller is known by; the pod has it as a file. */
+export const CA_ANNOTATION = "weft.dev/controller-ca";
+
+const VOLUME = "weft-run";
+const RUN = "/var/run/weft";
+const COMMAND = "/usr/local/bin/weft";
+
+export interface SidecarFacts {
+  readonly settings: InjectionSettings;
+  /** Kind and name of what owns the pod, such as `Deployment/web`; empty if that is unknown. */
+  readonly workload: string;
+  /** The sidecar is an init container that restarts always. */
+  readonly isNative: boolean;
+}
+
+/** Captures the traffic of the pod, and ends. */
+export function initContainer({ settings }: SidecarFacts): unknown {
+  const list = (name: string, value: string) => value === "" ? [] : [`--${name}`, value];
+  return {
+    name: INIT_NAME,
+    image: settings.image,
+    imagePullPolicy: settings.imagePullPolicy,
+    command: [COMMAND],
+    args: [
+      "proxy-init",
+      // The application is called at the pod's address, so the proxy's own way there is no detour.
+      "--no-hairpin",
+      ...list("outbound-port-exclusion-list", settings.outboundPortExclusionList),
+      ...list("outbound-ip-range-exclusion-list", settings.outboundIpRangeExclusionList),
+      ...list("inbound-port-exclusion-list", settings.inboundPortExclusionList),
+    ],
+    // The root file system is read-only, and legacy iptables wants a file to lock.
+    env: [{ name: "XTABLES_LOCKFILE", value: "/dev/shm/xtables.lock" }],
+    resources: resourcesOf(settings),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"], add: ["NET_ADMIN", "NET_RAW"] },
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      runAsGroup: 0,
+      runAsNonRoot: false,
+      runAsUser: 0,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+  };
+}
+
+export function proxyContainer(facts: SidecarFacts): unknown {
+  const { settings, isNative } = facts;
+  return {
+    name: PROXY_NAME,
+    image: settings.image,
+    imagePullPolicy: settings.imagePullPolicy,
+    ...(isNative ? { restartPolicy: "Always" } : {}),
+    command: [COMMAND],
+    args: proxyArguments(facts),
+    env: [
+      fieldVariable("POD_IP", "status.podIP"),
+      fieldVariable("POD_NAME", "metadata.name"),
+      fieldVariable("POD_NAMESPACE", "metadata.namespace"),
+      fieldVariable("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+    ],
+    ports: [{ name: "weft-health", containerPort: HEALTH_PORT, protocol: "TCP" }],
+    startupProbe: {
+      ...healthProbe("/readyz", START_PROBE_SECONDS),
+      failureThreshold: START_SECONDS_MAX / START_PROBE_SECONDS,
+    },
+    livenessProbe: {
+      ...healthProbe("/healthz", PROBE_SECONDS),
+      failureThreshold: LIVENESS_FAILURES_MAX,
+    },
+    readinessProbe: { ...healthProbe("/readyz", PROBE_SECONDS), failureThreshold: 3 },
+    // What is not native is started beside the application, which the kubelet holds until this has ended.
+    ...(isNative
+      ? {}
+      : { lifecycle: { postStart: { exec: { command: [COMMAND, "proxy-wait"] } } } }),
+    resources: resourcesOf(settings),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      runAsGroup: PROXY_USER_ID,
+      runAsNonRoot: true,
+      runAsUser: PROXY_USER_ID,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    volumeMounts: [{ name: VOLUME, mountPath: RUN, readOnly: true }],
+  };
+}
+
+function proxyArguments({ settings, workload, isNative }: SidecarFacts): string[] {
+  return [
+    "proxy",
+    "--capture",
+    ...(isNative ? ["--native-sidecar"] : []),
+    // What listens on loopback alone stays private.
+    "--app=$(POD_IP):0",
+    "--admin=127.0.0.1:15000",
+    `--health=0.0.0.0:${HEALTH_PORT}`,
+    `--controller=${settings.controller}`,
+    `--controller-ca=${RUN}/ca.crt`,
+    `--controller-token=${RUN}/token`,
+    "--namespace=$(POD_NAMESPACE)",
+    "--service-account=$(SERVICE_ACCOUNT)",
+    "--pod=$(POD_NAME)",
+    ...(workload === "" ? [] : [`--workload=${workload}`]),
+    `--log-level=${settings.logLevel}`,
+    ...(settings.accessLog === "none" ? [] : [`--access-log=${settings.accessLog}`]),
+  ];
+}
+
+/** A token by which the controller knows the pod, and the certificates by which the pod knows the controller. */
+export function runVolume(): unknown {
+  const token = { audience: "weft", expirationSeconds: TOKEN_SECONDS, path: "token" };
+  const ca = {
+    path: "ca.crt",
+    fieldRef: { apiVersion: "v1", fieldPath: `metadata.annotations['${CA_ANNOTATION}']` },
+  };
+  return {
+    name: VOLUME,
+    projected: { sources: [{ serviceAccountToken: token }, { downwardAPI: { items: [ca] } }] },
+  };
+}
+
+function fieldVariable(name: string, fieldPath: string): unknown {
+  return { name, valueFrom: { fieldRef: { apiVersion: "v1", fieldPath } } };
+}
+
+function healthProbe(path: string, periodSeconds: number) {
+  const httpGet = { path, port: HEALTH_PORT, scheme: "HTTP" };
+  return { httpGet, periodSeconds, timeoutSeconds: PROBE_TIMEOUT_SECONDS };
+}
+
+/** No limit of the processor: a start under load is work, and a sidecar that is throttled delays every request. */
+function resourcesOf({ cpuRequest, memoryRequest, memoryLimit }: InjectionSettings): unknown {
+  return {
+    requests: { cpu: cpuRequest, memory: memoryRequest },
+    limits: { memory: memoryLimit },
+  };
+}

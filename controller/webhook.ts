@@ -1,0 +1,142 @@
+/**
+ * The admission webhook: an HTTPS server that the API server asks before it makes a pod. An answer takes no call of the API, so
+ * a thousand pods at once are a thousand short computations. Where it cannot know what is right it says 503, and failurePolicy decides.
+ */
+import { createServer, type Server } from "node:https";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Log } from "../base/log.ts";
+import { answerReview, isReview } from "./inject/review.ts";
+import type { ObjectMeta } from "./inject/pod.ts";
+import type { InjectionSettings } from "./inject/settings.ts";
+import {
+  REVIEW_BYTES_MAX,
+  REVIEW_CONNECTIONS_MAX,
+  REVIEW_HEAD_MS,
+  REVIEW_MS,
+  WEBHOOK_END_MS,
+} from "./inject/limits.ts";
+import { withDeadline } from "../base/deadline.ts";
+
+/** A certificate and its key, in PEM. */
+interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+interface WebhookOptions {
+  readonly address: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly certificate: ServerCertificate;
+  /** Those in force now. */
+  readonly settings: () => InjectionSettings;
+  /** Labels and annotations of a namespace; undefined: there is none, as far as is known. */
+  readonly namespaceOf: (name: string) => ObjectMeta | undefined;
+  /** All namespaces have been listed. Until then one that is not known may well ask for no sidecars. */
+  readonly isSynced: () => boolean;
+  /** Every kubelet of the cluster knows native sidecars. */
+  readonly nativeIsKnown: () => boolean;
+  readonly log: Log;
+}
+
+interface Webhook {
+  readonly port: number;
+  /** For connections that come from now on. */
+  setCertificate(certificate: ServerCertificate): void;
+  stop(): Promise<void>;
+}
+
+/** @throws {Error} the address cannot be had, or the certificate cannot be used */
+export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
+  const server = createServer(
+    {
+      ...options.certificate,
+      headersTimeout: REVIEW_HEAD_MS,
+      requestTimeout: REVIEW_MS,
+    },
+    (request: IncomingMessage, response: ServerResponse) => {
+      answer(request, options).catch((error: Error) => {
+        options.log.error("The webhook failed", { error: error.message });
+        return { status: 500, body: "The webhook failed; its log says why\n" };
+      }).then(({ status, body }) => {
+        const type = status === 200 ? "application/json" : "text/plain; charset=utf-8";
+        // Of a body that was not read to its end there is more to come.
+        const ends = request.complete ? {} : { connection: "close" };
+        response.writeHead(status, { "content-type": type, ...ends }).end(body);
+      });
+    },
+  );
+  server.maxConnections = REVIEW_CONNECTIONS_MAX;
+  return { ...await listen(server, options), stop: () => stop(server) };
+}
+
+async function listen(
+  server: Server,
+  { address, port }: WebhookOptions,
+): Promise<Omit<Webhook, "stop">> {
+  const listening = Promise.withResolvers<void>();
+  server.once("error", listening.reject);
+  server.listen(port, address, listening.resolve);
+  await listening.promise;
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : port,
+    setCertificate: (certificate) => server.setSecureContext(certificate),
+  };
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  await withDeadline(closed, WEBHOOK_END_MS, () => server.closeAllConnections());
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+async function answer(request: IncomingMessage, options: WebhookOptions): Promise<Answer> {
+  const [path] = (request.url ?? "").split("?");
+  if (path !== "/mutate") return { status: 404, body: "Try POST /mutate\n" };
+  if (request.method !== "POST") return { status: 405, body: "Only POST is allowed here\n" };
+  const text = await textOf(request);
+  if (text === null) {
+    return { status: 413, body: `A review has ${REVIEW_BYTES_MAX} bytes at most\n` };
+  }
+  const review = parse(text);
+  if (!isReview(review)) return { status: 400, body: "This is no AdmissionReview of v1\n" };
+  const name = review.request.namespace ?? "";
+  const namespace = options.namespaceOf(name);
+  if (namespace === undefined && !options.isSynced()) {
+    return { status: 503, body: "Namespaces are not known yet\n" };
+  }
+  const body = answerReview(review, {
+    settings: options.settings(),
+    // One that was just made: the API server knows its labels, or it would not ask.
+    namespace: namespace ?? {},
+    nativeIsKnown: options.nativeIsKnown(),
+  });
+  return { status: 200, body: JSON.stringify(body) };
+}
+
+/** Null: it is longer than any review. */
+async function textOf(request: IncomingMessage): Promise<string | null> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > REVIEW_BYTES_MAX) return null;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
