@@ -62,9 +62,13 @@ export class ConnectionBudget {
     this.#tally.leave();
   }
 
-  /** Connections, and requests that wait for one, of this loop. */
+  /** Connections, requests under way, and those of them that wait for a connection, of this loop. */
   get connections(): number {
     return this.#own[CONNECTIONS];
+  }
+
+  get requests(): number {
+    return this.#own[REQUESTS];
   }
 
   get pending(): number {

@@ -86,9 +86,9 @@ export class BackendLimits {
     }
   }
 
-  /** Connections that were opened under these limits have yet to end. */
+  /** Connections that were opened under these limits have yet to end, or requests that may still open one. */
   get isInUse(): boolean {
-    return this.#budget.connections > 0;
+    return this.#budget.connections + this.#budget.requests > 0;
   }
 
   // Requests.

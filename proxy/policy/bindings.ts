@@ -63,7 +63,7 @@ export class Bindings {
   /** Those that were asked for and are still in the plan, by what they are about. */
   readonly #backends = new Map<string, BackendState>();
   readonly #memories = new Map<string, RouteMemory>();
-  /** Also those that are not in the plan any more, while connections are counted there. */
+  /** Also those that are not in the plan any more, while connections or requests are counted there. */
   readonly #limits = new Map<string, BackendLimits>();
   /** Of the plan in force. */
   readonly #bound = new Map<string, BoundLimits>();

@@ -118,6 +118,23 @@ Deno.test("bindings: a new plan is for what was used, and gives back what it doe
   notEqual(fixture.ask(after, "one").backend, backend);
 });
 
+Deno.test("bindings: limits last while a request is under way, whatever plans say meanwhile", () => {
+  const fixture = new Fixture();
+  const table = tableOf("one");
+  fixture.bind(table);
+  const { limits } = fixture.ask(table, "one").backend;
+  ok(limits !== null && limits.takeRequest());
+  // The request is delayed, and opens its connection later: that counts for those that come then.
+  fixture.bind(tableOf());
+  fixture.bind(tableOf());
+  fixture.bind(table);
+  equal(fixture.ask(table, "one").backend.limits, limits);
+  limits.requestEnded();
+  fixture.bind(tableOf());
+  fixture.bind(table);
+  notEqual(fixture.ask(table, "one").backend.limits, limits);
+});
+
 /** A headless Service `db` of three pods with limits, and a root `app` before it with a say of its own. */
 function headlessTable(): Table {
   const ports = [{ name: "http", port: 80 }];
