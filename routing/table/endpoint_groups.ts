@@ -51,13 +51,18 @@ export class ReachableGroup {
     return this.whole.refusal === null ? this.whole.endpointSet.endpoints : [];
   }
 
-  /** Whether the plan's group of this name would be seen as this one is. */
-  isOf(plan: Plan, profiles: AccessProfiles | null): boolean {
-    const isSame = this.#plans === NO_ENDPOINTS
+  /** Whether the plan's group of this name is the same list. */
+  isOf(plan: Plan): boolean {
+    return this.#plans === NO_ENDPOINTS
       ? groupOf(plan, this.id) === NO_ENDPOINTS
       : plan.groups[this.id] === this.#plans;
-    if (!isSame || this.#guards === null) return isSame && profiles === null;
-    return profiles !== null && this.#guards.isOf(profiles);
+  }
+
+  /** Whether these profiles let the client do the same. */
+  isGuardedBy(profiles: AccessProfiles | null): boolean {
+    return this.#guards === null || profiles === null
+      ? this.#guards === profiles
+      : this.#guards.isOf(profiles);
   }
 
   hasPod(hostname: string): boolean {
@@ -128,8 +133,9 @@ class Guards {
 export class EndpointGroups {
   /** Null in permissive mode. */
   readonly profiles: AccessProfiles | null;
-  /** All groups are seen as in the plan before. */
+  /** All groups are seen as in the plan before; or if not that, they are guarded as there. */
   readonly isAsBefore: boolean;
+  readonly #isGuardedAsBefore: boolean;
   readonly #plan: Plan;
   /** By the plan's list of endpoints, which may be the group of several names. */
   readonly #groups: WeakMap<readonly PlanEndpoint[], ReachableGroup[]>;
@@ -142,13 +148,15 @@ export class EndpointGroups {
     if (plan.permissive) this.profiles = null;
     else if (profiles?.isOf(plan)) this.profiles = profiles;
     else this.profiles = new AccessProfiles(plan, client, profiles);
-    this.isAsBefore = before !== null && plan.groups === before.#plan.groups &&
-      this.profiles === profiles;
+    this.#isGuardedAsBefore = before !== null && this.profiles === profiles;
+    this.isAsBefore = this.#isGuardedAsBefore && before !== null &&
+      plan.groups === before.#plan.groups;
   }
 
-  /** Whether a group of an earlier plan is seen as it was. */
+  /** Whether a group of the table before is seen as it was. */
   isSame(group: ReachableGroup): boolean {
-    return group.isOf(this.#plan, this.profiles);
+    return group.isOf(this.#plan) &&
+      (this.#isGuardedAsBefore || group.isGuardedBy(this.profiles));
   }
 
   /** @throws {Error} the plan has no such group */
@@ -167,7 +175,8 @@ export class EndpointGroups {
       this.#groups.set(plans, known);
     }
     const at = known.findIndex((group) => group.id === id);
-    if (at >= 0 && this.isSame(known[at])) return known[at];
+    // It may be of a plan long before.
+    if (at >= 0 && known[at].isGuardedBy(this.profiles)) return known[at];
     const group = new ReachableGroup(id, plans, this.profiles);
     known[at >= 0 ? at : known.length] = group;
     return group;

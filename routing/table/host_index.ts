@@ -42,8 +42,12 @@ export class HostMatch<Service extends NamedService> {
 interface HostTarget<Service extends NamedService> {
   readonly service: Service | null;
   readonly pod: number;
-  readonly alias: PlanAlias | null;
-  /** The qualified name that an alias leads to; empty: it leads out of the cluster. */
+  readonly alias: HostAlias | null;
+}
+
+interface HostAlias {
+  readonly plan: PlanAlias;
+  /** The qualified name that it leads to; empty: it leads out of the cluster. */
   readonly leadsTo: Uint8Array;
 }
 
@@ -81,7 +85,7 @@ interface Changes<Service extends NamedService> {
 }
 
 const encoder = new TextEncoder();
-const OUTSIDE = { service: null, pod: -1, alias: null, leadsTo: new Uint8Array(0) };
+const OUTSIDE = { service: null, pod: -1, alias: null };
 
 export class HostIndex<Service extends NamedService> {
   readonly #namespace: string;
@@ -192,14 +196,14 @@ export class HostIndex<Service extends NamedService> {
       : this.#lookUp(bytes, match.nameStart, match.nameEnd);
     if (number === -1) return;
     const named = this.#targets[number];
-    const target = named.alias === null ? named : this.#behind(named);
+    const target = named.alias === null ? named : this.#behind(named.alias);
     match.service = target.service;
     match.pod = target.pod;
-    match.alias = named.alias;
+    match.alias = named.alias === null ? null : named.alias.plan;
   }
 
   /** Where an alias leads to; another alias is no such place. */
-  #behind({ leadsTo }: HostTarget<Service>): HostTarget<Service> {
+  #behind({ leadsTo }: HostAlias): HostTarget<Service> {
     const number = this.#qualified.get(leadsTo, 0, leadsTo.length);
     const target = number === -1 ? OUTSIDE : this.#targets[number];
     return target.alias === null ? target : OUTSIDE;
@@ -293,13 +297,13 @@ function entriesOf<Service extends NamedService>(
   const ipv4 = clusterIps.filter((address) => !address.includes(":"));
   const ipv6 = clusterIps.filter((address) => address.includes(":"));
   const pods = podHosts.map((pod, index): Entry<Service> => ({
-    target: { ...OUTSIDE, service, pod: index },
+    target: { service, pod: index, alias: null },
     qualified: [`${pod}.${name}.${namespace}`],
     bare: isOwn ? [`${pod}.${name}`] : [],
     ipv6: [],
   }));
   const own: Entry<Service> = {
-    target: { ...OUTSIDE, service },
+    target: { service, pod: -1, alias: null },
     qualified: [`${name}.${namespace}`],
     bare: isOwn ? [name, ...ipv4] : ipv4,
     ipv6: ipv6.map((address) => ipv6Key(encoder.encode(address))),
@@ -317,7 +321,7 @@ function entryOfAlias<Service extends NamedService>(
   const suffix = suffixes.find((each) => host.endsWith(each));
   const leadsTo = encoder.encode(suffix === undefined ? "" : host.slice(0, -suffix.length));
   return {
-    target: { service: null, pod: -1, alias, leadsTo },
+    target: { service: null, pod: -1, alias: { plan: alias, leadsTo } },
     qualified: [`${name}.${namespace}`],
     bare: namespace === clientNamespace ? [name] : [],
     ipv6: [],
