@@ -1,14 +1,15 @@
 /**
  * Manifests to a Snapshot: text in, resources and Findings out. Pure; `source.ts` reads the files.
  */
-import { type FieldPath, type Finding, formatPosition, formatRef } from "../base/finding.ts";
+import { type Finding, formatPosition, formatRef } from "../base/finding.ts";
 import { readDocuments } from "./documents.ts";
-import { Field, isRecord } from "./fields.ts";
+import { isRecord } from "./fields.ts";
 import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts";
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";
 import { SourceOrigin, SourceText } from "./positions.ts";
-import { makeFinding, type Report, reportTo } from "./report.ts";
+import { readObject, refOf } from "./read_object.ts";
+import { makeFinding, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
 import {
   hasTemplateAction,
@@ -17,7 +18,6 @@ import {
   reportKustomization,
   TemplateFiles,
 } from "./templates.ts";
-import { checkSchema } from "./validate.ts";
 
 export interface ManifestFile {
   /** As a person would write it; positions name it. */
@@ -230,46 +230,6 @@ function listOf(value: unknown):
   const itemKind = kind.slice(0, -"List".length);
   const typed = (item: unknown) => isRecord(item) ? { apiVersion, kind: itemKind, ...item } : item;
   return { items, typed };
-}
-
-function readObject(object: IdentifiedObject, lists: SnapshotLists, findings: Finding[]): void {
-  const { kind, version, value, meta } = object;
-  const invalid: FieldPath[] = [];
-  let { isRefused } = object;
-  // Of what is no object of the kind, its fields are not at fault.
-  const reportAny = isRefused ? () => {} : reportTo(findings, meta.origin, refOf(meta));
-  const report: Report = (code, path, message, hint) => {
-    if (code === "schema-invalid") invalid.push(path);
-    if (code === "field-unknown") isRefused = true;
-    reportAny(code, path, message, hint);
-  };
-  const isSound = (path: FieldPath) =>
-    !invalid.some((bad) => path.every((key, depth) => bad[depth] === key));
-  if (kind.hasSchema) {
-    checkSchema(kind.kind, version, value, report);
-    for (const path of emptyFields(object).filter(isSound)) reportEmpty(path, report);
-  }
-  const root = new Field(value, [], kind.hasSchema ? () => {} : report);
-  kind.readInto({ meta, version, root, isSound, isRefused, report }, lists);
-}
-
-function emptyFields({ value, meta: { origin } }: IdentifiedObject): FieldPath[] {
-  const fields = origin instanceof SourceOrigin ? origin.emptyFields(value) : [];
-  return fields.filter(([first]) => first !== "metadata" && first !== "status");
-}
-
-/** Such a field is as if it were not there, as for the API server: a `pathRegex` without a value is every path. */
-function reportEmpty(path: FieldPath, report: Report): void {
-  report(
-    "field-empty",
-    path,
-    `"${path.at(-1)}" has no value and counts as left out`,
-    "Write a value, or remove the field",
-  );
-}
-
-function refOf({ kind, namespace, name }: Meta) {
-  return { kind, namespace, name };
 }
 
 function finish(lists: SnapshotLists, findings: Finding[]): Snapshot {

@@ -59,13 +59,22 @@ class Owners {
   ofPod({ meta, owner, template }: Pod): Owner | undefined {
     if (owner === undefined) return undefined;
     const maker = this.behind(meta, owner);
-    if (maker.kind !== "ReplicaSet") return maker;
-    // Without the ReplicaSet itself: Kubernetes calls it after its Deployment and the hash of the template.
-    const suffix = `-${template.labels["pod-template-hash"] ?? ""}`;
-    return suffix !== "-" && maker.name.endsWith(suffix)
-      ? { kind: "Deployment", name: maker.name.slice(0, -suffix.length) }
-      : maker;
+    return maker.kind === "ReplicaSet" ? deploymentOf(template, maker) : maker;
   }
+}
+
+/** A pod as seen without its ReplicaSet: its owner is the Deployment, where it has one. */
+export function withDeployment(pod: Pod): Pod {
+  const { owner, template } = pod;
+  return owner?.kind === "ReplicaSet" ? { ...pod, owner: deploymentOf(template, owner) } : pod;
+}
+
+/** Without the ReplicaSet itself: Kubernetes calls it after its Deployment and the hash of the template. */
+function deploymentOf({ labels }: PodTemplate, replicaSet: Owner): Owner {
+  const suffix = `-${labels["pod-template-hash"] ?? ""}`;
+  return suffix !== "-" && replicaSet.name.endsWith(suffix)
+    ? { kind: "Deployment", name: replicaSet.name.slice(0, -suffix.length) }
+    : replicaSet;
 }
 
 function ownerOf({ kind, meta }: Workload): Owner {

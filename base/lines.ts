@@ -1,0 +1,63 @@
+/** Lines of a stream of bytes, and a watch over its silence. For protocols of one JSON text a line. */
+
+/**
+ * The lines of a stream, without their ends; what follows the last end is none. The caller ends the stream where it leaves early.
+ * @throws {Error} a line is longer than `bytesMax`
+ */
+export async function* readLines(
+  stream: ReadableStream<Uint8Array>,
+  bytesMax: number,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let pieces: Uint8Array[] = [];
+  let length = 0;
+  const add = (piece: Uint8Array) => {
+    length += piece.length;
+    if (length > bytesMax) throw new Error(`A line is longer than ${bytesMax} bytes`);
+    pieces.push(piece);
+  };
+  for await (const chunk of stream) {
+    let start = 0;
+    for (let end; (end = chunk.indexOf(NEWLINE, start)) >= 0; start = end + 1) {
+      add(chunk.subarray(start, end));
+      yield decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, length));
+      pieces = [];
+      length = 0;
+    }
+    if (start < chunk.length) add(chunk.slice(start));
+  }
+}
+
+const NEWLINE = 10;
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/** Calls `onSilence` once nothing has been heard for so long. */
+export class SilenceWatch {
+  readonly #limitMs: number;
+  readonly #onSilence: () => void;
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(limitMs: number, onSilence: () => void) {
+    this.#limitMs = limitMs;
+    this.#onSilence = onSilence;
+    this.#timer = setTimeout(onSilence, limitMs);
+  }
+
+  heard(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#onSilence, this.#limitMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * KubeClient: calls of the API server over `fetch`. Watches have a client of their own without HTTP/2: there all requests share one
+ * connection, and a body that nobody reads stops every other. Every body is read or cancelled.
+ */
+import { ACCESS_READ_MS, ANSWER_BYTES_MAX, CALL_MS } from "../limits.ts";
+import type { AccessSource, ClusterAccess } from "./access.ts";
+import { fieldsOf, textAt } from "./fields.ts";
+
+interface CallOptions {
+  readonly body?: unknown;
+  /** Of the body; JSON by default. */
+  readonly contentType?: string;
+  /** What is wanted; JSON by default. */
+  readonly accept?: string;
+  readonly limitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The API server has refused. Its own words are the message. */
+export class KubeError extends Error {
+  override readonly name = "KubeError";
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Clients for one reading of the access. */
+interface Connected {
+  readonly access: ClusterAccess;
+  readonly readAtMs: number;
+  readonly calls: Deno.HttpClient;
+  readonly watches: Deno.HttpClient;
+}
+
+export class KubeClient {
+  readonly #source: AccessSource;
+  #connected: Connected | null = null;
+  #connecting: Promise<Connected> | null = null;
+  /** The access was refused, or has to be looked at for another reason. */
+  #isDoubted = false;
+
+  constructor(source: AccessSource) {
+    this.#source = source;
+  }
+
+  /** Of the context, or of the pod. */
+  async namespace(): Promise<string> {
+    return (await this.#connect()).access.namespace;
+  }
+
+  /**
+   * @param path with its query
+   * @throws {KubeError} the API server refuses
+   * @throws {Error} it cannot be reached, or takes too long
+   */
+  async call(method: string, path: string, options: CallOptions = {}): Promise<unknown> {
+    const { limitMs = CALL_MS, signal } = options;
+    const deadline = AbortSignal.timeout(limitMs);
+    const response = await this.#fetch(method, path, {
+      ...options,
+      signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
+    });
+    const text = await textOf(response);
+    if (!response.ok) throw this.#refused(response.status, text);
+    return text === "" ? null : JSON.parse(text);
+  }
+
+  /**
+   * The events of a watch, as bytes. Whoever takes them cancels them in the end, by the signal.
+   * @throws as `call`
+   */
+  async watch(
+    path: string,
+    options: { readonly accept?: string; readonly signal: AbortSignal },
+  ): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.#fetch("GET", path, { ...options, isWatch: true });
+    if (response.ok && response.body !== null) return response.body;
+    throw this.#refused(response.status, await textOf(response));
+  }
+
+  close(): void {
+    this.#connected?.calls.close();
+    this.#connected?.watches.close();
+    this.#connected = null;
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    { body, contentType, accept, signal, isWatch = false }: CallOptions & {
+      readonly isWatch?: boolean;
+    },
+  ): Promise<Response> {
+    const { access, calls, watches } = await this.#connect();
+    const headers = new Headers({ accept: accept ?? "application/json" });
+    if (access.token !== undefined) headers.set("authorization", `Bearer ${access.token}`);
+    if (body !== undefined) headers.set("content-type", contentType ?? "application/json");
+    try {
+      return await fetch(access.server + path, {
+        method,
+        headers,
+        client: isWatch ? watches : calls,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      // The certificate of the cluster's authority may be another one by now.
+      this.#isDoubted = true;
+      throw error;
+    }
+  }
+
+  #refused(status: number, text: string): KubeError {
+    if (status === 401) this.#isDoubted = true;
+    return new KubeError(status, messageIn(text) ?? `The API server answered ${status}`);
+  }
+
+  #connect(): Promise<Connected> {
+    const known = this.#connected;
+    const isFresh = known !== null && Date.now() - known.readAtMs < ACCESS_READ_MS;
+    if (isFresh && !this.#isDoubted) return Promise.resolve(known);
+    return this.#connecting ??= this.#connectAnew(known).finally(() => this.#connecting = null);
+  }
+
+  async #connectAnew(known: Connected | null): Promise<Connected> {
+    const access = await this.#source.read();
+    this.#isDoubted = false;
+    const isSame = known !== null && tlsText(known.access) === tlsText(access);
+    const clients = isSame ? { calls: known.calls, watches: known.watches } : clientsFor(access);
+    // What the earlier ones still carry goes on to its end.
+    return this.#connected = { access, readAtMs: Date.now(), ...clients };
+  }
+}
+
+function clientsFor(
+  { authorities, certificate, proxy }: ClusterAccess,
+): Pick<Connected, "calls" | "watches"> {
+  const options = {
+    ...(authorities.length === 0 ? {} : { caCerts: [...authorities] }),
+    ...certificate,
+    ...(proxy === undefined ? {} : { proxy: { url: proxy } }),
+  };
+  return {
+    calls: Deno.createHttpClient(options),
+    watches: Deno.createHttpClient({ ...options, http2: false }),
+  };
+}
+
+function tlsText({ authorities, certificate, proxy }: ClusterAccess): string {
+  return JSON.stringify([authorities, certificate, proxy]);
+}
+
+/** @throws {Error} the answer is larger than any that is asked for */
+async function textOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > ANSWER_BYTES_MAX) throw new Error(`The answer is larger than ${length} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** Of a `Status` object. */
+function messageIn(text: string): string | undefined {
+  try {
+    return textAt(fieldsOf(JSON.parse(text)), "message");
+  } catch {
+    return undefined;
+  }
+}

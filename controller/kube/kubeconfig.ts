@@ -1,0 +1,130 @@
+/**
+ * A kubeconfig to a way to the API server: contexts, client certificates, tokens, and programs that get credentials, as kubectl reads
+ * them. Of several files the first that names something counts.
+ */
+import { parse } from "yaml";
+import { type AccessSource, type ClusterAccess, readText } from "./access.ts";
+import { programCredential } from "./credential_program.ts";
+import { type Fields, fieldsOf, textAt } from "./fields.ts";
+
+interface KubeconfigOptions {
+  /** In the order of `KUBECONFIG`. */
+  readonly files: readonly string[];
+  /** Undefined: the current one. */
+  readonly context?: string | undefined;
+}
+
+/** An entry by its name, with the folder that its paths start from. */
+interface Entry {
+  readonly fields: Fields;
+  readonly folder: string;
+}
+
+export function kubeconfigAccess({ files, context }: KubeconfigOptions): AccessSource {
+  return {
+    async read() {
+      const documents = await Promise.all(files.map(readDocument));
+      const name = context ??
+        documents.map(({ fields }) => textAt(fields, "current-context")).find(Boolean);
+      const where = files.join(", ");
+      if (!name) throw new Error(`No context is chosen in ${where}`);
+      const chosen = entryOf(documents, "contexts", "context", name);
+      if (chosen === undefined) throw new Error(`There is no context "${name}" in ${where}`);
+      const clusterName = textAt(chosen.fields, "cluster") ?? "";
+      const cluster = entryOf(documents, "clusters", "cluster", clusterName);
+      if (cluster === undefined) {
+        throw new Error(`There is no cluster "${clusterName}" in ${where}`);
+      }
+      const user = entryOf(documents, "users", "user", textAt(chosen.fields, "user") ?? "");
+      return {
+        ...await clusterOf(cluster, name),
+        ...await credentialsOf(user),
+        namespace: textAt(chosen.fields, "namespace") ?? "default",
+      };
+    },
+  };
+}
+
+async function readDocument(file: string): Promise<Entry> {
+  const text = await readText(file);
+  let value: unknown;
+  try {
+    value = parse(text, { maxAliasCount: 0 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw new Error(`Cannot read "${file}": ${reason}`);
+  }
+  return { fields: fieldsOf(value), folder: file.replace(/[^/]*$/, "") || "./" };
+}
+
+function entryOf(
+  documents: readonly Entry[],
+  list: string,
+  key: string,
+  name: string,
+): Entry | undefined {
+  for (const { fields, folder } of documents) {
+    const items = fields[list];
+    const found = Array.isArray(items)
+      ? items.map(fieldsOf).find((item) => item["name"] === name)
+      : undefined;
+    if (found !== undefined) return { fields: fieldsOf(found[key]), folder };
+  }
+  return undefined;
+}
+
+async function clusterOf(
+  { fields, folder }: Entry,
+  context: string,
+): Promise<Pick<ClusterAccess, "server" | "authorities" | "proxy">> {
+  const server = textAt(fields, "server");
+  if (server === undefined) throw new Error(`The cluster of context "${context}" names no server`);
+  for (const field of ["insecure-skip-tls-verify", "tls-server-name"]) {
+    if (!fields[field]) continue;
+    throw new Error(
+      `"${field}" of context "${context}" is not supported: give the cluster's certificate-authority`,
+    );
+  }
+  const authority = await pemAt(fields, "certificate-authority", folder);
+  const proxy = textAt(fields, "proxy-url");
+  return {
+    server: server.replace(/\/+$/, ""),
+    authorities: authority === undefined ? [] : [authority],
+    ...(proxy === undefined ? {} : { proxy }),
+  };
+}
+
+async function credentialsOf(
+  user: Entry | undefined,
+): Promise<Pick<ClusterAccess, "certificate" | "token">> {
+  if (user === undefined) return {};
+  const { fields, folder } = user;
+  const cert = await pemAt(fields, "client-certificate", folder);
+  const key = await pemAt(fields, "client-key", folder);
+  const certificate = cert === undefined || key === undefined ? {} : { certificate: { cert, key } };
+  const tokenFile = textAt(fields, "tokenFile");
+  const token = tokenFile === undefined
+    ? textAt(fields, "token")
+    : (await readText(resolve(folder, tokenFile))).trim();
+  if (token !== undefined) return { ...certificate, token };
+  if (fields["exec"] === undefined) return certificate;
+  return { ...certificate, ...await programCredential(fieldsOf(fields["exec"]), folder) };
+}
+
+/** A file, or the same in base64 in place of it, which counts first. */
+async function pemAt(fields: Fields, name: string, folder: string): Promise<string | undefined> {
+  const data = textAt(fields, `${name}-data`);
+  if (data !== undefined) {
+    try {
+      return new TextDecoder().decode(Uint8Array.fromBase64(data));
+    } catch {
+      throw new Error(`"${name}-data" of the kubeconfig is not base64`);
+    }
+  }
+  const file = textAt(fields, name);
+  return file === undefined ? undefined : await readText(resolve(folder, file));
+}
+
+function resolve(folder: string, path: string): string {
+  return path.startsWith("/") ? path : folder + path;
+}

@@ -1,0 +1,188 @@
+/**
+ * ListWatch: keeps somebody informed of all objects of one kind and version, whatever becomes of the connection and of the API server:
+ * a list in pages, then a watch with bookmarks, a new list where the server has forgotten, and a deadline for silence.
+ */
+import { Backoff, pause } from "../../base/backoff.ts";
+import { readLines, SilenceWatch } from "../../base/lines.ts";
+import {
+  EVENT_BYTES_MAX,
+  PAGE_OBJECTS,
+  RETRY_MS_MAX,
+  RETRY_MS_MIN,
+  WATCH_GRACE_MS,
+  WATCH_MS_MIN,
+  WATCH_SECONDS_MAX,
+  WATCH_SECONDS_MIN,
+} from "../limits.ts";
+import { type KubeClient, KubeError } from "./client.ts";
+import { type Fields, fieldsOf, textAt } from "./fields.ts";
+
+interface ListWatchParts {
+  readonly client: KubeClient;
+  /** `/apis/GROUP/VERSION/PLURAL`. */
+  readonly path: string;
+  /** Of every object; lists leave it out. */
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Only the metadata of each. */
+  readonly isMetadataOnly?: boolean;
+  /** It is new or another now. */
+  readonly put: (key: string, object: Fields) => void;
+  readonly remove: (key: string) => void;
+  /** All that there is has been put; again after each new list. */
+  readonly onSynced: () => void;
+  readonly onTrouble: (error: unknown) => void;
+  /** A list or a watch begins again after the first. */
+  readonly onRestart: () => void;
+}
+
+/** The API server has forgotten what came after the version that the watch began with. */
+class Forgotten extends Error {}
+
+export class ListWatch {
+  readonly #parts: ListWatchParts;
+  readonly #ended = new AbortController();
+  readonly #backoff = new Backoff(RETRY_MS_MIN, RETRY_MS_MAX);
+  #keys = new Set<string>();
+  /** Empty: a list comes first. */
+  #version = "";
+  readonly #running: Promise<void>;
+
+  constructor(parts: ListWatchParts) {
+    this.#parts = parts;
+    this.#running = this.#run();
+  }
+
+  /** Nothing is told any more. */
+  stop(): Promise<void> {
+    this.#ended.abort();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ended;
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      if (!isFirst) this.#parts.onRestart();
+      try {
+        if (this.#version === "") await this.#list();
+        await this.#watch();
+        continue;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof Forgotten || isGone(error)) this.#version = "";
+        else this.#parts.onTrouble(error);
+      }
+      await pause(this.#backoff.nextMs(), signal);
+    }
+  }
+
+  async #list(): Promise<void> {
+    const { client, put, remove, onSynced } = this.#parts;
+    const { signal } = this.#ended;
+    const seen = new Set<string>();
+    let version = "";
+    for (let next: string | undefined = ""; next !== undefined;) {
+      const query = new URLSearchParams({ limit: String(PAGE_OBJECTS) });
+      if (next !== "") query.set("continue", next);
+      const page = fieldsOf(
+        await client.call("GET", `${this.#parts.path}?${query}`, {
+          accept: this.#accept("PartialObjectMetadataList"),
+          signal,
+        }),
+      );
+      for (const item of Array.isArray(page["items"]) ? page["items"] : []) {
+        const object = this.#typed(fieldsOf(item));
+        const key = keyOf(object);
+        seen.add(key);
+        this.#keys.add(key);
+        put(key, object);
+      }
+      const metadata = fieldsOf(page["metadata"]);
+      version = textAt(metadata, "resourceVersion") ?? "";
+      next = textAt(metadata, "continue");
+    }
+    for (const key of this.#keys) if (!seen.has(key)) remove(key);
+    this.#keys = seen;
+    this.#version = version;
+    onSynced();
+  }
+
+  /** Returns where the API server ends it in order. */
+  async #watch(): Promise<void> {
+    const seconds = WATCH_SECONDS_MIN +
+      Math.floor(Math.random() * (WATCH_SECONDS_MAX - WATCH_SECONDS_MIN));
+    const query = new URLSearchParams({
+      watch: "1",
+      allowWatchBookmarks: "true",
+      resourceVersion: this.#version,
+      timeoutSeconds: String(seconds),
+    });
+    const silent = new AbortController();
+    const startedMs = performance.now();
+    let hasHeard = false;
+    // A version of the future, from a store that was set back, is waited for in silence.
+    const silence = new SilenceWatch(seconds * 1_000 + WATCH_GRACE_MS, () => {
+      if (!hasHeard) this.#version = "";
+      silent.abort(new Error("The API server was silent"));
+    });
+    try {
+      const stream = await this.#parts.client.watch(`${this.#parts.path}?${query}`, {
+        accept: this.#accept("PartialObjectMetadata"),
+        signal: AbortSignal.any([this.#ended.signal, silent.signal]),
+      });
+      for await (const line of readLines(stream, EVENT_BYTES_MAX)) {
+        silence.heard();
+        hasHeard = true;
+        if (line !== "") this.#take(fieldsOf(JSON.parse(line)));
+      }
+    } finally {
+      silence.stop();
+      silent.abort();
+    }
+    if (performance.now() - startedMs >= WATCH_MS_MIN) this.#backoff.reset();
+    else throw new Error("The API server ended a watch that had just begun");
+  }
+
+  #take(event: Fields): void {
+    const object = fieldsOf(event["object"]);
+    if (event["type"] === "ERROR") {
+      const code = Number(object["code"]);
+      const message = textAt(object, "message") ?? `error ${code}`;
+      throw code === 410 ? new Forgotten(message) : new KubeError(code, message);
+    }
+    this.#version = textAt(fieldsOf(object["metadata"]), "resourceVersion") ?? this.#version;
+    if (event["type"] === "BOOKMARK") return;
+    const key = keyOf(object);
+    if (event["type"] === "DELETED") {
+      this.#keys.delete(key);
+      this.#parts.remove(key);
+    } else {
+      this.#keys.add(key);
+      this.#parts.put(key, this.#typed(object));
+    }
+  }
+
+  #typed(object: Fields): Fields {
+    return { ...object, apiVersion: this.#parts.apiVersion, kind: this.#parts.kind };
+  }
+
+  #accept(kind: string): string {
+    return this.#parts.isMetadataOnly === true
+      ? `application/json;as=${kind};g=meta.k8s.io;v=v1`
+      : "application/json";
+  }
+}
+
+/** `namespace/name`, or `name`. */
+function keyOf(object: Fields): string {
+  const metadata = fieldsOf(object["metadata"]);
+  const namespace = textAt(metadata, "namespace");
+  const name = textAt(metadata, "name") ?? "";
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+/** The version is too old (410), or newer than what the server has (504 with this reason). */
+function isGone(error: unknown): boolean {
+  return error instanceof KubeError &&
+    (error.status === 410 || /too large resource version/i.test(error.message));
+}

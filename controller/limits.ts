@@ -1,0 +1,105 @@
+/** Bounds of the controller, each with its unit and the reason for the number. */
+
+// Towards the API server.
+
+/** A call that lists or asks: the API server itself gives up after 60 s, and a healthy one answers in less than one. */
+export const CALL_MS = 30_000;
+
+/** An answer that is read at once; a page of 500 pods is some 10 MB at most. */
+export const ANSWER_BYTES_MAX = 64 * 2 ** 20;
+
+/** Objects in a page of a list: what client-go takes. */
+export const PAGE_OBJECTS = 500;
+
+/** One event of a watch: etcd holds no object above 1.5 MB, and its JSON may be twice that. */
+export const EVENT_BYTES_MAX = 8 * 2 ** 20;
+
+/** The API server is asked to end a watch after a time between these, so that one which has hung is known before long. */
+export const WATCH_SECONDS_MIN = 120;
+export const WATCH_SECONDS_MAX = 240;
+
+/** And this much later the watch is given up. */
+export const WATCH_GRACE_MS = 10_000;
+
+/** A watch that ends sooner counts as a failure: it must not be opened again and again without a pause. */
+export const WATCH_MS_MIN = 1_000;
+
+/** From a failure of a list or a watch to the next try, at first and at most. */
+export const RETRY_MS_MIN = 200;
+export const RETRY_MS_MAX = 10_000;
+
+/** Tokens and certificates from files are read again so often; kubelet renews a token at 80 % of its hour. */
+export const ACCESS_READ_MS = 60_000;
+
+/** A program that gets credentials may ask a person or a slow service. */
+export const CREDENTIAL_PROGRAM_MS = 60_000;
+
+/** How long a start waits for the first answer of the API server before it says that it waits. */
+export const SYNC_NOTICE_MS = 10_000;
+
+// Compiling.
+
+/** Changes that come within this time of each other are compiled together. */
+export const QUIET_MS = 100;
+
+/** But none waits longer than this. */
+export const CHANGE_MS_MAX = 1_000;
+
+/** Findings that are logged for one change; the rest is counted. */
+export const FINDINGS_LOGGED_MAX = 20;
+
+// The stream to proxies.
+
+/** From an accepted connection to its first line, with the handshake of TLS. */
+export const HELLO_MS = 10_000;
+
+/** The first line: a ServiceAccount's token is 1 to 2 KB. */
+export const HELLO_BYTES_MAX = 16 * 1024;
+
+/** A line of a proxy: after a lost connection it names all it holds, 130 bytes a part. */
+export const REQUEST_BYTES_MAX = 8 * 2 ** 20;
+
+/** Questions that one proxy may have asked: hosts that an application calls are tens, a crawler's some thousands. */
+export const QUESTIONS_MAX = 20_000;
+
+/** Connections in all: above this another replica has to serve. */
+export const CONNECTIONS_MAX = 20_000;
+
+/** Connections that have not said yet who they are. */
+export const STRANGERS_MAX = 2_000;
+
+/** How long a proxy may take for one line: then it is stuck, and asks anew. */
+export const WRITE_MS = 20_000;
+
+/** A line is sent at least so often, so that both sides know that the other is there. */
+export const KEEP_ALIVE_MS = 15_000;
+
+/** And without one for so long the connection is given up. */
+export const SILENCE_MS = 50_000;
+
+/** Connections are ended at an age between these: proxies spread over new replicas, tokens are looked at again. */
+export const CONNECTION_AGE_MS_MIN = 60 * 60_000;
+export const CONNECTION_AGE_MS_MAX = 90 * 60_000;
+
+/** Updates whose acknowledgement is waited for, to measure it. */
+export const UNACKNOWLEDGED_MAX = 1_000;
+
+/** How long the end waits for lines that are being written. */
+export const STREAM_END_MS = 2_000;
+
+// Tokens.
+
+/** Tokens that are known to be good: one for each pod, and hashes only. */
+export const TOKENS_KNOWN_MAX = 20_000;
+
+/** How long a token that was refused is refused without asking again. */
+export const REFUSED_TOKEN_MS = 10_000;
+
+/** A good token is asked about again after this, so that a deleted pod's one is of no use for long. */
+export const TOKEN_KNOWN_MS_MAX = 10 * 60_000;
+
+/** Reviews at the API server at once; more wait. */
+export const REVIEWS_AT_ONCE_MAX = 32;
+
+/** Certificates of the stream are looked at so often: files of a Secret are replaced by a link. */
+export const CERTIFICATE_READ_MS = 30_000;

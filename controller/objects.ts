@@ -1,0 +1,150 @@
+/**
+ * MeshObjects: what the API server has, as resources of a Snapshot, and of these the ones that the mesh sees: those in its namespaces. It
+ * tells what is new, gone or another now; what is equal to what was before is no news. Readers are those of manifests.
+ */
+import type { Finding } from "../base/finding.ts";
+import { isSameData } from "../base/same_data.ts";
+import { identify } from "../schemas/identify.ts";
+import { emptyLists } from "../schemas/kinds.ts";
+import { readObject } from "../schemas/read_object.ts";
+import type { Meta, Origin, Pod, Snapshot } from "../schemas/resources.ts";
+import { withDeployment } from "../schemas/workloads.ts";
+import { type Fields, fieldsOf } from "./kube/fields.ts";
+
+/** Namespaces with this label, and the name of the mesh, are in it. */
+const MEMBER_LABEL = "weft.dev/monitored-by";
+
+/** Annotations that say something to the mesh; others may be large, and change by themselves. */
+const OWN_ANNOTATION = /^(weft\.dev|flomesh\.io|openservicemesh\.io)\//;
+
+type List = keyof Snapshot;
+
+/** A resource, new (`before` null), gone (`after` null), or another now. */
+export interface ObjectChange {
+  readonly list: List;
+  readonly before: Snapshot[List][number] | null;
+  readonly after: Snapshot[List][number] | null;
+}
+
+interface ObjectEvents {
+  change(change: ObjectChange): void;
+  /** What is wrong with an object of the mesh, as it is now. */
+  findings(findings: readonly Finding[]): void;
+}
+
+interface Entry {
+  readonly list: List;
+  readonly resource: Snapshot[List][number];
+  readonly findings: readonly Finding[];
+}
+
+/** Nothing that the API server says has a place in a file. */
+const NOWHERE: Origin = { locate: () => undefined };
+
+export class MeshObjects {
+  readonly #mesh: string;
+  readonly #events: ObjectEvents;
+  /** By namespace, then by kind and name; also of namespaces outside, which may join. */
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #members = new Set<string>();
+
+  /** @param mesh its name, the value of the label */
+  constructor(mesh: string, events: ObjectEvents) {
+    this.#mesh = mesh;
+    this.#events = events;
+  }
+
+  get namespaces(): number {
+    return this.#members.size;
+  }
+
+  /** @param object as the API server gives it, with its kind and version */
+  put(object: Fields): void {
+    const findings: Finding[] = [];
+    const identified = identify(withoutBallast(object), NOWHERE, "default", findings);
+    if (identified === undefined || "hint" in identified) return;
+    const lists = emptyLists();
+    readObject(identified, lists, findings);
+    const { meta } = identified;
+    const [list] = (Object.keys(lists) as List[]).filter((each) => lists[each].length > 0);
+    if (list === undefined) return this.remove(meta.kind, meta.namespace, meta.name);
+    const [resource] = lists[list];
+    const entry = { list, resource: projected(list, resource), findings };
+    if (list === "namespaces") this.#putNamespace(meta, entry);
+    else this.#put(meta.namespace, `${meta.kind} ${meta.name}`, entry);
+  }
+
+  /** @param namespace empty for a namespace */
+  remove(kind: string, namespace: string, name: string): void {
+    if (kind === "Namespace") return this.#setMember(name, undefined);
+    const entries = this.#entries.get(namespace);
+    const entry = entries?.get(`${kind} ${name}`);
+    if (entries === undefined || entry === undefined) return;
+    entries.delete(`${kind} ${name}`);
+    if (entries.size === 0) this.#entries.delete(namespace);
+    if (this.#members.has(namespace)) this.#tell(entry, undefined);
+  }
+
+  #put(namespace: string, key: string, entry: Entry): void {
+    const entries = this.#entries.get(namespace) ?? new Map<string, Entry>();
+    this.#entries.set(namespace, entries);
+    const before = entries.get(key);
+    const isSame = before !== undefined && isSameData(before, entry);
+    if (isSame) return;
+    entries.set(key, entry);
+    if (this.#members.has(namespace)) this.#tell(before, entry);
+  }
+
+  #putNamespace(meta: Meta, entry: Entry): void {
+    this.#setMember(meta.name, meta.labels[MEMBER_LABEL] === this.#mesh ? entry : undefined);
+  }
+
+  /** The entries of namespaces themselves are those of the namespace with the empty name. */
+  #setMember(namespace: string, entry: Entry | undefined): void {
+    const own = this.#entries.get("") ?? new Map<string, Entry>();
+    this.#entries.set("", own);
+    const before = own.get(namespace);
+    if (before !== undefined && entry !== undefined && isSameData(before, entry)) return;
+    if (entry === undefined) own.delete(namespace);
+    else own.set(namespace, entry);
+    this.#tell(before, entry);
+    const isMember = entry !== undefined;
+    if (isMember === this.#members.has(namespace)) return;
+    if (isMember) this.#members.add(namespace);
+    else this.#members.delete(namespace);
+    for (const each of this.#entries.get(namespace)?.values() ?? []) {
+      if (isMember) this.#tell(undefined, each);
+      else this.#tell(each, undefined);
+    }
+  }
+
+  #tell(before: Entry | undefined, after: Entry | undefined): void {
+    if (after !== undefined && after.findings.length > 0) this.#events.findings(after.findings);
+    if (before !== undefined && after !== undefined && before.list !== after.list) {
+      this.#tell(before, undefined);
+      return this.#tell(undefined, after);
+    }
+    const list = (after ?? before)?.list;
+    if (list === undefined || before?.resource === after?.resource) return;
+    this.#events.change({
+      list,
+      before: before?.resource ?? null,
+      after: after?.resource ?? null,
+    });
+  }
+}
+
+/** What nothing here reads, and what would make news of nothing. */
+function withoutBallast(object: Fields): Fields {
+  const { managedFields: _, annotations, ...metadata } = fieldsOf(object["metadata"]);
+  const own = Object.entries(fieldsOf(annotations)).filter(([name]) => OWN_ANNOTATION.test(name));
+  return { ...object, metadata: { ...metadata, annotations: Object.fromEntries(own) } };
+}
+
+/** Of pods, which are many, only what the compiler reads is kept. */
+function projected(list: List, resource: Snapshot[List][number]): Snapshot[List][number] {
+  if (list !== "pods") return resource;
+  const pod = withDeployment(resource as Pod);
+  const containers = pod.template.containers.map((each) => ({ ...each, image: "", command: [] }));
+  return { ...pod, template: { ...pod.template, containers } };
+}
