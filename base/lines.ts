@@ -1,19 +1,20 @@
 /** Lines of a stream of bytes, and a watch over its silence. For protocols of one JSON text a line. */
 
 /**
- * The lines of a stream, without their ends; what follows the last end is none. The caller ends the stream where it leaves early.
- * @throws {Error} a line is longer than `bytesMax`
+ * The lines of a stream, without their ends; what follows the last end is none. A chunk may be used again once the next is asked for.
+ * @param bytesMax asked for each line
+ * @throws {Error} a line is longer
  */
 export async function* readLines(
-  stream: ReadableStream<Uint8Array>,
-  bytesMax: number,
+  stream: AsyncIterable<Uint8Array>,
+  bytesMax: () => number,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let pieces: Uint8Array[] = [];
   let length = 0;
   const add = (piece: Uint8Array) => {
     length += piece.length;
-    if (length > bytesMax) throw new Error(`A line is longer than ${bytesMax} bytes`);
+    if (length > bytesMax()) throw new Error(`A line is longer than ${bytesMax()} bytes`);
     pieces.push(piece);
   };
   for await (const chunk of stream) {
@@ -28,7 +29,20 @@ export async function* readLines(
   }
 }
 
+/** What a connection says, until its end. */
+export async function* chunksOf(connection: Pick<Deno.Conn, "read">): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  for (let size; (size = await connection.read(buffer)) !== null;) yield buffer.subarray(0, size);
+}
+
+/** All of the text and a line end. */
+export async function writeLine(connection: Pick<Deno.Conn, "write">, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text + "\n");
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
 const NEWLINE = 10;
+const CHUNK_BYTES = 16 * 1024;
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
   const all = new Uint8Array(length);

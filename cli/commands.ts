@@ -14,6 +14,7 @@ export const COMMANDS = {
   "tap": () => import("./commands/tap.ts"),
   "proxy": () => import("./commands/proxy.ts"),
   "proxy-init": () => import("./commands/proxy_init.ts"),
+  "controller": () => import("./commands/controller.ts"),
   "completion": () => import("./commands/completion.ts"),
   "version": () => import("./commands/version.ts"),
 } as const satisfies Record<string, () => Promise<CommandModule>>;

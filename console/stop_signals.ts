@@ -12,7 +12,12 @@ const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   : ["SIGTERM", "SIGINT"];
 
 /** Commands that run until a stop signal, which is then no failure. */
-const RUN_UNTIL_STOPPED: readonly (string | undefined)[] = ["proxy", "up", "tap"];
+const RUN_UNTIL_STOPPED: readonly (string | undefined)[] = [
+  "proxy",
+  "controller",
+  "up",
+  "tap",
+];
 
 export class StopSignals {
   readonly #handlers = new Set<StopHandler>();

@@ -98,10 +98,10 @@ export class ClusterWatch {
     return new ListWatch({
       ...parts,
       client: this.#client,
-      onSynced: () => {
+      onSynced: () => this.#synced(what),
+      onWell: () => {
         if (!isWell) this.#events.well(what);
         isWell = true;
-        this.#synced(what);
       },
       onTrouble: (error) => {
         isWell = false;

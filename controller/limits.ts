@@ -56,9 +56,6 @@ export const HELLO_MS = 10_000;
 /** The first line: a ServiceAccount's token is 1 to 2 KB. */
 export const HELLO_BYTES_MAX = 16 * 1024;
 
-/** A line of a proxy: after a lost connection it names all it holds, 130 bytes a part. */
-export const REQUEST_BYTES_MAX = 8 * 2 ** 20;
-
 /** Questions that one proxy may have asked: hosts that an application calls are tens, a crawler's some thousands. */
 export const QUESTIONS_MAX = 20_000;
 

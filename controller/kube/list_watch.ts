@@ -32,6 +32,8 @@ interface ListWatchParts {
   /** All that there is has been put; again after each new list. */
   readonly onSynced: () => void;
   readonly onTrouble: (error: unknown) => void;
+  /** The API server has answered. */
+  readonly onWell: () => void;
   /** A list or a watch begins again after the first. */
   readonly onRestart: () => void;
 }
@@ -104,6 +106,7 @@ export class ListWatch {
     for (const key of this.#keys) if (!seen.has(key)) remove(key);
     this.#keys = seen;
     this.#version = version;
+    this.#parts.onWell();
     onSynced();
   }
 
@@ -130,7 +133,8 @@ export class ListWatch {
         accept: this.#accept("PartialObjectMetadata"),
         signal: AbortSignal.any([this.#ended.signal, silent.signal]),
       });
-      for await (const line of readLines(stream, EVENT_BYTES_MAX)) {
+      this.#parts.onWell();
+      for await (const line of readLines(stream, () => EVENT_BYTES_MAX)) {
         silence.heard();
         hasHeard = true;
         if (line !== "") this.#take(fieldsOf(JSON.parse(line)));

@@ -1,0 +1,127 @@
+/**
+ * The controller of a mesh: watches a cluster, compiles what is in the mesh, and keeps its proxies up to date. Proxies are let in once all
+ * that the cluster has is known; before that they would be told that there is nothing.
+ */
+import type { Log } from "../base/log.ts";
+import { startAdmin } from "./admin.ts";
+import { ClusterWatch } from "./cluster_watch.ts";
+import { logFindings } from "./findings.ts";
+import { KubeClient } from "./kube/client.ts";
+import type { AccessSource } from "./kube/access.ts";
+import { SYNC_NOTICE_MS } from "./limits.ts";
+import { LiveMesh } from "./live_mesh.ts";
+import { controllerCounts } from "./metrics.ts";
+import { MeshObjects } from "./objects.ts";
+import { StreamServer } from "./stream/server.ts";
+import { TokenReviews } from "./stream/token_reviews.ts";
+
+interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
+interface ControllerSettings {
+  readonly access: AccessSource;
+  readonly meshName: string;
+  readonly clusterDomain: string;
+  readonly permissive: boolean;
+  readonly stream: Place;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly reviewsTokens: boolean;
+  /** Null: none. */
+  readonly admin: Place | null;
+  readonly log: Log;
+  /** It cannot go on: proxies cannot be let in. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+interface Controller {
+  /** Ends it in order: nobody new is let in, lines on their way are written, watches end. */
+  stop(): Promise<void>;
+}
+
+/** @throws {Error} the admin address is taken */
+export function startController(settings: ControllerSettings): Controller {
+  const { access, log, onFailure } = settings;
+  const counts = controllerCounts();
+  const client = new KubeClient(access);
+  const mesh = new LiveMesh({ ...settings, counts });
+  let problem: string | null = "The cluster has not been read yet";
+  const stream = new StreamServer({
+    ...settings.stream,
+    certFile: settings.certFile,
+    keyFile: settings.keyFile,
+    mesh: mesh.parts,
+    tokens: settings.reviewsTokens ? new TokenReviews(client, counts) : null,
+    counts,
+    log,
+  });
+  const admin = settings.admin && startAdmin({ ...settings.admin, counts, problem: () => problem });
+  const objects = new MeshObjects(settings.meshName, {
+    change(change) {
+      mesh.change(change);
+      counts.namespaces = objects.namespaces;
+    },
+    findings: (findings) => logFindings(findings, log),
+  });
+  const letIn = async () => {
+    mesh.open();
+    counts.synced = 1;
+    const port = await stream.start();
+    problem = null;
+    log.info("Controller started", {
+      mesh: settings.meshName,
+      stream: `${settings.stream.address}:${port}`,
+      ...(admin === null ? {} : { admin: `${admin.addr.hostname}:${admin.addr.port}` }),
+      namespaces: objects.namespaces,
+    });
+  };
+  const troubles = new Troubles(log);
+  const cluster = new ClusterWatch(client, {
+    put: (object) => objects.put(object),
+    remove: (kind, namespace, name) => objects.remove(kind, namespace, name),
+    synced: () => void letIn().catch(onFailure),
+    trouble: (resource, error) => troubles.add(resource, error),
+    well: (resource) => troubles.remove(resource),
+    restarted: (resource) => counts.watchRestarts.add(resource),
+  });
+  cluster.start();
+  const notice = setInterval(() => {
+    if (counts.synced === 0) log.warn("Waiting for the API server", { reason: problem ?? "" });
+    else clearInterval(notice);
+  }, SYNC_NOTICE_MS);
+  return {
+    async stop() {
+      problem = "The controller is ending";
+      clearInterval(notice);
+      await stream.stop();
+      await cluster.stop();
+      mesh.stop();
+      client.close();
+      await admin?.shutdown();
+    },
+  };
+}
+
+/** What cannot be read of the cluster. An API server that is away is said once, and not by every watch. */
+class Troubles {
+  readonly #log: Log;
+  readonly #reasons = new Map<string, string>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  add(resource: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const isNews = ![...this.#reasons.values()].includes(reason);
+    this.#reasons.set(resource, reason);
+    if (isNews) this.#log.warn("Cannot read the cluster", { resource, reason });
+  }
+
+  remove(resource: string): void {
+    const had = this.#reasons.delete(resource);
+    if (had && this.#reasons.size === 0) this.#log.info("The cluster can be read again");
+  }
+}

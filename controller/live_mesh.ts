@@ -1,0 +1,97 @@
+/**
+ * LiveMesh: what changes in the cluster, compiled, for the proxies that ask for it. Changes that come together are compiled together; an
+ * endpoint that goes is told at once, because calls to it fail.
+ */
+import type { Log } from "../base/log.ts";
+import { Compiler } from "../routing/compile/compiler.ts";
+import { PLAN_VERSION } from "../routing/plan.ts";
+import { MeshParts } from "../routing/source/mesh.ts";
+import type { EndpointSlice } from "../schemas/resources.ts";
+import { logFindings } from "./findings.ts";
+import { CHANGE_MS_MAX, QUIET_MS } from "./limits.ts";
+import type { ControllerCounts } from "./metrics.ts";
+import type { ObjectChange } from "./objects.ts";
+
+interface LiveMeshParts {
+  readonly clusterDomain: string;
+  readonly permissive: boolean;
+  readonly counts: ControllerCounts;
+  readonly log: Log;
+}
+
+export class LiveMesh {
+  readonly parts: MeshParts;
+  readonly #compiler: Compiler;
+  readonly #counts: ControllerCounts;
+  readonly #log: Log;
+  #isOpen = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the first change came that has not been compiled; null: all have. */
+  #changedAtMs: number | null = null;
+
+  constructor({ clusterDomain, permissive, counts, log }: LiveMeshParts) {
+    this.#compiler = new Compiler({ clusterDomain, permissive });
+    this.#counts = counts;
+    this.#log = log;
+    this.parts = new MeshParts({
+      version: PLAN_VERSION,
+      clusterDomain: this.#compiler.clusterDomain,
+      permissive,
+    });
+  }
+
+  change({ list, before, after }: ObjectChange): void {
+    this.#compiler.change(list, before, after);
+    this.#changedAtMs ??= performance.now();
+    if (!this.#isOpen) return;
+    const isUrgent = list === "endpointSlices" && before !== null &&
+      losesEndpoint(before as EndpointSlice, after as EndpointSlice | null);
+    this.#schedule(isUrgent ? 0 : QUIET_MS);
+  }
+
+  /** All that there is has been given: from now on it is kept up to date. */
+  open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    this.#changedAtMs ??= performance.now();
+    this.#refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#isOpen = false;
+  }
+
+  #schedule(quietMs: number): void {
+    clearTimeout(this.#timer);
+    const waitedMs = performance.now() - (this.#changedAtMs ?? 0);
+    const waitMs = Math.max(0, Math.min(quietMs, CHANGE_MS_MAX - waitedMs));
+    this.#timer = setTimeout(() => this.#refresh(), waitMs);
+  }
+
+  #refresh(): void {
+    const startMs = performance.now();
+    const changedAtMs = this.#changedAtMs ?? startMs;
+    this.#changedAtMs = null;
+    const { parts, findings } = this.#compiler.refresh();
+    this.parts.change([...parts].map((key) => [key, this.#compiler.parts.get(key)] as const));
+    const endMs = performance.now();
+    this.#counts.compile.observe(endMs - startMs);
+    this.#counts.change.observe(endMs - changedAtMs);
+    this.#counts.parts = this.#compiler.parts.size;
+    this.#counts.findings += findings.came.length - findings.went.length;
+    logFindings(findings.came, this.#log);
+    if (parts.size === 0) return;
+    const fields = { parts: parts.size, ms: Math.round(endMs - startMs) };
+    this.#log.debug("Compiled", fields);
+  }
+}
+
+function losesEndpoint(before: EndpointSlice, after: EndpointSlice | null): boolean {
+  const ready = new Set(
+    after?.endpoints.flatMap(({ ready, addresses }) => ready ? addresses : []) ?? [],
+  );
+  return before.endpoints.some((endpoint) =>
+    endpoint.ready && endpoint.addresses.some((address) => !ready.has(address))
+  );
+}

@@ -1,0 +1,91 @@
+/** Metrics of the controller, each declared once. */
+import {
+  counter,
+  counterOf,
+  type Counts,
+  countsOf,
+  gauge,
+  histogram,
+  metricGroup,
+  openCounter,
+  renderMetrics,
+  samplesOf,
+} from "../base/metrics.ts";
+
+const TIMES_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+
+/** Why a connection of a proxy ended. */
+export const CONNECTION_ENDS = [
+  "closed",
+  "age",
+  "silence",
+  "slow",
+  "protocol",
+  "token",
+  "full",
+  "stop",
+] as const;
+export type ConnectionEnd = typeof CONNECTION_ENDS[number];
+
+const CONTROLLER = metricGroup([], {
+  synced: gauge("weft_controller_synced", "1 once all that the cluster has is known"),
+  namespaces: gauge("weft_controller_namespaces", "Namespaces in the mesh"),
+  parts: gauge("weft_controller_parts", "Parts of the plan: routes, groups of endpoints, access"),
+  findings: gauge(
+    "weft_controller_findings",
+    "Findings about objects of the mesh, by the compiler",
+  ),
+  watchRestarts: openCounter(
+    "weft_controller_watch_restarts_total",
+    "Lists and watches that began again",
+    ["resource"],
+  ),
+  compile: histogram(
+    "weft_controller_compile_seconds",
+    "Time to compile what had changed",
+    TIMES_MS,
+    1_000,
+  ),
+  change: histogram(
+    "weft_controller_change_seconds",
+    "From the first change that was heard of until it is compiled",
+    TIMES_MS,
+    1_000,
+  ),
+  proxies: gauge("weft_controller_proxies", "Proxies connected"),
+  connectionEnds: counterOf(
+    "weft_controller_connections_ended_total",
+    "Connections of proxies that ended, by reason",
+    "reason",
+    CONNECTION_ENDS,
+  ),
+  updates: counter("weft_controller_updates_total", "Updates sent to proxies"),
+  push: histogram(
+    "weft_controller_push_seconds",
+    "From news for a proxy until the last line of it is written",
+    TIMES_MS,
+    1_000,
+  ),
+  acknowledged: histogram(
+    "weft_controller_acknowledged_seconds",
+    "From the writing of an update until the proxy says that it is in force",
+    TIMES_MS,
+    1_000,
+  ),
+  tokenReviews: counterOf(
+    "weft_controller_token_reviews_total",
+    "Tokens of proxies looked at by the API server",
+    "result",
+    ["good", "refused", "failed"],
+  ),
+});
+
+export type ControllerCounts = Counts<typeof CONTROLLER>;
+
+export function controllerCounts(): ControllerCounts {
+  return countsOf(CONTROLLER, {});
+}
+
+export function renderControllerMetrics(counts: ControllerCounts): string {
+  return renderMetrics([CONTROLLER], samplesOf(counts));
+}

@@ -1,0 +1,208 @@
+/**
+ * ProxyConnection: one proxy on the stream. It says who it is, asks, and is told, one line at a time: what changes while a line is on its
+ * way is looked at when that is out, so that the latest wins and nothing piles up.
+ */
+import { chunksOf, readLines, SilenceWatch, writeLine } from "../../base/lines.ts";
+import type { Log } from "../../base/log.ts";
+import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
+import type { MeshParts, MeshSession } from "../../routing/source/mesh.ts";
+import { decodeRequest } from "../../routing/source/wire.ts";
+import {
+  CONNECTION_AGE_MS_MAX,
+  CONNECTION_AGE_MS_MIN,
+  HELLO_BYTES_MAX,
+  HELLO_MS,
+  KEEP_ALIVE_MS,
+  QUESTIONS_MAX,
+  SILENCE_MS,
+  UNACKNOWLEDGED_MAX,
+  WRITE_MS,
+} from "../limits.ts";
+import type { ConnectionEnd, ControllerCounts } from "../metrics.ts";
+import { acknowledgedBy, type Hello, helloIn } from "./hello.ts";
+import type { TokenReviews } from "./token_reviews.ts";
+
+interface ConnectionParts {
+  readonly connection: Deno.TlsConn;
+  readonly mesh: MeshParts;
+  /** Null: tokens are not looked at. */
+  readonly tokens: TokenReviews | null;
+  readonly counts: ControllerCounts;
+  readonly log: Log;
+  /** It has said who it is. */
+  readonly onKnown: () => void;
+}
+
+/** How a connection ended, with a word for the log. */
+interface Ending {
+  readonly end: ConnectionEnd;
+  readonly detail: string;
+}
+
+export class ProxyConnection {
+  readonly #parts: ConnectionParts;
+  #hello: Hello | null = null;
+  #session: MeshSession | null = null;
+  #questions = 0;
+  #isWriting = false;
+  /** When there was something to tell that has not been told. */
+  #newsAtMs: number | null = null;
+  /** When updates were written that have not been acknowledged. */
+  readonly #sentAtMs: number[] = [];
+  /** The hash of what the proxy has in force; empty: it has not said. */
+  #acknowledged = "";
+  #ending: Ending | null = null;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends it. */
+  end(end: ConnectionEnd, detail = ""): void {
+    if (this.#ending !== null) return;
+    this.#ending = { end, detail };
+    try {
+      this.#parts.connection.close();
+    } catch {
+      // It has been closed from the other side.
+    }
+  }
+
+  /** Resolves when it has ended. */
+  async serve(): Promise<void> {
+    const { counts, log } = this.#parts;
+    const hello = new SilenceWatch(HELLO_MS, () => this.end("silence", "no hello"));
+    const silence = new SilenceWatch(SILENCE_MS, () => this.end("silence"));
+    const alive = setInterval(() => this.#tell(), KEEP_ALIVE_MS);
+    const age = setTimeout(() => this.end("age"), ageMs());
+    try {
+      await this.#parts.connection.handshake();
+      const bytesMax = () => this.#hello === null ? HELLO_BYTES_MAX : UPDATE_TEXT_MAX;
+      for await (const line of readLines(chunksOf(this.#parts.connection), bytesMax)) {
+        silence.heard();
+        if (this.#hello === null) {
+          await this.#welcome(line);
+          hello.stop();
+        } else if (line !== "") this.#take(line);
+        if (this.#ending !== null) break;
+      }
+      this.end("closed");
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      this.end(this.#hello === null || /^A line/.test(detail) ? "protocol" : "closed", detail);
+    } finally {
+      hello.stop();
+      silence.stop();
+      clearInterval(alive);
+      clearTimeout(age);
+      this.#session?.close();
+    }
+    const { end, detail } = this.#ending ?? { end: "closed", detail: "" };
+    counts.connectionEnds[end]++;
+    if (this.#session !== null) counts.proxies--;
+    log.debug("Proxy gone", { ...this.#who, end, detail, plan: this.#acknowledged.slice(0, 12) });
+  }
+
+  get #who(): Readonly<Record<string, string>> {
+    const { hostname } = this.#parts.connection.remoteAddr;
+    if (this.#hello === null) return { from: hostname };
+    const { namespace, pod, bootId, version } = this.#hello;
+    return { from: hostname, namespace, pod, bootId, version };
+  }
+
+  async #welcome(line: string): Promise<void> {
+    const { mesh, counts, log, onKnown } = this.#parts;
+    const hello = helloIn(line);
+    if (hello === null) return this.end("protocol", "the first line is no hello");
+    const problem = await this.#tokenProblem(hello);
+    if (this.#ending !== null) return;
+    if (problem !== null) {
+      log.warn("Proxy refused", { ...this.#who, pod: hello.pod, reason: problem });
+      return this.end("token", problem);
+    }
+    this.#hello = hello;
+    this.#session = mesh.open(() => this.#hasNews());
+    counts.proxies++;
+    onKnown();
+    log.debug("Proxy connected", this.#who);
+  }
+
+  async #tokenProblem({ token, namespace, pod }: Hello): Promise<string | null> {
+    const { tokens } = this.#parts;
+    if (tokens === null) return null;
+    try {
+      const subject = await tokens.subjectOf(token);
+      if (subject === null) return "the API server does not accept its token";
+      if (subject.namespace !== namespace) {
+        return `its token is of namespace "${subject.namespace}", not "${namespace}"`;
+      }
+      return subject.pod === undefined || subject.pod === pod
+        ? null
+        : `its token is of pod "${subject.pod}", not "${pod}"`;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return `its token could not be looked at: ${reason}`;
+    }
+  }
+
+  #take(line: string): void {
+    const hash = acknowledgedBy(line);
+    if (hash !== null) {
+      this.#acknowledged = hash;
+      const sentAtMs = this.#sentAtMs.shift();
+      if (sentAtMs !== undefined) {
+        this.#parts.counts.acknowledged.observe(performance.now() - sentAtMs);
+      }
+      return;
+    }
+    const decoded = decodeRequest(line);
+    if (!decoded.ok) return this.end("protocol", decoded.problem);
+    const { ask, drop } = decoded.message;
+    this.#questions += ask.length - drop.length;
+    if (this.#questions > QUESTIONS_MAX) return this.end("full", "it asks too much");
+    this.#session?.take(decoded.message);
+  }
+
+  #hasNews(): void {
+    this.#newsAtMs ??= performance.now();
+    this.#tell();
+  }
+
+  /** Writes what there is to be told, or an empty line: the controller is there. */
+  async #tell(): Promise<void> {
+    const session = this.#session;
+    if (this.#isWriting || session === null) return;
+    this.#isWriting = true;
+    try {
+      let update = session.next();
+      if (update === null) await this.#write("");
+      for (; update !== null && this.#ending === null; update = session.next()) {
+        if (this.#sentAtMs.length < UNACKNOWLEDGED_MAX) this.#sentAtMs.push(performance.now());
+        await this.#write(JSON.stringify(update));
+        this.#parts.counts.updates++;
+      }
+      if (this.#newsAtMs !== null) {
+        this.#parts.counts.push.observe(performance.now() - this.#newsAtMs);
+      }
+      this.#newsAtMs = null;
+    } catch (error) {
+      this.end("closed", error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  async #write(text: string): Promise<void> {
+    const slow = new SilenceWatch(WRITE_MS, () => this.end("slow"));
+    try {
+      await writeLine(this.#parts.connection, text);
+    } finally {
+      slow.stop();
+    }
+  }
+}
+
+/** Each another, so that connections which began together do not end together. */
+function ageMs(): number {
+  return CONNECTION_AGE_MS_MIN + Math.random() * (CONNECTION_AGE_MS_MAX - CONNECTION_AGE_MS_MIN);
+}

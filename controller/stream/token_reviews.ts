@@ -1,0 +1,132 @@
+/**
+ * TokenReviews: whose token a proxy presents. The API server says so (TokenReview, audience `weft`); its answers are kept, by the hash of
+ * the token, so that a thousand proxies that come back at once are no thousand calls.
+ */
+import { sha256Hex } from "../../base/hash.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { fieldsOf, textAt } from "../kube/fields.ts";
+import {
+  REFUSED_TOKEN_MS,
+  REVIEWS_AT_ONCE_MAX,
+  TOKEN_KNOWN_MS_MAX,
+  TOKENS_KNOWN_MAX,
+} from "../limits.ts";
+import type { ControllerCounts } from "../metrics.ts";
+
+/** Of the projected token of a pod. */
+const AUDIENCE = "weft";
+
+const POD_NAME = "authentication.kubernetes.io/pod-name";
+
+/** Whose token it is. */
+export interface TokenSubject {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Undefined: the token is bound to no pod. */
+  readonly pod: string | undefined;
+}
+
+interface Known {
+  /** Null: the token was refused. */
+  readonly subject: TokenSubject | null;
+  readonly askedAtMs: number;
+  /** By the token's own words, which the API server has confirmed. */
+  readonly expiresAtMs: number;
+}
+
+export class TokenReviews {
+  readonly #client: Pick<KubeClient, "call">;
+  readonly #counts: ControllerCounts;
+  readonly #known = new Map<string, Known>();
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(client: Pick<KubeClient, "call">, counts: ControllerCounts) {
+    this.#client = client;
+    this.#counts = counts;
+  }
+
+  /**
+   * Null: the API server refuses the token.
+   * @throws {Error} it cannot be asked, and has not been before
+   */
+  async subjectOf(token: string): Promise<TokenSubject | null> {
+    const key = sha256Hex(token);
+    const known = this.#known.get(key);
+    const nowMs = Date.now();
+    if (known !== undefined && nowMs < freshUntil(known)) return known.subject;
+    try {
+      const subject = await this.#review(token);
+      this.#counts.tokenReviews[subject === null ? "refused" : "good"]++;
+      this.#keep(key, { subject, askedAtMs: nowMs, expiresAtMs: expiryOf(token) });
+      return subject;
+    } catch (error) {
+      this.#counts.tokenReviews.failed++;
+      // While the API server is away, who was known before is known still.
+      if (known !== undefined && known.subject !== null && nowMs < known.expiresAtMs) {
+        return known.subject;
+      }
+      throw error;
+    }
+  }
+
+  #keep(key: string, known: Known): void {
+    this.#known.delete(key);
+    this.#known.set(key, known);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > TOKENS_KNOWN_MAX) this.#known.delete(oldest);
+  }
+
+  async #review(token: string): Promise<TokenSubject | null> {
+    if (this.#running >= REVIEWS_AT_ONCE_MAX) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#running++;
+    try {
+      const review = await this.#client.call(
+        "POST",
+        "/apis/authentication.k8s.io/v1/tokenreviews",
+        {
+          body: {
+            apiVersion: "authentication.k8s.io/v1",
+            kind: "TokenReview",
+            spec: { token, audiences: [AUDIENCE] },
+          },
+        },
+      );
+      return subjectIn(fieldsOf(fieldsOf(review)["status"]));
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+}
+
+function freshUntil({ subject, askedAtMs, expiresAtMs }: Known): number {
+  return subject === null
+    ? askedAtMs + REFUSED_TOKEN_MS
+    : Math.min(askedAtMs + TOKEN_KNOWN_MS_MAX, expiresAtMs);
+}
+
+function subjectIn(status: Readonly<Record<string, unknown>>): TokenSubject | null {
+  const user = fieldsOf(status["user"]);
+  const audiences = status["audiences"];
+  const name = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(textAt(user, "username") ?? "");
+  const isGood = status["authenticated"] === true && Array.isArray(audiences) &&
+    audiences.includes(AUDIENCE);
+  if (!isGood || name === null) return null;
+  const pods = fieldsOf(user["extra"])[POD_NAME];
+  const pod = Array.isArray(pods) && typeof pods[0] === "string" ? pods[0] : undefined;
+  return { namespace: name[1], serviceAccount: name[2], pod };
+}
+
+/** The claim `exp` of a JWT (RFC 7519), in milliseconds; 0 where it cannot be read: it is asked about each time. */
+function expiryOf(token: string): number {
+  try {
+    const [, payload = ""] = token.split(".");
+    const bytes = Uint8Array.fromBase64(payload, { alphabet: "base64url" });
+    return Number(fieldsOf(JSON.parse(new TextDecoder().decode(bytes)))["exp"]) * 1_000 || 0;
+  } catch {
+    return 0;
+  }
+}
