@@ -26,3 +26,6 @@ export const USER_ID_MAX = 2 ** 32 - 2;
 
 /** Another program may hold the lock of the tables (kubelet, a CNI); after so many seconds it is an error. */
 export const LOCK_WAIT_SECONDS = 10;
+
+/** How often `install` and `uninstall` look how far the cluster is: a person sees it at once, and the API server hardly notices. */
+export const PROGRESS_LOOK_MS = 500;

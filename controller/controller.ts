@@ -9,6 +9,7 @@ import { logFindings } from "./findings.ts";
 import { KubeClient } from "./kube/client.ts";
 import type { AccessSource } from "./kube/access.ts";
 import { SYNC_NOTICE_MS } from "./limits.ts";
+import { startInjector } from "./injector.ts";
 import { LiveMesh } from "./live_mesh.ts";
 import { controllerCounts } from "./metrics.ts";
 import { MeshObjects } from "./objects.ts";
@@ -28,6 +29,8 @@ interface ControllerSettings {
   readonly stream: Place;
   readonly certFile: string;
   readonly keyFile: string;
+  /** Where the API server asks about pods, and the settings of sidecars; null: nowhere. */
+  readonly webhook: (Place & { readonly settingsFile: string }) | null;
   readonly reviewsTokens: boolean;
   /** Null: none. */
   readonly admin: Place | null;
@@ -65,14 +68,22 @@ export function startController(settings: ControllerSettings): Controller {
     },
     findings: (findings) => logFindings(findings, log),
   });
+  let injector: Awaited<ReturnType<typeof startInjector>> | null = null;
   const letIn = async () => {
     mesh.open();
     counts.synced = 1;
     const port = await stream.start();
+    injector = settings.webhook && await startInjector({
+      ...settings,
+      ...settings.webhook,
+      client,
+      namespaceOf: (name) => objects.memberMeta(name),
+    });
     problem = null;
     log.info("Controller started", {
       mesh: settings.meshName,
       stream: `${settings.stream.address}:${port}`,
+      ...(injector === null ? {} : { webhook: `${settings.webhook?.address}:${injector.port}` }),
       ...(admin === null ? {} : { admin: `${admin.addr.hostname}:${admin.addr.port}` }),
       namespaces: objects.namespaces,
     });
@@ -95,7 +106,7 @@ export function startController(settings: ControllerSettings): Controller {
     async stop() {
       problem = "The controller is ending";
       clearInterval(notice);
-      await stream.stop();
+      await Promise.all([stream.stop(), injector?.stop()]);
       await cluster.stop();
       mesh.stop();
       client.close();

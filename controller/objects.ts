@@ -12,7 +12,7 @@ import { withDeployment } from "../schemas/workloads.ts";
 import { type Fields, fieldsOf } from "./kube/fields.ts";
 
 /** Namespaces with this label, and the name of the mesh, are in it. */
-const MEMBER_LABEL = "weft.dev/monitored-by";
+export const MEMBER_LABEL = "weft.dev/monitored-by";
 
 /** Annotations that say something to the mesh; others may be large, and change by themselves. */
 const OWN_ANNOTATION = /^(weft\.dev|flomesh\.io|openservicemesh\.io)\//;
@@ -56,6 +56,11 @@ export class MeshObjects {
 
   get namespaces(): number {
     return this.#members.size;
+  }
+
+  /** Labels and annotations of a namespace in the mesh. */
+  memberMeta(namespace: string): Meta | undefined {
+    return this.#entries.get("")?.get(namespace)?.resource.meta;
   }
 
   /** @param object as the API server gives it, with its kind and version */

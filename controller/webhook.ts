@@ -1,6 +1,7 @@
 /**
  * The admission webhook: an HTTPS server that the API server asks before it makes a pod. An answer takes no call of the API, so
- * a thousand pods at once are a thousand short computations. Where it cannot know what is right it says 503, and failurePolicy decides.
+ * a thousand pods at once are a thousand short computations. It is started once all namespaces are known; before that, and wherever it
+ * does not answer, failurePolicy decides.
  */
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -30,10 +31,8 @@ interface WebhookOptions {
   readonly certificate: ServerCertificate;
   /** Those in force now. */
   readonly settings: () => InjectionSettings;
-  /** Labels and annotations of a namespace; undefined: there is none, as far as is known. */
+  /** Labels and annotations of a namespace; undefined: it is in no mesh, as far as is known. */
   readonly namespaceOf: (name: string) => ObjectMeta | undefined;
-  /** All namespaces have been listed. Until then one that is not known may well ask for no sidecars. */
-  readonly isSynced: () => boolean;
   /** Every kubelet of the cluster knows native sidecars. */
   readonly nativeIsKnown: () => boolean;
   readonly log: Log;
@@ -106,15 +105,10 @@ async function answer(request: IncomingMessage, options: WebhookOptions): Promis
   }
   const review = parse(text);
   if (!isReview(review)) return { status: 400, body: "This is no AdmissionReview of v1\n" };
-  const name = review.request.namespace ?? "";
-  const namespace = options.namespaceOf(name);
-  if (namespace === undefined && !options.isSynced()) {
-    return { status: 503, body: "Namespaces are not known yet\n" };
-  }
   const body = answerReview(review, {
     settings: options.settings(),
-    // One that was just made: the API server knows its labels, or it would not ask.
-    namespace: namespace ?? {},
+    // One that has just joined is not known yet: the API server knows its labels, or it would not ask.
+    namespace: options.namespaceOf(review.request.namespace ?? "") ?? {},
     nativeIsKnown: options.nativeIsKnown(),
   });
   return { status: 200, body: JSON.stringify(body) };

@@ -22,11 +22,10 @@ const REVIEW = {
 
 interface Scenario {
   readonly namespace?: ObjectMeta;
-  readonly isSynced?: boolean;
 }
 
 async function withWebhook(
-  { namespace, isSynced = true }: Scenario,
+  { namespace }: Scenario,
   use: (
     ask: (body: string | null, path?: string) => Promise<{ status: number; text: string }>,
     renew: () => Promise<void>,
@@ -40,7 +39,6 @@ async function withWebhook(
     certificate: await issue(),
     settings: () => DEFAULT_INJECTION,
     namespaceOf: () => namespace,
-    isSynced: () => isSynced,
     nativeIsKnown: () => true,
     log: createLog({ level: "error", format: "json", sink: () => {}, now: Date.now }),
   });
@@ -79,11 +77,6 @@ Deno.test("webhook: a namespace that is asked for no sidecars gets none", () =>
       assert.deepEqual(JSON.parse(text).response, { uid: "u", allowed: true });
     },
   ));
-
-Deno.test("webhook: before namespaces are known it is 503, so that failurePolicy decides", () =>
-  withWebhook({ isSynced: false }, async (ask) => {
-    assert.equal((await ask(JSON.stringify(REVIEW))).status, 503);
-  }));
 
 Deno.test("webhook: what is no review is one line and a status", () =>
   withWebhook({}, async (ask) => {

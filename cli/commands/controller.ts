@@ -15,6 +15,12 @@ export function register(program: Program, context: CommandContext): void {
     .requiredOption("--tls-cert <file>", "certificate of the ports for sidecars and webhooks (PEM)")
     .requiredOption("--tls-key <file>", "its key (PEM)")
     .option("--stream <address>", "takes the connections of sidecars", "0.0.0.0:15080")
+    .option("--webhook <address>", "where the API server asks about pods (default: none)")
+    .option(
+      "--injection <file>",
+      "with --webhook: settings of sidecars, as weft install writes them",
+      "/etc/weft/injection/settings.json",
+    )
     .option("--admin <address>", "health and metrics; `off` for none", "127.0.0.1:15000")
     .option("--mesh-name <name>", "value of the label weft.dev/monitored-by", "weft")
     .option("--cluster-domain <name>", "the cluster's DNS domain", "cluster.local")

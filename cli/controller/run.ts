@@ -10,6 +10,8 @@ interface ControllerOptions {
   readonly tlsCert: string;
   readonly tlsKey: string;
   readonly stream: string;
+  readonly webhook?: string | undefined;
+  readonly injection: string;
   readonly admin: string;
   readonly meshName: string;
   readonly clusterDomain: string;
@@ -48,6 +50,9 @@ export async function runController(
     stream: parseHostPort(options.stream),
     certFile: options.tlsCert,
     keyFile: options.tlsKey,
+    webhook: options.webhook === undefined
+      ? null
+      : { ...parseHostPort(options.webhook), settingsFile: options.injection },
     reviewsTokens: options.tokenReview === "on",
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
     log,

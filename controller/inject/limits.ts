@@ -46,3 +46,6 @@ export const DAY_MS = 86_400_000;
 
 /** How far a clock in the cluster may be behind the one that signs. */
 export const CLOCK_SKEW_MS = 120_000;
+
+/** Days before their end from which installing again makes new certificates. */
+export const RENEW_DAYS = 60;

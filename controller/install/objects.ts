@@ -1,0 +1,292 @@
+/** The objects of an installation, from its values: plain data, in the order in which they are applied. Pure. */
+import { VERSION } from "../../base/version.ts";
+import { PROXY_USER_ID } from "../../base/proxy_user.ts";
+import type { KeyPair } from "../certificates.ts";
+import { MEMBER_LABEL } from "../objects.ts";
+import { CONTROLLER_RULES, READER_RULES, WRITER_RULES } from "./rbac.ts";
+import { type InstallValues, WEFT_NAMESPACE } from "./values.ts";
+
+/** An object as it is applied. */
+export interface ApiObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [field: string]: unknown;
+}
+
+export const CONTROLLER = "weft-controller";
+/** The controller's certificate, its key, and the authority's certificate. */
+export const TLS_SECRET = "weft-controller-tls";
+/** The authority's certificate and key; no pod mounts it. */
+export const CA_SECRET = "weft-ca";
+export const INJECTION_CONFIG = "weft-injection";
+export const INJECTION_KEY = "settings.json";
+export const WEBHOOK = "weft-injector";
+/** The mesh that a controller is of. */
+export const MESH_LABEL = "weft.dev/mesh";
+
+const STREAM_PORT = 15080;
+const WEBHOOK_PORT = 9443;
+const ADMIN_PORT = 15000;
+
+/** What the controller's certificate is for. */
+export const CONTROLLER_NAMES: readonly string[] = [
+  `${CONTROLLER}.${WEFT_NAMESPACE}.svc`,
+  `${CONTROLLER}.${WEFT_NAMESPACE}`,
+  `${CONTROLLER}.${WEFT_NAMESPACE}.svc.cluster.local`,
+];
+
+export interface InstallKeys {
+  readonly authority: KeyPair;
+  readonly controller: KeyPair;
+}
+
+function labelsOf(component: string): Record<string, string> {
+  return {
+    "app.kubernetes.io/component": component,
+    "app.kubernetes.io/managed-by": "weft",
+    "app.kubernetes.io/name": "weft",
+    "app.kubernetes.io/version": VERSION,
+  };
+}
+
+/** Everything but the definitions and the webhook, which comes last: it refuses pods while no controller answers. */
+export function controlPlane(values: InstallValues, keys: InstallKeys): ApiObject[] {
+  const settings = { ...values.injection, controllerCa: keys.authority.cert };
+  return [
+    { apiVersion: "v1", kind: "Namespace", metadata: meta(WEFT_NAMESPACE, "mesh") },
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: own(CONTROLLER) },
+    role(CONTROLLER, {}, CONTROLLER_RULES),
+    role("weft-view", { "rbac.authorization.k8s.io/aggregate-to-view": "true" }, READER_RULES),
+    role("weft-edit", {
+      "rbac.authorization.k8s.io/aggregate-to-edit": "true",
+      "rbac.authorization.k8s.io/aggregate-to-admin": "true",
+    }, WRITER_RULES),
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRoleBinding",
+      metadata: meta(CONTROLLER, "controller"),
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: CONTROLLER },
+      subjects: [{ kind: "ServiceAccount", name: CONTROLLER, namespace: WEFT_NAMESPACE }],
+    },
+    secret(CA_SECRET, "Opaque", { "ca.crt": keys.authority.cert, "ca.key": keys.authority.key }),
+    secret(TLS_SECRET, "kubernetes.io/tls", {
+      "ca.crt": keys.authority.cert,
+      "tls.crt": keys.controller.cert,
+      "tls.key": keys.controller.key,
+    }),
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: own(INJECTION_CONFIG),
+      data: { [INJECTION_KEY]: `${JSON.stringify(settings, null, 2)}\n` },
+    },
+    service(),
+    deployment(values),
+    {
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: own(CONTROLLER),
+      spec: { maxUnavailable: 1, selector: { matchLabels: { app: CONTROLLER } } },
+    },
+  ];
+}
+
+function meta(name: string, component: string): ApiObject["metadata"] {
+  return { name, labels: labelsOf(component) };
+}
+
+/** Of an object in our own namespace. */
+function own(name: string): ApiObject["metadata"] {
+  return { ...meta(name, "controller"), namespace: WEFT_NAMESPACE };
+}
+
+function role(name: string, labels: Record<string, string>, rules: unknown): ApiObject {
+  const metadata = { name, labels: { ...labelsOf("controller"), ...labels } };
+  return { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata, rules };
+}
+
+function secret(name: string, type: string, texts: Readonly<Record<string, string>>): ApiObject {
+  const encoder = new TextEncoder();
+  const data = Object.fromEntries(
+    Object.entries(texts).map(([key, text]) => [key, encoder.encode(text).toBase64()]),
+  );
+  return { apiVersion: "v1", kind: "Secret", metadata: own(name), type, data };
+}
+
+function service(): ApiObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: own(CONTROLLER),
+    spec: {
+      selector: { app: CONTROLLER },
+      ports: [
+        { name: "stream", port: STREAM_PORT, targetPort: "stream", protocol: "TCP" },
+        { name: "webhook", port: 443, targetPort: "webhook", protocol: "TCP" },
+      ],
+    },
+  };
+}
+
+function deployment(values: InstallValues): ApiObject {
+  const { replicaCount, injection } = values;
+  const labels = { ...labelsOf("controller"), app: CONTROLLER, [MESH_LABEL]: injection.meshName };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { ...own(CONTROLLER), labels },
+    spec: {
+      replicas: replicaCount,
+      selector: { matchLabels: { app: CONTROLLER } },
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      template: { metadata: { labels }, spec: podSpec(values) },
+    },
+  };
+}
+
+function podSpec(values: InstallValues): unknown {
+  return {
+    serviceAccountName: CONTROLLER,
+    priorityClassName: "system-cluster-critical",
+    securityContext: {
+      runAsNonRoot: true,
+      // Not the sidecars' user: what runs as that goes past any capture.
+      runAsUser: PROXY_USER_ID + 1,
+      runAsGroup: PROXY_USER_ID + 1,
+      fsGroup: PROXY_USER_ID + 1,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    affinity: { podAntiAffinity: spread() },
+    containers: [controllerContainer(values)],
+    volumes: [
+      { name: "tls", secret: { secretName: TLS_SECRET, defaultMode: 0o440 } },
+      { name: "injection", configMap: { name: INJECTION_CONFIG } },
+    ],
+  };
+}
+
+/** Replicas on nodes of their own, where there are as many. */
+function spread(): unknown {
+  const labelSelector = { matchLabels: { app: CONTROLLER } };
+  const podAffinityTerm = { labelSelector, topologyKey: "kubernetes.io/hostname" };
+  return { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm }] };
+}
+
+function controllerContainer(values: InstallValues): unknown {
+  const { injection, controllerLogLevel, permissive, clusterDomain } = values;
+  return {
+    name: "controller",
+    image: injection.image,
+    imagePullPolicy: injection.imagePullPolicy,
+    args: [
+      "controller",
+      `--stream=0.0.0.0:${STREAM_PORT}`,
+      `--webhook=0.0.0.0:${WEBHOOK_PORT}`,
+      `--admin=0.0.0.0:${ADMIN_PORT}`,
+      "--tls-cert=/etc/weft/tls/tls.crt",
+      "--tls-key=/etc/weft/tls/tls.key",
+      `--injection=/etc/weft/injection/${INJECTION_KEY}`,
+      `--mesh-name=${injection.meshName}`,
+      `--cluster-domain=${clusterDomain}`,
+      `--log-level=${controllerLogLevel}`,
+      ...(permissive ? [] : ["--enforce-access"]),
+    ],
+    ports: [
+      { name: "stream", containerPort: STREAM_PORT, protocol: "TCP" },
+      { name: "webhook", containerPort: WEBHOOK_PORT, protocol: "TCP" },
+      { name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" },
+    ],
+    // A start reads the whole cluster; what lives but does not serve yet must not be ended for it.
+    readinessProbe: { ...probe("/readyz"), periodSeconds: 2, failureThreshold: 3 },
+    livenessProbe: {
+      ...probe("/healthz"),
+      initialDelaySeconds: 10,
+      periodSeconds: 10,
+      failureThreshold: 6,
+    },
+    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      readOnlyRootFilesystem: true,
+    },
+    volumeMounts: [
+      { name: "tls", mountPath: "/etc/weft/tls", readOnly: true },
+      { name: "injection", mountPath: "/etc/weft/injection", readOnly: true },
+    ],
+  };
+}
+
+function probe(path: string): { httpGet: unknown; timeoutSeconds: number } {
+  return { httpGet: { path, port: "admin", scheme: "HTTP" }, timeoutSeconds: 5 };
+}
+
+/** Every field that the API server would fill in stands here, so that tools which compare see no drift. */
+export function injectorWebhook(
+  { injection }: InstallValues,
+  { authority }: InstallKeys,
+): ApiObject {
+  const optOut = { key: "weft.dev/inject", operator: "NotIn", values: ["false"] };
+  return {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "MutatingWebhookConfiguration",
+    metadata: { name: WEBHOOK, labels: labelsOf("injector") },
+    webhooks: [{
+      name: "inject.weft.dev",
+      admissionReviewVersions: ["v1"],
+      clientConfig: {
+        caBundle: new TextEncoder().encode(authority.cert).toBase64(),
+        service: { name: CONTROLLER, namespace: WEFT_NAMESPACE, path: "/mutate", port: 443 },
+      },
+      failurePolicy: "Fail",
+      matchPolicy: "Equivalent",
+      namespaceSelector: {
+        matchExpressions: [
+          { key: MEMBER_LABEL, operator: "In", values: [injection.meshName] },
+          {
+            key: "kubernetes.io/metadata.name",
+            operator: "NotIn",
+            values: ["kube-system", WEFT_NAMESPACE],
+          },
+          optOut,
+        ],
+      },
+      objectSelector: { matchExpressions: [optOut] },
+      reinvocationPolicy: "IfNeeded",
+      rules: [{
+        apiGroups: [""],
+        apiVersions: ["v1"],
+        operations: ["CREATE"],
+        resources: ["pods"],
+        scope: "Namespaced",
+      }],
+      sideEffects: "None",
+      timeoutSeconds: 5,
+    }],
+  };
+}
+
+/** What an installation has made, the webhook first and without the definitions; what is in our own namespace goes with that. */
+export function clusterObjects(): Pick<ApiObject, "apiVersion" | "kind" | "metadata">[] {
+  const rbac = "rbac.authorization.k8s.io/v1";
+  return [
+    {
+      apiVersion: "admissionregistration.k8s.io/v1",
+      kind: "MutatingWebhookConfiguration",
+      metadata: { name: WEBHOOK },
+    },
+    { apiVersion: rbac, kind: "ClusterRoleBinding", metadata: { name: CONTROLLER } },
+    ...[CONTROLLER, "weft-view", "weft-edit"].map((name) => ({
+      apiVersion: rbac,
+      kind: "ClusterRole",
+      metadata: { name },
+    })),
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: WEFT_NAMESPACE } },
+  ];
+}
