@@ -10,7 +10,7 @@ interface AdminParts {
 }
 
 /** @throws {Error} the address is taken */
-export function startAdmin(
+export function serveAdmin(
   { address, port, counts, problem }: AdminParts,
 ): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: address, port, onListen() {} }, (request) => {

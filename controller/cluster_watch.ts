@@ -7,7 +7,7 @@ import { definitionOf } from "../schemas/crds/definitions.ts";
 import { type Kind, KINDS } from "../schemas/kinds.ts";
 import { CustomKind } from "./custom_kind.ts";
 import { type KubeClient, KubeError } from "./kube/client.ts";
-import { type Fields, fieldsOf, textAt } from "./kube/fields.ts";
+import { fieldsOf, type JsonFields, textField } from "./kube/fields.ts";
 import { ListWatch } from "./kube/list_watch.ts";
 import { RETRY_MS_MAX, RETRY_MS_MIN } from "./limits.ts";
 
@@ -22,7 +22,7 @@ const CORE_KINDS = [
 const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 interface ClusterEvents {
-  put(object: Fields): void;
+  put(object: JsonFields): void;
   remove(kind: string, namespace: string, name: string): void;
   /** Everything that there is has been told. */
   synced(): void;
@@ -200,7 +200,7 @@ export class ClusterWatch {
 }
 
 /** Empty where the definition has not been accepted yet. */
-function versionsServed(definition: Fields): readonly string[] {
+function versionsServed(definition: JsonFields): readonly string[] {
   const conditions = fieldsOf(definition["status"])["conditions"];
   const isEstablished = (Array.isArray(conditions) ? conditions : []).map(fieldsOf).some((each) =>
     each["type"] === "Established" && each["status"] === "True"
@@ -208,5 +208,5 @@ function versionsServed(definition: Fields): readonly string[] {
   const versions = fieldsOf(definition["spec"])["versions"];
   if (!isEstablished || !Array.isArray(versions)) return [];
   return versions.map(fieldsOf).filter(({ served }) => served === true)
-    .flatMap((version) => textAt(version, "name") ?? []);
+    .flatMap((version) => textField(version, "name") ?? []);
 }

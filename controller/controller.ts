@@ -3,7 +3,7 @@
  * that the cluster has is known; before that they would be told that there is nothing.
  */
 import type { Log } from "../base/log.ts";
-import { startAdmin } from "./admin.ts";
+import { serveAdmin } from "./admin.ts";
 import { ClusterWatch } from "./cluster_watch.ts";
 import { logFindings } from "./findings.ts";
 import { KubeClient } from "./kube/client.ts";
@@ -40,7 +40,7 @@ interface ControllerSettings {
 }
 
 interface Controller {
-  /** Ends it in order: nobody new is let in, lines on their way are written, watches end. */
+  /** Ends it in order: no proxy is let in any more, lines on their way are written, watches end. */
   stop(): Promise<void>;
 }
 
@@ -60,7 +60,7 @@ export function startController(settings: ControllerSettings): Controller {
     counts,
     log,
   });
-  const admin = settings.admin && startAdmin({ ...settings.admin, counts, problem: () => problem });
+  const admin = settings.admin && serveAdmin({ ...settings.admin, counts, problem: () => problem });
   const objects = new MeshObjects(settings.meshName, {
     change(change) {
       mesh.change(change);

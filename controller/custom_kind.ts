@@ -3,10 +3,10 @@
  * changes nothing but the version's name (`conversion: None`), so an object is taken from the version that it was written in: there
  * alone its fields mean what their writer meant.
  */
-import { type Fields, fieldsOf, textAt } from "./kube/fields.ts";
+import { fieldsOf, type JsonFields, textField } from "./kube/fields.ts";
 
 interface CustomKindEvents {
-  put(object: Fields): void;
+  put(object: JsonFields): void;
   remove(key: string): void;
 }
 
@@ -35,9 +35,9 @@ export class CustomKind {
   }
 
   /** @param version as which it was asked for */
-  put(version: string, key: string, object: Fields): void {
+  put(version: string, key: string, object: JsonFields): void {
     if (this.#versionOf(object) !== version) return;
-    const text = textAt(fieldsOf(object["metadata"]), "resourceVersion") ?? "";
+    const text = textField(fieldsOf(object["metadata"]), "resourceVersion") ?? "";
     const resourceVersion = /^\d+$/.test(text) ? BigInt(text) : 0n;
     const held = this.#held.get(key);
     // Watches of two versions may be at different points of time; one of them is in order by itself.
@@ -57,7 +57,7 @@ export class CustomKind {
   }
 
   /** The version that its fields were last written in; the newest that is served, where that one is not. */
-  #versionOf(object: Fields): string {
+  #versionOf(object: JsonFields): string {
     const written = writtenVersion(object);
     const newest = this.#served.at(-1) ?? "";
     return written !== undefined && this.#served.includes(written) ? written : newest;
@@ -65,13 +65,13 @@ export class CustomKind {
 }
 
 /** By what the API server notes of each writer; what only touched metadata or status wrote no fields. */
-function writtenVersion(object: Fields): string | undefined {
+function writtenVersion(object: JsonFields): string | undefined {
   const entries = fieldsOf(object["metadata"])["managedFields"];
   const writers = (Array.isArray(entries) ? entries : []).map(fieldsOf).filter((entry) => {
     const fields = Object.keys(fieldsOf(entry["fieldsV1"]));
     return entry["subresource"] === undefined &&
       fields.some((name) => name !== "f:metadata" && name !== "f:status");
   });
-  writers.sort((a, b) => (textAt(a, "time") ?? "") < (textAt(b, "time") ?? "") ? -1 : 1);
-  return textAt(writers.at(-1) ?? {}, "apiVersion")?.split("/").at(-1);
+  writers.sort((a, b) => (textField(a, "time") ?? "") < (textField(b, "time") ?? "") ? -1 : 1);
+  return textField(writers.at(-1) ?? {}, "apiVersion")?.split("/").at(-1);
 }

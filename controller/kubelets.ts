@@ -1,6 +1,6 @@
 /** What the kubelets of a cluster can do, by their versions. */
 import type { KubeClient } from "./kube/client.ts";
-import { type Fields, fieldsOf, textAt } from "./kube/fields.ts";
+import { fieldsOf, type JsonFields, textField } from "./kube/fields.ts";
 import { PAGE_OBJECTS } from "./limits.ts";
 
 /** The minor version of Kubernetes 1 from which init containers that restart always are on by default. */
@@ -15,13 +15,13 @@ export async function everyKubeletIsNative(client: KubeClient): Promise<boolean>
     const items = Array.isArray(page["items"]) ? page["items"].map(fieldsOf) : [];
     if (!items.every(isNative)) return false;
     nodes += items.length;
-    token = textAt(fieldsOf(page["metadata"]), "continue");
+    token = textField(fieldsOf(page["metadata"]), "continue");
     if (token === undefined) return nodes > 0;
   }
 }
 
-function isNative(node: Fields): boolean {
+function isNative(node: JsonFields): boolean {
   const info = fieldsOf(fieldsOf(node["status"])["nodeInfo"]);
-  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(textAt(info, "kubeletVersion") ?? "") ?? [];
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(textField(info, "kubeletVersion") ?? "") ?? [];
   return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= NATIVE_SIDECARS_MINOR);
 }

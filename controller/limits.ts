@@ -14,8 +14,9 @@ export const PAGE_OBJECTS = 500;
 /** One event of a watch: etcd holds no object above 1.5 MB, and its JSON may be twice that. */
 export const EVENT_BYTES_MAX = 8 * 2 ** 20;
 
-/** The API server is asked to end a watch after a time between these, so that one which has hung is known before long. */
+/** The API server is asked to end a watch after at least this, so that one which has hung is known before long. */
 export const WATCH_SECONDS_MIN = 120;
+/** The longest: twice as long, so that watches which began together do not end together. */
 export const WATCH_SECONDS_MAX = 240;
 
 /** And this much later the watch is given up. */
@@ -24,8 +25,10 @@ export const WATCH_GRACE_MS = 10_000;
 /** A watch that ends sooner counts as a failure: it must not be opened again and again without a pause. */
 export const WATCH_MS_MIN = 1_000;
 
-/** From a failure of a list or a watch to the next try, at first and at most. */
+/** From a failure of a list or a watch to the next try, at first: most are over at once. */
 export const RETRY_MS_MIN = 200;
+
+/** And at most: an API server that comes back is found soon, also by many. */
 export const RETRY_MS_MAX = 10_000;
 
 /** Tokens and certificates from files are read again so often; kubelet renews a token at 80 % of its hour. */
@@ -57,7 +60,7 @@ export const HELLO_MS = 10_000;
 export const HELLO_BYTES_MAX = 16 * 1024;
 
 /** Questions that one proxy may have asked: hosts that an application calls are tens, a crawler's some thousands. */
-export const QUESTIONS_MAX = 20_000;
+export const PROXY_QUESTIONS_MAX = 20_000;
 
 /** Connections in all: above this another replica has to serve. */
 export const CONNECTIONS_MAX = 20_000;
@@ -74,8 +77,9 @@ export const KEEP_ALIVE_MS = 15_000;
 /** And without one for so long the connection is given up. */
 export const SILENCE_MS = 50_000;
 
-/** Connections are ended at an age between these: proxies spread over new replicas, tokens are looked at again. */
+/** Connections are ended at some age from this on: proxies spread over new replicas, tokens are looked at again. */
 export const CONNECTION_AGE_MS_MIN = 60 * 60_000;
+/** The longest, for the same reason. */
 export const CONNECTION_AGE_MS_MAX = 90 * 60_000;
 
 /** Updates whose acknowledgement is waited for, to measure it. */

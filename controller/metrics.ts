@@ -15,7 +15,7 @@ import {
 const TIMES_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
 /** Why a connection of a proxy ended. */
-export const CONNECTION_ENDS = [
+const CONNECTION_ENDS = [
   "closed",
   "age",
   "silence",

@@ -9,7 +9,7 @@ import { emptyLists } from "../schemas/kinds.ts";
 import { readObject } from "../schemas/read_object.ts";
 import type { Meta, Origin, Pod, Snapshot } from "../schemas/resources.ts";
 import { withDeployment } from "../schemas/workloads.ts";
-import { type Fields, fieldsOf } from "./kube/fields.ts";
+import { fieldsOf, type JsonFields } from "./kube/fields.ts";
 
 /** Namespaces with this label, and the name of the mesh, are in it. */
 export const MEMBER_LABEL = "weft.dev/monitored-by";
@@ -64,7 +64,7 @@ export class MeshObjects {
   }
 
   /** @param object as the API server gives it, with its kind and version */
-  put(object: Fields): void {
+  put(object: JsonFields): void {
     const findings: Finding[] = [];
     const identified = identify(withoutBallast(object), NOWHERE, "default", findings);
     if (identified === undefined || "hint" in identified) return;
@@ -140,7 +140,7 @@ export class MeshObjects {
 }
 
 /** What nothing here reads, and what would make news of nothing. */
-function withoutBallast(object: Fields): Fields {
+function withoutBallast(object: JsonFields): JsonFields {
   const { managedFields: _, annotations, ...metadata } = fieldsOf(object["metadata"]);
   const own = Object.entries(fieldsOf(annotations)).filter(([name]) => OWN_ANNOTATION.test(name));
   return { ...object, metadata: { ...metadata, annotations: Object.fromEntries(own) } };

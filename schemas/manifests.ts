@@ -8,7 +8,7 @@ import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts"
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";
 import { SourceOrigin, SourceText } from "./positions.ts";
-import { readObject, refOf } from "./read_object.ts";
+import { readObject, refOfMeta } from "./read_object.ts";
 import { makeFinding, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
 import {
@@ -177,10 +177,10 @@ class Inventory {
       const position = origin.locate([]);
       return position === undefined ? "the input" : formatPosition(position);
     });
-    reportTo(this.#findings, later.origin, refOf(later))(
+    reportTo(this.#findings, later.origin, refOfMeta(later))(
       "resource-duplicate",
       [],
-      `${formatRef(refOf(later))} stands at ${first} and again at ${last}; the last one counts`,
+      `${formatRef(refOfMeta(later))} stands at ${first} and again at ${last}; the last one counts`,
       "Remove one of the two",
     );
   }
@@ -271,7 +271,7 @@ function limitReplicas(
     const replicas = Math.min(workload.replicas, room);
     room -= replicas;
     if (replicas === workload.replicas) return workload;
-    reportTo(findings, workload.meta.origin, refOf(workload.meta))(
+    reportTo(findings, workload.meta.origin, refOfMeta(workload.meta))(
       "limit-exceeded",
       ["spec", "replicas"],
       `All workloads together have more than ${MANIFEST_LIMITS.totalReplicasMax} pods; here ${replicas} count`,

@@ -21,7 +21,7 @@ export function readObject(
   const invalid: FieldPath[] = [];
   let { isRefused } = object;
   // Of what is no object of the kind, its fields are not at fault.
-  const reportAny = isRefused ? () => {} : reportTo(findings, meta.origin, refOf(meta));
+  const reportAny = isRefused ? () => {} : reportTo(findings, meta.origin, refOfMeta(meta));
   const report: Report = (code, path, message, hint) => {
     if (code === "schema-invalid") invalid.push(path);
     if (code === "field-unknown") isRefused = true;
@@ -53,6 +53,6 @@ function reportEmpty(path: FieldPath, report: Report): void {
 }
 
 /** What to call it. */
-export function refOf({ kind, namespace, name }: Meta) {
+export function refOfMeta({ kind, namespace, name }: Meta) {
   return { kind, namespace, name };
 }

@@ -1,6 +1,6 @@
 /** What an installation asks of the API server: applies objects, finds earlier ones, waits, and removes. */
 import { type KubeClient, KubeError } from "../kube/client.ts";
-import { type Fields, fieldsOf, textAt } from "../kube/fields.ts";
+import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
 import type { ApiObject } from "./objects.ts";
 
 /** The name under which fields are ours (server-side apply). */
@@ -39,7 +39,7 @@ export async function applyObject(client: KubeClient, object: ApiObject): Promis
 }
 
 /** Null: there is none. */
-export async function findObject(client: KubeClient, object: Named): Promise<Fields | null> {
+export async function findObject(client: KubeClient, object: Named): Promise<JsonFields | null> {
   try {
     return fieldsOf(await client.call("GET", pathOf(object)));
   } catch (error) {
@@ -71,7 +71,7 @@ export interface DeploymentProgress {
   readonly isDone: boolean;
 }
 
-export function progressOf(deployment: Fields): DeploymentProgress {
+export function progressOf(deployment: JsonFields): DeploymentProgress {
   const status = fieldsOf(deployment["status"]);
   const wanted = numberAt(fieldsOf(deployment["spec"]), "replicas");
   const isSeen = numberAt(status, "observedGeneration") >=
@@ -86,7 +86,7 @@ export function progressOf(deployment: Fields): DeploymentProgress {
   };
 }
 
-function numberAt(fields: Fields, name: string): number {
+function numberAt(fields: JsonFields, name: string): number {
   const value = fields[name];
   return typeof value === "number" ? value : 0;
 }
@@ -102,29 +102,29 @@ export async function troublesOf(
     await client.call("GET", `/api/v1/namespaces/${namespace}/pods?${query}`),
   );
   return (Array.isArray(items) ? items.map(fieldsOf) : []).flatMap((pod) => {
-    const name = textAt(fieldsOf(pod["metadata"]), "name") ?? "";
+    const name = textField(fieldsOf(pod["metadata"]), "name") ?? "";
     const status = fieldsOf(pod["status"]);
     const reason = waitingReason(status) ?? conditionReason(status);
     return reason === undefined ? [] : [`Pod ${name}: ${reason}`];
   });
 }
 
-function waitingReason(status: Fields): string | undefined {
+function waitingReason(status: JsonFields): string | undefined {
   for (const container of listAt(status, "containerStatuses")) {
     const state = fieldsOf(container["state"]);
     const why = fieldsOf(state["waiting"] ?? state["terminated"]);
-    const reason = textAt(why, "reason");
-    if (reason !== undefined) return [reason, textAt(why, "message")].filter(Boolean).join(": ");
+    const reason = textField(why, "reason");
+    if (reason !== undefined) return [reason, textField(why, "message")].filter(Boolean).join(": ");
   }
   return undefined;
 }
 
-function conditionReason(status: Fields): string | undefined {
+function conditionReason(status: JsonFields): string | undefined {
   const bad = listAt(status, "conditions").find((condition) => condition["status"] === "False");
-  return bad && (textAt(bad, "message") ?? textAt(bad, "reason"));
+  return bad && (textField(bad, "message") ?? textField(bad, "reason"));
 }
 
-function listAt(fields: Fields, name: string): Fields[] {
+function listAt(fields: JsonFields, name: string): JsonFields[] {
   const value = fields[name];
   return Array.isArray(value) ? value.map(fieldsOf) : [];
 }

@@ -3,7 +3,7 @@ import { expiryOf } from "../../base/x509.ts";
 import { type KeyPair, makeAuthority, makeCertificate } from "../certificates.ts";
 import { DAY_MS, RENEW_DAYS } from "../inject/limits.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { fieldsOf, textAt } from "../kube/fields.ts";
+import { fieldsOf, textField } from "../kube/fields.ts";
 import { findObject } from "./cluster.ts";
 import { CA_SECRET, CONTROLLER_NAMES, type InstallKeys, TLS_SECRET } from "./objects.ts";
 import { WEFT_NAMESPACE } from "./values.ts";
@@ -32,7 +32,7 @@ async function pairIn(
   const metadata = { name, namespace: WEFT_NAMESPACE };
   const secret = await findObject(client, { apiVersion: "v1", kind: "Secret", metadata });
   const data = fieldsOf(secret?.["data"]);
-  const [cert, key] = [certName, keyName].map((each) => decoded(textAt(data, each)));
+  const [cert, key] = [certName, keyName].map((each) => decoded(textField(data, each)));
   const isGood = ((expiryOf(cert) ?? 0) - Date.now()) / DAY_MS > RENEW_DAYS && key !== "";
   return isGood ? { cert, key } : null;
 }

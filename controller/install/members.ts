@@ -1,7 +1,7 @@
 /** Which namespaces are in a mesh, as labels and annotations say it, and which meshes there are. */
 import { MEMBER_LABEL } from "../objects.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { type Fields, fieldsOf, textAt } from "../kube/fields.ts";
+import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
 import { CONTROLLER, MESH_LABEL } from "./objects.ts";
 
 export const INJECTION_ANNOTATION = "weft.dev/sidecar-injection";
@@ -27,12 +27,12 @@ export async function membersOf(client: KubeClient, mesh: string | undefined): P
   return (Array.isArray(items) ? items : []).map((item) => memberOf(fieldsOf(item)));
 }
 
-function memberOf(namespace: Fields): Member {
+function memberOf(namespace: JsonFields): Member {
   const metadata = fieldsOf(namespace["metadata"]);
   return {
-    name: textAt(metadata, "name") ?? "",
-    mesh: textAt(fieldsOf(metadata["labels"]), MEMBER_LABEL),
-    injection: textAt(fieldsOf(metadata["annotations"]), INJECTION_ANNOTATION) ?? "",
+    name: textField(metadata, "name") ?? "",
+    mesh: textField(fieldsOf(metadata["labels"]), MEMBER_LABEL),
+    injection: textField(fieldsOf(metadata["annotations"]), INJECTION_ANNOTATION) ?? "",
   };
 }
 
@@ -58,7 +58,7 @@ export async function meshNames(client: KubeClient): Promise<string[]> {
   const { items } = fieldsOf(await client.call("GET", `/apis/apps/v1/deployments?${query}`));
   return (Array.isArray(items) ? items.map(fieldsOf) : []).flatMap((deployment) => {
     const labels = fieldsOf(fieldsOf(deployment["metadata"])["labels"]);
-    return textAt(labels, MESH_LABEL) ?? [];
+    return textField(labels, MESH_LABEL) ?? [];
   });
 }
 

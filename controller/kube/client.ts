@@ -1,10 +1,11 @@
 /**
  * KubeClient: calls of the API server over `fetch`. Watches have a client of their own without HTTP/2: there all requests share one
- * connection, and a body that nobody reads stops every other. Every body is read or cancelled.
+ * connection, and a body that is not read stops every other. Every body is read or cancelled.
  */
 import { ACCESS_READ_MS, ANSWER_BYTES_MAX, CALL_MS } from "../limits.ts";
 import type { AccessSource, ClusterAccess } from "./access.ts";
-import { fieldsOf, textAt } from "./fields.ts";
+import { chunksUntil, responseUntil } from "./abort.ts";
+import { fieldsOf, textField } from "./fields.ts";
 
 interface CallOptions {
   readonly body?: unknown;
@@ -58,27 +59,33 @@ export class KubeClient {
    */
   async call(method: string, path: string, options: CallOptions = {}): Promise<unknown> {
     const { limitMs = CALL_MS, signal } = options;
-    const deadline = AbortSignal.timeout(limitMs);
-    const response = await this.#fetch(method, path, {
-      ...options,
-      signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
-    });
-    const text = await textOf(response);
-    if (!response.ok) throw this.#refused(response.status, text);
-    return text === "" ? null : JSON.parse(text);
+    const over = new AbortController();
+    const stop = () => over.abort(signal?.reason);
+    const late = () => over.abort(new Error(`The API server did not answer within ${limitMs} ms`));
+    const timer = setTimeout(late, limitMs);
+    signal?.addEventListener("abort", stop);
+    try {
+      const response = await this.#fetch(method, path, { ...options, signal: over.signal });
+      const text = await textOf(response, over.signal);
+      if (!response.ok) throw this.#refused(response.status, text);
+      return text === "" ? null : JSON.parse(text);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    }
   }
 
   /**
-   * The events of a watch, as bytes. Whoever takes them cancels them in the end, by the signal.
+   * The events of a watch, as bytes, until the signal.
    * @throws as `call`
    */
   async watch(
     path: string,
     options: { readonly accept?: string; readonly signal: AbortSignal },
-  ): Promise<ReadableStream<Uint8Array>> {
+  ): Promise<AsyncIterable<Uint8Array>> {
     const response = await this.#fetch("GET", path, { ...options, isWatch: true });
-    if (response.ok && response.body !== null) return response.body;
-    throw this.#refused(response.status, await textOf(response));
+    if (response.ok && response.body !== null) return chunksUntil(response.body, options.signal);
+    throw this.#refused(response.status, await textOf(response, options.signal));
   }
 
   close(): void {
@@ -92,6 +99,7 @@ export class KubeClient {
     path: string,
     { body, contentType, accept, signal, isWatch = false }: CallOptions & {
       readonly isWatch?: boolean;
+      readonly signal: AbortSignal;
     },
   ): Promise<Response> {
     const { access, calls, watches } = await this.#connect();
@@ -99,13 +107,14 @@ export class KubeClient {
     if (access.token !== undefined) headers.set("authorization", `Bearer ${access.token}`);
     if (body !== undefined) headers.set("content-type", contentType ?? "application/json");
     try {
-      return await fetch(access.server + path, {
+      const answer = fetch(access.server + path, {
         method,
         headers,
         client: isWatch ? watches : calls,
+        signal,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        ...(signal === undefined ? {} : { signal }),
       });
+      return await responseUntil(answer, signal);
     } catch (error) {
       // The certificate of the cluster's authority may be another one by now.
       this.#isDoubted = true;
@@ -154,11 +163,11 @@ function tlsText({ authorities, certificate, proxy }: ClusterAccess): string {
 }
 
 /** @throws {Error} the answer is larger than any that is asked for */
-async function textOf(response: Response): Promise<string> {
+async function textOf(response: Response, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   let length = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of response.body === null ? [] : chunksUntil(response.body, signal)) {
     length += chunk.length;
     if (length > ANSWER_BYTES_MAX) throw new Error(`The answer is larger than ${length} bytes`);
     text += decoder.decode(chunk, { stream: true });
@@ -169,7 +178,7 @@ async function textOf(response: Response): Promise<string> {
 /** Of a `Status` object. */
 function messageIn(text: string): string | undefined {
   try {
-    return textAt(fieldsOf(JSON.parse(text)), "message");
+    return textField(fieldsOf(JSON.parse(text)), "message");
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@
 import { withDeadline } from "../../base/deadline.ts";
 import { CREDENTIAL_PROGRAM_MS } from "../limits.ts";
 import type { ClusterAccess } from "./access.ts";
-import { type Fields, fieldsOf, textAt } from "./fields.ts";
+import { fieldsOf, type JsonFields, textField } from "./fields.ts";
 
 type Credential = Pick<ClusterAccess, "certificate" | "token">;
 
@@ -18,29 +18,29 @@ interface Known {
 const known = new Map<string, Known>();
 
 /** @throws {Error} one line says what the program did */
-export async function programCredential(exec: Fields, folder: string): Promise<Credential> {
+export async function programCredential(exec: JsonFields, folder: string): Promise<Credential> {
   const key = JSON.stringify([exec, folder]);
   const earlier = known.get(key);
   if (earlier !== undefined && earlier.untilMs > Date.now()) return earlier.credential;
   const status = fieldsOf(fieldsOf(JSON.parse(await outputOf(exec, folder)))["status"]);
-  const cert = textAt(status, "clientCertificateData");
-  const certKey = textAt(status, "clientKeyData");
-  const token = textAt(status, "token");
+  const cert = textField(status, "clientCertificateData");
+  const certKey = textField(status, "clientKeyData");
+  const token = textField(status, "token");
   const credential = {
     ...(cert === undefined || certKey === undefined ? {} : { certificate: { cert, key: certKey } }),
     ...(token === undefined ? {} : { token }),
   };
-  const expires = Date.parse(textAt(status, "expirationTimestamp") ?? "");
+  const expires = Date.parse(textField(status, "expirationTimestamp") ?? "");
   known.set(key, { credential, untilMs: Number.isNaN(expires) ? Infinity : expires });
   return credential;
 }
 
-async function outputOf(exec: Fields, folder: string): Promise<string> {
-  const name = textAt(exec, "command") ?? "";
+async function outputOf(exec: JsonFields, folder: string): Promise<string> {
+  const name = textField(exec, "command") ?? "";
   const command = name.includes("/") && !name.startsWith("/") ? folder + name : name;
   const items = (list: unknown) => Array.isArray(list) ? list : [];
   const variables = items(exec["env"]).map(fieldsOf).map((each) =>
-    [textAt(each, "name") ?? "", textAt(each, "value") ?? ""] as const
+    [textField(each, "name") ?? "", textField(each, "value") ?? ""] as const
   );
   const spec = { interactive: false };
   const info = { kind: "ExecCredential", apiVersion: exec["apiVersion"], spec };

@@ -1,14 +1,14 @@
-/** Fields of JSON and YAML that others wrote, of whatever shape. */
+/** JsonFields of JSON and YAML that others wrote, of whatever shape. */
 
-export type Fields = Readonly<Record<string, unknown>>;
+export type JsonFields = Readonly<Record<string, unknown>>;
 
 /** An object, or an empty one in place of anything else. */
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? value as Fields : {};
+export function fieldsOf(value: unknown): JsonFields {
+  return typeof value === "object" && value !== null ? value as JsonFields : {};
 }
 
 /** Text that is not empty. */
-export function textAt(fields: Fields, name: string): string | undefined {
+export function textField(fields: JsonFields, name: string): string | undefined {
   const value = fields[name];
   return typeof value === "string" && value !== "" ? value : undefined;
 }

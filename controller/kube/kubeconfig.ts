@@ -5,7 +5,7 @@
 import { parse } from "yaml";
 import { type AccessSource, type ClusterAccess, readText } from "./access.ts";
 import { programCredential } from "./credential_program.ts";
-import { type Fields, fieldsOf, textAt } from "./fields.ts";
+import { fieldsOf, type JsonFields, textField } from "./fields.ts";
 
 interface KubeconfigOptions {
   /** In the order of `KUBECONFIG`. */
@@ -16,7 +16,7 @@ interface KubeconfigOptions {
 
 /** An entry by its name, with the folder that its paths start from. */
 interface Entry {
-  readonly fields: Fields;
+  readonly fields: JsonFields;
   readonly folder: string;
 }
 
@@ -25,21 +25,21 @@ export function kubeconfigAccess({ files, context }: KubeconfigOptions): AccessS
     async read() {
       const documents = await Promise.all(files.map(readDocument));
       const name = context ??
-        documents.map(({ fields }) => textAt(fields, "current-context")).find(Boolean);
+        documents.map(({ fields }) => textField(fields, "current-context")).find(Boolean);
       const where = files.join(", ");
       if (!name) throw new Error(`No context is chosen in ${where}`);
       const chosen = entryOf(documents, "contexts", "context", name);
       if (chosen === undefined) throw new Error(`There is no context "${name}" in ${where}`);
-      const clusterName = textAt(chosen.fields, "cluster") ?? "";
+      const clusterName = textField(chosen.fields, "cluster") ?? "";
       const cluster = entryOf(documents, "clusters", "cluster", clusterName);
       if (cluster === undefined) {
         throw new Error(`There is no cluster "${clusterName}" in ${where}`);
       }
-      const user = entryOf(documents, "users", "user", textAt(chosen.fields, "user") ?? "");
+      const user = entryOf(documents, "users", "user", textField(chosen.fields, "user") ?? "");
       return {
         ...await clusterOf(cluster, name),
         ...await credentialsOf(user),
-        namespace: textAt(chosen.fields, "namespace") ?? "default",
+        namespace: textField(chosen.fields, "namespace") ?? "default",
       };
     },
   };
@@ -77,7 +77,7 @@ async function clusterOf(
   { fields, folder }: Entry,
   context: string,
 ): Promise<Pick<ClusterAccess, "server" | "authorities" | "proxy">> {
-  const server = textAt(fields, "server");
+  const server = textField(fields, "server");
   if (server === undefined) throw new Error(`The cluster of context "${context}" names no server`);
   for (const field of ["insecure-skip-tls-verify", "tls-server-name"]) {
     if (!fields[field]) continue;
@@ -86,7 +86,7 @@ async function clusterOf(
     );
   }
   const authority = await pemAt(fields, "certificate-authority", folder);
-  const proxy = textAt(fields, "proxy-url");
+  const proxy = textField(fields, "proxy-url");
   return {
     server: server.replace(/\/+$/, ""),
     authorities: authority === undefined ? [] : [authority],
@@ -102,9 +102,9 @@ async function credentialsOf(
   const cert = await pemAt(fields, "client-certificate", folder);
   const key = await pemAt(fields, "client-key", folder);
   const certificate = cert === undefined || key === undefined ? {} : { certificate: { cert, key } };
-  const tokenFile = textAt(fields, "tokenFile");
+  const tokenFile = textField(fields, "tokenFile");
   const token = tokenFile === undefined
-    ? textAt(fields, "token")
+    ? textField(fields, "token")
     : (await readText(resolve(folder, tokenFile))).trim();
   if (token !== undefined) return { ...certificate, token };
   if (fields["exec"] === undefined) return certificate;
@@ -112,8 +112,12 @@ async function credentialsOf(
 }
 
 /** A file, or the same in base64 in place of it, which counts first. */
-async function pemAt(fields: Fields, name: string, folder: string): Promise<string | undefined> {
-  const data = textAt(fields, `${name}-data`);
+async function pemAt(
+  fields: JsonFields,
+  name: string,
+  folder: string,
+): Promise<string | undefined> {
+  const data = textField(fields, `${name}-data`);
   if (data !== undefined) {
     try {
       return new TextDecoder().decode(Uint8Array.fromBase64(data));
@@ -121,7 +125,7 @@ async function pemAt(fields: Fields, name: string, folder: string): Promise<stri
       throw new Error(`"${name}-data" of the kubeconfig is not base64`);
     }
   }
-  const file = textAt(fields, name);
+  const file = textField(fields, name);
   return file === undefined ? undefined : await readText(resolve(folder, file));
 }
 

@@ -1,5 +1,5 @@
 /**
- * ListWatch: keeps somebody informed of all objects of one kind and version, whatever becomes of the connection and of the API server:
+ * ListWatch: tells of all objects of one kind and version, whatever becomes of the connection and of the API server:
  * a list in pages, then a watch with bookmarks, a new list where the server has forgotten, and a deadline for silence.
  */
 import { Backoff, pause } from "../../base/backoff.ts";
@@ -15,7 +15,7 @@ import {
   WATCH_SECONDS_MIN,
 } from "../limits.ts";
 import { type KubeClient, KubeError } from "./client.ts";
-import { type Fields, fieldsOf, textAt } from "./fields.ts";
+import { fieldsOf, type JsonFields, textField } from "./fields.ts";
 
 interface ListWatchParts {
   readonly client: KubeClient;
@@ -27,7 +27,7 @@ interface ListWatchParts {
   /** Only the metadata of each. */
   readonly isMetadataOnly?: boolean;
   /** It is new or another now. */
-  readonly put: (key: string, object: Fields) => void;
+  readonly put: (key: string, object: JsonFields) => void;
   readonly remove: (key: string) => void;
   /** All that there is has been put; again after each new list. */
   readonly onSynced: () => void;
@@ -100,8 +100,8 @@ export class ListWatch {
         put(key, object);
       }
       const metadata = fieldsOf(page["metadata"]);
-      version = textAt(metadata, "resourceVersion") ?? "";
-      next = textAt(metadata, "continue");
+      version = textField(metadata, "resourceVersion") ?? "";
+      next = textField(metadata, "continue");
     }
     for (const key of this.#keys) if (!seen.has(key)) remove(key);
     this.#keys = seen;
@@ -120,18 +120,20 @@ export class ListWatch {
       resourceVersion: this.#version,
       timeoutSeconds: String(seconds),
     });
-    const silent = new AbortController();
+    const over = new AbortController();
+    const stop = () => over.abort();
+    this.#ended.signal.addEventListener("abort", stop);
     const startedMs = performance.now();
     let hasHeard = false;
     // A version of the future, from a store that was set back, is waited for in silence.
     const silence = new SilenceWatch(seconds * 1_000 + WATCH_GRACE_MS, () => {
       if (!hasHeard) this.#version = "";
-      silent.abort(new Error("The API server was silent"));
+      over.abort(new Error("The API server was silent"));
     });
     try {
       const stream = await this.#parts.client.watch(`${this.#parts.path}?${query}`, {
         accept: this.#accept("PartialObjectMetadata"),
-        signal: AbortSignal.any([this.#ended.signal, silent.signal]),
+        signal: over.signal,
       });
       this.#parts.onWell();
       for await (const line of readLines(stream, () => EVENT_BYTES_MAX)) {
@@ -141,20 +143,21 @@ export class ListWatch {
       }
     } finally {
       silence.stop();
-      silent.abort();
+      this.#ended.signal.removeEventListener("abort", stop);
+      stop();
     }
     if (performance.now() - startedMs >= WATCH_MS_MIN) this.#backoff.reset();
     else throw new Error("The API server ended a watch that had just begun");
   }
 
-  #take(event: Fields): void {
+  #take(event: JsonFields): void {
     const object = fieldsOf(event["object"]);
     if (event["type"] === "ERROR") {
       const code = Number(object["code"]);
-      const message = textAt(object, "message") ?? `error ${code}`;
+      const message = textField(object, "message") ?? `error ${code}`;
       throw code === 410 ? new Forgotten(message) : new KubeError(code, message);
     }
-    this.#version = textAt(fieldsOf(object["metadata"]), "resourceVersion") ?? this.#version;
+    this.#version = textField(fieldsOf(object["metadata"]), "resourceVersion") ?? this.#version;
     if (event["type"] === "BOOKMARK") return;
     const key = keyOf(object);
     if (event["type"] === "DELETED") {
@@ -166,7 +169,7 @@ export class ListWatch {
     }
   }
 
-  #typed(object: Fields): Fields {
+  #typed(object: JsonFields): JsonFields {
     return { ...object, apiVersion: this.#parts.apiVersion, kind: this.#parts.kind };
   }
 
@@ -178,10 +181,10 @@ export class ListWatch {
 }
 
 /** `namespace/name`, or `name`. */
-function keyOf(object: Fields): string {
+function keyOf(object: JsonFields): string {
   const metadata = fieldsOf(object["metadata"]);
-  const namespace = textAt(metadata, "namespace");
-  const name = textAt(metadata, "name") ?? "";
+  const namespace = textField(metadata, "namespace");
+  const name = textField(metadata, "name") ?? "";
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 

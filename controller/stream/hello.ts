@@ -1,5 +1,5 @@
 /** The first line of a proxy: who it is. */
-import { fieldsOf, textAt } from "../kube/fields.ts";
+import { fieldsOf, textField } from "../kube/fields.ts";
 
 export interface Hello {
   readonly token: string;
@@ -19,9 +19,9 @@ export function helloIn(line: string): Hello | null {
   } catch {
     return null;
   }
-  const namespace = textAt(fields, "namespace");
+  const namespace = textField(fields, "namespace");
   if (namespace === undefined) return null;
-  const text = (name: string) => textAt(fields, name) ?? "";
+  const text = (name: string) => textField(fields, name) ?? "";
   return {
     namespace,
     token: text("token"),

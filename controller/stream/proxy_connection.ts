@@ -13,7 +13,7 @@ import {
   HELLO_BYTES_MAX,
   HELLO_MS,
   KEEP_ALIVE_MS,
-  QUESTIONS_MAX,
+  PROXY_QUESTIONS_MAX,
   SILENCE_MS,
   UNACKNOWLEDGED_MAX,
   WRITE_MS,
@@ -159,7 +159,7 @@ export class ProxyConnection {
     if (!decoded.ok) return this.end("protocol", decoded.problem);
     const { ask, drop } = decoded.message;
     this.#questions += ask.length - drop.length;
-    if (this.#questions > QUESTIONS_MAX) return this.end("full", "it asks too much");
+    if (this.#questions > PROXY_QUESTIONS_MAX) return this.end("full", "it asks too much");
     this.#session?.take(decoded.message);
   }
 

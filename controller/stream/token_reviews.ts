@@ -4,7 +4,7 @@
  */
 import { sha256Hex } from "../../base/hash.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { fieldsOf, textAt } from "../kube/fields.ts";
+import { fieldsOf, textField } from "../kube/fields.ts";
 import {
   REFUSED_TOKEN_MS,
   REVIEWS_AT_ONCE_MAX,
@@ -19,7 +19,7 @@ const AUDIENCE = "weft";
 const POD_NAME = "authentication.kubernetes.io/pod-name";
 
 /** Whose token it is. */
-export interface TokenSubject {
+interface TokenSubject {
   readonly namespace: string;
   readonly serviceAccount: string;
   /** Undefined: the token is bound to no pod. */
@@ -111,7 +111,7 @@ function freshUntil({ subject, askedAtMs, expiresAtMs }: Known): number {
 function subjectIn(status: Readonly<Record<string, unknown>>): TokenSubject | null {
   const user = fieldsOf(status["user"]);
   const audiences = status["audiences"];
-  const name = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(textAt(user, "username") ?? "");
+  const name = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(textField(user, "username") ?? "");
   const isGood = status["authenticated"] === true && Array.isArray(audiences) &&
     audiences.includes(AUDIENCE);
   if (!isGood || name === null) return null;

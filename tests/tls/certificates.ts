@@ -73,6 +73,12 @@ export function certificateFor(alternativeNames: string): TestCertificate {
   return make(folder, `of-${count++}`, authority, alternativeNames);
 }
 
+/** The same with a subject of its own, such as `/O=system:masters/CN=admin`. */
+export function certificateOf(subject: string, alternativeNames = ""): TestCertificate {
+  const { folder, authority } = testCertificates();
+  return make(folder, `of-${count++}`, authority, alternativeNames, subject);
+}
+
 let count = 0;
 
 function makeAuthority(
@@ -88,11 +94,13 @@ function make(
   name: string,
   issuer: TestCertificate,
   alternativeNames: string,
+  subject?: string,
 ): TestCertificate {
-  return run(folder, name, issuer, [
+  const extensions = [
     "basicConstraints=CA:FALSE",
     ...(alternativeNames === "" ? [] : [`subjectAltName=${alternativeNames}`]),
-  ]);
+  ];
+  return run(folder, name, issuer, extensions, subject);
 }
 
 function run(
@@ -100,13 +108,14 @@ function run(
   name: string,
   issuer: TestCertificate | null,
   extensions: readonly string[],
+  subject = `/CN=${name}`,
 ): TestCertificate {
   const chainFile = `${folder}/${name}.crt`;
   const keyFile = `${folder}/${name}.key`;
   const { success, stderr } = new Deno.Command("openssl", {
     args: [
       ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-      ...["-keyout", keyFile, "-out", chainFile, "-days", "2", "-subj", `/CN=${name}`],
+      ...["-keyout", keyFile, "-out", chainFile, "-days", "2", "-subj", subject],
       ...(issuer === null ? [] : ["-CA", issuer.chainFile, "-CAkey", issuer.keyFile]),
       ...extensions.flatMap((extension) => ["-addext", extension]),
     ],
