@@ -182,7 +182,7 @@ export class PlanFollower {
     if (refusal !== null) return void (this.#savedProblem = `Of the saved one: ${refusal}`);
     keeper.restored();
     this.#isRestored = true;
-    report([restored(saved, this.#problem)]);
+    report([restoredFinding(saved, this.#problem)]);
     this.#inForce(saved.plan);
   }
 
@@ -200,7 +200,8 @@ export class PlanFollower {
   }
 }
 
-function restored({ plan, savedAtMs }: SavedPlan, problem: string): Finding {
+/** That a saved plan is served, and why. */
+export function restoredFinding({ plan, savedAtMs }: SavedPlan, problem: string): Finding {
   return {
     code: "plan-restored",
     severity: "warning",

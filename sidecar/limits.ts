@@ -45,5 +45,17 @@ export const RECONNECT_MS_MIN = 200;
 /** And at most so long: a controller that comes back is found soon. */
 export const RECONNECT_MS_MAX = 30_000;
 
+/** How long a connection to the controller may take, with the handshake of TLS. */
+export const CONTROLLER_CONNECT_MS = 5_000;
+
+/** The proxy says so often that it is there; the controller does the same. */
+export const CONTROLLER_ALIVE_MS = 15_000;
+
+/** Without a line of the controller for so long the connection is given up: three of its lines are lost. */
+export const CONTROLLER_SILENCE_MS = 50_000;
+
+/** Lines that wait to be sent: an application that calls this many hosts at once is stuck behind the connection. */
+export const CONTROLLER_LINES_MAX = 10_000;
+
 /** Updates that wait for event loops which are busy with an earlier one; more, and all is asked anew. */
 export const UPDATES_WAITING_MAX = 1_000;

@@ -20,6 +20,15 @@ const PATH_SEPARATOR = Deno.build.os === "windows" ? ";" : ":";
 export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   { flags: "-f, --filename <path...>", about: "manifests: files or directories" },
   { flags: "--plan <file>", about: "a plan that `weft dry-run -o plan` wrote" },
+  { flags: "--controller <address>", about: "a controller that tells the plan, HOST:PORT" },
+  {
+    flags: "--controller-ca <file>",
+    about: "certificates of who vouches for the controller (PEM), read at each connection",
+  },
+  {
+    flags: "--controller-token <file>",
+    about: "token of the pod's ServiceAccount for the audience weft, read at each connection",
+  },
   {
     flags: "--state-dir <directory>",
     about: "keeps the last good plan here, and starts with it where its source gives none",
@@ -83,7 +92,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--workers <number>",
-    about: "threads of the native driver; 0: the main one (default: 0 with --plan, else 1)",
+    about: "threads of the native driver; 0: the main one (default: 1 with -f, else 0)",
   },
   {
     flags: "--access-log <format>",

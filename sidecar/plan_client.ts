@@ -27,6 +27,8 @@ interface PlanClientParts {
   readonly log: Log;
   /** What is held is another now, and in force. */
   readonly onChange: (held: HeldParts) => void;
+  /** The source is away, or what it told cannot be served. */
+  readonly onTrouble?: (error: unknown) => void;
   /** Gives a number from 0 to 1; for the time until the next try. */
   readonly random?: () => number;
 }
@@ -50,6 +52,8 @@ export class PlanClient {
   #look: ReturnType<typeof setInterval> | undefined;
   /** Why the last update was refused; it is said once. */
   #told = "";
+  /** Why the source is away; empty: it is not. */
+  #lost = "";
   #isStopped = false;
 
   constructor(parts: PlanClientParts) {
@@ -197,6 +201,7 @@ export class PlanClient {
   #accepted({ answers }: SourceUpdate): void {
     const { onChange } = this.#parts;
     this.#told = "";
+    this.#lost = "";
     this.#retryMs = RECONNECT_MS_MIN;
     this.#setAway(this.#connection === null);
     for (const [question] of answers) {
@@ -223,11 +228,15 @@ export class PlanClient {
     this.#told = reason;
     this.#updates.length = 0;
     this.#disconnect();
+    this.#parts.onTrouble?.(error);
   }
 
   #lose(reason: string): void {
-    this.#parts.log.warn("The source of the plan is away", { reason });
+    // What goes wrong in the same way again is said once.
+    if (reason !== this.#lost) this.#parts.log.warn("The source of the plan is away", { reason });
+    this.#lost = reason;
     this.#disconnect();
+    this.#parts.onTrouble?.(new Error(reason));
   }
 
   #disconnect(): void {

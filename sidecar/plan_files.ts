@@ -24,7 +24,7 @@ export interface PlanFiles {
 
 /** Opens them. With a plan file no YAML is loaded: a sidecar then is half as large. */
 export async function openPlanFiles(
-  origin: PlanOrigin,
+  origin: Exclude<PlanOrigin, { readonly kind: "controller" }>,
   environment: Environment,
 ): Promise<PlanFiles> {
   if (origin.kind === "plan") {

@@ -13,12 +13,17 @@ import {
 import { HEAD_BYTES_LEAST, HEAD_BYTES_MOST } from "../proxy/limits.ts";
 import type { TracingOptions } from "./tracing.ts";
 import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
+import type { ControllerPlace } from "./controller_source.ts";
 import { WORKERS_MAX } from "./limits.ts";
+import { VERSION } from "../base/version.ts";
 
 /** As commander parses them. */
 export interface SidecarOptions extends TlsOptions {
   readonly filename?: readonly string[] | undefined;
   readonly plan?: string | undefined;
+  readonly controller?: string | undefined;
+  readonly controllerCa?: string | undefined;
+  readonly controllerToken?: string | undefined;
   readonly stateDir?: string | undefined;
   readonly recursive: boolean;
   readonly enforceAccess: boolean;
@@ -65,7 +70,8 @@ export type PlanOrigin =
     readonly namespace: string;
     readonly permissive: boolean;
   }
-  | { readonly kind: "plan"; readonly file: string };
+  | { readonly kind: "plan"; readonly file: string }
+  | { readonly kind: "controller"; readonly place: ControllerPlace };
 
 const DEFAULT_INBOUND = "0.0.0.0:15003";
 
@@ -75,7 +81,7 @@ const CAPTURED_APPLICATION = "127.0.0.1:0";
 /** Manifests take long to compile, so the thread that does it carries no requests. */
 function workersOf(options: SidecarOptions): number {
   if (options.workers !== undefined) return parseWhole(options.workers, 0, WORKERS_MAX);
-  return options.plan === undefined ? 1 : 0;
+  return options.filename === undefined ? 0 : 1;
 }
 
 /**
@@ -162,23 +168,26 @@ export function tracedService(options: SidecarOptions): TracingOptions {
   };
 }
 
-/** Exactly one of `-f` and `--plan`. */
+/** Exactly one of `-f`, `--plan` and `--controller`. */
 export function planOrigin(options: SidecarOptions): PlanOrigin {
-  const { filename, plan } = options;
-  if ((filename === undefined) === (plan === undefined)) {
+  const { filename, plan, controller } = options;
+  if ([filename, plan, controller].filter((origin) => origin !== undefined).length !== 1) {
     throw usageFailure(
-      "weft proxy takes its routes from -f PATH… or --plan FILE",
-      "Give one of the two.",
+      "weft proxy takes its routes from -f PATH…, --plan FILE or --controller HOST:PORT",
+      "Give one of the three.",
     );
   }
-  if (plan !== undefined) {
-    if (options.enforceAccess) {
-      throw usageFailure(
-        "--enforce-access is about manifests, and a plan says for itself whether targets are enforced",
-        "Make the plan with weft dry-run --enforce-access -o plan.",
-      );
-    }
-    return { kind: "plan", file: plan };
+  if (options.enforceAccess && filename === undefined) {
+    throw usageFailure(
+      "--enforce-access is about manifests, and a plan says for itself whether targets are enforced",
+      plan === undefined
+        ? "Give it to weft controller."
+        : "Make the plan with weft dry-run --enforce-access -o plan.",
+    );
+  }
+  if (plan !== undefined) return { kind: "plan", file: plan };
+  if (controller !== undefined) {
+    return { kind: "controller", place: controllerPlace(controller, options) };
   }
   if (filename?.includes("-")) {
     throw usageFailure("weft proxy follows its files, which standard input is not");
@@ -189,5 +198,23 @@ export function planOrigin(options: SidecarOptions): PlanOrigin {
     recursive: options.recursive,
     namespace: options.namespace,
     permissive: !options.enforceAccess,
+  };
+}
+
+function controllerPlace(address: string, options: SidecarOptions): ControllerPlace {
+  const { controllerCa, controllerToken, namespace, pod = "" } = options;
+  if (controllerCa === undefined || controllerToken === undefined) {
+    throw usageFailure(
+      "--controller needs --controller-ca and --controller-token",
+      "Add the files by which both sides know each other.",
+    );
+  }
+  return {
+    ...parseHostPort(address),
+    authorityFile: controllerCa,
+    tokenFile: controllerToken,
+    namespace,
+    pod,
+    version: VERSION,
   };
 }

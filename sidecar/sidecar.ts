@@ -16,11 +16,13 @@ import { lookUpName } from "./look_up.ts";
 import { tracingOf } from "./tracing.ts";
 import { formatAccess, formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
+import { ControllerFollower } from "./follow_controller.ts";
+import { ControllerSource } from "./controller_source.ts";
 import { PlanFollower } from "./follow_plan.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { LocalSource } from "./local_source.ts";
 import { PlanClient } from "./plan_client.ts";
-import { PlanKeeper } from "./plan_keeper.ts";
+import { PlanKeeper, type SavedPlan } from "./plan_keeper.ts";
 import { openPlanFiles, type PlanFiles } from "./plan_files.ts";
 import { findingReporter } from "./report_findings.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
@@ -39,7 +41,10 @@ export async function runSidecar(
     ...tracingOf(tracedService(options), environment),
   };
   const certificates = tlsFiles(options);
-  const files = await openPlanFiles(planOrigin(options), environment);
+  const origin = planOrigin(options);
+  const plans = origin.kind === "controller"
+    ? new ControllerSource(origin.place)
+    : await openPlanFiles(origin, environment);
   const { stdout, stderr } = environment;
   const events = new LineBuffer({
     send: stderr.send,
@@ -57,7 +62,7 @@ export async function runSidecar(
     lost: (count) => formatLost(options.accessLog, count),
   });
   try {
-    return await serve({ options, environment, plainConfig, certificates, files, log, accesses });
+    return await serve({ options, environment, plainConfig, certificates, plans, log, accesses });
   } finally {
     await Promise.all([accesses.flush(LOG_FLUSH_MS), events.flush(LOG_FLUSH_MS)]);
   }
@@ -68,13 +73,13 @@ interface SidecarParts {
   readonly environment: Environment;
   readonly plainConfig: ProxyConfig;
   readonly certificates: TlsFiles | null;
-  readonly files: PlanFiles;
+  readonly plans: PlanFiles | ControllerSource;
   readonly log: Log;
   readonly accesses: LineBuffer;
 }
 
 async function serve(parts: SidecarParts): Promise<ExitCode> {
-  const { options, environment, plainConfig, certificates, files, log, accesses } = parts;
+  const { options, environment, plainConfig, certificates, plans, log, accesses } = parts;
   const config = certificates === null
     ? plainConfig
     : { ...plainConfig, tls: await readCertificates(certificates) };
@@ -97,35 +102,44 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onFailure: failed.resolve,
   });
   let endMemory = () => {};
-  const source = new LocalSource();
+  const local = new LocalSource();
   const client = new PlanClient({
-    source,
+    source: plans instanceof ControllerSource ? plans : local,
     proxy,
     always: identitiesOf(config).map(accessQuestion),
     log,
     onChange(held) {
-      if (source.isOpen) keeper?.accepted(held);
+      if (follower instanceof ControllerFollower) follower.changed(held);
+      else if (local.isOpen) keeper?.accepted(held);
+    },
+    onTrouble(error) {
+      if (follower instanceof ControllerFollower) follower.troubled(error);
     },
   });
-  const follower = new PlanFollower({
-    source: files,
-    async serve(plan) {
-      source.set(plan);
-      client.connectNow();
-      await client.settled();
-    },
-    restore: ({ plan }) => client.restore(plan),
+  const following = {
+    restore: ({ plan }: SavedPlan) => client.restore(plan),
     keeper,
     log,
     report,
     where: proxy.admin === null ? {} : { admin: formatHostPort(proxy.admin) },
-    onFirst(plan) {
+    onFirst(plan: Plan) {
       warnOfStrangers(config, plan, log);
       log.info("Proxy started", describe(proxy, plan));
       endMemory = giveBackMemory(proxy.driver === "native");
     },
-    onFailure: (error) => failed.resolve(Promise.try(startFailure, error)),
-  });
+    onFailure: (error: unknown) => failed.resolve(Promise.try(startFailure, error)),
+  };
+  const follower = plans instanceof ControllerSource
+    ? new ControllerFollower({ ...following, acknowledge: (hash) => plans.acknowledge(hash) })
+    : new PlanFollower({
+      ...following,
+      source: plans,
+      async serve(plan) {
+        local.set(plan);
+        client.connectNow();
+        await client.settled();
+      },
+    });
   // Listened for before anything is told that it runs.
   const stopped = Promise.race([
     untilStopped(proxy, quit.promise, log, environment),

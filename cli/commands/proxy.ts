@@ -4,10 +4,10 @@ import { completeOptions, SIDECAR_OPTIONS } from "../../sidecar/options.ts";
 
 export function register(program: Program, context: CommandContext): void {
   const command = program.command("proxy")
-    .summary("run one sidecar proxy, from manifests or a compiled plan")
+    .summary("run one sidecar proxy, from manifests, a compiled plan or a controller")
     .description(
-      "Runs one sidecar proxy. Its routes come from manifests (-f) or from a compiled plan (--plan), and follow " +
-        "changes of those files; a broken change is reported and the last good plan stays. With --state-dir it also " +
+      "Runs one sidecar proxy. Its routes come from manifests (-f), from a compiled plan (--plan), or from a controller (--controller), and " +
+        "follow their changes; a broken change is reported and the last good plan stays. With --state-dir it also " +
         "outlives the proxy, which then starts with it while its files are gone or broken. Without any plan the proxy " +
         "waits for one: its ports are closed, and /readyz on the admin port says why it is not ready.\n\n" +
         "Every option may also be given as a variable: --response-timeout as WEFT_PROXY_RESPONSE_TIMEOUT, --filename " +

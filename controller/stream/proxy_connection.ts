@@ -136,7 +136,7 @@ export class ProxyConnection {
       if (subject.namespace !== namespace) {
         return `its token is of namespace "${subject.namespace}", not "${namespace}"`;
       }
-      return subject.pod === undefined || subject.pod === pod
+      return subject.pod === undefined || pod === "" || subject.pod === pod
         ? null
         : `its token is of pod "${subject.pod}", not "${pod}"`;
     } catch (error) {

@@ -26,6 +26,9 @@ function isProgram(name: string): boolean {
   }
 }
 
+/** Of applications in a network that a test has for itself (RFC 5737). */
+export const LAB_ADDRESS = "192.0.2.1";
+
 export class TestApiServer {
   readonly folder: string;
   readonly url: string;

@@ -1,0 +1,263 @@
+/**
+ * The way from an object in a cluster to the next request: a real API server, `weft controller` and `weft proxy` as processes, real
+ * applications. What is down for a while loses nothing that a proxy serves. `controller_test.ts` runs it.
+ */
+import assert from "node:assert/strict";
+import { KubeClient } from "../../controller/kube/client.ts";
+import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import { requestThrough } from "../../sidecar/sidecar_for_test.ts";
+import { WeftProcess } from "../e2e/weft_process.ts";
+import { until } from "../support/until.ts";
+import { certificateFor, testCertificates } from "../tls/certificates.ts";
+import { LAB_ADDRESS, TestApiServer } from "./api_server.ts";
+
+const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
+const SLICES = "/apis/discovery.k8s.io/v1/namespaces/app/endpointslices";
+
+/** A Service `NAME.app:80` in front of an application on this machine. */
+function service(name: string, port: number): string {
+  return `---
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: app}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+addressType: IPv4
+metadata: {name: ${name}, namespace: app, labels: {kubernetes.io/service-name: ${name}}}
+ports: [{name: http, port: ${port}}]
+endpoints: [{addresses: [${LAB_ADDRESS}]}]
+`;
+}
+
+const backendsOf = (first: unknown, second: unknown) => [
+  { service: "web-v1", weight: first },
+  { service: "web-v2", weight: second },
+];
+
+function split(version: string, first: unknown, second: unknown): string {
+  return JSON.stringify({
+    apiVersion: `split.smi-spec.io/${version}`,
+    kind: "TrafficSplit",
+    metadata: { name: "web", namespace: "app" },
+    spec: { service: "web", backends: backendsOf(first, second) },
+  });
+}
+
+/** Everything that one test runs; ended in the other order. */
+class TestMesh {
+  readonly api: TestApiServer;
+  readonly client: KubeClient;
+  readonly streamPort = freePort();
+  readonly #certificate = certificateFor("DNS:localhost,IP:127.0.0.1");
+  readonly #tokenFile: string;
+  readonly #running: WeftProcess[] = [];
+  #outbound = 0;
+
+  constructor(api: TestApiServer) {
+    this.api = api;
+    this.client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    this.#tokenFile = `${api.folder}/token`;
+  }
+
+  async startController(): Promise<WeftProcess> {
+    const { chainFile, keyFile } = this.#certificate;
+    const controller = this.#run([
+      "controller",
+      ...["--kubeconfig", this.api.kubeconfig, "--tls-cert", chainFile, "--tls-key", keyFile],
+      ...["--stream", `127.0.0.1:${this.streamPort}`, "--admin", "127.0.0.1:0"],
+    ]);
+    await controller.printed(/Controller started/);
+    return controller;
+  }
+
+  /** @param token as the kubelet projects it */
+  startProxy(token: string, args: readonly string[] = []): WeftProcess {
+    Deno.writeTextFileSync(this.#tokenFile, token);
+    return this.#run([
+      "proxy",
+      ...["--outbound", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--namespace", "app"],
+      ...["--controller", `127.0.0.1:${this.streamPort}`, "--controller-token", this.#tokenFile],
+      ...["--controller-ca", testCertificates().authority.chainFile, ...args],
+    ]);
+  }
+
+  async serving(proxy: WeftProcess): Promise<void> {
+    const { match } = await proxy.printed(/"Proxy started".*?"outbound":"127\.0\.0\.1:(\d+)"/);
+    this.#outbound = Number(match[1]);
+  }
+
+  /** Who answers; the status where that is not 200. */
+  async ask(host = "web.app"): Promise<string> {
+    const { status, body } = await requestThrough(this.#outbound, host);
+    // Answers come in pieces that say how long they are.
+    return status === 200 ? body.replace(/^[0-9a-f]+\r\n([^]*?)\r\n0\r\n\r\n$/, "$1") : `${status}`;
+  }
+
+  async answers(name: string): Promise<void> {
+    await until(`${name} answers`, () => this.ask(), (body) => body === name);
+  }
+
+  /** From a change of an object until a request is answered so. */
+  async timed(what: string, path: string, patch: unknown, answer: string): Promise<void> {
+    const startMs = performance.now();
+    await this.client.call("PATCH", path, {
+      body: patch,
+      contentType: "application/merge-patch+json",
+    });
+    await this.answers(answer);
+    console.log(`${what}: ${Math.round(performance.now() - startMs)} ms from change to request`);
+  }
+
+  async stop(): Promise<void> {
+    this.client.close();
+    for (const each of this.#running.reverse()) await each.stop("SIGKILL");
+    await this.api.stop();
+  }
+
+  #run(args: readonly string[]): WeftProcess {
+    const weft = new WeftProcess(args);
+    this.#running.push(weft);
+    return weft;
+  }
+}
+
+/** Answers with its name. */
+function application(name: string): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve(
+    { hostname: LAB_ADDRESS, port: 0, onListen() {} },
+    () => new Response(name),
+  );
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+Deno.test({
+  name: "controller: what is in a cluster reaches a proxy, whatever is down in between",
+  async fn(t) {
+    const mesh = new TestMesh(await TestApiServer.start());
+    const { api } = mesh;
+    const applications = ["v1", "v2"].map((name) => application(name));
+    const [v1, v2] = applications;
+    const step = (name: string, run: () => Promise<void>) => t.step(name, run);
+    try {
+      const definition = Deno.readTextFileSync("schemas/crds/trafficsplits.yaml");
+      let controller = await mesh.startController();
+      await api.apply(`
+apiVersion: v1
+kind: Namespace
+metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default, namespace: app}
+${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
+        service("web-v2", v2.addr.port)
+      }`);
+      const token = await api.kubectl(
+        ["create", "token", "default", "--namespace", "app", "--audience", "weft"],
+      );
+
+      await step("a token that the API server does not accept lets no proxy in", async () => {
+        const stranger = mesh.startProxy("no token");
+        await controller.printed(/"Proxy refused".*does not accept/);
+        await stranger.printed(/"Waiting for a plan".*ended the connection/);
+        await stranger.stop("SIGKILL");
+      });
+      await step("nor one of another audience", async () => {
+        const other = await api.kubectl(["create", "token", "default", "--namespace", "app"]);
+        const from = controller.output.length;
+        const stranger = mesh.startProxy(other);
+        await controller.printed(/"Proxy refused".*does not accept/, from);
+        await stranger.stop("SIGKILL");
+      });
+      await step("nor one of another namespace", async () => {
+        const from = controller.output.length;
+        const stranger = mesh.startProxy(token, ["--namespace", "other"]);
+        await controller.printed(/"Proxy refused".*of namespace \\"app\\"/, from);
+        await stranger.stop("SIGKILL");
+      });
+
+      const proxy = mesh.startProxy(token);
+      await mesh.serving(proxy);
+      await step("without a definition of splits the Service itself answers", async () => {
+        await mesh.answers("v1");
+      });
+      await step("a definition that comes is watched, and a split takes effect", async () => {
+        await api.apply(definition);
+        await api.kubectl([
+          ...["wait", "--for", "condition=Established", "--timeout", "20s"],
+          "crd/trafficsplits.split.smi-spec.io",
+        ]);
+        await api.apply(split("v1alpha4", 0, 100));
+        await mesh.answers("v2");
+      });
+      await step("weights that change reach a proxy", async () => {
+        const weights = (first: number, second: number) => ({
+          spec: { backends: backendsOf(first, second) },
+        });
+        for (let i = 0; i < 3; i++) {
+          await mesh.timed("Split", `${SPLITS}/web`, weights(100, 0), "v1");
+          await mesh.timed("Split", `${SPLITS}/web`, weights(0, 100), "v2");
+        }
+      });
+      await step("an endpoint that goes, and comes", async () => {
+        await mesh.timed("Endpoint gone", `${SLICES}/web-v2`, { endpoints: [] }, "503");
+        const endpoints = [{ addresses: [LAB_ADDRESS] }];
+        await mesh.timed("Endpoint come", `${SLICES}/web-v2`, { endpoints }, "v2");
+      });
+      await step("quantities of v1alpha1 mean what they meant when they were written", async () => {
+        await api.apply(split("v1alpha1", "1500m", "0"));
+        await mesh.answers("v1");
+        await api.apply(split("v1alpha4", 0, 100));
+        await mesh.answers("v2");
+      });
+      await step(
+        "while the API server is away nothing changes, and afterwards all is right",
+        async () => {
+          await api.kill();
+          assert.equal(await mesh.ask(), "v2");
+          await controller.printed(/"Cannot read the cluster"/);
+          assert.equal(await mesh.ask(), "v2");
+          await api.resume();
+          await api.apply(split("v1alpha4", 100, 0));
+          await mesh.answers("v1");
+          await controller.printed(/"The cluster can be read again"/);
+        },
+      );
+      await step("while the controller is away a proxy serves what it holds", async () => {
+        assert.equal(await controller.stop("SIGKILL"), 137);
+        await proxy.printed(/"The source of the plan is away"/);
+        assert.equal(await mesh.ask(), "v1");
+        await api.apply(split("v1alpha4", 0, 100));
+        assert.equal(await mesh.ask(), "v1");
+        controller = await mesh.startController();
+        await mesh.answers("v2");
+      });
+      await step("a namespace that leaves the mesh takes its Services with it", async () => {
+        await api.kubectl(["label", "namespace", "app", "weft.dev/monitored-by-"]);
+        const label = () =>
+          api.kubectl(["label", "namespace", "app", "weft.dev/monitored-by=weft"]);
+        await until("the mesh does not know it", () => mesh.ask(), (body) => body !== "v2");
+        await label();
+        await mesh.answers("v2");
+      });
+      await step("a definition that goes takes its splits with it", async () => {
+        await api.kubectl(["delete", "crd", "trafficsplits.split.smi-spec.io"]);
+        await mesh.answers("v1");
+      });
+      await step("SIGTERM ends both in order", async () => {
+        assert.equal(await controller.stop("SIGTERM"), 0);
+        assert.equal(await mesh.ask(), "v1");
+        assert.equal(await proxy.stop("SIGINT"), 0);
+      });
+    } finally {
+      await mesh.stop();
+      for (const each of applications) await each.shutdown();
+    }
+  },
+});
