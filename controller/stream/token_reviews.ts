@@ -78,10 +78,8 @@ export class TokenReviews {
   }
 
   async #review(token: string): Promise<TokenSubject | null> {
-    if (this.#running >= REVIEWS_AT_ONCE_MAX) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#running++;
+    if (this.#running < REVIEWS_AT_ONCE_MAX) this.#running++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       const review = await this.#client.call(
         "POST",
@@ -96,8 +94,10 @@ export class TokenReviews {
       );
       return subjectIn(fieldsOf(fieldsOf(review)["status"]));
     } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
+      // The next takes this one's place.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
     }
   }
 }

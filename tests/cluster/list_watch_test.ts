@@ -1,0 +1,109 @@
+/** ListWatch on a real API server: pages, changes, and what is so after the server was away. */
+import { deepEqual, equal } from "node:assert/strict";
+import { KubeClient, KubeError } from "../../controller/kube/client.ts";
+import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import { ListWatch } from "../../controller/kube/list_watch.ts";
+import { PAGE_OBJECTS } from "../../controller/limits.ts";
+import { until } from "../support/until.ts";
+import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+
+const PATH = "/api/v1/namespaces/default/configmaps";
+const AT_ONCE = 50;
+
+/** What a ListWatch has told. */
+class Told {
+  readonly objects = new Map<string, unknown>();
+  readonly troubles: string[] = [];
+  puts = 0;
+  lists = 0;
+  readonly watch: ListWatch;
+
+  constructor(client: KubeClient, isMetadataOnly = false) {
+    this.watch = new ListWatch({
+      client,
+      path: PATH,
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      isMetadataOnly,
+      put: (key, object) => {
+        this.puts++;
+        this.objects.set(key, object["data"] ?? object["metadata"]);
+        deepEqual([object["apiVersion"], object["kind"]], ["v1", "ConfigMap"]);
+      },
+      remove: (key) => this.objects.delete(key),
+      onSynced: () => this.lists++,
+      onTrouble: (error) => this.troubles.push(String(error)),
+      onWell: () => {},
+      onRestart: () => {},
+    });
+  }
+
+  valueOf(name: string): unknown {
+    return this.objects.get(`default/${name}`);
+  }
+}
+
+Deno.test({
+  name: "list and watch: pages, changes, and an API server that was away",
+  ignore: !HAS_API_SERVER,
+  // Deno's clients of HTTP end their connections a little later.
+  sanitizeResources: false,
+  sanitizeOps: false,
+  async fn(t) {
+    const api = await TestApiServer.start();
+    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const write = (method: string, path: string, name: string, value: string) =>
+      client.call(method, path, {
+        body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { value } },
+        ...(method === "PATCH" ? { contentType: "application/merge-patch+json" } : {}),
+      });
+    const create = (name: string, value = "1") => write("POST", PATH, name, value);
+    const count = 2 * PAGE_OBJECTS + 1;
+    try {
+      for (let i = 0; i < count; i += AT_ONCE) {
+        const names = Array.from({ length: Math.min(AT_ONCE, count - i) }, (_, j) => `m${i + j}`);
+        await Promise.all(names.map((name) => create(name)));
+      }
+      const told = new Told(client);
+      const metadata = new Told(client, true);
+      await t.step("a list in pages has all", async () => {
+        await until("both are listed", () => told.lists + metadata.lists, (lists) => lists === 2);
+        equal(told.objects.size, count);
+        equal(told.puts, count);
+        deepEqual(told.valueOf("m0"), { value: "1" });
+        equal((metadata.valueOf("m0") as { name: string }).name, "m0");
+      });
+      await t.step("what comes, changes and goes is told", async () => {
+        await create("new");
+        await write("PATCH", `${PATH}/m0`, "m0", "2");
+        await client.call("DELETE", `${PATH}/m1`);
+        await until("the last is told", () => told.objects.has("default/m1"), (has) => !has);
+        deepEqual([told.valueOf("new"), told.valueOf("m0")], [{ value: "1" }, { value: "2" }]);
+        await until("metadata too", () => metadata.objects.has("default/m1"), (has) => !has);
+      });
+      await t.step("what goes while no watch hears of it is told by the next list", async () => {
+        await api.kill();
+        await until("it is noticed", () => told.troubles.length, (length) => length > 0);
+        await api.resume();
+        await client.call("DELETE", `${PATH}/m2`);
+        await create("later");
+        const isRight = () => !told.objects.has("default/m2") && told.objects.has("default/later");
+        await until("all is right", isRight, (right) => right);
+        equal(told.objects.size, count);
+      });
+      await t.step("the API server's own words are the error", async () => {
+        const refused = await create("new").catch((error) => error);
+        deepEqual(refused, new KubeError(409, 'configmaps "new" already exists'));
+      });
+      await t.step("a stop ends a watch at once, and nothing is told any more", async () => {
+        await Promise.all([told.watch.stop(), metadata.watch.stop()]);
+        const { puts } = told;
+        await create("unheard");
+        equal(told.puts, puts);
+      });
+    } finally {
+      client.close();
+      await api.stop();
+    }
+  },
+});
