@@ -182,7 +182,8 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
         await stranger.stop("SIGKILL");
       });
 
-      const proxy = mesh.startProxy(token);
+      const stateDir = `${api.folder}/state`;
+      const proxy = mesh.startProxy(token, ["--state-dir", stateDir]);
       await mesh.serving(proxy);
       await step("without a definition of splits the Service itself answers", async () => {
         await mesh.answers("v1");
@@ -235,7 +236,25 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
         assert.equal(await mesh.ask(), "v1");
         await api.apply(split("v1alpha4", 0, 100));
         assert.equal(await mesh.ask(), "v1");
+      });
+      let restored: WeftProcess | null = null;
+      await step(
+        "one that starts meanwhile serves what an earlier run held, or waits",
+        async () => {
+          const waiting = mesh.startProxy(token);
+          await waiting.printed(/"Waiting for a plan".*refused/);
+          await waiting.stop("SIGKILL");
+          restored = mesh.startProxy(token, ["--state-dir", stateDir]);
+          await restored.printed(/plan-restored/);
+          await mesh.serving(restored);
+          assert.equal(await mesh.ask(), "v1");
+        },
+      );
+      await step("what changed while the controller was away takes effect afterwards", async () => {
         controller = await mesh.startController();
+        await mesh.answers("v2");
+        await restored?.stop("SIGKILL");
+        await mesh.serving(proxy);
         await mesh.answers("v2");
       });
       await step("a namespace that leaves the mesh takes its Services with it", async () => {
