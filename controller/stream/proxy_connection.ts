@@ -175,7 +175,11 @@ export class ProxyConnection {
     this.#isWriting = true;
     try {
       let update = session.next();
-      if (update === null) await this.#write("");
+      if (update === null) {
+        await this.#write("");
+        // What has come meanwhile found this one writing.
+        update = session.next();
+      }
       for (; update !== null && this.#ending === null; update = session.next()) {
         if (this.#sentAtMs.length < UNACKNOWLEDGED_MAX) this.#sentAtMs.push(performance.now());
         await this.#write(JSON.stringify(update));
