@@ -185,6 +185,16 @@ export class PlanDigest {
     this.#digests[at] = null;
   }
 
+  /** Works out some of what `hash` needs, so many buckets at most; whether there is more to do. */
+  settle(most: number): boolean {
+    for (const [at, digest] of this.#digests.entries()) {
+      if (digest !== null) continue;
+      if (most-- === 0) return true;
+      this.#digests[at] = digestOf(this.#buckets[at]);
+    }
+    return false;
+  }
+
   /** 64 hex digits. */
   hash(header: PlanHeader): string {
     const parts = this.#buckets.map((bucket, at) => this.#digests[at] ??= digestOf(bucket));

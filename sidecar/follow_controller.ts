@@ -4,9 +4,8 @@
  */
 import type { Log } from "../base/log.ts";
 import { IoError } from "../proxy/io/io.ts";
-import type { Plan } from "../routing/plan.ts";
 import type { HeldParts } from "../routing/source/held_parts.ts";
-import { restoredFinding } from "./follow_plan.ts";
+import { inForceOf, type PlanInForce, restoredFinding } from "./follow_plan.ts";
 import { NO_PLAN_NOTICE_MS } from "./limits.ts";
 import type { PlanKeeper, SavedPlan } from "./plan_keeper.ts";
 import type { ReportFindings } from "./report_findings.ts";
@@ -23,7 +22,7 @@ interface FollowingController {
   /** Where it can be asked how it is: said while it waits. */
   readonly where: Readonly<Record<string, string>>;
   /** The first plan is in force. */
-  readonly onFirst: (plan: Plan) => void;
+  readonly onFirst: (plan: PlanInForce) => void;
   /** The first plan is good, but nothing can be served. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -71,7 +70,7 @@ export class ControllerFollower {
     this.#isServing = true;
     clearInterval(this.#notices);
     const { plan } = held;
-    if (plan !== null) this.#parts.onFirst(plan);
+    if (plan !== null) this.#parts.onFirst(inForceOf(plan));
   }
 
   /** The controller is away, or what it told cannot be served. */

@@ -8,14 +8,21 @@ import { watchPaths } from "../base/watch.ts";
 import { IoError } from "../proxy/io/io.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { PlanKeeper, SavedPlan } from "./plan_keeper.ts";
-import type { PlanFiles } from "./plan_files.ts";
+import type { PlanFiles, ReadPlan } from "./plan_files.ts";
 import type { ReportFindings } from "./report_findings.ts";
 import { NO_PLAN_NOTICE_MS, READ_INTERVAL_MS } from "./limits.ts";
+
+/** What is told of a plan. */
+export type PlanInForce = Pick<ReadPlan, "hash" | "permissive" | "serviceCount">;
+
+export function inForceOf({ hash, permissive, services }: Plan): PlanInForce {
+  return { hash, permissive, serviceCount: services.length };
+}
 
 interface Following {
   readonly source: PlanFiles;
   /** Resolves once what the proxy uses of the plan is in force; rejects where it cannot be. */
-  readonly serve: (plan: Plan) => Promise<void>;
+  readonly serve: (plan: ReadPlan) => Promise<void>;
   /** The same of what an earlier run held. */
   readonly restore: (saved: SavedPlan) => Promise<void>;
   /** Null: plans are not kept. */
@@ -25,7 +32,7 @@ interface Following {
   /** Where it can be asked how it is: said while it waits. */
   readonly where: Readonly<Record<string, string>>;
   /** The first plan is in force. */
-  readonly onFirst: (plan: Plan) => void;
+  readonly onFirst: (plan: PlanInForce) => void;
   /** The first plan is good, but nothing can be served. */
   readonly onFailure: (error: unknown) => void;
   readonly noticeIntervalMs?: number;
@@ -33,8 +40,9 @@ interface Following {
 
 export class PlanFollower {
   readonly #parts: Following;
-  /** In force. */
-  #plan: Plan | null = null;
+  #inForce: PlanInForce | null = null;
+  /** What the source answers from. */
+  #served: ReadPlan | null = null;
   /** The plan in force is not the source's: it has given none yet. */
   #isRestored = false;
   /** What was wrong with the last reading. */
@@ -121,13 +129,19 @@ export class PlanFollower {
     const { plan, findings, problem } = await this.#parts.source.read();
     if (this.#isOver) return;
     if (plan === null) return await this.#goWithout(problem, findings, "Plan kept");
-    if (plan.hash === this.#plan?.hash && !this.#isRestored) return void (this.#told = "");
+    if (plan.hash === this.#inForce?.hash && !this.#isRestored) {
+      plan.release();
+      return void (this.#told = "");
+    }
     const refusal = await this.#apply(() => this.#parts.serve(plan));
+    // Refused or not, it is what the source answers from now.
+    this.#served?.release();
+    this.#served = plan;
     // The log has it from the one that asked for it.
     if (refusal !== null) return await this.#goWithout(refusal, findings, null);
     this.#parts.report(findings);
     this.#isRestored = false;
-    this.#inForce(plan);
+    this.#putInForce(plan);
   }
 
   /** Why the plan cannot be served; null: it is. */
@@ -136,7 +150,7 @@ export class PlanFollower {
       await serve();
       return null;
     } catch (error) {
-      if (this.#plan === null && error instanceof IoError) {
+      if (this.#inForce === null && error instanceof IoError) {
         this.#isOver = true;
         this.#parts.onFailure(error);
       }
@@ -157,10 +171,10 @@ export class PlanFollower {
     this.#told = told;
     this.#problem = problem;
     if (isNews) report(findings);
-    if (this.#plan === null && this.#savedProblem === null) await this.#restore();
+    if (this.#inForce === null && this.#savedProblem === null) await this.#restore();
     if (this.#isOver || !isNews) return;
-    if (this.#plan === null) this.#sayWaiting();
-    else if (message !== null) log.warn(message, { reason: problem, plan: nameOf(this.#plan) });
+    if (this.#inForce === null) this.#sayWaiting();
+    else if (message !== null) log.warn(message, { reason: problem, plan: nameOf(this.#inForce) });
   }
 
   /** What an earlier run saved is looked at once. */
@@ -183,16 +197,16 @@ export class PlanFollower {
     keeper.restored();
     this.#isRestored = true;
     report([restoredFinding(saved, this.#problem)]);
-    this.#inForce(saved.plan);
+    this.#putInForce(inForceOf(saved.plan));
   }
 
-  #inForce(plan: Plan): void {
+  #putInForce(plan: PlanInForce): void {
     const { log, onFirst } = this.#parts;
-    const isFirst = this.#plan === null;
-    this.#plan = plan;
+    const isFirst = this.#inForce === null;
+    this.#inForce = plan;
     clearInterval(this.#notices);
     if (isFirst) onFirst(plan);
-    else log.info("Plan applied", { plan: nameOf(plan), services: plan.services.length });
+    else log.info("Plan applied", { plan: nameOf(plan), services: plan.serviceCount });
   }
 
   #sayWaiting(): void {
@@ -222,7 +236,7 @@ export function formatAge(ageMs: number): string {
 }
 
 /** First digits of its hash. */
-function nameOf({ hash }: Plan): string {
+function nameOf({ hash }: Pick<Plan, "hash">): string {
   return hash.slice(0, 12);
 }
 

@@ -59,3 +59,12 @@ export const CONTROLLER_LINES_MAX = 10_000;
 
 /** Updates that wait for event loops which are busy with an earlier one; more, and all is asked anew. */
 export const UPDATES_WAITING_MAX = 1_000;
+
+/** Read of a plan file at once: what is in it takes less than a millisecond to check. */
+export const PLAN_FILE_PIECE_BYTES = 16 * 1024;
+
+/** The largest Service or group of endpoints in a plan file, some 40,000 endpoints; more would be more than is sent. */
+export const PLAN_MEMBER_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Parts of a plan file that are kept after they were read: those of one update. */
+export const PLAN_PARTS_KEPT = 64;

@@ -1,18 +1,26 @@
 /** LocalSource: a source of plans in this process, fed with whole plans. It answers at once, from the first plan on. */
 import { isSameData } from "../base/same_data.ts";
-import { type Part, type PartKey, partsOf, planHeaderOf } from "../routing/parts.ts";
+import {
+  type Part,
+  type PartKey,
+  partsOf,
+  type PlanHeader,
+  planHeaderOf,
+} from "../routing/parts.ts";
 import type { Plan } from "../routing/plan.ts";
-import { MeshParts } from "../routing/source/mesh.ts";
+import { MeshParts, type MeshSession } from "../routing/source/mesh.ts";
 import type {
   PlanSource,
   SourceConnection,
   SourceListener,
   SourceRequest,
 } from "../routing/source/messages.ts";
+import type { PlanFile } from "./plan_file.ts";
 
 export class LocalSource implements PlanSource {
   #mesh: MeshParts | null = null;
   #keys: ReadonlySet<PartKey> = new Set();
+  #file: PlanFile | null = null;
   /** What connections began with before there was a plan. */
   readonly #waiting = new Set<() => void>();
 
@@ -32,31 +40,61 @@ export class LocalSource implements PlanSource {
       if (!isSameData(this.#mesh?.at(key), part)) changes.set(key, part);
     }
     this.#keys = new Set(parts.keys());
-    const isFirst = this.#mesh === null;
-    this.#mesh ??= new MeshParts(header);
-    this.#mesh.change(changes, header);
-    if (!isFirst) return;
-    for (const open of this.#waiting) open();
-    this.#waiting.clear();
+    this.#meshUnder(header).change(changes, header);
+    this.#openWaiting();
+  }
+
+  /** The same of a plan file, whose parts are read when they are asked for. */
+  setFile(file: PlanFile): void {
+    const changed = file.differences(this.#file);
+    this.#file = file;
+    this.#meshUnder(file.header).replace(file, changed);
+    this.#openWaiting();
+  }
+
+  #meshUnder(header: PlanHeader): MeshParts {
+    return this.#mesh ??= new MeshParts(header);
+  }
+
+  #openWaiting(): void {
+    for (const open of this.#waiting) {
+      this.#waiting.delete(open);
+      open();
+    }
   }
 
   connect(listener: SourceListener): SourceConnection {
     const requests: SourceRequest[] = [];
-    let send = (request: SourceRequest): void => void requests.push(request);
-    let close = (): void => void this.#waiting.delete(open);
+    let session: MeshSession | null = null;
+    const guarded = (work: () => void) => {
+      try {
+        work();
+      } catch (error) {
+        // A file that is being changed has no parts to be told of.
+        session?.close();
+        listener.lost(error instanceof Error ? error.message : String(error));
+      }
+    };
+    const take = (request: SourceRequest) => guarded(() => session?.take(request));
     const open = () => {
-      if (this.#mesh === null) return;
-      const session = this.#mesh.open(() => {
-        for (let update = session.next(); update !== null; update = session.next()) {
-          listener.update(update);
-        }
-      });
-      send = (request) => session.take(request);
-      close = () => session.close();
-      for (const request of requests) session.take(request);
+      const opened = this.#mesh?.open(() =>
+        guarded(() => {
+          for (let update = opened?.next(); update; update = opened?.next()) {
+            listener.update(update);
+          }
+        })
+      );
+      session = opened ?? null;
+      for (const request of requests.splice(0)) take(request);
     };
     if (this.#mesh === null) this.#waiting.add(open);
     else open();
-    return { send: (request) => send(request), close: () => close() };
+    return {
+      send: (request) => session === null ? void requests.push(request) : take(request),
+      close: () => {
+        this.#waiting.delete(open);
+        session?.close();
+      },
+    };
   }
 }

@@ -7,7 +7,6 @@ import type { Proxy, ProxyConfig } from "../proxy/config.ts";
 import type { ProxyHooks } from "../proxy/run/running_proxy.ts";
 import { withDeadline } from "../base/deadline.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
-import type { Plan } from "../routing/plan.ts";
 import { accessQuestion } from "../routing/source/messages.ts";
 import type { Environment } from "../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
@@ -18,7 +17,7 @@ import { formatAccess, formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
 import { ControllerFollower } from "./follow_controller.ts";
 import { ControllerSource } from "./controller_source.ts";
-import { PlanFollower } from "./follow_plan.ts";
+import { PlanFollower, type PlanInForce } from "./follow_plan.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { LocalSource } from "./local_source.ts";
 import { PlanClient } from "./plan_client.ts";
@@ -44,7 +43,7 @@ export async function runSidecar(
   const origin = planOrigin(options);
   const plans = origin.kind === "controller"
     ? new ControllerSource(origin.place)
-    : await openPlanFiles(origin, environment);
+    : await openPlanFiles(origin, environment, options.capture);
   const { stdout, stderr } = environment;
   const events = new LineBuffer({
     send: stderr.send,
@@ -122,7 +121,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     log,
     report,
     where: proxy.admin === null ? {} : { admin: formatHostPort(proxy.admin) },
-    onFirst(plan: Plan) {
+    onFirst(plan: PlanInForce) {
       warnOfStrangers(config, plan, log);
       log.info("Proxy started", describe(proxy, plan));
       endMemory = giveBackMemory(proxy.driver === "native");
@@ -135,7 +134,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
       ...following,
       source: plans,
       async serve(plan) {
-        local.set(plan);
+        plan.serve(local);
         client.connectNow();
         await client.settled();
       },
@@ -173,7 +172,11 @@ async function untilFailed(proxy: Proxy, failed: Promise<string>): Promise<never
 }
 
 /** A caller without a sidecar is not checked: better to know that before it calls. */
-function warnOfStrangers({ inbound, tls }: ProxyConfig, { permissive }: Plan, log: Log): void {
+function warnOfStrangers(
+  { inbound, tls }: ProxyConfig,
+  { permissive }: PlanInForce,
+  log: Log,
+): void {
   const asksCallers = tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored";
   if (permissive || inbound.length === 0 || asksCallers) return;
   log.warn("Traffic targets are not enforced on inbound requests", {
@@ -213,7 +216,7 @@ function startFailure(error: unknown): string {
   return `Cannot start the proxy: ${error.message.split("\n")[0]}`;
 }
 
-function describe(proxy: Proxy, plan: Plan) {
+function describe(proxy: Proxy, plan: PlanInForce) {
   const [outbound] = proxy.outbound;
   const [inbound] = proxy.inbound;
   return {
@@ -222,7 +225,7 @@ function describe(proxy: Proxy, plan: Plan) {
     ...(inbound === undefined ? {} : { inbound: formatHostPort(inbound) }),
     ...(proxy.admin === null ? {} : { admin: formatHostPort(proxy.admin) }),
     plan: plan.hash.slice(0, 12),
-    services: plan.services.length,
+    services: plan.serviceCount,
   };
 }
 

@@ -2,71 +2,118 @@
  * MeshParts: all parts of a mesh as a source holds them, with what hosts and addresses mean in it. `MeshSession` is one proxy's connection: it
  * knows what the proxy asked and has been told, and says what it has to be told next.
  */
-import { hashPart, type Part, type PartKey, type PlanHeader } from "../parts.ts";
+import { canonicalJson } from "../../base/canonical_json.ts";
+import { accessKey, hashPart, type Part, type PartKey, type PlanHeader } from "../parts.ts";
 import { type ChangedNames, MeshNames } from "./mesh_names.ts";
 import { UPDATE_ANSWERS_MAX } from "../limits.ts";
 import type { Answer, HashedPart, PlanQuestion, SourceRequest, SourceUpdate } from "./messages.ts";
-import { accessKey } from "../parts.ts";
 import { NeededParts } from "./needed_parts.ts";
 
-export class MeshParts {
-  #header: PlanHeader;
-  readonly #parts = new Map<PartKey, Part>();
-  #names: MeshNames;
+/** All parts of a mesh, wherever they are kept. */
+export interface MeshContents {
+  readonly header: PlanHeader;
+  readonly names: MeshNames;
+  at(key: PartKey): Part | undefined;
+  hashed(key: PartKey): HashedPart | null;
+}
+
+/** Parts that are kept in memory. */
+class MemoryContents implements MeshContents {
+  readonly header: PlanHeader;
+  readonly names: MeshNames;
+  readonly parts: Map<PartKey, Part>;
   /** Hashes of parts that were sent. */
   readonly #hashes = new WeakMap<Part, string>();
-  readonly #sessions = new Set<MeshSession>();
 
-  constructor(header: PlanHeader) {
-    this.#header = header;
-    this.#names = this.#newNames();
+  constructor(header: PlanHeader, parts: Map<PartKey, Part>) {
+    this.header = header;
+    this.parts = parts;
+    this.names = new MeshNames(this);
+    for (const [key, part] of parts) this.names.change(key, undefined, part);
   }
 
-  get header(): PlanHeader {
-    return this.#header;
-  }
-
-  /** Takes changes together, so that every proxy is told of them at once; undefined: the part is gone. */
-  change(changes: Iterable<readonly [PartKey, Part | undefined]>, header = this.#header): void {
-    const changed = new Set<PartKey>();
-    let names: ChangedNames = "none";
-    for (const [key, part] of changes) {
-      const before = this.#parts.get(key);
-      if (before === part) continue;
-      if (part === undefined) this.#parts.delete(key);
-      else this.#parts.set(key, part);
-      const other = this.#names.change(key, before, part);
-      if (names === "none" || other === "all") names = other;
-      changed.add(key);
-    }
-    const isOther = JSON.stringify(header) !== JSON.stringify(this.#header);
-    this.#header = header;
-    if (isOther) this.#names = this.#newNames();
-    if (!isOther && changed.size === 0) return;
-    for (const session of this.#sessions) {
-      session.meshChanged(changed, isOther ? "all" : names, isOther);
-    }
+  get clusterDomain(): string {
+    return this.header.clusterDomain;
   }
 
   at(key: PartKey): Part | undefined {
-    return this.#parts.get(key);
+    return this.parts.get(key);
   }
 
   hashed(key: PartKey): HashedPart | null {
-    const part = this.#parts.get(key);
+    const part = this.parts.get(key);
     if (part === undefined) return null;
     let hash = this.#hashes.get(part);
     if (hash === undefined) this.#hashes.set(part, hash = hashPart(part));
     return { hash, part };
   }
+}
+
+export class MeshParts {
+  #contents: MeshContents;
+  /** The same, unless they were replaced. */
+  #memory: MemoryContents;
+  readonly #sessions = new Set<MeshSession>();
+
+  constructor(header: PlanHeader) {
+    this.#memory = new MemoryContents(header, new Map());
+    this.#contents = this.#memory;
+  }
+
+  get header(): PlanHeader {
+    return this.#contents.header;
+  }
+
+  /** Takes changes together, so that every proxy is told of them at once; undefined: the part is gone. */
+  change(changes: Iterable<readonly [PartKey, Part | undefined]>, header = this.header): void {
+    const { parts, names } = this.#memory;
+    const changed = new Set<PartKey>();
+    let others: ChangedNames = "none";
+    for (const [key, part] of changes) {
+      const before = parts.get(key);
+      if (before === part) continue;
+      if (part === undefined) parts.delete(key);
+      else parts.set(key, part);
+      const other = names.change(key, before, part);
+      if (others === "none" || other === "all") others = other;
+      changed.add(key);
+    }
+    const isOther = !isSameHeader(header, this.header);
+    if (isOther) this.#memory = new MemoryContents(header, parts);
+    this.#contents = this.#memory;
+    this.#tell(changed, others, isOther);
+  }
+
+  /** Serves other contents from now on, in which these parts are different. */
+  replace(contents: MeshContents, changed: ReadonlySet<PartKey>): void {
+    const isOther = !isSameHeader(contents.header, this.header);
+    this.#contents = contents;
+    this.#tell(changed, "all", isOther);
+  }
+
+  #tell(changed: ReadonlySet<PartKey>, names: ChangedNames, isOtherHeader: boolean): void {
+    if (!isOtherHeader && changed.size === 0) return;
+    for (const session of this.#sessions) {
+      session.meshChanged(changed, isOtherHeader ? "all" : names, isOtherHeader);
+    }
+  }
+
+  at(key: PartKey): Part | undefined {
+    return this.#contents.at(key);
+  }
+
+  hashed(key: PartKey): HashedPart | null {
+    return this.#contents.hashed(key);
+  }
 
   answer(question: PlanQuestion): Answer {
+    const { names } = this.#contents;
     const [kind, subject, host = ""] = question.split(" ");
     switch (kind) {
       case "host":
-        return this.#names.host(subject, host);
+        return names.host(subject, host);
       case "address":
-        return this.#names.address(subject);
+        return names.address(subject);
       default:
         return [accessKey(subject)];
     }
@@ -78,16 +125,10 @@ export class MeshParts {
     this.#sessions.add(session);
     return session;
   }
+}
 
-  #newNames(): MeshNames {
-    const names = new MeshNames(
-      this.#header.clusterDomain,
-      (key) => this.#parts.get(key),
-      () => this.#parts,
-    );
-    for (const [key, part] of this.#parts) names.change(key, undefined, part);
-    return names;
-  }
+function isSameHeader(a: PlanHeader, b: PlanHeader): boolean {
+  return canonicalJson(a) === canonicalJson(b);
 }
 
 export class MeshSession {

@@ -9,24 +9,25 @@ import { type Part, type PartKey, routeKey } from "../parts.ts";
 /** Questions whose answers may be others after a change. */
 export type ChangedNames = "none" | "addresses" | "all";
 
+/** The mesh that is named. */
+interface NamedMesh {
+  readonly clusterDomain: string;
+  /** Left out: addresses of endpoints are gathered from the start, or not asked for. */
+  readonly parts?: Iterable<readonly [PartKey, Part]>;
+  at(key: PartKey): Part | undefined;
+}
+
 export class MeshNames {
-  readonly #partAt: (key: PartKey) => Part | undefined;
-  readonly #suffixes: readonly string[];
+  readonly #mesh: NamedMesh;
   /** Services by their own addresses. */
   readonly #services = new Buckets();
-  /** And by those of their endpoints; made when it is first asked for. */
-  #endpoints: Buckets | null = null;
-  readonly #parts: () => Iterable<readonly [PartKey, Part]>;
+  /** And by those of their endpoints; null: nothing has asked yet. */
+  #endpoints: Buckets | null;
 
-  /** @param parts all that there are */
-  constructor(
-    clusterDomain: string,
-    partAt: (key: PartKey) => Part | undefined,
-    parts: () => Iterable<readonly [PartKey, Part]>,
-  ) {
-    this.#partAt = partAt;
-    this.#parts = parts;
-    this.#suffixes = nameSuffixes(clusterDomain);
+  /** @param withEndpoints addresses of endpoints are gathered from the start; else once they are asked for, from all parts */
+  constructor(mesh: NamedMesh, withEndpoints = false) {
+    this.#mesh = mesh;
+    this.#endpoints = withEndpoints ? new Buckets() : null;
   }
 
   /** A part is new (`before` undefined), gone, or another now. Which questions may have other answers since. */
@@ -50,9 +51,7 @@ export class MeshNames {
     const found = new Set<PartKey>();
     const ip = ipText(host);
     if (ip !== null) return this.#services.at(ip);
-    for (const suffix of this.#suffixes) {
-      if (host.endsWith(suffix)) this.#addQualified(host.slice(0, -suffix.length), found);
-    }
+    this.#addWhole(host, found);
     this.#addQualified(host, found);
     const labels = host.split(".");
     if (labels.length === 1) this.#addService(namespace, host, found);
@@ -70,7 +69,7 @@ export class MeshNames {
   get #endpointIndex(): Buckets {
     if (this.#endpoints === null) {
       this.#endpoints = new Buckets();
-      for (const [key, part] of this.#parts()) {
+      for (const [key, part] of this.#mesh.parts ?? []) {
         this.#endpoints.move(key, NONE, endpointAddresses(part));
       }
     }
@@ -86,22 +85,23 @@ export class MeshNames {
 
   #addService(namespace: string, name: string, found: Set<PartKey>): void {
     const key = routeKey(`${namespace}/${name}`);
-    const part = this.#partAt(key);
+    const part = this.#mesh.at(key);
     if (part === undefined) return;
     found.add(key);
     // What it is another name of is no alias itself.
-    if ("alias" in part && part.alias !== undefined) this.#addAliased(part.alias.host, found);
+    if ("alias" in part && part.alias !== undefined) this.#addWhole(part.alias.host, found);
   }
 
-  #addAliased(host: string, found: Set<PartKey>): void {
-    for (const suffix of this.#suffixes) {
+  /** A name that says that it is of the cluster. */
+  #addWhole(host: string, found: Set<PartKey>): void {
+    for (const suffix of nameSuffixes(this.#mesh.clusterDomain)) {
       if (host.endsWith(suffix)) this.#addQualified(host.slice(0, -suffix.length), found);
     }
   }
 
   #addPod(namespace: string, service: string, pod: string, found: Set<PartKey>): void {
     const key = routeKey(`${namespace}/${service}`);
-    const part = this.#partAt(key);
+    const part = this.#mesh.at(key);
     if (part === undefined || !("service" in part) || part.service === undefined) return;
     if (part.service.podHosts.includes(pod)) found.add(key);
   }
