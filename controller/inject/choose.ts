@@ -20,13 +20,13 @@ const OTHER_SIDECARS: Readonly<Record<string, string>> = {
   "kuma-sidecar": "Kuma",
 };
 
-export type Choice =
+export type SidecarChoice =
   | { readonly kind: "inject" }
   | { readonly kind: "leave"; readonly reason: string }
   /** The pod must not start as it is. */
   | { readonly kind: "refuse"; readonly message: string };
 
-export function choose(pod: PodObject, namespace: ObjectMeta): Choice {
+export function choose(pod: PodObject, namespace: ObjectMeta): SidecarChoice {
   const reason = whyLeft(pod, namespace);
   if (reason !== null) return { kind: "leave", reason };
   const message = whyRefused(pod);

@@ -20,7 +20,7 @@ const VOLUME = "weft-run";
 const RUN = "/var/run/weft";
 const COMMAND = "/usr/local/bin/weft";
 
-export interface SidecarFacts {
+interface SidecarFacts {
   readonly settings: InjectionSettings;
   /** Kind and name of what owns the pod, such as `Deployment/web`; empty if that is unknown. */
   readonly workload: string;

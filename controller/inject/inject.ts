@@ -2,7 +2,7 @@
  * Injection: from a pod, its namespace and the settings of the mesh to a JSON patch. Pure, so the webhook and `weft inject` cannot
  * disagree. The order of init containers: capture, the sidecar, then the application's own, which have a network through the mesh.
  */
-import { type Choice, choose } from "./choose.ts";
+import { choose, type SidecarChoice } from "./choose.ts";
 import {
   CA_ANNOTATION,
   HEALTH_PORT,
@@ -13,13 +13,13 @@ import {
 import { type PatchOperation, PatchWriter } from "./patch.ts";
 import {
   allContainers,
-  type Container,
   type ObjectMeta,
+  type PodContainer,
   type PodObject,
-  type Probe,
+  type PodProbe,
 } from "./pod.ts";
 import type { InjectionSettings } from "./settings.ts";
-import { workloadOf } from "./workload.ts";
+import { ownerOf } from "./workload.ts";
 
 export interface InjectionContext {
   readonly settings: InjectionSettings;
@@ -31,8 +31,8 @@ export interface InjectionContext {
   readonly workload?: string;
 }
 
-export type Injection =
-  | Exclude<Choice, { kind: "inject" }>
+type Injection =
+  | Exclude<SidecarChoice, { kind: "inject" }>
   | {
     readonly kind: "inject";
     readonly patch: readonly PatchOperation[];
@@ -48,7 +48,7 @@ export function inject(pod: PodObject, context: InjectionContext): Injection {
   const { nativeSidecar } = context.settings;
   const facts = {
     settings: context.settings,
-    workload: context.workload ?? workloadOf(pod.metadata ?? {}),
+    workload: context.workload ?? ownerOf(pod.metadata ?? {}),
     isNative: nativeSidecar === "always" || (nativeSidecar === "auto" && context.nativeIsKnown),
   };
   const writer = new PatchWriter();
@@ -101,7 +101,7 @@ function rewriteProbes({ spec }: PodObject, writer: PatchWriter): void {
 }
 
 /** Null: it may stay as it is. A probe of another host does not come to this pod. */
-function rewrite(probe: Probe | undefined, { ports = [] }: Container): Probe | null {
+function rewrite(probe: PodProbe | undefined, { ports = [] }: PodContainer): PodProbe | null {
   if (probe?.tcpSocket === undefined || (probe.tcpSocket.host ?? "") !== "") return null;
   const { tcpSocket, ...rest } = probe;
   const port = typeof tcpSocket.port === "number"

@@ -5,7 +5,7 @@ import { applyPatch } from "./patch.ts";
 import type { PodObject } from "./pod.ts";
 import { answerReview, isReview } from "./review.ts";
 import { DEFAULT_INJECTION, parseInjectionSettings } from "./settings.ts";
-import { workloadOf } from "./workload.ts";
+import { ownerOf } from "./workload.ts";
 
 const SETTINGS = { ...DEFAULT_INJECTION, controllerCa: "-----BEGIN CERTIFICATE-----" };
 const CONTEXT: InjectionContext = { settings: SETTINGS, namespace: {}, nativeIsKnown: true };
@@ -168,15 +168,15 @@ Deno.test("inject: what runs as the proxy's user or group is refused, unless it 
 
 Deno.test("inject: the workload is what made the owner, too", () => {
   const ofOwner = (kind: string, name: string, labels = {}) =>
-    workloadOf({ ownerReferences: [{ kind, name, controller: true }], labels });
+    ownerOf({ ownerReferences: [{ kind, name, controller: true }], labels });
   const hash = { "pod-template-hash": "5d4f" };
   assert.equal(ofOwner("ReplicaSet", "web-5d4f", hash), "Deployment/web");
   assert.equal(ofOwner("ReplicaSet", "web-5d4f"), "ReplicaSet/web-5d4f");
   assert.equal(ofOwner("StatefulSet", "db"), "StatefulSet/db");
   assert.equal(ofOwner("Job", "report-29481234"), "CronJob/report");
   assert.equal(ofOwner("Job", "report"), "Job/report");
-  assert.equal(workloadOf({ name: "alone" }), "Pod/alone");
-  assert.equal(workloadOf({}), "");
+  assert.equal(ownerOf({ name: "alone" }), "Pod/alone");
+  assert.equal(ownerOf({}), "");
 });
 
 Deno.test("review: an answer is a patch in base64, nothing, or a refusal", () => {

@@ -42,6 +42,7 @@ export const AUTHORITY_DAYS = 3_650;
 /** Days for which the controller's certificate is good. Installing again renews it. */
 export const SERVER_DAYS = 365;
 
+/** One day: the lives of certificates are counted in days. */
 export const DAY_MS = 86_400_000;
 
 /** How far a clock in the cluster may be behind the one that signs. */

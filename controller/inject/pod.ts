@@ -9,7 +9,7 @@ export interface ObjectMeta {
   readonly ownerReferences?: readonly Owner[];
 }
 
-export interface Owner {
+interface Owner {
   readonly kind: string;
   readonly name: string;
   readonly controller?: boolean;
@@ -24,18 +24,18 @@ interface ContainerSecurity extends RunsAs {
   readonly capabilities?: { readonly add?: readonly string[] };
 }
 
-export interface Probe {
+export interface PodProbe {
   readonly tcpSocket?: { readonly port: number | string; readonly host?: string };
   readonly [field: string]: unknown;
 }
 
-export interface Container {
+export interface PodContainer {
   readonly name: string;
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
   readonly securityContext?: ContainerSecurity;
-  readonly startupProbe?: Probe;
-  readonly livenessProbe?: Probe;
-  readonly readinessProbe?: Probe;
+  readonly startupProbe?: PodProbe;
+  readonly livenessProbe?: PodProbe;
+  readonly readinessProbe?: PodProbe;
 }
 
 export interface PodObject {
@@ -45,13 +45,13 @@ export interface PodObject {
     readonly os?: { readonly name: string };
     readonly nodeSelector?: Readonly<Record<string, string>>;
     readonly securityContext?: RunsAs;
-    readonly containers: readonly Container[];
-    readonly initContainers?: readonly Container[];
+    readonly containers: readonly PodContainer[];
+    readonly initContainers?: readonly PodContainer[];
     readonly volumes?: readonly unknown[];
   };
 }
 
 /** All containers that a pod begins with. */
-export function allContainers({ spec }: PodObject): Container[] {
+export function allContainers({ spec }: PodObject): PodContainer[] {
   return [...spec.initContainers ?? [], ...spec.containers];
 }

@@ -61,7 +61,7 @@ export function isReview(value: unknown): value is AdmissionReview {
 }
 
 /** Whether this is what a pod, or the template of one, has at the least. */
-export function isPod(value: unknown): value is PodObject {
+function isPod(value: unknown): value is PodObject {
   if (!isObject(value) || !isObject(value["spec"])) return false;
   const { containers } = value["spec"];
   return Array.isArray(containers) && containers.length > 0 &&

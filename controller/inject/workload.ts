@@ -2,7 +2,7 @@
 import type { ObjectMeta } from "./pod.ts";
 
 /** `Deployment/web`; empty where nothing owns the pod and it has no name yet. */
-export function workloadOf({ ownerReferences = [], labels = {}, name }: ObjectMeta): string {
+export function ownerOf({ ownerReferences = [], labels = {}, name }: ObjectMeta): string {
   const owner = ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0];
   if (owner === undefined) return name === undefined ? "" : `Pod/${name}`;
   // A Deployment calls its ReplicaSets after itself and the hash of their template, a CronJob its Jobs after the minute.

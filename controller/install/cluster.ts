@@ -23,7 +23,7 @@ const PLURALS: Readonly<Record<string, string>> = {
 
 type Named = Pick<ApiObject, "apiVersion" | "kind" | "metadata">;
 
-export function pathOf({ apiVersion, kind, metadata }: Named): string {
+function pathOf({ apiVersion, kind, metadata }: Named): string {
   const group = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const { namespace, name } = metadata;
   const where = namespace === undefined ? "" : `/namespaces/${namespace}`;
@@ -64,7 +64,7 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /** How far a Deployment is. */
-export interface DeploymentProgress {
+interface DeploymentProgress {
   readonly ready: number;
   readonly wanted: number;
   /** Every replica is of the newest template, and serves. */

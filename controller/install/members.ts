@@ -4,7 +4,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
 import { CONTROLLER, MESH_LABEL } from "./objects.ts";
 
-export const INJECTION_ANNOTATION = "weft.dev/sidecar-injection";
+const INJECTION_ANNOTATION = "weft.dev/sidecar-injection";
 
 export interface Member {
   readonly name: string;

@@ -24,9 +24,9 @@ export const CONTROLLER = "weft-controller";
 export const TLS_SECRET = "weft-controller-tls";
 /** The authority's certificate and key; no pod mounts it. */
 export const CA_SECRET = "weft-ca";
-export const INJECTION_CONFIG = "weft-injection";
-export const INJECTION_KEY = "settings.json";
-export const WEBHOOK = "weft-injector";
+const INJECTION_CONFIG = "weft-injection";
+const INJECTION_KEY = "settings.json";
+const WEBHOOK = "weft-injector";
 /** The mesh that a controller is of. */
 export const MESH_LABEL = "weft.dev/mesh";
 

@@ -44,7 +44,7 @@ const OWN_KEYS = [REPLICAS, CONTROLLER_LOG_LEVEL, PERMISSIVE, CLUSTER_DOMAIN];
 const SIDECAR = "sidecar.";
 
 /** All that `--set` takes, without the prefix. */
-export const VALUE_KEYS: readonly string[] = [
+const VALUE_KEYS: readonly string[] = [
   ...OWN_KEYS,
   ...Object.keys(FSM_KEYS),
   ...INJECTION_KEYS.filter((key) => !NOT_SET.includes(key)).map((key) => `${SIDECAR}${key}`),

@@ -27,7 +27,7 @@ kind: Config
 current-context: main
 contexts:
 - {name: main, context: {cluster: c, user: u, namespace: team}}
-- {name: other, context: {cluster: c, user: nobody}}
+- {name: other, context: {cluster: c, user: missing}}
 clusters: [{name: c, cluster: {${cluster}}}]
 users: [{name: u, user: {${user}}}]
 `;

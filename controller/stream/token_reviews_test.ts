@@ -63,7 +63,7 @@ Deno.test("token reviews: refused, of another audience, or of no ServiceAccount"
   }
 });
 
-Deno.test("token reviews: an API server that is away lets nobody new in", async () => {
+Deno.test("token reviews: an API server that is away lets no new caller in", async () => {
   const { reviews } = reviewsWith(() => {
     throw new Error("away");
   });
