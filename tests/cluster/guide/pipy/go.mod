@@ -1,0 +1,2 @@
+module pipy
+go 1.21
