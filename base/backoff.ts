@@ -1,4 +1,4 @@
-/** Backoff: how long to wait until something is tried again. Anywhere within a time that doubles, so that many do not come back at once. */
+/** Backoff: how long to wait until something is tried again. Anywhere in the second half of a time that doubles, so that many do not come back at once. */
 export class Backoff {
   readonly #leastMs: number;
   readonly #mostMs: number;

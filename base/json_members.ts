@@ -4,6 +4,8 @@
  * to `JSON.parse`.
  */
 
+import { joinBytes } from "./bytes.ts";
+
 /** A member, or an item of a list, with where its text stands in the whole: bytes from `at`, so many as `text` has in UTF-8. */
 export interface JsonMember {
   /** Of the object itself. */
@@ -188,7 +190,7 @@ export class JsonMembers {
   #cut(i: number, piece: Uint8Array): { text: string; at: number; bytes: number } {
     if (this.#at === -1) throw new SyntaxError("A name is missing");
     this.#gather(piece, i);
-    const whole = this.#gathered.length === 1 ? this.#gathered[0] : joined(this.#gathered);
+    const whole = this.#gathered.length === 1 ? this.#gathered[0] : joinBytes(this.#gathered);
     const cut = { text: decoder.decode(whole), at: this.#at, bytes: whole.length };
     this.#gathered = [];
     this.#gatheredBytes = 0;
@@ -196,14 +198,4 @@ export class JsonMembers {
     this.#from = -1;
     return cut;
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

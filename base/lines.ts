@@ -1,5 +1,7 @@
 /** Lines of a stream of bytes, and a watch over its silence. For protocols of one JSON text a line. */
 
+import { joinBytes } from "./bytes.ts";
+
 /**
  * The lines of a stream, without their ends; what follows the last end is none. A chunk may be used again once the next is asked for.
  * @param bytesMax asked for each line
@@ -21,7 +23,7 @@ export async function* readLines(
     let start = 0;
     for (let end; (end = chunk.indexOf(NEWLINE, start)) >= 0; start = end + 1) {
       add(chunk.subarray(start, end));
-      yield decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, length));
+      yield decoder.decode(pieces.length === 1 ? pieces[0] : joinBytes(pieces));
       pieces = [];
       length = 0;
     }
@@ -43,16 +45,6 @@ export async function writeLine(connection: Pick<Deno.Conn, "write">, text: stri
 
 const NEWLINE = 10;
 const CHUNK_BYTES = 16 * 1024;
-
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
 
 /** Calls `onSilence` once nothing has been heard for so long. */
 export class SilenceWatch {

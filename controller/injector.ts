@@ -7,7 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { ObjectMeta } from "./inject/pod.ts";
 import { type InjectionSettings, parseInjectionSettings } from "./inject/settings.ts";
 import type { KubeClient } from "./kube/client.ts";
-import { readText } from "./kube/access.ts";
+import { readText } from "../base/read_text.ts";
 import { everyKubeletIsNative } from "./kubelets.ts";
 import { CERTIFICATE_READ_MS } from "./limits.ts";
 import { startWebhook } from "./webhook.ts";

@@ -2,6 +2,7 @@
  * A small HTTP client that sends through a sidecar as `http_proxy` does: absolute-form targets (RFC 9112 3.2.2) over one
  * kept connection. For `weft request`, `weft demo` and tests.
  */
+import { joinBytes } from "../base/bytes.ts";
 import type { HostPort } from "../console/values.ts";
 import { Body } from "../proxy/protocol/http1/body.ts";
 import { Response } from "../proxy/protocol/http1/response.ts";
@@ -152,7 +153,7 @@ async function readBody(connection: Connection, body: Body): Promise<Uint8Array>
     connection.held = held.subarray(end, held.length - body.takenOut);
     if (body.isDone) {
       connection.take(body.trailerBytes);
-      return joined(parts);
+      return joinBytes(parts);
     }
     if (await connection.read()) continue;
     if (!body.isUntilClose) throw new Error("The connection was closed within the answer");
@@ -185,7 +186,7 @@ class Connection {
       this.hasEnded = true;
       return false;
     }
-    this.held = joined([this.held, this.#chunk.subarray(0, count)]);
+    this.held = joinBytes([this.held, this.#chunk.subarray(0, count)]);
     return true;
   }
 
@@ -197,14 +198,4 @@ class Connection {
   close(): void {
     this.#connection.close();
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

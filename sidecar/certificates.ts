@@ -1,4 +1,5 @@
 /** Certificates from files, and again whenever the files change. The last good ones stay where new ones are of no use. */
+import { readText } from "../base/read_text.ts";
 import type { Log } from "../base/log.ts";
 import type { Proxy, ProxyTls } from "../proxy/config.ts";
 import type { TlsCertificate, TlsTrust } from "../base/tls.ts";
@@ -130,13 +131,8 @@ async function readTrust(file: string | null): Promise<TlsTrust | null> {
 
 async function read(file: string): Promise<string> {
   try {
-    return await Deno.readTextFile(file);
+    return await readText(file);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "no such file"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new CommandFailure(`Cannot read "${file}": ${reason}`);
+    throw new CommandFailure(error instanceof Error ? error.message : String(error));
   }
 }

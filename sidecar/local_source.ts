@@ -1,12 +1,5 @@
 /** LocalSource: a source of plans in this process, fed with whole plans. It answers at once, from the first plan on. */
-import { isSameData } from "../base/same_data.ts";
-import {
-  type Part,
-  type PartKey,
-  partsOf,
-  type PlanHeader,
-  planHeaderOf,
-} from "../routing/parts.ts";
+import { type PlanHeader, planHeaderOf } from "../routing/parts.ts";
 import type { Plan } from "../routing/plan.ts";
 import { MeshParts, type MeshSession } from "../routing/source/mesh.ts";
 import type {
@@ -19,7 +12,6 @@ import type { PlanFile } from "./plan_file.ts";
 
 export class LocalSource implements PlanSource {
   #mesh: MeshParts | null = null;
-  #keys: ReadonlySet<PartKey> = new Set();
   #file: PlanFile | null = null;
   /** What connections began with before there was a plan. */
   readonly #waiting = new Set<() => void>();
@@ -31,16 +23,7 @@ export class LocalSource implements PlanSource {
 
   /** This is what the mesh is now. Every connection has been told of what is different when this returns. */
   set(plan: Plan): void {
-    const header = planHeaderOf(plan);
-    const parts = partsOf(plan);
-    const changes = new Map<PartKey, Part | undefined>();
-    for (const key of this.#keys) if (!parts.has(key)) changes.set(key, undefined);
-    // What is equal stays the same object, and so is no change.
-    for (const [key, part] of parts) {
-      if (!isSameData(this.#mesh?.at(key), part)) changes.set(key, part);
-    }
-    this.#keys = new Set(parts.keys());
-    this.#meshUnder(header).change(changes, header);
+    this.#meshUnder(planHeaderOf(plan)).set(plan);
     this.#openWaiting();
   }
 

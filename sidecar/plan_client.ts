@@ -2,6 +2,7 @@
  * PlanClient: a proxy's end of the connection to the source of its plan. It asks what the event loops want to know, gives them what comes,
  * and asks again where the connection was lost. Whatever becomes of the source, the proxy serves what it holds.
  */
+import { Backoff } from "../base/backoff.ts";
 import type { Log } from "../base/log.ts";
 import type { Proxy, ProxyConfig } from "../proxy/config.ts";
 import { PLAN_ANSWER_MS, QUESTIONS_LOOK_MS } from "../proxy/limits.ts";
@@ -29,8 +30,6 @@ interface PlanClientParts {
   readonly onChange: (held: HeldParts) => void;
   /** The source is away, or what it told cannot be served. */
   readonly onTrouble?: (error: unknown) => void;
-  /** Gives a number from 0 to 1; for the time until the next try. */
-  readonly random?: () => number;
 }
 
 export class PlanClient {
@@ -47,7 +46,7 @@ export class PlanClient {
   #isTaking = false;
   #taken: Promise<void> = Promise.resolve();
   readonly #waiting = new Map<PlanQuestion, Set<() => void>>();
-  #retryMs = RECONNECT_MS_MIN;
+  readonly #backoff = new Backoff(RECONNECT_MS_MIN, RECONNECT_MS_MAX);
   #retry: ReturnType<typeof setTimeout> | undefined;
   #look: ReturnType<typeof setInterval> | undefined;
   /** Why the last update was refused; it is said once. */
@@ -143,8 +142,8 @@ export class PlanClient {
     if (this.#isStopped) return;
     clearTimeout(this.#retry);
     const forgotten = this.held.retain(this.#wanted);
-    // A part that is not held any more is left to the event loops until the next change: nothing asks for it.
-    if (forgotten !== null) this.#parts.proxy.update(forgotten);
+    // An event loop that cannot take it keeps what nothing asks for.
+    if (forgotten !== null) Promise.try(() => this.#parts.proxy.update(forgotten)).catch(() => {});
     let isOpen = true;
     const connection = this.#parts.source.connect({
       update: (update) => {
@@ -161,8 +160,7 @@ export class PlanClient {
         connection.close();
       },
     };
-    const held = Object.fromEntries([...this.held.parts].map(([key, { hash }]) => [key, hash]));
-    connection.send({ ask: [...this.#wanted], drop: [], held });
+    connection.send({ ask: [...this.#wanted], drop: [], held: this.held.hashes });
   }
 
   #hear(update: SourceUpdate): void {
@@ -202,7 +200,7 @@ export class PlanClient {
     const { onChange } = this.#parts;
     this.#told = "";
     this.#lost = "";
-    this.#retryMs = RECONNECT_MS_MIN;
+    this.#backoff.reset();
     this.#setAway(this.#connection === null);
     for (const [question] of answers) {
       for (const tell of this.#waiting.get(question) ?? []) tell();
@@ -244,10 +242,7 @@ export class PlanClient {
     this.#connection = null;
     this.#setAway(true);
     if (this.#isStopped) return;
-    const { random = Math.random } = this.#parts;
-    // Anywhere within the time, so that a thousand proxies do not come back at once.
-    this.#retry = setTimeout(() => this.#connect(), this.#retryMs * random());
-    this.#retryMs = Math.min(2 * this.#retryMs, RECONNECT_MS_MAX);
+    this.#retry = setTimeout(() => this.#connect(), this.#backoff.nextMs());
   }
 
   async #dropUnused(): Promise<void> {

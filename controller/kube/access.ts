@@ -2,6 +2,7 @@
  * How the API server is reached and who asks: from a kubeconfig, or from the ServiceAccount of the pod. An `AccessSource` is read again
  * and again, because files of tokens and certificates change.
  */
+import { readText } from "../../base/read_text.ts";
 
 /** As of one reading. */
 export interface ClusterAccess {
@@ -51,18 +52,4 @@ export function podAccess(
       };
     },
   };
-}
-
-/** @throws {Error} one line names the file */
-export async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "no such file"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new Error(`Cannot read "${path}": ${reason}`);
-  }
 }

@@ -3,7 +3,8 @@
  * them. Of several files the first that names something counts.
  */
 import { parse } from "yaml";
-import { type AccessSource, type ClusterAccess, readText } from "./access.ts";
+import { readText } from "../../base/read_text.ts";
+import type { AccessSource, ClusterAccess } from "./access.ts";
 import { programCredential } from "./credential_program.ts";
 import { fieldsOf, type JsonFields, textField } from "./fields.ts";
 

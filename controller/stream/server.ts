@@ -6,7 +6,7 @@ import { pause } from "../../base/backoff.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import type { Log } from "../../base/log.ts";
 import type { MeshParts } from "../../routing/source/mesh.ts";
-import { readText } from "../kube/access.ts";
+import { readText } from "../../base/read_text.ts";
 import {
   CERTIFICATE_READ_MS,
   CONNECTIONS_MAX,

@@ -5,7 +5,7 @@
  * application cannot give it.
  */
 import { sha256Hex } from "../../base/hash.ts";
-import { formatAuthority, formatIp, parseIp } from "../../base/ip.ts";
+import { canonicalIp, formatAuthority } from "../../base/ip.ts";
 import { UNREACHED } from "../protocol/http1/response.ts";
 
 const encoder = new TextEncoder();
@@ -14,9 +14,8 @@ const encoder = new TextEncoder();
 export function unreachedMark(place: string): string {
   const colon = place.lastIndexOf(":");
   const address = place.slice(0, colon).replace(/^\[|\]$/g, "");
-  const ip = parseIp(address);
   // A plan may write an address of IPv6 in several ways.
-  const host = ip === null ? address : formatIp(ip, 0, ip.length === 4 ? 4 : 16);
+  const host = canonicalIp(address) ?? address;
   return sha256Hex(formatAuthority(host, Number(place.slice(colon + 1)))).slice(0, 16);
 }
 

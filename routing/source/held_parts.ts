@@ -23,20 +23,24 @@ export class HeldParts {
   readonly #answers = new Map<PlanQuestion, Answer>();
   readonly #parts = new Map<PartKey, HashedPart>();
   readonly #digest = new PlanDigest();
+  #hash = "";
   #needed: NeededParts | null = null;
   /** Of the update that is being taken. */
   #staged: ReadonlyMap<PartKey, HashedPart | null> = new Map();
 
   /** Null: nothing has been taken yet. Composed anew each time. */
   get plan(): Plan | null {
-    return this.#header === null
-      ? null
-      : composePlan(this.#header, this.#entries(), this.#digest.hash(this.#header));
+    return this.#header === null ? null : composePlan(this.#header, this.#entries(), this.#hash);
   }
 
   /** Of the plan; empty: there is none. */
   get hash(): string {
-    return this.#header === null ? "" : this.#digest.hash(this.#header);
+    return this.#hash;
+  }
+
+  /** Of each part, for the source: what it need not send again. */
+  get hashes(): Readonly<Record<PartKey, string>> {
+    return Object.fromEntries([...this.#parts].map(([key, { hash }]) => [key, hash]));
   }
 
   get answers(): ReadonlyMap<PlanQuestion, Answer> {
@@ -93,6 +97,7 @@ export class HeldParts {
     for (const [key, part] of this.#staged) if (needed.has(key)) this.#set(key, part, touched);
     for (const key of went) this.#set(key, null, touched);
     this.#staged = new Map();
+    this.#hash = this.#digest.hash(header);
     return {
       header,
       parts: [...touched.keys()].map((key) => [key, this.#parts.get(key)?.part ?? null] as const),
@@ -100,7 +105,7 @@ export class HeldParts {
         answer === null ? [] : [[question, answer]]
       ),
       forgotten: answers.flatMap(([question, answer]) => answer === null ? [question] : []),
-      hash: this.#digest.hash(header),
+      hash: this.#hash,
     };
   }
 
@@ -152,6 +157,7 @@ export class HeldParts {
     }
     this.#header = null;
     this.#needed = null;
+    this.#hash = header === null ? "" : this.#digest.hash(header);
     if (header !== null) this.#neededUnder(header).take();
   }
 

@@ -3,7 +3,17 @@
  * knows what the proxy asked and has been told, and says what it has to be told next.
  */
 import { canonicalJson } from "../../base/canonical_json.ts";
-import { accessKey, hashPart, type Part, type PartKey, type PlanHeader } from "../parts.ts";
+import { isSameData } from "../../base/same_data.ts";
+import {
+  accessKey,
+  hashPart,
+  type Part,
+  type PartKey,
+  partsOf,
+  type PlanHeader,
+  planHeaderOf,
+} from "../parts.ts";
+import type { Plan } from "../plan.ts";
 import { type ChangedNames, MeshNames } from "./mesh_names.ts";
 import { UPDATE_ANSWERS_MAX } from "../limits.ts";
 import type { Answer, HashedPart, PlanQuestion, SourceRequest, SourceUpdate } from "./messages.ts";
@@ -82,6 +92,17 @@ export class MeshParts {
     if (isOther) this.#memory = new MemoryContents(header, parts);
     this.#contents = this.#memory;
     this.#tell(changed, others, isOther);
+  }
+
+  /** The plan is what the mesh is now. A part that is equal stays the same object, and so is no change. */
+  set(plan: Plan): void {
+    const parts = partsOf(plan);
+    const changes = new Map<PartKey, Part | undefined>();
+    for (const key of this.#memory.parts.keys()) if (!parts.has(key)) changes.set(key, undefined);
+    for (const [key, part] of parts) {
+      if (!isSameData(this.#memory.at(key), part)) changes.set(key, part);
+    }
+    this.change(changes, planHeaderOf(plan));
   }
 
   /** Serves other contents from now on, in which these parts are different. */

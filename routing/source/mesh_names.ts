@@ -3,8 +3,9 @@
  * in any reading that Kubernetes DNS allows; which of them is meant is decided where they are held (`table/host_index.ts`).
  */
 import { NAME_LENGTH_MAX } from "../../base/limits.ts";
-import { formatIp, parseIp } from "../../base/ip.ts";
+import { canonicalIp } from "../../base/ip.ts";
 import { type Part, type PartKey, routeKey } from "../parts.ts";
+import { nameSuffixes } from "../table/host_index.ts";
 
 /** Questions whose answers may be others after a change. */
 export type ChangedNames = "none" | "addresses" | "all";
@@ -49,7 +50,7 @@ export class MeshNames {
   /** Keys of the Services that a client of the namespace may mean by the host; in order. */
   host(namespace: string, host: string): PartKey[] {
     const found = new Set<PartKey>();
-    const ip = ipText(host);
+    const ip = canonicalIp(host);
     if (ip !== null) return this.#services.at(ip);
     this.#addWhole(host, found);
     this.#addQualified(host, found);
@@ -61,7 +62,7 @@ export class MeshNames {
 
   /** Keys of the Services that an address is of: a Service's own, or that of a pod behind some; in order. */
   address(address: string): PartKey[] {
-    const ip = ipText(address) ?? "";
+    const ip = canonicalIp(address) ?? "";
     const services = this.#services.at(ip);
     return services.length > 0 ? services : this.#endpointIndex.at(ip);
   }
@@ -107,18 +108,12 @@ export class MeshNames {
   }
 }
 
-/** What may follow a qualified name, longest first. */
-function nameSuffixes(clusterDomain: string): readonly string[] {
-  const domain = clusterDomain.toLowerCase();
-  return [`.svc.${domain}`, `.svc.${domain.split(".")[0]}`, ".svc"];
-}
-
 /** Whether any Service may be meant by a host, in lower case; most names outside a cluster are longer than those within. */
 export function mayBeOfMesh(host: string, clusterDomain: string): boolean {
   if (host.length > NAME_LENGTH_MAX || !/^[-_.:a-z0-9]+$/.test(host)) return false;
   const suffix = nameSuffixes(clusterDomain).find((each) => host.endsWith(each)) ?? "";
   const labels = host.slice(0, host.length - suffix.length).split(".");
-  return labels.length <= 3 || ipText(host) !== null;
+  return labels.length <= 3 || canonicalIp(host) !== null;
 }
 
 const NONE: readonly string[] = [];
@@ -143,12 +138,6 @@ function endpointAddresses(part: Part | undefined): readonly string[] {
     : NONE;
 }
 
-/** One spelling for all of an address; null if it is none. */
-function ipText(address: string): string | null {
-  const ip = parseIp(address);
-  return ip === null ? null : formatIp(ip, 0, ip.length === 4 ? 4 : 16);
-}
-
 /** Service keys by address. Nearly always one Service has an address, so that one is kept without a list. */
 class Buckets {
   readonly #byAddress = new Map<string, PartKey | readonly PartKey[]>();
@@ -158,8 +147,8 @@ class Buckets {
     if (before.length === after.length && before.every((each, i) => each === after[i])) {
       return false;
     }
-    for (const address of before) this.#remove(ipText(address), key);
-    for (const address of after) this.#add(ipText(address), key);
+    for (const address of before) this.#remove(canonicalIp(address), key);
+    for (const address of after) this.#add(canonicalIp(address), key);
     return true;
   }
 

@@ -25,13 +25,13 @@ export interface HashedPart {
   readonly part: Part;
 }
 
-/** How a proxy begins, also after a connection was lost. */
+/** What a proxy tells a source. */
 export interface SourceRequest {
   /** Asked from now on. */
   readonly ask: readonly PlanQuestion[];
   /** Not asked any more. */
   readonly drop: readonly PlanQuestion[];
-  /** In the first message: hashes of the parts that the proxy holds from before. */
+  /** In the first message of a connection: hashes of the parts that the proxy holds from before. */
   readonly held?: Readonly<Record<PartKey, string>>;
 }
 

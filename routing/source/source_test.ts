@@ -8,7 +8,7 @@ import { Random } from "../../base/random.ts";
 import { ReferenceSource } from "../../tests/support/reference_source.ts";
 import { compile } from "../compile/compile.ts";
 import { anySnapshot } from "../compile/snapshot_for_test.ts";
-import { hashPlan, neededBy, type Part, type PartKey, partsOf, planHeaderOf } from "../parts.ts";
+import { hashPlan, neededBy, type PartKey, planHeaderOf } from "../parts.ts";
 import type { Plan, PlanService } from "../plan.ts";
 import { HostIndex, HostMatch } from "../table/host_index.ts";
 import { AddressIndex } from "../table/address_index.ts";
@@ -36,10 +36,7 @@ class Client {
       this.#apply(this.held.take(update).change);
       this.check();
     });
-    const held = Object.fromEntries(
-      [...this.held.parts].map(([key, { hash }]) => [key, hash]),
-    );
-    this.source.send({ ask: [...this.wanted], drop: [], held });
+    this.source.send({ ask: [...this.wanted], drop: [], held: this.held.hashes });
   }
 
   ask(question: PlanQuestion): void {
@@ -119,15 +116,6 @@ function questionsOf(plans: readonly Plan[]): PlanQuestion[] {
   return [...questions];
 }
 
-function changesBetween(mesh: MeshParts, before: Plan | null, after: Plan): void {
-  const parts = partsOf(after);
-  const changes = new Map<PartKey, Part | undefined>(parts);
-  for (const key of before === null ? [] : partsOf(before).keys()) {
-    if (!parts.has(key)) changes.set(key, undefined);
-  }
-  mesh.change(changes, planHeaderOf(after));
-}
-
 const anyPlan = fc.tuple(anySnapshot, fc.boolean()).map(([snapshot, permissive]) =>
   compile(snapshot, { permissive }).plan
 );
@@ -137,7 +125,7 @@ Deno.test("source: whatever happens on the way, a proxy decides as with the whol
     fc.property(fc.array(anyPlan, { minLength: 1, maxLength: 4 }), fc.nat(), (plans, seed) => {
       const random = new Random(seed, "source");
       const mesh = new MeshParts(planHeaderOf(plans[0]));
-      changesBetween(mesh, null, plans[0]);
+      mesh.set(plans[0]);
       const client = new Client();
       client.connect(mesh, random);
       const questions = questionsOf(plans);
@@ -149,7 +137,7 @@ Deno.test("source: whatever happens on the way, a proxy decides as with the whol
         else if (choice < 14) client.drop(question);
         else if (choice === 14) client.connect(mesh, random);
         else if (choice === 15 && current + 1 < plans.length) {
-          changesBetween(mesh, plans[current], plans[current + 1]);
+          mesh.set(plans[current + 1]);
           current++;
         } else client.source?.step();
       }
@@ -195,7 +183,7 @@ Deno.test("source: what was taken can be taken back", () => {
     fc.property(anyPlan, anyPlan, fc.nat(), (first, second, seed) => {
       const random = new Random(seed, "undo");
       const mesh = new MeshParts(planHeaderOf(first));
-      changesBetween(mesh, null, first);
+      mesh.set(first);
       const held = new HeldParts();
       const session = mesh.open(() => {});
       const questions = questionsOf([first, second]).filter(() => random.below(3) === 0);
@@ -204,7 +192,7 @@ Deno.test("source: what was taken can be taken back", () => {
       const update = session.next();
       if (update !== null) held.take(update);
       const before = { plan: held.plan, answers: new Map(held.answers) };
-      changesBetween(mesh, first, second);
+      mesh.set(second);
       session.take({ ask: questions, drop: half.slice(0, 3) });
       const next = session.next();
       if (next === null) return;

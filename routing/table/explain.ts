@@ -19,7 +19,7 @@ import type {
   RouteExplanation,
   RuleExplanation,
 } from "./explanation.ts";
-import { HostMatch } from "./host_index.ts";
+import { HostMatch, nameSuffixes } from "./host_index.ts";
 import type { SplitState } from "./split.ts";
 import type {
   RouteRefusal,
@@ -186,8 +186,7 @@ function spellingOf(
   const qualified = `${short}.${plan.namespace}`.toLowerCase();
   if (!name.startsWith(qualified)) return "cluster-ip";
   const suffix = name.slice(qualified.length);
-  const isKnown = ["", ".svc", `.svc.${clusterDomain}`.toLowerCase()].includes(suffix) ||
-    suffix === `.svc.${clusterDomain.split(".")[0]}`.toLowerCase();
+  const isKnown = ["", ...nameSuffixes(clusterDomain)].includes(suffix);
   return isKnown ? `${form}.namespace${suffix}` : form;
 }
 

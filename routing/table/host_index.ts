@@ -109,7 +109,7 @@ export class HostIndex<Service extends NamedService> {
     this.#qualified = contents.indexes.qualified;
     this.#bare = contents.indexes.bare;
     this.#targets = contents.targets;
-    this.#suffixes = suffixesOf(clusterDomain).map((suffix) => encoder.encode(suffix));
+    this.#suffixes = nameSuffixes(clusterDomain).map((suffix) => encoder.encode(suffix));
   }
 
   /** The index of a later plan, for the same client. What did not change is shared. */
@@ -176,7 +176,7 @@ export class HostIndex<Service extends NamedService> {
     if (aliases === others) return [];
     const known = new Set(others.map(aliasText));
     return aliases.filter((alias) => !known.has(aliasText(alias)))
-      .map((alias) => entryOfAlias(alias, this.#namespace, suffixesOf(this.#clusterDomain)));
+      .map((alias) => entryOfAlias(alias, this.#namespace, nameSuffixes(this.#clusterDomain)));
   }
 
   #numberOf({ qualified: [name] }: Entry<Service>): number {
@@ -276,7 +276,7 @@ function contentsOf<Service extends NamedService>(
   aliases: readonly PlanAlias[],
 ): Contents<Service> {
   const entries = services.map((service) => entriesOf(service, namespace));
-  const suffixes = suffixesOf(clusterDomain);
+  const suffixes = nameSuffixes(clusterDomain);
   const names = new NameChanges();
   const targets: HostTarget<Service>[] = [];
   const add = (entry: Entry<Service>) => names.add(entry, targets.push(entry.target) - 1);
@@ -340,7 +340,7 @@ function aliasText({ namespace, name, host }: PlanAlias): string {
 }
 
 /** What may follow a qualified name, longest first. */
-function suffixesOf(clusterDomain: string): string[] {
+export function nameSuffixes(clusterDomain: string): string[] {
   const label = clusterDomain.split(".")[0];
   return [`.svc.${clusterDomain}`, `.svc.${label}`, ".svc"].map((suffix) => suffix.toLowerCase());
 }

@@ -4,8 +4,7 @@ import type { Io } from "../../proxy/io/io.ts";
 import { renderProxyMetrics } from "../../proxy/observe/exposition.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { Engine } from "../../proxy/run/engine.ts";
-import type { Part, PartKey } from "../../routing/parts.ts";
-import { partsOf, planHeaderOf } from "../../routing/parts.ts";
+import { planHeaderOf } from "../../routing/parts.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { HeldParts } from "../../routing/source/held_parts.ts";
 import { readPrometheus } from "../support/prometheus_text.ts";
@@ -30,7 +29,6 @@ export class AskingScenario extends CalmNetwork {
   readonly #session: MeshSession;
   readonly #port: number;
   readonly #tcpPort: number;
-  #keys: readonly PartKey[] = [];
   #unanswered: PlanQuestion[] = [];
 
   constructor(plan: Plan) {
@@ -75,11 +73,7 @@ export class AskingScenario extends CalmNetwork {
 
   /** This is what the mesh is now; the proxy hears of it with the next answers. */
   set(plan: Plan): void {
-    const parts = partsOf(plan);
-    const changes = new Map<PartKey, Part | undefined>(parts);
-    for (const key of this.#keys) if (!parts.has(key)) changes.set(key, undefined);
-    this.#keys = [...parts.keys()];
-    this.#mesh.change(changes, planHeaderOf(plan));
+    this.#mesh.set(plan);
   }
 
   /** Answers what was asked so far, and tells what has changed. */

@@ -4,7 +4,7 @@
  */
 import { Random } from "../../base/random.ts";
 import type { Engine } from "../../proxy/run/engine.ts";
-import { type Part, type PartKey, partsOf, planHeaderOf } from "../../routing/parts.ts";
+import { planHeaderOf } from "../../routing/parts.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { HeldParts, type PlanChange } from "../../routing/source/held_parts.ts";
 import { MeshParts } from "../../routing/source/mesh.ts";
@@ -24,7 +24,6 @@ export class SimulatedSource {
   readonly #held = new HeldParts();
   readonly #wanted = new Set<PlanQuestion>();
   readonly #mesh: MeshParts;
-  #keys: readonly PartKey[] = [];
   #engine: Engine | null = null;
   /** Null: it is away. */
   #connection: ReferenceSource | null = null;
@@ -54,11 +53,7 @@ export class SimulatedSource {
 
   /** This is what the mesh is now. */
   set(plan: Plan): void {
-    const parts = partsOf(plan);
-    const changes = new Map<PartKey, Part | undefined>(parts);
-    for (const key of this.#keys) if (!parts.has(key)) changes.set(key, undefined);
-    this.#keys = [...parts.keys()];
-    this.#mesh.change(changes, planHeaderOf(plan));
+    this.#mesh.set(plan);
     this.#stepSoon();
   }
 
@@ -89,8 +84,7 @@ export class SimulatedSource {
       this.#random,
       (update) => this.#take(update),
     );
-    const held = Object.fromEntries([...this.#held.parts].map(([key, { hash }]) => [key, hash]));
-    this.#connection.send({ ask: [...this.#wanted], drop: [], held });
+    this.#connection.send({ ask: [...this.#wanted], drop: [], held: this.#held.hashes });
     this.#engine?.sourceIsAway(false);
     this.#stepSoon();
   }
