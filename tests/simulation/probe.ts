@@ -15,6 +15,7 @@ import { Exchange } from "../../proxy/exchange/exchange.ts";
 import { EndpointPool, type SharedConnection } from "../../proxy/pool/pool.ts";
 import { Http2Upstream } from "../../proxy/http2/upstream.ts";
 import { Http2Socket } from "../../proxy/http2/socket.ts";
+import { withPlatformRandom } from "./platform_random.ts";
 
 export class Probe {
   /** The most buffers that may be lent. */
@@ -32,11 +33,6 @@ export class Probe {
 
   /** Runs with the parts watched, and with the platform's randomness drawn from `random`. */
   watch<Result>(random: Random, run: () => Result): Result {
-    const draw = crypto.getRandomValues;
-    crypto.getRandomValues = <Words>(words: Words): Words => {
-      if (words instanceof Uint32Array) words.forEach((_, i) => words[i] = random.next32());
-      return words;
-    };
     const { take } = BufferPool.prototype;
     const unwatch = [
       remember(Loop.prototype, "register", this.#loops),
@@ -53,9 +49,8 @@ export class Probe {
       return this.lentCount >= buffersMax() ? NO_BUFFER : take.call(this);
     };
     try {
-      return run();
+      return withPlatformRandom(random, run);
     } finally {
-      crypto.getRandomValues = draw;
       for (const undo of unwatch) undo();
       BufferPool.prototype.take = take;
     }

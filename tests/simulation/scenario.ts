@@ -1,4 +1,5 @@
 /** Scenario: the engine on a calm simulated network, with both ends of its connections in the hands of a test. */
+import { Random } from "../../base/random.ts";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { ARENA_BYTES } from "../../proxy/loop/arena.ts";
 import { Engine } from "../../proxy/run/engine.ts";
@@ -8,6 +9,7 @@ import { drawPlan, NAMESPACE, ORIGIN_PORT } from "./generate.ts";
 import type { ServiceAddresses } from "./generate.ts";
 import { Network } from "./network.ts";
 import type { Side, Weather } from "./network.ts";
+import { withPlatformRandom } from "./platform_random.ts";
 import { SimulatedIo } from "./simulated_io.ts";
 import { World } from "./world.ts";
 
@@ -120,30 +122,32 @@ export class Scenario extends CalmNetwork {
       addresses: ["10.1.0.1"],
     }];
     this.plan = change(drawPlan(this.world, services, 0));
-    this.engine = new Engine(
-      this.io as Io,
-      {
-        driver: "native",
-        workers: 1,
-        outbound: [
-          CLIENTS,
-          { ...CLIENTS, tcp: { namespace: NAMESPACE, service: "svc0", port: 80 } },
-        ],
-        inbound: [],
-        admin: null,
-        timeouts: { ...DEFAULT_TIMEOUTS, upstreamIdleMs: 2_000 },
-        bodyBytesMax: Infinity,
-        reportRequests: true,
-        egress: true,
-      },
-      this.plan,
-      {
-        onRecords: () => this.onRecords(),
-        onSpans() {},
-        onLog() {},
-        lookUp: (name) => void this.lookups.push(name),
-      },
-    );
+    // What the engine draws, it draws alike in every run: how long a retry waits, above all.
+    this.engine = withPlatformRandom(new Random(1, "platform"), () =>
+      new Engine(
+        this.io as Io,
+        {
+          driver: "native",
+          workers: 1,
+          outbound: [
+            CLIENTS,
+            { ...CLIENTS, tcp: { namespace: NAMESPACE, service: "svc0", port: 80 } },
+          ],
+          inbound: [],
+          admin: null,
+          timeouts: { ...DEFAULT_TIMEOUTS, upstreamIdleMs: 2_000 },
+          bodyBytesMax: Infinity,
+          reportRequests: true,
+          egress: true,
+        },
+        this.plan,
+        {
+          onRecords: () => this.onRecords(),
+          onSpans() {},
+          onLog() {},
+          lookUp: (name) => void this.lookups.push(name),
+        },
+      ));
     [this.#port, this.#tcpPort] = this.engine.listen().outbound;
   }
 
