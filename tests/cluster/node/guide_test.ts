@@ -1,12 +1,12 @@
 /**
  * The guide, word for word, on a real node: installed, injected, discovered and split by the compiled file, through iptables, asked by
- * `kubectl exec`. `tests/cluster/guide/run` builds what it needs and sets `WEFT_TEST_NODE`, the folder of a cluster that runs.
+ * `kubectl exec`. `tests/cluster/run_on_node` builds what it needs and sets `WEFT_TEST_NODE`, the folder of a cluster that runs.
  */
 import assert from "node:assert/strict";
-import { until } from "../support/until.ts";
+import { until } from "../../support/until.ts";
 
 const NODE = Deno.env.get("WEFT_TEST_NODE");
-const GUIDE = new URL("guide/guide.md", import.meta.url);
+const GUIDE = new URL("guide.md", import.meta.url);
 const ASKED = /kubectl exec .* -- curl/;
 
 interface Step {
@@ -49,7 +49,7 @@ Deno.test("guide: its commands are found, with their answers", () => {
 
 Deno.test({
   name: "guide: every command on a real node, and every answer" +
-    (NODE === undefined ? " (run tests/cluster/guide/run for it)" : ""),
+    (NODE === undefined ? " (run tests/cluster/run_on_node for it)" : ""),
   ignore: NODE === undefined,
   async fn() {
     const startedMs = performance.now();
