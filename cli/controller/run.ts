@@ -4,9 +4,10 @@ import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import { parseHostPort } from "../../console/values.ts";
 import { startController } from "../../controller/controller.ts";
-import { clusterAccess } from "./access.ts";
+import { clusterAccess } from "../cluster/access.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
 
-interface ControllerOptions {
+interface ControllerOptions extends ClusterOptions {
   readonly tlsCert: string;
   readonly tlsKey: string;
   readonly stream: string;
@@ -16,8 +17,6 @@ interface ControllerOptions {
   readonly meshName: string;
   readonly clusterDomain: string;
   readonly enforceAccess: boolean;
-  readonly kubeconfig?: string | undefined;
-  readonly context?: string | undefined;
   readonly tokenReview: "on" | "off";
   readonly logLevel: LogLevel;
 }

@@ -22,7 +22,8 @@ import {
 import { type InstallValues, readValues, WEFT_NAMESPACE } from "../../controller/install/values.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { PROGRESS_LOOK_MS } from "../limits.ts";
-import { type ClusterOptions, withCluster } from "./cluster.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
+import { withCluster } from "../cluster/with_cluster.ts";
 
 interface InstallOptions extends ClusterOptions {
   readonly timeout: string;

@@ -13,7 +13,8 @@ import {
 } from "../../controller/install/members.ts";
 import { WEFT_NAMESPACE } from "../../controller/install/values.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
-import { type ClusterOptions, withCluster } from "./cluster.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
+import { withCluster } from "../cluster/with_cluster.ts";
 
 interface AddOptions extends ClusterOptions {
   readonly meshName: string;

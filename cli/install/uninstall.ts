@@ -9,7 +9,8 @@ import { type ApiObject, clusterObjects } from "../../controller/install/objects
 import { WEFT_NAMESPACE } from "../../controller/install/values.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { PROGRESS_LOOK_MS } from "../limits.ts";
-import { type ClusterOptions, withCluster } from "./cluster.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
+import { withCluster } from "../cluster/with_cluster.ts";
 
 interface UninstallOptions extends ClusterOptions {
   readonly crds: boolean;

@@ -15,6 +15,8 @@ export interface ClusterAccess {
   /** Undefined: none is sent. */
   readonly token?: string;
   readonly proxy?: string;
+  /** As whom the user acts (impersonation). */
+  readonly actsAs?: { readonly user: string; readonly groups: readonly string[] };
   /** Of the context, or of the pod. */
   readonly namespace: string;
 }
@@ -22,6 +24,53 @@ export interface ClusterAccess {
 export interface AccessSource {
   /** @throws {Error} one line says what is missing */
   read(): Promise<ClusterAccess>;
+}
+
+/** By its address alone. */
+export function serverAccess(server: string): AccessSource {
+  return { read: () => Promise.resolve({ server, authorities: [], namespace: "default" }) };
+}
+
+/** What counts in place of what a kubeconfig or a pod says; undefined leaves that. */
+export interface AccessOverrides {
+  readonly server?: string | undefined;
+  /** Paths of files in PEM. */
+  readonly certificateAuthority?: string | undefined;
+  readonly clientCertificate?: string | undefined;
+  readonly clientKey?: string | undefined;
+  readonly token?: string | undefined;
+  readonly as?: string | undefined;
+  readonly asGroup?: readonly string[] | undefined;
+  readonly namespace?: string | undefined;
+}
+
+export function overridden(source: AccessSource, overrides: AccessOverrides): AccessSource {
+  const { server, certificateAuthority, clientCertificate, clientKey, token, as } = overrides;
+  const { asGroup = [], namespace } = overrides;
+  return {
+    async read() {
+      const access = await source.read();
+      const [authority, cert, key] = await Promise.all(
+        [certificateAuthority, clientCertificate, clientKey].map((path) =>
+          path === undefined ? undefined : readText(path)
+        ),
+      );
+      const isOther = token !== undefined || cert !== undefined;
+      const { token: knownToken, certificate, ...known } = access;
+      return {
+        ...known,
+        ...(isOther || knownToken === undefined ? {} : { token: knownToken }),
+        // Beside a token a certificate would still say who asks.
+        ...(isOther || certificate === undefined ? {} : { certificate }),
+        ...(server === undefined ? {} : { server: server.replace(/\/+$/, "") }),
+        ...(authority === undefined ? {} : { authorities: [authority] }),
+        ...(cert === undefined || key === undefined ? {} : { certificate: { cert, key } }),
+        ...(token === undefined ? {} : { token }),
+        ...(as === undefined ? {} : { actsAs: { user: as, groups: asGroup } }),
+        ...(namespace === undefined ? {} : { namespace }),
+      };
+    },
+  };
 }
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";

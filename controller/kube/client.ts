@@ -42,9 +42,12 @@ export class KubeClient {
   #connecting: Promise<Connected> | null = null;
   /** The access was refused, or has to be looked at for another reason. */
   #isDoubted = false;
+  /** Longest time that one call may take, where it names none itself. */
+  readonly #callMs: number;
 
-  constructor(source: AccessSource) {
+  constructor(source: AccessSource, { callMs = CALL_MS }: { readonly callMs?: number } = {}) {
     this.#source = source;
+    this.#callMs = callMs;
   }
 
   /** Of the context, or of the pod. */
@@ -58,7 +61,7 @@ export class KubeClient {
    * @throws {Error} it cannot be reached, or takes too long
    */
   async call(method: string, path: string, options: CallOptions = {}): Promise<unknown> {
-    const { limitMs = CALL_MS, signal } = options;
+    const { limitMs = this.#callMs, signal } = options;
     const over = new AbortController();
     const stop = () => over.abort(signal?.reason);
     const late = () => over.abort(new Error(`The API server did not answer within ${limitMs} ms`));
@@ -103,8 +106,8 @@ export class KubeClient {
     },
   ): Promise<Response> {
     const { access, calls, watches } = await this.#connect();
-    const headers = new Headers({ accept: accept ?? "application/json" });
-    if (access.token !== undefined) headers.set("authorization", `Bearer ${access.token}`);
+    const headers = headersOf(access);
+    headers.set("accept", accept ?? "application/json");
     if (body !== undefined) headers.set("content-type", contentType ?? "application/json");
     try {
       const answer = fetch(access.server + path, {
@@ -156,6 +159,16 @@ function clientsFor(
     calls: Deno.createHttpClient(options),
     watches: Deno.createHttpClient({ ...options, http2: false }),
   };
+}
+
+/** Who asks, and as whom. */
+function headersOf({ token, actsAs }: ClusterAccess): Headers {
+  const headers = new Headers();
+  if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+  if (actsAs === undefined) return headers;
+  headers.set("impersonate-user", actsAs.user);
+  for (const group of actsAs.groups) headers.append("impersonate-group", group);
+  return headers;
 }
 
 function tlsText({ authorities, certificate, proxy }: ClusterAccess): string {

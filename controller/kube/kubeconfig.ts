@@ -13,6 +13,9 @@ interface KubeconfigOptions {
   readonly files: readonly string[];
   /** Undefined: the current one. */
   readonly context?: string | undefined;
+  /** Names of entries, in place of those that the context names. */
+  readonly cluster?: string | undefined;
+  readonly user?: string | undefined;
 }
 
 /** An entry by its name, with the folder that its paths start from. */
@@ -21,7 +24,9 @@ interface Entry {
   readonly folder: string;
 }
 
-export function kubeconfigAccess({ files, context }: KubeconfigOptions): AccessSource {
+export function kubeconfigAccess(
+  { files, context, ...chosenNames }: KubeconfigOptions,
+): AccessSource {
   return {
     async read() {
       const documents = await Promise.all(files.map(readDocument));
@@ -31,15 +36,20 @@ export function kubeconfigAccess({ files, context }: KubeconfigOptions): AccessS
       if (!name) throw new Error(`No context is chosen in ${where}`);
       const chosen = entryOf(documents, "contexts", "context", name);
       if (chosen === undefined) throw new Error(`There is no context "${name}" in ${where}`);
-      const clusterName = textField(chosen.fields, "cluster") ?? "";
+      const clusterName = chosenNames.cluster ?? textField(chosen.fields, "cluster") ?? "";
       const cluster = entryOf(documents, "clusters", "cluster", clusterName);
       if (cluster === undefined) {
         throw new Error(`There is no cluster "${clusterName}" in ${where}`);
       }
-      const user = entryOf(documents, "users", "user", textField(chosen.fields, "user") ?? "");
+      const userName = chosenNames.user ?? textField(chosen.fields, "user") ?? "";
+      const user = entryOf(documents, "users", "user", userName);
+      if (user === undefined && chosenNames.user !== undefined) {
+        throw new Error(`There is no user "${userName}" in ${where}`);
+      }
       return {
         ...await clusterOf(cluster, name),
         ...await credentialsOf(user),
+        ...impersonationOf(user),
         namespace: textField(chosen.fields, "namespace") ?? "default",
       };
     },
@@ -110,6 +120,13 @@ async function credentialsOf(
   if (token !== undefined) return { ...certificate, token };
   if (fields["exec"] === undefined) return certificate;
   return { ...certificate, ...await programCredential(fieldsOf(fields["exec"]), folder) };
+}
+
+function impersonationOf(user: Entry | undefined): Pick<ClusterAccess, "actsAs"> {
+  const as = user && textField(user.fields, "as");
+  if (as === undefined) return {};
+  const groups = user?.fields["as-groups"];
+  return { actsAs: { user: as, groups: Array.isArray(groups) ? groups.map(String) : [] } };
 }
 
 /** A file, or the same in base64 in place of it, which counts first. */

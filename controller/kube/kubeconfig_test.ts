@@ -1,6 +1,6 @@
 /** A kubeconfig is read as kubectl reads it, and what is not supported is said. */
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { podAccess } from "./access.ts";
+import { overridden, podAccess } from "./access.ts";
 import { kubeconfigAccess } from "./kubeconfig.ts";
 
 const base64 = (text: string) => new TextEncoder().encode(text).toBase64();
@@ -124,4 +124,36 @@ testInFolder("in a pod there is none", async (folder) => {
     namespace: "weft-system",
   });
   equal(podAccess({ variable: () => undefined }), null);
+});
+
+testInFolder("options count before what it says, and say who asks in its place", async (folder) => {
+  write(`${folder}/other.pem`, "OTHER CA");
+  const file = write(
+    `${folder}/config`,
+    config(
+      'server: "https://a", certificate-authority-data: ""',
+      "token: t, as: ann}}, {name: second, user: {token: other",
+    ),
+  );
+  const source = kubeconfigAccess({ files: [file] });
+  const changed = overridden(source, {
+    server: "https://b/",
+    certificateAuthority: `${folder}/other.pem`,
+    token: "given",
+    as: "bob",
+    asGroup: ["dev"],
+    namespace: "n",
+  });
+  deepEqual(await changed.read(), {
+    server: "https://b",
+    authorities: ["OTHER CA"],
+    token: "given",
+    actsAs: { user: "bob", groups: ["dev"] },
+    namespace: "n",
+  });
+  equal((await source.read()).actsAs?.user, "ann");
+  const second = kubeconfigAccess({ files: [file], user: "second" });
+  equal((await second.read()).token, "other");
+  await rejects(kubeconfigAccess({ files: [file], user: "none" }).read(), /no user "none"/);
+  await rejects(kubeconfigAccess({ files: [file], cluster: "none" }).read(), /no cluster "none"/);
 });

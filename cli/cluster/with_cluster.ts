@@ -1,14 +1,13 @@
 /** A cluster that a command works on: reached as kubectl would, and what goes wrong is one line with a way out. */
+import { TIMER_MS_MAX } from "../../base/limits.ts";
 import { causeText } from "../../base/text.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure } from "../../console/exit.ts";
 import { KubeClient, KubeError } from "../../controller/kube/client.ts";
-import { clusterAccess } from "../controller/access.ts";
-
-export interface ClusterOptions {
-  readonly kubeconfig?: string | undefined;
-  readonly context?: string | undefined;
-}
+import { parseTimeLimitMs } from "../../console/values.ts";
+import { CALL_MS } from "../../controller/limits.ts";
+import { clusterAccess } from "./access.ts";
+import type { ClusterOptions } from "./options.ts";
 
 /** Runs `work`, and turns what the API server says into the command's own failure. */
 export async function withCluster<T>(
@@ -16,7 +15,9 @@ export async function withCluster<T>(
   environment: Environment,
   work: (client: KubeClient) => Promise<T>,
 ): Promise<T> {
-  const client = new KubeClient(clusterAccess(options, environment));
+  const { requestTimeout } = options;
+  const callMs = requestTimeout === undefined ? CALL_MS : callLimitMs(requestTimeout);
+  const client = new KubeClient(clusterAccess(options, environment), { callMs });
   try {
     return await work(client);
   } catch (error) {
@@ -25,6 +26,12 @@ export async function withCluster<T>(
   } finally {
     client.close();
   }
+}
+
+/** As kubectl takes it: also seconds without a unit. */
+function callLimitMs(text: string): number {
+  const limitMs = parseTimeLimitMs(/^\d+$/.test(text) ? `${text}s` : text);
+  return limitMs === Infinity ? TIMER_MS_MAX : limitMs;
 }
 
 function failureOf(error: unknown): CommandFailure {

@@ -1,0 +1,48 @@
+/** How a command reaches the API server: by its options, else as the pod that it runs in, else as kubectl would. */
+import { existsSync } from "node:fs";
+import type { Environment } from "../../console/environment.ts";
+import { usageFailure } from "../../console/exit.ts";
+import {
+  type AccessSource,
+  overridden,
+  podAccess,
+  serverAccess,
+} from "../../controller/kube/access.ts";
+import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import type { ClusterOptions } from "./options.ts";
+
+export function clusterAccess(options: ClusterOptions, environment: Environment): AccessSource {
+  if ((options.clientCertificate === undefined) !== (options.clientKey === undefined)) {
+    throw usageFailure("--client-certificate and --client-key are given together");
+  }
+  if (options.as === undefined && options.asGroup !== undefined) {
+    throw usageFailure("--as-group says as whose member --as acts: give --as too");
+  }
+  return overridden(sourceOf(options, environment), options);
+}
+
+function sourceOf(
+  { kubeconfig, server, ...names }: ClusterOptions,
+  environment: Environment,
+): AccessSource {
+  const { context, cluster, user } = names;
+  if (kubeconfig !== undefined) return kubeconfigAccess({ files: [kubeconfig], ...names });
+  const isNamed = context !== undefined || cluster !== undefined || user !== undefined;
+  const files = filesOfVariable(environment);
+  if (files.length > 0) return kubeconfigAccess({ files, ...names });
+  const pod = isNamed ? null : podAccess(environment);
+  if (pod !== null) return pod;
+  const home = environment.variable("HOME") ?? environment.variable("USERPROFILE") ?? "";
+  const file = `${home}/.kube/config`;
+  // With its address alone an API server can be asked, too.
+  if (server !== undefined && !isNamed && !existsSync(file)) return serverAccess(server);
+  return kubeconfigAccess({ files: [file], ...names });
+}
+
+/** Files that `KUBECONFIG` lists and that are not there are passed over, as kubectl does; unless that is all of them. */
+function filesOfVariable(environment: Environment): string[] {
+  const separator = Deno.build.os === "windows" ? ";" : ":";
+  const listed = (environment.variable("KUBECONFIG") ?? "").split(separator).filter(Boolean);
+  const found = listed.filter((path) => existsSync(path));
+  return found.length > 0 ? found : listed;
+}
