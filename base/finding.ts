@@ -122,6 +122,10 @@ export const FINDING_CODES = {
   // Services and workloads (routing/compile).
   "alias-endless": ["error", "ExternalName Services lead to each other without end"],
   "selector-matches-nothing": ["warning", "A Service's selector matches no workload in the input"],
+  "endpoints-no-address": [
+    "warning",
+    "The endpoints of a Service have no addresses, so a proxy cannot reach them",
+  ],
   "target-port-unresolved": ["warning", "A named targetPort is not a port of a selected pod"],
   "workload-bypasses-mesh": [
     "warning",

@@ -19,6 +19,11 @@ const UNAVAILABLE = 14;
 const TABLE = {
   // The request cannot be read, or is more than is taken.
   "bad-start-line": [400, INTERNAL, "The request line is not HTTP"],
+  "scheme-unsupported": [
+    400,
+    INTERNAL,
+    "The target is an https URL, which takes TLS from the client itself: through CONNECT, or to the host",
+  ],
   "bad-header": [400, INTERNAL, "A header line is malformed"],
   "bad-host": [400, INTERNAL, "The Host header is missing, repeated or malformed"],
   "bad-content-length": [400, INTERNAL, "The Content-Length is malformed or contradicts another"],

@@ -2,13 +2,18 @@
 import { type Finding, formatPosition, formatRef, type Severity } from "../base/finding.ts";
 import type { Output, Style } from "./output.ts";
 import { counted, withoutFlagAdvice } from "../base/text.ts";
-import { printable } from "./text.ts";
+import { foldText, printable, widthOf } from "./text.ts";
+import { FOLDED_MESSAGE_MIN } from "./limits.ts";
 
 const SEVERITIES: readonly Severity[] = ["error", "warning", "info"];
 const STYLES = { error: "error", warning: "warning", info: "info" } as const satisfies Record<
   Severity,
   Style
 >;
+
+/** Of the lines that a message goes on in, and of a hint. */
+const MESSAGE_INDENT = 2;
+const HINT_INDENT = 4;
 
 /** Worst first; within a severity by file, line and column; those without a place last, in the order given. */
 export function sortFindings(findings: readonly Finding[]): Finding[] {
@@ -38,12 +43,37 @@ export function renderFindings(output: Output, findings: readonly Finding[]): st
   if (findings.length === 0) return "";
   let rendered = "";
   for (const finding of sortFindings(findings)) {
-    const severity = output.style(STYLES[finding.severity], finding.severity);
-    rendered += `${printable(placeOf(finding))} ${severity} ` +
-      `${output.style("strong", finding.code)} ${printable(withoutFlagAdvice(finding.message))}\n`;
-    if (finding.hint !== "") rendered += `    ${output.style("faint", printable(finding.hint))}\n`;
+    rendered += renderFinding(output, finding);
+    if (finding.hint === "") continue;
+    for (const line of foldText(printable(finding.hint), widthAfter(output, HINT_INDENT))) {
+      rendered += `${" ".repeat(HINT_INDENT)}${output.style("faint", line)}\n`;
+    }
   }
   return `${rendered}${summarizeFindings(findings)}\n`;
+}
+
+/** Its place, severity, code and message; folded where the output has a width. */
+function renderFinding(output: Output, finding: Finding): string {
+  const { severity, code } = finding;
+  const place = printable(placeOf(finding));
+  const message = printable(withoutFlagAdvice(finding.message));
+  const head = `${place} ${output.style(STYLES[severity], severity)} ${
+    output.style("strong", code)
+  }`;
+  const width = widthAfter(output, MESSAGE_INDENT);
+  // What stands before the message takes its room of the first line, and is kept whole.
+  const taken = widthOf(`${place} ${severity} ${code}`) - MESSAGE_INDENT;
+  const isAlone = taken + FOLDED_MESSAGE_MIN > width;
+  const lines = isAlone
+    ? ["", ...foldText(message, width)]
+    : foldText(`${"x".repeat(Math.max(0, taken))} ${message}`, width);
+  const first = lines[0].slice(Math.max(0, taken));
+  const rest = lines.slice(1).map((line) => `${" ".repeat(MESSAGE_INDENT)}${line}\n`);
+  return `${head}${first}\n${rest.join("")}`;
+}
+
+function widthAfter({ columns }: Output, indent: number): number {
+  return Math.max(FOLDED_MESSAGE_MIN, (columns ?? Infinity) - indent);
 }
 
 /** `1 error, 2 warnings`; `No findings` for none. */

@@ -11,3 +11,6 @@ export const BAR_WIDTH = 40;
 
 /** Narrower bars say nothing. */
 export const BAR_WIDTH_MIN = 10;
+
+/** Columns that the message of a Finding is folded to at the least, so that words stay whole. */
+export const FOLDED_MESSAGE_MIN = 20;

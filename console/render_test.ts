@@ -101,6 +101,28 @@ Deno.test("findings: worst first, then by place, those without a place last", ()
   assert.deepEqual(sorted.map(({ message }) => message), ["0", "a", "b", "c", "d"]);
 });
 
+Deno.test("findings: fold at the terminal's width, whatever is long, and lose nothing", () => {
+  const long = "Backend web-v1 is missing ".repeat(8).trim();
+  const places = ["a.yaml", "a/very/long/path/of/a/manifest/that/takes/most/of/a/line.yaml"];
+  for (const columns of [20, 40, 80]) {
+    const narrow = memoryOutput({ ...terminal, hasColour: false, columns });
+    for (const file of [...places, places[1].repeat(2)]) {
+      const position = { file, line: 1, column: 2 };
+      const text = renderFindings(narrow, [finding({ message: long, hint: long, position })]);
+      const [head, ...lines] = text.trimEnd().split("\n");
+      const isHeadAlone = !head.includes("Backend");
+      assert.ok(isHeadAlone || head.length <= columns, head);
+      for (const line of lines) assert.ok(line.length <= Math.max(columns, 24), line);
+      const whole = `${file}:1:2 warning backend-missing ${long} ${long} 1 warning`;
+      assert.equal(text.replace(/\s+/g, " ").trim(), whole);
+    }
+  }
+  const coloured = renderFindings(terminal, [finding({ message: long })]);
+  assert.ok(coloured.includes("\u001b[33mwarning\u001b[39m"));
+  // deno-lint-ignore no-control-regex
+  for (const line of coloured.replace(/\x1b\[\d+m/g, "").split("\n")) assert.ok(line.length <= 80);
+});
+
 Deno.test("findings: one line each, a hint line, and the counts", () => {
   const findings = [
     finding({

@@ -7,7 +7,7 @@ import type { Plan } from "../routing/plan.ts";
 import type { Snapshot } from "../schemas/resources.ts";
 import { loadPaths } from "../schemas/source.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
-import type { PodAddresses } from "../schemas/pod_addresses.ts";
+import type { PodAddresses } from "./pod_addresses.ts";
 import type { LocalPod } from "./pod_runner.ts";
 import { endpointPorts } from "./redirect.ts";
 import { standInAnswer } from "./stand_in.ts";

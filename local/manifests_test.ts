@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { compile } from "../routing/compile/compile.ts";
 import { parseManifests } from "../schemas/manifests.ts";
-import { loopbackAddress, PodAddresses } from "../schemas/pod_addresses.ts";
+import { loopbackAddress, PodAddresses } from "./pod_addresses.ts";
 import { clientsOf, localPods, localSnapshot, withReadiness } from "./manifests.ts";
 
 function snapshotOf(text: string) {

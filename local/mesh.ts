@@ -10,7 +10,7 @@ import { compile } from "../routing/compile/compile.ts";
 import type { Plan } from "../routing/plan.ts";
 import { emptyLists } from "../schemas/kinds.ts";
 import type { Snapshot } from "../schemas/resources.ts";
-import { PodAddresses } from "../schemas/pod_addresses.ts";
+import { PodAddresses } from "./pod_addresses.ts";
 import {
   clientsOf,
   localPods,

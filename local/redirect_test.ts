@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../routing/compile/compile.ts";
 import { decodePlan, encodePlan } from "../routing/plan_codec.ts";
 import { parseManifests } from "../schemas/manifests.ts";
-import { PodAddresses } from "../schemas/pod_addresses.ts";
+import { PodAddresses } from "./pod_addresses.ts";
 import { localSnapshot } from "./manifests.ts";
 import { endpointPorts, redirectEndpoints } from "./redirect.ts";
 

@@ -2,7 +2,7 @@
  * Manifests to plan: the one way in which dry-run, explain, the sidecar and the local mesh read files. Loads YAML, so a
  * command imports it in its action.
  */
-import type { Finding } from "../base/finding.ts";
+import { type Finding, FINDING_CODES } from "../base/finding.ts";
 import { compile } from "../routing/compile/compile.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Snapshot } from "../schemas/resources.ts";
@@ -18,8 +18,8 @@ interface InputOptions {
   readonly namespace: string;
   /** False: traffic targets are enforced. */
   readonly permissive: boolean;
-  /** Gives an address to a pod that has none, so that a proxy can reach it; undefined: it keeps none. */
-  readonly addressOf?: (namespace: string, pod: string) => string;
+  /** A proxy is to serve the plan, so that endpoints without an address are worth a Finding. */
+  readonly isForProxy?: boolean;
 }
 
 export interface CompiledInput {
@@ -42,7 +42,30 @@ export async function compileInput(
     recursive: options.recursive,
     stdin: () => environment.readStdin(),
   });
-  const snapshot = expandWorkloads(loaded.snapshot, options.addressOf);
+  const snapshot = expandWorkloads(loaded.snapshot);
   const { plan, findings } = compile(snapshot, { permissive: options.permissive });
-  return { snapshot, plan, findings: [...loaded.findings, ...findings], files: loaded.files };
+  const unreachable = options.isForProxy === true ? findUnreachable(plan) : [];
+  return {
+    snapshot,
+    plan,
+    findings: [...loaded.findings, ...findings, ...unreachable],
+    files: loaded.files,
+  };
+}
+
+/** Services whose pods are known by their workloads alone: a proxy has no address to send requests to. */
+function findUnreachable({ services, groups }: Plan): Finding[] {
+  return services.flatMap(({ namespace, name, ports, position }) => {
+    const endpoints = ports.flatMap(({ port }) => groups[`${namespace}/${name}:${port}`] ?? []);
+    if (endpoints.length === 0 || endpoints.some(({ address }) => address !== "")) return [];
+    return {
+      code: "endpoints-no-address",
+      severity: FINDING_CODES["endpoints-no-address"][0],
+      message: `No endpoint of ${JSON.stringify(name)} has an address: requests are answered 503`,
+      hint:
+        "Add EndpointSlices or pods with their status; `weft up` runs workloads on this machine",
+      resource: { kind: "Service", namespace, name },
+      ...(position === null ? {} : { position }),
+    };
+  });
 }

@@ -48,13 +48,7 @@ export async function openPlanFiles(
     return { paths: [file], recursive: false, read: () => readPlanFile(file, withAddresses) };
   }
   const { compileInput } = await import("./compile_input.ts");
-  const { PodAddresses } = await import("../schemas/pod_addresses.ts");
-  // One book for all readings: a pod keeps its address when another one comes.
-  const addresses = new PodAddresses();
-  const options = {
-    ...origin,
-    addressOf: (namespace: string, pod: string) => addresses.addressOf(namespace, pod),
-  };
+  const options = { ...origin, isForProxy: true };
   return {
     paths: origin.paths,
     recursive: origin.recursive,

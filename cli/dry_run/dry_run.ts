@@ -1,7 +1,6 @@
 /** The work of `weft dry-run`: input to report, report to one of its forms, Findings to an exit code. */
 import { stringify } from "yaml";
 import { encodePlan } from "../../routing/plan_codec.ts";
-import { PodAddresses } from "../../schemas/pod_addresses.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
@@ -38,16 +37,13 @@ export async function dryRun(
     );
   }
   const request = requestOf(options);
-  const addresses = new PodAddresses();
   const input = await compileInput({
     paths: filename,
     recursive: options.recursive,
     namespace: options.namespace,
     permissive: !options.enforceAccess,
     // A plan is for `weft proxy` on this machine, so it is the one that `weft proxy -f` would make.
-    ...(options.output === "plan"
-      ? { addressOf: (namespace: string, pod: string) => addresses.addressOf(namespace, pod) }
-      : {}),
+    isForProxy: options.output === "plan",
   }, environment);
   const { stdout, stderr } = environment;
   let isRefused = false;

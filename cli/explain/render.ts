@@ -78,7 +78,8 @@ function titleOf(output: Output, request: RequestLine): string {
 function noteOf(output: Output, asked: RequestLine, { request }: Pick<Explanation, "request">) {
   const { authority, method } = request;
   if (method === "TCP" && asked.method !== "TCP") {
-    const text = `TLS: a proxy sees a connection to ${authority}, and no request in it`;
+    const text = `TLS: a proxy sees a connection to ${authority}, and no request in it. ` +
+      `Sent to the proxy as a request it is answered ${REFUSALS["scheme-unsupported"].status}`;
     return stepLines(output, [["note", text]]);
   }
   const hasOwnHost = asked.url.toLowerCase().replace(/^[^@/]*\/\/([^@/]*@)?/, "")

@@ -102,6 +102,8 @@ const HOPS_LINES = Array.from(
 /** The answer to a request that this proxy does not pass on, whatever it asks for; null: it goes on. */
 export function lastWordOn(request: Request | null, place: Place): Refusal | null {
   if (request === null || place === "copy") return null;
+  // An https URL must not go on in plain text, and TLS in the name of a client is not for a proxy to make.
+  if (request.isForTls && place === "outbound") return REFUSALS["scheme-unsupported"];
   if (request.forwardsLeft === 0) return REFUSALS["max-forwards"];
   return hopsAfter(request, place) < HOPS_LINES.length ? null : REFUSALS["loop"];
 }

@@ -236,6 +236,24 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
+    name: "a target of https: is refused, never sent on in plain text; of http: it goes on",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      for (const target of ["https://app/", "HTTPS://app", "https://app:80/a?b", "https://x/"]) {
+        using client = await proxy.connect();
+        await client.send(`GET ${target} HTTP/1.1\r\nHost: app\r\n\r\n`);
+        const refusal = await client.readResponse();
+        assert.equal(statusOf(refusal), 400, target);
+        assert.equal(headerOf(refusal, "x-weft-reason"), "scheme-unsupported", target);
+      }
+      assert.equal(origin.accepted, 0);
+      using client = await proxy.connect();
+      await client.send("GET http://app/ HTTP/1.1\r\nHost: app\r\n\r\n");
+      assert.equal(statusOf(await client.readResponse()), 200);
+    },
+  },
+  {
     name: "Max-Forwards of OPTIONS and TRACE: one less, and answered at 0; GET does not care",
     async run(proxy) {
       await using origin = new ScriptedOrigin(

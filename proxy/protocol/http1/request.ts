@@ -52,6 +52,8 @@ export class Request extends Head {
   originStart = 0;
   originEnd = 0;
   isAbsolute = false;
+  /** Its scheme asks for TLS to the origin. */
+  isForTls = false;
   expectsContinue = false;
   /** The client takes trailers (RFC 9110 10.1.4). */
   takesTrailers = false;
@@ -173,6 +175,7 @@ export class Request extends Head {
     const end = this.targetEnd;
     const routed = this.routed;
     this.isAbsolute = false;
+    this.isForTls = false;
     this.originStart = start;
     this.originEnd = end;
     routed.authorityStart = 0;
@@ -201,8 +204,10 @@ export class Request extends Head {
     const end = this.targetEnd;
     let at = start;
     if (equalsIgnoreCase(bytes, start, Math.min(start + 7, end), "http://")) at += 7;
-    else if (equalsIgnoreCase(bytes, start, Math.min(start + 8, end), "https://")) at += 8;
-    else return false;
+    else if (equalsIgnoreCase(bytes, start, Math.min(start + 8, end), "https://")) {
+      at += 8;
+      this.isForTls = true;
+    } else return false;
     const authority = at;
     while (at < end && bytes[at] !== SLASH && bytes[at] !== QUESTION) at++;
     if (at === authority || !isAuthority(bytes, authority, at)) return false;
