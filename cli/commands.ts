@@ -14,6 +14,7 @@ export const COMMANDS = {
   "tap": () => import("./commands/tap.ts"),
   "proxy": () => import("./commands/proxy.ts"),
   "proxy-init": () => import("./commands/proxy_init.ts"),
+  "proxy-wait": () => import("./commands/proxy_wait.ts"),
   "controller": () => import("./commands/controller.ts"),
   "install": () => import("./commands/install.ts"),
   "uninstall": () => import("./commands/uninstall.ts"),

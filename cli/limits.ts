@@ -29,3 +29,9 @@ export const LOCK_WAIT_SECONDS = 10;
 
 /** How often `install` and `uninstall` look how far the cluster is: a person sees it at once, and the API server hardly notices. */
 export const PROGRESS_LOOK_MS = 500;
+
+/** `proxy-wait` looks so soon again at first: a sidecar is there within a second, and the application waits for it. */
+export const READY_LOOK_MS_MIN = 50;
+
+/** And at most so much later, so that what takes long costs nothing. */
+export const READY_LOOK_MS_MAX = 1_000;

@@ -19,6 +19,7 @@ export const CA_ANNOTATION = "weft.dev/controller-ca";
 const VOLUME = "weft-run";
 const RUN = "/var/run/weft";
 const COMMAND = "/usr/local/bin/weft";
+const WAIT = [COMMAND, "proxy-wait", `--timeout=${START_SECONDS_MAX}s`];
 
 interface SidecarFacts {
   readonly settings: InjectionSettings;
@@ -86,9 +87,7 @@ export function proxyContainer(facts: SidecarFacts): unknown {
     },
     readinessProbe: { ...healthProbe("/readyz", PROBE_SECONDS), failureThreshold: 3 },
     // What is not native is started beside the application, which the kubelet holds until this has ended.
-    ...(isNative
-      ? {}
-      : { lifecycle: { postStart: { exec: { command: [COMMAND, "proxy-wait"] } } } }),
+    ...(isNative ? {} : { lifecycle: { postStart: { exec: { command: WAIT } } } }),
     resources: resourcesOf(settings),
     securityContext: {
       allowPrivilegeEscalation: false,

@@ -85,7 +85,10 @@ Deno.test("inject: where kubelets are too old the sidecar is the first container
   assert.deepEqual(names(spec.initContainers), ["weft-init"]);
   assert.deepEqual(names(spec.containers), ["weft-proxy", "app"]);
   const [proxy] = spec.containers;
-  assert.deepEqual(proxy.lifecycle.postStart.exec.command, ["/usr/local/bin/weft", "proxy-wait"]);
+  const [program, ...command] = proxy.lifecycle.postStart.exec.command;
+  assert.equal(program, "/usr/local/bin/weft");
+  // The hook is a command that there is, with options that it has.
+  assert.deepEqual(command, ["proxy-wait", "--timeout=240s"]);
   assert.ok(!proxy.args.includes("--native-sidecar"));
   const always = { ...auto, settings: { ...SETTINGS, nativeSidecar: "always" as const } };
   assert.equal(injected(podOf(), always).spec.containers.length, 1);
