@@ -62,7 +62,6 @@ export const FINDING_CODES = {
   "field-empty": ["warning", "A field has no value and counts as left out: it restricts nothing"],
   "layout-legacy": ["warning", "A field stands where an older version of the kind had it"],
   "resource-duplicate": ["warning", "The same object appears twice; the last one counts"],
-  "weight-not-whole": ["error", "A weight is not a whole number"],
   "weight-negative": ["error", "A weight is below zero and counts as zero"],
   // Splits (routing/compile).
   "split-root-missing": ["error", "A split's root Service does not exist"],

@@ -78,6 +78,7 @@ export function startController(settings: ControllerSettings): Controller {
       ...settings.webhook,
       client,
       namespaceOf: (name) => objects.memberMeta(name),
+      outcomeOf: (object) => outcomeOf(objects.candidate(object), mesh),
     });
     problem = null;
     log.info("Controller started", {
@@ -113,6 +114,14 @@ export function startController(settings: ControllerSettings): Controller {
       await admin?.shutdown();
     },
   };
+}
+
+/** What there would be to say of an object that is about to be written; null: it counts for nothing. */
+function outcomeOf(candidate: ReturnType<MeshObjects["candidate"]>, mesh: LiveMesh) {
+  if (candidate === null) return null;
+  const { ref, findings, change } = candidate;
+  const compiled = change === null ? [] : mesh.tryChange(change);
+  return compiled === null ? null : { ref, came: [...findings, ...compiled] };
 }
 
 /** What cannot be read of the cluster. An API server that is away is said once, and not by every watch. */

@@ -21,6 +21,7 @@ interface InjectorParts {
   readonly client: KubeClient;
   /** Undefined: it is in no mesh, as far as is known. */
   readonly namespaceOf: (name: string) => ObjectMeta | undefined;
+  readonly outcomeOf: Parameters<typeof startWebhook>[0]["outcomeOf"];
   readonly log: Log;
 }
 

@@ -51,6 +51,14 @@ export const CHANGE_MS_MAX = 1_000;
 /** Findings that are logged for one change; the rest is counted. */
 export const FINDINGS_LOGGED_MAX = 20;
 
+// Admission.
+
+/** Warnings in one answer: kubectl prints each, and the API server carries 4 KB of them. */
+export const WARNINGS_MAX = 10;
+
+/** Of one warning: the API server may cut what is longer than 256. */
+export const WARNING_CHARACTERS_MAX = 256;
+
 // The stream to proxies.
 
 /** From an accepted connection to its first line, with the handshake of TLS. */

@@ -2,6 +2,7 @@
  * LiveMesh: what changes in the cluster, compiled, for the proxies that ask for it. Changes that come together are compiled together; an
  * endpoint that goes is told at once, because calls to it fail.
  */
+import type { Finding } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
 import { Compiler } from "../routing/compile/compiler.ts";
 import { PLAN_VERSION } from "../routing/plan.ts";
@@ -47,6 +48,11 @@ export class LiveMesh {
     const isUrgent = list === "endpointSlices" && before !== null &&
       losesEndpoint(before as EndpointSlice, after as EndpointSlice | null);
     this.#schedule(isUrgent ? 0 : QUIET_MS);
+  }
+
+  /** Findings that a change would bring, which is not made; null: not all is known yet. */
+  tryChange({ list, before, after }: ObjectChange): readonly Finding[] | null {
+    return this.#isOpen ? this.#compiler.tryChange(list, before, after).came : null;
   }
 
   /** All that there is has been given: from now on it is kept up to date. */

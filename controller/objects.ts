@@ -2,11 +2,11 @@
  * MeshObjects: what the API server has, as resources of a Snapshot, and of these the ones that the mesh sees: those in its namespaces. It
  * tells what is new, gone or another now; what is equal to what was before is no news. Readers are those of manifests.
  */
-import type { Finding } from "../base/finding.ts";
+import type { Finding, ResourceRef } from "../base/finding.ts";
 import { isSameData } from "../base/same_data.ts";
 import { identify } from "../schemas/identify.ts";
 import { emptyLists } from "../schemas/kinds.ts";
-import { readObject } from "../schemas/read_object.ts";
+import { readObject, refOfMeta } from "../schemas/read_object.ts";
 import type { Meta, Origin, Pod, Snapshot } from "../schemas/resources.ts";
 import { withDeployment } from "../schemas/workloads.ts";
 import { fieldsOf, type JsonFields } from "./kube/fields.ts";
@@ -24,6 +24,15 @@ export interface ObjectChange {
   readonly list: List;
   readonly before: Snapshot[List][number] | null;
   readonly after: Snapshot[List][number] | null;
+}
+
+/** An object that is about to be written. */
+interface Candidate {
+  readonly ref: ResourceRef;
+  /** What is wrong with it by itself, and was not before. */
+  readonly findings: readonly Finding[];
+  /** Null: nothing of it counts, before or after. */
+  readonly change: ObjectChange | null;
 }
 
 interface ObjectEvents {
@@ -65,18 +74,29 @@ export class MeshObjects {
 
   /** @param object as the API server gives it, with its kind and version */
   put(object: JsonFields): void {
-    const findings: Finding[] = [];
-    const identified = identify(withoutBallast(object), NOWHERE, "default", findings);
-    if (identified === undefined || "hint" in identified) return;
-    const lists = emptyLists();
-    readObject(identified, lists, findings);
-    const { meta } = identified;
-    const [list] = (Object.keys(lists) as List[]).filter((each) => lists[each].length > 0);
-    if (list === undefined) return this.remove(meta.kind, meta.namespace, meta.name);
-    const [resource] = lists[list];
-    const entry = { list, resource: projected(list, resource), findings };
-    if (list === "namespaces") this.#putNamespace(meta, entry);
+    const read = readEntry(object);
+    if (read === null) return;
+    const { meta, entry } = read;
+    if (entry === null) this.remove(meta.kind, meta.namespace, meta.name);
+    else if (entry.list === "namespaces") this.#putNamespace(meta, entry);
     else this.#put(meta.namespace, `${meta.kind} ${meta.name}`, entry);
+  }
+
+  /** What the object would be if it were written; null: it counts for nothing in the mesh. */
+  candidate(object: JsonFields): Candidate | null {
+    const read = readEntry(object);
+    if (read === null || !this.#members.has(read.meta.namespace)) return null;
+    const { meta, entry, findings } = read;
+    const before = this.#entries.get(meta.namespace)?.get(`${meta.kind} ${meta.name}`);
+    const known = new Set(before?.findings.map((finding) => JSON.stringify(finding)));
+    const list = (entry ?? before)?.list;
+    return {
+      ref: refOfMeta(meta),
+      findings: findings.filter((finding) => !known.has(JSON.stringify(finding))),
+      change: list === undefined
+        ? null
+        : { list, before: before?.resource ?? null, after: entry?.resource ?? null },
+    };
   }
 
   /** @param namespace empty for a namespace */
@@ -137,6 +157,22 @@ export class MeshObjects {
       after: after?.resource ?? null,
     });
   }
+}
+
+/** What is read of an object: null: it is of no kind that is read; `entry` null: nothing that counts is in it. */
+function readEntry(
+  object: JsonFields,
+): { meta: Meta; entry: Entry | null; findings: readonly Finding[] } | null {
+  const findings: Finding[] = [];
+  const identified = identify(withoutBallast(object), NOWHERE, "default", findings);
+  if (identified === undefined || "hint" in identified) return null;
+  const lists = emptyLists();
+  readObject(identified, lists, findings);
+  const { meta } = identified;
+  const [list] = (Object.keys(lists) as List[]).filter((each) => lists[each].length > 0);
+  if (list === undefined) return { meta, entry: null, findings };
+  const [resource] = lists[list];
+  return { meta, entry: { list, resource: projected(list, resource), findings }, findings };
 }
 
 /** What nothing here reads, and what would make news of nothing. */

@@ -6,7 +6,11 @@
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Log } from "../base/log.ts";
-import { answerReview, isReview } from "./inject/review.ts";
+import { type AdmissionRequest, answerTo, isReview, type Verdict } from "./admission/review.ts";
+import { validate, type WriteOutcome } from "./admission/validate.ts";
+import { normaliseWeights } from "./admission/weights.ts";
+import { injectionVerdict } from "./inject/review.ts";
+import type { JsonFields } from "./kube/fields.ts";
 import type { ObjectMeta } from "./inject/pod.ts";
 import type { InjectionSettings } from "./inject/settings.ts";
 import {
@@ -35,6 +39,8 @@ interface WebhookOptions {
   readonly namespaceOf: (name: string) => ObjectMeta | undefined;
   /** Every kubelet of the cluster knows native sidecars. */
   readonly nativeIsKnown: () => boolean;
+  /** What an object of the mesh would come to; null: it counts for nothing. */
+  readonly outcomeOf: (object: JsonFields) => WriteOutcome | null;
   readonly log: Log;
 }
 
@@ -90,14 +96,31 @@ async function stop(server: Server): Promise<void> {
   await withDeadline(closed, WEBHOOK_END_MS, () => server.closeAllConnections());
 }
 
+/** By path. */
+const HANDLERS: Readonly<
+  Record<string, (request: AdmissionRequest, options: WebhookOptions) => Verdict>
+> = {
+  "/mutate": (request, { settings, namespaceOf, nativeIsKnown }) =>
+    injectionVerdict(request, {
+      settings: settings(),
+      // One that has just joined is not known yet: the API server knows its labels, or it would not ask.
+      namespace: namespaceOf(request.namespace ?? "") ?? {},
+      nativeIsKnown: nativeIsKnown(),
+    }),
+  "/validate": (request, { outcomeOf }) => validate(request, outcomeOf),
+  "/weights": normaliseWeights,
+};
+
 interface Answer {
   readonly status: number;
   readonly body: string;
 }
 
 async function answer(request: IncomingMessage, options: WebhookOptions): Promise<Answer> {
-  const [path] = (request.url ?? "").split("?");
-  if (path !== "/mutate") return { status: 404, body: "Try POST /mutate\n" };
+  const [path = ""] = (request.url ?? "").split("?");
+  if (!Object.hasOwn(HANDLERS, path)) {
+    return { status: 404, body: `Try POST ${Object.keys(HANDLERS).join(", ")}\n` };
+  }
   if (request.method !== "POST") return { status: 405, body: "Only POST is allowed here\n" };
   const text = await textOf(request);
   if (text === null) {
@@ -105,13 +128,8 @@ async function answer(request: IncomingMessage, options: WebhookOptions): Promis
   }
   const review = parse(text);
   if (!isReview(review)) return { status: 400, body: "This is no AdmissionReview of v1\n" };
-  const body = answerReview(review, {
-    settings: options.settings(),
-    // One that has just joined is not known yet: the API server knows its labels, or it would not ask.
-    namespace: options.namespaceOf(review.request.namespace ?? "") ?? {},
-    nativeIsKnown: options.nativeIsKnown(),
-  });
-  return { status: 200, body: JSON.stringify(body) };
+  const verdict = HANDLERS[path](review.request, options);
+  return { status: 200, body: JSON.stringify(answerTo(review, verdict)) };
 }
 
 /** Null: it is longer than any review. */

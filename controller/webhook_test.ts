@@ -40,6 +40,7 @@ async function withWebhook(
     settings: () => DEFAULT_INJECTION,
     namespaceOf: () => namespace,
     nativeIsKnown: () => true,
+    outcomeOf: () => null,
     log: createLog({ level: "error", format: "json", sink: () => {}, now: Date.now }),
   });
   using client = Deno.createHttpClient({ caCerts: [authority.cert] });

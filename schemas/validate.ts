@@ -145,9 +145,10 @@ function explain(
       ];
     }
     case "pattern":
-      return isDuration(schema)
-        ? [`${describe(value)} is not a duration`, durationHint(value)]
-        : [`${describe(value)} has not the form that is asked for`, `Correct it${meaning}`];
+      return isDuration(schema) ? [`${describe(value)} is not a duration`, durationHint(value)] : [
+        `${describe(value)} has not the form that is asked for`,
+        numberHint(value) ?? `Correct it${meaning}`,
+      ];
     case "minItems":
       return ["The list is empty", `Add an item${meaning}`];
     case "minimum":
@@ -187,14 +188,18 @@ function numberIn(value: unknown): readonly [number?: number, unit?: string] {
   return digits === undefined ? [] : [Number(digits), unit];
 }
 
+function numberHint(value: unknown): string | undefined {
+  const [number, unit] = numberIn(value);
+  if (number === undefined) return undefined;
+  return `Write ${number} without ${unit === "" ? "quotes" : `"${unit}"`}`;
+}
+
 function typeHint(value: unknown, schema: OpenApiSchema | undefined, meaning: string): string {
   if (isDuration(schema)) return durationHint(value);
   if (schema?.type === "string") return textHint(value);
   const isNumber = schema?.type === "number" || schema?.type === "integer";
-  const [number, unit] = isNumber ? numberIn(value) : [];
-  if (number !== undefined) {
-    return `Write ${number} without ${unit === "" ? "quotes" : `"${unit}"`}`;
-  }
+  const hint = isNumber ? numberHint(value) : undefined;
+  if (hint !== undefined) return hint;
   if (schema?.type === "object" && Array.isArray(value)) {
     return `Write one object, not a list${meaning}`;
   }

@@ -152,7 +152,7 @@ const PORT_CASES: readonly SmiCase[] = [
     "A weight that is not whole is an error, and keeps its ratio",
     plain({ "web-a": 1.5, "web-b": 0.5 }),
     [[`4 GET ${ROOT}/`, "a 3, b 1"]],
-    ["weight-not-whole"],
+    ["schema-invalid"],
   ),
   one(
     "x-weight-large",

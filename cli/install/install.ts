@@ -13,12 +13,8 @@ import {
 } from "../../controller/install/cluster.ts";
 import { definitions, isForeign } from "../../controller/install/definitions.ts";
 import { keysFor, newKeys } from "../../controller/install/keys.ts";
-import {
-  type ApiObject,
-  CONTROLLER,
-  controlPlane,
-  injectorWebhook,
-} from "../../controller/install/objects.ts";
+import { type ApiObject, CONTROLLER, controlPlane } from "../../controller/install/objects.ts";
+import { webhooks } from "../../controller/install/webhooks.ts";
 import { type InstallValues, readValues, WEFT_NAMESPACE } from "../../controller/install/values.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { PROGRESS_LOOK_MS } from "../limits.ts";
@@ -45,7 +41,7 @@ export async function install(
     const objects = [
       ...definitions(),
       ...controlPlane(values, keys),
-      injectorWebhook(values, keys),
+      ...webhooks(values, keys),
     ];
     stdout.write(objects.map((object) => stringify(object)).join("---\n"));
     return EXIT.ok;
@@ -57,7 +53,7 @@ export async function install(
     for (const object of objects) await applyObject(client, object);
     stdout.line(`Control plane: ${objects.length} objects applied in namespace ${WEFT_NAMESPACE}`);
     await waitForController(client, limitMs, stdout);
-    await applyObject(client, injectorWebhook(values, keys));
+    for (const object of webhooks(values, keys)) await applyObject(client, object);
     stdout.line("Injection: pods of namespaces in the mesh get sidecars from now on");
   });
   stdout.line(

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { inject, type InjectionContext } from "./inject.ts";
 import { applyPatch } from "./patch.ts";
 import type { PodObject } from "./pod.ts";
-import { answerReview, isReview } from "./review.ts";
+import { isReview } from "../admission/review.ts";
+import { injectionVerdict } from "./review.ts";
 import { DEFAULT_INJECTION, parseInjectionSettings } from "./settings.ts";
 import { ownerOf } from "./workload.ts";
 
@@ -192,20 +193,18 @@ Deno.test("review: an answer is a patch in base64, nothing, or a refusal", () =>
   const answer = (object: unknown, operation?: string): any => {
     const asked: unknown = review(object, operation);
     assert.ok(isReview(asked));
-    const { response } = answerReview(asked, CONTEXT) as { response: { uid: string } };
-    assert.equal(response.uid, "u1");
-    return response;
+    return injectionVerdict(asked.request, CONTEXT);
   };
   const given = answer(podOf());
   assert.equal(given.patchType, "JSONPatch");
   const patch = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(given.patch)));
   assert.deepEqual(applyPatch(podOf(), patch), injected(podOf()));
-  assert.deepEqual(answer(podOf({ hostNetwork: true })), { uid: "u1", allowed: true });
-  assert.deepEqual(answer(podOf(), "DELETE"), { uid: "u1", allowed: true });
+  assert.deepEqual(answer(podOf({ hostNetwork: true })), { allowed: true });
+  assert.deepEqual(answer(podOf(), "DELETE"), { allowed: true });
   const refused = answer(podOf({ securityContext: { runAsUser: 1500 } }));
   assert.deepEqual([refused.allowed, refused.status.code], [false, 403]);
   for (const broken of [null, {}, { spec: {} }, { spec: { containers: [] } }]) {
-    assert.ok(!isReview(review(broken)));
+    assert.deepEqual([answer(broken).allowed, answer(broken).status.code], [false, 400]);
   }
 });
 

@@ -19,6 +19,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   Secret: "secrets",
   Service: "services",
   ServiceAccount: "serviceaccounts",
+  ValidatingWebhookConfiguration: "validatingwebhookconfigurations",
 };
 
 type Named = Pick<ApiObject, "apiVersion" | "kind" | "metadata">;

@@ -2,7 +2,6 @@
 import { VERSION } from "../../base/version.ts";
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { KeyPair } from "../certificates.ts";
-import { MEMBER_LABEL } from "../objects.ts";
 import { CONTROLLER_RULES, READER_RULES, WRITER_RULES } from "./rbac.ts";
 import { type InstallValues, WEFT_NAMESPACE } from "./values.ts";
 
@@ -26,7 +25,8 @@ export const TLS_SECRET = "weft-controller-tls";
 export const CA_SECRET = "weft-ca";
 const INJECTION_CONFIG = "weft-injection";
 const INJECTION_KEY = "settings.json";
-const WEBHOOK = "weft-injector";
+export const INJECTOR = "weft-injector";
+export const VALIDATOR = "weft-validator";
 /** The mesh that a controller is of. */
 export const MESH_LABEL = "weft.dev/mesh";
 
@@ -46,7 +46,7 @@ export interface InstallKeys {
   readonly controller: KeyPair;
 }
 
-function labelsOf(component: string): Record<string, string> {
+export function labelsOf(component: string): Record<string, string> {
   return {
     "app.kubernetes.io/component": component,
     "app.kubernetes.io/managed-by": "weft",
@@ -55,7 +55,7 @@ function labelsOf(component: string): Record<string, string> {
   };
 }
 
-/** Everything but the definitions and the webhook, which comes last: it refuses pods while no controller answers. */
+/** Everything but the definitions and the webhooks, which come last: one of them refuses pods while no controller answers. */
 export function controlPlane(values: InstallValues, keys: InstallKeys): ApiObject[] {
   const settings = { ...values.injection, controllerCa: keys.authority.cert };
   return [
@@ -227,59 +227,20 @@ function probe(path: string): { httpGet: unknown; timeoutSeconds: number } {
   return { httpGet: { path, port: "admin", scheme: "HTTP" }, timeoutSeconds: 5 };
 }
 
-/** Every field that the API server would fill in stands here, so that tools which compare see no drift. */
-export function injectorWebhook(
-  { injection }: InstallValues,
-  { authority }: InstallKeys,
-): ApiObject {
-  const optOut = { key: "weft.dev/inject", operator: "NotIn", values: ["false"] };
-  return {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "MutatingWebhookConfiguration",
-    metadata: { name: WEBHOOK, labels: labelsOf("injector") },
-    webhooks: [{
-      name: "inject.weft.dev",
-      admissionReviewVersions: ["v1"],
-      clientConfig: {
-        caBundle: new TextEncoder().encode(authority.cert).toBase64(),
-        service: { name: CONTROLLER, namespace: WEFT_NAMESPACE, path: "/mutate", port: 443 },
-      },
-      failurePolicy: "Fail",
-      matchPolicy: "Equivalent",
-      namespaceSelector: {
-        matchExpressions: [
-          { key: MEMBER_LABEL, operator: "In", values: [injection.meshName] },
-          {
-            key: "kubernetes.io/metadata.name",
-            operator: "NotIn",
-            values: ["kube-system", WEFT_NAMESPACE],
-          },
-          optOut,
-        ],
-      },
-      objectSelector: { matchExpressions: [optOut] },
-      reinvocationPolicy: "IfNeeded",
-      rules: [{
-        apiGroups: [""],
-        apiVersions: ["v1"],
-        operations: ["CREATE"],
-        resources: ["pods"],
-        scope: "Namespaced",
-      }],
-      sideEffects: "None",
-      timeoutSeconds: 5,
-    }],
-  };
-}
-
-/** What an installation has made, the webhook first and without the definitions; what is in our own namespace goes with that. */
+/** What an installation has made, the webhooks first and without the definitions; what is in our own namespace goes with that. */
 export function clusterObjects(): Pick<ApiObject, "apiVersion" | "kind" | "metadata">[] {
   const rbac = "rbac.authorization.k8s.io/v1";
+  const admission = "admissionregistration.k8s.io/v1";
   return [
     {
-      apiVersion: "admissionregistration.k8s.io/v1",
+      apiVersion: admission,
       kind: "MutatingWebhookConfiguration",
-      metadata: { name: WEBHOOK },
+      metadata: { name: INJECTOR },
+    },
+    {
+      apiVersion: admission,
+      kind: "ValidatingWebhookConfiguration",
+      metadata: { name: VALIDATOR },
     },
     { apiVersion: rbac, kind: "ClusterRoleBinding", metadata: { name: CONTROLLER } },
     ...[CONTROLLER, "weft-view", "weft-edit"].map((name) => ({

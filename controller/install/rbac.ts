@@ -9,7 +9,7 @@ interface Rule {
 const WATCH = ["get", "list", "watch"];
 
 /** The kinds of SMI and of Weft. */
-const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
+export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["split.smi-spec.io"], resources: ["trafficsplits"] },
   { apiGroups: ["specs.smi-spec.io"], resources: ["httproutegroups", "tcproutes"] },
   { apiGroups: ["access.smi-spec.io"], resources: ["traffictargets"] },

@@ -125,6 +125,18 @@ export class Compiler {
     return { parts, findings: this.#incremental.takeFindingChanges() };
   }
 
+  /** The Findings that a change would make come and go. It is not made; the next `refresh` may name parts that are as before. */
+  tryChange<Kind extends ResourceKind>(
+    kind: Kind,
+    before: ResourceOf<Kind> | null,
+    after: ResourceOf<Kind> | null,
+  ): CompiledChanges["findings"] {
+    return this.#incremental.tried(
+      () => this.change(kind, before, after),
+      () => this.change(kind, after, before),
+    );
+  }
+
   /** As of the last `refresh`, in no order. */
   get parts(): ReadonlyMap<PartKey, Part> {
     return this.#parts;

@@ -52,8 +52,13 @@ function follow(pool: Snapshot, steps: readonly Step[], compiler: Compiler): voi
   const present = new Map<ResourceKind, Set<Resource>>(KINDS.map((kind) => [kind, new Set()]));
   let texts = new Map<string, string>();
   let findings = new Set<string>();
+  let tried: ReturnType<Compiler["tryChange"]> | null = null;
   const check = () => {
     const changes = compiler.refresh();
+    if (tried !== null) {
+      deepEqual(textsOfFindings(tried.came), textsOfFindings(changes.findings.came));
+      deepEqual(textsOfFindings(tried.went), textsOfFindings(changes.findings.went));
+    }
     const snapshot = { ...pool, ...Object.fromEntries([...present].map(([k, v]) => [k, [...v]])) };
     const whole = compile(snapshot as unknown as Snapshot, compiler);
     equal(encodePlan(wholePlan(compiler)), encodePlan(whole.plan));
@@ -71,6 +76,8 @@ function follow(pool: Snapshot, steps: readonly Step[], compiler: Compiler): voi
     findings = nowFindings;
   };
   const move = (kind: ResourceKind, before: Resource | null, after: Resource | null) => {
+    // What is tried leaves no trace, and says what will be so.
+    tried = compiler.tryChange(kind, before as never, after as never);
     if (before !== null) present.get(kind)?.delete(before);
     if (after !== null) present.get(kind)?.add(after);
     compiler.change(kind, before as never, after as never);
@@ -79,6 +86,8 @@ function follow(pool: Snapshot, steps: readonly Step[], compiler: Compiler): voi
   for (const kind of KINDS) {
     for (const [i, resource] of pool[kind].entries()) if (i % 2 === 0) move(kind, null, resource);
   }
+  // The last alone was tried.
+  tried = null;
   check();
   for (const [kindIndex, one, other] of steps) {
     const kind = KINDS[kindIndex];

@@ -41,7 +41,6 @@ const OTHER_CODES: readonly FindingCode[] = [
   "field-empty",
   "layout-legacy",
   "resource-duplicate",
-  "weight-not-whole",
   "weight-negative",
   "plan-restored",
   "plan-not-saved",

@@ -83,7 +83,7 @@ export class Incremental {
   readonly #due = new Set<DerivedNode>();
   readonly #reported = new Map<string, Reported>();
   /** As they were before the changes since `takeFindingChanges`. */
-  readonly #before = new Map<string, Finding | null>();
+  #before = new Map<string, Finding | null>();
 
   /** The value that is being computed reads this one. */
   read(node: Node): void {
@@ -134,6 +134,22 @@ export class Incremental {
   /** Each once, in no order, with its text. */
   *findings(): Iterable<readonly [text: string, finding: Finding]> {
     for (const [text, { finding }] of this.#reported) yield [text, finding];
+  }
+
+  /** The Findings that `change` makes come and go; `undo` takes it back, and no trace is left. */
+  tried(change: () => void, undo: () => void): FindingChanges {
+    this.refresh();
+    const before = this.#before;
+    this.#before = new Map();
+    try {
+      change();
+      this.refresh();
+      return this.takeFindingChanges();
+    } finally {
+      undo();
+      this.refresh();
+      this.#before = before;
+    }
   }
 
   takeFindingChanges(): FindingChanges {

@@ -5,7 +5,7 @@ import { describe, type Field, hasNoPort } from "../fields.ts";
 import { MANIFEST_LIMITS } from "../limits.ts";
 import type { SourceObject } from "../object.ts";
 import type { SplitBackend, TrafficSplit } from "../resources.ts";
-import { isQuantity, isWhole, parseWeight, wholeWeights } from "./weight.ts";
+import { isQuantity, parseWeight, wholeWeights } from "./weight.ts";
 
 /** Reads a split. The schema of its version has been checked. */
 export function readTrafficSplit(object: SourceObject): TrafficSplit {
@@ -63,8 +63,7 @@ function readBackends(object: SourceObject, list: Field): SplitBackend[] | undef
 /** What passes the schema of its version by its form may still be too long or too large. */
 function reportUnreadable(weight: Field, object: SourceObject): void {
   const { value } = weight;
-  const isForm = typeof value === "number" ||
-    (object.version === "v1alpha1" && typeof value === "string");
+  const isForm = typeof value === "number" || typeof value === "string";
   if (!isForm || !isQuantity(String(value))) return;
   object.report(
     "schema-invalid",
@@ -81,15 +80,6 @@ function checkWeight(object: SourceObject, weight: Field, nanos: bigint): void {
       weight.path,
       `Weight ${weight.value} is below zero and counts as zero`,
       "Write 0 or more",
-    );
-  }
-  // Quantities have fractions by nature; a number of a later version must be whole.
-  if (typeof weight.value === "number" && !isWhole(nanos)) {
-    object.report(
-      "weight-not-whole",
-      weight.path,
-      `Weight ${weight.value} is not a whole number`,
-      "Multiply all weights of the split by the same number until they are whole; only their ratio counts",
     );
   }
 }

@@ -58,11 +58,6 @@ export function isQuantity(text: string): boolean {
   return QUANTITY.test(text) && /\d/.test(text);
 }
 
-/** Whether a weight in nano-units is a whole number. */
-export function isWhole(nanos: bigint): boolean {
-  return nanos % NANOS_PER_UNIT === 0n;
-}
-
 /**
  * Whole numbers in the ratio of weights given in nano-units: the units themselves where all are whole, else their
  * thousandths (or finer, where thousandths would lose something). Below zero counts as zero.

@@ -125,6 +125,13 @@ export class TestApiServer {
     await this.kubectl(["apply", "-f", "-"], manifests);
   }
 
+  /** What kubectl prints beside its answer when it creates an object. */
+  async kubectlWarnings(object: unknown): Promise<string> {
+    const { code, stderr } = await this.#run(["create", "-f", "-"], JSON.stringify(object));
+    assert.equal(code, 0, stderr);
+    return stderr;
+  }
+
   async stop(): Promise<void> {
     await this.kill();
     await end(this.#etcd);

@@ -142,7 +142,7 @@ Deno.test({
       for (
         const [broken, code] of [
           [good.replace("backends:", "backends"), "yaml-syntax"],
-          [good.replace("weight: 75", "weight: 7.5"), "weight-not-whole"],
+          [good.replace("weight: 75", "weight: 7.5"), "schema-invalid"],
         ]
       ) {
         const from = mesh.weft.output.length;
