@@ -41,7 +41,12 @@ export interface OutboundListener {
 export interface InboundListener {
   readonly address: string;
   readonly port: number;
-  readonly application: { readonly address: string; readonly port: number };
+  readonly application: {
+    readonly address: string;
+    readonly port: number;
+    /** Of the other IP version, for what is captured in a pod that has both. Left out: there is none. */
+    readonly otherAddress?: string;
+  };
   /**
    * The application's `namespace/serviceaccount`. With it, and where TLS asks callers for certificates, traffic targets are
    * enforced here. Left out or empty: callers' own sidecars alone enforce them.

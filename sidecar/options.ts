@@ -48,7 +48,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   {
     flags: "--capture",
     about:
-      "takes what `weft proxy-init` redirects, both ways; of --app then only the address counts",
+      "takes what `weft proxy-init` redirects, both ways; of --app then only the address counts, of which there may be two: 10.1.0.5,fd00::5",
   },
   {
     flags: "--egress <mode>",

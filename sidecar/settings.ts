@@ -1,6 +1,11 @@
 /** Options of `weft proxy` to a proxy configuration and to where its plan comes from. Checks; starts nothing. */
 import type { LogLevel } from "../base/log.ts";
-import { DEFAULT_TIMEOUTS, type DriverChoice, type ProxyConfig } from "../proxy/config.ts";
+import {
+  DEFAULT_TIMEOUTS,
+  type DriverChoice,
+  type InboundListener,
+  type ProxyConfig,
+} from "../proxy/config.ts";
 import { usageFailure } from "../console/exit.ts";
 import {
   parseByteLimit,
@@ -12,6 +17,7 @@ import {
 } from "../console/values.ts";
 import { HEAD_BYTES_LEAST, HEAD_BYTES_MOST } from "../proxy/limits.ts";
 import type { TracingOptions } from "./tracing.ts";
+import { parseIp } from "../base/ip.ts";
 import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
 import type { ControllerPlace } from "./controller_source.ts";
 import { WORKERS_MAX } from "./limits.ts";
@@ -118,7 +124,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     }],
     inbound: application === undefined ? [] : [{
       ...parseHostPort(options.inbound ?? DEFAULT_INBOUND),
-      application: parseHostPort(application),
+      application: capture ? parseCaptured(application) : parseHostPort(application),
       identity: sender.identity,
       ...(capture ? { capture } : {}),
     }],
@@ -143,6 +149,21 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     bodyBytesMax: parseByteLimit(options.bodyLimit),
     reportRequests: options.accessLog !== "none",
   };
+}
+
+/** `ADDRESS:0`, or the addresses of a pod as Kubernetes lists them: one, or one of each IP version. */
+function parseCaptured(text: string): InboundListener["application"] {
+  const addresses = text.split(",");
+  if (!addresses.every((address) => parseIp(address) !== null)) return parseHostPort(text);
+  const [address, otherAddress, ...rest] = addresses;
+  if (otherAddress === undefined) return { address, port: 0 };
+  if (rest.length === 0 && address.includes(":") !== otherAddress.includes(":")) {
+    return { address, port: 0, otherAddress };
+  }
+  throw usageFailure(
+    `"${text}" is more than one address of each IP version`,
+    "Write it like 10.1.0.5 or 10.1.0.5,fd00::5.",
+  );
 }
 
 /** The application of a native sidecar has ended before it: clients that still came would only be refused. */

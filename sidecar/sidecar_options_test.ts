@@ -306,3 +306,20 @@ Deno.test("sidecar: --workload and --pod say whose requests are counted", () => 
   assert.equal(named.workload, "Deployment/curl");
   assert.equal(named.pod, "curl-0");
 });
+
+Deno.test("sidecar: a captured application has the addresses of its pod, of either IP version", () => {
+  const application = (app: string) =>
+    sidecarConfig(optionsOf(["--plan", "p", "--capture", `--app=${app}`]), 0).inbound[0]
+      .application;
+  assert.deepEqual(application("10.1.0.5"), { address: "10.1.0.5", port: 0 });
+  assert.deepEqual(application("fd00::5"), { address: "fd00::5", port: 0 });
+  assert.deepEqual(application("127.0.0.1:0"), { address: "127.0.0.1", port: 0 });
+  assert.deepEqual(application("fd00::5,10.1.0.5"), {
+    address: "fd00::5",
+    port: 0,
+    otherAddress: "10.1.0.5",
+  });
+  for (const wrong of ["10.1.0.5,10.1.0.6", "10.1.0.5,fd00::5,fd00::6", "10.1.0.5,", "a,b"]) {
+    assert.throws(() => application(wrong), isUsageFailure, wrong);
+  }
+});

@@ -8,7 +8,7 @@ export function register(program: Program, context: CommandContext): void {
     .description(
       "Redirects the TCP connections of this network namespace to the proxy in it: outgoing ones to --outbound-port, incoming " +
         "ones to --inbound-port. The proxy's own connections, loopback, and the proxy's admin, metrics and probe ports " +
-        "are left alone. Run it before the proxy, as root with NET_ADMIN; running it again replaces the rules. Outside a container it asks for --yes, " +
+        "are left alone. Run it before the proxy, as root with NET_ADMIN; running it again replaces the rules. On a machine, and in a pod on its node's network, it asks for --yes, " +
         "because it would capture the whole machine.\n\n" +
         "Lists have commas between their items. An exclusion counts before an inclusion; without an inclusion list " +
         "everything is captured.",

@@ -124,7 +124,8 @@ async function withNotedIptables(
   const calls = `${directory}/calls`;
   try {
     for (const program of ["iptables", "iptables-restore", "ip6tables", "ip6tables-restore"]) {
-      const script = `#!/bin/sh\necho "$0" >>${calls}\n`;
+      // A look at what is there is no call.
+      const script = `#!/bin/sh\ncase "$*" in *" -L "*) exit 1 ;; esac\necho "$0" >>${calls}\n`;
       await Deno.writeTextFile(`${directory}/${program}`, script, { mode: 0o755 });
     }
     await use(async (argv, env = {}) => {
@@ -158,7 +159,7 @@ interface Outcome {
 }
 
 Deno.test({
-  name: "proxy-init: by hand outside a container it asks for --yes, and says how to undo it",
+  name: "proxy-init: by hand on a machine it asks for --yes, and says how to undo it",
   ignore: Deno.build.os !== "linux",
   fn: () =>
     withNotedIptables(async (weft) => {
@@ -168,15 +169,8 @@ Deno.test({
         refused.stderr,
         /^weft: .*machine would be captured\n {2}Add --yes .* undo it: weft proxy-init --clean --ip-version 4\. .*--dry-run/,
       );
-      for (
-        const [argv, env] of [
-          [["proxy-init", "--yes"], {}],
-          [["proxy-init"], { KUBERNETES_SERVICE_HOST: "10.96.0.1" }],
-        ] as const
-      ) {
-        const done = await weft(argv, env);
-        assert.deepEqual([done.code, done.called], [0, true], done.stderr);
-        assert.match(done.stdout, /^Capture of .*\nTo undo it: weft proxy-init --clean\n$/);
-      }
+      const done = await weft(["proxy-init", "--yes"]);
+      assert.deepEqual([done.code, done.called], [0, true], done.stderr);
+      assert.match(done.stdout, /^Capture of .*\nTo undo it: weft proxy-init --clean\n$/);
     }),
 });

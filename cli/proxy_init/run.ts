@@ -3,7 +3,7 @@ import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { isOwnNamespace } from "./namespace.ts";
 import { captureSettings, type IpVersion, type ProxyInitOptions } from "./settings.ts";
-import { captureSteps, cleanSteps, renderScript, type Step } from "./steps.ts";
+import { captureSteps, cleanSteps, programOf, renderScript, type Step } from "./steps.ts";
 
 export async function runProxyInit(
   options: ProxyInitOptions,
@@ -14,24 +14,31 @@ export async function runProxyInit(
   const versions: IpVersion[] = [];
   if (options.ipVersion !== "6") versions.push(4);
   if (options.ipVersion !== "4") versions.push(6);
-  const steps = options.clean
-    ? cleanSteps(versions, options.backend)
-    : captureSteps(settings, versions, options.backend);
+  const stepsOf = (version: IpVersion) =>
+    options.clean
+      ? cleanSteps(version, options.backend)
+      : captureSteps(settings, version, options.backend);
   if (options.dryRun) {
-    stdout.write(renderScript(steps));
+    stdout.write(renderScript(versions.flatMap(stepsOf)));
     return EXIT.ok;
   }
   const isAsked = options.yes || options.clean;
-  if (!isAsked && !(await isOwnNamespace(environment))) {
+  const programs = versions.map((version) => programOf(version, options.backend));
+  if (!isAsked && !(await isOwnNamespace(environment, programs))) {
     throw usageFailure(
-      "This is no container: every TCP connection of the machine would be captured",
+      "This is the network of a machine, or of a pod on its node's: every TCP connection of the machine would be captured",
       `Add --yes where that is wanted; to undo it: ${
         undoOf(options)
       }. --dry-run shows what is done.`,
     );
   }
-  for (const step of steps) await take(step);
-  const of = versions.map((version) => `IPv${version}`).join(" and ");
+  const done: IpVersion[] = [];
+  for (const version of versions) {
+    if (await takeAll(stepsOf(version), options.ipVersion === "both" && version === 6)) {
+      done.push(version);
+    }
+  }
+  const of = done.map((version) => `IPv${version}`).join(" and ");
   stdout.line(
     options.clean
       ? `Capture of ${of} removed`
@@ -47,6 +54,24 @@ function undoOf({ ipVersion, backend }: ProxyInitOptions): string {
   const version = ipVersion === "both" ? "" : ` --ip-version ${ipVersion}`;
   const program = backend === "default" ? "" : ` --backend ${backend}`;
   return `weft proxy-init --clean${version}${program}`;
+}
+
+/** False: they failed, and `mayFail` where nothing here has IPv6, so nothing is missed. */
+async function takeAll(steps: readonly Step[], mayFail: boolean): Promise<boolean> {
+  try {
+    for (const step of steps) await take(step);
+    return true;
+  } catch (error) {
+    if (mayFail && error instanceof CommandFailure && !hasIpv6()) return false;
+    throw error;
+  }
+}
+
+/** Whether anything in this network namespace can be reached by IPv6. */
+function hasIpv6(): boolean {
+  return Deno.networkInterfaces().some(({ family, address }) =>
+    family === "IPv6" && !/^(::1$|fe80:)/i.test(address)
+  );
 }
 
 async function take(step: Step): Promise<void> {

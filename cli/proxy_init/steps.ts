@@ -23,29 +23,29 @@ export type Step =
 /** Chains first and the jumps to them last, so that nothing is ever half captured. */
 export function captureSteps(
   settings: CaptureSettings,
-  versions: readonly IpVersion[],
+  version: IpVersion,
   backend: IptablesBackend,
 ): Step[] {
-  return versions.flatMap((version): Step[] => [
+  return [
     restoreStep(version, backend, captureDocument(settings, version)),
     ...JUMPS.map((jump): Step => ({
       kind: "ensure",
       check: iptables(version, backend, "-C", jump),
       command: iptables(version, backend, "-A", jump),
     })),
-  ]);
+  ];
 }
 
 /** The other way round: the jumps first. */
-export function cleanSteps(versions: readonly IpVersion[], backend: IptablesBackend): Step[] {
-  return versions.flatMap((version): Step[] => [
+export function cleanSteps(version: IpVersion, backend: IptablesBackend): Step[] {
+  return [
     ...JUMPS.map((jump): Step => ({
       kind: "remove",
       check: iptables(version, backend, "-C", jump),
       command: iptables(version, backend, "-D", jump),
     })),
     restoreStep(version, backend, cleanDocument()),
-  ]);
+  ];
 }
 
 /** The steps as a script for `sh -e`. */
@@ -78,7 +78,8 @@ function iptables(
   return [program, "-w", `${LOCK_WAIT_SECONDS}`, "-t", "nat", action, ...rule];
 }
 
-function programOf(version: IpVersion, backend: IptablesBackend): string {
+/** The program of one IP version. */
+export function programOf(version: IpVersion, backend: IptablesBackend): string {
   const program = version === 4 ? "iptables" : "ip6tables";
   return backend === "default" ? program : `${program}-${backend}`;
 }

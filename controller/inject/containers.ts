@@ -39,6 +39,8 @@ export function initContainer({ settings }: SidecarFacts): unknown {
     command: [COMMAND],
     args: [
       "proxy-init",
+      // It is known here that the pod has a network of its own.
+      "--yes",
       // The application is called at the pod's address, so the proxy's own way there is no detour.
       "--no-hairpin",
       ...list("outbound-port-exclusion-list", settings.outboundPortExclusionList),
@@ -71,7 +73,7 @@ export function proxyContainer(facts: SidecarFacts): unknown {
     command: [COMMAND],
     args: proxyArguments(facts),
     env: [
-      fieldVariable("POD_IP", "status.podIP"),
+      fieldVariable("POD_IPS", "status.podIPs"),
       fieldVariable("POD_NAME", "metadata.name"),
       fieldVariable("POD_NAMESPACE", "metadata.namespace"),
       fieldVariable("SERVICE_ACCOUNT", "spec.serviceAccountName"),
@@ -109,7 +111,7 @@ function proxyArguments({ settings, workload, isNative }: SidecarFacts): string[
     "--capture",
     ...(isNative ? ["--native-sidecar"] : []),
     // What listens on loopback alone stays private.
-    "--app=$(POD_IP):0",
+    "--app=$(POD_IPS)",
     "--admin=127.0.0.1:15000",
     `--health=0.0.0.0:${HEALTH_PORT}`,
     `--controller=${settings.controller}`,

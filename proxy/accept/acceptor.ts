@@ -99,7 +99,7 @@ export class Acceptor {
   ): AcceptHandler {
     const captured = capture === true ? this.#capture : null;
     const { listener: index, access } = router;
-    const listener = { index, application: application.address, access };
+    const listener = { index, application, access };
     const { io } = this.#clients.loop;
     const take = (client: AcceptedClient) =>
       captured === null

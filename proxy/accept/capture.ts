@@ -6,7 +6,7 @@ import { formatAuthority, isLocal } from "../../base/ip.ts";
 import { AddressIndex } from "../../routing/table/address_index.ts";
 import type { Plan, PlanPort } from "../../routing/plan.ts";
 import { addressQuestion } from "../../routing/source/messages.ts";
-import type { LogEvent } from "../config.ts";
+import type { InboundListener, LogEvent } from "../config.ts";
 import type { Fd, OriginalDestination } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
 import {
@@ -119,7 +119,7 @@ export class Capture implements AddressBook {
     client: AcceptedClient,
     listener: {
       readonly index: number;
-      readonly application: string;
+      readonly application: InboundListener["application"];
       readonly access: InboundAccess;
     },
   ): void {
@@ -127,8 +127,7 @@ export class Capture implements AddressBook {
     const original = this.#originalOf(fd, peer);
     if (original === null) return;
     const { egress, services: { pools } } = this.#parts;
-    const isIpv6 = original.address.includes(":");
-    const application = isIpv6 && isLocal(listener.application) ? "::1" : listener.application;
+    const application = addressLike(original, listener.application);
     // The proxy's own connection to a pod's address is redirected here too, unless it goes to loopback.
     const isLoop = !isLocal(application) && this.#parts.clients.loop.io.isOwn(fd);
     // Loopback would lead past the address that the proxy's own listeners keep to.
@@ -300,4 +299,14 @@ function spokenAt(port: PlanPort | null): Spoken {
     case "tcp-server-first":
       return "relayed";
   }
+}
+
+/** Where an application is for a client that came by one IP version: at its address of that version. */
+function addressLike(
+  original: OriginalDestination,
+  { address, otherAddress = address }: InboundListener["application"],
+): string {
+  const isIpv6 = original.address.includes(":");
+  if (isLocal(address)) return isIpv6 ? "::1" : address;
+  return address.includes(":") === isIpv6 ? address : otherAddress;
 }

@@ -73,12 +73,11 @@ interface Place {
 }
 
 function serve(place: Place, handle: (request: Request) => Promise<Response>): AdminServer {
-  const server = Deno.serve({
-    hostname: place.address,
-    port: place.port,
-    onListen() {},
+  const server = open(
+    place,
     // A loop that is stuck answers nothing.
-  }, (request) => handle(request).catch(({ message }) => text(503, `${message}\n`)));
+    (request) => handle(request).catch(({ message }) => text(503, `${message}\n`)),
+  );
   return {
     address: server.addr.hostname,
     port: server.addr.port,
@@ -87,6 +86,20 @@ function serve(place: Place, handle: (request: Request) => Promise<Response>): A
       await withDeadline(server.shutdown(), ADMIN_STOP_MS, () => {});
     },
   };
+}
+
+/** Every address is those of IPv6 too, where this system has it: a pod may have no other. */
+function open(
+  { address, port }: Place,
+  handle: (request: Request) => Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  const openAt = (hostname: string) => Deno.serve({ hostname, port, onListen() {} }, handle);
+  if (address !== "0.0.0.0") return openAt(address);
+  try {
+    return openAt("::");
+  } catch {
+    return openAt(address);
+  }
 }
 
 async function answerHealth(

@@ -40,6 +40,9 @@ const APPLICATION: readonly LabServer[] = [
   { kind: "http", address: "0.0.0.0", port: 8080, name: "application" },
   { kind: "http", address: "::1", port: 8080, name: "application6" },
   { kind: "greet", address: "0.0.0.0", port: 8025, name: "220 application" },
+  { kind: "http", address: "fd77::2", port: 8081, name: "own6" },
+  { kind: "http", address: "127.0.0.1", port: 8082, name: "private" },
+  { kind: "http", address: "::1", port: 8082, name: "private6" },
 ];
 
 interface Behind {
@@ -488,6 +491,31 @@ Deno.test({
         assert.deepEqual(countsOf(await it.curl(url("10.96.0.10", 4))), { v1: 3, v2: 1 });
         await it.capture("--proxy-uid=0", "--proxy-gid=0");
       });
+
+      await t.step(
+        "a pod of both IP versions: its own addresses answer, loopback does not",
+        async () => {
+          await it.startProxy(
+            ...["--outbound=127.0.0.1:17001", "--inbound=:17003", "--admin=off"],
+            ...["--app=10.77.0.2,fd77::2", "--health=0.0.0.0:15010"],
+          );
+          const ports = ["--outbound-port=17001", "--inbound-port=17003"];
+          await it.capture("--no-hairpin", ...ports, "--proxy-uid=0", "--proxy-gid=0");
+          const ask = async (place: string) =>
+            (await it.lab.attempt("world", "curl", ["-sSm", "10", `http://${place}`])).stdout;
+          assert.match(await ask("10.77.0.2:8080/"), /^application from 10\.77\.0\.2 /);
+          assert.match(await ask("[fd77::2]:8081/"), /^own6 from fd77::2 /);
+          for (const place of ["10.77.0.2:8082/", "[fd77::2]:8082/", "[fd77::2]:8080/"]) {
+            assert.doesNotMatch(await ask(place), /private|application/);
+          }
+          for (const host of ["10.77.0.2", "[fd77::2]"]) {
+            assert.equal(await ask(`${host}:15010/readyz`), "ready\n");
+            assert.equal(await ask(`${host}:15010/tcp/8080`), "open\n");
+            assert.match(await ask(`${host}:15010/tcp/8082`), /^not open: /);
+          }
+          await it.capture("--proxy-uid=0", "--proxy-gid=0");
+        },
+      );
 
       await t.step("no loop: rules that spare another user are noticed", async () => {
         // To a place that no connection is kept open to.

@@ -111,3 +111,67 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: `proxy-init: a pod's network is captured without asking, a node's is not${why}`,
+  ignore: obstacle !== null,
+  async fn() {
+    const lab = new NetworkLab();
+    try {
+      await lab.add("pod");
+      const init = () =>
+        lab.attempt("pod", "env", [
+          ...["KUBERNETES_SERVICE_HOST=10.96.0.1", Deno.execPath(), "run", "-A", "--no-check"],
+          ...["main.ts", "proxy-init"],
+        ]);
+      // As the kubelet does on its node, whose network a pod may have.
+      await lab.run("pod", "iptables", ["-t", "nat", "-N", "KUBE-KUBELET-CANARY"]);
+      const refused = await init();
+      assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+      assert.match(refused.stderr, /^weft: .*pod on its node's.*\n {2}Add --yes /);
+      assert.ok(!(await lab.run("pod", "iptables-save", ["-t", "nat"])).includes("WEFT"));
+      await lab.run("pod", "iptables", ["-t", "nat", "-X", "KUBE-KUBELET-CANARY"]);
+      const done = await init();
+      assert.equal(done.code, 0, done.stderr);
+      assert.match(await lab.run("pod", "iptables-save", ["-t", "nat"]), /-j WEFT_OUTBOUND/);
+    } finally {
+      await lab.close();
+    }
+  },
+});
+
+Deno.test({
+  name:
+    `proxy-init: without IPv6 tables IPv4 alone is captured, but only where nothing has IPv6${why}`,
+  ignore: obstacle !== null,
+  async fn() {
+    const lab = new NetworkLab();
+    const programs = await Deno.makeTempDir();
+    try {
+      for (const name of ["ip6tables", "ip6tables-restore"]) {
+        const script = "#!/bin/sh\necho \"can't initialize table 'nat'\" >&2\nexit 3\n";
+        await Deno.writeTextFile(`${programs}/${name}`, script, { mode: 0o755 });
+      }
+      await lab.add("pod");
+      const init = () =>
+        lab.attempt("pod", "env", [
+          ...[`PATH=${programs}:${Deno.env.get("PATH")}`, Deno.execPath(), "run", "-A"],
+          ...["--no-check", "main.ts", "proxy-init", "--yes"],
+        ]);
+      const done = await init();
+      assert.equal(done.code, 0, done.stderr);
+      assert.match(done.stdout, /^Capture of IPv4: /);
+      await lab.add("world");
+      await lab.join(
+        { name: "pod", addresses: ["fd77::2/64"] },
+        { name: "world", addresses: ["fd77::1/64"] },
+      );
+      const refused = await init();
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /^weft: Cannot set up capture: ip6tables-restore: can't init/);
+    } finally {
+      await lab.close();
+      await Deno.remove(programs, { recursive: true });
+    }
+  },
+});
