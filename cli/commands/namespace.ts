@@ -39,4 +39,13 @@ export function register(program: Program, context: CommandContext): void {
       const { listNamespaces } = await import("../install/namespaces.ts");
       context.exitCode = await listNamespaces(mesh, options, context.environment);
     });
+  addClusterOptions(
+    namespace.command("ignore")
+      .summary("take namespaces out of their mesh, and let none be put into one")
+      .argument("<namespace...>", "names"),
+  )
+    .action(async (names, options) => {
+      const { ignoreNamespaces } = await import("../install/namespaces.ts");
+      context.exitCode = await ignoreNamespaces(names, options, context.environment);
+    });
 }

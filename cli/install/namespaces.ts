@@ -1,17 +1,19 @@
-/** The work of `weft namespace add|remove|list`. */
+/** The work of `weft namespace add|remove|list|ignore`. */
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import { renderTable } from "../../console/table.ts";
 import { isNotFound } from "../../controller/install/cluster.ts";
 import {
   hasPods,
+  IGNORE_LABEL,
+  ignoredIn,
   type Member,
   memberNamed,
   membersOf,
-  meshNames,
+  setIgnored,
   setMember,
 } from "../../controller/install/members.ts";
-import { WEFT_NAMESPACE } from "../../controller/install/values.ts";
+import { installationsIn } from "../../controller/install/installations.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
@@ -21,9 +23,6 @@ interface AddOptions extends ClusterOptions {
   readonly disableSidecarInjection: boolean;
 }
 
-/** What must not wait for a sidecar, or has none. */
-const NEVER: readonly string[] = ["kube-system", WEFT_NAMESPACE];
-
 export async function addNamespaces(
   names: readonly string[],
   { meshName: mesh, disableSidecarInjection, ...options }: AddOptions,
@@ -32,7 +31,8 @@ export async function addNamespaces(
   const { stdout, stderr } = environment;
   const injection = disableSidecarInjection ? "disabled" : "enabled";
   await withCluster(options, environment, async (client) => {
-    const meshes = await meshNames(client);
+    const installations = await installationsIn(client);
+    const meshes = installations.map(({ meshName }) => meshName);
     if (!meshes.includes(mesh)) {
       throw new CommandFailure(`Mesh [${mesh}] does not exist`, {
         hint: meshes.length === 0
@@ -41,7 +41,13 @@ export async function addNamespaces(
       });
     }
     // All are looked at before one is changed.
-    for (const member of await membersNamed(client, names)) {
+    const own = ["kube-system", ...installations.map(({ namespace }) => namespace)];
+    for (const member of await membersNamed(client, names, own)) {
+      if (member.isIgnored) {
+        throw new CommandFailure(`Cannot add ignored namespace [${member.name}]`, {
+          hint: `Take the mark off first: kubectl label namespace ${member.name} ${IGNORE_LABEL}-`,
+        });
+      }
       if (member.mesh === mesh && member.injection === injection) {
         stdout.line(`Namespace [${member.name}] has already been added to mesh [${mesh}]`);
         continue;
@@ -83,28 +89,54 @@ export async function removeNamespaces(
   return EXIT.ok;
 }
 
+export async function ignoreNamespaces(
+  names: readonly string[],
+  options: ClusterOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  await withCluster(options, environment, async (client) => {
+    for (const { name } of await membersNamed(client, names)) {
+      await setIgnored(client, name);
+      environment.stdout.line(`Successfully configured namespace [${name}] to be ignored`);
+    }
+  });
+  return EXIT.ok;
+}
+
 export async function listNamespaces(
   mesh: string | undefined,
   options: ClusterOptions,
   environment: Environment,
 ): Promise<ExitCode> {
   const { stdout } = environment;
-  const members = await withCluster(options, environment, (client) => membersOf(client, mesh));
+  const members = await withCluster(options, environment, async (client) => [
+    ...await membersOf(client, mesh),
+    ...mesh === undefined ? await ignoredIn(client) : [],
+  ]);
   if (members.length === 0) {
     stdout.line(
       mesh === undefined ? "No namespaces in any mesh" : `No namespaces in mesh [${mesh}]`,
     );
     return EXIT.ok;
   }
-  const rows = members.map(({ name, mesh, injection }) => [name, mesh ?? "", injection]);
+  const rows = members.map(({ name, mesh, injection, isIgnored }) => [
+    name,
+    mesh ?? "",
+    isIgnored ? "disabled (ignored)" : injection,
+  ]);
   stdout.write(renderTable(stdout, ["NAMESPACE", "MESH", "SIDECAR-INJECTION"], rows));
   return EXIT.ok;
 }
 
-async function membersNamed(client: KubeClient, names: readonly string[]): Promise<Member[]> {
+/** @param never what must not wait for a sidecar, or has none */
+async function membersNamed(
+  client: KubeClient,
+  names: readonly string[],
+  never: readonly string[] = [],
+): Promise<Member[]> {
   const members: Member[] = [];
   for (const name of names) {
-    if (NEVER.includes(name)) {
+    if (never.includes(name)) {
       throw new CommandFailure(
         `Namespace [${name}] cannot be in a mesh: its pods must start without one`,
       );

@@ -13,22 +13,46 @@ const PLURALS: Readonly<Record<string, string>> = {
   ConfigMap: "configmaps",
   CustomResourceDefinition: "customresourcedefinitions",
   Deployment: "deployments",
+  Lease: "leases",
   MutatingWebhookConfiguration: "mutatingwebhookconfigurations",
   Namespace: "namespaces",
   PodDisruptionBudget: "poddisruptionbudgets",
+  Role: "roles",
+  RoleBinding: "rolebindings",
   Secret: "secrets",
   Service: "services",
   ServiceAccount: "serviceaccounts",
   ValidatingWebhookConfiguration: "validatingwebhookconfigurations",
 };
 
-type Named = Pick<ApiObject, "apiVersion" | "kind" | "metadata">;
+export type Named = Pick<ApiObject, "apiVersion" | "kind" | "metadata">;
 
-function pathOf({ apiVersion, kind, metadata }: Named): string {
+function pathOf({ apiVersion, kind, metadata: { namespace, name } }: Named): string {
+  return `${collectionPath({ apiVersion, kind }, namespace)}/${name}`;
+}
+
+type Kind = Pick<ApiObject, "apiVersion" | "kind">;
+
+function collectionPath({ apiVersion, kind }: Kind, namespace: string | undefined): string {
   const group = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const { namespace, name } = metadata;
   const where = namespace === undefined ? "" : `/namespaces/${namespace}`;
-  return `${group}${where}/${PLURALS[kind]}/${name}`;
+  return `${group}${where}/${PLURALS[kind]}`;
+}
+
+/** Those of a kind that have the label, of one namespace or of the cluster. */
+export async function objectsLabelled(
+  client: KubeClient,
+  kind: Kind,
+  { label, namespace }: { readonly label: string; readonly namespace?: string },
+): Promise<Named[]> {
+  const query = new URLSearchParams({ labelSelector: label });
+  const { items } = fieldsOf(
+    await client.call("GET", `${collectionPath(kind, namespace)}?${query}`),
+  );
+  return (Array.isArray(items) ? items : []).map((item) => {
+    const name = textField(fieldsOf(fieldsOf(item)["metadata"]), "name") ?? "";
+    return { ...kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } };
+  });
 }
 
 /** Makes the object, or makes of its fields what they are here. What others have added stays. */
@@ -92,37 +116,51 @@ function numberAt(fields: JsonFields, name: string): number {
   return typeof value === "number" ? value : 0;
 }
 
-/** Why the pods of an app are not ready, a line for each. */
+/** Why something is not ready. */
+interface Trouble {
+  /** `Pod NAME`, `Deployment NAME`. */
+  readonly who: string;
+  /** One word of the cluster's: `ImagePullBackOff`. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Why a Deployment has no pods that are ready, by itself and by each pod. */
 export async function troublesOf(
   client: KubeClient,
-  namespace: string,
-  app: string,
-): Promise<string[]> {
+  { namespace, app }: { readonly namespace: string; readonly app: string },
+  deployment: JsonFields,
+): Promise<Trouble[]> {
   const query = new URLSearchParams({ labelSelector: `app=${app}`, limit: "20" });
   const { items } = fieldsOf(
     await client.call("GET", `/api/v1/namespaces/${namespace}/pods?${query}`),
   );
-  return (Array.isArray(items) ? items.map(fieldsOf) : []).flatMap((pod) => {
-    const name = textField(fieldsOf(pod["metadata"]), "name") ?? "";
-    const status = fieldsOf(pod["status"]);
-    const reason = waitingReason(status) ?? conditionReason(status);
-    return reason === undefined ? [] : [`Pod ${name}: ${reason}`];
-  });
+  // Pods that are refused (a quota, another webhook) are not there to say so.
+  const refused = listAt(fieldsOf(deployment["status"]), "conditions")
+    .filter(({ type, status }) => type === "ReplicaFailure" && status === "True");
+  return [
+    ...refused.map((condition) => troubleOf(`Deployment ${app}`, condition)),
+    ...(Array.isArray(items) ? items.map(fieldsOf) : []).flatMap((pod) => {
+      const name = textField(fieldsOf(pod["metadata"]), "name") ?? "";
+      const status = fieldsOf(pod["status"]);
+      const why = waitingState(status) ??
+        listAt(status, "conditions").find((condition) => condition["status"] === "False");
+      return why === undefined ? [] : [troubleOf(`Pod ${name}`, why)];
+    }),
+  ];
 }
 
-function waitingReason(status: JsonFields): string | undefined {
-  for (const container of listAt(status, "containerStatuses")) {
-    const state = fieldsOf(container["state"]);
-    const why = fieldsOf(state["waiting"] ?? state["terminated"]);
-    const reason = textField(why, "reason");
-    if (reason !== undefined) return [reason, textField(why, "message")].filter(Boolean).join(": ");
-  }
-  return undefined;
+function troubleOf(who: string, why: JsonFields): Trouble {
+  const message = textField(why, "message") ?? "";
+  return { who, reason: textField(why, "reason") ?? "not ready", message };
 }
 
-function conditionReason(status: JsonFields): string | undefined {
-  const bad = listAt(status, "conditions").find((condition) => condition["status"] === "False");
-  return bad && (textField(bad, "message") ?? textField(bad, "reason"));
+/** Of the first container that waits, or has ended other than it should. */
+function waitingState(status: JsonFields): JsonFields | undefined {
+  return [...listAt(status, "initContainerStatuses"), ...listAt(status, "containerStatuses")]
+    .map((container) => fieldsOf(container["state"]))
+    .map((state) => fieldsOf(state["waiting"] ?? state["terminated"]))
+    .find((why) => ![undefined, "Completed", "PodInitializing"].includes(textField(why, "reason")));
 }
 
 function listAt(fields: JsonFields, name: string): JsonFields[] {

@@ -2,9 +2,10 @@
 import { MEMBER_LABEL } from "../objects.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
-import { CONTROLLER, MESH_LABEL } from "./objects.ts";
 
 const INJECTION_ANNOTATION = "weft.dev/sidecar-injection";
+/** `true`: it is not to be put into a mesh. */
+export const IGNORE_LABEL = "weft.dev/ignore";
 
 export interface Member {
   readonly name: string;
@@ -12,6 +13,7 @@ export interface Member {
   readonly mesh: string | undefined;
   /** `enabled`, `disabled`, or what else stands there; empty: nothing does. */
   readonly injection: string;
+  readonly isIgnored: boolean;
 }
 
 /** @throws {KubeError} there is no such namespace */
@@ -20,8 +22,16 @@ export async function memberNamed(client: KubeClient, name: string): Promise<Mem
 }
 
 /** Those of one mesh, or of any. */
-export async function membersOf(client: KubeClient, mesh: string | undefined): Promise<Member[]> {
-  const labelSelector = mesh === undefined ? MEMBER_LABEL : `${MEMBER_LABEL}=${mesh}`;
+export function membersOf(client: KubeClient, mesh: string | undefined): Promise<Member[]> {
+  return labelled(client, mesh === undefined ? MEMBER_LABEL : `${MEMBER_LABEL}=${mesh}`);
+}
+
+/** Those that are not to be put into a mesh. */
+export function ignoredIn(client: KubeClient): Promise<Member[]> {
+  return labelled(client, `${IGNORE_LABEL}=true`);
+}
+
+async function labelled(client: KubeClient, labelSelector: string): Promise<Member[]> {
   const query = new URLSearchParams({ labelSelector });
   const { items } = fieldsOf(await client.call("GET", `/api/v1/namespaces?${query}`));
   return (Array.isArray(items) ? items : []).map((item) => memberOf(fieldsOf(item)));
@@ -29,36 +39,43 @@ export async function membersOf(client: KubeClient, mesh: string | undefined): P
 
 function memberOf(namespace: JsonFields): Member {
   const metadata = fieldsOf(namespace["metadata"]);
+  const labels = fieldsOf(metadata["labels"]);
   return {
     name: textField(metadata, "name") ?? "",
-    mesh: textField(fieldsOf(metadata["labels"]), MEMBER_LABEL),
+    mesh: textField(labels, MEMBER_LABEL),
+    isIgnored: labels[IGNORE_LABEL] === "true",
     injection: textField(fieldsOf(metadata["annotations"]), INJECTION_ANNOTATION) ?? "",
   };
 }
 
 /** Puts a namespace into a mesh, or takes it out (null). */
-export async function setMember(
+export function setMember(
   client: KubeClient,
   name: string,
   to: { readonly mesh: string; readonly injection: string } | null,
 ): Promise<void> {
-  const metadata = {
+  return patchNamespace(client, name, {
     labels: { [MEMBER_LABEL]: to?.mesh ?? null },
     annotations: { [INJECTION_ANNOTATION]: to?.injection ?? null },
-  };
-  await client.call("PATCH", `/api/v1/namespaces/${name}`, {
-    body: { metadata },
-    contentType: "application/merge-patch+json",
   });
 }
 
-/** The names of the meshes whose controllers are installed. */
-export async function meshNames(client: KubeClient): Promise<string[]> {
-  const query = new URLSearchParams({ labelSelector: `app=${CONTROLLER}` });
-  const { items } = fieldsOf(await client.call("GET", `/apis/apps/v1/deployments?${query}`));
-  return (Array.isArray(items) ? items.map(fieldsOf) : []).flatMap((deployment) => {
-    const labels = fieldsOf(fieldsOf(deployment["metadata"])["labels"]);
-    return textField(labels, MESH_LABEL) ?? [];
+/** Takes a namespace out of its mesh, and says that it is to be put into none. */
+export function setIgnored(client: KubeClient, name: string): Promise<void> {
+  return patchNamespace(client, name, {
+    labels: { [MEMBER_LABEL]: null, [IGNORE_LABEL]: "true" },
+    annotations: { [INJECTION_ANNOTATION]: null },
+  });
+}
+
+async function patchNamespace(
+  client: KubeClient,
+  name: string,
+  metadata: unknown,
+): Promise<void> {
+  await client.call("PATCH", `/api/v1/namespaces/${name}`, {
+    body: { metadata },
+    contentType: "application/merge-patch+json",
   });
 }
 

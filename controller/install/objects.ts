@@ -1,9 +1,11 @@
 /** The objects of an installation, from its values: plain data, in the order in which they are applied. Pure. */
+import { stringify } from "yaml";
 import { VERSION } from "../../base/version.ts";
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { KeyPair } from "../certificates.ts";
+import { fieldsOf, type JsonFields } from "../kube/fields.ts";
 import { CONTROLLER_RULES, READER_RULES, WRITER_RULES } from "./rbac.ts";
-import { type InstallValues, WEFT_NAMESPACE } from "./values.ts";
+import type { InstallValues } from "./values.ts";
 
 /** An object as it is applied. */
 export interface ApiObject {
@@ -27,6 +29,9 @@ const INJECTION_CONFIG = "weft-injection";
 const INJECTION_KEY = "settings.json";
 export const INJECTOR = "weft-injector";
 export const VALIDATOR = "weft-validator";
+/** What the installation was given, for the next upgrade. */
+export const VALUES_CONFIG = "weft-values";
+export const VALUES_KEY = "values.yaml";
 /** The mesh that a controller is of. */
 export const MESH_LABEL = "weft.dev/mesh";
 
@@ -35,31 +40,52 @@ const WEBHOOK_PORT = 9443;
 const ADMIN_PORT = 15000;
 
 /** What the controller's certificate is for. */
-export const CONTROLLER_NAMES: readonly string[] = [
-  `${CONTROLLER}.${WEFT_NAMESPACE}.svc`,
-  `${CONTROLLER}.${WEFT_NAMESPACE}`,
-  `${CONTROLLER}.${WEFT_NAMESPACE}.svc.cluster.local`,
-];
+export function controllerNames({ namespace, clusterDomain }: InstallValues): string[] {
+  const name = `${CONTROLLER}.${namespace}`;
+  return [`${name}.svc`, name, `${name}.svc.${clusterDomain}`];
+}
 
 export interface InstallKeys {
   readonly authority: KeyPair;
   readonly controller: KeyPair;
 }
 
+const NAME_LABEL = "app.kubernetes.io/name";
+/** What every object of an installation has; not who has installed it, which tools write there themselves. */
+export const OWN_LABEL = `${NAME_LABEL}=weft`;
+
 export function labelsOf(component: string): Record<string, string> {
   return {
     "app.kubernetes.io/component": component,
     "app.kubernetes.io/managed-by": "weft",
-    "app.kubernetes.io/name": "weft",
+    [NAME_LABEL]: "weft",
     "app.kubernetes.io/version": VERSION,
   };
 }
 
-/** Everything but the definitions and the webhooks, which come last: one of them refuses pods while no controller answers. */
+/** Whether an object that was found is of an installation of Weft. */
+export function isOurs(found: JsonFields): boolean {
+  return fieldsOf(fieldsOf(found["metadata"])["labels"])[NAME_LABEL] === "weft";
+}
+
+/** What no longer counts once it is gone, and so is asked about first. */
+export function namespaceObject({ namespace }: InstallValues): ApiObject {
+  return { apiVersion: "v1", kind: "Namespace", metadata: meta(namespace, "mesh") };
+}
+
+/** Everything but the namespace, the definitions and the webhooks, which come last: one of them refuses pods while no controller answers. */
 export function controlPlane(values: InstallValues, keys: InstallKeys): ApiObject[] {
   const settings = { ...values.injection, controllerCa: keys.authority.cert };
+  const { namespace } = values;
+  const own = (name: string) => ({ ...meta(name, "controller"), namespace });
+  const secret = (name: string, type: string, texts: Readonly<Record<string, string>>) => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: own(name),
+    type,
+    data: base64Of(texts),
+  });
   return [
-    { apiVersion: "v1", kind: "Namespace", metadata: meta(WEFT_NAMESPACE, "mesh") },
     { apiVersion: "v1", kind: "ServiceAccount", metadata: own(CONTROLLER) },
     role(CONTROLLER, {}, CONTROLLER_RULES),
     role("weft-view", { "rbac.authorization.k8s.io/aggregate-to-view": "true" }, READER_RULES),
@@ -72,7 +98,7 @@ export function controlPlane(values: InstallValues, keys: InstallKeys): ApiObjec
       kind: "ClusterRoleBinding",
       metadata: meta(CONTROLLER, "controller"),
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: CONTROLLER },
-      subjects: [{ kind: "ServiceAccount", name: CONTROLLER, namespace: WEFT_NAMESPACE }],
+      subjects: [{ kind: "ServiceAccount", name: CONTROLLER, namespace }],
     },
     secret(CA_SECRET, "Opaque", { "ca.crt": keys.authority.cert, "ca.key": keys.authority.key }),
     secret(TLS_SECRET, "kubernetes.io/tls", {
@@ -86,8 +112,14 @@ export function controlPlane(values: InstallValues, keys: InstallKeys): ApiObjec
       metadata: own(INJECTION_CONFIG),
       data: { [INJECTION_KEY]: `${JSON.stringify(settings, null, 2)}\n` },
     },
-    service(),
-    deployment(values),
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: own(VALUES_CONFIG),
+      data: { [VALUES_KEY]: stringify(values.given) },
+    },
+    { apiVersion: "v1", kind: "Service", metadata: own(CONTROLLER), spec: serviceSpec() },
+    deployment(values, own(CONTROLLER)),
     {
       apiVersion: "policy/v1",
       kind: "PodDisruptionBudget",
@@ -101,46 +133,35 @@ function meta(name: string, component: string): ApiObject["metadata"] {
   return { name, labels: labelsOf(component) };
 }
 
-/** Of an object in our own namespace. */
-function own(name: string): ApiObject["metadata"] {
-  return { ...meta(name, "controller"), namespace: WEFT_NAMESPACE };
-}
-
 function role(name: string, labels: Record<string, string>, rules: unknown): ApiObject {
   const metadata = { name, labels: { ...labelsOf("controller"), ...labels } };
   return { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata, rules };
 }
 
-function secret(name: string, type: string, texts: Readonly<Record<string, string>>): ApiObject {
+function base64Of(texts: Readonly<Record<string, string>>): Record<string, string> {
   const encoder = new TextEncoder();
-  const data = Object.fromEntries(
+  return Object.fromEntries(
     Object.entries(texts).map(([key, text]) => [key, encoder.encode(text).toBase64()]),
   );
-  return { apiVersion: "v1", kind: "Secret", metadata: own(name), type, data };
 }
 
-function service(): ApiObject {
+function serviceSpec(): unknown {
   return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: own(CONTROLLER),
-    spec: {
-      selector: { app: CONTROLLER },
-      ports: [
-        { name: "stream", port: STREAM_PORT, targetPort: "stream", protocol: "TCP" },
-        { name: "webhook", port: 443, targetPort: "webhook", protocol: "TCP" },
-      ],
-    },
+    selector: { app: CONTROLLER },
+    ports: [
+      { name: "stream", port: STREAM_PORT, targetPort: "stream", protocol: "TCP" },
+      { name: "webhook", port: 443, targetPort: "webhook", protocol: "TCP" },
+    ],
   };
 }
 
-function deployment(values: InstallValues): ApiObject {
+function deployment(values: InstallValues, metadata: ApiObject["metadata"]): ApiObject {
   const { replicaCount, injection } = values;
   const labels = { ...labelsOf("controller"), app: CONTROLLER, [MESH_LABEL]: injection.meshName };
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { ...own(CONTROLLER), labels },
+    metadata: { ...metadata, labels },
     spec: {
       replicas: replicaCount,
       selector: { matchLabels: { app: CONTROLLER } },
@@ -163,6 +184,9 @@ function podSpec(values: InstallValues): unknown {
       seccompProfile: { type: "RuntimeDefault" },
     },
     affinity: { podAntiAffinity: spread() },
+    ...(values.imagePullSecrets.length === 0
+      ? {}
+      : { imagePullSecrets: values.imagePullSecrets.map((name) => ({ name })) }),
     containers: [controllerContainer(values)],
     volumes: [
       { name: "tls", secret: { secretName: TLS_SECRET, defaultMode: 0o440 } },
@@ -210,7 +234,10 @@ function controllerContainer(values: InstallValues): unknown {
       periodSeconds: 10,
       failureThreshold: 6,
     },
-    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+    resources: {
+      requests: { cpu: values.controllerCpuRequest, memory: values.controllerMemoryRequest },
+      limits: { memory: values.controllerMemoryLimit },
+    },
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ["ALL"] },
@@ -225,29 +252,4 @@ function controllerContainer(values: InstallValues): unknown {
 
 function probe(path: string): { httpGet: unknown; timeoutSeconds: number } {
   return { httpGet: { path, port: "admin", scheme: "HTTP" }, timeoutSeconds: 5 };
-}
-
-/** What an installation has made, the webhooks first and without the definitions; what is in our own namespace goes with that. */
-export function clusterObjects(): Pick<ApiObject, "apiVersion" | "kind" | "metadata">[] {
-  const rbac = "rbac.authorization.k8s.io/v1";
-  const admission = "admissionregistration.k8s.io/v1";
-  return [
-    {
-      apiVersion: admission,
-      kind: "MutatingWebhookConfiguration",
-      metadata: { name: INJECTOR },
-    },
-    {
-      apiVersion: admission,
-      kind: "ValidatingWebhookConfiguration",
-      metadata: { name: VALIDATOR },
-    },
-    { apiVersion: rbac, kind: "ClusterRoleBinding", metadata: { name: CONTROLLER } },
-    ...[CONTROLLER, "weft-view", "weft-edit"].map((name) => ({
-      apiVersion: rbac,
-      kind: "ClusterRole",
-      metadata: { name },
-    })),
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: WEFT_NAMESPACE } },
-  ];
 }

@@ -1,6 +1,6 @@
 /**
- * What an installation is made with: values that `--set` gives, each with its default and its form. Keys are those of FSM where it has
- * the same thing, with and without its prefix. A key that is unknown is refused, with the nearest one.
+ * What an installation is made with: values that `--set` and `-f` give, each with its default and its form. Keys are those of FSM where it
+ * has the same thing, with and without its prefix. A key that is unknown is refused, with the nearest one.
  */
 import { suggestField } from "../../schemas/suggest.ts";
 import {
@@ -9,85 +9,204 @@ import {
   type InjectionSettings,
   whyNotValue,
 } from "../inject/settings.ts";
+import { fsmAbsence } from "./fsm_values.ts";
 
-/** Where Weft's own objects are. */
+/** Where Weft's own objects are, unless an installation is told otherwise. */
 export const WEFT_NAMESPACE = "weft-system";
 
 export interface InstallValues {
+  readonly namespace: string;
   readonly injection: InjectionSettings;
   readonly replicaCount: number;
   readonly controllerLogLevel: string;
+  readonly controllerCpuRequest: string;
+  readonly controllerMemoryRequest: string;
+  readonly controllerMemoryLimit: string;
+  readonly imagePullSecrets: readonly string[];
   readonly permissive: boolean;
   readonly clusterDomain: string;
+  /** What was given, by keys that have one spelling: what an upgrade starts from. */
+  readonly given: GivenValues;
 }
 
-/** Keys of FSM's chart to the settings that mean the same. */
-const FSM_KEYS: Readonly<Record<string, keyof InjectionSettings>> = {
-  "image": "image",
+/** Keys to the text of their values. */
+export type GivenValues = Readonly<Record<string, string>>;
+
+/** A value that is not a setting of sidecars. */
+interface ValueRow {
+  readonly standard: string;
+  readonly form: RegExp;
+  /** What to write instead, for people. */
+  readonly like: string;
+  readonly meaning: string;
+}
+
+const QUANTITY = { form: /^\d+(\.\d+)?(m|k|M|G|Ki|Mi|Gi)?$/, like: "100m or 64Mi" };
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+const ROWS = {
+  replicaCount: {
+    standard: "2",
+    form: /^[1-9]\d?$/,
+    like: "2",
+    meaning: "controllers",
+  },
+  controllerLogLevel: {
+    standard: "info",
+    form: /^(debug|info|warn|error)$/,
+    like: "info",
+    meaning: "lightest event that a controller logs",
+  },
+  controllerCpuRequest: { standard: "50m", ...QUANTITY, meaning: "of a controller" },
+  controllerMemoryRequest: { standard: "128Mi", ...QUANTITY, meaning: "of a controller" },
+  controllerMemoryLimit: { standard: "1Gi", ...QUANTITY, meaning: "of a controller" },
+  imagePullSecrets: {
+    standard: "",
+    form: /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(,[a-z0-9]([-a-z0-9.]*[a-z0-9])?)*)?$/,
+    like: "{registry}",
+    meaning: "of a controller's pods; those of applications name their own",
+  },
+  enablePermissiveTrafficPolicy: {
+    standard: "true",
+    form: /^(true|false)$/,
+    like: "true",
+    meaning: "false: traffic targets are enforced",
+  },
+  clusterDomain: {
+    standard: "cluster.local",
+    form: NAME,
+    like: "cluster.local",
+    meaning: "the cluster's DNS domain",
+  },
+} as const satisfies Record<string, ValueRow>;
+
+type OwnKey = keyof typeof ROWS;
+
+/** Other spellings, those of FSM's chart, to ours. */
+const SPELLINGS: Readonly<Record<string, string>> = {
   "image.pullPolicy": "imagePullPolicy",
-  "meshName": "meshName",
-  "sidecar.sidecarLogLevel": "logLevel",
-  "outboundPortExclusionList": "outboundPortExclusionList",
-  "inboundPortExclusionList": "inboundPortExclusionList",
-  "outboundIPRangeExclusionList": "outboundIpRangeExclusionList",
+  "sidecar.image": "image",
+  "sidecar.imagePullPolicy": "imagePullPolicy",
+  "sidecar.meshName": "meshName",
+  "sidecar.sidecarLogLevel": "sidecar.logLevel",
+  "sidecar.outboundPortExclusionList": "outboundPortExclusionList",
+  "sidecar.inboundPortExclusionList": "inboundPortExclusionList",
+  "sidecar.outboundIpRangeExclusionList": "outboundIPRangeExclusionList",
+  "resource.requests.cpu": "controllerCpuRequest",
+  "resource.requests.memory": "controllerMemoryRequest",
+  "resource.limits.memory": "controllerMemoryLimit",
 };
 
-/** Settings that an installation finds out, or that follow from where it is. */
-const NOT_SET: readonly string[] = ["controller", "controllerCa"];
+/** Settings of sidecars that have a key without `sidecar.`, as in FSM. */
+const PLAIN_SETTINGS: Readonly<Record<string, keyof InjectionSettings>> = {
+  image: "image",
+  imagePullPolicy: "imagePullPolicy",
+  meshName: "meshName",
+  outboundPortExclusionList: "outboundPortExclusionList",
+  inboundPortExclusionList: "inboundPortExclusionList",
+  outboundIPRangeExclusionList: "outboundIpRangeExclusionList",
+};
 
-const REPLICAS = "replicaCount";
-const CONTROLLER_LOG_LEVEL = "controllerLogLevel";
-const PERMISSIVE = "enablePermissiveTrafficPolicy";
-const CLUSTER_DOMAIN = "clusterDomain";
-const OWN_KEYS = [REPLICAS, CONTROLLER_LOG_LEVEL, PERMISSIVE, CLUSTER_DOMAIN];
+/** What an installation finds out, or what follows from where it is. */
+const FOUND_OUT: readonly string[] = ["controller", "controllerCa"];
 
+const REGISTRY = "image.registry";
+const TAG = "image.tag";
 const SIDECAR = "sidecar.";
 
-/** All that `--set` takes, without the prefix. */
-const VALUE_KEYS: readonly string[] = [
-  ...OWN_KEYS,
-  ...Object.keys(FSM_KEYS),
-  ...INJECTION_KEYS.filter((key) => !NOT_SET.includes(key)).map((key) => `${SIDECAR}${key}`),
+const SETTING_KEYS: ReadonlyMap<string, keyof InjectionSettings> = new Map([
+  ...Object.entries(PLAIN_SETTINGS),
+  ...INJECTION_KEYS
+    .filter((key) => !FOUND_OUT.includes(key) && !Object.values(PLAIN_SETTINGS).includes(key))
+    .map((key): [string, keyof InjectionSettings] => [`${SIDECAR}${key}`, key]),
+]);
+
+/** Every key, with its default and what it says: for the docs, too. */
+export const VALUE_KEYS: readonly string[] = [
+  ...Object.keys(ROWS),
+  ...SETTING_KEYS.keys(),
+  REGISTRY,
+  TAG,
 ];
 
+/** Of a key of {@link VALUE_KEYS}. */
+export function valueAdvice(key: string): { readonly standard: string; readonly meaning: string } {
+  const setting = SETTING_KEYS.get(key);
+  if (setting !== undefined) return { standard: DEFAULT_INJECTION[setting], meaning: "" };
+  return isOwnKey(key) ? ROWS[key] : { standard: "", meaning: "" };
+}
+
 /**
- * Values from `KEY=VALUE` texts, each of which may hold several with commas between; a list is `{a,b}`.
+ * Values from what was given.
  * @throws {Error} one line says what is wrong, and what is right
  */
-export function readValues(assignments: readonly string[]): InstallValues {
-  const injection: Record<string, string> = { ...DEFAULT_INJECTION };
-  const own: Record<string, string> = {
-    [REPLICAS]: "2",
-    [CONTROLLER_LOG_LEVEL]: "info",
-    [PERMISSIVE]: "true",
-    [CLUSTER_DOMAIN]: "cluster.local",
+export function readValues(given: GivenValues, namespace: string = WEFT_NAMESPACE): InstallValues {
+  const checkedValues = canonicalValues(given);
+  const injection: Record<string, string> = {
+    ...DEFAULT_INJECTION,
+    controller: DEFAULT_INJECTION.controller.replace(WEFT_NAMESPACE, namespace),
   };
-  for (const [written, value] of assignments.flatMap(splitAssignments)) {
-    const key = written.replace(/^(fsm|weft)\./, "").replace(/^(fsmController|controller)\./, "");
-    const setting = settingOf(key);
-    if (Object.hasOwn(own, key)) own[key] = value;
-    else if (setting !== undefined) injection[setting] = checked(setting, value);
-    else throw unknownKey(written, key);
+  const image = imageOf(checkedValues);
+  if (image !== undefined) injection["image"] = image;
+  for (const [key, setting] of SETTING_KEYS) {
+    if (Object.hasOwn(checkedValues, key)) injection[setting] = checkedValues[key];
   }
+  const own = (key: OwnKey) => checkedValues[key] ?? ROWS[key].standard;
   return {
+    namespace: matching(
+      "namespace",
+      namespace,
+      /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+      "weft-system",
+    ),
     // Every value has been checked against the form of its key.
     injection: injection as unknown as InjectionSettings,
-    replicaCount: Number(matching(REPLICAS, own[REPLICAS], /^[1-9]\d?$/, "2")),
-    controllerLogLevel: matching(
-      CONTROLLER_LOG_LEVEL,
-      own[CONTROLLER_LOG_LEVEL],
-      /^(debug|info|warn|error)$/,
-      "info",
-    ),
-    permissive: matching(PERMISSIVE, own[PERMISSIVE], /^(true|false)$/, "true") === "true",
-    clusterDomain: matching(CLUSTER_DOMAIN, own[CLUSTER_DOMAIN], /^[a-z0-9.-]{1,253}$/, "x.local"),
+    replicaCount: Number(own("replicaCount")),
+    controllerLogLevel: own("controllerLogLevel"),
+    controllerCpuRequest: own("controllerCpuRequest"),
+    controllerMemoryRequest: own("controllerMemoryRequest"),
+    controllerMemoryLimit: own("controllerMemoryLimit"),
+    imagePullSecrets: own("imagePullSecrets").split(",").filter(Boolean),
+    permissive: own("enablePermissiveTrafficPolicy") === "true",
+    clusterDomain: own("clusterDomain"),
+    given: checkedValues,
   };
 }
 
-function settingOf(key: string): keyof InjectionSettings | undefined {
-  if (Object.hasOwn(FSM_KEYS, key)) return FSM_KEYS[key];
-  const name = key.startsWith(SIDECAR) ? key.slice(SIDECAR.length) : "";
-  return INJECTION_KEYS.find((known) => known === name && !NOT_SET.includes(known));
+/** `image.registry` and `image.tag` make a name where no `image` is given. */
+function imageOf(given: GivenValues): string | undefined {
+  const { [REGISTRY]: registry, [TAG]: tag } = given;
+  if (registry === undefined && tag === undefined) return undefined;
+  const [name, version] = DEFAULT_INJECTION.image.split(":");
+  const image = `${registry === undefined ? "" : `${registry}/`}${name}:${tag ?? version}`;
+  return checked("image", image);
+}
+
+/** By keys that have one spelling, each value checked. */
+function canonicalValues(given: GivenValues): GivenValues {
+  const values: Record<string, string> = {};
+  for (const [written, value] of Object.entries(given)) {
+    const key = spelling(written);
+    const setting = SETTING_KEYS.get(key);
+    if (setting !== undefined) values[key] = checked(setting, value);
+    else if (isOwnKey(key)) values[key] = matching(key, value, ROWS[key].form, ROWS[key].like);
+    else if (key === REGISTRY || key === TAG) values[key] = value;
+    else {
+      const problem = fsmAbsence(key, value);
+      if (problem !== null) throw new Error(problem ?? unknownKey(written, key));
+    }
+  }
+  return values;
+}
+
+function spelling(written: string): string {
+  const key = written.replace(/^(fsm|osm|weft)\./, "")
+    .replace(/^(fsmController|osmController|controller)\./, "");
+  return SPELLINGS[key] ?? key;
+}
+
+function isOwnKey(key: string): key is OwnKey {
+  return Object.hasOwn(ROWS, key);
 }
 
 function checked(setting: keyof InjectionSettings, value: string): string {
@@ -101,18 +220,8 @@ function matching(key: string, value: string, form: RegExp, like: string): strin
   throw new Error(`${key} cannot be ${JSON.stringify(value)}: write it like ${like}`);
 }
 
-function unknownKey(written: string, key: string): Error {
-  const nearest = suggestField(key, VALUE_KEYS);
+function unknownKey(written: string, key: string): string {
+  const nearest = suggestField(key, [...VALUE_KEYS, ...Object.keys(SPELLINGS)]);
   const advice = nearest === undefined ? `known are ${VALUE_KEYS.join(", ")}` : `"${nearest}"?`;
-  return new Error(`"${written}" is no value of an installation: ${advice}`);
-}
-
-/** Commas within braces are those of a list. */
-function splitAssignments(text: string): [key: string, value: string][] {
-  return text.split(/,(?![^{]*\})/).map((assignment) => {
-    const at = assignment.indexOf("=");
-    if (at < 1) throw new Error(`"${assignment}" gives no value: write it like meshName=weft`);
-    const value = assignment.slice(at + 1).trim();
-    return [assignment.slice(0, at).trim(), value.replace(/^\{(.*)\}$/, "$1")];
-  });
+  return `"${written}" is no value of an installation: ${advice}`;
 }

@@ -12,10 +12,13 @@ import {
   VALIDATOR,
 } from "./objects.ts";
 import { MESH_KINDS } from "./rbac.ts";
-import { type InstallValues, WEFT_NAMESPACE } from "./values.ts";
+import type { InstallValues } from "./values.ts";
 
 /** Every field that it would fill in stands here, so that tools which compare see no drift. */
-export function webhooks({ injection }: InstallValues, { authority }: InstallKeys): ApiObject[] {
+export function webhooks(
+  { injection, namespace }: InstallValues,
+  { authority }: InstallKeys,
+): ApiObject[] {
   const caBundle = new TextEncoder().encode(authority.cert).toBase64();
   const optOut = { key: "weft.dev/inject", operator: "NotIn", values: ["false"] };
   const members = [
@@ -23,7 +26,7 @@ export function webhooks({ injection }: InstallValues, { authority }: InstallKey
     {
       key: "kubernetes.io/metadata.name",
       operator: "NotIn",
-      values: ["kube-system", WEFT_NAMESPACE],
+      values: ["kube-system", namespace],
     },
   ];
   const webhook = (name: string, path: string, more: object) => ({
@@ -31,7 +34,7 @@ export function webhooks({ injection }: InstallValues, { authority }: InstallKey
     admissionReviewVersions: ["v1"],
     clientConfig: {
       caBundle,
-      service: { name: CONTROLLER, namespace: WEFT_NAMESPACE, path, port: 443 },
+      service: { name: CONTROLLER, namespace, path, port: 443 },
     },
     matchPolicy: "Equivalent",
     sideEffects: "None",

@@ -37,6 +37,7 @@ export class TestApiServer {
   readonly #port = freePort();
   #etcd: Deno.ChildProcess | null = null;
   #server: Deno.ChildProcess | null = null;
+  #controllers: Deno.ChildProcess | null = null;
 
   private constructor() {
     this.folder = Deno.makeTempDirSync({ prefix: "weft-api-" });
@@ -77,6 +78,17 @@ export class TestApiServer {
       throw error;
     }
     return server;
+  }
+
+  /**
+   * Runs some of the cluster's own controllers, by their names in kube-controller-manager. The namespace controller is what lets a
+   * namespace go.
+   */
+  startControllers(names: readonly string[]): void {
+    this.#controllers = this.#spawn("kube-controller-manager", [
+      ...["--kubeconfig", this.kubeconfig, "--leader-elect=false", "--secure-port=0"],
+      ...["--controllers", names.join(",")],
+    ]);
   }
 
   /** Ends the API server at once; what is stored stays. */
@@ -133,6 +145,7 @@ export class TestApiServer {
   }
 
   async stop(): Promise<void> {
+    await end(this.#controllers);
     await this.kill();
     await end(this.#etcd);
     Deno.removeSync(this.folder, { recursive: true });

@@ -1,0 +1,46 @@
+/** Installations that a cluster has, found by their controllers, and what they were made with. */
+import type { KubeClient } from "../kube/client.ts";
+import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
+import { findObject } from "./cluster.ts";
+import { parseValuesFile } from "./given_values.ts";
+import { CONTROLLER, MESH_LABEL, VALUES_CONFIG, VALUES_KEY } from "./objects.ts";
+import type { GivenValues } from "./values.ts";
+
+export interface Installation {
+  readonly namespace: string;
+  readonly meshName: string;
+  /** Of the controllers; empty: it is not said. */
+  readonly version: string;
+}
+
+export async function installationsIn(client: KubeClient): Promise<Installation[]> {
+  const query = new URLSearchParams({ labelSelector: `app=${CONTROLLER}` });
+  const { items } = fieldsOf(await client.call("GET", `/apis/apps/v1/deployments?${query}`));
+  return (Array.isArray(items) ? items.map(fieldsOf) : []).flatMap((deployment) => {
+    const metadata = fieldsOf(deployment["metadata"]);
+    const labels = fieldsOf(metadata["labels"]);
+    const meshName = textField(labels, MESH_LABEL);
+    if (meshName === undefined) return [];
+    const version = textField(labels, "app.kubernetes.io/version") ?? "";
+    return [{ namespace: textField(metadata, "namespace") ?? "", meshName, version }];
+  });
+}
+
+/** What the installation was last given; null: that is not known. */
+export async function givenIn(client: KubeClient, namespace: string): Promise<GivenValues | null> {
+  const metadata = { name: VALUES_CONFIG, namespace };
+  const found = await findObject(client, { apiVersion: "v1", kind: "ConfigMap", metadata });
+  const text = textField(fieldsOf(found?.["data"]), VALUES_KEY);
+  return text === undefined ? null : parseValuesFile(text);
+}
+
+/** What of an object would be applied again: without what the API server says of it. */
+export function appliedPart(found: JsonFields): JsonFields {
+  const { name, namespace, labels, annotations } = fieldsOf(found["metadata"]);
+  const metadata = Object.fromEntries(
+    Object.entries({ name, namespace, labels, annotations }).filter(([, value]) =>
+      value !== undefined
+    ),
+  );
+  return { ...found, metadata, status: undefined };
+}
