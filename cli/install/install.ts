@@ -22,7 +22,7 @@ import { Applied } from "./applied.ts";
 import { waitForController } from "./progress.ts";
 import { checkedValues, givenValues, type ValueOptions } from "./values.ts";
 
-export interface InstallOptions extends ClusterOptions, ValueOptions {
+interface InstallOptions extends ClusterOptions, ValueOptions {
   readonly timeout: string;
   readonly atomic: boolean;
   readonly dryRun: boolean;
@@ -137,7 +137,7 @@ async function applyAll(
   }
 }
 
-/** A namespace that somebody else has made stays theirs: it is not changed, and not removed by an uninstallation. */
+/** A namespace that was there before stays as it is: it is not changed, and not removed by an uninstallation. */
 async function applyNamespace(
   applied: Applied,
   client: KubeClient,

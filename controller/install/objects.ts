@@ -4,7 +4,7 @@ import { VERSION } from "../../base/version.ts";
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { KeyPair } from "../certificates.ts";
 import { fieldsOf, type JsonFields } from "../kube/fields.ts";
-import { CONTROLLER_RULES, READER_RULES, WRITER_RULES } from "./rbac.ts";
+import { CONTROLLER_RULES, READER_RULES, rulesOf, WRITER_RULES } from "./rbac.ts";
 import type { InstallValues } from "./values.ts";
 
 /** An object as it is applied. */
@@ -27,8 +27,6 @@ export const TLS_SECRET = "weft-controller-tls";
 export const CA_SECRET = "weft-ca";
 const INJECTION_CONFIG = "weft-injection";
 const INJECTION_KEY = "settings.json";
-export const INJECTOR = "weft-injector";
-export const VALIDATOR = "weft-validator";
 /** What the installation was given, for the next upgrade. */
 export const VALUES_CONFIG = "weft-values";
 export const VALUES_KEY = "values.yaml";
@@ -87,7 +85,7 @@ export function controlPlane(values: InstallValues, keys: InstallKeys): ApiObjec
   });
   return [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: own(CONTROLLER) },
-    role(CONTROLLER, {}, CONTROLLER_RULES),
+    role(CONTROLLER, {}, rulesOf(CONTROLLER_RULES)),
     role("weft-view", { "rbac.authorization.k8s.io/aggregate-to-view": "true" }, READER_RULES),
     role("weft-edit", {
       "rbac.authorization.k8s.io/aggregate-to-edit": "true",

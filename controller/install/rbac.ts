@@ -1,9 +1,15 @@
 /** What the controller may do, each rule for what asks for it, and what users of the mesh may. */
 
+/** A rule of a ClusterRole. */
 interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
+}
+
+/** A rule of the controller's, with what cannot be done without it. */
+interface OwnRule extends Rule {
+  readonly why: string;
 }
 
 const WATCH = ["get", "list", "watch"];
@@ -16,21 +22,51 @@ export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["weft.dev"], resources: ["trafficpolicies"] },
 ];
 
-/** `controller/cluster_watch.ts` lists and watches; the stream asks about tokens. It writes nothing. */
-export const CONTROLLER_RULES: readonly Rule[] = [
+/** `controller/cluster_watch.ts` lists and watches; the stream asks about tokens. */
+export const CONTROLLER_RULES: readonly OwnRule[] = [
   {
     apiGroups: [""],
-    resources: ["namespaces", "services", "pods", "nodes"],
+    resources: ["namespaces"],
     verbs: ["list", "watch"],
+    why: "which are in the mesh",
   },
-  { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] },
+  {
+    apiGroups: [""],
+    resources: ["services"],
+    verbs: ["list", "watch"],
+    why: "routes",
+  },
+  {
+    apiGroups: [""],
+    resources: ["pods"],
+    verbs: ["list", "watch"],
+    why: "identity and workload of endpoints",
+  },
+  {
+    apiGroups: [""],
+    resources: ["nodes"],
+    verbs: ["list", "watch"],
+    why: "whether every kubelet knows native sidecars",
+  },
+  {
+    apiGroups: ["discovery.k8s.io"],
+    resources: ["endpointslices"],
+    verbs: ["list", "watch"],
+    why: "endpoints",
+  },
   {
     apiGroups: ["apiextensions.k8s.io"],
     resources: ["customresourcedefinitions"],
     verbs: WATCH,
+    why: "which kinds there are, in which versions",
   },
-  ...MESH_KINDS.map((kind) => ({ ...kind, verbs: ["list", "watch"] })),
-  { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
+  ...MESH_KINDS.map((kind) => ({ ...kind, verbs: ["list", "watch"], why: "rules" })),
+  {
+    apiGroups: ["authentication.k8s.io"],
+    resources: ["tokenreviews"],
+    verbs: ["create"],
+    why: "whose sidecar connects",
+  },
 ];
 
 export const READER_RULES: readonly Rule[] = MESH_KINDS.map((kind) => ({ ...kind, verbs: WATCH }));
@@ -39,3 +75,8 @@ export const WRITER_RULES: readonly Rule[] = MESH_KINDS.map((kind) => ({
   ...kind,
   verbs: ["create", "update", "patch", "delete", "deletecollection"],
 }));
+
+/** As a ClusterRole has them. */
+export function rulesOf(rules: readonly Rule[]): Rule[] {
+  return rules.map(({ apiGroups, resources, verbs }) => ({ apiGroups, resources, verbs }));
+}

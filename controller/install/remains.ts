@@ -1,4 +1,4 @@
-/** What a cluster has of an installation, in the order in which it is removed: the webhooks first, since nobody answers for them afterwards. */
+/** What a cluster has of an installation, in the order in which it is removed: the webhooks first, since no controller answers them afterwards. */
 import type { KubeClient } from "../kube/client.ts";
 import { findObject, type Named, objectsLabelled } from "./cluster.ts";
 import { isOurs, OWN_LABEL } from "./objects.ts";

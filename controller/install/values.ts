@@ -121,7 +121,22 @@ const SETTING_KEYS: ReadonlyMap<string, keyof InjectionSettings> = new Map([
     .map((key): [string, keyof InjectionSettings] => [`${SIDECAR}${key}`, key]),
 ]);
 
-/** Every key, with its default and what it says: for the docs, too. */
+const SETTING_MEANINGS: Partial<Record<keyof InjectionSettings, string>> = {
+  image: "of controllers and sidecars",
+  imagePullPolicy: "of that image",
+  meshName: "value of the label `weft.dev/monitored-by`",
+  nativeSidecar: "`auto`, `always`, `never`: sidecars as init containers that restart always",
+  logLevel: "lightest event that a sidecar logs",
+  accessLog: "`none`, `json`, `common`: a line for each request",
+  cpuRequest: "of a sidecar",
+  memoryRequest: "of a sidecar",
+  memoryLimit: "of a sidecar",
+  outboundPortExclusionList: "ports to which connections go past the sidecar",
+  outboundIpRangeExclusionList: "ranges to which connections go past the sidecar",
+  inboundPortExclusionList: "ports at which connections go past the sidecar",
+};
+
+/** Every key. */
 export const VALUE_KEYS: readonly string[] = [
   ...Object.keys(ROWS),
   ...SETTING_KEYS.keys(),
@@ -129,11 +144,15 @@ export const VALUE_KEYS: readonly string[] = [
   TAG,
 ];
 
-/** Of a key of {@link VALUE_KEYS}. */
+/** The default of a key of {@link VALUE_KEYS}, and what it says, for people. */
 export function valueAdvice(key: string): { readonly standard: string; readonly meaning: string } {
   const setting = SETTING_KEYS.get(key);
-  if (setting !== undefined) return { standard: DEFAULT_INJECTION[setting], meaning: "" };
-  return isOwnKey(key) ? ROWS[key] : { standard: "", meaning: "" };
+  if (setting !== undefined) {
+    const meaning = SETTING_MEANINGS[setting] ?? "";
+    return { standard: DEFAULT_INJECTION[setting], meaning };
+  }
+  const meaning = key === REGISTRY ? "in front of the image's name" : "of the image";
+  return isOwnKey(key) ? ROWS[key] : { standard: "", meaning };
 }
 
 /**

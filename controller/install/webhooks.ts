@@ -3,14 +3,7 @@
  * controller serves.
  */
 import { MEMBER_LABEL } from "../objects.ts";
-import {
-  type ApiObject,
-  CONTROLLER,
-  INJECTOR,
-  type InstallKeys,
-  labelsOf,
-  VALIDATOR,
-} from "./objects.ts";
+import { type ApiObject, CONTROLLER, type InstallKeys, labelsOf } from "./objects.ts";
 import { MESH_KINDS } from "./rbac.ts";
 import type { InstallValues } from "./values.ts";
 
@@ -58,7 +51,7 @@ export function webhooks(
   return [{
     apiVersion,
     kind: "MutatingWebhookConfiguration",
-    metadata: { name: INJECTOR, labels: labelsOf("injector") },
+    metadata: { name: "weft-injector", labels: labelsOf("injector") },
     webhooks: [
       webhook("inject.weft.dev", "/mutate", {
         failurePolicy: "Fail",
@@ -82,7 +75,7 @@ export function webhooks(
   }, {
     apiVersion,
     kind: "ValidatingWebhookConfiguration",
-    metadata: { name: VALIDATOR, labels: labelsOf("validator") },
+    metadata: { name: "weft-validator", labels: labelsOf("validator") },
     webhooks: [
       webhook("validate.weft.dev", "/validate", { ...ofMembers, rules: MESH_KINDS.map(written) }),
     ],
