@@ -99,7 +99,7 @@ Deno.test({
         ...["wait", "--for", "condition=Established", "--timeout", "20s"],
         ...groups.map((name) => `crd/${name}.smi-spec.io`),
       ]);
-      for (const object of webhooks(readValues([]), controller.keys)) {
+      for (const object of webhooks(readValues({}), controller.keys)) {
         await api.apply(JSON.stringify(controller.atAddress(object)));
       }
       await t.step("while no controller answers, objects are written as they are", async () => {
