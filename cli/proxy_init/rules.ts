@@ -9,7 +9,8 @@
  * RETURN anywhere means: not captured. Only the nat table is touched, and of it only these chains and one jump to them
  * from each built-in chain.
  */
-import type { CaptureScope, CaptureSettings, IpRange, IpVersion, PortRange } from "./settings.ts";
+import type { IpRange, IpVersion, PortRange } from "../../base/capture_lists.ts";
+import type { CaptureScope, CaptureSettings } from "./settings.ts";
 
 const INBOUND = "WEFT_INBOUND";
 const INBOUND_REDIRECT = "WEFT_INBOUND_REDIRECT";

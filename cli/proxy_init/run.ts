@@ -1,8 +1,9 @@
 /** The work of `weft proxy-init`: prints the steps, or takes them one after another. */
+import type { IpVersion } from "../../base/capture_lists.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { isOwnNamespace } from "./namespace.ts";
-import { captureSettings, type IpVersion, type ProxyInitOptions } from "./settings.ts";
+import { captureSettings, type ProxyInitOptions } from "./settings.ts";
 import { captureSteps, cleanSteps, programOf, renderScript, type Step } from "./steps.ts";
 
 export async function runProxyInit(

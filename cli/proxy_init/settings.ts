@@ -1,5 +1,11 @@
 /** Options of `weft proxy-init` to what is to be captured. Checks every value; runs nothing. */
-import { formatIp, parseIp } from "../../base/ip.ts";
+import {
+  type IpRange,
+  parseIpRange,
+  parsePortRange,
+  type PortRange,
+  wordsOfList,
+} from "../../base/capture_lists.ts";
 import { usageFailure } from "../../console/exit.ts";
 import { parseWhole } from "../../console/values.ts";
 import { USER_ID_MAX } from "../limits.ts";
@@ -30,21 +36,6 @@ export interface ProxyInitOptions {
 
 /** Which of the system's iptables is called: `default` is what the system has chosen. */
 export type IptablesBackend = "default" | "nft" | "legacy";
-
-export type IpVersion = 4 | 6;
-
-/** A port, or two with `first` below `last`. */
-export interface PortRange {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** An address block, such as 10.0.0.0/8. */
-export interface IpRange {
-  readonly version: IpVersion;
-  /** In its shortest spelling, with prefix length. */
-  readonly text: string;
-}
 
 /** What of one direction's TCP is captured. */
 export interface CaptureScope {
@@ -111,51 +102,30 @@ function scopeOf(options: ProxyInitOptions, direction: "outbound" | "inbound"): 
   };
 }
 
-/** The words of a list, with commas between them; an injector writes an empty list as empty text. */
 function wordsOf(list: string | undefined): string[] {
-  if (list === undefined || list.trim() === "") return [];
-  return list.split(",").map((word) => word.trim());
+  return wordsOfList(list ?? "");
 }
 
 function portsOf(list: string | undefined, option: string): PortRange[] {
   return wordsOf(list).map((word) => {
-    const [, first, last] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
-    const range = { first: Number(first), last: Number(last ?? first) };
-    if (!(range.first >= 1 && range.first <= range.last && range.last <= 65_535)) {
-      throw usageFailure(
-        `"${word}" in --${option} is not a port`,
-        "Write ports from 1 to 65535 with commas between them; 8000-8080 is a range.",
-      );
-    }
-    return range;
+    const range = parsePortRange(word);
+    if (range !== null) return range;
+    throw usageFailure(
+      `"${word}" in --${option} is not a port`,
+      "Write ports from 1 to 65535 with commas between them; 8000-8080 is a range.",
+    );
   });
 }
 
 function rangesOf(list: string | undefined, option: string): IpRange[] {
   return wordsOf(list).map((word) => {
-    const range = parseRange(word);
+    const range = parseIpRange(word);
     if (range !== null) return range;
     throw usageFailure(
       `"${word}" in --${option} is not an address range`,
       "Write ranges like 10.0.0.0/8 or fd00::/8 with commas between them.",
     );
   });
-}
-
-/** A range, or a single address; bits after the prefix are cleared, as iptables does. Null: neither. */
-function parseRange(text: string): IpRange | null {
-  const [, address, length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const bytes = parseIp(address ?? "");
-  if (bytes === null) return null;
-  const bits = 8 * bytes.length;
-  const prefix = length === undefined ? bits : Number(length);
-  if (prefix > bits) return null;
-  for (let i = 0; i < bytes.length; i++) {
-    const kept = Math.min(8, Math.max(0, prefix - 8 * i));
-    bytes[i] &= 0xff00 >> kept;
-  }
-  const version = bytes.length === 4 ? 4 : 6;
-  return { version, text: `${formatIp(bytes, 0, version === 4 ? 4 : 16)}/${prefix}` };
 }
 
 /** A name that Linux takes (at most 15 bytes), or its beginning and `+`, as iptables matches it. */

@@ -1,6 +1,7 @@
 /** The calls of iptables that put rules in force or take them away, in order, and the same calls as a shell script. */
 import { captureDocument, cleanDocument, JUMPS } from "./rules.ts";
-import type { CaptureSettings, IptablesBackend, IpVersion } from "./settings.ts";
+import type { IpVersion } from "../../base/capture_lists.ts";
+import type { CaptureSettings, IptablesBackend } from "./settings.ts";
 import { LOCK_WAIT_SECONDS } from "../limits.ts";
 
 /** One thing to do. */

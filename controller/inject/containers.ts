@@ -1,7 +1,9 @@
 /** The containers and the volume that injection adds. Pure. */
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
-import { INIT_NAME, PROXY_NAME } from "./choose.ts";
+import { INIT_NAME, PROXY_NAME, VOLUME_NAME } from "./choose.ts";
 import {
+  ACCEPT_SECONDS_MAX,
+  END_RESERVE_SECONDS,
   LIVENESS_FAILURES_MAX,
   PROBE_SECONDS,
   PROBE_TIMEOUT_SECONDS,
@@ -16,17 +18,18 @@ export const HEALTH_PORT = 15010;
 /** The annotation that holds the certificates which the controller is known by; the pod has it as a file. */
 export const CA_ANNOTATION = "weft.dev/controller-ca";
 
-const VOLUME = "weft-run";
 const RUN = "/var/run/weft";
 const COMMAND = "/usr/local/bin/weft";
 const WAIT = [COMMAND, "proxy-wait", `--timeout=${START_SECONDS_MAX}s`];
 
-interface SidecarFacts {
+export interface SidecarFacts {
   readonly settings: InjectionSettings;
   /** Kind and name of what owns the pod, such as `Deployment/web`; empty if that is unknown. */
   readonly workload: string;
   /** The sidecar is an init container that restarts always. */
   readonly isNative: boolean;
+  /** Seconds from the pod's SIGTERM to its SIGKILL. */
+  readonly graceSeconds: number;
 }
 
 /** Captures the traffic of the pod, and ends. */
@@ -45,6 +48,7 @@ export function initContainer({ settings }: SidecarFacts): unknown {
       "--no-hairpin",
       ...list("outbound-port-exclusion-list", settings.outboundPortExclusionList),
       ...list("outbound-ip-range-exclusion-list", settings.outboundIpRangeExclusionList),
+      ...list("outbound-ip-range-inclusion-list", settings.outboundIpRangeInclusionList),
       ...list("inbound-port-exclusion-list", settings.inboundPortExclusionList),
     ],
     // The root file system is read-only, and legacy iptables wants a file to lock.
@@ -101,11 +105,13 @@ export function proxyContainer(facts: SidecarFacts): unknown {
       runAsUser: PROXY_USER_ID,
       seccompProfile: { type: "RuntimeDefault" },
     },
-    volumeMounts: [{ name: VOLUME, mountPath: RUN, readOnly: true }],
+    volumeMounts: [{ name: VOLUME_NAME, mountPath: RUN, readOnly: true }],
   };
 }
 
-function proxyArguments({ settings, workload, isNative }: SidecarFacts): string[] {
+function proxyArguments(
+  { settings, workload, isNative, graceSeconds }: SidecarFacts,
+): string[] {
   return [
     "proxy",
     "--capture",
@@ -121,8 +127,20 @@ function proxyArguments({ settings, workload, isNative }: SidecarFacts): string[
     "--service-account=$(SERVICE_ACCOUNT)",
     "--pod=$(POD_NAME)",
     ...(workload === "" ? [] : [`--workload=${workload}`]),
+    ...endArguments(isNative, graceSeconds),
     `--log-level=${settings.logLevel}`,
     ...(settings.accessLog === "none" ? [] : [`--access-log=${settings.accessLog}`]),
+  ];
+}
+
+/** An end that takes longer than the pod's own would be a SIGKILL. */
+function endArguments(isNative: boolean, graceSeconds: number): string[] {
+  const drainSeconds = Math.max(1, graceSeconds - END_RESERVE_SECONDS);
+  // Beside an application that ends at the same time clients still come for a while.
+  const acceptSeconds = Math.min(ACCEPT_SECONDS_MAX, Math.ceil(drainSeconds / 2));
+  return [
+    ...(isNative ? [] : [`--accept-timeout=${acceptSeconds}s`]),
+    `--drain-timeout=${drainSeconds}s`,
   ];
 }
 
@@ -134,7 +152,7 @@ export function runVolume(): unknown {
     fieldRef: { apiVersion: "v1", fieldPath: `metadata.annotations['${CA_ANNOTATION}']` },
   };
   return {
-    name: VOLUME,
+    name: VOLUME_NAME,
     projected: { sources: [{ serviceAccountToken: token }, { downwardAPI: { items: [ca] } }] },
   };
 }
@@ -148,10 +166,10 @@ function healthProbe(path: string, periodSeconds: number) {
   return { httpGet, periodSeconds, timeoutSeconds: PROBE_TIMEOUT_SECONDS };
 }
 
-/** No limit of the processor: a start under load is work, and a sidecar that is throttled delays every request. */
-function resourcesOf({ cpuRequest, memoryRequest, memoryLimit }: InjectionSettings): unknown {
+function resourcesOf(settings: InjectionSettings): unknown {
+  const { cpuRequest, memoryRequest, memoryLimit, cpuLimit } = settings;
   return {
     requests: { cpu: cpuRequest, memory: memoryRequest },
-    limits: { memory: memoryLimit },
+    limits: { ...(cpuLimit === "" ? {} : { cpu: cpuLimit }), memory: memoryLimit },
   };
 }

@@ -2,14 +2,17 @@
  * Injection: from a pod, its namespace and the settings of the mesh to a JSON patch. Pure, so the webhook and `weft inject` cannot
  * disagree. The order of init containers: capture, the sidecar, then the application's own, which have a network through the mesh.
  */
-import { choose, type SidecarChoice } from "./choose.ts";
+import { settingsOf } from "./annotations.ts";
+import { choose, PROXY_NAME, type SidecarChoice } from "./choose.ts";
 import {
   CA_ANNOTATION,
   HEALTH_PORT,
   initContainer,
   proxyContainer,
   runVolume,
+  type SidecarFacts,
 } from "./containers.ts";
+import { GRACE_SECONDS } from "./limits.ts";
 import { type PatchOperation, PatchWriter } from "./patch.ts";
 import {
   allContainers,
@@ -32,57 +35,93 @@ export interface InjectionContext {
 }
 
 type Injection =
-  | Exclude<SidecarChoice, { kind: "inject" }>
+  | Exclude<SidecarChoice, { kind: "inject" | "injected" }>
   | {
     readonly kind: "inject";
     readonly patch: readonly PatchOperation[];
     readonly warnings: readonly string[];
-  };
+  }
+  /** It has a sidecar; the patch, which is often empty, gives it what it lacks. */
+  | { readonly kind: "complete"; readonly patch: readonly PatchOperation[] };
 
 /** Says that a pod has been injected, and by which version's rules. */
 const STATUS_ANNOTATION = "weft.dev/status";
 
 export function inject(pod: PodObject, context: InjectionContext): Injection {
   const choice = choose(pod, context.namespace);
+  if (choice.kind === "injected") return complete(pod, context);
   if (choice.kind !== "inject") return choice;
-  const { nativeSidecar } = context.settings;
-  const facts = {
-    settings: context.settings,
-    workload: context.workload ?? ownerOf(pod.metadata ?? {}),
-    isNative: nativeSidecar === "always" || (nativeSidecar === "auto" && context.nativeIsKnown),
-  };
+  const { metadata = {} } = pod;
+  const chosen = settingsOf(metadata, context.namespace, context.settings);
+  if (chosen.kind === "refuse") return chosen;
+  const { settings } = chosen;
+  const isNative = settings.nativeSidecar === "always" ||
+    (settings.nativeSidecar === "auto" && context.nativeIsKnown);
   const writer = new PatchWriter();
-  const { spec, metadata = {} } = pod;
   // First, while the containers stand where they stood.
   rewriteProbes(pod, writer);
+  addContainers(pod, {
+    settings,
+    workload: context.workload ?? ownerOf(metadata),
+    isNative,
+    graceSeconds: pod.spec.terminationGracePeriodSeconds ?? GRACE_SECONDS,
+  }, writer);
+  annotate(pod, annotationsOf(pod, settings), writer);
+  const warnings = [...chosen.warnings, ...warningsOf(pod, isNative)];
+  return { kind: "inject", patch: writer.operations, warnings };
+}
+
+/** An ordinary sidecar cannot serve init containers: they run before capture begins, and so past the mesh. */
+function addContainers({ spec }: PodObject, facts: SidecarFacts, writer: PatchWriter): void {
   const initPath = ["spec", "initContainers"];
   if (facts.isNative) {
     writer.prepend(initPath, spec.initContainers, proxyContainer(facts));
+    writer.prepend(initPath, spec.initContainers, initContainer(facts));
   } else {
     writer.prepend(["spec", "containers"], spec.containers, proxyContainer(facts));
+    writer.append(initPath, spec.initContainers, initContainer(facts));
   }
-  writer.prepend(initPath, spec.initContainers, initContainer(facts));
   writer.append(["spec", "volumes"], spec.volumes, runVolume());
-  if (pod.metadata === undefined) writer.set([], {}, "metadata", {});
-  for (const [key, value] of annotationsOf(pod, context.settings)) {
-    writer.set(["metadata", "annotations"], metadata.annotations, key, value);
+}
+
+/**
+ * What a pod with a sidecar may lack: another webhook has added a container with a probe, `kubectl debug` has made a copy without
+ * annotations, or it was injected offline for an authority that has been replaced.
+ */
+function complete(pod: PodObject, { settings }: InjectionContext): Injection {
+  const writer = new PatchWriter();
+  rewriteProbes(pod, writer);
+  const annotations = pod.metadata?.annotations ?? {};
+  const lacking = annotationsOf(pod, settings).filter(([key, value]) => annotations[key] !== value);
+  annotate(pod, lacking, writer);
+  return { kind: "complete", patch: writer.operations };
+}
+
+function annotate(
+  { metadata }: PodObject,
+  annotations: readonly (readonly [key: string, value: string])[],
+  writer: PatchWriter,
+): void {
+  if (metadata === undefined && annotations.length > 0) writer.set([], {}, "metadata", {});
+  for (const [key, value] of annotations) {
+    writer.set(["metadata", "annotations"], metadata?.annotations, key, value);
   }
-  return { kind: "inject", patch: writer.operations, warnings: warningsOf(pod, facts.isNative) };
 }
 
 function annotationsOf(
   pod: PodObject,
   settings: InjectionSettings,
 ): [key: string, value: string][] {
-  const [application] = pod.spec.containers;
+  const application = pod.spec.containers.find(({ name }) => name !== PROXY_NAME);
   const annotations = pod.metadata?.annotations ?? {};
   return [
     [STATUS_ANNOTATION, "injected"],
     [CA_ANNOTATION, settings.controllerCa],
     // What `kubectl exec` and `kubectl logs` mean where no container is named.
     ...["kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"]
-      .filter((key) => annotations[key] === undefined)
-      .map((key): [string, string] => [key, application.name]),
+      .flatMap((key): [string, string][] =>
+        application === undefined || annotations[key] !== undefined ? [] : [[key, application.name]]
+      ),
   ];
 }
 
@@ -112,17 +151,28 @@ function rewrite(probe: PodProbe | undefined, { ports = [] }: PodContainer): Pod
   return { ...rest, httpGet: { path: `/tcp/${port}`, port: HEALTH_PORT, scheme: "HTTP" } };
 }
 
+/** Ports that the sidecar listens on: an application cannot have them. */
+const OWN_PORTS = [15000, 15001, 15003, HEALTH_PORT];
+
 function warningsOf(pod: PodObject, isNative: boolean): string[] {
   const { spec, metadata = {} } = pod;
-  const admins = allContainers(pod)
-    .filter(({ securityContext }) => securityContext?.capabilities?.add?.includes("NET_ADMIN"))
-    .map(({ name }) =>
-      `container "${name}" may change the network of the pod, and with it what the sidecar captures`
-    );
-  if (isNative) return admins;
+  const ofContainers = allContainers(pod).flatMap(({ name, securityContext, ports = [] }) => {
+    const taken = ports.find(({ containerPort }) => OWN_PORTS.includes(containerPort));
+    return [
+      ...(securityContext?.capabilities?.add?.includes("NET_ADMIN")
+        ? [
+          `container "${name}" may change the network of the pod, and with it what the sidecar captures`,
+        ]
+        : []),
+      ...(taken === undefined
+        ? []
+        : [`container "${name}" has port ${taken.containerPort}, which is the sidecar's`]),
+    ];
+  });
+  if (isNative) return ofContainers;
   const owners = metadata.ownerReferences ?? [];
   return [
-    ...admins,
+    ...ofContainers,
     ...(owners.some(({ kind }) => kind === "Job")
       ? [
         "the sidecar runs on after the Job's own containers: the application has to POST /quitquitquit to 127.0.0.1:15000",
@@ -130,7 +180,7 @@ function warningsOf(pod: PodObject, isNative: boolean): string[] {
       : []),
     ...((spec.initContainers ?? []).length > 0
       ? [
-        "init containers run before the sidecar and have no network: on these nodes it is an ordinary container",
+        "init containers run before the sidecar, and go past the mesh: on these nodes it is an ordinary container",
       ]
       : []),
   ];

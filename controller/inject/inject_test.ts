@@ -73,11 +73,44 @@ Deno.test("inject: lists that are there are added to, and only so", () => {
   assert.equal(metadata.annotations.x, "y");
 });
 
+/** The operations that a pod gets which has a sidecar. */
+function completing(pod: PodObject, context = CONTEXT) {
+  const injection = inject(pod, context);
+  assert.ok(injection.kind === "complete");
+  return injection.patch;
+}
+
 Deno.test("inject: a second time changes nothing", () => {
   for (const nativeIsKnown of [true, false]) {
-    const once = injected(podOf(), { ...CONTEXT, nativeIsKnown });
-    assert.equal(reasonOf(once), "it has a sidecar");
+    const context = { ...CONTEXT, nativeIsKnown };
+    const probe = { tcpSocket: { port: 7 } };
+    const pod = podOf({ containers: [{ name: "app", readinessProbe: probe }] });
+    assert.deepEqual(completing(injected(pod, context), context), []);
   }
+});
+
+Deno.test("inject: a container that another webhook adds later has its tcpSocket probe rewritten", () => {
+  const once = injected(podOf());
+  once.spec.containers.push({ name: "late", livenessProbe: { tcpSocket: { port: 7 } } });
+  assert.deepEqual(completing(once), [{
+    op: "replace",
+    path: "/spec/containers/1/livenessProbe",
+    value: { httpGet: { path: "/tcp/7", port: 15010, scheme: "HTTP" } },
+  }]);
+});
+
+Deno.test("inject: a copy without annotations, and one for another authority, get those of the mesh", () => {
+  const copy = injected(podOf());
+  delete copy.metadata;
+  const completed = applyPatch(copy, completing(copy));
+  assert.equal(completed.metadata.annotations["weft.dev/controller-ca"], SETTINGS.controllerCa);
+  assert.deepEqual(completing(completed), []);
+  const renewed = { ...CONTEXT, settings: { ...SETTINGS, controllerCa: "new" } };
+  assert.deepEqual(completing(completed, renewed), [{
+    op: "add",
+    path: "/metadata/annotations/weft.dev~1controller-ca",
+    value: "new",
+  }]);
 });
 
 Deno.test("inject: where kubelets are too old the sidecar is the first container, and holds the others", () => {
@@ -91,6 +124,10 @@ Deno.test("inject: where kubelets are too old the sidecar is the first container
   // The hook is a command that there is, with options that it has.
   assert.deepEqual(command, ["proxy-wait", "--timeout=240s"]);
   assert.ok(!proxy.args.includes("--native-sidecar"));
+  assert.ok(proxy.args.includes("--accept-timeout=5s"));
+  const { spec: migrated } = injected(podOf({ initContainers: [{ name: "migrate" }] }), auto);
+  // Before capture they have a network, if past the mesh; after it they would have none.
+  assert.deepEqual(names(migrated.initContainers), ["migrate", "weft-init"]);
   const always = { ...auto, settings: { ...SETTINGS, nativeSidecar: "always" as const } };
   assert.equal(injected(podOf(), always).spec.containers.length, 1);
   const never = { ...CONTEXT, settings: { ...SETTINGS, nativeSidecar: "never" as const } };
@@ -131,6 +168,8 @@ Deno.test("inject: pods that are left alone, and why", () => {
     [/static pod/, podOf({}, { annotations: { "kubernetes.io/config.mirror": "x" } })],
     [/Windows/, podOf({ os: { name: "windows" } })],
     [/Istio/, podOf({ containers: [{ name: "istio-proxy" }] })],
+    [/FSM/, podOf({ initContainers: [{ name: "fsm-init" }] })],
+    [/own is called weft-proxy/, podOf({ containers: [{ name: "weft-proxy" }] })],
     [/asked for no/, podOf({}, { labels: { "weft.dev/inject": "false" } })],
     [/asked for no/, podOf({}, { annotations: { "weft.dev/inject": "false" } })],
     [/asked for no/, podOf({}, { annotations: { "flomesh.io/sidecar-injection": "disabled" } })],
@@ -170,6 +209,133 @@ Deno.test("inject: what runs as the proxy's user or group is refused, unless it 
   );
 });
 
+function messageOf(pod: PodObject, namespace: PodObject["metadata"] = {}): string {
+  const injection = inject(pod, { ...CONTEXT, namespace });
+  assert.ok(injection.kind === "refuse", injection.kind);
+  return injection.message;
+}
+
+Deno.test("inject: annotations of a pod count before its namespace's, and those before the mesh", () => {
+  const pod = podOf({}, {
+    annotations: {
+      "weft.dev/sidecar-log-level": "debug",
+      "weft.dev/sidecar-resource-limits-cpu": " 1 ",
+      "flomesh.io/sidecar-resource-requests-memory": "64Mi",
+      "flomesh.io/outbound-port-exclusion-list": "5432, 6379",
+      "weft.dev/inbound-port-exclusion-list": "9000",
+      "flomesh.io/inbound-port-exclusion-list": "1",
+    },
+  });
+  const namespace = {
+    annotations: {
+      "weft.dev/sidecar-log-level": "error",
+      "weft.dev/sidecar-access-log": "json",
+      "weft.dev/sidecar-image": "other.example/weft:2",
+      "weft.dev/outbound-ip-range-exclusion-list": "10.0.0.0/8",
+    },
+  };
+  const settings = { ...SETTINGS, outboundPortExclusionList: "25,5432" };
+  const { spec } = injected(pod, { ...CONTEXT, namespace, settings });
+  const [init, proxy] = spec.initContainers;
+  assert.equal(proxy.image, "other.example/weft:2");
+  assert.equal(init.image, "other.example/weft:2");
+  assert.deepEqual(proxy.resources, {
+    requests: { cpu: "10m", memory: "64Mi" },
+    limits: { cpu: "1", memory: "256Mi" },
+  });
+  assert.ok(proxy.args.includes("--log-level=debug"));
+  assert.ok(proxy.args.includes("--access-log=json"));
+  const valueOf = (option: string) => init.args[init.args.indexOf(option) + 1];
+  assert.equal(valueOf("--outbound-port-exclusion-list"), "25,5432,6379");
+  assert.equal(valueOf("--outbound-ip-range-exclusion-list"), "10.0.0.0/8");
+  assert.equal(valueOf("--inbound-port-exclusion-list"), "9000");
+});
+
+Deno.test("inject: a value that cannot be read refuses the pod, and says where it stands and what is right", () => {
+  const wrong: [RegExp, string, string][] = [
+    [
+      /annotation weft\.dev\/sidecar-log-level cannot be "loud": write it like debug, .*, or remove it/,
+      "weft.dev/sidecar-log-level",
+      "loud",
+    ],
+    [
+      /port-exclusion-list cannot be "70000": write it like 5432,8000-8010/,
+      "weft.dev/outbound-port-exclusion-list",
+      "70000",
+    ],
+    [
+      /ip-range-exclusion-list cannot be "10\.0\.0\.0\/33"/,
+      "flomesh.io/outbound-ip-range-exclusion-list",
+      "10.0.0.0/33",
+    ],
+    [/requests-cpu cannot be "much"/, "weft.dev/sidecar-resource-requests-cpu", "much"],
+    [/limits-memory cannot be ""/, "weft.dev/sidecar-resource-limits-memory", ""],
+    [
+      /ask for 512Mi of memory with a limit of 256Mi: set both/,
+      "weft.dev/sidecar-resource-requests-memory",
+      "512Mi",
+    ],
+    [
+      /annotation weft\.dev\/inject cannot be "maybe": write it like true or false/,
+      "weft.dev/inject",
+      "maybe",
+    ],
+    [
+      /annotation flomesh\.io\/sidecar-injection cannot be "on"/,
+      "flomesh.io/sidecar-injection",
+      "on",
+    ],
+  ];
+  for (const [message, key, value] of wrong) {
+    const metadata = { annotations: { [key]: value } };
+    assert.match(messageOf(podOf({}, metadata)), message);
+    // A pod that opts out is not kept from starting by it.
+    if (/inject/.test(key)) continue;
+    const optedOut = podOf({}, { ...metadata, labels: { "weft.dev/inject": "false" } });
+    assert.match(reasonOf(optedOut), /asked for no/);
+    if (message.source.startsWith("annotation")) {
+      assert.match(messageOf(podOf(), metadata), /-level of the namespace cannot be "loud"/);
+    }
+  }
+  assert.match(messageOf(podOf({}, { labels: { "weft.dev/inject": "x" } })), /^label weft/);
+  assert.match(
+    messageOf(podOf(), { annotations: { "weft.dev/sidecar-injection": "x" } }),
+    /sidecar-injection of the namespace cannot be "x"/,
+  );
+});
+
+Deno.test("inject: an annotation that nothing reads is warned of, with the nearest one", () => {
+  const warningsOf = (annotations: Record<string, string>, spec = {}) => {
+    const injection = inject(podOf(spec, { annotations }), CONTEXT);
+    assert.ok(injection.kind === "inject");
+    return injection.warnings;
+  };
+  assert.deepEqual(warningsOf({ "weft.dev/sidecar-log-levl": "debug", "other/x": "y" }), [
+    "annotation weft.dev/sidecar-log-levl says nothing to Weft: is it weft.dev/sidecar-log-level?",
+  ]);
+  assert.match(
+    warningsOf({ "flomesh.io/sidecar-image": "pipy" })[0],
+    /weft.dev\/sidecar-image is$/,
+  );
+  const ports = [{ containerPort: 15001 }];
+  assert.match(warningsOf({}, { containers: [{ name: "a", ports }] })[0], /port 15001, which is/);
+  const securityContext = { capabilities: { add: ["NET_ADMIN"] } };
+  assert.match(warningsOf({}, { containers: [{ name: "a", securityContext }] })[0], /may change/);
+});
+
+Deno.test("inject: a sidecar ends within the grace period of its pod", () => {
+  const ends = (graceSeconds?: number, nativeIsKnown = true) => {
+    const grace = graceSeconds === undefined ? {} : { terminationGracePeriodSeconds: graceSeconds };
+    const { spec } = injected(podOf(grace), { ...CONTEXT, nativeIsKnown });
+    const proxy = nativeIsKnown ? spec.initContainers[1] : spec.containers[0];
+    return proxy.args.filter((each: string) => /-timeout=/.test(each));
+  };
+  assert.deepEqual(ends(), ["--drain-timeout=25s"]);
+  assert.deepEqual(ends(120), ["--drain-timeout=115s"]);
+  assert.deepEqual(ends(1), ["--drain-timeout=1s"]);
+  assert.deepEqual(ends(10, false), ["--accept-timeout=3s", "--drain-timeout=5s"]);
+});
+
 Deno.test("inject: the workload is what made the owner, too", () => {
   const ofOwner = (kind: string, name: string, labels = {}) =>
     ownerOf({ ownerReferences: [{ kind, name, controller: true }], labels });
@@ -199,7 +365,13 @@ Deno.test("review: an answer is a patch in base64, nothing, or a refusal", () =>
   assert.equal(given.patchType, "JSONPatch");
   const patch = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(given.patch)));
   assert.deepEqual(applyPatch(podOf(), patch), injected(podOf()));
-  assert.deepEqual(answer(podOf({ hostNetwork: true })), { allowed: true });
+  assert.deepEqual(answer(podOf({ hostNetwork: true })), {
+    allowed: true,
+    warnings: ["no sidecar: it is on its node's network, which would be captured"],
+  });
+  const optOut = { labels: { "weft.dev/inject": "false" } };
+  assert.deepEqual(answer(podOf({ hostNetwork: true }, optOut)), { allowed: true });
+  assert.deepEqual(answer(injected(podOf())), { allowed: true });
   assert.deepEqual(answer(podOf(), "DELETE"), { allowed: true });
   const refused = answer(podOf({ securityContext: { runAsUser: 1500 } }));
   assert.deepEqual([refused.allowed, refused.status.code], [false, 403]);

@@ -18,6 +18,15 @@ export const PROBE_TIMEOUT_SECONDS = 5;
 /** A restart takes a pod off the network for seconds, so liveness fails late. */
 export const LIVENESS_FAILURES_MAX = 6;
 
+/** Seconds of a pod's grace period that no exchange gets: the kubelet has to hear of the end, and logs have to be written. */
+export const END_RESERVE_SECONDS = 5;
+
+/** Seconds for which a sidecar that ends takes new connections: by then every client has heard that the pod is gone. */
+export const ACCEPT_SECONDS_MAX = 5;
+
+/** Seconds from SIGTERM to SIGKILL where a pod does not say: as Kubernetes has it. */
+export const GRACE_SECONDS = 30;
+
 /** Seconds that a token of a pod is good for; the kubelet replaces it at 80 % of that. The API server gives none under 600. */
 export const TOKEN_SECONDS = 3_600;
 

@@ -47,7 +47,8 @@ export interface PodObject {
     readonly securityContext?: RunsAs;
     readonly containers: readonly PodContainer[];
     readonly initContainers?: readonly PodContainer[];
-    readonly volumes?: readonly unknown[];
+    readonly volumes?: readonly { readonly name: string }[];
+    readonly terminationGracePeriodSeconds?: number;
   };
 }
 

@@ -11,14 +11,18 @@ export function injectionVerdict(request: AdmissionRequest, context: InjectionCo
   const injection = inject(object, context);
   switch (injection.kind) {
     case "leave":
-      return ALLOWED;
+      return warned(ALLOWED, injection.isExpected ? [] : [`no sidecar: ${injection.reason}`]);
     case "refuse":
       return refused(403, "Forbidden", injection.message);
-    case "inject": {
-      const { warnings } = injection;
-      return { ...patched(injection.patch), ...(warnings.length === 0 ? {} : { warnings }) };
-    }
+    case "complete":
+      return injection.patch.length === 0 ? ALLOWED : patched(injection.patch);
+    case "inject":
+      return warned(patched(injection.patch), injection.warnings);
   }
+}
+
+function warned(verdict: Verdict, warnings: readonly string[]): Verdict {
+  return warnings.length === 0 ? verdict : { ...verdict, warnings };
 }
 
 function refused(code: number, reason: string, message: string): Verdict {

@@ -1,6 +1,7 @@
 /**
  * What a mesh says of the sidecars that are injected for it. `weft install` writes it into a ConfigMap, the webhook and `weft inject` read it.
  */
+import { parseIpRange, parsePortRange, wordsOfList } from "../../base/capture_lists.ts";
 import { VERSION } from "../../base/version.ts";
 
 /** When a sidecar is an init container that restarts always. `auto`: where every kubelet knows what that is (1.29). */
@@ -20,9 +21,13 @@ export interface InjectionSettings {
   readonly cpuRequest: string;
   readonly memoryRequest: string;
   readonly memoryLimit: string;
+  /** Empty: none. What is throttled delays every request. */
+  readonly cpuLimit: string;
   /** As the options of `weft proxy-init` take them. */
   readonly outboundPortExclusionList: string;
   readonly outboundIpRangeExclusionList: string;
+  /** Empty: everything. */
+  readonly outboundIpRangeInclusionList: string;
   readonly inboundPortExclusionList: string;
 }
 
@@ -39,56 +44,69 @@ export const DEFAULT_INJECTION: InjectionSettings = {
   cpuRequest: "10m",
   memoryRequest: "40Mi",
   memoryLimit: "256Mi",
+  cpuLimit: "",
   outboundPortExclusionList: "",
   outboundIpRangeExclusionList: "",
+  outboundIpRangeInclusionList: "",
   inboundPortExclusionList: "",
 };
 
-const PORT_LIST = { form: /^(\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*)?$/, like: "5432,8000-8010" };
-const RANGE_LIST = {
-  form: /^([0-9a-fA-F.:]+(\/\d{1,3})?(,[0-9a-fA-F.:]+(\/\d{1,3})?)*)?$/,
-  like: "10.0.0.0/8,fd00::/8",
-};
-const QUANTITY = { form: /^\d+(\.\d+)?(m|k|M|G|Ki|Mi|Gi)?$/, like: "100m or 64Mi" };
-
-function oneOf(...values: string[]): ValueForm {
-  return { form: new RegExp(`^(${values.join("|")})$`), like: values.join(", ") };
-}
-
 interface ValueForm {
-  readonly form: RegExp;
+  readonly accepts: (text: string) => boolean;
   /** What to write instead, for people. */
   readonly like: string;
 }
 
+const PORT_LIST = listOf(parsePortRange, "5432,8000-8010");
+const RANGE_LIST = listOf(parseIpRange, "10.0.0.0/8,fd00::/8");
+const QUANTITY = matching(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, "100m or 64Mi");
+
+function matching(form: RegExp, like: string): ValueForm {
+  return { accepts: (text) => form.test(text), like };
+}
+
+function oneOf(...values: string[]): ValueForm {
+  return { accepts: (text) => values.includes(text), like: values.join(", ") };
+}
+
+function listOf(parse: (word: string) => unknown, like: string): ValueForm {
+  return { accepts: (text) => wordsOfList(text).every((word) => parse(word) !== null), like };
+}
+
 const FORMS: Readonly<Record<keyof InjectionSettings, ValueForm>> = {
-  meshName: { form: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, like: "weft" },
-  image: { form: /^[\w.:/@-]{1,512}$/, like: "registry.example/weft:1.0" },
+  meshName: matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "weft"),
+  image: matching(/^[\w.:/@-]{1,512}$/, "registry.example/weft:1.0"),
   imagePullPolicy: oneOf("Always", "IfNotPresent", "Never"),
   nativeSidecar: oneOf("auto", "always", "never"),
-  controller: { form: /^[\w.-]{1,253}:\d{1,5}$/, like: DEFAULT_INJECTION.controller },
-  controllerCa: {
-    form: /^(-----BEGIN CERTIFICATE-----[\s\S]{1,16384}-----END CERTIFICATE-----\s*)?$/,
-    like: "the text of a certificate in PEM",
-  },
+  controller: matching(/^[\w.-]{1,253}:\d{1,5}$/, DEFAULT_INJECTION.controller),
+  controllerCa: matching(
+    /^(-----BEGIN CERTIFICATE-----[\s\S]{1,16384}-----END CERTIFICATE-----\s*)?$/,
+    "the text of a certificate in PEM",
+  ),
   logLevel: oneOf("debug", "info", "warn", "error"),
   accessLog: oneOf("none", "json", "common"),
   cpuRequest: QUANTITY,
   memoryRequest: QUANTITY,
   memoryLimit: QUANTITY,
+  cpuLimit: { ...QUANTITY, accepts: (text) => text === "" || QUANTITY.accepts(text) },
   outboundPortExclusionList: PORT_LIST,
   outboundIpRangeExclusionList: RANGE_LIST,
+  outboundIpRangeInclusionList: RANGE_LIST,
   inboundPortExclusionList: PORT_LIST,
 };
 
 /** The names of all settings. */
 export const INJECTION_KEYS = Object.keys(FORMS) as readonly (keyof InjectionSettings)[];
 
-/** Why a setting cannot have this value; null: it can. */
-export function whyNotValue(key: keyof InjectionSettings, value: unknown): string | null {
-  const { form, like } = FORMS[key];
-  if (typeof value === "string" && form.test(value)) return null;
-  return `${key} cannot be ${JSON.stringify(value)}: write it like ${like}`;
+/** Why a setting, called `name` where it was written, cannot have this value; null: it can. */
+export function whyNotValue(
+  key: keyof InjectionSettings,
+  value: unknown,
+  name: string = key,
+): string | null {
+  const { accepts, like } = FORMS[key];
+  if (typeof value === "string" && accepts(value)) return null;
+  return `${name} cannot be ${JSON.stringify(value)}: write it like ${like}`;
 }
 
 /**
