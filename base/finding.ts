@@ -85,6 +85,10 @@ export const FINDING_CODES = {
     "warning",
     "Requests that no rule matches go to the root, whose selector covers the backends' pods",
   ],
+  "requests-uncovered": [
+    "info",
+    "Requests that no rule takes go to the root Service's own endpoints",
+  ],
   // Routes (routing/compile).
   "route-group-missing": [
     "warning",

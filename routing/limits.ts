@@ -26,6 +26,18 @@ export const LIST_PROGRAM_MAX = 1 << 21;
 /** Remembered combinations of answers; about half a megabyte. */
 export const COMBINATIONS_MAX = 1 << 14;
 
+/**
+ * States walked through to find which texts some patterns tell apart: a thousand paths of people need ten thousand, and a
+ * state costs 10 us. Beyond it the answer is "undecided".
+ */
+export const ALGEBRA_STATES_MAX = 20_000;
+
+/** The same where it is done for every Service of the input, unasked: a tenth of a second for one with too many. */
+export const ALGEBRA_CHECK_STATES_MAX = 4_000;
+
+/** Cells that a list of matches may cut all requests into, one shown after the other, before the answer is "undecided". */
+export const ALGEBRA_CELLS_MAX = 1 << 17;
+
 /** States, or pairs of states, looked at before giving up. Patterns of people need tens. */
 export const EXPLORED_STATES_MAX = 4096;
 

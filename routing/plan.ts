@@ -10,6 +10,11 @@ export const PLAN_VERSION = 2;
 /** What a port speaks, from `appProtocol`, else the port name's prefix, else HTTP (smi-facts 3.10). */
 export type PortProtocol = "http" | "http2" | "grpc" | "tcp" | "tcp-server-first" | "tls";
 
+/** Whether HTTP rules apply to requests on such a port; on the others a connection is all there is to route. */
+export function carriesHttp(protocol: PortProtocol): boolean {
+  return protocol === "http" || protocol === "http2" || protocol === "grpc";
+}
+
 /** Why a backend can take no request now; `ready` where it can. */
 export type BackendReadiness = "ready" | "missing" | "foreign" | "no-port" | "no-endpoints";
 

@@ -1,5 +1,6 @@
 /** The work of `weft dry-run`: input to report, report to one of its forms, Findings to an exit code. */
 import { stringify } from "yaml";
+import { checkRules } from "../../routing/algebra/check_rules.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
@@ -37,7 +38,7 @@ export async function dryRun(
     );
   }
   const request = requestOf(options);
-  const input = await compileInput({
+  const compiled = await compileInput({
     paths: filename,
     recursive: options.recursive,
     namespace: options.namespace,
@@ -45,6 +46,8 @@ export async function dryRun(
     // A plan is for `weft proxy` on this machine, so it is the one that `weft proxy -f` would make.
     isForProxy: options.output === "plan",
   }, environment);
+  const { plan, findings } = compiled;
+  const input = { ...compiled, findings: [...findings, ...checkRules(plan, findings)] };
   const { stdout, stderr } = environment;
   let isRefused = false;
   if (options.output === "plan") {

@@ -10,6 +10,7 @@ import type {
 } from "../../routing/table/explanation.ts";
 import { failureText, nearestText } from "../../routing/table/explanation.ts";
 import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
+import { carriesHttp } from "../../routing/plan.ts";
 import type { Output } from "../../console/output.ts";
 import { describeSection } from "../policy_text.ts";
 import { type Cell, renderTable } from "../../console/table.ts";
@@ -166,7 +167,7 @@ function rulesText(
   route: RouteExplanation,
 ): string {
   if (route.kind === "pod") return "none: a single pod was asked for";
-  const isHttp = ["http", "http2", "grpc"].includes(port?.protocol ?? "");
+  const isHttp = port !== null && port.protocol !== null && carriesHttp(port.protocol);
   if (request.method === "TCP" || !isHttp) return "none: they are not for connections";
   if (rules.length === 0) return "none";
   return "first match wins";

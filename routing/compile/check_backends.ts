@@ -1,14 +1,14 @@
 /**
  * What is wrong or surprising about a split's backends, said once a backend and not once a port.
  */
-import type { BackendReadiness } from "../plan.ts";
+import { type BackendReadiness, carriesHttp } from "../plan.ts";
 import type { FindingCode } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import { type BackendShare, backendShares, planBackend, type ServiceLookup } from "./backends.ts";
 import { keyOf } from "./catalog.ts";
 import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
-import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import { portProtocol } from "./port_protocol.ts";
 
 interface BackendCheck {
   readonly split: TrafficSplit;

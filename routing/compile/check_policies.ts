@@ -9,7 +9,8 @@ import { keyOf } from "./catalog.ts";
 import type { ServicePorts } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
 import { sectionsOf } from "./policies.ts";
-import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import { portProtocol } from "./port_protocol.ts";
+import { carriesHttp } from "../plan.ts";
 
 interface PolicyCheckInput {
   readonly catalog: Catalog;

@@ -6,7 +6,8 @@ import type { HttpRouteGroup } from "../../schemas/resources.ts";
 import { type Catalog, keyOfMeta } from "./catalog.ts";
 import type { ServicePorts } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
-import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import { portProtocol } from "./port_protocol.ts";
+import { carriesHttp } from "../plan.ts";
 import type { RootSplits } from "./roots.ts";
 
 /** SMI's matches are about HTTP; on a TCP port only a split without matches applies. */

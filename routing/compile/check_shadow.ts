@@ -5,13 +5,13 @@
  */
 import { coversBesidePath, takesEveryRequest } from "../match/match.ts";
 import { PATH } from "../match/path.ts";
-import type { PlanMatch } from "../plan.ts";
+import { carriesHttp, type PlanMatch } from "../plan.ts";
 import { type Findings, quoted } from "./findings.ts";
 import { textPrefix } from "./path_text.ts";
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import type { ServicePorts } from "./endpoints.ts";
-import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import { portProtocol } from "./port_protocol.ts";
 import type { RootRouting } from "./ports.ts";
 import type { RootRule } from "./rules.ts";
 import {

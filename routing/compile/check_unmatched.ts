@@ -4,14 +4,14 @@
  * and the match index decides.
  */
 import { MatchIndex } from "../match/match_index.ts";
-import type { PlanEndpoint } from "../plan.ts";
+import { carriesHttp, type PlanEndpoint } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
 import { backendShares, planBackend, type ServiceLookup } from "./backends.ts";
 import { keyOf } from "./catalog.ts";
 import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
 import { type Findings, plainList, quoted, quotedList } from "./findings.ts";
 import type { RootRouting } from "./ports.ts";
-import { carriesHttp, portProtocol } from "./port_protocol.ts";
+import { portProtocol } from "./port_protocol.ts";
 import { compareText } from "../../base/order.ts";
 
 /** Methods that have a path, the likeliest first. */

@@ -60,8 +60,3 @@ export function declaredProtocol({ name, appProtocol }: DeclaringPort): PortProt
   const lower = name.toLowerCase();
   return BY_NAME.find(([word]) => lower === word || lower.startsWith(`${word}-`))?.[1];
 }
-
-/** Whether HTTP rules apply to requests on such a port; on the others a connection is all there is to route. */
-export function carriesHttp(protocol: PortProtocol): boolean {
-  return protocol === "http" || protocol === "http2" || protocol === "grpc";
-}

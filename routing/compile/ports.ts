@@ -1,12 +1,12 @@
 /**
  * A Service's ports as the plan has them: rules in match order, and the route of what no rule takes.
  */
-import type { PlanPort, PlanRoute } from "../plan.ts";
+import { carriesHttp, type PlanPort, type PlanRoute } from "../plan.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import { ownRoute, type ServiceLookup, splitRoute } from "./backends.ts";
 import type { ResolvedService } from "./endpoints.ts";
 import { type PlanPolicyInput, planPortPolicy, planRulePolicy } from "./plan_policies.ts";
-import { carriesHttp, declaredProtocol, portProtocol } from "./port_protocol.ts";
+import { declaredProtocol, portProtocol } from "./port_protocol.ts";
 import type { RootRule } from "./rules.ts";
 
 /** What the splits of one root come to; a Service that is no split's root has neither. */

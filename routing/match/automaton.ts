@@ -144,6 +144,15 @@ export class Automaton {
 
   // What exploring a language needs (pattern_language.ts).
 
+  /** Of these bytes the first of each kind: bytes that no pattern tells apart, and that `isSpecial` does not either. */
+  distinctBytes(bytes: readonly number[], isSpecial: (byte: number) => boolean): number[] {
+    const known = new Set<number>();
+    return bytes.filter((byte) => {
+      const kind = 2 * this.#classOf[byte] + Number(isSpecial(byte));
+      return !known.has(kind) && known.add(kind);
+    });
+  }
+
   /** The state before the first byte: a row if positive, else `~accepted`. */
   startState(): number {
     return this.#start === 0 ? this.#makeStart() : this.#start;

@@ -2,6 +2,7 @@
 import { sameConditions } from "../match/match.ts";
 import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
+import { carriesHttp } from "../plan.ts";
 import type { Plan, PlanBackend, PlanMirror, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
 import type { PlanService } from "../plan.ts";
 import { Affinity } from "./affinity.ts";
@@ -34,7 +35,7 @@ class BuiltPort implements TablePort {
     this.plan = plan;
     this.port = plan.port;
     this.group = `${service.key}:${plan.port}`;
-    this.isHttp = ["http", "http2", "grpc"].includes(plan.protocol);
+    this.isHttp = carriesHttp(plan.protocol);
     this.matches = matches;
   }
 }
