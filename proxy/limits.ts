@@ -347,8 +347,11 @@ export const SERVER_NAME_BYTES_MAX = 253;
 /** How long a loop that shares its thread keeps it: signals, timers and admin requests wait for as long. */
 export const LOCAL_TURN_MS = 20;
 
-/** And how long while a request waits for what another part of the thread has to say. */
+/** And how long while something waits for what another part of the thread has to do. */
 export const WAITING_TURN_MS = 1;
+
+/** For how long after that began it does not wait for sockets at all: the answer of a source on the same machine comes by then. */
+export const WAITING_PAUSE_MS = 5;
 
 /** A loop with nothing to do changes hands less often, so as not to wake the processor for it. */
 export const LOCAL_IDLE_TURN_MS = 100;

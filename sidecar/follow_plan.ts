@@ -54,6 +54,7 @@ export class PlanFollower {
   /** Why the source cannot be watched: it is said once. */
   #unwatched = "";
   #isDue = false;
+  #isReading = false;
   /** Nothing that is read counts any more. */
   #isOver = false;
   #reading = Promise.resolve();
@@ -67,6 +68,11 @@ export class PlanFollower {
   /** Why there is no plan yet, in one line. */
   get problem(): string {
     return [this.#problem, this.#savedProblem].filter(Boolean).join(". ");
+  }
+
+  /** The source is being read, for which this thread is needed. */
+  get isReading(): boolean {
+    return this.#isReading;
   }
 
   start(): void {
@@ -126,7 +132,9 @@ export class PlanFollower {
   }
 
   async #read(): Promise<void> {
+    this.#isReading = true;
     const { plan, findings, problem } = await this.#parts.source.read();
+    this.#isReading = false;
     if (this.#isOver) return;
     if (plan === null) return await this.#goWithout(problem, findings, "Plan kept");
     if (plan.hash === this.#inForce?.hash && !this.#isRestored) {

@@ -96,6 +96,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     heldPlan: () => client.held.plan,
     onExplain: (query) => client.knowOf(query, config),
     ...(keeper === null ? {} : { planKeeping: () => keeper.keeping }),
+    isWorking: () => follower instanceof PlanFollower && follower.isReading,
     planProblem: () => follower.problem,
     onQuit: () => quit.resolve("quitquitquit"),
     onFailure: failed.resolve,

@@ -38,6 +38,8 @@ export interface LoopHooks {
   lookUp(name: string): Promise<readonly string[]>;
   /** Asks the source of the plan. Left out: plans are of the whole mesh. */
   readonly ask?: ((question: PlanQuestion) => void) | undefined;
+  /** As of `ProxyHooks`. */
+  readonly isWorking?: (() => boolean) | undefined;
   /** The loop has ended by itself: a defect. */
   onFailure(message: string): void;
 }

@@ -11,7 +11,7 @@ import { ARENA_BYTES } from "../loop/arena.ts";
 import { commandsOf } from "./commands.ts";
 import { Engine, type FirstPlan } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
-import { LOCAL_IDLE_TURN_MS, LOCAL_TURN_MS, WAITING_TURN_MS } from "../limits.ts";
+import { LOCAL_IDLE_TURN_MS, LOCAL_TURN_MS, WAITING_PAUSE_MS, WAITING_TURN_MS } from "../limits.ts";
 
 /** Turns without an event after which a loop counts as idle. */
 const IDLE_AFTER_TURNS = 50;
@@ -60,7 +60,7 @@ export function startInlineLoop(
     },
   });
   ended.resolve(
-    share(io, () => loop.isWaiting).catch((error) => {
+    share(io, () => loop.isWaiting || hooks.isWorking?.() === true).catch((error) => {
       hooks.onFailure(error instanceof Error ? error.message : String(error));
     }),
   );
@@ -117,16 +117,24 @@ function serve(
   }
 }
 
-/** Runs a loop until it is stopped, and gives the thread to others in between: at once where requests wait for them. */
+/**
+ * Runs a loop until it is stopped, and gives the thread to others in between: after each turn where something waits for them, and
+ * without a pause at first, because most of what is waited for comes within a millisecond.
+ */
 async function share(io: EpollIo, isWaiting: () => boolean): Promise<void> {
   const runtime = await RuntimeTurn.open();
   let quietTurns = 0;
+  /** Since when something waits. */
+  let sinceMs = Infinity;
   while (io.isRunning) {
     const turnsMs = quietTurns < IDLE_AFTER_TURNS ? LOCAL_TURN_MS : LOCAL_IDLE_TURN_MS;
     const untilMs = performance.now() + turnsMs;
     quietTurns++;
     for (let leftMs = turnsMs; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {
-      if (io.turn(isWaiting() ? WAITING_TURN_MS : Math.ceil(leftMs)) > 0) quietTurns = 0;
+      sinceMs = isWaiting() ? Math.min(sinceMs, io.nowMs) : Infinity;
+      const hasWaited = io.nowMs - sinceMs >= WAITING_PAUSE_MS;
+      const waitMs = sinceMs === Infinity ? Math.ceil(leftMs) : hasWaited ? WAITING_TURN_MS : 0;
+      if (io.turn(waitMs) > 0) quietTurns = 0;
       if (isWaiting()) break;
     }
     if (runtime !== null) await runtime.take();

@@ -39,6 +39,8 @@ export interface ProxyHooks {
   readonly heldPlan?: () => Plan | null;
   /** Asks about a request, and resolves once the plan has what there is to know. */
   readonly onExplain?: (query: ExplainQuery) => Promise<void>;
+  /** There is work on this thread that takes many small steps: an event loop on the same one lets it have them. */
+  readonly isWorking?: () => boolean;
   /** Why no plan has come yet, in one line; empty if that is not known. */
   readonly planProblem?: () => string;
   /**

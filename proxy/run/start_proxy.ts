@@ -38,6 +38,7 @@ export async function startProxy(
         },
         lookUp: (name) => lookUp(name, hooks),
         ask: hooks.onQuestion,
+        isWorking: hooks.isWorking,
       }),
   );
   if (plan === null) return proxy;
