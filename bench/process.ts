@@ -2,6 +2,7 @@
  * Processes under measurement: started on one core, waited for, and read from /proc. Linux only. Knows nothing
  * of what the processes do.
  */
+import { median } from "./report.ts";
 
 /** Ticks of /proc/PID/stat a second; Linux has shown user space this value on every architecture we run on. */
 const TICKS_PER_SECOND = 100;
@@ -122,6 +123,20 @@ export class PinnedProcess {
     }
     return pids;
   }
+}
+
+/** Memory once a proxy has done what it does after work: the median of some looks, a tenth of a second apart. */
+export async function settledMemory(process: PinnedProcess): Promise<Memory> {
+  const looks: Memory[] = [];
+  for (let i = 0; i < 15; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    looks.push(process.memory());
+  }
+  const last = looks.slice(-5);
+  return {
+    anonymousKb: median(last.map(({ anonymousKb }) => anonymousKb)),
+    residentKb: median(last.map(({ residentKb }) => residentKb)),
+  };
 }
 
 /** True once something accepts connections on the port of 127.0.0.1. */

@@ -24,6 +24,13 @@ export function proxyCores(workers: number): string {
   return HAS_MANY_CORES ? "1,2" : "0,1";
 }
 
+/** Keeps this process on some cores, for measurements that it takes itself, until that is disposed of. */
+export function pinThisProcess(cores: string): Disposable {
+  const pin = (cores: string) => runToEnd(["taskset", "-a", "-c", "-p", cores, String(Deno.pid)]);
+  pin(cores);
+  return { [Symbol.dispose]: () => void pin(`0-${CORES - 1}`) };
+}
+
 /** A contender at work. */
 export interface Running {
   readonly contender: Contender;

@@ -7,6 +7,8 @@ export interface WrkLoad {
   readonly connections: number;
   readonly scheme: "http" | "https";
   readonly path: string;
+  /** Left out: that of the contenders' job. */
+  readonly host?: string;
   readonly headers?: readonly string[];
   /** Path of a Lua script that makes the requests. */
   readonly script?: string;
@@ -15,7 +17,7 @@ export interface WrkLoad {
 /** Loads the target with one thread. */
 export async function runWrk(target: LoadTarget, load: WrkLoad): Promise<LoadResult> {
   const args = ["--latency", "-t", "1", "-c", String(load.connections), "-d", `${target.seconds}s`];
-  for (const header of [`Host: ${PROXY_AUTHORITY}`, ...(load.headers ?? [])]) {
+  for (const header of [`Host: ${load.host ?? PROXY_AUTHORITY}`, ...(load.headers ?? [])]) {
     args.push("-H", header);
   }
   if (load.script !== undefined) args.push("-s", load.script);

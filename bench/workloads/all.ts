@@ -3,6 +3,7 @@ import { BODY_DOWN, BODY_UP, HTTP1_WORKLOADS, NEW_CONNECTIONS, TLS_WORKLOADS } f
 import { GRPC, HTTP2_WORKLOADS } from "./http2.ts";
 import { IDLE_WORKLOADS, TLS_IDLE } from "./idle.ts";
 import { MICRO } from "./micro.ts";
+import { PLAN_COSTS } from "./plans.ts";
 import { ROUTES } from "./routes.ts";
 import { START_UP } from "./start_up.ts";
 import { TCP } from "./tcp.ts";
@@ -23,5 +24,6 @@ export const WORKLOADS: readonly BenchWorkload[] = [
   IDLE_WORKLOADS,
   TLS_IDLE,
   START_UP,
+  PLAN_COSTS,
   MICRO,
 ];

@@ -3,9 +3,9 @@ import { connect as connectTls } from "node:tls";
 import { BASIC_JOB, type Contender, type Job } from "../contenders/contender.ts";
 import { beside, compileC, runToEnd } from "../contenders/files.ts";
 import { PROXY_AUTHORITY } from "../contenders/mesh.ts";
-import { requireInstalled, Unavailable } from "../process.ts";
-import { median, type Row } from "../report.ts";
-import type { Running, Session } from "../session.ts";
+import { requireInstalled, settledMemory, Unavailable } from "../process.ts";
+import type { Row } from "../report.ts";
+import type { Session } from "../session.ts";
 import type { BenchWorkload } from "./workload.ts";
 
 const CONNECTIONS = 10_000;
@@ -107,14 +107,14 @@ async function measureContender(
   const running = await session.start(contender, idling.job);
   const connections: Connection[] = [];
   try {
-    const start = await settled(running);
+    const start = await settledMemory(running.process);
     while (connections.length < idling.connections) {
       const some = Array.from({ length: AT_ONCE }, () => idling.connect(running.setting.port));
       connections.push(...await Promise.all(some));
     }
-    const silent = await settled(running);
+    const silent = await settledMemory(running.process);
     await askOverAll(connections);
-    const answered = await settled(running);
+    const answered = await settledMemory(running.process);
     const each = (anonymousKb: number) => (anonymousKb - start.anonymousKb) / connections.length;
     const values = {
       startMb: start.anonymousKb / 1024,
@@ -129,20 +129,6 @@ async function measureContender(
     for (const connection of connections) connection.close();
     await running.process.stop();
   }
-}
-
-/** Memory once the proxy has done what it does after work: the median of some looks, a tenth of a second apart. */
-async function settled({ process }: Running) {
-  const looks: { anonymousKb: number; residentKb: number }[] = [];
-  for (let i = 0; i < 15; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    looks.push(process.memory());
-  }
-  const last = looks.slice(-5);
-  return {
-    anonymousKb: median(last.map(({ anonymousKb }) => anonymousKb)),
-    residentKb: median(last.map(({ residentKb }) => residentKb)),
-  };
 }
 
 async function askOverAll(connections: readonly Connection[]): Promise<void> {

@@ -38,14 +38,22 @@ function meshService(index: number): Service {
   };
 }
 
-/** @param second which of two addresses the first endpoint has */
-export function meshSlice(index: number, endpoints: number, second = false): EndpointSlice {
+/**
+ * Addresses are of this machine, and nothing listens there.
+ * @param second which of two addresses the first endpoint has
+ */
+export function meshSlice(
+  index: number,
+  endpoints: number,
+  second = false,
+  port = 8080,
+): EndpointSlice {
   return {
     meta: metaFor("EndpointSlice", `service-${index}-a`),
     service: `service-${index}`,
-    ports: [{ name: "http", port: 8080, appProtocol: undefined }],
+    ports: [{ name: "http", port, appProtocol: undefined }],
     endpoints: Array.from({ length: endpoints }, (_, i) => ({
-      addresses: [address(10, second && i === 0 ? 128 : 64 + i, index)],
+      addresses: [address(127, second && i === 0 ? 128 : 64 + i, index)],
       ready: true,
       hostname: undefined,
       podName: `service-${index}-${i}`,
@@ -74,7 +82,12 @@ export function meshSplit(index: number, weight: number): TrafficSplit {
   };
 }
 
-export function largeMesh(services: number, endpoints: number, splits: number): Snapshot {
+export function largeMesh(
+  services: number,
+  endpoints: number,
+  splits: number,
+  port?: number,
+): Snapshot {
   const list = <T>(length: number, one: (index: number) => T) =>
     Array.from({ length }, (_, i) => one(i));
   const podNames = list(services, (i) => list(endpoints, (j) => `service-${i}-${j}`)).flat();
@@ -82,7 +95,7 @@ export function largeMesh(services: number, endpoints: number, splits: number): 
     namespaces: [],
     serviceAccounts: [],
     services: list(services, meshService),
-    endpointSlices: list(services, (i) => meshSlice(i, endpoints)),
+    endpointSlices: list(services, (i) => meshSlice(i, endpoints, false, port)),
     pods: podNames.map((name) => ({
       meta: metaFor("Pod", name),
       template: {

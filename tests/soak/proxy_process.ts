@@ -1,59 +1,35 @@
 /** SoakProxy: the proxy's process seen from the soak: its ports, its plans, and what it holds of the system. */
 import type { Plan } from "../../routing/plan.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
+import { LineProcess } from "../support/line_process.ts";
 import { until } from "../support/until.ts";
 import type { ProxyArguments, ProxyPorts } from "./proxy_main.ts";
 
 export class SoakProxy {
-  readonly #child: Deno.ChildProcess;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
-  readonly #lines: AsyncGenerator<string, void>;
+  readonly #process: LineProcess;
   readonly ports: ProxyPorts;
 
-  private constructor(
-    child: Deno.ChildProcess,
-    lines: AsyncGenerator<string, void>,
-    ports: ProxyPorts,
-  ) {
-    this.#child = child;
-    this.#writer = child.stdin.getWriter();
-    this.#lines = lines;
+  private constructor(process: LineProcess, ports: ProxyPorts) {
+    this.#process = process;
     this.ports = ports;
   }
 
   static async start(options: Omit<ProxyArguments, "plan">, plan: Plan): Promise<SoakProxy> {
-    const script = new URL("./proxy_main.ts", import.meta.url).pathname;
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--no-prompt", "--no-check", "-A", "--v8-flags=--expose-gc"],
-        decodeURIComponent(script),
-        JSON.stringify({ ...options, plan: encodePlan(plan) }),
-      ],
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    const lines = linesOf(child.stdout);
-    const { value } = await lines.next();
-    if (value === undefined) throw new Error("The proxy did not start");
-    return new SoakProxy(child, lines, JSON.parse(value));
+    const script = decodeURIComponent(new URL("./proxy_main.ts", import.meta.url).pathname);
+    const process = new LineProcess(script, [
+      JSON.stringify({ ...options, plan: encodePlan(plan) }),
+    ]);
+    return new SoakProxy(process, JSON.parse(await process.nextLine()));
   }
 
   /** Resolves once it is served. */
   async apply(plan: Plan): Promise<void> {
-    await this.#ask(encodePlan(plan));
+    await this.#process.ask(encodePlan(plan));
   }
 
   /** Bytes in use once all garbage is collected. */
   async bytesInUse(): Promise<number> {
-    return Number(await this.#ask("memory"));
-  }
-
-  /** @throws {Error} the proxy is gone */
-  async #ask(line: string): Promise<string> {
-    await this.#writer.write(new TextEncoder().encode(`${line}\n`));
-    const { value } = await this.#lines.next();
-    if (value === undefined) throw new Error("The proxy is gone");
-    return value;
+    return Number(await this.#process.ask("memory"));
   }
 
   /** The sum of all series of a metric. */
@@ -69,7 +45,7 @@ export class SoakProxy {
 
   /** Bytes of memory that are resident and of no file. */
   residentBytes(): number {
-    const status = Deno.readTextFileSync(`/proc/${this.#child.pid}/status`);
+    const status = Deno.readTextFileSync(`/proc/${this.#process.pid}/status`);
     return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]) * 1_024;
   }
 
@@ -78,7 +54,7 @@ export class SoakProxy {
     const local = new Set(
       Deno.readTextFileSync("/proc/net/unix").split("\n").map((line) => line.split(/\s+/)[6]),
     );
-    const folder = `/proc/${this.#child.pid}/fd`;
+    const folder = `/proc/${this.#process.pid}/fd`;
     let count = 0;
     for (const { name } of Deno.readDirSync(folder)) {
       let target = "";
@@ -95,18 +71,7 @@ export class SoakProxy {
   }
 
   /** Ends it; its exit code. */
-  async stop(): Promise<number> {
-    await this.#writer.close();
-    await this.#lines.return();
-    return (await this.#child.status).code;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
+  stop(): Promise<number> {
+    return this.#process.stop();
   }
 }
