@@ -178,6 +178,11 @@ export const FINDING_CODES = {
   ],
   "target-not-enforced": ["warning", "A target's destination is where no sidecar can enforce it"],
   "target-route-missing": ["warning", "A target's rule names a route or match that does not exist"],
+  // Sidecars (controller/inject).
+  "sidecar-refused": ["error", "A pod that cannot start as it is: what it asks for cannot be read"],
+  "sidecar-left-out": ["warning", "A pod cannot have a sidecar; what it sends goes past the mesh"],
+  "sidecar-opted-out": ["info", "A pod is asked for no sidecar"],
+  "sidecar-notice": ["warning", "A pod gets a sidecar, and something that its owner should know"],
   // Running (cli, proxy).
   "plan-restored": ["warning", "A plan that was saved earlier is served: its source gives none"],
   "plan-not-saved": ["warning", "The plan in force could not be saved for the next start"],

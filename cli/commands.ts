@@ -21,6 +21,7 @@ export const COMMANDS = {
   "uninstall": () => import("./commands/uninstall.ts"),
   "mesh": () => import("./commands/mesh.ts"),
   "namespace": () => import("./commands/namespace.ts"),
+  "inject": () => import("./commands/inject.ts"),
   "completion": () => import("./commands/completion.ts"),
   "version": () => import("./commands/version.ts"),
 } as const satisfies Record<string, () => Promise<CommandModule>>;

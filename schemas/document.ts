@@ -6,6 +6,8 @@ import type { Mark, SourceOrigin } from "./positions.ts";
 
 /** One document: a value as JSON has them, without the null entries of maps. */
 export interface SourceDocument {
+  /** Start and end of the text between the lines that cut documents from each other. */
+  readonly piece: readonly [start: number, end: number];
   readonly value: unknown;
   readonly origin: SourceOrigin;
   /** It cannot be read: the value is only what it seems to be called. */

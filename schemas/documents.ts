@@ -24,11 +24,13 @@ export function readDocuments(
     });
     for (const { value, mark } of values) {
       if (value === null || value === undefined) continue;
-      documents.push({ value, origin: new SourceOrigin(source, mark), isBroken: false });
+      const origin = new SourceOrigin(source, mark);
+      documents.push({ value, origin, isBroken: false, piece: [start, end] });
     }
     const value = isBroken ? identityIn(source.text.slice(start, end)) : undefined;
     if (value === undefined) continue;
-    documents.push({ value, origin: new SourceOrigin(source, start), isBroken: true });
+    const origin = new SourceOrigin(source, start);
+    documents.push({ value, origin, isBroken: true, piece: [start, end] });
   }
   return documents;
 }

@@ -40,6 +40,16 @@ export async function loadPaths(
   };
 }
 
+/** Reads the text of manifests, as {@link loadPaths} does, and nothing of what it says. */
+export async function readPaths(
+  paths: readonly string[],
+  options: PathOptions = {},
+): Promise<{ readonly files: readonly ManifestFile[]; readonly findings: readonly Finding[] }> {
+  const collector = new Collector(options);
+  for (const path of new Set(paths)) await collector.addPath(path);
+  return collector;
+}
+
 const MANIFEST_NAME = /\.(?:yaml|yml|json)$/;
 /** Says how to run workloads locally; it lives beside the manifests and is none. */
 const LOCAL_SETTINGS_NAME = "weft.local.yaml";

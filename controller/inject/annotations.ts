@@ -84,7 +84,7 @@ function firstOf(
 ): { name: string; value: string } | undefined {
   const key = keys.find((each) => annotations[each] !== undefined);
   if (key === undefined) return undefined;
-  return { name: `annotation ${key}${of}`, value: annotations[key].trim() };
+  return { name: `annotation ${key}${of}`, value: `${annotations[key]}`.trim() };
 }
 
 function joined(list: string, added: string): string {

@@ -91,7 +91,7 @@ function wishOf(
   ].find(({ value }) => value !== undefined);
   if (said === undefined) return undefined;
   const { name, value = "" } = said;
-  const text = value.trim().toLowerCase();
+  const text = `${value}`.trim().toLowerCase();
   if (YES.has(text) || NO.has(text)) return YES.has(text);
   return `${name}${of} cannot be ${
     JSON.stringify(value)

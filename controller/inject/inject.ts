@@ -45,7 +45,13 @@ type Injection =
   | { readonly kind: "complete"; readonly patch: readonly PatchOperation[] };
 
 /** Says that a pod has been injected, and by which version's rules. */
-const STATUS_ANNOTATION = "weft.dev/status";
+export const STATUS_ANNOTATION = "weft.dev/status";
+
+/** What `kubectl exec` and `kubectl logs` mean where no container is named. */
+export const DEFAULT_CONTAINERS = [
+  "kubectl.kubernetes.io/default-container",
+  "kubectl.kubernetes.io/default-logs-container",
+];
 
 export function inject(pod: PodObject, context: InjectionContext): Injection {
   const choice = choose(pod, context.namespace);
@@ -60,14 +66,15 @@ export function inject(pod: PodObject, context: InjectionContext): Injection {
   const writer = new PatchWriter();
   // First, while the containers stand where they stood.
   rewriteProbes(pod, writer);
-  addContainers(pod, {
+  const facts = {
     settings,
     workload: context.workload ?? ownerOf(metadata),
     isNative,
     graceSeconds: pod.spec.terminationGracePeriodSeconds ?? GRACE_SECONDS,
-  }, writer);
+  };
+  addContainers(pod, facts, writer);
   annotate(pod, annotationsOf(pod, settings), writer);
-  const warnings = [...chosen.warnings, ...warningsOf(pod, isNative)];
+  const warnings = [...chosen.warnings, ...warningsOf(pod, facts)];
   return { kind: "inject", patch: writer.operations, warnings };
 }
 
@@ -117,15 +124,14 @@ function annotationsOf(
   return [
     [STATUS_ANNOTATION, "injected"],
     [CA_ANNOTATION, settings.controllerCa],
-    // What `kubectl exec` and `kubectl logs` mean where no container is named.
-    ...["kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"]
+    ...DEFAULT_CONTAINERS
       .flatMap((key): [string, string][] =>
         application === undefined || annotations[key] !== undefined ? [] : [[key, application.name]]
       ),
   ];
 }
 
-const PROBES = ["startupProbe", "livenessProbe", "readinessProbe"] as const;
+export const PROBES = ["startupProbe", "livenessProbe", "readinessProbe"] as const;
 
 /** The proxy takes every connection, so it is asked whether the application takes them. */
 function rewriteProbes({ spec }: PodObject, writer: PatchWriter): void {
@@ -154,8 +160,7 @@ function rewrite(probe: PodProbe | undefined, { ports = [] }: PodContainer): Pod
 /** Ports that the sidecar listens on: an application cannot have them. */
 const OWN_PORTS = [15000, 15001, 15003, HEALTH_PORT];
 
-function warningsOf(pod: PodObject, isNative: boolean): string[] {
-  const { spec, metadata = {} } = pod;
+function warningsOf(pod: PodObject, { isNative, workload }: SidecarFacts): string[] {
   const ofContainers = allContainers(pod).flatMap(({ name, securityContext, ports = [] }) => {
     const taken = ports.find(({ containerPort }) => OWN_PORTS.includes(containerPort));
     return [
@@ -170,15 +175,14 @@ function warningsOf(pod: PodObject, isNative: boolean): string[] {
     ];
   });
   if (isNative) return ofContainers;
-  const owners = metadata.ownerReferences ?? [];
   return [
     ...ofContainers,
-    ...(owners.some(({ kind }) => kind === "Job")
+    ...(/^(Cron)?Job\//.test(workload)
       ? [
         "the sidecar runs on after the Job's own containers: the application has to POST /quitquitquit to 127.0.0.1:15000",
       ]
       : []),
-    ...((spec.initContainers ?? []).length > 0
+    ...((pod.spec.initContainers ?? []).length > 0
       ? [
         "init containers run before the sidecar, and go past the mesh: on these nodes it is an ordinary container",
       ]

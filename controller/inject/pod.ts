@@ -1,4 +1,5 @@
 /** The fields of a Pod, or of a pod template, that injection reads. What the API server sends has passed its own checks. */
+import { fieldsOf } from "../kube/fields.ts";
 
 export interface ObjectMeta {
   readonly name?: string;
@@ -55,4 +56,11 @@ export interface PodObject {
 /** All containers that a pod begins with. */
 export function allContainers({ spec }: PodObject): PodContainer[] {
   return [...spec.initContainers ?? [], ...spec.containers];
+}
+
+/** Whether this is what a pod, or the template of one, has at the least. */
+export function isPod(value: unknown): value is PodObject {
+  const { containers } = fieldsOf(fieldsOf(value)["spec"]);
+  return Array.isArray(containers) && containers.length > 0 &&
+    containers.every((container) => typeof fieldsOf(container)["name"] === "string");
 }

@@ -1,8 +1,7 @@
 /** The answer to the API server about a pod. Pure, and asks for nothing more: all it needs is handed in. */
 import { type AdmissionRequest, ALLOWED, patched, type Verdict } from "../admission/review.ts";
-import { fieldsOf } from "../kube/fields.ts";
 import { inject, type InjectionContext } from "./inject.ts";
-import type { PodObject } from "./pod.ts";
+import { isPod } from "./pod.ts";
 
 export function injectionVerdict(request: AdmissionRequest, context: InjectionContext): Verdict {
   const { kind: { group, kind }, operation, object } = request;
@@ -27,11 +26,4 @@ function warned(verdict: Verdict, warnings: readonly string[]): Verdict {
 
 function refused(code: number, reason: string, message: string): Verdict {
   return { allowed: false, status: { code, reason, message } };
-}
-
-/** Whether this is what a pod, or the template of one, has at the least. */
-function isPod(value: unknown): value is PodObject {
-  const { containers } = fieldsOf(fieldsOf(value)["spec"]);
-  return Array.isArray(containers) && containers.length > 0 &&
-    containers.every((container) => typeof fieldsOf(container)["name"] === "string");
 }

@@ -10,6 +10,10 @@ export function ownerOf({ ownerReferences = [], labels = {}, name }: ObjectMeta)
   if (owner.kind === "ReplicaSet" && suffix !== "-" && owner.name.endsWith(suffix)) {
     return `Deployment/${owner.name.slice(0, -suffix.length)}`;
   }
+  const rollout = `-${labels["rollouts-pod-template-hash"] ?? ""}`;
+  if (owner.kind === "ReplicaSet" && rollout !== "-" && owner.name.endsWith(rollout)) {
+    return `Rollout/${owner.name.slice(0, -rollout.length)}`;
+  }
   const cronJob = /^(.+)-\d{8,10}$/.exec(owner.name)?.[1];
   return owner.kind === "Job" && cronJob !== undefined
     ? `CronJob/${cronJob}`

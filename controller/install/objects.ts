@@ -25,8 +25,8 @@ export const CONTROLLER = "weft-controller";
 export const TLS_SECRET = "weft-controller-tls";
 /** The authority's certificate and key; no pod mounts it. */
 export const CA_SECRET = "weft-ca";
-const INJECTION_CONFIG = "weft-injection";
-const INJECTION_KEY = "settings.json";
+export const INJECTION_CONFIG = "weft-injection";
+export const INJECTION_KEY = "settings.json";
 /** What the installation was given, for the next upgrade. */
 export const VALUES_CONFIG = "weft-values";
 export const VALUES_KEY = "values.yaml";
