@@ -45,7 +45,7 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
   {
     apiGroups: [""],
     resources: ["nodes"],
-    verbs: ["list", "watch"],
+    verbs: ["list"],
     why: "whether every kubelet knows native sidecars",
   },
   {

@@ -66,6 +66,7 @@ export class KubeClient {
     const stop = () => over.abort(signal?.reason);
     const late = () => over.abort(new Error(`The API server did not answer within ${limitMs} ms`));
     const timer = setTimeout(late, limitMs);
+    if (signal?.aborted === true) stop();
     signal?.addEventListener("abort", stop);
     try {
       const response = await this.#fetch(method, path, { ...options, signal: over.signal });

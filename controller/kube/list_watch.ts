@@ -120,9 +120,12 @@ export class ListWatch {
       resourceVersion: this.#version,
       timeoutSeconds: String(seconds),
     });
+    const { signal: ended } = this.#ended;
+    // A list that was answered as the end came: the watch after it would hear of no end.
+    if (ended.aborted) return;
     const over = new AbortController();
     const stop = () => over.abort();
-    this.#ended.signal.addEventListener("abort", stop);
+    ended.addEventListener("abort", stop);
     const startedMs = performance.now();
     let hasHeard = false;
     // A version of the future, from a store that was set back, is waited for in silence.
@@ -143,7 +146,7 @@ export class ListWatch {
       }
     } finally {
       silence.stop();
-      this.#ended.signal.removeEventListener("abort", stop);
+      ended.removeEventListener("abort", stop);
       stop();
     }
     if (performance.now() - startedMs >= WATCH_MS_MIN) this.#backoff.reset();

@@ -133,6 +133,11 @@ export class TestApiServer {
     return stdout;
   }
 
+  /** What kubectl prints, however it ends: `auth can-i` fails where the answer is no. */
+  async answer(args: readonly string[]): Promise<string> {
+    return (await this.#run(args)).stdout.trim();
+  }
+
   async apply(manifests: string): Promise<void> {
     await this.kubectl(["apply", "-f", "-"], manifests);
   }

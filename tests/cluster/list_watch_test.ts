@@ -4,7 +4,7 @@ import { KubeClient, KubeError } from "../../controller/kube/client.ts";
 import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { ListWatch } from "../../controller/kube/list_watch.ts";
 import { PAGE_OBJECTS } from "../../controller/limits.ts";
-import { until } from "../support/until.ts";
+import { soon, until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 
 const PATH = "/api/v1/namespaces/default/configmaps";
@@ -100,6 +100,17 @@ Deno.test({
         const { puts } = told;
         await create("unheard");
         equal(told.puts, puts);
+      });
+      await t.step("a stop as a list has been answered begins no watch", async () => {
+        const stopped = Promise.withResolvers<void>();
+        const nothing = () => {};
+        const watch = new ListWatch({
+          ...{ client, path: PATH, apiVersion: "v1", kind: "ConfigMap" },
+          ...{ put: nothing, remove: nothing, onTrouble: nothing, onRestart: nothing },
+          onWell: nothing,
+          onSynced: () => stopped.resolve(watch.stop()),
+        });
+        await soon("the watch has ended", stopped.promise);
       });
     } finally {
       client.close();

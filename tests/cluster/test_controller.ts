@@ -58,10 +58,22 @@ export class TestController {
   }
 
   async start(): Promise<void> {
+    const failed = this.launch();
+    const isUp = () => this.log.some((line) => line.includes("Controller started"));
+    await Promise.race([until("the controller serves", isUp, (up) => up), failed]);
+  }
+
+  /** Begins to start it, as the user of a kubeconfig; rejects where it cannot go on. */
+  launch(
+    { kubeconfig = this.#api.kubeconfig, reviewsTokens = false }: {
+      readonly kubeconfig?: string;
+      readonly reviewsTokens?: boolean;
+    } = {},
+  ): Promise<never> {
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {});
     this.#running = startController({
-      access: kubeconfigAccess({ files: [this.#api.kubeconfig] }),
+      access: kubeconfigAccess({ files: [kubeconfig] }),
       meshName: "weft",
       clusterDomain: "cluster.local",
       permissive: true,
@@ -73,7 +85,7 @@ export class TestController {
         port: this.ports.webhook,
         settingsFile: `${this.#folder}/settings.json`,
       },
-      reviewsTokens: false,
+      reviewsTokens,
       admin: { address: HOST, port: this.ports.admin },
       log: createLog({
         level: "debug",
@@ -83,8 +95,7 @@ export class TestController {
       }),
       onFailure: failed.reject,
     });
-    const isUp = () => this.log.some((line) => line.includes("Controller started"));
-    await Promise.race([until("the controller serves", isUp, (up) => up), failed.promise]);
+    return failed.promise;
   }
 
   async stop(): Promise<void> {

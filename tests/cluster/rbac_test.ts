@@ -1,0 +1,190 @@
+/**
+ * Rights on a real API server: a controller that has all of its own is refused nothing, and without any one of them something fails that says
+ * so. Users of the mesh have theirs by Kubernetes' own roles.
+ */
+import assert from "node:assert/strict";
+import { definitions } from "../../controller/install/definitions.ts";
+import { newKeys } from "../../controller/install/keys.ts";
+import { controlPlane } from "../../controller/install/objects.ts";
+import { CONTROLLER_RULES } from "../../controller/install/rbac.ts";
+import { readValues } from "../../controller/install/values.ts";
+import { until } from "../support/until.ts";
+import { testCertificates } from "../tls/certificates.ts";
+import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+import { TestController } from "./test_controller.ts";
+
+/** One verb on one resource. */
+interface Right {
+  readonly apiGroup: string;
+  readonly resource: string;
+  readonly verb: string;
+}
+
+const RIGHTS: readonly Right[] = CONTROLLER_RULES.flatMap(({ apiGroups, resources, verbs }) =>
+  apiGroups.flatMap((apiGroup) =>
+    resources.flatMap((resource) => verbs.map((verb) => ({ apiGroup, resource, verb })))
+  )
+);
+
+const nameOf = ({ verb, resource }: Right) => `${verb} ${resource}`;
+
+/** What has to be done before a right is needed; the others are needed by the start. */
+const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise<void>>> = {
+  "create tokenreviews": connectAsProxy,
+};
+
+async function connectAsProxy({ ports }: TestController): Promise<void> {
+  const connection = await until(
+    "the stream listens",
+    () =>
+      Deno.connectTls({ hostname: "localhost", port: ports.stream, caCerts: [caOf] }).catch(() =>
+        null
+      ),
+    (connected) => connected !== null,
+  );
+  const hello = { token: "t", pod: "p", namespace: "n", bootId: "b", version: 1 };
+  await connection?.write(new TextEncoder().encode(`${JSON.stringify(hello)}\n`));
+  connection?.close();
+}
+
+let caOf = "";
+
+class Accounts {
+  readonly #api: TestApiServer;
+
+  constructor(api: TestApiServer) {
+    this.#api = api;
+  }
+
+  /** The kubeconfig of a new account that has these rights. */
+  async with(name: string, rights: readonly Right[]): Promise<string> {
+    const rules = rights.map(({ apiGroup, resource, verb }) => ({
+      apiGroups: [apiGroup],
+      resources: [resource],
+      verbs: [verb],
+    }));
+    const rbac = "rbac.authorization.k8s.io";
+    const subjects = [{ kind: "ServiceAccount", name, namespace: "default" }];
+    const roleRef = { apiGroup: rbac, kind: "ClusterRole", name };
+    const metadata = { name };
+    const objects = [
+      { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: "default" } },
+      { apiVersion: `${rbac}/v1`, kind: "ClusterRole", metadata, rules },
+      { apiVersion: `${rbac}/v1`, kind: "ClusterRoleBinding", metadata, roleRef, subjects },
+    ];
+    await this.#api.apply(objects.map((object) => JSON.stringify(object)).join("\n---\n"));
+    const token = (await this.#api.kubectl(["create", "token", name])).trim();
+    const file = `${this.#api.folder}/${name}.kubeconfig`;
+    const authority = testCertificates().authority.chainFile;
+    const cluster = { server: this.#api.url, "certificate-authority": authority };
+    const config = {
+      clusters: [{ name: "c", cluster }],
+      users: [{ name: "u", user: { token } }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      "current-context": "x",
+    };
+    Deno.writeTextFileSync(file, JSON.stringify(config));
+    return file;
+  }
+}
+
+/** Runs a controller as this account until something that it says, or ends by, has all of `words`. */
+async function saysAs(
+  api: TestApiServer,
+  kubeconfig: string,
+  { words, occasion }: { words: readonly string[]; occasion?: typeof connectAsProxy | undefined },
+): Promise<string> {
+  const controller = await TestController.prepare(api);
+  caOf = controller.keys.authority.cert;
+  let end = "";
+  controller.launch({ kubeconfig, reviewsTokens: true }).catch((error) => end = String(error));
+  try {
+    await occasion?.(controller);
+    const said = () =>
+      [...controller.log, end].find((line) => words.every((w) => line.includes(w)));
+    const what = `"${words.join(" ")}"; is that right needed?`;
+    return await until(what, said, (line) => line !== undefined) ?? "";
+  } finally {
+    await controller.stop();
+  }
+}
+
+Deno.test({
+  name: "rights: the controller has those that it needs, and no others",
+  ignore: !HAS_API_SERVER,
+  sanitizeResources: false,
+  sanitizeOps: false,
+  async fn(t) {
+    const api = await TestApiServer.start();
+    try {
+      await api.apply(definitions().map((each) => JSON.stringify(each)).join("\n---\n"));
+      const accounts = new Accounts(api);
+      await t.step("with all of them it is refused nothing", async () => {
+        const kubeconfig = await accounts.with("whole", RIGHTS);
+        await until(
+          "the API server knows the rights",
+          () => api.answer(["auth", "can-i", "list", "nodes", "--kubeconfig", kubeconfig]),
+          (answer) => answer === "yes",
+        );
+        const controller = await TestController.prepare(api);
+        caOf = controller.keys.authority.cert;
+        const failed = controller.launch({ kubeconfig, reviewsTokens: true });
+        const isRefused = () => controller.log.some((line) => /Proxy refused/.test(line));
+        for (const occasion of Object.values(OCCASIONS)) await occasion(controller);
+        await Promise.race([until("all has been done", isRefused, (is) => is), failed]);
+        await controller.stop();
+        assert.deepEqual(controller.log.filter((line) => /is forbidden|cannot /.test(line)), []);
+      });
+      for (const [i, right] of RIGHTS.entries()) {
+        await t.step(`without ${nameOf(right)} it says that it cannot`, async () => {
+          const kubeconfig = await accounts.with(
+            `less-${i}`,
+            RIGHTS.filter((each) => each !== right),
+          );
+          const words = ["is forbidden", `cannot ${right.verb} resource`, right.resource];
+          await saysAs(api, kubeconfig, { words, occasion: OCCASIONS[nameOf(right)] });
+        });
+      }
+    } finally {
+      await api.stop();
+    }
+  },
+});
+
+Deno.test({
+  name: "rights: who may view or edit a namespace may do so with objects of the mesh",
+  ignore: !HAS_API_SERVER,
+  async fn() {
+    const api = await TestApiServer.start();
+    api.startControllers(["clusterrole-aggregation-controller"]);
+    try {
+      const values = readValues({});
+      const roles = controlPlane(values, await newKeys(values)).filter(({ kind }) =>
+        kind === "ClusterRole"
+      );
+      await api.apply(definitions().map((each) => JSON.stringify(each)).join("\n---\n"));
+      await api.apply(roles.map((each) => JSON.stringify(each)).join("\n---\n"));
+      for (const role of ["view", "edit", "admin"]) {
+        await api.kubectl([
+          "create",
+          "rolebinding",
+          role,
+          `--clusterrole=${role}`,
+          `--user=${role}`,
+        ]);
+      }
+      const can = (role: string, verb: string, kind: string) =>
+        api.answer(["auth", "can-i", verb, kind, "--as", role]);
+      for (const kind of ["trafficsplits.split.smi-spec.io", "trafficpolicies.weft.dev"]) {
+        for (const [role, verb] of [["view", "list"], ["edit", "create"], ["admin", "delete"]]) {
+          const ask = () => can(role, verb, kind);
+          assert.equal(await until(`${role}: ${verb}`, ask, (answer) => answer === "yes"), "yes");
+        }
+        assert.equal(await can("view", "create", kind), "no");
+        assert.equal(await can("stranger", "list", kind), "no");
+      }
+    } finally {
+      await api.stop();
+    }
+  },
+});
