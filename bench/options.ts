@@ -52,7 +52,7 @@ function parseCount(flag: string, text: string): number {
 }
 
 /** Whether the numbers may stand in RESULTS.md: those of some contenders, or hasty ones, must not pass for them. */
-export function isKept({ seconds, rounds, only, before }: Options): boolean {
+export function isForResults({ seconds, rounds, only, before }: Options): boolean {
   const isWhole = only.length === 0 && before === null;
   return isWhole && seconds >= KEPT.seconds && rounds >= KEPT.rounds;
 }

@@ -1,13 +1,13 @@
 /** The command line of the benchmark. */
 import assert from "node:assert/strict";
-import { isKept, parseOptions } from "./options.ts";
+import { isForResults, parseOptions } from "./options.ts";
 
 const NAMES = ["http1", "tls", "micro"];
 
 Deno.test("parseOptions: everything, three rounds of three seconds, unless told otherwise", () => {
   const options = parseOptions([], NAMES);
   assert.deepEqual(options, { seconds: 3, rounds: 3, only: [], workloads: [], before: null });
-  assert.equal(isKept(options), true);
+  assert.equal(isForResults(options), true);
 });
 
 Deno.test("parseOptions reads lists and numbers", () => {
@@ -23,10 +23,10 @@ Deno.test("parseOptions reads lists and numbers", () => {
 
 Deno.test("numbers of some contenders, or of a hasty run, are not kept", () => {
   for (const line of ["--only weft", "--seconds 1", "--rounds 1", "--before weft"]) {
-    assert.equal(isKept(parseOptions(line.split(" "), NAMES)), false, line);
+    assert.equal(isForResults(parseOptions(line.split(" "), NAMES)), false, line);
   }
   for (const line of ["--seconds 9", "--workload tls", "--no-micro"]) {
-    assert.equal(isKept(parseOptions(line.split(" "), NAMES)), true, line);
+    assert.equal(isForResults(parseOptions(line.split(" "), NAMES)), true, line);
   }
 });
 

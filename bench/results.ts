@@ -1,6 +1,6 @@
 /** The text of RESULTS.md: machine, procedure, tables and targets. */
 import { LOAD_CORES, proxyCores, type Session } from "./session.ts";
-import { renderRows, type Row } from "./report.ts";
+import { renderRows } from "./report.ts";
 import { type Measured, renderTargets } from "./targets.ts";
 import type { BenchWorkload } from "./workloads/workload.ts";
 

@@ -5,7 +5,7 @@
  *   deno task bench [--workload NAME,..] [--only CONTENDER,..] [--seconds N] [--rounds N] [--no-micro]
  *     [--before EXECUTABLE]
  */
-import { isKept, type Options, parseOptions } from "./options.ts";
+import { isForResults, type Options, parseOptions } from "./options.ts";
 import { isInstalled } from "./process.ts";
 import type { Row } from "./report.ts";
 import { renderResults, replaceSections } from "./results.ts";
@@ -45,7 +45,7 @@ async function run(options: Options): Promise<boolean> {
     const measurement = { session, startedAt };
     const text = renderResults(workloads, measured, measurement);
     console.log(text);
-    const kept = !isKept(options)
+    const kept = !isForResults(options)
       ? null
       : wanted.length === 0
       ? text
