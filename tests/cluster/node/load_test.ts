@@ -238,9 +238,9 @@ nodeTest("load: not one request fails while everything behind it moves", async (
   await step("a deployment rolls and the controllers are heard late", async () => {
     await withoutStream(async () => {
       await kubectl(["rollout", "restart", "-n", NAMESPACE, "deployment/web-v1"]);
-      await rolledOut("web-v1");
-      await client.take("late");
+      await client.take("late", 10 * RATE);
     });
+    await rolledOut("web-v1");
     await apply(split(50, 50));
     await client.splits(50, 50);
   });
