@@ -59,6 +59,8 @@ async function createProgram(environment: Environment): Promise<Program> {
     .description(
       "A service mesh for SMI resources: sidecar proxy, local mesh and offline checks in one executable.",
     )
+    // What stands after a command within a command is its own, also where the outer one has the same option.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("Run 'weft help' for the commands and their options.")
     .exitOverride()

@@ -40,6 +40,12 @@ export const CREDENTIAL_PROGRAM_MS = 60_000;
 /** How long a start waits for the first answer of the API server before it says that it waits. */
 export const SYNC_NOTICE_MS = 10_000;
 
+/** From a question to the port of a pod to an open way there: the API server asks the kubelet, and that the container runtime. */
+export const FORWARD_OPEN_MS = 10_000;
+
+/** Bytes to a pod that the API server has not taken yet; then no more are read. Questions are a few hundred. */
+export const FORWARD_BYTES_MAX = 2 ** 20;
+
 // Compiling.
 
 /** Changes that come within this time of each other are compiled together. */
@@ -79,11 +85,11 @@ export const STRANGERS_MAX = 2_000;
 /** How long a proxy may take for one line: then it is stuck, and asks anew. */
 export const WRITE_MS = 20_000;
 
-/** A line is sent at least so often, so that both sides know that the other is there. For 5,000 proxies that is 1,000 lines a second. */
-export const KEEP_ALIVE_MS = 5_000;
+/** A line is sent at least so often, so that both sides know that the other is there. */
+export const KEEP_ALIVE_MS = 15_000;
 
-/** And without one for so long the connection is given up: three lines are lost. */
-export const SILENCE_MS = 16_000;
+/** And without one for so long the connection is given up. */
+export const SILENCE_MS = 50_000;
 
 /** Connections are ended at some age from this on: proxies spread over new replicas, tokens are looked at again. */
 export const CONNECTION_AGE_MS_MIN = 60 * 60_000;

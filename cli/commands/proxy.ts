@@ -1,4 +1,6 @@
 /** `weft proxy`: one sidecar by itself, from manifests or a compiled plan. The container mode. */
+import { addClusterOptions } from "../cluster/options.ts";
+import { PROXY_QUERIES } from "../pod/queries.ts";
 import type { CommandContext, Program } from "../program.ts";
 import { completeOptions, SIDECAR_OPTIONS } from "../../sidecar/options.ts";
 
@@ -24,6 +26,27 @@ export function register(program: Program, context: CommandContext): void {
     const option = program.createOption(flags, shown);
     command.addOption(choices === undefined ? option : option.choices([...choices]));
   }
+  addClusterOptions(
+    command.command("get")
+      .summary("what the sidecar of a pod holds")
+      .description(
+        "Asks the sidecar of a pod, through the API server. Of all Services a sidecar holds those that its application has used.\n\n" +
+          "`config` is its plan, `routes` the rules of each port in match order, `clusters` the backends and their weights, `endpoints` who is " +
+          "behind them, `stats` its metrics, `ready` whether it is ready and why not. fsm's and osm's `config_dump` and `listeners` are " +
+          "`config` and `routes`.",
+      )
+      .addArgument(program.createArgument("<query>", "what is asked").choices(PROXY_QUERIES))
+      .argument("<pod>", "NAME or NAMESPACE/NAME")
+      .addOption(
+        program.createOption("-o, --output <format>", "text or json; `config` is json always")
+          .choices(["text", "json"] as const).default("text" as const),
+      ),
+    { namespace: "of the pod" },
+  )
+    .action(async (query, pod, options) => {
+      const { getFromProxy } = await import("../pod/proxy_get.ts");
+      context.exitCode = await getFromProxy(query, pod, options, context.environment);
+    });
   command.action(async (given) => {
     const { runSidecar } = await import("../../sidecar/sidecar.ts");
     const { environment } = context;

@@ -10,14 +10,15 @@ import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
 import { askedText, parseHeaders, parseSender, type RequestLine } from "../../console/values.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
 import { askAdmin } from "./ask_admin.ts";
 import { renderCall, renderExplanation } from "./render.ts";
 import { separateRequest } from "./separate.ts";
 
-interface ExplainOptions {
+interface ExplainOptions extends ClusterOptions {
   readonly filename: readonly string[];
   readonly recursive: boolean;
-  readonly namespace: string;
+  readonly pod?: string | undefined;
   readonly admin?: string | undefined;
   readonly header: readonly string[];
   readonly from?: string | undefined;
@@ -31,18 +32,18 @@ export async function explainRequest(
   options: ExplainOptions,
   environment: Environment,
 ): Promise<ExitCode> {
-  const { filename, admin } = options;
+  const { filename, pod, admin } = options;
   const { request, paths } = separateRequest(words, filename);
-  if ((paths.length === 0) === (admin === undefined)) {
+  if ([paths[0], pod, admin].filter((each) => each !== undefined).length !== 1) {
     throw usageFailure(
-      "weft explain needs -f PATH… (manifests), or --admin HOST:PORT (a running proxy)",
+      "weft explain needs -f PATH… (manifests), --pod POD (in a cluster), or --admin HOST:PORT (a running proxy)",
       `For example: weft explain ${askedText(request)} -f manifests/`,
     );
   }
   const { stdout, stderr } = environment;
-  const answer = admin === undefined
+  const answer = paths.length > 0
     ? await explainManifests(request, { ...options, filename: paths }, environment)
-    : { explanation: await askProxy(admin, request, options), findings: [] };
+    : { explanation: await askRunning(request, options, environment), findings: [] };
   stderr.write(renderFindings(stderr, answer.findings));
   stdout.write(
     options.output === "json"
@@ -55,19 +56,32 @@ export async function explainRequest(
   return isGood ? EXIT.ok : EXIT.failed;
 }
 
+async function askRunning(
+  request: RequestLine,
+  options: ExplainOptions,
+  environment: Environment,
+): Promise<Explanation | CallExplanation> {
+  const { pod, admin = "" } = options;
+  if (pod === undefined) return await askProxy(admin, request, options);
+  // Without a cluster nothing of its client is needed.
+  const { withPodAdmin } = await import("../pod/with_pod.ts");
+  return await withPodAdmin(pod, options, environment, (at) => askProxy(at, request, options));
+}
+
 async function explainManifests(
   request: RequestLine,
   options: ExplainOptions,
   environment: Environment,
 ): Promise<{ explanation: Explanation; findings: readonly Finding[] }> {
-  const sender = parseSender(options.from ?? options.namespace);
+  const namespace = options.namespace ?? "default";
+  const sender = parseSender(options.from ?? namespace);
   const headers = parseHeaders(options.header, request);
   // YAML is not needed to ask a proxy.
   const { compileInput } = await import("../../sidecar/compile_input.ts");
   const { plan, findings } = await compileInput({
     paths: options.filename,
     recursive: options.recursive,
-    namespace: options.namespace,
+    namespace,
     permissive: !options.enforceAccess,
   }, environment);
   const table = buildTable(plan, { ...sender, seed: null });

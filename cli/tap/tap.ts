@@ -2,16 +2,17 @@
 import { directClient } from "../../base/direct_client.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import type { Environment } from "../../console/environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
+import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import type { Output } from "../../console/output.ts";
 import { formatForPerson } from "../../sidecar/access_log.ts";
 import { printable } from "../../console/text.ts";
 import { parseHostPort } from "../../console/values.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
 
-interface TapOptions {
-  readonly admin: string;
+const LOCAL_ADMIN = "127.0.0.1:15000";
+
+interface TapFilters {
   readonly header: readonly string[];
-  readonly output: "text" | "json";
   readonly method?: string | undefined;
   readonly path?: string | undefined;
   readonly authority?: string | undefined;
@@ -24,13 +25,32 @@ interface TapOptions {
   readonly limit?: string | undefined;
 }
 
+interface TapOptions extends TapFilters, ClusterOptions {
+  readonly pod?: string | undefined;
+  readonly admin?: string | undefined;
+  readonly output: "text" | "json";
+}
+
 /** Ends with 0 at a stop signal, at the limit, and when the proxy ends. */
 export async function runTap(options: TapOptions, environment: Environment): Promise<ExitCode> {
+  const { pod, admin } = options;
+  if (pod === undefined) return await tapAt(admin ?? LOCAL_ADMIN, options, environment);
+  if (admin !== undefined) throw usageFailure("--pod and --admin name two proxies: give one");
+  // Without a cluster nothing of its client is needed.
+  const { withPodAdmin } = await import("../pod/with_pod.ts");
+  return await withPodAdmin(pod, options, environment, (at) => tapAt(at, options, environment));
+}
+
+async function tapAt(
+  admin: string,
+  options: TapOptions,
+  environment: Environment,
+): Promise<ExitCode> {
   const { stdout } = environment;
   const stop = new AbortController();
   const stopListening = environment.onStopSignal(() => stop.abort());
   try {
-    const lines = await openTap(options, stop.signal);
+    const lines = await openTap(admin, options, stop.signal);
     for await (const line of lines) {
       stdout.line(options.output === "json" ? line : renderLine(stdout, line));
     }
@@ -44,12 +64,15 @@ export async function runTap(options: TapOptions, environment: Environment): Pro
 
 /** Throws a failure if nothing answers, or refuses. */
 async function openTap(
-  { admin, header, output: _, ...filters }: TapOptions,
+  admin: string,
+  { header, method, path, authority: host, status, ...others }: TapFilters,
   signal: AbortSignal,
 ): Promise<AsyncIterable<string>> {
   const { address, port } = parseHostPort(admin);
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(filters)) {
+  const { service, route, split, backend, source, limit } = others;
+  const filters = { method, path, authority: host, status, service, route, split, backend };
+  for (const [name, value] of Object.entries({ ...filters, source, limit })) {
     if (value !== undefined) query.append(name, value);
   }
   for (const one of header) query.append("header", one);

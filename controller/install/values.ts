@@ -92,6 +92,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
   "sidecar.outboundPortExclusionList": "outboundPortExclusionList",
   "sidecar.inboundPortExclusionList": "inboundPortExclusionList",
   "sidecar.outboundIpRangeExclusionList": "outboundIPRangeExclusionList",
+  "sidecar.outboundIpRangeInclusionList": "outboundIPRangeInclusionList",
   "resource.requests.cpu": "controllerCpuRequest",
   "resource.requests.memory": "controllerMemoryRequest",
   "resource.limits.memory": "controllerMemoryLimit",
@@ -105,6 +106,7 @@ const PLAIN_SETTINGS: Readonly<Record<string, keyof InjectionSettings>> = {
   outboundPortExclusionList: "outboundPortExclusionList",
   inboundPortExclusionList: "inboundPortExclusionList",
   outboundIPRangeExclusionList: "outboundIpRangeExclusionList",
+  outboundIPRangeInclusionList: "outboundIpRangeInclusionList",
 };
 
 /** What an installation finds out, or what follows from where it is. */
@@ -131,6 +133,8 @@ const SETTING_MEANINGS: Partial<Record<keyof InjectionSettings, string>> = {
   cpuRequest: "of a sidecar",
   memoryRequest: "of a sidecar",
   memoryLimit: "of a sidecar",
+  cpuLimit: "of a sidecar; none: it may use what is free",
+  outboundIpRangeInclusionList: "ranges to which alone connections go through the sidecar",
   outboundPortExclusionList: "ports to which connections go past the sidecar",
   outboundIpRangeExclusionList: "ranges to which connections go past the sidecar",
   inboundPortExclusionList: "ports at which connections go past the sidecar",

@@ -92,6 +92,14 @@ export class KubeClient {
     throw this.#refused(response.status, await textOf(response, options.signal));
   }
 
+  /** A WebSocket to the API server, for what it carries to a pod. */
+  async socket(path: string, protocol: string): Promise<WebSocket> {
+    const { access, watches } = await this.#connect();
+    const headers = headersOf(access);
+    const url = access.server.replace(/^http/, "ws") + path;
+    return new WebSocket(url, { protocols: [protocol], headers, client: watches });
+  }
+
   close(): void {
     this.#connected?.calls.close();
     this.#connected?.watches.close();

@@ -38,7 +38,7 @@ export function witnessOf(
 }
 
 /** `http://web.app/a`. */
-export function witnessUrl({ method, authority, path }: Witness): string {
+function witnessUrl({ method, authority, path }: Witness): string {
   return method === "CONNECT" ? authority : `http://${authority}${path}`;
 }
 

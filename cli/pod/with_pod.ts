@@ -1,0 +1,73 @@
+/** A sidecar of a pod, asked as if it were on this machine: through the API server, to the admin port that only the pod itself reaches. */
+import type { Environment } from "../../console/environment.ts";
+import { CommandFailure, usageFailure } from "../../console/exit.ts";
+import { isNotFound } from "../../controller/install/cluster.ts";
+import type { KubeClient } from "../../controller/kube/client.ts";
+import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
+import { PortForward } from "../../controller/kube/port_forward.ts";
+import { PROXY_NAME } from "../../controller/inject/choose.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
+import { withCluster } from "../cluster/with_cluster.ts";
+
+const ADMIN_PORT = 15000;
+
+/** Runs `work` with an address at which the sidecar's admin port answers. */
+export function withPodAdmin<T>(
+  pod: string,
+  options: ClusterOptions,
+  environment: Environment,
+  work: (admin: string) => Promise<T>,
+): Promise<T> {
+  return withCluster(options, environment, async (client) => {
+    const [namespace, name] = await placeOf(client, pod, options.namespace);
+    await requireSidecar(client, namespace, name);
+    using forward = new PortForward(client, { namespace, pod: name, port: ADMIN_PORT });
+    try {
+      return await work(forward.address);
+    } catch (error) {
+      if (forward.problem === null) throw error;
+      throw new CommandFailure(`No way to pod ${namespace}/${name}: ${forward.problem}`, {
+        hint: "The user of the kubeconfig needs the right to create pods/portforward.",
+      });
+    }
+  });
+}
+
+/** `NAME`, `NAMESPACE/NAME`, with `pod/` in front as kubectl prints it. */
+async function placeOf(
+  client: KubeClient,
+  pod: string,
+  namespace: string | undefined,
+): Promise<[namespace: string, name: string]> {
+  const [, place, name] = /^(?:pods?\/)?(?:([-a-z0-9]+)\/)?([-.a-z0-9]+)$/.exec(pod) ?? [];
+  if (name === undefined) {
+    throw usageFailure(`"${pod}" names no pod`, "Write it as NAME or NAMESPACE/NAME.");
+  }
+  return [place ?? namespace ?? await client.namespace(), name];
+}
+
+async function requireSidecar(client: KubeClient, namespace: string, name: string): Promise<void> {
+  const found = await client.call("GET", `/api/v1/namespaces/${namespace}/pods/${name}`)
+    .catch((error) => {
+      if (!isNotFound(error)) throw error;
+      throw new CommandFailure(`There is no pod ${namespace}/${name}`, {
+        hint: `See kubectl get pods -n ${namespace}; -n names another namespace.`,
+      });
+    });
+  const { spec, status } = fieldsOf(found);
+  if (!containersOf(fieldsOf(spec)).includes(PROXY_NAME)) {
+    throw new CommandFailure(`Pod ${namespace}/${name} has no sidecar`, {
+      hint:
+        `Put its namespace into the mesh (weft namespace add ${namespace}), then make the pod anew.`,
+    });
+  }
+  const phase = textField(fieldsOf(status), "phase") ?? "Unknown";
+  if (phase === "Succeeded" || phase === "Failed") {
+    throw new CommandFailure(`Pod ${namespace}/${name} has ended (${phase})`);
+  }
+}
+
+function containersOf(spec: JsonFields): unknown[] {
+  return [spec["initContainers"], spec["containers"]]
+    .flatMap((list) => Array.isArray(list) ? list.map((each) => fieldsOf(each)["name"]) : []);
+}

@@ -1,2 +1,0 @@
-module load
-go 1.21
