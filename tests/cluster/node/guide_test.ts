@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
+import { NODE, OFF_NODE, run } from "./on_node.ts";
 
-const NODE = Deno.env.get("WEFT_TEST_NODE");
 const GUIDE = new URL("guide.md", import.meta.url);
 const ASKED = /kubectl exec .* -- curl/;
 
@@ -30,16 +30,6 @@ function stepsOf(guide: string): Step[] {
   });
 }
 
-async function run(command: string): Promise<{ code: number; text: string }> {
-  const { code, stdout, stderr } = await new Deno.Command("bash", {
-    args: ["-c", command],
-    env: { KUBECONFIG: `${NODE}/kubeconfig` },
-    signal: AbortSignal.timeout(150_000),
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
-}
-
 Deno.test("guide: its commands are found, with their answers", () => {
   const steps = stepsOf(Deno.readTextFileSync(GUIDE));
   assert.deepEqual(steps.filter(({ answers }) => answers.length > 0).length, 5);
@@ -48,8 +38,7 @@ Deno.test("guide: its commands are found, with their answers", () => {
 });
 
 Deno.test({
-  name: "guide: every command on a real node, and every answer" +
-    (NODE === undefined ? " (run tests/cluster/run_on_node for it)" : ""),
+  name: `guide: every command on a real node, and every answer${OFF_NODE}`,
   ignore: NODE === undefined,
   async fn() {
     const startedMs = performance.now();
