@@ -22,6 +22,7 @@ export const COMMANDS = {
   "mesh": () => import("./commands/mesh.ts"),
   "namespace": () => import("./commands/namespace.ts"),
   "inject": () => import("./commands/inject.ts"),
+  "status": () => import("./commands/status.ts"),
   "completion": () => import("./commands/completion.ts"),
   "version": () => import("./commands/version.ts"),
 } as const satisfies Record<string, () => Promise<CommandModule>>;

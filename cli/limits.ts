@@ -35,3 +35,15 @@ export const READY_LOOK_MS_MIN = 50;
 
 /** And at most so much later, so that what takes long costs nothing. */
 export const READY_LOOK_MS_MAX = 1_000;
+
+/** How long git may take for one question: it reads a large repository from a cold disk in a few seconds. */
+export const GIT_ANSWER_MS = 30_000;
+
+/** Bytes of a list of a revision's files: half a million names. */
+export const GIT_LIST_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Of changed requests, rules, names and calls so many are listed each; JSON has all of them. */
+export const LISTED_CHANGES_MAX = 50;
+
+/** Splits that `status` asks about at once: each costs the controller a call of the API server and of its replicas. */
+export const STATUS_QUESTIONS_AT_ONCE = 8;

@@ -1,4 +1,6 @@
-/** The controller's admin port: whether it lives, whether it serves, and its metrics. It tells nothing of the mesh, and takes no orders. */
+/** The controller's admin port: whether it lives and serves, its metrics, and how far splits have come. It takes no orders. */
+import type { RolloutAnswers } from "./rollout/answers.ts";
+import { REPLICA_PATH } from "./rollout/replicas.ts";
 import { type ControllerCounts, renderControllerMetrics } from "./metrics.ts";
 
 interface AdminParts {
@@ -7,15 +9,30 @@ interface AdminParts {
   readonly counts: ControllerCounts;
   /** Why proxies are not served; null: they are. */
   readonly problem: () => string | null;
+  /** Metrics are about to be shown. */
+  readonly count: () => void;
+  readonly rollouts: RolloutAnswers;
 }
 
 /** @throws {Error} the address is taken */
 export function serveAdmin(
-  { address, port, counts, problem }: AdminParts,
+  { address, port, counts, problem, count, rollouts }: AdminParts,
 ): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: address, port, onListen() {} }, (request) => {
-    if (request.method !== "GET") return text(405, "only GET\n");
-    switch (new URL(request.url).pathname) {
+    const url = new URL(request.url);
+    const isRollout = url.pathname === "/rollout/ready";
+    if (request.method !== "GET" && !(isRollout && request.method === "POST")) {
+      return text(405, "only GET\n");
+    }
+    if (url.pathname.startsWith("/rollout/")) {
+      const reason = problem();
+      if (reason !== null) return text(503, `${reason}\n`);
+    }
+    switch (url.pathname) {
+      case "/rollout/ready":
+        return rollouts.answer(request);
+      case REPLICA_PATH:
+        return rollouts.ofReplica(url);
       case "/healthz":
         return text(200, "ok\n");
       case "/readyz": {
@@ -23,11 +40,12 @@ export function serveAdmin(
         return reason === null ? text(200, "ok\n") : text(503, `${reason}\n`);
       }
       case "/metrics":
+        count();
         return new Response(renderControllerMetrics(counts), {
           headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
         });
       default:
-        return text(404, "there are /healthz, /readyz and /metrics\n");
+        return text(404, "there are /healthz, /readyz, /metrics and /rollout/ready\n");
     }
   });
 }

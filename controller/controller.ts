@@ -6,13 +6,16 @@ import type { Log } from "../base/log.ts";
 import { serveAdmin } from "./admin.ts";
 import { ClusterWatch } from "./cluster_watch.ts";
 import { logFindings } from "./findings.ts";
+import { CONTROLLER, MESH_LABEL } from "./install/objects.ts";
 import { KubeClient } from "./kube/client.ts";
 import type { AccessSource } from "./kube/access.ts";
-import { SYNC_NOTICE_MS } from "./limits.ts";
+import { SILENT_WAIT_MS, SYNC_NOTICE_MS } from "./limits.ts";
 import { startInjector } from "./injector.ts";
 import { LiveMesh } from "./live_mesh.ts";
 import { controllerCounts } from "./metrics.ts";
 import { MeshObjects } from "./objects.ts";
+import { RolloutAnswers } from "./rollout/answers.ts";
+import { Rollouts } from "./rollout/rollouts.ts";
 import { StreamServer } from "./stream/server.ts";
 import { TokenReviews } from "./stream/token_reviews.ts";
 
@@ -35,6 +38,8 @@ interface ControllerSettings {
   /** Null: none. */
   readonly admin: Place | null;
   readonly log: Log;
+  /** How long proxies may take to come after a start. */
+  readonly rejoinMs?: number;
   /** It cannot go on: proxies cannot be let in. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -49,7 +54,17 @@ export function startController(settings: ControllerSettings): Controller {
   const { access, log, onFailure } = settings;
   const counts = controllerCounts();
   const client = new KubeClient(access);
-  const mesh = new LiveMesh({ ...settings, counts });
+  const mesh: LiveMesh = new LiveMesh({
+    ...settings,
+    counts,
+    onCompiled: () => rollouts.compiled(),
+  });
+  const rollouts = new Rollouts({
+    mesh,
+    counts,
+    rejoinMs: settings.rejoinMs ?? SILENT_WAIT_MS,
+    isPodReady: (namespace, name) => objects.pod(namespace, name)?.ready,
+  });
   let problem: string | null = "The cluster has not been read yet";
   const stream = new StreamServer({
     ...settings.stream,
@@ -58,9 +73,9 @@ export function startController(settings: ControllerSettings): Controller {
     mesh: mesh.parts,
     tokens: settings.reviewsTokens ? new TokenReviews(client, counts) : null,
     counts,
+    events: rollouts,
     log,
   });
-  const admin = settings.admin && serveAdmin({ ...settings.admin, counts, problem: () => problem });
   const objects = new MeshObjects(settings.meshName, {
     change(change) {
       mesh.change(change);
@@ -68,15 +83,35 @@ export function startController(settings: ControllerSettings): Controller {
     },
     findings: (findings) => logFindings(findings, log),
   });
+  // Its own namespace is that of its account.
+  let ownNamespace = "";
+  const answers = new RolloutAnswers({
+    rollouts,
+    client,
+    replicas: () =>
+      objects.pods(ownNamespace, { app: CONTROLLER, [MESH_LABEL]: settings.meshName }),
+    port: settings.admin?.port ?? 0,
+    findingsOf: (ref) => mesh.findingsOf(ref),
+  });
+  const admin = settings.admin && serveAdmin({
+    ...settings.admin,
+    counts,
+    problem: () => problem,
+    count: () => rollouts.count(),
+    rollouts: answers,
+  });
   let injector: Awaited<ReturnType<typeof startInjector>> | null = null;
   const letIn = async () => {
+    ownNamespace = await client.namespace();
     mesh.open();
     counts.synced = 1;
     const port = await stream.start();
+    rollouts.serving();
     injector = settings.webhook && await startInjector({
       ...settings,
       ...settings.webhook,
       client,
+      counts,
       namespaceOf: (name) => objects.memberMeta(name),
       outcomeOf: (object) => outcomeOf(objects.candidate(object), mesh),
     });
@@ -91,8 +126,14 @@ export function startController(settings: ControllerSettings): Controller {
   };
   const troubles = new Troubles(log);
   const cluster = new ClusterWatch(client, {
-    put: (object) => objects.put(object),
-    remove: (kind, namespace, name) => objects.remove(kind, namespace, name),
+    put(object) {
+      objects.put(object);
+      rollouts.heard(object);
+    },
+    remove(kind, namespace, name) {
+      objects.remove(kind, namespace, name);
+      if (kind === "TrafficSplit") rollouts.removed(`${namespace}/${name}`);
+    },
     synced: () => void letIn().catch(onFailure),
     trouble: (resource, error) => troubles.add(resource, error),
     well: (resource) => troubles.remove(resource),

@@ -10,6 +10,7 @@ import type { KubeClient } from "./kube/client.ts";
 import { readText } from "../base/read_text.ts";
 import { everyKubeletIsNative } from "./kubelets.ts";
 import { CERTIFICATE_READ_MS } from "./limits.ts";
+import type { ControllerCounts } from "./metrics.ts";
 import { startWebhook } from "./webhook.ts";
 
 interface InjectorParts {
@@ -22,6 +23,7 @@ interface InjectorParts {
   /** Undefined: it is in no mesh, as far as is known. */
   readonly namespaceOf: (name: string) => ObjectMeta | undefined;
   readonly outcomeOf: Parameters<typeof startWebhook>[0]["outcomeOf"];
+  readonly counts: ControllerCounts;
   readonly log: Log;
 }
 

@@ -118,3 +118,26 @@ export const REVIEWS_AT_ONCE_MAX = 32;
 
 /** Certificates of the stream are looked at so often: files of a Secret are replaced by a link. */
 export const CERTIFICATE_READ_MS = 30_000;
+
+// Rollouts: which proxies have a split in force.
+
+/** How long a proxy that was lost is waited for: it comes back to a replica within its longest backoff. */
+export const SILENT_WAIT_MS = 30_000;
+
+/** Proxies that were lost and are remembered: as many as there are connections. */
+export const SILENT_MAX = 20_000;
+
+/** Splits whose way to the last proxy is timed at once; of more, some are not. */
+export const TIMED_MAX = 1_000;
+
+/** Questions about rollouts that are under way at once: each asks the API server and the other replicas. */
+export const ROLLOUT_QUESTIONS_MAX = 32;
+
+/** How long the API server and another replica may take: Flagger gives up after 10 s. */
+export const ROLLOUT_ASK_MS = 3_000;
+
+/** Proxies of each state that an answer names; of all there are numbers. */
+export const PROXIES_NAMED_MAX = 100;
+
+/** A question in the body of a webhook: Flagger's have some hundred bytes. */
+export const QUESTION_BYTES_MAX = 64 * 1024;

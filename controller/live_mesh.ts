@@ -2,7 +2,7 @@
  * LiveMesh: what changes in the cluster, compiled, for the proxies that ask for it. Changes that come together are compiled together; an
  * endpoint that goes is told at once, because calls to it fail.
  */
-import type { Finding } from "../base/finding.ts";
+import { type Finding, formatRef, type ResourceRef } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
 import { Compiler } from "../routing/compile/compiler.ts";
 import { PLAN_VERSION } from "../routing/plan.ts";
@@ -18,6 +18,8 @@ interface LiveMeshParts {
   readonly permissive: boolean;
   readonly counts: ControllerCounts;
   readonly log: Log;
+  /** What had changed is compiled, and proxies are told. */
+  readonly onCompiled: () => void;
 }
 
 export class LiveMesh {
@@ -25,15 +27,20 @@ export class LiveMesh {
   readonly #compiler: Compiler;
   readonly #counts: ControllerCounts;
   readonly #log: Log;
+  readonly #onCompiled: () => void;
   #isOpen = false;
+  /** Changes that came, and those that are compiled. */
+  #changes = 0;
+  #compiled = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the first change came that has not been compiled; null: all have. */
   #changedAtMs: number | null = null;
 
-  constructor({ clusterDomain, permissive, counts, log }: LiveMeshParts) {
+  constructor({ clusterDomain, permissive, counts, log, onCompiled }: LiveMeshParts) {
     this.#compiler = new Compiler({ clusterDomain, permissive });
     this.#counts = counts;
     this.#log = log;
+    this.#onCompiled = onCompiled;
     this.parts = new MeshParts({
       version: PLAN_VERSION,
       clusterDomain: this.#compiler.clusterDomain,
@@ -41,7 +48,30 @@ export class LiveMesh {
     });
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** How many changes there have been: a mark that {@link isCompiled} takes. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Whether what proxies are told has all changes up to this mark. */
+  isCompiled(mark: number): boolean {
+    return this.#compiled >= mark;
+  }
+
+  /** What the compiler has to say of an object. */
+  findingsOf(ref: ResourceRef): Finding[] {
+    const name = formatRef(ref);
+    return this.#compiler.findings.filter(({ resource }) =>
+      resource !== undefined && formatRef(resource) === name
+    );
+  }
+
   change({ list, before, after }: ObjectChange): void {
+    this.#changes++;
     this.#compiler.change(list, before, after);
     this.#changedAtMs ??= performance.now();
     if (!this.#isOpen) return;
@@ -79,6 +109,7 @@ export class LiveMesh {
     const startMs = performance.now();
     const changedAtMs = this.#changedAtMs ?? startMs;
     this.#changedAtMs = null;
+    this.#compiled = this.#changes;
     const { parts, findings } = this.#compiler.refresh();
     this.parts.change([...parts].map((key) => [key, this.#compiler.parts.get(key)] as const));
     const endMs = performance.now();
@@ -87,6 +118,7 @@ export class LiveMesh {
     this.#counts.parts = this.#compiler.parts.size;
     this.#counts.findings += findings.came.length - findings.went.length;
     logFindings(findings.came, this.#log);
+    this.#onCompiled();
     if (parts.size === 0) return;
     const fields = { parts: parts.size, ms: Math.round(endMs - startMs) };
     this.#log.debug("Compiled", fields);

@@ -53,6 +53,20 @@ const CONTROLLER = metricGroup([], {
     1_000,
   ),
   proxies: gauge("weft_controller_proxies", "Proxies connected"),
+  behind: gauge(
+    "weft_controller_proxies_behind",
+    "Proxies connected that have not acknowledged what they were told",
+  ),
+  silent: gauge(
+    "weft_controller_proxies_silent",
+    "Proxies that used a split, were lost and have not come back to this replica",
+  ),
+  programmed: histogram(
+    "weft_controller_programmed_seconds",
+    "From a change of a split that was heard of until the last proxy of this replica has it in force",
+    TIMES_MS,
+    1_000,
+  ),
   connectionEnds: counterOf(
     "weft_controller_connections_ended_total",
     "Connections of proxies that ended, by reason",
@@ -80,12 +94,37 @@ const CONTROLLER = metricGroup([], {
   ),
 });
 
-export type ControllerCounts = Counts<typeof CONTROLLER>;
+/** The webhooks of admission. */
+export type WebhookName = "inject" | "weights" | "validate";
+
+const ADMISSION = metricGroup(["webhook"], {
+  answered: histogram(
+    "weft_controller_admission_seconds",
+    "From a review of the API server until its answer is known",
+    TIMES_MS,
+    1_000,
+  ),
+  refused: counter("weft_controller_admission_refused_total", "Objects that were refused"),
+});
+
+export const CONTROLLER_METRICS = [CONTROLLER, ADMISSION] as const;
+
+export type ControllerCounts = Counts<typeof CONTROLLER> & {
+  readonly admission: Readonly<Record<WebhookName, Counts<typeof ADMISSION>>>;
+};
 
 export function controllerCounts(): ControllerCounts {
-  return countsOf(CONTROLLER, {});
+  const admission = (webhook: WebhookName) => countsOf(ADMISSION, { webhook });
+  return Object.assign(countsOf(CONTROLLER, {}), {
+    admission: {
+      inject: admission("inject"),
+      weights: admission("weights"),
+      validate: admission("validate"),
+    },
+  });
 }
 
 export function renderControllerMetrics(counts: ControllerCounts): string {
-  return renderMetrics([CONTROLLER], samplesOf(counts));
+  const admission = Object.values(counts.admission).flatMap((each) => samplesOf(each));
+  return renderMetrics(CONTROLLER_METRICS, [...samplesOf(counts), ...admission]);
 }

@@ -72,6 +72,20 @@ export class MeshObjects {
     return this.#entries.get("")?.get(namespace)?.resource.meta;
   }
 
+  /** A pod, of whatever namespace. */
+  pod(namespace: string, name: string): Pod | undefined {
+    const entry = this.#entries.get(namespace)?.get(`Pod ${name}`);
+    return entry?.list === "pods" ? entry.resource as Pod : undefined;
+  }
+
+  /** The pods of a namespace with these labels. */
+  pods(namespace: string, labels: Readonly<Record<string, string>>): Pod[] {
+    const wanted = Object.entries(labels);
+    return [...this.#entries.get(namespace)?.values() ?? []]
+      .flatMap(({ list, resource }) => list === "pods" ? [resource as Pod] : [])
+      .filter(({ meta }) => wanted.every(([name, value]) => meta.labels[name] === value));
+  }
+
   /** @param object as the API server gives it, with its kind and version */
   put(object: JsonFields): void {
     const read = readEntry(object);

@@ -11,6 +11,7 @@ import { validate, type WriteOutcome } from "./admission/validate.ts";
 import { normaliseWeights } from "./admission/weights.ts";
 import { injectionVerdict } from "./inject/review.ts";
 import type { JsonFields } from "./kube/fields.ts";
+import type { ControllerCounts, WebhookName } from "./metrics.ts";
 import type { ObjectMeta } from "./inject/pod.ts";
 import type { InjectionSettings } from "./inject/settings.ts";
 import {
@@ -41,6 +42,7 @@ interface WebhookOptions {
   readonly nativeIsKnown: () => boolean;
   /** What an object of the mesh would come to; null: it counts for nothing. */
   readonly outcomeOf: (object: JsonFields) => WriteOutcome | null;
+  readonly counts: ControllerCounts;
   readonly log: Log;
 }
 
@@ -96,19 +98,27 @@ async function stop(server: Server): Promise<void> {
   await withDeadline(closed, WEBHOOK_END_MS, () => server.closeAllConnections());
 }
 
-/** By path. */
-const HANDLERS: Readonly<
-  Record<string, (request: AdmissionRequest, options: WebhookOptions) => Verdict>
-> = {
-  "/mutate": (request, { settings, namespaceOf, nativeIsKnown }) =>
-    injectionVerdict(request, {
-      settings: settings(),
-      // One that has just joined is not known yet: the API server knows its labels, or it would not ask.
-      namespace: namespaceOf(request.namespace ?? "") ?? {},
-      nativeIsKnown: nativeIsKnown(),
-    }),
-  "/validate": (request, { outcomeOf }) => validate(request, outcomeOf),
-  "/weights": normaliseWeights,
+interface Handler {
+  readonly name: WebhookName;
+  readonly decide: (request: AdmissionRequest, options: WebhookOptions) => Verdict;
+}
+
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  "/mutate": {
+    name: "inject",
+    decide: (request, { settings, namespaceOf, nativeIsKnown }) =>
+      injectionVerdict(request, {
+        settings: settings(),
+        // One that has just joined is not known yet: the API server knows its labels, or it would not ask.
+        namespace: namespaceOf(request.namespace ?? "") ?? {},
+        nativeIsKnown: nativeIsKnown(),
+      }),
+  },
+  "/validate": {
+    name: "validate",
+    decide: (request, { outcomeOf }) => validate(request, outcomeOf),
+  },
+  "/weights": { name: "weights", decide: normaliseWeights },
 };
 
 interface Answer {
@@ -128,7 +138,12 @@ async function answer(request: IncomingMessage, options: WebhookOptions): Promis
   }
   const review = parse(text);
   if (!isReview(review)) return { status: 400, body: "This is no AdmissionReview of v1\n" };
-  const verdict = HANDLERS[path](review.request, options);
+  const startMs = performance.now();
+  const { name, decide } = HANDLERS[path];
+  const verdict = decide(review.request, options);
+  const counts = options.counts.admission[name];
+  counts.answered.observe(performance.now() - startMs);
+  if (!verdict.allowed) counts.refused++;
   return { status: 200, body: JSON.stringify(answerTo(review, verdict)) };
 }
 

@@ -4,6 +4,7 @@ import { createLog } from "../base/log.ts";
 import type { ObjectMeta } from "./inject/pod.ts";
 import { REVIEW_BYTES_MAX } from "./inject/limits.ts";
 import { DEFAULT_INJECTION } from "./inject/settings.ts";
+import { controllerCounts } from "./metrics.ts";
 import { makeAuthority, makeCertificate } from "./certificates.ts";
 import { startWebhook } from "./webhook.ts";
 
@@ -41,6 +42,7 @@ async function withWebhook(
     namespaceOf: () => namespace,
     nativeIsKnown: () => true,
     outcomeOf: () => null,
+    counts: controllerCounts(),
     log: createLog({ level: "error", format: "json", sink: () => {}, now: Date.now }),
   });
   using client = Deno.createHttpClient({ caCerts: [authority.cert] });

@@ -58,10 +58,10 @@ export class ControllerFollower {
     return this.#restored;
   }
 
-  /** What the proxy holds is another now, and in force. */
-  changed(held: HeldParts): void {
+  /** What the proxy holds is another now, and in force. Each update of a connection is acknowledged on it, and nothing else is. */
+  changed(held: HeldParts, isNews: boolean): void {
+    if (isNews) this.#parts.acknowledge(held.hash);
     if (!this.#isRestoring) {
-      this.#parts.acknowledge(held.hash);
       this.#parts.keeper?.accepted(held);
     }
     if (this.#isServing) {

@@ -26,8 +26,8 @@ interface PlanClientParts {
   /** Asked from the start, and never dropped. */
   readonly always: readonly PlanQuestion[];
   readonly log: Log;
-  /** What is held is another now, and in force. */
-  readonly onChange: (held: HeldParts) => void;
+  /** What is held is another now, and in force; `isNews`: by an update of the connection that there is. */
+  readonly onChange: (held: HeldParts, isNews: boolean) => void;
   /** The source is away, or what it told cannot be served. */
   readonly onTrouble?: (error: unknown) => void;
 }
@@ -42,7 +42,7 @@ export class PlanClient {
   /** What the event loops believe; null: they have not been told since they run. */
   #toldAway: boolean | null = null;
   /** Updates that the event loops have not been given yet. */
-  readonly #updates: SourceUpdate[] = [];
+  readonly #updates: { readonly update: SourceUpdate; readonly by: SourceConnection | null }[] = [];
   #isTaking = false;
   #taken: Promise<void> = Promise.resolve();
   readonly #waiting = new Map<PlanQuestion, Set<() => void>>();
@@ -125,7 +125,7 @@ export class PlanClient {
     this.#connection = null;
     const restored = updateOf(plan);
     for (const [question] of restored.answers) this.#wanted.add(question);
-    this.#updates.push(restored);
+    this.#updates.push({ update: restored, by: null });
     try {
       await this.#takeAll();
     } finally {
@@ -167,7 +167,7 @@ export class PlanClient {
     if (this.#updates.length >= UPDATES_WAITING_MAX) {
       return this.#lose("the source tells more than can be taken");
     }
-    this.#updates.push(update);
+    this.#updates.push({ update, by: this.#connection });
     if (this.#isTaking) return;
     this.#taken = this.#takeAll();
     this.#taken.catch(() => {});
@@ -177,7 +177,8 @@ export class PlanClient {
   async #takeAll(): Promise<void> {
     this.#isTaking = true;
     try {
-      for (let update = this.#updates.shift(); update; update = this.#updates.shift()) {
+      for (let next = this.#updates.shift(); next; next = this.#updates.shift()) {
+        const { update, by } = next;
         const { change, undo } = this.held.take(update);
         try {
           const isDone = this.#parts.proxy.update(change);
@@ -186,7 +187,7 @@ export class PlanClient {
           undo();
           throw error;
         }
-        this.#accepted(update);
+        this.#accepted(update, by !== null && by === this.#connection);
       }
     } catch (error) {
       this.#refuse(error);
@@ -196,7 +197,7 @@ export class PlanClient {
     }
   }
 
-  #accepted({ answers }: SourceUpdate): void {
+  #accepted({ answers }: SourceUpdate, isNews: boolean): void {
     const { onChange } = this.#parts;
     this.#told = "";
     this.#lost = "";
@@ -205,7 +206,7 @@ export class PlanClient {
     for (const [question] of answers) {
       for (const tell of this.#waiting.get(question) ?? []) tell();
     }
-    onChange(this.held);
+    onChange(this.held, isNews);
   }
 
   #setAway(isAway: boolean): void {
@@ -224,7 +225,6 @@ export class PlanClient {
       this.#parts.log.warn("Plan refused", { reason });
     }
     this.#told = reason;
-    this.#updates.length = 0;
     this.#disconnect();
     this.#parts.onTrouble?.(error);
   }
@@ -240,6 +240,8 @@ export class PlanClient {
   #disconnect(): void {
     this.#connection?.close();
     this.#connection = null;
+    // The next connection is told what is held, and answers to that.
+    this.#updates.length = 0;
     this.#setAway(true);
     if (this.#isStopped) return;
     this.#retry = setTimeout(() => this.#connect(), this.#backoff.nextMs());

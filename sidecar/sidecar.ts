@@ -108,8 +108,8 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     proxy,
     always: identitiesOf(config).map(accessQuestion),
     log,
-    onChange(held) {
-      if (follower instanceof ControllerFollower) follower.changed(held);
+    onChange(held, isNews) {
+      if (follower instanceof ControllerFollower) follower.changed(held, isNews);
       else if (local.isOpen) keeper?.accepted(held);
     },
     onTrouble(error) {

@@ -4,6 +4,7 @@
  */
 import type { Metric, MetricGroup } from "../base/metrics.ts";
 import { CUTS, REFUSALS } from "../base/refusals.ts";
+import { CONTROLLER_METRICS } from "../controller/metrics.ts";
 import { PROXY_METRICS } from "../proxy/observe/metrics.ts";
 import { readFile, ROOT } from "./repository.ts";
 
@@ -32,11 +33,14 @@ function withReasonsTable(text: string): string {
 }
 
 function withMetricsTable(text: string): string {
-  const rows = PROXY_METRICS.flatMap((group) =>
-    Object.values(group.metrics).map((metric) => row(group, metric))
-  );
-  const table = ["| Metric | Labels | What |", "| --- | --- | --- |", ...rows].join("\n");
-  return text.replace(/^\| Metric \|.*\n(?:\|.*\n)*/m, () => `${table}\n`);
+  // In the order in which they stand.
+  const tables = [PROXY_METRICS, CONTROLLER_METRICS].map((groups: readonly MetricGroup[]) => {
+    const rows = groups.flatMap((group) =>
+      Object.values(group.metrics).map((metric) => row(group, metric))
+    );
+    return ["| Metric | Labels | What |", "| --- | --- | --- |", ...rows].join("\n");
+  });
+  return text.replace(/^\| Metric \|.*\n(?:\|.*\n)*/gm, () => `${tables.shift()}\n`);
 }
 
 function row({ labels }: MetricGroup, { name, kind, help, labels: own }: Metric<unknown>): string {

@@ -160,6 +160,7 @@ if (import.meta.main) {
     port: 0,
     mesh: source.mesh,
     tokens: null,
+    events: { came() {}, acknowledged() {}, went() {} },
     counts: controllerCounts(),
     log: createLog({ level: "warn", format: "human", sink: console.error, now: Date.now }),
   });

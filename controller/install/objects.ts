@@ -36,6 +36,8 @@ export const MESH_LABEL = "weft.dev/mesh";
 const STREAM_PORT = 15080;
 const WEBHOOK_PORT = 9443;
 const ADMIN_PORT = 15000;
+/** The port of the controller's Service by which `weft status` and canary controllers ask. */
+export const ADMIN = "admin";
 
 /** What the controller's certificate is for. */
 export function controllerNames({ namespace, clusterDomain }: InstallValues): string[] {
@@ -149,6 +151,7 @@ function serviceSpec(): unknown {
     ports: [
       { name: "stream", port: STREAM_PORT, targetPort: "stream", protocol: "TCP" },
       { name: "webhook", port: 443, targetPort: "webhook", protocol: "TCP" },
+      { name: ADMIN, port: ADMIN_PORT, targetPort: "admin", protocol: "TCP" },
     ],
   };
 }

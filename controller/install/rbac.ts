@@ -67,6 +67,12 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
     verbs: ["create"],
     why: "whose sidecar connects",
   },
+  {
+    apiGroups: ["split.smi-spec.io"],
+    resources: ["trafficsplits"],
+    verbs: ["get"],
+    why: "the generation that a rollout is asked about",
+  },
 ];
 
 export const READER_RULES: readonly Rule[] = MESH_KINDS.map((kind) => ({ ...kind, verbs: WATCH }));

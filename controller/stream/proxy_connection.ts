@@ -5,6 +5,7 @@
 import { chunksOf, readLines, SilenceWatch, writeLine } from "../../base/lines.ts";
 import type { Log } from "../../base/log.ts";
 import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
+import type { PartKey } from "../../routing/parts.ts";
 import type { MeshParts, MeshSession } from "../../routing/source/mesh.ts";
 import { decodeRequest } from "../../routing/source/wire.ts";
 import {
@@ -29,8 +30,14 @@ interface ConnectionParts {
   readonly tokens: TokenReviews | null;
   readonly counts: ControllerCounts;
   readonly log: Log;
-  /** It has said who it is. */
-  readonly onKnown: () => void;
+  readonly events: ProxyEvents;
+}
+
+/** What is told of proxies that have said who they are. */
+export interface ProxyEvents {
+  came(proxy: ProxyConnection): void;
+  acknowledged(proxy: ProxyConnection): void;
+  went(proxy: ProxyConnection): void;
 }
 
 /** How a connection ended, with a word for the log. */
@@ -55,6 +62,22 @@ export class ProxyConnection {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+  }
+
+  /** `namespace/pod`, or the run of the proxy where it names no pod. */
+  get name(): string {
+    const { namespace = "", pod = "", bootId = "" } = this.#hello ?? {};
+    return `${namespace}/${pod || bootId}`;
+  }
+
+  /** The hash of a part as it has it in force; empty: not yet. Undefined: it does not use the part. */
+  inForce(key: PartKey): string | undefined {
+    return this.#session?.inForce(key);
+  }
+
+  /** Since when it has not acknowledged what there is; null: it has. */
+  get behindSinceMs(): number | null {
+    return this.#sentAtMs[0] ?? this.#newsAtMs;
   }
 
   /** Ends it. */
@@ -96,6 +119,7 @@ export class ProxyConnection {
       clearInterval(alive);
       clearTimeout(age);
       this.#session?.close();
+      if (this.#session !== null) this.#parts.events.went(this);
     }
     const { end, detail } = this.#ending ?? { end: "closed", detail: "" };
     counts.connectionEnds[end]++;
@@ -111,7 +135,7 @@ export class ProxyConnection {
   }
 
   async #welcome(line: string): Promise<void> {
-    const { mesh, counts, log, onKnown } = this.#parts;
+    const { mesh, counts, log, events } = this.#parts;
     const hello = helloIn(line);
     if (hello === null) return this.end("protocol", "the first line is no hello");
     const problem = await this.#tokenProblem(hello);
@@ -123,7 +147,7 @@ export class ProxyConnection {
     this.#hello = hello;
     this.#session = mesh.open(() => this.#hasNews());
     counts.proxies++;
-    onKnown();
+    events.came(this);
     log.debug("Proxy connected", this.#who);
   }
 
@@ -153,6 +177,8 @@ export class ProxyConnection {
       if (sentAtMs !== undefined) {
         this.#parts.counts.acknowledged.observe(performance.now() - sentAtMs);
       }
+      this.#session?.acknowledge();
+      this.#parts.events.acknowledged(this);
       return;
     }
     const decoded = decodeRequest(line);

@@ -19,6 +19,7 @@ class FakeConnection {
   /** Where a write waits. */
   held: PromiseWithResolvers<void> | null = null;
   onLine = () => {};
+  onAcknowledged = () => {};
   onWrite = () => {};
 
   say(...lines: string[]): void {
@@ -66,7 +67,7 @@ function start() {
     tokens: null,
     counts,
     log: createLog({ level: "error", format: "json", sink() {}, now: () => 0 }),
-    onKnown() {},
+    events: { came() {}, acknowledged: () => connection.onAcknowledged(), went() {} },
   });
   return { connection, mesh, counts, proxy, served: proxy.serve() };
 }
@@ -122,4 +123,37 @@ Deno.test("proxy connection: who does not keep to the protocol is let go", async
     equal(counts.connectionEnds.protocol, 1, lines.at(-1)?.slice(0, 40));
     equal(counts.proxies, 0);
   }
+});
+
+Deno.test("proxy connection: a part is in force once the update that told of it is acknowledged", async () => {
+  const { connection, mesh, served, proxy } = start();
+  const key = "access app/web" as const;
+  const change = (name: string) =>
+    mesh.change([[key, { targets: [{ destination: "app/web", sources: [], name }] } as never]]);
+  const acknowledge = async () => {
+    const acknowledged = new Promise<void>((resolve) => connection.onAcknowledged = resolve);
+    connection.say(`{"ack":"${"a".repeat(64)}"}`);
+    await acknowledged;
+  };
+  change("first");
+  equal(proxy.inForce(key), undefined);
+  connection.say(HELLO, JSON.stringify({ ask: [key], drop: [], held: {} }));
+  await connection.written(1);
+  deepEqual([proxy.name, proxy.inForce(key)], ["app/web-1", ""]);
+  await acknowledge();
+  const first = mesh.hashed(key)?.hash;
+  equal(proxy.inForce(key), first);
+  change("second");
+  await connection.written(2);
+  equal(proxy.inForce(key), "");
+  await acknowledge();
+  equal(proxy.inForce(key), mesh.hashed(key)?.hash);
+  equal(proxy.behindSinceMs, null);
+  // More acknowledgements than updates say nothing about what is still to come.
+  await acknowledge();
+  change("third");
+  await connection.written(3);
+  equal(proxy.inForce(key), "");
+  connection.close();
+  await served;
 });

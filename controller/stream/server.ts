@@ -15,7 +15,7 @@ import {
   STREAM_END_MS,
 } from "../limits.ts";
 import type { ControllerCounts } from "../metrics.ts";
-import { ProxyConnection } from "./proxy_connection.ts";
+import { ProxyConnection, type ProxyEvents } from "./proxy_connection.ts";
 import type { TokenReviews } from "./token_reviews.ts";
 
 interface StreamParts {
@@ -27,6 +27,7 @@ interface StreamParts {
   /** Null: tokens are not looked at. */
   readonly tokens: TokenReviews | null;
   readonly counts: ControllerCounts;
+  readonly events: ProxyEvents;
   readonly log: Log;
 }
 
@@ -93,14 +94,17 @@ export class StreamServer {
   }
 
   #take(connection: Deno.TlsConn): void {
-    const { mesh, tokens, counts, log } = this.#parts;
+    const { mesh, tokens, counts, log, events } = this.#parts;
     const proxy = new ProxyConnection({
-      connection,
-      mesh,
-      tokens,
-      counts,
-      log,
-      onKnown: () => this.#strangers.delete(proxy),
+      ...{ connection, mesh, tokens, counts, log },
+      events: {
+        came: (known) => {
+          this.#strangers.delete(known);
+          events.came(known);
+        },
+        acknowledged: (known) => events.acknowledged(known),
+        went: (known) => events.went(known),
+      },
     });
     const isFull = this.#connections.size >= CONNECTIONS_MAX ||
       this.#strangers.size >= STRANGERS_MAX;

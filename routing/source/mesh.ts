@@ -158,8 +158,11 @@ export class MeshSession {
   readonly #onClose: () => void;
   readonly #answers = new Map<PlanQuestion, Answer>();
   #needed: NeededParts;
-  /** What the proxy has, by hash. */
-  readonly #sent = new Map<PartKey, string>();
+  /** What the proxy has, by hash, and the update in which it was told. */
+  readonly #sent = new Map<PartKey, { readonly hash: string; readonly update: number }>();
+  /** Updates that it has been told, and those of them that it has in force: each is acknowledged, in order. */
+  #updates = 0;
+  #acknowledged = 0;
   /** What it had before this connection: counts where the first questions need it. */
   #claimed: ReadonlyMap<string, string> = new Map();
   /** To be looked at by `next`. */
@@ -191,6 +194,18 @@ export class MeshSession {
       this.#dueAnswers.add(question);
     }
     if (this.#hasNews) this.#onNews();
+  }
+
+  /** The proxy has the next of its updates in force. */
+  acknowledge(): void {
+    if (this.#acknowledged < this.#updates) this.#acknowledged++;
+  }
+
+  /** The hash of a part as the proxy has it in force; empty: it has not yet. Undefined: it does not use the part. */
+  inForce(key: PartKey): string | undefined {
+    if (!this.#needed.has(key)) return undefined;
+    const sent = this.#sent.get(key);
+    return sent === undefined || sent.update > this.#acknowledged ? "" : sent.hash;
   }
 
   meshChanged(changed: ReadonlySet<PartKey>, names: ChangedNames, isOtherHeader: boolean): void {
@@ -239,6 +254,7 @@ export class MeshSession {
     this.#dropped.clear();
     this.#dueParts.clear();
     if (this.#isEmpty(header, answers, parts)) return null;
+    this.#updates++;
     return { ...header, answers, parts };
   }
 
@@ -249,10 +265,13 @@ export class MeshSession {
   *#different(keys: Iterable<PartKey>): Iterable<readonly [PartKey, HashedPart | null]> {
     for (const key of keys) {
       if (!this.#needed.has(key)) continue;
-      const before = this.#sent.get(key) ?? this.#claimed.get(key);
+      const sent = this.#sent.get(key);
+      const before = sent?.hash ?? this.#claimed.get(key);
       const now = this.#mesh.hashed(key);
       if (now === null) this.#sent.delete(key);
-      else this.#sent.set(key, now.hash);
+      else if (sent?.hash !== now.hash) {
+        this.#sent.set(key, { hash: now.hash, update: this.#updates + 1 });
+      }
       if (before !== now?.hash) yield [key, now];
     }
   }

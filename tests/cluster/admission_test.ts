@@ -67,7 +67,7 @@ Deno.test({
   async fn(t) {
     const api = await TestApiServer.start();
     const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
-    const controller = await TestController.prepare(api);
+    const controller = TestController.prepare(api);
     const pathOf = (version: string, namespace = "app") =>
       `/apis/split.smi-spec.io/${version}/namespaces/${namespace}/trafficsplits`;
     const create = (parts: SplitParts) =>

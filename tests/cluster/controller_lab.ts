@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { KubeClient } from "../../controller/kube/client.ts";
 import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { requestThrough } from "../../sidecar/sidecar_for_test.ts";
-import { WeftProcess } from "../e2e/weft_process.ts";
+import { runWeft, WeftProcess } from "../e2e/weft_process.ts";
 import { until } from "../support/until.ts";
 import { certificateFor, testCertificates } from "../tls/certificates.ts";
 import { LAB_ADDRESS, TestApiServer } from "./api_server.ts";
@@ -30,6 +30,32 @@ ports: [{name: http, port: ${port}}]
 endpoints: [{addresses: [${LAB_ADDRESS}]}]
 `;
 }
+
+const ADMIN_PORT = 15000;
+
+/** As an installation makes it, at this controller. */
+const CONTROLLER_SERVICE = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: weft-system}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: weft-controller, namespace: weft-system}
+spec: {ports: [{name: admin, port: ${ADMIN_PORT}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: weft-controller-0, namespace: weft-system}
+spec: {containers: [{name: controller, image: weft}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: weft-controller, namespace: weft-system}
+subsets:
+- addresses: [{ip: ${LAB_ADDRESS}, targetRef: {kind: Pod, name: weft-controller-0, namespace: weft-system}}]
+  ports: [{name: admin, port: ${ADMIN_PORT}}]
+`;
 
 const backendsOf = (first: unknown, second: unknown) => [
   { service: "web-v1", weight: first },
@@ -66,7 +92,7 @@ class TestMesh {
     const controller = this.#run([
       "controller",
       ...["--kubeconfig", this.api.kubeconfig, "--tls-cert", chainFile, "--tls-key", keyFile],
-      ...["--stream", `127.0.0.1:${this.streamPort}`, "--admin", "127.0.0.1:0"],
+      ...["--stream", `127.0.0.1:${this.streamPort}`, "--admin", `${LAB_ADDRESS}:${ADMIN_PORT}`],
     ]);
     await controller.printed(/Controller started/);
     return controller;
@@ -205,6 +231,30 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
           await mesh.timed("Split", `${SPLITS}/web`, weights(100, 0), "v1");
           await mesh.timed("Split", `${SPLITS}/web`, weights(0, 100), "v2");
         }
+      });
+      const status = (...args: string[]) =>
+        runWeft(["status", ...args, "-n", "app", "--kubeconfig", api.kubeconfig]);
+      await step("weft status: all proxies have what is written", async () => {
+        const away = await status();
+        assert.equal(away.code, 1);
+        assert.match(
+          away.stderr,
+          /The controller cannot be asked.*\n.*kubectl get pods -n weft-system/,
+        );
+        await api.apply(CONTROLLER_SERVICE);
+        const pod = "/api/v1/namespaces/weft-system/pods/weft-controller-0";
+        await mesh.client.call("PATCH", `${pod}/status`, {
+          body: { status: { podIP: LAB_ADDRESS, podIPs: [{ ip: LAB_ADDRESS }] } },
+          contentType: "application/merge-patch+json",
+        });
+        // One that has just started waits for proxies that are still to come.
+        const { code, stdout, stderr } = await status("ts/web", "--wait", "--timeout", "90s");
+        assert.equal(code, 0, stdout + stderr);
+        assert.match(stdout, /app\/web +\d+ +1 of 1 +yes +0/);
+        const unknown = await status("trafficsplit/none");
+        assert.match(unknown.stderr, /knows no TrafficSplit app\/none/);
+        const { split, ready, behind } = JSON.parse((await status("ts/web", "-o", "json")).stdout);
+        assert.deepEqual([split, ready, behind], ["app/web", true, []]);
       });
       await step("an endpoint that goes, and comes", async () => {
         await mesh.timed("Endpoint gone", `${SLICES}/web-v2`, { endpoints: [] }, "503");

@@ -31,7 +31,25 @@ const nameOf = ({ verb, resource }: Right) => `${verb} ${resource}`;
 /** What has to be done before a right is needed; the others are needed by the start. */
 const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise<void>>> = {
   "create tokenreviews": connectAsProxy,
+  "get trafficsplits": askForRollout,
 };
+
+const SPLIT = {
+  apiVersion: "split.smi-spec.io/v1alpha4",
+  kind: "TrafficSplit",
+  metadata: { name: "web", namespace: "default" },
+  spec: { service: "web", backends: [{ service: "web", weight: 1 }] },
+};
+
+async function askForRollout(controller: TestController): Promise<void> {
+  const path = "/rollout/ready?split=default/web";
+  const answer = await until(
+    "it knows of the split",
+    () => controller.ask(path).catch(() => ({ status: 0, text: "" })),
+    ({ status, text }) => status === 200 || /cannot be asked/.test(text),
+  );
+  controller.log.push(answer.text);
+}
 
 async function connectAsProxy({ ports }: TestController): Promise<void> {
   const connection = await until(
@@ -118,6 +136,8 @@ Deno.test({
     const api = await TestApiServer.start();
     try {
       await api.apply(definitions().map((each) => JSON.stringify(each)).join("\n---\n"));
+      const isTaken = () => api.apply(JSON.stringify(SPLIT)).then(() => true, () => false);
+      await until("the definition is established", isTaken, (taken) => taken);
       const accounts = new Accounts(api);
       await t.step("with all of them it is refused nothing", async () => {
         const kubeconfig = await accounts.with("whole", RIGHTS);

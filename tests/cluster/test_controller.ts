@@ -1,14 +1,14 @@
 /** A controller in the process of a test, for a real API server, with certificates that the API server can be told of. */
 import { createLog } from "../../base/log.ts";
 import { startController } from "../../controller/controller.ts";
-import { makeAuthority, makeCertificate } from "../../controller/certificates.ts";
 import { DEFAULT_INJECTION } from "../../controller/inject/settings.ts";
 import type { ApiObject, InstallKeys } from "../../controller/install/objects.ts";
 import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { until } from "../support/until.ts";
+import { certificateOf, testCertificates } from "../tls/certificates.ts";
 import type { TestApiServer } from "./api_server.ts";
 
-const HOST = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
 
 interface Ports {
   readonly stream: number;
@@ -18,24 +18,38 @@ interface Ports {
 
 export class TestController {
   readonly keys: InstallKeys;
-  readonly ports: Ports = { stream: freePort(), webhook: freePort(), admin: freePort() };
+  readonly address: string;
+  /** Its authority's certificate. */
+  readonly authorityFile: string;
+  readonly ports: Ports;
   readonly log: string[] = [];
   readonly #api: TestApiServer;
   readonly #folder: string;
   #running: ReturnType<typeof startController> | null = null;
 
-  private constructor(api: TestApiServer, keys: InstallKeys) {
+  private constructor(
+    api: TestApiServer,
+    { keys, address, ports }: Pick<TestController, "keys" | "address" | "ports">,
+  ) {
     this.#api = api;
     this.keys = keys;
+    this.address = address;
+    this.ports = ports;
     this.#folder = Deno.makeTempDirSync({ dir: api.folder });
     this.write(keys);
+    this.authorityFile = `${this.#folder}/ca.crt`;
+    Deno.writeTextFileSync(this.authorityFile, keys.authority.cert);
     Deno.writeTextFileSync(`${this.#folder}/settings.json`, JSON.stringify(DEFAULT_INJECTION));
   }
 
-  static async prepare(api: TestApiServer): Promise<TestController> {
-    const authority = await makeAuthority();
-    const controller = await makeCertificate(authority, ["localhost", HOST]);
-    return new TestController(api, { authority, controller });
+  static prepare(api: TestApiServer): TestController {
+    const ports = { stream: freePort(), webhook: freePort(), admin: freePort() };
+    return new TestController(api, { keys: testKeys("first"), address: LOOPBACK, ports });
+  }
+
+  /** Another one, at the same ports of another address. */
+  replica(address: string): TestController {
+    return new TestController(this.#api, { keys: this.keys, address, ports: this.ports });
   }
 
   /** As a Secret that is replaced. */
@@ -77,16 +91,17 @@ export class TestController {
       meshName: "weft",
       clusterDomain: "cluster.local",
       permissive: true,
-      stream: { address: HOST, port: this.ports.stream },
+      stream: { address: this.address, port: this.ports.stream },
       certFile: `${this.#folder}/tls.crt`,
       keyFile: `${this.#folder}/tls.key`,
       webhook: {
-        address: HOST,
+        address: this.address,
         port: this.ports.webhook,
         settingsFile: `${this.#folder}/settings.json`,
       },
       reviewsTokens,
-      admin: { address: HOST, port: this.ports.admin },
+      rejoinMs: 0,
+      admin: { address: this.address, port: this.ports.admin },
       log: createLog({
         level: "debug",
         format: "json",
@@ -98,13 +113,35 @@ export class TestController {
     return failed.promise;
   }
 
+  /** Of its admin port. */
+  async ask(path: string, init: RequestInit = {}): Promise<{ status: number; text: string }> {
+    const response = await fetch(`http://${this.address}:${this.ports.admin}${path}`, init);
+    return { status: response.status, text: await response.text() };
+  }
+
+  async metric(name: string): Promise<number> {
+    const { text } = await this.ask("/metrics");
+    return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
+  }
+
   async stop(): Promise<void> {
     await this.#running?.stop();
     this.#running = null;
   }
 }
 
+/** For a controller at any of the addresses that tests use. */
+function testKeys(name: string): InstallKeys {
+  const { authority } = testCertificates();
+  const own = certificateOf(`/CN=${name}`, `DNS:localhost,IP:${LOOPBACK},IP:127.0.0.2`);
+  const pair = ({ chainFile, keyFile }: typeof own) => ({
+    cert: Deno.readTextFileSync(chainFile),
+    key: Deno.readTextFileSync(keyFile),
+  });
+  return { authority: pair(authority), controller: pair(own) };
+}
+
 function freePort(): number {
-  using listener = Deno.listen({ hostname: HOST, port: 0 });
+  using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
   return listener.addr.port;
 }

@@ -1,0 +1,76 @@
+/** A proxy without traffic: the real client of the stream, which holds what it asked for, and acknowledges what it is told to hold. */
+import { createLog } from "../../base/log.ts";
+import type { HeldParts } from "../../routing/source/held_parts.ts";
+import { hostQuestion } from "../../routing/source/messages.ts";
+import { ControllerSource } from "../../sidecar/controller_source.ts";
+import { PlanClient } from "../../sidecar/plan_client.ts";
+
+interface LightProxyParts {
+  readonly address: string;
+  readonly port: number;
+  readonly authorityFile: string;
+  readonly pod: string;
+  /** What its application calls. */
+  readonly hosts: readonly string[];
+}
+
+export class LightProxy {
+  readonly name: string;
+  /** What went wrong on the way to the controller, in order. */
+  readonly troubles: string[] = [];
+  readonly #client: PlanClient;
+  #held: HeldParts | null = null;
+  /** Its event loops do not take what comes. */
+  #stuck: PromiseWithResolvers<void> | null = null;
+
+  constructor({ address, port, authorityFile, pod, hosts }: LightProxyParts) {
+    this.name = `app/${pod}`;
+    // A token is read, and not looked at by controllers of tests.
+    const source = new ControllerSource({
+      ...{ address, port, authorityFile, tokenFile: authorityFile },
+      ...{ namespace: "app", pod, version: "test" },
+    });
+    this.#client = new PlanClient({
+      source,
+      proxy: {
+        update: () => this.#stuck?.promise ?? null,
+        sourceIsAway: () => Promise.resolve(),
+        unusedQuestions: () => Promise.resolve([]),
+      },
+      always: hosts.map((host) => hostQuestion("app", host)),
+      log: createLog({ level: "error", format: "json", sink: () => {}, now: Date.now }),
+      onChange: (held, isNews) => {
+        this.#held = held;
+        if (isNews) source.acknowledge(held.hash);
+      },
+      onTrouble: (error) => this.troubles.push(String(error)),
+    });
+    this.#client.start();
+  }
+
+  /** Weights of a Service's split as they are in force, by backend; null: nothing is held of it. */
+  weights(service: string): readonly number[] | null {
+    const held = this.#held?.plan?.services.find(({ name }) => name === service);
+    return held?.ports[0]?.fallback.backends.map(({ weight }) => weight) ?? null;
+  }
+
+  /** Addresses of the endpoints of a Service as they are in force. */
+  addresses(service: string): readonly string[] {
+    const group = `app/${service}:80`;
+    return this.#held?.plan?.groups[group]?.map(({ address }) => address) ?? [];
+  }
+
+  hold(): void {
+    this.#stuck = Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#stuck?.resolve();
+    this.#stuck = null;
+  }
+
+  stop(): void {
+    this.release();
+    this.#client.stop();
+  }
+}
