@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
-import { NODE, OFF_NODE, run } from "./on_node.ts";
+import { NODE, OFF_NODE, runOnNode } from "./on_node.ts";
 
 const GUIDE = new URL("guide.md", import.meta.url);
 const ASKED = /kubectl exec .* -- curl/;
@@ -48,7 +48,7 @@ Deno.test({
       // The Deployment's pods come a moment after it, and a change takes its time to be known everywhere.
       const mayTakeLong = command.startsWith("kubectl wait") || answers.length > 0;
       const image = command.startsWith("weft install") ? " --image localhost/weft:test" : "";
-      const ask = () => run(`${client}\n${command}${image}`);
+      const ask = () => runOnNode(`${client}\n${command}${image}`);
       const isRight = ({ code, text }: { code: number; text: string }) =>
         code === 0 && (answers.length === 0 ||
           JSON.stringify(text.trim().split("\n").toSorted()) === JSON.stringify(answers));

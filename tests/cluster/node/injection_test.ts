@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
-import { get, insist, NODE, OFF_NODE, run } from "./on_node.ts";
+import { get, insist, NODE, OFF_NODE, runOnNode } from "./on_node.ts";
 
 const NAMESPACE = "injected";
 const CURL = "curlimages/curl";
@@ -110,7 +110,7 @@ const PODS = [
 ];
 
 const apply = (objects: readonly object[], options = "") =>
-  run(
+  runOnNode(
     `kubectl apply ${options} -f -`,
     JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }),
   );
@@ -162,7 +162,7 @@ Deno.test({
       await tryOffline(t);
       await tryCopies(t);
     } finally {
-      await run(`kubectl delete namespace ${NAMESPACE} --wait=false`);
+      await runOnNode(`kubectl delete namespace ${NAMESPACE} --wait=false`);
     }
   },
 });
@@ -228,7 +228,7 @@ async function lookAtPods(t: Deno.TestContext): Promise<void> {
       const { podIP } = (await ofPod("web")).status;
       for (const from of ["native", "opted-out"]) {
         const ask = (port: number) =>
-          run(inNamespace(`exec ${from} -- curl -sf -m 10 http://${podIP}:${port}/`));
+          runOnNode(inNamespace(`exec ${from} -- curl -sf -m 10 http://${podIP}:${port}/`));
         assert.equal((await ask(8080)).stdout, "web", from);
         const { code, stdout } = await ask(7000);
         assert.ok(code !== 0 && stdout === "", from);

@@ -18,7 +18,7 @@ interface Ended {
 }
 
 /** A command line, with `weft` and `kubectl` for the cluster of the node. */
-export async function run(command: string, input = ""): Promise<Ended> {
+export async function runOnNode(command: string, input = ""): Promise<Ended> {
   const child = new Deno.Command("bash", {
     args: ["-c", command],
     env: { KUBECONFIG: `${NODE}/kubeconfig` },
@@ -38,7 +38,7 @@ export async function run(command: string, input = ""): Promise<Ended> {
 
 /** What a command prints, which must end well. */
 export async function insist(command: string, input = ""): Promise<string> {
-  const { code, stdout, text } = await run(command, input);
+  const { code, stdout, text } = await runOnNode(command, input);
   assert.equal(code, 0, `${command}\n${text}`);
   return stdout;
 }
