@@ -182,6 +182,10 @@ export const FINDING_CODES = {
   "sidecar-refused": ["error", "A pod that cannot start as it is: what it asks for cannot be read"],
   "sidecar-left-out": ["warning", "A pod cannot have a sidecar; what it sends goes past the mesh"],
   "sidecar-opted-out": ["info", "A pod is asked for no sidecar"],
+  "sidecar-missing": [
+    "warning",
+    "Pods of the mesh have no sidecar, though nothing speaks against one: they are older than it",
+  ],
   "sidecar-notice": ["warning", "A pod gets a sidecar, and something that its owner should know"],
   // Running (cli, proxy).
   "plan-restored": ["warning", "A plan that was saved earlier is served: its source gives none"],

@@ -9,7 +9,8 @@ import { logFindings } from "./findings.ts";
 import { CONTROLLER, MESH_LABEL } from "./install/objects.ts";
 import { KubeClient } from "./kube/client.ts";
 import type { AccessSource } from "./kube/access.ts";
-import { SILENT_WAIT_MS, SYNC_NOTICE_MS } from "./limits.ts";
+import { MISSING_LOOK_MS, SILENT_WAIT_MS, SYNC_NOTICE_MS } from "./limits.ts";
+import { MissingSidecars } from "./inject/missing_sidecars.ts";
 import { startInjector } from "./injector.ts";
 import { LiveMesh } from "./live_mesh.ts";
 import { controllerCounts } from "./metrics.ts";
@@ -93,6 +94,10 @@ export function startController(settings: ControllerSettings): Controller {
     port: settings.admin?.port ?? 0,
     findingsOf: (ref) => mesh.findingsOf(ref),
   });
+  const missing = new MissingSidecars({
+    namespaceOf: (name) => objects.memberMeta(name),
+    onFindings: (findings) => logFindings(findings, log),
+  });
   const admin = settings.admin && serveAdmin({
     ...settings.admin,
     counts,
@@ -129,9 +134,11 @@ export function startController(settings: ControllerSettings): Controller {
     put(object) {
       objects.put(object);
       rollouts.heard(object);
+      missing.put(object);
     },
     remove(kind, namespace, name) {
       objects.remove(kind, namespace, name);
+      missing.remove(kind, namespace, name);
       if (kind === "TrafficSplit") rollouts.removed(`${namespace}/${name}`);
     },
     synced: () => void letIn().catch(onFailure),
@@ -144,10 +151,16 @@ export function startController(settings: ControllerSettings): Controller {
     if (counts.synced === 0) log.warn("Waiting for the API server", { reason: problem ?? "" });
     else clearInterval(notice);
   }, SYNC_NOTICE_MS);
+  const looks = setInterval(() => {
+    if (counts.synced === 1) {
+      counts.podsWithoutSidecar = missing.report() ?? counts.podsWithoutSidecar;
+    }
+  }, MISSING_LOOK_MS);
   return {
     async stop() {
       problem = "The controller is ending";
       clearInterval(notice);
+      clearInterval(looks);
       await Promise.all([stream.stop(), injector?.stop()]);
       await cluster.stop();
       mesh.stop();

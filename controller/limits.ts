@@ -46,6 +46,9 @@ export const FORWARD_OPEN_MS = 10_000;
 /** Bytes to a pod that the API server has not taken yet; then no more are read. Questions are a few hundred. */
 export const FORWARD_BYTES_MAX = 2 ** 20;
 
+/** Pods without sidecars are told of so often: many are made anew at once, and no person needs to know it sooner. */
+export const MISSING_LOOK_MS = 5_000;
+
 // Compiling.
 
 /** Changes that come within this time of each other are compiled together. */

@@ -35,6 +35,10 @@ const CONTROLLER = metricGroup([], {
     "weft_controller_findings",
     "Findings about objects of the mesh, by the compiler",
   ),
+  podsWithoutSidecar: gauge(
+    "weft_controller_pods_without_sidecar",
+    "Pods of the mesh that should have a sidecar and have none",
+  ),
   watchRestarts: openCounter(
     "weft_controller_watch_restarts_total",
     "Lists and watches that began again",

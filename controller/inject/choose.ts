@@ -78,7 +78,7 @@ function whyNot(pod: PodObject): string | null {
 }
 
 /** Whether labels and annotations ask for a sidecar; undefined: they say nothing; a text: what they say cannot be read. */
-function wishOf(
+export function wishOf(
   { labels = {}, annotations = {} }: ObjectMeta,
   of: string,
 ): boolean | string | undefined {

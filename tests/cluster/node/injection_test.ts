@@ -154,10 +154,13 @@ Deno.test({
   async fn(t) {
     await insist(`weft install --timeout 120s --image ${WEFT}`);
     await insist(`kubectl create namespace ${NAMESPACE}`);
-    await insist(`weft namespace add ${NAMESPACE}`);
     try {
+      // Older than its namespace's membership.
+      assert.equal((await apply([pod("early", { containers: [shell(PAUSE)] })])).code, 0);
+      await insist(`weft namespace add ${NAMESPACE}`);
       await makePods(t);
       await lookAtPods(t);
+      await tellsOfMissing(t);
       await tryRefused(t);
       await tryOffline(t);
       await tryCopies(t);
@@ -244,6 +247,26 @@ async function lookAtPods(t: Deno.TestContext): Promise<void> {
     const told = seconds.map((each) => each.toFixed(1)).join(" and ");
     console.log(`Pods with a native and an ordinary sidecar ended in ${told} s`);
     assert.ok(Math.max(...seconds) < 30, told);
+  });
+}
+
+async function tellsOfMissing(t: Deno.TestContext): Promise<void> {
+  await t.step("a pod that is older than its namespace's membership is told of", async () => {
+    const { items } = await get("-n weft-system pods -l app=weft-controller");
+    for (const { metadata: { name }, status: { podIP } } of items) {
+      const log = `kubectl -n weft-system logs ${name}`;
+      await until(
+        "the log says so",
+        () => insist(log),
+        (text) => /"code":"sidecar-missing".*"object":"Pod injected\/early"/.test(text),
+      );
+      const metrics = inNamespace(`exec opted-out -- curl -sf http://${podIP}:15000/metrics`);
+      await until(
+        "the metric counts it",
+        () => insist(metrics),
+        (text) => text.includes("\nweft_controller_pods_without_sidecar 1\n"),
+      );
+    }
   });
 }
 
