@@ -18,6 +18,7 @@ import {
   type SourceConnection,
   type SourceUpdate,
 } from "../routing/source/messages.ts";
+import type { PlanInquiry } from "../routing/table/explanation.ts";
 import { RECONNECT_MS_MAX, RECONNECT_MS_MIN, UPDATES_WAITING_MAX } from "./limits.ts";
 
 interface PlanClientParts {
@@ -86,18 +87,29 @@ export class PlanClient {
   }
 
   /** As `know`, what a request through one of the proxy's listeners depends on. */
-  async knowOf({ side, url, listener }: ExplainQuery, { outbound }: ProxyConfig): Promise<void> {
+  async knowOf(
+    { side, url, listener }: ExplainQuery,
+    { outbound }: ProxyConfig,
+  ): Promise<PlanInquiry | null> {
     const client = outbound[listener];
     const host = URL.parse(url)?.hostname.replace(/^\[|\]$|\.$/g, "") ?? "";
-    if (side === "outbound" && client !== undefined && host !== "") {
-      await this.know(hostQuestion(client.namespace, host));
-    }
+    if (side !== "outbound" || client === undefined || host === "") return null;
+    return await this.know(hostQuestion(client.namespace, host));
   }
 
-  /** Asks, and resolves once there is an answer, or none has come in time. */
-  async know(question: PlanQuestion): Promise<void> {
+  /** Asks, and resolves once there is an answer, or none has come in time. Null: there was one. */
+  async know(question: PlanQuestion): Promise<PlanInquiry | null> {
+    if (this.held.answers.has(question)) return null;
+    const sinceMs = performance.now();
     this.ask(question);
-    if (this.held.answers.has(question) || this.#isAway) return;
+    if (!this.held.answers.has(question) && !this.#isAway) await this.#untilTold(question);
+    const isAnswered = this.held.answers.has(question);
+    const outcome = isAnswered ? "answered" : this.#isAway ? "away" : "late";
+    return { question, outcome, waitedMs: performance.now() - sinceMs };
+  }
+
+  /** Or until that takes longer than requests wait. */
+  async #untilTold(question: PlanQuestion): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = this.#waiting.get(question) ?? new Set();
     this.#waiting.set(question, waiting.add(resolve));

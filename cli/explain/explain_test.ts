@@ -134,6 +134,21 @@ Deno.test("explain --admin asks the proxy and renders its answer as its own", as
   ]);
 });
 
+Deno.test("explain --admin says that the source of the plan was asked, and what came of it", async () => {
+  const { stdout: json } = await explain([...CANARY, "-o", "json", "GET", TEST_URL]);
+  const texts: string[] = [];
+  for (const outcome of ["answered", "late", "away"]) {
+    const inquiry = { question: "host default httpbin.httpbin", outcome, waitedMs: 12.3 };
+    await withAdmin(
+      () => Response.json({ ...JSON.parse(json), inquiry }),
+      async (admin) => void texts.push((await explain(["--admin", admin, "GET", TEST_URL])).stdout),
+    );
+  }
+  assert.match(texts[0], /asked +the source of the plan, which answered after 12ms/);
+  assert.match(texts[1], /asked +the source of the plan, without an answer in 12ms: as if/);
+  assert.match(texts[2], /asked +nothing: the source of the plan is away, so/);
+});
+
 Deno.test("explain --admin --from: what becomes of a caller's request, and by which target", async () => {
   const asked: URL[] = [];
   const call: CallExplanation = {

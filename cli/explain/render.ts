@@ -4,11 +4,13 @@ import type {
   CallExplanation,
   Explanation,
   HostExplanation,
+  PlanInquiry,
   PortExplanation,
   RouteExplanation,
   RuleExplanation,
 } from "../../routing/table/explanation.ts";
 import { failureText, nearestText } from "../../routing/table/explanation.ts";
+import { formatDuration } from "../../base/duration.ts";
 import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
 import { carriesHttp } from "../../routing/plan.ts";
 import type { Output } from "../../console/output.ts";
@@ -24,9 +26,10 @@ export function renderExplanation(
   request: RequestLine,
   explanation: Explanation,
 ): string {
-  const { client, host, port, rules, route, access, reason } = explanation;
+  const { client, host, port, rules, route, access, reason, inquiry } = explanation;
   const steps: (readonly [string, string])[] = [
     ["client", client.identity || `unknown, in namespace ${client.namespace}`],
+    ...(inquiry === undefined ? [] : [["asked", inquiryText(inquiry)] as const]),
     ...(isUnrouted(explanation) ? [] : [["host", hostText(host)] as const]),
     ...(port === null ? [] : [["port", portText(port)] as const]),
     ...(port === null || route === null ? [] : [["rules", rulesText(explanation, route)] as const]),
@@ -86,6 +89,18 @@ function noteOf(output: Output, asked: RequestLine, { request }: Pick<Explanatio
   const hasOwnHost = asked.url.toLowerCase().replace(/^[^@/]*\/\/([^@/]*@)?/, "")
     .startsWith(authority.toLowerCase());
   return hasOwnHost ? "" : stepLines(output, [["note", `the header Host counts: ${authority}`]]);
+}
+
+function inquiryText({ outcome, waitedMs }: PlanInquiry): string {
+  const time = formatDuration(Math.max(1, Math.round(waitedMs)));
+  switch (outcome) {
+    case "answered":
+      return `the source of the plan, which answered after ${time}`;
+    case "late":
+      return `the source of the plan, without an answer in ${time}: as if the mesh had nothing of it`;
+    case "away":
+      return "nothing: the source of the plan is away, so as if the mesh had nothing of it";
+  }
 }
 
 /** What is wrong with the head itself, so that it does not come to hosts and rules. */

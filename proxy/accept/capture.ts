@@ -15,6 +15,7 @@ import {
   LOOK_INTERVAL_MS,
   NOTICE_INTERVAL_MS,
 } from "../limits.ts";
+import { SeldomLog } from "../observe/seldom_log.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
 import { ALL_PROTOCOLS, carriesRequests, TLS_ALONE } from "../protocol/mod.ts";
 import { Timer } from "../loop/timers.ts";
@@ -66,15 +67,12 @@ interface CaptureParts {
 export class Capture implements AddressBook {
   readonly #parts: CaptureParts;
   readonly addresses: AddressIndex;
-  /** By reason: when the log may say it again, and how often it did not. */
-  readonly #notices: Record<Notice, { dueMs: number; unsaid: number }> = {
-    "not-redirected": { dueMs: 0, unsaid: 0 },
-    "loop": { dueMs: 0, unsaid: 0 },
-    "host-overruled": { dueMs: 0, unsaid: 0 },
-  };
+  readonly #notices: Record<Notice, SeldomLog>;
 
   constructor(parts: CaptureParts, plan: Plan) {
     this.#parts = parts;
+    const seldom = () => new SeldomLog(NOTICE_INTERVAL_MS, parts.onLog);
+    this.#notices = { "not-redirected": seldom(), "loop": seldom(), "host-overruled": seldom() };
     this.addresses = new AddressIndex(plan);
   }
 
@@ -159,22 +157,14 @@ export class Capture implements AddressBook {
     this.#notice(reason, "warn", "Captured connection refused", { reason, client: peer });
   }
 
-  /** Logs it, but not often. */
   #notice(
     reason: Notice,
     level: LogEvent["level"],
     message: string,
     fields: LogEvent["fields"],
   ): void {
-    const { io } = this.#parts.clients.loop;
-    const notice = this.#notices[reason];
-    if (io.nowMs < notice.dueMs) {
-      notice.unsaid++;
-      return;
-    }
-    this.#parts.onLog({ level, message, fields: { ...fields, unsaid: notice.unsaid } });
-    notice.unsaid = 0;
-    notice.dueMs = io.nowMs + NOTICE_INTERVAL_MS;
+    const { nowMs } = this.#parts.clients.loop.io;
+    this.#notices[reason].note({ level, message, fields }, nowMs);
   }
 
   #portOf({ address, port }: OriginalDestination): PlanPort | null {

@@ -27,6 +27,8 @@ interface InterestParts {
   readonly telemetry: Telemetry;
   /** Asks the source; `answered` is called later, or before it returns. Null: there is none, and the plan is the whole mesh. */
   readonly ask: ((question: PlanQuestion) => void) | null;
+  /** Something waited for an answer, and none came in time. */
+  readonly onUnanswered: (question: PlanQuestion) => void;
 }
 
 export class Interest {
@@ -162,6 +164,7 @@ export class Interest {
       waiting: new Set(),
       timer: new Timer(() => {
         telemetry.counts.planUnanswered += entry.waiting.size;
+        this.#parts.onUnanswered(question);
         this.#tell(entry);
       }, { abort: () => this.#entries.delete(question) }),
     };

@@ -28,14 +28,20 @@ import type { ExplainQuery } from "./explain_query.ts";
 import { readAsked } from "./read_asked.ts";
 import { type AcceptHandler, Acceptor } from "../accept/acceptor.ts";
 import { type Fd, type Io, IoError } from "../io/io.ts";
-import { SWEEP_INTERVAL_MS } from "../limits.ts";
+import {
+  NOTICE_INTERVAL_MS,
+  PLAN_ANSWER_MS,
+  SWEEP_INTERVAL_MS,
+  TLS_LOG_INTERVAL_MS,
+} from "../limits.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
+import { SeldomLog } from "../observe/seldom_log.ts";
 import { Telemetry } from "../observe/telemetry.ts";
 import { EndpointUses } from "./endpoint_uses.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { TapDemand } from "../observe/tap.ts";
 import type { FinishedSpan, RequestRecord } from "../observe/request_record.ts";
-import { TlsContexts, TlsFailureLog } from "../tls/contexts.ts";
+import { TlsContexts } from "../tls/contexts.ts";
 
 /** What an engine tells of itself. */
 interface EngineHooks {
@@ -102,16 +108,22 @@ export class Engine {
     this.#loop = loop;
     this.#pools = pools;
     this.#tls = new TlsContexts(io, config.tls ?? {}, loop.trustDomain);
-    const failures = new TlsFailureLog((fields) => {
-      hooks.onLog({ level: "warn", message: "TLS handshake failed", fields });
-    });
-    this.#telemetry.onTlsFailure = (failure, peer) => failures.note(failure, peer, io.nowMs);
+    const failures = new SeldomLog(TLS_LOG_INTERVAL_MS, hooks.onLog);
+    this.#telemetry.onTlsFailure = ({ code, detail }, peer) => {
+      const fields = { reason: code, detail, peer };
+      failures.note({ level: "warn", message: "TLS handshake failed", fields }, io.nowMs);
+    };
+    const unanswered = new SeldomLog(NOTICE_INTERVAL_MS, hooks.onLog);
     this.#planHash = plan.hash;
     this.#interest = new Interest({
       io,
       timers: loop.timers,
       telemetry,
       ask: isChange(first) ? hooks.ask ?? null : null,
+      onUnanswered: (question) => {
+        const fields = { question, waitedMs: PLAN_ANSWER_MS };
+        unanswered.note({ level: "warn", message: "No answer about the plan", fields }, io.nowMs);
+      },
     });
     if (isChange(first)) this.#interest.answered(first.answered);
     const services = { loop, pools, telemetry, state, interest: this.#interest };

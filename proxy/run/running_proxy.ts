@@ -6,6 +6,7 @@ import { withDeadline } from "../../base/deadline.ts";
 import type { Plan } from "../../routing/plan.ts";
 import type { PlanChange } from "../../routing/source/held_parts.ts";
 import type { PlanQuestion } from "../../routing/source/messages.ts";
+import type { PlanInquiry } from "../../routing/table/explanation.ts";
 import type { Proxy, ProxyConfig, ProxyTls } from "../config.ts";
 import { IoError } from "../io/io.ts";
 import { LOOP_ANSWER_MS, LOOP_STOP_MS } from "../limits.ts";
@@ -37,8 +38,8 @@ export interface ProxyHooks {
   readonly onQuestion?: (question: PlanQuestion) => void;
   /** What is held of the mesh, where it comes by `Proxy.update`. */
   readonly heldPlan?: () => Plan | null;
-  /** Asks about a request, and resolves once the plan has what there is to know. */
-  readonly onExplain?: (query: ExplainQuery) => Promise<void>;
+  /** Asks about a request, and resolves once the plan has what there is to know, or that takes too long. Null: it was known. */
+  readonly onExplain?: (query: ExplainQuery) => Promise<PlanInquiry | null>;
   /** There is work on this thread that takes many small steps: an event loop on the same one lets it have them. */
   readonly isWorking?: () => boolean;
   /** Why no plan has come yet, in one line; empty if that is not known. */
@@ -243,8 +244,9 @@ export class RunningProxy implements Proxy {
       whyNoPlan: () => this.#whyNoPlan,
       snapshots: () => Promise.all(this.#loops.map((loop) => loop.ask("snapshot"))),
       explain: async (query) => {
-        await this.#hooks.onExplain?.(query);
-        return await this.#loops[0].ask("explain", query);
+        const inquiry = await this.#hooks.onExplain?.(query) ?? null;
+        const explanation = await this.#loops[0].ask("explain", query);
+        return explanation === null || inquiry === null ? explanation : { ...explanation, inquiry };
       },
       taps: this.#taps,
       spans: () => this.#exporter?.samples ?? [],

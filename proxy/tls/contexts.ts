@@ -4,10 +4,9 @@
 import { formatWorkloadId } from "../../base/spiffe.ts";
 import type { Io } from "../io/io.ts";
 import type { TlsIdentity } from "../../base/tls.ts";
-import type { TlsContext, TlsFailure, TlsReplacement, TlsSettings } from "../io/tls.ts";
+import type { TlsContext, TlsReplacement, TlsSettings } from "../io/tls.ts";
 import { clientSettings, serverSettings } from "./config.ts";
 import type { ProxyTls } from "../config.ts";
-import { TLS_LOG_INTERVAL_MS } from "../limits.ts";
 
 /** How connections to one endpoint are put under TLS. */
 export interface EndpointTls {
@@ -75,25 +74,5 @@ export class TlsContexts {
       throw error;
     }
     for (const replacement of ready) replacement.use();
-  }
-}
-
-/** What is logged of handshakes that fail: the latest of each second, and how many there were. */
-export class TlsFailureLog {
-  readonly #write: (fields: Readonly<Record<string, string | number>>) => void;
-  #writtenMs = -Infinity;
-  #count = 0;
-
-  constructor(write: (fields: Readonly<Record<string, string | number>>) => void) {
-    this.#write = write;
-  }
-
-  /** @param peer the client's address, or the endpoint's with its port */
-  note(failure: TlsFailure, peer: string, nowMs: number): void {
-    this.#count++;
-    if (nowMs - this.#writtenMs < TLS_LOG_INTERVAL_MS) return;
-    this.#writtenMs = nowMs;
-    this.#write({ reason: failure.code, detail: failure.detail, peer, count: this.#count });
-    this.#count = 0;
   }
 }

@@ -7,6 +7,7 @@ import type { RefusalReason } from "../../base/refusals.ts";
 import type { PolicySection } from "../../base/policy.ts";
 import type { FailedClause } from "../match/condition.ts";
 import type { BackendReadiness, PlanSection, PortProtocol } from "../plan.ts";
+import type { PlanQuestion } from "../source/messages.ts";
 import type { SkipReason } from "./table.ts";
 
 export interface Explanation {
@@ -37,6 +38,16 @@ export interface Explanation {
   readonly backend: string | null;
   /** Where the request may go; the proxy takes them in turn. */
   readonly endpoints: readonly EndpointExplanation[];
+  /** What a running proxy asked the source of its plan first. Left out: what there is to know was known. */
+  readonly inquiry?: PlanInquiry;
+}
+
+/** A question to the source of a plan, and what became of it. */
+export interface PlanInquiry {
+  readonly question: PlanQuestion;
+  /** `late`: not in the time that requests wait; `away`: nothing waits. What is explained is then as if the mesh had nothing of it. */
+  readonly outcome: "answered" | "late" | "away";
+  readonly waitedMs: number;
 }
 
 export interface HostExplanation {

@@ -1,5 +1,5 @@
 /** AskingScenario: an engine on a calm network that asks a source, which answers when a test says so. */
-import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import { DEFAULT_TIMEOUTS, type LogEvent } from "../../proxy/config.ts";
 import type { Io } from "../../proxy/io/io.ts";
 import { renderProxyMetrics } from "../../proxy/observe/exposition.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
@@ -21,6 +21,7 @@ export class AskingScenario extends CalmNetwork {
   /** Every question, in the order in which they were asked. */
   readonly asked: PlanQuestion[] = [];
   readonly records: RequestRecord[] = [];
+  readonly logged: LogEvent[] = [];
   /** Names outside the mesh that were looked up. */
   readonly lookups: string[] = [];
   /** Questions are answered while they are asked, as a source on the same thread does. */
@@ -59,7 +60,7 @@ export class AskingScenario extends CalmNetwork {
       {
         onRecords: (records) => void this.records.push(...records),
         onSpans() {},
-        onLog() {},
+        onLog: (event) => void this.logged.push(event),
         lookUp: (name) => void this.lookups.push(name),
         ask: (question) => {
           this.asked.push(question);

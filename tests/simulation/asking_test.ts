@@ -90,6 +90,8 @@ Deno.test("asking: without an answer in time it goes on as without a source, and
   // Egress is on: a host that the mesh does not know is looked up.
   deepEqual(scenario.lookups, ["svc0.sim"]);
   equal(scenario.counted("weft_plan_unanswered_total"), 1);
+  const fields = { question: SVC0, waitedMs: PLAN_ANSWER_MS, unsaid: 0 };
+  deepEqual(scenario.logged, [{ level: "warn", message: "No answer about the plan", fields }]);
   scenario.engine.resolved("svc0.sim", []);
   scenario.pass(1);
   deepEqual(statuses(client), ["404"]);
@@ -100,6 +102,7 @@ Deno.test("asking: without an answer in time it goes on as without a source, and
   deepEqual(statuses(client), ["404", "404"]);
   deepEqual(scenario.asked, [SVC0]);
   equal(scenario.counted("weft_plan_unanswered_total"), 2);
+  equal(scenario.logged.length, 1);
   // Late, but better than never.
   scenario.answer();
   client.send(GET);
