@@ -13,14 +13,14 @@ export interface Options {
 }
 
 /** What a run whose numbers are kept takes at least. */
-const FULL = { seconds: 3, rounds: 3 };
+const KEPT = { seconds: 3, rounds: 3 };
 
 const COUNT_MAX = 60;
 
 /** @param names of all workloads. @throws {Error} with one line for the person who typed it */
 export function parseOptions(args: readonly string[], names: readonly string[]): Options {
   const options = {
-    ...FULL,
+    ...KEPT,
     only: [] as string[],
     workloads: [] as string[],
     before: null as string | null,
@@ -51,8 +51,8 @@ function parseCount(flag: string, text: string): number {
   throw new Error(`${flag} takes a whole number from 1 to ${COUNT_MAX}`);
 }
 
-/** Whether the numbers may stand in RESULTS.md: a part of the tables, or hasty ones, must not pass for them. */
-export function isFull({ seconds, rounds, only, workloads, before }: Options): boolean {
-  const isWhole = only.length === 0 && workloads.length === 0 && before === null;
-  return isWhole && seconds >= FULL.seconds && rounds >= FULL.rounds;
+/** Whether the numbers may stand in RESULTS.md: those of some contenders, or hasty ones, must not pass for them. */
+export function isForResults({ seconds, rounds, only, before }: Options): boolean {
+  const isWhole = only.length === 0 && before === null;
+  return isWhole && seconds >= KEPT.seconds && rounds >= KEPT.rounds;
 }

@@ -1,6 +1,6 @@
 /** The text of RESULTS.md: machine, procedure, tables and targets. */
 import { LOAD_CORES, proxyCores, type Session } from "./session.ts";
-import { renderRows, type Row } from "./report.ts";
+import { renderRows } from "./report.ts";
 import { type Measured, renderTargets } from "./targets.ts";
 import type { BenchWorkload } from "./workloads/workload.ts";
 
@@ -11,48 +11,82 @@ function describeMachine(): string {
     `kernel ${Deno.osRelease()}`;
 }
 
-/** One workload's part. */
-function renderWorkload(workload: BenchWorkload, rows: readonly Row[]): string {
-  const { title, name, about, columns, compared } = workload;
-  const table = rows.length === 0 ? "Nothing was measured.\n" : renderRows(columns, rows, compared);
-  return `## ${title} (\`${name}\`)\n\n${about}\n\n${table}`;
+/** What one section says of when and how it was measured. */
+interface Measurement {
+  readonly session: Session;
+  /** When the run began. */
+  readonly startedAt: Date;
 }
 
-/** @param startedAt when the run began */
+/** One workload's part, with its targets. */
+function renderWorkload(
+  workload: BenchWorkload,
+  measured: Measured,
+  { session, startedAt }: Measurement,
+): string {
+  const { title, name, about, columns, compared } = workload;
+  const rows = measured.get(name) ?? [];
+  const table = rows.length === 0 ? "Nothing was measured.\n" : renderRows(columns, rows, compared);
+  const targets = renderTargets(name, measured, navigator.hardwareConcurrency);
+  const { seconds, rounds } = session.options;
+  const [weft = "Weft unknown"] = session.contenders().values();
+  const stamp = `Measured ${
+    startedAt.toISOString().slice(0, 16)
+  }Z in ${rounds} rounds of ${seconds} s, ${weft.replace(/, (?:Deno|V8).*/s, "")}).`;
+  return `## ${title} (\`${name}\`)\n\n${about} ${stamp}\n\n${table}${
+    targets === "" ? "" : `\n${targets}`
+  }`;
+}
+
+/** The text of a run of everything. */
 export function renderResults(
-  session: Session,
   workloads: readonly BenchWorkload[],
   measured: Measured,
-  startedAt: Date,
+  measurement: Measurement,
 ): string {
-  const { seconds, rounds } = session.options;
+  const { session } = measurement;
   const versions = [...session.contenders()].map(([{ name, note }, version]) =>
     `- **${name}**: ${version}; ${note}`
   );
   const omissions = session.omissions.map((line) => `- ${line}`);
-  const tables = workloads.map((workload) =>
-    renderWorkload(workload, measured.get(workload.name) ?? [])
-  );
+  const sections = workloads.map((workload) => renderWorkload(workload, measured, measurement));
   return `# Results
 
-Written by \`deno task bench\` (\`bench/run.ts\`); do not edit. Numbers of one machine on one day: compare within a table only.
+Written by \`deno task bench\` (\`bench/run.ts\`); do not edit. Numbers of one machine: compare within a table only, since
+tables are of the day that each names.
 
-Machine: ${describeMachine()}; ${
-    startedAt.toISOString().slice(0, 16)
-  }Z. ${rounds} rounds of ${seconds} s for each proxy and load, taken in
-turn; medians. Load generators (wrk, h2load, one thread) and origins have core ${LOAD_CORES}; each proxy has core ${
+Machine: ${describeMachine()}. Proxies and loads are taken in turn; numbers are medians over the rounds.
+Load generators (wrk, h2load, one thread) and origins have core ${LOAD_CORES}; each proxy has core ${
     proxyCores(1)
   } to itself while
 it is measured. Above about 90 % "core busy" the proxy is what limits the rate, below it the load is, and only CPU a
 request compares proxies. Every proxy has the same job: \`^/test\` to two origins 75/25, other requests to the first; connections
-kept on both sides, one worker, no access log.
+kept on both sides, one worker, no access log. In the tables of targets CPU is of the proxy, a request, at 64 connections where there are several loads.
 
 ${versions.join("\n")}
 ${omissions.length === 0 ? "" : `\nLeft out:\n\n${omissions.join("\n")}\n`}
-${tables.join("\n")}
-## Targets
+${sections.join("\n")}`;
+}
 
-CPU is of the proxy, a request, at 64 connections where there are several loads.
-
-${renderTargets(measured, navigator.hardwareConcurrency)}`;
+/**
+ * Earlier results with the sections of the workloads that were measured now in place of theirs. Null: they are of another machine, or a
+ * workload has no section in them yet.
+ */
+export function replaceSections(
+  earlier: string,
+  workloads: readonly BenchWorkload[],
+  measured: Measured,
+  measurement: Measurement,
+): string | null {
+  if (!earlier.includes(`Machine: ${describeMachine()}.`)) return null;
+  let text = earlier;
+  for (const workload of workloads) {
+    const start = text.indexOf(`## ${workload.title} (\`${workload.name}\`)\n`);
+    if (start < 0) return null;
+    const next = text.indexOf("\n## ", start);
+    const end = next < 0 ? text.length : next + 1;
+    const section = renderWorkload(workload, measured, measurement);
+    text = text.slice(0, start) + section + (next < 0 ? "" : "\n") + text.slice(end);
+  }
+  return text;
 }

@@ -1,14 +1,14 @@
 /**
  * `deno task bench`: measures Weft beside other proxies that do the same jobs, in one run on this machine. Owns which workloads run,
- * and that only a run of all of them, long enough, writes bench/RESULTS.md; others print.
+ * and that only a run of all contenders, long enough, writes its tables to bench/RESULTS.md; others print.
  *
  *   deno task bench [--workload NAME,..] [--only CONTENDER,..] [--seconds N] [--rounds N] [--no-micro]
  *     [--before EXECUTABLE]
  */
-import { isFull, type Options, parseOptions } from "./options.ts";
+import { isForResults, type Options, parseOptions } from "./options.ts";
 import { isInstalled } from "./process.ts";
 import type { Row } from "./report.ts";
-import { renderResults } from "./results.ts";
+import { renderResults, replaceSections } from "./results.ts";
 import { Session } from "./session.ts";
 import { WORKLOADS } from "./workloads/all.ts";
 
@@ -42,10 +42,18 @@ async function run(options: Options): Promise<boolean> {
         session.leaveOut(`all of ${workload.name}`, error);
       }
     }
-    const text = renderResults(session, workloads, measured, startedAt);
+    const measurement = { session, startedAt };
+    const text = renderResults(workloads, measured, measurement);
     console.log(text);
-    if (isFull(options)) Deno.writeTextFileSync(RESULTS, text);
-    else console.error("RESULTS.md is not written: this was not a full run");
+    const kept = !isForResults(options)
+      ? null
+      : wanted.length === 0
+      ? text
+      : replaceSections(Deno.readTextFileSync(RESULTS), workloads, measured, measurement);
+    if (kept !== null) Deno.writeTextFileSync(RESULTS, kept);
+    else {console.error(
+        "RESULTS.md is not written: this run was hasty, of some contenders, or new there",
+      );}
     return !session.hasFaults;
   } finally {
     await session.end();

@@ -1,6 +1,7 @@
 /** What Weft is to reach, as ratios within one run, and whether it does. Pure: rows in, a table out. */
 import { renderMarkdownTable, type Row } from "./report.ts";
 import { NO_PROXY } from "./workloads/load_workload.ts";
+import { PLAN_MEASURES } from "./workloads/plans.ts";
 
 /** Rows by workload. */
 export type Measured = ReadonlyMap<string, readonly Row[]>;
@@ -13,11 +14,13 @@ interface Target {
   readonly limit: number;
   /** Whether `limit` is the most or the least. */
   readonly is: "at most" | "at least";
-  readonly unit: "×" | "MB" | "KB";
+  readonly unit: "×" | "MB" | "KB" | "ms" | "bytes" | "series" | "requests";
   readonly measure: (look: Look) => number | null;
   /** A machine with fewer cores cannot tell. */
   readonly coresMin?: number;
 }
+
+const WHOLE_UNITS: readonly Target["unit"][] = ["bytes", "series", "requests"];
 
 const WEFT = "Weft";
 
@@ -46,7 +49,83 @@ function memory(text: string, unit: "MB" | "KB", key: string, limit: number): Ta
   return { text, limit, is: "at most", unit, measure: (look) => look("idle", WEFT, key) };
 }
 
+function plan(
+  text: string,
+  limit: number,
+  unit: Target["unit"],
+  measure: string,
+  key: string,
+): Target {
+  return { text, limit, is: "at most", unit, measure: (look) => look("plans", measure, key) };
+}
+
+/** What one measure of plans has more than another. */
+function planDifference(text: string, limit: number, key: string, [more, less]: string[]): Target {
+  return {
+    text,
+    limit,
+    is: "at most",
+    unit: "ms",
+    measure(look) {
+      const [value, base] = [look("plans", more, key), look("plans", less, key)];
+      return value === null || base === null ? null : value - base;
+    },
+  };
+}
+
+const PLAN_TARGETS: readonly Target[] = [
+  plan("An address changes: compile and text", 2, "ms", PLAN_MEASURES.address, "ms"),
+  {
+    text: "The same to that with 1 000 Services",
+    limit: 1.3,
+    is: "at most",
+    unit: "×",
+    measure: (look) =>
+      ratio(
+        look("plans", PLAN_MEASURES.address, "ms"),
+        look("plans", PLAN_MEASURES.addressSmall, "ms"),
+      ),
+  },
+  plan("Told to a sidecar that uses the Service", 2_048, "bytes", PLAN_MEASURES.address, "bytes"),
+  plan("Told to one that does not", 0, "bytes", PLAN_MEASURES.unused, "bytes"),
+  plan("A weight changes: compile and text", 2, "ms", PLAN_MEASURES.weight, "ms"),
+  plan("Told of it", 2_048, "bytes", PLAN_MEASURES.weight, "bytes"),
+  plan("All is compiled", 3_000, "ms", PLAN_MEASURES.compiled, "ms"),
+  plan("Memory of the source that compiled it", 250, "MB", PLAN_MEASURES.compiled, "mb"),
+  ...([[0, 22], [20, 24], [1_000, 60]] as const).map(([inUse, limit]) =>
+    plan(`Sidecar, ${inUse} Services in use`, limit, "MB", PLAN_MEASURES.memory(inUse), "mb")
+  ),
+  plan("Sidecar with a plan file", 35, "MB", PLAN_MEASURES.memoryOfFile, "mb"),
+  plan("Its metrics while it is idle", 99, "series", PLAN_MEASURES.metrics, "series"),
+  plan("Their text", 20_000, "bytes", PLAN_MEASURES.metrics, "bytes"),
+  planDifference("Longest time without service for a change", 1, "ms", [
+    PLAN_MEASURES.changing,
+    PLAN_MEASURES.quiet,
+  ]),
+  planDifference("Added to a first request, p50", 1, "ms", [
+    PLAN_MEASURES.asked,
+    PLAN_MEASURES.held,
+  ]),
+  planDifference("Added to a first request, p99", 5, "p99", [
+    PLAN_MEASURES.asked,
+    PLAN_MEASURES.held,
+  ]),
+  {
+    text: "p99 with a change every 100 ms to that without",
+    limit: 1.2,
+    is: "at most",
+    unit: "×",
+    measure: (look) =>
+      ratio(
+        look("plans", PLAN_MEASURES.changingLoad, "p99"),
+        look("plans", PLAN_MEASURES.load, "p99"),
+      ),
+  },
+  plan("Failed meanwhile", 0, "requests", PLAN_MEASURES.changingLoad, "failed"),
+];
+
 const TARGETS: readonly Target[] = [
+  ...PLAN_TARGETS,
   cpu("HTTP/1.1 small", "http1", "cpu@64", "HAProxy", 0.95),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "nginx", 0.85),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "Pipy", 0.6),
@@ -92,25 +171,29 @@ function verdict({ limit, is, coresMin }: Target, value: number | null, cores: n
   return isMet ? "met" : "**missed**";
 }
 
-/** The targets of the workloads that were run, as Markdown. */
-export function renderTargets(measured: Measured, cores: number): string {
+/** The targets that are about a workload, where all was run that they need, as Markdown; empty: there are none. */
+export function renderTargets(of: string, measured: Measured, cores: number): string {
   let isRun = true;
+  let isAbout = false;
   const look: Look = (workload, contender, key, variant = "") => {
     isRun &&= measured.has(workload);
+    isAbout ||= workload === of;
     const row = measured.get(workload)?.find((row) =>
       row.contender === contender && row.variant === variant
     );
     return row?.values[key] ?? null;
   };
   const rows = TARGETS.flatMap((target) => {
-    isRun = true;
+    [isRun, isAbout] = [true, false];
     const value = target.measure(look);
-    return !isRun ? [] : [[
+    return !isRun || !isAbout ? [] : [[
       target.text,
       `${target.is} ${target.limit} ${target.unit}`,
-      value === null ? "–" : `${value.toFixed(2)} ${target.unit}`,
+      value === null
+        ? "–"
+        : `${value.toFixed(WHOLE_UNITS.includes(target.unit) ? 0 : 2)} ${target.unit}`,
       verdict(target, value, cores),
     ]];
   });
-  return renderMarkdownTable(["target", "wanted", "measured", ""], rows);
+  return rows.length === 0 ? "" : renderMarkdownTable(["target", "wanted", "measured", ""], rows);
 }

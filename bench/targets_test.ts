@@ -8,7 +8,7 @@ function row(contender: string, values: Row["values"], variant = ""): Row {
 }
 
 function lineOf(text: string, workload: string, rows: readonly Row[], cores = 2): string {
-  const table = renderTargets(new Map([[workload, rows]]), cores);
+  const table = renderTargets(workload, new Map([[workload, rows]]), cores);
   return table.split("\n").find((line) => line.includes(text)) ?? "";
 }
 

@@ -11,6 +11,7 @@ export const COMMANDS = {
   "request": () => import("./commands/request.ts"),
   "dry-run": () => import("./commands/dry_run.ts"),
   "explain": () => import("./commands/explain.ts"),
+  "diff": () => import("./commands/diff.ts"),
   "tap": () => import("./commands/tap.ts"),
   "proxy": () => import("./commands/proxy.ts"),
   "proxy-init": () => import("./commands/proxy_init.ts"),

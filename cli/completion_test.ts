@@ -43,7 +43,10 @@ for (const shell of ["zsh", "fish", "powershell"]) {
 }
 
 Deno.test("commands complete by prefix; the one that scripts call is not offered", async () => {
-  assert.deepEqual(await complete("d"), { candidates: ["demo", "dry-run"], directive: NO_FILES });
+  assert.deepEqual(await complete("d"), {
+    candidates: ["demo", "dry-run", "diff"],
+    directive: NO_FILES,
+  });
   assert.ok(!(await complete("")).candidates.includes("complete"));
 });
 

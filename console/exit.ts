@@ -7,6 +7,8 @@ export const EXIT = {
   failed: 1,
   /** The command line was not understood; nothing was done. */
   usage: 2,
+  /** The question has no answer: what was asked about cannot be read, has errors, or is more than can be decided. */
+  undecided: 3,
 } as const;
 
 export type ExitCode = typeof EXIT[keyof typeof EXIT];

@@ -397,3 +397,6 @@ export const QUESTION_LIFE_MS = 600_000;
 
 /** How often it is looked for what is not used any more. */
 export const QUESTIONS_LOOK_MS = 60_000;
+
+/** Written bytes are counted up to this: a small integer of V8, and more than a system keeps of what is not acknowledged. */
+export const COUNTED_BYTES_MAX = 2 ** 30 - 1;

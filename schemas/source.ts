@@ -9,7 +9,27 @@ import type { Loaded, ManifestFile, ManifestOptions } from "./manifests.ts";
 import { parseManifests, sizeFinding } from "./manifests.ts";
 import { makeFinding } from "./report.ts";
 
+/** Where files are; the parts of Deno's own functions that are needed of them, with their errors. */
+export interface FileTree {
+  /** Stands before the names of its files. */
+  readonly prefix: string;
+  stat(path: string): Promise<FileFacts>;
+  readDir(path: string): AsyncIterable<Pick<Deno.DirEntry, "name" | "isDirectory">>;
+  readFile(path: string): Promise<Uint8Array>;
+}
+
+export type FileFacts = Pick<Deno.FileInfo, "isDirectory" | "isFile" | "size">;
+
+const DISK: FileTree = {
+  prefix: "",
+  stat: (path) => Deno.stat(path),
+  readDir: (path) => Deno.readDir(path),
+  readFile: (path) => Deno.readFile(path),
+};
+
 interface PathOptions extends ManifestOptions {
+  /** Left out: the files of this machine. */
+  readonly tree?: FileTree;
   /** Directories with all below them; without it, as with kubectl, only what is directly in them. */
   readonly recursive?: boolean;
   /** Reads standard input to its end, for the path `-`. */
@@ -65,11 +85,13 @@ class Collector {
   readonly files: ManifestFile[] = [];
   readonly findings: Finding[] = [];
   readonly #options: PathOptions;
+  readonly #tree: FileTree;
   readonly #read: ReadPath[] = [];
   #bytes = 0;
 
   constructor(options: PathOptions) {
     this.#options = options;
+    this.#tree = options.tree ?? DISK;
   }
 
   async addPath(path: string): Promise<void> {
@@ -117,14 +139,14 @@ class Collector {
       await this.#addStdin();
       return false;
     }
-    const info = await this.#attempt(path, () => Deno.stat(path));
+    const info = await this.#attempt(path, () => this.#tree.stat(path));
     if (info?.isDirectory === true) await this.#addDirectory(path);
     else if (info !== undefined) await this.#addFile(path, info.size);
     return info?.isDirectory === true;
   }
 
   async #addDirectory(path: string): Promise<void> {
-    const entries = await this.#attempt(path, () => Array.fromAsync(Deno.readDir(path)));
+    const entries = await this.#attempt(path, () => Array.fromAsync(this.#tree.readDir(path)));
     if (entries === undefined) return;
     entries.sort((left, right) => left.name < right.name ? -1 : 1);
     for (const { name, isDirectory } of entries) {
@@ -132,7 +154,7 @@ class Collector {
       // A linked directory is not followed: it could lead back here.
       if (isDirectory && this.#options.recursive) await this.#addDirectory(child);
       if (isDirectory || !MANIFEST_NAME.test(name) || name === LOCAL_SETTINGS_NAME) continue;
-      const info = await this.#attempt(child, () => Deno.stat(child));
+      const info = await this.#attempt(child, () => this.#tree.stat(child));
       if (info?.isFile) await this.#addFile(child, info.size);
     }
   }
@@ -140,15 +162,15 @@ class Collector {
   async #addFile(path: string, size: number): Promise<void> {
     const isTooLarge = size > MANIFEST_LIMITS.fileBytesMax;
     if (isTooLarge || this.#bytes + size > MANIFEST_LIMITS.totalBytesMax) {
-      this.findings.push(sizeFinding(path, isTooLarge));
+      this.findings.push(sizeFinding(`${this.#tree.prefix}${path}`, isTooLarge));
       return;
     }
     this.#bytes += size;
-    const bytes = await this.#attempt(path, () => Deno.readFile(path));
+    const bytes = await this.#attempt(path, () => this.#tree.readFile(path));
     if (bytes === undefined) return;
     try {
       this.files.push({
-        name: path,
+        name: `${this.#tree.prefix}${path}`,
         text: new TextDecoder("utf-8", { fatal: true }).decode(bytes),
       });
     } catch {
@@ -179,9 +201,9 @@ class Collector {
   #reportUnreadable(path: string, message: string, hint: string): void {
     this.findings.push(
       makeFinding("source-unreadable", {
-        message: `${message}: "${path}"`,
+        message: `${message}: "${this.#tree.prefix}${path}"`,
         hint,
-        position: { file: path, line: 1, column: 1 },
+        position: { file: `${this.#tree.prefix}${path}`, line: 1, column: 1 },
       }),
     );
   }

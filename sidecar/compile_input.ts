@@ -6,7 +6,7 @@ import { type Finding, FINDING_CODES } from "../base/finding.ts";
 import { compile } from "../routing/compile/compile.ts";
 import type { Plan } from "../routing/plan.ts";
 import type { Snapshot } from "../schemas/resources.ts";
-import { loadPaths } from "../schemas/source.ts";
+import { type FileTree, loadPaths } from "../schemas/source.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
 import type { Environment } from "../console/environment.ts";
 
@@ -18,6 +18,8 @@ interface InputOptions {
   readonly namespace: string;
   /** False: traffic targets are enforced. */
   readonly permissive: boolean;
+  /** Left out: the files of this machine. */
+  readonly tree?: FileTree;
   /** A proxy is to serve the plan, so that endpoints without an address are worth a Finding. */
   readonly isForProxy?: boolean;
 }
@@ -40,6 +42,7 @@ export async function compileInput(
   const loaded = await loadPaths(options.paths, {
     defaultNamespace: options.namespace,
     recursive: options.recursive,
+    ...(options.tree === undefined ? {} : { tree: options.tree }),
     stdin: () => environment.readStdin(),
   });
   const snapshot = expandWorkloads(loaded.snapshot);

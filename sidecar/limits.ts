@@ -49,10 +49,13 @@ export const RECONNECT_MS_MAX = 30_000;
 export const CONTROLLER_CONNECT_MS = 5_000;
 
 /** The proxy says so often that it is there; the controller does the same. */
-export const CONTROLLER_ALIVE_MS = 15_000;
+export const CONTROLLER_ALIVE_MS = 5_000;
 
-/** Without a line of the controller for so long the connection is given up: three of its lines are lost. */
-export const CONTROLLER_SILENCE_MS = 50_000;
+/**
+ * Without a line of the controller for so long the connection is given up: three of its lines are lost. Until then a frozen controller
+ * keeps its proxies on an old plan.
+ */
+export const CONTROLLER_SILENCE_MS = 16_000;
 
 /** Lines that wait to be sent: an application that calls this many hosts at once is stuck behind the connection. */
 export const CONTROLLER_LINES_MAX = 10_000;

@@ -57,7 +57,7 @@ export const PLAN_COSTS: BenchWorkload = {
     const large = await LargeMesh.start(session, LARGE);
     try {
       const { compileMs, peakMb } = large.start;
-      add("all is compiled", { ms: compileMs, mb: peakMb });
+      add(PLAN_MEASURES.compiled, { ms: compileMs, mb: peakMb });
       await addChanges(large, "10 000 Services", add);
       await addMemory(large, add);
       await addPlanFile(large, add);
@@ -70,6 +70,24 @@ export const PLAN_COSTS: BenchWorkload = {
     return rows;
   },
 };
+
+/** Of the measures that have targets. */
+export const PLAN_MEASURES = {
+  compiled: "all is compiled",
+  addressSmall: "an address changes, 1 000 Services",
+  address: "an address changes, 10 000 Services",
+  unused: "the same for a sidecar that does not use the Service, 10 000 Services",
+  weight: "a weight changes, 10 000 Services",
+  memory: (inUse: number) => `sidecar, ${inUse} Services in use`,
+  memoryOfFile: "sidecar with `--plan`, 0 Services in use",
+  metrics: "`/metrics` of a sidecar, 0 Services in use",
+  quiet: "longest request of a window, 1 000 Services in use",
+  changing: "the same while an address changes",
+  held: "first request to a Service that is held",
+  asked: "first request to one that is asked about",
+  load: "64 connections",
+  changingLoad: `64 connections, an address of theirs changes every ${CHANGE_MS} ms`,
+} as const;
 
 type Add = (measure: string, values: Row["values"]) => void;
 
@@ -109,7 +127,7 @@ function addMemory(mesh: LargeMesh, add: Add): Promise<void> {
   return withSidecar(mesh.sidecar(), async (sidecar) => {
     for (const count of IN_USE) {
       await askFirst(sidecar, count);
-      await addMemoryOf(sidecar, `sidecar, ${count} Services in use`, add);
+      await addMemoryOf(sidecar, PLAN_MEASURES.memory(count), add);
     }
   });
 }
@@ -121,7 +139,7 @@ async function addMemoryOf(sidecar: SidecarProcess, measure: string, add: Add): 
   const { text } = await sidecar.admin("/metrics");
   const series = text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).length;
   add(measure, { mb: anonymousKb / 1024 });
-  add(`\`/metrics\` of it: ${measure}`, { bytes: text.length, series });
+  add(`\`/metrics\` of a ${measure}`, { bytes: text.length, series });
 }
 
 async function addPlanFile(mesh: LargeMesh, add: Add): Promise<void> {
@@ -131,7 +149,7 @@ async function addPlanFile(mesh: LargeMesh, add: Add): Promise<void> {
     add(`ready with \`--plan\` of ${(Deno.statSync(plan).size / 1e6).toFixed(0)} MB`, {
       ms: performance.now() - startMs,
     });
-    await addMemoryOf(sidecar, "sidecar with `--plan`, 0 Services in use", add);
+    await addMemoryOf(sidecar, PLAN_MEASURES.memoryOfFile, add);
   });
 }
 
@@ -151,8 +169,8 @@ function addStalls(mesh: LargeMesh, add: Add): Promise<void> {
       }
     }
     client.close();
-    add("longest request of a window, 1 000 in use", { ms: median(longest.quiet) });
-    add("the same while an address changes", { ms: median(longest.changed) });
+    add(PLAN_MEASURES.quiet, { ms: median(longest.quiet) });
+    add(PLAN_MEASURES.changing, { ms: median(longest.changed) });
   });
 }
 
@@ -170,8 +188,8 @@ function addFirstRequests(mesh: LargeMesh, add: Add): Promise<void> {
       asked.push(await client.ask(other));
     }
     client.close();
-    add("first request to a Service that is held", { ms: median(held), p99: p99(held) });
-    add("first request to one that is asked about", { ms: median(asked), p99: p99(asked) });
+    add(PLAN_MEASURES.held, { ms: median(held), p99: p99(held) });
+    add(PLAN_MEASURES.asked, { ms: median(asked), p99: p99(asked) });
   });
 }
 
@@ -202,8 +220,8 @@ function addLoad(session: Session, mesh: LargeMesh, add: Add): Promise<void> {
     }
     for (
       const [measure, got] of [
-        ["64 connections", quiet],
-        [`64 connections, an address of theirs changes every ${CHANGE_MS} ms`, changing],
+        [PLAN_MEASURES.load, quiet],
+        [PLAN_MEASURES.changingLoad, changing],
       ] as const
     ) {
       add(measure, {

@@ -146,7 +146,7 @@ export class Attempts implements Routed {
     router: Router,
     loop: Loop,
   ): CarrierFailure | null {
-    if (response.status === 408 && isReused) return "stale-timeout";
+    if (response.status === 408 && isReused) return "stale-unread";
     return response.saysUnreached ? unreachedSaidBy(response, pool, router, loop) : null;
   }
 

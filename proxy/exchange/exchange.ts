@@ -338,7 +338,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const { status } = response;
     this.#clock.touch();
     const failure = this.#tries.failureSaidBy(response, carrier, this.#router, this.#loop);
-    if (failure !== null && (failure !== "stale-timeout" || this.#mayRepeat(failure))) {
+    if (failure !== null && (failure !== "stale-unread" || this.#mayRepeat(failure))) {
       return this.onFailed(carrier, failure);
     }
     // A call that fails before its first message is answered by one head; else its trailers say what it came to.

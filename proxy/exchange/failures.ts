@@ -16,8 +16,8 @@ export type CarrierFailure =
   | "reset"
   /** The endpoint closed a connection that had carried another exchange before, without a word of an answer. */
   | "stale"
-  /** As `stale`, but it said 408 before it closed. */
-  | "stale-timeout"
+  /** As `stale`, but it closed before it can have read the request: its system has none of it, or it said 408. */
+  | "stale-unread"
   /** The endpoint took no part in the request (RFC 9113 8.7). */
   | "unprocessed"
   | "timeout"
@@ -66,8 +66,8 @@ export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
   "unprocessed": row("upstream-refused", "connect-failure", "always", UNREACHED),
   // A connection that had long been idle says nothing of its endpoint (RFC 9110 9.2.2).
   "stale": row("upstream-reset", "reset", "idempotent", BLAMELESS),
-  // 408 before it can have read the request: it was about the silence before (RFC 9110 15.5.9).
-  "stale-timeout": row("upstream-reset", "reset", "always", BLAMELESS),
+  // It ended before it can have read the request. A 408 then was about the silence before (RFC 9110 15.5.9).
+  "stale-unread": row("upstream-reset", "reset", "always", BLAMELESS),
   "reset": row("upstream-reset", "reset", "never"),
   "timeout": row("upstream-timeout", "timeout", "never"),
   "client-timeout": row("request-timeout", "timeout", "never", FINAL),

@@ -101,7 +101,8 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     this.#phase = "head";
     const isChunking = request.isChunked && isPlain;
     this.startWriting(isChunking);
-    if (!this.sendGathered(gather, isChunking ? null : body)) this.#fail(this.#resetFailure);
+    this.writtenBytes = 0;
+    if (!this.sendGathered(gather, isChunking ? null : body)) this.#fail(this.#failureOf(BROKEN));
   }
 
   sendBody({ body, hasWholeRequest }: RequestSource): number {
@@ -151,7 +152,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     // What was read before the hang-up still goes to the client.
     if (this.#phase === "body" && (this.#body.isDone || this.sent < this.ready)) return;
     if (this.#phase === "tunnel" && this.outlivesHangup) return;
-    this.#fail(this.#phase === "connecting" ? "refused" : this.#resetFailure);
+    this.#fail(this.#phase === "connecting" ? "refused" : this.#failureOf(BROKEN));
   }
 
   /** While it carries an exchange, that has the deadline, but for the wait for a buffer. */
@@ -166,9 +167,12 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     this.#fail("reset");
   }
 
-  /** What it means that the endpoint ends the connection now. */
-  get #resetFailure(): CarrierFailure {
-    return this.#phase === "head" && this.isReused && this.start === this.end ? "stale" : "reset";
+  /** What it means that the endpoint ends the connection now, in order (`END`) or not (`BROKEN`). */
+  #failureOf(end: number): CarrierFailure {
+    if (this.#phase !== "head" || !this.isReused || this.start !== this.end) return "reset";
+    // An orderly end says what its system had got by then (RFC 9293 3.10.7.4); nobody reads what comes after a close.
+    const unread = end === END ? this.loop.io.unacknowledged(this.fd) : 0;
+    return unread >= this.writtenBytes ? "stale-unread" : "stale";
   }
 
   #fail(failure: CarrierFailure): void {
@@ -191,7 +195,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     if (!this.haveBuffer() || !this.#haveRoomForHead()) return;
     const count = this.fill();
     if (count === AGAIN) return this.releaseIfEmpty();
-    if (count === END || count === BROKEN) return this.#fail(this.#resetFailure);
+    if (count === END || count === BROKEN) return this.#fail(this.#failureOf(count));
     const isHopeless = this.#parsedBytes > 0 &&
       !mayEndHead(this.loop.arena, this.start, this.start + this.#parsedBytes, this.end);
     if (isHopeless) this.#awaitRest();

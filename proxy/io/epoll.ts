@@ -63,6 +63,8 @@ export class EpollIo implements Io {
   readonly #events = new Uint32Array(EVENT_BATCH_MAX * libc.EPOLL_EVENT_WORDS);
   readonly #eventBytes = new Uint8Array(this.#events.buffer);
   readonly #control = new Uint32Array(libc.EPOLL_EVENT_WORDS);
+  readonly #count = new Int32Array(1);
+  readonly #countBytes = new Uint8Array(this.#count.buffer);
   readonly #controlBytes = new Uint8Array(this.#control.buffer);
   /** By descriptor. A generation tells an event of a closed descriptor from one of its successor. */
   #handlers: (Handler | null)[] = [];
@@ -259,6 +261,12 @@ export class EpollIo implements Io {
     this.#gatheredBytes = 0;
     if (secured || count >= 0) return count;
     return this.#goneFd === fd ? BROKEN : AGAIN;
+  }
+
+  unacknowledged(fd: Fd): number {
+    // Of a connection with TLS there is more than was given to `write`.
+    if (this.#secured[fd] || this.#c.ioctl(fd, libc.SIOCOUTQ, this.#countBytes) !== 0) return 0;
+    return this.#count[0];
   }
 
   shutdown(fd: Fd): void {

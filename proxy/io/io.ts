@@ -105,6 +105,8 @@ export interface Io {
   gather(offset: number, length: number): void;
   /** Writes the gathered pieces, and forgets them: a count, `AGAIN` or `BROKEN`. */
   write(fd: Fd): number;
+  /** Bytes that were written and that the peer's system has not said it has (RFC 9293 3.4); 0 where the driver cannot tell. */
+  unacknowledged(fd: Fd): number;
   /** Tells the peer that nothing more will be sent; reading goes on. */
   shutdown(fd: Fd): void;
   close(fd: Fd): void;

@@ -17,6 +17,7 @@ const SYMBOLS = {
   recvmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   send: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
   sendmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
@@ -43,6 +44,8 @@ export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
 export const TCP_KEEPINTVL = 5;
 export const SHUT_WR = 1;
+/** Bytes that the peer has not acknowledged, of an ioctl (tcp(7)). */
+export const SIOCOUTQ = 0x5411;
 export const MSG_PEEK = 2;
 export const MSG_NOSIGNAL = 0x4000;
 export const SOL_IP = 0;

@@ -113,6 +113,10 @@ export class PortableIo implements Io, PortableHost {
 
   comesFirst(): void {}
 
+  unacknowledged(): number {
+    return 0;
+  }
+
   wantWrite(fd: Fd, wanted: boolean): void {
     this.#socket(fd).wantWrite(wanted);
   }

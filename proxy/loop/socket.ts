@@ -8,6 +8,7 @@ import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { ANONYMOUS, type Caller, callerOf } from "../tls/caller.ts";
 import type { GatherList } from "./arena.ts";
+import { COUNTED_BYTES_MAX } from "../limits.ts";
 import { Inbox } from "./inbox.ts";
 import type { Loop, Timed } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
@@ -102,6 +103,9 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
 
   // Writing.
 
+  /** Of all writes since it was set to 0, at most `COUNTED_BYTES_MAX`. */
+  protected writtenBytes = 0;
+
   /** Nothing waits to be written. */
   get isFlushed(): boolean {
     return this.#outbox === null;
@@ -120,6 +124,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
     const result = io.write(this.fd);
     if (result === BROKEN) return false;
     const count = result === AGAIN ? 0 : result;
+    this.writtenBytes = Math.min(this.writtenBytes + count, COUNTED_BYTES_MAX);
     if (source !== null && count > list.bytes) source.sent += count - list.bytes;
     if (count === list.bytes + body) return true;
     io.wantWrite(this.fd, true);
@@ -152,6 +157,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
     const result = io.write(this.fd);
     if (result === BROKEN) return BROKEN;
     const count = result === AGAIN ? 0 : result;
+    this.writtenBytes = Math.min(this.writtenBytes + count, COUNTED_BYTES_MAX);
     const ofWaiting = Math.min(count, waiting);
     if (outbox !== null) {
       outbox.sent += ofWaiting;

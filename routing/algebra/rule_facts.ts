@@ -46,7 +46,7 @@ export function overlapOf(
 }
 
 /** Of the cells of one key, the one whose witness is best. */
-function keepSmallest<Key>(best: Map<Key, RequestCell>, key: Key, cell: RequestCell): void {
+export function keepSmallest<Key>(best: Map<Key, RequestCell>, key: Key, cell: RequestCell): void {
   const known = best.get(key);
   if (known === undefined || cell.size < known.size) best.set(key, cell);
 }

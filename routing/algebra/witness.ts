@@ -38,7 +38,7 @@ export function witnessOf(
 }
 
 /** `http://web.app/a`. */
-function witnessUrl({ method, authority, path }: Witness): string {
+export function witnessUrl({ method, authority, path }: Witness): string {
   return method === "CONNECT" ? authority : `http://${authority}${path}`;
 }
 

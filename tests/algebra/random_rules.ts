@@ -143,7 +143,7 @@ function textOf(random: Random, units: readonly string[], most: number): string 
   return Array.from({ length: random.below(most + 1) }, () => pick(random, units)).join("");
 }
 
-function sampleOf(random: Random): Sample {
+export function randomSample(random: Random): Sample {
   const headers: Record<string, string> = {};
   for (const name of ["x-a", "x-b"]) {
     if (random.below(2) === 0) headers[name] = textOf(random, ["a", "b", " ", "c"], 4).trim();
@@ -186,7 +186,7 @@ function checkPair(seed: number, makeWalk: MakeWalk, oracle: Oracle): boolean {
     assert.equal(answer, key, `witness ${JSON.stringify(witness)} of ${shown}`);
   }
   for (let i = 0; i < 40; i++) {
-    const sample = sampleOf(random);
+    const sample = randomSample(random);
     const key = lists.map((list) => oracle.firstOf(list, sample)).join();
     const cell = best.get(key);
     if (cell === undefined) {

@@ -467,6 +467,25 @@ const WRITING: readonly IoCase[] = [
     },
   },
   {
+    name: "unacknowledged: what was written to a peer that had closed, on the native driver",
+    async run(bench) {
+      const { io } = bench;
+      const isNative = io.kind === "native";
+      const reader = new Reader(io);
+      const { fd, peer } = await bench.pair(reader);
+      equal(bench.write(fd, "heard"), 5);
+      equal(await bench.expect(peer, "heard"), "heard");
+      await bench.until(() => io.unacknowledged(fd) === 0, "it is acknowledged");
+      io.wantRead(fd, false);
+      peer.close();
+      equal(bench.write(fd, "unheard"), 7);
+      equal(io.unacknowledged(fd), isNative ? 7 : 0);
+      io.wantRead(fd, true);
+      await bench.until(() => reader.hasEnded || reader.isBroken, "the end");
+      if (isNative) equal(reader.hasEnded, true, "an end in order, before the reset");
+    },
+  },
+  {
     name: "what was written before close arrives, and then the end",
     async run(bench) {
       const { fd, peer } = await bench.pair(new BenchHandler());

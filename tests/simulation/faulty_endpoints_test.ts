@@ -350,6 +350,41 @@ for (const [what, stray] of Object.entries(STRAYS)) {
 }
 
 scenario(
+  "a kept connection is closed while a POST is on its way: sent again, since nobody has read it",
+  "http1",
+  (it) => {
+    const { weather } = it.network;
+    // Who is first, the end or the request, is drawn.
+    for (let i = 0; i < 4 * ORDERS; i++) {
+      const { client, endpoints } = withKept(it);
+      it.network.weather = { ...weather, delayMaxMs: 5 };
+      endpoints[0].side.close();
+      client.send(POST);
+      it.pass(AT_ONCE_MS);
+      deepEqual(statusesOf(client), ["200", "200"]);
+      deepEqual(endpoints.map(requestsAt), [1, 1]);
+      it.network.weather = weather;
+      client.side.close();
+      endpoints[1].side.close();
+      it.pass(AT_ONCE_MS);
+    }
+  },
+);
+
+scenario(
+  "a kept connection is closed after a POST was read: not sent again",
+  "http1",
+  (it) => {
+    const { client, endpoints } = withKept(it);
+    endpoints[0].onText = () => endpoints[0].side.close();
+    client.send(POST);
+    it.pass(AT_ONCE_MS);
+    deepEqual(statusesOf(client), ["200", "502"]);
+    deepEqual(endpoints.map(requestsAt), [2]);
+  },
+);
+
+scenario(
   "408 in place of the answer on a kept connection: sent again, POST too",
   "http1",
   (it) => {

@@ -41,6 +41,11 @@ export class Side {
   /** Called when there may be more to read, more room to write, an end or a reset. */
   onChange: () => void = () => {};
 
+  /** Bytes that were sent from here, and those of them that the other end has got. */
+  #sent = 0;
+  #delivered = 0;
+  /** What the other end had delivered here when this one said that it sends no more. */
+  #gotBeforeEnd = 0;
   readonly #capacity: number;
   #chunks: Uint8Array[] = [];
   #chunkStart = 0;
@@ -69,18 +74,25 @@ export class Side {
     return this.#onTheWay === 0 && this.unread === 0;
   }
 
+  /** Sent bytes that the other end is not known to have got: after its end, no later word of it is waited for. */
+  get unacknowledged(): number {
+    return this.#sent - (this.hasEnded ? this.other.#gotBeforeEnd : this.#delivered);
+  }
+
   /** Sends bytes, at most `room`; they are not copied. */
   send(bytes: Uint8Array): void {
     const { world, weather } = this.#network;
     assert(bytes.length <= this.room && !this.hasSentEnd && !this.isClosed, "Sends what it may");
     const other = this.other;
     other.#onTheWay += bytes.length;
+    this.#sent += bytes.length;
     if (world.chance(weather.resets)) this.#network.cut(this);
     this.#arrive(() => {
       other.#onTheWay -= bytes.length;
       if (other.isReset) return;
-      // The other end is gone: that is what a reset is for.
-      if (other.isClosed) return this.#network.soon(() => this.fail());
+      // The other end is gone: that is what a reset is for. It comes after what that end has sent.
+      if (other.isClosed) return other.#arrive(() => this.fail());
+      this.#delivered += bytes.length;
       other.#chunks.push(bytes);
       other.unread += bytes.length;
       other.onChange();
@@ -92,6 +104,7 @@ export class Side {
     if (this.hasSentEnd || this.isReset) return;
     this.hasSentEnd = true;
     const other = this.other;
+    this.#gotBeforeEnd = other.#delivered;
     this.#arrive(() => {
       if (other.isReset || other.isClosed) return;
       other.hasEnded = true;

@@ -95,6 +95,13 @@ class UnseeingIo extends SimulatedIo {
   }
 }
 
+/** Takes everything for unread. */
+class UnreadIo extends SimulatedIo {
+  override unacknowledged(): number {
+    return Infinity;
+  }
+}
+
 /** Delivers no events before others. */
 class LastIo extends SimulatedIo {
   override comesFirst(): void {}
@@ -472,6 +479,11 @@ const REUSE_BUGS: readonly PlantedBug[] = [
     LastIo,
     { isBrisk: true },
   ),
+  driver(
+    "what an endpoint has got is sent again",
+    /not idempotent, was sent again/,
+    UnreadIo,
+  ),
   method(
     "408 on a connection that was used before is passed on",
     /Answer {2}in place of/,
@@ -479,7 +491,7 @@ const REUSE_BUGS: readonly PlantedBug[] = [
     "mayRepeat",
     (original) =>
       function (this: Attempts, ...[failure, isIdempotent]: never[]): unknown {
-        const isPassedOn = failure === "stale-timeout";
+        const isPassedOn = failure === "stale-unread";
         return !isPassedOn && original.call(this as never, failure, isIdempotent);
       },
   ),

@@ -191,7 +191,8 @@ export class SimulatedIo implements Io {
   peek(fd: Fd, offset: number, length: number): number {
     const side = this.#side(fd);
     if (length <= 0) this.#violate(`Peeks at ${length} bytes: 0 would be taken for the end`);
-    if (side.isReset && side.unread === 0) return this.#broken(fd);
+    // The end that had come in order before is what a read says.
+    if (side.isReset && side.unread === 0 && !side.hasEnded) return this.#broken(fd);
     if (!side.isEstablished) return AGAIN;
     if (side.unread === 0) return side.hasEnded ? END : AGAIN;
     const { world, network } = this;
@@ -203,7 +204,8 @@ export class SimulatedIo implements Io {
     const side = this.#side(fd);
     if (length <= 0) this.#violate(`Reads ${length} bytes: 0 would be taken for the end`);
     if (offset < 0 || offset + length > this.arena.length) this.#violate("Reads past the arena");
-    if (side.isReset && side.unread === 0) return this.#broken(fd);
+    // The end that had come in order before is what a read says.
+    if (side.isReset && side.unread === 0 && !side.hasEnded) return this.#broken(fd);
     if (!side.isEstablished) return AGAIN;
     const { world, network } = this;
     if (side.unread === 0) {
@@ -253,6 +255,11 @@ export class SimulatedIo implements Io {
     this.transmit(fd, side, bytes);
     this.#hasMoved = true;
     return count;
+  }
+
+  unacknowledged(fd: Fd): number {
+    const side = this.#side(fd);
+    return side instanceof TlsSide ? 0 : side.unacknowledged;
   }
 
   shutdown(fd: Fd): void {

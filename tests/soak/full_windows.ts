@@ -46,7 +46,7 @@ function upload(streamId: number): Uint8Array[] {
 }
 
 const proxy = await SoakProxy.start(
-  { driver: "native", applicationPort: 1, certificate: null },
+  { driver: "native", applicationPort: 1, certificate: null, seed: 1 },
   planOf([full.port], "http2"),
 );
 await proxy.metric("weft_faults_total");
@@ -80,7 +80,8 @@ const seconds = ((performance.now() - startMs) / 1_000).toFixed(1);
 await report(`${streams} streams on ${clients.length} connections, after ${seconds} s`);
 
 // A Service that is well is not held up for long: it is answered, or refused for want of a buffer.
-await proxy.apply(planOf([sound.port]));
+await proxy.change(planOf([sound.port]));
+await proxy.settle();
 const other = await RawSocket.connect(proxy.ports.http);
 await other.send("GET / HTTP/1.1\r\nHost: app\r\n\r\n");
 const next = await soon("an answer meanwhile", other.readResponse()).catch(String);

@@ -1,4 +1,4 @@
-/** An HTTP/1.1 endpoint of the soak: it checks what it gets, answers as the path says, and dies and comes back. */
+/** An HTTP/1.1 endpoint of one Service of the soak: it checks what it gets, answers as the path says, and dies and comes back. */
 import { ANSWER_BODY, bodyOf, REQUEST_BODY, wrongByte } from "../simulation/exchange.ts";
 import { framingOf, NO_BODY, valuesOf, WireReader } from "../simulation/wire.ts";
 import type { Framing, MessageHead, Receiver } from "../simulation/wire.ts";
@@ -7,15 +7,17 @@ import { MortalServer, writeAll } from "./mortal_server.ts";
 const encoder = new TextEncoder();
 
 export class Http1Origin extends MortalServer {
+  readonly #service: string;
   readonly #onWrong: (what: string) => void;
 
-  constructor(onWrong: (what: string) => void) {
+  constructor(service: string, onWrong: (what: string) => void) {
     super();
+    this.#service = service;
     this.#onWrong = onWrong;
   }
 
   protected override async serve(connection: Deno.TcpConn): Promise<void> {
-    const requests = new Requests(this.#onWrong);
+    const requests = new Requests(this.#service, this.#onWrong);
     const reader = new WireReader(requests);
     const buffer = new Uint8Array(64 * 1024);
     for (;;) {
@@ -29,6 +31,7 @@ export class Http1Origin extends MortalServer {
 
 class Requests implements Receiver {
   readonly answers: Uint8Array[] = [];
+  readonly #service: string;
   readonly #onWrong: (what: string) => void;
   #token = 0;
   #answerBytes = 0;
@@ -36,7 +39,8 @@ class Requests implements Receiver {
   #expected = 0;
   #received = 0;
 
-  constructor(onWrong: (what: string) => void) {
+  constructor(service: string, onWrong: (what: string) => void) {
+    this.#service = service;
     this.#onWrong = onWrong;
   }
 
@@ -47,6 +51,10 @@ class Requests implements Receiver {
     this.#isChunked = framing === "chunked";
     this.#expected = Number(valuesOf(head, "x-bytes")[0]);
     this.#received = 0;
+    const [host] = valuesOf(head, "host");
+    if (host.split(".")[0] !== this.#service) {
+      this.#onWrong(`a request for ${host} came to an endpoint of ${this.#service}`);
+    }
     return framingOf(head, NO_BODY);
   }
 

@@ -153,6 +153,10 @@ function defineHttp2({ http2, state }: Tools): null {
   const serve = async (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     stream.on("error", () => {});
     const [, , token, bytes] = String(headers[":path"]).split("/").map(Number);
+    const host = String(headers[":authority"] ?? headers.host);
+    if (host.split(".")[0] !== "two") {
+      state.tallies.http2.wrong.push(`a request for ${host} came to an endpoint of two`);
+    }
     let received = 0;
     for await (const chunk of stream) {
       if (!state.isBody(chunk, token, 0, received)) {

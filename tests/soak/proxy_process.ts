@@ -22,9 +22,24 @@ export class SoakProxy {
     return new SoakProxy(process, JSON.parse(await process.nextLine()));
   }
 
-  /** Resolves once it is served. */
-  async apply(plan: Plan): Promise<void> {
+  /** The mesh is this from now on. Resolves before the proxy has heard of it. */
+  async change(plan: Plan): Promise<void> {
     await this.#process.ask(encodePlan(plan));
+  }
+
+  /** Resolves once it has what it uses of the mesh. */
+  async settle(): Promise<void> {
+    await this.#process.ask("settle");
+  }
+
+  /** The longest that a request has waited for what the source says, in milliseconds. */
+  async longestWaitMs(): Promise<number> {
+    return Number(await this.#process.ask("waited"));
+  }
+
+  /** How often the source was lost. */
+  async losses(): Promise<number> {
+    return Number(await this.#process.ask("losses"));
   }
 
   /** Bytes in use once all garbage is collected. */

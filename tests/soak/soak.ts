@@ -1,18 +1,20 @@
 /**
  * A bounded soak on loopback: `deno task soak [--seconds 60] [--driver native] [--seed N] [--pause MS] [--only http1,tcp]`. Traffic of every kind
- * through a real proxy in a process of its own, a new plan every 100 ms, endpoints that die and come back. Wants no wrong byte,
- * no exchange without an end, no fault, no descriptor and no buffer left over, and memory that does not grow. Not part of CI.
+ * through a real proxy in a process of its own, parts of the mesh that change every 100 ms, a source that is slow and gets lost, endpoints that
+ * die and come back. Wants no wrong byte, no wrong endpoint, no exchange without an end, no wait for the source past its bound, no fault, no descriptor and no buffer left over, and memory that does not grow. Not part of CI.
  */
 import { parseArgs } from "node:util";
 import { Random, randomSeed } from "../../base/random.ts";
+import { PLAN_ANSWER_MS } from "../../proxy/limits.ts";
 import { HAS_NODE } from "../http2/node_process.ts";
 import type { Driver } from "../support/test_proxy.ts";
+import type { Plan } from "../../routing/plan.ts";
 import { HAS_OPENSSL_COMMAND, HAS_PORTABLE_TLS, testCertificates } from "../tls/certificates.ts";
 import { runHttp1Client } from "./http1_client.ts";
 import { Http1Origin } from "./http1_origin.ts";
 import { type NodeKind, NodeTraffic } from "./node_traffic.ts";
 import { SoakProxy } from "./proxy_process.ts";
-import { type ServiceName, SERVICES, soakPlanOf } from "./soak_plan.ts";
+import { APP_HOSTS, type ServiceName, SERVICES, type SoakCanary, soakPlanOf } from "./soak_plan.ts";
 import {
   emptyTally,
   type Endpoint,
@@ -23,7 +25,7 @@ import {
 } from "./tally.ts";
 import { EchoOrigin, runTcpClient } from "./tcp_traffic.ts";
 
-const SWAP_MS = 100;
+const CHANGE_MS = 100;
 const DEATH_MS = 700;
 const REVIVAL_MS = 300;
 /**
@@ -31,6 +33,8 @@ const REVIVAL_MS = 300;
  * connections and exchanges come and go. A leak of 100 bytes an exchange would be more.
  */
 const GROWTH_BYTES_MAX = 1024 * 1024;
+/** How late a busy machine may be with the end of a wait. */
+const WAIT_SLACK_MS = 500;
 /** In a shorter run there is too little of anything. */
 const GROWTH_SECONDS_MIN = 40;
 /** Of each kind; fewer would show nothing. */
@@ -63,45 +67,73 @@ const tallies = Object.fromEntries(TRAFFIC_KINDS.map((kind) => [kind, emptyTally
 await using node = await NodeTraffic.start();
 const several = <T>(count: number, make: () => T) =>
   Promise.all(Array.from({ length: count }, make));
-const http1 = (kind: TrafficKind) => new Http1Origin((what) => tallies[kind].wrong.push(what));
+const http1 = (kind: TrafficKind, service: string) =>
+  new Http1Origin(service, (what) => tallies[kind].wrong.push(what));
 const endpoints: Readonly<Record<ServiceName, readonly Endpoint[]>> = {
-  app: await several(6, () => http1("http1")),
+  app: await several(6, () => http1("http1", "app")),
   two: await several(3, () => node.endpoint("http2")),
   rpc: await several(3, () => node.endpoint("grpc")),
   chat: await several(3, () => node.endpoint("websocket")),
   db: await several(3, () => new EchoOrigin()),
 };
-const application = http1("tls");
+const application = http1("tls", "application");
 const mortals = [...Object.values(endpoints).flat(), application];
 
-/** Each Service's endpoints that `keeps` takes; the first where it takes none. */
-function planWhere(keeps: () => boolean) {
-  const names = Object.keys(SERVICES) as ServiceName[];
-  return soakPlanOf(
-    Object.fromEntries(names.map((name) => {
-      const kept = endpoints[name].filter(keeps);
-      return [name, (kept.length > 0 ? kept : endpoints[name].slice(0, 1)).map(({ port }) => port)];
-    })) as Record<ServiceName, number[]>,
-  );
+/** One part or several of the mesh that the soak changes. */
+class SoakMesh {
+  readonly #ports = new Map<ServiceName, readonly number[]>();
+  #canary: SoakCanary | null = null;
+
+  constructor() {
+    for (const name of Object.keys(SERVICES) as ServiceName[]) {
+      this.#ports.set(name, endpoints[name].map(({ port }) => port));
+    }
+  }
+
+  get plan(): Plan {
+    return soakPlanOf(this.#ports, this.#canary);
+  }
+
+  /** Endpoints come and go, weights move, a Service is not there for a while. */
+  change(): void {
+    for (const name of Object.keys(SERVICES) as ServiceName[]) {
+      if (random.below(3) === 0) this.#ports.set(name, somePorts(name));
+    }
+    if (random.below(3) === 0) {
+      this.#canary = random.below(3) === 0
+        ? null
+        : { weight: random.below(101), endpoints: somePorts("app") };
+    }
+    if (random.below(20) === 0) this.#ports.delete("two");
+  }
 }
 
+/** Two thirds of its endpoints, and one at least. */
+function somePorts(name: ServiceName): number[] {
+  const kept = endpoints[name].filter(() => random.below(3) > 0);
+  return (kept.length > 0 ? kept : endpoints[name].slice(0, 1)).map(({ port }) => port);
+}
+
+const mesh = new SoakMesh();
 const proxy = await SoakProxy.start({
   driver,
+  seed,
   applicationPort: application.port,
   certificate: hasTls ? testCertificates().server : null,
-}, planWhere(() => true));
+}, mesh.plan);
 // Asking leaves a connection to the admin port open: it is no leak.
 await proxy.metric("weft_faults_total");
 const descriptors = proxy.descriptors();
 let isOver = false;
-let swaps = 0;
+let changes = 0;
 let deaths = 0;
 
-async function swapPlans(): Promise<void> {
+async function changeMesh(): Promise<void> {
   while (!isOver) {
-    const next = wait(SWAP_MS);
-    await proxy.apply(planWhere(() => random.below(3) > 0));
-    swaps++;
+    const next = wait(CHANGE_MS);
+    mesh.change();
+    await proxy.change(mesh.plan);
+    changes++;
     await next;
   }
 }
@@ -142,7 +174,7 @@ const local = { hostname: "127.0.0.1" };
 const client = { pause: () => wait(pauseMs), isOver: () => isOver };
 const plain = {
   ...client,
-  hosts: ["app", "two"],
+  hosts: [...APP_HOSTS, "two"],
   dial: () => Deno.connect({ ...local, port: proxy.ports.http }),
 };
 const secured = {
@@ -177,7 +209,7 @@ const clients = [
   ),
 ];
 const ofNode: readonly [kind: NodeKind, count: number, hosts: readonly string[]][] = [
-  ["http2", 3, ["app", "two"]],
+  ["http2", 3, [...APP_HOSTS, "two"]],
   ["grpc", 2, ["rpc"]],
   ["websocket", 4, ["chat"]],
 ];
@@ -190,7 +222,7 @@ for (const [kind, count, hosts] of ofNode) {
     pauseMs,
   });
 }
-const others = [swapPlans(), killEndpoints()];
+const others = [changeMesh(), killEndpoints()];
 const memory = watchMemory();
 await wait(seconds * 1_000);
 isOver = true;
@@ -215,7 +247,13 @@ async function check(work: Promise<unknown>): Promise<void> {
   }
 }
 await check(proxy.untilMetric("weft_connections_open", 0));
-await check(proxy.apply(soakPlanOf({ app: [], two: [], rpc: [], chat: [], db: [] })));
+const losses = await proxy.losses();
+const longestWaitMs = await proxy.longestWaitMs();
+if (longestWaitMs > PLAN_ANSWER_MS + WAIT_SLACK_MS) {
+  problems.push(`a request waited ${longestWaitMs} ms for the source`);
+}
+await check(proxy.change(soakPlanOf(new Map(), null)));
+await check(proxy.settle());
 // The application beside an inbound listener is of no plan: its idle connections are kept.
 application.die();
 await check(proxy.untilMetric("weft_upstream_connections_open", 0));
@@ -234,7 +272,9 @@ const inUse = samples.map((sample) => sample.inUse);
 const growth = median(inUse.slice(3 * quarter)) - median(inUse.slice(2 * quarter, 3 * quarter));
 const resident = samples.map((sample) => sample.resident);
 
-console.log(`${driver} driver, seed ${seed}, ${seconds} s, ${swaps} plans, ${deaths} deaths`);
+console.log(
+  `${driver} driver, seed ${seed}, ${seconds} s, ${changes} changes of the mesh, ${losses} losses of its source, ${deaths} deaths`,
+);
 for (const kind of TRAFFIC_KINDS) {
   const { answered, refused, cut, abandoned, bytes, wrong } = tallies[kind];
   console.log(
@@ -252,6 +292,7 @@ console.log(
     `${mebibytes(median(resident.slice(0, quarter)))} in the first quarter, ` +
     `${mebibytes(median(resident.slice(3 * quarter)))} in the last`,
 );
+console.log(`source     ${longestWaitMs.toFixed(0)} ms was the longest wait for what it says`);
 console.log(`left over  ${left} descriptors`);
 if (left > 0) problems.push(`${left} descriptors left open`);
 if (seconds >= GROWTH_SECONDS_MIN && growth > GROWTH_BYTES_MAX) {

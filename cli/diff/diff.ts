@@ -1,0 +1,79 @@
+/** The work of `weft diff`: two inputs to plans, plans to what differs, and that to one of its forms. */
+import type { Finding } from "../../base/finding.ts";
+import type { Environment } from "../../console/environment.ts";
+import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
+import { hasErrors, renderFindings } from "../../console/findings.ts";
+import { comparePlans } from "../../routing/algebra/compare_plans.ts";
+import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
+import { type DiffSide, diffSides } from "./inputs.ts";
+import { renderDiffMarkdown } from "./render_markdown.ts";
+import { renderDiffText } from "./render_text.ts";
+import { buildDiffReport } from "./report.ts";
+import { renderSarif } from "./sarif.ts";
+
+interface DiffOptions {
+  readonly git?: string | undefined;
+  readonly recursive: boolean;
+  readonly namespace: string;
+  readonly output: "text" | "json" | "markdown" | "sarif";
+}
+
+/** Ends with 0 where all requests are answered alike, 1 where some are not, 3 where that cannot be told. */
+export async function diffManifests(
+  words: readonly string[],
+  options: DiffOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  try {
+    return await diff(words, options, environment);
+  } catch (error) {
+    // For scripts 1 means that something differs.
+    if (!(error instanceof CommandFailure) || error.exitCode === EXIT.usage) throw error;
+    throw new CommandFailure(error.message, { hint: error.hint, exitCode: EXIT.undecided });
+  }
+}
+
+async function diff(
+  words: readonly string[],
+  options: DiffOptions,
+  environment: Environment,
+): Promise<ExitCode> {
+  const { stdout, stderr } = environment;
+  const [old, now] = await diffSides(words, options.git);
+  const before = await read(old, options, environment);
+  const after = await read(now, options, environment);
+  // What is wrong with the old side was so before; it counts as a mesh would take it.
+  const oldErrors = errorsOf(before.findings).filter((finding) => !isAbsent(finding, old));
+  if (oldErrors.length > 0) {
+    stderr.line(`weft: ${old.name} has errors; what they leave out is compared as left out`);
+  }
+  stderr.write(renderFindings(stderr, errorsOf(after.findings)));
+  const names = { before: old.name, after: now.name };
+  const report = buildDiffReport(names, comparePlans(before.plan, after.plan));
+  if (options.output === "json") stdout.line(JSON.stringify(report, null, 2));
+  else if (options.output === "sarif") stdout.line(renderSarif(report, after.findings));
+  else if (options.output === "markdown") stdout.write(renderDiffMarkdown(report, after.findings));
+  else stdout.write(renderDiffText(stdout, report));
+  if (hasErrors(after.findings)) return EXIT.undecided;
+  return { alike: EXIT.ok, different: EXIT.failed, undecided: EXIT.undecided }[report.verdict];
+}
+
+function read(
+  { paths, tree }: DiffSide,
+  { recursive, namespace }: DiffOptions,
+  environment: Environment,
+): Promise<CompiledInput> {
+  // Targets count as enforced, so that they can be compared.
+  const options = { paths, recursive, namespace, permissive: false };
+  return compileInput(tree === undefined ? options : { ...options, tree }, environment);
+}
+
+function errorsOf(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ severity }) => severity === "error");
+}
+
+/** A revision without the path: all of it is new. */
+function isAbsent({ code, message }: Finding, { tree }: DiffSide): boolean {
+  return tree !== undefined && code === "source-unreadable" &&
+    message.startsWith("There is no such file");
+}

@@ -1,0 +1,110 @@
+/** What differs, as tables for a person. */
+import type { Output } from "../../console/output.ts";
+import { type Cell, renderTable } from "../../console/table.ts";
+import { foldText, printable } from "../../console/text.ts";
+import { LISTED_CHANGES_MAX } from "../limits.ts";
+import type { ChangedRequests, DiffReport } from "./report.ts";
+import {
+  accessText,
+  aliasText,
+  changedText,
+  decidingText,
+  endpointText,
+  holeText,
+  nearName,
+  percentText,
+  placeText,
+  portText,
+  summaryText,
+} from "./wording.ts";
+
+/** Ends with one line that says it all. */
+export function renderDiffText(output: Output, report: DiffReport): string {
+  const sections = [
+    ...renderRequests(output, report.requests),
+    renderList(output, "Ports, names and endpoints", [
+      ...report.ports.map((port) => [portText(port)]),
+      ...report.names.map((name) => [aliasText(name)]),
+      ...report.endpoints.map((endpoint) => [endpointText(endpoint)]),
+    ]),
+    renderList(
+      output,
+      "Rules that nothing comes to",
+      report.deadRules.map(({ rule, service, port, position }) => [
+        rule,
+        `of ${service}:${port}`,
+        placeText(position),
+      ]),
+    ),
+    renderList(
+      output,
+      "Who may call whom, where traffic targets are enforced",
+      report.access.map((change) => [
+        { text: accessText(change), style: change.change === "opened" ? "warning" : "info" },
+        change.targets.map(({ target, position }) => `${target} ${placeText(position)}`).join(", "),
+      ]),
+    ),
+    report.ignoresEndpoints && report.requests.length > 0 ? fold(output, ENDPOINTS_NOTE) : "",
+    fold(output, summaryText(report)),
+  ];
+  return sections.filter((section) => section !== "").join("\n");
+}
+
+const ENDPOINTS_NOTE =
+  "One side has no pods or workloads: every backend counts as if it had endpoints";
+
+/** One table a port. */
+function renderRequests(output: Output, requests: readonly ChangedRequests[]): string[] {
+  const shown = requests.slice(0, LISTED_CHANGES_MAX);
+  const groups = Map.groupBy(shown, ({ service, port }) => `${service}:${port}`);
+  const tables = [...groups].map(([name, changes]) => {
+    const title = output.style(
+      "strong",
+      printable(`Requests to ${name} that are answered otherwise`),
+    );
+    const rows = changes.flatMap(changeRows);
+    return `${title}\n${renderTable(output, HEADS, rows, 2)}`;
+  });
+  const more = requests.length - shown.length;
+  return more === 0 ? tables : [...tables, `and ${more} more kinds of requests\n`];
+}
+
+const HEADS = ["REQUEST", "BACKEND", "BEFORE", "AFTER", "DECIDED BY", "DEFINED AT"];
+
+/** Backend, before and after. */
+const FACT_COLUMNS = 3;
+
+/** One row a backend; what they share stands in the first, and what else changes in rows of their own. */
+function changeRows(change: ChangedRequests): Cell[][] {
+  const { service, backends, policies, after } = change;
+  const hole = holeText(change);
+  const request = changedText(change);
+  const facts: Cell[][] = backends.map(({ backend, before, after }) => [
+    nearName(backend, service),
+    percentText(before),
+    percentText(after),
+  ]);
+  if (policies.length > 0) facts.push([`policy: ${policies.join(", ")}`]);
+  const [first = [], ...rest] = facts;
+  const blanks = Array.from({ length: FACT_COLUMNS - first.length }, () => " ");
+  const captured = change.request?.isCapturedOnly === true ? " (captured)" : "";
+  return [
+    [`${request}${captured}`, ...first, ...blanks, decidingText(change), placeText(after.position)],
+    ...rest.map((cells) => [" ", ...cells]),
+    ...(hole === null
+      ? []
+      : [[" ", { text: hole, style: change.hole === "opened" ? "warning" : "good" } as const]]),
+  ];
+}
+
+function renderList(output: Output, title: string, rows: readonly (readonly Cell[])[]): string {
+  if (rows.length === 0) return "";
+  const shown = rows.slice(0, LISTED_CHANGES_MAX);
+  const more = rows.length - shown.length;
+  const rest = more === 0 ? "" : `  and ${more} more\n`;
+  return `${output.style("strong", title)}\n${renderTable(output, [], shown, 2)}${rest}`;
+}
+
+function fold(output: Output, text: string): string {
+  return `${foldText(printable(text), output.columns ?? Infinity).join("\n")}\n`;
+}

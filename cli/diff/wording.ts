@@ -1,0 +1,99 @@
+/** How differences are put into words, the same in every form of the report. */
+import { formatPosition, type Position } from "../../base/finding.ts";
+import { counted } from "../../base/text.ts";
+import type {
+  ChangedAccess,
+  ChangedPort,
+  ChangedRequests,
+  DiffAnswer,
+  DiffReport,
+} from "./report.ts";
+
+export function percentText(share: number): string {
+  return `${(share * 100).toFixed(1)}%`;
+}
+
+export function placeText(position: Position | null): string {
+  return position === null ? "" : formatPosition(position).replace(/:\d+$/, "");
+}
+
+/** Without the namespace where it is that of the Service. */
+export function nearName(name: string, service: string): string {
+  const namespace = service.slice(0, service.indexOf("/") + 1);
+  return name.startsWith(namespace) ? name.slice(namespace.length) : name;
+}
+
+/** `GET /a`, or what stands for a connection. */
+export function changedText({ request, service, port }: ChangedRequests): string {
+  return request?.text ?? `connections to ${service}:${port}`;
+}
+
+/** What decides: `app/routes#read`, `split app/web`, `own endpoints`. */
+function answerText({ rule, split }: DiffAnswer, service: string): string {
+  if (rule !== null) return nearName(rule, service);
+  return split === null ? "own endpoints" : `split ${nearName(split, service)}`;
+}
+
+/** `no rule takes them any more`, where that changes; else null. */
+export function holeText({ hole }: ChangedRequests): string | null {
+  if (hole === null) return null;
+  return hole === "opened" ? "hole opened: no rule takes them" : "hole closed";
+}
+
+/** Of one line: which rule decides, and which did. */
+export function decidingText({ before, after, service }: ChangedRequests): string {
+  const [old, now] = [answerText(before, service), answerText(after, service)];
+  return old === now ? now : `${now} (was ${old})`;
+}
+
+export function portText({ service, port, change, before, after }: ChangedPort): string {
+  const name = `${service}:${port}`;
+  if (change === "added") return `${name} is new (${after})`;
+  if (change === "removed") return `${name} is gone (it spoke ${before})`;
+  return `${name} speaks ${after}, and spoke ${before}`;
+}
+
+export function aliasText({ service, before, after }: DiffReport["names"][number]): string {
+  return `${service} leads to ${after ?? "no other name"}, and led to ${before ?? "no other name"}`;
+}
+
+export function endpointText({ group, policies }: DiffReport["endpoints"][number]): string {
+  return `Endpoints of ${group}: policy ${policies.join(", ")} changed`;
+}
+
+export function accessText(
+  { source, destination, port, change, what, request }: ChangedAccess,
+): string {
+  const asked = what === "connection" ? "anything" : request?.text ?? "some requests";
+  const at = port === null ? "" : `, port ${port}`;
+  const may = change === "opened" ? "may now send" : "may no longer send";
+  return `${source} ${may} ${asked} to ${destination}${at}`;
+}
+
+/** `2 kinds of requests go elsewhere, 1 hole opened`; `All requests are answered alike`. */
+export function summaryText(report: DiffReport): string {
+  const { requests, ports, names, endpoints, deadRules, access, undecided } = report;
+  const holes = (hole: ChangedRequests["hole"]) =>
+    requests.filter((each) => each.hole === hole).length;
+  const calls = (change: ChangedAccess["change"]) =>
+    access.filter((each) => each.change === change).length;
+  const parts = [
+    [requests.length, (n: number) => `${counted(n, "kind")} of requests answered otherwise`],
+    [holes("opened"), (n: number) => `${counted(n, "hole")} opened`],
+    [holes("closed"), (n: number) => `${counted(n, "hole")} closed`],
+    [ports.length, (n: number) => `${counted(n, "port")} changed`],
+    [names.length, (n: number) => `${counted(n, "name")} changed`],
+    [endpoints.length, (n: number) => `${counted(n, "policy").replace("ys", "ies")} changed`],
+    [deadRules.length, (n: number) => `${counted(n, "rule")} that nothing comes to`],
+    [calls("opened"), (n: number) => `${counted(n, "call")} opened`],
+    [calls("closed"), (n: number) => `${counted(n, "call")} closed`],
+  ] as const;
+  const found = parts.flatMap(([count, text]) => count === 0 ? [] : [text(count)]);
+  const rest = undecided.length === 0
+    ? "all others are answered alike"
+    : `not decided: ${undecided.join(", ")}`;
+  if (found.length > 0) return `${found.join(", ")}; ${rest}`;
+  return report.verdict === "alike"
+    ? "All requests are answered alike"
+    : `Nothing was found to differ, but ${rest}`;
+}

@@ -1,0 +1,177 @@
+/**
+ * Two plans: which requests go elsewhere, which names and ports come and go, which rules die, and who may call whom that could not.
+ * Where endpoints are and how many there are does not count: they come and go with every rollout.
+ */
+import { carriesHttp, type Plan, type PlanPort, type PlanRule, type PlanService } from "../plan.ts";
+import { type AccessComparison, compareAccess } from "./compare_access.ts";
+import { changedSections, comparePorts, type PortComparison } from "./compare_ports.ts";
+import { examineRules } from "./rule_facts.ts";
+import type { SpaceOptions } from "./request_space.ts";
+import { authoritiesOf } from "./service_names.ts";
+
+/** One port of a Service of which something changes. */
+export interface PortDifference extends PortComparison {
+  /** `namespace/service`. */
+  readonly service: string;
+  readonly port: number;
+  /** `service.namespace:port`, or without the port where clients leave it out. */
+  readonly host: string;
+  /** Null: it is not there. */
+  readonly before: PlanPort | null;
+  readonly after: PlanPort | null;
+  /** Rules of the new plan that nothing comes to, and that were alive, or were not there. */
+  readonly deadRules: readonly PlanRule[];
+}
+
+/** A name that leads elsewhere: an ExternalName Service. */
+export interface AliasDifference {
+  readonly service: string;
+  /** Null: it is none. */
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+/** How the endpoints of a Service port are treated. */
+export interface EndpointDifference {
+  /** `namespace/service:port`. */
+  readonly group: string;
+  /** Names of the policy's sections that ask for something else. */
+  readonly policies: readonly string[];
+}
+
+export interface PlanComparison {
+  readonly ports: readonly PortDifference[];
+  readonly endpoints: readonly EndpointDifference[];
+  readonly aliases: readonly AliasDifference[];
+  readonly access: AccessComparison;
+  /** False: more may change than was found. */
+  readonly isComplete: boolean;
+  /** Neither plan has endpoints, or one has none: then all backends count as if they had. */
+  readonly ignoresEndpoints: boolean;
+}
+
+export function comparePlans(before: Plan, after: Plan): PlanComparison {
+  const ignoresEndpoints = !hasEndpoints(before) || !hasEndpoints(after);
+  const ports = pairsOf(portsByName(before), portsByName(after)).flatMap(([was, is]) => {
+    const difference = comparePair(was, is, ignoresEndpoints);
+    return difference === null ? [] : [difference];
+  });
+  const access = compareAccess(before, after);
+  return {
+    ports: ports.filter(isDifferent),
+    endpoints: compareEndpoints(before, after),
+    aliases: compareAliases(before, after),
+    access,
+    isComplete: access.isComplete && ports.every(({ isComplete }) => isComplete),
+    ignoresEndpoints,
+  };
+}
+
+function hasEndpoints({ groups }: Plan): boolean {
+  return Object.values(groups).some((endpoints) => endpoints.length > 0);
+}
+
+interface NamedPort {
+  readonly service: PlanService;
+  readonly port: PlanPort;
+  readonly clusterDomain: string;
+}
+
+function portsByName({ services, clusterDomain }: Plan): Map<string, NamedPort> {
+  return new Map(services.flatMap((service) =>
+    service.ports.map((port) => [
+      `${service.namespace}/${service.name}:${port.port}`,
+      { service, port, clusterDomain },
+    ])
+  ));
+}
+
+/** What has the same key on both sides, or on one, by key. */
+function pairsOf<Value>(
+  before: ReadonlyMap<string, Value>,
+  after: ReadonlyMap<string, Value>,
+): (readonly [Value | null, Value | null])[] {
+  const keys = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return keys.map((key) => [before.get(key) ?? null, after.get(key) ?? null]);
+}
+
+function comparePair(
+  was: NamedPort | null,
+  is: NamedPort | null,
+  ignoresEndpoints: boolean,
+): PortDifference | null {
+  const one = is ?? was;
+  if (one === null) return null;
+  const { service, port, clusterDomain } = one;
+  const authorities = authoritiesOf(service, port.port, clusterDomain);
+  const [before, after] = [was?.port ?? null, is?.port ?? null];
+  const named = {
+    service: `${service.namespace}/${service.name}`,
+    port: port.port,
+    host: authorities[0],
+    before,
+    after,
+  };
+  const isComparable = before !== null && after !== null &&
+    carriesHttp(before.protocol) === carriesHttp(after.protocol);
+  const compared = isComparable
+    ? comparePorts(before, after, { authorities, ignoresEndpoints })
+    : { changes: [], isComplete: true };
+  return { ...named, ...compared, deadRules: newlyDead(before, after, { authorities }) };
+}
+
+function isDifferent({ before, after, changes, deadRules, isComplete }: PortDifference): boolean {
+  if (before === null || after === null) return true;
+  return carriesHttp(before.protocol) !== carriesHttp(after.protocol) || changes.length > 0 ||
+    deadRules.length > 0 || !isComplete;
+}
+
+function newlyDead(
+  before: PlanPort | null,
+  after: PlanPort | null,
+  options: SpaceOptions,
+): readonly PlanRule[] {
+  if (after === null || after.rules.length === 0) return [];
+  const asked = (port: PlanPort | null) => JSON.stringify(port?.rules.map(({ match }) => match));
+  if (asked(before) === asked(after)) return [];
+  const known = new Set(before === null ? [] : deadRules(before, options).map(ruleName));
+  return deadRules(after, options).filter((rule) => !known.has(ruleName(rule)));
+}
+
+/** Certain: a rule that may be alive is not among them. */
+function deadRules({ rules }: PlanPort, options: SpaceOptions): PlanRule[] {
+  const { taken, isComplete } = examineRules(rules.map(({ match }) => match), options);
+  return isComplete ? rules.filter((_, index) => taken[index] === null) : [];
+}
+
+/** `namespace/group#match`. */
+export function ruleName({ match: { group, name } }: PlanRule): string {
+  return `${group.namespace}/${group.name}#${name}`;
+}
+
+function compareAliases(before: Plan, after: Plan): AliasDifference[] {
+  const hosts = ({ aliases = [] }: Plan) =>
+    new Map(
+      aliases.map((
+        { namespace, name, host },
+      ) => [`${namespace}/${name}`, { namespace, name, host }]),
+    );
+  return pairsOf(hosts(before), hosts(after)).flatMap(([was, is]) => {
+    const one = is ?? was;
+    if (one === null || was?.host === is?.host) return [];
+    const service = `${one.namespace}/${one.name}`;
+    return [{ service, before: was?.host ?? null, after: is?.host ?? null }];
+  });
+}
+
+/** Of ports that are on both sides; what becomes of one that comes or goes is said of it. */
+function compareEndpoints(before: Plan, after: Plan): EndpointDifference[] {
+  const kept = portsByName(after);
+  return [...portsByName(before).keys()].filter((group) => kept.has(group)).flatMap((group) => {
+    const [was, is] = [before, after].map(({ endpointPolicies = {} }) =>
+      endpointPolicies[group] ?? null
+    );
+    const policies = changedSections(was, is);
+    return policies.length === 0 ? [] : [{ group, policies }];
+  });
+}

@@ -1,0 +1,130 @@
+/**
+ * Two versions of one port: which requests, or connections, get another answer, each kind of them with a shortest one. Answers are
+ * alike where the same backends get the same shares and the same is done with the requests on their way; rules may differ.
+ */
+import { sameConditions } from "../match/match.ts";
+import {
+  carriesHttp,
+  type PlanEndpointPolicy,
+  type PlanPort,
+  type PlanRoute,
+  type PlanRoutePolicy,
+  type PlanRule,
+} from "../plan.ts";
+import { keepSmallest } from "./rule_facts.ts";
+import { type RequestCell, RequestSpace, type SpaceOptions } from "./request_space.ts";
+import type { Witness } from "./witness.ts";
+
+/** What a port does with some requests. */
+export interface PortAnswer {
+  /** Null: no rule takes them. */
+  readonly rule: PlanRule | null;
+  readonly route: PlanRoute;
+  readonly shares: readonly AnswerShare[];
+  readonly policy: PlanRoutePolicy | null;
+}
+
+/** Of the requests, from 0 to 1; those of weight 0 and those that can take none are left out. */
+interface AnswerShare {
+  /** `namespace/service`. */
+  readonly backend: string;
+  readonly share: number;
+}
+
+/** Requests that get another answer. */
+export interface PortChange {
+  /** Null: a connection; or there was none, or too many, to find one. */
+  readonly witness: Witness | null;
+  readonly before: PortAnswer;
+  readonly after: PortAnswer;
+}
+
+export interface PortComparison {
+  readonly changes: readonly PortChange[];
+  /** False: other requests may change too. */
+  readonly isComplete: boolean;
+}
+
+interface CompareOptions extends SpaceOptions {
+  /** Backends that have no endpoints get their share all the same: the input says nothing of endpoints. */
+  readonly ignoresEndpoints: boolean;
+}
+
+/** Both speak HTTP, or both do not. */
+export function comparePorts(
+  before: PlanPort,
+  after: PlanPort,
+  options: CompareOptions,
+): PortComparison {
+  const answers = [answersOf(before, options), answersOf(after, options)] as const;
+  const [own, others] = [answers[0].at(-1), answers[1].at(-1)];
+  if (own === undefined || others === undefined) throw new RangeError("A port has a fallback");
+  if (!carriesHttp(before.protocol)) {
+    const changes = isAlike(own, others) ? [] : [{ witness: null, before: own, after: others }];
+    return { changes, isComplete: true };
+  }
+  const matches = [before, after].map(({ rules }) => rules.map(({ match }) => match));
+  const isSameOrder = sameConditions(matches[0], matches[1]);
+  if (isSameOrder && answers[0].every((answer, i) => isAlike(answer, answers[1][i]))) {
+    return { changes: [], isComplete: true };
+  }
+  const best = new Map<string, RequestCell>();
+  const isComplete = new RequestSpace(matches, options).walk((cell) => {
+    const [some, other] = cell.firsts.map((first, side) => answers[side].at(first));
+    if (some === undefined || other === undefined || isAlike(some, other)) return;
+    keepSmallest(best, cell.firsts.join(), cell);
+  });
+  const cells = [...best.values()].sort((some, other) => some.size - other.size);
+  const changes = cells.map((cell) => ({
+    witness: cell.witness(),
+    before: answers[0].at(cell.firsts[0]) ?? own,
+    after: answers[1].at(cell.firsts[1]) ?? others,
+  }));
+  return { changes, isComplete };
+}
+
+/** By rule; the last is the answer where no rule counts, which `-1` means too. */
+function answersOf(port: PlanPort, options: CompareOptions): PortAnswer[] {
+  const rules = port.rules.map((rule) =>
+    answerOf(rule, rule.route, rule.policy ?? port.policy ?? null, options)
+  );
+  return [...rules, answerOf(null, port.fallback, port.policy ?? null, options)];
+}
+
+function answerOf(
+  rule: PlanRule | null,
+  route: PlanRoute,
+  policy: PlanRoutePolicy | null,
+  { ignoresEndpoints }: CompareOptions,
+): PortAnswer {
+  const weights = new Map<string, number>();
+  for (const { namespace, service, weight, state } of route.backends) {
+    const isUsable = state === "ready" || (ignoresEndpoints && state === "no-endpoints");
+    if (!isUsable || weight === 0) continue;
+    const backend = `${namespace}/${service}`;
+    weights.set(backend, (weights.get(backend) ?? 0) + weight);
+  }
+  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+  const shares = [...weights].map(([backend, weight]) => ({ backend, share: weight / total }));
+  return { rule, route, shares, policy };
+}
+
+/** Division of equal fractions gives equal numbers. */
+function isAlike(some: PortAnswer, other: PortAnswer): boolean {
+  if (some.shares.length !== other.shares.length) return false;
+  const shares = new Map(other.shares.map(({ backend, share }) => [backend, share]));
+  return some.shares.every(({ backend, share }) => shares.get(backend) === share) &&
+    changedSections(some.policy, other.policy).length === 0;
+}
+
+type AnyPolicy = PlanRoutePolicy | PlanEndpointPolicy;
+
+/** Names of the sections that ask for something else. */
+export function changedSections(some: AnyPolicy | null, other: AnyPolicy | null): string[] {
+  const { sources: _some, ...before } = some ?? { sources: {} };
+  const { sources: _other, ...after } = other ?? { sources: {} };
+  const [old, now] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((section) => JSON.stringify(old.get(section)) !== JSON.stringify(now.get(section)))
+    .sort();
+}

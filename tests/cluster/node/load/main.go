@@ -1,0 +1,148 @@
+// A client that asks at a steady rate, and the servers that it asks, for tests on a real node.
+//
+//	load server TEXT PORT close|exit   answers TEXT; at SIGTERM it closes in order, or exits at once
+//	load client URL RATE               asks URL, every other time by POST, RATE times a second; it says on loopback, port 9000, what came of it
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if os.Args[1] == "server" {
+		serve(os.Args[2], os.Args[3], os.Args[4])
+	} else {
+		rate, _ := strconv.Atoi(os.Args[3])
+		ask(os.Args[2], rate)
+	}
+}
+
+func serve(text, port, end string) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, text)
+	}
+	server := &http.Server{Addr: ":" + port, Handler: http.HandlerFunc(answer)}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	done := make(chan bool)
+	go func() {
+		<-signals
+		if end == "close" {
+			server.Shutdown(context.Background())
+		}
+		close(done)
+	}()
+	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		panic(err)
+	}
+	<-done
+}
+
+// Tally is what became of the requests since it was last taken.
+type Tally struct {
+	Asked    int            `json:"asked"`
+	Answers  map[string]int `json:"answers"`
+	Failures []string       `json:"failures"`
+	Failed   int            `json:"failed"`
+}
+
+const failuresMax = 20
+
+type client struct {
+	url   string
+	http  http.Client
+	mutex sync.Mutex
+	tally Tally
+	pace  sync.RWMutex // held by each request to read; to write it is to wait for those under way
+	body  string
+}
+
+func (c *client) one(number int) {
+	defer c.pace.RUnlock()
+	method, body := "GET", io.Reader(nil)
+	if number%2 == 1 {
+		method, body = "POST", strings.NewReader(c.body)
+	}
+	started := time.Now()
+	request, _ := http.NewRequest(method, c.url, body)
+	answer, err := c.http.Do(request)
+	text := ""
+	if err == nil {
+		var bytes []byte
+		bytes, err = io.ReadAll(answer.Body)
+		answer.Body.Close()
+		text = string(bytes)
+		if err == nil && answer.StatusCode != 200 {
+			err = fmt.Errorf("%d %v %s", answer.StatusCode, answer.Header, text)
+		}
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.tally.Asked++
+	if err == nil {
+		c.tally.Answers[text]++
+		return
+	}
+	c.tally.Failed++
+	if len(c.tally.Failures) < failuresMax {
+		at := started.UTC().Format("15:04:05.000")
+		c.tally.Failures = append(c.tally.Failures, fmt.Sprintf("%s %s after %v: %v", at, method, time.Since(started), err))
+	}
+}
+
+// take answers what became of all requests since the last call, with none under way. With ?requests=N the answers are of the next N, and
+// a few more that were begun; the rest is of all.
+func (c *client) take(w http.ResponseWriter, r *http.Request) {
+	if requests, _ := strconv.Atoi(r.URL.Query().Get("requests")); requests > 0 {
+		c.pace.Lock()
+		c.tally.Answers = map[string]int{}
+		c.pace.Unlock()
+		for c.count() < requests {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	c.pace.Lock()
+	taken := c.tally
+	c.tally = Tally{Answers: map[string]int{}}
+	c.pace.Unlock()
+	json.NewEncoder(w).Encode(taken)
+}
+
+func (c *client) count() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	sum := c.tally.Failed
+	for _, count := range c.tally.Answers {
+		sum += count
+	}
+	return sum
+}
+
+func ask(url string, rate int) {
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	c := &client{
+		url:   url,
+		http:  http.Client{Transport: transport, Timeout: 15 * time.Second},
+		tally: Tally{Answers: map[string]int{}},
+		body:  strings.Repeat("x", 1024),
+	}
+	http.HandleFunc("/take", c.take)
+	go http.ListenAndServe("127.0.0.1:9000", nil)
+	for number, tick := 0, time.Tick(time.Second/time.Duration(rate)); ; number++ {
+		<-tick
+		c.pace.RLock()
+		go c.one(number)
+	}
+}
