@@ -158,7 +158,7 @@ class Balancers {
     if (balancing === undefined) {
       balancing = new Balancing(key, null, this.#random);
       const targets = endpoints.map((target) => ({ key: target.key, target }));
-      balancing.bind(targets, policy?.loadBalancing, 0, 0);
+      balancing.bind(endpointSet, targets, policy?.loadBalancing, 0, 0);
       this.#byKey.set(key, balancing);
     }
     return balancing;

@@ -22,6 +22,9 @@ export class Balancing<Target> {
   readonly #random: Random;
   /** Groups for the sets that traffic targets cut out of it. */
   readonly #parts = new Map<EndpointSet, EndpointGroup<Target>>();
+  /** What they are cut out of. */
+  #whole: EndpointSet | null = null;
+  #strangers = 0;
   #policy = DEFAULT;
   #balancer: Balancer = balancerOf(DEFAULT_ALGORITHM);
   #keyReader: RequestKeyReader | null = null;
@@ -41,15 +44,18 @@ export class Balancing<Target> {
 
   /**
    * Takes the endpoints and the policy of a new plan.
-   * @param targets all endpoints of the backend that have an address
+   * @param whole all endpoints of the backend
+   * @param targets those of them that have an address
    */
   bind(
+    whole: EndpointSet,
     targets: readonly { readonly key: string; readonly target: Target }[],
     policy: LoadBalancing | undefined,
     nowMs: number,
     slowStartMs: number,
   ): void {
     this.#parts.clear();
+    this.#whole = whole;
     this.group.replace(targets, nowMs, slowStartMs);
     const { algorithm, hashKey, maxLoadPercent } = policy ?? DEFAULT;
     if (algorithm !== this.#policy.algorithm || maxLoadPercent !== this.#policy.maxLoadPercent) {
@@ -82,16 +88,17 @@ export class Balancing<Target> {
     isGood: IsGood<Target>,
   ): BalancedEndpoint<Target> | null {
     // What was to choose from all that an earlier plan had may choose from today's.
-    const group = set.isWhole ? this.group : this.#part(set);
+    const group = set.whole === null ? this.group : this.#part(set);
     return this.#balancer.pick(group, nowMs, this.#random, hash, isGood);
   }
 
-  /** A set that an earlier plan cut out has nothing to share with today's, but its addresses. */
+  /** One that an earlier plan cut out shares nothing with today's of the same name, whose endpoints may be others. */
   #part(set: EndpointSet): EndpointGroup<Target> {
     let part = this.#parts.get(set);
     if (part === undefined) {
       const keys = new Set(set.endpoints.map(({ key }) => key));
-      part = this.group.part(set.key, ({ key }) => keys.has(key));
+      const name = set.whole === this.#whole ? set.key : `${set.key} ${++this.#strangers}`;
+      part = this.group.part(name, ({ key }) => keys.has(key));
       this.#parts.set(set, part);
     }
     return part;

@@ -71,7 +71,7 @@ export class BackendState {
       if (pool !== null) targets.push({ key: endpoint.key, target: { endpoint, pool } });
     }
     const slowStartMs = policy?.slowStart?.windowMs ?? 0;
-    this.#balancing.bind(targets, policy?.loadBalancing, nowMs, slowStartMs);
+    this.#balancing.bind(set, targets, policy?.loadBalancing, nowMs, slowStartMs);
     this.#bindDetector(policy, nowMs);
     this.#limits = limits;
   }

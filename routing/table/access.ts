@@ -197,7 +197,7 @@ export class GuardedEndpoints {
     if (subset === undefined) {
       const endpoints = allowed.flatMap((profile) => this.endpointsOf(profile));
       const key = `${this.all.key} ${allowed.map(({ name }) => name).join()}`;
-      subset = { key, isWhole: false, endpoints };
+      subset = { key, whole: this.all, endpoints };
       this.#subsets.set(places, subset);
     }
     return subset;

@@ -158,7 +158,7 @@ function textOf(
 ): unknown {
   const endpoints = endpointSet?.endpoints.map(({ key }) => key);
   const place = [service?.key, port?.port, route?.plan.id, backend?.key];
-  return [...place, endpointSet?.key, endpointSet?.isWhole, endpoints, reason, isPinned];
+  return [...place, endpointSet?.key, endpointSet?.whole?.key, endpoints, reason, isPinned];
 }
 
 /** Each number once, and not many more than there are. */

@@ -102,7 +102,7 @@ export class ReachableGroup {
     }
     if (endpoints.length === 0) return { refusal: isListed ? "access-denied" : "no-endpoints" };
     // A copy has no room to grow, and there are many.
-    const endpointSet = { key, isWhole: true, endpoints: endpoints.slice() };
+    const endpointSet = { key, whole: null, endpoints: endpoints.slice() };
     const guarded = this.#guards === null ? null : new GuardedEndpoints(endpointSet, profileOf);
     return { refusal: null, endpointSet, guarded };
   }

@@ -15,8 +15,8 @@ export interface TableClient {
 export interface EndpointSet {
   /** Stays the same while endpoints come and go: rotations are carried over by it. */
   readonly key: string;
-  /** False: it is what traffic targets leave of a backend's endpoints. */
-  readonly isWhole: boolean;
+  /** All endpoints of the backend, of which traffic targets leave these; null: these are all. */
+  readonly whole: EndpointSet | null;
   /** Never empty. */
   readonly endpoints: readonly TableEndpoint[];
 }
