@@ -12,6 +12,7 @@ export const COMMANDS = {
   "dry-run": () => import("./commands/dry_run.ts"),
   "explain": () => import("./commands/explain.ts"),
   "diff": () => import("./commands/diff.ts"),
+  "replay": () => import("./commands/replay.ts"),
   "tap": () => import("./commands/tap.ts"),
   "proxy": () => import("./commands/proxy.ts"),
   "proxy-init": () => import("./commands/proxy_init.ts"),

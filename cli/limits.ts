@@ -47,3 +47,27 @@ export const LISTED_CHANGES_MAX = 50;
 
 /** Splits that `status` asks about at once: each costs the controller a call of the API server and of its replicas. */
 export const STATUS_QUESTIONS_AT_ONCE = 8;
+
+/** Bytes of a log read at a time. */
+export const LOG_CHUNK_BYTES = 1 << 20;
+
+/** Of a packed log so many bytes are unpacked at a time: gzip makes at most a thousand times as many of them. */
+export const PACKED_CHUNK_BYTES = 1 << 14;
+
+/** A longer line of a log is passed over: with all headers in it, 64 KiB of head are much. */
+export const LOG_LINE_CHARACTERS_MAX = 1 << 17;
+
+/** Requests of a log that are alike are routed once, as long as not more different ones come: some 10 MB. */
+export const REMEMBERED_REQUESTS_MAX = 1 << 15;
+
+/** Callers of a log that are told apart: each has a table of its own. More count as the one that --from names. */
+export const LOG_CALLERS_MAX = 64;
+
+/** Different requests that are shown of each kind. */
+export const LOG_SAMPLES_MAX = 5;
+
+/** Backends that are counted by name for each route of a log. */
+export const LOG_BACKENDS_MAX = 1_000;
+
+/** How often progress is shown on a terminal. */
+export const LOG_PROGRESS_MS = 200;
