@@ -13,13 +13,20 @@ export function register(program: Program, context: CommandContext): void {
         "Examples:\n" +
         "  weft diff old/ new/\n" +
         "  weft diff main:manifests manifests\n" +
-        "  weft diff --git origin/main manifests/ -o markdown\n\n" +
+        "  weft diff --git origin/main manifests/ -o markdown\n" +
+        "  weft diff old/ new/ --log access.log\n\n" +
         "Exit code: 0 all requests are answered alike, 1 some are not, 2 usage, 3 no answer: the new side has errors, a side cannot " +
         "be read, or there is too much to decide.",
     )
     .usage("[options] OLD NEW | --git REV PATH…")
     .argument("[path...]", "OLD and NEW; with --git, one version of both")
     .option("--git <revision>", "compare with what this git revision has of the paths")
+    .option(
+      "--log <file>",
+      "say how many requests of this access log each change is about; formats as `weft replay`",
+    )
+    .option("--host <host>", "HOST[:PORT] of requests of the log whose line does not name it")
+    .option("--from <sender>", "who sends what names no caller: NAMESPACE[/SERVICEACCOUNT]")
     .option("-R, --recursive", "go into the directories of a directory", false)
     .option("-n, --namespace <name>", "namespace of resources that name none", "default")
     .addOption(

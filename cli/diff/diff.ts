@@ -1,18 +1,24 @@
 /** The work of `weft diff`: two inputs to plans, plans to what differs, and that to one of its forms. */
 import type { Finding } from "../../base/finding.ts";
 import type { Environment } from "../../console/environment.ts";
-import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
+import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
+import { parseSender } from "../../console/values.ts";
+import type { Plan } from "../../routing/plan.ts";
 import { comparePlans } from "../../routing/algebra/compare_plans.ts";
 import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
 import { type DiffSide, diffSides } from "./inputs.ts";
 import { renderDiffMarkdown } from "./render_markdown.ts";
 import { renderDiffText } from "./render_text.ts";
 import { buildDiffReport } from "./report.ts";
+import { type Traffic, weighTraffic } from "./traffic.ts";
 import { renderSarif } from "./sarif.ts";
 
 interface DiffOptions {
   readonly git?: string | undefined;
+  readonly log?: string | undefined;
+  readonly host?: string | undefined;
+  readonly from?: string | undefined;
   readonly recursive: boolean;
   readonly namespace: string;
   readonly output: "text" | "json" | "markdown" | "sarif";
@@ -49,7 +55,8 @@ async function diff(
   }
   stderr.write(renderFindings(stderr, errorsOf(after.findings)));
   const names = { before: old.name, after: now.name };
-  const report = buildDiffReport(names, comparePlans(before.plan, after.plan));
+  const traffic = await trafficOf([before.plan, after.plan], options, environment);
+  const report = buildDiffReport(names, comparePlans(before.plan, after.plan), traffic);
   if (options.output === "json") stdout.line(JSON.stringify(report, null, 2));
   else if (options.output === "sarif") stdout.line(renderSarif(report, after.findings));
   else if (options.output === "markdown") stdout.write(renderDiffMarkdown(report, after.findings));
@@ -66,6 +73,23 @@ function read(
   // Targets count as enforced, so that they can be compared.
   const options = { paths, recursive, namespace, permissive: false };
   return compileInput(tree === undefined ? options : { ...options, tree }, environment);
+}
+
+async function trafficOf(
+  plans: readonly [Plan, Plan],
+  { log, host, from, namespace }: DiffOptions,
+  environment: Environment,
+): Promise<Traffic | null> {
+  if (log === undefined) {
+    if (host === undefined && from === undefined) return null;
+    throw usageFailure("--host and --from are about a log", "Add --log FILE.");
+  }
+  const sender = parseSender(from ?? namespace);
+  const traffic = await weighTraffic(plans, { log, host: host ?? null, sender }, environment);
+  if (traffic.format !== null) return traffic;
+  throw new CommandFailure(`No line of "${log}" is of a format that is known`, {
+    hint: "`weft help replay` lists the formats.",
+  });
 }
 
 function errorsOf(findings: readonly Finding[]): Finding[] {

@@ -169,6 +169,56 @@ Deno.test("diff: revisions of git, from the top and from where it runs, director
   });
 });
 
+Deno.test("diff --log: each change with how much of real traffic it is about, the most first", async () => {
+  const line = (method: string, path: string, service = "shop/web:80") =>
+    JSON.stringify({
+      method,
+      path,
+      authority: "web.shop",
+      source: "",
+      service,
+      rule: "",
+      backend: "",
+    });
+  const log = await Deno.makeTempFile();
+  const lines = [
+    ...Array.from({ length: 6 }, () => line("GET", "/items/1?x=y")),
+    ...["/abc", "/abc/d"].map((path) => line("GET", path)),
+    line("HEAD", "/items"),
+    // Inbound, and out of the mesh.
+    line("GET", "/items", ""),
+  ];
+  await Deno.writeTextFile(log, lines.join("\n"));
+  const report = await reportOf([...SIDES, "--log", log]);
+  assert.deepEqual(
+    report.requests.filter(({ traffic }) => traffic !== 0).map((
+      { request, traffic },
+    ) => [request?.text, traffic]),
+    [["GET /items", 6], ["GET /abc", 2], ["HEAD /items", 1]],
+  );
+  // The record says that no rule took them: without the header that one asks for.
+  assert.deepEqual(report.log, {
+    format: "weft json",
+    requests: 9,
+    changed: 9,
+    lost: 0,
+    undecided: 0,
+  });
+  const { stdout } = await diff([...SIDES, "--log", log]);
+  assert.match(stdout, /^ +6 of the log, 66\.7%$/m);
+  assert.match(stdout, /of 9 requests of the log 9 are answered otherwise \(100\.0%\)\n$/);
+  const gone = await Deno.readTextFile(SIDES[1]);
+  const without = await reportOf(
+    [SIDES[0], "-", "--log", log],
+    gone.replaceAll("name: web,", "name: other,"),
+  );
+  assert.equal(without.log?.lost, 9);
+  assert.equal((await diff([...SIDES, "--host", "x"])).code, 2);
+  await Deno.writeTextFile(log, "what is this");
+  assert.equal((await diff([...SIDES, "--log", log])).code, 3);
+  await Deno.remove(log);
+});
+
 Deno.test("diff: names and patterns cannot forge markup, shell words or control characters", async () => {
   const text = await Deno.readTextFile(SIDES[0]);
   const evil = "/a|b`c</td><script>$(touch x)'\\u001b[2J";

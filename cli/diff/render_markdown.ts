@@ -2,7 +2,7 @@
 import { type Finding, formatPosition } from "../../base/finding.ts";
 import { printable } from "../../console/text.ts";
 import { LISTED_CHANGES_MAX } from "../limits.ts";
-import type { ChangedRequests, DiffReport } from "./report.ts";
+import type { DiffReport } from "./report.ts";
 import {
   accessText,
   aliasText,
@@ -15,6 +15,7 @@ import {
   placeText,
   portText,
   summaryText,
+  trafficText,
 } from "./wording.ts";
 
 /** @param findings of the new side; its errors are told first */
@@ -28,7 +29,7 @@ export function renderDiffMarkdown(report: DiffReport, findings: readonly Findin
         `${position === undefined ? "" : `${code(formatPosition(position))}: `}${escaped(message)}`
       ),
     ),
-    requestTable(report.requests),
+    requestTable(report),
     list("Ports, names and endpoints", [
       ...report.ports.map((port) => escaped(portText(port))),
       ...report.names.map((name) => escaped(aliasText(name))),
@@ -52,17 +53,20 @@ export function renderDiffMarkdown(report: DiffReport, findings: readonly Findin
   return sections.filter((section) => section !== "").join("\n");
 }
 
-function requestTable(requests: readonly ChangedRequests[]): string {
+function requestTable(report: DiffReport): string {
+  const { requests } = report;
   if (requests.length === 0) return "";
   const shown = requests.slice(0, LISTED_CHANGES_MAX);
   const rows = shown.map((change) => {
     const { service, port, backends, policies, after } = change;
     const hole = holeText(change);
+    const traffic = trafficText(change, report);
     const changes = [
       ...backends.map(({ backend, before, after }) =>
         `${code(nearName(backend, service))} ${percentText(before)} → **${percentText(after)}**`
       ),
       ...(policies.length === 0 ? [] : [`policy: ${policies.join(", ")}`]),
+      ...(traffic === "" ? [] : [traffic]),
       ...(hole === null ? [] : [change.hole === "opened" ? `:warning: ${hole}` : hole]),
     ];
     const place = placeText(after.position);

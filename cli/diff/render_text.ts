@@ -16,12 +16,13 @@ import {
   placeText,
   portText,
   summaryText,
+  trafficText,
 } from "./wording.ts";
 
 /** Ends with one line that says it all. */
 export function renderDiffText(output: Output, report: DiffReport): string {
   const sections = [
-    ...renderRequests(output, report.requests),
+    ...renderRequests(output, report),
     renderList(output, "Ports, names and endpoints", [
       ...report.ports.map((port) => [portText(port)]),
       ...report.names.map((name) => [aliasText(name)]),
@@ -54,7 +55,8 @@ const ENDPOINTS_NOTE =
   "One side has no pods or workloads: every backend counts as if it had endpoints";
 
 /** One table a port. */
-function renderRequests(output: Output, requests: readonly ChangedRequests[]): string[] {
+function renderRequests(output: Output, report: DiffReport): string[] {
+  const { requests } = report;
   const shown = requests.slice(0, LISTED_CHANGES_MAX);
   const groups = Map.groupBy(shown, ({ service, port }) => `${service}:${port}`);
   const tables = [...groups].map(([name, changes]) => {
@@ -62,7 +64,7 @@ function renderRequests(output: Output, requests: readonly ChangedRequests[]): s
       "strong",
       printable(`Requests to ${name} that are answered otherwise`),
     );
-    const rows = changes.flatMap(changeRows);
+    const rows = changes.flatMap((change) => changeRows(change, report));
     return `${title}\n${renderTable(output, HEADS, rows, 2)}`;
   });
   const more = requests.length - shown.length;
@@ -75,9 +77,10 @@ const HEADS = ["REQUEST", "BACKEND", "BEFORE", "AFTER", "DECIDED BY", "DEFINED A
 const FACT_COLUMNS = 3;
 
 /** One row a backend; what they share stands in the first, and what else changes in rows of their own. */
-function changeRows(change: ChangedRequests): Cell[][] {
+function changeRows(change: ChangedRequests, report: DiffReport): Cell[][] {
   const { service, backends, policies, after } = change;
   const hole = holeText(change);
+  const traffic = trafficText(change, report);
   const request = changedText(change);
   const facts: Cell[][] = backends.map(({ backend, before, after }) => [
     nearName(backend, service),
@@ -91,6 +94,7 @@ function changeRows(change: ChangedRequests): Cell[][] {
   return [
     [`${request}${captured}`, ...first, ...blanks, decidingText(change), placeText(after.position)],
     ...rest.map((cells) => [" ", ...cells]),
+    ...(traffic === "" ? [] : [[" ", traffic]]),
     ...(hole === null
       ? []
       : [[" ", { text: hole, style: change.hole === "opened" ? "warning" : "good" } as const]]),

@@ -22,6 +22,7 @@ import {
   witnessText,
   witnessUrl,
 } from "../../routing/algebra/witness.ts";
+import { type Traffic, trafficKey } from "./traffic.ts";
 import { carriesHttp, type PlanPort } from "../../routing/plan.ts";
 
 /** `undecided`: nothing that differs was found, but not all could be looked at. */
@@ -36,6 +37,8 @@ export interface DiffReport {
   /** The input says nothing of endpoints, so that every backend counts as if it had some. */
   readonly ignoresEndpoints: boolean;
   readonly requests: readonly ChangedRequests[];
+  /** Only with `--log`. */
+  readonly log?: DiffTraffic;
   readonly ports: readonly ChangedPort[];
   readonly deadRules: readonly DeadRule[];
   readonly names: readonly AliasDifference[];
@@ -44,6 +47,12 @@ export interface DiffReport {
   readonly access: readonly ChangedAccess[];
   /** `namespace/service:port` each, and `access`: more may change than is listed. */
   readonly undecided: readonly string[];
+}
+
+/** Of the requests of a log. */
+interface DiffTraffic extends Omit<Traffic, "byRoutes"> {
+  /** Those that are answered otherwise. */
+  readonly changed: number;
 }
 
 /** Requests that go elsewhere, or are treated otherwise. */
@@ -59,6 +68,8 @@ export interface ChangedRequests {
   readonly backends: readonly BackendChange[];
   /** Sections of policies that ask for something else. */
   readonly policies: readonly string[];
+  /** How many of the log's requests; only with `--log`. */
+  readonly traffic?: number;
   /** A rule or split took them, and none does; or the other way round. */
   readonly hole: "opened" | "closed" | null;
 }
@@ -118,9 +129,14 @@ export interface ChangedAccess
 export function buildDiffReport(
   names: { readonly before: string; readonly after: string },
   { ports, endpoints, aliases, access, isComplete, ignoresEndpoints }: PlanComparison,
+  traffic: Traffic | null,
 ): DiffReport {
+  const requests = ports.flatMap((port) =>
+    port.changes.map((change) => reportChange(port, change, traffic))
+  );
   const found = {
-    requests: ports.flatMap((port) => port.changes.map((change) => reportChange(port, change))),
+    // What most requests are about comes first.
+    requests: requests.sort((some, other) => (other.traffic ?? 0) - (some.traffic ?? 0)),
     ports: ports.flatMap(reportPort),
     deadRules: ports.flatMap(reportDead),
     names: aliases,
@@ -135,6 +151,7 @@ export function buildDiffReport(
     verdict: isDifferent ? "different" : isComplete ? "alike" : "undecided",
     ignoresEndpoints,
     ...found,
+    ...reportTraffic(traffic, requests),
     undecided: [
       ...ports.filter((port) => !port.isComplete).map(({ service, port }) => `${service}:${port}`),
       ...(access.isComplete ? [] : ["access"]),
@@ -142,7 +159,22 @@ export function buildDiffReport(
   };
 }
 
-function reportChange({ service, port }: PortDifference, change: PortChange): ChangedRequests {
+function reportTraffic(
+  traffic: Traffic | null,
+  changes: readonly ChangedRequests[],
+): Pick<DiffReport, "log"> {
+  if (traffic === null) return {};
+  const { byRoutes: _byRoutes, ...counts } = traffic;
+  const changed = changes.reduce((sum, each) => sum + (each.traffic ?? 0), 0);
+  return { log: { ...counts, changed } };
+}
+
+function reportChange(
+  { service, port }: PortDifference,
+  change: PortChange,
+  traffic: Traffic | null,
+): ChangedRequests {
+  const key = trafficKey(service, port, change.before.route.id, change.after.route.id);
   const { before, after, witness } = change;
   const isOwn = ({ rule, route: { split } }: PortAnswer) => rule === null && split === null;
   return {
@@ -153,6 +185,7 @@ function reportChange({ service, port }: PortDifference, change: PortChange): Ch
     after: reportAnswer(after),
     backends: backendChanges(before, after),
     policies: changedSections(before.policy, after.policy),
+    ...(traffic === null ? {} : { traffic: traffic.byRoutes.get(key) ?? 0 }),
     hole: isOwn(before) === isOwn(after) ? null : isOwn(after) ? "opened" : "closed",
   };
 }

@@ -11,6 +11,7 @@ import {
   holeText,
   percentText,
   portText,
+  trafficText,
 } from "./wording.ts";
 
 const RULES = {
@@ -91,8 +92,10 @@ function resultsOf(report: DiffReport): { id: RuleId; text: string; position: Po
         ? "requests-moved"
         : "requests-treated";
       const hole = holeText(change);
+      const traffic = trafficText(change, report);
       const text = `${changedText(change)} to ${change.service}:${change.port}: ${what}, ` +
-        `decided by ${decidingText(change)}${hole === null ? "" : `; ${hole}`}`;
+        `decided by ${decidingText(change)}${hole === null ? "" : `; ${hole}`}` +
+        (traffic === "" ? "" : `; ${traffic}`);
       return { id, text, position: change.after.position ?? change.before.position };
     }),
     ...report.ports.map((port) => ({

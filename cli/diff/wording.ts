@@ -70,6 +70,24 @@ export function accessText(
   return `${source} ${may} ${asked} to ${destination}${at}`;
 }
 
+/** `1240 requests, 24.8%`; empty where no log was read. */
+export function trafficText({ traffic }: ChangedRequests, { log }: DiffReport): string {
+  if (traffic === undefined || log === undefined) return "";
+  return `${traffic} of the log, ${percentText(traffic / Math.max(1, log.requests))}`;
+}
+
+function logText({ log }: DiffReport): string {
+  if (log === undefined) return "";
+  const { requests, changed, lost, undecided } = log;
+  const parts = [
+    `of ${counted(requests, "request")} of the log ${changed} are answered otherwise ` +
+    `(${percentText(changed / Math.max(1, requests))})`,
+    ...(lost === 0 ? [] : [`${lost} have no Service any more`]),
+    ...(undecided === 0 ? [] : [`${undecided} depend on headers that it does not have`]),
+  ];
+  return `; ${parts.join(", ")}`;
+}
+
 /** `2 kinds of requests go elsewhere, 1 hole opened`; `All requests are answered alike`. */
 export function summaryText(report: DiffReport): string {
   const { requests, ports, names, endpoints, deadRules, access, undecided } = report;
@@ -92,7 +110,7 @@ export function summaryText(report: DiffReport): string {
   const rest = undecided.length === 0
     ? "all others are answered alike"
     : `not decided: ${undecided.join(", ")}`;
-  if (found.length > 0) return `${found.join(", ")}; ${rest}`;
+  if (found.length > 0) return `${found.join(", ")}; ${rest}${logText(report)}`;
   return report.verdict === "alike"
     ? "All requests are answered alike"
     : `Nothing was found to differ, but ${rest}`;
