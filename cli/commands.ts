@@ -24,6 +24,7 @@ export const COMMANDS = {
   "mesh": () => import("./commands/mesh.ts"),
   "namespace": () => import("./commands/namespace.ts"),
   "inject": () => import("./commands/inject.ts"),
+  "check": () => import("./commands/check.ts"),
   "status": () => import("./commands/status.ts"),
   "completion": () => import("./commands/completion.ts"),
   "version": () => import("./commands/version.ts"),

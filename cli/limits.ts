@@ -71,3 +71,9 @@ export const LOG_BACKENDS_MAX = 1_000;
 
 /** How often progress is shown on a terminal. */
 export const LOG_PROGRESS_MS = 200;
+
+/** Days before the end of a certificate from which `check` warns: an upgrade renews it before. */
+export const EXPIRY_WARNING_DAYS = 30;
+
+/** The oldest minor version of Kubernetes 1 that `check` lets pass: server-side apply is from then on. */
+export const KUBERNETES_MINOR_MIN = 22;

@@ -35,7 +35,7 @@ export const MESH_LABEL = "weft.dev/mesh";
 
 const STREAM_PORT = 15080;
 const WEBHOOK_PORT = 9443;
-const ADMIN_PORT = 15000;
+export const ADMIN_PORT = 15000;
 /** The port of the controller's Service by which `weft status` and canary controllers ask. */
 export const ADMIN = "admin";
 

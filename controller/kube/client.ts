@@ -61,6 +61,12 @@ export class KubeClient {
    * @throws {Error} it cannot be reached, or takes too long
    */
   async call(method: string, path: string, options: CallOptions = {}): Promise<unknown> {
+    const text = await this.text(method, path, options);
+    return text === "" ? null : JSON.parse(text);
+  }
+
+  /** An answer that is none of the API server's own, as it came. */
+  async text(method: string, path: string, options: CallOptions = {}): Promise<string> {
     const { limitMs = this.#callMs, signal } = options;
     const over = new AbortController();
     const stop = () => over.abort(signal?.reason);
@@ -72,7 +78,7 @@ export class KubeClient {
       const response = await this.#fetch(method, path, { ...options, signal: over.signal });
       const text = await textOf(response, over.signal);
       if (!response.ok) throw this.#refused(response.status, text);
-      return text === "" ? null : JSON.parse(text);
+      return text;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", stop);

@@ -1,108 +1,17 @@
 /** `weft install`, `upgrade`, `uninstall` and `namespace` on a real API server, in this process. No pod runs: the test plays the kubelet. */
 import assert from "node:assert/strict";
-import { run } from "../../cli/run.ts";
-import { testEnvironment } from "../../console/testing.ts";
 import { definitions } from "../../controller/install/definitions.ts";
-import { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf } from "../../controller/kube/fields.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
-import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+import { HAS_API_SERVER } from "./api_server.ts";
+import { DEPLOYMENTS, withCommandLab } from "./command_lab.ts";
 
-const DEPLOYMENTS = "/apis/apps/v1/namespaces/weft-system/deployments/weft-controller";
 const PODS = "/api/v1/namespaces/weft-system/pods";
-
-class Lab {
-  readonly api: TestApiServer;
-  readonly client: KubeClient;
-
-  constructor(api: TestApiServer) {
-    this.api = api;
-    this.client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
-  }
-
-  async weft(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const environment = testEnvironment({ variables: { KUBECONFIG: this.api.kubeconfig } });
-    const code = await run(args, environment);
-    return { code, out: environment.stdout.text(), err: environment.stderr.text() };
-  }
-
-  async works(...args: string[]): Promise<string> {
-    const { code, out, err } = await this.weft(...args);
-    assert.equal(code, 0, `weft ${args.join(" ")}: ${err}`);
-    return out;
-  }
-
-  async fails(message: RegExp, ...args: string[]): Promise<void> {
-    const { code, err } = await this.weft(...args);
-    assert.notEqual(code, 0, `weft ${args.join(" ")} did not fail`);
-    assert.match(err, message);
-  }
-
-  /** Every object of every kind, by name. What happens to be told of them, and who holds what for a moment, is none of them. */
-  async everything(): Promise<string[]> {
-    const kinds = (await this.api.kubectl(["api-resources", "--verbs=list", "-o", "name"]))
-      .split("\n").filter((name) => name !== "" && !/^events|^componentstatuses/.test(name));
-    const template = '{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\\n"}{end}';
-    const listed = await this.api.kubectl(
-      ["get", kinds.join(","), "--all-namespaces", "-o", `jsonpath=${template}`],
-    );
-    return listed.split("\n").filter(Boolean).toSorted();
-  }
-
-  async get(path: string) {
-    return fieldsOf(await this.client.call("GET", path));
-  }
-
-  /** Says of the controllers what a kubelet and the Deployment's controller would, as soon as they are there. */
-  playReady(): () => Promise<void> {
-    let isOver = false;
-    const playing = async () => {
-      while (!isOver) {
-        const found = await this.get(DEPLOYMENTS).catch(() => null);
-        const replicas = fieldsOf(found?.["spec"])["replicas"];
-        const observedGeneration = fieldsOf(found?.["metadata"])["generation"];
-        const isSeen = fieldsOf(found?.["status"])["observedGeneration"] === observedGeneration;
-        if (found !== null && !isSeen) {
-          const counts = Object.fromEntries(
-            ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"]
-              .map((name) => [name, replicas]),
-          );
-          await this.client.call("PATCH", `${DEPLOYMENTS}/status`, {
-            body: { status: { observedGeneration, ...counts } },
-            contentType: "application/merge-patch+json",
-          });
-        }
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    };
-    const played = playing();
-    return () => {
-      isOver = true;
-      return played;
-    };
-  }
-
-  async stop(): Promise<void> {
-    this.client.close();
-    await this.api.stop();
-  }
-}
-
-async function withLab(test: (lab: Lab) => Promise<void>): Promise<void> {
-  const lab = new Lab(await TestApiServer.start());
-  lab.api.startControllers(["namespace-controller"]);
-  try {
-    await test(lab);
-  } finally {
-    await lab.stop();
-  }
-}
 
 Deno.test({
   name: "install: what it makes, an uninstallation removes, and nothing else",
   ignore: !HAS_API_SERVER,
   async fn(t) {
-    await withLab(async (lab) => {
+    await withCommandLab(async (lab) => {
       await lab.api.kubectl(["create", "namespace", "app"]);
       const before = await lab.everything();
       let stopPlaying = lab.playReady();
@@ -174,7 +83,7 @@ Deno.test({
   name: "install: what fails is said in the cluster's own words, and --atomic takes it back",
   ignore: !HAS_API_SERVER,
   async fn(t) {
-    await withLab(async (lab) => {
+    await withCommandLab(async (lab) => {
       const before = await lab.everything();
       await t.step("an image that cannot be pulled", async () => {
         const stopPlaying = lab.playReady();
@@ -232,7 +141,7 @@ Deno.test({
     "install: the API server takes every definition, none of which needs another server to be read",
   ignore: !HAS_API_SERVER,
   async fn() {
-    await withLab(async (lab) => {
+    await withCommandLab(async (lab) => {
       for (const definition of definitions()) {
         await lab.api.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(definition));
         const path =

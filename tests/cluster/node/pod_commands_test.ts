@@ -101,6 +101,12 @@ Deno.test({
       assert.equal(JSON.parse(await tapped).status, 200);
       await over;
     });
+    await t.step("check: all is well", async () => {
+      const out = await works("weft check");
+      assert.match(out, /ok +A pod of namespace \S+ would get a sidecar\n/);
+      assert.match(out, /ok +[1-9]\d* sidecars are connected, none behind\n/);
+      assert.match(out, / 0 errors\n/);
+    });
     await t.step("what cannot be asked is said", async () => {
       const plain = await run("weft proxy get config plain -n asked");
       assert.match(plain.err, /Pod asked\/plain has no sidecar/);

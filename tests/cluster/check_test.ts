@@ -1,0 +1,99 @@
+/** `weft check` on a real API server: what is wrong with a cluster is found, with the way out. */
+import assert from "node:assert/strict";
+import { testCertificates } from "../tls/certificates.ts";
+import { HAS_API_SERVER } from "./api_server.ts";
+import { withCommandLab } from "./command_lab.ts";
+
+Deno.test({
+  name: "check: what is wrong with a cluster is found, with the way out",
+  ignore: !HAS_API_SERVER,
+  async fn(t) {
+    await withCommandLab(async (lab) => {
+      const results = async (...args: string[]) => {
+        const { out } = await lab.weft("check", "-o", "json", ...args);
+        const found = JSON.parse(out) as {
+          errors: number;
+          results: { check: string; state: string; message: string; hint: string }[];
+        };
+        for (const { state, hint } of found.results) {
+          if (state === "error" || state === "warning") assert.notEqual(hint, "");
+        }
+        return found;
+      };
+      const stateOf = async (check: string) => {
+        const { results: all } = await results();
+        return all.filter((each) => each.check === check)
+          .map(({ state, message }) => `${state}: ${message}`).join("\n");
+      };
+      await t.step("before an installation", async () => {
+        assert.equal((await results("--pre")).errors, 0);
+        await lab.works("check", "--pre");
+        const { code, out } = await lab.weft("check");
+        assert.equal(code, 1);
+        assert.match(out, /error +Weft is not installed/);
+        const asViewer = ["--as", "viewer", "--as-group", "system:authenticated"];
+        const { out: seen } = await lab.weft("check", "--pre", ...asViewer);
+        assert.match(seen, /error +You may not get customresourcedefinitions/);
+      });
+      const stopPlaying = lab.playReady();
+      await lab.works("install");
+      await stopPlaying();
+      await t.step("after it", async () => {
+        const { errors, results: all } = await results();
+        assert.equal(errors, 0, JSON.stringify(all, null, 1));
+        assert.equal(await stateOf("controllers"), "ok: 2 of 2 controllers are ready");
+        assert.match(await stateOf("certificates"), /^ok: .*\nok: .*good for 36[45] days$/);
+        assert.match(await stateOf("webhooks"), /^ok: .*\nok: .*$/);
+      });
+      await t.step("a webhook that the API server does not reach, and two meshes", async () => {
+        await lab.api.kubectl(["create", "namespace", "app"]);
+        await lab.works("namespace", "add", "app");
+        await lab.api.kubectl(["label", "namespace", "app", "istio-injection=enabled"]);
+        assert.match(await stateOf("injection"), /^error: The API server does not reach/);
+        assert.match(await stateOf("two-meshes"), /^error: .*Istio's mesh too/);
+        await lab.api.kubectl(["label", "namespace", "app", "istio-injection-"]);
+      });
+      await t.step("rights, certificates, definitions and webhooks that are gone", async () => {
+        await lab.api.kubectl(["delete", "clusterrolebinding", "weft-controller"]);
+        assert.match(await stateOf("rights"), /^error: Controllers may not list namespaces/);
+        await lab.api.kubectl(["delete", "crd", "trafficsplits.split.smi-spec.io"]);
+        assert.match(await stateOf("definitions"), /error: .*trafficsplits.* is missing/);
+        await lab.api.kubectl(["delete", "secret", "weft-ca", "-n", "weft-system"]);
+        assert.match(await stateOf("certificates"), /^error: The authority is missing/);
+        const other = JSON.stringify([{
+          op: "replace",
+          path: "/webhooks/0/clientConfig/caBundle",
+          value: btoa(testCertificates().authority.chainPem),
+        }]);
+        await lab.api.kubectl(
+          ["patch", "mutatingwebhookconfiguration", "weft-injector", "--type=json", "-p", other],
+        );
+        await lab.api.kubectl(["delete", "validatingwebhookconfiguration", "weft-validator"]);
+        assert.match(
+          await stateOf("webhooks"),
+          /^error: .*weft-injector does not trust.*\nerror: .*weft-validator is missing$/,
+        );
+      });
+      await t.step("an upgrade mends all of it", async () => {
+        const stopPlaying = lab.playReady();
+        await lab.works("upgrade");
+        await stopPlaying();
+        const wrong = (await results()).results.filter(({ state }) => state === "error");
+        assert.deepEqual(wrong.map(({ check }) => check), ["injection"]);
+      });
+      await t.step("pods that were made before have no sidecar", async () => {
+        await lab.works("namespace", "remove", "app");
+        await lab.client.call("POST", "/api/v1/namespaces/app/pods", {
+          body: {
+            apiVersion: "v1",
+            kind: "Pod",
+            metadata: { name: "early" },
+            spec: { containers: [{ name: "app", image: "app" }] },
+          },
+        });
+        await lab.works("namespace", "add", "app");
+        assert.match(await stateOf("sidecars"), /warning: In namespace app .*no sidecar: early/);
+      });
+    });
+  },
+});
