@@ -42,8 +42,8 @@ export const SPAN_EXPORT_MS = 10_000;
 /** From a lost connection to the source of the plan until it is tried again: at most this at first, and twice as long each time. */
 export const RECONNECT_MS_MIN = 200;
 
-/** And at most so long: a controller that comes back is found soon. */
-export const RECONNECT_MS_MAX = 30_000;
+/** And at most so long: the pods that a plan knows may be gone before it is renewed. */
+export const RECONNECT_MS_MAX = 10_000;
 
 /** How long a connection to the controller may take, with the handshake of TLS. */
 export const CONTROLLER_CONNECT_MS = 5_000;

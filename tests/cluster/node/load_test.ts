@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
-import { kubectl, NODE, nodeTest, run } from "./node.ts";
+import { get, insist, NODE, OFF_NODE, runOnNode } from "./on_node.ts";
 
 const NAMESPACE = "load";
 const RATE = 100;
@@ -57,36 +57,45 @@ function split(v1: number, v2: number): unknown {
 
 async function apply(...items: unknown[]): Promise<void> {
   const list = { apiVersion: "v1", kind: "List", items };
-  await kubectl(["apply", "-n", NAMESPACE, "-f", "-"], JSON.stringify(list));
+  await insist(`kubectl apply -n ${NAMESPACE} -f -`, JSON.stringify(list));
 }
 
 async function rolledOut(name: string): Promise<void> {
-  await kubectl(["rollout", "status", "-n", NAMESPACE, `deployment/${name}`, "--timeout=180s"]);
+  await insist(`kubectl rollout status -n ${NAMESPACE} deployment/${name} --timeout=120s`);
 }
 
 async function podsOf(selector: string, namespace = NAMESPACE): Promise<string[]> {
-  const names = "jsonpath={.items[*].metadata.name}";
-  return (await kubectl(["get", "pods", "-n", namespace, "-l", selector, "-o", names])).split(" ");
+  const names = "jsonpath='{.items[*].metadata.name}'";
+  return (await insist(`kubectl get pods -n ${namespace} -l ${selector} -o ${names}`)).split(" ");
 }
 
 class Client {
-  readonly #pod: string;
+  readonly #exec: string;
   /** Requests so far. */
   sum = 0;
+  /** So many POSTs may be lost: a process that had them was killed, and nobody can know how far it had come with them. */
+  lostMax = 0;
 
+  /** @param pod that asks */
   constructor(pod: string) {
-    this.#pod = pod;
+    this.#exec = `kubectl exec -n ${NAMESPACE} ${pod} -c app --`;
   }
 
   /** The answers to the next `requests` or a few more, or to those since the last call. Every one was right. */
   async take(during: string, requests = 0): Promise<Readonly<Record<string, number>>> {
     const url = `http://127.0.0.1:9000/take?requests=${requests}`;
-    const ask = ["wget", "-q", "-O", "-", url];
-    const text = await kubectl(["exec", "-n", NAMESPACE, this.#pod, "-c", "app", "--", ...ask]);
+    const text = await insist(`${this.#exec} wget -q -O - "${url}"`);
     const { asked, answers, failures, failed }: Tally = JSON.parse(text);
     this.sum += asked;
-    assert.equal(failed, 0, `${during}: ${failed} failed\n${(failures ?? []).join("\n")}`);
+    const what = `${during}: ${failed} failed\n${(failures ?? []).join("\n")}`;
+    const isLost = (failure: string) => / POST .* 502 .*upstream-reset/.test(failure);
+    assert.ok(failed <= this.lostMax && (failures ?? []).every(isLost), what);
+    this.lostMax -= failed;
     return answers;
+  }
+
+  async isReachable(): Promise<boolean> {
+    return (await runOnNode(`${this.#exec} true`)).code === 0;
   }
 
   /** Waits until a window of requests is split as said, to the request. */
@@ -104,48 +113,32 @@ async function task(
   namespace: string,
   pod: string,
   container: string,
-  ...action: readonly string[]
+  action: string,
 ): Promise<void> {
-  const status = await kubectl(["get", "pod", "-n", namespace, pod, "-o", "jsonpath={.status}"]);
-  const { containerStatuses, initContainerStatuses = [] } = JSON.parse(status);
+  const { containerStatuses, initContainerStatuses = [] } =
+    (await get(`pod -n ${namespace} ${pod}`)).status;
   const { containerID } = [...containerStatuses, ...initContainerStatuses]
     .find(({ name }: { name: string }) => name === container);
   const id = containerID.replace(/^.*\//, "");
-  await run("ctr", [
-    "--address",
-    `${NODE}/run/containerd.sock`,
-    "-n",
-    "k8s.io",
-    "task",
-    ...action,
-    id,
-  ]);
+  const socket = `${NODE}/run/containerd.sock`;
+  await insist(`ctr --address ${socket} -n k8s.io task ${action} ${id}`);
 }
 
 /** Ends a part of the cluster at once, and starts it again. */
 async function restart(part: string): Promise<void> {
-  await run("kill", ["-9", Deno.readTextFileSync(`${NODE}/pid/${part}`).trim()]);
-  await run(new URL("../start", import.meta.url).pathname, [NODE]);
+  const pid = (await insist(`cat ${NODE}/pid/${part}`)).trim();
+  await insist(`kill -9 ${pid}`);
+  const isThere = async () => (await runOnNode(`grep -v ') Z ' /proc/${pid}/stat`)).code === 0;
+  await until(`the end of ${part}`, isThere, (is) => !is);
+  await insist(`${new URL("../start", import.meta.url).pathname} ${NODE}`);
 }
 
 /** Drops what proxies and controllers say to each other, for the time of `work`. */
 async function withoutStream(work: () => Promise<void>): Promise<void> {
-  const netns = `weft-${Deno.readTextFileSync(`${NODE}/network`).trim()}`;
   const rule = (action: string) =>
-    run("ip", [
-      "netns",
-      "exec",
-      netns,
-      "iptables",
-      action,
-      "FORWARD",
-      "-p",
-      "tcp",
-      "--dport",
-      "15080",
-      "-j",
-      "DROP",
-    ]);
+    insist(
+      `ip netns exec weft-$(cat ${NODE}/network) iptables ${action} FORWARD -p tcp --dport 15080 -j DROP`,
+    );
   await rule("-I");
   try {
     await work();
@@ -154,9 +147,12 @@ async function withoutStream(work: () => Promise<void>): Promise<void> {
   }
 }
 
-nodeTest("load: not one request fails while everything behind it moves", async (t) => {
-  await kubectl(["create", "namespace", NAMESPACE]);
-  await run("weft", ["namespace", "add", NAMESPACE]);
+const NAME = "load: not one request fails while everything behind it moves";
+
+Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
+  await insist("weft install --image localhost/weft:test --timeout 120s");
+  await insist(`kubectl create namespace ${NAMESPACE}`);
+  await insist(`weft namespace add ${NAMESPACE}`);
   await apply(
     service("web", { app: "web" }),
     service("web-v1", { app: "web", version: "v1" }),
@@ -185,35 +181,38 @@ nodeTest("load: not one request fails while everything behind it moves", async (
   });
   for (const [name, end] of [["web-v1", "closes at SIGTERM"], ["web-v2", "exits at SIGTERM"]]) {
     await step(`a deployment rolls whose application ${end}`, async () => {
-      await kubectl(["rollout", "restart", "-n", NAMESPACE, `deployment/${name}`]);
+      await insist(`kubectl rollout restart -n ${NAMESPACE} deployment/${name}`);
       await rolledOut(name);
       await client.splits(37, 63);
     });
   }
   await step("a deployment goes from 3 to 1 and back", async () => {
     for (const replicas of [3, 1, 3]) {
-      await kubectl(["scale", "-n", NAMESPACE, "deployment/web-v1", `--replicas=${replicas}`]);
+      await insist(`kubectl scale -n ${NAMESPACE} deployment/web-v1 --replicas=${replicas}`);
       await rolledOut("web-v1");
     }
     await client.splits(37, 63);
   });
   await step("sidecars of servers are killed", async () => {
     const [pod] = await podsOf("version=v1");
-    await task(NAMESPACE, pod, "weft-proxy", "kill", "-s", "SIGKILL");
+    client.lostMax = 2;
+    await task(NAMESPACE, pod, "weft-proxy", "kill -s SIGKILL");
     await client.splits(37, 63);
+    client.lostMax = 0;
   });
+  const scale = "kubectl scale -n weft-system deployment/weft-controller --replicas=";
   await step("the controller is away", async () => {
-    await kubectl(["scale", "-n", "weft-system", "deployment/weft-controller", "--replicas=0"]);
+    await insist(`${scale}0`);
     await client.splits(37, 63);
-    await kubectl(["scale", "-n", "weft-system", "deployment/weft-controller", "--replicas=2"]);
-    await kubectl(["rollout", "status", "-n", "weft-system", "deployment/weft-controller"]);
+    await insist(`${scale}2`);
+    await insist("kubectl rollout status -n weft-system deployment/weft-controller");
     await apply(split(25, 75));
     await client.splits(25, 75);
   });
   const controllers = await podsOf("app.kubernetes.io/component=controller", "weft-system");
   await step("controllers are killed", async () => {
     for (const pod of controllers) {
-      await task("weft-system", pod, "controller", "kill", "-s", "SIGKILL");
+      await task("weft-system", pod, "controller", "kill -s SIGKILL");
     }
     await apply(split(75, 25));
     await client.splits(75, 25);
@@ -232,16 +231,15 @@ nodeTest("load: not one request fails while everything behind it moves", async (
       await restart(part);
       const weight = part.length;
       await apply(split(weight, 100 - weight));
+      await until("commands run in pods", () => client.isReachable(), Boolean);
       await client.splits(weight, 100 - weight);
     });
   }
-  await step("a deployment rolls and the controllers are heard late", async () => {
+  await step("the controllers are not heard for ten seconds", async () => {
     await withoutStream(async () => {
-      await kubectl(["rollout", "restart", "-n", NAMESPACE, "deployment/web-v1"]);
-      await client.take("late", 10 * RATE);
+      await apply(split(50, 50));
+      await client.take("unheard", 10 * RATE);
     });
-    await rolledOut("web-v1");
-    await apply(split(50, 50));
     await client.splits(50, 50);
   });
   const seconds = (performance.now() - startedMs) / 1_000;
