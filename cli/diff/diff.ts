@@ -1,8 +1,9 @@
 /** The work of `weft diff`: two inputs to plans, plans to what differs, and that to one of its forms. */
+import { errorsWithoutPods } from "../assume_endpoints.ts";
 import type { Finding } from "../../base/finding.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
-import { hasErrors, renderFindings } from "../../console/findings.ts";
+import { renderFindings } from "../../console/findings.ts";
 import { parseSender } from "../../console/values.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { comparePlans } from "../../routing/algebra/compare_plans.ts";
@@ -49,19 +50,22 @@ async function diff(
   const before = await read(old, options, environment);
   const after = await read(now, options, environment);
   // What is wrong with the old side was so before; it counts as a mesh would take it.
-  const oldErrors = errorsOf(before.findings).filter((finding) => !isAbsent(finding, old));
+  const oldErrors = errorsWithoutPods(before.findings, before.plan).filter((finding) =>
+    !isAbsent(finding, old)
+  );
   if (oldErrors.length > 0) {
     stderr.line(`weft: ${old.name} has errors; what they leave out is compared as left out`);
   }
-  stderr.write(renderFindings(stderr, errorsOf(after.findings)));
+  const errors = errorsWithoutPods(after.findings, after.plan);
+  stderr.write(renderFindings(stderr, errors));
   const names = { before: old.name, after: now.name };
   const traffic = await trafficOf([before.plan, after.plan], options, environment);
   const report = buildDiffReport(names, comparePlans(before.plan, after.plan), traffic);
   if (options.output === "json") stdout.line(JSON.stringify(report, null, 2));
-  else if (options.output === "sarif") stdout.line(renderSarif(report, after.findings));
-  else if (options.output === "markdown") stdout.write(renderDiffMarkdown(report, after.findings));
+  else if (options.output === "sarif") stdout.line(renderSarif(report, errors));
+  else if (options.output === "markdown") stdout.write(renderDiffMarkdown(report, errors));
   else stdout.write(renderDiffText(stdout, report));
-  if (hasErrors(after.findings)) return EXIT.undecided;
+  if (errors.length > 0) return EXIT.undecided;
   return { alike: EXIT.ok, different: EXIT.failed, undecided: EXIT.undecided }[report.verdict];
 }
 
@@ -90,10 +94,6 @@ async function trafficOf(
   throw new CommandFailure(`No line of "${log}" is of a format that is known`, {
     hint: "`weft help replay` lists the formats.",
   });
-}
-
-function errorsOf(findings: readonly Finding[]): Finding[] {
-  return findings.filter(({ severity }) => severity === "error");
 }
 
 /** A revision without the path: all of it is new. */

@@ -88,6 +88,30 @@ Deno.test("diff: errors of the new side are told and end with 3; of the old side
   );
 });
 
+Deno.test("diff: manifests without workloads are compared as if each backend had pods", async () => {
+  const text = (await Deno.readTextFile(SIDES[0])).split("---\n")
+    .filter((document) => !document.includes("kind: Deployment")).join("---\n");
+  const folder = await Deno.makeTempDir();
+  const old = `${folder}/old.yaml`;
+  await Deno.writeTextFile(old, text);
+  assert.deepEqual(await diff([old, "-"], text), {
+    code: 0,
+    stdout: "All requests are answered alike\n",
+    stderr: "",
+  });
+  const moved = await diff([old, "-"], text.replace("weight: 3", "weight: 1"));
+  assert.equal(moved.code, 1);
+  assert.match(
+    moved.stdout,
+    /web-v1 +75\.0% +50\.0%[^]*every backend counts as if it had endpoints/,
+  );
+  // Backends that are not there are no matter of pods.
+  const broken = await diff([old, "-"], text.replace(/service: web-v\d/g, "service: none"));
+  assert.equal(broken.code, 3);
+  assert.match(broken.stderr, /split-no-backend/);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("diff: what cannot be read is one line and 3, and a wrong command line 2", async () => {
   const cases: [argv: string[], code: number, complaint: RegExp][] = [
     [[SIDES[0]], 2, /takes two sides/],

@@ -18,9 +18,8 @@ import {
   trafficText,
 } from "./wording.ts";
 
-/** @param findings of the new side; its errors are told first */
-export function renderDiffMarkdown(report: DiffReport, findings: readonly Finding[]): string {
-  const errors = findings.filter(({ severity }) => severity === "error");
+/** @param errors of the new side, which are told first */
+export function renderDiffMarkdown(report: DiffReport, errors: readonly Finding[]): string {
   const sections = [
     `### Where requests go\n\n${escaped(summaryText(report))}.\n`,
     list(

@@ -9,12 +9,12 @@ import {
   type EndpointDifference,
   type PlanComparison,
   type PortDifference,
-  ruleName,
 } from "../../routing/algebra/compare_plans.ts";
 import {
   changedSections,
   type PortAnswer,
   type PortChange,
+  ruleName,
 } from "../../routing/algebra/compare_ports.ts";
 import {
   type Witness,

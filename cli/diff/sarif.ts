@@ -39,9 +39,8 @@ interface Result {
   readonly position: Position | null;
 }
 
-/** @param findings of the new side; its errors are among the results */
-export function renderSarif(report: DiffReport, findings: readonly Finding[]): string {
-  const errors = findings.filter(({ severity }) => severity === "error");
+/** @param errors of the new side, which are among the results */
+export function renderSarif(report: DiffReport, errors: readonly Finding[]): string {
   const results = [
     ...errors.map(({ code, message, position = null }): Result => ({
       ruleId: code,

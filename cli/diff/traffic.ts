@@ -2,7 +2,7 @@
 import type { Environment } from "../../console/environment.ts";
 import type { RequestSender } from "../../console/values.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { assumeEndpoints } from "../replay/assume_endpoints.ts";
+import { assumeEndpoints } from "../assume_endpoints.ts";
 import { LogRouter } from "../replay/log_router.ts";
 import { readLog } from "../replay/read_log.ts";
 

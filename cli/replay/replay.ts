@@ -1,10 +1,10 @@
 /** The work of `weft replay`: a log through the plan of manifests, to what would become of its requests. */
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
-import { hasErrors, renderFindings } from "../../console/findings.ts";
+import { renderFindings } from "../../console/findings.ts";
 import { parseSender } from "../../console/values.ts";
 import { compileInput } from "../../sidecar/compile_input.ts";
-import { assumeEndpoints } from "./assume_endpoints.ts";
+import { assumeEndpoints, errorsWithoutPods } from "../assume_endpoints.ts";
 import { LogRouter } from "./log_router.ts";
 import { readLog } from "./read_log.ts";
 import { renderReplay } from "./render.ts";
@@ -47,7 +47,8 @@ export async function replayLog(
     namespace: options.namespace,
     permissive: !options.enforceAccess,
   }, environment);
-  stderr.write(renderFindings(stderr, findings.filter(({ severity }) => severity === "error")));
+  const errors = errorsWithoutPods(findings, plan);
+  stderr.write(renderFindings(stderr, errors));
   const served = assumeEndpoints(plan);
   const tally = new ReplayTally();
   const counts = await readLog(log, options.host ?? null, (format) => {
@@ -64,7 +65,7 @@ export async function replayLog(
       exitCode: EXIT.undecided,
     });
   }
-  if (hasErrors(findings)) return EXIT.undecided;
+  if (errors.length > 0) return EXIT.undecided;
   return isDifferent(report) ? EXIT.failed : EXIT.ok;
 }
 

@@ -2,7 +2,7 @@
  * The report of `weft replay`: what `-o json` writes, and what its text is made of. Its shape is a promise: fields are added, never
  * renamed or removed, while `apiVersion` stays.
  */
-import { ruleName } from "../../routing/algebra/compare_plans.ts";
+import { ruleName } from "../../routing/algebra/compare_ports.ts";
 import type { LogCounts } from "./read_log.ts";
 import { byKind, LOG_KINDS, type LogKind, type ReplayTally } from "./tally.ts";
 

@@ -19,8 +19,6 @@ export interface PortDifference extends PortComparison {
   /** Null: it is not there. */
   readonly before: PlanPort | null;
   readonly after: PlanPort | null;
-  /** Rules of the new plan that nothing comes to, and that were alive, or were not there. */
-  readonly deadRules: readonly PlanRule[];
 }
 
 /** A name that leads elsewhere: an ExternalName Service. */
@@ -114,10 +112,12 @@ function comparePair(
   };
   const isComparable = before !== null && after !== null &&
     carriesHttp(before.protocol) === carriesHttp(after.protocol);
-  const compared = isComparable
-    ? comparePorts(before, after, { authorities, ignoresEndpoints })
-    : { changes: [], isComplete: true };
-  return { ...named, ...compared, deadRules: newlyDead(before, after, { authorities }) };
+  const compared = isComparable ? comparePorts(before, after, { authorities, ignoresEndpoints }) : {
+    changes: [],
+    deadRules: after === null ? [] : deadRules(after, { authorities }),
+    isComplete: true,
+  };
+  return { ...named, ...compared };
 }
 
 function isDifferent({ before, after, changes, deadRules, isComplete }: PortDifference): boolean {
@@ -126,27 +126,10 @@ function isDifferent({ before, after, changes, deadRules, isComplete }: PortDiff
     deadRules.length > 0 || !isComplete;
 }
 
-function newlyDead(
-  before: PlanPort | null,
-  after: PlanPort | null,
-  options: SpaceOptions,
-): readonly PlanRule[] {
-  if (after === null || after.rules.length === 0) return [];
-  const asked = (port: PlanPort | null) => JSON.stringify(port?.rules.map(({ match }) => match));
-  if (asked(before) === asked(after)) return [];
-  const known = new Set(before === null ? [] : deadRules(before, options).map(ruleName));
-  return deadRules(after, options).filter((rule) => !known.has(ruleName(rule)));
-}
-
-/** Certain: a rule that may be alive is not among them. */
+/** Of a port that is new; certain, so that a rule that may be alive is not among them. */
 function deadRules({ rules }: PlanPort, options: SpaceOptions): PlanRule[] {
   const { taken, isComplete } = examineRules(rules.map(({ match }) => match), options);
   return isComplete ? rules.filter((_, index) => taken[index] === null) : [];
-}
-
-/** `namespace/group#match`. */
-export function ruleName({ match: { group, name } }: PlanRule): string {
-  return `${group.namespace}/${group.name}#${name}`;
 }
 
 function compareAliases(before: Plan, after: Plan): AliasDifference[] {

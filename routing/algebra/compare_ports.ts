@@ -41,6 +41,8 @@ export interface PortChange {
 
 export interface PortComparison {
   readonly changes: readonly PortChange[];
+  /** Rules of the new version that nothing comes to, and that were alive, or were not there. */
+  readonly deadRules: readonly PlanRule[];
   /** False: other requests may change too. */
   readonly isComplete: boolean;
 }
@@ -61,15 +63,17 @@ export function comparePorts(
   if (own === undefined || others === undefined) throw new RangeError("A port has a fallback");
   if (!carriesHttp(before.protocol)) {
     const changes = isAlike(own, others) ? [] : [{ witness: null, before: own, after: others }];
-    return { changes, isComplete: true };
+    return { changes, deadRules: [], isComplete: true };
   }
   const matches = [before, after].map(({ rules }) => rules.map(({ match }) => match));
   const isSameOrder = sameConditions(matches[0], matches[1]);
   if (isSameOrder && answers[0].every((answer, i) => isAlike(answer, answers[1][i]))) {
-    return { changes: [], isComplete: true };
+    return { changes: [], deadRules: [], isComplete: true };
   }
+  const alive = [new Set<number>(), new Set<number>()];
   const best = new Map<string, RequestCell>();
   const isComplete = new RequestSpace(matches, options).walk((cell) => {
+    cell.firsts.forEach((first, side) => alive[side].add(first));
     const [some, other] = cell.firsts.map((first, side) => answers[side].at(first));
     if (some === undefined || other === undefined || isAlike(some, other)) return;
     keepSmallest(best, cell.firsts.join(), cell);
@@ -80,7 +84,16 @@ export function comparePorts(
     before: answers[0].at(cell.firsts[0]) ?? own,
     after: answers[1].at(cell.firsts[1]) ?? others,
   }));
-  return { changes, isComplete };
+  const dead = [before, after].map(({ rules }, side) =>
+    isComplete ? rules.filter((_, index) => !alive[side].has(index)) : []
+  );
+  const known = new Set(dead[0].map(ruleName));
+  return { changes, deadRules: dead[1].filter((rule) => !known.has(ruleName(rule))), isComplete };
+}
+
+/** `namespace/group#match`. */
+export function ruleName({ match: { group, name } }: PlanRule): string {
+  return `${group.namespace}/${group.name}#${name}`;
 }
 
 /** By rule; the last is the answer where no rule counts, which `-1` means too. */

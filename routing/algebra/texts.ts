@@ -97,11 +97,17 @@ export class PatternSet {
   }
 
   classesOf(language: TextLanguage, statesMax = ALGEBRA_STATES_MAX): TextClasses {
-    const found = new Map<string, TextClass>();
     const { bytes, others } = language;
-    const isComplete = [bytes, [...bytes, ...others]]
-      .every((each) => new Walk(this.#automaton, language, each, found).run(statesMax));
-    return { classes: [...found.values()], isComplete };
+    const all = new Walk(this.#automaton, language, [...bytes, ...others]);
+    const isComplete = all.run(statesMax);
+    const unusual = new Set(others);
+    if ([...all.found.values()].some(({ text }) => text.some((byte) => unusual.has(byte)))) {
+      // A longer text reads better than one that few clients can send.
+      const usual = new Walk(this.#automaton, language, bytes);
+      usual.run(statesMax);
+      for (const [key, each] of usual.found) all.found.set(key, each);
+    }
+    return { classes: [...all.found.values()], isComplete };
   }
 }
 
@@ -110,7 +116,7 @@ class Walk {
   readonly #automaton: Automaton;
   readonly #language: TextLanguage;
   readonly #bytes: readonly number[];
-  readonly #found: Map<string, TextClass>;
+  readonly found = new Map<string, TextClass>();
   // The texts so far, each as the one before and a byte.
   readonly #states: number[] = [];
   readonly #before: number[] = [];
@@ -122,12 +128,10 @@ class Walk {
     automaton: Automaton,
     language: TextLanguage,
     bytes: readonly number[],
-    found: Map<string, TextClass>,
   ) {
     this.#automaton = automaton;
     this.#language = language;
     this.#bytes = automaton.distinctBytes(bytes, language.isBlank);
-    this.#found = found;
   }
 
   /** False: it gave up. */
@@ -173,8 +177,8 @@ class Walk {
     this.#ended.add(set);
     const accepted = this.#automaton.accepted(set);
     const key = accepted.join();
-    if (!this.#found.has(key)) {
-      this.#found.set(key, { accepted: new Set(accepted), text: this.#textAt(at) });
+    if (!this.found.has(key)) {
+      this.found.set(key, { accepted: new Set(accepted), text: this.#textAt(at) });
     }
   }
 

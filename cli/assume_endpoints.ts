@@ -1,5 +1,6 @@
 /** Manifests without pods say where requests go all the same: then every backend counts as if it had an endpoint. */
-import type { Plan, PlanBackend, PlanEndpoint, PlanRoute } from "../../routing/plan.ts";
+import type { Finding } from "../base/finding.ts";
+import type { Plan, PlanBackend, PlanEndpoint, PlanRoute } from "../routing/plan.ts";
 
 const ASSUMED: PlanEndpoint = {
   address: "",
@@ -9,6 +10,27 @@ const ASSUMED: PlanEndpoint = {
   hostname: "",
   identity: "",
 };
+
+/**
+ * The errors among Findings. Where the manifests have no pods at all, a split without an endpoint is none, unless it has no backend
+ * that could get one.
+ */
+export function errorsWithoutPods(findings: readonly Finding[], plan: Plan): Finding[] {
+  const served = assumeEndpoints(plan);
+  return findings.filter(({ code, severity, resource }) => {
+    if (severity !== "error" || code !== "split-no-backend" || served === plan) {
+      return severity === "error";
+    }
+    const routes = served.services.flatMap(({ ports }) => ports)
+      .flatMap(({ rules, fallback }) => [fallback, ...rules.map(({ route }) => route)])
+      .filter(({ split }) =>
+        split?.namespace === resource?.namespace && split?.name === resource?.name
+      );
+    return routes.every(({ backends }) =>
+      !backends.some(({ state, weight }) => state === "ready" && weight > 0)
+    );
+  });
+}
 
 /** The plan as it is, if any backend of it has an endpoint. */
 export function assumeEndpoints(plan: Plan): Plan {
