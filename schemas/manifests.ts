@@ -2,13 +2,13 @@
  * Manifests to a Snapshot: text in, resources and Findings out. Pure; `source.ts` reads the files.
  */
 import { type Finding, formatPosition, formatRef } from "../base/finding.ts";
-import { readDocuments } from "./documents.ts";
 import { isRecord } from "./fields.ts";
 import { type IdentifiedObject, identify, type PassedOver } from "./identify.ts";
 import { emptyLists, type SnapshotLists } from "./kinds.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";
-import { SourceOrigin, SourceText } from "./positions.ts";
-import { readObject, refOfMeta } from "./read_object.ts";
+import type { SourceOrigin } from "./positions.ts";
+import { ReadMemory } from "./read_memory.ts";
+import { refOfMeta } from "./read_object.ts";
 import { makeFinding, reportTo } from "./report.ts";
 import type { Meta, Snapshot } from "./resources.ts";
 import {
@@ -42,24 +42,31 @@ export interface Loaded {
 /**
  * Reads manifests. What is wrong with them is in the findings: a document, object or field that cannot be read is
  * left out, and nothing else.
+ * @param memory of earlier readings with the same options
  */
 export function parseManifests(
   files: readonly ManifestFile[],
   options: ManifestOptions = {},
+  memory = new ReadMemory(),
 ): Loaded {
+  memory.begin();
   const findings: Finding[] = [];
   const templates = new TemplateFiles();
   const emptyFiles: string[] = [];
-  const inventory = new Inventory(options.defaultNamespace ?? "default", findings, templates);
+  const inventory = new Inventory(
+    options.defaultNamespace ?? "default",
+    findings,
+    templates,
+    memory,
+  );
   for (const { name, text } of withinSize(files, findings)) {
-    // Offsets count from after a byte order mark, which editors do not count either.
-    const source = new SourceText(name, text.startsWith("\ufeff") ? text.slice(1) : text);
+    const { source, documents, errors } = memory.fileOf(name, text);
     const { length } = findings;
-    const documents = readDocuments(source, ({ code, message, hint, offset }) => {
+    for (const { code, message, hint, offset } of errors) {
       const position = source.positionAt(offset);
       if (code === "yaml-syntax" && hasTemplateAction(text)) templates.add(position);
       else findings.push(makeFinding(code, { message, hint, position }));
-    });
+    }
     const isBroken = findings.length > length || templates.has(name);
     if (documents.length === 0 && !isBroken) emptyFiles.push(name);
     for (const { value, origin, isBroken } of documents) {
@@ -71,7 +78,7 @@ export function parseManifests(
   templates.report(findings);
   const objects = inventory.objects();
   const lists = emptyLists();
-  for (const object of objects) readObject(object, lists, findings);
+  for (const object of objects) memory.readObject(object, lists, findings);
   const count = objects.filter(({ isRefused }) => !isRefused).length;
   return { snapshot: finish(lists, findings), findings, objects: count, emptyFiles };
 }
@@ -111,9 +118,16 @@ class Inventory {
   readonly #objects = new Map<string, IdentifiedObject>();
   readonly #passedOver = new Map<string, { readonly first: PassedOver; count: number }>();
   readonly #templates: TemplateFiles;
+  readonly #memory: ReadMemory;
   #count = 0;
 
-  constructor(defaultNamespace: string, findings: Finding[], templates: TemplateFiles) {
+  constructor(
+    defaultNamespace: string,
+    findings: Finding[],
+    templates: TemplateFiles,
+    memory: ReadMemory,
+  ) {
+    this.#memory = memory;
     this.#defaultNamespace = defaultNamespace;
     this.#findings = findings;
     this.#templates = templates;
@@ -153,7 +167,7 @@ class Inventory {
       reportKustomization(origin, this.#findings);
       return;
     }
-    const object = identify(value, origin, this.#defaultNamespace, this.#findings);
+    const object = this.#memory.identify(value, origin, this.#defaultNamespace, this.#findings);
     if (object === undefined) return;
     if ("hint" in object) this.#passOver(object);
     else this.#keep(object);

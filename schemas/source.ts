@@ -7,6 +7,7 @@ import type { Finding } from "../base/finding.ts";
 import { MANIFEST_LIMITS } from "./limits.ts";
 import type { Loaded, ManifestFile, ManifestOptions } from "./manifests.ts";
 import { parseManifests, sizeFinding } from "./manifests.ts";
+import type { ReadMemory } from "./read_memory.ts";
 import { makeFinding } from "./report.ts";
 
 /** Where files are; the parts of Deno's own functions that are needed of them, with their errors. */
@@ -34,6 +35,8 @@ interface PathOptions extends ManifestOptions {
   readonly recursive?: boolean;
   /** Reads standard input to its end, for the path `-`. */
   readonly stdin?: () => Promise<string>;
+  /** Of earlier readings. */
+  readonly memory?: ReadMemory;
 }
 
 interface LoadedPaths extends Loaded {
@@ -51,7 +54,7 @@ export async function loadPaths(
 ): Promise<LoadedPaths> {
   const collector = new Collector(options);
   for (const path of new Set(paths)) await collector.addPath(path);
-  const loaded = parseManifests(collector.files, options);
+  const loaded = parseManifests(collector.files, options, options.memory);
   collector.reportEmpty(new Set(loaded.emptyFiles));
   return {
     ...loaded,

@@ -107,7 +107,7 @@ function makePods(workload: Workload, owners: Owners, names: Set<string>): Pod[]
         labels: template.labels,
         annotations: template.annotations,
         createdAt: workload.meta.createdAt,
-        origin: new TemplateOrigin(workload),
+        origin: templateOrigin(workload),
       },
       template,
       ips: [],
@@ -146,6 +146,15 @@ function templateOf(
     hostname: name,
     subdomain: serviceName ?? template.subdomain,
   };
+}
+
+/** One for all pods of a workload, and in every reading in which the workload is the same. */
+const TEMPLATE_ORIGINS = new WeakMap<Workload, TemplateOrigin>();
+
+function templateOrigin(workload: Workload): TemplateOrigin {
+  let origin = TEMPLATE_ORIGINS.get(workload);
+  if (origin === undefined) TEMPLATE_ORIGINS.set(workload, origin = new TemplateOrigin(workload));
+  return origin;
 }
 
 /** A made pod's fields stand in the template of its workload. */

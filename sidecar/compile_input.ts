@@ -3,8 +3,20 @@
  * command imports it in its action.
  */
 import { type Finding, FINDING_CODES } from "../base/finding.ts";
+import { compareText } from "../base/order.ts";
 import { compile } from "../routing/compile/compile.ts";
-import type { Plan } from "../routing/plan.ts";
+import { Compiler } from "../routing/compile/compiler.ts";
+import { FollowedSnapshot } from "../routing/compile/followed_snapshot.ts";
+import {
+  groupKey,
+  hashPart,
+  type Part,
+  type PartKey,
+  PlanDigest,
+  type PlanHeader,
+} from "../routing/parts.ts";
+import { type Plan, PLAN_VERSION, type PlanEndpoint, type PlanService } from "../routing/plan.ts";
+import { ReadMemory } from "../schemas/read_memory.ts";
 import type { Snapshot } from "../schemas/resources.ts";
 import { type FileTree, loadPaths } from "../schemas/source.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
@@ -39,27 +51,105 @@ export async function compileInput(
   options: InputOptions,
   environment: Environment,
 ): Promise<CompiledInput> {
-  const loaded = await loadPaths(options.paths, {
+  const read = await readInput(options, environment);
+  const { plan, findings } = compile(read.snapshot, { permissive: options.permissive });
+  const unreachable = options.isForProxy === true
+    ? findUnreachable(plan.services, (id) => plan.groups[id])
+    : [];
+  return { ...read, plan, findings: [...read.findings, ...findings, ...unreachable] };
+}
+
+/** @param memory of earlier readings */
+async function readInput(
+  options: InputOptions,
+  environment: Environment,
+  memory?: ReadMemory,
+): Promise<Omit<CompiledInput, "plan">> {
+  const { snapshot, findings, files } = await loadPaths(options.paths, {
     defaultNamespace: options.namespace,
     recursive: options.recursive,
     ...(options.tree === undefined ? {} : { tree: options.tree }),
+    ...(memory === undefined ? {} : { memory }),
     stdin: () => environment.readStdin(),
   });
-  const snapshot = expandWorkloads(loaded.snapshot);
-  const { plan, findings } = compile(snapshot, { permissive: options.permissive });
-  const unreachable = options.isForProxy === true ? findUnreachable(plan) : [];
-  return {
-    snapshot,
-    plan,
-    findings: [...loaded.findings, ...findings, ...unreachable],
-    files: loaded.files,
-  };
+  return { snapshot: expandWorkloads(snapshot), findings, files };
+}
+
+/** The plan of manifests that are read again and again. */
+interface InputParts {
+  readonly header: PlanHeader;
+  readonly hash: string;
+  readonly serviceCount: number;
+  /** As of the last reading. */
+  readonly parts: ReadonlyMap<PartKey, Part>;
+  /** Of the parts that are different since the reading before. */
+  readonly changed: ReadonlySet<PartKey>;
+  readonly findings: readonly Finding[];
+}
+
+/** Reads the same paths again and again. What has not changed is not compiled again, and of files that are the same not even parsed. */
+export class FollowedInput {
+  readonly #options: InputOptions;
+  readonly #environment: Environment;
+  readonly #compiler: Compiler;
+  readonly #snapshot: FollowedSnapshot;
+  readonly #memory = new ReadMemory();
+  readonly #digest = new PlanDigest();
+
+  constructor(options: InputOptions, environment: Environment) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#compiler = new Compiler({ permissive: options.permissive });
+    this.#snapshot = new FollowedSnapshot(this.#compiler);
+  }
+
+  /** As `compileInput`, for a proxy. */
+  async read(): Promise<InputParts> {
+    const read = await readInput(this.#options, this.#environment, this.#memory);
+    this.#snapshot.take(read.snapshot);
+    const { parts: changed } = this.#compiler.refresh();
+    const { parts, clusterDomain, permissive, findings } = this.#compiler;
+    for (const key of changed) {
+      const part = parts.get(key);
+      this.#digest.set(key, part === undefined ? undefined : hashPart(part));
+    }
+    const header: PlanHeader = { version: PLAN_VERSION, clusterDomain, permissive };
+    const services = servicesOf(parts);
+    const unreachable = findUnreachable(services, (id) => {
+      const group = parts.get(groupKey(id));
+      return group !== undefined && "endpoints" in group ? group.endpoints : undefined;
+    });
+    return {
+      header,
+      hash: this.#digest.hash(header),
+      serviceCount: services.length,
+      parts,
+      changed,
+      findings: [...read.findings, ...findings, ...unreachable],
+    };
+  }
+}
+
+/** In the order of a plan. */
+function servicesOf(parts: ReadonlyMap<PartKey, Part>): PlanService[] {
+  const services: PlanService[] = [];
+  for (const part of parts.values()) {
+    if ("service" in part && part.service !== undefined) services.push(part.service);
+  }
+  return services.sort((a, b) =>
+    compareText(a.namespace, b.namespace) || compareText(a.name, b.name)
+  );
 }
 
 /** Services whose pods are known by their workloads alone: a proxy has no address to send requests to. */
-function findUnreachable({ services, groups }: Plan): Finding[] {
+function findUnreachable(
+  services: readonly PlanService[],
+  endpointsOf: (group: string) => readonly PlanEndpoint[] | undefined,
+): Finding[] {
   return services.flatMap(({ namespace, name, ports, position }) => {
-    const endpoints = ports.flatMap(({ port }) => groups[`${namespace}/${name}:${port}`] ?? []);
+    const endpoints = ports.flatMap(({ port }) =>
+      endpointsOf(`${namespace}/${name}:${port}`) ?? []
+    );
     if (endpoints.length === 0 || endpoints.some(({ address }) => address !== "")) return [];
     return {
       code: "endpoints-no-address",

@@ -1,6 +1,5 @@
-/** LocalSource: a source of plans in this process, fed with whole plans. It answers at once, from the first plan on. */
-import { type PlanHeader, planHeaderOf } from "../routing/parts.ts";
-import type { Plan } from "../routing/plan.ts";
+/** LocalSource: a source of plans in this process, fed with parts or with plan files. It answers at once, from the first plan on. */
+import type { Part, PartKey, PlanHeader } from "../routing/parts.ts";
 import { MeshParts, type MeshSession } from "../routing/source/mesh.ts";
 import type {
   PlanSource,
@@ -21,9 +20,9 @@ export class LocalSource implements PlanSource {
     return this.#mesh !== null;
   }
 
-  /** This is what the mesh is now. Every connection has been told of what is different when this returns. */
-  set(plan: Plan): void {
-    this.#meshUnder(planHeaderOf(plan)).set(plan);
+  /** These parts are others now; undefined: gone. Every connection has been told of it when this returns. */
+  change(changes: Iterable<readonly [PartKey, Part | undefined]>, header: PlanHeader): void {
+    this.#meshUnder(header).change(changes, header);
     this.#openWaiting();
   }
 

@@ -1,6 +1,6 @@
 /** PlanFiles: reads a plan again and again from the files that it comes from. Says what is wrong; decides nothing. */
 import type { Finding } from "../base/finding.ts";
-import type { Plan } from "../routing/plan.ts";
+import type { PartKey } from "../routing/parts.ts";
 import type { Environment } from "../console/environment.ts";
 import type { LocalSource } from "./local_source.ts";
 import { PlanFile } from "./plan_file.ts";
@@ -47,17 +47,32 @@ export async function openPlanFiles(
     const { file } = origin;
     return { paths: [file], recursive: false, read: () => readPlanFile(file, withAddresses) };
   }
-  const { compileInput } = await import("./compile_input.ts");
-  const options = { ...origin, isForProxy: true };
+  const { FollowedInput } = await import("./compile_input.ts");
+  const input = new FollowedInput(origin, environment);
+  /** Keys of the parts that are other ones than those that are served. */
+  const untold = new Set<PartKey>();
   return {
     paths: origin.paths,
     recursive: origin.recursive,
     async read() {
-      const { plan, findings } = await compileInput(options, environment);
+      const { findings, changed, parts, header, hash, serviceCount } = await input.read();
+      for (const key of changed) untold.add(key);
       const error = findings.find(({ severity }) => severity === "error");
-      return error === undefined
-        ? { plan: readPlanOf(plan), findings, problem: "" }
-        : { plan: null, findings, problem: `The manifests have errors: ${error.message}` };
+      if (error !== undefined) {
+        const problem = `The manifests have errors: ${error.message}`;
+        return { plan: null, findings, problem };
+      }
+      const plan: ReadPlan = {
+        hash,
+        permissive: header.permissive,
+        serviceCount,
+        serve(source) {
+          source.change([...untold].map((key) => [key, parts.get(key)] as const), header);
+          untold.clear();
+        },
+        release() {},
+      };
+      return { plan, findings, problem: "" };
     },
   };
 }
@@ -80,16 +95,6 @@ async function readPlanFile(path: string, withAddresses: boolean): Promise<PlanR
     const reason = error instanceof Deno.errors.NotFound ? "no such file" : messageOf(error);
     return refusal(`Cannot ${isUnread ? "read" : "use"} plan "${path}": ${reason}`);
   }
-}
-
-function readPlanOf(plan: Plan): ReadPlan {
-  return {
-    hash: plan.hash,
-    permissive: plan.permissive,
-    serviceCount: plan.services.length,
-    serve: (source) => source.set(plan),
-    release() {},
-  };
 }
 
 function refusal(problem: string): PlanReading {
