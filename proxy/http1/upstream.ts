@@ -170,7 +170,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   /** What it means that the endpoint ends the connection now, in order (`END`) or not (`BROKEN`). */
   #failureOf(end: number): CarrierFailure {
     if (this.#phase !== "head" || !this.isReused || this.start !== this.end) return "reset";
-    // An orderly end says what its system had got by then (RFC 9293 3.10.7.4); nobody reads what comes after a close.
+    // An orderly end says what its system had got by then (RFC 9293 3.10.7.4); what comes after a close is not read.
     const unread = end === END ? this.loop.io.unacknowledged(this.fd) : 0;
     return unread >= this.writtenBytes ? "stale-unread" : "stale";
   }

@@ -350,7 +350,7 @@ for (const [what, stray] of Object.entries(STRAYS)) {
 }
 
 scenario(
-  "a kept connection is closed while a POST is on its way: sent again, since nobody has read it",
+  "a kept connection is closed while a POST is on its way: sent again, since it was not read",
   "http1",
   (it) => {
     const { weather } = it.network;

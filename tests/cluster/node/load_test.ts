@@ -73,7 +73,7 @@ class Client {
   readonly #exec: string;
   /** Requests so far. */
   sum = 0;
-  /** So many POSTs may be lost: a process that had them was killed, and nobody can know how far it had come with them. */
+  /** So many POSTs may be lost: a process that had them was killed, and how far it had come with them cannot be known. */
   lostMax = 0;
 
   /** @param pod that asks */
