@@ -5,7 +5,6 @@
 import type { Log } from "../base/log.ts";
 import { serveAdmin } from "./admin.ts";
 import { ClusterWatch } from "./cluster_watch.ts";
-import { logFindings } from "./findings.ts";
 import { CONTROLLER, MESH_LABEL } from "./install/objects.ts";
 import { KubeClient } from "./kube/client.ts";
 import type { AccessSource } from "./kube/access.ts";
@@ -15,6 +14,8 @@ import { startInjector } from "./injector.ts";
 import { LiveMesh } from "./live_mesh.ts";
 import { controllerCounts } from "./metrics.ts";
 import { MeshObjects } from "./objects.ts";
+import { logFindings } from "./report/log.ts";
+import { FindingReports } from "./report/finding_reports.ts";
 import { RolloutAnswers } from "./rollout/answers.ts";
 import { Rollouts } from "./rollout/rollouts.ts";
 import { StreamServer } from "./stream/server.ts";
@@ -59,6 +60,7 @@ export function startController(settings: ControllerSettings): Controller {
     ...settings,
     counts,
     onCompiled: () => rollouts.compiled(),
+    onFindings: (came, went) => report.compiled(came, went),
   });
   const rollouts = new Rollouts({
     mesh,
@@ -82,7 +84,11 @@ export function startController(settings: ControllerSettings): Controller {
       mesh.change(change);
       counts.namespaces = objects.namespaces;
     },
-    findings: (findings) => logFindings(findings, log),
+    findings: (ref, findings) => report.read(ref, findings),
+  });
+  const report = new FindingReports({
+    ...{ client, counts, log },
+    identityOf: (ref) => objects.identityOf(ref),
   });
   // Its own namespace is that of its account.
   let ownNamespace = "";
@@ -92,7 +98,7 @@ export function startController(settings: ControllerSettings): Controller {
     replicas: () =>
       objects.pods(ownNamespace, { app: CONTROLLER, [MESH_LABEL]: settings.meshName }),
     port: settings.admin?.port ?? 0,
-    findingsOf: (ref) => mesh.findingsOf(ref),
+    findingsOf: (ref) => report.findingsOf(ref),
   });
   const missing = new MissingSidecars({
     namespaceOf: (name) => objects.memberMeta(name),
@@ -102,17 +108,23 @@ export function startController(settings: ControllerSettings): Controller {
     ...settings.admin,
     counts,
     problem: () => problem,
-    count: () => rollouts.count(),
+    count() {
+      rollouts.count();
+      counts.leader = report.isLeader ? 1 : 0;
+    },
     rollouts: answers,
   });
   let injector: Awaited<ReturnType<typeof startInjector>> | null = null;
-  const letIn = async () => {
+  let isEnding = false;
+  const letIn = async (): Promise<void> => {
     ownNamespace = await client.namespace();
     mesh.open();
     counts.synced = 1;
     const port = await stream.start();
+    if (isEnding) return stream.stop();
     rollouts.serving();
-    injector = settings.webhook && await startInjector({
+    report.start(ownNamespace);
+    const started = settings.webhook && await startInjector({
       ...settings,
       ...settings.webhook,
       client,
@@ -120,6 +132,8 @@ export function startController(settings: ControllerSettings): Controller {
       namespaceOf: (name) => objects.memberMeta(name),
       outcomeOf: (object) => outcomeOf(objects.candidate(object), mesh),
     });
+    if (isEnding) return started?.stop();
+    injector = started;
     problem = null;
     log.info("Controller started", {
       mesh: settings.meshName,
@@ -135,10 +149,12 @@ export function startController(settings: ControllerSettings): Controller {
       objects.put(object);
       rollouts.heard(object);
       missing.put(object);
+      report.heard(object);
     },
     remove(kind, namespace, name) {
       objects.remove(kind, namespace, name);
       missing.remove(kind, namespace, name);
+      report.removed(kind, namespace, name);
       if (kind === "TrafficSplit") rollouts.removed(`${namespace}/${name}`);
     },
     synced: () => void letIn().catch(onFailure),
@@ -158,10 +174,11 @@ export function startController(settings: ControllerSettings): Controller {
   }, MISSING_LOOK_MS);
   return {
     async stop() {
+      isEnding = true;
       problem = "The controller is ending";
       clearInterval(notice);
       clearInterval(looks);
-      await Promise.all([stream.stop(), injector?.stop()]);
+      await Promise.all([stream.stop(), injector?.stop(), report.stop()]);
       await cluster.stop();
       mesh.stop();
       client.close();

@@ -144,3 +144,35 @@ export const PROXIES_NAMED_MAX = 100;
 
 /** A question in the body of a webhook: Flagger's have some hundred bytes. */
 export const QUESTION_BYTES_MAX = 64 * 1024;
+
+// The leader, who writes status and Events.
+
+/** Terms of the lease as client-go has them: another one takes it after 15 s without news, seen by its own clock. */
+export const LEASE_SECONDS = 15;
+
+/** And this one stops writing 10 s after its last renewal: what is left is for clocks that run at different speeds. */
+export const LEASE_LEAD_MS = 10_000;
+
+/** How often it is renewed or looked at. */
+export const LEASE_LOOK_MS = 2_000;
+
+/** A call about the lease: several fit into the time for which it leads. */
+export const LEASE_CALL_MS = 4_000;
+
+/** From a change of an object's Findings until they are written: what comes in a row is written once, what goes again never. */
+export const REPORT_QUIET_MS = 1_000;
+
+/** Between two objects that are written: ten a second at most, which the API server does not feel. */
+export const REPORT_STEP_MS = 100;
+
+/** An Event or a status: within the time that is left of a lease when it is asked. */
+export const REPORT_CALL_MS = 4_000;
+
+/** Objects that wait to be written: with more, some are told of by the next change or leader only. */
+export const REPORT_WAITING_MAX = 10_000;
+
+/** Names of Events that are known to be there. */
+export const EVENTS_KNOWN_MAX = 50_000;
+
+/** Characters of an Event or a condition: the API server takes 1024 bytes of an Event. */
+export const EVENT_TEXT_MAX = 900;

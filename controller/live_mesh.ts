@@ -2,13 +2,12 @@
  * LiveMesh: what changes in the cluster, compiled, for the proxies that ask for it. Changes that come together are compiled together; an
  * endpoint that goes is told at once, because calls to it fail.
  */
-import { type Finding, formatRef, type ResourceRef } from "../base/finding.ts";
+import type { Finding } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
 import { Compiler } from "../routing/compile/compiler.ts";
 import { PLAN_VERSION } from "../routing/plan.ts";
 import { MeshParts } from "../routing/source/mesh.ts";
 import type { EndpointSlice } from "../schemas/resources.ts";
-import { logFindings } from "./findings.ts";
 import { CHANGE_MS_MAX, QUIET_MS } from "./limits.ts";
 import type { ControllerCounts } from "./metrics.ts";
 import type { ObjectChange } from "./objects.ts";
@@ -20,6 +19,7 @@ interface LiveMeshParts {
   readonly log: Log;
   /** What had changed is compiled, and proxies are told. */
   readonly onCompiled: () => void;
+  readonly onFindings: (came: readonly Finding[], went: readonly Finding[]) => void;
 }
 
 export class LiveMesh {
@@ -28,6 +28,7 @@ export class LiveMesh {
   readonly #counts: ControllerCounts;
   readonly #log: Log;
   readonly #onCompiled: () => void;
+  readonly #onFindings: LiveMeshParts["onFindings"];
   #isOpen = false;
   /** Changes that came, and those that are compiled. */
   #changes = 0;
@@ -36,11 +37,14 @@ export class LiveMesh {
   /** When the first change came that has not been compiled; null: all have. */
   #changedAtMs: number | null = null;
 
-  constructor({ clusterDomain, permissive, counts, log, onCompiled }: LiveMeshParts) {
+  constructor(
+    { clusterDomain, permissive, counts, log, onCompiled, onFindings }: LiveMeshParts,
+  ) {
     this.#compiler = new Compiler({ clusterDomain, permissive });
     this.#counts = counts;
     this.#log = log;
     this.#onCompiled = onCompiled;
+    this.#onFindings = onFindings;
     this.parts = new MeshParts({
       version: PLAN_VERSION,
       clusterDomain: this.#compiler.clusterDomain,
@@ -60,14 +64,6 @@ export class LiveMesh {
   /** Whether what proxies are told has all changes up to this mark. */
   isCompiled(mark: number): boolean {
     return this.#compiled >= mark;
-  }
-
-  /** What the compiler has to say of an object. */
-  findingsOf(ref: ResourceRef): Finding[] {
-    const name = formatRef(ref);
-    return this.#compiler.findings.filter(({ resource }) =>
-      resource !== undefined && formatRef(resource) === name
-    );
   }
 
   change({ list, before, after }: ObjectChange): void {
@@ -117,7 +113,7 @@ export class LiveMesh {
     this.#counts.change.observe(endMs - changedAtMs);
     this.#counts.parts = this.#compiler.parts.size;
     this.#counts.findings += findings.came.length - findings.went.length;
-    logFindings(findings.came, this.#log);
+    this.#onFindings(findings.came, findings.went);
     this.#onCompiled();
     if (parts.size === 0) return;
     const fields = { parts: parts.size, ms: Math.round(endMs - startMs) };

@@ -90,6 +90,13 @@ const CONTROLLER = metricGroup([], {
     TIMES_MS,
     1_000,
   ),
+  leader: gauge("weft_controller_leader", "1 while this controller writes status and Events"),
+  reports: counterOf(
+    "weft_controller_reports_total",
+    "Findings written on objects: as an Event, and as a condition of their status",
+    "as",
+    ["event", "condition"],
+  ),
   tokenReviews: counterOf(
     "weft_controller_token_reviews_total",
     "Tokens of proxies looked at by the API server",

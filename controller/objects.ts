@@ -9,7 +9,7 @@ import { emptyLists } from "../schemas/kinds.ts";
 import { readObject, refOfMeta } from "../schemas/read_object.ts";
 import type { Meta, Origin, Pod, Snapshot } from "../schemas/resources.ts";
 import { withDeployment } from "../schemas/workloads.ts";
-import { fieldsOf, type JsonFields } from "./kube/fields.ts";
+import { fieldsOf, type JsonFields, textField } from "./kube/fields.ts";
 
 /** Namespaces with this label, and the name of the mesh, are in it. */
 export const MEMBER_LABEL = "weft.dev/monitored-by";
@@ -35,14 +35,21 @@ interface Candidate {
   readonly change: ObjectChange | null;
 }
 
+export interface ObjectIdentity {
+  readonly apiVersion: string;
+  readonly uid: string;
+}
+
 interface ObjectEvents {
   change(change: ObjectChange): void;
-  /** What is wrong with an object of the mesh, as it is now. */
-  findings(findings: readonly Finding[]): void;
+  /** What is wrong with an object of the mesh by itself, as it is now; told where that has changed. */
+  findings(ref: ResourceRef, findings: readonly Finding[]): void;
 }
 
 interface Entry {
   readonly list: List;
+  /** Of the object, or of one that has its name later. */
+  readonly uid: string;
   readonly resource: Snapshot[List][number];
   readonly findings: readonly Finding[];
 }
@@ -76,6 +83,14 @@ export class MeshObjects {
   pod(namespace: string, name: string): Pod | undefined {
     const entry = this.#entries.get(namespace)?.get(`Pod ${name}`);
     return entry?.list === "pods" ? entry.resource as Pod : undefined;
+  }
+
+  /** The version and the uid of an object of the mesh; undefined: it is not there. */
+  identityOf({ kind, namespace, name }: ResourceRef): ObjectIdentity | undefined {
+    const entry = this.#members.has(namespace)
+      ? this.#entries.get(namespace)?.get(`${kind} ${name}`)
+      : undefined;
+    return entry && { apiVersion: entry.resource.meta.apiVersion, uid: entry.uid };
   }
 
   /** The pods of a namespace with these labels. */
@@ -158,7 +173,11 @@ export class MeshObjects {
   }
 
   #tell(before: Entry | undefined, after: Entry | undefined): void {
-    if (after !== undefined && after.findings.length > 0) this.#events.findings(after.findings);
+    const meta = (after ?? before)?.resource.meta;
+    const findings = after?.findings ?? [];
+    if (meta !== undefined && !isSameData(before?.findings ?? [], findings)) {
+      this.#events.findings(refOfMeta(meta), findings);
+    }
     if (before !== undefined && after !== undefined && before.list !== after.list) {
       this.#tell(before, undefined);
       return this.#tell(undefined, after);
@@ -186,7 +205,8 @@ function readEntry(
   const [list] = (Object.keys(lists) as List[]).filter((each) => lists[each].length > 0);
   if (list === undefined) return { meta, entry: null, findings };
   const [resource] = lists[list];
-  return { meta, entry: { list, resource: projected(list, resource), findings }, findings };
+  const uid = textField(fieldsOf(object["metadata"]), "uid") ?? "";
+  return { meta, entry: { list, uid, resource: projected(list, resource), findings }, findings };
 }
 
 /** What nothing here reads, and what would make news of nothing. */

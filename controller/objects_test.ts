@@ -25,7 +25,7 @@ function record() {
       if (after !== null) held.set(after, name);
       told.push(`${before === null ? "new" : after === null ? "gone" : "other"} ${list} ${name}`);
     },
-    findings: (findings) => told.push(...findings.map(({ code }) => `finding ${code}`)),
+    findings: (_ref, findings) => told.push(...findings.map(({ code }) => `finding ${code}`)),
   });
   const take = () => told.splice(0);
   return { objects, take };

@@ -36,11 +36,11 @@ export function unknownFields(
   if (path[0] === "metadata") return unknownMetadata(value, path);
   const names = Object.keys(schema.properties ?? {});
   return Object.entries(value).flatMap(([key, child]) => {
+    // A cluster may have written one, of whatever shape.
+    if (path.length === 0 && key === "status") return [];
     const property = propertyOf(schema, key);
     const at = [...path, key];
     if (property !== undefined) return unknownFields(property, child, at);
-    // A cluster may have written one, whether or not the kind has it.
-    if (path.length === 0 && key === "status") return [];
     return [{ path: at, meant: suggestField(key, names) }];
   });
 }

@@ -38,7 +38,9 @@ function checkerOf(kind: string, version: string): Checker {
   const schema = schemaOf(kind, version);
   // Null fields were left out on reading, so that `nullable` has nothing to say.
   ajv ??= new Ajv({ strict: false, strictNumbers: true, allErrors: true, validateFormats: false });
-  const checker = { schema, validate: ajv.compile(jsonSchema(schema)) };
+  // A cluster may have written a status, of whatever shape.
+  const { status: _, ...properties } = schema.properties ?? {};
+  const checker = { schema, validate: ajv.compile(jsonSchema({ ...schema, properties })) };
   checkers.set(key, checker);
   return checker;
 }

@@ -2,7 +2,7 @@
  * `deno task install-doc`: writes the tables of values and of rights in docs/install.md from where they are declared.
  * tests/install_doc_test.ts fails while they are not what this makes.
  */
-import { CONTROLLER_RULES } from "../controller/install/rbac.ts";
+import { CONTROLLER_RULES, NAMESPACE_RULES } from "../controller/install/rbac.ts";
 import { VALUE_KEYS, valueAdvice } from "../controller/install/values.ts";
 import { readFile, ROOT } from "./repository.ts";
 
@@ -14,7 +14,9 @@ export function withInstallTables(text: string): string {
     const { standard, meaning } = valueAdvice(key);
     return `| \`${key}\` | ${standard === "" ? "" : `\`${standard}\``} | ${meaning} |`;
   });
-  const rules = CONTROLLER_RULES.map(({ apiGroups: [group], resources, verbs, why }) =>
+  const rules = [...CONTROLLER_RULES, ...NAMESPACE_RULES].map((
+    { apiGroups: [group], resources, verbs, why },
+  ) =>
     `| ${group === "" ? "" : `\`${group}\``} | \`${resources.join("`, `")}\` | ${
       verbs.join(", ")
     } | ${why} |`

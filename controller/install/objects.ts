@@ -4,7 +4,7 @@ import { VERSION } from "../../base/version.ts";
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { KeyPair } from "../certificates.ts";
 import { fieldsOf, type JsonFields } from "../kube/fields.ts";
-import { CONTROLLER_RULES, READER_RULES, rulesOf, WRITER_RULES } from "./rbac.ts";
+import { CONTROLLER_RULES, NAMESPACE_RULES, READER_RULES, rulesOf, WRITER_RULES } from "./rbac.ts";
 import type { InstallValues } from "./values.ts";
 
 /** An object as it is applied. */
@@ -33,6 +33,7 @@ export const VALUES_KEY = "values.yaml";
 /** The mesh that a controller is of. */
 export const MESH_LABEL = "weft.dev/mesh";
 
+const RBAC_VERSION = "rbac.authorization.k8s.io/v1";
 const STREAM_PORT = 15080;
 const WEBHOOK_PORT = 9443;
 export const ADMIN_PORT = 15000;
@@ -94,11 +95,22 @@ export function controlPlane(values: InstallValues, keys: InstallKeys): ApiObjec
       "rbac.authorization.k8s.io/aggregate-to-admin": "true",
     }, WRITER_RULES),
     {
-      apiVersion: "rbac.authorization.k8s.io/v1",
+      apiVersion: RBAC_VERSION,
       kind: "ClusterRoleBinding",
       metadata: meta(CONTROLLER, "controller"),
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: CONTROLLER },
-      subjects: [{ kind: "ServiceAccount", name: CONTROLLER, namespace }],
+      ...bound("ClusterRole", namespace),
+    },
+    {
+      apiVersion: RBAC_VERSION,
+      kind: "Role",
+      metadata: own(CONTROLLER),
+      rules: rulesOf(NAMESPACE_RULES),
+    },
+    {
+      apiVersion: RBAC_VERSION,
+      kind: "RoleBinding",
+      metadata: own(CONTROLLER),
+      ...bound("Role", namespace),
     },
     secret(CA_SECRET, "Opaque", { "ca.crt": keys.authority.cert, "ca.key": keys.authority.key }),
     secret(TLS_SECRET, "kubernetes.io/tls", {
@@ -135,7 +147,15 @@ function meta(name: string, component: string): ApiObject["metadata"] {
 
 function role(name: string, labels: Record<string, string>, rules: unknown): ApiObject {
   const metadata = { name, labels: { ...labelsOf("controller"), ...labels } };
-  return { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata, rules };
+  return { apiVersion: RBAC_VERSION, kind: "ClusterRole", metadata, rules };
+}
+
+/** Gives a role of the controller's name to its account. */
+function bound(kind: string, namespace: string): Record<string, unknown> {
+  return {
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: CONTROLLER },
+    subjects: [{ kind: "ServiceAccount", name: CONTROLLER, namespace }],
+  };
 }
 
 function base64Of(texts: Readonly<Record<string, string>>): Record<string, string> {

@@ -22,6 +22,12 @@ export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["weft.dev"], resources: ["trafficpolicies"] },
 ];
 
+/** Those whose definitions have a status. */
+const WITH_STATUS: readonly Omit<Rule, "verbs">[] = [
+  { apiGroups: ["split.smi-spec.io"], resources: ["trafficsplits/status"] },
+  { apiGroups: ["weft.dev"], resources: ["trafficpolicies/status"] },
+];
+
 /** `controller/cluster_watch.ts` lists and watches; the stream asks about tokens. */
 export const CONTROLLER_RULES: readonly OwnRule[] = [
   {
@@ -67,11 +73,32 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
     verbs: ["create"],
     why: "whose sidecar connects",
   },
+  ...WITH_STATUS.map((kind) => ({
+    ...kind,
+    verbs: ["patch"],
+    why: "a condition that says what is wrong with an object",
+  })),
+  {
+    apiGroups: [""],
+    resources: ["events"],
+    verbs: ["create"],
+    why: "what is wrong with an object, as Events",
+  },
   {
     apiGroups: ["split.smi-spec.io"],
     resources: ["trafficsplits"],
     verbs: ["get"],
     why: "the generation that a rollout is asked about",
+  },
+];
+
+/** In their own namespace. */
+export const NAMESPACE_RULES: readonly OwnRule[] = [
+  {
+    apiGroups: ["coordination.k8s.io"],
+    resources: ["leases"],
+    verbs: ["create", "get", "update"],
+    why: "which controller writes conditions and Events",
   },
 ];
 

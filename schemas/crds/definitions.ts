@@ -27,6 +27,8 @@ interface CustomResourceVersion {
   readonly name: string;
   readonly served: boolean;
   readonly storage: boolean;
+  /** The API server allows none beside an `anyOf` at the top of a schema. */
+  readonly subresources?: { readonly status: Readonly<Record<string, never>> };
   readonly additionalPrinterColumns?: readonly {
     readonly name: string;
     readonly type: string;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { definitions } from "../../controller/install/definitions.ts";
 import { newKeys } from "../../controller/install/keys.ts";
 import { controlPlane } from "../../controller/install/objects.ts";
-import { CONTROLLER_RULES } from "../../controller/install/rbac.ts";
+import { CONTROLLER_RULES, NAMESPACE_RULES } from "../../controller/install/rbac.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { until } from "../support/until.ts";
 import { testCertificates } from "../tls/certificates.ts";
@@ -20,11 +20,12 @@ interface Right {
   readonly verb: string;
 }
 
-const RIGHTS: readonly Right[] = CONTROLLER_RULES.flatMap(({ apiGroups, resources, verbs }) =>
-  apiGroups.flatMap((apiGroup) =>
-    resources.flatMap((resource) => verbs.map((verb) => ({ apiGroup, resource, verb })))
-  )
-);
+const RIGHTS: readonly Right[] = [...CONTROLLER_RULES, ...NAMESPACE_RULES]
+  .flatMap(({ apiGroups, resources, verbs }) =>
+    apiGroups.flatMap((apiGroup) =>
+      resources.flatMap((resource) => verbs.map((verb) => ({ apiGroup, resource, verb })))
+    )
+  );
 
 const nameOf = ({ verb, resource }: Right) => `${verb} ${resource}`;
 
@@ -32,7 +33,47 @@ const nameOf = ({ verb, resource }: Right) => `${verb} ${resource}`;
 const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise<void>>> = {
   "create tokenreviews": connectAsProxy,
   "get trafficsplits": askForRollout,
+  "create leases": removeLease,
+  "create events": makeFaults,
+  "patch trafficsplits/status": makeFaults,
+  "patch trafficpolicies/status": makeFaults,
 };
+
+/** Faults that no controller has said yet. */
+async function makeFaults(): Promise<void> {
+  await apiOf?.apply(FAULTS.replaceAll("none", `none-${++faults}`));
+}
+
+let faults = 0;
+
+/** The controller leads once it has made it anew. */
+async function removeLease(controller: TestController): Promise<void> {
+  await until(
+    "it looks for the lease",
+    () => controller.log,
+    (log) => log.some((line) => /This controller writes/.test(line)),
+  );
+  await apiOf?.kubectl(["delete", "lease", "weft-controller", "--ignore-not-found"]);
+}
+
+let apiOf: TestApiServer | null = null;
+
+/** Each kind that has a status has an object with a fault, which is said on it. */
+const FAULTS = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: mesh, labels: {weft.dev/monitored-by: weft}}
+---
+apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata: {name: fault, namespace: mesh}
+spec: {service: none, backends: [{service: none, weight: 1}]}
+---
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: fault, namespace: mesh}
+spec: {targetRefs: [{kind: Service, name: none}], timeouts: {request: 1s}}
+`;
 
 const SPLIT = {
   apiVersion: "split.smi-spec.io/v1alpha4",
@@ -138,6 +179,7 @@ Deno.test({
       await api.apply(definitions().map((each) => JSON.stringify(each)).join("\n---\n"));
       const isTaken = () => api.apply(JSON.stringify(SPLIT)).then(() => true, () => false);
       await until("the definition is established", isTaken, (taken) => taken);
+      apiOf = api;
       const accounts = new Accounts(api);
       await t.step("with all of them it is refused nothing", async () => {
         const kubeconfig = await accounts.with("whole", RIGHTS);

@@ -1,7 +1,7 @@
 /** What is wrong with objects of the mesh, into the log of the controller. */
-import { type Finding, formatRef } from "../base/finding.ts";
-import type { Log } from "../base/log.ts";
-import { FINDINGS_LOGGED_MAX } from "./limits.ts";
+import { type Finding, formatRef } from "../../base/finding.ts";
+import type { Log } from "../../base/log.ts";
+import { FINDINGS_LOGGED_MAX } from "../limits.ts";
 
 export function logFindings(findings: readonly Finding[], log: Log): void {
   const weighty = findings.filter(({ severity }) => severity !== "info");

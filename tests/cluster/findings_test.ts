@@ -1,0 +1,172 @@
+/** What is wrong with an object is said on it, once, by one of several controllers; and no more once it is mended. On a real API server. */
+import assert from "node:assert/strict";
+import { KubeClient } from "../../controller/kube/client.ts";
+import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import { until } from "../support/until.ts";
+import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+import { TestController } from "./test_controller.ts";
+
+const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
+
+const MESH = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: app}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+addressType: IPv4
+metadata: {name: web, namespace: app, labels: {kubernetes.io/service-name: web}}
+ports: [{name: http, port: 80}]
+endpoints: [{addresses: [192.0.2.1]}]
+`;
+
+interface Split {
+  readonly metadata: {
+    readonly resourceVersion: string;
+    readonly generation: number;
+    readonly managedFields: readonly { readonly manager: string }[];
+  };
+  readonly status?: {
+    readonly conditions: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason: string;
+      readonly message: string;
+    }[];
+  };
+}
+
+Deno.test({
+  name: "findings: on the objects that they are about, by one of several controllers",
+  ignore: !HAS_API_SERVER,
+  sanitizeResources: false,
+  sanitizeOps: false,
+  async fn(t) {
+    const api = await TestApiServer.start();
+    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const first = TestController.prepare(api);
+    const second = first.replica("127.0.0.2");
+    const split = (name = "web") => client.call("GET", `${SPLITS}/${name}`) as Promise<Split>;
+    const conditionOf = async (name = "web") => (await split(name)).status?.conditions[0];
+    const create = (name: string, service: string) =>
+      client.call("POST", SPLITS, {
+        body: {
+          apiVersion: "split.smi-spec.io/v1alpha4",
+          kind: "TrafficSplit",
+          metadata: { name },
+          spec: { service, backends: [{ service: "web", weight: 1 }] },
+        },
+      });
+    const setRoot = (service: string) =>
+      client.call("PATCH", `${SPLITS}/web`, {
+        body: { spec: { service } },
+        contentType: "application/merge-patch+json",
+      });
+    const events = async () => {
+      const { items } = await client.call("GET", "/api/v1/namespaces/app/events") as {
+        items: { reason: string; involvedObject: { name: string; uid: string } }[];
+      };
+      return items.filter(({ involvedObject }) => involvedObject.name === "web")
+        .map(({ reason }) => reason).sort();
+    };
+    const leaders = async () =>
+      (await Promise.all([first, second].map((each) => each.metric("weft_controller_leader"))))
+        .join();
+    try {
+      await api.apply(MESH);
+      await api.apply(Deno.readTextFileSync("schemas/crds/trafficsplits.yaml"));
+      await api.kubectl([
+        ...["wait", "--for", "condition=Established", "--timeout", "20s"],
+        "crd/trafficsplits.split.smi-spec.io",
+      ]);
+      await create("web", "none");
+      await first.start();
+      await until(
+        "the first leads",
+        () => first.metric("weft_controller_leader"),
+        (is) => is === 1,
+      );
+      await second.start();
+      await t.step("what is wrong is a condition and an Event", async () => {
+        const condition = await until("it is said", conditionOf, (found) => found !== undefined);
+        assert.deepEqual(
+          [condition?.type, condition?.status, condition?.reason],
+          ["Accepted", "False", "SplitRootMissing"],
+        );
+        assert.match(condition?.message ?? "", /^spec\.service: .*"none"/);
+        assert.deepEqual(await events(), ["SplitRootMissing"]);
+        const described = await api.kubectl(["describe", "trafficsplit", "web", "-n", "app"]);
+        assert.match(described, /Warning +SplitRootMissing .*weft-controller/);
+      });
+      await t.step(
+        "an object without faults is not touched, nor one that was written",
+        async () => {
+          const { metadata: before } = await split();
+          await create("later", "web");
+          await create("other", "none");
+          await until(
+            "the last is said",
+            () => conditionOf("other"),
+            (found) => found !== undefined,
+          );
+          assert.equal((await split("later")).metadata.managedFields.length, 1);
+          assert.equal((await split()).metadata.resourceVersion, before.resourceVersion);
+          assert.equal(before.generation, 1);
+        },
+      );
+      await t.step("what is mended is said to be well", async () => {
+        await client.call("DELETE", `${SPLITS}/later`);
+        await setRoot("web");
+        const isWell = (found: Awaited<ReturnType<typeof conditionOf>>) => found?.status === "True";
+        await until("it is well", conditionOf, isWell);
+      });
+      await t.step(
+        "a leader that ends is followed by the other, which repeats nothing",
+        async () => {
+          assert.equal(await leaders(), "1,0");
+          const before = await events();
+          await first.stop();
+          const leads = () => second.metric("weft_controller_leader");
+          await until("the second leads", leads, (is) => is === 1);
+          await setRoot("gone");
+          await until("it is said", conditionOf, (found) => found?.status === "False");
+          await until(
+            "an Event for another root",
+            events,
+            (found) => found.filter((each) => each === "SplitRootMissing").length === 2,
+          );
+          await setRoot("none");
+          await until("it is said", conditionOf, (found) => /none/.test(found?.message ?? ""));
+          // The first leader's Event says the same.
+          assert.equal((await events()).length, before.length + 1);
+        },
+      );
+      await t.step("a definition without status is left alone, and has its Events", async () => {
+        const [crd] = [`crd/trafficsplits.split.smi-spec.io`];
+        await api.kubectl([
+          ...["patch", crd, "--type", "json", "-p"],
+          JSON.stringify([0, 1, 2, 3].map((i) => ({
+            op: "remove",
+            path: `/spec/versions/${i}/subresources`,
+          }))),
+        ]);
+        const isGone = () =>
+          client.call("GET", `${SPLITS}/web/status`).then(() => false, () => true);
+        await until("there is no status", isGone, (gone) => gone);
+        const before = (await events()).length;
+        await setRoot("somewhere");
+        await until("an Event", events, (found) => found.length > before);
+      });
+    } finally {
+      await Promise.all([first.stop(), second.stop()]);
+      client.close();
+      await api.stop();
+    }
+  },
+});
