@@ -23,6 +23,7 @@ const ANNOTATIONS: Readonly<Record<string, SettingAnnotation>> = {
   "sidecar-image": { setting: "image" },
   "sidecar-image-pull-policy": { setting: "imagePullPolicy" },
   "native-sidecar": { setting: "nativeSidecar" },
+  "local-proxy-mode": { setting: "localProxyMode" },
   "sidecar-log-level": { setting: "logLevel" },
   "sidecar-access-log": { setting: "accessLog" },
   "sidecar-resource-requests-cpu": { setting: "cpuRequest", isOfFsm: true },

@@ -44,8 +44,8 @@ export function initContainer({ settings }: SidecarFacts): unknown {
       "proxy-init",
       // It is known here that the pod has a network of its own.
       "--yes",
-      // The application is called at the pod's address, so the proxy's own way there is no detour.
-      "--no-hairpin",
+      // Where the application is called at the pod's address, the proxy's own way there is no detour.
+      ...(settings.localProxyMode === "PodIP" ? ["--no-hairpin"] : []),
       ...list("outbound-port-exclusion-list", settings.outboundPortExclusionList),
       ...list("outbound-ip-range-exclusion-list", settings.outboundIpRangeExclusionList),
       ...list("outbound-ip-range-inclusion-list", settings.outboundIpRangeInclusionList),
@@ -117,7 +117,7 @@ function proxyArguments(
     "--capture",
     ...(isNative ? ["--native-sidecar"] : []),
     // What listens on loopback alone stays private.
-    "--app=$(POD_IPS)",
+    settings.localProxyMode === "PodIP" ? "--app=$(POD_IPS)" : "--app=127.0.0.1:0",
     "--admin=127.0.0.1:15000",
     `--health=0.0.0.0:${HEALTH_PORT}`,
     `--controller=${settings.controller}`,

@@ -251,6 +251,17 @@ Deno.test("inject: annotations of a pod count before its namespace's, and those 
   assert.equal(valueOf("--inbound-port-exclusion-list"), "9000");
 });
 
+Deno.test("inject: an application that listens on loopback alone is called there where that is asked for", () => {
+  const called = (annotations: Record<string, string>) => {
+    const [init, proxy] = injected(podOf({}, { annotations })).spec.initContainers;
+    const app = proxy.args.find((each: string) => each.startsWith("--app="));
+    return [app, init.args.includes("--no-hairpin")];
+  };
+  assert.deepEqual(called({}), ["--app=$(POD_IPS)", true]);
+  const localhost = { "weft.dev/local-proxy-mode": "Localhost" };
+  assert.deepEqual(called(localhost), ["--app=127.0.0.1:0", false]);
+});
+
 Deno.test("inject: a value that cannot be read refuses the pod, and says where it stands and what is right", () => {
   const wrong: [RegExp, string, string][] = [
     [

@@ -12,6 +12,8 @@ export interface InjectionSettings {
   readonly image: string;
   readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
   readonly nativeSidecar: NativeSidecarChoice;
+  /** Where the application is called: at its pod's addresses, or on loopback, which then is open to callers of the pod. */
+  readonly localProxyMode: "PodIP" | "Localhost";
   /** HOST:PORT of the controller, as a pod of any namespace calls it. */
   readonly controller: string;
   /** Certificates, in PEM, of those that the controller's is signed by. */
@@ -37,6 +39,7 @@ export const DEFAULT_INJECTION: InjectionSettings = {
   image: `weft:${VERSION}`,
   imagePullPolicy: "IfNotPresent",
   nativeSidecar: "auto",
+  localProxyMode: "PodIP",
   controller: "weft-controller.weft-system.svc:15080",
   controllerCa: "",
   logLevel: "info",
@@ -78,6 +81,7 @@ const FORMS: Readonly<Record<keyof InjectionSettings, ValueForm>> = {
   image: matching(/^[\w.:/@-]{1,512}$/, "registry.example/weft:1.0"),
   imagePullPolicy: oneOf("Always", "IfNotPresent", "Never"),
   nativeSidecar: oneOf("auto", "always", "never"),
+  localProxyMode: oneOf("PodIP", "Localhost"),
   controller: matching(/^[\w.-]{1,253}:\d{1,5}$/, DEFAULT_INJECTION.controller),
   controllerCa: matching(
     /^(-----BEGIN CERTIFICATE-----[\s\S]{1,16384}-----END CERTIFICATE-----\s*)?$/,

@@ -94,6 +94,18 @@ const PODS = [
     initContainers: [shell(CALL, { name: "first" })],
     containers: [shell(`${CALL} && ${PAUSE}`)],
   }),
+  pod("logged", { containers: [shell(`${CALL} && ${PAUSE}`)] }, {
+    annotations: { "weft.dev/sidecar-access-log": "json" },
+  }),
+  pod("excluded", { containers: [shell(`${CALL} && ${PAUSE}`)] }, {
+    annotations: {
+      "weft.dev/sidecar-access-log": "json",
+      "flomesh.io/outbound-port-exclusion-list": "8080",
+    },
+  }),
+  pod("opened", { containers: [server("'127.0.0.1:7000'", "opened")] }, {
+    annotations: { "weft.dev/local-proxy-mode": "Localhost" },
+  }),
   pod("ordinary", { restartPolicy: "Never", containers: [shell(`${CALL} && ${PAUSE}`)] }, {
     annotations: NEVER,
   }),
@@ -210,6 +222,23 @@ async function lookAtPods(t: Deno.TestContext): Promise<void> {
       assert.equal(await insist(inNamespace("logs ordinary")), "web\n");
     },
   );
+  await t.step("annotations count: a port that is excluded does not pass the sidecar", async () => {
+    for (const name of ["logged", "excluded"]) {
+      await untilReady(name);
+      const answered = inNamespace(`logs ${name} -c app`);
+      await until(`${name} is answered`, () => insist(answered), (text) => text === "web\n");
+    }
+    const log = (name: string) => insist(inNamespace(`logs ${name} -c weft-proxy`));
+    await until("a record", () => log("logged"), (text) => text.includes('"web:8080"'));
+    assert.doesNotMatch(await log("excluded"), /web:8080/);
+  });
+  await t.step("loopback is called where that is asked for", async () => {
+    const { status: { podIP } } = await untilReady("opened");
+    assert.equal(
+      await insist(inNamespace(`exec logged -- curl -sf -m 10 http://${podIP}:7000/`)),
+      "opened",
+    );
+  });
   await t.step("Jobs end", async () => {
     await untilComplete("native-job");
     await untilComplete("ordinary-job");
