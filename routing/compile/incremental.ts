@@ -373,6 +373,8 @@ class ValueNode<T> extends Node implements DerivedNode {
     this.#sources = [];
     this.#reporting = null;
     const value = this.#incremental.compute(this, () => this.#rule.compute(this.#key));
+    // A copy has no room to grow, and there are many.
+    this.#sources = this.#sources.slice();
     this.#state = "current";
     for (const source of before) source.forgetIfUnused();
     this.#replaceFindings(this.#reporting);

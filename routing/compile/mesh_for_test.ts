@@ -11,6 +11,8 @@ const NAMESPACE = "shop";
 const AT = ["spec"];
 /** `createdAt` of everything. */
 const CREATED = "2026-01-01T00:00:00Z";
+/** As of what comes from an API server. */
+const ORIGIN = { locate: () => undefined };
 
 function metaFor(kind: string, name: string): Meta {
   return {
@@ -21,7 +23,7 @@ function metaFor(kind: string, name: string): Meta {
     labels: {},
     annotations: {},
     createdAt: CREATED,
-    origin: { locate: () => undefined },
+    origin: ORIGIN,
   };
 }
 

@@ -9,14 +9,15 @@ export class LineProcess {
   readonly #lines: AsyncGenerator<string>;
 
   /**
-   * @param script path of what Deno runs
+   * @param script path of what Deno runs, with as little room for garbage as the executable has
    * @param before what runs Deno, such as `taskset -c 0`
    */
   constructor(script: string, args: readonly string[], before: readonly string[] = []) {
     const [program, ...words] = [
       ...before,
       Deno.execPath(),
-      ...["run", "--no-prompt", "--no-check", "-A", "--v8-flags=--expose-gc", script],
+      ...["run", "--no-prompt", "--no-check", "-A"],
+      ...["--v8-flags=--expose-gc,--max-semi-space-size=8", script],
       ...args,
     ];
     this.#child = new Deno.Command(program, { args: words, stdin: "piped", stdout: "piped" })
