@@ -74,6 +74,8 @@ export interface Service extends Refusable {
 export interface SliceEndpoint {
   readonly addresses: readonly string[];
   readonly ready: boolean;
+  /** Not ready only because it is ending: it still takes requests, where no other endpoint does. */
+  readonly isEnding?: true;
   readonly hostname: string | undefined;
   readonly podName: string | undefined;
   readonly zone: string | undefined;

@@ -155,6 +155,7 @@ function endpointsOfSlices(
   },
 ): PlanEndpoint[] {
   const endpoints: PlanEndpoint[] = [];
+  const ending: PlanEndpoint[] = [];
   for (const slice of slices) {
     const target = slice.ports.find(({ name }) => name === port.name) ??
       slice.ports.find(({ name }) => name === "");
@@ -164,8 +165,9 @@ function endpointsOfSlices(
       const address = endpoint.addresses[0];
       // Nor is a slice of host names one that Kubernetes itself would route to.
       if (address === undefined || parseIp(address) === null) continue;
-      if (!endpoint.ready && !service.publishNotReadyAddresses) continue;
-      endpoints.push({
+      const counts = endpoint.ready || service.publishNotReadyAddresses;
+      if (!counts && endpoint.isEnding !== true) continue;
+      (counts ? endpoints : ending).push({
         address,
         port: target.port,
         hostname: service.headless ? endpoint.hostname ?? "" : "",
@@ -173,7 +175,8 @@ function endpointsOfSlices(
       });
     }
   }
-  return onePerPod(endpoints, service);
+  // As kube-proxy does: a call to one that is ending may still succeed, one to none cannot.
+  return onePerPod(endpoints.length > 0 ? endpoints : ending, service);
 }
 
 function identityOfSlice(

@@ -42,6 +42,14 @@ function slice(name: string, addressType: string, addresses: Record<string, stri
   };
 }
 
+function withConditions(manifest: Manifest, ...conditions: Manifest[]): Manifest {
+  const endpoints = manifest["endpoints"] as Manifest[];
+  return {
+    ...manifest,
+    endpoints: endpoints.map((endpoint, i) => ({ ...endpoint, conditions: conditions[i] })),
+  };
+}
+
 function endpointsOf(...manifests: Manifest[]): string[] {
   const { snapshot } = parseManifests([fileOf(manifests)]);
   const { plan } = compile(snapshot);
@@ -62,6 +70,23 @@ Deno.test("endpoints: ready pods only", () => {
     ),
     ["a 10.0.0.1:8080", "b 10.0.0.2:8080"],
   );
+});
+
+Deno.test("endpoints: of a slice, those that are ending only where none is ready", () => {
+  const READY = { ready: true, serving: true, terminating: false };
+  const ENDING = { ready: false, serving: true, terminating: true };
+  const ENDED = { ready: false, serving: false, terminating: true };
+  const STARTING = { ready: false, serving: false, terminating: false };
+  const both = (one: Manifest, other: Manifest) =>
+    endpointsOf(
+      service(SELECTING),
+      withConditions(slice("s1", "IPv4", { a: "10.0.0.1" }), one),
+      withConditions(slice("s2", "IPv4", { b: "10.0.0.2" }), other),
+    );
+  deepEqual(both(READY, ENDING), ["a 10.0.0.1:8080"]);
+  deepEqual(both(ENDING, STARTING), ["a 10.0.0.1:8080"]);
+  deepEqual(both(ENDING, ENDING), ["a 10.0.0.1:8080", "b 10.0.0.2:8080"]);
+  deepEqual(both(ENDED, ENDING), ["b 10.0.0.2:8080"]);
 });
 
 Deno.test("endpoints: publishNotReadyAddresses takes the others too", () => {

@@ -159,7 +159,12 @@ const anySlice: fc.Arbitrary<EndpointSlice> = fc.record({
       hostname: fc.constantFrom(undefined, "pod-0"),
       podName: fc.option(anyName, { nil: undefined }),
       zone: fc.constant(undefined),
-    }),
+    }).chain((endpoint) =>
+      fc.constantFrom(
+        endpoint,
+        endpoint.ready ? endpoint : { ...endpoint, isEnding: true as const },
+      )
+    ),
     { maxLength: 3 },
   ),
 });

@@ -29,10 +29,15 @@ export function readEndpointSlice(object: SourceObject): EndpointSlice | undefin
 }
 
 function readSliceEndpoint(field: Field): SliceEndpoint {
+  const conditions = field.at("conditions");
+  // Absent means ready (EndpointConditions.ready).
+  const ready = conditions.at("ready").boolean() ?? true;
+  const isEnding = !ready && conditions.at("serving").boolean() === true &&
+    conditions.at("terminating").boolean() === true;
   return {
     addresses: field.at("addresses").strings(),
-    // Absent means ready (EndpointConditions.ready).
-    ready: field.at("conditions").at("ready").boolean() ?? true,
+    ready,
+    ...(isEnding ? { isEnding } : {}),
     hostname: field.at("hostname").string(),
     podName: readPodName(field),
     zone: field.at("zone").string(),
