@@ -40,6 +40,7 @@ const OTHER_CODES: readonly FindingCode[] = [
   "field-misspelt",
   "field-empty",
   "layout-legacy",
+  "endpoints-no-address",
   "resource-duplicate",
   "weight-negative",
   "plan-restored",
