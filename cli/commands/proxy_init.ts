@@ -35,7 +35,10 @@ export function register(program: Program, context: CommandContext): void {
         .choices(["both", "4", "6"] as const).default("both" as const),
     )
     .addOption(
-      program.createOption("--backend <name>", "which iptables: the system's choice, nft or legacy")
+      program.createOption(
+        "--backend <name>",
+        "which iptables: the system's choice (else the other one, where that does not work), nft or legacy",
+      )
         .choices(["default", "nft", "legacy"] as const).default("default" as const),
     )
     .option("--yes", "capture a whole machine: not asked for in a container", false)

@@ -3,7 +3,7 @@ import type { IpVersion } from "../../base/capture_lists.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { isOwnNamespace } from "./namespace.ts";
-import { captureSettings, type ProxyInitOptions } from "./settings.ts";
+import { captureSettings, type IptablesBackend, type ProxyInitOptions } from "./settings.ts";
 import { captureSteps, cleanSteps, programOf, renderScript, type Step } from "./steps.ts";
 
 export async function runProxyInit(
@@ -15,12 +15,11 @@ export async function runProxyInit(
   const versions: IpVersion[] = [];
   if (options.ipVersion !== "6") versions.push(4);
   if (options.ipVersion !== "4") versions.push(6);
-  const stepsOf = (version: IpVersion) =>
-    options.clean
-      ? cleanSteps(version, options.backend)
-      : captureSteps(settings, version, options.backend);
+  const stepsOf = (version: IpVersion, backend: IptablesBackend) =>
+    options.clean ? cleanSteps(version, backend) : captureSteps(settings, version, backend);
   if (options.dryRun) {
-    stdout.write(renderScript(versions.flatMap(stepsOf)));
+    const steps = versions.flatMap((version) => stepsOf(version, options.backend));
+    stdout.write(renderScript(steps));
     return EXIT.ok;
   }
   const isAsked = options.yes || options.clean;
@@ -34,10 +33,13 @@ export async function runProxyInit(
     );
   }
   const done: IpVersion[] = [];
+  const backends = new Set<IptablesBackend>();
   for (const version of versions) {
-    if (await takeAll(stepsOf(version), options.ipVersion === "both" && version === 6)) {
-      done.push(version);
-    }
+    const mayFail = options.ipVersion === "both" && version === 6 && !hasIpv6();
+    const used = await takeByAny((each) => stepsOf(version, each), options.backend, mayFail);
+    if (used === null) continue;
+    done.push(version);
+    backends.add(used);
   }
   const of = done.map((version) => `IPv${version}`).join(" and ");
   stdout.line(
@@ -46,7 +48,10 @@ export async function runProxyInit(
       : `Capture of ${of}: outbound to ${settings.outbound.listenerPort}, ` +
         `inbound to ${settings.inbound.listenerPort}, except of uid ${settings.proxyUid}`,
   );
-  if (!options.clean) stdout.line(`To undo it: ${undoOf(options)}`);
+  if (!options.clean) {
+    const commands = [...backends].map((backend) => undoOf({ ...options, backend }));
+    stdout.line(`To undo it: ${commands.join(" && ")}`);
+  }
   return EXIT.ok;
 }
 
@@ -57,16 +62,31 @@ function undoOf({ ipVersion, backend }: ProxyInitOptions): string {
   return `weft proxy-init --clean${version}${program}`;
 }
 
-/** False: they failed, and `mayFail` where nothing here has IPv6, so nothing is missed. */
-async function takeAll(steps: readonly Step[], mayFail: boolean): Promise<boolean> {
-  try {
-    for (const step of steps) await take(step);
-    return true;
-  } catch (error) {
-    if (mayFail && error instanceof CommandFailure && !hasIpv6()) return false;
-    throw error;
+/** What is tried where the system's own choice does not work: a kernel may have the tables of one of them only. */
+const OTHER_BACKENDS: readonly IptablesBackend[] = ["legacy", "nft"];
+
+/** By which backend the steps were taken; null: by none, where they `mayFail`. */
+async function takeByAny(
+  stepsOf: (backend: IptablesBackend) => readonly Step[],
+  wanted: IptablesBackend,
+  mayFail: boolean,
+): Promise<IptablesBackend | null> {
+  const failures: unknown[] = [];
+  for (const backend of wanted === "default" ? [wanted, ...OTHER_BACKENDS] : [wanted]) {
+    try {
+      for (const step of stepsOf(backend)) await take(step);
+      return backend;
+    } catch (error) {
+      failures.push(error);
+      if (!(error instanceof CommandFailure && error.hint === BACKEND_HINT)) break;
+    }
   }
+  if (mayFail && failures[0] instanceof CommandFailure) return null;
+  throw failures[0];
 }
+
+const BACKEND_HINT =
+  "Try --backend legacy or --backend nft, or --ip-version 4 where the kernel has no IPv6.";
 
 /** Whether anything in this network namespace can be reached by IPv6. */
 function hasIpv6(): boolean {
@@ -131,7 +151,7 @@ function hintFor(complaint: string): string {
     return "It takes root and the capability NET_ADMIN.";
   }
   if (/table|protocol|address family|initialize/i.test(complaint)) {
-    return "Try --backend legacy or --backend nft, or --ip-version 4 where the kernel has no IPv6.";
+    return BACKEND_HINT;
   }
   return "";
 }

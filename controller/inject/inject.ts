@@ -160,7 +160,13 @@ function rewrite(probe: PodProbe | undefined, { ports = [] }: PodContainer): Pod
 /** Ports that the sidecar listens on: an application cannot have them. */
 const OWN_PORTS = [15000, 15001, 15003, HEALTH_PORT];
 
-function warningsOf(pod: PodObject, { isNative, workload }: SidecarFacts): string[] {
+/** Where names of Services are not known, unless the pod's own settings make them known. */
+const OTHER_DNS = ["Default", "None"];
+const DNS_WARNING =
+  "dnsPolicy is not ClusterFirst: the sidecar has to find its controller by the name of a Service";
+
+function warningsOf(pod: PodObject, { isNative }: SidecarFacts): string[] {
+  const { dnsPolicy = "ClusterFirst", restartPolicy = "Always" } = pod.spec;
   const ofContainers = allContainers(pod).flatMap(({ name, securityContext, ports = [] }) => {
     const taken = ports.find(({ containerPort }) => OWN_PORTS.includes(containerPort));
     return [
@@ -174,14 +180,13 @@ function warningsOf(pod: PodObject, { isNative, workload }: SidecarFacts): strin
         : [`container "${name}" has port ${taken.containerPort}, which is the sidecar's`]),
     ];
   });
-  if (isNative) return ofContainers;
+  const own = [...ofContainers, ...(OTHER_DNS.includes(dnsPolicy) ? [DNS_WARNING] : [])];
+  if (isNative) return own;
   return [
-    ...ofContainers,
-    ...(/^(Cron)?Job\//.test(workload)
-      ? [
-        "the sidecar runs on after the Job's own containers: the application has to POST /quitquitquit to 127.0.0.1:15000",
-      ]
-      : []),
+    ...own,
+    ...(restartPolicy === "Always" ? [] : [
+      "the sidecar runs on after the pod's own containers: the application has to POST /quitquitquit to 127.0.0.1:15000",
+    ]),
     ...((pod.spec.initContainers ?? []).length > 0
       ? [
         "init containers run before the sidecar, and go past the mesh: on these nodes it is an ordinary container",

@@ -330,6 +330,11 @@ Deno.test("inject: an annotation that nothing reads is warned of, with the neare
   );
   const ports = [{ containerPort: 15001 }];
   assert.match(warningsOf({}, { containers: [{ name: "a", ports }] })[0], /port 15001, which is/);
+  assert.match(warningsOf({}, { dnsPolicy: "None" })[0], /not ClusterFirst/);
+  const never = { "weft.dev/native-sidecar": "never" };
+  assert.match(warningsOf(never, { restartPolicy: "Never" })[0], /POST \/quitquitquit/);
+  assert.deepEqual(warningsOf({}, { restartPolicy: "Never" }), []);
+  assert.match(warningsOf(never, { initContainers: [{ name: "i" }] })[0], /past the mesh/);
   const securityContext = { capabilities: { add: ["NET_ADMIN"] } };
   assert.match(warningsOf({}, { containers: [{ name: "a", securityContext }] })[0], /may change/);
 });

@@ -43,6 +43,8 @@ export interface PodObject {
   readonly metadata?: ObjectMeta;
   readonly spec: {
     readonly hostNetwork?: boolean;
+    readonly dnsPolicy?: string;
+    readonly restartPolicy?: string;
     readonly os?: { readonly name: string };
     readonly nodeSelector?: Readonly<Record<string, string>>;
     readonly securityContext?: RunsAs;

@@ -148,7 +148,8 @@ Deno.test({
     const lab = new NetworkLab();
     const programs = await Deno.makeTempDir();
     try {
-      for (const name of ["ip6tables", "ip6tables-restore"]) {
+      const kinds = ["ip6tables", "ip6tables-nft", "ip6tables-legacy"];
+      for (const name of kinds.flatMap((kind) => [kind, `${kind}-restore`])) {
         const script = "#!/bin/sh\necho \"can't initialize table 'nat'\" >&2\nexit 3\n";
         await Deno.writeTextFile(`${programs}/${name}`, script, { mode: 0o755 });
       }
@@ -169,6 +170,45 @@ Deno.test({
       const refused = await init();
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /^weft: Cannot set up capture: ip6tables-restore: can't init/);
+    } finally {
+      await lab.close();
+      await Deno.remove(programs, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: `proxy-init: where the system's iptables finds no tables the other one is taken${why}`,
+  ignore: obstacle !== null,
+  async fn() {
+    const lab = new NetworkLab();
+    const programs = await Deno.makeTempDir();
+    try {
+      for (const name of ["iptables", "ip6tables"].flatMap((name) => [name, `${name}-restore`])) {
+        const script =
+          "#!/bin/sh\necho 'Failed to initialize nft: Protocol not supported' >&2\nexit 1\n";
+        await Deno.writeTextFile(`${programs}/${name}`, script, { mode: 0o755 });
+      }
+      await lab.add("pod");
+      const init = (...options: string[]) =>
+        lab.attempt("pod", "env", [
+          ...[`PATH=${programs}:${Deno.env.get("PATH")}`, Deno.execPath(), "run", "-A"],
+          ...["--no-check", "main.ts", "proxy-init", "--yes", ...options],
+        ]);
+      const done = await init();
+      assert.equal(done.code, 0, done.stderr);
+      assert.match(done.stdout, /IPv4 and IPv6: [^]*undo it: .* --clean --backend legacy\n$/);
+      for (const program of ["iptables", "ip6tables"]) {
+        const rules = await lab.run("pod", `${program}-legacy-save`, ["-t", "nat"]);
+        assert.match(rules, /-j WEFT_OUTBOUND/);
+      }
+      // One that was asked for is not replaced.
+      const asked = await lab.attempt("pod", "env", [
+        ...["PATH=/nowhere", Deno.execPath(), "run", "-A", "--no-check", "main.ts"],
+        ...["proxy-init", "--yes", "--backend", "nft"],
+      ]);
+      assert.equal(asked.code, 1);
+      assert.match(asked.stderr, /iptables-nft-restore is not installed/);
     } finally {
       await lab.close();
       await Deno.remove(programs, { recursive: true });
