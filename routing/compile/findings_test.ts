@@ -45,6 +45,12 @@ const OTHER_CODES: readonly FindingCode[] = [
   "weight-negative",
   "plan-restored",
   "plan-not-saved",
+  "requests-uncovered",
+  "sidecar-refused",
+  "sidecar-left-out",
+  "sidecar-opted-out",
+  "sidecar-missing",
+  "sidecar-notice",
 ];
 
 function findingsOf(given: readonly Manifest[], options: CompileOptions = {}): readonly Finding[] {
