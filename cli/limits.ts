@@ -77,3 +77,6 @@ export const EXPIRY_WARNING_DAYS = 30;
 
 /** The oldest minor version of Kubernetes 1 that `check` lets pass: server-side apply is from then on. */
 export const KUBERNETES_MINOR_MIN = 22;
+
+/** Objects of a cluster that are read as one file: of pods some 5 MB, a third of what a file may have. */
+export const CLUSTER_FILE_OBJECTS = 500;

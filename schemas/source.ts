@@ -21,7 +21,7 @@ export interface FileTree {
 
 export type FileFacts = Pick<Deno.FileInfo, "isDirectory" | "isFile" | "size">;
 
-const DISK: FileTree = {
+export const DISK: FileTree = {
   prefix: "",
   stat: (path) => Deno.stat(path),
   readDir: (path) => Deno.readDir(path),

@@ -8,14 +8,17 @@ import { parseSender } from "../../console/values.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { comparePlans } from "../../routing/algebra/compare_plans.ts";
 import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
-import { type DiffSide, diffSides } from "./inputs.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
+import { CLUSTER_PREFIX } from "./cluster_tree.ts";
+import { type DiffSide, diffSides, liveSides } from "./inputs.ts";
 import { renderDiffMarkdown } from "./render_markdown.ts";
 import { renderDiffText } from "./render_text.ts";
 import { buildDiffReport } from "./report.ts";
 import { type Traffic, weighTraffic } from "./traffic.ts";
 import { renderSarif } from "./sarif.ts";
 
-interface DiffOptions {
+interface DiffOptions extends ClusterOptions {
+  readonly live: boolean;
   readonly git?: string | undefined;
   readonly log?: string | undefined;
   readonly host?: string | undefined;
@@ -46,17 +49,24 @@ async function diff(
   environment: Environment,
 ): Promise<ExitCode> {
   const { stdout, stderr } = environment;
-  const [old, now] = await diffSides(words, options.git);
+  if (options.live && options.git !== undefined) {
+    throw usageFailure("--live and --git exclude each other");
+  }
+  const [old, now] = options.live
+    ? await liveSides(words, options, environment)
+    : await diffSides(words, options.git);
   const before = await read(old, options, environment);
   const after = await read(now, options, environment);
   // What is wrong with the old side was so before; it counts as a mesh would take it.
   const oldErrors = errorsWithoutPods(before.findings, before.plan).filter((finding) =>
     !isAbsent(finding, old)
   );
-  if (oldErrors.length > 0) {
+  if (oldErrors.length > 0 && !options.live) {
     stderr.line(`weft: ${old.name} has errors; what they leave out is compared as left out`);
   }
-  const errors = errorsWithoutPods(after.findings, after.plan);
+  // What the cluster has is not what is being changed.
+  const errors = errorsWithoutPods(after.findings, after.plan)
+    .filter(({ position }) => position?.file.startsWith(CLUSTER_PREFIX) !== true);
   stderr.write(renderFindings(stderr, errors));
   const names = { before: old.name, after: now.name };
   const traffic = await trafficOf([before.plan, after.plan], options, environment);

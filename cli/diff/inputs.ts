@@ -1,4 +1,8 @@
-/** What is compared: each side files, directories, standard input, or what a git revision has of them. */
+/** What is compared: each side files, directories, standard input, what a git revision has of them, or a cluster. */
+import type { Environment } from "../../console/environment.ts";
+import type { ClusterOptions } from "../cluster/options.ts";
+import { withCluster } from "../cluster/with_cluster.ts";
+import { ClusterTree } from "./cluster_tree.ts";
 import { CommandFailure, usageFailure } from "../../console/exit.ts";
 import type { FileTree } from "../../schemas/source.ts";
 import { GitTree, splitRevision } from "./git_tree.ts";
@@ -10,6 +14,25 @@ export interface DiffSide {
   readonly paths: readonly string[];
   /** Left out: the files of this machine. */
   readonly tree?: FileTree;
+}
+
+/** What the cluster has, and what it would have with the manifests applied. */
+export async function liveSides(
+  words: readonly string[],
+  options: ClusterOptions,
+  environment: Environment,
+): Promise<readonly [before: DiffSide, after: DiffSide]> {
+  if (words.length === 0) {
+    throw usageFailure(
+      "weft diff --live takes manifests",
+      "For example: weft diff --live manifests/",
+    );
+  }
+  const tree = await withCluster(options, environment, (client) => ClusterTree.read(client));
+  return [
+    { name: "the cluster", paths: tree.paths, tree },
+    { name: words.join(" "), paths: [...tree.paths, ...words], tree },
+  ];
 }
 
 /** Takes `OLD NEW`, or with a revision the paths that are compared with what it has of them. */
