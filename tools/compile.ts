@@ -76,6 +76,25 @@ function currentCommit(): string {
   return described?.success ? described.output : "";
 }
 
+/** What is embedded keeps its time, so that of the commit is given to it: the same commit gives the same bytes. */
+function stampTimes(paths: readonly string[]): void {
+  const time = commitTime();
+  for (const path of paths) {
+    const url = new URL(path, ROOT);
+    if (path.endsWith("/")) {
+      stampTimes([...Deno.readDirSync(url)].map(({ name, isDirectory }) =>
+        `${path}${name}${isDirectory ? "/" : ""}`
+      ));
+    } else Deno.utimeSync(url, time, time);
+  }
+}
+
+/** Seconds since 1970; without git, 0. */
+function commitTime(): number {
+  const told = run("git", ["log", "-1", "--format=%ct"]);
+  return told?.success ? Number(told.output) : 0;
+}
+
 /** Modules that are started as workers, `new URL("./x.ts", import.meta.url)`, and so are not imported. */
 function findWorkers(): string[] {
   const workers: string[] = [];
@@ -153,6 +172,7 @@ function main(args: string[]): number {
   if (bundled === null) return 1;
   const stamp = `${JSON.stringify({ commit: currentCommit() })}\n`;
   Deno.writeTextFileSync(new URL(STAMP, ROOT), stamp);
+  stampTimes([...EMBEDDED_FILES, `${BUNDLE}/`]);
   if (targets.length === 0) targets.push(null);
   const built = targets.map((target) => compileOne(target, bundled, deno));
   return built.every(Boolean) ? 0 : 1;
