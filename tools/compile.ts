@@ -82,9 +82,11 @@ function stampTimes(paths: readonly string[]): void {
   for (const path of paths) {
     const url = new URL(path, ROOT);
     if (path.endsWith("/")) {
-      stampTimes([...Deno.readDirSync(url)].map(({ name, isDirectory }) =>
-        `${path}${name}${isDirectory ? "/" : ""}`
-      ));
+      stampTimes(
+        [...Deno.readDirSync(url)].map(({ name, isDirectory }) =>
+          `${path}${name}${isDirectory ? "/" : ""}`
+        ),
+      );
     } else Deno.utimeSync(url, time, time);
   }
 }

@@ -6,6 +6,7 @@
  *   deno task compile && deno task image [NAME]
  */
 import { VERSION } from "../base/version.ts";
+import { archive, runTool } from "./archive.ts";
 import { ROOT } from "./repository.ts";
 
 const OUTPUT = "dist/weft-image.tar";
@@ -26,21 +27,6 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch
 interface Blob {
   readonly digest: string;
   readonly size: number;
-}
-
-function run(command: string, args: readonly string[]): void {
-  const { success } = new Deno.Command(command, {
-    args: [...args],
-    cwd: ROOT,
-    stderr: "inherit",
-  }).outputSync();
-  if (!success) throw new Error(`${command} failed`);
-}
-
-/** A tar of a folder, in the order of names, with neither times nor owners of this machine. */
-function archive(folder: string, output: string): void {
-  const same = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
-  run("tar", [...same, "-C", folder, "-cf", output, "."]);
 }
 
 class Layout {
@@ -68,7 +54,7 @@ class Layout {
 }
 
 async function makeImage(name: string, work: string): Promise<void> {
-  run("sh", ["tools/image_root.sh", EXECUTABLE, `${work}/root`]);
+  runTool("sh", ["tools/image_root.sh", EXECUTABLE, `${work}/root`]);
   Deno.chmodSync(`${work}/root`, 0o755);
   archive(`${work}/root`, `${work}/layer.tar`);
   const layout = new Layout(`${work}/oci`);

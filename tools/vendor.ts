@@ -16,6 +16,16 @@ export type DenoCommand = readonly [string, readonly string[]];
 /** The terms of all that is bundled: minified text keeps none. */
 export const LICENSES = `${FOLDER}/LICENSES.txt`;
 
+/** What is bundled, for the bill of materials: a list of {@link ShippedPackage}. */
+export const PACKAGES = `${FOLDER}/packages.json`;
+
+export interface ShippedPackage {
+  readonly name: string;
+  readonly version: string;
+  /** As its package says, by SPDX's names; empty: it says nothing. */
+  readonly license: string;
+}
+
 /**
  * Bundles packages, by their names in deno.json: an import map with files of `dist/vendor/`, as seen from `dist/`; null
  * where a package could not be bundled, which Deno has explained.
@@ -31,7 +41,15 @@ export function vendor(
     if (!bundle(name, `${FOLDER}/${file}`, deno)) return null;
     vendored[name] = `./vendor/${file}`;
   }
-  Deno.writeTextFileSync(new URL(LICENSES, ROOT), licensesOf(names, deno));
+  const packages = packagesOf(names, deno);
+  Deno.writeTextFileSync(
+    new URL(LICENSES, ROOT),
+    packages.map(licenseText).join("\n\n"),
+  );
+  Deno.writeTextFileSync(
+    new URL(PACKAGES, ROOT),
+    JSON.stringify(packages.map(({ shipped }) => shipped)),
+  );
   return vendored;
 }
 
@@ -60,8 +78,14 @@ interface PackageInfo {
   readonly registryUrl: string;
 }
 
-/** The licence files of packages and of what they depend on, one after another. */
-function licensesOf(names: readonly string[], deno: DenoCommand): string {
+interface PackageFolder {
+  readonly shipped: ShippedPackage;
+  readonly folder: string;
+  readonly author: unknown;
+}
+
+/** Packages and what they depend on, by name. */
+function packagesOf(names: readonly string[], deno: DenoCommand): PackageFolder[] {
   const { npmCache } = infoOf(deno, []) as { npmCache: string };
   const { npmPackages } = infoOf(deno, [`${FOLDER}/yaml.js.entry.ts`]) as {
     npmPackages: Record<string, PackageInfo>;
@@ -73,17 +97,22 @@ function licensesOf(names: readonly string[], deno: DenoCommand): string {
     found.add(key);
     waiting.push(...npmPackages[key].dependencies);
   }
-  return [...found].sort().map((key) => licenseOf(npmPackages[key], npmCache)).join("\n\n");
+  return [...found].sort().map((key) => {
+    const { name, version, registryUrl } = npmPackages[key];
+    const folder = `${npmCache}/${new URL(registryUrl).host}/${name}/${version}`;
+    const { license, author } = JSON.parse(Deno.readTextFileSync(`${folder}/package.json`));
+    return { shipped: { name, version, license: String(license ?? "") }, folder, author };
+  });
 }
 
 /** The licence file, or what the package says of itself where it has none. */
-function licenseOf({ name, version, registryUrl }: PackageInfo, npmCache: string): string {
-  const folder = `${npmCache}/${new URL(registryUrl).host}/${name}/${version}`;
+function licenseText(
+  { shipped: { name, version, license }, folder, author }: PackageFolder,
+): string {
   for (const entry of Deno.readDirSync(folder)) {
     if (!/^licen[cs]e/i.test(entry.name)) continue;
     return `${name} ${version}\n\n${Deno.readTextFileSync(`${folder}/${entry.name}`)}`;
   }
-  const { license, author } = JSON.parse(Deno.readTextFileSync(`${folder}/package.json`));
   return `${name} ${version}\n\n${license}, ${JSON.stringify(author ?? "the authors")}\n`;
 }
 

@@ -37,9 +37,10 @@ export async function install(
   const values = checkedValues(given, options.namespace);
   if (options.dryRun) return await printManifests(values, environment);
   await withCluster(options, environment, async (client) => {
-    const elsewhere = (await installationsIn(client))
-      .find(({ namespace }) => namespace !== values.namespace);
+    const installations = await installationsIn(client);
+    const elsewhere = installations.find(({ namespace }) => namespace !== values.namespace);
     if (elsewhere !== undefined) throw installedElsewhere(elsewhere);
+    installations.forEach(refuseHelms);
     refuseToForget(await givenIn(client, values.namespace) ?? {}, values);
     await applyAll(client, values, options, environment);
   });
@@ -63,6 +64,7 @@ export async function upgrade(
         hint: "weft install makes one.",
       });
     }
+    refuseHelms(found);
     const { namespace, meshName } = found;
     const earlier = resetValues ? {} : await givenIn(client, namespace) ?? { meshName };
     const values = checkedValues({ ...earlier, ...given }, namespace);
@@ -76,6 +78,14 @@ export async function upgrade(
 
 function placeOf({ namespace, injection }: InstallValues): string {
   return `namespace [${namespace}] with mesh name [${injection.meshName}]`;
+}
+
+/** Its next upgrade would undo what is changed here. */
+export function refuseHelms({ isHelm, namespace }: Installation): void {
+  if (!isHelm) return;
+  throw new CommandFailure(`Helm has installed Weft in namespace [${namespace}]`, {
+    hint: "Upgrade or uninstall it with helm.",
+  });
 }
 
 function installedElsewhere({ namespace }: Installation): CommandFailure {

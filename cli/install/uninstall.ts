@@ -13,6 +13,7 @@ import type { KubeClient } from "../../controller/kube/client.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
 import { PROGRESS_LOOK_MS } from "../limits.ts";
+import { refuseHelms } from "./install.ts";
 
 interface UninstallOptions extends ClusterOptions {
   readonly crds: boolean;
@@ -57,6 +58,7 @@ async function placeOf(
       hint: `It is in ${found.map(({ namespace }) => namespace).join(", ")}.`,
     });
   }
+  if (chosen !== undefined) refuseHelms(chosen);
   return { namespace: chosen?.namespace ?? wanted ?? WEFT_NAMESPACE, mesh: chosen?.meshName };
 }
 

@@ -4,7 +4,6 @@
 const FIXED: Readonly<Record<string, { readonly value: string; readonly why: string }>> = {
   "enforceSingleMesh": { value: "true", why: "a cluster has one installation of Weft" },
   "enableEgress": { value: "true", why: "what is outside the mesh is reached as without it" },
-  "localProxyMode": { value: "PodIP", why: "what listens on loopback stays private" },
   "trafficInterceptionMode": { value: "PodLevel", why: "each pod has its own sidecar" },
   "http2PerRequestLoadBalancing": { value: "true", why: "every request is balanced by itself" },
   "http1PerRequestLoadBalancing": { value: "true", why: "every request is balanced by itself" },

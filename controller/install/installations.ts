@@ -11,6 +11,8 @@ export interface Installation {
   readonly meshName: string;
   /** Of the controllers; empty: it is not said. */
   readonly version: string;
+  /** Helm has made it, and knows its values. */
+  readonly isHelm: boolean;
 }
 
 export async function installationsIn(client: KubeClient): Promise<Installation[]> {
@@ -22,7 +24,8 @@ export async function installationsIn(client: KubeClient): Promise<Installation[
     const meshName = textField(labels, MESH_LABEL);
     if (meshName === undefined) return [];
     const version = textField(labels, "app.kubernetes.io/version") ?? "";
-    return [{ namespace: textField(metadata, "namespace") ?? "", meshName, version }];
+    const isHelm = labels["app.kubernetes.io/managed-by"] === "Helm";
+    return [{ namespace: textField(metadata, "namespace") ?? "", meshName, version, isHelm }];
   });
 }
 

@@ -49,7 +49,7 @@ Deno.test("values: what is wrong is said with what is right", () => {
   );
   throws(() => set("zzz=3"), /known are replicaCount, /);
   throws(() => set("replicaCount=0"), /replicaCount cannot be "0": write it like 2/);
-  throws(() => set("fsm.localProxyMode=Localhost"), /always PodIP/);
+  throws(() => set("fsm.trafficInterceptionMode=NodeLevel"), /always PodLevel/);
   throws(() => set("fsm.deployGrafana=true"), /docs\/observability.md/);
   throws(() => set("meshName"), /gives no value/);
   throws(() => readValues({}, "Weft"), /namespace cannot be "Weft"/);
