@@ -64,13 +64,7 @@ export class TestApiServer {
 
   static async start(): Promise<TestApiServer> {
     const server = new TestApiServer();
-    const [client, peer] = server.#etcdPorts.map((port) => `http://127.0.0.1:${port}`);
-    server.#etcd = server.#spawn("etcd", [
-      ...["--data-dir", `${server.folder}/etcd`, "--unsafe-no-fsync", "--log-level", "error"],
-      ...["--listen-client-urls", client, "--advertise-client-urls", client],
-      ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
-      ...["--initial-cluster", `default=${peer}`],
-    ]);
+    server.resumeStore();
     try {
       await server.resume();
     } catch (error) {
@@ -89,6 +83,31 @@ export class TestApiServer {
       ...["--kubeconfig", this.kubeconfig, "--leader-elect=false", "--secure-port=0"],
       ...["--controllers", names.join(",")],
     ]);
+  }
+
+  /** Ends etcd at once; what it has written is on disk. */
+  async killStore(): Promise<void> {
+    await end(this.#etcd);
+    this.#etcd = null;
+  }
+
+  resumeStore(): void {
+    const [client, peer] = this.#etcdPorts.map((port) => `http://127.0.0.1:${port}`);
+    this.#etcd = this.#spawn("etcd", [
+      ...["--data-dir", `${this.folder}/etcd`, "--unsafe-no-fsync", "--log-level", "error"],
+      ...["--listen-client-urls", client, "--advertise-client-urls", client],
+      ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
+      ...["--initial-cluster", `default=${peer}`],
+    ]);
+  }
+
+  /** The API server hears nothing and says nothing, and its connections stay. */
+  freeze(): void {
+    this.#server?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#server?.kill("SIGCONT");
   }
 
   /** Ends the API server at once; what is stored stays. */

@@ -6,7 +6,8 @@ import { ControllerSource } from "../../sidecar/controller_source.ts";
 import { PlanClient } from "../../sidecar/plan_client.ts";
 
 interface LightProxyParts {
-  readonly address: string;
+  /** It goes from one to the next with each connection. */
+  readonly addresses: readonly string[];
   readonly port: number;
   readonly authorityFile: string;
   readonly pod: string;
@@ -23,15 +24,24 @@ export class LightProxy {
   /** Its event loops do not take what comes. */
   #stuck: PromiseWithResolvers<void> | null = null;
 
-  constructor({ address, port, authorityFile, pod, hosts }: LightProxyParts) {
+  constructor({ addresses, port, authorityFile, pod, hosts }: LightProxyParts) {
     this.name = `app/${pod}`;
     // A token is read, and not looked at by controllers of tests.
-    const source = new ControllerSource({
-      ...{ address, port, authorityFile, tokenFile: authorityFile },
-      ...{ namespace: "app", pod, version: "test" },
-    });
+    const sources = addresses.map((address) =>
+      new ControllerSource({
+        ...{ address, port, authorityFile, tokenFile: authorityFile },
+        ...{ namespace: "app", pod, version: "test" },
+      })
+    );
+    let connections = Math.floor(Math.random() * sources.length);
+    let source = sources[connections];
     this.#client = new PlanClient({
-      source,
+      source: {
+        connect(listener) {
+          source = sources[connections++ % sources.length];
+          return source.connect(listener);
+        },
+      },
       proxy: {
         update: () => this.#stuck?.promise ?? null,
         sourceIsAway: () => Promise.resolve(),
@@ -54,10 +64,9 @@ export class LightProxy {
     return held?.ports[0]?.fallback.backends.map(({ weight }) => weight) ?? null;
   }
 
-  /** Addresses of the endpoints of a Service as they are in force. */
-  addresses(service: string): readonly string[] {
-    const group = `app/${service}:80`;
-    return this.#held?.plan?.groups[group]?.map(({ address }) => address) ?? [];
+  /** Pods of the endpoints of a Service as they are in force. */
+  pods(service: string): readonly string[] {
+    return this.#held?.plan?.groups[`app/${service}:80`]?.map(({ pod }) => pod) ?? [];
   }
 
   hold(): void {

@@ -68,7 +68,7 @@ Deno.test({
     const proxies: LightProxy[] = [];
     const proxyOf = (pod: string, { address, ports, authorityFile }: TestController) => {
       const proxy = new LightProxy({
-        ...{ address, authorityFile, pod },
+        ...{ addresses: [address], authorityFile, pod },
         ...{ port: ports.stream, hosts: ["web.app"] },
       });
       proxies.push(proxy);

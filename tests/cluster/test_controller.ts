@@ -131,7 +131,7 @@ export class TestController {
 }
 
 /** For a controller at any of the addresses that tests use. */
-function testKeys(name: string): InstallKeys {
+export function testKeys(name: string): InstallKeys {
   const { authority } = testCertificates();
   const own = certificateOf(`/CN=${name}`, `DNS:localhost,IP:${LOOPBACK},IP:127.0.0.2`);
   const pair = ({ chainFile, keyFile }: typeof own) => ({
