@@ -4,8 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
-
-const NODE = Deno.env.get("WEFT_TEST_NODE");
+import { insist, NODE, OFF_NODE, runOnNode } from "./on_node.ts";
 
 const MANIFESTS = `
 apiVersion: v1
@@ -35,45 +34,23 @@ spec:
   containers: [{name: curl, image: curlimages/curl, command: [sleep, 365d]}]
 `;
 
-async function run(
-  command: string,
-  input = "",
-): Promise<{ code: number; out: string; err: string }> {
-  const child = new Deno.Command("bash", {
-    args: ["-c", command],
-    env: { KUBECONFIG: `${NODE}/kubeconfig` },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    signal: AbortSignal.timeout(150_000),
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
-
-async function works(command: string, input = ""): Promise<string> {
-  const { code, out, err } = await run(command, input);
-  assert.equal(code, 0, `${command}\n${out}${err}`);
-  return out;
-}
-
 const CALL = "kubectl exec -n asked client -c curl -- curl -s http://server.asked:8080/";
 
 Deno.test({
-  name: "a pod's sidecar is asked from outside",
+  name: `a pod's sidecar is asked from outside${OFF_NODE}`,
   ignore: NODE === undefined,
   async fn(t) {
-    await works("weft install --image localhost/weft:test --timeout 120s");
-    await works("kubectl create namespace asked && weft namespace add asked");
-    await works("kubectl apply -f -", MANIFESTS);
-    await works("kubectl wait -n asked --for condition=Ready --timeout 100s pod --all");
-    await until("the server answers through the mesh", () => run(CALL), ({ out }) => out === "Hi");
+    await insist("weft install --image localhost/weft:test --timeout 120s");
+    await insist("kubectl create namespace asked && weft namespace add asked");
+    await insist("kubectl apply -f -", MANIFESTS);
+    await insist("kubectl wait -n asked --for condition=Ready --timeout 100s pod --all");
+    await until(
+      "the server answers through the mesh",
+      () => runOnNode(CALL),
+      ({ stdout }) => stdout === "Hi",
+    );
     await t.step("proxy get: what it holds", async () => {
-      const get = (query: string) => works(`weft proxy get ${query} client -n asked`);
+      const get = (query: string) => insist(`weft proxy get ${query} client -n asked`);
       assert.match(
         await get("routes"),
         /asked\/server +8080 +http +- +everything else +asked\/server/,
@@ -90,28 +67,28 @@ Deno.test({
       assert.equal(route["goes to"], "asked/server");
     });
     await t.step("explain --pod: where a request of it goes", async () => {
-      const out = await works("weft explain --pod asked/client GET http://server.asked:8080/");
+      const out = await insist("weft explain --pod asked/client GET http://server.asked:8080/");
       assert.match(out, /server/);
     });
     await t.step("tap --pod: requests as they end", async () => {
-      const tapped = works("weft tap --pod client -n asked --limit 1 -o json");
+      const tapped = insist("weft tap --pod client -n asked --limit 1 -o json");
       let isOver = false;
       const over = tapped.finally(() => isOver = true);
-      await until("a request is seen", () => run(CALL), () => isOver);
+      await until("a request is seen", () => runOnNode(CALL), () => isOver);
       assert.equal(JSON.parse(await tapped).status, 200);
       await over;
     });
     await t.step("check: all is well", async () => {
-      const out = await works("weft check");
+      const out = await insist("weft check");
       assert.match(out, /ok +A pod of namespace \S+ would get a sidecar\n/);
       assert.match(out, /ok +[1-9]\d* sidecars are connected, none behind\n/);
       assert.match(out, / 0 errors\n/);
     });
     await t.step("what cannot be asked is said", async () => {
-      const plain = await run("weft proxy get config plain -n asked");
-      assert.match(plain.err, /Pod asked\/plain has no sidecar/);
-      const missing = await run("weft proxy get config missing -n asked");
-      assert.match(missing.err, /There is no pod asked\/missing/);
+      const plain = await runOnNode("weft proxy get config plain -n asked");
+      assert.match(plain.text, /Pod asked\/plain has no sidecar/);
+      const missing = await runOnNode("weft proxy get config missing -n asked");
+      assert.match(missing.text, /There is no pod asked\/missing/);
     });
   },
 });
