@@ -35,6 +35,9 @@ export const ALGEBRA_STATES_MAX = 20_000;
 /** The same where it is done for every Service of the input, unasked: a tenth of a second for one with too many. */
 export const ALGEBRA_CHECK_STATES_MAX = 4_000;
 
+/** And after so many Services with too many, no more are looked at: each costs up to a second. */
+export const ALGEBRA_CHECK_UNDECIDED_MAX = 5;
+
 /** Cells that a list of matches may cut all requests into, one shown after the other, before the answer is "undecided". */
 export const ALGEBRA_CELLS_MAX = 1 << 17;
 

@@ -3,7 +3,7 @@
  * Each with a request that shows it. For the offline commands: too much work for every change of a cluster.
  */
 import { type Finding, FINDING_CODES, type FindingCode } from "../../base/finding.ts";
-import { ALGEBRA_CHECK_STATES_MAX } from "../limits.ts";
+import { ALGEBRA_CHECK_STATES_MAX, ALGEBRA_CHECK_UNDECIDED_MAX } from "../limits.ts";
 import { carriesHttp, type Plan, type PlanPort, type PlanRule, type PlanService } from "../plan.ts";
 import { PathPattern } from "../match/pattern.ts";
 import { examineRules, overlapOf } from "./rule_facts.ts";
@@ -13,12 +13,17 @@ import { type Witness, witnessText } from "./witness.ts";
 
 /** @param known what compiling has found: nothing is said twice */
 export function checkRules(plan: Plan, known: readonly Finding[]): Finding[] {
+  let undecided = 0;
   return plan.services.flatMap((service) => {
+    if (undecided === ALGEBRA_CHECK_UNDECIDED_MAX) return [];
     // All ports of a Service have the same rules.
     const port = service.ports.find(({ protocol, rules }) =>
       carriesHttp(protocol) && rules.length > 0
     );
-    return port === undefined ? [] : checkPort(plan, service, port, known);
+    if (port === undefined) return [];
+    const { findings, isComplete } = checkPort(plan, service, port, known);
+    if (!isComplete) undecided++;
+    return findings;
   });
 }
 
@@ -27,7 +32,7 @@ function checkPort(
   service: PlanService,
   port: PlanPort,
   known: readonly Finding[],
-): Finding[] {
+): { readonly findings: readonly Finding[]; readonly isComplete: boolean } {
   const options: SpaceOptions = {
     authorities: authoritiesOf(service, port.port, plan.clusterDomain),
     statesMax: ALGEBRA_CHECK_STATES_MAX,
@@ -41,7 +46,8 @@ function checkPort(
     .map((rule) => deadFinding(rule, options));
   const isHole = uncovered !== null && port.fallback.split === null &&
     !isHoleReported(port.rules, known);
-  return isHole ? [...findings, holeFinding(plan, service, port, uncovered)] : findings;
+  if (isHole) findings.push(holeFinding(plan, service, port, uncovered));
+  return { findings, isComplete };
 }
 
 function isReported({ match: { path, position } }: PlanRule, known: readonly Finding[]): boolean {
