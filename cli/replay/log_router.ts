@@ -8,7 +8,13 @@ import { MatchIndex } from "../../routing/match/match_index.ts";
 import type { MatchConditions, Plan, PlanPort, PlanRoute, PlanRule } from "../../routing/plan.ts";
 import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
 import { buildTable } from "../../routing/table/build.ts";
-import { decide, decideWhole, Decision } from "../../routing/table/decide.ts";
+import {
+  decide,
+  decideAt,
+  decideConnection,
+  decideWhole,
+  Decision,
+} from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import type { Table, TablePort } from "../../routing/table/table.ts";
 import type { RequestSender } from "../../console/values.ts";
@@ -75,9 +81,8 @@ export class LogRouter {
     const headers = request.headers.filter(([name]) => this.#asked.has(name));
     const { method, authority, path, source, outcome } = request;
     const plain = path.split("?", 1)[0];
-    const key = `${method} ${authority} ${plain} ${source} ${outcome?.rule ?? "-"} ${
-      headers.join("\n")
-    }`;
+    const taken = outcome === null ? "-" : `${outcome.service} ${outcome.rule}`;
+    const key = `${method} ${authority} ${plain} ${source} ${taken} ${headers.join("\n")}`;
     const known = this.#remembered.get(key);
     if (known !== undefined) return known;
     if (this.#remembered.size === REMEMBERED_REQUESTS_MAX) this.#remembered.clear();
@@ -89,7 +94,9 @@ export class LogRouter {
   #decide(request: LoggedRequest): LogAnswer {
     const { method, authority, path, headers } = request;
     const isWhole = method === "TCP";
-    const url = isWhole ? `tcp://${authority}` : `http://${authority}${path}`;
+    // `OPTIONS *` is of the whole server, as a URL without a path.
+    const target = path.startsWith("/") ? path : "";
+    const url = isWhole ? `tcp://${authority}` : `http://${authority}${target}`;
     const asked = readAsked({ method, url, headers });
     if (asked.unrouted !== null) return { route: null, reason: asked.unrouted, dependsOn: null };
     const { head } = asked;
@@ -97,6 +104,9 @@ export class LogRouter {
     const decision = this.#decision;
     if (isWhole) decideWhole(table, head, state, decision);
     else decide(table, head, DEFAULT_PORT, state, decision);
+    const captured = capturedPort(table, request, decision.port);
+    if (captured !== null && isWhole) decideConnection(captured, state, decision);
+    else if (captured !== null) decideAt(captured, head, state, decision);
     const { port, route, reason } = decision;
     if (port === null || route === null) return { route: null, reason, dependsOn: null };
     if (!isWhole && port.isHttp && !port.pods.includes(route)) {
@@ -200,6 +210,18 @@ export class LogRouter {
     }
     return caller;
   }
+}
+
+/** The port that a request was for whatever its host says, because its connection was captured on the way to it; null: its host decides. */
+function capturedPort(
+  table: Table,
+  { outcome }: LoggedRequest,
+  named: TablePort | null,
+): TablePort | null {
+  const asked = outcome?.service ?? "";
+  if (asked === "" || named?.group === asked) return null;
+  const service = table.services.find(({ key }) => asked.startsWith(`${key}:`));
+  return service?.ports.find(({ group }) => group === asked) ?? null;
 }
 
 /** As the access log names it. */

@@ -115,6 +115,20 @@ Deno.test("replay: a log of our own, of every kind of request", async () => {
   });
 });
 
+Deno.test("replay: a captured request goes where its connection went, whatever its host; OPTIONS * has a route", async () => {
+  const lines = [
+    { ...TEST, authority: "of.no.one" },
+    { ...TEST, authority: "httpbin-v2.httpbin:8080" },
+    { path: "*", method: "OPTIONS", backend: "httpbin/httpbin" },
+  ];
+  const report = await reportOf(lines.map(weftLine).join("\n"));
+  assert.deepEqual(foundIn(report), {});
+  assert.deepEqual(
+    report.routes.map(({ service, rule, requests }) => [service, rule, requests]),
+    [["httpbin/httpbin", "httpbin/httpbin-test#test", 2], ["httpbin/httpbin", null, 1]],
+  );
+});
+
 Deno.test("replay: what goes where it went is 0, and said so", async () => {
   const text = Array.from(
     { length: 8 },
