@@ -80,3 +80,9 @@ export const KUBERNETES_MINOR_MIN = 22;
 
 /** Objects of a cluster that are read as one file: of pods some 5 MB, a third of what a file may have. */
 export const CLUSTER_FILE_OBJECTS = 500;
+
+/** Of each log in a bug report: what led to a fault is in the last minutes. */
+export const REPORT_LOG_LINES = 2_000;
+
+/** Pods whose sidecars a bug report asks: each is a second, and a plan of some MB at most. */
+export const REPORT_PODS_MAX = 20;

@@ -1,12 +1,10 @@
 /** The work of `weft proxy get`: a sidecar's own answer, or tables made of its plan. */
-import { directClient } from "../../base/direct_client.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import { renderTable } from "../../console/table.ts";
 import type { Plan } from "../../routing/plan.ts";
-import { decodePlan } from "../../routing/plan_codec.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
-import { ADMIN_ANSWER_MS } from "../limits.ts";
+import { askSidecar, planIn } from "./ask_sidecar.ts";
 import { clusterRows, endpointRows, type PlanTable, routeRows } from "./plan_tables.ts";
 import type { ProxyQuery } from "./queries.ts";
 import { withPodAdmin } from "./with_pod.ts";
@@ -31,7 +29,7 @@ export async function getFromProxy(
     pod,
     options,
     environment,
-    (admin) => ask(`http://${admin}${PATHS[query] ?? "/plan"}`),
+    (admin) => askSidecar(`http://${admin}${PATHS[query] ?? "/plan"}`),
   );
   if (query === "ready" && status === 503) {
     stdout.write(text);
@@ -43,28 +41,10 @@ export async function getFromProxy(
     stdout.write(text.endsWith("\n") ? text : `${text}\n`);
     return EXIT.ok;
   }
-  const decoded = decodePlan(text);
-  if (!decoded.ok) throw new CommandFailure(`The sidecar's plan: ${decoded.message}`);
-  const { heads, rows } = tableOf(decoded.plan);
+  const { heads, rows } = tableOf(planIn(text));
   if (options.output === "json") {
     const objects = rows.map((row) => Object.fromEntries(heads.map((head, i) => [head, row[i]])));
     stdout.line(JSON.stringify(objects, null, 2));
   } else stdout.write(renderTable(stdout, heads.map((head) => head.toUpperCase()), rows));
   return EXIT.ok;
-}
-
-async function ask(address: string): Promise<{ status: number; text: string }> {
-  const url = new URL(address);
-  const client = directClient(url);
-  try {
-    const answer = await fetch(url, { client, signal: AbortSignal.timeout(ADMIN_ANSWER_MS) });
-    return { status: answer.status, text: await answer.text() };
-  } catch (error) {
-    if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
-    throw new CommandFailure("The sidecar did not answer", {
-      hint: "See kubectl logs POD -c weft-proxy.",
-    });
-  } finally {
-    client.close();
-  }
 }

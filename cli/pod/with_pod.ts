@@ -33,6 +33,18 @@ export function withPodAdmin<T>(
   });
 }
 
+/** Who a pod is, `namespace/serviceaccount`, and its own name with its namespace. */
+export async function identityOf(
+  client: KubeClient,
+  pod: string,
+  options: ClusterOptions,
+): Promise<{ readonly identity: string; readonly place: string }> {
+  const [namespace, name] = await placeOf(client, pod, options.namespace);
+  const found = await requirePod(client, namespace, name);
+  const account = textField(fieldsOf(found["spec"]), "serviceAccountName") ?? "default";
+  return { identity: `${namespace}/${account}`, place: `${namespace}/${name}` };
+}
+
 /** `NAME`, `NAMESPACE/NAME`, with `pod/` in front as kubectl prints it. */
 async function placeOf(
   client: KubeClient,
@@ -46,15 +58,24 @@ async function placeOf(
   return [place ?? namespace ?? await client.namespace(), name];
 }
 
-async function requireSidecar(client: KubeClient, namespace: string, name: string): Promise<void> {
-  const found = await client.call("GET", `/api/v1/namespaces/${namespace}/pods/${name}`)
-    .catch((error) => {
+async function requirePod(
+  client: KubeClient,
+  namespace: string,
+  name: string,
+): Promise<JsonFields> {
+  const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
+  return fieldsOf(
+    await client.call("GET", path).catch((error) => {
       if (!isNotFound(error)) throw error;
       throw new CommandFailure(`There is no pod ${namespace}/${name}`, {
         hint: `See kubectl get pods -n ${namespace}; -n names another namespace.`,
       });
-    });
-  const { spec, status } = fieldsOf(found);
+    }),
+  );
+}
+
+async function requireSidecar(client: KubeClient, namespace: string, name: string): Promise<void> {
+  const { spec, status } = await requirePod(client, namespace, name);
   if (!containersOf(fieldsOf(spec)).includes(PROXY_NAME)) {
     throw new CommandFailure(`Pod ${namespace}/${name} has no sidecar`, {
       hint:

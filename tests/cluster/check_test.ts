@@ -1,5 +1,7 @@
 /** `weft check` on a real API server: what is wrong with a cluster is found, with the way out. */
 import assert from "node:assert/strict";
+import { fieldsOf } from "../../controller/kube/fields.ts";
+import { runCommand } from "../support/commands.ts";
 import { testCertificates } from "../tls/certificates.ts";
 import { HAS_API_SERVER } from "./api_server.ts";
 import { withCommandLab } from "./command_lab.ts";
@@ -88,11 +90,34 @@ Deno.test({
             apiVersion: "v1",
             kind: "Pod",
             metadata: { name: "early" },
-            spec: { containers: [{ name: "app", image: "app" }] },
+            spec: {
+              containers: [{
+                name: "app",
+                image: "app",
+                env: [{ name: "PASSWORD", value: "hunter2" }],
+              }],
+            },
           },
         });
         await lab.works("namespace", "add", "app");
         assert.match(await stateOf("sidecars"), /warning: In namespace app .*no sidecar: early/);
+      });
+      await t.step("a bug report has all of that, and nothing that is secret", async () => {
+        const folder = `${lab.api.folder}/report`;
+        Deno.mkdirSync(folder);
+        await lab.works("support", "bug-report", "-o", `${folder}/r.tar.gz`);
+        const { code } = await runCommand("tar", ["-xzf", `${folder}/r.tar.gz`, "-C", folder]);
+        assert.equal(code, 0);
+        Deno.removeSync(`${folder}/r.tar.gz`);
+        const { stdout: all } = await runCommand("grep", ["-r", "", folder]);
+        for (const part of ["no sidecar: early", '"name": "early"', "weft-values", "v1.36"]) {
+          assert.ok(all.includes(part), part);
+        }
+        const secrets = await lab.get("/api/v1/namespaces/weft-system/secrets/weft-ca");
+        const key = String(fieldsOf(secrets["data"])["ca.key"]);
+        for (const secret of ["hunter2", "PRIVATE KEY", key]) {
+          assert.ok(!all.includes(secret), secret);
+        }
       });
     });
   },

@@ -34,6 +34,21 @@ spec:
   containers: [{name: curl, image: curlimages/curl, command: [sleep, 365d]}]
 `;
 
+const TARGET = `
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: {name: all, namespace: asked}
+spec: {matches: [{name: any, pathRegex: ".*", methods: ["*"]}]}
+---
+apiVersion: access.smi-spec.io/v1alpha3
+kind: TrafficTarget
+metadata: {name: all, namespace: asked}
+spec:
+  destination: {kind: ServiceAccount, name: default, namespace: asked}
+  sources: [{kind: ServiceAccount, name: default, namespace: asked}]
+  rules: [{kind: HTTPRouteGroup, name: all, matches: [any]}]
+`;
+
 const CALL = "kubectl exec -n asked client -c curl -- curl -s http://server.asked:8080/";
 
 Deno.test({
@@ -83,6 +98,27 @@ Deno.test({
       assert.match(out, /ok +A pod of namespace \S+ would get a sidecar\n/);
       assert.match(out, /ok +[1-9]\d* sidecars are connected, none behind\n/);
       assert.match(out, / 0 errors\n/);
+    });
+    await t.step("policy check-pods: what is in force at the called pod", async () => {
+      const ask = () => runOnNode("weft policy check-pods asked/client asked/server");
+      const allowed = await ask();
+      assert.match(allowed.text, /Permissive mode is on.*\n.*is allowed to communicate/);
+      assert.equal(allowed.code, 0);
+      await insist("weft upgrade --timeout 120s --set enablePermissiveTrafficPolicy=false");
+      const denied = await until("it is enforced", ask, ({ code }) => code === 1);
+      assert.match(denied.text, /is not allowed to communicate to pod 'asked\/server', missing/);
+      await insist("kubectl apply -f -", TARGET);
+      const again = await until("the target is in force", ask, ({ code }) => code === 0);
+      assert.match(again.text, /via the SMI TrafficTarget policy "all" in namespace asked/);
+      await insist("weft upgrade --timeout 120s --reset-values --image localhost/weft:test");
+    });
+    await t.step("support bug-report: with what a sidecar holds", async () => {
+      await insist(
+        "cd $(mktemp -d) && weft support bug-report -o r.tar.gz --pod asked/client && " +
+          "tar -xzf r.tar.gz && grep -q weft_requests_total pods/asked.client.metrics.txt && " +
+          "grep -q clusterDomain pods/asked.client.plan.json && grep -q 'Proxy started' pods/asked.client.log && " +
+          "grep -q 'Controller started' controllers/*.log && grep -q weft_controller_proxies controllers/*.metrics.txt",
+      );
     });
     await t.step("what cannot be asked is said", async () => {
       const plain = await runOnNode("weft proxy get config plain -n asked");
