@@ -112,6 +112,14 @@ Deno.test("diff: manifests without workloads are compared as if each backend had
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("diff: pods that run as another account are others to traffic targets", async () => {
+  const text = await Deno.readTextFile(SIDES[0]);
+  const now = text.replaceAll("spec: {containers", "spec: {serviceAccountName: web, containers");
+  const { code, stdout } = await diff([SIDES[0], "-"], now);
+  assert.equal(code, 1);
+  assert.match(stdout, /^ {2}Endpoints of shop\/web:80: run as shop\/web \(was shop\/default\)$/m);
+});
+
 Deno.test("diff: what cannot be read is one line and 3, and a wrong command line 2", async () => {
   const cases: [argv: string[], code: number, complaint: RegExp][] = [
     [[SIDES[0]], 2, /takes two sides/],

@@ -57,8 +57,16 @@ export function aliasText({ service, before, after }: DiffReport["names"][number
   return `${service} leads to ${after ?? "no other name"}, and led to ${before ?? "no other name"}`;
 }
 
-export function endpointText({ group, policies }: DiffReport["endpoints"][number]): string {
-  return `Endpoints of ${group}: policy ${policies.join(", ")} changed`;
+export function endpointText(
+  { group, policies, identities }: DiffReport["endpoints"][number],
+): string {
+  const changes = [
+    ...(policies.length === 0 ? [] : [`policy ${policies.join(", ")} changed`]),
+    ...(identities === null
+      ? []
+      : [`run as ${identities.after.join(", ")} (was ${identities.before.join(", ")})`]),
+  ];
+  return `Endpoints of ${group}: ${changes.join(", ")}`;
 }
 
 export function accessText(
@@ -101,7 +109,7 @@ export function summaryText(report: DiffReport): string {
     [holes("closed"), (n: number) => `${counted(n, "hole")} closed`],
     [ports.length, (n: number) => `${counted(n, "port")} changed`],
     [names.length, (n: number) => `${counted(n, "name")} changed`],
-    [endpoints.length, (n: number) => `${counted(n, "policy").replace("ys", "ies")} changed`],
+    [endpoints.length, (n: number) => `endpoints of ${counted(n, "port")} treated otherwise`],
     [deadRules.length, (n: number) => `${counted(n, "rule")} that nothing comes to`],
     [calls("opened"), (n: number) => `${counted(n, "call")} opened`],
     [calls("closed"), (n: number) => `${counted(n, "call")} closed`],

@@ -29,12 +29,16 @@ export interface AliasDifference {
   readonly after: string | null;
 }
 
-/** How the endpoints of a Service port are treated. */
+/** How the endpoints of a Service port are treated, and whose they are. */
 export interface EndpointDifference {
   /** `namespace/service:port`. */
   readonly group: string;
   /** Names of the policy's sections that ask for something else. */
   readonly policies: readonly string[];
+  /** Whom traffic targets know them as, `namespace/serviceaccount`; null: that is as it was, or not known. */
+  readonly identities:
+    | { readonly before: readonly string[]; readonly after: readonly string[] }
+    | null;
 }
 
 export interface PlanComparison {
@@ -155,6 +159,14 @@ function compareEndpoints(before: Plan, after: Plan): EndpointDifference[] {
       endpointPolicies[group] ?? null
     );
     const policies = changedSections(was, is);
-    return policies.length === 0 ? [] : [{ group, policies }];
+    const [old, now] = [before, after].map((plan) => identitiesOf(plan, group));
+    const isKnown = old.length > 0 && now.length > 0;
+    const identities = isKnown && old.join() !== now.join() ? { before: old, after: now } : null;
+    return policies.length === 0 && identities === null ? [] : [{ group, policies, identities }];
   });
+}
+
+function identitiesOf({ groups }: Plan, group: string): string[] {
+  const identities = (groups[group] ?? []).map(({ identity }) => identity);
+  return [...new Set(identities)].filter((identity) => identity !== "").sort();
 }
