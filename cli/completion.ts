@@ -35,14 +35,82 @@ export function completeWords(program: Program, words: readonly string[]): strin
 function walk(program: Program): RootCommand {
   const root = new RootCommand();
   const help = program.createHelp();
-  for (const command of help.visibleCommands(program)) {
-    const walked = root.command(command.name(), command.summary() || command.description());
-    for (const option of help.visibleOptions(command)) addOption(walked, option);
-    for (const argument of command.registeredArguments) {
-      walked.argument(argument.name(), offer(argument.argChoices), argument.variadic);
+  const addCommands = (parent: Program, prefix: string) => {
+    for (const command of help.visibleCommands(parent)) {
+      const name = prefix + command.name();
+      const walked = root.command(name, command.summary() || command.description());
+      for (const option of help.visibleOptions(command)) addOption(walked, option);
+      for (const argument of command.registeredArguments) {
+        walked.argument(argument.name(), offer(argument.argChoices), argument.variadic);
+      }
+      if (command.commands.length > 0) addCommands(command as Program, `${name} `);
     }
-  }
+  };
+  addCommands(program, "");
   return root;
+}
+
+/** The innermost command that the words name, and those that come after its name. */
+function commandAt(
+  program: Program,
+  words: readonly string[],
+): { readonly command: Program; readonly rest: readonly string[] } | null {
+  let command: Program | null = null;
+  let rest = words;
+  for (let next: Program | undefined = program; next !== undefined;) {
+    next = next.commands.find((each) => each.name() === rest[0]) as Program | undefined;
+    if (next === undefined) break;
+    command = next;
+    rest = rest.slice(1);
+  }
+  // The word under the cursor is no command yet.
+  return command === null || rest.length === 0 ? null : { command, rest };
+}
+
+/** What of a cluster the word under the cursor names. */
+export type ClusterName = "namespace" | "pod" | "trafficsplit" | "context";
+
+const NAMES_OF_OPTIONS: Readonly<Record<string, ClusterName>> = {
+  "--namespace": "namespace",
+  "--weft-namespace": "namespace",
+  "--pod": "pod",
+  "--context": "context",
+};
+
+const NAMES_OF_ARGUMENTS: Readonly<Record<string, ClusterName>> = {
+  "namespace": "namespace",
+  "pod": "pod",
+  "source": "pod",
+  "destination": "pod",
+  "trafficsplit/name": "trafficsplit",
+};
+
+/** Null: the word names nothing of a cluster, or the command asks none. */
+export function clusterNameAt(program: Program, words: readonly string[]): ClusterName | null {
+  const found = commandAt(program, words);
+  if (found === null || found.rest.at(-1)?.startsWith("-")) return null;
+  const { command, rest } = found;
+  if (!command.options.some(({ long }) => long === "--kubeconfig")) return null;
+  const before = rest.slice(0, -1);
+  const takesValue = (word: string | undefined) =>
+    command.options.find(({ short, long, required }) =>
+      required && word !== undefined && [short, long].includes(word)
+    );
+  const option = takesValue(before.at(-1));
+  if (option !== undefined) return NAMES_OF_OPTIONS[option.long ?? ""] ?? null;
+  const place =
+    before.filter((word, i) => !word.startsWith("-") && takesValue(before[i - 1]) === undefined)
+      .length;
+  const { registeredArguments: known } = command;
+  const argument = known[place] ?? known.findLast(({ variadic }) => variadic);
+  return NAMES_OF_ARGUMENTS[argument?.name() ?? ""] ?? null;
+}
+
+/** Names as a shell takes them. */
+export function completeNames(names: readonly string[], words: readonly string[]): string {
+  const begun = words.at(-1) ?? "";
+  const fitting = names.filter((name) => name.startsWith(begun));
+  return `${fitting.map((name) => `${name}\n`).join("")}:${DIRECTIVE_NO_FILES}\n`;
 }
 
 function addOption(command: TabCommand, option: ProgramOption): void {
@@ -65,15 +133,16 @@ function offer(choices: readonly string[] | undefined) {
  * the shell to offer files.
  */
 function expectsPath(program: Program, words: readonly string[]): boolean {
-  const command = program.commands.find((each) => each.name() === words[0]);
-  if (command === undefined || words[words.length - 1]?.startsWith("-")) return false;
-  const before = words.slice(1, -1);
+  const found = commandAt(program, words);
+  if (found === null || words[words.length - 1]?.startsWith("-")) return false;
+  const { command, rest } = found;
+  const before = rest.slice(0, -1);
   const last = before.findLastIndex((word) => word.startsWith("-"));
   const named = before[last] ?? "";
   const option = command.options.find(({ short, long }) => [short, long].includes(named));
   const isValue = option?.required === true && (option.variadic || last === before.length - 1);
   if (option !== undefined && isValue) return /<(path|file)\b/.test(option.flags);
-  return words.length > 1 && command.registeredArguments.some((each) => each.name() === "path");
+  return command.registeredArguments.some((each) => each.name() === "path");
 }
 
 /** tab prints; this hands back what it printed. Synchronous, so nothing else can print in between. */

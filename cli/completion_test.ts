@@ -75,3 +75,15 @@ Deno.test("files are left to the shell where an option takes a path, and nowhere
   assert.equal((await complete("dry-run", "-n", "app", "")).directive, FILES);
   assert.equal((await complete("version", "")).directive, NO_FILES);
 });
+
+Deno.test("commands within commands complete, and their options", async () => {
+  assert.deepEqual((await complete("namespace", "a")).candidates, ["add"]);
+  assert.deepEqual((await complete("mesh", "upgrade", "--rese")).candidates, ["--reset-values"]);
+  assert.deepEqual((await complete("proxy", "get", "cl")).candidates, ["clusters"]);
+  assert.equal((await complete("install", "-f", "")).directive, FILES);
+});
+
+Deno.test("without a cluster no names are offered, and nothing is said", async () => {
+  const none = { candidates: [], directive: NO_FILES };
+  assert.deepEqual(await complete("namespace", "add", "--kubeconfig", "/missing", ""), none);
+});

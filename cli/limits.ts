@@ -86,3 +86,9 @@ export const REPORT_LOG_LINES = 2_000;
 
 /** Pods whose sidecars a bug report asks: each is a second, and a plan of some MB at most. */
 export const REPORT_PODS_MAX = 20;
+
+/** How long a TAB may wait for a cluster: longer, and a person has typed the name. */
+export const COMPLETION_MS = 2_000;
+
+/** Names that a TAB offers: more would fill the screen. */
+export const COMPLETION_NAMES_MAX = 200;

@@ -32,11 +32,17 @@ function sourceOf(
   if (files.length > 0) return kubeconfigAccess({ files, ...names });
   const pod = isNamed ? null : podAccess(environment);
   if (pod !== null) return pod;
-  const home = environment.variable("HOME") ?? environment.variable("USERPROFILE") ?? "";
-  const file = `${home}/.kube/config`;
+  const [file] = kubeconfigFiles(environment);
   // With its address alone an API server can be asked, too.
   if (server !== undefined && !isNamed && !existsSync(file)) return serverAccess(server);
   return kubeconfigAccess({ files: [file], ...names });
+}
+
+/** Where kubectl would look, without options. */
+export function kubeconfigFiles(environment: Environment): string[] {
+  const files = filesOfVariable(environment);
+  const home = environment.variable("HOME") ?? environment.variable("USERPROFILE") ?? "";
+  return files.length > 0 ? files : [`${home}/.kube/config`];
 }
 
 /** Files that `KUBECONFIG` lists and that are not there are passed over, as kubectl does; unless that is all of them. */

@@ -102,6 +102,22 @@ Deno.test({
         await lab.works("namespace", "add", "app");
         assert.match(await stateOf("sidecars"), /warning: In namespace app .*no sidecar: early/);
       });
+      await t.step("a shell is offered names of the cluster", async () => {
+        const offered = (...words: string[]) => lab.works("complete", "--", ...words);
+        assert.equal(await offered("namespace", "add", "weft-"), "weft-system\n:4\n");
+        assert.equal(await offered("explain", "-n", "app", "--pod", ""), "early\n:4\n");
+        assert.equal(
+          await offered("proxy", "get", "routes", "--namespace", "app", "e"),
+          "early\n:4\n",
+        );
+        assert.equal(await offered("check", "--context", ""), "test\n:4\n");
+        await lab.api.apply(`
+apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata: {name: web, namespace: app}
+spec: {service: web, backends: [{service: web-v1, weight: 1}]}`);
+        assert.equal(await offered("status", "-n", "app", ""), "trafficsplit/web\n:4\n");
+      });
       await t.step("a bug report has all of that, and nothing that is secret", async () => {
         const folder = `${lab.api.folder}/report`;
         Deno.mkdirSync(folder);
