@@ -8,11 +8,11 @@ import type { MatchConditions } from "../plan.ts";
 import { METHOD_OTHER, METHODS } from "../request.ts";
 import {
   AUTHORITIES,
+  headerLanguage,
   PATHS,
   PatternSet,
   type TextClass,
   type TextClasses,
-  VALUES,
 } from "./texts.ts";
 import { type Witness, witnessOf } from "./witness.ts";
 
@@ -250,7 +250,7 @@ export class RequestSpace {
   /** A missing header matches nothing, as do the values that match nothing. */
   #valueClasses(name: string, set: PatternSet): HeaderClass[] {
     const missing = { accepted: new Set<number>(), text: null, size: 0, isForeignHost: false };
-    const present = this.#known(set.classesOf(VALUES, this.#options.statesMax))
+    const present = this.#known(set.classesOf(headerLanguage(name), this.#options.statesMax))
       .filter(({ accepted }) => accepted.size > 0)
       .map((each) => ({
         ...each,

@@ -68,6 +68,18 @@ Deno.test("headers are independent, and a missing one matches nothing", () => {
   same(examined([match(null, null, { x: "a $" })]), ["dead", "GET /"]);
 });
 
+Deno.test("headers that a proxy reads hold only what it takes", () => {
+  same(examined([match(null, null, { expect: "100" }), match(null, null, { Expect: "^2" })]), [
+    "GET / with expect: 100-continue",
+    "dead",
+    "GET /",
+  ]);
+  same(examined([match(null, null, { "content-length": "[^1-9]$" })]), [
+    "GET / with content-length: 0",
+    "GET /",
+  ]);
+});
+
 Deno.test("hosts: names of the Service come before any other, which only a captured connection has", () => {
   const rules = [match(null, null, { host: "svc$" }), match(null, null, { host: "^x$" })];
   same(examined(rules), ["GET /", "GET / with host: x", "GET /"]);

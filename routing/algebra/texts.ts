@@ -63,13 +63,24 @@ export const PATHS: TextLanguage = {
 };
 
 /** Values of headers (RFC 9110 5.5), as they are without blanks around them. */
-export const VALUES: TextLanguage = {
+const VALUES: TextLanguage = {
   start: "",
   bytes: bytesWhere(/[ -~]/),
   others: [0x09, ...bytesWhere(/[^]/, 0x80, 0xff)],
   isBlank: (byte) => byte === 0x20 || byte === 0x09,
   mayBeEmpty: true,
 };
+
+/** Values of headers that proxies read themselves, and refuse where they hold anything else, by name. */
+const READ_VALUES: ReadonlyMap<string, TextLanguage> = new Map([
+  ["content-length", { ...VALUES, bytes: bytesWhere(/[0-9]/), others: [], mayBeEmpty: false }],
+  ["expect", { ...VALUES, start: "100-continue", bytes: [], others: [] }],
+]);
+
+/** What the header of a name, in lower case, can hold. */
+export function headerLanguage(name: string): TextLanguage {
+  return READ_VALUES.get(name) ?? VALUES;
+}
 
 /** `host[:port]` (RFC 3986 3.2.2), as far as single bytes tell. */
 export const AUTHORITIES: TextLanguage = {
