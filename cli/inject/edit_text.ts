@@ -36,8 +36,9 @@ export function editText(text: string, edits: readonly DocumentEdit[]): string {
   });
 }
 
+/** What kubectl, which reads YAML 1.1, would take for something else than a text is quoted: `yes`, `010`. */
 function write(value: unknown): string {
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }
 
 /** kubectl tells them apart in the same way. */
