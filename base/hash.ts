@@ -95,7 +95,9 @@ function absorbBlock({ state, schedule, bytes, start }: Block): void {
     const sigma1 = rotateRight(y, 17) ^ rotateRight(y, 19) ^ y >>> 10;
     schedule[t] = sigma1 + schedule[t - 7] + sigma0 + schedule[t - 16];
   }
-  let [a, b, c, d, e, f, g, h] = state;
+  // One by one: an iterator is three times as slow until this is compiled, and a plan is hashed soon after a start.
+  let a = state[0], b = state[1], c = state[2], d = state[3];
+  let e = state[4], f = state[5], g = state[6], h = state[7];
   for (let t = 0; t < 64; t++) {
     const sum1 = rotateRight(e, 6) ^ rotateRight(e, 11) ^ rotateRight(e, 25);
     const choice = e & f ^ ~e & g;
@@ -111,8 +113,14 @@ function absorbBlock({ state, schedule, bytes, start }: Block): void {
     b = a;
     a = temp1 + sum0 + majority | 0;
   }
-  const words = [a, b, c, d, e, f, g, h];
-  for (let i = 0; i < 8; i++) state[i] += words[i];
+  state[0] += a;
+  state[1] += b;
+  state[2] += c;
+  state[3] += d;
+  state[4] += e;
+  state[5] += f;
+  state[6] += g;
+  state[7] += h;
 }
 
 function rotateRight(word: number, bits: number): number {
