@@ -187,6 +187,11 @@ export const FINDING_CODES = {
     "Pods of the mesh have no sidecar, though nothing speaks against one: they are older than it",
   ],
   "sidecar-notice": ["warning", "A pod gets a sidecar, and something that its owner should know"],
+  // Settings of a mesh (controller).
+  "mesh-config-invalid": [
+    "error",
+    "A value of the MeshConfig cannot be used; the last good one stays",
+  ],
   // Running (cli, proxy).
   "plan-restored": ["warning", "A plan that was saved earlier is served: its source gives none"],
   "plan-not-saved": ["warning", "The plan in force could not be saved for the next start"],

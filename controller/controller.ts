@@ -13,6 +13,7 @@ import { MissingSidecars } from "./inject/missing_sidecars.ts";
 import { startInjector } from "./injector.ts";
 import { LiveMesh } from "./live_mesh.ts";
 import { controllerCounts } from "./metrics.ts";
+import { MeshConfigReader } from "./mesh_config.ts";
 import { MeshObjects } from "./objects.ts";
 import { logFindings } from "./report/log.ts";
 import { FindingReports } from "./report/finding_reports.ts";
@@ -88,7 +89,13 @@ export function startController(settings: ControllerSettings): Controller {
   });
   const report = new FindingReports({
     ...{ client, counts, log },
-    identityOf: (ref) => objects.identityOf(ref),
+    identityOf: (ref) => ref.kind === "MeshConfig" ? config.identity : objects.identityOf(ref),
+  });
+  const config = new MeshConfigReader({
+    changed(ref, findings) {
+      report.read(ref, findings);
+      mesh.setPermissive(config.permissive ?? settings.permissive, objects.all());
+    },
   });
   // Its own namespace is that of its account.
   let ownNamespace = "";
@@ -118,6 +125,7 @@ export function startController(settings: ControllerSettings): Controller {
   let isEnding = false;
   const letIn = async (): Promise<void> => {
     ownNamespace = await client.namespace();
+    config.start(ownNamespace);
     mesh.open();
     counts.synced = 1;
     const port = await stream.start();
@@ -129,6 +137,7 @@ export function startController(settings: ControllerSettings): Controller {
       ...settings.webhook,
       client,
       counts,
+      overrides: () => config.injection,
       namespaceOf: (name) => objects.memberMeta(name),
       outcomeOf: (object) => outcomeOf(objects.candidate(object), mesh),
     });
@@ -150,11 +159,13 @@ export function startController(settings: ControllerSettings): Controller {
       rollouts.heard(object);
       missing.put(object);
       report.heard(object);
+      config.heard(object);
     },
     remove(kind, namespace, name) {
       objects.remove(kind, namespace, name);
       missing.remove(kind, namespace, name);
       report.removed(kind, namespace, name);
+      config.removed(kind, namespace, name);
       if (kind === "TrafficSplit") rollouts.removed(`${namespace}/${name}`);
     },
     synced: () => void letIn().catch(onFailure),

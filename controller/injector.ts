@@ -24,6 +24,8 @@ interface InjectorParts {
   readonly namespaceOf: (name: string) => ObjectMeta | undefined;
   readonly outcomeOf: Parameters<typeof startWebhook>[0]["outcomeOf"];
   readonly counts: ControllerCounts;
+  /** In place of what the file says. */
+  readonly overrides: () => Partial<InjectionSettings>;
   readonly log: Log;
 }
 
@@ -45,7 +47,7 @@ export async function startInjector(parts: InjectorParts): Promise<Injector> {
   const webhook = await startWebhook({
     ...parts,
     certificate: facts.certificate,
-    settings: () => facts.settings,
+    settings: () => ({ ...facts.settings, ...parts.overrides() }),
     nativeIsKnown: () => facts.nativeIsKnown,
   });
   const ended = new AbortController();

@@ -4,6 +4,7 @@
  */
 import type { Finding } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
+import { isSameData } from "../base/same_data.ts";
 import { Compiler } from "../routing/compile/compiler.ts";
 import { PLAN_VERSION } from "../routing/plan.ts";
 import { MeshParts } from "../routing/source/mesh.ts";
@@ -24,7 +25,8 @@ interface LiveMeshParts {
 
 export class LiveMesh {
   readonly parts: MeshParts;
-  readonly #compiler: Compiler;
+  readonly #clusterDomain: string;
+  #compiler: Compiler;
   readonly #counts: ControllerCounts;
   readonly #log: Log;
   readonly #onCompiled: () => void;
@@ -41,6 +43,7 @@ export class LiveMesh {
     { clusterDomain, permissive, counts, log, onCompiled, onFindings }: LiveMeshParts,
   ) {
     this.#compiler = new Compiler({ clusterDomain, permissive });
+    this.#clusterDomain = clusterDomain;
     this.#counts = counts;
     this.#log = log;
     this.#onCompiled = onCompiled;
@@ -81,6 +84,29 @@ export class LiveMesh {
     return this.#isOpen ? this.#compiler.tryChange(list, before, after).came : null;
   }
 
+  /** Compiles all of it anew, because whether traffic targets count has changed. */
+  setPermissive(permissive: boolean, all: Iterable<ObjectChange>): void {
+    const before = this.#compiler;
+    if (permissive === before.permissive) return;
+    if (this.#isOpen) this.#refresh();
+    const after = new Compiler({ clusterDomain: this.#clusterDomain, permissive });
+    for (const { list, after: resource } of all) after.change(list, null, resource);
+    after.refresh();
+    this.#compiler = after;
+    const keys = new Set([...before.parts.keys(), ...after.parts.keys()]);
+    const changed = [...keys].filter((key) =>
+      !isSameData(before.parts.get(key), after.parts.get(key))
+    );
+    const header = { ...this.parts.header, permissive };
+    this.parts.change(changed.map((key) => [key, after.parts.get(key)] as const), header);
+    this.#compiled = this.#changes;
+    this.#counts.parts = after.parts.size;
+    this.#counts.findings = after.findings.length;
+    this.#onFindings(...findingsApart(before.findings, after.findings));
+    this.#onCompiled();
+    this.#log.info("Compiled anew", { permissive, parts: changed.length });
+  }
+
   /** All that there is has been given: from now on it is kept up to date. */
   open(): void {
     if (this.#isOpen) return;
@@ -119,6 +145,15 @@ export class LiveMesh {
     const fields = { parts: parts.size, ms: Math.round(endMs - startMs) };
     this.#log.debug("Compiled", fields);
   }
+}
+
+/** What came, and what went. */
+function findingsApart(before: readonly Finding[], after: readonly Finding[]) {
+  const without = (some: readonly Finding[], others: readonly Finding[]) => {
+    const texts = new Set(others.map((finding) => JSON.stringify(finding)));
+    return some.filter((finding) => !texts.has(JSON.stringify(finding)));
+  };
+  return [without(after, before), without(before, after)] as const;
 }
 
 function losesEndpoint(before: EndpointSlice, after: EndpointSlice | null): boolean {

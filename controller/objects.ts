@@ -85,6 +85,16 @@ export class MeshObjects {
     return entry?.list === "pods" ? entry.resource as Pod : undefined;
   }
 
+  /** All that counts in the mesh, as if it were new. */
+  *all(): Iterable<ObjectChange> {
+    for (const [namespace, entries] of this.#entries) {
+      if (namespace !== "" && !this.#members.has(namespace)) continue;
+      for (const { list, resource } of entries.values()) {
+        yield { list, before: null, after: resource };
+      }
+    }
+  }
+
   /** The version and the uid of an object of the mesh; undefined: it is not there. */
   identityOf({ kind, namespace, name }: ResourceRef): ObjectIdentity | undefined {
     const entry = this.#members.has(namespace)

@@ -19,13 +19,13 @@ export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["split.smi-spec.io"], resources: ["trafficsplits"] },
   { apiGroups: ["specs.smi-spec.io"], resources: ["httproutegroups", "tcproutes"] },
   { apiGroups: ["access.smi-spec.io"], resources: ["traffictargets"] },
-  { apiGroups: ["weft.dev"], resources: ["trafficpolicies"] },
+  { apiGroups: ["weft.dev"], resources: ["trafficpolicies", "meshconfigs"] },
 ];
 
 /** Those whose definitions have a status. */
 const WITH_STATUS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["split.smi-spec.io"], resources: ["trafficsplits/status"] },
-  { apiGroups: ["weft.dev"], resources: ["trafficpolicies/status"] },
+  { apiGroups: ["weft.dev"], resources: ["trafficpolicies/status", "meshconfigs/status"] },
 ];
 
 /** `controller/cluster_watch.ts` lists and watches; the stream asks about tokens. */

@@ -36,6 +36,7 @@ Deno.test("crds: each is named after its plural and group, and has the published
     "TCPRoute tr",
     "TrafficTarget tt",
     "TrafficPolicy tp",
+    "MeshConfig meshconfig",
   ]);
 });
 

@@ -63,6 +63,7 @@ const FILES: Readonly<Record<string, string>> = {
   TCPRoute: "tcproutes.yaml",
   TrafficTarget: "traffictargets.yaml",
   TrafficPolicy: "trafficpolicies.yaml",
+  MeshConfig: "meshconfigs.yaml",
 };
 
 /** The kinds that have a definition. */

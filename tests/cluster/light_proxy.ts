@@ -69,6 +69,11 @@ export class LightProxy {
     return this.#held?.plan?.groups[`app/${service}:80`]?.map(({ pod }) => pod) ?? [];
   }
 
+  /** Whether traffic targets are not enforced; undefined: it holds nothing. */
+  get permissive(): boolean | undefined {
+    return this.#held?.plan?.permissive;
+  }
+
   hold(): void {
     this.#stuck = Promise.withResolvers();
   }

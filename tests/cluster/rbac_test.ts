@@ -37,6 +37,7 @@ const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise
   "create events": makeFaults,
   "patch trafficsplits/status": makeFaults,
   "patch trafficpolicies/status": makeFaults,
+  "patch meshconfigs/status": makeFaults,
 };
 
 /** Faults that no controller has said yet. */
@@ -73,6 +74,11 @@ apiVersion: weft.dev/v1alpha1
 kind: TrafficPolicy
 metadata: {name: fault, namespace: mesh}
 spec: {targetRefs: [{kind: Service, name: none}], timeouts: {request: 1s}}
+---
+apiVersion: weft.dev/v1alpha1
+kind: MeshConfig
+metadata: {name: weft-mesh-config, namespace: default}
+spec: {sidecar: {resources: {limits: {memory: none}}}}
 `;
 
 const SPLIT = {
