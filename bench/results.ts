@@ -16,13 +16,15 @@ interface Measurement {
   readonly session: Session;
   /** When the run began. */
   readonly startedAt: Date;
+  /** How many processes wanted a core then, on average of a minute. */
+  readonly loadBefore: number;
 }
 
 /** One workload's part, with its targets. */
 function renderWorkload(
   workload: BenchWorkload,
   measured: Measured,
-  { session, startedAt }: Measurement,
+  { session, startedAt, loadBefore }: Measurement,
 ): string {
   const { title, name, about, columns, compared } = workload;
   const rows = measured.get(name) ?? [];
@@ -32,7 +34,9 @@ function renderWorkload(
   const [weft = "Weft unknown"] = session.contenders().values();
   const stamp = `Measured ${
     startedAt.toISOString().slice(0, 16)
-  }Z in ${rounds} rounds of ${seconds} s, ${weft.replace(/, (?:Deno|V8).*/s, "")}).`;
+  }Z in ${rounds} rounds of ${seconds} s, ${
+    weft.replace(/, (?:Deno|V8).*/s, "")
+  }); the machine's load was ${loadBefore.toFixed(1)} before.`;
   return `## ${title} (\`${name}\`)\n\n${about} ${stamp}\n\n${table}${
     targets === "" ? "" : `\n${targets}`
   }`;

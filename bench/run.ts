@@ -30,6 +30,7 @@ function optionsOrFail(args: readonly string[]): Options {
 /** True if nothing went wrong. What this machine lacks is left out, which is not wrong. */
 async function run(options: Options): Promise<boolean> {
   const startedAt = new Date();
+  const [loadBefore] = Deno.loadavg();
   const session = new Session(options);
   const { workloads: wanted } = options;
   const workloads = WORKLOADS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
@@ -42,7 +43,7 @@ async function run(options: Options): Promise<boolean> {
         session.leaveOut(`all of ${workload.name}`, error);
       }
     }
-    const measurement = { session, startedAt };
+    const measurement = { session, startedAt, loadBefore };
     const text = renderResults(workloads, measured, measurement);
     console.log(text);
     const kept = !isForResults(options)
