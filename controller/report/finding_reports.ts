@@ -42,8 +42,7 @@ export class FindingReports {
 
   /** All of an object's own, from its reading. */
   read(ref: ResourceRef, findings: readonly Finding[]): void {
-    logFindings(findings, this.#parts.log);
-    this.#findings.read(ref, findings);
+    if (this.#findings.read(ref, findings)) logFindings(findings, this.#parts.log);
   }
 
   compiled(came: readonly Finding[], went: readonly Finding[]): void {

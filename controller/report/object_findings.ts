@@ -1,5 +1,6 @@
 /** ObjectFindings: what is wrong with each object of the mesh now: by its reading, and by what the compiler has made of all of them. */
 import { type Finding, formatRef, type ResourceRef } from "../../base/finding.ts";
+import { isSameData } from "../../base/same_data.ts";
 import { compareText } from "../../base/order.ts";
 
 interface FindingsOfObject {
@@ -18,11 +19,14 @@ export class ObjectFindings {
     this.#onChange = onChange;
   }
 
-  /** Of the reading of an object: all of them. */
-  read(ref: ResourceRef, findings: readonly Finding[]): void {
+  /** Of the reading of an object: all of them. False: they are as before. */
+  read(ref: ResourceRef, findings: readonly Finding[]): boolean {
+    const known = this.#objects.get(formatRef(ref))?.read ?? [];
+    if (isSameData(known, findings)) return false;
     const object = this.#objectOf(ref);
     object.read = findings;
     this.#changed(object);
+    return true;
   }
 
   /** Of the compiler: what is different. */

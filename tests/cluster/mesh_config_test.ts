@@ -98,6 +98,8 @@ Deno.test({
           const said = await until("it is said", status, (found) => found?.status === "False");
           assert.match(said?.message ?? "", /spec\.sidecar\.image: image cannot be ""/);
           assert.match(await sidecar(), /registry\.test\/weft:9/);
+          const logged = controller.log.filter((line) => /image cannot be/.test(line));
+          assert.equal(logged.length, 1, "its own word on the object is no news");
         },
       );
       await t.step("mended, it is well", async () => {
