@@ -25,6 +25,7 @@ export const COMMANDS = {
   "namespace": () => import("./commands/namespace.ts"),
   "inject": () => import("./commands/inject.ts"),
   "check": () => import("./commands/check.ts"),
+  "metrics": () => import("./commands/metrics.ts"),
   "policy": () => import("./commands/policy.ts"),
   "support": () => import("./commands/support.ts"),
   "status": () => import("./commands/status.ts"),

@@ -21,6 +21,7 @@ import {
   type PodObject,
   type PodProbe,
 } from "./pod.ts";
+import { asksForMetrics, SCRAPED } from "./scraped.ts";
 import type { InjectionSettings } from "./settings.ts";
 import { ownerOf } from "./workload.ts";
 
@@ -73,7 +74,7 @@ export function inject(pod: PodObject, context: InjectionContext): Injection {
     graceSeconds: pod.spec.terminationGracePeriodSeconds ?? GRACE_SECONDS,
   };
   addContainers(pod, facts, writer);
-  annotate(pod, annotationsOf(pod, settings), writer);
+  annotate(pod, annotationsOf(pod, context.namespace, settings), writer);
   const warnings = [...chosen.warnings, ...warningsOf(pod, facts)];
   return { kind: "inject", patch: writer.operations, warnings };
 }
@@ -95,11 +96,12 @@ function addContainers({ spec }: PodObject, facts: SidecarFacts, writer: PatchWr
  * What a pod with a sidecar may lack: another webhook has added a container with a probe, `kubectl debug` has made a copy without
  * annotations, or it was injected offline for an authority that has been replaced.
  */
-function complete(pod: PodObject, { settings }: InjectionContext): Injection {
+function complete(pod: PodObject, { namespace, settings }: InjectionContext): Injection {
   const writer = new PatchWriter();
   rewriteProbes(pod, writer);
   const annotations = pod.metadata?.annotations ?? {};
-  const lacking = annotationsOf(pod, settings).filter(([key, value]) => annotations[key] !== value);
+  const lacking = annotationsOf(pod, namespace, settings)
+    .filter(([key, value]) => annotations[key] !== value);
   annotate(pod, lacking, writer);
   return { kind: "complete", patch: writer.operations };
 }
@@ -117,6 +119,7 @@ function annotate(
 
 function annotationsOf(
   pod: PodObject,
+  namespace: ObjectMeta,
   settings: InjectionSettings,
 ): [key: string, value: string][] {
   const application = pod.spec.containers.find(({ name }) => name !== PROXY_NAME);
@@ -128,6 +131,7 @@ function annotationsOf(
       .flatMap((key): [string, string][] =>
         application === undefined || annotations[key] !== undefined ? [] : [[key, application.name]]
       ),
+    ...asksForMetrics(namespace) && annotations[SCRAPED[0][0]] === undefined ? SCRAPED : [],
   ];
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { inject, type InjectionContext } from "./inject.ts";
 import { applyPatch } from "./patch.ts";
-import type { PodObject } from "./pod.ts";
+import type { ObjectMeta, PodObject } from "./pod.ts";
 import { isReview } from "../admission/review.ts";
 import { injectionVerdict } from "./review.ts";
 import { DEFAULT_INJECTION, parseInjectionSettings } from "./settings.ts";
@@ -51,6 +51,20 @@ Deno.test("inject: capture and the sidecar come before the application's init co
   assert.deepEqual(proxy.securityContext.capabilities, { drop: ["ALL"] });
   assert.equal(metadata.annotations["kubectl.kubernetes.io/default-container"], "app");
   assert.equal(metadata.annotations["weft.dev/controller-ca"], SETTINGS.controllerCa);
+});
+
+Deno.test("inject: Prometheus scrapes sidecars where the namespace asks for it, and a pod has no wish of its own", () => {
+  const scrapeOf = (pod: PodObject, namespace: ObjectMeta) => {
+    const { annotations } = injected(pod, { ...CONTEXT, namespace }).metadata;
+    return ["scrape", "port", "path"].map((key) => annotations[`prometheus.io/${key}`]);
+  };
+  for (const key of ["weft.dev/metrics", "flomesh.io/metrics"]) {
+    const asked = { annotations: { [key]: "enabled" } };
+    assert.deepEqual(scrapeOf(podOf(), asked), ["true", "15010", "/metrics"]);
+    const own = podOf({}, { annotations: { "prometheus.io/scrape": "false" } });
+    assert.deepEqual(scrapeOf(own, asked), ["false", undefined, undefined]);
+  }
+  assert.deepEqual(scrapeOf(podOf(), {}), [undefined, undefined, undefined]);
 });
 
 Deno.test("inject: lists that are there are added to, and only so", () => {

@@ -1,7 +1,11 @@
 /** Which namespaces are in a mesh, as labels and annotations say it, and which meshes there are. */
 import { MEMBER_LABEL } from "../objects.ts";
+import { STATUS_ANNOTATION } from "../inject/inject.ts";
+import { METRICS_ANNOTATION, SCRAPED } from "../inject/scraped.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
+import { allItems } from "../kube/pages.ts";
+import { isNotFound } from "./cluster.ts";
 
 const INJECTION_ANNOTATION = "weft.dev/sidecar-injection";
 /** `true`: it is not to be put into a mesh. */
@@ -56,7 +60,10 @@ export function setMember(
 ): Promise<void> {
   return patchNamespace(client, name, {
     labels: { [MEMBER_LABEL]: to?.mesh ?? null },
-    annotations: { [INJECTION_ANNOTATION]: to?.injection ?? null },
+    annotations: {
+      [INJECTION_ANNOTATION]: to?.injection ?? null,
+      ...(to === null ? { [METRICS_ANNOTATION]: null } : {}),
+    },
   });
 }
 
@@ -64,8 +71,41 @@ export function setMember(
 export function setIgnored(client: KubeClient, name: string): Promise<void> {
   return patchNamespace(client, name, {
     labels: { [MEMBER_LABEL]: null, [IGNORE_LABEL]: "true" },
-    annotations: { [INJECTION_ANNOTATION]: null },
+    annotations: { [INJECTION_ANNOTATION]: null, [METRICS_ANNOTATION]: null },
   });
+}
+
+/** Has Prometheus scrape the sidecars of a namespace, or not: the pods that it has, and those that it is going to have. */
+export async function setMetrics(
+  client: KubeClient,
+  name: string,
+  isEnabled: boolean,
+): Promise<number> {
+  await patchNamespace(client, name, {
+    annotations: { [METRICS_ANNOTATION]: isEnabled ? "enabled" : null },
+  });
+  const annotations = Object.fromEntries(
+    SCRAPED.map(([key, value]) => [key, isEnabled ? value : null]),
+  );
+  let count = 0;
+  for (const pod of await allItems(client, `/api/v1/namespaces/${name}/pods`)) {
+    const metadata = fieldsOf(pod["metadata"]);
+    const own = fieldsOf(metadata["annotations"]);
+    if (own[STATUS_ANNOTATION] === undefined) continue;
+    // One that names another port is the application's own.
+    const [, [portKey, port]] = SCRAPED;
+    if (own[portKey] !== undefined && own[portKey] !== port) continue;
+    const path = `/api/v1/namespaces/${name}/pods/${textField(metadata, "name")}`;
+    await client.call("PATCH", path, {
+      body: { metadata: { annotations } },
+      contentType: "application/merge-patch+json",
+    }).catch((error) => {
+      // It has gone meanwhile.
+      if (!isNotFound(error)) throw error;
+    });
+    count++;
+  }
+  return count;
 }
 
 async function patchNamespace(

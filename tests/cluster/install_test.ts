@@ -48,6 +48,40 @@ Deno.test({
         await lab.api.kubectl(["label", "namespace", "app", "weft.dev/ignore-"]);
         await lab.works("namespace", "add", "app");
       });
+      await t.step(
+        "metrics are switched for pods that have sidecars, and for those to come",
+        async () => {
+          const pods = "/api/v1/namespaces/app/pods";
+          const spec = { containers: [{ name: "app", image: "app" }] };
+          // The webhook would be asked, and no controller runs here.
+          await lab.works("namespace", "remove", "app");
+          for (
+            const [name, annotations] of [["in", { "weft.dev/status": "injected" }], ["out", {}]]
+          ) {
+            await lab.client.call("POST", pods, {
+              body: { metadata: { name, annotations }, spec },
+            });
+          }
+          await lab.works("namespace", "add", "app");
+          const seen = async () => {
+            const metadatas = await Promise.all(
+              ["namespaces/app", "namespaces/app/pods/in", "namespaces/app/pods/out"]
+                .map(async (path) => fieldsOf((await lab.get(`/api/v1/${path}`))["metadata"])),
+            );
+            return metadatas.map(({ annotations }) => {
+              const all = fieldsOf(annotations);
+              return all["weft.dev/metrics"] ?? all["prometheus.io/port"] ?? "none";
+            });
+          };
+          const out = await lab.works("metrics", "enable", "--namespace", "app");
+          assert.match(out, /enabled in namespace \[app\]: 1 pods/);
+          assert.deepEqual(await seen(), ["enabled", "15010", "none"]);
+          await lab.works("metrics", "disable", "-n", "app");
+          assert.deepEqual(await seen(), ["none", "none", "none"]);
+          await lab.fails(/does not belong to a mesh/, "metrics", "enable", "-n", "default");
+          await lab.api.kubectl(["delete", "pod", "-n", "app", "--all", "--force"]);
+        },
+      );
       await stopPlaying();
       await t.step("uninstalls: every object of every kind is as it was", async () => {
         const out = await lab.works("uninstall", "mesh", "--crds");
