@@ -5,6 +5,7 @@
  */
 import { pause } from "../../base/backoff.ts";
 import type { Log } from "../../base/log.ts";
+import { labelsOf } from "../install/objects.ts";
 import { type KubeClient, KubeError } from "../kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
 import { LEASE_CALL_MS, LEASE_LEAD_MS, LEASE_LOOK_MS, LEASE_SECONDS } from "../limits.ts";
@@ -140,7 +141,8 @@ export class Lease {
       renewTime: nowText,
       leaseTransitions: Number(before["leaseTransitions"] ?? 0) + (isOwn || !found ? 0 : 1),
     };
-    const metadata = found === null ? { name, namespace } : found["metadata"];
+    const made = { name, namespace, labels: labelsOf("controller") };
+    const metadata = found === null ? made : found["metadata"];
     const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec };
     const options = { body, limitMs: LEASE_CALL_MS };
     try {
