@@ -54,7 +54,14 @@ export async function addNamespaces(
       }
       await setMember(client, member.name, { mesh, injection });
       stdout.line(`Namespace [${member.name}] successfully added to mesh [${mesh}]`);
-      if (!disableSidecarInjection && await hasPods(client, member.name)) {
+      if (disableSidecarInjection) continue;
+      if (["baseline", "restricted"].includes(member.podSecurity ?? "")) {
+        stderr.line(
+          `  Its Pod Security level, ${member.podSecurity}, refuses the init container of sidecars, which has NET_ADMIN: ` +
+            `kubectl label --overwrite namespace ${member.name} pod-security.kubernetes.io/enforce=privileged`,
+        );
+      }
+      if (await hasPods(client, member.name)) {
         stderr.line(
           `  Its pods get their sidecars when they are made anew: kubectl rollout restart deployment -n ${member.name}`,
         );

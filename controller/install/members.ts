@@ -8,6 +8,7 @@ import { allItems } from "../kube/pages.ts";
 import { isNotFound } from "./cluster.ts";
 
 const INJECTION_ANNOTATION = "weft.dev/sidecar-injection";
+const POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce";
 /** `true`: it is not to be put into a mesh. */
 export const IGNORE_LABEL = "weft.dev/ignore";
 
@@ -18,6 +19,8 @@ export interface Member {
   /** `enabled`, `disabled`, or what else stands there; empty: nothing does. */
   readonly injection: string;
   readonly isIgnored: boolean;
+  /** The Pod Security level that refuses what it does not allow; undefined: none. */
+  readonly podSecurity: string | undefined;
 }
 
 /** @throws {KubeError} there is no such namespace */
@@ -48,6 +51,7 @@ function memberOf(namespace: JsonFields): Member {
     name: textField(metadata, "name") ?? "",
     mesh: textField(labels, MEMBER_LABEL),
     isIgnored: labels[IGNORE_LABEL] === "true",
+    podSecurity: textField(labels, POD_SECURITY_LABEL),
     injection: textField(fieldsOf(metadata["annotations"]), INJECTION_ANNOTATION) ?? "",
   };
 }

@@ -38,7 +38,12 @@ Deno.test({
         assert.equal(await values(), "{}\n");
       });
       await t.step("namespaces come and go", async () => {
-        await lab.works("namespace", "add", "app");
+        const level = "pod-security.kubernetes.io/enforce";
+        await lab.api.kubectl(["label", "namespace", "app", `${level}=restricted`]);
+        const { code, err } = await lab.weft("namespace", "add", "app");
+        assert.equal(code, 0, err);
+        assert.match(err, /level, restricted, refuses the init container .*enforce=privileged\n/);
+        await lab.api.kubectl(["label", "namespace", "app", `${level}-`]);
         assert.match(await lab.works("namespace", "add", "app"), /already been added/);
         assert.match(await lab.works("mesh", "list"), /weft +weft-system +\S+ +app\n/);
         await lab.fails(/cannot be in a mesh/, "namespace", "add", "weft-system");
