@@ -39,7 +39,13 @@ export async function* chunksOf(connection: Pick<Deno.Conn, "read">): AsyncGener
 
 /** All of the text and a line end. */
 export async function writeLine(connection: Pick<Deno.Conn, "write">, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text + "\n");
+  await writeAll(connection, new TextEncoder().encode(text + "\n"));
+}
+
+export async function writeAll(
+  connection: Pick<Deno.Conn, "write">,
+  bytes: Uint8Array,
+): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 

@@ -85,6 +85,9 @@ export const CONNECTIONS_MAX = 20_000;
 /** Connections that have not said yet who they are. */
 export const STRANGERS_MAX = 2_000;
 
+/** Parts from this size on are encoded once for all proxies; smaller ones cost little each time, and nothing in between. */
+export const LARGE_PART_BYTES = 64 * 1024;
+
 /** How long a proxy may take for one line: then it is stuck, and asks anew. */
 export const WRITE_MS = 20_000;
 

@@ -2,7 +2,7 @@
  * ProxyConnection: one proxy on the stream. It says who it is, asks, and is told, one line at a time: what changes while a line is on its
  * way is looked at when that is out, so that the latest wins and nothing piles up.
  */
-import { chunksOf, readLines, SilenceWatch, writeLine } from "../../base/lines.ts";
+import { chunksOf, readLines, SilenceWatch, writeAll } from "../../base/lines.ts";
 import type { Log } from "../../base/log.ts";
 import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
 import type { PartKey } from "../../routing/parts.ts";
@@ -21,6 +21,7 @@ import {
 } from "../limits.ts";
 import type { ConnectionEnd, ControllerCounts } from "../metrics.ts";
 import { acknowledgedBy, type Hello, helloIn } from "./hello.ts";
+import { bytesOfUpdate } from "./update_bytes.ts";
 import type { TokenReviews } from "./token_reviews.ts";
 
 interface ConnectionParts {
@@ -39,6 +40,9 @@ export interface ProxyEvents {
   acknowledged(proxy: ProxyConnection): void;
   went(proxy: ProxyConnection): void;
 }
+
+/** An empty line: the controller is there. */
+const NO_NEWS = new TextEncoder().encode("\n");
 
 /** How a connection ended, with a word for the log. */
 interface Ending {
@@ -202,13 +206,13 @@ export class ProxyConnection {
     try {
       let update = session.next();
       if (update === null) {
-        await this.#write("");
+        await this.#write([NO_NEWS]);
         // What has come meanwhile found this one writing.
         update = session.next();
       }
       for (; update !== null && this.#ending === null; update = session.next()) {
         if (this.#sentAtMs.length < UNACKNOWLEDGED_MAX) this.#sentAtMs.push(performance.now());
-        await this.#write(JSON.stringify(update));
+        await this.#write(bytesOfUpdate(update));
         this.#parts.counts.updates++;
       }
       if (this.#newsAtMs !== null) {
@@ -222,10 +226,10 @@ export class ProxyConnection {
     }
   }
 
-  async #write(text: string): Promise<void> {
+  async #write(pieces: Iterable<Uint8Array>): Promise<void> {
     const slow = new SilenceWatch(WRITE_MS, () => this.end("slow"));
     try {
-      await writeLine(this.#parts.connection, text);
+      for (const piece of pieces) await writeAll(this.#parts.connection, piece);
     } finally {
       slow.stop();
     }
