@@ -39,10 +39,10 @@ export async function* chunksOf(connection: Pick<Deno.Conn, "read">): AsyncGener
 
 /** All of the text and a line end. */
 export async function writeLine(connection: Pick<Deno.Conn, "write">, text: string): Promise<void> {
-  await writeAll(connection, new TextEncoder().encode(text + "\n"));
+  await writeBytes(connection, new TextEncoder().encode(text + "\n"));
 }
 
-export async function writeAll(
+export async function writeBytes(
   connection: Pick<Deno.Conn, "write">,
   bytes: Uint8Array,
 ): Promise<void> {

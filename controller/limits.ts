@@ -29,7 +29,7 @@ export const WATCH_MS_MIN = 1_000;
 export const RETRY_MS_MIN = 200;
 
 /** And at most: an API server that comes back is found soon, also by many. */
-export const RETRY_MS_MAX = 10_000;
+export const RETRY_MS_MAX = 5_000;
 
 /** Tokens and certificates from files are read again so often; kubelet renews a token at 80 % of its hour. */
 export const ACCESS_READ_MS = 60_000;

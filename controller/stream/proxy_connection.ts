@@ -2,7 +2,7 @@
  * ProxyConnection: one proxy on the stream. It says who it is, asks, and is told, one line at a time: what changes while a line is on its
  * way is looked at when that is out, so that the latest wins and nothing piles up.
  */
-import { chunksOf, readLines, SilenceWatch, writeAll } from "../../base/lines.ts";
+import { chunksOf, readLines, SilenceWatch, writeBytes } from "../../base/lines.ts";
 import type { Log } from "../../base/log.ts";
 import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
 import type { PartKey } from "../../routing/parts.ts";
@@ -229,7 +229,7 @@ export class ProxyConnection {
   async #write(pieces: Iterable<Uint8Array>): Promise<void> {
     const slow = new SilenceWatch(WRITE_MS, () => this.end("slow"));
     try {
-      for (const piece of pieces) await writeAll(this.#parts.connection, piece);
+      for (const piece of pieces) await writeBytes(this.#parts.connection, piece);
     } finally {
       slow.stop();
     }
