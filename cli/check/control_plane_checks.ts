@@ -6,7 +6,7 @@ import { PROXY_NAME } from "../../controller/inject/choose.ts";
 import { findObject, progressOf, troublesOf } from "../../controller/install/cluster.ts";
 import { membersOf } from "../../controller/install/members.ts";
 import { ADMIN_PORT, CA_SECRET, CONTROLLER, TLS_SECRET } from "../../controller/install/objects.ts";
-import { CONTROLLER_RULES } from "../../controller/install/rbac.ts";
+import { CONTROLLER_RULES, NAMESPACE_RULES } from "../../controller/install/rbac.ts";
 import { KubeError } from "../../controller/kube/client.ts";
 import { fieldsOf, textField } from "../../controller/kube/fields.ts";
 import { allItems } from "../../controller/kube/pages.ts";
@@ -46,9 +46,13 @@ export const rights: ClusterCheck = async ({ client, namespace }) => {
   const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
   const user = `system:serviceaccount:${namespace}:${CONTROLLER}`;
   const missing: string[] = [];
-  for (const { apiGroups: [group], resources, verbs } of CONTROLLER_RULES) {
+  const rules = [
+    ...CONTROLLER_RULES.map((rule) => ({ ...rule, place: {} })),
+    ...NAMESPACE_RULES.map((rule) => ({ ...rule, place: { namespace } })),
+  ];
+  for (const { apiGroups: [group], resources, verbs, place } of rules) {
     for (const [resource, verb] of resources.flatMap((each) => verbs.map((verb) => [each, verb]))) {
-      const spec = { user, resourceAttributes: { group, resource, verb } };
+      const spec = { user, resourceAttributes: { group, resource, verb, ...place } };
       const body = { apiVersion: "authorization.k8s.io/v1", kind: "SubjectAccessReview", spec };
       const { status } = fieldsOf(await client.call("POST", path, { body }));
       if (fieldsOf(status)["allowed"] !== true) missing.push(`${verb} ${resource}`);

@@ -58,6 +58,8 @@ Deno.test({
       await t.step("rights, certificates, definitions and webhooks that are gone", async () => {
         await lab.api.kubectl(["delete", "clusterrolebinding", "weft-controller"]);
         assert.match(await stateOf("rights"), /^error: Controllers may not list namespaces/);
+        await lab.api.kubectl(["delete", "rolebinding", "-n", "weft-system", "--all"]);
+        assert.match(await stateOf("rights"), /create leases, get leases, update leases$/);
         await lab.api.kubectl(["delete", "crd", "trafficsplits.split.smi-spec.io"]);
         assert.match(await stateOf("definitions"), /error: .*trafficsplits.* is missing/);
         await lab.api.kubectl(["delete", "secret", "weft-ca", "-n", "weft-system"]);
