@@ -38,7 +38,9 @@ Deno.test({
       cert: server.chainPem,
       key: server.keyPem,
     });
-    const serving = listener.accept().then(serve);
+    const serving = listener.accept().then((accepted) =>
+      serve(accepted).finally(() => accepted.close())
+    );
     const source = new ControllerSource({
       address: "127.0.0.1",
       port: listener.addr.port,
@@ -67,7 +69,8 @@ Deno.test({
     connection.close();
     listener.close();
     await serving.catch(() => {});
-    const median = times.toSorted((a, b) => a - b)[ROUNDS / 2];
-    ok(median < DELAYED_CONFIRMATION_MS * 0.9, `${times.map((ms) => ms.toFixed(1))}`);
+    // Waits of a busy machine are in some of them; one for a confirmation would be in all but the first.
+    const least = Math.min(...times.slice(1));
+    ok(least < DELAYED_CONFIRMATION_MS * 0.9, `${times.map((ms) => ms.toFixed(1))}`);
   },
 });

@@ -15,6 +15,8 @@ async function stepsMs(): Promise<number> {
 Deno.test({
   name: "local loop: while there is work on its thread an idle loop lets it go on",
   ignore: Deno.build.os !== "linux",
+  // The driver's library stays loaded.
+  sanitizeResources: false,
   async fn() {
     let isWorking = false;
     const proxy = await startProxy(

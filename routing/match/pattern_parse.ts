@@ -201,6 +201,12 @@ class Parser {
     if (this.#eat("?")) return { min: 0, max: 1 };
     const found = this.#take(/\{(\d+)(,(\d*))?\}/y);
     if (found === null) return null;
+    if (/\b0\d/.test(found[0])) {
+      // Text to RE2, a repetition to others.
+      const message = `Repetition "${found[0]}" has a zero in front of a number, ` +
+        `which not every engine takes for a number`;
+      this.#fail("pattern-unsupported", message, start);
+    }
     const min = Number(found[1]);
     const max = found[2] === undefined ? min : found[3] === "" ? Infinity : Number(found[3]);
     if (max < min) {

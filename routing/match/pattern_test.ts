@@ -53,6 +53,8 @@ Deno.test("checkPattern refuses what is not in the subset, with code and offset"
     ["(?x)a", "pattern-unsupported", 0],
     ["a\\Z", "pattern-unsupported", 1],
     ["(?#a)", "pattern-unsupported", 0],
+    ["a{02,}", "pattern-unsupported", 1],
+    ["a{1,03}", "pattern-unsupported", 1],
     ["(a", "pattern-invalid", 0],
     ["a)", "pattern-invalid", 1],
     ["[a", "pattern-invalid", 0],
