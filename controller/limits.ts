@@ -171,6 +171,9 @@ export const REPORT_STEP_MS = 100;
 /** An Event or a status: within the time that is left of a lease when it is asked. */
 export const REPORT_CALL_MS = 4_000;
 
+/** Findings of one object that are said on it: a split can have a thousand, and one who mends ten sees the next. */
+export const REPORTED_MAX = 10;
+
 /** Objects that wait to be written: with more, some are told of by the next change or leader only. */
 export const REPORT_WAITING_MAX = 10_000;
 

@@ -2,7 +2,7 @@
 import type { Finding, ResourceRef } from "../../base/finding.ts";
 import { sha256Hex } from "../../base/hash.ts";
 import { fieldsOf, textField } from "../kube/fields.ts";
-import { EVENT_TEXT_MAX } from "../limits.ts";
+import { EVENT_TEXT_MAX, REPORTED_MAX } from "../limits.ts";
 import type { ObjectIdentity } from "../objects.ts";
 
 export const CONDITION = "Accepted";
@@ -22,7 +22,7 @@ export function conditionOf(findings: readonly Finding[]): ConditionState | null
   const weighty = findings.filter(({ severity }) => severity !== "info");
   if (weighty.length === 0) return null;
   const isError = weighty.some(({ severity }) => severity === "error");
-  const message = weighty.map(textOfFinding).join("\n");
+  const message = weighty.slice(0, REPORTED_MAX).map(textOfFinding).join("\n");
   const reason = reasonOf(weighty[0]);
   return { status: isError ? "False" : "True", reason, message: shortText(message) };
 }

@@ -69,6 +69,8 @@ export class Lease {
 
   /** Looks once, and takes or renews it where it may. */
   async look(): Promise<void> {
+    // It may have lapsed since the last look, and what was to be written meanwhile was not.
+    this.#noticeLoss();
     try {
       await this.#look({ isEnd: false });
       this.#trouble = "";
@@ -77,10 +79,13 @@ export class Lease {
       if (reason !== this.#trouble) this.#parts.log.warn("The lease cannot be renewed", { reason });
       this.#trouble = reason;
     }
-    if (this.#hasLed && !this.isLeader) {
-      this.#hasLed = false;
-      this.#parts.log.info("Another controller writes status and Events from now on");
-    }
+    this.#noticeLoss();
+  }
+
+  #noticeLoss(): void {
+    if (!this.#hasLed || this.isLeader) return;
+    this.#hasLed = false;
+    this.#parts.log.info("This controller writes no status and Events any more");
   }
 
   async #look({ isEnd }: { readonly isEnd: boolean }): Promise<void> {

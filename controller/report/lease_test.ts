@@ -42,9 +42,14 @@ class FakeApi {
 
 const log = createLog({ level: "error", format: "json", sink: () => {}, now: () => 0 });
 
-function contender(api: FakeApi, identity: string, now: () => number): Lease {
+function contender(
+  api: FakeApi,
+  identity: string,
+  now: () => number,
+  onLead = () => {},
+): Lease {
   const parts = { client: api as never, namespace: "weft-system", name: "l", identity, log };
-  return new Lease({ ...parts, now, onLead() {} });
+  return new Lease({ ...parts, now, onLead });
 }
 
 Deno.test("lease: the first takes it, another waits for a term without news by its own clock", async () => {
@@ -88,6 +93,20 @@ Deno.test("lease: one that was stopped for a while leads no more when it goes on
   await a.look();
   timeMs = 3_600_000;
   equal(a.isLeader, false);
+});
+
+Deno.test("lease: one that lapsed and has it again leads anew: what was to be written meanwhile is looked at", async () => {
+  const api = new FakeApi();
+  let timeMs = 0;
+  let leads = 0;
+  const a = contender(api, "a", () => timeMs, () => leads++);
+  await a.look();
+  timeMs += LEASE_LOOK_MS;
+  await a.look();
+  equal(leads, 1);
+  timeMs += LEASE_LEAD_MS;
+  await a.look();
+  deepEqual([a.isLeader, leads], [true, 2]);
 });
 
 Deno.test("lease: never two leaders, in thousands of random runs", async () => {

@@ -53,9 +53,10 @@ export class ObjectFindings {
     const object = this.#objects.get(formatRef(ref));
     if (object === undefined) return [];
     const rank = ({ severity }: Finding) => ["error", "warning", "info"].indexOf(severity);
-    return [...object.read, ...object.compiled.values()].sort((a, b) =>
-      rank(a) - rank(b) || compareText(JSON.stringify(a), JSON.stringify(b))
-    );
+    const read = object.read.map((finding) => [JSON.stringify(finding), finding] as const);
+    return [...read, ...object.compiled]
+      .sort(([a, first], [b, second]) => rank(first) - rank(second) || compareText(a, b))
+      .map(([, finding]) => finding);
   }
 
   /** Objects that have some. */

@@ -16,6 +16,7 @@ import {
   REPORT_QUIET_MS,
   REPORT_STEP_MS,
   REPORT_WAITING_MAX,
+  REPORTED_MAX,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
 } from "../limits.ts";
@@ -155,8 +156,8 @@ export class FindingWriter {
 
   async #writeEvents(ref: ResourceRef, identity: ObjectIdentity): Promise<void> {
     const { client, findings, counts } = this.#parts;
-    for (const finding of findings.of(ref)) {
-      if (finding.severity === "info") continue;
+    const weighty = findings.of(ref).filter(({ severity }) => severity !== "info");
+    for (const finding of weighty.slice(0, REPORTED_MAX)) {
       const event = eventOf(finding, ref, identity);
       if (this.#events.has(event.metadata.name)) continue;
       try {

@@ -229,6 +229,13 @@ Deno.test({
         assert.ok(JSON.stringify(body).length > 800_000);
         await client.call("POST", SPLITS, { body });
         await lab.works();
+        const events = async () => {
+          const { items } = await client.call("GET", "/api/v1/namespaces/app/events") as {
+            items: { involvedObject: { name: string } }[];
+          };
+          return items.filter(({ involvedObject }) => involvedObject.name === "large").length;
+        };
+        await until("its faults are said, the first of them", events, (count) => count === 10);
         await client.call("DELETE", `${SPLITS}/large`);
       });
       await step(
