@@ -51,6 +51,7 @@ const OTHER_CODES: readonly FindingCode[] = [
   "sidecar-opted-out",
   "sidecar-missing",
   "sidecar-notice",
+  "mesh-config-invalid",
 ];
 
 function findingsOf(given: readonly Manifest[], options: CompileOptions = {}): readonly Finding[] {
