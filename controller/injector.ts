@@ -9,7 +9,7 @@ import { type InjectionSettings, parseInjectionSettings } from "./inject/setting
 import type { KubeClient } from "./kube/client.ts";
 import { readText } from "../base/read_text.ts";
 import { everyKubeletIsNative } from "./kubelets.ts";
-import { CERTIFICATE_READ_MS } from "./limits.ts";
+import { INJECTION_READ_MS } from "./limits.ts";
 import type { ControllerCounts } from "./metrics.ts";
 import { startWebhook } from "./webhook.ts";
 
@@ -72,7 +72,7 @@ async function follow(
   take: (facts: Facts) => void,
 ): Promise<void> {
   for (;;) {
-    await pause(CERTIFICATE_READ_MS, signal);
+    await pause(INJECTION_READ_MS, signal);
     if (signal.aborted) return;
     try {
       take(await readFacts(parts));

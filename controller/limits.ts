@@ -123,7 +123,10 @@ export const TOKEN_KNOWN_MS_MAX = 10 * 60_000;
 export const REVIEWS_AT_ONCE_MAX = 32;
 
 /** Certificates of the stream are looked at so often: files of a Secret are replaced by a link. */
-export const CERTIFICATE_READ_MS = 30_000;
+export const CERTIFICATE_READ_MS = 10_000;
+
+/** What injection goes by is read so often: the nodes are asked for with it. */
+export const INJECTION_READ_MS = 30_000;
 
 // Rollouts: which proxies have a split in force.
 

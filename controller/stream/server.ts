@@ -129,7 +129,8 @@ export class StreamServer {
     const { signal } = this.#ended;
     const { log } = this.#parts;
     while (!signal.aborted) {
-      await pause(CERTIFICATE_READ_MS, signal);
+      // A port is free a moment after what listened on it was closed.
+      await pause(this.#listener === null ? RETRY_MS_MIN : CERTIFICATE_READ_MS, signal);
       if (signal.aborted) return;
       try {
         const now = await this.#readCertificate();
@@ -144,7 +145,8 @@ export class StreamServer {
         log.info("Certificate replaced");
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        log.warn("Certificate kept", { reason });
+        const message = this.#listener === null ? "Cannot listen" : "Certificate kept";
+        log.warn(message, { reason });
       }
     }
   }
