@@ -2,7 +2,8 @@
 import type { OriginKind } from "./contenders/contender.ts";
 import { beside, compileC } from "./contenders/files.ts";
 import { httpBlock, nginxConfiguration } from "./contenders/nginx.ts";
-import { acceptsConnections, freePort, PinnedProcess, requireInstalled } from "./process.ts";
+import { acceptsConnections, PinnedProcess, requireInstalled } from "./process.ts";
+import { freePort } from "../tests/support/free_port.ts";
 
 /** Answered with a file of 64 KiB; every other path with 13 bytes. */
 export const FILE_PATH = "/test/64k";

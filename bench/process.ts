@@ -148,11 +148,3 @@ export async function acceptsConnections(port: number): Promise<boolean> {
     return false;
   }
 }
-
-/** A port that is free now. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
-}

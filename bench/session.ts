@@ -7,7 +7,8 @@ import { runToEnd } from "./contenders/files.ts";
 import { PROXY_HOST } from "./contenders/mesh.ts";
 import type { Options } from "./options.ts";
 import { type Origins, startOrigins } from "./origins.ts";
-import { freePort, PinnedProcess, Unavailable } from "./process.ts";
+import { PinnedProcess, Unavailable } from "./process.ts";
+import { freePort } from "../tests/support/free_port.ts";
 
 /** Cores on which two workers and their load do not share one. */
 export const CORES_FOR_TWO_WORKERS = 4;

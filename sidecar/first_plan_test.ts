@@ -14,18 +14,13 @@ import {
   testInFolder,
 } from "./sidecar_for_test.ts";
 import { DRIVERS } from "../tests/support/test_proxy.ts";
+import { freePort } from "../tests/support/free_port.ts";
 
 type Waiting = Awaited<ReturnType<typeof startWaiting>>;
 
 async function ask({ admin }: Waiting, path: string, method = "GET"): Promise<[number, string]> {
   const response = await fetch(`http://127.0.0.1:${admin}${path}`, { method });
   return [response.status, await response.text()];
-}
-
-/** A port that nothing listens on. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Whether the port takes connections. */

@@ -1,10 +1,11 @@
 /** LargeMesh: a mesh of many Services on this machine: its source of plans, its endpoints, and sidecars that ask it. */
 import { beside, compileC, runToEnd } from "../contenders/files.ts";
 import { WEFTS } from "../contenders/weft.ts";
-import { acceptsConnections, freePort, PinnedProcess, requireInstalled } from "../process.ts";
+import { acceptsConnections, PinnedProcess, requireInstalled } from "../process.ts";
 import { LOAD_CORES, proxyCores, type Session } from "../session.ts";
 import { LineProcess } from "../../tests/support/line_process.ts";
 import type { ChangeCosts, SourceArguments, SourceStart } from "./source_main.ts";
+import { freePort } from "../../tests/support/free_port.ts";
 
 /** Two that an application calls are in one split. */
 export const hostOf = (service: number) => `service-${service}.shop`;

@@ -4,21 +4,14 @@
  */
 import type { Command, OptionValues } from "@commander-js/extra-typings";
 import { collect } from "../../console/values.ts";
+import type { AccessOverrides } from "../../controller/kube/access.ts";
 
-export interface ClusterOptions {
+export interface ClusterOptions extends AccessOverrides {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
   readonly cluster?: string | undefined;
   readonly user?: string | undefined;
-  readonly server?: string | undefined;
-  readonly certificateAuthority?: string | undefined;
-  readonly clientCertificate?: string | undefined;
-  readonly clientKey?: string | undefined;
-  readonly token?: string | undefined;
-  readonly as?: string | undefined;
-  readonly asGroup?: readonly string[] | undefined;
   readonly requestTimeout?: string | undefined;
-  readonly namespace?: string | undefined;
 }
 
 /** As the parser wants a type of options. */

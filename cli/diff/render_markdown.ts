@@ -8,6 +8,7 @@ import {
   aliasText,
   changedText,
   decidingText,
+  ENDPOINTS_NOTE,
   endpointText,
   holeText,
   nearName,
@@ -15,6 +16,7 @@ import {
   placeText,
   portText,
   summaryText,
+  TITLES,
   trafficText,
 } from "./wording.ts";
 
@@ -29,24 +31,22 @@ export function renderDiffMarkdown(report: DiffReport, errors: readonly Finding[
       ),
     ),
     requestTable(report),
-    list("Ports, names and endpoints", [
+    list(TITLES.mesh, [
       ...report.ports.map((port) => escaped(portText(port))),
       ...report.names.map((name) => escaped(aliasText(name))),
       ...report.endpoints.map((endpoint) => escaped(endpointText(endpoint))),
     ]),
     list(
-      "Rules that nothing comes to",
+      TITLES.deadRules,
       report.deadRules.map(({ rule, position }) => `${code(rule)} ${code(placeText(position))}`),
     ),
     list(
-      "Who may call whom, where traffic targets are enforced",
+      TITLES.access,
       report.access.map((change) =>
         `${change.change === "opened" ? "**opened**" : "closed"}: ${escaped(accessText(change))}`
       ),
     ),
-    report.ignoresEndpoints && report.requests.length > 0
-      ? "One side has no pods or workloads: every backend counts as if it had endpoints.\n"
-      : "",
+    report.ignoresEndpoints && report.requests.length > 0 ? `${ENDPOINTS_NOTE}.\n` : "",
     explainBlock(report),
   ];
   return sections.filter((section) => section !== "").join("\n");

@@ -9,6 +9,7 @@ import {
   aliasText,
   changedText,
   decidingText,
+  ENDPOINTS_NOTE,
   endpointText,
   holeText,
   nearName,
@@ -16,6 +17,7 @@ import {
   placeText,
   portText,
   summaryText,
+  TITLES,
   trafficText,
 } from "./wording.ts";
 
@@ -23,14 +25,14 @@ import {
 export function renderDiffText(output: Output, report: DiffReport): string {
   const sections = [
     ...renderRequests(output, report),
-    renderList(output, "Ports, names and endpoints", [
+    renderList(output, TITLES.mesh, [
       ...report.ports.map((port) => [portText(port)]),
       ...report.names.map((name) => [aliasText(name)]),
       ...report.endpoints.map((endpoint) => [endpointText(endpoint)]),
     ]),
     renderList(
       output,
-      "Rules that nothing comes to",
+      TITLES.deadRules,
       report.deadRules.map(({ rule, service, port, position }) => [
         rule,
         `of ${service}:${port}`,
@@ -39,7 +41,7 @@ export function renderDiffText(output: Output, report: DiffReport): string {
     ),
     renderList(
       output,
-      "Who may call whom, where traffic targets are enforced",
+      TITLES.access,
       report.access.map((change) => [
         { text: accessText(change), style: change.change === "opened" ? "warning" : "info" },
         change.targets.map(({ target, position }) => `${target} ${placeText(position)}`).join(", "),
@@ -50,9 +52,6 @@ export function renderDiffText(output: Output, report: DiffReport): string {
   ];
   return sections.filter((section) => section !== "").join("\n");
 }
-
-const ENDPOINTS_NOTE =
-  "One side has no pods or workloads: every backend counts as if it had endpoints";
 
 /** One table a port. */
 function renderRequests(output: Output, report: DiffReport): string[] {

@@ -9,6 +9,16 @@ import type {
   DiffReport,
 } from "./report.ts";
 
+/** Titles of what differs beside requests. */
+export const TITLES = {
+  mesh: "Ports, names and endpoints",
+  deadRules: "Rules that nothing comes to",
+  access: "Who may call whom, where traffic targets are enforced",
+};
+
+export const ENDPOINTS_NOTE =
+  "One side has no pods or workloads: every backend counts as if it had endpoints";
+
 export function percentText(share: number): string {
   return `${(share * 100).toFixed(1)}%`;
 }

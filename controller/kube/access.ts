@@ -32,7 +32,7 @@ export function serverAccess(server: string): AccessSource {
 }
 
 /** What counts in place of what a kubeconfig or a pod says; undefined leaves that. */
-interface AccessOverrides {
+export interface AccessOverrides {
   readonly server?: string | undefined;
   /** Paths of files in PEM. */
   readonly certificateAuthority?: string | undefined;

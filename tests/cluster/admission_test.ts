@@ -2,8 +2,6 @@
 import assert from "node:assert/strict";
 import { webhooks } from "../../controller/install/webhooks.ts";
 import { readValues } from "../../controller/install/values.ts";
-import { KubeClient } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { until } from "../support/until.ts";
 import { TestController } from "./test_controller.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
@@ -66,7 +64,7 @@ Deno.test({
   sanitizeOps: false,
   async fn(t) {
     const api = await TestApiServer.start();
-    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const client = api.client();
     const controller = TestController.prepare(api);
     const pathOf = (version: string, namespace = "app") =>
       `/apis/split.smi-spec.io/${version}/namespaces/${namespace}/trafficsplits`;
@@ -95,10 +93,7 @@ Deno.test({
         await api.apply(Deno.readTextFileSync(`schemas/crds/${kind}.yaml`));
       }
       const groups = ["trafficsplits.split", "httproutegroups.specs"];
-      await api.kubectl([
-        ...["wait", "--for", "condition=Established", "--timeout", "20s"],
-        ...groups.map((name) => `crd/${name}.smi-spec.io`),
-      ]);
+      await api.established(...groups.map((name) => `${name}.smi-spec.io`));
       for (const object of webhooks(readValues({}), controller.keys)) {
         await api.apply(JSON.stringify(controller.atAddress(object)));
       }

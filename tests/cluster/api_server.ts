@@ -3,9 +3,12 @@
  * there is. `KUBEBUILDER_ASSETS` names the folder of the programs, as for other projects.
  */
 import assert from "node:assert/strict";
+import { KubeClient } from "../../controller/kube/client.ts";
+import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { runCommand } from "../support/commands.ts";
 import { until } from "../support/until.ts";
 import { certificateOf, HAS_OPENSSL_COMMAND, testCertificates } from "../tls/certificates.ts";
+import { freePort } from "../support/free_port.ts";
 
 const FOLDER = Deno.env.get("KUBEBUILDER_ASSETS") ?? "/usr/local/kubebuilder/bin";
 
@@ -83,6 +86,23 @@ export class TestApiServer {
       ...["--kubeconfig", this.kubeconfig, "--leader-elect=false", "--secure-port=0"],
       ...["--controllers", names.join(",")],
     ]);
+  }
+
+  /** As its administrator. */
+  client(): KubeClient {
+    return new KubeClient(kubeconfigAccess({ files: [this.kubeconfig] }));
+  }
+
+  /** Waits until custom resources of these kinds (`PLURAL.GROUP`) can be written. */
+  async established(...kinds: readonly string[]): Promise<void> {
+    const wait = ["wait", "--for", "condition=Established", "--timeout", "20s"];
+    await this.kubectl([...wait, ...kinds.map((kind) => `crd/${kind}`)]);
+  }
+
+  /** With the definition of TrafficSplits. */
+  async takesSplits(): Promise<void> {
+    await this.apply(Deno.readTextFileSync("schemas/crds/trafficsplits.yaml"));
+    await this.established("trafficsplits.split.smi-spec.io");
   }
 
   /** Ends etcd at once; what it has written is on disk. */
@@ -196,9 +216,4 @@ async function end(child: Deno.ChildProcess | null): Promise<void> {
     // It has ended by itself.
   }
   await child?.status;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

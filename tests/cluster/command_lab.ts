@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { run } from "../../cli/run.ts";
 import { testEnvironment } from "../../console/testing.ts";
-import { KubeClient } from "../../controller/kube/client.ts";
+import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf } from "../../controller/kube/fields.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { TestApiServer } from "./api_server.ts";
 
 export const DEPLOYMENTS = "/apis/apps/v1/namespaces/weft-system/deployments/weft-controller";
@@ -15,7 +14,7 @@ class CommandLab {
 
   constructor(api: TestApiServer) {
     this.api = api;
-    this.client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    this.client = api.client();
   }
 
   async weft(...args: string[]): Promise<{ code: number; out: string; err: string }> {

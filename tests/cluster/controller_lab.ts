@@ -3,13 +3,13 @@
  * applications. What is down for a while loses nothing that a proxy serves. `controller_test.ts` runs it.
  */
 import assert from "node:assert/strict";
-import { KubeClient } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import type { KubeClient } from "../../controller/kube/client.ts";
 import { requestThrough } from "../../sidecar/sidecar_for_test.ts";
 import { runWeft, WeftProcess } from "../e2e/weft_process.ts";
 import { until } from "../support/until.ts";
 import { certificateFor, testCertificates } from "../tls/certificates.ts";
 import { LAB_ADDRESS, TestApiServer } from "./api_server.ts";
+import { freePort } from "../support/free_port.ts";
 
 const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
 const SLICES = "/apis/discovery.k8s.io/v1/namespaces/app/endpointslices";
@@ -83,7 +83,7 @@ class TestMesh {
 
   constructor(api: TestApiServer) {
     this.api = api;
-    this.client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    this.client = api.client();
     this.#tokenFile = `${api.folder}/token`;
   }
 
@@ -157,11 +157,6 @@ function application(name: string): Deno.HttpServer<Deno.NetAddr> {
   );
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 Deno.test({
   name: "controller: what is in a cluster reaches a proxy, whatever is down in between",
   async fn(t) {
@@ -216,10 +211,7 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
       });
       await step("a definition that comes is watched, and a split takes effect", async () => {
         await api.apply(definition);
-        await api.kubectl([
-          ...["wait", "--for", "condition=Established", "--timeout", "20s"],
-          "crd/trafficsplits.split.smi-spec.io",
-        ]);
+        await api.established("trafficsplits.split.smi-spec.io");
         await api.apply(split("v1alpha4", 0, 100));
         await mesh.answers("v2");
       });

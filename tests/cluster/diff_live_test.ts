@@ -58,11 +58,7 @@ Deno.test({
       // Kinds that the cluster does not have yet are none.
       const first = await live(split(25), "-");
       equal(first.code, 1, first.complaint);
-      await api.apply(await Deno.readTextFile("schemas/crds/trafficsplits.yaml"));
-      await api.kubectl([
-        ...["wait", "--for=condition=Established", "--timeout=20s"],
-        "crd/trafficsplits.split.smi-spec.io",
-      ]);
+      await api.takesSplits();
       await until(
         "splits can be made",
         () => api.apply(split(25)).then(() => true, () => false),

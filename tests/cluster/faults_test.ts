@@ -3,8 +3,7 @@
  * it is broken, and has what is right afterwards.
  */
 import assert from "node:assert/strict";
-import { KubeClient } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import type { KubeClient } from "../../controller/kube/client.ts";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { LightProxy } from "./light_proxy.ts";
@@ -47,7 +46,7 @@ class Lab {
 
   constructor(api: TestApiServer) {
     this.api = api;
-    this.client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    this.client = api.client();
     this.first = TestController.prepare(api);
     this.second = this.first.replica("127.0.0.2");
   }
@@ -134,11 +133,7 @@ Deno.test({
     };
     try {
       await api.apply(MESH);
-      await api.apply(Deno.readTextFileSync("schemas/crds/trafficsplits.yaml"));
-      await api.kubectl([
-        ...["wait", "--for", "condition=Established", "--timeout", "20s"],
-        "crd/trafficsplits.split.smi-spec.io",
-      ]);
+      await api.takesSplits();
       await client.call("POST", SPLITS, {
         body: {
           apiVersion: "split.smi-spec.io/v1alpha4",

@@ -1,7 +1,5 @@
 /** What is wrong with an object is said on it, once, by one of several controllers; and no more once it is mended. On a real API server. */
 import assert from "node:assert/strict";
-import { KubeClient } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { TestController } from "./test_controller.ts";
@@ -49,7 +47,7 @@ Deno.test({
   sanitizeOps: false,
   async fn(t) {
     const api = await TestApiServer.start();
-    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const client = api.client();
     const first = TestController.prepare(api);
     const second = first.replica("127.0.0.2");
     const split = (name = "web") => client.call("GET", `${SPLITS}/${name}`) as Promise<Split>;
@@ -80,11 +78,7 @@ Deno.test({
         .join();
     try {
       await api.apply(MESH);
-      await api.apply(Deno.readTextFileSync("schemas/crds/trafficsplits.yaml"));
-      await api.kubectl([
-        ...["wait", "--for", "condition=Established", "--timeout", "20s"],
-        "crd/trafficsplits.split.smi-spec.io",
-      ]);
+      await api.takesSplits();
       await create("web", "none");
       await first.start();
       await until(

@@ -4,8 +4,6 @@ import { createServer } from "node:https";
 import { makeAuthority, makeCertificate } from "../../controller/certificates.ts";
 import { webhooks } from "../../controller/install/webhooks.ts";
 import { readValues } from "../../controller/install/values.ts";
-import { KubeClient } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { readPrometheus } from "../support/prometheus_text.ts";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
@@ -103,7 +101,7 @@ Deno.test({
   sanitizeOps: false,
   async fn(t) {
     const api = await TestApiServer.start();
-    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const client = api.client();
     const controller = TestController.prepare(api);
     const other = await startOther();
     const create = (pod: object) =>

@@ -1,7 +1,6 @@
 /** ListWatch on a real API server: pages, changes, and what is so after the server was away. */
 import { deepEqual, equal } from "node:assert/strict";
 import { KubeClient, KubeError } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { ListWatch } from "../../controller/kube/list_watch.ts";
 import { PAGE_OBJECTS } from "../../controller/limits.ts";
 import { soon, until } from "../support/until.ts";
@@ -51,7 +50,7 @@ Deno.test({
   sanitizeOps: false,
   async fn(t) {
     const api = await TestApiServer.start();
-    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const client = api.client();
     const write = (method: string, path: string, name: string, value: string) =>
       client.call(method, path, {
         body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { value } },

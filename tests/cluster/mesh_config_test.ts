@@ -3,8 +3,6 @@ import assert from "node:assert/strict";
 import { webhooks } from "../../controller/install/webhooks.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { definitions } from "../../controller/install/definitions.ts";
-import { KubeClient } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { LightProxy } from "./light_proxy.ts";
@@ -43,7 +41,7 @@ Deno.test({
   sanitizeOps: false,
   async fn(t) {
     const api = await TestApiServer.start();
-    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const client = api.client();
     const controller = TestController.prepare(api);
     let proxy: LightProxy | null = null;
     const isPermissive = () => proxy?.permissive;
@@ -64,10 +62,7 @@ Deno.test({
     };
     try {
       await api.apply(definitions().map((each) => JSON.stringify(each)).join("\n---\n"));
-      await api.kubectl([
-        ...["wait", "--for", "condition=Established", "--timeout", "20s"],
-        "crd/meshconfigs.weft.dev",
-      ]);
+      await api.established("meshconfigs.weft.dev");
       await api.apply(MESH);
       for (const object of webhooks(readValues({}), controller.keys)) {
         await api.apply(JSON.stringify(controller.atAddress(object)));

@@ -1,7 +1,6 @@
 /** How far a split has come, by a real API server, controllers and light proxies: never said too early, and not held up for ever. */
 import assert from "node:assert/strict";
-import { KubeClient } from "../../controller/kube/client.ts";
-import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import type { KubeClient } from "../../controller/kube/client.ts";
 import type { RolloutAnswer } from "../../controller/rollout/answers.ts";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
@@ -62,7 +61,7 @@ Deno.test({
   sanitizeOps: false,
   async fn(t) {
     const api = await TestApiServer.start();
-    const client = new KubeClient(kubeconfigAccess({ files: [api.kubeconfig] }));
+    const client = api.client();
     const first = TestController.prepare(api);
     const second = first.replica("127.0.0.2");
     const proxies: LightProxy[] = [];
@@ -86,11 +85,7 @@ Deno.test({
     const ready = () => until("it is ready", state, ({ ready }) => ready);
     try {
       await api.apply(MESH);
-      await api.apply(Deno.readTextFileSync("schemas/crds/trafficsplits.yaml"));
-      await api.kubectl([
-        ...["wait", "--for", "condition=Established", "--timeout", "20s"],
-        "crd/trafficsplits.split.smi-spec.io",
-      ]);
+      await api.takesSplits();
       await client.call("POST", SPLITS, {
         body: {
           apiVersion: "split.smi-spec.io/v1alpha4",

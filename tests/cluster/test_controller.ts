@@ -7,6 +7,7 @@ import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { until } from "../support/until.ts";
 import { certificateOf, testCertificates } from "../tls/certificates.ts";
 import type { TestApiServer } from "./api_server.ts";
+import { freePort } from "../support/free_port.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -139,9 +140,4 @@ export function testKeys(name: string): InstallKeys {
     key: Deno.readTextFileSync(keyFile),
   });
   return { authority: pair(authority), controller: pair(own) };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-  return listener.addr.port;
 }

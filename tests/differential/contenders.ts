@@ -2,6 +2,7 @@
 import { RawSocket } from "../support/raw_socket.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
+import { freePort } from "../support/free_port.ts";
 
 export interface ProxyContender extends AsyncDisposable {
   readonly name: string;
@@ -146,11 +147,4 @@ async function start(
       await Deno.remove(folder, { recursive: true });
     },
   };
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { hasCommand, runCommand } from "../support/commands.ts";
 import { until } from "../support/until.ts";
+import { freePort } from "../support/free_port.ts";
 
 /** True where both are there to be run. */
 export const HAS_PROMETHEUS = ["prometheus", "promtool"].every(hasCommand);
@@ -72,9 +73,4 @@ export class Prometheus {
     await this.#child.status;
     Deno.removeSync(this.#folder, { recursive: true });
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
