@@ -4,6 +4,7 @@
  */
 import type { Finding } from "../base/finding.ts";
 import { causeText } from "../base/text.ts";
+import { hasErrors } from "../console/findings.ts";
 import type { HostPort } from "../console/values.ts";
 import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { compile } from "../routing/compile/compile.ts";
@@ -332,10 +333,6 @@ export class LocalMesh {
   #emit(event: MeshEvent): void {
     if (!this.#isStopped || event.type === "pod-stopped") this.#options.onEvent(event);
   }
-}
-
-function hasErrors(findings: readonly Finding[]): boolean {
-  return findings.some(({ severity }) => severity === "error");
 }
 
 function withFields(

@@ -10,8 +10,8 @@ export function register(program: Program, context: CommandContext): void {
         "Asks the controller, by way of the API server, how far the splits of a namespace have come: how many of the proxies that use a " +
           "split have acknowledged it as it is written now. A proxy whose application never calls the Service is none of them, and gets the " +
           "split with its first call.\n\n" +
-          "With --wait it ends once that is all of them, or with exit code 1 after --timeout. A proxy that was lost is waited for for 30 " +
-          "seconds, one whose pod is not ready not at all.\n\n" +
+          "With --wait it ends once that is all of them, or with exit code 1 after --timeout. A proxy that was lost is waited for 30 " +
+          "seconds long, one whose pod is not ready not at all.\n\n" +
           "Examples:\n" +
           "  weft status -n shop\n" +
           "  weft status trafficsplit/web -n shop --wait --timeout 60s\n" +

@@ -8,6 +8,7 @@ import { keyOf } from "./catalog.ts";
 import { groupId, type ResolvedPort, type ResolvedService } from "./endpoints.ts";
 import { positionOf, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
+import { greatestCommonDivisor } from "../../base/divisor.ts";
 import { compareText } from "../../base/order.ts";
 import { WEIGHT_TOTAL_MAX } from "../limits.ts";
 
@@ -147,9 +148,4 @@ export function sharesText(split: TrafficSplit, clusterDomain: string): string {
     `${keyOf(namespace, name)} ${weight / divisor}`
   )
     .sort(compareText).join(", ");
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  while (b !== 0) [a, b] = [b, a % b];
-  return a;
 }

@@ -1,4 +1,5 @@
 /** ServiceBuilder: makes the parts of a table that one Service of the plan comes to. */
+import { greatestCommonDivisor } from "../../base/divisor.ts";
 import { sameConditions } from "../match/match.ts";
 import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
@@ -200,9 +201,4 @@ function matchesOf(
     if (!(error instanceof PatternError)) throw error;
     throw new Error(`Cannot compile the rules of "${key}:${port}": ${error.message}`);
   }
-}
-
-function greatestCommonDivisor(some: number, other: number): number {
-  while (other !== 0) [some, other] = [other, some % other];
-  return some;
 }
