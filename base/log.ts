@@ -6,7 +6,7 @@ import { assert } from "./assert.ts";
 import { withoutFlagAdvice } from "./text.ts";
 
 /** In rising order of weight. */
-const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
 type LogFields = Readonly<Record<string, string | number | boolean>>;
@@ -18,6 +18,12 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+}
+
+/** A log whose level can change while it is written. */
+export interface LeveledLog extends Log {
+  /** Lighter events are dropped. */
+  level: LogLevel;
 }
 
 interface LogOptions {
@@ -34,20 +40,21 @@ interface LogOptions {
 const RESERVED = ["time", "level", "message"];
 
 /** Makes a log that writes to `options.sink`. */
-export function createLog(options: LogOptions): Log {
-  const lightest = LOG_LEVELS.indexOf(options.level);
+export function createLog(options: LogOptions): LeveledLog {
   const format = options.format === "json" ? formatJson : formatHuman;
   const write = (level: LogLevel, message: string, fields: LogFields = {}) => {
-    if (LOG_LEVELS.indexOf(level) < lightest) return;
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(log.level)) return;
     options.sink(withoutFlagAdvice(format(new Date(options.now()), level, message, fields)));
   };
-  return {
+  const log: LeveledLog = {
+    level: options.level,
     write,
     debug: (message, fields) => write("debug", message, fields),
     info: (message, fields) => write("info", message, fields),
     warn: (message, fields) => write("warn", message, fields),
     error: (message, fields) => write("error", message, fields),
   };
+  return log;
 }
 
 function formatJson(time: Date, level: LogLevel, message: string, fields: LogFields): string {

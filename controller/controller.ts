@@ -2,7 +2,7 @@
  * The controller of a mesh: watches a cluster, compiles what is in the mesh, and keeps its proxies up to date. Proxies are let in once all
  * that the cluster has is known; before that they would be told that there is nothing.
  */
-import type { Log } from "../base/log.ts";
+import type { LeveledLog, Log } from "../base/log.ts";
 import { serveAdmin } from "./admin.ts";
 import { ClusterWatch } from "./cluster_watch.ts";
 import { CONTROLLER, MESH_LABEL } from "./install/objects.ts";
@@ -40,7 +40,7 @@ interface ControllerSettings {
   readonly reviewsTokens: boolean;
   /** Null: none. */
   readonly admin: Place | null;
-  readonly log: Log;
+  readonly log: LeveledLog;
   /** How long proxies may take to come after a start. */
   readonly rejoinMs?: number;
   /** It cannot go on: proxies cannot be let in. */
@@ -55,6 +55,7 @@ interface Controller {
 /** @throws {Error} the admin address is taken */
 export function startController(settings: ControllerSettings): Controller {
   const { access, log, onFailure } = settings;
+  const logLevel = log.level;
   const counts = controllerCounts();
   const client = new KubeClient(access);
   const mesh: LiveMesh = new LiveMesh({
@@ -94,7 +95,8 @@ export function startController(settings: ControllerSettings): Controller {
   const config = new MeshConfigReader({
     changed(ref, findings) {
       report.read(ref, findings);
-      mesh.setPermissive(config.permissive ?? settings.permissive, objects.all());
+      log.level = config.mesh.controllerLogLevel ?? logLevel;
+      mesh.setPermissive(config.mesh.permissive ?? settings.permissive, objects.all());
     },
   });
   // Its own namespace is that of its account.

@@ -3,6 +3,7 @@
  * leaves out is as installed, and so is everything without it; a value that cannot be used leaves the last good one.
  */
 import { type Finding, formatFieldPath, type ResourceRef } from "../base/finding.ts";
+import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 import { makeFinding } from "../schemas/report.ts";
 import { type InjectionSettings, whyNotValue } from "./inject/settings.ts";
 import { fieldsOf, type JsonFields, textField } from "./kube/fields.ts";
@@ -14,19 +15,43 @@ const MESH_CONFIG = "weft-mesh-config";
 interface FieldRow {
   /** Below `spec`. */
   readonly path: readonly string[];
-  /** Null: whether traffic targets are not enforced. */
-  readonly setting: keyof InjectionSettings | null;
+  /** Of the mesh as a whole, or of sidecars that are injected. */
+  readonly setting: keyof MeshSettings | keyof InjectionSettings;
   readonly acts: "at once" | "new pods";
+  /** Null: it can have this value. */
+  readonly whyNot: (value: string | boolean, name: string) => string | null;
 }
+
+/** What acts at once. */
+interface MeshSettings {
+  /** Traffic targets are not enforced. */
+  readonly permissive: boolean;
+  readonly controllerLogLevel: LogLevel;
+}
+
+const atOnce = (
+  path: string,
+  setting: keyof MeshSettings,
+  values: readonly (string | boolean)[],
+): FieldRow => ({
+  path: path.split("."),
+  setting,
+  acts: "at once",
+  whyNot: (value, name) =>
+    values.includes(value)
+      ? null
+      : `${name} cannot be ${JSON.stringify(value)}: write one of ${values.join(", ")}`,
+});
 
 const newPods = (path: string, setting: keyof InjectionSettings): FieldRow => ({
   path: path.split("."),
   setting,
   acts: "new pods",
+  whyNot: (value, name) => whyNotValue(setting, value, name),
 });
 
 export const MESH_CONFIG_FIELDS: readonly FieldRow[] = [
-  { path: ["traffic", "enablePermissiveTrafficPolicyMode"], setting: null, acts: "at once" },
+  atOnce("traffic.enablePermissiveTrafficPolicyMode", "permissive", [true, false]),
   newPods("traffic.outboundPortExclusionList", "outboundPortExclusionList"),
   newPods("traffic.inboundPortExclusionList", "inboundPortExclusionList"),
   newPods("traffic.outboundIPRangeExclusionList", "outboundIpRangeExclusionList"),
@@ -39,6 +64,9 @@ export const MESH_CONFIG_FIELDS: readonly FieldRow[] = [
   newPods("sidecar.resources.requests.memory", "memoryRequest"),
   newPods("sidecar.resources.limits.cpu", "cpuLimit"),
   newPods("sidecar.resources.limits.memory", "memoryLimit"),
+  atOnce("observability.controllerLogLevel", "controllerLogLevel", LOG_LEVELS),
+  newPods("observability.tracing.endpoint", "tracingEndpoint"),
+  newPods("observability.tracing.sampledFraction", "traceSample"),
 ];
 
 interface MeshConfigEvents {
@@ -86,17 +114,19 @@ export class MeshConfigReader {
     return { apiVersion, uid: textField(fieldsOf(object["metadata"]), "uid") ?? "" };
   }
 
-  /** Undefined: it says nothing of it. */
-  get permissive(): boolean | undefined {
-    const [row] = MESH_CONFIG_FIELDS;
-    const value = this.#values.get(row);
-    return typeof value === "boolean" ? value : undefined;
+  /** In place of what was installed. */
+  get mesh(): Partial<MeshSettings> {
+    return this.#settings("at once");
   }
 
   /** In place of what was installed, for pods that are made from now on. */
   get injection(): Partial<InjectionSettings> {
-    const settings = [...this.#values].flatMap(([{ setting }, value]) =>
-      setting === null ? [] : [[setting, value]]
+    return this.#settings("new pods");
+  }
+
+  #settings(which: FieldRow["acts"]): Record<string, string | boolean> {
+    const settings = [...this.#values].flatMap(([{ setting, acts }, value]) =>
+      acts === which ? [[setting, value]] : []
     );
     return Object.fromEntries(settings);
   }
@@ -111,9 +141,7 @@ export class MeshConfigReader {
         continue;
       }
       const path = ["spec", ...row.path];
-      const problem = row.setting === null
-        ? typeof value === "boolean" ? null : `${row.path.at(-1)} is neither true nor false`
-        : whyNotValue(row.setting, value, row.path.at(-1));
+      const problem = row.whyNot(value, row.path.at(-1) ?? "");
       if (problem === null) this.#values.set(row, value);
       else {
         findings.push(makeFinding("mesh-config-invalid", {

@@ -27,25 +27,27 @@ Deno.test("mesh config: what it says counts, what it leaves out does not, and wi
   const spec = {
     traffic: { enablePermissiveTrafficPolicyMode: false, outboundPortExclusionList: [25, 5432] },
     sidecar: { logLevel: "debug", resources: { limits: { memory: "1Gi" } } },
+    observability: { controllerLogLevel: "warn", tracing: { sampledFraction: 0.25 } },
   };
   const { config, told } = start(objectOf(spec));
   deepEqual(told, [[]]);
-  equal(config.permissive, false);
+  deepEqual(config.mesh, { permissive: false, controllerLogLevel: "warn" });
   const injection = {
     outboundPortExclusionList: "25,5432",
     logLevel: "debug",
     memoryLimit: "1Gi",
+    traceSample: "0.25",
   };
   deepEqual(config.injection, injection);
   deepEqual(config.identity, { apiVersion: "weft.dev/v1alpha1", uid: "u" });
   config.removed("MeshConfig", "weft-system", NAME);
-  deepEqual([config.permissive, config.injection, config.identity], [undefined, {}, undefined]);
+  deepEqual([config.mesh, config.injection, config.identity], [{}, {}, undefined]);
 });
 
 Deno.test("mesh config: other names and namespaces do not count", () => {
   const spec = { traffic: { enablePermissiveTrafficPolicyMode: false } };
   const { config } = start(objectOf(spec, "app"), objectOf(spec, "weft-system", "other"));
-  equal(config.permissive, undefined);
+  deepEqual(config.mesh, {});
 });
 
 Deno.test("mesh config: a value that cannot be used leaves the last good one, and is said", () => {
@@ -65,8 +67,19 @@ Deno.test("mesh config: a value that cannot be used leaves the last good one, an
   deepEqual(told.at(-1), []);
 });
 
-Deno.test("mesh config: each field sets one that sidecars have, and has a meaning in the definition", () => {
-  for (const { setting } of MESH_CONFIG_FIELDS) {
-    if (setting !== null) equal(setting in DEFAULT_INJECTION, true, setting);
+Deno.test("mesh config: what acts on new pods is a setting of their sidecars, and nothing else is", () => {
+  for (const { setting, acts } of MESH_CONFIG_FIELDS) {
+    equal(setting in DEFAULT_INJECTION, acts === "new pods", setting);
+  }
+});
+
+Deno.test("mesh config: the least and the largest shares of traces can be written as numbers", () => {
+  for (const share of [0, 1, 0.001, 1.5, -1]) {
+    const { config, told } = start(
+      objectOf({ observability: { tracing: { sampledFraction: share } } }),
+    );
+    const isGood = share >= 0 && share <= 1;
+    equal(config.injection.traceSample, isGood ? String(share) : undefined);
+    equal(told[0].length, isGood ? 0 : 1);
   }
 });

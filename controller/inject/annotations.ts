@@ -26,6 +26,7 @@ const ANNOTATIONS: Readonly<Record<string, SettingAnnotation>> = {
   "local-proxy-mode": { setting: "localProxyMode" },
   "sidecar-log-level": { setting: "logLevel" },
   "sidecar-access-log": { setting: "accessLog" },
+  "sidecar-trace-sample": { setting: "traceSample" },
   "sidecar-resource-requests-cpu": { setting: "cpuRequest", isOfFsm: true },
   "sidecar-resource-requests-memory": { setting: "memoryRequest", isOfFsm: true },
   "sidecar-resource-limits-cpu": { setting: "cpuLimit", isOfFsm: true },

@@ -81,6 +81,7 @@ export function proxyContainer(facts: SidecarFacts): unknown {
       fieldVariable("POD_NAME", "metadata.name"),
       fieldVariable("POD_NAMESPACE", "metadata.namespace"),
       fieldVariable("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+      ...collectorVariable(settings),
     ],
     ports: [{ name: "weft-health", containerPort: HEALTH_PORT, protocol: "TCP" }],
     startupProbe: {
@@ -130,6 +131,7 @@ function proxyArguments(
     ...endArguments(isNative, graceSeconds),
     `--log-level=${settings.logLevel}`,
     ...(settings.accessLog === "none" ? [] : [`--access-log=${settings.accessLog}`]),
+    ...(settings.tracingEndpoint === "" ? [] : [`--trace-sample=${settings.traceSample}`]),
   ];
 }
 
@@ -155,6 +157,13 @@ export function runVolume(): unknown {
     name: VOLUME_NAME,
     projected: { sources: [{ serviceAccountToken: token }, { downwardAPI: { items: [ca] } }] },
   };
+}
+
+/** Where spans go; without one there are none. */
+function collectorVariable({ tracingEndpoint }: InjectionSettings): unknown[] {
+  return tracingEndpoint === ""
+    ? []
+    : [{ name: "OTEL_EXPORTER_OTLP_ENDPOINT", value: tracingEndpoint }];
 }
 
 function fieldVariable(name: string, fieldPath: string): unknown {

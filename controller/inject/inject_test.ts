@@ -265,6 +265,23 @@ Deno.test("inject: annotations of a pod count before its namespace's, and those 
   assert.equal(valueOf("--inbound-port-exclusion-list"), "9000");
 });
 
+Deno.test("inject: spans go to the mesh's collector, in the share that the pod asks for; without one there are none", () => {
+  const told = (settings: Partial<typeof SETTINGS>, annotations = {}) => {
+    const context = { ...CONTEXT, settings: { ...SETTINGS, ...settings } };
+    const [, proxy] = injected(podOf({}, { annotations }), context).spec.initContainers;
+    const collector = proxy.env.find(({ name }: { name: string }) => name.startsWith("OTEL"));
+    return [
+      collector?.value,
+      proxy.args.find((argument: string) => argument.startsWith("--trace-sample")),
+    ];
+  };
+  const tracingEndpoint = "http://collector.observability:4318";
+  assert.deepEqual(told({ traceSample: "0.5" }), [undefined, undefined]);
+  assert.deepEqual(told({ tracingEndpoint }), [tracingEndpoint, "--trace-sample=1"]);
+  const mine = { "weft.dev/sidecar-trace-sample": "0.05" };
+  assert.deepEqual(told({ tracingEndpoint }, mine), [tracingEndpoint, "--trace-sample=0.05"]);
+});
+
 Deno.test("inject: an application that listens on loopback alone is called there where that is asked for", () => {
   const called = (annotations: Record<string, string>) => {
     const [init, proxy] = injected(podOf({}, { annotations })).spec.initContainers;

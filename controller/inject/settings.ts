@@ -20,6 +20,10 @@ export interface InjectionSettings {
   readonly controllerCa: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly accessLog: "none" | "json" | "common";
+  /** URL of a collector of OTLP over HTTP; empty: no spans are made. */
+  readonly tracingEndpoint: string;
+  /** Share of the traces that begin at a sidecar, 0 to 1. */
+  readonly traceSample: string;
   readonly cpuRequest: string;
   readonly memoryRequest: string;
   readonly memoryLimit: string;
@@ -44,6 +48,8 @@ export const DEFAULT_INJECTION: InjectionSettings = {
   controllerCa: "",
   logLevel: "info",
   accessLog: "none",
+  tracingEndpoint: "",
+  traceSample: "1",
   cpuRequest: "10m",
   memoryRequest: "40Mi",
   memoryLimit: "256Mi",
@@ -89,6 +95,11 @@ const FORMS: Readonly<Record<keyof InjectionSettings, ValueForm>> = {
   ),
   logLevel: oneOf("debug", "info", "warn", "error"),
   accessLog: oneOf("none", "json", "common"),
+  tracingEndpoint: {
+    accepts: (text) => text === "" || /^https?:\/\/[^\s/]/.test(text) && URL.canParse(text),
+    like: "http://collector.observability:4318",
+  },
+  traceSample: matching(/^(0(\.\d{1,9})?|1(\.0{1,9})?)$/, "0.01"),
   cpuRequest: QUANTITY,
   memoryRequest: QUANTITY,
   memoryLimit: QUANTITY,

@@ -14,7 +14,10 @@ const FIXED: Readonly<Record<string, { readonly value: string; readonly why: str
 const ABSENT: readonly (readonly [prefix: RegExp, instead: string])[] = [
   [/^deploy(Prometheus|Grafana|Jaeger)$/, "Weft brings none: see docs/observability.md"],
   [/^(prometheus|grafana)\./, "Weft brings none: see docs/observability.md"],
-  [/^tracing\./, "sidecars are told by options of weft proxy: see docs/observability.md"],
+  [
+    /^tracing\./,
+    "give sidecar.tracingEndpoint, the URL of a collector of OTLP, and sidecar.traceSample",
+  ],
   [/^(certificateProvider|vault|certmanager|caBundleSecretName)\b/, "Weft makes its own"],
   [/^(fsm|osm)Namespace$/, "give -n NAMESPACE"],
   [/^(fsmIngress|fsmGateway|egressGateway|serviceLB|flb)\./, "Weft has none"],

@@ -134,6 +134,9 @@ const SETTING_MEANINGS: Partial<Record<keyof InjectionSettings, string>> = {
   nativeSidecar: "`auto`, `always`, `never`: sidecars as init containers that restart always",
   logLevel: "lightest event that a sidecar logs",
   accessLog: "`none`, `json`, `common`: a line for each request",
+  tracingEndpoint:
+    "of a collector, like `http://collector.observability:4318`: spans are sent to it by OTLP",
+  traceSample: "share of the traces that begin at a sidecar, 0 to 1",
   cpuRequest: "of a sidecar",
   memoryRequest: "of a sidecar",
   memoryLimit: "of a sidecar",

@@ -26,6 +26,8 @@ metadata: {name: web, namespace: app}
 spec: {serviceAccountName: default, containers: [{name: web, image: web}]}
 `;
 
+const NEW_PORT = JSON.stringify({ spec: { ports: [{ name: "more", port: 81 }] } });
+
 /** @param spec in YAML's flow style */
 const configOf = (spec: string) => `
 apiVersion: weft.dev/v1alpha1
@@ -101,6 +103,17 @@ Deno.test({
         await api.apply(configOf("{traffic: {enablePermissiveTrafficPolicyMode: false}}"));
         await becomes(false);
         await until("it is well", status, (found) => found?.status === "True");
+      });
+      await t.step("spans of new pods, and the controller's own log", async () => {
+        const tracing = "{endpoint: 'http://collector.test:4318', sampledFraction: 0.5}";
+        await api.apply(configOf(
+          `{traffic: {enablePermissiveTrafficPolicyMode: false}, observability: {controllerLogLevel: debug, tracing: ${tracing}}}`,
+        ));
+        const text = await until("a collector", sidecar, (made) => /collector\.test/.test(made));
+        assert.match(text, /"--trace-sample=0\.5"/);
+        const compiles = () => controller.log.filter((line) => /"Compiled"/.test(line)).length;
+        await api.kubectl(["patch", "service", "web", "-n", "app", "-p", NEW_PORT]);
+        await until("it logs what it compiles", compiles, (found) => found > 0);
       });
       await t.step("a controller that starts reads it before any proxy is told", async () => {
         await controller.stop();
