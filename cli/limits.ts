@@ -3,17 +3,8 @@
 /** Requests of `dry-run --count`: more would say nothing new. */
 export const REQUEST_COUNT_MAX = 1_000_000;
 
-/** A line names at most this many endpoints. */
-export const NAMED_ENDPOINTS_MAX = 3;
-
-/** Of the backends of one route or split so many are listed, one a line; JSON has all of them. */
-export const LISTED_BACKENDS_MAX = 20;
-
-/** The same in one line. */
+/** Of the backends of one route so many are named in one line; JSON has all of them. */
 export const NAMED_BACKENDS_MAX = 4;
-
-/** Requests that `dry-run` lists one by one; of more only the distribution is kept. */
-export const LISTED_REQUESTS_MAX = 20;
 
 /** The text of a step is folded to the terminal's width, but no narrower: words stay whole. */
 export const STEP_WIDTH_MIN = 20;

@@ -4,7 +4,6 @@
  *
  * Positions follow anchors: a field that came through an alias stands where the anchor has it.
  */
-import process from "node:process";
 import {
   Composer,
   type CST,
@@ -48,9 +47,11 @@ export function readYaml(
 
 /**
  * Runs `work` with an empty `process.env`. The parser looks up a debugging variable at every token, which would
- * cost every command that reads manifests a permission, and half of the parsing time.
+ * cost every command that reads manifests a permission, and half of the parsing time. A browser has neither.
  */
 function withoutEnvironment<Result>(work: () => Result): Result {
+  const { process } = globalThis as { process?: { env: unknown } };
+  if (process === undefined) return work();
   const environment = process.env;
   process.env = {};
   try {

@@ -60,6 +60,7 @@ const PRODUCT = [
   "proxy/",
   "controller/",
   "console/",
+  "offline/",
   "sidecar/",
   "local/",
   "cli/",
@@ -105,6 +106,11 @@ const LAYERS: readonly Layer[] = [
     nodeBuiltins: true,
   }),
   layer("console/", ["base/", "console/"]),
+  // Of the proxy only what neither listens nor sends.
+  layer("offline/", [
+    ...["base/", "console/", "schemas/", "routing/", "offline/"],
+    ...["proxy/balance/", "proxy/run/read_asked.ts"],
+  ]),
   layer(MANIFESTS, ["base/", "console/", "schemas/", "routing/"]),
   layer("sidecar/", ["base/", "console/", "routing/", "proxy/", "sidecar/"], {
     except: [COMPILER, MANIFESTS],

@@ -9,7 +9,7 @@ import { hasErrors, renderFindings } from "../../console/findings.ts";
 import { parseAsked, parseHeaders, parseSender, parseWhole } from "../../console/values.ts";
 import { renderReport } from "./render.ts";
 import { buildReport } from "./report.ts";
-import { simulate, type SimulatedRequest } from "./simulate.ts";
+import { simulate, type SimulatedRequest } from "../../offline/simulate.ts";
 import { REQUEST_COUNT_MAX } from "../limits.ts";
 
 interface DryRunOptions {

@@ -10,10 +10,11 @@ import { listText, printable } from "../../console/text.ts";
 import { askedText, isConnection, type RequestLine } from "../../console/values.ts";
 import { nearestText } from "../../routing/table/explanation.ts";
 import { describeMatch } from "../../routing/match/match.ts";
-import { describeSection } from "../policy_text.ts";
+import { describeSection } from "../../offline/policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
-import type { Simulation } from "./simulate.ts";
-import { LISTED_BACKENDS_MAX, NAMED_BACKENDS_MAX, NAMED_ENDPOINTS_MAX } from "../limits.ts";
+import type { Simulation } from "../../offline/simulate.ts";
+import { NAMED_BACKENDS_MAX } from "../limits.ts";
+import { LISTED_BACKENDS_MAX, NAMED_ENDPOINTS_MAX } from "../../offline/limits.ts";
 
 /**
  * Renders the Findings, services, splits, routes, and the simulation if there is one. Findings come first, because hundreds of lines

@@ -19,7 +19,7 @@ import type {
 } from "../../routing/plan.ts";
 import type { Snapshot, TrafficPolicy, TrafficSplit } from "../../schemas/resources.ts";
 import { sortFindings } from "../../console/findings.ts";
-import type { Simulation } from "./simulate.ts";
+import type { Simulation } from "../../offline/simulate.ts";
 
 export interface DryRunReport {
   readonly apiVersion: "weft.dev/v1alpha1";

@@ -1,18 +1,14 @@
 /** The work of `weft explain`: one request through manifests or a running proxy, to an explanation. */
 import type { Finding } from "../../base/finding.ts";
-import { readAsked } from "../../proxy/run/read_asked.ts";
-import { DEFAULT_PORT } from "../../routing/request.ts";
-import { explainAsked } from "../../routing/table/explain.ts";
+import { explainRequestOf, findingsFor } from "../../offline/answer.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
-import { SplitState } from "../../routing/table/split.ts";
-import { buildTable } from "../../routing/table/build.ts";
 import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
 import { askedText, parseHeaders, parseSender, type RequestLine } from "../../console/values.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { askAdmin } from "./ask_admin.ts";
-import { renderCall, renderExplanation } from "./render.ts";
+import { renderExplanation } from "./render.ts";
 import { separateRequest } from "./separate.ts";
 
 interface ExplainOptions extends ClusterOptions {
@@ -48,8 +44,6 @@ export async function explainRequest(
   stdout.write(
     options.output === "json"
       ? `${JSON.stringify(answer.explanation, null, 2)}\n`
-      : "destination" in answer.explanation
-      ? renderCall(stdout, request, answer.explanation)
       : renderExplanation(stdout, request, answer.explanation),
   );
   const isGood = answer.explanation.outcome === "forward" && !hasErrors(answer.findings);
@@ -84,20 +78,10 @@ async function explainManifests(
     namespace,
     permissive: !options.enforceAccess,
   }, environment);
-  const table = buildTable(plan, { ...sender, seed: null });
-  const asked = readAsked({ ...request, headers });
   return {
-    explanation: explainAsked(table, asked, DEFAULT_PORT, new SplitState(table)),
-    findings: findings.filter((finding) =>
-      hasErrors([finding]) || isPastMesh(finding, sender.namespace)
-    ),
+    explanation: explainRequestOf(plan, { ...request, headers, from: sender }),
+    findings: findingsFor(findings, sender),
   };
-}
-
-/** A sender whose requests no sidecar sees gets nothing of what is explained. */
-function isPastMesh({ code, resource }: Finding, namespace: string): boolean {
-  return resource?.namespace === namespace &&
-    (code === "workload-bypasses-mesh" || code === "workload-host-network");
 }
 
 function askProxy(

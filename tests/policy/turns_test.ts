@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { parseRequestLine } from "../../console/values.ts";
-import { simulate } from "../../cli/dry_run/simulate.ts";
+import { simulate } from "../../offline/simulate.ts";
 import type { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";

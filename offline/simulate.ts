@@ -3,22 +3,22 @@
  * `decide` and the balancing of the proxy. No two requests overlap, and all endpoints are well. Split sequences and endpoints
  * have their canonical order, so a run can be repeated.
  */
-import { assert } from "../../base/assert.ts";
-import { Random } from "../../base/random.ts";
-import { Balancing } from "../../proxy/balance/balancing.ts";
-import type { Plan } from "../../routing/plan.ts";
-import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
-import { readAsked } from "../../proxy/run/read_asked.ts";
-import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
-import { decide, decideWhole, Decision } from "../../routing/table/decide.ts";
-import { type Asked, explainAsked } from "../../routing/table/explain.ts";
-import type { NearestTarget } from "../../routing/table/explanation.ts";
-import { SplitState } from "../../routing/table/split.ts";
-import { buildTable } from "../../routing/table/build.ts";
-import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
-import type { Table, TableBackend, TableRoute } from "../../routing/table/table.ts";
-import type { RequestLine, RequestSender } from "../../console/values.ts";
-import { LISTED_REQUESTS_MAX } from "../limits.ts";
+import { assert } from "../base/assert.ts";
+import { Random } from "../base/random.ts";
+import { Balancing } from "../proxy/balance/balancing.ts";
+import type { Plan } from "../routing/plan.ts";
+import { type RefusalReason, REFUSALS } from "../base/refusals.ts";
+import { readAsked } from "../proxy/run/read_asked.ts";
+import { DEFAULT_PORT, type RequestHead } from "../routing/request.ts";
+import { decide, decideWhole, Decision } from "../routing/table/decide.ts";
+import { type Asked, explainAsked } from "../routing/table/explain.ts";
+import type { NearestTarget } from "../routing/table/explanation.ts";
+import { SplitState } from "../routing/table/split.ts";
+import { buildTable } from "../routing/table/build.ts";
+import type { EndpointSet, TableEndpoint } from "../routing/table/endpoint_set.ts";
+import type { Table, TableBackend, TableRoute } from "../routing/table/table.ts";
+import type { RequestLine, RequestSender } from "../console/values.ts";
+import { LISTED_REQUESTS_MAX } from "./limits.ts";
 
 /** Where the request comes from: with `sourceIp` all of one caller go to one endpoint, whichever that is. */
 const UNKNOWN_PEER = "";
@@ -35,7 +35,7 @@ export interface Simulation {
   readonly rule: string | null;
   /** `namespace/name`; null: the Service's own endpoints, or refused before a route was found. */
   readonly split: string | null;
-  /** In the order sent; empty for more than `LISTED_REQUESTS_MAX`. */
+  /** In the order sent; empty where there are too many to list. */
   readonly outcomes: readonly SimulatedOutcome[];
   /** In written order of the route's backends. */
   readonly distribution: readonly BackendCount[];
@@ -70,8 +70,15 @@ interface BackendCount {
   readonly endpoints: readonly { readonly endpoint: string; readonly count: number }[];
 }
 
-/** Decides `request.count` requests one after another. */
-export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
+/**
+ * Decides `request.count` requests one after another.
+ * @param listedMax of so many each outcome is kept
+ */
+export function simulate(
+  plan: Plan,
+  request: SimulatedRequest,
+  listedMax: number = LISTED_REQUESTS_MAX,
+): Simulation {
   const table = buildTable(plan, { ...request.from, seed: null });
   const state = new SplitState(table);
   const balancers = new Balancers();
@@ -85,7 +92,7 @@ export function simulate(plan: Plan, request: SimulatedRequest): Simulation {
       ? outcomeOf(decideAsked(table, asked, state, decision), head, balancers)
       : refusedBy(asked.unrouted);
     tally.add(outcome);
-    if (request.count <= LISTED_REQUESTS_MAX) outcomes.push(outcome);
+    if (request.count <= listedMax) outcomes.push(outcome);
   }
   const route = decision.route;
   const match = route?.rule?.match;

@@ -1,0 +1,34 @@
+/** What manifests say of one request. The same for `weft explain` and for the page in a browser. */
+import type { Finding } from "../base/finding.ts";
+import { hasErrors } from "../console/findings.ts";
+import type { RequestLine, RequestSender } from "../console/values.ts";
+import { readAsked } from "../proxy/run/read_asked.ts";
+import type { Plan } from "../routing/plan.ts";
+import { DEFAULT_PORT } from "../routing/request.ts";
+import { buildTable } from "../routing/table/build.ts";
+import { explainAsked } from "../routing/table/explain.ts";
+import type { Explanation } from "../routing/table/explanation.ts";
+import { SplitState } from "../routing/table/split.ts";
+
+/** A request and who sends it. */
+interface SentRequest extends RequestLine {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly from: RequestSender;
+}
+
+/** Where the first request of its kind goes, and why. */
+export function explainRequestOf(plan: Plan, request: SentRequest): Explanation {
+  const table = buildTable(plan, { ...request.from, seed: null });
+  return explainAsked(table, readAsked(request), DEFAULT_PORT, new SplitState(table));
+}
+
+/** What of the Findings bears on a sender's request. */
+export function findingsFor(findings: readonly Finding[], { namespace }: RequestSender): Finding[] {
+  return findings.filter((finding) => hasErrors([finding]) || isPastMesh(finding, namespace));
+}
+
+/** A sender whose requests no sidecar sees gets nothing of what is explained. */
+function isPastMesh({ code, resource }: Finding, namespace: string): boolean {
+  return resource?.namespace === namespace &&
+    (code === "workload-bypasses-mesh" || code === "workload-host-network");
+}
