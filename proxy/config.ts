@@ -52,6 +52,9 @@ export interface InboundListener {
    * enforced here. Left out or empty: callers' own sidecars alone enforce them.
    */
   readonly identity?: string;
+  /** What owns the application, for metrics, and its pod. Left out: not known. */
+  readonly workload?: string;
+  readonly pod?: string;
   /**
    * Takes connections that iptables redirected here: each goes to the application at the port that it was going to. `::1`
    * stands in for `127.0.0.1` where it came over IPv6. Native driver only. Left out: false.

@@ -111,14 +111,17 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
   }
   const application = options.app ?? (capture ? CAPTURED_APPLICATION : undefined);
   const sender = parseSender(`${options.namespace}/${options.serviceAccount}`);
+  const owner = {
+    ...(options.workload === undefined ? {} : { workload: options.workload }),
+    ...(options.pod === undefined ? {} : { pod: options.pod }),
+  };
   return {
     driver: options.driver,
     workers: workersOf(options),
     outbound: [{
       ...parseHostPort(options.outbound),
       ...sender,
-      ...(options.workload === undefined ? {} : { workload: options.workload }),
-      ...(options.pod === undefined ? {} : { pod: options.pod }),
+      ...owner,
       ...(capture ? { capture } : {}),
       seed,
     }],
@@ -126,6 +129,7 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       ...parseHostPort(options.inbound ?? DEFAULT_INBOUND),
       application: capture ? parseCaptured(application) : parseHostPort(application),
       identity: sender.identity,
+      ...owner,
       ...(capture ? { capture } : {}),
     }],
     admin: options.admin === "off" ? null : parseHostPort(options.admin),

@@ -20,7 +20,7 @@ Deno.test("metrics: names are declared once, and say what they are, as Prometheu
   const names = metrics.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   for (const { name, kind } of metrics) {
-    assert.match(name, /^(weft|osm)(_[a-z0-9]+)+$/);
+    assert.match(name, /^(weft|osm|response)(_[a-z0-9]+)+$/);
     assert.equal(name.endsWith("_total"), kind === "counter", name);
   }
 });

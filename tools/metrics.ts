@@ -13,7 +13,7 @@ export const METRICS_PATH = "docs/observability.md";
 /** Labels that the text before the table explains, and what it calls them. */
 const SHORT: readonly (readonly [labels: RegExp, name: string])[] = [
   [/^`listener`, `service`, `port`, `split`, `backend`/, "route"],
-  [/^`source_namespace`.*`destination_pod`/, "source, destination"],
+  [/^`source_namespace`.*`destination_name`/, "source, destination"],
   [/^`listener`, `service`, `port`, `target`/, "target"],
 ];
 

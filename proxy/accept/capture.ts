@@ -272,6 +272,7 @@ export class Capture implements AddressBook {
       port: String(port),
       split: "",
       backend: "application",
+      rule: "",
     });
   }
 }

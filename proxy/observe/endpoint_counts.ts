@@ -1,6 +1,6 @@
 /**
- * EndpointCounts: what each endpoint answered, told apart by the pod that answered and the workload that asked. What is
- * counted of an endpoint stays while plans have its pod, and goes with it.
+ * EndpointCounts: what each endpoint answered, told apart by the pod that answered and the workload that asked, and how
+ * long that took, by workload. What is counted stays while plans have the pod, and goes with it.
  */
 import {
   type Counts,
@@ -10,7 +10,7 @@ import {
   samplesOf,
 } from "../../base/metrics.ts";
 import { COUNTED_PODS_MIN } from "../limits.ts";
-import { ENDPOINTS } from "./metrics.ts";
+import { ENDPOINTS, WORKLOADS } from "./metrics.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** A pod and what owns it. What is not known says so: an empty label would be the same as none. */
@@ -22,16 +22,24 @@ export interface CountedWorkload {
   readonly pod: string;
 }
 
-interface PodCounts {
+/** What is counted of one endpoint. */
+interface EndpointCounted {
+  readonly pod: Counts<typeof ENDPOINTS>;
+  readonly workload: Counts<typeof WORKLOADS>;
+}
+
+interface PodCounts extends EndpointCounted {
   /** `workload pod`, as plans have them. */
-  readonly pod: string;
-  readonly counts: Counts<typeof ENDPOINTS>;
+  readonly key: string;
+  /** Of its workload's counters. */
+  readonly workloadKey: string;
 }
 
 export class EndpointCounts {
   /** Endpoint objects stay while plans do not change them, so this finds an endpoint's counters without making a key. */
   #byEndpoint = new WeakMap<TableEndpoint, PodCounts>();
   readonly #byLabels = new Map<string, PodCounts>();
+  readonly #byWorkload = new Map<string, Counts<typeof WORKLOADS>>();
   /** How many series `retain` left. */
   #retained = 0;
 
@@ -39,9 +47,9 @@ export class EndpointCounts {
    * The counters of an endpoint.
    * @param backend `namespace/service`: a Service's pods are in its own namespace
    */
-  of(endpoint: TableEndpoint, source: CountedWorkload, backend: string): Counts<typeof ENDPOINTS> {
+  of(endpoint: TableEndpoint, source: CountedWorkload, backend: string): EndpointCounted {
     const known = this.#byEndpoint.get(endpoint);
-    if (known !== undefined) return known.counts;
+    if (known !== undefined) return known;
     const { plan } = endpoint;
     const namespace = backend.slice(0, backend.indexOf("/"));
     const destination = workloadOf(namespace, plan.workload, plan.pod);
@@ -53,16 +61,19 @@ export class EndpointCounts {
       destination_namespace: destination.namespace,
       destination_kind: destination.kind,
       destination_name: destination.name,
-      destination_pod: destination.pod,
     };
-    const key = labelKey(...Object.values(labels));
+    const workloadKey = labelKey(...Object.values(labels));
+    const key = labelKey(workloadKey, destination.pod);
     let counted = this.#byLabels.get(key);
     if (counted === undefined) {
-      counted = { pod: podKey(endpoint), counts: countsOf(ENDPOINTS, labels) };
+      const workload = this.#byWorkload.get(workloadKey) ?? countsOf(WORKLOADS, labels);
+      this.#byWorkload.set(workloadKey, workload);
+      const pod = countsOf(ENDPOINTS, { ...labels, destination_pod: destination.pod });
+      counted = { key: podKey(endpoint), workloadKey, pod, workload };
       this.#byLabels.set(key, counted);
     }
     this.#byEndpoint.set(endpoint, counted);
-    return counted.counts;
+    return counted;
   }
 
   /** Much has been counted since `retain` was last called. */
@@ -72,20 +83,28 @@ export class EndpointCounts {
 
   /** Drops what is counted of pods that a new plan does not have any more. */
   retain(endpoints: Iterable<TableEndpoint>): void {
-    const counted = new Set(Array.from(this.#byLabels.values(), ({ pod }) => pod));
+    const counted = new Set(Array.from(this.#byLabels.values(), ({ key }) => key));
     const kept = new Set<string>();
     // A mesh has many pods, of which few are counted.
     for (const endpoint of counted.size === 0 ? [] : endpoints) {
       const pod = podKey(endpoint);
       if (counted.has(pod)) kept.add(pod);
     }
-    for (const [key, { pod }] of this.#byLabels) if (!kept.has(pod)) this.#byLabels.delete(key);
+    const workloads = new Set<string>();
+    for (const [labels, { key, workloadKey }] of this.#byLabels) {
+      if (kept.has(key)) workloads.add(workloadKey);
+      else this.#byLabels.delete(labels);
+    }
+    for (const key of this.#byWorkload.keys()) {
+      if (!workloads.has(key)) this.#byWorkload.delete(key);
+    }
     this.#byEndpoint = new WeakMap();
     this.#retained = this.#byLabels.size;
   }
 
   *samples(): Iterable<MetricSample> {
-    for (const { counts } of this.#byLabels.values()) yield* samplesOf(counts);
+    for (const { pod } of this.#byLabels.values()) yield* samplesOf(pod);
+    for (const workload of this.#byWorkload.values()) yield* samplesOf(workload);
   }
 }
 

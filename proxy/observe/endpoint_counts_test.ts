@@ -20,7 +20,9 @@ function podsOf(counts: EndpointCounts): string[] {
 Deno.test("endpoint counts: those of pods that no plan has go, the others are counted on", () => {
   const counts = new EndpointCounts();
   const [one, two, three] = [1, 2, 3].map(endpointOf);
-  for (const endpoint of [one, two, three]) counts.of(endpoint, SOURCE, "app/web").answers.add(200);
+  for (const endpoint of [one, two, three]) {
+    counts.of(endpoint, SOURCE, "app/web").pod.answers.add(200);
+  }
   const kept = counts.of(two, SOURCE, "app/web");
   // The same pod, as another object of a later plan.
   counts.retain([endpointOf(2), endpointOf(4)]);
@@ -43,4 +45,18 @@ Deno.test("endpoint counts: they tell when so many are there that some may be of
   ok(!counts.isGrown, "all of them are of the plan");
   counts.retain([]);
   equal([...counts.samples()].length, 0);
+});
+
+Deno.test("endpoint counts: a workload has one histogram, however many its pods", () => {
+  const counts = new EndpointCounts();
+  const plan = { workload: "Deployment/web" };
+  for (const pod of [1, 2, 3]) {
+    const endpoint = endpointOf(pod);
+    counts.of({ ...endpoint, plan: { ...endpoint.plan, ...plan } }, SOURCE, "app/web")
+      .workload.durations.observe(pod);
+  }
+  deepEqual(Array.from(counts.samples(), ([name]) => name).toSorted(), [
+    "osm_request_duration_ms",
+    ...Array(3).fill("osm_request_total"),
+  ]);
 });

@@ -24,14 +24,27 @@ const DURATIONS_MS = [
 ];
 
 const ROUTE_LABELS = ["listener", "service", "port", "split", "backend"] as const;
+const CALL_LABELS = [
+  "source_namespace",
+  "source_kind",
+  "source_name",
+  "source_pod",
+  "destination_namespace",
+  "destination_kind",
+  "destination_name",
+] as const;
 const BACKEND_LABELS = ["listener", "backend"] as const;
 const TARGET_LABELS = ["listener", "service", "port", "target"] as const;
 
 /** By the first digit of a status, less one. */
 const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-export const REQUESTS = metricGroup(ROUTE_LABELS, {
+export const REQUESTS = metricGroup([...ROUTE_LABELS, "rule"], {
   answers: counterByPlace("weft_requests_total", "Requests answered", "code", STATUS_CLASSES),
+});
+
+/** A split may have many rules, and a histogram has many series: those of all rules are added up. */
+export const DURATIONS = metricGroup(ROUTE_LABELS, {
   durations: histogram(
     "weft_request_duration_seconds",
     "From a request's head to the end of its answer",
@@ -41,24 +54,34 @@ export const REQUESTS = metricGroup(ROUTE_LABELS, {
 });
 
 /** Names and labels of Open Service Mesh, which Flagger's OSM provider reads. */
-export const ENDPOINTS = metricGroup([
-  "source_namespace",
-  "source_kind",
-  "source_name",
-  "source_pod",
-  "destination_namespace",
-  "destination_kind",
-  "destination_name",
-  "destination_pod",
-], {
+export const ENDPOINTS = metricGroup([...CALL_LABELS, "destination_pod"], {
   answers: openCounter<number>(
     "osm_request_total",
     "Requests by the endpoint chosen last",
     ["response_code"],
   ),
+});
+
+/** A workload may have many pods: the times of all of them are added up. */
+export const WORKLOADS = metricGroup(CALL_LABELS, {
   durations: histogram(
     "osm_request_duration_ms",
-    "From a request's head to the end of its answer, by the endpoint chosen last",
+    "From a request's head to the end of its answer, by the workload of the endpoint chosen last",
+    DURATIONS_MS,
+  ),
+});
+
+/** Names and labels of Linkerd, which Flagger's provider for it reads: of the application beside a sidecar. */
+export const APPLICATION = metricGroup(["direction", "namespace", "deployment", "pod"], {
+  answers: counterOf(
+    "response_total",
+    "Answers of the application beside the sidecar; a `failure` is a 5xx, or none came",
+    "classification",
+    ["success", "failure"],
+  ),
+  latencies: histogram(
+    "response_latency_ms",
+    "From a request's head to the end of the application's answer",
     DURATIONS_MS,
   ),
 });
@@ -288,7 +311,10 @@ export const PLAN_KEEPING = metricGroup([], {
 /** All of them. */
 export const PROXY_METRICS: readonly MetricGroup[] = [
   REQUESTS,
+  DURATIONS,
   ENDPOINTS,
+  WORKLOADS,
+  APPLICATION,
   CONNECTIONS,
   LOOP,
   HTTP2,

@@ -12,13 +12,13 @@ import {
 } from "../../base/metrics.ts";
 import type { PlanRule } from "../../routing/plan.ts";
 import type { TablePort } from "../../routing/table/table.ts";
-import type { OutboundListener } from "../config.ts";
+import type { InboundListener, OutboundListener } from "../config.ts";
 import type { TlsFailure } from "../io/tls.ts";
 import { errorName, isKnownError } from "../protocol/http2/error_code.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Span } from "../tracing/span.ts";
 import { type CountedWorkload, EndpointCounts, workloadOf } from "./endpoint_counts.ts";
-import { CONNECTIONS, HTTP2, LOOP, REQUESTS } from "./metrics.ts";
+import { APPLICATION, CONNECTIONS, DURATIONS, HTTP2, LOOP, REQUESTS } from "./metrics.ts";
 import type { FinishedSpan, RequestRecord } from "./request_record.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
@@ -35,6 +35,7 @@ export type RouteLabels = Counts<typeof REQUESTS>["labels"];
 export interface RouteStats {
   readonly labels: RouteLabels;
   readonly requests: Counts<typeof REQUESTS>;
+  readonly times: Counts<typeof DURATIONS>;
   /** Of connections that are relayed whole. */
   readonly connections: Counts<typeof CONNECTIONS>;
 }
@@ -126,7 +127,9 @@ export class Telemetry {
   readonly endpoints = new EndpointCounts();
   /** By outbound listener: who sends what comes by it, as a workload and as `namespace/serviceaccount`. */
   readonly #sources: readonly CountedWorkload[];
-  readonly #applications: readonly string[];
+  readonly #callers: readonly string[];
+  /** By inbound listener, whose numbers follow those of the outbound ones. */
+  readonly #applications: readonly Counts<typeof APPLICATION>[];
   readonly #routes = new Map<string, RouteStats>();
   /** Their keys, by the Service. */
   readonly #routesOf = new Map<string, Set<string>>();
@@ -136,10 +139,16 @@ export class Telemetry {
   /**
    * @param isReporting whether it begins so
    * @param outbound the listeners, which say whose requests they take
+   * @param inbound those that say what is behind them
    */
-  constructor(isReporting: boolean, outbound: readonly OutboundListener[]) {
+  constructor(
+    isReporting: boolean,
+    outbound: readonly OutboundListener[],
+    inbound: readonly InboundListener[],
+  ) {
     this.isReporting = isReporting;
-    this.#applications = outbound.map(({ identity }) => identity);
+    this.#callers = outbound.map(({ identity }) => identity);
+    this.#applications = inbound.map(applicationCounts);
     this.#sources = outbound.map(({ namespace, workload, pod }) =>
       workloadOf(namespace, workload ?? "", pod ?? "")
     );
@@ -147,13 +156,14 @@ export class Telemetry {
 
   /** The counters with these labels, made where there are none. */
   statsOf(labels: RouteLabels): RouteStats {
-    const { listener, service, port, split, backend } = labels;
-    const key = labelKey(listener, service, port, split, backend);
+    const { listener, service, port, split, backend, rule } = labels;
+    const key = labelKey(listener, service, port, split, backend, rule);
     let stats = this.#routes.get(key);
     if (stats === undefined) {
       stats = {
         labels,
         requests: countsOf(REQUESTS, labels),
+        times: countsOf(DURATIONS, labels),
         connections: countsOf(CONNECTIONS, labels),
       };
       this.#routes.set(key, stats);
@@ -191,10 +201,10 @@ export class Telemetry {
   ): void {
     const { facts: { stats }, endpoint } = routed;
     if (stats !== null) {
-      const { answers, durations } = stats.requests;
-      answers[classOf(status)]++;
-      durations.observe(durationMs);
+      stats.requests.answers[classOf(status)]++;
+      stats.times.durations.observe(durationMs);
       if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs, listener);
+      this.#applicationAnswered(status, reason, durationMs, listener);
     }
     if (reason !== "") this.refused(reason);
     if (request !== null) this.#record(routed, request, status, reason, durationMs, listener);
@@ -210,9 +220,23 @@ export class Telemetry {
     const source = this.#sources[listener];
     // An application beside the sidecar is counted where its clients are.
     if (source === undefined) return;
-    const { answers, durations } = this.endpoints.of(endpoint, source, backend);
-    answers.add(status);
-    durations.observe(durationMs);
+    const { pod, workload } = this.endpoints.of(endpoint, source, backend);
+    pod.answers.add(status);
+    workload.durations.observe(durationMs);
+  }
+
+  #applicationAnswered(
+    status: number,
+    reason: EndReason,
+    durationMs: number,
+    listener: number,
+  ): void {
+    const application = this.#applications[listener - this.#sources.length];
+    const isFailure = status >= 500;
+    // What the caller was refused is not the application's.
+    if (application === undefined || (reason !== "" && !isFailure)) return;
+    application.answers[isFailure ? "failure" : "success"]++;
+    application.latencies.observe(durationMs);
   }
 
   /** A relayed connection has ended, with a `reason` where the proxy ended it. */
@@ -292,7 +316,7 @@ export class Telemetry {
     const record: RequestRecord = {
       listener,
       peer: request.peer,
-      source: this.#applications[listener] ?? caller.identity,
+      source: this.#callers[listener] ?? caller.identity,
       protocol: request.protocol,
       method: request.method,
       authority: request.authority,
@@ -303,7 +327,7 @@ export class Telemetry {
       responseBytes: request.responseBytes,
       grpcStatus: request.grpcStatus,
       service: serviceOf(stats, port),
-      rule: rule === null ? "" : nameOf(rule),
+      rule: ruleName(rule),
       split: stats?.labels.split ?? "",
       backend: stats?.labels.backend ?? "",
       pod: endpoint?.plan.pod ?? "",
@@ -324,11 +348,17 @@ export class Telemetry {
     yield* samplesOf(this.counts);
     yield* this.http2.client.samples;
     yield* this.http2.endpoint.samples;
-    for (const { requests, connections } of this.#routes.values()) {
-      if (requests.durations.count > 0) yield* samplesOf(requests);
+    for (const { requests, times, connections } of this.#routes.values()) {
+      if (times.durations.count > 0) {
+        yield* samplesOf(requests);
+        yield* samplesOf(times);
+      }
       if (connections.opened > 0) yield* samplesOf(connections);
     }
     yield* this.endpoints.samples();
+    for (const application of this.#applications) {
+      if (application.latencies.count > 0) yield* samplesOf(application);
+    }
   }
 }
 
@@ -338,8 +368,24 @@ function serviceOf(stats: RouteStats | null, port: TablePort | null): string {
   return port === null ? "" : `${port.service.key}:${port.port}`;
 }
 
-function nameOf({ match: { group, name } }: PlanRule): string {
+/** `namespace/HTTPRouteGroup/match`; empty for none. */
+export function ruleName(rule: PlanRule | null): string {
+  if (rule === null) return "";
+  const { match: { group, name } } = rule;
   return `${group.namespace}/${group.name}/${name}`;
+}
+
+function applicationCounts(
+  { identity = "", workload = "", pod = "" }: InboundListener,
+): Counts<typeof APPLICATION> {
+  const owner = workloadOf(identity.split("/")[0], workload, pod);
+  return countsOf(APPLICATION, {
+    direction: "inbound",
+    namespace: owner.namespace,
+    // Of what is no Deployment there is no such label.
+    deployment: owner.kind === "Deployment" ? owner.name : "",
+    pod: owner.pod,
+  });
 }
 
 /** The first digit of a status, less one. */

@@ -54,6 +54,7 @@ export class Egress {
       port: "0",
       split: "",
       backend: "egress",
+      rule: "",
     });
   }
 

@@ -30,7 +30,12 @@ import { prefixed } from "../../base/state_store.ts";
 import type { Io } from "../io/io.ts";
 import { Bindings } from "../policy/bindings.ts";
 import type { Request } from "../protocol/http1/request.ts";
-import type { RouteLabels, RouteStats, Telemetry } from "../observe/telemetry.ts";
+import {
+  type RouteLabels,
+  type RouteStats,
+  ruleName,
+  type Telemetry,
+} from "../observe/telemetry.ts";
 import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
 import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
@@ -122,13 +127,14 @@ export class OutboundRouter implements Router {
   }
 
   /** Whether the table has what is counted under some labels. */
-  hasRoute({ service, port, split, backend }: RouteLabels): boolean {
+  hasRoute({ service, port, split, backend, rule }: RouteLabels): boolean {
     const found = this.#portOf(service, Number(port));
     if (found === null) return false;
     // Calls to its pods by their addresses are counted as its own, whatever its routes are.
     if (split === "" && backend === service) return true;
     return [...found.rules, found.fallback, ...found.pods].some((route) =>
-      splitOf(route) === split && route.backends.some(({ key }) => key === backend)
+      splitOf(route) === split && ruleName(route.rule) === rule &&
+      route.backends.some(({ key }) => key === backend)
     );
   }
 
@@ -277,7 +283,7 @@ export class OutboundRouter implements Router {
     client: ClientFacts,
   ): Destination {
     const { reason, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
-    const stats = this.#statsOf(port, "", port.service.key);
+    const stats = this.#statsOf(port, null, port.service.key);
     const facts = { planHash: this.#table.hash, port, rule: null, stats, planWaitMs: 0 };
     this.#interest.use(port.service.key);
     if (reason !== null) return refused(facts, REFUSALS[reason]);
@@ -337,16 +343,18 @@ export class OutboundRouter implements Router {
   }
 
   #statsOfBackend(route: TableRoute, { index, key }: TableBackend): RouteStats {
-    return this.#byBackend[index] ??= this.#statsOf(route.port, splitOf(route), key);
+    return this.#byBackend[index] ??= this.#statsOf(route.port, route, key);
   }
 
-  #statsOf({ service, port }: TablePort, split: string, backend: string): RouteStats {
+  /** @param route null for a pod that its client has chosen */
+  #statsOf({ service, port }: TablePort, route: TableRoute | null, backend: string): RouteStats {
     return this.#telemetry.statsOf({
       listener: String(this.listener),
       service: service.key,
       port: String(port),
-      split,
+      split: route === null ? "" : splitOf(route),
       backend,
+      rule: ruleName(route?.rule ?? null),
     });
   }
 

@@ -101,7 +101,7 @@ export class Engine {
     this.#io = io;
     this.#config = config;
     this.#hooks = hooks;
-    this.#telemetry = new Telemetry(config.reportRequests, config.outbound);
+    this.#telemetry = new Telemetry(config.reportRequests, config.outbound, config.inbound);
     const telemetry = this.#telemetry;
     const loop = new Loop(io, config, telemetry);
     const pools = new Pools(io);
@@ -155,6 +155,7 @@ export class Engine {
         port: String(port),
         split: "",
         backend,
+        rule: "",
       });
       const pool = this.#pools.of(backend, address, port);
       const access = new InboundAccess(asksCallers ? identity : "", plan);

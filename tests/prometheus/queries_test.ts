@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
-import type { Proxy } from "../../proxy/config.ts";
+import type { Proxy, ProxyConfig } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
@@ -56,7 +56,11 @@ function planOf(pods: Readonly<Record<string, number>>): Plan {
 }
 
 function start(plan: Plan): Promise<Proxy> {
-  return startProxy({
+  return startProxy(configOf(), plan);
+}
+
+function configOf(): ProxyConfig {
+  return {
     driver: "auto",
     workers: 2,
     outbound: [{
@@ -73,7 +77,7 @@ function start(plan: Plan): Promise<Proxy> {
     timeouts: PATIENT_TIMEOUTS,
     bodyBytesMax: Infinity,
     reportRequests: false,
-  }, plan);
+  };
 }
 
 /** What Flagger's provider `osm` selects, by its two built-in metrics; and an interval that is over soon. */
@@ -89,6 +93,11 @@ const successRate = (target: string) =>
 const quantile = (share: number, target: string, more = "") =>
   `histogram_quantile(${share}, ` +
   `sum(rate(osm_request_duration_ms_bucket${selected(target, more)})) by (le))`;
+
+/** What its provider `linkerd` selects: what the sidecar beside the application counts. */
+function inbound(target: string, more = ""): string {
+  return `{namespace="test",deployment=~"${target}"${more},direction="inbound"}[30s]`;
+}
 
 /** Of an edge, as the SMI metrics API has it: by who asks and who answers. */
 const EDGE = ',source_namespace="test",source_kind="Deployment",source_name="loadtester"';
@@ -152,6 +161,63 @@ Deno.test({
       );
       // A label's value comes through, whatever is in it.
       await value(`count(osm_request_total{source_pod="load\\"tester\\\\0\\n"}) > 0`, 1, 99);
+    } finally {
+      isAsking = false;
+      await asking;
+      await proxy.stop();
+    }
+  },
+});
+
+Deno.test({
+  name: `Prometheus: the queries of Flagger's Linkerd provider${NEEDS}`,
+  ignore: !HAS_PROMETHEUS,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    let count = 0;
+    await using origin = new ScriptedOrigin(
+      answering(() =>
+        `HTTP/1.1 ${count++ % 4 === 0 ? "500 Bad" : "404 None"}\r\nContent-Length: 0\r\n\r\n`
+      ),
+      { mayFail: true },
+    );
+    const proxy = await startProxy({
+      ...configOf(),
+      inbound: [{
+        address: "127.0.0.1",
+        port: 0,
+        application: { address: "127.0.0.1", port: origin.port },
+        identity: "test/podinfo",
+        workload: "Deployment/podinfo-canary",
+        pod: "podinfo-canary-x",
+      }],
+    }, planOf({}));
+    let isAsking = true;
+    const asking = (async () => {
+      using client = await RawSocket.connect(proxy.inbound[0].port);
+      while (isAsking) {
+        await client.send("GET / HTTP/1.1\r\nHost: podinfo.test:9898\r\n\r\n");
+        await client.readResponse();
+      }
+    })();
+    try {
+      await using prometheus = await Prometheus.start(`127.0.0.1:${proxy.admin?.port}`);
+      const rate = (more: string) => `sum(rate(response_total${inbound("podinfo-canary", more)}))`;
+      const success = `${rate(',classification!="failure"')} / ${rate("")} * 100`;
+      const buckets = `rate(response_latency_ms_bucket${inbound("podinfo-canary")})`;
+      for (
+        const [query, least, most] of [
+          [success, 74, 76],
+          [`histogram_quantile(0.99, sum(${buckets}) by (le))`, 0.1, 250],
+        ] as const
+      ) {
+        await until(
+          `${query} from ${least} to ${most}`,
+          () => prometheus.query(query),
+          (seen) => seen !== null && seen >= least && seen <= most,
+        );
+      }
     } finally {
       isAsking = false;
       await asking;

@@ -133,6 +133,10 @@ for (const driver of DRIVERS) {
           const samples = await metricsOf(proxy);
           assert.deepEqual(byStatus(samples, "primary"), { 204: sums[204] });
           assert.deepEqual(byStatus(samples, "canary"), { 418: sums[418] });
+          // Each backend: 24 series, its workload 19, its pod one for each status.
+          const isOfRoute = ({ labels: { service, destination_name } }: Sample) =>
+            service === "shop/web" || destination_name !== undefined;
+          assert.equal(samples.filter(isOfRoute).length, 24 + 2 * (19 + 1));
           const labels = {
             source_namespace: "curl",
             source_kind: "Deployment",
@@ -141,9 +145,9 @@ for (const driver of DRIVERS) {
             destination_namespace: "shop",
             destination_kind: "Deployment",
             destination_name: "canary",
-            destination_pod: "canary-0",
           };
           const ofCanary = (name: string, more = {}) => find(samples, name, { ...labels, ...more });
+          assert.equal(ofCanary("osm_request_total", { destination_pod: "canary-0" }), sums[418]);
           assert.equal(ofCanary("osm_request_duration_ms_count"), sums[418]);
           assert.equal(ofCanary("osm_request_duration_ms_bucket", { le: "10000" }), sums[418]);
           assert.ok(ofCanary("osm_request_duration_ms_sum") < sums[418] * 10_000);
