@@ -10,7 +10,7 @@ import {
   samplesOf,
 } from "../../base/metrics.ts";
 import { COUNTED_PODS_MIN } from "../limits.ts";
-import { ENDPOINTS, WORKLOADS } from "./metrics.ts";
+import { ENDPOINTS, TIMES_BY_WORKLOAD } from "./metrics.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** A pod and what owns it. What is not known says so: an empty label would be the same as none. */
@@ -25,7 +25,7 @@ export interface CountedWorkload {
 /** What is counted of one endpoint. */
 interface EndpointCounted {
   readonly pod: Counts<typeof ENDPOINTS>;
-  readonly workload: Counts<typeof WORKLOADS>;
+  readonly workload: Counts<typeof TIMES_BY_WORKLOAD>;
 }
 
 interface PodCounts extends EndpointCounted {
@@ -39,7 +39,7 @@ export class EndpointCounts {
   /** Endpoint objects stay while plans do not change them, so this finds an endpoint's counters without making a key. */
   #byEndpoint = new WeakMap<TableEndpoint, PodCounts>();
   readonly #byLabels = new Map<string, PodCounts>();
-  readonly #byWorkload = new Map<string, Counts<typeof WORKLOADS>>();
+  readonly #byWorkload = new Map<string, Counts<typeof TIMES_BY_WORKLOAD>>();
   /** How many series `retain` left. */
   #retained = 0;
 
@@ -66,7 +66,7 @@ export class EndpointCounts {
     const key = labelKey(workloadKey, destination.pod);
     let counted = this.#byLabels.get(key);
     if (counted === undefined) {
-      const workload = this.#byWorkload.get(workloadKey) ?? countsOf(WORKLOADS, labels);
+      const workload = this.#byWorkload.get(workloadKey) ?? countsOf(TIMES_BY_WORKLOAD, labels);
       this.#byWorkload.set(workloadKey, workload);
       const pod = countsOf(ENDPOINTS, { ...labels, destination_pod: destination.pod });
       counted = { key: podKey(endpoint), workloadKey, pod, workload };

@@ -63,7 +63,7 @@ export const ENDPOINTS = metricGroup([...CALL_LABELS, "destination_pod"], {
 });
 
 /** A workload may have many pods: the times of all of them are added up. */
-export const WORKLOADS = metricGroup(CALL_LABELS, {
+export const TIMES_BY_WORKLOAD = metricGroup(CALL_LABELS, {
   durations: histogram(
     "osm_request_duration_ms",
     "From a request's head to the end of its answer, by the workload of the endpoint chosen last",
@@ -72,7 +72,7 @@ export const WORKLOADS = metricGroup(CALL_LABELS, {
 });
 
 /** Names and labels of Linkerd, which Flagger's provider for it reads: of the application beside a sidecar. */
-export const APPLICATION = metricGroup(["direction", "namespace", "deployment", "pod"], {
+export const ANSWERS = metricGroup(["direction", "namespace", "deployment", "pod"], {
   answers: counterOf(
     "response_total",
     "Answers of the application beside the sidecar; a `failure` is a 5xx, or none came",
@@ -313,8 +313,8 @@ export const PROXY_METRICS: readonly MetricGroup[] = [
   REQUESTS,
   DURATIONS,
   ENDPOINTS,
-  WORKLOADS,
-  APPLICATION,
+  TIMES_BY_WORKLOAD,
+  ANSWERS,
   CONNECTIONS,
   LOOP,
   HTTP2,

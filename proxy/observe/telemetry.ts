@@ -18,7 +18,7 @@ import { errorName, isKnownError } from "../protocol/http2/error_code.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Span } from "../tracing/span.ts";
 import { type CountedWorkload, EndpointCounts, workloadOf } from "./endpoint_counts.ts";
-import { APPLICATION, CONNECTIONS, DURATIONS, HTTP2, LOOP, REQUESTS } from "./metrics.ts";
+import { ANSWERS, CONNECTIONS, DURATIONS, HTTP2, LOOP, REQUESTS } from "./metrics.ts";
 import type { FinishedSpan, RequestRecord } from "./request_record.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
@@ -129,7 +129,7 @@ export class Telemetry {
   readonly #sources: readonly CountedWorkload[];
   readonly #callers: readonly string[];
   /** By inbound listener, whose numbers follow those of the outbound ones. */
-  readonly #applications: readonly Counts<typeof APPLICATION>[];
+  readonly #applications: readonly Counts<typeof ANSWERS>[];
   readonly #routes = new Map<string, RouteStats>();
   /** Their keys, by the Service. */
   readonly #routesOf = new Map<string, Set<string>>();
@@ -327,7 +327,7 @@ export class Telemetry {
       responseBytes: request.responseBytes,
       grpcStatus: request.grpcStatus,
       service: serviceOf(stats, port),
-      rule: ruleName(rule),
+      rule: countedRule(rule),
       split: stats?.labels.split ?? "",
       backend: stats?.labels.backend ?? "",
       pod: endpoint?.plan.pod ?? "",
@@ -369,7 +369,7 @@ function serviceOf(stats: RouteStats | null, port: TablePort | null): string {
 }
 
 /** `namespace/HTTPRouteGroup/match`; empty for none. */
-export function ruleName(rule: PlanRule | null): string {
+export function countedRule(rule: PlanRule | null): string {
   if (rule === null) return "";
   const { match: { group, name } } = rule;
   return `${group.namespace}/${group.name}/${name}`;
@@ -377,9 +377,9 @@ export function ruleName(rule: PlanRule | null): string {
 
 function applicationCounts(
   { identity = "", workload = "", pod = "" }: InboundListener,
-): Counts<typeof APPLICATION> {
+): Counts<typeof ANSWERS> {
   const owner = workloadOf(identity.split("/")[0], workload, pod);
-  return countsOf(APPLICATION, {
+  return countsOf(ANSWERS, {
     direction: "inbound",
     namespace: owner.namespace,
     // Of what is no Deployment there is no such label.

@@ -31,9 +31,9 @@ import type { Io } from "../io/io.ts";
 import { Bindings } from "../policy/bindings.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import {
+  countedRule,
   type RouteLabels,
   type RouteStats,
-  ruleName,
   type Telemetry,
 } from "../observe/telemetry.ts";
 import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
@@ -133,7 +133,7 @@ export class OutboundRouter implements Router {
     // Calls to its pods by their addresses are counted as its own, whatever its routes are.
     if (split === "" && backend === service) return true;
     return [...found.rules, found.fallback, ...found.pods].some((route) =>
-      splitOf(route) === split && ruleName(route.rule) === rule &&
+      splitOf(route) === split && countedRule(route.rule) === rule &&
       route.backends.some(({ key }) => key === backend)
     );
   }
@@ -354,7 +354,7 @@ export class OutboundRouter implements Router {
       port: String(port),
       split: route === null ? "" : splitOf(route),
       backend,
-      rule: ruleName(route?.rule ?? null),
+      rule: countedRule(route?.rule ?? null),
     });
   }
 
