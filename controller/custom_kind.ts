@@ -64,8 +64,8 @@ export class CustomKind {
   }
 }
 
-/** By what the API server notes of each writer; what only touched metadata or status wrote no fields. */
-function writtenVersion(object: JsonFields): string | undefined {
+/** By what the API server notes of each writer; what only touched metadata or status wrote no fields. Undefined: it does not say. */
+export function writtenVersion(object: JsonFields): string | undefined {
   const entries = fieldsOf(object["metadata"])["managedFields"];
   const writers = (Array.isArray(entries) ? entries : []).map(fieldsOf).filter((entry) => {
     const fields = Object.keys(fieldsOf(entry["fieldsV1"]));

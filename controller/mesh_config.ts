@@ -10,7 +10,7 @@ import { fieldsOf, type JsonFields, textField } from "./kube/fields.ts";
 import type { ObjectIdentity } from "./objects.ts";
 
 /** The one that counts, in the namespace of the controllers. */
-const MESH_CONFIG = "weft-mesh-config";
+export const MESH_CONFIG = "weft-mesh-config";
 
 interface FieldRow {
   /** Below `spec`. */

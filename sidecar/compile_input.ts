@@ -22,7 +22,7 @@ import { type FileTree, loadPaths } from "../schemas/source.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
 import type { Environment } from "../console/environment.ts";
 
-interface InputOptions {
+export interface InputOptions {
   /** Files and directories; `-` is standard input. */
   readonly paths: readonly string[];
   readonly recursive: boolean;
@@ -30,6 +30,8 @@ interface InputOptions {
   readonly namespace: string;
   /** False: traffic targets are enforced. */
   readonly permissive: boolean;
+  /** The DNS domain of the cluster. */
+  readonly clusterDomain?: string | undefined;
   /** Left out: the files of this machine. */
   readonly tree?: FileTree;
   /** A proxy is to serve the plan, so that endpoints without an address are worth a Finding. */
@@ -52,7 +54,7 @@ export async function compileInput(
   environment: Environment,
 ): Promise<CompiledInput> {
   const read = await readInput(options, environment);
-  const { plan, findings } = compile(read.snapshot, { permissive: options.permissive });
+  const { plan, findings } = compile(read.snapshot, options);
   const unreachable = options.isForProxy === true
     ? findUnreachable(plan.services, (id) => plan.groups[id])
     : [];

@@ -9,7 +9,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { comparePlans } from "../../routing/algebra/compare_plans.ts";
 import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
-import { CLUSTER_PREFIX } from "./cluster_tree.ts";
+import { CLUSTER_PREFIX } from "../cluster/cluster_tree.ts";
 import { type DiffSide, diffSides, liveSides } from "./inputs.ts";
 import { renderDiffMarkdown } from "./render_markdown.ts";
 import { renderDiffText } from "./render_text.ts";

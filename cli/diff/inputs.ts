@@ -2,7 +2,7 @@
 import type { Environment } from "../../console/environment.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
-import { ClusterTree } from "./cluster_tree.ts";
+import { ClusterTree } from "../cluster/cluster_tree.ts";
 import { CommandFailure, usageFailure } from "../../console/exit.ts";
 import type { FileTree } from "../../schemas/source.ts";
 import { GitTree, splitRevision } from "./git_tree.ts";
@@ -28,7 +28,7 @@ export async function liveSides(
       "For example: weft diff --live manifests/",
     );
   }
-  const tree = await withCluster(options, environment, (client) => ClusterTree.read(client));
+  const tree = await withCluster(options, environment, (client) => ClusterTree.read(client, null));
   return [
     { name: "the cluster", paths: tree.paths, tree },
     { name: words.join(" "), paths: [...tree.paths, ...words], tree },

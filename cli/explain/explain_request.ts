@@ -6,6 +6,7 @@ import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
 import { askedText, parseHeaders, parseSender, type RequestLine } from "../../console/values.ts";
+import type { InputOptions } from "../../sidecar/compile_input.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { askAdmin } from "./ask_admin.ts";
 import { renderExplanation } from "./render.ts";
@@ -14,6 +15,7 @@ import { separateRequest } from "./separate.ts";
 interface ExplainOptions extends ClusterOptions {
   readonly filename: readonly string[];
   readonly recursive: boolean;
+  readonly live: boolean;
   readonly pod?: string | undefined;
   readonly admin?: string | undefined;
   readonly header: readonly string[];
@@ -28,16 +30,20 @@ export async function explainRequest(
   options: ExplainOptions,
   environment: Environment,
 ): Promise<ExitCode> {
-  const { filename, pod, admin } = options;
+  const { filename, live, pod, admin } = options;
   const { request, paths } = separateRequest(words, filename);
-  if ([paths[0], pod, admin].filter((each) => each !== undefined).length !== 1) {
+  if (
+    [paths.length > 0, live, pod !== undefined, admin !== undefined].filter(Boolean).length !== 1
+  ) {
     throw usageFailure(
-      "weft explain needs -f PATH… (manifests), --pod POD (in a cluster), or --admin HOST:PORT (a running proxy)",
+      "weft explain needs -f PATH… (manifests), --live (a cluster), --pod POD (of a cluster), or --admin HOST:PORT (a running proxy)",
       `For example: weft explain ${askedText(request)} -f manifests/`,
     );
   }
   const { stdout, stderr } = environment;
-  const answer = paths.length > 0
+  const answer = live
+    ? await explainCluster(request, options, environment)
+    : paths.length > 0
     ? await explainManifests(request, { ...options, filename: paths }, environment)
     : { explanation: await askRunning(request, options, environment), findings: [] };
   stderr.write(renderFindings(stderr, answer.findings));
@@ -62,22 +68,54 @@ async function askRunning(
   return await withPodAdmin(pod, options, environment, (at) => askProxy(at, request, options));
 }
 
+/** What a person is told of a request that nothing has sent. */
+interface Told {
+  readonly explanation: Explanation;
+  readonly findings: readonly Finding[];
+}
+
+/** By what the cluster has at this moment, read from the API server. */
+async function explainCluster(
+  request: RequestLine,
+  options: ExplainOptions,
+  environment: Environment,
+): Promise<Told> {
+  const { withCluster } = await import("../cluster/with_cluster.ts");
+  const { readClusterMesh } = await import("../cluster/cluster_mesh.ts");
+  const { mesh, namespace } = await withCluster(options, environment, async (client) => ({
+    mesh: await readClusterMesh(client),
+    namespace: options.namespace ?? await client.namespace(),
+  }));
+  const permissive = mesh.permissive && !options.enforceAccess;
+  const input = { ...mesh, paths: mesh.tree.paths, recursive: false, namespace, permissive };
+  const { explanation, findings } = await explainInput(request, input, options, environment);
+  // A cluster may have much that is wrong and has nothing to do with this request.
+  const namespaces = [explanation.client.namespace, explanation.host.service?.split("/")[0]];
+  const near = findings.filter(({ resource }) => namespaces.includes(resource?.namespace));
+  return { explanation, findings: near };
+}
+
 async function explainManifests(
   request: RequestLine,
   options: ExplainOptions,
   environment: Environment,
-): Promise<{ explanation: Explanation; findings: readonly Finding[] }> {
-  const namespace = options.namespace ?? "default";
-  const sender = parseSender(options.from ?? namespace);
+): Promise<Told> {
+  const { filename: paths, recursive, namespace = "default", enforceAccess } = options;
+  const input = { paths, recursive, namespace, permissive: !enforceAccess };
+  return await explainInput(request, input, options, environment);
+}
+
+async function explainInput(
+  request: RequestLine,
+  input: InputOptions,
+  options: ExplainOptions,
+  environment: Environment,
+): Promise<Told> {
+  const sender = parseSender(options.from ?? input.namespace);
   const headers = parseHeaders(options.header, request);
   // YAML is not needed to ask a proxy.
   const { compileInput } = await import("../../sidecar/compile_input.ts");
-  const { plan, findings } = await compileInput({
-    paths: options.filename,
-    recursive: options.recursive,
-    namespace,
-    permissive: !options.enforceAccess,
-  }, environment);
+  const { plan, findings } = await compileInput(input, environment);
   return {
     explanation: explainRequestOf(plan, { ...request, headers, from: sender }),
     findings: findingsFor(findings, sender),

@@ -13,6 +13,10 @@ export interface Installation {
   readonly version: string;
   /** Helm has made it, and knows its values. */
   readonly isHelm: boolean;
+  /** Undefined: the controllers' own default. */
+  readonly clusterDomain: string | undefined;
+  /** Traffic targets are not enforced, where no MeshConfig says otherwise. */
+  readonly permissive: boolean;
 }
 
 export async function installationsIn(client: KubeClient): Promise<Installation[]> {
@@ -25,8 +29,26 @@ export async function installationsIn(client: KubeClient): Promise<Installation[
     if (meshName === undefined) return [];
     const version = textField(labels, "app.kubernetes.io/version") ?? "";
     const isHelm = labels["app.kubernetes.io/managed-by"] === "Helm";
-    return [{ namespace: textField(metadata, "namespace") ?? "", meshName, version, isHelm }];
+    const namespace = textField(metadata, "namespace") ?? "";
+    const words = argumentsOf(deployment);
+    return [{
+      ...{ namespace, meshName, version, isHelm },
+      clusterDomain: valueOf("--cluster-domain", words),
+      permissive: !words.includes("--enforce-access"),
+    }];
   });
+}
+
+/** Of the controller, as the Deployment has them now. */
+function argumentsOf(deployment: JsonFields): string[] {
+  const { spec } = fieldsOf(fieldsOf(deployment["spec"])["template"]);
+  const { containers } = fieldsOf(spec);
+  const { args } = fieldsOf(Array.isArray(containers) ? containers[0] : undefined);
+  return Array.isArray(args) ? args.map(String) : [];
+}
+
+function valueOf(option: string, words: readonly string[]): string | undefined {
+  return words.find((word) => word.startsWith(`${option}=`))?.slice(option.length + 1);
 }
 
 /** What the installation was last given; null: that is not known. */

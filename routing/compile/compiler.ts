@@ -44,7 +44,7 @@ import { planTarget, reportIgnoredTarget } from "./targets.ts";
 
 export interface CompileOptions {
   /** The cluster's DNS domain; default `cluster.local`. */
-  readonly clusterDomain?: string;
+  readonly clusterDomain?: string | undefined;
   /** Default true: traffic targets are not enforced. */
   readonly permissive?: boolean;
 }
