@@ -100,7 +100,15 @@ export interface MatchConditions {
   /** Upper case. Null: any method. */
   readonly methods: readonly string[] | null;
   /** Searched for, in the values joined by `, `; names are lower case. A missing header never matches. */
-  readonly headers: readonly { readonly name: string; readonly pattern: string }[];
+  readonly headers: readonly NamedPattern[];
+  /** As headers, each in the first parameter of the query that has the name, as sent. Left out: no parameter is asked for. */
+  readonly queries?: readonly NamedPattern[];
+}
+
+/** A pattern for what has a name. */
+interface NamedPattern {
+  readonly name: string;
+  readonly pattern: string;
 }
 
 export interface PlanRoute {

@@ -65,6 +65,9 @@ const match = shape<PlanMatch>({
   headers: list(
     shape({ name: text(NAME_LENGTH_MAX, /^[!-9;-@[-~]+$/, "a lower-case name"), pattern }),
   ),
+  queries: optional(
+    list(shape({ name: text(NAME_LENGTH_MAX, /^[!-%'-<>-~]+$/, "a parameter's name"), pattern })),
+  ),
   position,
 });
 

@@ -9,8 +9,8 @@ import { hashPlan, partHashes } from "./parts.ts";
 import { checkPlan } from "./plan_check.ts";
 import { PLAN_TEXT_MAX } from "./limits.ts";
 
-/** Names in `Plan.requires` that this program obeys. The first version of the plan needs none. */
-const KNOWN_REQUIREMENTS: ReadonlySet<string> = new Set();
+/** Names in `Plan.requires` that this program obeys: what plans of before its first proxies did not have. */
+const KNOWN_REQUIREMENTS: ReadonlySet<string> = new Set(["query-matches"]);
 
 /** The plan as canonical JSON, so equal plans are equal texts, with the hashes of its parts by key as `parts`. */
 export function encodePlan(plan: Plan): string {

@@ -42,6 +42,9 @@ export class RequestHead {
   /** The path as sent, without the query. */
   pathStart = 0;
   pathEnd = 0;
+  /** What follows the path after its `?`, as sent. */
+  queryStart = 0;
+  queryEnd = 0;
   /** `host` or `host:port`, as sent: the target's authority if it has one, else the Host header. */
   authorityStart = 0;
   authorityEnd = 0;
@@ -73,7 +76,7 @@ export function requestHeadOf(
   const absolute = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#]*)([^#]*)/.exec(request.url);
   const target = absolute === null ? request.url.split("#")[0] : (absolute[2] ?? "");
   const slashed = target.startsWith("?") || target === "" ? `/${target}` : target;
-  const path = slashed.split("?")[0];
+  const [path, ...rest] = slashed.split("?");
   let authority = absolute?.[1]?.replace(/^[^@]*@/, "");
   const headers = request.headers ?? [];
   if (authority === undefined) {
@@ -97,6 +100,7 @@ export function requestHeadOf(
   head.method = METHODS.indexOf(request.method as typeof METHODS[number]) + 1;
   [head.methodStart, head.methodEnd] = append(request.method);
   [head.pathStart, head.pathEnd] = append(path);
+  [head.queryStart, head.queryEnd] = append(rest.join("?"));
   [head.authorityStart, head.authorityEnd] = append(authority);
   head.headerCount = Math.min(sent.length, HEADERS_MAX);
   for (let i = 0; i < head.headerCount; i++) {

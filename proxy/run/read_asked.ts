@@ -55,6 +55,7 @@ export function readAsked(
 function connectionTo(authority: string): RequestHead {
   const head = requestHeadOf({ method: "TCP", url: `tcp://${authority}` });
   head.pathEnd = head.pathStart;
+  head.queryEnd = head.queryStart;
   return head;
 }
 

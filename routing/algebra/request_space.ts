@@ -9,10 +9,12 @@ import { METHOD_OTHER, METHODS } from "../request.ts";
 import {
   AUTHORITIES,
   headerLanguage,
+  PARAMETERS,
   PATHS,
   PatternSet,
   type TextClass,
   type TextClasses,
+  type TextLanguage,
 } from "./texts.ts";
 import { type Witness, witnessOf } from "./witness.ts";
 
@@ -45,10 +47,10 @@ export interface RequestCell {
   witness(): Witness;
 }
 
-/** The value of one header, or that it is not there. */
+/** The value of one header or one parameter of the query, or that it is not there. */
 interface HeaderClass {
   readonly accepted: ReadonlySet<number>;
-  /** Null: the header is missing. */
+  /** Null: it is missing. */
   readonly text: Uint8Array | null;
   readonly size: number;
   readonly isForeignHost: boolean;
@@ -56,6 +58,7 @@ interface HeaderClass {
 
 interface Slot {
   readonly name: string;
+  readonly isQuery: boolean;
   readonly patterns: readonly string[];
   readonly classes: readonly HeaderClass[];
 }
@@ -148,7 +151,7 @@ export class RequestSpace {
         const first = this.#firstOf(index, list, chosen);
         if (typeof first === "object") {
           // What the list comes to depends on this header.
-          for (const each of this.#classesOf(first.open, method)) {
+          for (const each of this.#classesOf(first.open, path, method)) {
             chosen[first.open] = each;
             decide();
           }
@@ -202,14 +205,19 @@ export class RequestSpace {
           method,
           path: path.text,
           authority: this.#usualHost(method),
-          headers: chosen.flatMap((header, slot) =>
-            header === undefined || header.text === null
-              ? []
-              : [{ name: this.#slots[slot].name, value: header.text }]
-          ),
+          headers: this.#textsOf(chosen, false),
+          queries: this.#textsOf(chosen, true),
           isForeignHost: chosen.some((header) => header?.isForeignHost === true),
         }),
     };
+  }
+
+  #textsOf(chosen: readonly (HeaderClass | undefined)[], isQuery: boolean) {
+    return chosen.flatMap((value, index) => {
+      const slot = this.#slots[index];
+      const isThere = value !== undefined && value.text !== null && slot.isQuery === isQuery;
+      return isThere ? [{ name: slot.name, value: value.text }] : [];
+    });
   }
 
   #usualHost(method: string): string {
@@ -218,39 +226,57 @@ export class RequestSpace {
   }
 
   /** A CONNECT names its host with a port, and is the Service's by that name alone. */
-  #classesOf(slot: number, method: string): readonly HeaderClass[] {
-    const { name, classes } = this.#slots[slot];
-    return name === AUTHORITY && method === "CONNECT" ? this.#connectHosts : classes;
+  #classesOf(slot: number, path: TextClass, method: string): readonly HeaderClass[] {
+    const { name, isQuery, classes } = this.#slots[slot];
+    // What has no path has no query either.
+    if (isQuery && path.text[0] !== SLASH) return classes.filter(({ text }) => text === null);
+    return name === AUTHORITY && !isQuery && method === "CONNECT" ? this.#connectHosts : classes;
   }
 
   #slotsOf(matches: readonly MatchConditions[]): Slot[] {
-    const patterns = new Map<string, Set<string>>();
-    for (const { name, pattern } of matches.flatMap(({ headers }) => headers)) {
-      patterns.set(slotName(name), (patterns.get(slotName(name)) ?? new Set()).add(pattern));
-    }
-    return [...patterns].map(([name, texts]) => {
-      const set = new PatternSet([...texts], "search");
-      const isHost = name === AUTHORITY;
-      if (isHost) this.#connectHosts = hostClasses(set, this.#options.authorities.filter(hasPort));
-      const classes = isHost ? this.#hostClasses(set) : this.#valueClasses(name, set);
-      return { name, patterns: [...texts], classes };
-    });
+    const headers = matches.flatMap(({ headers }) =>
+      headers.map(({ name, pattern }) => [slotName(name), pattern] as const)
+    );
+    const queries = matches.flatMap(({ queries = [] }) =>
+      queries.map(({ name, pattern }) => [name, pattern] as const)
+    );
+    return [
+      ...patternsByName(headers).map(([name, patterns]) => this.#headerSlot(name, patterns)),
+      ...patternsByName(queries).map(([name, patterns]) => {
+        const classes = this.#valueClasses(name, new PatternSet(patterns, "search"), PARAMETERS);
+        return { name, isQuery: true, patterns, classes };
+      }),
+    ];
+  }
+
+  #headerSlot(name: string, patterns: readonly string[]): Slot {
+    const set = new PatternSet(patterns, "search");
+    const isHost = name === AUTHORITY;
+    if (isHost) this.#connectHosts = hostClasses(set, this.#options.authorities.filter(hasPort));
+    const classes = isHost
+      ? this.#hostClasses(set)
+      : this.#valueClasses(name, set, headerLanguage(name));
+    return { name, isQuery: false, patterns, classes };
   }
 
   #conditionsOf(
-    { path: _path, methods: _methods, headers, ...others }: MatchConditions,
+    { path: _path, methods: _methods, headers, queries = [], ...others }: MatchConditions,
   ): SpaceMatch["conditions"] {
     noOthers(others);
-    return headers.map(({ name, pattern }) => {
-      const slot = this.#slots.findIndex((each) => each.name === slotName(name));
+    const conditionOf = (isQuery: boolean, name: string, pattern: string) => {
+      const slot = this.#slots.findIndex((each) => each.isQuery === isQuery && each.name === name);
       return { slot, pattern: this.#slots[slot].patterns.indexOf(pattern) };
-    });
+    };
+    return [
+      ...headers.map(({ name, pattern }) => conditionOf(false, slotName(name), pattern)),
+      ...queries.map(({ name, pattern }) => conditionOf(true, name, pattern)),
+    ];
   }
 
-  /** A missing header matches nothing, as do the values that match nothing. */
-  #valueClasses(name: string, set: PatternSet): HeaderClass[] {
+  /** What is missing matches nothing, as do the values that match nothing. */
+  #valueClasses(name: string, set: PatternSet, language: TextLanguage): HeaderClass[] {
     const missing = { accepted: new Set<number>(), text: null, size: 0, isForeignHost: false };
-    const present = this.#known(set.classesOf(headerLanguage(name), this.#options.statesMax))
+    const present = this.#known(set.classesOf(language, this.#options.statesMax))
       .filter(({ accepted }) => accepted.size > 0)
       .map((each) => ({
         ...each,
@@ -273,6 +299,13 @@ export class RequestSpace {
     if (!isComplete) this.#isComplete = false;
     return classes;
   }
+}
+
+function patternsByName(
+  conditions: readonly (readonly [name: string, pattern: string])[],
+): (readonly [string, readonly string[]])[] {
+  const byName = Map.groupBy(conditions, ([name]) => name);
+  return [...byName].map(([name, all]) => [name, [...new Set(all.map(([, each]) => each))]]);
 }
 
 function hostClasses(set: PatternSet, authorities: readonly string[]): HeaderClass[] {

@@ -8,7 +8,7 @@ import { parsePattern } from "../match/pattern_parse.ts";
 import { compileProgram, type ProgramMode } from "../match/pattern_program.ts";
 
 /** Which texts there are. */
-interface TextLanguage {
+export interface TextLanguage {
   /** Every text begins so. */
   readonly start: string;
   /** What may follow, the most readable first: with these alone a text is looked for before `others` are taken too. */
@@ -81,6 +81,15 @@ const READ_VALUES: ReadonlyMap<string, TextLanguage> = new Map([
 export function headerLanguage(name: string): TextLanguage {
   return READ_VALUES.get(name) ?? VALUES;
 }
+
+/** Values of a query's parameters, as they are sent (RFC 3986 3.4). */
+export const PARAMETERS: TextLanguage = {
+  start: "",
+  bytes: bytesWhere(/[A-Za-z0-9\-._~%!$'()*+,;=:@/?[\]]/),
+  others: bytesWhere(/["<>\\^`{|}]/),
+  isBlank: never,
+  mayBeEmpty: true,
+};
 
 /** `host[:port]` (RFC 3986 3.2.2), as far as single bytes tell. */
 export const AUTHORITIES: TextLanguage = {

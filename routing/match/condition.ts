@@ -20,13 +20,13 @@ export type Rank = readonly (number | string)[];
 
 /** Where a request does not satisfy a match. */
 export interface FailedClause {
-  /** `path`, `method` or `header`. */
+  /** `path`, `method`, `header` or `query`. */
   readonly clause: string;
-  /** Lower case; null for a path or a method. */
+  /** The name of a header, in lower case, or of a query parameter; null for a path or a method. */
   readonly header: string | null;
   /** The pattern, or the methods with a comma between. */
   readonly expected: string;
-  /** What the request has; null if it lacks the header. */
+  /** What the request has; null if it lacks the header, or the parameter. */
   readonly seen: string | null;
 }
 

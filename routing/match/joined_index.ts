@@ -3,8 +3,11 @@ import type { PlanMatch } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import type { SlotCondition, SlotIndex } from "./condition.ts";
 
+/** Those that ask nothing cost nothing: what remains of one is that one itself. */
 export function joinIndexes(parts: readonly SlotIndex[]): SlotIndex {
-  return parts.length === 1 ? parts[0] : new JoinedIndex(parts);
+  const asking = parts.filter(({ slotCount }) => slotCount > 0);
+  if (asking.length > 1) return new JoinedIndex(asking);
+  return asking[0] ?? parts[0];
 }
 
 class JoinedIndex implements SlotIndex {

@@ -15,6 +15,7 @@ import type {
 import { HEADER } from "./header.ts";
 import { METHOD } from "./method.ts";
 import { PATH } from "./path.ts";
+import { QUERY } from "./query.ts";
 import { joinIndexes } from "./joined_index.ts";
 
 /** The path and the method of a request are looked up by `MatchIndex` itself. */
@@ -27,6 +28,7 @@ const CONDITIONS: Conditions = {
   path: PATH,
   methods: METHOD,
   headers: HEADER,
+  queries: QUERY,
 };
 
 const { path: _path, methods: _methods, ...INDEXED } = CONDITIONS;

@@ -92,15 +92,44 @@ const matches = fc.record({
     }),
     { maxLength: 2 },
   ),
+  queries: fc.array(
+    fc.record({
+      name: fc.constantFrom("a", "A", "b"),
+      pattern: fc.constantFrom("1", "^1$", "", "^$", "=2"),
+    }),
+    { maxLength: 2 },
+  ),
 }).map((more) => matchForTest(more));
 
 const requests = fc.record({
   method: fc.constantFrom("GET", "POST", "DELETE", "BREW"),
   path: fc.constantFrom("/", "/a", "/ab", "/a/b", "/b", "/c", "/a/c/b"),
+  query: fc.constantFrom("", "?", "?a", "?a=1", "?A=1&a=2", "?a=2&a=1", "?b=1=2&&a=", "?=1&b=12"),
   headers: fc.array(
     fc.tuple(fc.constantFrom("x-a", "X-A", "X-b", "x-c"), fc.constantFrom("1", "2", "12", "3", "")),
     { maxLength: 4 },
   ),
+});
+
+Deno.test("of several parameters of one name the first counts, byte by byte", () => {
+  const index = new MatchIndex([
+    matchForTest({ queries: [{ name: "a", pattern: "^1$" }, { name: "B", pattern: "^$" }] }),
+    matchForTest({ queries: [{ name: "a", pattern: "" }] }),
+  ]);
+  for (
+    const [query, expected] of [
+      ["", -1],
+      ["?b=1", -1],
+      ["?A=1", -1],
+      ["?a", 1],
+      ["?a=1&b", 1],
+      ["?a=1&B", 0],
+      ["?B=&a=1&a=2", 0],
+      ["?a=2&a=1&B", 1],
+      ["?a=1?&B", 1],
+      ["?%61=1&B=", -1],
+    ] as const
+  ) equal(index.find(request(`/x${query}`)), expected, query);
 });
 
 Deno.test("find agrees with trying one match after the other", () => {
@@ -109,7 +138,9 @@ Deno.test("find agrees with trying one match after the other", () => {
       fc.array(matches, { maxLength: 12 }),
       fc.array(requests, { minLength: 1, maxLength: 10 }),
       (list, sent) => {
-        const heads = sent.map(({ method, path, headers }) => request(path, headers, method));
+        const heads = sent.map(({ method, path, query, headers }) =>
+          request(path + query, headers, method)
+        );
         const index = new MatchIndex(list);
         // Twice: worked out, then remembered.
         for (const head of [...heads, ...heads]) equal(index.find(head), firstMatch(list, head));

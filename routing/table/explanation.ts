@@ -212,7 +212,7 @@ export function positionText(position: Position | null): string | null {
 
 /** `path: wants /a, has /b`. */
 export function failureText({ clause, header, expected, seen }: FailedClause): string {
-  const subject = clause === "header" ? `header ${header}` : clause;
+  const subject = header === null ? clause : `${clause} ${header}`;
   return `${subject}: wants ${expected}, ${seen === null ? "has none" : `has ${seen}`}`;
 }
 

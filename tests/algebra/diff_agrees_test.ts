@@ -10,6 +10,7 @@ import { decide, Decision } from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { randomMatch, randomSample } from "./random_rules.ts";
+import { witnessTarget } from "../../routing/algebra/witness.ts";
 
 const BACKENDS = ["v1", "v2", "v3"];
 
@@ -114,7 +115,7 @@ Deno.test("diff: what it names is decided otherwise, and what it does not name i
     for (const { witness } of changes) {
       assert.ok(witness !== null);
       if (witness.isForeignHost || !witness.path.startsWith("/")) continue;
-      const url = `http://${witness.authority}${witness.path}`;
+      const url = `http://${witness.authority}${witnessTarget(witness)}`;
       const [before, after] = answers.map((answer) => answer({ ...witness, url }));
       assert.notEqual(before.shares, after.shares, `seed ${seed}, ${JSON.stringify(witness)}`);
     }

@@ -59,6 +59,7 @@ interface Sample {
   readonly path: string;
   readonly host: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly queries: Readonly<Record<string, string>>;
 }
 
 /** Whether one pattern matches, by every engine that takes it; they must agree. */
@@ -93,14 +94,18 @@ class Oracle {
     return known;
   }
 
-  firstOf(list: readonly MatchConditions[], { method, path, host, headers }: Sample): number {
+  firstOf(list: readonly MatchConditions[], sample: Sample): number {
+    const { method, path, host, headers, queries } = sample;
     return list.findIndex((match) =>
       (match.path === null || this.matches(match.path, path, "anchored")) &&
       (match.methods === null || match.methods.includes(method)) &&
       match.headers.every(({ name, pattern }) => {
         const value = name === "host" ? host : headers[name];
         return value !== undefined && this.matches(pattern, value, "search");
-      })
+      }) &&
+      (match.queries ?? []).every(({ name, pattern }) =>
+        name in queries && this.matches(pattern, queries[name], "search")
+      )
     );
   }
 }
@@ -123,6 +128,7 @@ function patternOf(random: Random, units: readonly string[], depth = 2): string 
 
 const PATH_UNITS = ["a", "b", "/", "a/", "[ab]", "[^a]", ".", ".*", "$", "\\b", "-"];
 const VALUE_UNITS = ["a", "b", " ", "[ab]", "[^b]", ".", "^", "$", "\\b"];
+const PARAMETER_UNITS = ["a", "b", "=", "[ab]", "[^b]", ".", "^", "$", "\\b"];
 const HOST_UNITS = ["web", "\\.app", "[a-w]", "svc", "^", "$", ":80", ".*"];
 
 export function randomMatch(random: Random): MatchConditions {
@@ -131,11 +137,14 @@ export function randomMatch(random: Random): MatchConditions {
   for (const [name, each] of Object.entries(units)) {
     if (random.below(5) === 0) headers.push({ name, pattern: patternOf(random, each) });
   }
+  const queries = ["q", "x-a"].filter(() => random.below(6) === 0)
+    .map((name) => ({ name, pattern: patternOf(random, PARAMETER_UNITS) }));
   const methods = ["GET", "POST", "HEAD"].filter(() => random.below(2) === 0);
   return {
     path: random.below(5) === 0 ? null : `/${patternOf(random, PATH_UNITS)}`,
     methods: methods.length === 0 || random.below(2) === 0 ? null : methods,
     headers,
+    ...(queries.length === 0 ? {} : { queries }),
   };
 }
 
@@ -148,20 +157,36 @@ export function randomSample(random: Random): Sample {
   for (const name of ["x-a", "x-b"]) {
     if (random.below(2) === 0) headers[name] = textOf(random, ["a", "b", " ", "c"], 4).trim();
   }
+  const queries: Record<string, string> = {};
+  for (const name of ["q", "x-a"]) {
+    if (random.below(3) === 0) queries[name] = textOf(random, ["a", "b", "=", "c"], 4);
+  }
   return {
     method: pick(random, METHODS),
     path: `/${textOf(random, ["a", "b", "/", "-", "c"], 5)}`,
     host: pick(random, random.below(4) === 0 ? FOREIGN : AUTHORITIES),
     headers,
+    queries,
   };
 }
 
-function sampleOfWitness({ method, path, authority, headers }: Witness): Sample {
-  return { method, path, host: authority, headers: Object.fromEntries(headers) };
+function sampleOfWitness({ method, path, query, authority, headers }: Witness): Sample {
+  const parameters = query === "" ? [] : query.split("&").map((each) => {
+    const [name, ...value] = each.split("=");
+    return [name, value.join("=")];
+  });
+  return {
+    method,
+    path,
+    host: authority,
+    headers: Object.fromEntries(headers),
+    queries: Object.fromEntries(parameters),
+  };
 }
 
-function lengthOf({ path, headers }: Sample): number {
-  return Object.entries(headers).reduce((sum, header) => sum + header.join().length, path.length);
+function lengthOf({ path, headers, queries }: Sample): number {
+  return [...Object.entries(headers), ...Object.entries(queries)]
+    .reduce((sum, [name, value]) => sum + name.length + value.length, path.length);
 }
 
 /** One pair of lists; throws where the algebra and an engine disagree. Returns whether all was decided. */

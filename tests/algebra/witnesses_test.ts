@@ -8,7 +8,7 @@ import { run } from "../../cli/run.ts";
 import { testEnvironment } from "../../console/testing.ts";
 import { examineRules } from "../../routing/algebra/rule_facts.ts";
 import { authoritiesOf } from "../../routing/algebra/service_names.ts";
-import { type Witness, witnessArguments } from "../../routing/algebra/witness.ts";
+import { type Witness, witnessArguments, witnessTarget } from "../../routing/algebra/witness.ts";
 import type { PlanRule } from "../../routing/plan.ts";
 import { DEFAULT_PORT, requestHeadOf } from "../../routing/request.ts";
 import type { Explanation } from "../../routing/table/explanation.ts";
@@ -136,7 +136,7 @@ Deno.test({
         const shown = `${JSON.stringify(witness)}, seed ${seed}, ${text}`;
         const url = witness.method === "CONNECT"
           ? ""
-          : `http://${witness.authority}${witness.path}`;
+          : `http://${witness.authority}${witnessTarget(witness)}`;
         if (url !== "" && witness.path.startsWith("/")) {
           const decision = new Decision();
           const head = requestHeadOf({ ...witness, url });

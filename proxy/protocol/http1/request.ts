@@ -196,6 +196,8 @@ export class Request extends Head {
     // `http://host` means the path `/` (RFC 9110 4.2.3), of which the slash before the host is a copy.
     routed.pathStart = hasPath ? this.originStart : routed.authorityStart - 1;
     routed.pathEnd = hasPath ? at : routed.authorityStart;
+    routed.queryStart = at < end ? at + 1 : end;
+    routed.queryEnd = end;
     return true;
   }
 

@@ -129,6 +129,8 @@ export class Http2Request extends Message {
     this.protocolEnd = Math.max(0, pseudo[PROTOCOL + 1]);
     routed.pathStart = this.originStart;
     routed.pathEnd = this.originStart;
+    routed.queryStart = this.originStart;
+    routed.queryEnd = this.originStart;
     if (hasProtocol) {
       if (!takesProtocol || routed.method !== CONNECT) return false;
       if (!isToken(bytes, this.protocolStart, this.protocolEnd)) return false;
@@ -152,6 +154,8 @@ export class Http2Request extends Message {
       if (bytes[at] === QUESTION) query = at;
     }
     routed.pathEnd = query;
+    routed.queryStart = Math.min(query + 1, originEnd);
+    routed.queryEnd = originEnd;
     return true;
   }
 

@@ -544,6 +544,7 @@ Deno.test("What routing sees of a request is what HTTP/1.1 would have shown it",
     String.fromCharCode(...routed.bytes.subarray(start, end));
   assert.equal(routed.method, 9);
   assert.equal(text(routed.pathStart, routed.pathEnd), "/a/b");
+  assert.equal(text(routed.queryStart, routed.queryEnd), "c=d?e");
   assert.equal(text(routed.authorityStart, routed.authorityEnd), "Shop.ns:80");
   assert.equal(text(routed.headers[0], routed.headers[3]).slice(0, 4), "host");
   assert.deepEqual([routed.headerCount, contentLength, expectsContinue], [3, 4, true]);
