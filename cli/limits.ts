@@ -78,6 +78,9 @@ export const REPORT_LOG_LINES = 2_000;
 /** Pods whose sidecars a bug report asks: each is a second, and a plan of some MB at most. */
 export const REPORT_PODS_MAX = 20;
 
+/** Pods of a workload that one tap listens to: each is a connection through the API server. */
+export const TAP_PODS_MAX = 50;
+
 /** How long a TAB may wait for a cluster: longer, and a person has typed the name. */
 export const COMPLETION_MS = 2_000;
 

@@ -27,7 +27,10 @@ export function register(program: Program, context: CommandContext): void {
         "of --pod; of who sends; of resources that name none (default: default)",
       )
       .option("--live", "the cluster that kubectl would speak to, as its controllers see it", false)
-      .option("--pod <pod>", "[NAMESPACE/]NAME in the cluster that kubectl would speak to")
+      .option(
+        "--pod <pod>",
+        "[NAMESPACE/]NAME in the cluster that kubectl would speak to; deployment/NAME: one of its pods",
+      )
       .option("--admin <address>", "admin address of a running proxy")
       .option("-H, --header <header>", "header of the request, 'Name: value' (repeat)", collect, [])
       .option("--from <sender>", "who sends it, NAMESPACE[/SERVICEACCOUNT]")

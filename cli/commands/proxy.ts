@@ -36,7 +36,7 @@ export function register(program: Program, context: CommandContext): void {
           "`config` and `routes`.",
       )
       .addArgument(program.createArgument("<query>", "what is asked").choices(PROXY_QUERIES))
-      .argument("<pod>", "NAME or NAMESPACE/NAME")
+      .argument("<pod>", "NAME, NAMESPACE/NAME, or deployment/NAME for one of its pods")
       .addOption(
         program.createOption("-o, --output <format>", "text or json; `config` is json always")
           .choices(["text", "json"] as const).default("text" as const),

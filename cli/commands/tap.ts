@@ -11,7 +11,10 @@ export function register(program: Program, context: CommandContext): void {
         "Prints each request that goes through a local mesh, a sidecar, or the sidecar of a pod in a cluster (--pod) once it has ended, until Ctrl-C. What is given narrows it " +
           "down; all of it has to hold. The proxy makes records only while a tap is open.",
       )
-      .option("--pod <pod>", "[NAMESPACE/]NAME in the cluster that kubectl would speak to")
+      .option(
+        "--pod <pod>",
+        "[NAMESPACE/]NAME in the cluster that kubectl would speak to; deployment/NAME or service/NAME: all its pods",
+      )
       .option("--admin <address>", "admin address of the proxy (default: 127.0.0.1:15000)")
       .option("--method <name>", "GET")
       .option("--path <prefix>", "beginning of the path")

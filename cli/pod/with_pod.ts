@@ -1,6 +1,6 @@
 /** A sidecar of a pod, asked as if it were on this machine: through the API server, to the admin port that only the pod itself reaches. */
 import type { Environment } from "../../console/environment.ts";
-import { CommandFailure, usageFailure } from "../../console/exit.ts";
+import { CommandFailure } from "../../console/exit.ts";
 import { isNotFound } from "../../controller/install/cluster.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
@@ -8,10 +8,11 @@ import { PortForward } from "../../controller/kube/port_forward.ts";
 import { PROXY_NAME } from "../../controller/inject/choose.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
+import { type PodPlace, podsAt } from "./place.ts";
 
 const ADMIN_PORT = 15000;
 
-/** Runs `work` with an address at which the sidecar's admin port answers. */
+/** Runs `work` with an address at which the sidecar's admin port answers: that of the first pod, where a workload is named. */
 export function withPodAdmin<T>(
   pod: string,
   options: ClusterOptions,
@@ -19,18 +20,53 @@ export function withPodAdmin<T>(
   work: (admin: string) => Promise<T>,
 ): Promise<T> {
   return withCluster(options, environment, async (client) => {
-    const [namespace, name] = await placeOf(client, pod, options.namespace);
-    await requireSidecar(client, namespace, name);
-    using forward = new PortForward(client, { namespace, pod: name, port: ADMIN_PORT });
-    try {
-      return await work(forward.address);
-    } catch (error) {
-      if (forward.problem === null) throw error;
-      throw new CommandFailure(`No way to pod ${namespace}/${name}: ${forward.problem}`, {
-        hint: "The user of the kubeconfig needs the right to create pods/portforward.",
-      });
-    }
+    const [place] = await podsAt(client, pod, options.namespace);
+    return await atAdmin(client, place, work);
   });
+}
+
+/**
+ * As {@link withPodAdmin}, at once for each pod that is named.
+ * @throws {CommandFailure} they are more than `podsMax`
+ */
+export function withPodAdmins<T>(
+  pod: string,
+  podsMax: number,
+  options: ClusterOptions,
+  environment: Environment,
+  work: (admin: string, place: PodPlace, pods: number) => Promise<T>,
+): Promise<T[]> {
+  return withCluster(options, environment, async (client) => {
+    const places = await podsAt(client, pod, options.namespace);
+    if (places.length > podsMax) {
+      throw new CommandFailure(
+        `${pod} has ${places.length} pods; at most ${podsMax} can be asked`,
+        {
+          hint: `Name one: ${places[0].namespace}/${places[0].name}`,
+        },
+      );
+    }
+    return await Promise.all(
+      places.map((place) => atAdmin(client, place, (admin) => work(admin, place, places.length))),
+    );
+  });
+}
+
+async function atAdmin<T>(
+  client: KubeClient,
+  { namespace, name }: PodPlace,
+  work: (admin: string) => Promise<T>,
+): Promise<T> {
+  await requireSidecar(client, namespace, name);
+  using forward = new PortForward(client, { namespace, pod: name, port: ADMIN_PORT });
+  try {
+    return await work(forward.address);
+  } catch (error) {
+    if (forward.problem === null) throw error;
+    throw new CommandFailure(`No way to pod ${namespace}/${name}: ${forward.problem}`, {
+      hint: "The user of the kubeconfig needs the right to create pods/portforward.",
+    });
+  }
 }
 
 /** Who a pod is, `namespace/serviceaccount`, and its own name with its namespace. */
@@ -39,23 +75,10 @@ export async function identityOf(
   pod: string,
   options: ClusterOptions,
 ): Promise<{ readonly identity: string; readonly place: string }> {
-  const [namespace, name] = await placeOf(client, pod, options.namespace);
+  const [{ namespace, name }] = await podsAt(client, pod, options.namespace);
   const found = await requirePod(client, namespace, name);
   const account = textField(fieldsOf(found["spec"]), "serviceAccountName") ?? "default";
   return { identity: `${namespace}/${account}`, place: `${namespace}/${name}` };
-}
-
-/** `NAME`, `NAMESPACE/NAME`, with `pod/` in front as kubectl prints it. */
-async function placeOf(
-  client: KubeClient,
-  pod: string,
-  namespace: string | undefined,
-): Promise<[namespace: string, name: string]> {
-  const [, place, name] = /^(?:pods?\/)?(?:([-a-z0-9]+)\/)?([-.a-z0-9]+)$/.exec(pod) ?? [];
-  if (name === undefined) {
-    throw usageFailure(`"${pod}" names no pod`, "Write it as NAME or NAMESPACE/NAME.");
-  }
-  return [place ?? namespace ?? await client.namespace(), name];
 }
 
 async function requirePod(

@@ -7,6 +7,8 @@ import type { Output } from "../../console/output.ts";
 import { formatForPerson } from "../../sidecar/access_log.ts";
 import { printable } from "../../console/text.ts";
 import { parseHostPort } from "../../console/values.ts";
+import { causeText } from "../../base/text.ts";
+import { TAP_PODS_MAX } from "../limits.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 
 const LOCAL_ADMIN = "127.0.0.1:15000";
@@ -31,35 +33,59 @@ interface TapOptions extends TapFilters, ClusterOptions {
   readonly output: "text" | "json";
 }
 
-/** Ends with 0 at a stop signal, at the limit, and when the proxy ends. */
+/** Ends with 0 at a stop signal, at the limit, and when the proxy ends, or all of them. */
 export async function runTap(options: TapOptions, environment: Environment): Promise<ExitCode> {
   const { pod, admin } = options;
-  if (pod === undefined) return await tapAt(admin ?? LOCAL_ADMIN, options, environment);
-  if (admin !== undefined) throw usageFailure("--pod and --admin name two proxies: give one");
-  // Without a cluster nothing of its client is needed.
-  const { withPodAdmin } = await import("../pod/with_pod.ts");
-  return await withPodAdmin(pod, options, environment, (at) => tapAt(at, options, environment));
-}
-
-async function tapAt(
-  admin: string,
-  options: TapOptions,
-  environment: Environment,
-): Promise<ExitCode> {
-  const { stdout } = environment;
+  if (pod !== undefined && admin !== undefined) {
+    throw usageFailure("--pod and --admin name two proxies: give one");
+  }
   const stop = new AbortController();
   const stopListening = environment.onStopSignal(() => stop.abort());
+  const tap: Tap = { options, environment, stop, seen: 0 };
   try {
-    const lines = await openTap(admin, options, stop.signal);
-    for await (const line of lines) {
-      stdout.line(options.output === "json" ? line : renderLine(stdout, line));
-    }
+    if (pod === undefined) await tapAt(admin ?? LOCAL_ADMIN, "", tap);
+    else await tapPods(pod, tap);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
   } finally {
     stopListening();
   }
   return EXIT.ok;
+}
+
+/** One call of the command, whatever the number of proxies. */
+interface Tap {
+  readonly options: TapOptions;
+  readonly environment: Environment;
+  readonly stop: AbortController;
+  /** Requests of all proxies so far. */
+  seen: number;
+}
+
+async function tapPods(pod: string, tap: Tap): Promise<void> {
+  const { options, environment, stop } = tap;
+  // Without a cluster nothing of its client is needed.
+  const { withPodAdmins } = await import("../pod/with_pod.ts");
+  await withPodAdmins(pod, TAP_PODS_MAX, options, environment, async (at, { name }, pods) => {
+    if (pods === 1) return await tapAt(at, "", tap);
+    await tapAt(at, name, tap).catch((error) => {
+      // The others go on: pods of a workload come and go.
+      if (!stop.signal.aborted) environment.stderr.line(`weft: ${name}: ${causeText(error)}`);
+    });
+  });
+}
+
+/** @param from the pod, where there are several */
+async function tapAt(admin: string, from: string, tap: Tap): Promise<void> {
+  const { options, environment: { stdout }, stop } = tap;
+  const isJson = options.output === "json";
+  for await (const line of await openTap(admin, options, stop.signal)) {
+    if (from === "") stdout.line(isJson ? line : renderLine(stdout, line));
+    else if (isJson) stdout.line(JSON.stringify({ sidecar: from, ...JSON.parse(line) }));
+    else stdout.line(`${from} ${renderLine(stdout, line)}`);
+    // A proxy ends its own stream at the limit.
+    if (from !== "" && ++tap.seen === Number(options.limit)) stop.abort();
+  }
 }
 
 /** Throws a failure if nothing answers, or refuses. */
@@ -85,7 +111,7 @@ async function openTap(
       hint: "Give the address that it prints at its start as `admin`.",
     });
   });
-  if (response.ok && response.body !== null) return linesOf(response.body, admin);
+  if (response.ok && response.body !== null) return linesOf(response.body, admin, signal);
   const [problem] = (await response.text()).split("\n");
   throw new CommandFailure(
     `The proxy at ${admin} answered ${response.status}: ${printable(problem.slice(0, 200))}`,
@@ -93,9 +119,15 @@ async function openTap(
   );
 }
 
-async function* linesOf(body: ReadableStream<Uint8Array>, admin: string): AsyncIterable<string> {
+async function* linesOf(
+  body: ReadableStream<Uint8Array>,
+  admin: string,
+  signal: AbortSignal,
+): AsyncIterable<string> {
   let rest = "";
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  // Deno's fetch forgets the signal of a long answer: what it derives from it is collected as garbage.
+  signal.addEventListener("abort", () => reader.cancel().catch(() => {}));
   for (;;) {
     const { value, done } = await reader.read().catch((error) => {
       if (error instanceof DOMException) throw error;

@@ -23,6 +23,15 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: server-2, namespace: asked, labels: {app: server}}
+spec:
+  containers:
+  - name: pipy
+    image: flomesh/pipy:latest
+    command: [pipy, -e, "pipy().listen(8080).serveHTTP(new Message('Hi'))"]
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: client, namespace: asked}
 spec:
   containers: [{name: curl, image: curlimages/curl, command: [sleep, 365d]}]
@@ -72,7 +81,7 @@ Deno.test({
       );
       assert.match(
         await get("clusters"),
-        /asked\/server +8080 +- +asked\/server +100% +ready +1\n/,
+        /asked\/server +8080 +- +asked\/server +100% +ready +2\n/,
       );
       assert.match(await get("endpoints"), /asked\/server:8080 +10\.244\.\S+:8080 +server/);
       assert.match(await get("stats"), /^weft_requests_total\{.*asked.* [1-9]/m);
@@ -92,6 +101,24 @@ Deno.test({
       await until("a request is seen", () => runOnNode(CALL), () => isOver);
       assert.equal(JSON.parse(await tapped).status, 200);
       await over;
+    });
+    await t.step("tap --pod service/NAME: requests of all its pods, by pod", async () => {
+      const tapped = insist("weft tap --pod service/server -n asked --limit 8 -o json");
+      let isOver = false;
+      const over = tapped.finally(() => isOver = true);
+      await until("requests are seen", () => runOnNode(CALL), () => isOver);
+      const lines = (await tapped).trim().split("\n").map((line) => JSON.parse(line));
+      assert.equal(lines.length, 8);
+      assert.deepEqual([...new Set(lines.map(({ sidecar }) => sidecar))].toSorted(), [
+        "server",
+        "server-2",
+      ]);
+      await over;
+    });
+    await t.step("a Service that has no pods, or is none, is said to", async () => {
+      const none = await runOnNode("weft tap --pod deployment/server -n asked");
+      assert.match(none.text, /There is no deployment asked\/server\n/);
+      assert.notEqual(none.code, 0);
     });
     await t.step("check: all is well", async () => {
       const out = await insist("weft check");
