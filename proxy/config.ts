@@ -76,6 +76,11 @@ export interface ProxyConfig {
   readonly health?: { readonly address: string; readonly port: number };
   /** Left out: everything is plain. */
   readonly tls?: ProxyTls;
+  /**
+   * Sidecars of the mesh know this proxy, and each other, by certificates (`ProxyTls.mesh`), which may come later: it is not ready for
+   * clients before, and what there is by then is plain. Left out: false.
+   */
+  readonly mutualTls?: boolean;
   /** Whose SPIFFE ids identify callers. Left out: `cluster.local`. */
   readonly trustDomain?: string;
   /** Whether what the mesh does not know is passed on; else it is refused. Left out: false. */
@@ -223,8 +228,26 @@ export interface TlsOrigination {
   readonly minVersion: "1.2" | "1.3";
 }
 
+/** Who this proxy is in the mesh, in either direction, and whom it trusts to say who others are. */
+export interface MeshIdentity {
+  readonly certificate: TlsCertificate;
+  readonly authority: TlsTrust;
+  /** As those of a termination. */
+  readonly ticketKeys: string | null;
+}
+
+/** Whether callers show who they are. One that is not asked for a certificate cannot be held to what it says. */
+export function asksForCertificates(
+  { tls, mutualTls }: Pick<ProxyConfig, "tls" | "mutualTls">,
+): boolean {
+  return mutualTls === true ||
+    (tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored");
+}
+
 /** What is left out is plain. */
 export interface ProxyTls {
+  /** Where `ProxyConfig.mutualTls` says so: beside what is plain, inbound and to the endpoints that the plan says take it. */
+  readonly mesh?: MeshIdentity;
   readonly inbound?: TlsTermination;
   readonly outbound?: TlsTermination;
   /** To endpoints; never to the application beside this proxy. */

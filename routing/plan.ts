@@ -145,6 +145,8 @@ export interface PlanEndpoint {
   readonly hostname: string;
   /** `namespace/serviceaccount`; empty if not known. */
   readonly identity: string;
+  /** A sidecar with a certificate of the mesh takes connections to this port. Left out where that is not so, or not known. */
+  readonly mutualTls?: boolean;
 }
 
 /** A TrafficTarget that counts: sources may call the destination where one of the rules matches. */

@@ -119,6 +119,7 @@ const endpoint = shape<PlanEndpoint>({
   workload: label,
   hostname: label,
   identity: label,
+  mutualTls: optional(isBoolean),
 });
 
 const target = shape<PlanTarget>({

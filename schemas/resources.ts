@@ -1,7 +1,9 @@
 /**
  * The one internal shape of every resource Weft reads, whatever version it was written in, and the
- * `Snapshot` that holds them. Types only, so `routing/compile` may import it and still run in a browser.
+ * `Snapshot` that holds them. Types only, so `routing/compile` may import
+ * it and still run in a browser.
  */
+import type { PortRange } from "../base/capture_lists.ts";
 import type { FieldPath, Position } from "../base/finding.ts";
 import type { PolicySettings } from "../base/policy.ts";
 
@@ -116,6 +118,12 @@ export interface Container {
   readonly runsAs?: RunsAs;
 }
 
+/** A pod's sidecar has a certificate of the mesh, and takes connections with it. */
+export interface MutualTls {
+  /** Ports at which they reach the application itself. */
+  readonly excludedPorts: readonly PortRange[];
+}
+
 /** What a Pod and a pod template share. */
 export interface PodTemplate {
   readonly labels: Readonly<Record<string, string>>;
@@ -125,6 +133,8 @@ export interface PodTemplate {
   readonly runsAs?: RunsAs;
   /** The pod has the addresses and the ports of its node, and shares its iptables. */
   readonly hostNetwork?: boolean;
+  /** Left out: it has no sidecar that others know by a certificate. */
+  readonly mutualTls?: MutualTls;
   readonly hostname: string | undefined;
   readonly subdomain: string | undefined;
 }

@@ -3,7 +3,7 @@
  * plans by their hash.
  */
 import { createLog, type Log } from "../base/log.ts";
-import type { Proxy, ProxyConfig } from "../proxy/config.ts";
+import { asksForCertificates, type Proxy, type ProxyConfig } from "../proxy/config.ts";
 import type { ProxyHooks } from "../proxy/run/running_proxy.ts";
 import { withDeadline } from "../base/deadline.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
@@ -174,12 +174,11 @@ async function untilFailed(proxy: Proxy, failed: Promise<string>): Promise<never
 
 /** A caller without a sidecar is not checked: better to know that before it calls. */
 function warnOfStrangers(
-  { inbound, tls }: ProxyConfig,
+  config: ProxyConfig,
   { permissive }: PlanInForce,
   log: Log,
 ): void {
-  const asksCallers = tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored";
-  if (permissive || inbound.length === 0 || asksCallers) return;
+  if (permissive || config.inbound.length === 0 || asksForCertificates(config)) return;
   log.warn("Traffic targets are not enforced on inbound requests", {
     reason: "callers are not asked for certificates (--inbound-tls-client-ca)",
   });

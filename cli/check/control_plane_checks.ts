@@ -2,7 +2,7 @@
 import { expiryOf } from "../../base/x509.ts";
 import { VERSION } from "../../base/version.ts";
 import { DAY_MS } from "../../controller/inject/limits.ts";
-import { PROXY_NAME } from "../../controller/inject/choose.ts";
+import { PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { findObject, progressOf, troublesOf } from "../../controller/install/cluster.ts";
 import { membersOf } from "../../controller/install/members.ts";
 import { ADMIN_PORT, CA_SECRET, CONTROLLER, TLS_SECRET } from "../../controller/install/objects.ts";

@@ -5,7 +5,7 @@ import { isNotFound } from "../../controller/install/cluster.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
 import { PortForward } from "../../controller/kube/port_forward.ts";
-import { PROXY_NAME } from "../../controller/inject/choose.ts";
+import { PROXY_NAME } from "../../base/sidecar_pod.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
 import { type PodPlace, podsAt } from "./place.ts";

@@ -9,6 +9,7 @@
  * RETURN anywhere means: not captured. Only the nat table is touched, and of it only these chains and one jump to them
  * from each built-in chain.
  */
+import { PROXY_PORTS } from "../../base/sidecar_pod.ts";
 import type { IpRange, IpVersion, PortRange } from "../../base/capture_lists.ts";
 import type { CaptureScope, CaptureSettings } from "./settings.ts";
 
@@ -23,17 +24,6 @@ const CHAINS = [INBOUND, INBOUND_REDIRECT, OUTBOUND, OUTBOUND_REDIRECT];
 export const JUMPS: readonly (readonly [chain: string, ...rule: string[]])[] = [
   ["PREROUTING", "-p", "tcp", "-j", INBOUND],
   ["OUTPUT", "-p", "tcp", "-j", OUTBOUND],
-];
-
-/**
- * The proxy's own ports that others in the cluster call: admin, and what is reserved for metrics and rewritten probes
- * (smi-facts 4.2, 4.3).
- * The proxy answers there itself; to redirect them would ask the application.
- */
-const OWN_PORTS: readonly PortRange[] = [
-  { first: 15000, last: 15000 },
-  { first: 15010, last: 15010 },
-  { first: 15901, last: 15904 },
 ];
 
 const LOOPBACK: Readonly<Record<IpVersion, string>> = { 4: "127.0.0.0/8", 6: "::1/128" };
@@ -68,7 +58,7 @@ function inboundRules(
 ): string[] {
   return [
     ...excludedInterfaces.map((name) => `-A ${INBOUND} -i ${name} -j RETURN`),
-    ...OWN_PORTS.map((ports) => `-A ${INBOUND} ${matchPorts(ports)} -j RETURN`),
+    ...PROXY_PORTS.map((ports) => `-A ${INBOUND} ${matchPorts(ports)} -j RETURN`),
     ...scopeRules(inbound, version, { chain: INBOUND, redirect: INBOUND_REDIRECT, side: "-s" }),
   ];
 }

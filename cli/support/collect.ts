@@ -4,7 +4,7 @@
  */
 import { buildCommit, VERSION } from "../../base/version.ts";
 import { causeText } from "../../base/text.ts";
-import { PROXY_NAME } from "../../controller/inject/choose.ts";
+import { PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { OWN_LABEL } from "../../controller/install/objects.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";

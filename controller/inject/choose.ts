@@ -1,9 +1,8 @@
 /** Whether a pod gets a sidecar. Says why not, in words for its owner. Pure. */
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
+import { INIT_NAME, PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { allContainers, type ObjectMeta, type PodObject } from "./pod.ts";
 
-export const INIT_NAME = "weft-init";
-export const PROXY_NAME = "weft-proxy";
 export const VOLUME_NAME = "weft-run";
 
 /** A label counts before an annotation: only labels can be selected on. */

@@ -1,6 +1,7 @@
 /** The containers and the volume that injection adds. Pure. */
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
-import { INIT_NAME, PROXY_NAME, VOLUME_NAME } from "./choose.ts";
+import { INIT_NAME, PROXY_NAME } from "../../base/sidecar_pod.ts";
+import { VOLUME_NAME } from "./choose.ts";
 import {
   ACCEPT_SECONDS_MAX,
   END_RESERVE_SECONDS,

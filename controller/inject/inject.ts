@@ -3,7 +3,8 @@
  * disagree. The order of init containers: capture, the sidecar, then the application's own, which have a network through the mesh.
  */
 import { settingsOf } from "./annotations.ts";
-import { choose, PROXY_NAME, type SidecarChoice } from "./choose.ts";
+import { PROXY_NAME } from "../../base/sidecar_pod.ts";
+import { choose, type SidecarChoice } from "./choose.ts";
 import {
   CA_ANNOTATION,
   HEALTH_PORT,

@@ -1,5 +1,6 @@
 /** The way back from injection: from a pod with a sidecar to a JSON patch that takes it away. Pure. */
-import { INIT_NAME, PROXY_NAME, VOLUME_NAME } from "./choose.ts";
+import { INIT_NAME, PROXY_NAME } from "../../base/sidecar_pod.ts";
+import { VOLUME_NAME } from "./choose.ts";
 import { CA_ANNOTATION, HEALTH_PORT } from "./containers.ts";
 import { DEFAULT_CONTAINERS, PROBES, STATUS_ANNOTATION } from "./inject.ts";
 import { type PatchOperation, PatchWriter } from "./patch.ts";

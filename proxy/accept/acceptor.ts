@@ -16,7 +16,20 @@ import type { Router, RouteServices } from "../route/router.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
 import { DETECTION_MS } from "../limits.ts";
-import { TLS_ALONE } from "../protocol/mod.ts";
+import { carriesRequests, MESH_TLS_ALONE, TLS_ALONE } from "../protocol/mod.ts";
+import { formatAuthority } from "../../base/ip.ts";
+import { RelayDownstream } from "../relay/downstream.ts";
+import type { MeshTls } from "../tls/contexts.ts";
+
+/** What TLS callers of the application may or must use. */
+interface InboundTls {
+  /** Of files; null: there is none. */
+  readonly context: TlsContext | null;
+  /** Beside it callers may do without TLS. */
+  readonly acceptsPlain: boolean;
+  /** Null: the proxy has no part in the TLS of a mesh. */
+  readonly mesh: MeshTls | null;
+}
 
 /** Takes an accepted connection; `peer` is the client's address. */
 export type AcceptHandler = (fd: Fd, peer: string) => void;
@@ -90,22 +103,23 @@ export class Acceptor {
     };
   }
 
-  /** @param acceptsPlain callers may do without TLS */
   ofInbound(
     { application, capture }: InboundListener,
     router: InboundRouter,
-    security: TlsContext | null,
-    acceptsPlain: boolean,
+    tls: InboundTls,
   ): AcceptHandler {
     const captured = capture === true ? this.#capture : null;
     const { listener: index, access } = router;
     const listener = { index, application, access };
     const { io } = this.#clients.loop;
-    const take = (client: AcceptedClient) =>
-      captured === null
-        ? this.#takeRequests(client, router.of(() => io.destination(client.fd)))
-        : captured.takeInbound(client, listener);
-    const accept = this.#accepted(security, acceptsPlain, captured !== null, take);
+    const authority = formatAuthority(application.address, application.port);
+    const take = (client: AcceptedClient) => {
+      if (captured !== null) return captured.takeInbound(client, listener);
+      const own = router.of(() => io.destination(client.fd));
+      if (client.isMesh === true) this.#takeOfMesh(client, own, authority);
+      else this.#takeRequests(client, own);
+    };
+    const accept = this.#accepted(tls, captured !== null, take);
     return captured === null
       ? accept
       : (fd, peer) => captured.whenKnown(fd, () => accept(fd, peer));
@@ -113,25 +127,40 @@ export class Acceptor {
 
   /** A caller that may do without TLS shows by its first bytes whether it does. */
   #accepted(
-    security: TlsContext | null,
-    acceptsPlain: boolean,
+    { context, mesh, acceptsPlain }: InboundTls,
     isCaptured: boolean,
     take: (client: AcceptedClient) => void,
   ): AcceptHandler {
-    if (security === null || !acceptsPlain) {
-      return (fd, peer) => take({ fd, peer, security, isWatched: false });
+    if (mesh === null && (context === null || !acceptsPlain)) {
+      return (fd, peer) => take({ fd, peer, security: context, isWatched: false });
     }
     const { loop } = this.#clients;
     // Only what is captured may turn out to have a server that speaks first.
     const silenceMs = isCaptured ? DETECTION_MS : loop.timeouts.clientIdleMs;
-    const question = { among: TLS_ALONE, silenceMs };
+    const question = { among: mesh === null ? TLS_ALONE : MESH_TLS_ALONE, silenceMs };
     return (fd, peer) => {
       const client = { fd, peer, security: null };
       const first = new Detecting(loop, client, question, (detected) => {
-        take({ fd, peer, security: detected === "tls" ? security : null, isWatched: true });
+        if (detected === "mesh-tls") return this.#takeMutual(fd, peer, mesh, take);
+        take({ fd, peer, security: detected === "tls" ? context : null, isWatched: true });
       });
       loop.io.watch(fd, first);
     };
+  }
+
+  /** A sidecar calls, which knows this one as a sidecar of the mesh. */
+  #takeMutual(
+    fd: Fd,
+    peer: string,
+    mesh: MeshTls | null,
+    take: (client: AcceptedClient) => void,
+  ): void {
+    const { events, io } = this.#clients.loop;
+    if (mesh !== null && mesh.inbound !== null) {
+      return take({ fd, peer, security: mesh.inbound, isWatched: true, isMesh: true });
+    }
+    events.tlsFailed({ code: "tls-no-certificate", detail: "There is none here yet" }, peer);
+    io.reset(fd);
   }
 
   #takeRequests({ fd, peer, security, isWatched }: AcceptedClient, router: Router): void {
@@ -140,5 +169,21 @@ export class Acceptor {
     if (isWatched) io.handOver(fd, downstream);
     else io.watch(fd, downstream);
     if (security !== null) io.secure(fd, security, null);
+  }
+  /** Requests, or a connection to relay, as its ALPN name says. */
+  #takeOfMesh({ fd, peer, security }: AcceptedClient, router: Router, authority: string): void {
+    const { loop } = this.#clients;
+    const question = { among: MESH_TLS_ALONE, silenceMs: loop.timeouts.clientIdleMs };
+    const first: Detecting = new Detecting(loop, { fd, peer, security }, question, (detected) => {
+      const isRelay = !carriesRequests(detected);
+      const socket = isRelay
+        ? this.#clients.relay(fd, peer, router, { authority })
+        : this.#clients.requests(fd, peer, router);
+      socket.takeSecurity(first);
+      loop.io.handOver(fd, socket);
+      if (socket instanceof RelayDownstream) socket.connect();
+    });
+    loop.io.handOver(fd, first);
+    if (security !== null) loop.io.secure(fd, security, null);
   }
 }

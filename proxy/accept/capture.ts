@@ -43,6 +43,8 @@ export interface AcceptedClient {
   readonly security: TlsContext | null;
   /** Another handler has had its events before. */
   readonly isWatched: boolean;
+  /** That is of the mesh, and says what is within. Left out: false. */
+  readonly isMesh?: boolean;
 }
 
 /** A connection that is to be served. */
@@ -139,7 +141,9 @@ export class Capture implements AddressBook {
       stats: this.#statsOf(listener.index, port === null ? 0 : original.port),
     }, () => original);
     const silenceMs = APPLICATION_SILENCE_MS;
-    this.#serve({ ...client, original, route, spoken: spokenAt(port), silenceMs });
+    // The caller's sidecar has looked at what its client speaks, and at what the port declares.
+    const spoken = client.isMesh === true ? "unsaid" : spokenAt(port);
+    this.#serve({ ...client, original, route, spoken, silenceMs });
   }
 
   /** Null: it was not redirected, and has been turned away. */

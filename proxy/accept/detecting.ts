@@ -2,6 +2,7 @@
  * Detecting: a connection of which it is not known what it speaks, until its first bytes say so. Nothing is read of them: what has been
  * looked at is still there to be read.
  */
+import { isMeshAlpn, MESH_ALPN } from "../protocol/tls/mesh.ts";
 import { AGAIN, BROKEN, END, type Fd } from "../io/io.ts";
 import type { TlsContext, TlsFailure, TlsInfo } from "../io/tls.ts";
 import { BUFFER_BYTES, DETECTION_MS, DRAIN_IDLE_MS, LOOK_INTERVAL_MS } from "../limits.ts";
@@ -10,7 +11,7 @@ import { Socket } from "../loop/socket.ts";
 import { Timer } from "../loop/timers.ts";
 import { detectProtocol, type ProtocolName, type Protocols } from "../protocol/mod.ts";
 import { NO_BUFFER } from "../loop/arena.ts";
-import { serverNameOf } from "../protocol/tls/server_name.ts";
+import { serverNameOf } from "../protocol/tls/client_hello.ts";
 
 /**
  * `opaque`: bytes of no protocol that was asked for, or too few of them in time; `silent`: none so far; `more`: too few so far;
@@ -117,6 +118,9 @@ export class Detecting extends Socket {
 
   override onSecured(info: TlsInfo): void {
     super.onSecured(info);
+    if (isMeshAlpn(info.alpn)) {
+      return this.#finish(info.alpn === MESH_ALPN[""] ? "opaque" : "http1");
+    }
     // What the handshake took was not the client's silence, and has a limit of its own.
     this.#startWaiting();
   }

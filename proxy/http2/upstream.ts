@@ -1,4 +1,5 @@
 /** Http2Upstream: an HTTP/2 connection to an endpoint, which many exchanges share. */
+import { MESH_ALPN } from "../protocol/tls/mesh.ts";
 import type { CarrierFailure } from "../exchange/failures.ts";
 import type { CarrierEvents } from "../exchange/sides.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
@@ -62,7 +63,7 @@ export class Http2Upstream extends Http2Socket implements SharedConnection {
 
   override onSecured(info: TlsInfo): void {
     super.onSecured(info);
-    if (info.alpn !== "h2") this.#leaveToHttp1();
+    if (info.alpn !== "h2" && info.alpn !== MESH_ALPN.h2) this.#leaveToHttp1();
   }
 
   /** The endpoint has chosen HTTP/1.1: what can be said in that goes by connections of it. */

@@ -3,6 +3,7 @@
  * back-pressure and knows no protocol. What is read from one connection of a pair is written to the other. If that one takes no
  * more, reading stops once the buffer is full.
  */
+import { isMeshAlpn } from "../protocol/tls/mesh.ts";
 import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
@@ -18,7 +19,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
   abstract readonly kind: Timed["kind"];
   fd: Fd = -1;
   isOpen = true;
-  /** TLS is on it. */
+  /** TLS is on it, and it is not the mesh's own, which is nothing to those at its ends. */
   isSecure = false;
   /** Who the peer is, where TLS asked it. */
   caller: Caller = ANONYMOUS;
@@ -47,7 +48,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
   abstract abort(): void;
 
   onSecured(info: TlsInfo): void {
-    this.isSecure = true;
+    this.isSecure = !isMeshAlpn(info.alpn);
     this.caller = callerOf(info, this.loop.trustDomain);
     this.loop.events.secured(info.isResumed);
   }

@@ -262,7 +262,7 @@ export const MIRRORS = metricGroup(TARGET_LABELS, {
 export const CERTIFICATES = metricGroup(["side"], {
   expiry: gauge(
     "weft_tls_certificate_expiry_timestamp_seconds",
-    "When the certificates expire that are shown: `inbound`, `outbound`, `upstream`",
+    "When the certificates expire that are shown: `inbound`, `outbound`, `upstream`, `mesh`",
   ),
 });
 

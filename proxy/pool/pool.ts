@@ -4,10 +4,14 @@ import type { Fd, Io, SocketAddress } from "../io/io.ts";
 import type { TlsTarget } from "../io/tls.ts";
 import { CHOSEN_HTTP1_MS, POOL_IDLE_MAX, REFUSED_AVOID_MS } from "../limits.ts";
 import type { Socket } from "../loop/socket.ts";
+import { MESH_ALPN } from "../protocol/tls/mesh.ts";
+import { ANONYMOUS, type Caller } from "../tls/caller.ts";
 import type { EndpointTls } from "../tls/contexts.ts";
 
 /** A connection that waits for its next exchange. */
 export interface IdleConnection {
+  /** Who the endpoint is, as TLS has verified. */
+  readonly caller: Caller;
   /** Its endpoint keeps it open, as far as can be seen. `isFresh`: it came to rest in this very batch of events. */
   isUsable(nowMs: number, isFresh: boolean): boolean;
   close(): void;
@@ -24,7 +28,7 @@ export interface SharedConnection {
 }
 
 const OFFERS = { "h2": ["h2", "http/1.1"], "http/1.1": ["http/1.1"], "": [] } as const;
-type EndpointProtocol = keyof typeof OFFERS;
+type EndpointProtocol = keyof typeof OFFERS & keyof typeof MESH_ALPN;
 
 /** What counts the connections of pools that are its own. */
 export interface PoolOwner {
@@ -125,13 +129,20 @@ export class EndpointPool {
   /** Puts TLS on the connection if the endpoint wants that. One that is to speak HTTP/2 may choose HTTP/1.1 instead. */
   secure(io: Io, fd: Fd, protocol: EndpointProtocol): void {
     const security = this.#security;
-    if (security === null) return;
+    if (security === null || security.context === null) return;
     let target = this.#targets.get(protocol);
     if (target === undefined) {
-      target = { ...security.target, alpn: OFFERS[protocol] };
+      const alpn = security.isMesh ? [MESH_ALPN[protocol]] : OFFERS[protocol];
+      target = { ...security.target, alpn };
       this.#targets.set(protocol, target);
     }
     io.secure(fd, security.context, target);
+  }
+
+  /** There are certificates of the mesh now: what is plain to an endpoint that takes them ends once it carries nothing. */
+  endPlain(): void {
+    if (this.#security?.isMesh !== true) return;
+    this.#endIdle();
   }
 
   /**
@@ -191,6 +202,8 @@ export class EndpointPool {
   put(upstream: IdleConnection, nowMs: number): boolean {
     if (!this.isInPlan || this.#idle.length >= POOL_IDLE_MAX) return false;
     if (this.#owner?.isOver) return false;
+    // It is from before there were certificates.
+    if (upstream.caller === ANONYMOUS && this.#security?.context) return false;
     this.#startBatch(nowMs);
     this.#idle.push(upstream);
     return true;
@@ -247,6 +260,10 @@ export class EndpointPool {
 
   retire(): void {
     this.isInPlan = false;
+    this.#endIdle();
+  }
+
+  #endIdle(): void {
     this.#settled = 0;
     for (const upstream of this.#idle.splice(0)) upstream.close();
     for (const upstream of this.#shared.splice(0)) upstream.retire();

@@ -1,4 +1,5 @@
 // Tests of the order in which idle connections are taken.
+import { ANONYMOUS } from "../tls/caller.ts";
 import { strictEqual as equal } from "node:assert/strict";
 import { PortableIo } from "../io/portable.ts";
 import { EndpointPool, type IdleConnection } from "./pool.ts";
@@ -6,6 +7,7 @@ import { EndpointPool, type IdleConnection } from "./pool.ts";
 const ADDRESS = new PortableIo({ arenaBytes: 64 }).address("192.0.2.1", 80);
 
 class Idle implements IdleConnection {
+  readonly caller = ANONYMOUS;
   /** What it was last asked. */
   isFresh: boolean | null = null;
   isOpen = true;

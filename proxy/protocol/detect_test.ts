@@ -3,7 +3,7 @@ import { ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { clientHello } from "../../tests/support/client_hello.ts";
 import { detectProtocol, TLS_ALONE } from "./mod.ts";
-import { serverNameOf } from "./tls/server_name.ts";
+import { serverNameOf } from "./tls/client_hello.ts";
 
 const encoder = new TextEncoder();
 

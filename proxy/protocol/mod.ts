@@ -6,6 +6,7 @@ import type { Protocol } from "./detector.ts";
 import { HTTP1_PROTOCOL, HTTP1_PROXY } from "./http1/detect.ts";
 import { HTTP2_PROTOCOL } from "./http2/detect.ts";
 import { TLS_PROTOCOL } from "./tls/detect.ts";
+import { MESH_TLS_PROTOCOL } from "./tls/mesh.ts";
 
 /** In order: where two say yes, the first is taken. */
 const PROTOCOLS = {
@@ -15,7 +16,7 @@ const PROTOCOLS = {
   http1: HTTP1_PROTOCOL,
 } as const satisfies Readonly<Record<string, Protocol>>;
 
-export type ProtocolName = keyof typeof PROTOCOLS;
+export type ProtocolName = keyof typeof PROTOCOLS | "mesh-tls";
 
 /** Which protocols are told apart; bytes of all others are opaque. */
 export type Protocols = readonly (readonly [ProtocolName, Protocol])[];
@@ -23,6 +24,9 @@ export type Protocols = readonly (readonly [ProtocolName, Protocol])[];
 export const ALL_PROTOCOLS = Object.entries(PROTOCOLS) as readonly [ProtocolName, Protocol][];
 
 export const TLS_ALONE: Protocols = [["tls", TLS_PROTOCOL]];
+
+/** Other TLS is the application's, and not told from what else it may be. */
+export const MESH_TLS_ALONE: Protocols = [["mesh-tls", MESH_TLS_PROTOCOL]];
 
 /**
  * What a client speaks that begins with `bytes[start, end)`. `opaque`: none of ours, so its bytes are passed on unread;

@@ -36,7 +36,7 @@ import {
   type RouteStats,
   type Telemetry,
 } from "../observe/telemetry.ts";
-import type { EndpointTls, UpstreamTls } from "../tls/contexts.ts";
+import type { EndpointSecurity, EndpointTls } from "../tls/contexts.ts";
 import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
 import {
@@ -70,7 +70,7 @@ export class OutboundRouter implements Router {
   readonly #io: Io;
   readonly #telemetry: Telemetry;
   readonly #pools: Pools;
-  readonly #security: UpstreamTls | null;
+  readonly #security: EndpointSecurity | null;
   readonly #decision = new Decision();
   readonly #host = new HostMatch<TableService>();
   #table: Table;
@@ -89,7 +89,7 @@ export class OutboundRouter implements Router {
     listener: number,
     services: RouteServices,
     table: Table,
-    security: UpstreamTls | null,
+    security: EndpointSecurity | null,
   ) {
     const { loop: { io, timers }, pools, telemetry, state, interest } = services;
     const { seed } = table.client;
@@ -367,8 +367,8 @@ export class OutboundRouter implements Router {
       : this.#pools.of(key, plan.address, plan.port, security, owner);
   }
 
-  #tlsOf({ identity }: PlanEndpoint): EndpointTls | null {
-    return this.#security?.of(identity) ?? null;
+  #tlsOf(endpoint: PlanEndpoint): EndpointTls | null {
+    return this.#security?.of(endpoint) ?? null;
   }
 }
 

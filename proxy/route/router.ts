@@ -23,7 +23,7 @@ export interface ClientFacts {
   readonly peer: string;
   /** Who the client is, as TLS has verified. */
   readonly caller: Caller;
-  /** The client came by TLS. */
+  /** The client came by TLS other than the mesh's own. */
   readonly isSecure: boolean;
   readonly speaksHttp2: boolean;
   /** The client took for granted that its server speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */

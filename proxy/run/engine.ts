@@ -10,12 +10,13 @@ import type { Plan } from "../../routing/plan.ts";
 import type { PlanChange } from "../../routing/source/held_parts.ts";
 import { HeldPlan } from "../../routing/source/held_plan.ts";
 import type { PlanQuestion } from "../../routing/source/messages.ts";
-import type {
-  InboundListener,
-  LogEvent,
-  OutboundListener,
-  ProxyConfig,
-  ProxyTls,
+import {
+  asksForCertificates,
+  type InboundListener,
+  type LogEvent,
+  type OutboundListener,
+  type ProxyConfig,
+  type ProxyTls,
 } from "../config.ts";
 import { Clients } from "../accept/clients.ts";
 import { Loop, type Timed } from "../loop/loop.ts";
@@ -107,7 +108,10 @@ export class Engine {
     const pools = new Pools(io);
     this.#loop = loop;
     this.#pools = pools;
-    this.#tls = new TlsContexts(io, config.tls ?? {}, loop.trustDomain);
+    this.#tls = new TlsContexts(io, config.tls ?? {}, {
+      trustDomain: loop.trustDomain,
+      ownAddresses: config.mutualTls === true ? applicationAddresses(config) : null,
+    });
     const failures = new SeldomLog(TLS_LOG_INTERVAL_MS, hooks.onLog);
     this.#telemetry.onTlsFailure = ({ code, detail }, peer) => {
       const fields = { reason: code, detail, peer };
@@ -128,7 +132,7 @@ export class Engine {
     if (isChange(first)) this.#interest.answered(first.answered);
     const services = { loop, pools, telemetry, state, interest: this.#interest };
     this.#outbound = this.#buildTables(plan).map((table, index) =>
-      new OutboundRouter(index, services, table, this.#tls.upstream)
+      new OutboundRouter(index, services, table, this.#tls.endpoints)
     );
     this.#uses.change(this.#outbound.map(({ table }) => ({ gone: [], come: table.services })));
     this.#inbound = this.#inboundRouters(plan);
@@ -143,9 +147,8 @@ export class Engine {
   }
 
   #inboundRouters(plan: Plan): InboundRouter[] {
-    const { inbound, outbound, tls } = this.#config;
-    // A caller that is not asked for a certificate cannot be held to what it says.
-    const asksCallers = tls?.inbound !== undefined && tls.inbound.clientCertificate !== "ignored";
+    const { inbound, outbound } = this.#config;
+    const asksCallers = asksForCertificates(this.#config);
     return inbound.map(({ application: { address, port }, identity = "" }, index) => {
       const listener = outbound.length + index;
       const backend = `${address}:${port}`;
@@ -169,8 +172,9 @@ export class Engine {
    */
   listen(): { outbound: number[]; inbound: number[] } {
     const { outbound, inbound } = this.#config;
-    const { outbound: fromClients, inbound: fromMesh } = this.#tls;
+    const { outbound: fromClients, inbound: context, mesh } = this.#tls;
     const acceptsPlain = this.#config.tls?.inbound?.acceptsPlain === true;
+    const fromMesh = { context, acceptsPlain, mesh };
     return {
       outbound: outbound.map((listener, i) =>
         this.#open(listener, this.#acceptor.ofOutbound(listener, this.#outbound[i], fromClients))
@@ -178,7 +182,7 @@ export class Engine {
       inbound: inbound.map((listener, i) =>
         this.#open(
           listener,
-          this.#acceptor.ofInbound(listener, this.#inbound[i], fromMesh, acceptsPlain),
+          this.#acceptor.ofInbound(listener, this.#inbound[i], fromMesh),
         )
       ),
     };
@@ -255,7 +259,9 @@ export class Engine {
    * @throws {IoError} some are of no use
    */
   replaceCertificates(tls: ProxyTls): void {
+    const isFirst = tls.mesh !== undefined && this.#tls.mesh?.inbound === null;
     this.#tls.replace(tls);
+    if (isFirst) { for (const pool of this.#pools.all()) pool.endPlain(); }
   }
 
   /** The addresses of a name that was asked for; none if it has none. */
@@ -393,4 +399,11 @@ export class Engine {
     }
     return tables;
   }
+}
+
+/** Where connections of the proxy's own reach a captured application at once: at loopback they would, but no plan has that. */
+function applicationAddresses({ inbound }: ProxyConfig): string[] {
+  return inbound.flatMap(({ capture, application: { address, otherAddress } }) =>
+    capture === true ? [address, ...(otherAddress === undefined ? [] : [otherAddress])] : []
+  );
 }

@@ -178,8 +178,9 @@ export class RunningProxy implements Proxy {
   async replaceCertificates(tls: ProxyTls): Promise<void> {
     const shared = withTicketKeys(tls);
     await this.#tell("replaceCertificates", shared);
-    this.#config = { ...this.#config, tls: shared };
-    this.#certificates = certificateExpiries(tls);
+    const all = { ...this.#config.tls, ...shared };
+    this.#config = { ...this.#config, tls: all };
+    this.#certificates = certificateExpiries(all);
   }
 
   async drain(accepts = false): Promise<void> {
@@ -271,6 +272,9 @@ export class RunningProxy implements Proxy {
   async #whyNotReady(): Promise<string | null> {
     if (this.#isDraining) return "draining";
     if (!this.#isServing) return this.#whyNoPlan;
+    const { mutualTls, tls } = this.#config;
+    // Others are told that this one takes connections by it.
+    if (mutualTls === true && tls?.mesh === undefined) return "waiting for a certificate";
     return await this.#whyNotAlive();
   }
 

@@ -2,7 +2,8 @@
 import { TICKET_KEY_BYTES } from "../io/tls.ts";
 import { expiryOf } from "../../base/x509.ts";
 import type { TlsClientSettings, TlsServerSettings } from "../io/tls.ts";
-import type { ProxyTls, TlsOrigination, TlsTermination } from "../config.ts";
+import type { MeshIdentity, ProxyTls, TlsOrigination, TlsTermination } from "../config.ts";
+import { MESH_ALPN } from "../protocol/tls/mesh.ts";
 
 /** What clients may choose from. HTTP/2 is also known by its first bytes. */
 const PROTOCOLS: readonly string[] = ["h2", "http/1.1"];
@@ -30,21 +31,40 @@ export function clientSettings(origination: TlsOrigination): TlsClientSettings {
   };
 }
 
+/** How a sidecar of the mesh is the server of others. */
+export function meshServerSettings(
+  { certificate, authority, ticketKeys }: MeshIdentity,
+): TlsServerSettings {
+  return {
+    role: "server",
+    certificate,
+    clientCertificate: "required",
+    trusted: authority,
+    alpn: Object.values(MESH_ALPN),
+    minVersion: "1.3",
+    ticketKeys,
+  };
+}
+
+/** And how it is their client. */
+export function meshClientSettings({ certificate, authority }: MeshIdentity): TlsClientSettings {
+  return { role: "client", certificate, trusted: authority, minVersion: "1.3" };
+}
+
+const SIDES = ["inbound", "outbound", "upstream", "mesh"] as const;
+
 /** A certificate that this proxy shows, and when it expires. */
 export interface CertificateExpiry {
-  readonly side: "inbound" | "outbound" | "upstream";
+  readonly side: typeof SIDES[number];
   /** Where its file is not known: empty. */
   readonly file: string;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
 }
 
-export function certificateExpiries(
-  { inbound, outbound, upstream }: ProxyTls,
-): CertificateExpiry[] {
-  const sides = { inbound, outbound, upstream };
-  return (["inbound", "outbound", "upstream"] as const).flatMap((side) => {
-    const certificate = sides[side]?.certificate;
+export function certificateExpiries(tls: ProxyTls): CertificateExpiry[] {
+  return SIDES.flatMap((side) => {
+    const certificate = tls[side]?.certificate;
     const expiresAtMs = certificate ? expiryOf(certificate.chainPem) : null;
     return expiresAtMs === null ? [] : [{ side, file: certificate?.chainFile ?? "", expiresAtMs }];
   });
@@ -52,15 +72,16 @@ export function certificateExpiries(
 
 /** Ticket keys of their own for the terminations that have none. */
 export function withTicketKeys(tls: ProxyTls): ProxyTls {
-  const keyed = (termination: TlsTermination) => ({
+  const keyed = <T extends TlsTermination | MeshIdentity>(termination: T): T => ({
     ...termination,
     ticketKeys: termination.ticketKeys ?? randomBase64(TICKET_KEY_BYTES),
   });
-  const { inbound, outbound } = tls;
+  const { inbound, outbound, mesh } = tls;
   return {
     ...tls,
     ...(inbound && { inbound: keyed(inbound) }),
     ...(outbound && { outbound: keyed(outbound) }),
+    ...(mesh && { mesh: keyed(mesh) }),
   };
 }
 

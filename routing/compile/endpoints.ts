@@ -95,7 +95,7 @@ function endpointsOfPods(
         address: pod.ips.find((ip) => parseIp(ip) !== null) ?? "",
         port: number,
         hostname: podHostname(catalog, service, pod),
-        ...identityOf(pod),
+        ...identityOf(pod, number),
       });
     }
   }
@@ -128,11 +128,16 @@ function targetPortOf(pod: Pod, targetPort: number | string): number | undefined
   return undefined;
 }
 
-function identityOf(pod: Pod): Pick<PlanEndpoint, "pod" | "workload" | "identity"> {
+type EndpointIdentity = Pick<PlanEndpoint, "pod" | "workload" | "identity" | "mutualTls">;
+
+function identityOf(pod: Pod, port: number): EndpointIdentity {
+  const excluded = pod.template.mutualTls?.excludedPorts;
+  const takesMutualTls = excluded?.every(({ first, last }) => port < first || port > last);
   return {
     pod: pod.meta.name,
     workload: pod.owner === undefined ? "" : keyOf(pod.owner.kind, pod.owner.name),
     identity: keyOf(pod.meta.namespace, pod.template.serviceAccount || "default"),
+    ...(takesMutualTls === true ? { mutualTls: true } : {}),
   };
 }
 
@@ -171,7 +176,7 @@ function endpointsOfSlices(
         address,
         port: target.port,
         hostname: service.headless ? endpoint.hostname ?? "" : "",
-        ...identityOfSlice(catalog, slice, endpoint),
+        ...identityOfSlice(catalog, slice, endpoint, target.port),
       });
     }
   }
@@ -182,10 +187,15 @@ function endpointsOfSlices(
 function identityOfSlice(
   catalog: Catalog,
   slice: EndpointSlice,
-  { podName }: SliceEndpoint,
-): Pick<PlanEndpoint, "pod" | "workload" | "identity"> {
+  { podName, addresses: [address] }: SliceEndpoint,
+  port: number,
+): EndpointIdentity {
   const pod = podName === undefined ? undefined : catalog.pods.get(slice.meta.namespace, podName);
-  return pod === undefined ? { pod: podName ?? "", workload: "", identity: "" } : identityOf(pod);
+  if (pod === undefined) return { pod: podName ?? "", workload: "", identity: "" };
+  const { mutualTls, ...identity } = identityOf(pod, port);
+  // A slice that was made by hand may name a pod with another address.
+  const isIts = pod.ips.length === 0 || pod.ips.includes(address);
+  return mutualTls === true && isIts ? { ...identity, mutualTls } : identity;
 }
 
 /** A dual-stack Service has a slice per address family; a pod in both is one endpoint, not two. */

@@ -3,7 +3,16 @@
  */
 import { type Field, isCarried, METADATA_FIELDS } from "../fields.ts";
 import type { SourceObject } from "../object.ts";
-import type { Container, ContainerPort, Pod, PodTemplate, RunsAs } from "../resources.ts";
+import type {
+  Container,
+  ContainerPort,
+  MutualTls,
+  Pod,
+  PodTemplate,
+  RunsAs,
+} from "../resources.ts";
+import { parsePortRange, wordsOfList } from "../../base/capture_lists.ts";
+import { INIT_NAME, PROXY_NAME, PROXY_PORTS } from "../../base/sidecar_pod.ts";
 import { readProtocol } from "./service.ts";
 
 const POD_SPEC_FIELDS = [
@@ -128,6 +137,7 @@ function readPodSpec(
     containers: spec.at("containers").objects().map(readContainer),
     ...readRunsAs(spec),
     ...(spec.at("hostNetwork").value === true ? { hostNetwork: true } : {}),
+    ...readMutualTls(spec),
     hostname: spec.at("hostname").string(),
     subdomain: spec.at("subdomain").string(),
   };
@@ -150,6 +160,22 @@ function readContainer(field: Field): Container {
     ports: field.at("ports").objects().flatMap((port) => readContainerPort(port) ?? []),
     ...readRunsAs(field),
   };
+}
+
+/** As injection has written it; what is not captured does not come to the sidecar. */
+function readMutualTls(spec: Field): { mutualTls?: MutualTls } {
+  const containers = [
+    ...spec.at("initContainers").objects(),
+    ...spec.at("containers").objects(),
+  ];
+  const argumentsOf = (wanted: string) =>
+    containers.find((container) => container.at("name").value === wanted)?.at("args").strings() ??
+      [];
+  if (!argumentsOf(PROXY_NAME).some((word) => word.startsWith("--identity="))) return {};
+  const ofInit = argumentsOf(INIT_NAME);
+  const list = ofInit[ofInit.indexOf("--inbound-port-exclusion-list") + 1] ?? "";
+  const excluded = wordsOfList(list).flatMap((word) => parsePortRange(word) ?? []);
+  return { mutualTls: { excludedPorts: [...PROXY_PORTS, ...excluded] } };
 }
 
 /** Of a pod or a container. What is no number is for the API server to refuse. */

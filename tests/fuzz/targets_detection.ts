@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Random } from "../../base/random.ts";
 import { detectProtocol } from "../../proxy/protocol/mod.ts";
-import { serverNameOf } from "../../proxy/protocol/tls/server_name.ts";
+import { serverNameOf } from "../../proxy/protocol/tls/client_hello.ts";
 import { bytesOf, textOf } from "../support/bytes_notation.ts";
 import { clientHello } from "../support/client_hello.ts";
 import type { Target } from "./fuzz.ts";
