@@ -26,3 +26,6 @@ export const NAME_LENGTH_MAX = 253;
 
 /** The highest port. */
 export const PORT_MAX = 65535;
+
+/** Bytes of a length in DER: a certificate of 16 MiB is none. */
+export const DER_LENGTH_BYTES_MAX = 3;

@@ -4,9 +4,9 @@
  * like the next entry. Verifies nothing.
  */
 
-const SEQUENCE = 0x30;
-const OBJECT_IDENTIFIER = 0x06;
-const OCTET_STRING = 0x04;
+import { bytesInPem, CERTIFICATE } from "./pem.ts";
+import { type Element, elementsOf, TAG, within } from "./der_reader.ts";
+
 /** The extensions of a TBSCertificate (RFC 5280 4.1). */
 const EXTENSIONS = 0xa3;
 /** `uniformResourceIdentifier` of a GeneralName (RFC 5280 4.2.1.6). */
@@ -23,16 +23,16 @@ const GENERALIZED_TIME = 0x18;
 /** The URIs among the alternative names; empty also where `der` is no certificate. */
 export function urisOf(der: Uint8Array): string[] {
   const [certificate] = elementsOf(der, 0, der.length);
-  const [toBeSigned] = within(der, certificate, SEQUENCE);
-  const wrapper = within(der, toBeSigned, SEQUENCE).find(({ tag }) => tag === EXTENSIONS);
+  const [toBeSigned] = within(der, certificate, TAG.sequence);
+  const wrapper = within(der, toBeSigned, TAG.sequence).find(({ tag }) => tag === EXTENSIONS);
   const [extensions] = within(der, wrapper, EXTENSIONS);
-  for (const extension of within(der, extensions, SEQUENCE)) {
-    const parts = within(der, extension, SEQUENCE);
+  for (const extension of within(der, extensions, TAG.sequence)) {
+    const parts = within(der, extension, TAG.sequence);
     const [identifier] = parts;
     const value = parts.at(-1);
-    if (identifier?.tag !== OBJECT_IDENTIFIER || !isAltName(der, identifier)) continue;
-    const [names] = within(der, value, OCTET_STRING);
-    return within(der, names, SEQUENCE)
+    if (identifier?.tag !== TAG.oid || !isAltName(der, identifier)) continue;
+    const [names] = within(der, value, TAG.octets);
+    return within(der, names, TAG.sequence)
       .filter(({ tag }) => tag === URI)
       .map(({ start, end }) => new TextDecoder().decode(der.subarray(start, end)));
   }
@@ -46,24 +46,14 @@ function isAltName(der: Uint8Array, { start, end }: Element): boolean {
 
 /** When the first certificate of `pem` expires, in milliseconds since 1970; null if that cannot be read. */
 export function expiryOf(pem: string): number | null {
-  const der = derOf(pem);
-  if (der === null) return null;
+  const [der] = bytesInPem(pem, CERTIFICATE) ?? [];
+  if (der === undefined) return null;
   const [certificate] = elementsOf(der, 0, der.length);
-  const [toBeSigned] = within(der, certificate, SEQUENCE);
-  const fields = within(der, toBeSigned, SEQUENCE).filter(({ tag }) => tag !== VERSION);
-  const [, notAfter] = within(der, fields[FIELDS_BEFORE_VALIDITY], SEQUENCE);
+  const [toBeSigned] = within(der, certificate, TAG.sequence);
+  const fields = within(der, toBeSigned, TAG.sequence).filter(({ tag }) => tag !== VERSION);
+  const [, notAfter] = within(der, fields[FIELDS_BEFORE_VALIDITY], TAG.sequence);
   if (notAfter === undefined) return null;
   return timeOf(notAfter.tag, new TextDecoder().decode(der.subarray(notAfter.start, notAfter.end)));
-}
-
-function derOf(pem: string): Uint8Array | null {
-  const [, base64] = /-----BEGIN CERTIFICATE-----([^-]*)-----END/.exec(pem) ?? [];
-  if (base64 === undefined) return null;
-  try {
-    return Uint8Array.from(atob(base64.replace(/\s/g, "")), (character) => character.charCodeAt(0));
-  } catch {
-    return null;
-  }
 }
 
 /** Both forms are in seconds and UTC (RFC 5280 4.1.2.5). */
@@ -79,38 +69,4 @@ function timeOf(tag: number, text: string): number | null {
   // Two digits from 50 on are of the last century.
   const fullYear = isShort ? year + (year >= 50 ? 1_900 : 2_000) : year;
   return Date.UTC(fullYear, month - 1, day, hour, minute, second);
-}
-
-/** A value with its tag: `tag` and where in the certificate the value is. */
-interface Element {
-  readonly tag: number;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The elements that `element` holds; none if it is missing or of another kind. */
-function within(der: Uint8Array, element: Element | undefined, tag: number): Element[] {
-  if (element === undefined || element.tag !== tag) return [];
-  return elementsOf(der, element.start, element.end);
-}
-
-/** The elements one after another; up to what is malformed. */
-function elementsOf(der: Uint8Array, start: number, end: number): Element[] {
-  const elements: Element[] = [];
-  for (let at = start; at + 2 <= end;) {
-    const tag = der[at];
-    let length = der[at + 1];
-    at += 2;
-    if (length > 0x80) {
-      // Long form; a certificate of 16 MiB is none.
-      const lengthBytes = length - 0x80;
-      if (lengthBytes > 3 || at + lengthBytes > end) break;
-      length = 0;
-      for (let i = 0; i < lengthBytes; i++) length = length * 256 + der[at++];
-    }
-    if (at + length > end) break;
-    elements.push({ tag, start: at, end: at + length });
-    at += length;
-  }
-  return elements;
 }

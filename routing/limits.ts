@@ -88,3 +88,12 @@ export const UPDATE_TEXT_MAX = 16 * 1024 * 1024;
 
 /** Answers in one update: some 2 KB each, so that a proxy takes an update in less than a millisecond. */
 export const UPDATE_ANSWERS_MAX = 16;
+
+/** Characters of a CSR in base64: one for a P-256 key and the longest SPIFFE id has 3,300. */
+export const CSR_TEXT_MAX = 4_096;
+
+/** Characters of a chain in PEM: a certificate has some 800, one with a large RSA key 3,000. */
+export const CHAIN_TEXT_MAX = 32 * 1024;
+
+/** Roots that are trusted at once: two while they change, and some of an authority elsewhere. */
+export const ROOTS_MAX = 16;

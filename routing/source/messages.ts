@@ -33,6 +33,42 @@ export interface SourceRequest {
   readonly drop: readonly PlanQuestion[];
   /** In the first message of a connection: hashes of the parts that the proxy holds from before. */
   readonly held?: Readonly<Record<PartKey, string>>;
+  /** Of a proxy that has its certificates from the source. */
+  readonly identity?: IdentityRequest;
+}
+
+/** What a proxy says of its certificates: whom it trusts, and whose certificate it shows. It is told of both from now on. */
+export interface IdentityRequest {
+  /** The hash of the root set that it has in force; empty: none. */
+  readonly roots: string;
+  /** Who signed the certificate that it has in force; empty: it has none. */
+  readonly signer: string;
+  /** A PKCS#10 request (DER, base64) that holds the last challenge it was told: it wants a certificate for this key. */
+  readonly csr?: string;
+}
+
+/** Whom proxies trust about each other: certificates of authorities, in one order. */
+export interface RootSet {
+  /** `hashRoots`. */
+  readonly hash: string;
+  /** In PEM, each as `pemOf` writes it. */
+  readonly roots: readonly string[];
+}
+
+/** What a proxy is told of certificates. */
+export interface IdentityUpdate {
+  /** Null: the source has none. */
+  readonly roots: RootSet | null;
+  /** Who signs now: a certificate of another one is to be renewed. Empty: nobody does. */
+  readonly signer: string;
+  /** To be put into the next request, so that an earlier one is of no use. */
+  readonly challenge: string;
+  /** What was asked for: the own certificate, then those that vouch for it (PEM). */
+  readonly chain?: string;
+  /** Why there is no certificate, in one line. */
+  readonly problem?: string;
+  /** The time of the source, in milliseconds since 1970. */
+  readonly timeMs: number;
 }
 
 /** What a proxy is told. */

@@ -5,9 +5,31 @@
 import { hashPart, type PartKey, type PlanHeader } from "../parts.ts";
 import { checkPart, isHash, isPlanHeader } from "../plan_check.ts";
 import { headerProblem } from "../plan_codec.ts";
-import { type Check, fail, list, optional, record, shape, ShapeError } from "../plan_shape.ts";
-import { UPDATE_TEXT_MAX } from "../limits.ts";
-import type { Answer, HashedPart, PlanQuestion, SourceRequest, SourceUpdate } from "./messages.ts";
+import {
+  type Check,
+  fail,
+  list,
+  nullable,
+  optional,
+  record,
+  shape,
+  ShapeError,
+  text,
+  whole,
+} from "../plan_shape.ts";
+import { NAME_LENGTH_MAX } from "../../base/limits.ts";
+import { sha256Hex } from "../../base/hash.ts";
+import { CHAIN_TEXT_MAX, CSR_TEXT_MAX, ROOTS_MAX, UPDATE_TEXT_MAX } from "../limits.ts";
+import type {
+  Answer,
+  HashedPart,
+  IdentityRequest,
+  IdentityUpdate,
+  PlanQuestion,
+  RootSet,
+  SourceRequest,
+  SourceUpdate,
+} from "./messages.ts";
 
 type Decoded<T> =
   | { readonly ok: true; readonly message: T }
@@ -18,17 +40,29 @@ export function decodeUpdate(text: string): Decoded<SourceUpdate> {
   return decode(text, updateOf);
 }
 
+/** What a line of a source tells: of the plan, or of certificates. */
+export function decodeTold(
+  line: string,
+): Decoded<SourceUpdate | { readonly identity: IdentityUpdate }> {
+  return line.startsWith('{"identity":') ? decode(line, identityLine) : decodeUpdate(line);
+}
+
+/** A proxy that has one of two root sets with equal hashes has both. */
+export function hashRoots(roots: readonly string[]): string {
+  return sha256Hex(roots.join(""));
+}
+
 /** What a proxy has written. */
 export function decodeRequest(text: string): Decoded<SourceRequest> {
   return decode(text, requestOf);
 }
 
-function decode<T>(text: string, check: Check<T>): Decoded<T> {
-  if (text.length > UPDATE_TEXT_MAX) {
+function decode<T>(message: string, check: Check<T>): Decoded<T> {
+  if (message.length > UPDATE_TEXT_MAX) {
     return { ok: false, problem: `The message has more than ${UPDATE_TEXT_MAX} characters` };
   }
   try {
-    return { ok: true, message: check(JSON.parse(text), "") };
+    return { ok: true, message: check(JSON.parse(message), "") };
   } catch (error) {
     if (error instanceof ShapeError) return { ok: false, problem: error.message };
     if (error instanceof SyntaxError) return { ok: false, problem: "The message is not JSON" };
@@ -87,10 +121,44 @@ const updateOf = shape<SourceUpdate>({
   parts: list(pair(key, hashedPart)),
 });
 
+const PEM = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n$/;
+const CHAIN = /^(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n){1,10}$/;
+const signer = text(NAME_LENGTH_MAX, /^[^\s]*$/, "the name of who signs");
+const hashOrNone = text(64, /^([0-9a-f]{64})?$/, "a hash, or empty");
+
+const rootsOf = shape<RootSet>({
+  hash: isHash,
+  roots: list(text(CHAIN_TEXT_MAX, PEM, "a certificate in PEM")),
+});
+
+/** One that is not what its hash says would be acknowledged as another one. */
+const rootSet: Check<RootSet> = (value, path) => {
+  const { hash, roots } = rootsOf(value, path);
+  if (roots.length > ROOTS_MAX) fail(`${path}.roots`, `a list of at most ${ROOTS_MAX}`);
+  if (hashRoots(roots) !== hash) fail(`${path}.hash`, "that of the roots");
+  return { hash, roots };
+};
+
+const identityLine = shape<{ identity: IdentityUpdate }>({
+  identity: shape<IdentityUpdate>({
+    roots: nullable(rootSet),
+    signer,
+    challenge: text(64, /^[0-9a-f]*$/, "hexadecimal digits"),
+    chain: optional(text(CHAIN_TEXT_MAX, CHAIN, "a chain of certificates in PEM")),
+    problem: optional(text(1_024, /^[^\n]*$/, "a line of text")),
+    timeMs: whole(0, Number.MAX_SAFE_INTEGER),
+  }),
+});
+
 const heldHashes = record(isHash) as Check<Readonly<Record<PartKey, string>>>;
 
 const requestOf = shape<SourceRequest>({
   ask: list(question),
   drop: list(question),
   held: optional(heldHashes),
+  identity: optional(shape<IdentityRequest>({
+    roots: hashOrNone,
+    signer,
+    csr: optional(text(CSR_TEXT_MAX, /^[A-Za-z0-9+/=]+$/, "a request in base64")),
+  })),
 });
