@@ -3,6 +3,7 @@
  * Written by a sidecar, read by the controller, which takes no other form: what is not understood is not signed.
  */
 import { der } from "./der.ts";
+import { derSignature, rawSignature } from "./ecdsa.ts";
 import { DerError, DerReader, OID, TAG } from "./der_reader.ts";
 
 const KEY_ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
@@ -12,8 +13,8 @@ const ECDSA_WITH_SHA256 = der.sequence(der.oid("1.2.840.10045.4.3.2"));
 const ATTRIBUTES = 0xa0;
 /** `uniformResourceIdentifier` of a GeneralName. */
 const URI = 0x86;
-/** Each number of an ECDSA signature over P-256. */
-const SIGNATURE_HALF_BYTES = 32;
+/** A number of an ECDSA signature over P-256. */
+const P256_BYTES = 32;
 
 /** What a request asks for. */
 export interface SigningRequest {
@@ -43,10 +44,7 @@ export async function writeSigningRequest(
     ),
   );
   const raw = await crypto.subtle.sign(SIGN_ALGORITHM, privateKey, info.slice());
-  const [r, s] = [0, SIGNATURE_HALF_BYTES].map((at) =>
-    der.integer(new Uint8Array(raw, at, SIGNATURE_HALF_BYTES))
-  );
-  return der.sequence(info, ECDSA_WITH_SHA256, der.bits(der.sequence(r, s)));
+  return der.sequence(info, ECDSA_WITH_SHA256, derSignature(raw));
 }
 
 /**
@@ -61,7 +59,7 @@ export async function readSigningRequest(bytes: Uint8Array): Promise<SigningRequ
   const algorithm = request.enter(TAG.sequence);
   if (algorithm.oid() !== OID.ecdsaWithSha256) throw new DerError("is not signed by ECDSA-SHA256");
   algorithm.end();
-  const signature = rawSignature(request.bytes(TAG.bits));
+  const signature = rawSignature(request.bytes(TAG.bits), P256_BYTES);
   request.end();
   const { spki, uri, challenge } = readInfo(info);
   const publicKey = await verifiedKey(spki, info, signature);
@@ -113,25 +111,6 @@ function uriIn(extensions: DerReader): string {
 
 function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
-}
-
-/** As WebCrypto has it: both numbers in full length, one after the other. */
-function rawSignature(bits: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (bits[0] !== 0) throw new DerError("has a signature of another form");
-  const file = new DerReader(bits, 1);
-  const numbers = file.enter(TAG.sequence);
-  file.end();
-  const raw = new Uint8Array(2 * SIGNATURE_HALF_BYTES);
-  for (const at of [SIGNATURE_HALF_BYTES, 2 * SIGNATURE_HALF_BYTES]) {
-    const bytes = numbers.bytes(TAG.integer);
-    const number = bytes[0] === 0 ? bytes.subarray(1) : bytes;
-    if (number.length > SIGNATURE_HALF_BYTES) {
-      throw new DerError("has a signature of another form");
-    }
-    raw.set(number, at - number.length);
-  }
-  numbers.end();
-  return raw;
 }
 
 /** The key of the request, as every program writes it. */

@@ -44,18 +44,18 @@ export function elementsOf(der: Uint8Array, start: number, end: number): Element
 }
 
 /** The elements that `element` holds; none if it is missing or of another kind. */
-export function within(der: Uint8Array, element: Element | undefined, tag: number): Element[] {
+export function childrenOf(der: Uint8Array, element: Element | undefined, tag: number): Element[] {
   if (element === undefined || element.tag !== tag) return [];
   return elementsOf(der, element.start, element.end);
 }
 
 /** The bytes of an element's value. */
-export function valueOf(der: Uint8Array, { start, end }: Element): Uint8Array {
+function valueOf(der: Uint8Array, { start, end }: Element): Uint8Array {
   return der.subarray(start, end);
 }
 
 /** The bytes of an element as it stands there, with its tag and length. */
-export function wholeOf(der: Uint8Array, { from, end }: Element): Uint8Array {
+function wholeOf(der: Uint8Array, { from, end }: Element): Uint8Array {
   return der.subarray(from, end);
 }
 
@@ -94,6 +94,13 @@ export class DerReader {
     const element = this.#elements[this.#at++];
     if (element?.tag !== tag) throw new DerError("is not of the form that it must have");
     return element;
+  }
+
+  /** Whatever comes next. */
+  any(): { readonly tag: number; readonly value: Uint8Array } {
+    const element = this.#elements[this.#at++];
+    if (element === undefined) throw new DerError("is not of the form that it must have");
+    return { tag: element.tag, value: valueOf(this.#der, element) };
   }
 
   /** What is in the next element, which has this tag. */

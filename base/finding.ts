@@ -192,6 +192,10 @@ export const FINDING_CODES = {
     "error",
     "A value of the MeshConfig cannot be used; the last good one stays",
   ],
+  "root-unusable": [
+    "error",
+    "A MeshRootCertificate cannot be read, or nothing can be signed under it",
+  ],
   // Running (cli, proxy).
   "plan-restored": ["warning", "A plan that was saved earlier is served: its source gives none"],
   "plan-not-saved": ["warning", "The plan in force could not be saved for the next start"],

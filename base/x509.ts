@@ -5,7 +5,7 @@
  */
 
 import { bytesInPem, CERTIFICATE } from "./pem.ts";
-import { type Element, elementsOf, TAG, within } from "./der_reader.ts";
+import { childrenOf, type Element, elementsOf, TAG } from "./der_reader.ts";
 
 /** The extensions of a TBSCertificate (RFC 5280 4.1). */
 const EXTENSIONS = 0xa3;
@@ -23,16 +23,16 @@ const GENERALIZED_TIME = 0x18;
 /** The URIs among the alternative names; empty also where `der` is no certificate. */
 export function urisOf(der: Uint8Array): string[] {
   const [certificate] = elementsOf(der, 0, der.length);
-  const [toBeSigned] = within(der, certificate, TAG.sequence);
-  const wrapper = within(der, toBeSigned, TAG.sequence).find(({ tag }) => tag === EXTENSIONS);
-  const [extensions] = within(der, wrapper, EXTENSIONS);
-  for (const extension of within(der, extensions, TAG.sequence)) {
-    const parts = within(der, extension, TAG.sequence);
+  const [toBeSigned] = childrenOf(der, certificate, TAG.sequence);
+  const wrapper = childrenOf(der, toBeSigned, TAG.sequence).find(({ tag }) => tag === EXTENSIONS);
+  const [extensions] = childrenOf(der, wrapper, EXTENSIONS);
+  for (const extension of childrenOf(der, extensions, TAG.sequence)) {
+    const parts = childrenOf(der, extension, TAG.sequence);
     const [identifier] = parts;
     const value = parts.at(-1);
     if (identifier?.tag !== TAG.oid || !isAltName(der, identifier)) continue;
-    const [names] = within(der, value, TAG.octets);
-    return within(der, names, TAG.sequence)
+    const [names] = childrenOf(der, value, TAG.octets);
+    return childrenOf(der, names, TAG.sequence)
       .filter(({ tag }) => tag === URI)
       .map(({ start, end }) => new TextDecoder().decode(der.subarray(start, end)));
   }
@@ -46,18 +46,26 @@ function isAltName(der: Uint8Array, { start, end }: Element): boolean {
 
 /** When the first certificate of `pem` expires, in milliseconds since 1970; null if that cannot be read. */
 export function expiryOf(pem: string): number | null {
+  return validityOf(pem)?.untilMs ?? null;
+}
+
+/** From when and until when the first certificate of `pem` is valid, likewise. */
+export function validityOf(
+  pem: string,
+): { readonly fromMs: number; readonly untilMs: number } | null {
   const [der] = bytesInPem(pem, CERTIFICATE) ?? [];
   if (der === undefined) return null;
   const [certificate] = elementsOf(der, 0, der.length);
-  const [toBeSigned] = within(der, certificate, TAG.sequence);
-  const fields = within(der, toBeSigned, TAG.sequence).filter(({ tag }) => tag !== VERSION);
-  const [, notAfter] = within(der, fields[FIELDS_BEFORE_VALIDITY], TAG.sequence);
-  if (notAfter === undefined) return null;
-  return timeOf(notAfter.tag, new TextDecoder().decode(der.subarray(notAfter.start, notAfter.end)));
+  const [toBeSigned] = childrenOf(der, certificate, TAG.sequence);
+  const fields = childrenOf(der, toBeSigned, TAG.sequence).filter(({ tag }) => tag !== VERSION);
+  const [fromMs, untilMs] = childrenOf(der, fields[FIELDS_BEFORE_VALIDITY], TAG.sequence)
+    .map(({ tag, start, end }) => timeOf(tag, new TextDecoder().decode(der.subarray(start, end))));
+  if (typeof fromMs !== "number" || typeof untilMs !== "number") return null;
+  return { fromMs, untilMs };
 }
 
-/** Both forms are in seconds and UTC (RFC 5280 4.1.2.5). */
-function timeOf(tag: number, text: string): number | null {
+/** Milliseconds since 1970; null: it is no time. Both forms are in seconds and UTC (RFC 5280 4.1.2.5). */
+export function timeOf(tag: number, text: string): number | null {
   const isShort = tag === UTC_TIME;
   if (!isShort && tag !== GENERALIZED_TIME) return null;
   const form = isShort

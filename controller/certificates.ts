@@ -3,6 +3,7 @@
  * here, because the package for it brings thirty others and a polyfill into every executable.
  */
 import { der } from "../base/der.ts";
+import { derSignature } from "../base/ecdsa.ts";
 import { bytesInPem, CERTIFICATE, pemOf, PRIVATE_KEY } from "../base/pem.ts";
 import { AUTHORITY_DAYS, CLOCK_SKEW_MS, DAY_MS, SERVER_DAYS } from "./inject/limits.ts";
 
@@ -19,11 +20,11 @@ const SIGNS_DATA = new Uint8Array([0x80]);
 const SIGNS_CERTIFICATES = new Uint8Array([0x06]);
 
 /** The subject of every authority; verifiers try all that have the name. */
-const AUTHORITY = nameOf("weft");
+const AUTHORITY = commonName("weft");
 
 /** A new authority: what trusts its certificate trusts what it signs. */
 export async function makeAuthority(): Promise<KeyPair> {
-  const { publicKey, privateKey } = await newKeys();
+  const { publicKey, privateKey } = await newKeyPair();
   const cert = await sign({
     subject: AUTHORITY,
     days: AUTHORITY_DAYS,
@@ -39,10 +40,10 @@ export async function makeCertificate(
   authority: KeyPair,
   names: readonly string[],
 ): Promise<KeyPair> {
-  const { publicKey, privateKey } = await newKeys();
+  const { publicKey, privateKey } = await newKeyPair();
   const encoder = new TextEncoder();
   const cert = await sign({
-    subject: nameOf(names[0]),
+    subject: commonName(names[0]),
     days: SERVER_DAYS,
     subjectKey: publicKey,
     signingKey: await readPrivateKey(authority.key),
@@ -57,8 +58,8 @@ export async function makeCertificate(
 }
 
 /** What is to be signed. */
-export interface Unsigned {
-  /** Names of the two, as DER; `nameOf`. */
+interface Unsigned {
+  /** Names of the two, as DER; `commonName`. */
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
   readonly fromMs: number;
@@ -83,9 +84,7 @@ export async function signCertificate(unsigned: Unsigned): Promise<Uint8Array> {
     der.explicit(3, der.sequence(...extensions)),
   );
   const raw = await crypto.subtle.sign(ALGORITHM, signingKey, toBeSigned.slice());
-  const [r, s] = [new Uint8Array(raw, 0, 32), new Uint8Array(raw, 32)];
-  const signature = der.bits(der.sequence(der.integer(r), der.integer(s)));
-  return der.sequence(toBeSigned, ECDSA_WITH_SHA256, signature);
+  return der.sequence(toBeSigned, ECDSA_WITH_SHA256, derSignature(raw));
 }
 
 /** For so many days, by the authority of the control plane. */
@@ -116,7 +115,7 @@ export async function publicKeyOf(key: CryptoKey): Promise<Uint8Array> {
 }
 
 /** The common name alone. */
-export function nameOf(text: string): Uint8Array {
+export function commonName(text: string): Uint8Array {
   return der.sequence(der.set(der.sequence(der.oid("2.5.4.3"), der.text(text))));
 }
 
@@ -146,7 +145,7 @@ function extension(oid: string, value: Uint8Array, isCritical = false): Uint8Arr
   return der.sequence(der.oid(oid), ...critical, der.octets(value));
 }
 
-export function newKeys(): Promise<CryptoKeyPair> {
+export function newKeyPair(): Promise<CryptoKeyPair> {
   return crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
 }
 

@@ -11,6 +11,9 @@ import type { AccessSource } from "./kube/access.ts";
 import { MISSING_LOOK_MS, SILENT_WAIT_MS, SYNC_NOTICE_MS } from "./limits.ts";
 import { MissingSidecars } from "./inject/missing_sidecars.ts";
 import { startInjector } from "./injector.ts";
+import { MeshIdentity } from "./identity/mesh_identity.ts";
+import { MeshRoots } from "./identity/mesh_roots.ts";
+import { ROOT_KIND } from "./identity/root_certificate.ts";
 import { LiveMesh } from "./live_mesh.ts";
 import { controllerCounts } from "./metrics.ts";
 import { MeshConfigReader } from "./mesh_config.ts";
@@ -32,6 +35,8 @@ interface ControllerSettings {
   readonly meshName: string;
   readonly clusterDomain: string;
   readonly permissive: boolean;
+  /** Of the SPIFFE ids that certificates are for. */
+  readonly trustDomain: string;
   readonly stream: Place;
   readonly certFile: string;
   readonly keyFile: string;
@@ -70,12 +75,19 @@ export function startController(settings: ControllerSettings): Controller {
     rejoinMs: settings.rejoinMs ?? SILENT_WAIT_MS,
     isPodReady: (namespace, name) => objects.pod(namespace, name)?.ready,
   });
+  const identity = new MeshIdentity({ ...settings, counts });
+  const roots: MeshRoots = new MeshRoots({
+    ...{ client, log },
+    changed: (state) => identity.set(state),
+    findings: (ref, findings) => report.read(ref, findings),
+  });
   let problem: string | null = "The cluster has not been read yet";
   const stream = new StreamServer({
     ...settings.stream,
     certFile: settings.certFile,
     keyFile: settings.keyFile,
     mesh: mesh.parts,
+    identity,
     tokens: settings.reviewsTokens ? new TokenReviews(client, counts) : null,
     counts,
     events: rollouts,
@@ -90,7 +102,10 @@ export function startController(settings: ControllerSettings): Controller {
   });
   const report = new FindingReports({
     ...{ client, counts, log },
-    identityOf: (ref) => ref.kind === "MeshConfig" ? config.identity : objects.identityOf(ref),
+    identityOf(ref) {
+      if (ref.kind === ROOT_KIND) return roots.identityOf(ref);
+      return ref.kind === "MeshConfig" ? config.identity : objects.identityOf(ref);
+    },
   });
   const config = new MeshConfigReader({
     changed(ref, findings) {
@@ -128,6 +143,7 @@ export function startController(settings: ControllerSettings): Controller {
   const letIn = async (): Promise<void> => {
     ownNamespace = await client.namespace();
     config.start(ownNamespace);
+    roots.start(ownNamespace);
     mesh.open();
     counts.synced = 1;
     const port = await stream.start();
@@ -162,12 +178,14 @@ export function startController(settings: ControllerSettings): Controller {
       missing.put(object);
       report.heard(object);
       config.heard(object);
+      roots.heard(object);
     },
     remove(kind, namespace, name) {
       objects.remove(kind, namespace, name);
       missing.remove(kind, namespace, name);
       report.removed(kind, namespace, name);
       config.removed(kind, namespace, name);
+      roots.removed(kind, namespace, name);
       if (kind === "TrafficSplit") rollouts.removed(`${namespace}/${name}`);
     },
     synced: () => void letIn().catch(onFailure),
@@ -191,7 +209,7 @@ export function startController(settings: ControllerSettings): Controller {
       problem = "The controller is ending";
       clearInterval(notice);
       clearInterval(looks);
-      await Promise.all([stream.stop(), injector?.stop(), report.stop()]);
+      await Promise.all([stream.stop(), injector?.stop(), report.stop(), roots.stop()]);
       await cluster.stop();
       mesh.stop();
       client.close();

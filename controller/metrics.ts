@@ -27,6 +27,10 @@ const CONNECTION_ENDS = [
 ] as const;
 export type ConnectionEnd = typeof CONNECTION_ENDS[number];
 
+/** Why a proxy is given no certificate. */
+const CERTIFICATE_REFUSALS = ["token", "csr", "identity", "replay", "authority", "busy"] as const;
+export type CertificateRefusal = typeof CERTIFICATE_REFUSALS[number];
+
 const CONTROLLER = metricGroup([], {
   synced: gauge("weft_controller_synced", "1 once all that the cluster has is known"),
   namespaces: gauge("weft_controller_namespaces", "Namespaces in the mesh"),
@@ -102,6 +106,16 @@ const CONTROLLER = metricGroup([], {
     "Tokens of proxies looked at by the API server",
     "result",
     ["good", "refused", "failed"],
+  ),
+  certificatesIssued: counter(
+    "weft_controller_certificates_issued_total",
+    "Certificates given to proxies",
+  ),
+  certificatesRefused: counterOf(
+    "weft_controller_certificates_refused_total",
+    "Certificates that proxies asked for and were not given, by reason",
+    "reason",
+    CERTIFICATE_REFUSALS,
   ),
 });
 

@@ -106,11 +106,11 @@ export const KINDS: readonly Kind[] = [
     readTrafficPolicy,
   ),
   // Settings of a mesh are for its controllers, and no resource of a Snapshot.
-  {
-    ...{ kind: "MeshConfig", group: WEFT, versions: ["v1alpha1"] },
+  ...["MeshConfig", "MeshRootCertificate"].map((kind): Kind => ({
+    ...{ kind, group: WEFT, versions: ["v1alpha1"] },
     ...{ isNamespaced: true, hasSchema: true, canBeRefused: false },
     readInto() {},
-  },
+  })),
 ];
 
 /** The row for an object of another kind that makes pods, as an Argo Rollout does; undefined if it makes none. */

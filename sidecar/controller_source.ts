@@ -8,12 +8,14 @@ import { causeText } from "../base/text.ts";
 import type { HostPort } from "../console/values.ts";
 import { UPDATE_TEXT_MAX } from "../routing/limits.ts";
 import type {
+  IdentityRequest,
+  IdentityUpdate,
   PlanSource,
   SourceConnection,
   SourceListener,
   SourceRequest,
 } from "../routing/source/messages.ts";
-import { decodeUpdate } from "../routing/source/wire.ts";
+import { decodeTold } from "../routing/source/wire.ts";
 import {
   CONTROLLER_ALIVE_MS,
   CONTROLLER_CONNECT_MS,
@@ -33,8 +35,18 @@ export interface ControllerPlace extends HostPort {
   readonly version: string;
 }
 
+/** Who has certificates from the controller. */
+interface IdentityListener {
+  /** There is a connection: it is asked by `requestIdentity`. */
+  connected(): void;
+  told(update: IdentityUpdate): void;
+  /** There is none, for a reason in one line. */
+  lost(reason: string): void;
+}
+
 export class ControllerSource implements PlanSource {
   readonly #place: ControllerPlace;
+  #identity: IdentityListener | null = null;
   /** Of this run of the proxy. */
   readonly #bootId = crypto.randomUUID();
   #latest: ControllerConnection | null = null;
@@ -44,7 +56,20 @@ export class ControllerSource implements PlanSource {
   }
 
   connect(listener: SourceListener): SourceConnection {
-    return this.#latest = new ControllerConnection(this.#place, this.#bootId, listener);
+    const identity = this.#identity;
+    return this.#latest = new ControllerConnection(this.#place, this.#bootId, {
+      plan: listener,
+      identity,
+    });
+  }
+
+  /** Certificates come from the controller too, on connections that are made from now on. */
+  giveIdentity(listener: IdentityListener): void {
+    this.#identity = listener;
+  }
+
+  requestIdentity(identity: IdentityRequest): void {
+    this.#latest?.send({ ask: [], drop: [], identity });
   }
 
   /** The plan with this hash is in force. */
@@ -53,18 +78,24 @@ export class ControllerSource implements PlanSource {
   }
 }
 
+interface Listeners {
+  readonly plan: SourceListener;
+  /** Null: certificates do not come from the controller. */
+  readonly identity: IdentityListener | null;
+}
+
 class ControllerConnection implements SourceConnection {
   readonly #place: ControllerPlace;
-  readonly #listener: SourceListener;
+  readonly #listeners: Listeners;
   #connection: Deno.TlsConn | null = null;
   /** Lines that wait. */
   readonly #lines: string[] = [];
   #isWriting = false;
   #isOver = false;
 
-  constructor(place: ControllerPlace, bootId: string, listener: SourceListener) {
+  constructor(place: ControllerPlace, bootId: string, listeners: Listeners) {
     this.#place = place;
-    this.#listener = listener;
+    this.#listeners = listeners;
     this.#run(bootId);
   }
 
@@ -81,8 +112,10 @@ class ControllerConnection implements SourceConnection {
     this.#writeAll();
   }
 
-  close(): void {
+  close(reason = "the connection to the controller has ended"): void {
+    if (this.#isOver) return;
     this.#isOver = true;
+    this.#listeners.identity?.lost(reason);
     try {
       this.#connection?.close();
     } catch {
@@ -92,8 +125,8 @@ class ControllerConnection implements SourceConnection {
 
   #lose(reason: string): void {
     if (this.#isOver) return;
-    this.close();
-    this.#listener.lost(reason);
+    this.close(reason);
+    this.#listeners.plan.lost(reason);
   }
 
   async #run(bootId: string): Promise<void> {
@@ -109,6 +142,7 @@ class ControllerConnection implements SourceConnection {
       const hello = { token: token.trim(), pod, namespace, bootId, version };
       this.#lines.unshift(JSON.stringify(hello));
       this.#writeAll();
+      this.#listeners.identity?.connected();
       await this.#listen(connection);
       this.#lose("the controller ended the connection");
     } catch (error) {
@@ -158,10 +192,12 @@ class ControllerConnection implements SourceConnection {
       for await (const line of readLines(chunksOf(connection), () => UPDATE_TEXT_MAX)) {
         silence.heard();
         if (line === "") continue;
-        const decoded = decodeUpdate(line);
+        const decoded = decodeTold(line);
         if (!decoded.ok) return this.#lose(`the controller is not understood: ${decoded.problem}`);
         if (this.#isOver) return;
-        this.#listener.update(decoded.message);
+        const { message } = decoded;
+        if ("identity" in message) this.#listeners.identity?.told(message.identity);
+        else this.#listeners.plan.update(message);
       }
     } finally {
       silence.stop();

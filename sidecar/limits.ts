@@ -57,6 +57,21 @@ export const CONTROLLER_ALIVE_MS = 5_000;
  */
 export const CONTROLLER_SILENCE_MS = 16_000;
 
+/** How often it is looked at whether a certificate is to be renewed: it has hours. */
+export const CERTIFICATE_LOOK_MS = 1_000;
+
+/** How long the controller may take for a certificate: an authority elsewhere takes seconds. */
+export const CERTIFICATE_ANSWER_MS = 60_000;
+
+/** From one request for a certificate to the next, at first. */
+export const CERTIFICATE_RETRY_MS_MIN = 1_000;
+
+/** And at most: from half of its life to its end a certificate of a day has hundreds of tries. */
+export const CERTIFICATE_RETRY_MS_MAX = 60_000;
+
+/** What the clock may differ from the controller's: certificates begin that much in the past. */
+export const CLOCK_DIFFERENCE_MS_MAX = 120_000;
+
 /** Lines that wait to be sent: an application that calls this many hosts at once is stuck behind the connection. */
 export const CONTROLLER_LINES_MAX = 10_000;
 

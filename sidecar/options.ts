@@ -30,6 +30,12 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
     about: "token of the pod's ServiceAccount for the audience weft, read at each connection",
   },
   {
+    flags: "--identity <source>",
+    about: "certificates of the mesh: from the controller, or from none but files",
+    choices: ["controller", "files"],
+    default: "files",
+  },
+  {
     flags: "--state-dir <directory>",
     about: "keeps the last good plan here, and starts with it where its source gives none",
   },

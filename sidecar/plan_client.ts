@@ -21,9 +21,12 @@ import {
 import type { PlanInquiry } from "../routing/table/explanation.ts";
 import { RECONNECT_MS_MAX, RECONNECT_MS_MIN, UPDATES_WAITING_MAX } from "./limits.ts";
 
+/** What takes plans, of a proxy. */
+export type PlanTaker = Pick<Proxy, "update" | "sourceIsAway" | "unusedQuestions">;
+
 interface PlanClientParts {
   readonly source: PlanSource;
-  readonly proxy: Pick<Proxy, "update" | "sourceIsAway" | "unusedQuestions">;
+  readonly proxy: PlanTaker;
   /** Asked from the start, and never dropped. */
   readonly always: readonly PlanQuestion[];
   readonly log: Log;

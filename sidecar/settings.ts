@@ -18,7 +18,7 @@ import {
 import { HEAD_BYTES_LEAST, HEAD_BYTES_MOST } from "../proxy/limits.ts";
 import type { TracingOptions } from "./tracing.ts";
 import { parseIp } from "../base/ip.ts";
-import { parseTrustDomain, type TlsOptions } from "./tls_options.ts";
+import { parseTrustDomain, type TlsFiles, type TlsOptions } from "./tls_options.ts";
 import type { ControllerPlace } from "./controller_source.ts";
 import { WORKERS_MAX } from "./limits.ts";
 import { VERSION } from "../base/version.ts";
@@ -30,6 +30,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly controller?: string | undefined;
   readonly controllerCa?: string | undefined;
   readonly controllerToken?: string | undefined;
+  readonly identity: "controller" | "files";
   readonly stateDir?: string | undefined;
   readonly recursive: boolean;
   readonly enforceAccess: boolean;
@@ -224,6 +225,28 @@ export function planOrigin(options: SidecarOptions): PlanOrigin {
     namespace: options.namespace,
     permissive: !options.enforceAccess,
   };
+}
+
+/** Whether certificates come from the controller. Throws a usage failure for options that contradict. */
+export function takesIdentity(
+  { identity }: SidecarOptions,
+  origin: PlanOrigin,
+  files: TlsFiles | null,
+): boolean {
+  if (identity === "files") return false;
+  if (origin.kind !== "controller") {
+    throw usageFailure(
+      "--identity controller needs --controller",
+      "Certificates come from where the plan does.",
+    );
+  }
+  if (files !== null) {
+    throw usageFailure(
+      "--identity controller goes with no files of certificates",
+      "Leave out the options for TLS, or --identity.",
+    );
+  }
+  return true;
 }
 
 function controllerPlace(address: string, options: SidecarOptions): ControllerPlace {

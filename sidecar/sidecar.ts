@@ -5,6 +5,7 @@
 import { createLog, type Log } from "../base/log.ts";
 import { asksForCertificates, type Proxy, type ProxyConfig } from "../proxy/config.ts";
 import type { ProxyHooks } from "../proxy/run/running_proxy.ts";
+import { formatWorkloadId } from "../base/spiffe.ts";
 import { withDeadline } from "../base/deadline.ts";
 import { startProxy } from "../proxy/run/start_proxy.ts";
 import { accessQuestion } from "../routing/source/messages.ts";
@@ -18,13 +19,20 @@ import { followCertificates, readCertificates, warnOfExpired } from "./certifica
 import { ControllerFollower } from "./follow_controller.ts";
 import { ControllerSource } from "./controller_source.ts";
 import { PlanFollower, type PlanInForce } from "./follow_plan.ts";
+import { IdentityKeeper, meshTls } from "./identity.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { LocalSource } from "./local_source.ts";
-import { PlanClient } from "./plan_client.ts";
+import { PlanClient, type PlanTaker } from "./plan_client.ts";
 import { PlanKeeper, type SavedPlan } from "./plan_keeper.ts";
 import { openPlanFiles, type PlanFiles } from "./plan_files.ts";
 import { findingReporter } from "./report_findings.ts";
-import { planOrigin, sidecarConfig, type SidecarOptions, tracedService } from "./settings.ts";
+import {
+  planOrigin,
+  sidecarConfig,
+  type SidecarOptions,
+  takesIdentity,
+  tracedService,
+} from "./settings.ts";
 import { type TlsFiles, tlsFiles } from "./tls_options.ts";
 import { FILES_END_MS, LOG_FLUSH_MS } from "./limits.ts";
 import { giveBackMemory } from "./memory.ts";
@@ -41,6 +49,7 @@ export async function runSidecar(
   };
   const certificates = tlsFiles(options);
   const origin = planOrigin(options);
+  const hasIdentity = takesIdentity(options, origin, certificates);
   const plans = origin.kind === "controller"
     ? new ControllerSource(origin.place)
     : await openPlanFiles(origin, environment, options.capture);
@@ -61,7 +70,9 @@ export async function runSidecar(
     lost: (count) => formatLost(options.accessLog, count),
   });
   try {
-    return await serve({ options, environment, plainConfig, certificates, plans, log, accesses });
+    return await serve({
+      ...{ options, environment, plainConfig, certificates, hasIdentity, plans, log, accesses },
+    });
   } finally {
     await Promise.all([accesses.flush(LOG_FLUSH_MS), events.flush(LOG_FLUSH_MS)]);
   }
@@ -72,6 +83,8 @@ interface SidecarParts {
   readonly environment: Environment;
   readonly plainConfig: ProxyConfig;
   readonly certificates: TlsFiles | null;
+  /** Certificates come from the controller. */
+  readonly hasIdentity: boolean;
   readonly plans: PlanFiles | ControllerSource;
   readonly log: Log;
   readonly accesses: LineBuffer;
@@ -97,15 +110,18 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onExplain: (query) => client.knowOf(query, config),
     ...(keeper === null ? {} : { planKeeping: () => keeper.keeping }),
     isWorking: () => follower instanceof PlanFollower && follower.isReading,
-    planProblem: () => follower.problem,
+    planProblem: () => identity?.problem ?? follower.problem,
     onQuit: () => quit.resolve("quitquitquit"),
     onFailure: failed.resolve,
   });
+  const identity = parts.hasIdentity && plans instanceof ControllerSource
+    ? startIdentity(plans, { options, proxy, log })
+    : null;
   let endMemory = () => {};
   const local = new LocalSource();
   const client = new PlanClient({
     source: plans instanceof ControllerSource ? plans : local,
-    proxy,
+    proxy: identity === null ? proxy : onceKnown(proxy, identity),
     always: identitiesOf(config).map(accessQuestion),
     log,
     onChange(held, isNews) {
@@ -156,10 +172,43 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
   } finally {
     endMemory();
     client.stop();
-    const all = [follower.stop(), stopReplacing?.(), keeper?.settled()];
+    const all = [identity?.stop(), follower.stop(), stopReplacing?.(), keeper?.settled()];
     // A source that never ends may be what is being read.
     await withDeadline(Promise.all(all), FILES_END_MS, () => []);
   }
+}
+
+function startIdentity(
+  source: ControllerSource,
+  { options, proxy, log }: Pick<SidecarParts, "options" | "log"> & { readonly proxy: Proxy },
+): IdentityKeeper {
+  const { trustDomain, namespace, serviceAccount } = options;
+  const identity = new IdentityKeeper({
+    uri: formatWorkloadId({ trustDomain, identity: `${namespace}/${serviceAccount}` }),
+    send: (request) => source.requestIdentity(request),
+    proxy,
+    tlsOf: meshTls,
+    log,
+  });
+  source.giveIdentity(identity);
+  identity.start();
+  return identity;
+}
+
+/** The proxy as plans find it: it opens its listeners once it has a certificate to show. */
+function onceKnown(proxy: Proxy, identity: IdentityKeeper): PlanTaker {
+  let isKnown = false;
+  const known = identity.first.then(() => {
+    isKnown = true;
+  });
+  return {
+    update: (change) =>
+      isKnown ? proxy.update(change) : known.then(async () => {
+        await proxy.update(change);
+      }),
+    sourceIsAway: (isAway) => proxy.sourceIsAway(isAway),
+    unusedQuestions: () => proxy.unusedQuestions(),
+  };
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { createLog } from "../../base/log.ts";
 import { controllerCounts } from "../../controller/metrics.ts";
+import { MeshIdentity } from "../../controller/identity/mesh_identity.ts";
 import { StreamServer } from "../../controller/stream/server.ts";
 import { Compiler } from "../../routing/compile/compiler.ts";
 import { largeMesh, meshSlice, meshSplit } from "../../routing/compile/mesh_for_test.ts";
@@ -154,6 +155,8 @@ if (import.meta.main) {
   const given: SourceArguments = JSON.parse(Deno.args[0]);
   const source = new Source(given);
   const peak = peakMb();
+  const counts = controllerCounts();
+  const log = createLog({ level: "warn", format: "human", sink: console.error, now: Date.now });
   const server = new StreamServer({
     ...given,
     address: "127.0.0.1",
@@ -161,8 +164,8 @@ if (import.meta.main) {
     mesh: source.mesh,
     tokens: null,
     events: { came() {}, acknowledged() {}, went() {} },
-    counts: controllerCounts(),
-    log: createLog({ level: "warn", format: "human", sink: console.error, now: Date.now }),
+    identity: new MeshIdentity({ trustDomain: "cluster.local", counts, log }),
+    ...{ counts, log },
   });
   const start: SourceStart = {
     port: await server.start(),

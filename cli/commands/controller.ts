@@ -1,4 +1,5 @@
 /** `weft controller`: the control plane of a mesh in a Kubernetes cluster. */
+import { DEFAULT_TRUST_DOMAIN } from "../../base/spiffe.ts";
 import { addClusterOptions } from "../cluster/options.ts";
 import type { CommandContext, Program } from "../program.ts";
 
@@ -30,6 +31,7 @@ export function register(program: Program, context: CommandContext): void {
       .option("--mesh-name <name>", "value of the label weft.dev/monitored-by", "weft")
       .option("--cluster-domain <name>", "the cluster's DNS domain", "cluster.local")
       .option("--enforce-access", "enforce traffic targets (permissive mode off)", false)
+      .option("--trust-domain <name>", "of the SPIFFE ids of sidecars", DEFAULT_TRUST_DOMAIN)
       .addOption(
         program.createOption("--token-review <mode>", "off lets any sidecar in: for tests only")
           .choices(["on", "off"] as const).default("on" as const),

@@ -4,6 +4,7 @@ import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import { parseHostPort } from "../../console/values.ts";
 import { startController } from "../../controller/controller.ts";
+import { parseTrustDomain } from "../../sidecar/tls_options.ts";
 import { clusterAccess } from "../cluster/access.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 
@@ -17,6 +18,7 @@ interface ControllerOptions extends ClusterOptions {
   readonly meshName: string;
   readonly clusterDomain: string;
   readonly enforceAccess: boolean;
+  readonly trustDomain: string;
   readonly tokenReview: "on" | "off";
   readonly logLevel: LogLevel;
 }
@@ -46,6 +48,7 @@ export async function runController(
     meshName: options.meshName,
     clusterDomain: options.clusterDomain,
     permissive: !options.enforceAccess,
+    trustDomain: parseTrustDomain(options.trustDomain),
     stream: parseHostPort(options.stream),
     certFile: options.tlsCert,
     keyFile: options.tlsKey,

@@ -1,10 +1,14 @@
 /** What the controller may do, each rule for what asks for it, and what users of the mesh may. */
 
+import { KEY_SECRETS } from "../identity/root_certificate.ts";
+
 /** A rule of a ClusterRole. */
 interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
+  /** Left out: all of them. */
+  readonly resourceNames?: readonly string[];
 }
 
 /** A rule of the controller's, with what cannot be done without it. */
@@ -22,10 +26,16 @@ export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["weft.dev"], resources: ["trafficpolicies", "meshconfigs"] },
 ];
 
+/** Whom proxies trust: not for all who may write routes. */
+const ROOTS = { apiGroups: ["weft.dev"], resources: ["meshrootcertificates"] };
+
 /** Those whose definitions have a status. */
 const WITH_STATUS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["split.smi-spec.io"], resources: ["trafficsplits/status"] },
-  { apiGroups: ["weft.dev"], resources: ["trafficpolicies/status", "meshconfigs/status"] },
+  {
+    apiGroups: ["weft.dev"],
+    resources: ["trafficpolicies/status", "meshconfigs/status", "meshrootcertificates/status"],
+  },
 ];
 
 /** `controller/cluster_watch.ts` lists and watches; the stream asks about tokens. */
@@ -67,6 +77,7 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
     why: "which kinds there are, in which versions",
   },
   ...MESH_KINDS.map((kind) => ({ ...kind, verbs: ["list", "watch"], why: "rules" })),
+  { ...ROOTS, verbs: ["list", "watch"], why: "whom proxies trust, and who signs for them" },
   {
     apiGroups: ["authentication.k8s.io"],
     resources: ["tokenreviews"],
@@ -100,9 +111,24 @@ export const NAMESPACE_RULES: readonly OwnRule[] = [
     verbs: ["create", "get", "update"],
     why: "which controller writes conditions and Events",
   },
+  {
+    apiGroups: [""],
+    resources: ["secrets"],
+    verbs: ["get"],
+    resourceNames: KEY_SECRETS,
+    why: "the key that signs certificates of proxies",
+  },
+  {
+    apiGroups: [""],
+    resources: ["secrets"],
+    verbs: ["create"],
+    why: "the first authority of a mesh, where it has none",
+  },
+  { ...ROOTS, verbs: ["create"], why: "the first authority of a mesh, where it has none" },
 ];
 
-export const READER_RULES: readonly Rule[] = MESH_KINDS.map((kind) => ({ ...kind, verbs: WATCH }));
+export const READER_RULES: readonly Rule[] = [...MESH_KINDS, ROOTS]
+  .map((kind) => ({ ...kind, verbs: WATCH }));
 
 export const WRITER_RULES: readonly Rule[] = MESH_KINDS.map((kind) => ({
   ...kind,
@@ -111,5 +137,8 @@ export const WRITER_RULES: readonly Rule[] = MESH_KINDS.map((kind) => ({
 
 /** As a ClusterRole has them. */
 export function rulesOf(rules: readonly Rule[]): Rule[] {
-  return rules.map(({ apiGroups, resources, verbs }) => ({ apiGroups, resources, verbs }));
+  return rules.map(({ apiGroups, resources, verbs, resourceNames }) => ({
+    ...{ apiGroups, resources, verbs },
+    ...(resourceNames === undefined ? {} : { resourceNames }),
+  }));
 }

@@ -5,6 +5,7 @@
 import { chunksOf, readLines, SilenceWatch, writeBytes } from "../../base/lines.ts";
 import type { Log } from "../../base/log.ts";
 import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
+import type { IdentityRequest } from "../../routing/source/messages.ts";
 import type { PartKey } from "../../routing/parts.ts";
 import type { MeshParts, MeshSession } from "../../routing/source/mesh.ts";
 import { decodeRequest } from "../../routing/source/wire.ts";
@@ -20,13 +21,16 @@ import {
   WRITE_MS,
 } from "../limits.ts";
 import type { ConnectionEnd, ControllerCounts } from "../metrics.ts";
+import type { IdentitySession } from "../identity/identity_session.ts";
+import type { MeshIdentity } from "../identity/mesh_identity.ts";
 import { acknowledgedBy, type Hello, helloIn } from "./hello.ts";
 import { bytesOfUpdate } from "./update_bytes.ts";
-import type { TokenReviews } from "./token_reviews.ts";
+import type { TokenReviews, TokenSubject } from "./token_reviews.ts";
 
 interface ConnectionParts {
   readonly connection: Deno.TlsConn;
   readonly mesh: MeshParts;
+  readonly identity: MeshIdentity;
   /** Null: tokens are not looked at. */
   readonly tokens: TokenReviews | null;
   readonly counts: ControllerCounts;
@@ -41,8 +45,9 @@ export interface ProxyEvents {
   went(proxy: ProxyConnection): void;
 }
 
+const ENCODER = new TextEncoder();
 /** An empty line: the controller is there. */
-const NO_NEWS = new TextEncoder().encode("\n");
+const NO_NEWS = ENCODER.encode("\n");
 
 /** How a connection ended, with a word for the log. */
 interface Ending {
@@ -54,6 +59,7 @@ export class ProxyConnection {
   readonly #parts: ConnectionParts;
   #hello: Hello | null = null;
   #session: MeshSession | null = null;
+  #identity: IdentitySession | null = null;
   #questions = 0;
   #isWriting = false;
   /** When there was something to tell that has not been told. */
@@ -77,6 +83,11 @@ export class ProxyConnection {
   /** The hash of a part as it has it in force; empty: not yet. Undefined: it does not use the part. */
   inForce(key: PartKey): string | undefined {
     return this.#session?.inForce(key);
+  }
+
+  /** What it has in force of certificates; null: it has them from elsewhere. */
+  get identityHeld(): IdentityRequest | null {
+    return this.#identity?.held ?? null;
   }
 
   /** Since when it has not acknowledged what there is; null: it has. */
@@ -123,6 +134,7 @@ export class ProxyConnection {
       clearInterval(alive);
       clearTimeout(age);
       this.#session?.close();
+      this.#identity?.close();
       if (this.#session !== null) this.#parts.events.went(this);
     }
     const { end, detail } = this.#ending ?? { end: "closed", detail: "" };
@@ -139,23 +151,25 @@ export class ProxyConnection {
   }
 
   async #welcome(line: string): Promise<void> {
-    const { mesh, counts, log, events } = this.#parts;
+    const { mesh, identity, counts, log, events } = this.#parts;
     const hello = helloIn(line);
     if (hello === null) return this.end("protocol", "the first line is no hello");
-    const problem = await this.#tokenProblem(hello);
+    const subject = await this.#subjectOf(hello);
     if (this.#ending !== null) return;
-    if (problem !== null) {
-      log.warn("Proxy refused", { ...this.#who, pod: hello.pod, reason: problem });
-      return this.end("token", problem);
+    if (typeof subject === "string") {
+      log.warn("Proxy refused", { ...this.#who, pod: hello.pod, reason: subject });
+      return this.end("token", subject);
     }
     this.#hello = hello;
     this.#session = mesh.open(() => this.#hasNews());
+    this.#identity = identity.open(subject, () => this.#hasNews());
     counts.proxies++;
     events.came(this);
     log.debug("Proxy connected", this.#who);
   }
 
-  async #tokenProblem({ token, namespace, pod }: Hello): Promise<string | null> {
+  /** Null: tokens are not looked at. A text: why it is not let in. */
+  async #subjectOf({ token, namespace, pod }: Hello): Promise<TokenSubject | string | null> {
     const { tokens } = this.#parts;
     if (tokens === null) return null;
     try {
@@ -165,7 +179,7 @@ export class ProxyConnection {
         return `its token is of namespace "${subject.namespace}", not "${namespace}"`;
       }
       return subject.pod === undefined || pod === "" || subject.pod === pod
-        ? null
+        ? subject
         : `its token is of pod "${subject.pod}", not "${pod}"`;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -187,7 +201,9 @@ export class ProxyConnection {
     }
     const decoded = decodeRequest(line);
     if (!decoded.ok) return this.end("protocol", decoded.problem);
-    const { ask, drop } = decoded.message;
+    const { ask, drop, identity } = decoded.message;
+    const problem = identity === undefined ? null : this.#identity?.take(identity) ?? null;
+    if (problem !== null) return this.end("protocol", problem);
     this.#questions += ask.length - drop.length;
     if (this.#questions > PROXY_QUESTIONS_MAX) return this.end("full", "it asks too much");
     this.#session?.take(decoded.message);
@@ -204,17 +220,9 @@ export class ProxyConnection {
     if (this.#isWriting || session === null) return;
     this.#isWriting = true;
     try {
-      let update = session.next();
-      if (update === null) {
-        await this.#write([NO_NEWS]);
-        // What has come meanwhile found this one writing.
-        update = session.next();
-      }
-      for (; update !== null && this.#ending === null; update = session.next()) {
-        if (this.#sentAtMs.length < UNACKNOWLEDGED_MAX) this.#sentAtMs.push(performance.now());
-        await this.#write(bytesOfUpdate(update));
-        this.#parts.counts.updates++;
-      }
+      // What has come meanwhile finds this one writing.
+      if (!await this.#tellNext(session)) await this.#write([NO_NEWS]);
+      while (this.#ending === null && await this.#tellNext(session));
       if (this.#newsAtMs !== null) {
         this.#parts.counts.push.observe(performance.now() - this.#newsAtMs);
       }
@@ -224,6 +232,18 @@ export class ProxyConnection {
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  /** False: there was nothing. */
+  async #tellNext(session: MeshSession): Promise<boolean> {
+    const identity = this.#identity?.next() ?? null;
+    if (identity !== null) await this.#write([ENCODER.encode(`${JSON.stringify({ identity })}\n`)]);
+    const update = session.next();
+    if (update === null) return identity !== null;
+    if (this.#sentAtMs.length < UNACKNOWLEDGED_MAX) this.#sentAtMs.push(performance.now());
+    await this.#write(bytesOfUpdate(update));
+    this.#parts.counts.updates++;
+    return true;
   }
 
   async #write(pieces: Iterable<Uint8Array>): Promise<void> {

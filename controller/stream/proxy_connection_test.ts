@@ -4,6 +4,7 @@ import { createLog } from "../../base/log.ts";
 import { MeshParts } from "../../routing/source/mesh.ts";
 import { decodeUpdate } from "../../routing/source/wire.ts";
 import { HELLO_BYTES_MAX } from "../limits.ts";
+import { MeshIdentity } from "../identity/mesh_identity.ts";
 import { controllerCounts } from "../metrics.ts";
 import { ProxyConnection } from "./proxy_connection.ts";
 
@@ -61,12 +62,14 @@ function start() {
   const connection = new FakeConnection();
   const mesh = new MeshParts(HEADER);
   const counts = controllerCounts();
+  const log = createLog({ level: "error", format: "json", sink() {}, now: () => 0 });
   const proxy = new ProxyConnection({
     connection: connection as unknown as Deno.TlsConn,
     mesh,
+    identity: new MeshIdentity({ trustDomain: "cluster.local", counts, log }),
     tokens: null,
     counts,
-    log: createLog({ level: "error", format: "json", sink() {}, now: () => 0 }),
+    log,
     events: { came() {}, acknowledged: () => connection.onAcknowledged(), went() {} },
   });
   return { connection, mesh, counts, proxy, served: proxy.serve() };

@@ -14,6 +14,7 @@ import {
   STRANGERS_MAX,
   STREAM_END_MS,
 } from "../limits.ts";
+import type { MeshIdentity } from "../identity/mesh_identity.ts";
 import type { ControllerCounts } from "../metrics.ts";
 import { ProxyConnection, type ProxyEvents } from "./proxy_connection.ts";
 import type { TokenReviews } from "./token_reviews.ts";
@@ -24,6 +25,7 @@ interface StreamParts {
   readonly certFile: string;
   readonly keyFile: string;
   readonly mesh: MeshParts;
+  readonly identity: MeshIdentity;
   /** Null: tokens are not looked at. */
   readonly tokens: TokenReviews | null;
   readonly counts: ControllerCounts;
@@ -94,9 +96,9 @@ export class StreamServer {
   }
 
   #take(connection: Deno.TlsConn): void {
-    const { mesh, tokens, counts, log, events } = this.#parts;
+    const { mesh, identity, tokens, counts, log, events } = this.#parts;
     const proxy = new ProxyConnection({
-      ...{ connection, mesh, tokens, counts, log },
+      ...{ connection, mesh, identity, tokens, counts, log },
       events: {
         came: (known) => {
           this.#strangers.delete(known);

@@ -17,13 +17,15 @@ import type { ControllerCounts } from "../metrics.ts";
 const AUDIENCE = "weft";
 
 const POD_NAME = "authentication.kubernetes.io/pod-name";
+const POD_UID = "authentication.kubernetes.io/pod-uid";
 
 /** Whose token it is. */
-interface TokenSubject {
+export interface TokenSubject {
   readonly namespace: string;
   readonly serviceAccount: string;
   /** Undefined: the token is bound to no pod. */
   readonly pod: string | undefined;
+  readonly podUid: string | undefined;
 }
 
 interface Known {
@@ -115,9 +117,12 @@ function subjectIn(status: Readonly<Record<string, unknown>>): TokenSubject | nu
   const isGood = status["authenticated"] === true && Array.isArray(audiences) &&
     audiences.includes(AUDIENCE);
   if (!isGood || name === null) return null;
-  const pods = fieldsOf(user["extra"])[POD_NAME];
-  const pod = Array.isArray(pods) && typeof pods[0] === "string" ? pods[0] : undefined;
-  return { namespace: name[1], serviceAccount: name[2], pod };
+  const extra = (key: string) => {
+    const values = fieldsOf(user["extra"])[key];
+    return Array.isArray(values) && typeof values[0] === "string" ? values[0] : undefined;
+  };
+  const [, namespace, serviceAccount] = name;
+  return { namespace, serviceAccount, pod: extra(POD_NAME), podUid: extra(POD_UID) };
 }
 
 /** The claim `exp` of a JWT (RFC 7519), in milliseconds; 0 where it cannot be read: it is asked about each time. */

@@ -9,7 +9,10 @@ const GOOD = {
   audiences: ["weft"],
   user: {
     username: "system:serviceaccount:app:robot",
-    extra: { "authentication.kubernetes.io/pod-name": ["web-1"] },
+    extra: {
+      "authentication.kubernetes.io/pod-name": ["web-1"],
+      "authentication.kubernetes.io/pod-uid": ["u"],
+    },
   },
 };
 
@@ -32,7 +35,7 @@ function reviewsWith(answer: () => unknown) {
 Deno.test("token reviews: a good token is asked about once, and says whose it is", async () => {
   const { reviews, calls } = reviewsWith(() => GOOD);
   const token = tokenUntil(LATER);
-  const subject = { namespace: "app", serviceAccount: "robot", pod: "web-1" };
+  const subject = { namespace: "app", serviceAccount: "robot", pod: "web-1", podUid: "u" };
   deepEqual(await reviews.subjectOf(token), subject);
   deepEqual(await reviews.subjectOf(token), subject);
   equal(calls(), 1);

@@ -59,7 +59,7 @@ export interface RootSet {
 export interface IdentityUpdate {
   /** Null: the source has none. */
   readonly roots: RootSet | null;
-  /** Who signs now: a certificate of another one is to be renewed. Empty: nobody does. */
+  /** Who signs now: a certificate of another one is to be renewed. Empty: none does. */
   readonly signer: string;
   /** To be put into the next request, so that an earlier one is of no use. */
   readonly challenge: string;

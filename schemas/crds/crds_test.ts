@@ -37,6 +37,7 @@ Deno.test("crds: each is named after its plural and group, and has the published
     "TrafficTarget tt",
     "TrafficPolicy tp",
     "MeshConfig meshconfig",
+    "MeshRootCertificate mrc",
   ]);
 });
 
@@ -69,10 +70,11 @@ Deno.test("crds: every schema is structural", () => {
   }
 });
 
-Deno.test("crds: TrafficSplit prints its root Service in every version, a policy its first target", () => {
+Deno.test("crds: each kind prints what people look for", () => {
   const columns: Readonly<Record<string, string[]>> = {
     TrafficSplit: [".spec.service"],
     TrafficPolicy: [".spec.targetRefs[0].name"],
+    MeshRootCertificate: [".spec.role", ".metadata.creationTimestamp"],
   };
   for (const { spec } of CRDS) {
     for (const { additionalPrinterColumns } of spec.versions) {

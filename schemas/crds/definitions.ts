@@ -18,8 +18,14 @@ export interface OpenApiSchema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
   readonly anyOf?: readonly OpenApiSchema[];
   readonly "x-kubernetes-int-or-string"?: boolean;
+  readonly "x-kubernetes-validations"?: readonly {
+    readonly rule: string;
+    readonly message: string;
+  }[];
   readonly "x-kubernetes-preserve-unknown-fields"?: boolean;
 }
 
@@ -64,6 +70,7 @@ const FILES: Readonly<Record<string, string>> = {
   TrafficTarget: "traffictargets.yaml",
   TrafficPolicy: "trafficpolicies.yaml",
   MeshConfig: "meshconfigs.yaml",
+  MeshRootCertificate: "meshrootcertificates.yaml",
 };
 
 /** The kinds that have a definition. */

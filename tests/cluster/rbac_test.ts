@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { definitions } from "../../controller/install/definitions.ts";
 import { newKeys } from "../../controller/install/keys.ts";
 import { controlPlane } from "../../controller/install/objects.ts";
+import { KEY_SECRETS } from "../../controller/identity/root_certificate.ts";
 import { CONTROLLER_RULES, NAMESPACE_RULES } from "../../controller/install/rbac.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { until } from "../support/until.ts";
@@ -38,7 +39,20 @@ const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise
   "patch trafficsplits/status": makeFaults,
   "patch trafficpolicies/status": makeFaults,
   "patch meshconfigs/status": makeFaults,
+  "patch meshrootcertificates/status": makeFaults,
 };
+
+/** What has to be done before the controller starts. */
+const PREPARATIONS: Readonly<Record<string, () => Promise<void>>> = {
+  "create secrets": forgetRoots,
+  "create meshrootcertificates": forgetRoots,
+};
+
+/** As in a new mesh. */
+async function forgetRoots(): Promise<void> {
+  await apiOf?.kubectl(["delete", "meshrootcertificates", "--all"]);
+  await apiOf?.kubectl(["delete", "secret", ...KEY_SECRETS, "--ignore-not-found"]);
+}
 
 /** Faults that no controller has said yet. */
 async function makeFaults(): Promise<void> {
@@ -79,6 +93,11 @@ apiVersion: weft.dev/v1alpha1
 kind: MeshConfig
 metadata: {name: weft-mesh-config, namespace: default}
 spec: {sidecar: {resources: {limits: {memory: none}}}}
+---
+apiVersion: weft.dev/v1alpha1
+kind: MeshRootCertificate
+metadata: {name: fault-none, namespace: default}
+spec: {role: passive, roots: none, provider: {secret: {name: weft-identity-a}}}
 `;
 
 const SPLIT = {
@@ -157,8 +176,13 @@ class Accounts {
 async function saysAs(
   api: TestApiServer,
   kubeconfig: string,
-  { words, occasion }: { words: readonly string[]; occasion?: typeof connectAsProxy | undefined },
+  { words, prepare, occasion }: {
+    words: readonly string[];
+    prepare?: (() => Promise<void>) | undefined;
+    occasion?: typeof connectAsProxy | undefined;
+  },
 ): Promise<string> {
+  await prepare?.();
   const controller = await TestController.prepare(api);
   caOf = controller.keys.authority.cert;
   let end = "";
@@ -213,7 +237,11 @@ Deno.test({
             RIGHTS.filter((each) => each !== right),
           );
           const words = ["is forbidden", `cannot ${right.verb} resource`, right.resource];
-          await saysAs(api, kubeconfig, { words, occasion: OCCASIONS[nameOf(right)] });
+          await saysAs(api, kubeconfig, {
+            words,
+            prepare: PREPARATIONS[nameOf(right)],
+            occasion: OCCASIONS[nameOf(right)],
+          });
         });
       }
     } finally {

@@ -1,0 +1,216 @@
+/**
+ * MeshRoots: what the MeshRootCertificates of the controllers' namespace come to: whom proxies trust, and who signs. Roots are data of these
+ * objects and not of the keys, so that losing a key changes no proxy's trust. The first one is made where there is none at the start.
+ */
+import { pause } from "../../base/backoff.ts";
+import type { Finding, ResourceRef } from "../../base/finding.ts";
+import type { Log } from "../../base/log.ts";
+import { hashRoots } from "../../routing/source/wire.ts";
+import { makeFinding } from "../../schemas/report.ts";
+import { type KubeClient, KubeError } from "../kube/client.ts";
+import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
+import type { ObjectIdentity } from "../objects.ts";
+import { pemsOf, type X509Certificate } from "./certificate.ts";
+import { makeKeySecret, readKeySecret } from "./key_secret.ts";
+import { KEYS_READ_MS } from "./limits.ts";
+import type { CertificateProvider, IdentityState } from "./provider.ts";
+import {
+  KEY_SECRETS,
+  readRootCertificate,
+  ROOT_API_VERSION,
+  ROOT_KIND,
+  type RootCertificate,
+  rootObject,
+} from "./root_certificate.ts";
+import { SigningKey } from "./signing_key.ts";
+
+interface MeshRootsParts {
+  readonly client: Pick<KubeClient, "call">;
+  readonly log: Log;
+  /** Who signs and whom to trust is another now. */
+  readonly changed: (state: IdentityState) => void;
+  /** What is wrong with an object. */
+  readonly findings: (ref: ResourceRef, findings: readonly Finding[]) => void;
+}
+
+/** Of the root that the controller makes by itself. */
+const FIRST_ROOT = "weft-root";
+
+export class MeshRoots {
+  readonly #parts: MeshRootsParts;
+  readonly #objects = new Map<string, JsonFields>();
+  readonly #ended = new AbortController();
+  #namespace: string | null = null;
+  /** Of the signer, as long as it is the same one. */
+  #signing: { readonly uid: string; readonly provider: CertificateProvider } | null = null;
+  /** There have been roots: without any the last ones stay. */
+  #hasRoots = false;
+  #wake = () => {};
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(parts: MeshRootsParts) {
+    this.#parts = parts;
+  }
+
+  heard(object: JsonFields): void {
+    if (object["kind"] !== ROOT_KIND) return;
+    this.#objects.set(keyOf(fieldsOf(object["metadata"])), object);
+    this.#wake();
+  }
+
+  removed(kind: string, namespace: string, name: string): void {
+    if (kind !== ROOT_KIND) return;
+    this.#objects.delete(`${namespace}/${name}`);
+    this.#wake();
+  }
+
+  identityOf({ namespace, name }: ResourceRef): ObjectIdentity | undefined {
+    const object = this.#objects.get(`${namespace}/${name}`);
+    if (object === undefined) return undefined;
+    const apiVersion = textField(object, "apiVersion") ?? ROOT_API_VERSION;
+    return { apiVersion, uid: textField(fieldsOf(object["metadata"]), "uid") ?? "" };
+  }
+
+  /** All that there is has been heard, and the objects of this namespace count. */
+  start(namespace: string): void {
+    this.#namespace = namespace;
+    this.#running = this.#run();
+  }
+
+  stop(): Promise<void> {
+    this.#ended.abort();
+    this.#wake();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      try {
+        await this.#look();
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#parts.log.warn("The mesh's authority cannot be read", { reason });
+      }
+      // Keys change in Secrets and files that are not watched: reading them is rare, and a right to watch Secrets is a right to all.
+      await pause(KEYS_READ_MS, AbortSignal.any([woken.signal, signal]));
+    }
+  }
+
+  async #look(): Promise<void> {
+    const roots = this.#read();
+    if (roots.size === 0 && !this.#hasRoots) return await this.#makeFirst();
+    const trusted = [...roots.values()].filter(({ role }) => role !== "inactive");
+    if (trusted.length === 0) {
+      return this.#parts.log.warn("No MeshRootCertificate is trusted: the last ones stay");
+    }
+    this.#hasRoots = true;
+    const signer = signerOf(trusted);
+    const { provider, problem } = signer === undefined
+      ? { provider: null, problem: "no MeshRootCertificate is active" }
+      : await this.#providerOf(signer);
+    this.#parts.changed({
+      roots: rootSetOf(trusted),
+      signer: provider === null ? "" : signer?.name ?? "",
+      provider,
+      problem,
+    });
+  }
+
+  /** Those that are good; of the others it is said. */
+  #read(): Map<string, RootCertificate> {
+    const roots = new Map<string, RootCertificate>();
+    for (const [key, object] of this.#objects) {
+      if (!key.startsWith(`${this.#namespace}/`)) continue;
+      try {
+        roots.set(key, readRootCertificate(object));
+      } catch (error) {
+        this.#tell(object, error);
+      }
+    }
+    return roots;
+  }
+
+  async #providerOf(
+    signer: RootCertificate,
+  ): Promise<{ provider: CertificateProvider | null; problem: string }> {
+    const object = this.#objects.get(`${this.#namespace}/${signer.name}`) ?? {};
+    try {
+      const provider = await this.#open(signer);
+      this.#signing = { uid: signer.uid, provider };
+      this.#tell(object, null);
+      return { provider, problem: "" };
+    } catch (error) {
+      this.#tell(object, error);
+      const problem = error instanceof Error ? error.message : String(error);
+      // A key that was good stays in use while its place is empty or broken.
+      const provider = this.#signing?.uid === signer.uid ? this.#signing.provider : null;
+      return { provider, problem: provider === null ? problem : "" };
+    }
+  }
+
+  async #open({ provider, roots }: RootCertificate): Promise<CertificateProvider> {
+    const { name } = provider;
+    const what = `Secret ${this.#namespace}/${name}`;
+    const secret = await readKeySecret(this.#parts.client, this.#namespace ?? "", name);
+    if (secret === null) throw new Error(`${what} is not there, so nothing can be signed`);
+    return await SigningKey.read(secret, roots, what);
+  }
+
+  /** A replica that was faster has made the same. */
+  async #makeFirst(): Promise<void> {
+    const { client, log } = this.#parts;
+    const namespace = this.#namespace ?? "";
+    const [name] = KEY_SECRETS;
+    const { roots } = await readKeySecret(client, namespace, name) ??
+      await makeKeySecret(client, namespace, name);
+    const spec = { role: "active", roots, provider: { secret: { name } } } as const;
+    try {
+      await client.call(
+        "POST",
+        `/apis/${ROOT_API_VERSION}/namespaces/${namespace}/meshrootcertificates`,
+        {
+          body: rootObject(FIRST_ROOT, namespace, spec),
+        },
+      );
+      log.info("New MeshRootCertificate", { name: `${namespace}/${FIRST_ROOT}` });
+    } catch (error) {
+      if (!(error instanceof KubeError && error.status === 409)) throw error;
+    }
+  }
+
+  #tell(object: JsonFields, error: unknown): void {
+    const metadata = fieldsOf(object["metadata"]);
+    const namespace = textField(metadata, "namespace") ?? "";
+    const ref = { kind: ROOT_KIND, namespace, name: textField(metadata, "name") ?? "" };
+    const message = error instanceof Error ? error.message : String(error);
+    this.#parts.findings(
+      ref,
+      error === null ? [] : [makeFinding("root-unusable", {
+        message,
+        hint: "Put back what was there, or go to another authority: weft certificate rotate",
+        resource: ref,
+      })],
+    );
+  }
+}
+
+/** The newest of the active ones: while one takes over from another, both may be. */
+function signerOf(roots: readonly RootCertificate[]): RootCertificate | undefined {
+  const byAge = (a: RootCertificate, b: RootCertificate) =>
+    a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.name < b.name) ? -1 : 1;
+  return roots.filter(({ role }) => role === "active").sort(byAge).at(-1);
+}
+
+/** In an order that depends on the roots alone, so that every replica has the same hash. */
+function rootSetOf(trusted: readonly RootCertificate[]): IdentityState["roots"] {
+  const certificates: X509Certificate[] = trusted.flatMap(({ roots }) => roots);
+  const roots = [...new Set(pemsOf(certificates))].sort();
+  return { hash: hashRoots(roots), roots };
+}
+
+function keyOf(metadata: JsonFields): string {
+  return `${textField(metadata, "namespace") ?? ""}/${textField(metadata, "name") ?? ""}`;
+}

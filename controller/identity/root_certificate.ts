@@ -1,0 +1,79 @@
+/** A MeshRootCertificate as it is read: roots, what the mesh does with them, and who signs under them. */
+import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
+import { certificatesIn, type X509Certificate } from "./certificate.ts";
+
+/** Active signs and is trusted, passive is trusted, inactive is neither. */
+type RootRole = "active" | "passive" | "inactive";
+
+/** Where the key is that signs. */
+type ProviderSpec = { readonly kind: "secret"; readonly name: string };
+
+export interface RootCertificate {
+  readonly name: string;
+  readonly uid: string;
+  readonly apiVersion: string;
+  readonly createdAt: string;
+  readonly role: RootRole;
+  readonly roots: readonly X509Certificate[];
+  readonly provider: ProviderSpec;
+}
+
+export const ROOT_KIND = "MeshRootCertificate";
+export const ROOT_API_VERSION = "weft.dev/v1alpha1";
+
+/** Secrets that the controller may read: two are enough for a change from one to the other. */
+export const KEY_SECRETS = ["weft-identity-a", "weft-identity-b"] as const;
+
+/** @throws {Error} one line: it is of no use */
+export function readRootCertificate(object: JsonFields): RootCertificate {
+  const metadata = fieldsOf(object["metadata"]);
+  const spec = fieldsOf(object["spec"]);
+  const role = textField(spec, "role");
+  if (role !== "active" && role !== "passive" && role !== "inactive") {
+    throw new Error("spec.role is none of active, passive and inactive");
+  }
+  const roots = certificatesIn(textField(spec, "roots") ?? "", "spec.roots");
+  const name = textField(metadata, "name") ?? "";
+  const other = roots.find(({ isAuthority }) => !isAuthority);
+  if (other !== undefined) throw new Error("A certificate in spec.roots is none of an authority");
+  return {
+    name,
+    uid: textField(metadata, "uid") ?? "",
+    apiVersion: textField(object, "apiVersion") ?? "",
+    createdAt: textField(metadata, "creationTimestamp") ?? "",
+    role,
+    roots,
+    provider: readProvider(fieldsOf(spec["provider"])),
+  };
+}
+
+function readProvider(fields: JsonFields): ProviderSpec {
+  const [kind, ...others] = Object.keys(fields);
+  if (kind === undefined || others.length > 0) {
+    throw new Error("spec.provider names not exactly one provider");
+  }
+  const given = fieldsOf(fields[kind]);
+  switch (kind) {
+    case "secret": {
+      const name = textField(given, "name") ?? "";
+      if (KEY_SECRETS.some((each) => each === name)) return { kind, name };
+      throw new Error(`spec.provider.secret.name is none of ${KEY_SECRETS.join(", ")}`);
+    }
+    default:
+      throw new Error(`spec.provider.${kind} is no provider that this version knows`);
+  }
+}
+
+/** The object of a root whose key is in a Secret. */
+export function rootObject(
+  name: string,
+  namespace: string,
+  spec: { readonly role: RootRole; readonly roots: string; readonly provider: JsonFields },
+) {
+  return {
+    apiVersion: ROOT_API_VERSION,
+    kind: ROOT_KIND,
+    metadata: { name, namespace },
+    spec,
+  };
+}

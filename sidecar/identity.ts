@@ -1,0 +1,261 @@
+/**
+ * IdentityKeeper: the certificates that a proxy has from its controller. It makes a key, in memory only, asks for a certificate of its
+ * service account, renews it at half of its life and whenever another authority signs, and gives the proxy what is in force.
+ */
+import { Backoff } from "../base/backoff.ts";
+import { writeSigningRequest } from "../base/csr.ts";
+import type { Log } from "../base/log.ts";
+import { pemOf, PRIVATE_KEY } from "../base/pem.ts";
+import type { TlsCertificate, TlsTrust } from "../base/tls.ts";
+import { validityOf } from "../base/x509.ts";
+import type { Proxy, ProxyTls } from "../proxy/config.ts";
+import type { IdentityRequest, IdentityUpdate, RootSet } from "../routing/source/messages.ts";
+import {
+  CERTIFICATE_ANSWER_MS,
+  CERTIFICATE_LOOK_MS,
+  CERTIFICATE_RETRY_MS_MAX,
+  CERTIFICATE_RETRY_MS_MIN,
+  CLOCK_DIFFERENCE_MS_MAX,
+} from "./limits.ts";
+
+const KEY = { name: "ECDSA", namedCurve: "P-256" };
+
+/** A certificate of the own service account, and whom to trust about others. */
+export interface MeshCertificates {
+  readonly certificate: TlsCertificate;
+  readonly authority: TlsTrust;
+}
+
+interface IdentityParts {
+  /** The SPIFFE id that certificates are for. */
+  readonly uri: string;
+  /** To the controller, where there is a connection. */
+  readonly send: (request: IdentityRequest) => void;
+  readonly proxy: Pick<Proxy, "replaceCertificates">;
+  /** What the proxy does with certificates. */
+  readonly tlsOf: (certificates: MeshCertificates) => ProxyTls;
+  readonly log: Log;
+  /** For tests. */
+  readonly now?: () => number;
+}
+
+/** A certificate in force. */
+interface Leaf {
+  readonly certificate: TlsCertificate;
+  readonly signer: string;
+  readonly expiresAtMs: number;
+  /** When it is to be renewed, by the clock of the system, and by how long this process has had it: either may be wrong. */
+  readonly renewAtMs: number;
+  readonly renewAtTickMs: number;
+}
+
+/** A key that a certificate was asked for. */
+interface Asked {
+  readonly keyPem: string;
+  readonly untilTickMs: number;
+}
+
+export class IdentityKeeper {
+  readonly #parts: IdentityParts;
+  readonly #now: () => number;
+  readonly #backoff = new Backoff(CERTIFICATE_RETRY_MS_MIN, CERTIFICATE_RETRY_MS_MAX);
+  readonly #first = Promise.withResolvers<void>();
+  #leaf: Leaf | null = null;
+  #roots: RootSet | null = null;
+  /** Who signs now; empty: none. */
+  #signer = "";
+  /** Of the connection that there is; empty: there is none, or it has not been told. */
+  #challenge = "";
+  #asked: Asked | null = null;
+  /** Nothing is asked for before this, by the process's own clock. */
+  #notBeforeTickMs = 0;
+  #problem = "the controller has not been reached yet";
+  #saidProblem = "";
+  #isExpirySaid = false;
+  #isClockWrong = false;
+  #look: ReturnType<typeof setInterval> | undefined;
+  #working: Promise<void> = Promise.resolve();
+
+  constructor(parts: IdentityParts) {
+    this.#parts = parts;
+    this.#now = parts.now ?? Date.now;
+  }
+
+  /** Resolves with the first certificate. */
+  get first(): Promise<void> {
+    return this.#first.promise;
+  }
+
+  /** Why there is no certificate that is valid, in one line; null: there is one. */
+  get problem(): string | null {
+    if (this.#leaf !== null && this.#now() < this.#leaf.expiresAtMs) return null;
+    const what = this.#leaf === null ? "waiting for a certificate" : "the certificate has expired";
+    return `${what}: ${this.#problem}`;
+  }
+
+  start(): void {
+    this.#look = setInterval(() => this.#tick(), CERTIFICATE_LOOK_MS);
+  }
+
+  /** Resolves once nothing is under way. */
+  stop(): Promise<void> {
+    clearInterval(this.#look);
+    return this.#working;
+  }
+
+  /** There is a connection: the controller hears what is in force, and answers with what is now. */
+  connected(): void {
+    this.#challenge = "";
+    this.#asked = null;
+    this.#parts.send(this.#held);
+  }
+
+  lost(reason: string): void {
+    this.#challenge = "";
+    this.#asked = null;
+    this.#problem = reason;
+  }
+
+  told(update: IdentityUpdate): void {
+    this.#working = this.#working.then(() => this.#take(update)).catch((error) => {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  get #held(): IdentityRequest {
+    return { roots: this.#roots?.hash ?? "", signer: this.#leaf?.signer ?? "" };
+  }
+
+  async #take({ roots, signer, challenge, chain, problem, timeMs }: IdentityUpdate): Promise<void> {
+    this.#lookAtClock(timeMs);
+    this.#challenge = challenge;
+    this.#signer = signer;
+    const asked = this.#asked;
+    if (chain !== undefined && asked !== null && roots !== null) {
+      this.#asked = null;
+      await this.#use(this.#leafOf(chain, asked.keyPem, signer), roots);
+      this.#backoff.reset();
+      this.#saidProblem = "";
+    } else {
+      if (problem !== undefined) this.#fail(problem);
+      if (roots !== null && roots.hash !== this.#roots?.hash) await this.#use(this.#leaf, roots);
+    }
+    await this.#askIfDue();
+  }
+
+  /** From now on; the controller hears of it. */
+  async #use(leaf: Leaf | null, roots: RootSet): Promise<void> {
+    const { proxy, tlsOf, log } = this.#parts;
+    if (leaf !== null) {
+      const authority = { pem: roots.roots.join("") };
+      await proxy.replaceCertificates(tlsOf({ certificate: leaf.certificate, authority }));
+      if (leaf !== this.#leaf) {
+        log.info("Certificate in force", {
+          signer: leaf.signer,
+          expires: new Date(leaf.expiresAtMs).toISOString(),
+        });
+      }
+    }
+    if (roots.hash !== this.#roots?.hash) {
+      log.info("Roots in force", { roots: roots.roots.length, hash: roots.hash.slice(0, 12) });
+    }
+    this.#leaf = leaf;
+    this.#roots = roots;
+    this.#isExpirySaid = false;
+    this.#parts.send(this.#held);
+    if (leaf !== null) this.#first.resolve();
+  }
+
+  #leafOf(chainPem: string, keyPem: string, signer: string): Leaf {
+    const validity = validityOf(chainPem);
+    if (validity === null) throw new Error("the controller has sent no certificate");
+    const { fromMs, untilMs } = validity;
+    // Somewhere around the half, so that proxies which began together do not renew together.
+    const share = 0.45 + 0.1 * Math.random();
+    const lifeMs = untilMs - fromMs;
+    return {
+      certificate: { chainPem, keyPem },
+      signer,
+      expiresAtMs: untilMs,
+      renewAtMs: fromMs + share * lifeMs,
+      renewAtTickMs: performance.now() + share * lifeMs,
+    };
+  }
+
+  #tick(): void {
+    this.#working = this.#working.then(() => this.#askIfDue()).catch((error) => {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    });
+    const leaf = this.#leaf;
+    if (leaf === null || this.#isExpirySaid || this.#now() < leaf.expiresAtMs) return;
+    this.#isExpirySaid = true;
+    this.#parts.log.warn("The certificate has expired", { reason: this.#problem });
+  }
+
+  async #askIfDue(): Promise<void> {
+    const tickMs = performance.now();
+    if (this.#asked !== null && tickMs > this.#asked.untilTickMs) {
+      this.#asked = null;
+      this.#fail("the controller does not answer");
+    }
+    const isFree = this.#challenge !== "" && this.#asked === null && this.#signer !== "";
+    if (!isFree || tickMs < this.#notBeforeTickMs || !this.#isDue(tickMs)) return;
+    const keys = await crypto.subtle.generateKey(KEY, true, ["sign", "verify"]);
+    const csr = await writeSigningRequest(keys, {
+      uri: this.#parts.uri,
+      challenge: this.#challenge,
+    });
+    const key = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
+    // The connection may have been lost meanwhile.
+    if (this.#challenge === "") return;
+    this.#challenge = "";
+    this.#asked = { keyPem: pemOf(PRIVATE_KEY, key), untilTickMs: tickMs + CERTIFICATE_ANSWER_MS };
+    // Whatever comes of it, the next one is not at once: a clock may be so wrong that all are old when they come.
+    this.#notBeforeTickMs = tickMs + this.#backoff.nextMs();
+    this.#parts.send({ ...this.#held, csr: csr.toBase64() });
+  }
+
+  #isDue(tickMs: number): boolean {
+    const leaf = this.#leaf;
+    if (leaf === null || leaf.signer !== this.#signer) return true;
+    return this.#now() >= leaf.renewAtMs || tickMs >= leaf.renewAtTickMs;
+  }
+
+  /** What goes wrong in the same way again is said once. */
+  #fail(problem: string): void {
+    this.#problem = problem;
+    if (problem === this.#saidProblem) return;
+    this.#saidProblem = problem;
+    this.#parts.log.warn("No new certificate", {
+      reason: problem,
+      ...(this.#leaf === null ? {} : { expires: new Date(this.#leaf.expiresAtMs).toISOString() }),
+    });
+  }
+
+  #lookAtClock(timeMs: number): void {
+    const aheadMs = this.#now() - timeMs;
+    const isWrong = Math.abs(aheadMs) > CLOCK_DIFFERENCE_MS_MAX;
+    if (isWrong === this.#isClockWrong) return;
+    this.#isClockWrong = isWrong;
+    if (!isWrong) return;
+    this.#parts.log.warn("The clock differs from the controller's", {
+      aheadSeconds: Math.round(aheadMs / 1_000),
+      advice: "certificates are not valid by a wrong clock: look at the time service of the node",
+    });
+  }
+}
+
+/** What a proxy does with the certificates of its mesh. */
+export function meshTls({ certificate, authority }: MeshCertificates): ProxyTls {
+  return {
+    inbound: {
+      certificate,
+      clientCertificate: "optional",
+      clientAuthority: authority,
+      minVersion: "1.3",
+      acceptsPlain: true,
+      ticketKeys: null,
+    },
+    upstream: { certificate, authority, target: null, minVersion: "1.3" },
+  };
+}

@@ -1,0 +1,163 @@
+/** The stream of a controller and an authority of its own, without a cluster: tokens are known by a table. */
+import { createLog } from "../../base/log.ts";
+import type { TlsTrust } from "../../base/tls.ts";
+import { formatWorkloadId } from "../../base/spiffe.ts";
+import { certificatesIn } from "../../controller/identity/certificate.ts";
+import { MeshIdentity } from "../../controller/identity/mesh_identity.ts";
+import { newAuthority } from "../../controller/identity/new_authority.ts";
+import type { IdentityState } from "../../controller/identity/provider.ts";
+import { SigningKey } from "../../controller/identity/signing_key.ts";
+import { controllerCounts } from "../../controller/metrics.ts";
+import { StreamServer } from "../../controller/stream/server.ts";
+import { TokenReviews } from "../../controller/stream/token_reviews.ts";
+import { MeshParts } from "../../routing/source/mesh.ts";
+import { hashRoots } from "../../routing/source/wire.ts";
+import { ControllerSource } from "../../sidecar/controller_source.ts";
+import { IdentityKeeper, type MeshCertificates } from "../../sidecar/identity.ts";
+import { PlanClient } from "../../sidecar/plan_client.ts";
+import { certificateOf, testCertificates } from "../tls/certificates.ts";
+
+/** Whose each token is. */
+const SUBJECTS: Readonly<Record<string, { account: string; pod?: string }>> = {
+  cart: { account: "shop:cart", pod: "cart-1" },
+  thief: { account: "shop:thief", pod: "thief-1" },
+  loose: { account: "shop:cart" },
+};
+
+function review(_method: string, _path: string, { body }: { readonly body?: unknown } = {}) {
+  const token = (body as { spec: { token: string } }).spec.token;
+  const subject = SUBJECTS[token];
+  if (subject === undefined) return Promise.resolve({ status: { authenticated: false } });
+  const { account, pod } = subject;
+  const extra = pod === undefined ? {} : {
+    "authentication.kubernetes.io/pod-name": [pod],
+    "authentication.kubernetes.io/pod-uid": [`uid-${pod}`],
+  };
+  const user = { username: `system:serviceaccount:${account}`, extra };
+  return Promise.resolve({ status: { authenticated: true, audiences: ["weft"], user } });
+}
+
+/** An authority that signs under `name`. */
+export async function newState(name: string): Promise<IdentityState> {
+  const { roots, chain, key } = await newAuthority();
+  const certificates = certificatesIn(roots, "roots");
+  return {
+    roots: { hash: hashRoots([roots]), roots: [roots] },
+    signer: name,
+    provider: await SigningKey.read({ chain, key }, certificates, "the lab's key"),
+    problem: "",
+  };
+}
+
+export class IdentityLab {
+  readonly counts = controllerCounts();
+  readonly identity: MeshIdentity;
+  readonly folder = Deno.makeTempDirSync();
+  readonly log: string[] = [];
+  readonly #server: StreamServer;
+  readonly #log = createLog({
+    level: "debug",
+    format: "json",
+    sink: (line) => this.log.push(line),
+    now: Date.now,
+  });
+  port = 0;
+
+  constructor() {
+    const { counts } = this;
+    const log = this.#log;
+    this.identity = new MeshIdentity({ trustDomain: "cluster.local", counts, log });
+    const { chainFile, keyFile } = certificateOf("/CN=controller", "DNS:localhost");
+    for (const name of Object.keys(SUBJECTS)) {
+      Deno.writeTextFileSync(`${this.folder}/${name}`, name);
+    }
+    this.#server = new StreamServer({
+      ...{ address: "127.0.0.1", port: 0, certFile: chainFile, keyFile, counts, log },
+      mesh: new MeshParts({ version: 2, clusterDomain: "cluster.local", permissive: true }),
+      identity: this.identity,
+      tokens: new TokenReviews({ call: review }, counts),
+      events: { came() {}, acknowledged() {}, went() {} },
+    });
+  }
+
+  async start(): Promise<void> {
+    this.port = await this.#server.start();
+  }
+
+  /** The address of a controller, as a sidecar with this token has it. */
+  source(token: string): ControllerSource {
+    return new ControllerSource({
+      ...{ address: "localhost", port: this.port, version: "test", namespace: "shop", pod: "" },
+      authorityFile: testCertificates().authority.chainFile,
+      tokenFile: `${this.folder}/${token}`,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop();
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+/** A sidecar without a proxy: it has what a proxy would have in force. */
+export class LabSidecar {
+  readonly used: MeshCertificates[] = [];
+  readonly keeper: IdentityKeeper;
+  readonly log: string[] = [];
+  readonly #client: PlanClient;
+
+  /** @param account whom it asks to be */
+  constructor(
+    lab: IdentityLab,
+    token: string,
+    { account = `shop/${token}`, now = Date.now }: {
+      readonly account?: string;
+      readonly now?: () => number;
+    } = {},
+  ) {
+    const source = lab.source(token);
+    const log = createLog({
+      level: "debug",
+      format: "json",
+      sink: (line) => this.log.push(line),
+      now: Date.now,
+    });
+    this.keeper = new IdentityKeeper({
+      uri: formatWorkloadId({ trustDomain: "cluster.local", identity: account }),
+      send: (request) => source.requestIdentity(request),
+      proxy: { replaceCertificates: () => Promise.resolve() },
+      tlsOf: (certificates) => {
+        this.used.push(certificates);
+        return {};
+      },
+      ...{ log, now },
+    });
+    source.giveIdentity(this.keeper);
+    this.keeper.start();
+    this.#client = new PlanClient({
+      source,
+      proxy: {
+        update: () => null,
+        sourceIsAway: () => Promise.resolve(),
+        unusedQuestions: () => Promise.resolve([]),
+      },
+      always: [],
+      log,
+      onChange() {},
+    });
+    this.#client.start();
+  }
+
+  get chain(): string {
+    return this.used.at(-1)?.certificate.chainPem ?? "";
+  }
+
+  get trust(): TlsTrust {
+    return this.used.at(-1)?.authority ?? { pem: "" };
+  }
+
+  async stop(): Promise<void> {
+    this.#client.stop();
+    await this.keeper.stop();
+  }
+}
