@@ -6,6 +6,9 @@ export const TIMER_MS_MAX = 2 ** 31 - 1;
 /** Bytes of the header lines that one policy adds in one direction, so that the whole head still fits its buffer. */
 export const HEADER_TEXT_BYTES_MAX = 4_096;
 
+/** Characters of a path that a route has or puts in place of another; as many as the Gateway API's definitions allow. */
+export const PATH_TEXT_MAX = 1_024;
+
 /** The longest duration of a policy: two weeks, which a timer can still wait for. */
 export const POLICY_DURATION_MS_MAX = 14 * 24 * 3_600_000;
 

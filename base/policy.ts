@@ -70,7 +70,7 @@ export interface ConnectionLimits {
 export type RetryCondition = "5xx" | "gateway-error" | "reset" | "connect-failure" | "timeout";
 
 export interface Retry {
-  /** After the first attempt. */
+  /** After the first attempt; 0: there is only a limit on the time of that. */
   readonly attempts: number;
   readonly conditions: readonly RetryCondition[];
   /** Statuses beside those of the conditions. */

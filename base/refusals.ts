@@ -52,6 +52,13 @@ const TABLE = {
     PERMISSION_DENIED,
     "The host is another name (ExternalName) of one outside the mesh, which has no address or may not be called",
   ],
+  "no-rule": [404, UNIMPLEMENTED, "No rule of the Service's routes takes this request"],
+  "backend-invalid": [
+    500,
+    GRPC_UNKNOWN,
+    "The backend that the route names is not there, or may not be named",
+  ],
+  "redirected": [302, GRPC_UNKNOWN, "The route sends the client elsewhere"],
   "port-unknown": [404, UNIMPLEMENTED, "The Service does not have this port"],
   "not-http": [502, UNAVAILABLE, "The port does not speak HTTP"],
   "no-endpoints": [503, UNAVAILABLE, "No backend of the matching route has an endpoint"],

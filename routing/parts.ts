@@ -13,6 +13,7 @@ import type {
   PlanService,
   PlanTarget,
 } from "./plan.ts";
+import { routingsOf } from "./plan.ts";
 
 /** What holds for all parts of a mesh. */
 export type PlanHeader = Omit<
@@ -138,9 +139,11 @@ function sortedRecord<T>(entries: ReadonlyMap<string, T>): Readonly<Record<strin
 
 /** Ids of the groups that a Service's routes lead to, also where nothing is behind them; some more than once. */
 export function* groupsNamedBy({ ports }: PlanService): Iterable<string> {
-  for (const { rules, fallback, policy } of ports) {
-    yield* groupsOfRoute(fallback, policy);
-    for (const rule of rules) yield* groupsOfRoute(rule.route, rule.policy);
+  for (const port of ports) {
+    for (const { rules, fallback } of routingsOf(port)) {
+      yield* groupsOfRoute(fallback, port.policy);
+      for (const rule of rules) yield* groupsOfRoute(rule.route, rule.policy);
+    }
   }
 }
 

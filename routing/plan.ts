@@ -3,9 +3,12 @@
  * This file owns its shape; `plan_codec.ts` encodes, decodes with limits, and hashes it.
  */
 import type { Position, ResourceRef } from "../base/finding.ts";
-import type { EndpointSettings, RouteSettings } from "../base/policy.ts";
+import type { EndpointSettings, HeaderPolicy, RouteSettings } from "../base/policy.ts";
 
 export const PLAN_VERSION = 2;
+
+/** In `Plan.requires` where a plan has what only routes of the Gateway API ask for: answers, kept shares, rewrites, consumers, queries. */
+export const GATEWAY_ROUTES = "gateway-routes";
 
 /** What a port speaks, from `appProtocol`, else the port name's prefix, else HTTP (smi-facts 3.10). */
 export type PortProtocol = "http" | "http2" | "grpc" | "tcp" | "tcp-server-first" | "tls";
@@ -65,16 +68,22 @@ export interface PlanAlias {
   readonly host: string;
 }
 
-export interface PlanPort {
+/** Where requests to a port go. */
+export interface PlanRouting {
+  /** In match order: the first rule that a request satisfies wins. */
+  readonly rules: readonly PlanRule[];
+  /** Takes what no rule takes: a split without matches, else the root Service's own endpoints. */
+  readonly fallback: PlanRoute;
+}
+
+export interface PlanPort extends PlanRouting {
   readonly port: number;
   readonly name: string;
   readonly protocol: PortProtocol;
   /** Neither the `appProtocol` nor the name says what the port speaks, so HTTP is a guess; left out where one does. */
   readonly isGuessed?: boolean;
-  /** In match order: the first rule that a request satisfies wins. */
-  readonly rules: readonly PlanRule[];
-  /** Takes what no rule takes: a split without matches, else the root Service's own endpoints. */
-  readonly fallback: PlanRoute;
+  /** For clients of these namespaces, in place of the port's own: routes that stand there (GEP-1324). */
+  readonly consumers?: Readonly<Record<string, PlanRouting>>;
   /** What is done with requests to this port; left out where no policy is attached to the Service. */
   readonly policy?: PlanRoutePolicy;
 }
@@ -86,7 +95,7 @@ export interface PlanRule {
   readonly policy?: PlanRoutePolicy;
 }
 
-/** One item of an HTTPRouteGroup. All conditions must hold. */
+/** One item of an HTTPRouteGroup, or of a rule of a route of the Gateway API. All conditions must hold. */
 export interface PlanMatch extends MatchConditions {
   readonly group: ResourceRef;
   readonly name: string;
@@ -114,11 +123,41 @@ interface NamedPattern {
 export interface PlanRoute {
   /** Names the split sequence; stays the same while unrelated things change. */
   readonly id: string;
-  /** The TrafficSplit, or null if this is the Service's own endpoints. */
+  /** The TrafficSplit, or the route of the Gateway API; null if this is the Service's own endpoints. */
   readonly split: ResourceRef | null;
   readonly position: Position | null;
   /** In written order. A split's all-zero weights are already replaced by the root itself. */
   readonly backends: readonly PlanBackend[];
+  /** What the proxy answers by itself; left out: a backend answers. */
+  readonly answer?: PlanAnswer;
+  /**
+   * A backend that can take nothing keeps its share, and the proxy answers in its place. Left out: the others take over its share.
+   */
+  readonly keepsShares?: true;
+}
+
+/** `no-rule`: there are rules, and none takes the request. */
+export type PlanAnswer = { readonly kind: "no-rule" } | PlanRedirect;
+
+/** What a client is sent elsewhere with. Null: as in its request. */
+export interface PlanRedirect {
+  readonly kind: "redirect";
+  readonly status: number;
+  readonly scheme: "http" | "https" | null;
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly path: PlanPathChange | null;
+}
+
+/** `full`: in place of the whole path. `prefix`: in place of the segments that it begins with. */
+export type PlanPathChange =
+  | { readonly kind: "full"; readonly value: string }
+  | { readonly kind: "prefix"; readonly prefix: string; readonly value: string };
+
+/** What is sent in place of a part of a request's target. Null: as it came. */
+export interface PlanRewrite {
+  readonly host: string | null;
+  readonly path: PlanPathChange | null;
 }
 
 export interface PlanBackend {
@@ -129,6 +168,8 @@ export interface PlanBackend {
   readonly state: BackendReadiness;
   /** Key into `Plan.groups`; an empty group where `state` is not `ready`. */
   readonly group: string;
+  /** In place of what the route's policy says of headers. */
+  readonly headers?: HeaderPolicy;
 }
 
 export interface PlanEndpoint {
@@ -166,7 +207,7 @@ export interface PlanTarget {
 
 /** Where a section of a policy comes from. */
 export interface PlanPolicySource {
-  /** A TrafficPolicy; for the load balancing that `sessionAffinity: ClientIP` asks for, the Service. */
+  /** A TrafficPolicy, a route of the Gateway API; for the load balancing that `sessionAffinity: ClientIP` asks for, the Service. */
   readonly policy: ResourceRef;
   /** What the policy is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
   readonly target: string;
@@ -185,13 +226,15 @@ export interface PlanEndpointPolicy extends EndpointSettings {
 export interface PlanRoutePolicy extends Omit<RouteSettings, "mirror"> {
   readonly sources: PlanPolicySources;
   readonly mirror?: PlanMirror;
+  readonly rewrite?: PlanRewrite;
 }
 
 /** What one section of a policy asks for. */
 export type PlanSection =
   | NonNullable<EndpointSettings[keyof EndpointSettings]>
   | NonNullable<Omit<RouteSettings, "mirror">[keyof Omit<RouteSettings, "mirror">]>
-  | PlanMirror;
+  | PlanMirror
+  | PlanRewrite;
 
 /** Where copies of requests go; a mirror that could take none is left out. */
 export interface PlanMirror {
@@ -201,4 +244,15 @@ export interface PlanMirror {
   readonly group: string;
   /** Of the requests, 0 to 100. */
   readonly percent: number;
+}
+
+/** A port as clients of a namespace see it. */
+export function portFor(port: PlanPort, namespace: string): PlanPort {
+  const { consumers = {} } = port;
+  return Object.hasOwn(consumers, namespace) ? { ...port, ...consumers[namespace] } : port;
+}
+
+/** Where requests of any clients go. */
+export function routingsOf({ rules, fallback, consumers = {} }: PlanPort): readonly PlanRouting[] {
+  return [{ rules, fallback }, ...Object.values(consumers)];
 }

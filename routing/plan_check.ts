@@ -9,18 +9,27 @@ import {
   type Plan,
   PLAN_VERSION,
   type PlanAlias,
+  type PlanAnswer,
   type PlanBackend,
   type PlanEndpoint,
   type PlanMatch,
   type PlanPort,
+  type PlanRedirect,
   type PlanRoute,
   type PlanRoutePolicy,
+  type PlanRouting,
   type PlanRule,
   type PlanService,
   type PlanTarget,
 } from "./plan.ts";
 import type { AccessPart, GroupPart, Part, PartKey, PlanHeader } from "./parts.ts";
-import { endpointPolicy, routePolicy } from "./plan_check_policy.ts";
+import {
+  endpointPolicy,
+  headerPolicy,
+  hostName,
+  pathChange,
+  routePolicy,
+} from "./plan_check_policy.ts";
 import {
   type Check,
   fail,
@@ -77,22 +86,50 @@ const backend = shape<PlanBackend>({
   weight: whole(0, WEIGHT_TOTAL_MAX),
   state: oneOf(["ready", "missing", "foreign", "no-port", "no-endpoints"]),
   group: prose,
+  headers: optional(headerPolicy),
 });
+
+const redirect = shape<PlanRedirect>({
+  kind: oneOf(["redirect"]),
+  status: oneOf([301, 302, 303, 307, 308]),
+  scheme: nullable(oneOf(["http", "https"])),
+  host: nullable(hostName),
+  port: nullable(port),
+  path: nullable(pathChange),
+});
+const noRule = shape<Extract<PlanAnswer, { kind: "no-rule" }>>({ kind: oneOf(["no-rule"]) });
+const answer: Check<PlanAnswer> = (value, path) =>
+  isRedirect(value) ? redirect(value, path) : noRule(value, path);
+
+function isRedirect(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "kind" in value &&
+    value.kind === "redirect";
+}
+
+const isTrue: Check<true> = (value, path) => {
+  if (value !== true) fail(path, "true, or left out");
+  return true;
+};
 
 const route = shape<PlanRoute>({
   id: prose,
   split: nullable(resource),
   position,
   backends: list(backend),
+  answer: optional(answer),
+  keepsShares: optional(isTrue),
 });
+
+const rule = shape<PlanRule>({ match, route, policy: optional(routePolicy) });
+const routing = { rules: list(rule), fallback: route } as const;
 
 const planPort = shape<PlanPort>({
   port,
   name: label,
   protocol: oneOf(["http", "http2", "grpc", "tcp", "tcp-server-first", "tls"]),
   isGuessed: optional(isBoolean),
-  rules: list(shape<PlanRule>({ match, route, policy: optional(routePolicy) })),
-  fallback: route,
+  ...routing,
+  consumers: optional(record(shape<PlanRouting>(routing))),
   policy: optional(routePolicy),
 });
 
@@ -244,10 +281,12 @@ function checkRoutes(service: PlanService, path: string): void {
 
 /** And what it has to do with the groups of its plan. */
 function checkGroups(service: PlanService, groups: Plan["groups"], path: string): void {
-  for (const [at, { policy, rules }] of service.ports.entries()) {
-    checkMirror(policy, groups, `${path}.ports[${at}].policy`);
-    for (const [i, { policy }] of rules.entries()) {
-      checkMirror(policy, groups, `${path}.ports[${at}].rules[${i}].policy`);
+  for (const [at, port] of service.ports.entries()) {
+    checkMirror(port.policy, groups, `${path}.ports[${at}].policy`);
+    for (const { rules, place } of placedRoutings(port, `${path}.ports[${at}]`)) {
+      for (const [i, { policy }] of rules.entries()) {
+        checkMirror(policy, groups, `${place}.rules[${i}].policy`);
+      }
     }
   }
   for (const { route, place } of routesOf(service, path)) {
@@ -270,12 +309,25 @@ interface PlacedRoute {
 }
 
 function* routesOf({ ports }: PlanService, path: string): Iterable<PlacedRoute> {
-  for (const [at, { port, rules, fallback }] of ports.entries()) {
-    yield { port, route: fallback, place: `${path}.ports[${at}].fallback` };
-    for (const [i, { route }] of rules.entries()) {
-      yield { port, route, place: `${path}.ports[${at}].rules[${i}].route` };
+  for (const [at, planned] of ports.entries()) {
+    const { port } = planned;
+    for (const { rules, fallback, place } of placedRoutings(planned, `${path}.ports[${at}]`)) {
+      yield { port, route: fallback, place: `${place}.fallback` };
+      for (const [i, { route }] of rules.entries()) {
+        yield { port, route, place: `${place}.rules[${i}].route` };
+      }
     }
   }
+}
+
+/** With where each stands. */
+function placedRoutings(port: PlanPort, path: string) {
+  const { rules, fallback, consumers = {} } = port;
+  const ofConsumers = Object.entries(consumers).map(([namespace, routing]) => ({
+    ...routing,
+    place: `${path}.consumers["${namespace}"]`,
+  }));
+  return [{ rules, fallback, place: path }, ...ofConsumers];
 }
 
 function checkMirror(

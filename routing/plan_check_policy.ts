@@ -24,8 +24,10 @@ import {
 import type {
   PlanEndpointPolicy,
   PlanMirror,
+  PlanPathChange,
   PlanPolicySource,
   PlanPolicySources,
+  PlanRewrite,
   PlanRoutePolicy,
 } from "./plan.ts";
 import {
@@ -46,7 +48,12 @@ import {
   whole,
 } from "./plan_shape.ts";
 import { METHODS } from "./request.ts";
-import { HEADER_TEXT_BYTES_MAX, NAME_LENGTH_MAX, POLICY_DURATION_MS_MAX } from "../base/limits.ts";
+import {
+  HEADER_TEXT_BYTES_MAX,
+  NAME_LENGTH_MAX,
+  PATH_TEXT_MAX,
+  POLICY_DURATION_MS_MAX,
+} from "../base/limits.ts";
 import { POLICY_COUNT_MAX } from "./limits.ts";
 
 const percent = number(0, 100);
@@ -144,7 +151,7 @@ export const endpointPolicy: Check<PlanEndpointPolicy> = withSources(shape<PlanE
 }));
 
 const retry = shape<Retry>({
-  attempts: whole(1, 100),
+  attempts: whole(0, 100),
   conditions: list(oneOf(["5xx", "gateway-error", "reset", "connect-failure", "timeout"])),
   statuses: list(whole(400, 599)),
   methods: list(oneOf(METHODS)),
@@ -152,6 +159,27 @@ const retry = shape<Retry>({
   budgetPercent: percent,
   backoffMs: durationMs,
 });
+
+export const headerPolicy = shape<HeaderPolicy>({
+  request: headerChanges,
+  response: headerChanges,
+});
+
+/** Of a URL; what is not of these characters would end its line, or its path. */
+export const hostName = text(NAME_LENGTH_MAX, /^[-.0-9a-z]+$/, "a host name in lower case");
+const pathText = text(PATH_TEXT_MAX, /^\/[!-"$->@-~]*$/, "a path");
+const pathKind = shape<Pick<PlanPathChange, "kind">>({ kind: oneOf(["full", "prefix"]) });
+const fullPath = shape<Extract<PlanPathChange, { kind: "full" }>>({
+  kind: oneOf(["full"]),
+  value: pathText,
+});
+const prefixPath = shape<Extract<PlanPathChange, { kind: "prefix" }>>({
+  kind: oneOf(["prefix"]),
+  prefix: pathText,
+  value: pathText,
+});
+export const pathChange: Check<PlanPathChange> = (value, path) =>
+  pathKind(value, path).kind === "full" ? fullPath(value, path) : prefixPath(value, path);
 
 /** @see PlanPort.policy */
 export const routePolicy: Check<PlanRoutePolicy> = withSources(shape<PlanRoutePolicy>({
@@ -167,7 +195,11 @@ export const routePolicy: Check<PlanRoutePolicy> = withSources(shape<PlanRoutePo
     status: whole(400, 599),
     headers: headersThatFit,
   })),
-  headers: optional(shape<HeaderPolicy>({ request: headerChanges, response: headerChanges })),
+  headers: optional(headerPolicy),
+  rewrite: optional(shape<PlanRewrite>({
+    host: nullable(hostName),
+    path: nullable(pathChange),
+  })),
   fault: optional(shape<Fault>({
     delay: nullable(shape<NonNullable<Fault["delay"]>>({ percent, durationMs })),
     abort: nullable(shape<NonNullable<Fault["abort"]>>({ percent, status: whole(200, 599) })),

@@ -297,6 +297,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const changes = {
       place: this.#router.place,
       edits: run?.route?.requestEdits ?? null,
+      rewrite: run?.route?.rewrite ?? null,
       trace: this.#account.trace,
       retries: run?.retries ?? 0,
       isCall: this.needsHttp2,

@@ -16,6 +16,8 @@ import type { Loop } from "../loop/loop.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { HOPS_MAX } from "../limits.ts";
+import type { PlanRewrite } from "../../routing/plan.ts";
+import { changedPath } from "../../routing/table/target_change.ts";
 import type { Place } from "../route/router.ts";
 import { CALL_TIMEOUT, callTimeoutLine } from "./call_timeout.ts";
 
@@ -43,6 +45,7 @@ interface RequestChanges {
   readonly place: Place;
   /** Of its policy; null: none. */
   readonly edits: HeaderEdits | null;
+  readonly rewrite: PlanRewrite | null;
   /** Null: it goes on with what its client says of traces. */
   readonly trace: ExchangeTrace | null;
   /** How often the proxy has sent it before. */
@@ -55,10 +58,11 @@ interface RequestChanges {
 
 /** As `editHead`, also with what tracing, hops, retries and the time that is left take out and add. */
 export function editRequest(
-  { arena, texts: { room } }: Loop,
+  { arena, texts: { room, rewriteRoom } }: Loop,
   request: Request,
-  { place, edits, trace, retries, isCall, callLeftMs }: RequestChanges,
+  { place, edits, rewrite, trace, retries, isCall, callLeftMs }: RequestChanges,
 ): boolean {
+  if (rewrite !== null) rewriteTarget(arena, rewriteRoom, request, rewrite);
   let lines = hopLines(arena, request, place);
   if (retries > 0) lines += attemptLine(arena, request, retries, isCall);
   // A policy that removes or sets it has the last word.
@@ -69,6 +73,24 @@ export function editRequest(
   if (trace === null) return editHead(arena, room, request, edits, lines);
   return trace.dropped.every((name) => request.dropNamed(arena, name)) &&
     editHead(arena, room, request, edits, trace.lines + lines);
+}
+
+/** Puts a host and a path in place of the client's; their texts are written to `room`. */
+function rewriteTarget(
+  arena: Uint8Array,
+  room: number,
+  request: Request,
+  { host, path }: PlanRewrite,
+): void {
+  const changed = path === null ? null : changedPath(path, request.routed);
+  if (host === null && changed === null) return;
+  const hostEnd = room + writeAscii(arena, room, host ?? "");
+  const pathEnd = hostEnd + writeAscii(arena, hostEnd, changed?.text ?? "");
+  request.rewrite(
+    host === null ? null : { offset: room, length: hostEnd - room },
+    changed === null ? null : { offset: hostEnd, length: pathEnd - hostEnd },
+    changed?.from ?? request.originStart,
+  );
 }
 
 /** What a CONNECT is answered whose connection is there. */

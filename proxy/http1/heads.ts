@@ -71,7 +71,9 @@ function rewriteRequestLine(
   const routed = request.routed;
   list.add(routed.methodStart, routed.methodEnd + 1 - routed.methodStart);
   if (request.isServerWide) list.addText(texts.asterisk);
-  else if (request.originStart === request.originEnd || bytes[request.originStart] === QUESTION) {
+  else if (request.pathTextStart < request.pathTextEnd) {
+    list.add(request.pathTextStart, request.pathTextEnd - request.pathTextStart);
+  } else if (request.originStart === request.originEnd || bytes[request.originStart] === QUESTION) {
     list.addText(texts.slash);
   }
   list.add(request.originStart, request.originEnd - request.originStart);
@@ -126,6 +128,11 @@ function isEmpty(head: Head, index: number): boolean {
 
 const PHRASES: Readonly<Record<number, string>> = {
   200: "OK",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
@@ -135,6 +142,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   417: "Expectation Failed",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
   501: "Not Implemented",
   502: "Bad Gateway",
   503: "Service Unavailable",

@@ -237,7 +237,10 @@ export function fieldsOfRequest(
   fields.addStatic(STATIC_SCHEME_HTTP, NAME_SCHEME);
   fields.addKnown(NAME_AUTHORITY, routed.authorityStart, routed.authorityEnd);
   if (request.isServerWide) fields.addText(NAME_PATH, "*");
-  else if (originStart === originEnd) fields.addStatic(STATIC_ROOT_PATH, NAME_PATH);
+  else if (request.pathTextStart < request.pathTextEnd) {
+    const path = latin1(bytes, request.pathTextStart, request.pathTextEnd);
+    if (!fields.addText(NAME_PATH, path + latin1(bytes, originStart, originEnd))) return false;
+  } else if (originStart === originEnd) fields.addStatic(STATIC_ROOT_PATH, NAME_PATH);
   else if (bytes[originStart] !== QUESTION) fields.addKnown(NAME_PATH, originStart, originEnd);
   // `http://host?query` has no path of its own (RFC 9113 8.3.1).
   else if (!fields.addText(NAME_PATH, `/${latin1(bytes, originStart, originEnd)}`)) return false;

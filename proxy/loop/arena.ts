@@ -14,7 +14,7 @@ import {
   PEER_TEXTS_MAX,
   REQUEST_HEAD_BUFFERS,
 } from "../limits.ts";
-import { HEADER_TEXT_BYTES_MAX } from "../../base/limits.ts";
+import { HEADER_TEXT_BYTES_MAX, NAME_LENGTH_MAX, PATH_TEXT_MAX } from "../../base/limits.ts";
 
 export const NO_BUFFER = -1;
 
@@ -66,6 +66,8 @@ const TEXT_BYTES = 64 * 1024;
 const PEER_BYTES = 256;
 /** The lines that a policy adds to one head: its own, and a cookie. */
 const ROOM_BYTES = HEADER_TEXT_BYTES_MAX + 512;
+/** A host and a path that a route puts in place of a request's. */
+const REWRITE_BYTES = NAME_LENGTH_MAX + PATH_TEXT_MAX;
 
 /** Where ordinary buffers end and others begin: for bulk, for heads of requests, for heads that pass, and for scratch. */
 const LARGE_START = TEXT_BYTES + BUFFER_BYTES * BUFFER_COUNT;
@@ -203,6 +205,8 @@ export class Texts {
   readonly established: ArenaSlice;
   /** Where lines are written that are added to the head in the making, and to no other. */
   readonly room: number;
+  /** The same for a part of its target. */
+  readonly rewriteRoom: number;
 
   constructor(arena: Uint8Array) {
     this.#arena = arena;
@@ -222,7 +226,11 @@ export class Texts {
     this.established = this.#add("HTTP/1.1 200 OK\r\n\r\n");
     this.#peersStart = this.#used;
     this.room = TEXT_BYTES - ROOM_BYTES;
-    assert(this.#used + PEER_TEXTS_MAX * PEER_BYTES <= this.room, "Texts outgrow their room");
+    this.rewriteRoom = this.room - REWRITE_BYTES;
+    assert(
+      this.#used + PEER_TEXTS_MAX * PEER_BYTES <= this.rewriteRoom,
+      "Texts outgrow their room",
+    );
   }
 
   /**

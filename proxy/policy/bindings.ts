@@ -72,6 +72,8 @@ export class Bindings {
   /** By the number of the backend and of the route; undefined: not asked for yet. */
   readonly #stateOf: (BackendState | undefined)[] = [];
   readonly #routeOf: (RouteState | undefined)[] = [];
+  /** By the number of a backend that has headers of its own. */
+  readonly #routeVia: (RouteState | undefined)[] = [];
 
   /** @param store for what event loops share of the listener's policies */
   constructor(
@@ -93,10 +95,14 @@ export class Bindings {
     return this.#stateOf[backend.index] ??= this.#stateFor(bindableOf(backend, route), nowMs);
   }
 
-  /** Null if no policy says anything. */
-  route(route: TableRoute, nowMs: number): RouteState | null {
+  /** Null if no policy says anything. A backend that says what is done with headers has a state of its own. */
+  route(route: TableRoute, backend: TableBackend, nowMs: number): RouteState | null {
     const { policy, index } = route;
-    return policy === null ? null : this.#routeOf[index] ??= this.#routeState(route, policy, nowMs);
+    if (policy === null) return null;
+    const { headers } = backend.plan;
+    return headers === undefined
+      ? this.#routeOf[index] ??= this.#routeState(route, policy, nowMs)
+      : this.#routeVia[backend.index] ??= this.#routeState(route, { ...policy, headers }, nowMs);
   }
 
   /** What policies did so far. */
@@ -116,11 +122,17 @@ export class Bindings {
     for (const { routes } of gone) {
       for (const { index, backends } of routes) {
         this.#routeOf[index] = undefined;
-        for (const backend of backends) this.#stateOf[backend.index] = undefined;
+        for (const backend of backends) {
+          this.#stateOf[backend.index] = undefined;
+          this.#routeVia[backend.index] = undefined;
+        }
       }
     }
     while (this.#routeOf.length < table.routeNumbers.size) this.#routeOf.push(undefined);
-    while (this.#stateOf.length < table.backendNumbers.size) this.#stateOf.push(undefined);
+    while (this.#stateOf.length < table.backendNumbers.size) {
+      this.#stateOf.push(undefined);
+      this.#routeVia.push(undefined);
+    }
     if (this.#backends.size > 0) this.#rebindBackends(gone, come, nowMs);
     if (this.#memories.size > 0) this.#rebindMemories(gone, come, nowMs);
     for (const [key, state] of this.#limits) {

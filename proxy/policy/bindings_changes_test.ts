@@ -94,8 +94,8 @@ class Bound {
         for (const backend of route.backends) {
           const state = this.#bindings.backend(backend, route, 0);
           if (asked % 3 > 0) state.pick(backend.endpointSet, asked, null, 0);
+          this.#bindings.route(route, backend, 0);
         }
-        this.#bindings.route(route, 0);
       }
     }
   }

@@ -65,7 +65,7 @@ class Fixture {
     ok(route !== undefined);
     return {
       backend: this.bindings.backend(route.backends[0], route, 0),
-      route: this.bindings.route(route, 0),
+      route: this.bindings.route(route, route.backends[0], 0),
     };
   }
 

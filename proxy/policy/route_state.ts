@@ -1,6 +1,6 @@
 /** RouteState: what one proxy does with the requests of a route, by its policy. */
 import type { Fault } from "../../base/policy.ts";
-import type { PlanRoutePolicy } from "../../routing/plan.ts";
+import type { PlanRewrite, PlanRoutePolicy } from "../../routing/plan.ts";
 import { affinityCookie } from "../../routing/table/affinity.ts";
 import { RetryPolicy } from "../balance/retry_policy.ts";
 import type { TableMirror } from "../../routing/table/table.ts";
@@ -33,6 +33,7 @@ export class RouteState {
   readonly idleMs: number | null;
   readonly requestEdits: HeaderEdits | null;
   readonly responseEdits: HeaderEdits | null;
+  readonly rewrite: PlanRewrite | null;
   readonly fault: Fault | null;
   readonly mirror: BoundMirror | null;
   /** What stands before and after the value of the cookie that keeps callers on a backend; null if there is none. */
@@ -56,6 +57,7 @@ export class RouteState {
     this.idleMs = limitOf(policy.timeouts?.idleMs);
     this.requestEdits = headerEdits(policy.headers?.request);
     this.responseEdits = headerEdits(policy.headers?.response);
+    this.rewrite = policy.rewrite ?? null;
     this.fault = policy.fault ?? null;
     this.mirror = mirror;
     const affinity = policy.sessionAffinity;

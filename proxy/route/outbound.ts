@@ -1,5 +1,5 @@
 /** OutboundRouter: routes the requests of one listener's clients by the plan in force. */
-import { REFUSALS } from "../../base/refusals.ts";
+import { type Refusal, refusalBy, REFUSALS } from "../../base/refusals.ts";
 import type { MeshAddress, ServiceAddress } from "../../routing/table/address_index.ts";
 import {
   decide,
@@ -13,8 +13,9 @@ import { type Asked, explainAsked } from "../../routing/table/explain.ts";
 import type { Explanation } from "../../routing/table/explanation.ts";
 import { HostMatch } from "../../routing/table/host_index.ts";
 import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
-import type { PlanEndpoint } from "../../routing/plan.ts";
+import type { PlanEndpoint, PlanRedirect } from "../../routing/plan.ts";
 import { SplitState } from "../../routing/table/split.ts";
+import { redirectLocation } from "../../routing/table/target_change.ts";
 import { changesBetween, type TableChanges } from "../../routing/table/changes.ts";
 import type {
   Table,
@@ -29,6 +30,7 @@ import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { Io } from "../io/io.ts";
 import { Bindings } from "../policy/bindings.ts";
+import { headerLines } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import {
   countedRule,
@@ -305,7 +307,11 @@ export class OutboundRouter implements Router {
       planWaitMs: 0,
     };
     if (port !== null) this.#interest.use(port.service.key);
-    if (reason !== null) return refused(facts, REFUSALS[reason]);
+    if (reason !== null) {
+      const answer = route?.plan.answer;
+      const isRedirect = answer?.kind === "redirect" && port !== null && head !== null;
+      return refused(facts, isRedirect ? redirection(answer, head, port) : REFUSALS[reason]);
+    }
     if (route === null || backend === null || endpointSet === null) {
       return refused(facts, REFUSALS["no-endpoints"]);
     }
@@ -315,7 +321,7 @@ export class OutboundRouter implements Router {
     return toEndpoints(facts, {
       endpoints: endpointSet,
       backend: state,
-      route: this.#policies.route(route, nowMs),
+      route: this.#policies.route(route, backend, nowMs),
       takesHttp2: takesHttp2(port, client),
       hash: state.hashOf(head, client.peer),
       newPoint: affinity?.isCookie ? affinity.pointIn(backend, this.#random.next32()) : -1,
@@ -370,6 +376,12 @@ export class OutboundRouter implements Router {
   #tlsOf(endpoint: PlanEndpoint): EndpointTls | null {
     return this.#security?.of(endpoint) ?? null;
   }
+}
+
+/** The answer that sends a client elsewhere. */
+function redirection(answer: PlanRedirect, head: RequestHead, { port }: TablePort): Refusal {
+  const value = redirectLocation(answer, head, port);
+  return refusalBy("redirected", answer.status, headerLines([{ name: "location", value }]));
 }
 
 /** `namespace/split`; empty for a Service's own endpoints. */

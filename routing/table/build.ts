@@ -34,7 +34,7 @@ export function buildTable(
   const groups = new EndpointGroups(plan, client, before?.groups ?? null);
   const routeNumbers = new Numbers(before?.routeNumbers ?? null);
   const backendNumbers = new Numbers(before?.backendNumbers ?? null);
-  const builder = new ServiceBuilder(plan, groups, routeNumbers, backendNumbers);
+  const builder = new ServiceBuilder(plan, client, groups, routeNumbers, backendNumbers);
   const services: TableService[] = [];
   const changes = { gone: [] as TableService[], come: [] as TableService[] };
   pairByName(before?.services ?? [], plan.services, (each) => each, (was, is) => {

@@ -3,14 +3,26 @@ import { greatestCommonDivisor } from "../../base/divisor.ts";
 import { sameConditions } from "../match/match.ts";
 import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
 import { PatternError } from "../match/pattern_syntax.ts";
-import { carriesHttp } from "../plan.ts";
-import type { Plan, PlanBackend, PlanMirror, PlanPort, PlanRoute, PlanRule } from "../plan.ts";
+import { carriesHttp, portFor } from "../plan.ts";
+import type {
+  BackendReadiness,
+  Plan,
+  PlanBackend,
+  PlanMirror,
+  PlanPort,
+  PlanRoute,
+  PlanRoutePolicy,
+  PlanRule,
+} from "../plan.ts";
+import type { EndpointSet, TableClient } from "./endpoint_set.ts";
 import type { PlanService } from "../plan.ts";
+import { GuardedEndpoints } from "./access.ts";
 import { Affinity } from "./affinity.ts";
 import type { EndpointGroups, ReachableEndpoints, ReachableGroup } from "./endpoint_groups.ts";
 import { backendPolicy } from "./endpoint_policies.ts";
 import type { Numbers } from "./numbers.ts";
 import type {
+  RouteRefusal,
   SkippedBackend,
   TableBackend,
   TableMirror,
@@ -54,10 +66,18 @@ class BuiltService implements TableService {
   }
 }
 
-type Usable = Extract<ReachableEndpoints, { refusal: null }> & { readonly plan: PlanBackend };
+type Usable = Omit<Extract<ReachableEndpoints, { refusal: null }>, "refusal"> & {
+  readonly plan: PlanBackend;
+  readonly refusal: RouteRefusal | null;
+};
+
+/** For a backend that says what is done with headers, where no policy says anything. */
+const NO_POLICY: PlanRoutePolicy = { sources: {} };
 
 export class ServiceBuilder {
   readonly #plan: Plan;
+  /** Of the client. */
+  readonly #namespace: string;
   readonly #groups: EndpointGroups;
   readonly #routeNumbers: Numbers;
   readonly #backendNumbers: Numbers;
@@ -65,8 +85,15 @@ export class ServiceBuilder {
   #routes: TableRoute[] = [];
   #groupsNamed = new Set<ReachableGroup>();
 
-  constructor(plan: Plan, groups: EndpointGroups, routeNumbers: Numbers, backendNumbers: Numbers) {
+  constructor(
+    plan: Plan,
+    { namespace }: Pick<TableClient, "namespace">,
+    groups: EndpointGroups,
+    routeNumbers: Numbers,
+    backendNumbers: Numbers,
+  ) {
     this.#plan = plan;
+    this.#namespace = namespace;
     this.#groups = groups;
     this.#routeNumbers = routeNumbers;
     this.#backendNumbers = backendNumbers;
@@ -81,7 +108,8 @@ export class ServiceBuilder {
     const service = new BuiltService(plan);
     this.#routes = [];
     this.#groupsNamed = new Set();
-    service.ports = plan.ports.map((each) => {
+    service.ports = plan.ports.map((planned) => {
+      const each = portFor(planned, this.#namespace);
       const others = alike.flatMap((other) =>
         other?.ports.filter(({ port }) => port === each.port) ?? []
       );
@@ -140,22 +168,25 @@ export class ServiceBuilder {
       const group = this.#named(this.#groups.of(backend.group));
       const reachable = pod === null ? group.whole : group.pod(pod);
       if (backend.weight === 0) skipped.push({ plan: backend, reason: "weight-zero" });
-      else if (backend.state !== "ready") skipped.push({ plan: backend, reason: backend.state });
+      else if (plan.keepsShares === true && backend.state !== "ready") {
+        usable.push({ ...NO_ENDPOINTS, plan: backend, refusal: KEPT[backend.state] });
+      } else if (backend.state !== "ready") skipped.push({ plan: backend, reason: backend.state });
       else if (reachable.refusal === null) usable.push({ ...reachable, plan: backend });
       else skipped.push({ plan: backend, reason: reachable.refusal });
     }
-    const isDenied = skipped.some(({ reason }) => reason === "access-denied");
     const divisor = usable.reduce((gcd, { plan }) => greatestCommonDivisor(gcd, plan.weight), 0);
-    const backends = usable.map(({ plan, endpointSet, guarded }): TableBackend => ({
+    const backends = usable.map(({ plan, endpointSet, guarded, refusal }): TableBackend => ({
       index: this.#backendNumbers.take(),
       plan,
       key: `${plan.namespace}/${plan.service}`,
       weight: plan.weight / divisor,
       endpointSet,
       guarded,
+      refusal,
       policy: backendPolicy(this.#plan, plan.group, port.group),
     }));
-    const policy = rule?.policy ?? port.plan.policy ?? null;
+    const policy = rule?.policy ?? port.plan.policy ??
+      (plan.backends.some(({ headers }) => headers !== undefined) ? NO_POLICY : null);
     const key = policy?.sessionAffinity?.key;
     const route: TableRoute = {
       index: this.#routeNumbers.take(),
@@ -166,7 +197,7 @@ export class ServiceBuilder {
       backends,
       skipped,
       weightTotal: backends.reduce((total, backend) => total + backend.weight, 0),
-      refusal: backends.length > 0 ? null : isDenied ? "access-denied" : "no-endpoints",
+      refusal: backends.length > 0 ? null : refusalOf(plan, skipped),
       policy,
       affinity: key === undefined || backends.length < 2
         ? null
@@ -184,6 +215,29 @@ export class ServiceBuilder {
     const { endpointSet, guarded } = reachable;
     return { endpointSet, guarded, percent: plan.percent };
   }
+}
+
+/** What stands for a backend that keeps its share and has no endpoint. */
+const NO_ENDPOINTS = (() => {
+  const endpointSet: EndpointSet = { key: "", whole: null, endpoints: [] };
+  return { endpointSet, guarded: new GuardedEndpoints(endpointSet, new Map()) };
+})();
+
+const KEPT = {
+  "missing": "backend-invalid",
+  "foreign": "backend-invalid",
+  "no-port": "backend-invalid",
+  "no-endpoints": "no-endpoints",
+} as const satisfies Record<Exclude<BackendReadiness, "ready">, RouteRefusal>;
+
+/** Why a route without backends takes nothing. */
+function refusalOf(
+  { answer, keepsShares }: PlanRoute,
+  skipped: readonly SkippedBackend[],
+): RouteRefusal {
+  if (answer !== undefined) return answer.kind === "redirect" ? "redirected" : "no-rule";
+  if (skipped.some(({ reason }) => reason === "access-denied")) return "access-denied";
+  return keepsShares === true ? "backend-invalid" : "no-endpoints";
 }
 
 function matchesOf(

@@ -133,7 +133,7 @@ function takeRequest(
   const backend = takeBackend(route, head, state, decision);
   if (backend === null || backend.guarded === null) return;
   decision.endpointSet = backend.guarded.http(head);
-  if (decision.endpointSet === null) refuse(decision, "access-denied");
+  if (decision.endpointSet === null) refuse(decision, backend.refusal ?? "access-denied");
 }
 
 /**
@@ -160,7 +160,7 @@ function takeConnection(
   const backend = takeBackend(route, null, state, decision);
   if (backend === null || backend.guarded === null) return;
   decision.endpointSet = backend.guarded.tcp;
-  if (decision.endpointSet === null) refuse(decision, "access-denied");
+  if (decision.endpointSet === null) refuse(decision, backend.refusal ?? "access-denied");
 }
 
 /** The port that the host and port of `head` mean, and in `host` what the host is; null: it is refused. */
@@ -225,6 +225,7 @@ function takeBackend(
   const backend = pinned ?? state.pick(route);
   if (backend === null) {
     refuse(decision, route.refusal ?? "no-endpoints");
+    if (route.plan.answer?.kind === "redirect") decision.status = route.plan.answer.status;
     return null;
   }
   decision.backend = backend;

@@ -2,6 +2,7 @@ import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert/s
 import type { Plan } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
 import type { RequestHead } from "../request.ts";
+import { explain } from "./explain.ts";
 import { decide, decideAt, decideConnection, Decision } from "./decide.ts";
 import {
   backendForTest,
@@ -307,4 +308,75 @@ Deno.test("decideAt: traffic targets count", () => {
   const { decideAt } = decider(plan);
   equal(outcomeOf(decideAt(get("http://10.96.0.7/api"), 0)), "a");
   equal(outcomeOf(decideAt(get("http://10.96.0.7/other"), 0)), "access-denied 403");
+});
+
+Deno.test("backends that keep their shares are answered for; rules that take nothing are said", () => {
+  const kept = {
+    ...routeForTest("kept", { a: 1, gone: 1, empty: 2 }),
+    keepsShares: true as const,
+    backends: [
+      backendForTest("a", 1),
+      backendForTest("gone", 1, "missing"),
+      backendForTest("empty", 2, "no-endpoints"),
+    ],
+  };
+  const noBackend = { ...routeForTest("noBackend", {}), keepsShares: true as const };
+  const none = { ...routeForTest("none", {}), answer: { kind: "no-rule" } as const };
+  const elsewhere = {
+    ...routeForTest("elsewhere", {}),
+    answer: {
+      ...{ kind: "redirect", status: 308, scheme: null } as const,
+      ...{ host: "x", port: null, path: null },
+    },
+  };
+  const { decide, table } = decider(planForTest([serviceForTest({
+    rules: [
+      { match: matchForTest({ path: "/kept" }), route: kept },
+      { match: matchForTest({ path: "/unserved" }), route: noBackend },
+      { match: matchForTest({ path: "/elsewhere" }), route: elsewhere },
+    ],
+    fallback: none,
+  })], { groups: { "app/gone:80": [], "app/empty:80": [] } }));
+  const ask = (path: string) => outcomeOf(decide(get(`http://web.app${path}`)));
+  const kinds = Array.from({ length: 8 }, () => ask("/kept"));
+  same(
+    Object.fromEntries(Map.groupBy(kinds, (it) => it).entries().map(([k, v]) => [k, v.length])),
+    {
+      "a": 2,
+      "backend-invalid 500": 2,
+      "no-endpoints 503": 4,
+    },
+  );
+  equal(ask("/unserved"), "backend-invalid 500");
+  equal(ask("/elsewhere"), "redirected 308");
+  equal(ask("/"), "no-rule 404");
+  const state = new SplitState(table);
+  const explained = ["/unserved", "/elsewhere?a", "/"].map((path) => {
+    const { reason, status, location } = explain(table, get(`http://web.app${path}`), 80, state);
+    return [reason, status, location];
+  });
+  same(explained, [
+    ["backend-invalid", 500, undefined],
+    ["redirected", 308, "http://x/elsewhere?a"],
+    ["no-rule", 404, undefined],
+  ]);
+});
+
+Deno.test("clients of a namespace with routes of its own get those, others the Service's", () => {
+  const plan = planForTest([serviceForTest({
+    rules: [ruleForTest({ path: "/a" }, "a")],
+    fallback: routeForTest("fallback", { b: 1 }),
+    consumers: {
+      client: {
+        rules: [ruleForTest({ path: "/c" }, "c")],
+        fallback: { ...routeForTest("none", {}), answer: { kind: "no-rule" } },
+      },
+    },
+  })], { groups: { "app/c:80": [endpointForTest(9)] } });
+  const ask = (namespace: string) => {
+    const { decide } = decider(plan, { ...CLIENT, namespace });
+    return ["/a", "/c", "/"].map((path) => outcomeOf(decide(get(`http://web.app${path}`)))).join();
+  };
+  equal(ask("client"), "no-rule 404,c,no-rule 404");
+  equal(ask("toString"), "a,b,b");
 });

@@ -17,7 +17,7 @@ export interface EndpointSet {
   readonly key: string;
   /** All endpoints of the backend, of which traffic targets leave these; null: these are all. */
   readonly whole: EndpointSet | null;
-  /** Never empty. */
+  /** Empty only behind a backend that keeps its share and can take nothing. */
   readonly endpoints: readonly TableEndpoint[];
 }
 

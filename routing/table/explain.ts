@@ -19,6 +19,7 @@ import type {
   RouteExplanation,
   RuleExplanation,
 } from "./explanation.ts";
+import { redirectLocation } from "./target_change.ts";
 import { HostMatch, nameSuffixes } from "./host_index.ts";
 import type { SplitState } from "./split.ts";
 import type {
@@ -116,7 +117,14 @@ function explainAs(
   if (backend === null) {
     const reason = route.refusal ?? "no-endpoints";
     const access = reason === "access-denied" ? explainNoAccess(table, route, request) : null;
-    return refused(reason, { ...reached, access });
+    const { answer } = route.plan;
+    const redirect = answer?.kind === "redirect"
+      ? { status: answer.status, location: redirectLocation(answer, head, found.port) }
+      : {};
+    return refused(reason, { ...reached, access, ...redirect });
+  }
+  if (backend.refusal !== null) {
+    return refused(backend.refusal, { ...reached, backend: backend.key });
   }
   const access = explainAccess(table, backend, request);
   const chosen = { ...reached, access, backend: backend.key };

@@ -35,6 +35,8 @@ export interface Explanation {
   /** The HTTP status of a refusal; 0 if the outcome is `forward`, and for a connection (method `TCP`), which is closed. */
   readonly status: number;
   /** `namespace/service` of the backend whose turn it is. */
+  /** Where the client is sent, if it is. */
+  readonly location?: string;
   readonly backend: string | null;
   /** Where the request may go; the proxy takes them in turn. */
   readonly endpoints: readonly EndpointExplanation[];

@@ -29,6 +29,9 @@ export type RouteRefusal = Extract<
   | "host-invalid"
   | "host-unknown"
   | "alias-outside"
+  | "no-rule"
+  | "redirected"
+  | "backend-invalid"
   | "port-unknown"
   | "not-http"
   | "no-endpoints"
@@ -62,12 +65,13 @@ export interface TableService {
 
 export interface TablePort {
   readonly service: TableService;
-  readonly plan: PlanPort;
   readonly port: number;
   /** The name of its own endpoints' group: `namespace/service:port`. */
   readonly group: string;
   /** False for `tcp`, `tcp-server-first` and `tls`: requests are refused, connections are taken. */
   readonly isHttp: boolean;
+  /** Of the client's own namespace, where that has rules of its own. */
+  readonly plan: PlanPort;
   /** One a rule, in match order. */
   readonly rules: readonly TableRoute[];
   readonly fallback: TableRoute;
@@ -95,7 +99,7 @@ export interface TableRoute {
   /** Sum of the backends' reduced weights; the split sequence repeats after as many requests. */
   readonly weightTotal: number;
   /** Why there is no backend; null if there is one. */
-  readonly refusal: "no-endpoints" | "access-denied" | null;
+  readonly refusal: RouteRefusal | null;
   /** What is done with its requests; null if no policy says anything. */
   readonly policy: PlanRoutePolicy | null;
   /** What keeps callers on one backend; null if nothing does. */
@@ -131,6 +135,8 @@ export interface TableBackend {
   readonly endpointSet: EndpointSet;
   /** What traffic targets let the client send to which of them; null in permissive mode. */
   readonly guarded: GuardedEndpoints | null;
+  /** Why it can take nothing and has its share all the same; null: it can. */
+  readonly refusal: RouteRefusal | null;
   /** How its endpoints are treated; null if no policy says anything. */
   readonly policy: PlanEndpointPolicy | null;
 }

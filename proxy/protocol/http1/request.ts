@@ -42,6 +42,12 @@ const IDEMPOTENT = new Set(
   ),
 );
 
+/** Text beside the head. */
+interface TextSlice {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** A parsed request; `routed` is the part of it that routing sees. */
 export class Request extends Head {
   readonly routed: RequestHead;
@@ -52,6 +58,13 @@ export class Request extends Head {
   originStart = 0;
   originEnd = 0;
   isAbsolute = false;
+  /** What is sent before the rest of the target, which begins at `originStart`: a path that a route has put in; empty: nothing. */
+  pathTextStart = 0;
+  pathTextEnd = 0;
+  /** Where the origin and the authority were before `rewrite`. */
+  #written:
+    | { originStart: number; authority: readonly [number, number]; isAbsolute: boolean }
+    | null = null;
   /** Its scheme asks for TLS to the origin. */
   isForTls = false;
   expectsContinue = false;
@@ -96,7 +109,42 @@ export class Request extends Head {
 
   /** `OPTIONS http://host` means `OPTIONS *` to the origin (RFC 9112 3.2.4). */
   get isServerWide(): boolean {
-    return this.isAbsolute && this.routed.method === OPTIONS && this.originStart === this.originEnd;
+    return this.isAbsolute && this.routed.method === OPTIONS &&
+      this.originStart === this.originEnd && this.pathTextStart === this.pathTextEnd;
+  }
+
+  /**
+   * Another host, and another path, go out than came, until `undoEdits`. Null: as it came.
+   * @param originStart where of the target as it came the rest begins
+   */
+  rewrite(host: TextSlice | null, path: TextSlice | null, originStart: number): void {
+    const { routed } = this;
+    this.#written ??= {
+      originStart: this.originStart,
+      authority: [routed.authorityStart, routed.authorityEnd],
+      isAbsolute: this.isAbsolute,
+    };
+    // As for a target that names its host, the line and the Host header are made anew.
+    this.isAbsolute = true;
+    if (host !== null) {
+      routed.authorityStart = host.offset;
+      routed.authorityEnd = host.offset + host.length;
+    }
+    if (path === null) return;
+    this.pathTextStart = path.offset;
+    this.pathTextEnd = path.offset + path.length;
+    this.originStart = originStart;
+  }
+
+  override undoEdits(): void {
+    super.undoEdits();
+    const written = this.#written;
+    if (written === null) return;
+    this.#written = null;
+    this.pathTextStart = this.pathTextEnd = 0;
+    this.originStart = written.originStart;
+    this.isAbsolute = written.isAbsolute;
+    [this.routed.authorityStart, this.routed.authorityEnd] = written.authority;
   }
 
   /**
@@ -176,6 +224,8 @@ export class Request extends Head {
     const routed = this.routed;
     this.isAbsolute = false;
     this.isForTls = false;
+    this.#written = null;
+    this.pathTextStart = this.pathTextEnd = 0;
     this.originStart = start;
     this.originEnd = end;
     routed.authorityStart = 0;
