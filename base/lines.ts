@@ -31,9 +31,15 @@ export async function* readLines(
   }
 }
 
-/** What a connection says, until its end. */
-export async function* chunksOf(connection: Pick<Deno.Conn, "read">): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(CHUNK_BYTES);
+/**
+ * What a connection says, until its end.
+ * @param bytesMax of one chunk, and so of the memory that a connection has for it
+ */
+export async function* chunksOf(
+  connection: Pick<Deno.Conn, "read">,
+  bytesMax = CHUNK_BYTES,
+): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(bytesMax);
   for (let size; (size = await connection.read(buffer)) !== null;) yield buffer.subarray(0, size);
 }
 
@@ -52,24 +58,30 @@ export async function writeBytes(
 const NEWLINE = 10;
 const CHUNK_BYTES = 16 * 1024;
 
-/** Calls `onSilence` once nothing has been heard for so long. */
+/** Calls `onSilence` once nothing has been heard for so long. To hear costs no timer: the one that there is looks when that was. */
 export class SilenceWatch {
   readonly #limitMs: number;
   readonly #onSilence: () => void;
+  #heardMs = performance.now();
   #timer: ReturnType<typeof setTimeout>;
 
   constructor(limitMs: number, onSilence: () => void) {
     this.#limitMs = limitMs;
     this.#onSilence = onSilence;
-    this.#timer = setTimeout(onSilence, limitMs);
+    this.#timer = setTimeout(() => this.#look(), limitMs);
   }
 
   heard(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#onSilence, this.#limitMs);
+    this.#heardMs = performance.now();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+  }
+
+  #look(): void {
+    const leftMs = this.#heardMs + this.#limitMs - performance.now();
+    if (leftMs <= 0) this.#onSilence();
+    else this.#timer = setTimeout(() => this.#look(), leftMs);
   }
 }

@@ -1,6 +1,6 @@
 /** Lines come out the same, however the bytes are cut. */
-import { deepEqual, equal, rejects } from "node:assert/strict";
-import { chunksOf, readLines, writeLine } from "./lines.ts";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { chunksOf, readLines, SilenceWatch, writeLine } from "./lines.ts";
 
 const LINES = ["", "one", "zwölf ⛵", "x".repeat(300), ""];
 
@@ -52,4 +52,27 @@ Deno.test("lines: what is written is read, where the connection takes a little a
     },
   };
   deepEqual(await Array.fromAsync(readLines(chunksOf(connection), () => 100)), ["zwölf"]);
+});
+
+Deno.test("silence: it is told once nothing has been heard for so long", async () => {
+  const limitMs = 20;
+  let heardMs = performance.now();
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const watch = new SilenceWatch(limitMs, () => resolve(performance.now()));
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => setTimeout(resolve, limitMs / 4));
+    watch.heard();
+    heardMs = performance.now();
+  }
+  ok(await promise - heardMs >= limitMs - 1);
+});
+
+Deno.test("silence: none is told after the end", async () => {
+  const stopped = new SilenceWatch(1, () => {
+    throw new Error("It was told");
+  });
+  stopped.stop();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  new SilenceWatch(2, resolve);
+  await promise;
 });

@@ -88,7 +88,10 @@ export const STRANGERS_MAX = 2_000;
 /** Parts from this size on are encoded once for all proxies; smaller ones cost little each time, and nothing in between. */
 export const LARGE_PART_BYTES = 64 * 1024;
 
-/** How long a proxy may take for one line: then it is stuck, and asks anew. */
+/** Read of a proxy at once: an acknowledgement is 80 bytes, and each connection has this in memory. */
+export const READ_BYTES = 2 * 1024;
+
+/** How long a proxy may take for one line: then it is stuck, and asks anew. It is looked at when a line is due. */
 export const WRITE_MS = 20_000;
 
 /** A line is sent at least so often, so that both sides know that the other is there. For 5,000 proxies that is 1,000 lines a second. */

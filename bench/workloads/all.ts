@@ -1,4 +1,5 @@
 /** Every workload, in the order of the tables. */
+import { CONTROLLER_COSTS } from "./controller.ts";
 import { BODY_DOWN, BODY_UP, HTTP1_WORKLOADS, NEW_CONNECTIONS, TLS_WORKLOADS } from "./http1.ts";
 import { GRPC, HTTP2_WORKLOADS } from "./http2.ts";
 import { IDLE_WORKLOADS, TLS_IDLE } from "./idle.ts";
@@ -25,5 +26,6 @@ export const WORKLOADS: readonly BenchWorkload[] = [
   TLS_IDLE,
   START_UP,
   PLAN_COSTS,
+  CONTROLLER_COSTS,
   MICRO,
 ];

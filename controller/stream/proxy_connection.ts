@@ -16,6 +16,7 @@ import {
   HELLO_MS,
   KEEP_ALIVE_MS,
   PROXY_QUESTIONS_MAX,
+  READ_BYTES,
   SILENCE_MS,
   UNACKNOWLEDGED_MAX,
   WRITE_MS,
@@ -61,7 +62,8 @@ export class ProxyConnection {
   #session: MeshSession | null = null;
   #identity: IdentitySession | null = null;
   #questions = 0;
-  #isWriting = false;
+  /** Since when a line is on its way; null: none is. */
+  #writingSinceMs: number | null = null;
   /** When there was something to tell that has not been told. */
   #newsAtMs: number | null = null;
   /** When updates were written that have not been acknowledged. */
@@ -111,12 +113,13 @@ export class ProxyConnection {
     const { counts, log } = this.#parts;
     const hello = new SilenceWatch(HELLO_MS, () => this.end("silence", "no hello"));
     const silence = new SilenceWatch(SILENCE_MS, () => this.end("silence"));
-    const alive = setInterval(() => this.#tell(), KEEP_ALIVE_MS);
+    const alive = setInterval(() => this.#keepAlive(), KEEP_ALIVE_MS);
     const age = setTimeout(() => this.end("age"), ageMs());
     try {
       await this.#parts.connection.handshake();
+      const chunks = chunksOf(this.#parts.connection, READ_BYTES);
       const bytesMax = () => this.#hello === null ? HELLO_BYTES_MAX : UPDATE_TEXT_MAX;
-      for await (const line of readLines(chunksOf(this.#parts.connection), bytesMax)) {
+      for await (const line of readLines(chunks, bytesMax)) {
         silence.heard();
         if (this.#hello === null) {
           await this.#welcome(line);
@@ -214,11 +217,17 @@ export class ProxyConnection {
     this.#tell();
   }
 
+  #keepAlive(): void {
+    const sinceMs = this.#writingSinceMs;
+    if (sinceMs === null) this.#tell();
+    else if (performance.now() - sinceMs > WRITE_MS) this.end("slow");
+  }
+
   /** Writes what there is to be told, or an empty line: the controller is there. */
   async #tell(): Promise<void> {
     const session = this.#session;
-    if (this.#isWriting || session === null) return;
-    this.#isWriting = true;
+    if (this.#writingSinceMs !== null || session === null) return;
+    this.#writingSinceMs = performance.now();
     try {
       // What has come meanwhile finds this one writing.
       if (!await this.#tellNext(session)) await this.#write([NO_NEWS]);
@@ -230,7 +239,7 @@ export class ProxyConnection {
     } catch (error) {
       this.end("closed", error instanceof Error ? error.message : String(error));
     } finally {
-      this.#isWriting = false;
+      this.#writingSinceMs = null;
     }
   }
 
@@ -246,13 +255,10 @@ export class ProxyConnection {
     return true;
   }
 
+  /** One line. */
   async #write(pieces: Iterable<Uint8Array>): Promise<void> {
-    const slow = new SilenceWatch(WRITE_MS, () => this.end("slow"));
-    try {
-      for (const piece of pieces) await writeBytes(this.#parts.connection, piece);
-    } finally {
-      slow.stop();
-    }
+    this.#writingSinceMs = performance.now();
+    for (const piece of pieces) await writeBytes(this.#parts.connection, piece);
   }
 }
 

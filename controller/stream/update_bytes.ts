@@ -1,6 +1,7 @@
 /**
- * The bytes of an update on the wire. A part that is large is encoded once, and all connections write the same bytes: a split of a megabyte
- * that a thousand proxies use is a megabyte in memory, and not a thousand.
+ * The bytes of an update on the wire. What one connection after the other is told in the same words is encoded once, because a change is told
+ * to all that use it in a row. A part that is large is encoded once whatever is told beside it: a split of a megabyte that a thousand
+ * proxies use is a megabyte in memory, and not a thousand.
  */
 import type { Part } from "../../routing/parts.ts";
 import type { SourceUpdate } from "../../routing/source/messages.ts";
@@ -9,8 +10,27 @@ import { LARGE_PART_BYTES } from "../limits.ts";
 const ENCODER = new TextEncoder();
 const large = new WeakMap<Part, Uint8Array>();
 
+/** Of the update that was encoded last, where it is of parts only. */
+let last: { readonly parts: SourceUpdate["parts"]; readonly bytes: readonly Uint8Array[] } | null =
+  null;
+
 /** What `JSON.stringify` would make of it, and the end of a line, in pieces that are written one after the other. */
-export function* bytesOfUpdate({ parts, ...rest }: SourceUpdate): Iterable<Uint8Array> {
+export function bytesOfUpdate(update: SourceUpdate): Iterable<Uint8Array> {
+  const { header, answers, parts } = update;
+  // Answers are to what one proxy has asked.
+  if (header !== undefined || answers.length > 0) return piecesOf(update);
+  if (last === null || !areSame(last.parts, parts)) last = { parts, bytes: [...piecesOf(update)] };
+  return last.bytes;
+}
+
+function areSame(some: SourceUpdate["parts"], others: SourceUpdate["parts"]): boolean {
+  return some.length === others.length && some.every(([key, hashed], i) => {
+    const [otherKey, other] = others[i];
+    return key === otherKey && hashed?.part === other?.part;
+  });
+}
+
+function* piecesOf({ parts, ...rest }: SourceUpdate): Iterable<Uint8Array> {
   // Up to the items of the list, which are its last field.
   let text = JSON.stringify({ ...rest, parts: [] }).slice(0, -2);
   for (const [i, [key, hashed]] of parts.entries()) {

@@ -24,6 +24,9 @@ Deno.test("update: its pieces are what JSON makes of it", () => {
     { answers: [], parts: [["access a/b", SMALL], ["route a/c", null], ["access a/d", LARGE]] },
     { header: HEADER, answers: [], parts: [["access a/b", LARGE], ["access a/c", LARGE]] },
     { answers: [], parts: [["access a/b", LARGE], ["access a/c", SMALL]] },
+    { answers: [], parts: [["access a/b", LARGE], ["access a/c", null]] },
+    { answers: [], parts: [["access a/b", LARGE]] },
+    { answers: [], parts: [["access a/c", LARGE]] },
   ];
   for (const update of updates) {
     const text = new TextDecoder().decode(joinBytes([...bytesOfUpdate(update)]));
@@ -32,9 +35,17 @@ Deno.test("update: its pieces are what JSON makes of it", () => {
   }
 });
 
-Deno.test("update: a large part is encoded once, for all that it is told to", () => {
-  const update: SourceUpdate = { answers: [], parts: [["access a/b", LARGE]] };
-  const [first, second] = [1, 2].map(() => [...bytesOfUpdate(update)]);
+Deno.test("update: a large part is encoded once, whatever is told beside it", () => {
+  const told = (beside: string): SourceUpdate => ({
+    answers: [],
+    parts: [["access a/b", LARGE], [`access a/${beside}`, SMALL]],
+  });
+  const [first, second] = ["c", "d"].map((beside) => [...bytesOfUpdate(told(beside))]);
   deepEqual(first.map(({ length }) => length), second.map(({ length }) => length));
   equal(first.filter((piece) => second.includes(piece)).length, 1);
+});
+
+Deno.test("update: what is told in the same words to one after the other is encoded once", () => {
+  const encoded = () => bytesOfUpdate({ answers: [], parts: [["access a/b", { ...SMALL }]] });
+  equal(encoded(), encoded());
 });

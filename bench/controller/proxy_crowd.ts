@@ -1,0 +1,77 @@
+/** ProxyCrowd: many light proxies of a large cluster in this process, and when the last of them has what is waited for. */
+import { hostQuestion } from "../../routing/source/messages.ts";
+import { CLUSTER_ENDPOINTS, CLUSTER_NAMESPACE, podName, serviceName } from "./cluster_objects.ts";
+import type { LargeCluster } from "./large_cluster.ts";
+import { LightConnection } from "./light_connection.ts";
+
+/** Services that one application calls. */
+export const PROXY_SERVICES = 20;
+
+/** A machine on which it takes longer measures nothing. */
+const WAIT_MS = 120_000;
+
+/** What a proxy is to have. */
+type Wanted = (proxy: LightConnection) => boolean;
+
+interface Waiting {
+  readonly wanted: Wanted;
+  readonly missing: Set<LightConnection>;
+  readonly resolve: (atMs: number) => void;
+}
+
+export class ProxyCrowd {
+  readonly #cluster: LargeCluster;
+  readonly #tokens: readonly string[];
+  readonly #proxies: LightConnection[] = [];
+  #waiting: Waiting | null = null;
+
+  constructor(cluster: LargeCluster, tokens: readonly string[]) {
+    this.#cluster = cluster;
+    this.#tokens = tokens;
+  }
+
+  /** All use the first Service, and others in turn. */
+  growTo(count: number): void {
+    const { services, streamPort, authority } = this.#cluster;
+    for (let i = this.#proxies.length; i < count; i++) {
+      const questions = Array.from({ length: PROXY_SERVICES }, (_, use) => {
+        const service = use === 0 ? 0 : (i * PROXY_SERVICES + use) % services;
+        return hostQuestion(CLUSTER_NAMESPACE, `${serviceName(service)}.${CLUSTER_NAMESPACE}`);
+      });
+      const proxy: LightConnection = new LightConnection({
+        ...{ port: streamPort, authority, token: this.#tokens[i], namespace: CLUSTER_NAMESPACE },
+        pod: podName(Math.floor(i / CLUSTER_ENDPOINTS), i % CLUSTER_ENDPOINTS),
+        questions,
+        onChange: () => this.#changed(proxy),
+      });
+      this.#proxies.push(proxy);
+    }
+  }
+
+  /** When the last of them has it, on the clock of this process. */
+  all(wanted: Wanted): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const missing = new Set(this.#proxies.filter((proxy) => !wanted(proxy)));
+    this.#waiting = { wanted, missing, resolve };
+    const late = () => {
+      const [{ trouble }] = missing;
+      reject(new Error(`${missing.size} proxies lack it: ${trouble || "none says why"}`));
+    };
+    const timer = setTimeout(late, WAIT_MS);
+    if (missing.size === 0) resolve(performance.now());
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  #changed(proxy: LightConnection): void {
+    if (this.#waiting === null) return;
+    const { wanted, missing, resolve } = this.#waiting;
+    if (missing.has(proxy) && wanted(proxy)) missing.delete(proxy);
+    if (missing.size > 0) return;
+    this.#waiting = null;
+    resolve(performance.now());
+  }
+
+  stop(): void {
+    for (const proxy of this.#proxies) proxy.stop();
+  }
+}
