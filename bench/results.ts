@@ -73,8 +73,8 @@ ${sections.join("\n")}`;
 }
 
 /**
- * Earlier results with the sections of the workloads that were measured now in place of theirs. Null: they are of another machine, or a
- * workload has no section in them yet.
+ * Earlier results with the sections of the workloads that were measured now in place of theirs, and new ones at the end. Null: they are of
+ * another machine.
  */
 export function replaceSections(
   earlier: string,
@@ -86,10 +86,13 @@ export function replaceSections(
   let text = earlier;
   for (const workload of workloads) {
     const start = text.indexOf(`## ${workload.title} (\`${workload.name}\`)\n`);
-    if (start < 0) return null;
+    const section = renderWorkload(workload, measured, measurement);
+    if (start < 0) {
+      text += `\n${section}`;
+      continue;
+    }
     const next = text.indexOf("\n## ", start);
     const end = next < 0 ? text.length : next + 1;
-    const section = renderWorkload(workload, measured, measurement);
     text = text.slice(0, start) + section + (next < 0 ? "" : "\n") + text.slice(end);
   }
   return text;

@@ -53,7 +53,7 @@ async function run(options: Options): Promise<boolean> {
       : replaceSections(Deno.readTextFileSync(RESULTS), workloads, measured, measurement);
     if (kept !== null) Deno.writeTextFileSync(RESULTS, kept);
     else {console.error(
-        "RESULTS.md is not written: this run was hasty, of some contenders, or new there",
+        "RESULTS.md is not written: this run was hasty, or of some contenders, or of another machine",
       );}
     return !session.hasFaults;
   } finally {

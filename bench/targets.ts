@@ -1,6 +1,7 @@
 /** What Weft is to reach, as ratios within one run, and whether it does. Pure: rows in, a table out. */
 import { renderMarkdownTable, type Row } from "./report.ts";
 import { NO_PROXY } from "./workloads/load_workload.ts";
+import { CLUSTER, CONTROLLER_MEASURES } from "./workloads/controller.ts";
 import { PLAN_MEASURES } from "./workloads/plans.ts";
 
 /** Rows by workload. */
@@ -14,7 +15,7 @@ interface Target {
   readonly limit: number;
   /** Whether `limit` is the most or the least. */
   readonly is: "at most" | "at least";
-  readonly unit: "×" | "MB" | "KB" | "ms" | "bytes" | "series" | "requests";
+  readonly unit: "×" | "cores" | "MB" | "KB" | "ms" | "bytes" | "series" | "requests";
   readonly measure: (look: Look) => number | null;
   /** A machine with fewer cores cannot tell. */
   readonly coresMin?: number;
@@ -124,8 +125,55 @@ const PLAN_TARGETS: readonly Target[] = [
   plan("Failed meanwhile", 0, "requests", PLAN_MEASURES.changingLoad, "failed"),
 ];
 
+function controller(
+  text: string,
+  limit: number,
+  unit: Target["unit"],
+  measure: string,
+  key: string,
+  variant: string = CLUSTER.whole,
+): Target {
+  const look = (look: Look) => look("controller", measure, key, variant);
+  return { text, limit, is: "at most", unit, measure: look };
+}
+
+/** CPU with all Services and proxies to that with a tenth of them: it grows as they do, and not faster. */
+function growth(text: string, measure: string): Target {
+  const of = (look: Look, variant: string) => look("controller", measure, "cpuMs", variant);
+  return {
+    text: `CPU, ${text}: all to a tenth`,
+    limit: 12,
+    is: "at most",
+    unit: "×",
+    measure: (look) => ratio(of(look, CLUSTER.whole), of(look, CLUSTER.tenth)),
+  };
+}
+
+const CONTROLLER_TARGETS: readonly Target[] = [
+  controller("Cold start until all are served", 15_000, "ms", CONTROLLER_MEASURES.cold, "ms"),
+  controller("A weight for 1 000 proxies, p99", 300, "ms", CONTROLLER_MEASURES.weight, "p99"),
+  controller("An endpoint that goes, p99", 200, "ms", CONTROLLER_MEASURES.removal, "p99"),
+  ...([["A weight", "weight"], ["An endpoint that goes", "removal"]] as const).map(
+    ([text, key]) =>
+      controller(
+        `${text}, for 5 000 proxies, p99`,
+        1_000,
+        "ms",
+        CONTROLLER_MEASURES[key],
+        "p99",
+        CLUSTER.crowd,
+      ),
+  ),
+  controller("Resident at rest", 250, "MB", CONTROLLER_MEASURES.rest, "mb"),
+  controller("And while pods change", 250, "MB", CONTROLLER_MEASURES.churn, "mb"),
+  controller("CPU while pods change", 0.5, "cores", CONTROLLER_MEASURES.churn, "cores"),
+  growth("a cold start", CONTROLLER_MEASURES.cold),
+  growth("a weight", CONTROLLER_MEASURES.weight),
+];
+
 const TARGETS: readonly Target[] = [
   ...PLAN_TARGETS,
+  ...CONTROLLER_TARGETS,
   cpu("HTTP/1.1 small", "http1", "cpu@64", "HAProxy", 0.95),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "nginx", 0.85),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "Pipy", 0.6),

@@ -89,7 +89,7 @@ export const STRANGERS_MAX = 2_000;
 export const LARGE_PART_BYTES = 64 * 1024;
 
 /** Read of a proxy at once: an acknowledgement is 80 bytes, and each connection has this in memory. */
-export const READ_BYTES = 2 * 1024;
+export const PROXY_READ_BYTES = 2 * 1024;
 
 /** How long a proxy may take for one line: then it is stuck, and asks anew. It is looked at when a line is due. */
 export const WRITE_MS = 20_000;

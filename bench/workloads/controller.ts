@@ -11,6 +11,7 @@ import {
 } from "../controller/cluster_objects.ts";
 import { LargeCluster } from "../controller/large_cluster.ts";
 import { PROXY_SERVICES, ProxyCrowd } from "../controller/proxy_crowd.ts";
+import { isForResults } from "../options.ts";
 import { type PinnedProcess, settledMemory } from "../process.ts";
 import { median, type Row } from "../report.ts";
 import { LOAD_CORES, pinThisProcess, type Session } from "../session.ts";
@@ -44,7 +45,7 @@ export const CONTROLLER_COSTS: BenchWorkload = {
     `A real API server with Services of ${CLUSTER_ENDPOINTS} pods, every fifth split, and \`weft controller\` on a core of its own. Proxies are light: the stream's protocol ` +
     `over TLS and no more, each with the token of its pod and ${PROXY_SERVICES} Services in use, one of them used by all. They, etcd and the API server share the load's core, ` +
     "so a time is that of a busy machine. It is from the request to the API server until the last proxy has the change in force, and a change waits " +
-    "100 ms for others unless an endpoint goes. CPU is of the controller: all of a start, or for one change, or cores. Memory is all that is resident, " +
+    "100 ms for others unless an endpoint goes. CPU is of the controller: all of a start, or for one change (of an endpoint that goes and comes back: both), or cores. Memory is all that is resident, " +
     "with the pages of the executable, and what is anonymous.",
   columns: [
     { key: "ms", title: "median ms", digits: 0 },
@@ -58,7 +59,8 @@ export const CONTROLLER_COSTS: BenchWorkload = {
   async measure(session) {
     const rows: Row[] = [];
     using _ = pinThisProcess(LOAD_CORES);
-    for (const [variant, size] of SIZES) {
+    // Large ones take minutes to make: a hasty run does without.
+    for (const [variant, size] of isForResults(session.options) ? SIZES : SIZES.slice(0, 1)) {
       const isWhole = variant === CLUSTER.whole;
       const cluster = await LargeCluster.start(size);
       try {
@@ -157,7 +159,6 @@ class Measuring {
     this.#add(CONTROLLER_MEASURES.weight, await costsOf(controller, weights));
     const removals = Array.from({ length: count }, () => async () => {
       const tookMs = await this.#remove();
-      // It comes back after the measurement of the next one has been prepared, which is not timed.
       await this.#returnEndpoint();
       return tookMs;
     });

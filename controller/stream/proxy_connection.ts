@@ -16,7 +16,7 @@ import {
   HELLO_MS,
   KEEP_ALIVE_MS,
   PROXY_QUESTIONS_MAX,
-  READ_BYTES,
+  PROXY_READ_BYTES,
   SILENCE_MS,
   UNACKNOWLEDGED_MAX,
   WRITE_MS,
@@ -117,7 +117,7 @@ export class ProxyConnection {
     const age = setTimeout(() => this.end("age"), ageMs());
     try {
       await this.#parts.connection.handshake();
-      const chunks = chunksOf(this.#parts.connection, READ_BYTES);
+      const chunks = chunksOf(this.#parts.connection, PROXY_READ_BYTES);
       const bytesMax = () => this.#hello === null ? HELLO_BYTES_MAX : UPDATE_TEXT_MAX;
       for await (const line of readLines(chunks, bytesMax)) {
         silence.heard();
