@@ -11,6 +11,7 @@ export const COMMANDS = {
   "request": () => import("./commands/request.ts"),
   "dry-run": () => import("./commands/dry_run.ts"),
   "explain": () => import("./commands/explain.ts"),
+  "playground": () => import("./commands/playground.ts"),
   "diff": () => import("./commands/diff.ts"),
   "replay": () => import("./commands/replay.ts"),
   "tap": () => import("./commands/tap.ts"),

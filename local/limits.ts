@@ -38,3 +38,6 @@ export const STAND_IN_STOP_MS = 2_000;
 
 /** A hint names at most this many groups of clients. */
 export const NAMED_CLIENTS_MAX = 20;
+
+/** Requests in the page's picture of a split at first: rows of it are whole for most weights. */
+export const PAGE_REQUESTS = 40;

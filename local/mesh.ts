@@ -189,6 +189,16 @@ export class LocalMesh {
     return this.#plan;
   }
 
+  /** As Prometheus reads it, of one proxy after another. */
+  metrics(): Promise<string> {
+    return this.#sidecars.metrics();
+  }
+
+  /** Where the manifests are. */
+  get source(): ManifestSource {
+    return this.#source;
+  }
+
   get findings(): readonly Finding[] {
     return this.#findings ?? [];
   }

@@ -6,6 +6,7 @@ import type { Output } from "../console/output.ts";
 import { renderTable } from "../console/table.ts";
 import { counted } from "../base/text.ts";
 import { printable } from "../console/text.ts";
+import { MESH_PATHS } from "../page/page_data.ts";
 import type { LocalMesh, MeshEvent } from "./mesh.ts";
 import type { LocalPod, PodRunner } from "./pod_runner.ts";
 import { RequestLog } from "./request_log.ts";
@@ -119,9 +120,10 @@ export class UpReport {
       ),
       ...howToReach(mesh).map((line) => `  ${line}`),
       "",
-      ...(admin === null
-        ? []
-        : [`  Admin: http://${formatHostPort(admin)}/metrics, /plan, /explain`]),
+      ...(admin === null ? [] : [
+        `  Page:  http://${formatHostPort(admin)}${MESH_PATHS.page}`,
+        `  Admin: http://${formatHostPort(admin)}/metrics, /plan, /explain`,
+      ]),
       "  Edited manifests take effect at once. Ctrl-C ends the mesh and everything it started.",
       "",
     ];

@@ -54,6 +54,7 @@ export interface MeshProxyOptions {
   readonly onRequest: (record: RequestRecord, clients: string) => void;
   readonly onLog: NonNullable<ProxyHooks["onLog"]>;
   readonly onFailure: NonNullable<ProxyHooks["onFailure"]>;
+  readonly onAdminRequest?: NonNullable<ProxyHooks["onAdminRequest"]>;
 }
 
 export class Sidecars {
@@ -116,6 +117,11 @@ export class Sidecars {
     await Promise.all(this.#proxies.map((proxy) => proxy.apply(plan)));
   }
 
+  /** What all proxies have counted, one after another. */
+  async metrics(): Promise<string> {
+    return (await Promise.all(this.#proxies.map((proxy) => proxy.metrics()))).join("");
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#proxies.map((proxy) => proxy.stop()));
   }
@@ -123,7 +129,7 @@ export class Sidecars {
   /** `port`: of the first of the groups, the others follow; 0: any free ports. */
   #start(clients: readonly ClientGroup[], port: number, plan: Plan): Promise<Proxy> {
     const { startProxy, driver, egress, admin, reportRequests, tracing } = this.#options;
-    const { onRequest, onLog, onFailure } = this.#options;
+    const { onRequest, onLog, onFailure, onAdminRequest } = this.#options;
     const config: ProxyConfig = {
       driver,
       workers: 1,
@@ -148,6 +154,7 @@ export class Sidecars {
       onRequest: (record) => onRequest(record, clientsName(clients[record.listener])),
       onLog,
       onFailure,
+      ...(onAdminRequest === undefined ? {} : { onAdminRequest }),
       lookUp: lookUpName,
     });
   }

@@ -8,6 +8,7 @@ import { tracingOf } from "../sidecar/tracing.ts";
 import { parseHostPort, parseWhole } from "../console/values.ts";
 import { LocalMesh, ManifestError } from "./mesh.ts";
 import { UpReport } from "./report.ts";
+import { answerPage } from "./page.ts";
 import { leaveNote } from "./running.ts";
 import {
   type LocalSettings,
@@ -62,7 +63,7 @@ export async function runUp(
   const stopped = Promise.withResolvers<void>();
   let code: ExitCode = EXIT.ok;
   let takeNoteBack = () => {};
-  const mesh = new LocalMesh({
+  const mesh: LocalMesh = new LocalMesh({
     source: {
       paths: options.filename,
       recursive: options.recursive,
@@ -79,6 +80,7 @@ export async function runUp(
     admin,
     reportRequests: !options.quiet,
     tracing: tracingOf({ sample: undefined, service: "weft" }, environment),
+    onAdminRequest: (request) => answerPage(request, mesh, options.enforceAccess),
     onEvent(event) {
       report.onEvent(event);
       if (event.type === "clients-added") takeNoteBack = leaveNote(mesh.sidecars, environment);

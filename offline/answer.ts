@@ -1,19 +1,34 @@
-/** What manifests say of one request. The same for `weft explain` and for the page in a browser. */
+/** What manifests say of one request. Text in, answers out: the same for `weft explain` and for the page in a browser. */
 import type { Finding } from "../base/finding.ts";
 import { hasErrors } from "../console/findings.ts";
 import type { RequestLine, RequestSender } from "../console/values.ts";
 import { readAsked } from "../proxy/run/read_asked.ts";
+import { compile } from "../routing/compile/compile.ts";
 import type { Plan } from "../routing/plan.ts";
 import { DEFAULT_PORT } from "../routing/request.ts";
 import { buildTable } from "../routing/table/build.ts";
 import { explainAsked } from "../routing/table/explain.ts";
 import type { Explanation } from "../routing/table/explanation.ts";
 import { SplitState } from "../routing/table/split.ts";
+import { type ManifestFile, parseManifests } from "../schemas/manifests.ts";
+import { expandWorkloads } from "../schemas/workloads.ts";
 
 /** A request and who sends it. */
 interface SentRequest extends RequestLine {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly from: RequestSender;
+}
+
+/** The plan of the text of manifests, with the pods that workloads would make. */
+export function compileText(
+  files: readonly ManifestFile[],
+  options: { readonly namespace: string; readonly permissive: boolean },
+): { readonly plan: Plan; readonly findings: readonly Finding[] } {
+  const read = parseManifests(files, { defaultNamespace: options.namespace });
+  const { plan, findings } = compile(expandWorkloads(read.snapshot), {
+    permissive: options.permissive,
+  });
+  return { plan, findings: [...read.findings, ...findings] };
 }
 
 /** Where the first request of its kind goes, and why. */

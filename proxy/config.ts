@@ -190,6 +190,8 @@ export interface Proxy {
   sourceIsAway(isAway: boolean): Promise<void>;
   /** What the source was asked, and no event loop has used for a while. */
   unusedQuestions(): Promise<readonly PlanQuestion[]>;
+  /** What it has counted, as its admin port shows it. */
+  metrics(): Promise<string>;
   /** Uses other certificates from the next handshake on. Rejects, and keeps the last good ones, where they are of no use. */
   replaceCertificates(tls: ProxyTls): Promise<void>;
   /**

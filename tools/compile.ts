@@ -7,7 +7,8 @@
  *   DENORT_BIN=FILE deno task compile        where Deno cannot download its base binary (Deno 2.6 only)
  */
 import { BUNDLE, bundleProgram, ENTRY } from "./bundle.ts";
-import { isTestFile, TEST_PACKAGES } from "./layers.ts";
+import { isTestFile, PAGE_PACKAGES, TEST_PACKAGES } from "./layers.ts";
+import { buildTemplate, TEMPLATE } from "../page/build.ts";
 import { listFiles, readFile, ROOT } from "./repository.ts";
 import { type DenoCommand, LICENSES, runDeno, vendor } from "./vendor.ts";
 
@@ -23,6 +24,7 @@ const EMBEDDED_FILES = [
   ...listFiles("schemas/crds/").filter((path) => path.endsWith(".yaml")),
   STAMP,
   LICENSES,
+  TEMPLATE,
 ];
 
 /**
@@ -117,7 +119,7 @@ function findWorkers(): string[] {
 function writeConfiguration(deno: DenoCommand): string | null {
   const { imports } = JSON.parse(readFile("deno.json")) as { imports: Record<string, string> };
   const shipped = Object.keys(imports).filter((name) => !TEST_PACKAGES.includes(name));
-  const vendored = vendor(shipped, deno);
+  const vendored = vendor(shipped.filter((name) => !PAGE_PACKAGES.includes(name)), shipped, deno);
   if (vendored === null) return null;
   const configuration = { nodeModulesDir: "none", lock: false, imports: vendored };
   Deno.writeTextFileSync(new URL("dist/deno.json", ROOT), JSON.stringify(configuration));
@@ -157,7 +159,7 @@ function denoThatCompiles(): DenoCommand {
   return ["npx", ["-y", `deno@${DENO_FOR_DENORT}`]];
 }
 
-function main(args: string[]): number {
+async function main(args: string[]): Promise<number> {
   const targets: (string | null)[] = [];
   for (let i = 0; i < args.length; i += 2) {
     if (args[i] !== "--target" || args[i + 1] === undefined) {
@@ -172,6 +174,9 @@ function main(args: string[]): number {
   if (configuration === null) return 1;
   const bundled = bundleProgram(findWorkers(), configuration, deno);
   if (bundled === null) return 1;
+  const template = await buildTemplate(deno);
+  if (template === null) return 1;
+  Deno.writeTextFileSync(new URL(TEMPLATE, ROOT), template);
   const stamp = `${JSON.stringify({ commit: currentCommit() })}\n`;
   Deno.writeTextFileSync(new URL(STAMP, ROOT), stamp);
   stampTimes([...EMBEDDED_FILES, `${BUNDLE}/`]);
@@ -180,4 +185,4 @@ function main(args: string[]): number {
   return built.every(Boolean) ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -29,9 +29,11 @@ export interface ShippedPackage {
 /**
  * Bundles packages, by their names in deno.json: an import map with files of `dist/vendor/`, as seen from `dist/`; null
  * where a package could not be bundled, which Deno has explained.
+ * @param shipped all whose terms are to be told, these and others
  */
 export function vendor(
   names: readonly string[],
+  shipped: readonly string[],
   deno: DenoCommand,
 ): Record<string, string> | null {
   Deno.mkdirSync(new URL(FOLDER, ROOT), { recursive: true });
@@ -41,7 +43,7 @@ export function vendor(
     if (!bundle(name, `${FOLDER}/${file}`, deno)) return null;
     vendored[name] = `./vendor/${file}`;
   }
-  const packages = packagesOf(names, deno);
+  const packages = packagesOf(shipped, deno);
   Deno.writeTextFileSync(
     new URL(LICENSES, ROOT),
     packages.map(licenseText).join("\n\n"),

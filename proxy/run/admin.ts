@@ -39,6 +39,8 @@ export interface AdminSubject {
   whyNotReady(): Promise<string | null>;
   /** The application is done (a Job): ends the proxy. Null: what runs it does not listen. */
   readonly quit: (() => void) | null;
+  /** Answers paths that the proxy has no answer for; null: it has none either. */
+  others(request: Request): Promise<Response | null>;
 }
 
 export interface AdminServer {
@@ -147,7 +149,7 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
     case "/tap":
       return await tap(request, url.searchParams, subject);
     default:
-      return text(
+      return await subject.others(request) ?? text(
         404,
         "Try /healthz, /readyz, /metrics, /plan, /explain?url=URL, /tap or /quitquitquit\n",
       );
@@ -159,14 +161,18 @@ function probe(well: string, status: number, fault: string | null): Response {
 }
 
 async function metrics(subject: AdminSubject): Promise<Response> {
-  const body = renderProxyMetrics(await subject.snapshots(), {
+  return text(200, await metricsText(subject), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+/** As Prometheus reads them. */
+export async function metricsText(subject: AdminSubject): Promise<string> {
+  return renderProxyMetrics(await subject.snapshots(), {
     spans: subject.spans(),
     accessesLost: subject.accessesLost(),
     planKeeping: subject.planKeeping(),
     certificates: subject.certificates(),
     tapsLost: subject.taps.lost,
   });
-  return text(200, body, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 /** The text is the plan's own, as a plan file has it; what there is to say about it stands in headers. */

@@ -16,7 +16,13 @@ import type { RequestRecord } from "../observe/request_record.ts";
 import { Taps } from "../observe/tap.ts";
 import { certificateExpiries, withTicketKeys } from "../tls/config.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
-import { type AdminServer, type AdminSubject, startAdmin, startHealth } from "./admin.ts";
+import {
+  type AdminServer,
+  type AdminSubject,
+  metricsText,
+  startAdmin,
+  startHealth,
+} from "./admin.ts";
 import type { CommandInput, CommandKind } from "./commands.ts";
 import type { FirstPlan } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
@@ -49,6 +55,8 @@ export interface ProxyHooks {
    * hang, so what runs the proxy is to stop it.
    */
   readonly onFailure?: (message: string) => void;
+  /** The admin port was asked for a path that the proxy has nothing of. Null: neither has what runs it. */
+  readonly onAdminRequest?: (request: Request) => Promise<Response | null>;
   /** The admin port was asked to end the proxy: drain it. */
   readonly onQuit?: () => void;
   /** Constant message and fields; errors of the environment, never of a request. */
@@ -81,6 +89,7 @@ export class RunningProxy implements Proxy {
   readonly #startLoops: StartLoops;
   readonly #exporter: SpanExporter | null;
   readonly #taps: Taps;
+  readonly #subject: AdminSubject;
   readonly #stopping = Promise.withResolvers<void>();
   #config: ProxyConfig;
   #loops: readonly EventLoop[] = [];
@@ -118,6 +127,7 @@ export class RunningProxy implements Proxy {
     });
     const { admin, health } = config;
     const subject = this.#adminSubject();
+    this.#subject = subject;
     if (admin !== null) {
       this.#admin = openServer("admin", admin, () => startAdmin(admin, subject));
     }
@@ -173,6 +183,10 @@ export class RunningProxy implements Proxy {
 
   get #isServing(): boolean {
     return this.#loops.length > 0;
+  }
+
+  metrics(): Promise<string> {
+    return metricsText(this.#subject);
   }
 
   async replaceCertificates(tls: ProxyTls): Promise<void> {
@@ -257,6 +271,7 @@ export class RunningProxy implements Proxy {
       whyNotAlive: () => this.#whyNotAlive(),
       whyNotReady: () => this.#whyNotReady(),
       quit: this.#hooks.onQuit ?? null,
+      others: async (request) => await this.#hooks.onAdminRequest?.(request) ?? null,
     };
   }
 

@@ -1,6 +1,6 @@
 /**
  * The CustomResourceDefinitions that Weft ships: the YAML files beside this one, each read when it is first asked for. A
- * compiled executable has them embedded.
+ * compiled executable has them embedded; a page in a browser hands in what it was built with.
  */
 import type { FieldPath } from "../../base/finding.ts";
 import { shippedFile } from "../../base/shipped.ts";
@@ -78,11 +78,23 @@ export const KINDS_DEFINED: readonly string[] = Object.keys(FILES);
 
 const read = new Map<string, CustomResourceDefinition>();
 
+let readText = (file: string): string => Deno.readTextFileSync(shippedFile(`schemas/crds/${file}`));
+
+/** For where there are no files: what each of ours holds. */
+export function readDefinitionsFrom(texts: Readonly<Record<string, string>>): void {
+  readText = (file) => texts[file];
+}
+
+/** The files of the definitions, and what they hold. */
+export function definitionTexts(): Record<string, string> {
+  return Object.fromEntries(Object.values(FILES).map((file) => [file, readText(file)]));
+}
+
 /** The definition of a kind of ours; undefined for any other kind. */
 export function definitionOf(kind: string): CustomResourceDefinition | undefined {
   const known = read.get(kind);
   if (known !== undefined || !Object.hasOwn(FILES, kind)) return known;
-  const text = Deno.readTextFileSync(shippedFile(`schemas/crds/${FILES[kind]}`));
+  const text = readText(FILES[kind]);
   const [document] = readYaml(text, 0, text.length, (error) => {
     throw error;
   });

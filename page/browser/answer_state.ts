@@ -1,0 +1,81 @@
+/** The page's state to all that the page has to say of it. The core's own answers; nothing is decided or worded here. */
+import type { Finding } from "../../base/finding.ts";
+import { CommandFailure } from "../../console/exit.ts";
+import { sortFindings } from "../../console/findings.ts";
+import { askedText, parseAsked, parseHeaders, parseSender } from "../../console/values.ts";
+import { compileText, explainRequestOf } from "../../offline/answer.ts";
+import { type ExplainStep, explainSteps } from "../../offline/explain_steps.ts";
+import { simulate, type Simulation } from "../../offline/simulate.ts";
+import { checkRules } from "../../routing/algebra/check_rules.ts";
+import { carriesHttp, type Plan } from "../../routing/plan.ts";
+import type { Explanation } from "../../routing/table/explanation.ts";
+import { PICTURE_REQUESTS_MAX } from "../limits.ts";
+import type { PageFile, PageState } from "../page_data.ts";
+
+/** What manifests alone come to. */
+export interface CompiledPage {
+  readonly plan: Plan;
+  /** Worst first, those of the rules among them. */
+  readonly findings: readonly Finding[];
+  /** A URL for each HTTP port of each Service. */
+  readonly urls: readonly string[];
+}
+
+export interface PageAnswer {
+  /** `METHOD URL`. */
+  readonly title: string;
+  readonly explanation: Explanation;
+  readonly steps: readonly ExplainStep[];
+  readonly simulation: Simulation;
+}
+
+/** Why the request cannot be asked about. */
+export interface PageProblem {
+  readonly message: string;
+  readonly hint: string;
+}
+
+export function compilePage(
+  files: readonly PageFile[],
+  { namespace, isEnforced }: Pick<PageState, "namespace" | "isEnforced">,
+): CompiledPage {
+  const { plan, findings } = compileText(files, { namespace, permissive: !isEnforced });
+  const urls = plan.services.flatMap(({ namespace, name, ports }) =>
+    ports.map(({ port, protocol }) =>
+      !carriesHttp(protocol)
+        ? `tcp://${name}.${namespace}:${port}`
+        : `http://${name}.${namespace}:${port}/`
+    )
+  );
+  return { plan, findings: sortFindings([...findings, ...checkRules(plan, findings)]), urls };
+}
+
+export function answerState(
+  { plan, urls }: CompiledPage,
+  state: Omit<PageState, "files" | "isEnforced">,
+): PageAnswer | PageProblem {
+  try {
+    const url = state.url.trim() || (urls[0] ?? "");
+    if (url === "") {
+      return { message: "The manifests have no Service", hint: "Paste some on the left." };
+    }
+    const request = parseAsked(/^tcp:/i.test(url) ? url : `${state.method} ${url}`);
+    const lines = state.headers.split("\n").filter((line) => line.trim() !== "");
+    const headers = parseHeaders(lines, request);
+    const from = parseSender(state.from.trim() || state.namespace);
+    const explanation = explainRequestOf(plan, { ...request, headers, from });
+    return {
+      title: askedText(request),
+      explanation,
+      steps: explainSteps(request, explanation),
+      simulation: simulate(
+        plan,
+        { ...request, headers, from, count: state.count },
+        PICTURE_REQUESTS_MAX,
+      ),
+    };
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    return { message: error.message, hint: error.hint };
+  }
+}
