@@ -12,6 +12,12 @@ export const PICTURE_REQUESTS_MAX = 200;
 /** How long the page waits after a keystroke, so that it does not answer in the middle of a word. */
 export const TYPING_MS = 120;
 
+/** Steps of the moving picture: as often as an eye tells apart. */
+export const PLAY_STEP_MS = 40;
+
+/** All of the moving picture: shorter than a person's patience. */
+export const PLAY_MS = 4_000;
+
 /** How often the page asks a running mesh: a person sees it as at once, and the mesh does not notice. */
 export const MESH_LOOK_MS = 1_000;
 

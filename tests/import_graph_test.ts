@@ -221,7 +221,7 @@ Deno.test("idleBounds: one that is only imported, only tested, or has no reason 
 });
 
 Deno.test("limits: every bound has its reason beside it, and is kept somewhere", () => {
-  const sources = listFiles().filter((path) => path.endsWith(".ts"));
+  const sources = listFiles().filter((path) => /\.tsx?$/.test(path));
   const files = new Map(sources.map((path) => [path, readFile(path)]));
   const limits = sources.filter((path) => path.endsWith("/limits.ts"));
   assert.ok(limits.length > 2, "The walk found no limits");

@@ -3,13 +3,7 @@ import { causeText } from "../../base/text.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
-import {
-  askedText,
-  parseAsked,
-  parseHeaders,
-  parseSender,
-  parseWhole,
-} from "../../console/values.ts";
+import { parseAsked, parseHeaders, parseSender, parseWhole } from "../../console/values.ts";
 import { guideDirectory } from "../../local/guide.ts";
 import { PAGE_REQUESTS } from "../../local/limits.ts";
 import { PAGE_TEXT_CHARACTERS_MAX } from "../../page/limits.ts";

@@ -1,9 +1,9 @@
 /** What becomes of the request: where it ends, and the steps on the way, each with its place in the manifests. */
 import type { ExplainCell, ExplainStep } from "../../offline/explain_steps.ts";
 import type { PageAnswer, PageProblem } from "./answer_state.ts";
-import { parsePlace, type Place } from "./place.ts";
+import { type ManifestPlace, parsePlace } from "./place.ts";
 
-type OnPlace = (place: Place) => void;
+type OnPlace = (place: ManifestPlace) => void;
 
 interface AnswerCardProps {
   readonly answer: PageAnswer | PageProblem;

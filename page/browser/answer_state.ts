@@ -13,7 +13,7 @@ import { PICTURE_REQUESTS_MAX } from "../limits.ts";
 import type { PageFile, PageState } from "../page_data.ts";
 
 /** What manifests alone come to. */
-export interface CompiledPage {
+interface CompiledPage {
   readonly plan: Plan;
   /** Worst first, those of the rules among them. */
   readonly findings: readonly Finding[];

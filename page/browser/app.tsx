@@ -6,7 +6,7 @@ import { AnswerCard } from "./answer_card.tsx";
 import { answerState, compilePage } from "./answer_state.ts";
 import { Editor } from "./editor.tsx";
 import { FindingsCard } from "./findings_card.tsx";
-import { decidingPlaces, marksOf, parsePlace, type Place } from "./place.ts";
+import { decidingPlaces, type ManifestPlace, marksOf, parsePlace } from "./place.ts";
 import { RequestForm } from "./request_form.tsx";
 import { useRunningMesh } from "./running_mesh.ts";
 import { pictureOf } from "./series.ts";
@@ -24,7 +24,7 @@ interface AppProps extends Pick<PageData, "isLive"> {
 export function App({ first, isLive, isLinked }: AppProps) {
   const [state, setState] = useState(first);
   const [active, setActive] = useState(0);
-  const [shown, setShown] = useState<Place | null>(null);
+  const [shown, setShown] = useState<ManifestPlace | null>(null);
   const [isEdited, setEdited] = useState(isLinked);
   const mesh = useRunningMesh(isLive);
   const change = (part: Partial<PageState>) => setState((last) => ({ ...last, ...part }));
@@ -43,7 +43,7 @@ export function App({ first, isLive, isLinked }: AppProps) {
     ? null
     : pictureOf(good.simulation, good.explanation.route?.weightTotal ?? 0);
 
-  const show = (place: Place) => {
+  const show = (place: ManifestPlace) => {
     const index = state.files.findIndex(({ name }) => name === place.file);
     if (index === -1) return;
     setActive(index);

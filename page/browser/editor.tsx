@@ -1,7 +1,7 @@
 /** The manifests: a plain text area with line numbers and marked lines, and a tab for each file. */
 import { useEffect, useRef } from "preact/hooks";
 import type { PageFile } from "../page_data.ts";
-import type { MarkKind, Marks, Place } from "./place.ts";
+import type { ManifestPlace, MarkKind, Marks } from "./place.ts";
 
 /** In CSS pixels; style.css has the same. */
 const LINE_HEIGHT = 20;
@@ -19,7 +19,7 @@ interface EditorProps {
   readonly active: number;
   readonly marks: Marks;
   /** To be brought into view; a new object each time. */
-  readonly shown: Place | null;
+  readonly shown: ManifestPlace | null;
   readonly onActive: (index: number) => void;
   readonly onText: (text: string) => void;
 }

@@ -2,11 +2,11 @@
 import { type Finding, formatPosition, formatRef } from "../../base/finding.ts";
 import { summarizeFindings } from "../../console/findings.ts";
 import { PlaceButton } from "./answer_card.tsx";
-import type { Place } from "./place.ts";
+import type { ManifestPlace } from "./place.ts";
 
 interface FindingsCardProps {
   readonly findings: readonly Finding[];
-  readonly onPlace: (place: Place) => void;
+  readonly onPlace: (place: ManifestPlace) => void;
 }
 
 export function FindingsCard({ findings, onPlace }: FindingsCardProps) {

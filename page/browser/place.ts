@@ -2,7 +2,7 @@
 import type { Finding } from "../../base/finding.ts";
 import type { PageAnswer } from "./answer_state.ts";
 
-export interface Place {
+export interface ManifestPlace {
   readonly file: string;
   /** Both from 1. */
   readonly line: number;
@@ -18,7 +18,7 @@ const BEFORE: readonly MarkKind[] = ["error", "decides", "warning", "info"];
 export type Marks = ReadonlyMap<string, ReadonlyMap<number, MarkKind>>;
 
 /** `file:line:column`; null if it is something else. */
-export function parsePlace(text: string): Place | null {
+export function parsePlace(text: string): ManifestPlace | null {
   const parts = /^(.+):(\d+):(\d+)$/.exec(text);
   if (parts === null) return null;
   return { file: parts[1], line: Number(parts[2]), column: Number(parts[3]) };
@@ -27,7 +27,7 @@ export function parsePlace(text: string): Place | null {
 /** What decided the request, and what there is to say of the manifests. */
 export function marksOf(findings: readonly Finding[], answer: PageAnswer | null): Marks {
   const marks = new Map<string, Map<number, MarkKind>>();
-  const mark = ({ file, line }: Pick<Place, "file" | "line">, kind: MarkKind) => {
+  const mark = ({ file, line }: Pick<ManifestPlace, "file" | "line">, kind: MarkKind) => {
     const lines = marks.get(file) ?? new Map<number, MarkKind>();
     const known = lines.get(line);
     if (known === undefined || BEFORE.indexOf(kind) < BEFORE.indexOf(known)) lines.set(line, kind);

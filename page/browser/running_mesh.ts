@@ -4,7 +4,7 @@ import { MESH_LOOK_MS } from "../limits.ts";
 import { MESH_PATHS, type MeshManifests } from "../page_data.ts";
 import { type Edge, edgesSince, readEdges } from "./traffic.ts";
 
-export interface RunningMesh {
+interface RunningMesh {
   readonly manifests: MeshManifests | null;
   readonly edges: readonly Edge[];
   readonly problem: string | null;

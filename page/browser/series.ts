@@ -2,7 +2,7 @@
 import type { Simulation } from "../../offline/simulate.ts";
 
 /** A backend, or an endpoint where there is one backend only. */
-export interface Series {
+interface Series {
   readonly name: string;
   /** As written; null: an endpoint has none. */
   readonly weight: number | null;
@@ -48,7 +48,7 @@ export function pictureOf(simulation: Simulation, period: number): PictureData |
 }
 
 /** How many of the first `count` requests each series took. */
-export function countsOf({ series, taken }: PictureData, count: number): number[] {
+export function takenOf({ series, taken }: PictureData, count: number): number[] {
   const counts = series.map(() => 0);
   for (const index of taken.slice(0, count)) if (index !== -1) counts[index]++;
   return counts;

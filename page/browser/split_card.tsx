@@ -1,11 +1,7 @@
 /** The split as a picture: who takes each of the next requests, and how soon the shares are what the weights ask for. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { PICTURE_REQUESTS_MAX } from "../limits.ts";
-import { countsOf, type PictureData } from "./series.ts";
-
-/** Steps of the moving picture, and all of it, in milliseconds. */
-const PLAY_STEP_MS = 40;
-const PLAY_MS = 4_000;
+import { PICTURE_REQUESTS_MAX, PLAY_MS, PLAY_STEP_MS } from "../limits.ts";
+import { type PictureData, takenOf } from "./series.ts";
 
 /** So many colours are told apart; more begin again. */
 const COLOURS = 6;
@@ -94,7 +90,7 @@ interface PictureProps {
 
 /** In CSS pixels. */
 const CELL_PITCH = 23;
-const CELL_PITCH_MAX = 36;
+const CELL_WIDEST = 36;
 
 /** Whole repetitions of the sequence, and rows of one length, where they fit. */
 function cellsPerRow(width: number, count: number, period: number): number {
@@ -111,7 +107,7 @@ function SequenceRow({ picture, shown }: PictureProps) {
   const [element, width] = useWidth();
   const { taken, period, series } = picture;
   const perRow = cellsPerRow(width, taken.length, period);
-  const pitch = Math.min(CELL_PITCH_MAX, width / perRow);
+  const pitch = Math.min(CELL_WIDEST, width / perRow);
   const height = Math.ceil(taken.length / perRow) * CELL_PITCH;
   const first = taken.slice(0, 12).map((index) => index === -1 ? "refused" : series[index].name);
   return (
@@ -197,7 +193,7 @@ function ShareChart({ picture, shown, count }: PictureProps & { readonly count: 
 }
 
 function ShareTable({ picture, shown }: PictureProps) {
-  const counts = countsOf(picture, shown);
+  const counts = takenOf(picture, shown);
   const hasWeights = picture.series.some(({ weight }) => weight !== null);
   return (
     <div class="rows" role="region" aria-label="Shares" tabIndex={0}>

@@ -20,7 +20,7 @@ interface EdgeCount {
   failures: number;
 }
 
-export type EdgeCounts = ReadonlyMap<string, EdgeCount>;
+type EdgeCounts = ReadonlyMap<string, EdgeCount>;
 
 /** Sums what all proxies have counted of each edge. */
 export function readEdges(metrics: string): EdgeCounts {

@@ -3,7 +3,7 @@ import type { Edge } from "./traffic.ts";
 
 const ROW = 44;
 const WIDTH = 600;
-const BAND_MAX = 30;
+const BAND_WIDEST = 30;
 
 interface TrafficCardProps {
   readonly edges: readonly Edge[];
@@ -51,7 +51,7 @@ function Ribbons({ edges }: { readonly edges: readonly Edge[] }) {
           <path
             key={`${edge.from} ${edge.to}`}
             class={`ribbon c${targets.indexOf(edge.to) % 6}${edge.rate > 0 ? " busy" : ""}`}
-            style={{ strokeWidth: `${2 + BAND_MAX * edge.requests / busiest}px` }}
+            style={{ strokeWidth: `${2 + BAND_WIDEST * edge.requests / busiest}px` }}
             d={`M168,${y1} C300,${y1} 300,${y2} 432,${y2}`}
           />
         );

@@ -15,7 +15,7 @@ export async function startBrowser(): Promise<Browser> {
   });
 }
 
-export interface OpenPage extends AsyncDisposable {
+interface OpenPage extends AsyncDisposable {
   readonly page: Page;
   /** What went wrong on the page, and addresses of others that it asked for. */
   readonly faults: string[];
