@@ -108,7 +108,7 @@ export class LabSidecar {
 
   /** @param account whom it asks to be */
   constructor(
-    lab: IdentityLab,
+    lab: { source(token: string): ControllerSource },
     token: string,
     { account = `shop/${token}`, now = Date.now }: {
       readonly account?: string;
