@@ -147,6 +147,11 @@ class OpenCounter<Key extends string | number = string> {
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }
 
+  /** It is there from now on, at zero: a rate of what is counted needs a number before. */
+  expect(key: Key): void {
+    if (!this.#counts.has(key)) this.#counts.set(key, 0);
+  }
+
   get parts(): Parts {
     return Array.from(this.#counts, ([key, count]) => [String(key), count]);
   }

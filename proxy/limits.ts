@@ -383,6 +383,9 @@ export const PEER_TEXTS_MAX = 128;
 /** Headers that one head may lose: more would not fit one gathered write, and no honest message has them. */
 export const DROPPED_HEADERS_MAX = 40;
 
+/** So many pods of a backend of a split have series before they are sent to: a canary has few. */
+export const EXPECTED_PODS_MAX = 32;
+
 /** Counters of so many pods may stay though plans have dropped the pods, until they are read or there are twice as many as were kept. */
 export const COUNTED_PODS_MIN = 1_000;
 

@@ -12,6 +12,7 @@ import {
 } from "../../base/metrics.ts";
 import type { PlanRule } from "../../routing/plan.ts";
 import type { TablePort } from "../../routing/table/table.ts";
+import { EXPECTED_PODS_MAX } from "../limits.ts";
 import type { InboundListener, OutboundListener } from "../config.ts";
 import type { TlsFailure } from "../io/tls.ts";
 import { errorName, isKnownError } from "../protocol/http2/error_code.ts";
@@ -24,6 +25,9 @@ import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** As many as logs show of a plan's hash. */
 const PLAN_HASH_DIGITS = 12;
+
+/** What most answers are. */
+const EXPECTED_STATUS = 200;
 
 /** Handed over most often, so it is made once. Nothing is added to what is handed over. */
 const NOTHING: never[] = [];
@@ -38,6 +42,8 @@ export interface RouteStats {
   readonly times: Counts<typeof DURATIONS>;
   /** Of connections that are relayed whole. */
   readonly connections: Counts<typeof CONNECTIONS>;
+  /** It has series before anything is counted. */
+  isExpected: boolean;
 }
 
 /** Whose connections: those of clients, or those to endpoints. */
@@ -165,6 +171,7 @@ export class Telemetry {
         requests: countsOf(REQUESTS, labels),
         times: countsOf(DURATIONS, labels),
         connections: countsOf(CONNECTIONS, labels),
+        isExpected: false,
       };
       this.#routes.set(key, stats);
       const keys = this.#routesOf.get(service) ?? new Set();
@@ -187,6 +194,19 @@ export class Telemetry {
         keys.delete(key);
       }
       if (keys.size === 0) this.#routesOf.delete(service);
+    }
+  }
+
+  /**
+   * A backend of a split in use may be sent to next: it has series from now on, so that a rate of the first requests can be seen.
+   * @param endpoints of the backend
+   */
+  expect(stats: RouteStats, endpoints: readonly TableEndpoint[]): void {
+    stats.isExpected = true;
+    const source = this.#sources[Number(stats.labels.listener)];
+    if (source === undefined) return;
+    for (const endpoint of endpoints.slice(0, EXPECTED_PODS_MAX)) {
+      this.endpoints.of(endpoint, source, stats.labels.backend).pod.answers.expect(EXPECTED_STATUS);
     }
   }
 
@@ -348,8 +368,8 @@ export class Telemetry {
     yield* samplesOf(this.counts);
     yield* this.http2.client.samples;
     yield* this.http2.endpoint.samples;
-    for (const { requests, times, connections } of this.#routes.values()) {
-      if (times.durations.count > 0) {
+    for (const { requests, times, connections, isExpected } of this.#routes.values()) {
+      if (isExpected || times.durations.count > 0) {
         yield* samplesOf(requests);
         yield* samplesOf(times);
       }

@@ -136,7 +136,7 @@ export class OutboundRouter implements Router {
     if (split === "" && backend === service) return true;
     return [...found.rules, found.fallback, ...found.pods].some((route) =>
       splitOf(route) === split && countedRule(route.rule) === rule &&
-      route.backends.some(({ key }) => key === backend)
+      leadsTo(route, backend)
     );
   }
 
@@ -349,7 +349,19 @@ export class OutboundRouter implements Router {
   }
 
   #statsOfBackend(route: TableRoute, { index, key }: TableBackend): RouteStats {
-    return this.#byBackend[index] ??= this.#statsOf(route.port, route, key);
+    return this.#byBackend[index] ??= this.#firstStatsOf(route, key);
+  }
+
+  #firstStatsOf(route: TableRoute, key: string): RouteStats {
+    const { port, service, plan, backends, skipped } = route;
+    if (plan.split !== null && port.isHttp) {
+      for (const { plan: backend } of [...backends, ...skipped]) {
+        const group = service.groups.find(({ id }) => id === backend.group);
+        const stats = this.#statsOf(port, route, `${backend.namespace}/${backend.service}`);
+        this.#telemetry.expect(stats, group?.endpoints ?? []);
+      }
+    }
+    return this.#statsOf(port, route, key);
   }
 
   /** @param route null for a pod that its client has chosen */
@@ -382,6 +394,11 @@ export class OutboundRouter implements Router {
 function redirection(answer: PlanRedirect, head: RequestHead, { port }: TablePort): Refusal {
   const value = redirectLocation(answer, head, port);
   return refusalBy("redirected", answer.status, headerLines([{ name: "location", value }]));
+}
+
+/** With weight or without. */
+function leadsTo({ plan }: TableRoute, key: string): boolean {
+  return plan.backends.some(({ namespace, service }) => `${namespace}/${service}` === key);
 }
 
 /** `namespace/split`; empty for a Service's own endpoints. */

@@ -1,84 +1,12 @@
 /** A real Prometheus over a proxy: what Flagger's OSM provider asks it, what the SMI metrics API is made of, and what it takes at all. */
 import assert from "node:assert/strict";
-import { compile } from "../../routing/compile/compile.ts";
-import type { Plan } from "../../routing/plan.ts";
-import { parseManifests } from "../../schemas/manifests.ts";
-import type { Proxy, ProxyConfig } from "../../proxy/config.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
+import { readPrometheus } from "../support/prometheus_text.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
-import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
+import { configOf, podinfoPlan, startPodinfo } from "./podinfo.ts";
 import { HAS_PROMETHEUS, Prometheus, promtoolSays } from "./prometheus.ts";
-
-/** Service `podinfo` of namespace `test`, split in half over the Services of two Deployments, each with one pod. */
-function planOf(pods: Readonly<Record<string, number>>): Plan {
-  const service = (name: string) => ({
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name, namespace: "test" },
-    spec: { ports: [{ name: "http", port: 9898 }] },
-  });
-  const documents: unknown[] = [service("podinfo"), {
-    apiVersion: "split.smi-spec.io/v1alpha2",
-    kind: "TrafficSplit",
-    metadata: { name: "podinfo", namespace: "test" },
-    spec: {
-      service: "podinfo",
-      backends: Object.keys(pods).map((name) => ({ service: name, weight: 50 })),
-    },
-  }];
-  for (const [name, port] of Object.entries(pods)) {
-    documents.push(service(name), {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: {
-        name: `${name}-x`,
-        namespace: "test",
-        ownerReferences: [{ apiVersion: "apps/v1", kind: "Deployment", name, uid: "1" }],
-      },
-      spec: { containers: [{ name: "podinfo" }] },
-      status: { podIP: "127.0.0.1" },
-    }, {
-      apiVersion: "discovery.k8s.io/v1",
-      kind: "EndpointSlice",
-      addressType: "IPv4",
-      metadata: { name, namespace: "test", labels: { "kubernetes.io/service-name": name } },
-      ports: [{ name: "http", port }],
-      endpoints: [{
-        addresses: ["127.0.0.1"],
-        targetRef: { kind: "Pod", name: `${name}-x`, namespace: "test" },
-      }],
-    });
-  }
-  const text = documents.map((each) => JSON.stringify(each)).join("\n---\n");
-  return compile(parseManifests([{ name: "podinfo.yaml", text }]).snapshot).plan;
-}
-
-function start(plan: Plan): Promise<Proxy> {
-  return startProxy(configOf(), plan);
-}
-
-function configOf(): ProxyConfig {
-  return {
-    driver: "auto",
-    workers: 2,
-    outbound: [{
-      address: "127.0.0.1",
-      port: 0,
-      namespace: "test",
-      identity: "test/loadtester",
-      workload: "Deployment/loadtester",
-      pod: 'load"tester\\0\n',
-      seed: null,
-    }],
-    inbound: [],
-    admin: { address: "127.0.0.1", port: 0 },
-    timeouts: PATIENT_TIMEOUTS,
-    bodyBytesMax: Infinity,
-    reportRequests: false,
-  };
-}
 
 /** What Flagger's provider `osm` selects, by its two built-in metrics; and an interval that is over soon. */
 function selected(target: string, more = ""): string {
@@ -105,6 +33,43 @@ const EDGE = ',source_namespace="test",source_kind="Deployment",source_name="loa
 const NEEDS = HAS_PROMETHEUS ? "" : ": needs prometheus and promtool";
 
 Deno.test({
+  name: "metrics: the first use of a split brings the series of all its backends, at zero",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using origin = new ScriptedOrigin(
+      answering(() => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      { mayFail: true },
+    );
+    const { port } = origin;
+    const proxy = await startPodinfo(
+      podinfoPlan({ "podinfo-primary": port, "podinfo-canary": port }, [100, 0]),
+    );
+    try {
+      using client = await RawSocket.connect(proxy.outbound[0].port);
+      await client.send("GET / HTTP/1.1\r\nHost: podinfo.test:9898\r\n\r\n");
+      await client.readResponse();
+      const response = await fetch(`http://127.0.0.1:${proxy.admin?.port}/metrics`);
+      const samples = readPrometheus(await response.text());
+      const counted = (name: string, labels: Readonly<Record<string, string>>) =>
+        samples.filter((sample) =>
+          sample.name === name &&
+          Object.entries(labels).every(([label, value]) => sample.labels[label] === value)
+        ).map(({ value }) => value);
+      for (const [name, count] of [["podinfo-primary", 1], ["podinfo-canary", 0]] as const) {
+        const answers = counted("osm_request_total", { destination_name: name });
+        assert.deepEqual(answers, [count], name);
+        const backend = `test/${name}`;
+        const codes = counted("weft_requests_total", { backend, split: "test/podinfo" });
+        assert.deepEqual(codes, [0, count, 0, 0, 0]);
+      }
+    } finally {
+      await proxy.stop();
+    }
+  },
+});
+
+Deno.test({
   name: `Prometheus: the queries of Flagger's OSM provider and of SMI metrics${NEEDS}`,
   ignore: !HAS_PROMETHEUS,
   sanitizeOps: false,
@@ -121,8 +86,8 @@ Deno.test({
     let count = 0;
     await using primary = answerWith(() => "200 OK", 0);
     await using canary = answerWith(() => count++ % 2 === 0 ? "200 OK" : "500 Bad", 30);
-    const proxy = await start(
-      planOf({ "podinfo-primary": primary.port, "podinfo-canary": canary.port }),
+    const proxy = await startPodinfo(
+      podinfoPlan({ "podinfo-primary": primary.port, "podinfo-canary": canary.port }),
     );
     let isAsking = true;
     const asking = (async () => {
@@ -192,7 +157,7 @@ Deno.test({
         workload: "Deployment/podinfo-canary",
         pod: "podinfo-canary-x",
       }],
-    }, planOf({}));
+    }, podinfoPlan({}));
     let isAsking = true;
     const asking = (async () => {
       using client = await RawSocket.connect(proxy.inbound[0].port);
@@ -236,7 +201,9 @@ Deno.test({
       answering(() => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
       { mayFail: true },
     );
-    const proxy = await start(planOf({ "podinfo-primary": origin.port, "podinfo-canary": 1 }));
+    const proxy = await startPodinfo(
+      podinfoPlan({ "podinfo-primary": origin.port, "podinfo-canary": 1 }),
+    );
     try {
       using client = await RawSocket.connect(proxy.outbound[0].port);
       for (const host of ["podinfo.test:9898", "podinfo.test:9898", "unknown", "podinfo:1"]) {
