@@ -12,14 +12,21 @@ export function register(program: Program, context: CommandContext): void {
           "split with its first call.\n\n" +
           "With --wait it ends once that is all of them, or with exit code 1 after --timeout. A proxy that was lost is waited for 30 " +
           "seconds long, one whose pod is not ready not at all.\n\n" +
+          "With --watch it shows every two seconds, until it is stopped, what weight each backend of a split has, what share of the requests it " +
+          "got since, how many of them succeeded and how long they took, as the sidecars of its clients count.\n\n" +
           "Examples:\n" +
           "  weft status -n shop\n" +
           "  weft status trafficsplit/web -n shop --wait --timeout 60s\n" +
+          "  weft status trafficsplit/web -n shop --watch\n" +
           "  weft status trafficsplit/web -n shop -o json",
       )
       .argument("[trafficsplit/name]", "one split; all of the namespace if left out")
       .option("--wait", "until all proxies have it", false)
-      .option("--timeout <time>", "with --wait: not longer than this", "60s")
+      .option("--watch", "its weights, and what comes of them, again and again", false)
+      .option(
+        "--timeout <time>",
+        "not longer than this (default: 60s with --wait, no limit with --watch)",
+      )
       .addOption(
         program.createOption("-o, --output <format>", "wide names the proxies")
           .choices(["table", "wide", "json"] as const).default("table" as const),

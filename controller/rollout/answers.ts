@@ -38,6 +38,8 @@ export interface RolloutAnswer {
   readonly behind: readonly string[];
   readonly silent: readonly string[];
   readonly unready: readonly string[];
+  /** Those that have it in force. */
+  readonly users: readonly string[];
   readonly findings: readonly Pick<Finding, "code" | "severity" | "message" | "hint" | "field">[];
 }
 
@@ -93,7 +95,7 @@ export class RolloutAnswers {
     const own = rollouts.stateOf(split);
     if (own === null) throw new NoAnswer(404, unknownSplit(split));
     const others = answered.filter(({ replica }) => replica !== own.replica);
-    const { isReady, reason, programmed, proxies, others: named } = rolloutState(
+    const { isReady, reason, programmed, proxies, users, others: named } = rolloutState(
       live,
       [own, ...others],
       missing,
@@ -109,6 +111,7 @@ export class RolloutAnswers {
       behind: some(named.behind),
       silent: some(named.silent),
       unready: some(named.unready),
+      users: some(users),
       findings: findingsOf({ kind: "TrafficSplit", namespace, name })
         .map(({ code, severity, message, hint, field }) => ({
           code,

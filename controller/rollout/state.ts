@@ -38,6 +38,8 @@ interface RolloutState {
   /** Proxies that have it in force, of those that use it and are reached. */
   readonly programmed: number;
   readonly proxies: number;
+  /** Names of those that have it in force. */
+  readonly users: readonly string[];
   /** Names of the others, with how long they have been so. */
   readonly others: Readonly<Record<Exclude<ProxyState, "programmed">, readonly string[]>>;
 }
@@ -66,7 +68,8 @@ export function rolloutState(
     silent: named("silent"),
     unready: named("unready"),
   };
-  const programmed = named("programmed").length;
+  const users = named("programmed");
+  const programmed = users.length;
   const awaited = others.behind.length + named("silent", isAwaited).length;
   const proxies = programmed + awaited;
   const left = others.silent.length - (awaited - others.behind.length);
@@ -87,6 +90,7 @@ export function rolloutState(
     reason: `${obstacle === null ? "" : `${obstacle}; `}${numbers}${apart}`,
     programmed,
     proxies,
+    users,
     others,
   };
 }
