@@ -1,0 +1,116 @@
+/** What examples/ has for Prometheus, Grafana, Flagger and Argo Rollouts asks for metrics that there are, in queries that a real Prometheus takes. */
+import assert from "node:assert/strict";
+import { parseAllDocuments } from "yaml";
+import type { MetricGroup } from "../../base/metrics.ts";
+import { CONTROLLER_METRICS } from "../../controller/metrics.ts";
+import { PROXY_METRICS } from "../../proxy/observe/metrics.ts";
+import { readFile, ROOT } from "../../tools/repository.ts";
+import { runCommand } from "../support/commands.ts";
+import { HAS_PROMETHEUS, Prometheus } from "./prometheus.ts";
+
+const RULES = "examples/prometheus/rules.yml";
+const NEEDS = HAS_PROMETHEUS ? "" : ": needs prometheus and promtool";
+
+interface Panel {
+  readonly type: string;
+  readonly title: string;
+  readonly gridPos: Readonly<Record<"x" | "y" | "w" | "h", number>>;
+  readonly targets?: readonly { readonly expr: string }[];
+}
+
+const PANELS: readonly Panel[] = JSON.parse(readFile("examples/prometheus/dashboard.json")).panels;
+
+/** By where it stands; what is filled in when it is asked is filled in. */
+function queries(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { title, targets = [] } of PANELS) {
+    targets.forEach(({ expr }, place) =>
+      found.set(
+        `${title} ${place}`,
+        expr.replaceAll("$__rate_interval", "1m").replaceAll("$split", ".+"),
+      )
+    );
+  }
+  for (const path of ["flagger/metric_templates.yaml", "argo_rollouts/analysis_templates.yaml"]) {
+    for (const document of parseAllDocuments(readFile(`examples/${path}`))) {
+      const { metadata: { name }, spec } = document.toJS();
+      const texts = [
+        spec.query,
+        ...(spec.metrics ?? []).map((metric: { provider: { prometheus?: { query: string } } }) =>
+          metric.provider.prometheus?.query
+        ),
+      ];
+      for (const text of texts.filter((each) => each !== undefined)) {
+        found.set(name, text.replace(/\{\{ interval \}\}/g, "1m").replace(/\{\{.*?\}\}/g, "x"));
+      }
+    }
+  }
+  for (const { rules } of parseAllDocuments(readFile(RULES))[0].toJS().groups) {
+    for (const { record, alert, expr } of rules) found.set(record ?? alert, expr);
+  }
+  return found;
+}
+
+Deno.test("examples: queries ask for metrics and labels that are declared", () => {
+  const groups: readonly MetricGroup[] = [...PROXY_METRICS, ...CONTROLLER_METRICS];
+  const declared = new Set(
+    groups.flatMap(({ metrics }) =>
+      Object.values(metrics).map(({ name, kind }) => kind === "histogram" ? `${name}_bucket` : name)
+    ),
+  );
+  const all = queries();
+  assert.ok(all.size >= 25, String(all.size));
+  for (const [name, query] of all) {
+    const asked = query.match(/(?<![:\w])(?:weft|osm)_\w+/g) ?? [];
+    const isOfRules = /\w+:(?:weft|osm)_\w+:\w+/.test(query);
+    assert.ok(asked.length > 0 || isOfRules, name);
+    for (const metric of asked) assert.ok(declared.has(metric), `${name}: ${metric}`);
+  }
+});
+
+Deno.test("examples: panels of the dashboard do not lie on each other", () => {
+  const taken = new Set<string>();
+  for (const { title, gridPos: { x, y, w, h } } of PANELS) {
+    assert.ok(x + w <= 24, title);
+    for (let column = x; column < x + w; column++) {
+      for (let row = y; row < y + h; row++) {
+        assert.ok(!taken.has(`${column} ${row}`), title);
+        taken.add(`${column} ${row}`);
+      }
+    }
+  }
+});
+
+Deno.test({
+  name: `examples: rules and alerts do what promtool is told to expect of them${NEEDS}`,
+  ignore: !HAS_PROMETHEUS,
+  async fn() {
+    const folder = Deno.makeTempDirSync();
+    try {
+      Deno.copyFileSync(new URL(RULES, ROOT), `${folder}/rules.yml`);
+      const tests = `${folder}/tests.yml`;
+      Deno.copyFileSync(new URL("tests/prometheus/rules_for_test.yml", ROOT), tests);
+      for (const args of [["check", "rules", `${folder}/rules.yml`], ["test", "rules", tests]]) {
+        const { code, stdout, stderr } = await runCommand("promtool", args);
+        assert.equal(code, 0, stdout + stderr);
+      }
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: `examples: Prometheus takes every query${NEEDS}`,
+  ignore: !HAS_PROMETHEUS,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => new Response("x 1\n", { headers: { "content-type": "text/plain; version=0.0.4" } }),
+    );
+    await using prometheus = await Prometheus.start(`127.0.0.1:${server.addr.port}`);
+    for (const query of queries().values()) await prometheus.query(query);
+  },
+});
