@@ -2,22 +2,12 @@
  * A client in the mesh asks a Service at a steady rate, GET and POST, while everything behind it is moved: not one request may fail, and
  * under each plan the shares are exact. On a real node; see `tests/cluster/run_on_node`.
  */
-import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
+import { LoadClient } from "./load_client.ts";
 import { get, insist, NODE, OFF_NODE, runOnNode } from "./on_node.ts";
 
 const NAMESPACE = "load";
 const RATE = 100;
-/** Requests under one plan, of which the shares are taken. */
-const WINDOW = 200;
-
-interface Tally {
-  readonly asked: number;
-  readonly answers: Readonly<Record<string, number>>;
-  readonly failures: readonly string[];
-  readonly failed: number;
-}
-
 function service(name: string, selector: Readonly<Record<string, string>>): unknown {
   const ports = [{ name: "http", port: 80, targetPort: 8080 }];
   return { apiVersion: "v1", kind: "Service", metadata: { name }, spec: { selector, ports } };
@@ -67,45 +57,6 @@ async function rolledOut(name: string): Promise<void> {
 async function podsOf(selector: string, namespace = NAMESPACE): Promise<string[]> {
   const names = "jsonpath='{.items[*].metadata.name}'";
   return (await insist(`kubectl get pods -n ${namespace} -l ${selector} -o ${names}`)).split(" ");
-}
-
-class Client {
-  readonly #exec: string;
-  /** Requests so far. */
-  sum = 0;
-  /** So many POSTs may be lost: a process that had them was killed, and how far it had come with them cannot be known. */
-  lostMax = 0;
-
-  /** @param pod that asks */
-  constructor(pod: string) {
-    this.#exec = `kubectl exec -n ${NAMESPACE} ${pod} -c app --`;
-  }
-
-  /** The answers to the next `requests` or a few more, or to those since the last call. Every one was right. */
-  async take(during: string, requests = 0): Promise<Readonly<Record<string, number>>> {
-    const url = `http://127.0.0.1:9000/take?requests=${requests}`;
-    const text = await insist(`${this.#exec} wget -q -O - "${url}"`);
-    const { asked, answers, failures, failed }: Tally = JSON.parse(text);
-    this.sum += asked;
-    const what = `${during}: ${failed} failed\n${(failures ?? []).join("\n")}`;
-    const isLost = (failure: string) => / POST .* 502 .*upstream-reset/.test(failure);
-    assert.ok(failed <= this.lostMax && (failures ?? []).every(isLost), what);
-    this.lostMax -= failed;
-    return answers;
-  }
-
-  async isReachable(): Promise<boolean> {
-    return (await runOnNode(`${this.#exec} true`)).code === 0;
-  }
-
-  /** Waits until a window of requests is split as said, to the request. */
-  async splits(v1: number, v2: number): Promise<void> {
-    const what = `${v1} to ${v2}`;
-    await until(what, () => this.take(what, WINDOW), ({ v1: one = 0, v2: two = 0 }) => {
-      const exact = (one + two) * v1 / (v1 + v2);
-      return Math.abs(one - exact) < 1 + 1e-9;
-    });
-  }
 }
 
 /** Acts on the process of a container, as on the node itself. */
@@ -165,7 +116,7 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
   await rolledOut("web-v2");
   await apply(deployment("client", "", 1, ["client", `http://web.${NAMESPACE}`, `${RATE}`]));
   await rolledOut("client");
-  const client = new Client((await podsOf("app=client"))[0]);
+  const client = new LoadClient(NAMESPACE, (await podsOf("app=client"))[0]);
   const startedMs = performance.now();
   const step = async (name: string, run: () => Promise<void>) =>
     void await t.step(name, async () => {

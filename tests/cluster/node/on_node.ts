@@ -7,8 +7,8 @@ export const NODE = Deno.env.get("WEFT_TEST_NODE");
 /** Behind the name of a test. */
 export const OFF_NODE = NODE === undefined ? " (run tests/cluster/run_on_node for it)" : "";
 
-/** `kubectl` itself waits at most as long. */
-const COMMAND_MS = 150_000;
+/** `kubectl` itself waits at most as long: a release takes minutes. */
+const COMMAND_MS = 330_000;
 
 interface Ended {
   readonly code: number;

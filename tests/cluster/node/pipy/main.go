@@ -1,4 +1,4 @@
-// Answers as the guide's pipy scripts say: one text, at one port, or at one address and port.
+// Answers as the guides' pipy scripts say: one text, at one port, or at one address and port; every n-th time another status and text.
 package main
 
 import (
@@ -7,14 +7,45 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"sync/atomic"
 )
+
+type message struct {
+	status int
+	body   string
+}
+
+// messagesOf reads what the script answers with, in its order.
+func messagesOf(script string) (messages []message) {
+	found := regexp.MustCompile(`new Message\((?:\{ status: (\d+) \}, )?'([^']*)'\)`).FindAllStringSubmatch(script, -1)
+	for _, parts := range found {
+		body, _ := strconv.Unquote(`"` + parts[2] + `"`)
+		status, err := strconv.Atoi(parts[1])
+		if err != nil {
+			status = 200
+		}
+		messages = append(messages, message{status, body})
+	}
+	return messages
+}
 
 func main() {
 	script := os.Args[len(os.Args)-1]
 	place := regexp.MustCompile(`\.listen\('?([\d.]*:)?(\d+)'?\)`).FindStringSubmatch(script)
-	text := regexp.MustCompile(`new Message\(('[^']*')\)`).FindStringSubmatch(script)
-	body, _ := strconv.Unquote(`"` + text[1][1:len(text[1])-1] + `"`)
-	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
+	messages := messagesOf(script)
+	every := regexp.MustCompile(`\+\+n % (\d+) \?`).FindStringSubmatch(script)
+	var asked atomic.Int64
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		answer := messages[0]
+		if every != nil {
+			number, _ := strconv.ParseInt(every[1], 10, 64)
+			if asked.Add(1)%number == 0 {
+				answer = messages[1]
+			}
+		}
+		w.WriteHeader(answer.status)
+		io.WriteString(w, answer.body)
+	})
 	address := place[1]
 	if address == "" {
 		address = ":"
