@@ -7,7 +7,7 @@ import { compileText, explainRequestOf } from "../../offline/answer.ts";
 import { type ExplainStep, explainSteps } from "../../offline/explain_steps.ts";
 import { simulate, type Simulation } from "../../offline/simulate.ts";
 import { checkRules } from "../../routing/algebra/check_rules.ts";
-import { carriesHttp, type Plan } from "../../routing/plan.ts";
+import { carriesHttp, type Plan, type PlanService } from "../../routing/plan.ts";
 import type { Explanation } from "../../routing/table/explanation.ts";
 import { PICTURE_REQUESTS_MAX } from "../limits.ts";
 import type { PageFile, PageState } from "../page_data.ts";
@@ -40,14 +40,19 @@ export function compilePage(
   { namespace, isEnforced }: Pick<PageState, "namespace" | "isEnforced">,
 ): CompiledPage {
   const { plan, findings } = compileText(files, { namespace, permissive: !isEnforced });
-  const urls = plan.services.flatMap(({ namespace, name, ports }) =>
-    ports.map(({ port, protocol }) =>
-      !carriesHttp(protocol)
-        ? `tcp://${name}.${namespace}:${port}`
-        : `http://${name}.${namespace}:${port}/`
-    )
-  );
+  const urls = plan.services.flatMap((service) => urlsOf(service))
+    // What a split is for comes first: that is what there is to look at.
+    .sort((a, b) => Number(b.isSplit) - Number(a.isSplit)).map(({ url }) => url);
   return { plan, findings: sortFindings([...findings, ...checkRules(plan, findings)]), urls };
+}
+
+function urlsOf({ namespace, name, ports }: PlanService) {
+  return ports.map(({ port, protocol, rules, fallback }) => ({
+    url: carriesHttp(protocol)
+      ? `http://${name}.${namespace}:${port}/`
+      : `tcp://${name}.${namespace}:${port}`,
+    isSplit: rules.length > 0 || fallback.split !== null,
+  }));
 }
 
 export function answerState(

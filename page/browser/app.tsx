@@ -85,12 +85,12 @@ export function App({ first, isLive, isLinked }: AppProps) {
         />
         <div class="answers">
           <AnswerCard answer={answer} onPlace={show} />
+          {isLive && <TrafficCard edges={mesh.edges} problem={mesh.problem} />}
           <SplitCard
             picture={picture}
             count={settled.count}
             onCount={(count) => change({ count })}
           />
-          {isLive && <TrafficCard edges={mesh.edges} problem={mesh.problem} />}
         </div>
         <FindingsCard findings={compiled.findings} onPlace={show} />
       </main>

@@ -38,7 +38,9 @@ export function SplitCard({ picture, count, onCount }: SplitCardProps) {
               <output>{shown}</output>
             </div>
             <SequenceRow picture={picture} shown={shown} />
-            <ShareChart picture={picture} shown={shown} count={count} />
+            {picture.series.length > 1 && (
+              <ShareChart picture={picture} shown={shown} count={count} />
+            )}
             <ShareTable picture={picture} shown={shown} />
           </>
         )}

@@ -7,6 +7,7 @@ import type { Browser, Page } from "playwright-core";
 import { run } from "../../cli/run.ts";
 import { testEnvironment } from "../../console/testing.ts";
 import { ROOT } from "../../tools/repository.ts";
+import { keepPicture } from "./pictures.ts";
 import { CHROMIUM, openPage, startBrowser } from "./browser.ts";
 
 if (CHROMIUM === null) console.log("skipped the page in a browser: there is no Chromium");
@@ -299,8 +300,15 @@ for (const colorScheme of ["light", "dark"] as const) {
   }
 }
 
-for (const colorScheme of ["light", "dark"] as const) {
-  onPage(`axe has nothing against the guide: ${colorScheme}`, [], async (page) => {
+const GUIDE_VIEWS = [
+  { name: "light", colorScheme: "light", viewport: { width: 1280, height: 900 } },
+  { name: "dark", colorScheme: "dark", viewport: { width: 1180, height: 1060 } },
+  { name: "narrow", colorScheme: "light", viewport: { width: 360, height: 1100 } },
+] as const;
+
+for (const { name, ...view } of GUIDE_VIEWS) {
+  onPage(`axe has nothing against the guide: ${name}`, [], async (page) => {
     assert.deepEqual(await barriers(page), []);
-  }, { colorScheme });
+    if (name !== "light") await keepPicture(page, name);
+  }, view);
 }
