@@ -7,7 +7,7 @@ import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
 import type { TunnelOwner } from "../loop/tunnel.ts";
 import type { Choice } from "../policy/backend_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
-import { type Destination, UNDECIDED } from "../route/destination.ts";
+import { type Destination, type PendingDecision, UNDECIDED } from "../route/destination.ts";
 import type { Response } from "../protocol/http1/response.ts";
 import type { Loop } from "../loop/loop.ts";
 import { type CarrierFailure, FAILURES, unreachedSaidBy } from "./failures.ts";
@@ -29,9 +29,11 @@ export class Attempts implements Routed {
   repeats = 0;
   /** How the last one failed; null: none did. */
   #failure: CarrierFailure | null = null;
+  #isLastResort = false;
 
   /** Nothing has been tried yet. */
   begin(destination: Destination): void {
+    if (destination === UNDECIDED) this.#isLastResort = false;
     this.destination = destination;
     this.#choice = null;
     this.endpoint = destination.endpoint;
@@ -63,10 +65,22 @@ export class Attempts implements Routed {
 
   /** The same as this proxy says it: that the application has not got the request, where its place is beside that one. */
   refusalBy({ unreachedLine }: Router): Refusal {
-    const isUnreached = this.#failure !== null && FAILURES[this.#failure].isUnreached;
-    return isUnreached && unreachedLine
+    return this.#isUnreached && unreachedLine
       ? { ...this.refusal, headers: unreachedLine }
       : this.refusal;
+  }
+
+  /** The last attempt has reached no application. */
+  get #isUnreached(): boolean {
+    return this.#failure !== null && FAILURES[this.#failure].isUnreached;
+  }
+
+  /** Where a request goes that none of the endpoints has got: once, and only if they did nothing with it. Null: nowhere. */
+  lastResort(router: Router): Destination | PendingDecision | null {
+    if (this.#isLastResort || !this.#isUnreached || this.endpoint === null) return null;
+    const elsewhere = router.lastResort?.(this.destination, this.endpoint, this.refusal) ?? null;
+    this.#isLastResort = elsewhere !== null;
+    return elsewhere;
   }
 
   /** What policies call the failure of the last attempt, where they may try again; null: they may not. */

@@ -119,7 +119,11 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const lastWord = lastWordOn(this.#request, this.#router.place);
     if (lastWord !== null) return this.refuse(lastWord);
     if (this.#clock.isExpired) return this.#expire();
-    const decided = this.#router.route(this.#request, this.client.client);
+    this.#whenDecided(this.#router.route(this.#request, this.client.client));
+  }
+
+  /** Goes where it is decided, now or later. */
+  #whenDecided(decided: Destination | PendingDecision): void {
     if (!(decided instanceof PendingDecision)) return this.#follow(decided);
     this.#pending = decided;
     decided.onDecided = (decide) =>
@@ -417,13 +421,17 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     else this.#giveUp();
   }
 
-  /** No endpoint is left to try; a policy may have them tried again. */
+  /** No endpoint is left to try; a policy may have them tried again, and there may be another way. */
   #giveUp(): void {
     const { retriable, repeats, refusal } = this.#tries;
     const isRetried = retriable !== null && this.client.isReplayable &&
       this.#run?.retriesFailure(retriable, repeats, this.#loop.io.nowMs) === true;
-    if (isRetried) this.#retry(refusal.reason);
-    else this.refuse(this.#tries.refusalBy(this.#router));
+    if (isRetried) return this.#retry(refusal.reason);
+    const elsewhere = this.client.isReplayable ? this.#tries.lastResort(this.#router) : null;
+    if (elsewhere === null) return this.refuse(this.#tries.refusalBy(this.#router));
+    this.#account.retried(refusal.reason, this.#tries.place);
+    this.#services.telemetry.counts.lastResorts++;
+    this.#whenDecided(elsewhere);
   }
 
   /** Another endpoint may be tried without asking a policy. */

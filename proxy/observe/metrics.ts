@@ -155,6 +155,10 @@ export const LOOP = metricGroup([], {
     "Hosts and addresses that the source of the plan was asked about",
   ),
   planWaits: counter("weft_plan_waits_total", "Requests and connections that waited for an answer"),
+  lastResorts: counter(
+    "weft_last_resorts_total",
+    "Requests and connections that reached no endpoint of the plan and went to the Service's own address",
+  ),
   planUnanswered: counter(
     "weft_plan_unanswered_total",
     "Requests and connections decided without an answer, as if the mesh had nothing of their host",

@@ -2,12 +2,14 @@
  * Routes of captured connections, whose clients know nothing of the proxy: where they were going stands in for what they
  * do not say. One object a connection.
  */
+import type { Refusal } from "../../base/refusals.ts";
 import type { AddressIndex, MeshAddress } from "../../routing/table/address_index.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { OriginalDestination } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Egress } from "./egress.ts";
 import type { OutboundRouter, PortTarget } from "./outbound.ts";
-import { type Destination, PendingDecision } from "./destination.ts";
+import { type Destination, PendingDecision, refused } from "./destination.ts";
 import { afterDecision } from "./interest.ts";
 import type { ClientFacts, Router } from "./router.ts";
 
@@ -57,6 +59,29 @@ export class CapturedRoute implements Router {
     }
     return this.#router.routeByAddress(meaning, request, client) ??
       this.#egress.pass(this.#original, this.listener, client);
+  }
+
+  /**
+   * The own address of the Service that was to take it: the cluster sends what comes there to the pods that there are now, also while the plan
+   * hears late of them. Nothing that the mesh decides is given up for it: the Service is the one that was decided, the pod has to
+   * be who the plan says, and where traffic targets or limits cut its endpoints there is no such way.
+   */
+  lastResort(
+    failed: Destination,
+    tried: TableEndpoint,
+    refusal: Refusal,
+  ): Destination | PendingDecision | null {
+    const { endpoints, backend } = failed;
+    if (endpoints === null || endpoints.whole !== null || backend?.limits !== null) return null;
+    const at = endpoints.key.lastIndexOf(":");
+    const [service, port] = [endpoints.key.slice(0, at), Number(endpoints.key.slice(at + 1))];
+    const to = (address: string | null) =>
+      address === null
+        ? refused(failed.facts, refusal)
+        : this.#router.toServiceAddress({ address, port }, failed, tried);
+    const known = this.#router.addressOf(service);
+    if (known === null) return this.#egress.byName(this.#router.nameOf(service), to);
+    return known === "" ? null : to(known);
   }
 
   /** True: for the first time by this plan. One may have come while the connection was open. */

@@ -96,9 +96,18 @@ export class Egress {
     const port = portText === undefined ? DEFAULT_PORT : Number(portText);
     if (address === "" || port < 1 || port > 65_535) return otherwise;
     if (parseIp(address) !== null) return this.toAddress({ address, port }, listener, client);
-    const name = address.toLowerCase().replace(/\.$/, "");
-    const decide = (found: string | null) =>
-      found === null ? otherwise : this.toAddress({ address: found, port }, listener, client);
+    return this.byName(
+      address.toLowerCase().replace(/\.$/, ""),
+      (found) =>
+        found === null ? otherwise : this.toAddress({ address: found, port }, listener, client),
+    );
+  }
+
+  /** What comes of a name's address; null: it has none. */
+  byName(
+    name: string,
+    decide: (address: string | null) => Destination,
+  ): Destination | PendingDecision {
     const pending = new PendingDecision(() => this.#names.forget(name, waiter));
     const waiter: Waiter = (found) => pending.onDecided(() => decide(found));
     const found = this.#names.addressOf(name, this.#services.loop.io.nowMs, waiter);

@@ -25,10 +25,10 @@ import type {
   TableService,
 } from "../../routing/table/table.ts";
 import type { MetricSample } from "../../base/metrics.ts";
-import { canonicalIp } from "../../base/ip.ts";
+import { canonicalIp, formatAuthority } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
-import type { Io } from "../io/io.ts";
+import type { Io, OriginalDestination } from "../io/io.ts";
 import { Bindings } from "../policy/bindings.ts";
 import { headerLines } from "../policy/header_edits.ts";
 import type { Request } from "../protocol/http1/request.ts";
@@ -291,6 +291,29 @@ export class OutboundRouter implements Router {
     if (reason !== null) return refused(facts, REFUSALS[reason]);
     const pool = this.#pools.ofPod(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
     return toPool(facts, pool, endpoint, takesHttp2(port, client));
+  }
+
+  /** A Service's (`namespace/name`) own address; empty: it has none. Null: the table does not say. */
+  addressOf(service: string): string | null {
+    const found = this.#services.get(service);
+    return found === undefined ? null : found.plan.clusterIps[0] ?? "";
+  }
+
+  /** By which DNS knows a Service. */
+  nameOf(service: string): string {
+    const [namespace, name] = service.split("/");
+    return `${name}.${namespace}.svc.${this.#table.plan.clusterDomain}`;
+  }
+
+  /** To a Service's own address, secured as if `like` were there. */
+  toServiceAddress(
+    { address, port }: OriginalDestination,
+    { facts, takesHttp2 }: Destination,
+    like: TableEndpoint,
+  ): Destination {
+    const key = formatAuthority(address, port);
+    const pool = this.#pools.ofPod(key, address, port, this.#tlsOf(like.plan));
+    return toPool(facts, pool, null, takesHttp2);
   }
 
   /**

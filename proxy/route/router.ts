@@ -6,6 +6,8 @@ import type { StateStore } from "../../base/state_store.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Telemetry } from "../observe/telemetry.ts";
 import type { Pools } from "../pool/pools.ts";
+import type { Refusal } from "../../base/refusals.ts";
+import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Destination, PendingDecision } from "./destination.ts";
@@ -52,4 +54,14 @@ export interface Router {
   readonly unreachedLine?: Uint8Array<ArrayBuffer> | null;
   /** Decides about a request; with null about a whole connection, which is relayed as it is. */
   route(request: Request | null, client: ClientFacts): Destination | PendingDecision;
+  /**
+   * Where else a request may go that has reached none of the endpoints of where it was to go; null: nowhere.
+   * @param tried the last of them
+   * @param refusal what it gets otherwise
+   */
+  lastResort?(
+    failed: Destination,
+    tried: TableEndpoint,
+    refusal: Refusal,
+  ): Destination | PendingDecision | null;
 }

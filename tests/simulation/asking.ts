@@ -104,16 +104,7 @@ export class AskingScenario extends CalmNetwork {
 
   /** The sum of all series of a metric. */
   counted(name: string): number {
-    const nothing = {
-      spans: [],
-      accessesLost: 0,
-      tapsLost: 0,
-      planKeeping: null,
-      certificates: [],
-    };
-    const samples = readPrometheus(renderProxyMetrics([this.engine.snapshot()], nothing));
-    return samples.filter((sample) => sample.name === name)
-      .reduce((sum, { value }) => sum + value, 0);
+    return countedBy(this.engine, name);
   }
 
   client(): End {
@@ -123,4 +114,18 @@ export class AskingScenario extends CalmNetwork {
   tcpClient(): End {
     return new End(this.network.connect(`proxy:${this.#tcpPort}`, false));
   }
+}
+
+/** Of all samples with this name. */
+export function countedBy(engine: Engine, name: string): number {
+  const nothing = {
+    spans: [],
+    accessesLost: 0,
+    tapsLost: 0,
+    planKeeping: null,
+    certificates: [],
+  };
+  const samples = readPrometheus(renderProxyMetrics([engine.snapshot()], nothing));
+  return samples.filter((sample) => sample.name === name)
+    .reduce((sum, { value }) => sum + value, 0);
 }
