@@ -187,6 +187,10 @@ export const FINDING_CODES = {
     "Pods of the mesh have no sidecar, though nothing speaks against one: they are older than it",
   ],
   "sidecar-notice": ["warning", "A pod gets a sidecar, and something that its owner should know"],
+  "mtls-mode-invalid": [
+    "error",
+    "A namespace does not say whether callers may do without mutual TLS so that it can be read; they may not",
+  ],
   // Settings of a mesh (controller).
   "mesh-config-invalid": [
     "error",

@@ -82,6 +82,11 @@ const TABLE = {
     "Traffic targets judge the path, which has dot segments: the application may read another one",
   ],
   "access-denied": [403, PERMISSION_DENIED, "No traffic target allows this request"],
+  "mtls-required": [
+    403,
+    PERMISSION_DENIED,
+    "Callers must come by mutual TLS, through a sidecar of the mesh",
+  ],
   "identity-missing": [
     403,
     PERMISSION_DENIED,

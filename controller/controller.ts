@@ -112,6 +112,7 @@ export function startController(settings: ControllerSettings): Controller {
       report.read(ref, findings);
       log.level = config.mesh.controllerLogLevel ?? logLevel;
       mesh.setPermissive(config.mesh.permissive ?? settings.permissive, objects.all());
+      mesh.setMtlsMode(config.mesh.mtlsMode ?? "permissive");
     },
   });
   // Its own namespace is that of its account.

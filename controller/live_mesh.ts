@@ -6,7 +6,7 @@ import type { Finding } from "../base/finding.ts";
 import type { Log } from "../base/log.ts";
 import { isSameData } from "../base/same_data.ts";
 import { Compiler } from "../routing/compile/compiler.ts";
-import { PLAN_VERSION } from "../routing/plan.ts";
+import type { PlanHeader } from "../routing/parts.ts";
 import { MeshParts } from "../routing/source/mesh.ts";
 import type { EndpointSlice } from "../schemas/resources.ts";
 import { CHANGE_MS_MAX, QUIET_MS } from "./limits.ts";
@@ -31,6 +31,8 @@ export class LiveMesh {
   readonly #log: Log;
   readonly #onCompiled: () => void;
   readonly #onFindings: LiveMeshParts["onFindings"];
+  /** Whether callers may do without mutual TLS where nothing else says so, as `base/mtls_mode.ts` reads it. */
+  #mtlsMode = "permissive";
   #isOpen = false;
   /** Changes that came, and those that are compiled. */
   #changes = 0;
@@ -48,11 +50,7 @@ export class LiveMesh {
     this.#log = log;
     this.#onCompiled = onCompiled;
     this.#onFindings = onFindings;
-    this.parts = new MeshParts({
-      version: PLAN_VERSION,
-      clusterDomain: this.#compiler.clusterDomain,
-      permissive,
-    });
+    this.parts = new MeshParts(this.#header);
   }
 
   get isOpen(): boolean {
@@ -84,6 +82,21 @@ export class LiveMesh {
     return this.#isOpen ? this.#compiler.tryChange(list, before, after).came : null;
   }
 
+  /** Tells every proxy at once; nothing depends on it but what each does by itself. */
+  setMtlsMode(mode: string): void {
+    if (mode === this.#mtlsMode) return;
+    this.#mtlsMode = mode;
+    this.parts.change([], this.#header);
+    this.#onCompiled();
+    this.#log.info("Mutual TLS of the mesh", { mode });
+  }
+
+  get #header(): PlanHeader {
+    const { header } = this.#compiler;
+    if (header.mtls === undefined && this.#mtlsMode === "permissive") return header;
+    return { ...header, mtls: { mesh: this.#mtlsMode, namespaces: {}, ...header.mtls } };
+  }
+
   /** Compiles all of it anew, because whether traffic targets count has changed. */
   setPermissive(permissive: boolean, all: Iterable<ObjectChange>): void {
     const before = this.#compiler;
@@ -97,8 +110,7 @@ export class LiveMesh {
     const changed = [...keys].filter((key) =>
       !isSameData(before.parts.get(key), after.parts.get(key))
     );
-    const header = { ...this.parts.header, permissive };
-    this.parts.change(changed.map((key) => [key, after.parts.get(key)] as const), header);
+    this.parts.change(changed.map((key) => [key, after.parts.get(key)] as const), this.#header);
     this.#compiled = this.#changes;
     this.#counts.parts = after.parts.size;
     this.#counts.findings = after.findings.length;
@@ -133,7 +145,8 @@ export class LiveMesh {
     this.#changedAtMs = null;
     this.#compiled = this.#changes;
     const { parts, findings } = this.#compiler.refresh();
-    this.parts.change([...parts].map((key) => [key, this.#compiler.parts.get(key)] as const));
+    const changed = [...parts].map((key) => [key, this.#compiler.parts.get(key)] as const);
+    this.parts.change(changed, this.#header);
     const endMs = performance.now();
     this.#counts.compile.observe(endMs - startMs);
     this.#counts.change.observe(endMs - changedAtMs);

@@ -2,6 +2,7 @@
  * MeshConfig: what an operator says of the mesh while it runs. One table of fields says what each sets and when that acts. What the object
  * leaves out is as installed, and so is everything without it; a value that cannot be used leaves the last good one.
  */
+import { MTLS_FORM, parseMtlsRules } from "../base/mtls_mode.ts";
 import { type Finding, formatFieldPath, type ResourceRef } from "../base/finding.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 import { makeFinding } from "../schemas/report.ts";
@@ -26,6 +27,8 @@ interface FieldRow {
 interface MeshSettings {
   /** Traffic targets are not enforced. */
   readonly permissive: boolean;
+  /** Whether callers may do without mutual TLS. */
+  readonly mtlsMode: string;
   readonly controllerLogLevel: LogLevel;
 }
 
@@ -43,6 +46,16 @@ const atOnce = (
       : `${name} cannot be ${JSON.stringify(value)}: write one of ${values.join(", ")}`,
 });
 
+const MTLS_ROW: FieldRow = {
+  path: ["traffic", "mtlsMode"],
+  setting: "mtlsMode",
+  acts: "at once",
+  whyNot: (value, name) =>
+    typeof value === "string" && parseMtlsRules(value) !== null
+      ? null
+      : `${name} cannot be ${JSON.stringify(value)}: write ${MTLS_FORM}`,
+};
+
 const newPods = (path: string, setting: keyof InjectionSettings): FieldRow => ({
   path: path.split("."),
   setting,
@@ -52,6 +65,7 @@ const newPods = (path: string, setting: keyof InjectionSettings): FieldRow => ({
 
 export const MESH_CONFIG_FIELDS: readonly FieldRow[] = [
   atOnce("traffic.enablePermissiveTrafficPolicyMode", "permissive", [true, false]),
+  MTLS_ROW,
   newPods("traffic.outboundPortExclusionList", "outboundPortExclusionList"),
   newPods("traffic.inboundPortExclusionList", "inboundPortExclusionList"),
   newPods("traffic.outboundIPRangeExclusionList", "outboundIpRangeExclusionList"),

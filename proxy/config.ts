@@ -1,6 +1,7 @@
 /**
  * What a proxy is told at start, and what it tells back. Shapes only; `proxy.ts` owns the wiring.
  */
+import type { MtlsRules } from "../base/mtls_mode.ts";
 import type {
   ClientCertificatePolicy,
   TlsCertificate,
@@ -52,6 +53,12 @@ export interface InboundListener {
    * enforced here. Left out or empty: callers' own sidecars alone enforce them.
    */
   readonly identity?: string;
+  /** The application's namespace, whose callers may or may not do without mutual TLS. Left out: that is not asked. */
+  readonly namespace?: string;
+  /** Whether they may, by the application's own settings, which count before the plan. Left out: they do not say. */
+  readonly mtls?: MtlsRules;
+  /** Requests that need no certificate, whatever else is said: those of the kubelet. Left out: none. */
+  readonly probes?: readonly ProbeRequest[];
   /** What owns the application, for metrics, and its pod. Left out: not known. */
   readonly workload?: string;
   readonly pod?: string;
@@ -60,6 +67,16 @@ export interface InboundListener {
    * stands in for `127.0.0.1` where it came over IPv6. Native driver only. Left out: false.
    */
   readonly capture?: boolean;
+}
+
+/** A request by which the kubelet asks whether the application is well. */
+export interface ProbeRequest {
+  /** The application's. */
+  readonly port: number;
+  /** As it is sent, without a query. */
+  readonly path: string;
+  /** It is a call by gRPC. Left out: a GET. */
+  readonly isCall?: boolean;
 }
 
 export interface ProxyConfig {

@@ -35,6 +35,8 @@ export interface Plan {
   readonly clusterDomain: string;
   /** True: traffic targets are not enforced and `targets` is empty. */
   readonly permissive: boolean;
+  /** Left out where every sidecar takes callers without mutual TLS, unless its own settings say otherwise. */
+  readonly mtls?: PlanMtls;
   /** Sorted by namespace, then name. */
   readonly services: readonly PlanService[];
   /** Endpoint groups by id, `namespace/service:port`. Every `group` of a backend is a key here. */
@@ -48,6 +50,17 @@ export interface Plan {
    * own Service is. Left out where no policy says anything about endpoints.
    */
   readonly endpointPolicies?: Readonly<Record<string, PlanEndpointPolicy>>;
+}
+
+/**
+ * Whether callers may do without mutual TLS, in texts as `base/mtls_mode.ts` reads them. It is for sidecars with a certificate of the mesh,
+ * all of which know this field: so `requires` names it not.
+ */
+export interface PlanMtls {
+  /** What counts last. Left out: nothing is said. */
+  readonly mesh?: string;
+  /** By namespace. */
+  readonly namespaces: Readonly<Record<string, string>>;
 }
 
 export interface PlanService {

@@ -2,6 +2,7 @@
  * The shape of a plan, field by field, and the references inside it. Owns what is acceptable from outside;
  * `plan_codec.ts` owns text, version and hash.
  */
+import { MTLS_FORM, parseMtlsRules } from "../base/mtls_mode.ts";
 import { assert } from "../base/assert.ts";
 import { parseIp } from "../base/ip.ts";
 import { checkPattern } from "./match/pattern.ts";
@@ -13,6 +14,7 @@ import {
   type PlanBackend,
   type PlanEndpoint,
   type PlanMatch,
+  type PlanMtls,
   type PlanPort,
   type PlanRedirect,
   type PlanRoute,
@@ -171,11 +173,18 @@ const target = shape<PlanTarget>({
 
 const alias = shape<PlanAlias>({ namespace: name, name, host: name });
 
+const mtlsText: Check<string> = (value, path) => {
+  const source = prose(value, path);
+  if (parseMtlsRules(source) === null) fail(path, MTLS_FORM);
+  return source;
+};
+
 const header = {
   version: oneOf([PLAN_VERSION]),
   requires: optional(list(name)),
   clusterDomain: text(NAME_LENGTH_MAX, /^[a-z0-9][-a-z0-9.]*$/, "a domain name in lower case"),
   permissive: isBoolean,
+  mtls: optional(shape<PlanMtls>({ mesh: optional(mtlsText), namespaces: record(mtlsText) })),
 } as const;
 
 export const isHash = text(64, /^[0-9a-f]{64}$/, "64 hex digits");

@@ -27,7 +27,7 @@ export interface Meta {
   readonly origin: Origin;
 }
 
-interface Namespace {
+export interface Namespace {
   readonly meta: Meta;
 }
 

@@ -110,12 +110,11 @@ export class FollowedInput {
     const read = await readInput(this.#options, this.#environment, this.#memory);
     this.#snapshot.take(read.snapshot);
     const { parts: changed } = this.#compiler.refresh();
-    const { parts, clusterDomain, permissive, findings } = this.#compiler;
+    const { parts, header, findings } = this.#compiler;
     for (const key of changed) {
       const part = parts.get(key);
       this.#digest.set(key, part === undefined ? undefined : hashPart(part));
     }
-    const header: PlanHeader = { version: PLAN_VERSION, clusterDomain, permissive };
     const services = servicesOf(parts);
     const unreachable = findUnreachable(services, (id) => {
       const group = parts.get(groupKey(id));

@@ -1,4 +1,7 @@
 /** InboundRouter: everything that may goes to one port of the application beside this sidecar. */
+import { isStrictAt, type MtlsRules, parseMtlsRules, STRICT } from "../../base/mtls_mode.ts";
+import type { InboundListener, ProbeRequest } from "../config.ts";
+import { Probes } from "./probes.ts";
 import { headText, type RequestHead } from "../../routing/request.ts";
 import type { CallExplanation } from "../../routing/table/explanation.ts";
 import type { Asked } from "../../routing/table/explain.ts";
@@ -17,27 +20,42 @@ import { explainCall } from "../../routing/table/explain_call.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
 import type { Caller } from "../tls/caller.ts";
 
+/** What callers are held to. */
+interface InboundRules {
+  /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
+  readonly destination: string;
+  /** Null: whether callers come by mutual TLS is not asked. */
+  readonly mtls: Pick<InboundListener, "namespace" | "mtls"> | null;
+  readonly probes: readonly ProbeRequest[];
+}
+
 /**
- * Whether the application beside this sidecar takes what a caller sends, by the traffic targets of the plan in force. It decides by
- * verified identity alone.
+ * Whether the application beside this sidecar takes what a caller sends: by whether it must come by mutual TLS, and by the traffic targets
+ * of the plan in force. It decides by verified identity alone.
  */
 export class InboundAccess {
-  /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
   readonly #destination: string;
+  readonly #mtls: InboundRules["mtls"];
+  readonly #probes: Probes;
+  /** The nearest to the application first. */
+  #mtlsRules: readonly MtlsRules[] = [];
   #plan: Plan;
   /** Those of the plan that are about the application. */
   #targets: readonly PlanTarget[] = [];
   /** By the application's port, made of them. */
   readonly #byPort = new Map<number, CallerAccess>();
 
-  constructor(destination: string, plan: Plan) {
+  constructor({ destination, mtls, probes }: InboundRules, plan: Plan) {
     this.#destination = destination;
+    this.#mtls = mtls;
+    this.#probes = new Probes(probes);
     this.#plan = plan;
     this.rebind(plan);
   }
 
   rebind(plan: Plan): void {
     this.#plan = plan;
+    this.#mtlsRules = this.#mtls === null ? [] : mtlsRulesOf(this.#mtls, plan);
     const own = plan.targets.filter(({ destination }) => destination === this.#destination);
     const isSame = own.length === this.#targets.length &&
       own.every((target, i) => target === this.#targets[i]);
@@ -56,6 +74,10 @@ export class InboundAccess {
    * that is relayed whole, which only TCP rules allow.
    */
   refusalOf({ problem, identity }: Caller, port: number, head: RequestHead | null): Refusal | null {
+    if (problem === "identity-missing") {
+      if (head !== null && this.#probes.has(port, head)) return null;
+      if (isStrictAt(port, this.#mtlsRules)) return REFUSALS["mtls-required"];
+    }
     if (!this.#isEnforced) return null;
     if (problem !== null) return REFUSALS[problem];
     const reason = this.#at(port).refusalOf(identity, head);
@@ -81,6 +103,20 @@ export class InboundAccess {
     }
     return access;
   }
+}
+
+/** What says whether callers of an application may do without mutual TLS, the nearest to it first. */
+function mtlsRulesOf(
+  { mtls, namespace = "" }: Pick<InboundListener, "namespace" | "mtls">,
+  { mtls: said }: Plan,
+): MtlsRules[] {
+  const ofNamespace = said !== undefined && Object.hasOwn(said.namespaces, namespace)
+    ? said.namespaces[namespace]
+    : undefined;
+  const texts = [ofNamespace, said?.mesh].filter((text) => text !== undefined);
+  // The plan has been checked: none is unreadable.
+  const ofPlan = texts.map((text) => parseMtlsRules(text) ?? STRICT);
+  return mtls === undefined ? ofPlan : [mtls, ...ofPlan];
 }
 
 /** Where the application listens, and what is counted of it. */

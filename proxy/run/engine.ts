@@ -149,7 +149,8 @@ export class Engine {
   #inboundRouters(plan: Plan): InboundRouter[] {
     const { inbound, outbound } = this.#config;
     const asksCallers = asksForCertificates(this.#config);
-    return inbound.map(({ application: { address, port }, identity = "" }, index) => {
+    return inbound.map((own, index) => {
+      const { application: { address, port }, identity = "", probes = [] } = own;
       const listener = outbound.length + index;
       const backend = `${address}:${port}`;
       const stats = this.#telemetry.statsOf({
@@ -161,7 +162,11 @@ export class Engine {
         rule: "",
       });
       const pool = this.#pools.of(backend, address, port);
-      const access = new InboundAccess(asksCallers ? identity : "", plan);
+      const access = new InboundAccess({
+        destination: asksCallers ? identity : "",
+        mtls: this.#config.mutualTls === true ? own : null,
+        probes,
+      }, plan);
       return new InboundRouter(listener, access, { port, pool, stats });
     });
   }

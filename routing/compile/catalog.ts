@@ -6,6 +6,7 @@ import type {
   EndpointSlice,
   HttpRouteGroup,
   Meta,
+  Namespace,
   Pod,
   Service,
   Snapshot,
@@ -239,6 +240,7 @@ function compareSlices(a: EndpointSlice, b: EndpointSlice): number {
 
 /** Told of what is to be compiled: resources that count, and keys by which others refer to something. */
 interface CatalogEvents {
+  namespace(change: ResourceChange<Namespace>, key: string): void;
   service(change: ResourceChange<Service>, key: string): void;
   split(change: ResourceChange<TrafficSplit>, key: string): void;
   group(change: ResourceChange<HttpRouteGroup>, key: string): void;
@@ -276,7 +278,7 @@ export class Catalog {
   constructor(incremental: Incremental, clusterDomain: string, events: CatalogEvents) {
     this.clusterDomain = clusterDomain;
     this.#events = events;
-    this.namespaces = new Named(incremental);
+    this.namespaces = new Named(incremental, events.namespace);
     this.services = new Named(incremental, events.service);
     this.#refusedServices = new Named(incremental);
     this.splits = new Named(incremental, (change, key) => {

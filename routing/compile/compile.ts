@@ -4,8 +4,8 @@
  */
 import type { Finding } from "../../base/finding.ts";
 import type { Snapshot } from "../../schemas/resources.ts";
-import { composePlan, hashPart, PlanDigest, type PlanHeader } from "../parts.ts";
-import { type Plan, PLAN_VERSION } from "../plan.ts";
+import { composePlan, hashPart, PlanDigest } from "../parts.ts";
+import type { Plan } from "../plan.ts";
 import { type CompileOptions, Compiler } from "./compiler.ts";
 
 interface Compilation {
@@ -23,8 +23,7 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Compi
 }
 
 /** All parts in one. */
-export function wholePlan({ parts, clusterDomain, permissive }: Compiler): Plan {
-  const header: PlanHeader = { version: PLAN_VERSION, clusterDomain, permissive };
+export function wholePlan({ parts, header }: Compiler): Plan {
   const digest = new PlanDigest();
   for (const [key, part] of parts) digest.set(key, hashPart(part));
   return composePlan(header, parts, digest.hash(header));

@@ -18,10 +18,13 @@ import {
   isPart,
   type Part,
   type PartKey,
+  type PlanHeader,
   routeKey,
   type RoutePart,
 } from "../parts.ts";
-import type { PlanService, PlanTarget } from "../plan.ts";
+import { PLAN_VERSION, type PlanService, type PlanTarget } from "../plan.ts";
+import { compareText } from "../../base/order.ts";
+import { mtlsOfNamespace } from "./mtls_modes.ts";
 import { planAlias, resolveAlias } from "./aliases.ts";
 import { accountCalledBy, Catalog, keyOf, keyOfMeta, type ResourceChange } from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
@@ -69,6 +72,8 @@ export class Compiler {
   readonly #findings = new Findings((finding) => this.#incremental.report(finding));
   readonly #catalog: Catalog;
   readonly #parts = new Map<PartKey, Part>();
+  /** By namespace, whether callers may do without mutual TLS, where it says. */
+  readonly #mtls = new Map<string, string>();
   /** The ids of a Service's groups, by `namespace/name`. */
   readonly #groupsOf = new Map<string, readonly string[]>();
   /** How many splits name a root, and how many targets an account. */
@@ -84,6 +89,7 @@ export class Compiler {
     this.clusterDomain = clusterDomain?.toLowerCase() ?? "cluster.local";
     this.permissive = permissive;
     this.#catalog = new Catalog(this.#incremental, this.clusterDomain, {
+      namespace: (change, key) => keepAll(change, key, [this.#namespaceModes]),
       service: (change, key) => keepAll(change, key, [this.#routeParts, this.#serviceGroups]),
       split: (change, key) => this.#splitChanged(change, key),
       group: (change, key) => keepAll(change, key, [this.#groupChecks]),
@@ -140,6 +146,14 @@ export class Compiler {
   /** As of the last `refresh`, in no order. */
   get parts(): ReadonlyMap<PartKey, Part> {
     return this.#parts;
+  }
+
+  /** What holds for all parts, as of the last `refresh`. */
+  get header(): PlanHeader {
+    const { clusterDomain, permissive } = this;
+    const namespaces = Object.fromEntries([...this.#mtls].sort(([a], [b]) => compareText(a, b)));
+    const mtls = this.#mtls.size === 0 ? {} : { mtls: { namespaces } };
+    return { version: PLAN_VERSION, clusterDomain, permissive, ...mtls };
   }
 
   /** @param part undefined: there is none */
@@ -301,6 +315,22 @@ export class Compiler {
     if (now.size === 0) this.#groupsOf.delete(key);
     else this.#groupsOf.set(key, [...now.keys()]);
   }
+
+  /** By the key of a namespace: whether callers may do without mutual TLS there; empty: it does not say. */
+  readonly #namespaceModes = new Derived<string>(
+    this.#incremental,
+    (key) => {
+      const namespace = this.#catalog.namespaces.at(key);
+      return namespace === undefined ? "" : mtlsOfNamespace(namespace.meta, this.#findings);
+    },
+    {
+      onChange: (key, text = "") => {
+        const name = key.slice(1);
+        if (text === "") this.#mtls.delete(name);
+        else this.#mtls.set(name, text);
+      },
+    },
+  );
 
   /** By account. */
   readonly #accessParts = new Derived<readonly PlanTarget[]>(

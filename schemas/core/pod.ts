@@ -171,7 +171,7 @@ function readMutualTls(spec: Field): { mutualTls?: MutualTls } {
   const argumentsOf = (wanted: string) =>
     containers.find((container) => container.at("name").value === wanted)?.at("args").strings() ??
       [];
-  if (!argumentsOf(PROXY_NAME).some((word) => word.startsWith("--identity="))) return {};
+  if (!argumentsOf(PROXY_NAME).includes("--identity=controller")) return {};
   const ofInit = argumentsOf(INIT_NAME);
   const list = ofInit[ofInit.indexOf("--inbound-port-exclusion-list") + 1] ?? "";
   const excluded = wordsOfList(list).flatMap((word) => parsePortRange(word) ?? []);
