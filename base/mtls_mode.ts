@@ -4,7 +4,7 @@
  */
 import { parsePortRange, type PortRange, wordsOfList } from "./capture_lists.ts";
 
-export type MtlsMode = "permissive" | "strict";
+type MtlsMode = "permissive" | "strict";
 
 /** What one place says. */
 export interface MtlsRules {

@@ -248,7 +248,7 @@ export interface TlsOrigination {
 }
 
 /** Who this proxy is in the mesh, in either direction, and whom it trusts to say who others are. */
-export interface MeshIdentity {
+export interface MeshCertificates {
   readonly certificate: TlsCertificate;
   readonly authority: TlsTrust;
   /** As those of a termination. */
@@ -266,7 +266,7 @@ export function asksForCertificates(
 /** What is left out is plain. */
 export interface ProxyTls {
   /** Where `ProxyConfig.mutualTls` says so: beside what is plain, inbound and to the endpoints that the plan says take it. */
-  readonly mesh?: MeshIdentity;
+  readonly mesh?: MeshCertificates;
   readonly inbound?: TlsTermination;
   readonly outbound?: TlsTermination;
   /** To endpoints; never to the application beside this proxy. */

@@ -11,7 +11,7 @@ import type { CertificateFiles, TlsFiles } from "./tls_options.ts";
 
 /** Reads what the proxy is to be told. Throws a command failure that names the file that cannot be read. */
 export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
-  const { inbound, outbound, upstream, minVersion } = files;
+  const { inbound, outbound, upstream, mesh, minVersion } = files;
   const shared = { minVersion, ticketKeys: null };
   return {
     ...(inbound && {
@@ -37,6 +37,13 @@ export async function readCertificates(files: TlsFiles): Promise<ProxyTls> {
         certificate: upstream.certificate && await readCertificate(upstream.certificate),
         authority: await readTrust(upstream.authority),
         target: upstream.target,
+      },
+    }),
+    ...(mesh && {
+      mesh: {
+        certificate: await readCertificate(mesh.certificate),
+        authority: { pem: await read(mesh.authority), file: mesh.authority },
+        ticketKeys: null,
       },
     }),
   };
@@ -106,12 +113,13 @@ function timeText(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }
 
-function pathsOf({ inbound, outbound, upstream }: TlsFiles): string[] {
-  const pairs = [inbound?.certificate, outbound?.certificate, upstream?.certificate];
+function pathsOf({ inbound, outbound, upstream, mesh }: TlsFiles): string[] {
+  const pairs = [inbound, outbound, upstream, mesh].map((side) => side?.certificate);
   const paths = [
     ...pairs.flatMap((pair) => pair ? [pair.chain, pair.key] : []),
     inbound?.clientAuthority,
     upstream?.authority,
+    mesh?.authority,
   ];
   return [...new Set(paths.filter((path) => path !== null && path !== undefined))];
 }

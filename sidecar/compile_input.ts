@@ -15,7 +15,7 @@ import {
   PlanDigest,
   type PlanHeader,
 } from "../routing/parts.ts";
-import { type Plan, PLAN_VERSION, type PlanEndpoint, type PlanService } from "../routing/plan.ts";
+import type { Plan, PlanEndpoint, PlanService } from "../routing/plan.ts";
 import { ReadMemory } from "../schemas/read_memory.ts";
 import type { Snapshot } from "../schemas/resources.ts";
 import { type FileTree, loadPaths } from "../schemas/source.ts";

@@ -6,9 +6,9 @@ import { Backoff } from "../base/backoff.ts";
 import { writeSigningRequest } from "../base/csr.ts";
 import type { Log } from "../base/log.ts";
 import { pemOf, PRIVATE_KEY } from "../base/pem.ts";
-import type { TlsCertificate, TlsTrust } from "../base/tls.ts";
+import type { TlsCertificate } from "../base/tls.ts";
 import { validityOf } from "../base/x509.ts";
-import type { Proxy, ProxyTls } from "../proxy/config.ts";
+import type { Proxy } from "../proxy/config.ts";
 import type { IdentityRequest, IdentityUpdate, RootSet } from "../routing/source/messages.ts";
 import {
   CERTIFICATE_ANSWER_MS,
@@ -20,20 +20,12 @@ import {
 
 const KEY = { name: "ECDSA", namedCurve: "P-256" };
 
-/** A certificate of the own service account, and whom to trust about others. */
-export interface MeshCertificates {
-  readonly certificate: TlsCertificate;
-  readonly authority: TlsTrust;
-}
-
 interface IdentityParts {
   /** The SPIFFE id that certificates are for. */
   readonly uri: string;
   /** To the controller, where there is a connection. */
   readonly send: (request: IdentityRequest) => void;
   readonly proxy: Pick<Proxy, "replaceCertificates">;
-  /** What the proxy does with certificates. */
-  readonly tlsOf: (certificates: MeshCertificates) => ProxyTls;
   readonly log: Log;
   /** For tests. */
   readonly now?: () => number;
@@ -145,10 +137,11 @@ export class IdentityKeeper {
 
   /** From now on; the controller hears of it. */
   async #use(leaf: Leaf | null, roots: RootSet): Promise<void> {
-    const { proxy, tlsOf, log } = this.#parts;
+    const { proxy, log } = this.#parts;
     if (leaf !== null) {
       const authority = { pem: roots.roots.join("") };
-      await proxy.replaceCertificates(tlsOf({ certificate: leaf.certificate, authority }));
+      const { certificate } = leaf;
+      await proxy.replaceCertificates({ mesh: { certificate, authority, ticketKeys: null } });
       if (leaf !== this.#leaf) {
         log.info("Certificate in force", {
           signer: leaf.signer,
@@ -243,19 +236,4 @@ export class IdentityKeeper {
       advice: "certificates are not valid by a wrong clock: look at the time service of the node",
     });
   }
-}
-
-/** What a proxy does with the certificates of its mesh. */
-export function meshTls({ certificate, authority }: MeshCertificates): ProxyTls {
-  return {
-    inbound: {
-      certificate,
-      clientCertificate: "optional",
-      clientAuthority: authority,
-      minVersion: "1.3",
-      acceptsPlain: true,
-      ticketKeys: null,
-    },
-    upstream: { certificate, authority, target: null, minVersion: "1.3" },
-  };
 }

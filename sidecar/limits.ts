@@ -86,3 +86,6 @@ export const PLAN_MEMBER_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Parts of a plan file that are kept after they were read: those of one update. */
 export const PLAN_PARTS_KEPT = 64;
+
+/** How long a start waits for a certificate before it goes on without: where there is an authority it takes tenths of a second. */
+export const FIRST_CERTIFICATE_MS = 10_000;

@@ -31,9 +31,17 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--identity <source>",
-    about: "certificates of the mesh: from the controller, or from none but files",
-    choices: ["controller", "files"],
-    default: "files",
+    about:
+      "certificate of the mesh: from the `controller`, or a directory with tls.crt, tls.key and ca.crt",
+  },
+  {
+    flags: "--inbound-mtls <mode>",
+    about:
+      "with --identity: whether callers may do without, before the mesh says so: strict,8443=permissive",
+  },
+  {
+    flags: "--probe <request...>",
+    about: "a request of the kubelet, which needs no certificate: 8080/healthz",
   },
   {
     flags: "--state-dir <directory>",

@@ -1,9 +1,12 @@
 /** Options of `weft proxy` to a proxy configuration and to where its plan comes from. Checks; starts nothing. */
+import { MTLS_FORM, parseMtlsRules } from "../base/mtls_mode.ts";
+import { parsePortRange } from "../base/capture_lists.ts";
 import type { LogLevel } from "../base/log.ts";
 import {
   DEFAULT_TIMEOUTS,
   type DriverChoice,
   type InboundListener,
+  type ProbeRequest,
   type ProxyConfig,
 } from "../proxy/config.ts";
 import { usageFailure } from "../console/exit.ts";
@@ -18,7 +21,12 @@ import {
 import { HEAD_BYTES_LEAST, HEAD_BYTES_MOST } from "../proxy/limits.ts";
 import type { TracingOptions } from "./tracing.ts";
 import { parseIp } from "../base/ip.ts";
-import { parseTrustDomain, type TlsFiles, type TlsOptions } from "./tls_options.ts";
+import {
+  FROM_CONTROLLER,
+  parseTrustDomain,
+  type TlsFiles,
+  type TlsOptions,
+} from "./tls_options.ts";
 import type { ControllerPlace } from "./controller_source.ts";
 import { WORKERS_MAX } from "./limits.ts";
 import { VERSION } from "../base/version.ts";
@@ -30,7 +38,8 @@ export interface SidecarOptions extends TlsOptions {
   readonly controller?: string | undefined;
   readonly controllerCa?: string | undefined;
   readonly controllerToken?: string | undefined;
-  readonly identity: "controller" | "files";
+  readonly inboundMtls?: string | undefined;
+  readonly probe?: readonly string[] | undefined;
   readonly stateDir?: string | undefined;
   readonly recursive: boolean;
   readonly enforceAccess: boolean;
@@ -79,6 +88,9 @@ export type PlanOrigin =
   }
   | { readonly kind: "plan"; readonly file: string }
   | { readonly kind: "controller"; readonly place: ControllerPlace };
+
+/** How a gRPC probe of the kubelet asks. */
+const GRPC_HEALTH_PATH = "/grpc.health.v1.Health/Check";
 
 const DEFAULT_INBOUND = "0.0.0.0:15003";
 
@@ -130,9 +142,13 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
       ...parseHostPort(options.inbound ?? DEFAULT_INBOUND),
       application: capture ? parseCaptured(application) : parseHostPort(application),
       identity: sender.identity,
+      namespace: sender.namespace,
+      ...mtlsOf(options),
+      ...(options.probe === undefined ? {} : { probes: options.probe.map(parseProbe) }),
       ...owner,
       ...(capture ? { capture } : {}),
     }],
+    ...(options.identity === undefined ? {} : { mutualTls: true }),
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
     ...(options.health === undefined ? {} : { health: parseHostPort(options.health) }),
     timeouts: {
@@ -154,6 +170,24 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     bodyBytesMax: parseByteLimit(options.bodyLimit),
     reportRequests: options.accessLog !== "none",
   };
+}
+
+function mtlsOf({ inboundMtls }: SidecarOptions): Pick<InboundListener, "mtls"> {
+  if (inboundMtls === undefined) return {};
+  const mtls = parseMtlsRules(inboundMtls);
+  if (mtls !== null) return { mtls };
+  throw usageFailure(`--inbound-mtls cannot be "${inboundMtls}"`, `Write ${MTLS_FORM}.`);
+}
+
+/** `PORT/PATH`; the path of gRPC's own health service is called. */
+function parseProbe(text: string): ProbeRequest {
+  const slash = text.indexOf("/");
+  const port = parsePortRange(text.slice(0, Math.max(0, slash)));
+  if (port === null || port.first !== port.last) {
+    throw usageFailure(`--probe cannot be "${text}"`, "Write PORT/PATH, like 8080/healthz.");
+  }
+  const [path] = text.slice(slash).split("?");
+  return { port: port.first, path, ...(path === GRPC_HEALTH_PATH ? { isCall: true } : {}) };
 }
 
 /** `ADDRESS:0`, or the addresses of a pod as Kubernetes lists them: one, or one of each IP version. */
@@ -233,7 +267,7 @@ export function takesIdentity(
   origin: PlanOrigin,
   files: TlsFiles | null,
 ): boolean {
-  if (identity === "files") return false;
+  if (identity !== FROM_CONTROLLER) return false;
   if (origin.kind !== "controller") {
     throw usageFailure(
       "--identity controller needs --controller",

@@ -19,7 +19,7 @@ import { followCertificates, readCertificates, warnOfExpired } from "./certifica
 import { ControllerFollower } from "./follow_controller.ts";
 import { ControllerSource } from "./controller_source.ts";
 import { PlanFollower, type PlanInForce } from "./follow_plan.ts";
-import { IdentityKeeper, meshTls } from "./identity.ts";
+import { IdentityKeeper } from "./identity.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { LocalSource } from "./local_source.ts";
 import { PlanClient, type PlanTaker } from "./plan_client.ts";
@@ -34,7 +34,7 @@ import {
   tracedService,
 } from "./settings.ts";
 import { type TlsFiles, tlsFiles } from "./tls_options.ts";
-import { FILES_END_MS, LOG_FLUSH_MS } from "./limits.ts";
+import { FILES_END_MS, FIRST_CERTIFICATE_MS, LOG_FLUSH_MS } from "./limits.ts";
 import { giveBackMemory } from "./memory.ts";
 
 /** Runs until a stop signal. */
@@ -110,7 +110,8 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onExplain: (query) => client.knowOf(query, config),
     ...(keeper === null ? {} : { planKeeping: () => keeper.keeping }),
     isWorking: () => follower instanceof PlanFollower && follower.isReading,
-    planProblem: () => identity?.problem ?? follower.problem,
+    planProblem: () => follower.problem,
+    certificateProblem: () => identity?.problem ?? "",
     onQuit: () => quit.resolve("quitquitquit"),
     onFailure: failed.resolve,
   });
@@ -121,7 +122,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
   const local = new LocalSource();
   const client = new PlanClient({
     source: plans instanceof ControllerSource ? plans : local,
-    proxy: identity === null ? proxy : onceKnown(proxy, identity),
+    proxy: identity === null ? proxy : onceKnown(proxy, identity, log),
     always: identitiesOf(config).map(accessQuestion),
     log,
     onChange(held, isNews) {
@@ -187,7 +188,6 @@ function startIdentity(
     uri: formatWorkloadId({ trustDomain, identity: `${namespace}/${serviceAccount}` }),
     send: (request) => source.requestIdentity(request),
     proxy,
-    tlsOf: meshTls,
     log,
   });
   source.giveIdentity(identity);
@@ -195,10 +195,15 @@ function startIdentity(
   return identity;
 }
 
-/** The proxy as plans find it: it opens its listeners once it has a certificate to show. */
-function onceKnown(proxy: Proxy, identity: IdentityKeeper): PlanTaker {
+/**
+ * The proxy as plans find it: it opens its listeners once it has a certificate to show, for a sidecar that has been started again would be
+ * refused where callers must show one. Where none comes, what may be plain is better than nothing.
+ */
+function onceKnown(proxy: Proxy, identity: IdentityKeeper, log: Log): PlanTaker {
   let isKnown = false;
-  const known = identity.first.then(() => {
+  const known = withDeadline(identity.first, FIRST_CERTIFICATE_MS, () => {
+    log.warn("Starting without a certificate", { reason: identity.problem ?? "" });
+  }).then(() => {
     isKnown = true;
   });
   return {

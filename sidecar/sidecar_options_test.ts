@@ -88,6 +88,7 @@ Deno.test("sidecar: --app opens the inbound listener, --admin off closes the adm
     port: 15003,
     application: { address: "127.0.0.1", port: 8080 },
     identity: "default/default",
+    namespace: "default",
   }]);
   assert.equal(config.admin, null);
 });
@@ -100,10 +101,30 @@ Deno.test("sidecar: --capture marks both listeners, and only the application's a
     port: 15003,
     application: { address: "127.0.0.1", port: 0 },
     identity: "default/default",
+    namespace: "default",
     capture: true,
   }]);
   const elsewhere = sidecarConfig(optionsOf(["-f", "a", "--capture", "--app", "10.1.2.3:0"]), 0);
   assert.equal(elsewhere.inbound[0].application.address, "10.1.2.3");
+});
+
+Deno.test("sidecar: --identity makes it one of the mesh, with what callers may do and what is a probe", () => {
+  const config = sidecarConfig(
+    optionsOf([
+      ...["-f", "a.yaml", "--app", "127.0.0.1:80", "--identity", "/certs"],
+      ...["--inbound-mtls", "strict,90=permissive", "--probe=80/healthz?full"],
+      "--probe=90/grpc.health.v1.Health/Check",
+    ]),
+    0,
+  );
+  assert.equal(config.mutualTls, true);
+  const [{ mtls, probes }] = config.inbound;
+  const ports = [{ first: 90, last: 90, mode: "permissive" }];
+  assert.deepEqual(mtls, { mode: "strict", ports });
+  assert.deepEqual(probes, [
+    { port: 80, path: "/healthz" },
+    { port: 90, path: "/grpc.health.v1.Health/Check", isCall: true },
+  ]);
 });
 
 Deno.test("sidecar: --egress off refuses what the mesh does not know", () => {
@@ -126,6 +147,8 @@ Deno.test("sidecar: contradictions are usage failures", () => {
       origin(["--plan", "b.json", "--enforce-access"]),
       origin(["-f", "-"]),
       config(["--inbound", ":15003"]),
+      config(["-f", "a.yaml", "--app", ":80", "--inbound-mtls", "on"]),
+      config(["-f", "a.yaml", "--app", ":80", "--probe", "healthz"]),
       config(["--workers", "257"]),
       config(["--capture", "--driver", "portable"]),
       config(["--response-timeout", "soon"]),

@@ -4,7 +4,11 @@ import { DEFAULT_TRUST_DOMAIN, isTrustDomain } from "../base/spiffe.ts";
 import { usageFailure } from "../console/exit.ts";
 import type { SidecarOption } from "./option.ts";
 
+/** What `--identity` says where the controller gives certificates. */
+export const FROM_CONTROLLER = "controller";
+
 export interface TlsOptions {
+  readonly identity?: string | undefined;
   readonly inboundTlsCert?: string | undefined;
   readonly inboundTlsKey?: string | undefined;
   readonly inboundTlsClientCa?: string | undefined;
@@ -94,6 +98,8 @@ export interface TlsFiles {
     /** Null: whom the plan says. */
     readonly target: TlsIdentity | null;
   } | null;
+  /** Of a sidecar of the mesh, beside what is plain. */
+  readonly mesh: { readonly certificate: CertificateFiles; readonly authority: string } | null;
 }
 
 /** Null: everything is plain. Throws a usage failure for options that contradict or leave something out. */
@@ -109,7 +115,11 @@ export function tlsFiles(options: TlsOptions): TlsFiles | null {
     throw usageFailure("--inbound-tls-client-ca needs --inbound-tls-cert and --inbound-tls-key");
   }
   const upstream = upstreamFiles(options);
-  if (inbound === null && outbound === null && upstream === null) return null;
+  const mesh = meshFiles(options);
+  if (mesh !== null && (inbound !== null || upstream !== null)) {
+    throw usageFailure("--identity goes with no --inbound-tls- and no --upstream-tls- options");
+  }
+  if ([inbound, outbound, upstream, mesh].every((side) => side === null)) return null;
   return {
     minVersion: options.tlsMinVersion,
     inbound: inbound && {
@@ -120,7 +130,17 @@ export function tlsFiles(options: TlsOptions): TlsFiles | null {
     },
     outbound: outbound && { certificate: outbound },
     upstream,
+    mesh,
   };
+}
+
+/** As cert-manager's CSI driver for SPIFFE, and Secrets of the type kubernetes.io/tls, name them. */
+function meshFiles({ identity }: TlsOptions): TlsFiles["mesh"] {
+  if (identity === undefined || identity === FROM_CONTROLLER) return null;
+  const [chain, key, authority] = ["tls.crt", "tls.key", "ca.crt"].map((name) =>
+    `${identity}/${name}`
+  );
+  return { certificate: { chain, key }, authority };
 }
 
 export function parseTrustDomain(text: string): string {

@@ -38,6 +38,7 @@ Deno.test("TLS options: all of them", () => {
         authority: "servers.crt",
         target: { serverName: "web.app", uriSans: ["spiffe://a/b", "spiffe://a/c"] },
       },
+      mesh: null,
     },
   );
 });
@@ -53,6 +54,14 @@ Deno.test("TLS options: callers may do without TLS where that is said", () => {
   const own = ["--inbound-tls-cert", "i.crt", "--inbound-tls-key", "i.key"];
   const files = filesOf(...own, "--inbound-plaintext", "accepted");
   assert.equal(files?.inbound?.acceptsPlain, true);
+});
+
+Deno.test("TLS options: an identity of the mesh is a directory, or the controller's, and goes with no others", () => {
+  const [certificate, authority] = [{ chain: "/c/tls.crt", key: "/c/tls.key" }, "/c/ca.crt"];
+  assert.deepEqual(filesOf("--identity", "/c")?.mesh, { certificate, authority });
+  assert.equal(filesOf("--identity", "controller"), null);
+  const own = ["--inbound-tls-cert", "i.crt", "--inbound-tls-key", "i.key"];
+  assert.throws(() => filesOf(...own, "--identity", "/c"), CommandFailure);
 });
 
 Deno.test("TLS options: `system` is whom this system trusts", () => {

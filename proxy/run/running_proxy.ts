@@ -50,6 +50,8 @@ export interface ProxyHooks {
   readonly isWorking?: () => boolean;
   /** Why no plan has come yet, in one line; empty if that is not known. */
   readonly planProblem?: () => string;
+  /** Why there is no certificate of the mesh yet, in one line; empty if that is not known. */
+  readonly certificateProblem?: () => string;
   /**
    * An event loop has ended by itself: a defect, of which one line says what is known. Connections that the kernel still hands to it
    * hang, so what runs the proxy is to stop it.
@@ -284,12 +286,17 @@ export class RunningProxy implements Proxy {
     return problem === "" ? "waiting for a plan" : `waiting for a plan: ${problem}`;
   }
 
+  get #whyNoCertificate(): string {
+    return this.#hooks.certificateProblem?.() || "waiting for a certificate";
+  }
+
   async #whyNotReady(): Promise<string | null> {
     if (this.#isDraining) return "draining";
-    if (!this.#isServing) return this.#whyNoPlan;
-    const { mutualTls, tls } = this.#config;
+    const lacksCertificate = this.#config.mutualTls === true &&
+      this.#config.tls?.mesh === undefined;
+    if (!this.#isServing) return lacksCertificate ? this.#whyNoCertificate : this.#whyNoPlan;
     // Others are told that this one takes connections by it.
-    if (mutualTls === true && tls?.mesh === undefined) return "waiting for a certificate";
+    if (lacksCertificate) return this.#whyNoCertificate;
     return await this.#whyNotAlive();
   }
 

@@ -2,7 +2,7 @@
 import { TICKET_KEY_BYTES } from "../io/tls.ts";
 import { expiryOf } from "../../base/x509.ts";
 import type { TlsClientSettings, TlsServerSettings } from "../io/tls.ts";
-import type { MeshIdentity, ProxyTls, TlsOrigination, TlsTermination } from "../config.ts";
+import type { MeshCertificates, ProxyTls, TlsOrigination, TlsTermination } from "../config.ts";
 import { MESH_ALPN } from "../protocol/tls/mesh.ts";
 
 /** What clients may choose from. HTTP/2 is also known by its first bytes. */
@@ -33,7 +33,7 @@ export function clientSettings(origination: TlsOrigination): TlsClientSettings {
 
 /** How a sidecar of the mesh is the server of others. */
 export function meshServerSettings(
-  { certificate, authority, ticketKeys }: MeshIdentity,
+  { certificate, authority, ticketKeys }: MeshCertificates,
 ): TlsServerSettings {
   return {
     role: "server",
@@ -47,7 +47,9 @@ export function meshServerSettings(
 }
 
 /** And how it is their client. */
-export function meshClientSettings({ certificate, authority }: MeshIdentity): TlsClientSettings {
+export function meshClientSettings(
+  { certificate, authority }: MeshCertificates,
+): TlsClientSettings {
   return { role: "client", certificate, trusted: authority, minVersion: "1.3" };
 }
 
@@ -72,7 +74,7 @@ export function certificateExpiries(tls: ProxyTls): CertificateExpiry[] {
 
 /** Ticket keys of their own for the terminations that have none. */
 export function withTicketKeys(tls: ProxyTls): ProxyTls {
-  const keyed = <T extends TlsTermination | MeshIdentity>(termination: T): T => ({
+  const keyed = <T extends TlsTermination | MeshCertificates>(termination: T): T => ({
     ...termination,
     ticketKeys: termination.ticketKeys ?? randomBase64(TICKET_KEY_BYTES),
   });

@@ -11,7 +11,7 @@ import {
   meshServerSettings,
   serverSettings,
 } from "./config.ts";
-import type { MeshIdentity, ProxyTls } from "../config.ts";
+import type { MeshCertificates, ProxyTls } from "../config.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
 
 /** How connections to one endpoint are put under TLS. */
@@ -96,7 +96,7 @@ export class MeshTls implements EndpointSecurity {
    * Makes certificates ready, the first or others.
    * @throws {IoError} they are of no use
    */
-  prepare(identity: MeshIdentity): TlsReplacement[] {
+  prepare(identity: MeshCertificates): TlsReplacement[] {
     const [server, client] = [meshServerSettings(identity), meshClientSettings(identity)];
     const inbound = prepared(this.#io, this.#inbound, server, (made) => this.#inbound = made);
     try {

@@ -295,6 +295,14 @@ const LEAST: Readonly<
     ],
     "spec.targetRefs[0]",
   ],
+  "mtls-mode-invalid": [
+    [{
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name: "app", annotations: { "weft.dev/mtls-mode": "on" } },
+    }],
+    "metadata.annotations.weft.dev/mtls-mode",
+  ],
   "policy-mirror-unavailable": [
     [...W_ALL, policy("p", { mirror: { service: "copy" } })],
     "spec.mirror.service",

@@ -7,13 +7,14 @@ import { MeshIdentity } from "../../controller/identity/mesh_identity.ts";
 import { newAuthority } from "../../controller/identity/new_authority.ts";
 import type { IdentityState } from "../../controller/identity/provider.ts";
 import { SigningKey } from "../../controller/identity/signing_key.ts";
+import type { MeshCertificates } from "../../proxy/config.ts";
 import { controllerCounts } from "../../controller/metrics.ts";
 import { StreamServer } from "../../controller/stream/server.ts";
 import { TokenReviews } from "../../controller/stream/token_reviews.ts";
 import { MeshParts } from "../../routing/source/mesh.ts";
 import { hashRoots } from "../../routing/source/wire.ts";
 import { ControllerSource } from "../../sidecar/controller_source.ts";
-import { IdentityKeeper, type MeshCertificates } from "../../sidecar/identity.ts";
+import { IdentityKeeper } from "../../sidecar/identity.ts";
 import { PlanClient } from "../../sidecar/plan_client.ts";
 import { certificateOf, testCertificates } from "../tls/certificates.ts";
 
@@ -125,10 +126,11 @@ export class LabSidecar {
     this.keeper = new IdentityKeeper({
       uri: formatWorkloadId({ trustDomain: "cluster.local", identity: account }),
       send: (request) => source.requestIdentity(request),
-      proxy: { replaceCertificates: () => Promise.resolve() },
-      tlsOf: (certificates) => {
-        this.used.push(certificates);
-        return {};
+      proxy: {
+        replaceCertificates: ({ mesh }) => {
+          if (mesh !== undefined) this.used.push(mesh);
+          return Promise.resolve();
+        },
       },
       ...{ log, now },
     });

@@ -3,7 +3,7 @@
  * beside it. Certificates come late and are replaced while requests go through.
  */
 import assert from "node:assert/strict";
-import type { MeshIdentity, Proxy, ProxyConfig, ProxyTls } from "../../proxy/config.ts";
+import type { MeshCertificates, Proxy, ProxyConfig, ProxyTls } from "../../proxy/config.ts";
 import type { RequestRecord } from "../../proxy/observe/request_record.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { compile } from "../../routing/compile/compile.ts";
@@ -11,6 +11,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { type Driver, DRIVERS } from "../support/test_proxy.ts";
 import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
+import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { until } from "../support/until.ts";
 import {
   certificateFor,
@@ -73,7 +74,7 @@ function configOf(driver: Driver, sides: Pick<ProxyConfig, "inbound" | "outbound
 function meshOf(
   certificate: TestCertificate,
   ...authorities: readonly TestCertificate[]
-): ProxyTls & { readonly mesh: MeshIdentity } {
+): ProxyTls & { readonly mesh: MeshCertificates } {
   const pem = authorities.map(({ chainPem }) => chainPem).join("");
   return { mesh: { certificate, authority: { pem }, ticketKeys: null } };
 }
@@ -92,7 +93,10 @@ class Mesh {
     const application = { address: "127.0.0.1", port: applicationPort };
     const server = await startProxy(
       configOf(driver, {
-        inbound: [{ ...PLACE, application, identity: "default/server" }],
+        inbound: [{
+          ...{ ...PLACE, application, identity: "default/server", namespace: "default" },
+          probes: [{ port: applicationPort, path: "/healthz" }],
+        }],
         outbound: [],
       }),
       planOf(1),
@@ -242,6 +246,42 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
       await mesh.client.replaceCertificates(meshOf(impostor, authority));
       assert.equal((await mesh.get("http://app:81/"))[0], 503);
       assert.equal(mesh.served.length, 2);
+    },
+  });
+
+  Deno.test({
+    name: `mesh (${driver}): who must come by mutual TLS, switched while connections are open`,
+    ignore,
+    async fn() {
+      await using application = startApplication();
+      await using mesh = await Mesh.start(driver, application.addr.port);
+      const { port } = mesh.server.inbound[0];
+      const { authority } = testCertificates();
+      const client = certificateFor(`URI:${CLIENT_ID}`);
+      const server = certificateFor(`URI:${SERVER_ID}`);
+      await mesh.server.replaceCertificates(meshOf(server, authority));
+      const strict = (mtls: NonNullable<Plan["mtls"]>) => mesh.server.apply({ ...planOf(1), mtls });
+      const plain = await RawSocket.connect(port);
+      /** The status of the next request of one connection. */
+      const status = async (path: string, method = "GET") => {
+        await plain.send(`${method} ${path} HTTP/1.1\r\nHost: app\r\n\r\n`);
+        return statusOf(await plain.readResponse());
+      };
+      assert.equal(await status("/"), 200);
+      await strict({ mesh: "strict", namespaces: {} });
+      assert.equal(await status("/"), 403);
+      assert.equal(await status("/healthz"), 200);
+      assert.equal(await status("/healthz", "POST"), 403);
+      await strict({ mesh: "strict", namespaces: { default: "permissive" } });
+      assert.equal(await status("/"), 200);
+      await strict({ namespaces: { default: `permissive,${application.addr.port}=strict` } });
+      assert.equal(await status("/"), 403);
+      assert.deepEqual((await mesh.get()).slice(0, 2), [403, "mtls-required"]);
+      await mesh.client.replaceCertificates(meshOf(client, authority));
+      assert.deepEqual(await mesh.get(), ANSWERED);
+      await strict({ mesh: "permissive", namespaces: { other: "strict" } });
+      assert.equal(await status("/"), 200);
+      plain.close();
     },
   });
 }
