@@ -25,6 +25,7 @@ export const COMMANDS = {
   "mesh": () => import("./commands/mesh.ts"),
   "namespace": () => import("./commands/namespace.ts"),
   "inject": () => import("./commands/inject.ts"),
+  "certificate": () => import("./commands/certificate.ts"),
   "check": () => import("./commands/check.ts"),
   "metrics": () => import("./commands/metrics.ts"),
   "policy": () => import("./commands/policy.ts"),

@@ -1,4 +1,6 @@
 /** The controller's admin port: whether it lives and serves, its metrics, and how far splits have come. It takes no orders. */
+import { IDENTITY_PATH, replicaIdentity } from "./identity/answer.ts";
+import type { IdentityIssuer } from "./identity/identity_issuer.ts";
 import type { RolloutAnswers } from "./rollout/answers.ts";
 import { REPLICA_PATH } from "./rollout/replicas.ts";
 import { type ControllerCounts, renderControllerMetrics } from "./metrics.ts";
@@ -12,11 +14,12 @@ interface AdminParts {
   /** Metrics are about to be shown. */
   readonly count: () => void;
   readonly rollouts: RolloutAnswers;
+  readonly identity: IdentityIssuer;
 }
 
 /** @throws {Error} the address is taken */
 export function serveAdmin(
-  { address, port, counts, problem, count, rollouts }: AdminParts,
+  { address, port, counts, problem, count, rollouts, identity }: AdminParts,
 ): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: address, port, onListen() {} }, (request) => {
     const url = new URL(request.url);
@@ -24,7 +27,7 @@ export function serveAdmin(
     if (request.method !== "GET" && !(isRollout && request.method === "POST")) {
       return text(405, "only GET\n");
     }
-    if (url.pathname.startsWith("/rollout/")) {
+    if (url.pathname.startsWith("/rollout/") || url.pathname === IDENTITY_PATH) {
       const reason = problem();
       if (reason !== null) return text(503, `${reason}\n`);
     }
@@ -33,6 +36,8 @@ export function serveAdmin(
         return rollouts.answer(request);
       case REPLICA_PATH:
         return rollouts.ofReplica(url);
+      case IDENTITY_PATH:
+        return Response.json(replicaIdentity(identity));
       case "/healthz":
         return text(200, "ok\n");
       case "/readyz": {
@@ -45,7 +50,7 @@ export function serveAdmin(
           headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
         });
       default:
-        return text(404, "there are /healthz, /readyz, /metrics and /rollout/ready\n");
+        return text(404, "there are /healthz, /readyz, /metrics, /identity and /rollout/ready\n");
     }
   });
 }

@@ -11,7 +11,7 @@ import type { AccessSource } from "./kube/access.ts";
 import { MISSING_LOOK_MS, SILENT_WAIT_MS, SYNC_NOTICE_MS } from "./limits.ts";
 import { MissingSidecars } from "./inject/missing_sidecars.ts";
 import { startInjector } from "./injector.ts";
-import { MeshIdentity } from "./identity/mesh_identity.ts";
+import { IdentityIssuer } from "./identity/identity_issuer.ts";
 import { MeshRoots } from "./identity/mesh_roots.ts";
 import { ROOT_KIND } from "./identity/root_certificate.ts";
 import { LiveMesh } from "./live_mesh.ts";
@@ -75,9 +75,9 @@ export function startController(settings: ControllerSettings): Controller {
     rejoinMs: settings.rejoinMs ?? SILENT_WAIT_MS,
     isPodReady: (namespace, name) => objects.pod(namespace, name)?.ready,
   });
-  const identity = new MeshIdentity({ ...settings, counts });
+  const identity = new IdentityIssuer({ ...settings, counts });
   const roots: MeshRoots = new MeshRoots({
-    ...{ client, log },
+    ...{ client, log, trustDomain: settings.trustDomain },
     changed: (state) => identity.set(state),
     findings: (ref, findings) => report.read(ref, findings),
   });
@@ -136,8 +136,9 @@ export function startController(settings: ControllerSettings): Controller {
     count() {
       rollouts.count();
       counts.leader = report.isLeader ? 1 : 0;
+      counts.authorityExpiry = (identity.state.expiresAtMs ?? 0) / 1_000;
     },
-    rollouts: answers,
+    ...{ rollouts: answers, identity },
   });
   let injector: Awaited<ReturnType<typeof startInjector>> | null = null;
   let isEnding = false;

@@ -107,6 +107,10 @@ const CONTROLLER = metricGroup([], {
     "result",
     ["good", "refused", "failed"],
   ),
+  authorityExpiry: gauge(
+    "weft_controller_authority_expiry_timestamp_seconds",
+    "When the first of the roots that proxies trust, and of what signs, expires",
+  ),
   certificatesIssued: counter(
     "weft_controller_certificates_issued_total",
     "Certificates given to proxies",

@@ -4,7 +4,7 @@
  */
 import { createLog } from "../../base/log.ts";
 import { controllerCounts } from "../../controller/metrics.ts";
-import { MeshIdentity } from "../../controller/identity/mesh_identity.ts";
+import { IdentityIssuer } from "../../controller/identity/identity_issuer.ts";
 import { StreamServer } from "../../controller/stream/server.ts";
 import { Compiler } from "../../routing/compile/compiler.ts";
 import { largeMesh, meshSlice, meshSplit } from "../../routing/compile/mesh_for_test.ts";
@@ -164,7 +164,7 @@ if (import.meta.main) {
     mesh: source.mesh,
     tokens: null,
     events: { came() {}, acknowledged() {}, went() {} },
-    identity: new MeshIdentity({ trustDomain: "cluster.local", counts, log }),
+    identity: new IdentityIssuer({ trustDomain: "cluster.local", counts, log }),
     ...{ counts, log },
   });
   const start: SourceStart = {

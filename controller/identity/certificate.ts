@@ -4,6 +4,8 @@
  */
 import { DerError, DerReader, OID, TAG } from "../../base/der_reader.ts";
 import { rawSignature } from "../../base/ecdsa.ts";
+import type { RootSet } from "../../routing/source/messages.ts";
+import { hashRoots } from "../../routing/source/wire.ts";
 import { bytesInPem, CERTIFICATE, pemOf } from "../../base/pem.ts";
 import { timeOf, urisOf } from "../../base/x509.ts";
 
@@ -80,6 +82,12 @@ export function certificatesIn(pem: string, what: string): readonly X509Certific
 /** Each in PEM, in one spelling. */
 export function pemsOf(certificates: readonly X509Certificate[]): string[] {
   return certificates.map(({ bytes }) => pemOf(CERTIFICATE, bytes));
+}
+
+/** All of them, in an order that depends on the certificates alone, so that every replica has the same hash. */
+export function rootSetOf(groups: readonly (readonly X509Certificate[])[]): RootSet {
+  const roots = [...new Set(pemsOf(groups.flat()))].sort();
+  return { hash: hashRoots(roots), roots };
 }
 
 /**

@@ -9,6 +9,8 @@ interface SessionParts {
     readonly state: IdentityState;
     issue(csr: string, subject: TokenSubject | null, challenge: string): Promise<string>;
   };
+  /** `namespace/pod`. */
+  readonly name: string;
   /** Null: its token has not been looked at. */
   readonly subject: TokenSubject | null;
   readonly onNews: () => void;
@@ -29,6 +31,10 @@ export class IdentitySession {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
+  }
+
+  get name(): string {
+    return this.#parts.name;
   }
 
   /** What the proxy has in force; null: it has its certificates from elsewhere. */

@@ -5,12 +5,12 @@
 import { pause } from "../../base/backoff.ts";
 import type { Finding, ResourceRef } from "../../base/finding.ts";
 import type { Log } from "../../base/log.ts";
-import { hashRoots } from "../../routing/source/wire.ts";
 import { makeFinding } from "../../schemas/report.ts";
 import { type KubeClient, KubeError } from "../kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
 import type { ObjectIdentity } from "../objects.ts";
-import { pemsOf, type X509Certificate } from "./certificate.ts";
+import { rootSetOf } from "./certificate.ts";
+import { Providers } from "./providers.ts";
 import { makeKeySecret, readKeySecret } from "./key_secret.ts";
 import { KEYS_READ_MS } from "./limits.ts";
 import type { CertificateProvider, IdentityState } from "./provider.ts";
@@ -22,15 +22,22 @@ import {
   type RootCertificate,
   rootObject,
 } from "./root_certificate.ts";
-import { SigningKey } from "./signing_key.ts";
 
 interface MeshRootsParts {
   readonly client: Pick<KubeClient, "call">;
+  readonly trustDomain: string;
   readonly log: Log;
   /** Who signs and whom to trust is another now. */
   readonly changed: (state: IdentityState) => void;
   /** What is wrong with an object. */
   readonly findings: (ref: ResourceRef, findings: readonly Finding[]) => void;
+}
+
+/** A root that is trusted, and who signs under it; null: none can. */
+interface OpenedRoot {
+  readonly root: RootCertificate;
+  readonly provider: CertificateProvider | null;
+  readonly problem: string;
 }
 
 /** Of the root that the controller makes by itself. */
@@ -40,9 +47,8 @@ export class MeshRoots {
   readonly #parts: MeshRootsParts;
   readonly #objects = new Map<string, JsonFields>();
   readonly #ended = new AbortController();
+  readonly #providers: Providers;
   #namespace: string | null = null;
-  /** Of the signer, as long as it is the same one. */
-  #signing: { readonly uid: string; readonly provider: CertificateProvider } | null = null;
   /** There have been roots: without any the last ones stay. */
   #hasRoots = false;
   #wake = () => {};
@@ -50,6 +56,7 @@ export class MeshRoots {
 
   constructor(parts: MeshRootsParts) {
     this.#parts = parts;
+    this.#providers = new Providers(parts);
   }
 
   heard(object: JsonFields): void {
@@ -107,15 +114,24 @@ export class MeshRoots {
       return this.#parts.log.warn("No MeshRootCertificate is trusted: the last ones stay");
     }
     this.#hasRoots = true;
+    this.#providers.retain(trusted);
+    const opened = await Promise.all(trusted.map((root) => this.#open(root)));
     const signer = signerOf(trusted);
-    const { provider, problem } = signer === undefined
-      ? { provider: null, problem: "no MeshRootCertificate is active" }
-      : await this.#providerOf(signer);
+    const signing = opened.find(({ root }) => root === signer);
     this.#parts.changed({
-      roots: rootSetOf(trusted),
-      signer: provider === null ? "" : signer?.name ?? "",
-      provider,
-      problem,
+      roots: rootSetOf(trusted.map(({ roots }) => roots)),
+      signer: signing === undefined || signing.provider === null ? "" : signing.root.name,
+      provider: signing?.provider ?? null,
+      problem: signing === undefined
+        ? "no MeshRootCertificate is active"
+        : signing.provider === null
+        ? signing.problem
+        : "",
+      authorities: opened.map(({ root: { name }, problem }) => ({ name, problem })),
+      expiresAtMs: Math.min(
+        ...trusted.flatMap(({ roots }) => roots.map(({ untilMs }) => untilMs)),
+        signing?.provider?.expiresAtMs ?? Infinity,
+      ),
     });
   }
 
@@ -133,30 +149,18 @@ export class MeshRoots {
     return roots;
   }
 
-  async #providerOf(
-    signer: RootCertificate,
-  ): Promise<{ provider: CertificateProvider | null; problem: string }> {
-    const object = this.#objects.get(`${this.#namespace}/${signer.name}`) ?? {};
+  /** A key that was good stays in use while its place is empty or broken. */
+  async #open(root: RootCertificate): Promise<OpenedRoot> {
+    const object = this.#objects.get(`${this.#namespace}/${root.name}`) ?? {};
     try {
-      const provider = await this.#open(signer);
-      this.#signing = { uid: signer.uid, provider };
+      const provider = await this.#providers.open(root, this.#namespace ?? "");
       this.#tell(object, null);
-      return { provider, problem: "" };
+      return { root, provider, problem: "" };
     } catch (error) {
       this.#tell(object, error);
       const problem = error instanceof Error ? error.message : String(error);
-      // A key that was good stays in use while its place is empty or broken.
-      const provider = this.#signing?.uid === signer.uid ? this.#signing.provider : null;
-      return { provider, problem: provider === null ? problem : "" };
+      return { root, provider: this.#providers.known(root), problem };
     }
-  }
-
-  async #open({ provider, roots }: RootCertificate): Promise<CertificateProvider> {
-    const { name } = provider;
-    const what = `Secret ${this.#namespace}/${name}`;
-    const secret = await readKeySecret(this.#parts.client, this.#namespace ?? "", name);
-    if (secret === null) throw new Error(`${what} is not there, so nothing can be signed`);
-    return await SigningKey.read(secret, roots, what);
   }
 
   /** A replica that was faster has made the same. */
@@ -202,13 +206,6 @@ function signerOf(roots: readonly RootCertificate[]): RootCertificate | undefine
   const byAge = (a: RootCertificate, b: RootCertificate) =>
     a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.name < b.name) ? -1 : 1;
   return roots.filter(({ role }) => role === "active").sort(byAge).at(-1);
-}
-
-/** In an order that depends on the roots alone, so that every replica has the same hash. */
-function rootSetOf(trusted: readonly RootCertificate[]): IdentityState["roots"] {
-  const certificates: X509Certificate[] = trusted.flatMap(({ roots }) => roots);
-  const roots = [...new Set(pemsOf(certificates))].sort();
-  return { hash: hashRoots(roots), roots };
 }
 
 function keyOf(metadata: JsonFields): string {

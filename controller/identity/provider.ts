@@ -18,6 +18,10 @@ export interface CertificateProvider {
    * @throws {Error} one line: why there is none
    */
   issue(order: CertificateOrder): Promise<string>;
+  /** When that by which it signs expires, in milliseconds since 1970; null: that is not known. */
+  readonly expiresAtMs: number | null;
+  /** It is not asked any more. */
+  close?(): void;
 }
 
 /** Who signs, and whom to trust, at one time. */
@@ -29,4 +33,8 @@ export interface IdentityState {
   readonly provider: CertificateProvider | null;
   /** Why none signs, in one line. */
   readonly problem: string;
+  /** Each that is trusted, and why it cannot sign; empty: it can. */
+  readonly authorities: readonly { readonly name: string; readonly problem: string }[];
+  /** When the first of the roots, and of what signs, expires. */
+  readonly expiresAtMs: number | null;
 }

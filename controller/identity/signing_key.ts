@@ -58,6 +58,10 @@ export class SigningKey implements CertificateProvider {
     return signingKey;
   }
 
+  get expiresAtMs(): number {
+    return Math.min(...this.#chain.map(({ untilMs }) => untilMs));
+  }
+
   /** Why what it signs would be refused; null: it would not. */
   problem(): Promise<string | null> {
     return chainProblem(this.#chain, this.#roots, Date.now());
@@ -74,7 +78,7 @@ export class SigningKey implements CertificateProvider {
       // Empty, so that its SPIFFE id is the one name that it has.
       subject: der.sequence(),
       fromMs: Math.max(nowMs - CLOCK_SKEW_MS, issuer.fromMs),
-      untilMs: Math.min(nowMs + LEAF_MS, ...this.#chain.map((each) => each.untilMs)),
+      untilMs: Math.min(nowMs + LEAF_MS, this.expiresAtMs),
       publicKey,
       signingKey: this.#key,
       extensions: [

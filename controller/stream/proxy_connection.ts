@@ -5,7 +5,6 @@
 import { chunksOf, readLines, SilenceWatch, writeBytes } from "../../base/lines.ts";
 import type { Log } from "../../base/log.ts";
 import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
-import type { IdentityRequest } from "../../routing/source/messages.ts";
 import type { PartKey } from "../../routing/parts.ts";
 import type { MeshParts, MeshSession } from "../../routing/source/mesh.ts";
 import { decodeRequest } from "../../routing/source/wire.ts";
@@ -23,7 +22,7 @@ import {
 } from "../limits.ts";
 import type { ConnectionEnd, ControllerCounts } from "../metrics.ts";
 import type { IdentitySession } from "../identity/identity_session.ts";
-import type { MeshIdentity } from "../identity/mesh_identity.ts";
+import type { IdentityIssuer } from "../identity/identity_issuer.ts";
 import { acknowledgedBy, type Hello, helloIn } from "./hello.ts";
 import { bytesOfUpdate } from "./update_bytes.ts";
 import type { TokenReviews, TokenSubject } from "./token_reviews.ts";
@@ -31,7 +30,7 @@ import type { TokenReviews, TokenSubject } from "./token_reviews.ts";
 interface ConnectionParts {
   readonly connection: Deno.TlsConn;
   readonly mesh: MeshParts;
-  readonly identity: MeshIdentity;
+  readonly identity: IdentityIssuer;
   /** Null: tokens are not looked at. */
   readonly tokens: TokenReviews | null;
   readonly counts: ControllerCounts;
@@ -85,11 +84,6 @@ export class ProxyConnection {
   /** The hash of a part as it has it in force; empty: not yet. Undefined: it does not use the part. */
   inForce(key: PartKey): string | undefined {
     return this.#session?.inForce(key);
-  }
-
-  /** What it has in force of certificates; null: it has them from elsewhere. */
-  get identityHeld(): IdentityRequest | null {
-    return this.#identity?.held ?? null;
   }
 
   /** Since when it has not acknowledged what there is; null: it has. */
@@ -165,7 +159,7 @@ export class ProxyConnection {
     }
     this.#hello = hello;
     this.#session = mesh.open(() => this.#hasNews());
-    this.#identity = identity.open(subject, () => this.#hasNews());
+    this.#identity = identity.open(this.name, subject, () => this.#hasNews());
     counts.proxies++;
     events.came(this);
     log.debug("Proxy connected", this.#who);

@@ -4,7 +4,7 @@ import { createLog } from "../../base/log.ts";
 import { MeshParts } from "../../routing/source/mesh.ts";
 import { decodeUpdate } from "../../routing/source/wire.ts";
 import { HELLO_BYTES_MAX } from "../limits.ts";
-import { MeshIdentity } from "../identity/mesh_identity.ts";
+import { IdentityIssuer } from "../identity/identity_issuer.ts";
 import { controllerCounts } from "../metrics.ts";
 import { ProxyConnection } from "./proxy_connection.ts";
 
@@ -66,7 +66,7 @@ function start() {
   const proxy = new ProxyConnection({
     connection: connection as unknown as Deno.TlsConn,
     mesh,
-    identity: new MeshIdentity({ trustDomain: "cluster.local", counts, log }),
+    identity: new IdentityIssuer({ trustDomain: "cluster.local", counts, log }),
     tokens: null,
     counts,
     log,

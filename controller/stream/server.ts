@@ -14,7 +14,7 @@ import {
   STRANGERS_MAX,
   STREAM_END_MS,
 } from "../limits.ts";
-import type { MeshIdentity } from "../identity/mesh_identity.ts";
+import type { IdentityIssuer } from "../identity/identity_issuer.ts";
 import type { ControllerCounts } from "../metrics.ts";
 import { ProxyConnection, type ProxyEvents } from "./proxy_connection.ts";
 import type { TokenReviews } from "./token_reviews.ts";
@@ -25,7 +25,7 @@ interface StreamParts {
   readonly certFile: string;
   readonly keyFile: string;
   readonly mesh: MeshParts;
-  readonly identity: MeshIdentity;
+  readonly identity: IdentityIssuer;
   /** Null: tokens are not looked at. */
   readonly tokens: TokenReviews | null;
   readonly counts: ControllerCounts;

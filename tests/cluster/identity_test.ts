@@ -2,95 +2,13 @@
  * Certificates on a real API server: two controllers have one authority between them, tokens of pods say who is who, and what becomes of the
  * key's Secret changes no proxy's trust.
  */
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { urisOf } from "../../base/x509.ts";
-import { bytesInPem, CERTIFICATE } from "../../base/pem.ts";
-import { definitions } from "../../controller/install/definitions.ts";
-import { ControllerSource } from "../../sidecar/controller_source.ts";
-import { LabSidecar } from "../identity/identity_lab.ts";
+import { equal, match, rejects } from "node:assert/strict";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+import { Shop } from "./shop.ts";
 import { TestController } from "./test_controller.ts";
 
-const PODS = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop, labels: {weft.dev/monitored-by: weft}}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: cart, namespace: shop}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: thief, namespace: shop}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: cart-1, namespace: shop}
-spec: {serviceAccountName: cart, containers: [{name: c, image: none}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: thief-1, namespace: shop}
-spec: {serviceAccountName: thief, containers: [{name: c, image: none}]}
-`;
-
 const SECRET = "weft-identity-a";
-
-class Shop {
-  readonly api: TestApiServer;
-  readonly controller: TestController;
-
-  constructor(api: TestApiServer, controller: TestController) {
-    this.api = api;
-    this.controller = controller;
-  }
-
-  /** A token of a pod, in a file. */
-  async token(account: string, { audience = "weft", isBound = true } = {}): Promise<string> {
-    const pod = `${account}-1`;
-    const bound = ["--bound-object-kind", "Pod", "--bound-object-name", pod];
-    const args = ["create", "token", account, "-n", "shop", "--audience", audience];
-    const token = await this.api.kubectl([...args, ...(isBound ? bound : [])]);
-    const file = `${this.api.folder}/${pod}-${audience}-${isBound}`;
-    await Deno.writeTextFile(file, token);
-    return file;
-  }
-
-  source(tokenFile: string): ControllerSource {
-    const { address, authorityFile, ports } = this.controller;
-    return new ControllerSource({
-      ...{ address, port: ports.stream, authorityFile, tokenFile },
-      ...{ namespace: "shop", pod: "", version: "test" },
-    });
-  }
-
-  sidecar(tokenFile: string, account = "shop/cart"): LabSidecar {
-    return new LabSidecar(this, tokenFile, { account });
-  }
-
-  /** The hash of the roots that a new sidecar is given; it has a certificate then. */
-  async roots(): Promise<string> {
-    const sidecar = this.sidecar(await this.token("cart"));
-    await sidecar.keeper.first;
-    const [leaf] = bytesInPem(sidecar.chain, CERTIFICATE) ?? [];
-    deepEqual(urisOf(leaf), ["spiffe://cluster.local/ns/shop/sa/cart"]);
-    await sidecar.stop();
-    return sidecar.trust.pem;
-  }
-
-  async restart(): Promise<void> {
-    await this.controller.stop();
-    const failed = this.controller.launch({ reviewsTokens: true });
-    await Promise.race([this.#isUp(), failed]);
-  }
-
-  async #isUp(): Promise<void> {
-    const answer = () => this.controller.ask("/readyz").then(({ status }) => status, () => 0);
-    await until("the controller serves", answer, (status) => status === 200);
-  }
-}
 
 Deno.test({
   name: "identity: certificates come for tokens of pods, and no trust changes by the loss of a key",
@@ -109,9 +27,7 @@ Deno.test({
       isOver ||= !await t.step(name, run);
     };
     try {
-      await api.apply(definitions().map((each) => JSON.stringify(each)).join("\n---\n"));
-      await api.apply(PODS);
-      await api.established("meshrootcertificates.weft.dev");
+      await shop.prepare();
       await step("two controllers that start together make one authority", async () => {
         await Promise.all([shop.restart(), new Shop(api, replica).restart()]);
         roots = await shop.roots();

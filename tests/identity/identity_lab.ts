@@ -3,7 +3,7 @@ import { createLog } from "../../base/log.ts";
 import type { TlsTrust } from "../../base/tls.ts";
 import { formatWorkloadId } from "../../base/spiffe.ts";
 import { certificatesIn } from "../../controller/identity/certificate.ts";
-import { MeshIdentity } from "../../controller/identity/mesh_identity.ts";
+import { IdentityIssuer } from "../../controller/identity/identity_issuer.ts";
 import { newAuthority } from "../../controller/identity/new_authority.ts";
 import type { IdentityState } from "../../controller/identity/provider.ts";
 import { SigningKey } from "../../controller/identity/signing_key.ts";
@@ -47,12 +47,14 @@ export async function newState(name: string): Promise<IdentityState> {
     signer: name,
     provider: await SigningKey.read({ chain, key }, certificates, "the lab's key"),
     problem: "",
+    authorities: [],
+    expiresAtMs: null,
   };
 }
 
 export class IdentityLab {
   readonly counts = controllerCounts();
-  readonly identity: MeshIdentity;
+  readonly identity: IdentityIssuer;
   readonly folder = Deno.makeTempDirSync();
   readonly log: string[] = [];
   readonly #server: StreamServer;
@@ -67,7 +69,7 @@ export class IdentityLab {
   constructor() {
     const { counts } = this;
     const log = this.#log;
-    this.identity = new MeshIdentity({ trustDomain: "cluster.local", counts, log });
+    this.identity = new IdentityIssuer({ trustDomain: "cluster.local", counts, log });
     const { chainFile, keyFile } = certificateOf("/CN=controller", "DNS:localhost");
     for (const name of Object.keys(SUBJECTS)) {
       Deno.writeTextFileSync(`${this.folder}/${name}`, name);

@@ -1,18 +1,19 @@
 /**
- * MeshIdentity: who signs certificates for proxies now, whom proxies are to trust, and the proxies that are told of both. What one proxy
+ * IdentityIssuer: who signs certificates for proxies now, whom proxies are to trust, and the proxies that are told of both. What one proxy
  * asks for is an IdentitySession.
  */
 import { DerError } from "../../base/der_reader.ts";
 import { readSigningRequest, type SigningRequest } from "../../base/csr.ts";
 import type { Log } from "../../base/log.ts";
 import { formatWorkloadId } from "../../base/spiffe.ts";
+import type { IdentityRequest } from "../../routing/source/messages.ts";
 import type { CertificateRefusal, ControllerCounts } from "../metrics.ts";
 import type { TokenSubject } from "../stream/token_reviews.ts";
 import { IdentitySession } from "./identity_session.ts";
 import { ISSUES_AT_ONCE_MAX, ISSUES_WAITING_MAX } from "./limits.ts";
 import type { IdentityState } from "./provider.ts";
 
-interface MeshIdentityParts {
+interface IssuerParts {
   readonly trustDomain: string;
   readonly counts: ControllerCounts;
   readonly log: Log;
@@ -33,16 +34,18 @@ const NO_AUTHORITY: IdentityState = {
   signer: "",
   provider: null,
   problem: "the controller has not read its authority yet",
+  authorities: [],
+  expiresAtMs: null,
 };
 
-export class MeshIdentity {
-  readonly #parts: MeshIdentityParts;
+export class IdentityIssuer {
+  readonly #parts: IssuerParts;
   readonly #sessions = new Set<IdentitySession>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #state: IdentityState = NO_AUTHORITY;
 
-  constructor(parts: MeshIdentityParts) {
+  constructor(parts: IssuerParts) {
     this.#parts = parts;
   }
 
@@ -52,16 +55,29 @@ export class MeshIdentity {
 
   /** From now on. Every proxy is told. */
   set(state: IdentityState): void {
+    const { roots, signer, problem } = this.#state;
+    const isNews = roots?.hash !== state.roots?.hash || signer !== state.signer ||
+      problem !== state.problem;
     this.#state = state;
+    if (!isNews) return;
     for (const session of this.#sessions) session.changed();
   }
 
+  /** Those that have their certificates from here, with what they have in force. */
+  *proxies(): Iterable<readonly [name: string, held: Pick<IdentityRequest, "roots" | "signer">]> {
+    for (const { name, held } of this.#sessions) {
+      if (held !== null) yield [name, { roots: held.roots, signer: held.signer }];
+    }
+  }
+
   /**
+   * @param name `namespace/pod`
    * @param subject whose token the proxy has shown; null: tokens are not looked at
    * @param onNews there is something to be told: call `next`, now or later
    */
-  open(subject: TokenSubject | null, onNews: () => void): IdentitySession {
+  open(name: string, subject: TokenSubject | null, onNews: () => void): IdentitySession {
     const session = new IdentitySession({
+      name,
       identity: this,
       subject,
       onNews,
