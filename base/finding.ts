@@ -69,12 +69,24 @@ export const FINDING_CODES = {
   "split-conflict": ["warning", "Two splits without matches have one root; the oldest counts"],
   "split-tcp-matches": ["warning", "A split with HTTP matches does not apply to a TCP port"],
   "split-no-backend": ["error", "No backend of a split can take a request: 503"],
-  "backends-empty": ["error", "A split has no backends"],
+  "backends-empty": ["error", "A split, or a rule of a route, has no backends"],
   "backend-duplicate": ["error", "A split names a backend twice; the weights are added"],
-  "backend-missing": ["warning", "A backend Service does not exist; its share goes to the others"],
-  "backend-port-missing": ["warning", "A backend Service lacks a port of the root"],
-  "backend-no-endpoints": ["warning", "A backend has no endpoints; its share goes to the others"],
-  "backend-foreign": ["warning", "A backend is named in another namespace and is not used"],
+  "backend-missing": [
+    "warning",
+    "A backend Service does not exist; in a split its share goes to the others, of a route it gets 500",
+  ],
+  "backend-port-missing": [
+    "warning",
+    "A backend Service lacks a port of the root, or the port that a route names",
+  ],
+  "backend-no-endpoints": [
+    "warning",
+    "A backend has no endpoints; in a split its share goes to the others, of a route it gets 503",
+  ],
+  "backend-foreign": [
+    "warning",
+    "A backend is named in another namespace, by a split or without a ReferenceGrant, and is not used",
+  ],
   "backend-is-root": ["info", "A backend is the root itself: its own endpoints, not split again"],
   "backend-is-split": ["info", "A backend is another split's root: splits are not followed"],
   "weights-all-zero": [
@@ -121,6 +133,22 @@ export const FINDING_CODES = {
   "rule-conflict": [
     "warning",
     "Two splits have the same rule and different backends; the oldest counts",
+  ],
+  // Routes of the Gateway API (routing/compile).
+  "route-parent-missing": [
+    "error",
+    "A route's parent Service, or the port of it that is named, does not exist",
+  ],
+  "route-not-http": ["warning", "An HTTPRoute or GRPCRoute is of a port that does not speak HTTP"],
+  "route-hostnames-ignored": ["warning", "A route's host names say nothing of a Service"],
+  "route-unsupported": [
+    "error",
+    "A rule of a route asks for what Weft does not do; its requests get 500",
+  ],
+  "route-conflict": ["warning", "Two TCPRoutes speak for one port; the oldest counts"],
+  "route-split-mixed": [
+    "warning",
+    "A Service has a split and a route of the Gateway API; there the split does not count",
   ],
   // Services and workloads (routing/compile).
   "alias-endless": ["error", "ExternalName Services lead to each other without end"],

@@ -53,10 +53,10 @@ const TABLE = {
     "The host is another name (ExternalName) of one outside the mesh, which has no address or may not be called",
   ],
   "no-rule": [404, UNIMPLEMENTED, "No rule of the Service's routes takes this request"],
-  "backend-invalid": [
+  "route-invalid": [
     500,
     GRPC_UNKNOWN,
-    "The backend that the route names is not there, or may not be named",
+    "The route names a backend that is not there or may not be named, or asks for what is not done",
   ],
   "redirected": [302, GRPC_UNKNOWN, "The route sends the client elsewhere"],
   "port-unknown": [404, UNIMPLEMENTED, "The Service does not have this port"],

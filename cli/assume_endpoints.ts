@@ -1,6 +1,13 @@
 /** Manifests without pods say where requests go all the same: then every backend counts as if it had an endpoint. */
 import type { Finding } from "../base/finding.ts";
-import type { Plan, PlanBackend, PlanEndpoint, PlanRoute } from "../routing/plan.ts";
+import {
+  type Plan,
+  type PlanBackend,
+  type PlanEndpoint,
+  type PlanRoute,
+  type PlanRouting,
+  routingsOf,
+} from "../routing/plan.ts";
 
 const ASSUMED: PlanEndpoint = {
   address: "",
@@ -22,6 +29,7 @@ export function errorsWithoutPods(findings: readonly Finding[], plan: Plan): Fin
       return severity === "error";
     }
     const routes = served.services.flatMap(({ ports }) => ports)
+      .flatMap(routingsOf)
       .flatMap(({ rules, fallback }) => [fallback, ...rules.map(({ route }) => route)])
       .filter(({ split }) =>
         split?.namespace === resource?.namespace && split?.name === resource?.name
@@ -39,6 +47,10 @@ export function assumeEndpoints(plan: Plan): Plan {
   const assumed = (backend: PlanBackend): PlanBackend =>
     backend.state === "no-endpoints" ? { ...backend, state: "ready" } : backend;
   const route = (each: PlanRoute) => ({ ...each, backends: each.backends.map(assumed) });
+  const routing = ({ rules, fallback }: PlanRouting) => ({
+    rules: rules.map((rule) => ({ ...rule, route: route(rule.route) })),
+    fallback: route(fallback),
+  });
   return {
     ...plan,
     groups: Object.fromEntries(groups.map(([id]) => [id, [ASSUMED]])),
@@ -46,8 +58,12 @@ export function assumeEndpoints(plan: Plan): Plan {
       ...service,
       ports: service.ports.map((port) => ({
         ...port,
-        rules: port.rules.map((rule) => ({ ...rule, route: route(rule.route) })),
-        fallback: route(port.fallback),
+        ...routing(port),
+        ...(port.consumers === undefined ? {} : {
+          consumers: Object.fromEntries(
+            Object.entries(port.consumers).map(([namespace, each]) => [namespace, routing(each)]),
+          ),
+        }),
       })),
     })),
   };

@@ -55,7 +55,7 @@ export class ClusterWatch {
   constructor(client: KubeClient, events: ClusterEvents) {
     this.#client = client;
     this.#events = events;
-    for (const kind of KINDS.filter(({ hasSchema }) => hasSchema)) this.#addCustom(kind);
+    for (const kind of KINDS.filter(({ isShipped }) => isShipped)) this.#addCustom(kind);
   }
 
   start(): void {

@@ -1,6 +1,6 @@
 /** What `weft up` shows: the banner, a line an event, and on a terminal a status line below them. Decides nothing. */
 import { formatHostPort } from "../console/values.ts";
-import type { Plan, PlanService } from "../routing/plan.ts";
+import { type Plan, type PlanService, routingsOf } from "../routing/plan.ts";
 import { renderFindings, summarizeFindings } from "../console/findings.ts";
 import type { Output } from "../console/output.ts";
 import { renderTable } from "../console/table.ts";
@@ -93,6 +93,7 @@ export class UpReport {
     const output = this.#output;
     const splits = new Set(
       plan.services.flatMap(({ ports }) => ports)
+        .flatMap(routingsOf)
         .flatMap(({ rules, fallback }) => [...rules.map(({ route }) => route), fallback])
         .flatMap(({ split }) => split === null ? [] : [`${split.namespace}/${split.name}`]),
     );

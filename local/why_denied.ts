@@ -1,7 +1,7 @@
 /** Why traffic targets refuse a request of the local mesh, from what its record tells: for the request log. */
 import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { readAsked } from "../proxy/run/read_asked.ts";
-import type { Plan } from "../routing/plan.ts";
+import { type Plan, routingsOf } from "../routing/plan.ts";
 import { targetPortOf } from "../routing/table/access.ts";
 import { nearestText } from "../routing/table/explanation.ts";
 import { nearestTarget } from "../routing/table/nearest_target.ts";
@@ -18,7 +18,8 @@ export function whyDeniedIn(plan: Plan, record: RequestRecord, caller: string): 
       ports.filter((each) => `${namespace}/${name}:${each.port}` === record.service)
     ).at(0);
   if (port === undefined) return "";
-  const backends = [port.fallback, ...port.rules.map(({ route }) => route)]
+  const backends = routingsOf(port)
+    .flatMap(({ rules, fallback }) => [fallback, ...rules.map(({ route }) => route)])
     .flatMap((route) => route.backends)
     .filter(({ namespace, service }) =>
       record.backend === "" || `${namespace}/${service}` === record.backend

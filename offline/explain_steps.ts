@@ -123,7 +123,11 @@ function whyUnrouted(reason: RefusalReason): string {
 }
 
 /** A connection has no answer. */
-function refusalText(reason: string, { request, status }: Pick<Explanation, "request" | "status">) {
+function refusalText(
+  reason: string,
+  { request, status, location }: Pick<Explanation, "request" | "status" | "location">,
+) {
+  if (location !== undefined) return `the proxy answers ${status}: to ${location}`;
   return request.method === "TCP"
     ? `the proxy closes the connection: ${reason}`
     : `the proxy answers ${status}: ${reason}`;
@@ -219,14 +223,18 @@ function routeText(route: RouteExplanation, rules: readonly RuleExplanation[]): 
   const by = winner === -1
     ? route.kind === "pod" ? "pod" : rules.length === 0 ? "" : "no rule matched"
     : `rule ${winner + 1} (${rules[winner].group}#${rules[winner].match})`;
-  const to = route.split === null ? "the Service's own endpoints" : `TrafficSplit ${route.split}`;
+  const to = route.split === null
+    ? "the Service's own endpoints"
+    : `${route.splitKind ?? "TrafficSplit"} ${route.split}`;
+  if (route.answer === "no-rule") return "no rule matched, and there are routes that have some";
   const at = route.position === null ? "" : `, ${route.position}`;
   return `${by === "" ? "" : `${by}: `}${to}${at}`;
 }
 
 function turnText(
-  { sequencePosition, weightTotal, backends, isPinned }: RouteExplanation,
+  { sequencePosition, weightTotal, backends, isPinned, answer }: RouteExplanation,
 ): string {
+  if (answer !== undefined) return "none is asked";
   if (isPinned) return "the one that this caller stays on";
   if (weightTotal === 0) return "none can take a request";
   if (backends.length === 1) return "one";

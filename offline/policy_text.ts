@@ -6,7 +6,6 @@ import type {
   HeaderPolicy,
   LoadBalancing,
   OutlierDetection,
-  PolicySection,
   Rate,
   RateLimit,
   RequestKey,
@@ -15,6 +14,7 @@ import type {
   SlowStart,
   Timeouts,
 } from "../base/policy.ts";
+import type { PlanPathChange, PlanRewrite, PlanSectionName } from "../routing/plan.ts";
 import { formatDuration } from "../base/duration.ts";
 import { counted } from "../base/text.ts";
 
@@ -24,7 +24,7 @@ interface MirrorText {
   readonly percent: number;
 }
 
-const DESCRIPTIONS: { readonly [Section in PolicySection]: (settings: never) => string } = {
+const DESCRIPTIONS: { readonly [Section in PlanSectionName]: (settings: never) => string } = {
   loadBalancing: ({ algorithm, hashKey, maxLoadPercent }: LoadBalancing) =>
     algorithm + (hashKey === null ? "" : ` by ${keyText(hashKey)}`) +
     (maxLoadPercent === undefined ? "" : `, ${maxLoadPercent}% of the average at most`),
@@ -61,13 +61,20 @@ const DESCRIPTIONS: { readonly [Section in PolicySection]: (settings: never) => 
       delay === null ? "" : `${delay.percent}% wait ${formatDuration(delay.durationMs)}`,
       abort === null ? "" : `${abort.percent}% are answered ${abort.status}`,
     ]),
+  rewrite: ({ host, path }: PlanRewrite) =>
+    listOf([host === null ? "" : `host ${host}`, path === null ? "" : pathText(path)]),
   mirror: ({ service, percent }: MirrorText) => `${percent}% to ${service}`,
   sessionAffinity: ({ key, ttlSeconds }: SessionAffinity) =>
     keyText(key) + (ttlSeconds === null ? "" : ` for ${formatDuration(ttlSeconds * 1_000)}`),
 };
 
+function pathText(change: PlanPathChange): string {
+  const { value } = change;
+  return change.kind === "full" ? `path ${value}` : `${change.prefix} by ${value}`;
+}
+
 /** `2s` for a section `timeouts`, and so on; `-` for one that asks for nothing. */
-export function describeSection(section: PolicySection, settings: unknown): string {
+export function describeSection(section: PlanSectionName, settings: unknown): string {
   return DESCRIPTIONS[section](settings as never) || "-";
 }
 

@@ -3,7 +3,12 @@
  * This file owns its shape; `plan_codec.ts` encodes, decodes with limits, and hashes it.
  */
 import type { Position, ResourceRef } from "../base/finding.ts";
-import type { EndpointSettings, HeaderPolicy, RouteSettings } from "../base/policy.ts";
+import type {
+  EndpointSettings,
+  HeaderPolicy,
+  PolicySection,
+  RouteSettings,
+} from "../base/policy.ts";
 
 export const PLAN_VERSION = 2;
 
@@ -242,6 +247,9 @@ export interface PlanRoutePolicy extends Omit<RouteSettings, "mirror"> {
   readonly rewrite?: PlanRewrite;
 }
 
+/** The name of a section: a TrafficPolicy has all but `rewrite`, which only routes of the Gateway API ask for. */
+export type PlanSectionName = PolicySection | "rewrite";
+
 /** What one section of a policy asks for. */
 export type PlanSection =
   | NonNullable<EndpointSettings[keyof EndpointSettings]>
@@ -268,4 +276,16 @@ export function portFor(port: PlanPort, namespace: string): PlanPort {
 /** Where requests of any clients go. */
 export function routingsOf({ rules, fallback, consumers = {} }: PlanPort): readonly PlanRouting[] {
   return [{ rules, fallback }, ...Object.values(consumers)];
+}
+
+/** Whether a Service has what a reader without {@link GATEWAY_ROUTES} would pass over. */
+export function needsGatewayRoutes({ ports }: PlanService): boolean {
+  return ports.some((port) =>
+    port.consumers !== undefined ||
+    routesIn(port).some(({ answer, keepsShares }) => answer !== undefined || keepsShares === true)
+  );
+}
+
+function routesIn({ rules, fallback }: PlanRouting): readonly PlanRoute[] {
+  return [fallback, ...rules.map(({ route }) => route)];
 }

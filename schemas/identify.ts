@@ -184,7 +184,8 @@ function readMeta(
   };
 }
 
-const KINDS_BY_NAME = new Map(KINDS.map((kind) => [kind.kind, kind]));
+/** Of two of one name the first: TCPRoute is one of SMI, where its group does not say which. */
+const KINDS_BY_NAME = new Map(KINDS.toReversed().map((kind) => [kind.kind, kind]));
 const KINDS_BY_GROUP = Map.groupBy(KINDS, ({ group }) => group);
 
 /** What an object says that it is. */
@@ -213,7 +214,8 @@ function findKind(
   const group = apiVersion.slice(0, Math.max(slash, 0));
   const claim = { apiVersion, group, version: apiVersion.slice(slash + 1), name };
   const { version } = claim;
-  const kind = KINDS_BY_NAME.get(name);
+  const kind = KINDS_BY_GROUP.get(group)?.find((each) => each.kind === name) ??
+    KINDS_BY_NAME.get(name);
   if (kind?.group === group && kind.versions.includes(version)) {
     return { kind, version, isRefused: false };
   }
@@ -262,7 +264,7 @@ function misspeltKind(
   const kind = meant === undefined ? undefined : KINDS_BY_NAME.get(meant);
   const ofGroup = KINDS_BY_GROUP.get(group) ?? [];
   // In a group of ours there are no other kinds; in Kubernetes' own there are many.
-  if (kind === undefined && !ofGroup.some(({ hasSchema }) => hasSchema)) return undefined;
+  if (kind === undefined && !ofGroup.some(({ isShipped }) => isShipped)) return undefined;
   report(
     "kind-misspelt",
     ["kind"],

@@ -3,6 +3,9 @@
  * Snapshot. A new kind is a row here, a reader, and a list in `resources.ts`.
  */
 import { readEndpoints, readEndpointSlice } from "./core/endpoints.ts";
+import { readReferenceGrant } from "./gateway/reference_grant.ts";
+import { readGatewayRoute } from "./gateway/route.ts";
+import { GATEWAY_GROUP } from "./gateway/shapes.ts";
 import { readPod } from "./core/pod.ts";
 import { readService } from "./core/service.ts";
 import { makesPods, readOtherWorkload, readWorkload } from "./core/workload.ts";
@@ -23,8 +26,10 @@ export interface Kind {
   readonly group: string;
   readonly versions: readonly string[];
   readonly isNamespaced: boolean;
-  /** SMI's kinds and our own have a schema, that of the CRDs we ship. */
+  /** It is checked by a schema: SMI's kinds and our own by that of the CRDs we ship. */
   readonly hasSchema: boolean;
+  /** Its definition is Weft's to install. */
+  readonly isShipped: boolean;
   /** Others name it, so that it stays known by name where it does not count. */
   readonly canBeRefused: boolean;
   /** Reads one object and adds what it makes to the lists. */
@@ -38,10 +43,12 @@ function row<List extends keyof Snapshot>(
   list: List,
   read: (object: SourceObject) => Resource<List> | readonly Resource<List>[] | undefined,
 ): Kind {
-  const hasSchema = identity.group.endsWith(".smi-spec.io") || identity.group === WEFT;
+  const isShipped = identity.group.endsWith(".smi-spec.io") || identity.group === WEFT;
+  const hasSchema = isShipped || identity.group === GATEWAY_GROUP;
   return {
     isNamespaced: true,
     hasSchema,
+    isShipped,
     canBeRefused: hasSchema || list === "services",
     ...identity,
     readInto(object, lists) {
@@ -105,10 +112,27 @@ export const KINDS: readonly Kind[] = [
     "trafficPolicies",
     readTrafficPolicy,
   ),
+  ...["HTTPRoute", "GRPCRoute"].map((kind) =>
+    row(
+      { kind, group: GATEWAY_GROUP, versions: ["v1beta1", "v1"] },
+      "gatewayRoutes",
+      readGatewayRoute,
+    )
+  ),
+  row(
+    { kind: "TCPRoute", group: GATEWAY_GROUP, versions: ["v1alpha2", "v1"] },
+    "gatewayRoutes",
+    readGatewayRoute,
+  ),
+  row(
+    { kind: "ReferenceGrant", group: GATEWAY_GROUP, versions: ["v1alpha2", "v1beta1", "v1"] },
+    "referenceGrants",
+    readReferenceGrant,
+  ),
   // Settings of a mesh are for its controllers, and no resource of a Snapshot.
   ...["MeshConfig", "MeshRootCertificate"].map((kind): Kind => ({
     ...{ kind, group: WEFT, versions: ["v1alpha1"] },
-    ...{ isNamespaced: true, hasSchema: true, canBeRefused: false },
+    ...{ isNamespaced: true, hasSchema: true, isShipped: true, canBeRefused: false },
     readInto() {},
   })),
 ];
@@ -137,5 +161,7 @@ export function emptyLists(): SnapshotLists {
     tcpRoutes: [],
     trafficTargets: [],
     trafficPolicies: [],
+    gatewayRoutes: [],
+    referenceGrants: [],
   };
 }

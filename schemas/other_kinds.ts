@@ -123,15 +123,15 @@ const OTHERS: readonly OtherKinds[] = [
   {
     groups: /^gateway\.networking\.(x-)?k8s\.io$/,
     kinds: {
-      HTTPRoute: `${NOT_READ}: write ${SPLIT}`,
-      GRPCRoute: `${NOT_READ}: write ${SPLIT}`,
-      TCPRoute: `${NOT_READ}: write a TrafficSplit without matches`,
-      TLSRoute: `${NOT_READ}: write a TrafficSplit without matches`,
+      TLSRoute: `${NOT_READ}: write a TCPRoute`,
       UDPRoute: "Weft carries no UDP",
       BackendTLSPolicy: NOT_READ,
-      ReferenceGrant: NO_SAY,
+      XMesh: NO_SAY,
+      Gateway: FROM_OUTSIDE,
+      GatewayClass: FROM_OUTSIDE,
+      ListenerSet: FROM_OUTSIDE,
+      XListenerSet: FROM_OUTSIDE,
     },
-    hint: FROM_OUTSIDE,
   },
   // Open Service Mesh and Flomesh.
   {

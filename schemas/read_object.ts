@@ -30,7 +30,7 @@ export function readObject(
   const isSound = (path: FieldPath) =>
     !invalid.some((bad) => path.every((key, depth) => bad[depth] === key));
   if (kind.hasSchema) {
-    checkSchema(kind.kind, version, value, report);
+    checkSchema(kind, version, value, report);
     for (const path of emptyFields(object).filter(isSound)) reportEmpty(path, report);
   }
   const root = new Field(value, [], kind.hasSchema ? () => {} : report);

@@ -5,7 +5,7 @@
  */
 import type { PortRange } from "../base/capture_lists.ts";
 import type { FieldPath, Position } from "../base/finding.ts";
-import type { PolicySettings } from "../base/policy.ts";
+import type { HeaderPolicy, PolicySettings } from "../base/policy.ts";
 
 /** Where a resource came from. For resources of a cluster `locate` returns undefined. */
 export interface Origin {
@@ -272,6 +272,136 @@ export interface TrafficPolicy {
   readonly isPartial?: true;
 }
 
+/** A Service that a route speaks for. */
+export interface GatewayParent {
+  readonly namespace: string;
+  readonly name: string;
+  /** Undefined: every port. */
+  readonly port: number | undefined;
+  /** The name of the port. Undefined: any. */
+  readonly sectionName: string | undefined;
+  readonly at: FieldPath;
+}
+
+/** What a header, or a parameter of the query, is to be. */
+export interface NamedCondition {
+  /** Of a header in lower case. */
+  readonly name: string;
+  readonly kind: "exact" | "regex";
+  readonly value: string;
+  readonly at: FieldPath;
+}
+
+export interface GatewayMatch {
+  /** Null: any path. `grpc-method`: the method of any service of gRPC. */
+  readonly path:
+    | {
+      readonly kind: "exact" | "prefix" | "regex" | "grpc-method";
+      readonly value: string;
+      readonly at: FieldPath;
+    }
+    | null;
+  /** Null: any method. */
+  readonly method: string | null;
+  readonly headers: readonly NamedCondition[];
+  readonly queries: readonly NamedCondition[];
+  readonly at: FieldPath;
+}
+
+export interface GatewayPathChange {
+  /** Of the whole path, or of the prefix that the match names. */
+  readonly kind: "full" | "prefix";
+  readonly value: string;
+}
+
+export interface GatewayRedirect {
+  readonly status: number;
+  /** Null here and below: as in the request. */
+  readonly scheme: "http" | "https" | null;
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly path: GatewayPathChange | null;
+}
+
+/** An object that a route sends to; only Services can be. */
+export interface GatewayObjectRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number | undefined;
+  readonly at: FieldPath;
+}
+
+/** What is done with requests on their way. */
+export interface GatewayFilters {
+  readonly headers?: HeaderPolicy;
+  readonly redirect?: GatewayRedirect;
+  readonly rewrite?: {
+    readonly host: string | null;
+    readonly path: GatewayPathChange | null;
+    readonly at: FieldPath;
+  };
+  readonly mirror?: GatewayObjectRef & { readonly percent: number };
+  readonly at?: FieldPath;
+}
+
+export interface GatewayBackend extends GatewayObjectRef {
+  readonly weight: number;
+  readonly headers?: HeaderPolicy;
+}
+
+/** What a rule asks for and Weft cannot do: its requests are answered with an error. */
+export interface UnsupportedField {
+  readonly at: FieldPath;
+  /** Begins a sentence. */
+  readonly what: string;
+}
+
+export interface GatewayRule {
+  readonly name: string | undefined;
+  /** Any of them. */
+  readonly matches: readonly GatewayMatch[];
+  readonly filters: GatewayFilters;
+  readonly backends: readonly GatewayBackend[];
+  /** 0: no limit. */
+  readonly requestMs?: number;
+  readonly backendRequestMs?: number;
+  readonly retry?: {
+    readonly codes: readonly number[];
+    readonly attempts: number;
+    readonly backoffMs: number;
+  };
+  readonly unsupported?: UnsupportedField;
+  readonly at: FieldPath;
+}
+
+/** HTTPRoute, GRPCRoute or TCPRoute of the Gateway API, by `meta.kind`. */
+export interface GatewayRoute extends Refusable {
+  readonly meta: Meta;
+  /** Those that are Services. */
+  readonly parents: readonly GatewayParent[];
+  /** Where it names hosts, which says nothing of a Service. */
+  readonly hostnamesAt?: FieldPath;
+  readonly rules: readonly GatewayRule[];
+}
+
+/** What of its namespace may be named from another one. */
+export interface ReferenceGrant {
+  readonly meta: Meta;
+  readonly from: readonly {
+    readonly group: string;
+    readonly kind: string;
+    readonly namespace: string;
+  }[];
+  readonly to: readonly {
+    readonly group: string;
+    readonly kind: string;
+    /** Undefined: all of the kind. */
+    readonly name: string | undefined;
+  }[];
+}
+
 /** An immutable set of watched resources. Order carries no meaning. */
 export interface Snapshot {
   readonly namespaces: readonly Namespace[];
@@ -285,4 +415,6 @@ export interface Snapshot {
   readonly tcpRoutes: readonly TcpRoute[];
   readonly trafficTargets: readonly TrafficTarget[];
   readonly trafficPolicies: readonly TrafficPolicy[];
+  readonly gatewayRoutes: readonly GatewayRoute[];
+  readonly referenceGrants: readonly ReferenceGrant[];
 }

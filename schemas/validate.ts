@@ -5,21 +5,28 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FieldPath } from "../base/finding.ts";
 import { definitionOf, type OpenApiSchema, schemaAt } from "./crds/definitions.ts";
+import { GATEWAY_SCHEMAS } from "./gateway/shapes.ts";
+import type { Kind } from "./kinds.ts";
 import { describe, textHint } from "./fields.ts";
 import type { Report } from "./report.ts";
 import { suggest } from "./suggest.ts";
 import { reportUnknown, type UnknownField, unknownFields } from "./unknown_fields.ts";
 
-/** Reports each field that is wrong, missing or not known. The kind and version must be ones of our CRDs. */
-export function checkSchema(kind: string, version: string, value: unknown, report: Report): void {
-  const { schema, validate } = checkerOf(kind, version);
+/** Reports each field that is wrong, missing or not known. The kind must be one that has a schema. */
+export function checkSchema(
+  { kind, isShipped }: Pick<Kind, "kind" | "isShipped">,
+  version: string,
+  value: unknown,
+  report: Report,
+): void {
+  const { schema, validate } = checkerOf(kind, version, isShipped);
   const unknown = unknownFields(schema, value);
   if (!validate(value)) {
     for (const error of reportable(validate.errors ?? [])) {
       if (!isExplained(error, value, unknown)) reportError(error, value, schema, report);
     }
   }
-  for (const field of unknown) reportUnknown(field, { kind, version, schema }, report);
+  for (const field of unknown) reportUnknown(field, { kind, version, schema, isShipped }, report);
 }
 
 interface Checker {
@@ -31,11 +38,11 @@ const checkers = new Map<string, Checker>();
 let ajv: Ajv | undefined;
 
 /** Compiled when first asked for: most runs see one version of each kind. */
-function checkerOf(kind: string, version: string): Checker {
-  const key = `${kind}/${version}`;
+function checkerOf(kind: string, version: string, isShipped: boolean): Checker {
+  const key = isShipped ? `${kind}/${version}` : kind;
   const known = checkers.get(key);
   if (known !== undefined) return known;
-  const schema = schemaOf(kind, version);
+  const schema = isShipped ? schemaOf(kind, version) : GATEWAY_SCHEMAS[kind];
   // Null fields were left out on reading, so that `nullable` has nothing to say.
   ajv ??= new Ajv({ strict: false, strictNumbers: true, allErrors: true, validateFormats: false });
   // A cluster may have written a status, of whatever shape.

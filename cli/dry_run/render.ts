@@ -111,10 +111,13 @@ function renderRoutes(output: Output, { services }: DryRunReport): string[] {
   for (const { namespace, name, ports } of services) {
     for (const { port, routes } of ports) {
       if (routes.every(({ split }) => split === null)) continue;
-      const title = `Routes of ${namespace}/${name}:${port}, first match wins`;
-      const rows = routes.flatMap((route, index) => routeRows(route, index + 1, namespace));
-      const table = renderTable(output, ROUTE_HEADS, rows, 2);
-      blocks.push(`${output.style("strong", printable(title))}\n${table}`);
+      for (const [consumers, some] of Map.groupBy(routes, ({ consumers }) => consumers)) {
+        const from = consumers === undefined ? "" : ` for clients in namespace ${consumers}`;
+        const title = `Routes of ${namespace}/${name}:${port}${from}, first match wins`;
+        const rows = some.flatMap((route, index) => routeRows(route, index + 1, namespace));
+        const table = renderTable(output, ROUTE_HEADS, rows, 2);
+        blocks.push(`${output.style("strong", printable(title))}\n${table}`);
+      }
     }
   }
   return blocks;
@@ -138,8 +141,15 @@ function routeRows(route: ReportRoute, place: number, namespace: string): Cell[]
     String(place),
     route.match === null ? "everything else" : describeMatch(route.match),
     placeText(route.match?.position ?? route.position),
-    route.split === null ? "own endpoints" : localName(route.split, namespace),
+    route.split !== null
+      ? kindName(route, localName(route.split, namespace))
+      : route.answer === undefined
+      ? "own endpoints"
+      : "-",
   ];
+  if (route.answer !== undefined || route.backends.length === 0) {
+    return [[...head, { text: String(route.answer ?? 500), style: "warning" }]];
+  }
   const blank = head.map(() => " ");
   const rows = route.backends.slice(0, LISTED_BACKENDS_MAX).map((backend, index): Cell[] => [
     ...(index === 0 ? head : blank),
@@ -153,6 +163,11 @@ function routeRows(route: ReportRoute, place: number, namespace: string): Cell[]
   ]);
   const more = route.backends.length - rows.length;
   return more === 0 ? rows : [...rows, [...blank, `and ${more} more`]];
+}
+
+/** `HTTPRoute web`; a TrafficSplit by its name alone. */
+function kindName({ splitKind }: ReportRoute, name: string): string {
+  return splitKind === undefined ? name : `${splitKind} ${name}`;
 }
 
 function localName(name: string, namespace: string): string {

@@ -3,7 +3,7 @@
  * fields are added, never renamed or removed, while `apiVersion` stays.
  */
 import { type Finding, formatRef, type Position } from "../../base/finding.ts";
-import type { LoadBalancing, PolicySection, PolicySettings } from "../../base/policy.ts";
+import type { LoadBalancing, PolicySettings } from "../../base/policy.ts";
 import type {
   BackendReadiness,
   MatchConditions,
@@ -14,6 +14,8 @@ import type {
   PlanPort,
   PlanRoute,
   PlanRoutePolicy,
+  PlanRouting,
+  PlanSectionName,
   PlanService,
   PortProtocol,
 } from "../../routing/plan.ts";
@@ -73,6 +75,12 @@ export interface ReportRoute {
   readonly match: ReportMatch | null;
   /** `namespace/name`; null: the Service's own endpoints. */
   readonly split: string | null;
+  /** What that is, where it is no TrafficSplit: `HTTPRoute`. */
+  readonly splitKind?: string;
+  /** Of clients of this namespace alone, in place of the others; left out: of those that have none of their own. */
+  readonly consumers?: string;
+  /** What the proxy answers by itself, a status; left out: a backend answers. */
+  readonly answer?: number;
   /** Of the split. */
   readonly position: Position | null;
   readonly backends: readonly ReportBackend[];
@@ -81,7 +89,7 @@ export interface ReportRoute {
 }
 
 interface ReportPolicySource {
-  readonly section: PolicySection;
+  readonly section: PlanSectionName;
   /** `namespace/name`. */
   readonly policy: string;
   /** What the policy is attached to: `Service app/web`, `HTTPRouteGroup app/group#match`. */
@@ -100,7 +108,7 @@ interface ReportBackend {
   /** `namespace/name`. */
   readonly service: string;
   readonly weight: number;
-  /** Of the requests of this route, 0 to 1, after backends that can take none were left out. */
+  /** Of the requests of this route, 0 to 1, after backends that can take none were left out; a route of the Gateway API keeps their shares. */
   readonly share: number;
   readonly state: BackendReadiness;
   readonly endpoints: readonly ReportEndpoint[];
@@ -180,18 +188,24 @@ function reportAffinity(
 
 function reportPort(plan: Plan, service: PlanService, port: PlanPort): ReportPort {
   const own = plan.groups[`${service.namespace}/${service.name}:${port.port}`] ?? [];
-  const routes = port.rules.map(({ match, route, policy }) => ({
-    ...reportRoute(plan, match, route),
-    ...reportSources(policy ?? port.policy),
-  }));
+  const routesOf = ({ rules, fallback }: PlanRouting): ReportRoute[] => [
+    ...rules.map(({ match, route, policy }) => ({
+      ...reportRoute(plan, match, route),
+      ...reportSources(policy ?? port.policy),
+    })),
+    { ...reportRoute(plan, null, fallback), ...reportSources(port.policy) },
+  ];
+  const consumers = Object.entries(port.consumers ?? {});
   return {
     port: port.port,
     name: port.name,
     protocol: port.protocol,
     endpoints: own.map(reportEndpoint),
     routes: [
-      ...routes,
-      { ...reportRoute(plan, null, port.fallback), ...reportSources(port.policy) },
+      ...routesOf(port),
+      ...consumers.flatMap(([namespace, routing]) =>
+        routesOf(routing).map((route) => ({ ...route, consumers: namespace }))
+      ),
     ],
   };
 }
@@ -201,7 +215,7 @@ function reportSources(policy: PlanRoutePolicy | undefined): Pick<ReportRoute, "
   const policies = Object.entries(policy.sources).map((
     [section, { policy, target, position }],
   ) => ({
-    section: section as PolicySection,
+    section: section as PlanSectionName,
     policy: `${policy.namespace}/${policy.name}`,
     target,
     position,
@@ -210,18 +224,22 @@ function reportSources(policy: PlanRoutePolicy | undefined): Pick<ReportRoute, "
 }
 
 function reportRoute(plan: Plan, match: PlanMatch | null, route: PlanRoute): ReportRoute {
-  const total = route.backends.reduce((sum, backend) => sum + usableWeight(backend), 0);
+  const { answer, split, keepsShares } = route;
+  const weightOf = keepsShares === true ? ({ weight }: PlanBackend) => weight : usableWeight;
+  const total = route.backends.reduce((sum, backend) => sum + weightOf(backend), 0);
   return {
     match: match === null ? null : {
       ...match,
       group: `${match.group.namespace}/${match.group.name}`,
     },
-    split: route.split === null ? null : `${route.split.namespace}/${route.split.name}`,
+    split: split === null ? null : `${split.namespace}/${split.name}`,
+    ...(split === null || split.kind === "TrafficSplit" ? {} : { splitKind: split.kind }),
+    ...(answer === undefined ? {} : { answer: answer.kind === "redirect" ? answer.status : 404 }),
     position: route.position,
-    backends: route.backends.map((backend) => ({
+    backends: (answer === undefined ? route.backends : []).map((backend) => ({
       service: `${backend.namespace}/${backend.service}`,
       weight: backend.weight,
-      share: total === 0 ? 0 : usableWeight(backend) / total,
+      share: total === 0 ? 0 : weightOf(backend) / total,
       state: backend.state,
       endpoints: (plan.groups[backend.group] ?? []).map(reportEndpoint),
     })),

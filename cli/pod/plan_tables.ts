@@ -1,5 +1,12 @@
 /** What a plan says as rows of a table: its routes in match order, its backends, its endpoints. */
-import type { Plan, PlanMatch, PlanPort, PlanRoute, PlanService } from "../../routing/plan.ts";
+import {
+  type Plan,
+  type PlanMatch,
+  type PlanPort,
+  type PlanRoute,
+  type PlanService,
+  routingsOf,
+} from "../../routing/plan.ts";
 
 export interface PlanTable {
   readonly heads: readonly string[];
@@ -55,8 +62,13 @@ export function endpointRows(plan: Plan): PlanTable {
   return { heads: ["group", "address", "pod", "workload", "identity"], rows };
 }
 
+/** A port as clients of any namespace see it, and as those do that have routes of their own. */
 function eachPort(plan: Plan): { service: PlanService; port: PlanPort }[] {
-  return plan.services.flatMap((service) => service.ports.map((port) => ({ service, port })));
+  return plan.services.flatMap((service) =>
+    service.ports.flatMap((port) =>
+      routingsOf(port).map((routing) => ({ service, port: { ...port, ...routing } }))
+    )
+  );
 }
 
 function nameOf({ namespace, name }: PlanService): string {
@@ -67,16 +79,18 @@ function placeOf(service: PlanService, { port, protocol }: PlanPort): string[] {
   return [nameOf(service), String(port), protocol];
 }
 
-function conditionsOf({ path, methods, headers }: PlanMatch): string {
+function conditionsOf({ path, methods, headers, queries = [] }: PlanMatch): string {
   const conditions = [
     ...methods === null ? [] : [methods.join(",")],
     ...path === null ? [] : [path],
     ...headers.map(({ name, pattern }) => `${name}: ${pattern}`),
+    ...queries.map(({ name, pattern }) => `?${name}=${pattern}`),
   ];
   return conditions.length === 0 ? "any request" : conditions.join(" ");
 }
 
-function destinationOf(service: PlanService, { split, backends }: PlanRoute): string {
+function destinationOf(service: PlanService, { split, backends, answer }: PlanRoute): string {
+  if (answer !== undefined) return answer.kind === "redirect" ? String(answer.status) : "404";
   if (split === null) return nameOf(service);
   const shares = backends.map(({ service, weight }) => `${service} ${weight}`).join(", ");
   return `${split.namespace}/${split.name}: ${shares}`;

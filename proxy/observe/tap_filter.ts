@@ -1,5 +1,5 @@
 /** TapFilter: which records a tap takes, as the query of `/tap` says. */
-import type { Plan } from "../../routing/plan.ts";
+import { type Plan, routingsOf } from "../../routing/plan.ts";
 import { refText } from "../../routing/table/explanation.ts";
 import type { RequestRecord } from "./request_record.ts";
 
@@ -115,8 +115,8 @@ export function unknownIn(parameters: URLSearchParams, { services }: Plan): stri
     note("service", service);
     // A call to one of its pods goes to the Service itself.
     note("backend", service);
-    for (const { port, rules, fallback } of ports) {
-      note("service", `${service}:${port}`);
+    for (const { port } of ports) note("service", `${service}:${port}`);
+    for (const { rules, fallback } of ports.flatMap(routingsOf)) {
       for (const { match: { group, name } } of rules) {
         note("route", refText(group));
         note("route", `${refText(group)}/${name}`);

@@ -7,6 +7,7 @@ import {
   decideBehind,
   decideConnection,
   Decision,
+  isPodRoute,
 } from "../../routing/table/decide.ts";
 import { DirectEndpoints } from "../../routing/table/direct_endpoints.ts";
 import { type Asked, explainAsked } from "../../routing/table/explain.ts";
@@ -134,7 +135,7 @@ export class OutboundRouter implements Router {
     if (found === null) return false;
     // Calls to its pods by their addresses are counted as its own, whatever its routes are.
     if (split === "" && backend === service) return true;
-    return [...found.rules, found.fallback, ...found.pods].some((route) =>
+    return [...found.rules, found.fallback, found.connections, ...found.pods].some((route) =>
       splitOf(route) === split && countedRule(route.rule) === rule &&
       leadsTo(route, backend)
     );
@@ -192,11 +193,11 @@ export class OutboundRouter implements Router {
   /** What has to be asked before what was decided last is sure; null: nothing. */
   #questionOf(request: Request): PlanQuestion | null {
     const { reason, port, route } = this.#decision;
-    const isPod = route !== null && route.rule === null && route !== port?.fallback;
-    if (reason !== "host-unknown" && !isPod) return null;
+    const isToPod = route !== null && port !== null && isPodRoute(port, route);
+    if (reason !== "host-unknown" && !isToPod) return null;
     const host = this.#hostText(request);
     // `pod.service` of the client's own namespace may be a Service of a namespace too, which counts more.
-    return isPod && host.split(".").length !== 2 ? null : this.#questionAbout(host);
+    return isToPod && host.split(".").length !== 2 ? null : this.#questionAbout(host);
   }
 
   #questionAbout(host: string): PlanQuestion | null {

@@ -45,6 +45,7 @@ function checkPort(
   const findings = dead.filter((rule) => !isReported(rule, known))
     .map((rule) => deadFinding(rule, options));
   const isHole = uncovered !== null && port.fallback.split === null &&
+    port.fallback.answer === undefined &&
     !isHoleReported(port.rules, known);
   if (isHole) findings.push(holeFinding(plan, service, port, uncovered));
   return { findings, isComplete };

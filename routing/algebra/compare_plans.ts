@@ -2,7 +2,14 @@
  * Two plans: which requests go elsewhere, which names and ports come and go, which rules die, and who may call whom that could not.
  * Where endpoints are and how many there are does not count: they come and go with every rollout.
  */
-import { carriesHttp, type Plan, type PlanPort, type PlanRule, type PlanService } from "../plan.ts";
+import {
+  carriesHttp,
+  type Plan,
+  type PlanPort,
+  type PlanRule,
+  type PlanService,
+  portFor,
+} from "../plan.ts";
 import { type AccessComparison, compareAccess } from "./compare_access.ts";
 import { changedSections, comparePorts, type PortComparison } from "./compare_ports.ts";
 import { examineRules } from "./rule_facts.ts";
@@ -16,6 +23,8 @@ export interface PortDifference extends PortComparison {
   readonly port: number;
   /** `service.namespace:port`, or without the port where clients leave it out. */
   readonly host: string;
+  /** Of clients of this namespace alone, which has routes of its own; left out: of all others. */
+  readonly consumers?: string;
   /** Null: it is not there. */
   readonly before: PlanPort | null;
   readonly after: PlanPort | null;
@@ -55,8 +64,18 @@ export interface PlanComparison {
 export function comparePlans(before: Plan, after: Plan): PlanComparison {
   const ignoresEndpoints = !hasEndpoints(before) || !hasEndpoints(after);
   const ports = pairsOf(portsByName(before), portsByName(after)).flatMap(([was, is]) => {
-    const difference = comparePair(was, is, ignoresEndpoints);
-    return difference === null ? [] : [difference];
+    const consumers = new Set(
+      [was, is].flatMap((each) => Object.keys(each?.port.consumers ?? {})),
+    );
+    const ofAll = comparePair(was, is, ignoresEndpoints);
+    return [
+      ...(ofAll === null ? [] : [ofAll]),
+      ...[...consumers].sort().flatMap((namespace) => {
+        const [before, after] = [was, is].map((each) => seenFrom(each, namespace));
+        const difference = comparePair(before, after, ignoresEndpoints);
+        return difference === null ? [] : [{ ...difference, consumers: namespace }];
+      }),
+    ];
   });
   const access = compareAccess(before, after);
   return {
@@ -77,6 +96,10 @@ interface NamedPort {
   readonly service: PlanService;
   readonly port: PlanPort;
   readonly clusterDomain: string;
+}
+
+function seenFrom(named: NamedPort | null, namespace: string): NamedPort | null {
+  return named === null ? null : { ...named, port: portFor(named.port, namespace) };
 }
 
 function portsByName({ services, clusterDomain }: Plan): Map<string, NamedPort> {

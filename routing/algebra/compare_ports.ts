@@ -5,6 +5,7 @@
 import { sameConditions } from "../match/match.ts";
 import {
   carriesHttp,
+  type PlanAnswer,
   type PlanEndpointPolicy,
   type PlanPort,
   type PlanRoute,
@@ -26,7 +27,7 @@ export interface PortAnswer {
 
 /** Of the requests, from 0 to 1; those of weight 0 and those that can take none are left out. */
 interface AnswerShare {
-  /** `namespace/service`. */
+  /** `namespace/service`; `the proxy: 404` where that answers by itself. */
   readonly backend: string;
   readonly share: number;
 }
@@ -111,20 +112,43 @@ function answerOf(
   { ignoresEndpoints }: CompareOptions,
 ): PortAnswer {
   const weights = new Map<string, number>();
+  const { answer, keepsShares } = route;
+  if (answer !== undefined) {
+    const shares = [{ backend: answerText(answer), share: 1 }];
+    return { rule, route, shares, policy };
+  }
   for (const { namespace, service, weight, state } of route.backends) {
     const isUsable = state === "ready" || (ignoresEndpoints && state === "no-endpoints");
-    if (!isUsable || weight === 0) continue;
-    const backend = `${namespace}/${service}`;
+    if (weight === 0 || (!isUsable && keepsShares !== true)) continue;
+    const refused = `the proxy: ${state === "no-endpoints" ? 503 : 500}`;
+    const backend = isUsable ? `${namespace}/${service}` : refused;
     weights.set(backend, (weights.get(backend) ?? 0) + weight);
   }
+  if (weights.size === 0 && keepsShares === true) weights.set("the proxy: 500", 1);
   const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
   const shares = [...weights].map(([backend, weight]) => ({ backend, share: weight / total }));
   return { rule, route, shares, policy };
 }
 
+function answerText(answer: PlanAnswer): string {
+  if (answer.kind === "no-rule") return "the proxy: 404";
+  const { status, scheme, host, port, path } = answer;
+  const target = [scheme, host, port, path === null ? null : path.value]
+    .filter((part) => part !== null).join(" ");
+  return `the proxy: ${status} to ${target}`;
+}
+
+/** What is done with headers on the way to some backend alone. */
+function headersOf({ route, policy }: PortAnswer): string {
+  const headers = route.backends.filter(({ weight }) => weight > 0)
+    .map(({ namespace, service, headers = policy?.headers }) => [namespace, service, headers]);
+  return route.backends.some(({ headers }) => headers !== undefined) ? JSON.stringify(headers) : "";
+}
+
 /** Division of equal fractions gives equal numbers. */
 function isAlike(some: PortAnswer, other: PortAnswer): boolean {
   if (some.shares.length !== other.shares.length) return false;
+  if (headersOf(some) !== headersOf(other)) return false;
   const shares = new Map(other.shares.map(({ backend, share }) => [backend, share]));
   return some.shares.every(({ backend, share }) => shares.get(backend) === share) &&
     changedSections(some.policy, other.policy).length === 0;

@@ -4,10 +4,12 @@
  */
 import type {
   EndpointSlice,
+  GatewayRoute,
   HttpRouteGroup,
   Meta,
   Namespace,
   Pod,
+  ReferenceGrant,
   Service,
   Snapshot,
   TargetSubject,
@@ -21,7 +23,7 @@ import { canonicalJson } from "../../base/canonical_json.ts";
 import { type Incremental, Inputs } from "./incremental.ts";
 import { parseServiceName } from "./names.ts";
 import { compareText } from "../../base/order.ts";
-import { compareAge } from "./order.ts";
+import { compareAge, compareCreation } from "./order.ts";
 
 /** `namespace/name`: neither may contain a slash. */
 export function keyOf(namespace: string, name: string): string {
@@ -31,6 +33,13 @@ export function keyOf(namespace: string, name: string): string {
 export function keyOfMeta({ namespace, name }: Meta): string {
   return keyOf(namespace, name);
 }
+
+/** `HTTPRoute namespace/name`. */
+export function keyOfKind(meta: Meta): string {
+  return `${meta.kind} ${keyOfMeta(meta)}`;
+}
+
+const GATEWAY_GROUP = "gateway.networking.k8s.io";
 
 /** `Deployment namespace/name`. */
 export function ownerKey(
@@ -54,14 +63,20 @@ class Named<T extends Resource> {
   /** By key: all that have one name, where there are several. */
   readonly #namesakes = new Map<string, Set<T>>();
   readonly #onChange: (change: ResourceChange<T>, key: string) => void;
+  readonly #keyOf: (meta: Meta) => string;
 
-  /** @param onChange told of each change of those that count */
+  /**
+   * @param onChange told of each change of those that count
+   * @param keyOf another name than `namespace/name`, where several kinds are in one list
+   */
   constructor(
     incremental: Incremental,
     onChange: (change: ResourceChange<T>, key: string) => void = () => {},
+    keyOf: (meta: Meta) => string = keyOfMeta,
   ) {
     this.#inputs = new Inputs(incremental);
     this.#onChange = onChange;
+    this.#keyOf = keyOf;
   }
 
   get(namespace: string, name: string): T | undefined {
@@ -74,13 +89,13 @@ class Named<T extends Resource> {
 
   change({ before, after }: ResourceChange<T>): void {
     const isRenamed = before !== null && after !== null &&
-      keyOfMeta(before.meta) !== keyOfMeta(after.meta);
+      this.#keyOf(before.meta) !== this.#keyOf(after.meta);
     if (isRenamed) {
-      this.#replace(keyOfMeta(before.meta), before, null);
-      this.#replace(keyOfMeta(after.meta), null, after);
+      this.#replace(this.#keyOf(before.meta), before, null);
+      this.#replace(this.#keyOf(after.meta), null, after);
     } else {
       const meta = (after ?? before)?.meta;
-      if (meta !== undefined) this.#replace(keyOfMeta(meta), before, after);
+      if (meta !== undefined) this.#replace(this.#keyOf(meta), before, after);
     }
   }
 
@@ -232,6 +247,12 @@ function byAge(a: Resource, b: Resource): number {
   return compareAge(a.meta, b.meta);
 }
 
+/** The oldest first, then by `namespace/name`, as the Gateway API has it; and by kind, which it leaves open. */
+function compareRoutes(a: GatewayRoute, b: GatewayRoute): number {
+  return compareCreation(a.meta, b.meta) || compareText(keyOfMeta(a.meta), keyOfMeta(b.meta)) ||
+    compareText(b.meta.kind, a.meta.kind);
+}
+
 /** One Endpoints object gives a slice per subset under one name, so slices are sorted and never merged by name. */
 function compareSlices(a: EndpointSlice, b: EndpointSlice): number {
   return compareText(a.meta.kind, b.meta.kind) || compareText(a.meta.name, b.meta.name) ||
@@ -246,6 +267,7 @@ interface CatalogEvents {
   group(change: ResourceChange<HttpRouteGroup>, key: string): void;
   target(change: ResourceChange<TrafficTarget>, key: string): void;
   policy(change: ResourceChange<TrafficPolicy>, key: string): void;
+  route(change: ResourceChange<GatewayRoute>, key: string): void;
   pod(change: ResourceChange<Pod>): void;
   workload(change: ResourceChange<Workload>): void;
 }
@@ -259,6 +281,9 @@ export class Catalog {
   readonly tcpRoutes: Named<TcpRoute>;
   readonly targets: Named<TrafficTarget>;
   readonly policies: Named<TrafficPolicy>;
+  /** By `kind namespace/name`. */
+  readonly routes: Named<GatewayRoute>;
+  readonly grants: Named<ReferenceGrant>;
   readonly pods: Named<Pod>;
   readonly statefulSets: Named<Workload>;
   readonly #slices: Index<EndpointSlice>;
@@ -271,6 +296,8 @@ export class Catalog {
   readonly #targetsByDestination: Index<TrafficTarget>;
   readonly #policiesByTarget: Index<TrafficPolicy>;
   readonly #groupsByName: Index<HttpRouteGroup>;
+  readonly #routesByParent: Index<GatewayRoute>;
+  readonly #grantsByNamespace: Index<ReferenceGrant>;
   readonly #refusedServices: Named<Service>;
   readonly #refused: Index<TrafficSplit | TrafficTarget>;
   readonly #events: CatalogEvents;
@@ -302,6 +329,21 @@ export class Catalog {
       this.#policiesByTarget.change(change);
       events.policy(change, key);
     });
+    this.routes = new Named(incremental, (change, key) => {
+      this.#routesByParent.change(change);
+      events.route(change, key);
+    }, keyOfKind);
+    this.#routesByParent = new Index<GatewayRoute>(
+      incremental,
+      ({ parents }) => parents.map(({ namespace, name }) => keyOf(namespace, name)),
+      compareRoutes,
+    );
+    this.grants = new Named(incremental, (change) => this.#grantsByNamespace.change(change));
+    this.#grantsByNamespace = new Index<ReferenceGrant>(
+      incremental,
+      ({ meta }) => [meta.namespace],
+      byName,
+    );
     this.#podsByLabel = new LabelIndex(incremental);
     this.pods = new Named(incremental, (change) => this.#podsByLabel.change(change));
     this.#workloadsByLabel = new LabelIndex(incremental);
@@ -399,6 +441,26 @@ export class Catalog {
   /** Oldest first. */
   splitsNaming(group: string): readonly TrafficSplit[] {
     return this.#splitsByGroup.get(group);
+  }
+
+  /** Those that can be read, in the order in which they count. @param key of the Service */
+  routesOf(key: string): readonly GatewayRoute[] {
+    return this.#routesByParent.get(key).filter(({ isRefused }) => isRefused !== true);
+  }
+
+  /** Whether routes of a kind in a namespace may name a Service of another one. */
+  isGranted(
+    from: { readonly kind: string; readonly namespace: string },
+    to: { readonly namespace: string; readonly name: string },
+  ): boolean {
+    return this.#grantsByNamespace.get(to.namespace).some((grant) =>
+      grant.from.some(({ group, kind, namespace }) =>
+        group === GATEWAY_GROUP && kind === from.kind && namespace === from.namespace
+      ) &&
+      grant.to.some(({ group, kind, name = to.name }) =>
+        group === "" && kind === "Service" && name === to.name
+      )
+    );
   }
 
   isNamedByTarget(group: string): boolean {

@@ -29,6 +29,8 @@ function shuffled(snapshot: Snapshot, seed: number): Snapshot {
     tcpRoutes: shuffle(snapshot.tcpRoutes),
     trafficTargets: shuffle(snapshot.trafficTargets),
     trafficPolicies: shuffle(snapshot.trafficPolicies),
+    gatewayRoutes: shuffle(snapshot.gatewayRoutes),
+    referenceGrants: shuffle(snapshot.referenceGrants),
   };
 }
 
@@ -154,6 +156,8 @@ function largeSnapshot(serviceCount: number, ruleCount: number, path: (index: nu
     tcpRoutes: [],
     trafficTargets: [],
     trafficPolicies: [],
+    gatewayRoutes: [],
+    referenceGrants: [],
   } satisfies Snapshot;
 }
 

@@ -5,6 +5,7 @@
 import type { Finding } from "../../base/finding.ts";
 import { parseIp } from "../../base/ip.ts";
 import type {
+  Meta,
   Pod,
   Snapshot,
   TrafficSplit,
@@ -22,12 +23,26 @@ import {
   routeKey,
   type RoutePart,
 } from "../parts.ts";
-import { PLAN_VERSION, type PlanService, type PlanTarget } from "../plan.ts";
+import {
+  GATEWAY_ROUTES,
+  needsGatewayRoutes,
+  PLAN_VERSION,
+  type PlanService,
+  type PlanTarget,
+} from "../plan.ts";
 import { compareText } from "../../base/order.ts";
 import { mtlsOfNamespace } from "./mtls_modes.ts";
 import { planAlias, resolveAlias } from "./aliases.ts";
-import { accountCalledBy, Catalog, keyOf, keyOfMeta, type ResourceChange } from "./catalog.ts";
+import {
+  accountCalledBy,
+  Catalog,
+  keyOf,
+  keyOfKind,
+  keyOfMeta,
+  type ResourceChange,
+} from "./catalog.ts";
 import { checkBackends } from "./check_backends.ts";
+import { checkGatewayRoute, reportMixed } from "./check_gateway.ts";
 import { checkPolicy } from "./check_policies.ts";
 import { checkGroupUsed, checkTcpMatches } from "./check_reach.ts";
 import { checkShadowed } from "./check_shadow.ts";
@@ -35,6 +50,9 @@ import { checkUnmatched } from "./check_unmatched.ts";
 import { checkWorkload, mayBypassMesh } from "./check_workloads.ts";
 import { type ResolvedService, resolveService, type ServicePorts } from "./endpoints.ts";
 import { Findings, orderFindings, positionOf } from "./findings.ts";
+import type { GatewayLookup } from "./gateway_backends.ts";
+import { type Attachment, meansPort } from "./gateway_ports.ts";
+import { type CompiledRoute, compileGatewayRoute } from "./gateway_routes.ts";
 import { Derived, Incremental } from "./incremental.ts";
 import { planEndpointPolicy } from "./plan_policies.ts";
 import { checkTargets, layerAt, type PolicyLayer } from "./policies.ts";
@@ -63,6 +81,13 @@ interface CompiledChanges {
 type ResourceKind = keyof Snapshot;
 type ResourceOf<Kind extends ResourceKind> = Snapshot[Kind][number];
 
+interface OwnRoutes {
+  readonly compiled: CompiledRoute;
+  readonly ports: readonly number[];
+  /** They are all ports. */
+  readonly isWhole: boolean;
+}
+
 const NO_RULES: RootRouting = { rules: [], plain: undefined };
 
 export class Compiler {
@@ -74,6 +99,8 @@ export class Compiler {
   readonly #parts = new Map<PartKey, Part>();
   /** By namespace, whether callers may do without mutual TLS, where it says. */
   readonly #mtls = new Map<string, string>();
+  /** Those that have what only routes of the Gateway API ask for. */
+  readonly #gatewayParts = new Set<PartKey>();
   /** The ids of a Service's groups, by `namespace/name`. */
   readonly #groupsOf = new Map<string, readonly string[]>();
   /** How many splits name a root, and how many targets an account. */
@@ -95,6 +122,7 @@ export class Compiler {
       group: (change, key) => keepAll(change, key, [this.#groupChecks]),
       target: (change, key) => this.#targetChanged(change, key),
       policy: (change, key) => keepAll(change, key, [this.#policyChecks]),
+      route: (change, key) => keepAll(change, key, [this.#routeChecks]),
       pod: (change) => this.#sourceChanged(change),
       workload: (change) => this.#sourceChanged(change),
     });
@@ -153,12 +181,17 @@ export class Compiler {
     const { clusterDomain, permissive } = this;
     const namespaces = Object.fromEntries([...this.#mtls].sort(([a], [b]) => compareText(a, b)));
     const mtls = this.#mtls.size === 0 ? {} : { mtls: { namespaces } };
-    return { version: PLAN_VERSION, clusterDomain, permissive, ...mtls };
+    const requires = this.#gatewayParts.size === 0 ? {} : { requires: [GATEWAY_ROUTES] };
+    return { version: PLAN_VERSION, ...requires, clusterDomain, permissive, ...mtls };
   }
 
   /** @param part undefined: there is none */
   #setPart(key: PartKey, part: Part | undefined): void {
     this.#changed.add(key);
+    const isGateway = part !== undefined && "service" in part && part.service !== undefined &&
+      needsGatewayRoutes(part.service);
+    if (isGateway) this.#gatewayParts.add(key);
+    else this.#gatewayParts.delete(key);
     if (part === undefined) this.#parts.delete(key);
     else this.#parts.set(key, part);
   }
@@ -234,9 +267,37 @@ export class Compiler {
     layerAt(target, this.#catalog.policiesAt(target))
   );
 
+  /** By `kind namespace/name`. */
+  readonly #compiledRoutes = this.#derived<CompiledRoute | undefined>((key) => {
+    const route = this.#catalog.routes.at(key);
+    return route && compileGatewayRoute(route, this.#findings);
+  });
+
+  /** What routes of the Gateway API are of a Service, the oldest first. */
+  #attachmentsOf(key: string): Attachment[] {
+    return this.#catalog.routesOf(key).flatMap((route) => {
+      const compiled = this.#compiledRoutes.get(keyOfKind(route.meta));
+      const parents = route.parents.filter(({ namespace, name }) => keyOf(namespace, name) === key);
+      return compiled === undefined ? [] : parents.map((parent) => ({ compiled, parent }));
+    });
+  }
+
+  /** The first route of a Service's own namespace, and for which of its ports there is one; undefined: for none. */
+  readonly #ownRoutes = this.#derived<OwnRoutes | undefined>((key) => {
+    const { ports = [] } = this.#servicePorts.get(key) ?? {};
+    const own = this.#attachmentsOf(key)
+      .filter(({ compiled }) => key.startsWith(`${compiled.route.meta.namespace}/`));
+    const spoken = ports.filter(({ port }) => own.some(({ parent }) => meansPort(parent, port)));
+    const [first] = own;
+    if (first === undefined || spoken.length === 0) return undefined;
+    const isWhole = spoken.length === ports.length;
+    return { compiled: first.compiled, ports: spoken.map(({ port }) => port.port), isWhole };
+  });
+
   readonly #rootSplits = this.#derived<RootSplits | undefined>((key) => {
     const splits = this.#catalog.splitsOfRoot(key);
     if (splits.length === 0 || !this.#exists.get(key)) return undefined;
+    if (this.#ownRoutes.get(key)?.isWhole === true) return undefined;
     return rootSplits(splits, this.#findings);
   }, isSameData);
 
@@ -350,6 +411,10 @@ export class Compiler {
     return { services: this.#resolved, clusterDomain: this.clusterDomain };
   }
 
+  get #gatewayLookup(): GatewayLookup {
+    return { ...this.#lookup, isGranted: (from, to) => this.#catalog.isGranted(from, to) };
+  }
+
   get #policyInput() {
     return {
       policies: { at: (target: string) => this.#layers.get(target) },
@@ -364,10 +429,14 @@ export class Compiler {
       namespace: meta.namespace,
       name: meta.name,
       clusterIps: clusterIps.filter((ip) => parseIp(ip) !== null),
-      ports: planPorts(resolved, routing, this.#lookup, this.#policyInput),
+      ports: planPorts(resolved, routing, this.#rootRoutes(meta), this.#policyInput),
       podHosts: resolved.podHosts,
       position: positionOf(meta, []),
     };
+  }
+
+  #rootRoutes(meta: Meta) {
+    return { attachments: this.#attachmentsOf(keyOfMeta(meta)), lookup: this.#gatewayLookup };
   }
 
   // Findings that change nothing in the plan.
@@ -375,7 +444,22 @@ export class Compiler {
   readonly #splitChecks = this.#derived<null>((key) => {
     const split = this.#catalog.splits.at(key);
     const exists = (root: string) => this.#exists.get(root) || this.#catalog.isRefusedService(root);
-    if (split !== undefined) checkRoot(split, exists, this.clusterDomain, this.#findings);
+    if (split === undefined) return null;
+    checkRoot(split, exists, this.clusterDomain, this.#findings);
+    const root = this.#catalog.rootKeyOf(split);
+    const routes = root === undefined ? undefined : this.#ownRoutes.get(root);
+    if (routes !== undefined) reportMixed(split, routes, routes.ports, this.#findings);
+    return null;
+  });
+
+  readonly #routeChecks = this.#derived<null>((key) => {
+    const compiled = this.#compiledRoutes.get(key);
+    const isRefused = (service: string) => this.#catalog.isRefusedService(service);
+    const lookup = this.#gatewayLookup;
+    if (compiled !== undefined) {
+      const routesOf = (service: string) => this.#catalog.routesOf(service);
+      checkGatewayRoute({ compiled, lookup, isRefused, routesOf, findings: this.#findings });
+    }
     return null;
   });
 
@@ -514,4 +598,6 @@ const CHANGES: {
   tcpRoutes: (catalog, change) => catalog.tcpRoutes.change(change),
   trafficTargets: (catalog, change) => catalog.targets.change(change),
   trafficPolicies: (catalog, change) => catalog.policies.change(change),
+  gatewayRoutes: (catalog, change) => catalog.routes.change(change),
+  referenceGrants: (catalog, change) => catalog.grants.change(change),
 };

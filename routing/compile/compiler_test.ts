@@ -24,6 +24,8 @@ const KINDS: readonly ResourceKind[] = [
   "tcpRoutes",
   "trafficTargets",
   "trafficPolicies",
+  "gatewayRoutes",
+  "referenceGrants",
 ];
 
 type Resource = Snapshot[ResourceKind][number];

@@ -56,6 +56,26 @@ function alias(name: string, externalName: string): Manifest {
   return { ...service(name, {}), spec: { type: "ExternalName", externalName } };
 }
 
+const GATEWAY = "gateway.networking.k8s.io";
+
+/** A route whose parent is `web`, with one backend or what `more` says. */
+function route(
+  kind: string,
+  more: Readonly<Record<string, unknown>> = {},
+  name = "r",
+): Manifest {
+  return {
+    apiVersion: `${GATEWAY}/${kind === "TCPRoute" ? "v1alpha2" : "v1"}`,
+    kind,
+    metadata: { name, namespace: "app" },
+    spec: {
+      parentRefs: [{ group: "", kind: "Service", name: "web" }],
+      rules: [{ backendRefs: [{ name: "web-a", port: 80 }] }],
+      ...more,
+    },
+  };
+}
+
 function pod(spec: Readonly<Record<string, unknown>>): Manifest {
   const containers = [{ name: "main", image: "image" }];
   return {
@@ -302,6 +322,27 @@ const LEAST: Readonly<
       metadata: { name: "app", annotations: { "weft.dev/mtls-mode": "on" } },
     }],
     "metadata.annotations.weft.dev/mtls-mode",
+  ],
+  "route-parent-missing": [[route("HTTPRoute")], "spec.parentRefs[0].name"],
+  "route-not-http": [
+    [service("web", { ports: [{ name: "tcp", port: 80 }] }), route("GRPCRoute")],
+    "spec.parentRefs[0]",
+  ],
+  "route-hostnames-ignored": [
+    [...W_ALL, route("HTTPRoute", { hostnames: ["a"] })],
+    "spec.hostnames",
+  ],
+  "route-unsupported": [
+    [...W_ALL, route("HTTPRoute", { rules: [{ filters: [{ type: "CORS" }] }] })],
+    "spec.rules[0].filters[0]",
+  ],
+  "route-conflict": [
+    [...W_ALL, route("TCPRoute"), route("TCPRoute", {}, "s")],
+    "spec.parentRefs[0]",
+  ],
+  "route-split-mixed": [
+    [...W_ALL, split("s", { service: "web", backends: { "web-b": 1 } }), route("HTTPRoute")],
+    "spec.service",
   ],
   "policy-mirror-unavailable": [
     [...W_ALL, policy("p", { mirror: { service: "copy" } })],

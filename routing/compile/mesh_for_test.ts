@@ -118,5 +118,7 @@ export function largeMesh(
     tcpRoutes: [],
     trafficTargets: [],
     trafficPolicies: [],
+    gatewayRoutes: [],
+    referenceGrants: [],
   };
 }

@@ -12,8 +12,13 @@ export function compareNumbers(a: number, b: number): number {
 
 /** Oldest first. A resource without a creation time (a file) is younger than any that has one; then by name. */
 export function compareAge(a: Meta, b: Meta): number {
-  return compareNumbers(createdAtMs(a), createdAtMs(b)) || compareText(a.name, b.name) ||
+  return compareCreation(a, b) || compareText(a.name, b.name) ||
     compareText(a.namespace, b.namespace);
+}
+
+/** The same by creation alone. */
+export function compareCreation(a: Meta, b: Meta): number {
+  return compareNumbers(createdAtMs(a), createdAtMs(b));
 }
 
 function createdAtMs(meta: Meta): number {

@@ -125,7 +125,7 @@ Deno.test("policies: a plan with a policy altered is refused", () => {
   const plan = planOf([...W_ALL, policy("p", { retry: {}, headers: { request: {} } })]);
   const text = encodePlan(plan);
   const alterations: readonly [string, string][] = [
-    ['"attempts":2', '"attempts":0'],
+    ['"attempts":2', '"attempts":-1'],
     ['"budgetPercent":20', '"budgetPercent":120'],
     ['"remove":[]', '"remove":["A:"]'],
     ['"add":[]', '"add":[{"name":"a","value":"b\\r\\nc: d"}]'],

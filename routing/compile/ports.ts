@@ -1,10 +1,13 @@
 /**
- * A Service's ports as the plan has them: rules in match order, and the route of what no rule takes.
+ * A Service's ports as the plan has them: rules in match order, and the route of what no rule takes. Where routes of the Gateway API
+ * speak for a port, splits do not.
  */
-import { carriesHttp, type PlanPort, type PlanRoute } from "../plan.ts";
+import { carriesHttp, type PlanPort, type PlanRoute, type PlanRouting } from "../plan.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import { ownRoute, type ServiceLookup, splitRoute } from "./backends.ts";
-import type { ResolvedService } from "./endpoints.ts";
+import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
+import type { GatewayLookup } from "./gateway_backends.ts";
+import { type Attachment, planGatewayPort } from "./gateway_ports.ts";
 import { type PlanPolicyInput, planPortPolicy, planRulePolicy } from "./plan_policies.ts";
 import { declaredProtocol, portProtocol } from "./port_protocol.ts";
 import type { RootRule } from "./rules.ts";
@@ -15,39 +18,61 @@ export interface RootRouting {
   readonly plain: TrafficSplit | undefined;
 }
 
+/** What routes of the Gateway API say of one Service. */
+interface RootRoutes {
+  readonly attachments: readonly Attachment[];
+  readonly lookup: GatewayLookup;
+}
+
 export function planPorts(
-  resolved: ResolvedService,
-  { rules, plain }: RootRouting,
-  lookup: ServiceLookup,
+  root: ResolvedService,
+  routing: RootRouting,
+  { attachments, lookup }: RootRoutes,
   policyInput: PlanPolicyInput,
 ): PlanPort[] {
-  return resolved.ports.map((port) => {
+  return root.ports.map((port) => {
     const protocol = portProtocol(port.port);
-    // One route a split: its rules differ in nothing but the id of their sequence.
-    const routes = new Map<TrafficSplit, PlanRoute>();
-    const routeOf = (split: TrafficSplit) => {
-      const route = routes.get(split) ?? splitRoute(split, resolved, port, lookup);
-      routes.set(split, route);
-      return route;
-    };
-    const number = port.port.port;
-    const policy = planPortPolicy(resolved, number, policyInput);
+    const { port: number, name } = port.port;
+    const policy = planPortPolicy(root, number, policyInput);
+    const { own, ...consumers } = planGatewayPort(attachments, {
+      ...{ root, port, protocol, policy, lookup },
+    });
     return {
       port: number,
-      name: port.port.name,
+      name,
       protocol,
       ...(declaredProtocol(port.port) === undefined ? { isGuessed: true } : {}),
-      rules: !carriesHttp(protocol) ? [] : rules.map(({ split, match, id }) => {
-        const route = routeOf(split);
-        const rulePolicy = planRulePolicy(match, resolved, number, policyInput);
-        return {
-          match: match.plan,
-          route: { ...route, id: `${route.id}/${id}` },
-          ...(rulePolicy === undefined ? {} : { policy: rulePolicy }),
-        };
-      }),
-      fallback: plain === undefined ? ownRoute(resolved, port) : routeOf(plain),
+      ...(own ?? splitRouting(root, port, routing, lookup, policyInput)),
+      ...consumers,
       ...(policy === undefined ? {} : { policy }),
     };
   });
+}
+
+function splitRouting(
+  root: ResolvedService,
+  port: ResolvedPort,
+  { rules, plain }: RootRouting,
+  lookup: ServiceLookup,
+  policyInput: PlanPolicyInput,
+): PlanRouting {
+  // One route a split: its rules differ in nothing but the id of their sequence.
+  const routes = new Map<TrafficSplit, PlanRoute>();
+  const routeOf = (split: TrafficSplit) => {
+    const route = routes.get(split) ?? splitRoute(split, root, port, lookup);
+    routes.set(split, route);
+    return route;
+  };
+  return {
+    rules: !carriesHttp(portProtocol(port.port)) ? [] : rules.map(({ split, match, id }) => {
+      const route = routeOf(split);
+      const policy = planRulePolicy(match, root, port.port.port, policyInput);
+      return {
+        match: match.plan,
+        route: { ...route, id: `${route.id}/${id}` },
+        ...(policy === undefined ? {} : { policy }),
+      };
+    }),
+    fallback: plain === undefined ? ownRoute(root, port) : routeOf(plain),
+  };
 }

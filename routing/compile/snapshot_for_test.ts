@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { FieldPath } from "../../base/finding.ts";
+import { anyGatewayRoute, anyReferenceGrant } from "./gateway_for_test.ts";
 import type {
   EndpointSlice,
   HttpRouteGroup,
@@ -303,4 +304,6 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   tcpRoutes: fc.array(orRefused(anyTcpRoute, { ports: [] }), { maxLength: 2 }),
   trafficTargets: fc.array(orRefused(anyTarget, { port: undefined }), { maxLength: 3 }),
   trafficPolicies: fc.array(anyPolicy, { maxLength: 4 }),
+  gatewayRoutes: fc.array(orRefused(anyGatewayRoute(metaOf), { rules: [] }), { maxLength: 4 }),
+  referenceGrants: fc.array(anyReferenceGrant(metaOf), { maxLength: 2 }),
 });

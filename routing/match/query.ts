@@ -109,7 +109,11 @@ class QueryIndex implements SlotIndex {
       patterns.set(name, (patterns.get(name) ?? new Set()).add(pattern));
     }
     this.#slots = [...patterns].map(([name, texts]) => new QuerySlot(name, [...texts]));
-    const named = Map.groupBy(this.#slots.keys(), (slot) => this.#slots[slot].name.toLowerCase());
+    const named = new Map<string, number[]>();
+    for (const [slot, { name }] of this.#slots.entries()) {
+      const lower = name.toLowerCase();
+      named.set(lower, [...named.get(lower) ?? [], slot]);
+    }
     this.#slotsNamed = [...named.values()];
     this.#names = new NameIndex([...named.keys()].map((name, index) => [name, index]));
     this.#valueStart = new Int32Array(this.#slots.length);

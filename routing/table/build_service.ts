@@ -42,6 +42,7 @@ class BuiltPort implements TablePort {
   readonly pods: TableRoute[] = [];
   readonly matches: MatchIndex;
   fallback!: TableRoute;
+  connections!: TableRoute;
 
   constructor(service: BuiltService, plan: PlanPort, matches: MatchIndex) {
     this.service = service;
@@ -132,7 +133,12 @@ export class ServiceBuilder {
   #port(service: BuiltService, plan: PlanPort, alike: readonly TablePort[]): BuiltPort {
     const port = new BuiltPort(service, plan, matchesOf(service, plan, alike));
     for (const rule of plan.rules) port.rules.push(this.#route(port, rule.route, rule, null));
-    port.fallback = this.#route(port, plan.fallback, null, null);
+    const { answer, ...connections } = plan.fallback;
+    const isAnswered = answer !== undefined;
+    port.connections = this.#route(port, isAnswered ? connections : plan.fallback, null, null);
+    port.fallback = isAnswered
+      ? this.#route(port, { ...plan.fallback, backends: [] }, null, null)
+      : port.connections;
     for (const pod of service.plan.podHosts) {
       port.pods.push(this.#route(port, this.#podRoute(port, pod), null, pod));
     }
@@ -224,9 +230,9 @@ const NO_ENDPOINTS = (() => {
 })();
 
 const KEPT = {
-  "missing": "backend-invalid",
-  "foreign": "backend-invalid",
-  "no-port": "backend-invalid",
+  "missing": "route-invalid",
+  "foreign": "route-invalid",
+  "no-port": "route-invalid",
   "no-endpoints": "no-endpoints",
 } as const satisfies Record<Exclude<BackendReadiness, "ready">, RouteRefusal>;
 
@@ -237,7 +243,7 @@ function refusalOf(
 ): RouteRefusal {
   if (answer !== undefined) return answer.kind === "redirect" ? "redirected" : "no-rule";
   if (skipped.some(({ reason }) => reason === "access-denied")) return "access-denied";
-  return keepsShares === true ? "backend-invalid" : "no-endpoints";
+  return keepsShares === true ? "route-invalid" : "no-endpoints";
 }
 
 function matchesOf(

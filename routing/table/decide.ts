@@ -128,7 +128,12 @@ function takeRequest(
   if (!port.isHttp) {
     // CONNECT asks for a connection, whatever the port speaks.
     if (head.method !== CONNECT) return refuse(decision, "not-http");
-    return takeConnection(port, route.rule === null ? route : port.fallback, state, decision);
+    return takeConnection(
+      port,
+      isPodRoute(port, route) ? route : port.connections,
+      state,
+      decision,
+    );
   }
   const backend = takeBackend(route, head, state, decision);
   if (backend === null || backend.guarded === null) return;
@@ -147,7 +152,7 @@ export function decideConnection(
 ): void {
   clear(decision);
   decision.service = port.service;
-  takeConnection(port, port.fallback, state, decision);
+  takeConnection(port, port.connections, state, decision);
 }
 
 function takeConnection(
@@ -207,7 +212,12 @@ function findRoute(port: TablePort, pod: number, head: RequestHead): TableRoute 
 
 /** Rules do not apply to connections; a single pod that is asked for is. */
 export function connectionRoute(port: TablePort, pod: number): TableRoute {
-  return pod === -1 ? port.fallback : port.pods[pod];
+  return pod === -1 ? port.connections : port.pods[pod];
+}
+
+/** Whether a route is that of a single pod. */
+export function isPodRoute(port: TablePort, route: TableRoute): boolean {
+  return route.rule === null && route !== port.fallback && route !== port.connections;
 }
 
 /** Fills route, backend and endpoints; null if it had to refuse. */

@@ -343,11 +343,11 @@ Deno.test("backends that keep their shares are answered for; rules that take not
     Object.fromEntries(Map.groupBy(kinds, (it) => it).entries().map(([k, v]) => [k, v.length])),
     {
       "a": 2,
-      "backend-invalid 500": 2,
+      "route-invalid 500": 2,
       "no-endpoints 503": 4,
     },
   );
-  equal(ask("/unserved"), "backend-invalid 500");
+  equal(ask("/unserved"), "route-invalid 500");
   equal(ask("/elsewhere"), "redirected 308");
   equal(ask("/"), "no-rule 404");
   const state = new SplitState(table);
@@ -356,7 +356,7 @@ Deno.test("backends that keep their shares are answered for; rules that take not
     return [reason, status, location];
   });
   same(explained, [
-    ["backend-invalid", 500, undefined],
+    ["route-invalid", 500, undefined],
     ["redirected", 308, "http://x/elsewhere?a"],
     ["no-rule", 404, undefined],
   ]);

@@ -3,11 +3,17 @@
  * looks rules and targets up one by one, and a property test proves that it and `decide` agree.
  */
 import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
-import type { PolicySection } from "../../base/policy.ts";
-import type { PlanBackend, PlanEndpointPolicy, PlanRoutePolicy, PlanSection } from "../plan.ts";
+import type {
+  PlanBackend,
+  PlanEndpointPolicy,
+  PlanRoute,
+  PlanRoutePolicy,
+  PlanSection,
+  PlanSectionName,
+} from "../plan.ts";
 import { firstFailure } from "../match/match.ts";
 import { CONNECT, headText, type RequestHead } from "../request.ts";
-import { connectionRoute, findPort, pinnedBackend } from "./decide.ts";
+import { connectionRoute, findPort, isPodRoute, pinnedBackend } from "./decide.ts";
 import { explainAccess, explainNoAccess } from "./explain_access.ts";
 import { positionText, refText } from "./explanation.ts";
 import type {
@@ -223,6 +229,7 @@ function explainRules(port: TablePort, head: RequestHead): RuleExplanation[] {
     if (outcome === "matched") isDecided = true;
     return {
       group: refText(match.group),
+      ...(match.group.kind === "HTTPRouteGroup" ? {} : { kind: match.group.kind }),
       match: match.name,
       split: route.split === null ? null : refText(route.split),
       position: positionText(match.position),
@@ -260,11 +267,12 @@ function explainRoute(
       isChosen: backend !== undefined && backend === chosen,
     };
   });
-  const isPod = route.rule === null && route !== route.port.fallback;
   return {
     id: route.plan.id,
-    kind: route.rule !== null ? "rule" : isPod ? "pod" : "fallback",
+    kind: route.rule !== null ? "rule" : isPodRoute(route.port, route) ? "pod" : "fallback",
     split: route.plan.split === null ? null : refText(route.plan.split),
+    ...splitKind(route.plan),
+    ...(route.plan.answer === undefined ? {} : { answer: route.plan.answer.kind }),
     position: positionText(route.plan.position),
     backends,
     sequencePosition: state.position(route),
@@ -274,13 +282,17 @@ function explainRoute(
   };
 }
 
+function splitKind({ split }: PlanRoute): Pick<RouteExplanation, "splitKind"> {
+  return split === null || split.kind === "TrafficSplit" ? {} : { splitKind: split.kind };
+}
+
 /** Of the route, and of the endpoints of the backend that is chosen. */
 function explainPolicies(
   ...policies: readonly (PlanRoutePolicy | PlanEndpointPolicy | null)[]
 ): Pick<RouteExplanation, "policies"> {
   const sections = policies.flatMap((policy) =>
     policy === null ? [] : Object.entries(policy.sources).map(([section, source]) => ({
-      section: section as PolicySection,
+      section: section as PlanSectionName,
       settings: Object.getOwnPropertyDescriptor(policy, section)?.value as PlanSection,
       policy: refText(source.policy),
       ...(source.policy.kind === "TrafficPolicy" ? {} : { kind: source.policy.kind }),

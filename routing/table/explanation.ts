@@ -4,9 +4,8 @@
  */
 import { formatPosition, type Position, type ResourceRef } from "../../base/finding.ts";
 import type { RefusalReason } from "../../base/refusals.ts";
-import type { PolicySection } from "../../base/policy.ts";
 import type { FailedClause } from "../match/condition.ts";
-import type { BackendReadiness, PlanSection, PortProtocol } from "../plan.ts";
+import type { BackendReadiness, PlanSection, PlanSectionName, PortProtocol } from "../plan.ts";
 import type { PlanQuestion } from "../source/messages.ts";
 import type { SkipReason } from "./table.ts";
 
@@ -85,6 +84,8 @@ export interface PortExplanation {
 export interface RuleExplanation {
   /** `namespace/name` of the HTTPRouteGroup. */
   readonly group: string;
+  /** What that is, where it is no HTTPRouteGroup: `HTTPRoute`. */
+  readonly kind?: string;
   readonly match: string;
   /** `namespace/name` of the TrafficSplit. */
   readonly split: string | null;
@@ -101,6 +102,10 @@ export interface RouteExplanation {
   readonly kind: "rule" | "fallback" | "pod";
   /** `namespace/name` of the TrafficSplit; null: the Service's own endpoints. */
   readonly split: string | null;
+  /** What that is, where it is no TrafficSplit: `HTTPRoute`. */
+  readonly splitKind?: string;
+  /** The proxy answers by itself. */
+  readonly answer?: "no-rule" | "redirect";
   /** `file:line:column` of the split. */
   readonly position: string | null;
   readonly backends: readonly BackendExplanation[];
@@ -117,7 +122,7 @@ export interface RouteExplanation {
 
 /** One section of what is done with the request. */
 interface PolicyExplanation {
-  readonly section: PolicySection;
+  readonly section: PlanSectionName;
   readonly settings: PlanSection;
   /** `namespace/name` of what asks for it. */
   readonly policy: string;

@@ -31,7 +31,7 @@ export type RouteRefusal = Extract<
   | "alias-outside"
   | "no-rule"
   | "redirected"
-  | "backend-invalid"
+  | "route-invalid"
   | "port-unknown"
   | "not-http"
   | "no-endpoints"
@@ -75,6 +75,8 @@ export interface TablePort {
   /** One a rule, in match order. */
   readonly rules: readonly TableRoute[];
   readonly fallback: TableRoute;
+  /** Takes connections that are relayed whole: the fallback, but where that answers requests by itself. */
+  readonly connections: TableRoute;
   /** One a `podHosts` entry of the Service: that pod's endpoint alone. */
   readonly pods: readonly TableRoute[];
   /** Finds the first rule that a request satisfies. */

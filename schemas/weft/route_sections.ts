@@ -155,7 +155,7 @@ function fitsHead(section: Field, headers: readonly HeaderValue[], report: Repor
  * They frame a message or route it, so that another value makes another message of it (RFC 9110 7.6.1, 9112 6), or the
  * proxy itself writes them.
  */
-const RESERVED_HEADERS: readonly string[] = [
+export const RESERVED_HEADERS: readonly string[] = [
   "connection",
   "content-length",
   "host",

@@ -77,6 +77,8 @@ const snapshot: Snapshot = {
   tcpRoutes: [],
   trafficTargets: [],
   trafficPolicies: [],
+  gatewayRoutes: [],
+  referenceGrants: [],
 };
 
 const { plan } = compile(snapshot);
