@@ -189,5 +189,5 @@ export const EVENTS_KNOWN_MAX = 50_000;
 /** Characters of an Event or a condition: the API server takes 1024 bytes of an Event. */
 export const EVENT_TEXT_MAX = 900;
 
-/** Lines of the metrics of a sidecar that are read: one with a thousand Services in use says some 60,000. */
-export const SIDECAR_METRICS_LINES_MAX = 200_000;
+/** Characters of the metrics of a sidecar that are read: one with a thousand Services in use says some 8 million. */
+export const SIDECAR_METRICS_LENGTH_MAX = 1 << 25;

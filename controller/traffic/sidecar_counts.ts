@@ -3,7 +3,7 @@
  * counted at its client; a backend is that of a route, counted at its client too; the rest is the application's own. Pure.
  */
 import { labelKey } from "../../base/metrics.ts";
-import { SIDECAR_METRICS_LINES_MAX } from "../limits.ts";
+import { SIDECAR_METRICS_LENGTH_MAX } from "../limits.ts";
 import { TrafficCounts, trafficIn } from "./traffic.ts";
 
 /** By whom, and of whom: `namespace/Kind/name` of a workload. */
@@ -26,27 +26,43 @@ export function callOf(key: string): Call {
   return { source, destination };
 }
 
-const LINE = /^([a-z_]+)\{(.*)\} (\S+)$/;
 const LABEL = /([a-z_]+)="((?:[^"\\]|\\.)*)"/g;
 
-/** @throws {Error} it is longer than what a sidecar says */
+/**
+ * The last label of a series tells it from its neighbours, such as the bounds of one histogram, so what comes before is read once.
+ * @throws {Error} it is longer than what a sidecar says
+ */
 export function readSidecarCounts(text: string): SidecarCounts {
-  const calls = new Map<string, TrafficCounts>();
-  const backends = new Map<string, TrafficCounts>();
-  const application = new TrafficCounts();
-  const lines = text.split("\n", SIDECAR_METRICS_LINES_MAX + 1);
-  if (lines.length > SIDECAR_METRICS_LINES_MAX) throw new Error("The metrics are too long");
-  for (const line of lines) {
-    const take = TAKEN[line.slice(0, line.indexOf("{"))];
-    if (take === undefined) continue;
-    const [, , labelText, value] = LINE.exec(line) ?? [];
-    if (labelText === undefined) continue;
-    const labels = Object.fromEntries(
-      Array.from(labelText.matchAll(LABEL), ([, name, text]) => [name, text]),
-    );
-    take({ calls, backends, application }, labels, Number(value));
+  if (text.length > SIDECAR_METRICS_LENGTH_MAX) throw new Error("The metrics are too long");
+  const read = { calls: new Map(), backends: new Map(), application: new TrafficCounts() };
+  let [lastKey, traffic]: [string, TrafficCounts | null] = ["", null];
+  for (let start = 0, end = 0; start < text.length; start = end + 1) {
+    end = text.indexOf("\n", start);
+    if (end < 0) end = text.length;
+    const brace = text.indexOf("{", start);
+    if (brace < 0) break;
+    const series = brace > end ? undefined : SERIES.get(text.slice(start, brace));
+    if (series === undefined) continue;
+    const own = text.lastIndexOf(",", end);
+    const key = text.slice(start, own);
+    if (key !== lastKey) {
+      lastKey = key;
+      traffic = series.find(read, labelsIn(text.slice(brace, own)));
+    }
+    if (traffic === null) continue;
+    const quote = text.indexOf('"', own) + 1;
+    const value = Number(text.slice(text.lastIndexOf(" ", end - 1), end));
+    series.count(traffic, text.slice(quote, text.indexOf('"', quote)), value);
   }
-  return { calls, backends, application };
+  return read;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+function labelsIn(text: string): Labels {
+  return Object.fromEntries(
+    Array.from(text.matchAll(LABEL), ([, name, value]) => [name, value]),
+  );
 }
 
 /** While it is read. */
@@ -56,28 +72,37 @@ interface Read {
   readonly application: TrafficCounts;
 }
 
-type Labels = Readonly<Record<string, string>>;
-type Take = (read: Read, labels: Labels, value: number) => void;
+interface Series {
+  /** Null: it is not looked at. */
+  readonly find: (read: Read, labels: Labels) => TrafficCounts | null;
+  /** @param own the value of its last label */
+  readonly count: (traffic: TrafficCounts, own: string, value: number) => void;
+}
 
-/** By the name of a series. What is counted for several pods, rules or listeners is added up. */
-const TAKEN: Readonly<Record<string, Take>> = {
-  osm_request_total: ({ calls }, labels, value) =>
-    answered(trafficIn(calls, callKey(labels)), labels["response_code"] >= "500", value),
-  osm_request_duration_ms_bucket: ({ calls }, labels, value) =>
-    timed(trafficIn(calls, callKey(labels)), Number(boundIn(labels)), value),
-  weft_requests_total: ({ backends }, labels, value) => {
-    if (labels["split"] === "") return;
-    answered(trafficIn(backends, backendKey(labels)), labels["code"] === "5xx", value);
-  },
-  weft_request_duration_seconds_bucket: ({ backends }, labels, value) => {
-    if (labels["split"] === "") return;
-    timed(trafficIn(backends, backendKey(labels)), 1_000 * Number(boundIn(labels)), value);
-  },
-  response_total: ({ application }, labels, value) =>
-    answered(application, labels["classification"] === "failure", value),
-  response_latency_ms_bucket: ({ application }, labels, value) =>
-    timed(application, Number(boundIn(labels)), value),
+const ofCall: Series["find"] = ({ calls }, labels) => trafficIn(calls, callKey(labels));
+const ofBackend: Series["find"] = ({ backends }, labels) =>
+  labels["split"] === "" ? null : trafficIn(backends, backendKey(labels));
+const ofApplication: Series["find"] = ({ application }) => application;
+
+const answered =
+  (isFailure: (own: string) => boolean): Series["count"] => (traffic, own, value) => {
+    if (isFailure(own)) traffic.failure += value;
+    else traffic.success += value;
+  };
+const timed = (unitMs: number): Series["count"] => ({ buckets }, own, value) => {
+  const boundMs = own === "+Inf" ? Infinity : unitMs * Number(own);
+  buckets.set(boundMs, (buckets.get(boundMs) ?? 0) + value);
 };
+
+/** By name. What is counted for several pods, rules or listeners is added up. */
+const SERIES: ReadonlyMap<string, Series> = new Map([
+  ["osm_request_total", { find: ofCall, count: answered((code) => code >= "500") }],
+  ["osm_request_duration_ms_bucket", { find: ofCall, count: timed(1) }],
+  ["weft_requests_total", { find: ofBackend, count: answered((code) => code === "5xx") }],
+  ["weft_request_duration_seconds_bucket", { find: ofBackend, count: timed(1_000) }],
+  ["response_total", { find: ofApplication, count: answered((own) => own === "failure") }],
+  ["response_latency_ms_bucket", { find: ofApplication, count: timed(1) }],
+]);
 
 function callKey(labels: Labels): string {
   const end = (side: "source" | "destination") =>
@@ -87,19 +112,6 @@ function callKey(labels: Labels): string {
 
 function backendKey(labels: Labels): string {
   return labelKey(labels["split"], labels["backend"]);
-}
-
-function boundIn(labels: Labels): string {
-  return labels["le"] === "+Inf" ? "Infinity" : labels["le"];
-}
-
-function answered(traffic: TrafficCounts, isFailure: boolean, count: number): void {
-  if (isFailure) traffic.failure += count;
-  else traffic.success += count;
-}
-
-function timed(traffic: TrafficCounts, boundMs: number, count: number): void {
-  traffic.buckets.set(boundMs, (traffic.buckets.get(boundMs) ?? 0) + count);
 }
 
 /** What has come since an earlier reading of the same sidecar. */
