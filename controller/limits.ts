@@ -148,6 +148,12 @@ export const ROLLOUT_QUESTIONS_MAX = 32;
 /** How long the API server and another replica may take: Flagger gives up after 10 s. */
 export const ROLLOUT_ASK_MS = 3_000;
 
+/** A gate waits so long for proxies before it says no: nearly all have a change within half a second, and webhooks wait for ten. */
+export const ROLLOUT_GATE_MS = 2_000;
+
+/** And looks so often meanwhile: each look is a call of the API server, and one of every replica. */
+export const ROLLOUT_GATE_LOOK_MS = 200;
+
 /** Proxies of each state that an answer names; of all there are numbers. */
 export const PROXIES_NAMED_MAX = 100;
 

@@ -10,6 +10,8 @@ import {
   PROXIES_NAMED_MAX,
   QUESTION_BYTES_MAX,
   ROLLOUT_ASK_MS,
+  ROLLOUT_GATE_LOOK_MS,
+  ROLLOUT_GATE_MS,
   ROLLOUT_QUESTIONS_MAX,
 } from "../limits.ts";
 import { askReplica } from "./replicas.ts";
@@ -74,14 +76,26 @@ export class RolloutAnswers {
     }
     this.#running++;
     try {
-      const answer = await this.#look(await splitIn(request));
-      if (request.method === "GET") return Response.json(answer);
+      const split = await splitIn(request);
+      const isGate = request.method === "POST";
+      const answer = isGate ? await this.#lookLong(split) : await this.#look(split);
+      if (!isGate) return Response.json(answer);
       return textAnswer(answer.ready ? 200 : 409, answer.reason);
     } catch (error) {
       if (error instanceof NoAnswer) return textAnswer(error.status, error.message);
       throw error;
     } finally {
       this.#running--;
+    }
+  }
+
+  /** Who asks right after a write would be told no, and would ask again many seconds later. */
+  async #lookLong(split: string): Promise<RolloutAnswer> {
+    const overMs = performance.now() + ROLLOUT_GATE_MS;
+    for (;;) {
+      const answer = await this.#look(split);
+      if (answer.ready || performance.now() >= overMs) return answer;
+      await new Promise((resolve) => setTimeout(resolve, ROLLOUT_GATE_LOOK_MS));
     }
   }
 
