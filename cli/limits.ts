@@ -98,3 +98,6 @@ export const WATCH_LOOK_MS = 2_000;
 
 /** The longest `--window` of `top` and `edges`: who waits longer means something else. */
 export const TRAFFIC_WINDOW_MS_MAX = 3_600_000;
+
+/** How long `metrics api enable` waits until the API server reaches the controller: it looks every few seconds. */
+export const METRICS_API_MS = 45_000;

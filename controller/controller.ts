@@ -22,6 +22,7 @@ import { logFindings } from "./report/log.ts";
 import { FindingReports } from "./report/finding_reports.ts";
 import { RolloutAnswers } from "./rollout/answers.ts";
 import { Rollouts } from "./rollout/rollouts.ts";
+import { askedPod, readSidecarMetrics, SidecarHistory } from "./smi_metrics/sidecar_history.ts";
 import { StreamServer } from "./stream/server.ts";
 import { TokenReviews } from "./stream/token_reviews.ts";
 
@@ -140,6 +141,10 @@ export function startController(settings: ControllerSettings): Controller {
     },
     ...{ rollouts: answers, identity },
   });
+  const history = new SidecarHistory({
+    pods: () => [...objects.memberPods()].flatMap(askedPod),
+    read: readSidecarMetrics,
+  });
   let injector: Awaited<ReturnType<typeof startInjector>> | null = null;
   let isEnding = false;
   const letIn = async (): Promise<void> => {
@@ -157,6 +162,7 @@ export function startController(settings: ControllerSettings): Controller {
       ...settings.webhook,
       client,
       counts,
+      history,
       overrides: () => config.injection,
       namespaceOf: (name) => objects.memberMeta(name),
       outcomeOf: (object) => outcomeOf(objects.candidate(object), mesh),
@@ -211,7 +217,10 @@ export function startController(settings: ControllerSettings): Controller {
       problem = "The controller is ending";
       clearInterval(notice);
       clearInterval(looks);
-      await Promise.all([stream.stop(), injector?.stop(), report.stop(), roots.stop()]);
+      await Promise.all([
+        ...[stream.stop(), injector?.stop(), report.stop(), roots.stop()],
+        history.stop(),
+      ]);
       await cluster.stop();
       mesh.stop();
       client.close();

@@ -23,6 +23,7 @@ interface InjectorParts {
   /** Undefined: it is in no mesh, as far as is known. */
   readonly namespaceOf: (name: string) => ObjectMeta | undefined;
   readonly outcomeOf: Parameters<typeof startWebhook>[0]["outcomeOf"];
+  readonly history: Parameters<typeof startWebhook>[0]["history"];
   readonly counts: ControllerCounts;
   /** In place of what the file says. */
   readonly overrides: () => Partial<InjectionSettings>;

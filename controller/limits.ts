@@ -197,3 +197,27 @@ export const EVENT_TEXT_MAX = 900;
 
 /** Characters of the metrics of a sidecar that are read: one with a thousand Services in use says some 8 million. */
 export const SIDECAR_METRICS_LENGTH_MAX = 1 << 25;
+
+/** How long the SMI metrics API looks back where a question does not say: the default of its specification. */
+export const GROUP_WINDOW_MS = 30_000;
+
+/** The shortest time that two readings of counters are apart: of less a rate says little. */
+export const WINDOW_MS_MIN = 2_000;
+
+/** The longest that is kept: what is further back is for a Prometheus. */
+export const WINDOW_MS_MAX = 60_000;
+
+/** Between two readings of all sidecars, while the API is asked. */
+export const HISTORY_STEP_MS = 15_000;
+
+/** So many readings are kept: a minute, and one for the question itself. */
+export const HISTORY_STEPS = 6;
+
+/** Sidecars are read on so long after the last question. */
+export const HISTORY_IDLE_MS = 120_000;
+
+/** Sidecars that are read at once: a thousand in a second, at some milliseconds each. */
+export const HISTORY_AT_ONCE = 16;
+
+/** How long a sidecar may take to say its metrics; one that takes longer is left out of this reading. */
+export const SIDECAR_ANSWER_MS = 3_000;

@@ -85,6 +85,11 @@ export class MeshObjects {
     return entry?.list === "pods" ? entry.resource as Pod : undefined;
   }
 
+  /** All pods of the mesh. */
+  *memberPods(): Iterable<Pod> {
+    for (const namespace of this.#members) yield* this.pods(namespace, {});
+  }
+
   /** All that counts in the mesh, as if it were new. */
   *all(): Iterable<ObjectChange> {
     for (const [namespace, entries] of this.#entries) {

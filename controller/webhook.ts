@@ -12,6 +12,8 @@ import { normaliseWeights } from "./admission/weights.ts";
 import { injectionVerdict } from "./inject/review.ts";
 import type { JsonFields } from "./kube/fields.ts";
 import type { ControllerCounts, WebhookName } from "./metrics.ts";
+import { SMI_METRICS_PATH, smiMetricsAnswer } from "./smi_metrics/answers.ts";
+import type { SidecarHistory } from "./smi_metrics/sidecar_history.ts";
 import type { ObjectMeta } from "./inject/pod.ts";
 import type { InjectionSettings } from "./inject/settings.ts";
 import {
@@ -42,6 +44,8 @@ interface WebhookOptions {
   readonly nativeIsKnown: () => boolean;
   /** What an object of the mesh would come to; null: it counts for nothing. */
   readonly outcomeOf: (object: JsonFields) => WriteOutcome | null;
+  /** What sidecars have counted, for the SMI metrics API. */
+  readonly history: Pick<SidecarHistory, "window">;
   readonly counts: ControllerCounts;
   readonly log: Log;
 }
@@ -65,8 +69,10 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       answer(request, options).catch((error: Error) => {
         options.log.error("The webhook failed", { error: error.message });
         return { status: 500, body: "The webhook failed; its log says why\n" };
-      }).then(({ status, body }) => {
-        const type = status === 200 ? "application/json" : "text/plain; charset=utf-8";
+      }).then(({ status, body, isJson }: Answer) => {
+        const type = status === 200 || isJson === true
+          ? "application/json"
+          : "text/plain; charset=utf-8";
         // Of a body that was not read to its end there is more to come.
         const ends = request.complete ? {} : { connection: "close" };
         response.writeHead(status, { "content-type": type, ...ends }).end(body);
@@ -124,10 +130,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 interface Answer {
   readonly status: number;
   readonly body: string;
+  /** Also where it is a failure. */
+  readonly isJson?: boolean;
 }
 
 async function answer(request: IncomingMessage, options: WebhookOptions): Promise<Answer> {
   const [path = ""] = (request.url ?? "").split("?");
+  if (path.startsWith(SMI_METRICS_PATH)) return await metricsAnswer(request, options);
   if (!Object.hasOwn(HANDLERS, path)) {
     return { status: 404, body: `Try POST ${Object.keys(HANDLERS).join(", ")}\n` };
   }
@@ -145,6 +154,17 @@ async function answer(request: IncomingMessage, options: WebhookOptions): Promis
   counts.answered.observe(performance.now() - startMs);
   if (!verdict.allowed) counts.refused++;
   return { status: 200, body: JSON.stringify(answerTo(review, verdict)) };
+}
+
+/** The API server hands on what it is asked of traffic. */
+async function metricsAnswer(
+  { method, url = "", headers }: IncomingMessage,
+  { history }: WebhookOptions,
+): Promise<Answer> {
+  if (method !== "GET") return { status: 405, body: "Only GET is allowed here\n" };
+  const asked = new URL(url, "https://controller");
+  const { status, body } = await smiMetricsAnswer(asked, headers.accept ?? "", history);
+  return { status, body: JSON.stringify(body), isJson: true };
 }
 
 /** Null: it is longer than any review. */

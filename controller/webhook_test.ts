@@ -42,6 +42,7 @@ async function withWebhook(
     namespaceOf: () => namespace,
     nativeIsKnown: () => true,
     outcomeOf: () => null,
+    history: { window: () => Promise.resolve({ seconds: 30, traffic: [] }) },
     counts: controllerCounts(),
     log: createLog({ level: "error", format: "json", sink: () => {}, now: Date.now }),
   });

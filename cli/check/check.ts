@@ -58,6 +58,7 @@ const AFTER: readonly Group[] = [
       controlPlane.rights,
       controlPlane.certificates,
       controlPlane.webhookTrust,
+      controlPlane.smiMetrics,
       controlPlane.injection,
     ],
   },

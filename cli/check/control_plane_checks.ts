@@ -4,6 +4,7 @@ import { VERSION } from "../../base/version.ts";
 import { DAY_MS } from "../../controller/inject/limits.ts";
 import { PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { findObject, progressOf, troublesOf } from "../../controller/install/cluster.ts";
+import { metricsApi } from "../../controller/install/metrics_api.ts";
 import { membersOf } from "../../controller/install/members.ts";
 import { ADMIN_PORT, CA_SECRET, CONTROLLER, TLS_SECRET } from "../../controller/install/objects.ts";
 import { CONTROLLER_RULES, NAMESPACE_RULES } from "../../controller/install/rbac.ts";
@@ -171,6 +172,24 @@ export const injection: ClusterCheck = async ({ client, installation }) => {
       "Port 9443 of the controllers has to be open to the API server: see firewalls, NetworkPolicies and kubectl get pods.",
     );
   }
+};
+
+/** Only where it is registered: then the whole cluster suffers if it is not served. */
+export const smiMetrics: ClusterCheck = async ({ client, namespace }) => {
+  const registered = await findObject(client, metricsApi(namespace, ""));
+  if (registered === null) return [];
+  const { conditions } = fieldsOf(registered["status"]);
+  const { status, message } = (Array.isArray(conditions) ? conditions.map(fieldsOf) : [])
+    .find(({ type }) => type === "Available") ?? {};
+  if (status === "True") return good("smi-metrics", "The SMI metrics API is served");
+  return found(
+    "smi-metrics",
+    "error",
+    `The SMI metrics API is registered and not served, so no namespace can be deleted: ${
+      message ?? ""
+    }`,
+    "weft metrics api disable takes the registration out.",
+  );
 };
 
 /** Each controller knows of the proxies that are connected to it. */

@@ -18,4 +18,17 @@ export function register(program: Program, context: CommandContext): void {
       context.exitCode = await switchMetrics(isEnabled, options, context.environment);
     });
   }
+  const api = metrics.command("api")
+    .summary("whether the API server serves the SMI metrics API")
+    .description(
+      "Registers metrics.smi-spec.io/v1alpha1 with the API server: what resources answer and whom they call, counted by sidecars, without a " +
+        "Prometheus, for kubectl get --raw and programs. While it is registered and no controller answers, the API server deletes no namespace: " +
+        "disable it before Weft is taken out by other means than weft uninstall.",
+    );
+  for (const [word, isEnabled] of [["enable", true], ["disable", false]] as const) {
+    addClusterOptions(api.command(word).summary(`${word} it`), {}).action(async (options) => {
+      const { switchMetricsApi } = await import("../install/metrics_api.ts");
+      context.exitCode = await switchMetricsApi(isEnabled, options, context.environment);
+    });
+  }
 }

@@ -11,6 +11,7 @@ import {
   installationsIn,
 } from "../../controller/install/installations.ts";
 import { keysFor, newKeys } from "../../controller/install/keys.ts";
+import { metricsApi } from "../../controller/install/metrics_api.ts";
 import { controlPlane, isOurs, namespaceObject } from "../../controller/install/objects.ts";
 import { webhooks } from "../../controller/install/webhooks.ts";
 import type { GivenValues, InstallValues } from "../../controller/install/values.ts";
@@ -137,6 +138,9 @@ async function applyAll(
     stdout.line(`Control plane: ${objects.length} objects in namespace ${values.namespace}`);
     await waitForController(client, { namespace: values.namespace, limitMs, timeout }, stdout);
     for (const object of webhooks(values, keys)) await applied.apply(object);
+    const api = metricsApi(values.namespace, keys.authority.cert);
+    const registered = await findObject(client, api);
+    if (registered !== null && isOurs(registered)) await applied.apply(api);
     stdout.line("Injection: pods of namespaces in the mesh get sidecars from now on");
   } catch (error) {
     if (atomic) {

@@ -8,6 +8,7 @@ const FIELD_MANAGER = "weft";
 
 /** Kinds that an installation makes, and how paths spell them. */
 const PLURALS: Readonly<Record<string, string>> = {
+  APIService: "apiservices",
   ClusterRole: "clusterroles",
   ClusterRoleBinding: "clusterrolebindings",
   ConfigMap: "configmaps",

@@ -1,4 +1,4 @@
-/** What a cluster has of an installation, in the order in which it is removed: the webhooks first, since no controller answers them afterwards. */
+/** What a cluster has of an installation, in the order in which it is removed: what the API server asks the controller for comes first, since nothing answers it afterwards. */
 import type { KubeClient } from "../kube/client.ts";
 import { findObject, type Named, objectsLabelled } from "./cluster.ts";
 import { isOurs, OWN_LABEL } from "./objects.ts";
@@ -7,6 +7,7 @@ const ADMISSION = "admissionregistration.k8s.io/v1";
 const RBAC = "rbac.authorization.k8s.io/v1";
 
 const OF_CLUSTER = [
+  { apiVersion: "apiregistration.k8s.io/v1", kind: "APIService" },
   { apiVersion: ADMISSION, kind: "MutatingWebhookConfiguration" },
   { apiVersion: ADMISSION, kind: "ValidatingWebhookConfiguration" },
   { apiVersion: RBAC, kind: "ClusterRoleBinding" },

@@ -103,7 +103,8 @@ async function release(each: Case): Promise<string> {
   const first = rolloutFor("rollout.yaml", namespace, each);
   await apply(namespace, ...services, first);
   const isHealthy = (phase: string) => phase === "Healthy";
-  await until(`${namespace}: Healthy`, () => phaseOf(namespace), isHealthy);
+  await until(`${namespace}: Healthy`, () => phaseOf(namespace), isHealthy)
+    .catch(async (error) => assert.fail(`${error.message}\n${await story(namespace)}`));
   const client = await startLoad(namespace, hasRoot ? "web" : "web-stable");
   const common: Omit<Release, "name" | "isNew"> = {
     namespace,
