@@ -84,11 +84,16 @@ async function restart(part: string): Promise<void> {
   await insist(`${new URL("../start", import.meta.url).pathname} ${NODE}`);
 }
 
-/** Drops what proxies and controllers say to each other, for the time of `work`. */
-async function withoutStream(work: () => Promise<void>): Promise<void> {
+/**
+ * Drops what proxies say to controllers, for the time of `work`.
+ * @param pod whose proxy alone it is; left out: all
+ */
+async function withoutStream(work: () => Promise<void>, pod?: string): Promise<void> {
+  const address = pod === undefined ? "" : (await get(`pod -n ${NAMESPACE} ${pod}`)).status.podIP;
+  const source = address === "" ? "" : `-s ${address}`;
   const rule = (action: string) =>
     insist(
-      `ip netns exec weft-$(cat ${NODE}/network) iptables ${action} FORWARD -p tcp --dport 15080 -j DROP`,
+      `ip netns exec weft-$(cat ${NODE}/network) iptables ${action} FORWARD ${source} -p tcp --dport 15080 -j DROP`,
     );
   await rule("-I");
   try {
@@ -116,7 +121,8 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
   await rolledOut("web-v2");
   await apply(deployment("client", "", 1, ["client", `http://web.${NAMESPACE}`, `${RATE}`]));
   await rolledOut("client");
-  const client = new LoadClient(NAMESPACE, (await podsOf("app=client"))[0]);
+  const [caller] = await podsOf("app=client");
+  const client = new LoadClient(NAMESPACE, caller);
   const startedMs = performance.now();
   const step = async (name: string, run: () => Promise<void>) =>
     void await t.step(name, async () => {
@@ -191,6 +197,17 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
       await apply(split(50, 50));
       await client.take("unheard", 10 * RATE);
     });
+    await client.splits(50, 50);
+  });
+  await step("deployments roll while their client's proxy hears nothing of it", async () => {
+    await withoutStream(async () => {
+      await insist(`kubectl rollout restart -n ${NAMESPACE} deployment/web-v1 deployment/web-v2`);
+      await rolledOut("web-v1");
+      await rolledOut("web-v2");
+      // All pods that it knows are gone.
+      await client.take("unheard", 2 * RATE);
+      await client.splits(50, 50);
+    }, caller);
     await client.splits(50, 50);
   });
   const seconds = (performance.now() - startedMs) / 1_000;
