@@ -95,10 +95,7 @@ export function startController(settings: ControllerSettings): Controller {
     log,
   });
   const objects = new MeshObjects(settings.meshName, {
-    change(change) {
-      mesh.change(change);
-      counts.namespaces = objects.namespaces;
-    },
+    change: (change) => mesh.change(change),
     findings: (ref, findings) => report.read(ref, findings),
   });
   const report = new FindingReports({
@@ -136,6 +133,7 @@ export function startController(settings: ControllerSettings): Controller {
     problem: () => problem,
     count() {
       rollouts.count();
+      counts.namespaces = objects.namespaces;
       counts.leader = report.isLeader ? 1 : 0;
       counts.authorityExpiry = (identity.state.expiresAtMs ?? 0) / 1_000;
     },

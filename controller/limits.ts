@@ -14,13 +14,19 @@ export const PAGE_OBJECTS = 500;
 /** One event of a watch: etcd holds no object above 1.5 MB, and its JSON may be twice that. */
 export const EVENT_BYTES_MAX = 8 * 2 ** 20;
 
-/** The API server is asked to end a watch after at least this, so that one which has hung is known before long. */
-export const WATCH_SECONDS_MIN = 120;
+/** The API server is asked to end a watch after at least this, so that load moves to API servers that were added. */
+export const WATCH_SECONDS_MIN = 240;
 /** The longest: twice as long, so that watches which began together do not end together. */
-export const WATCH_SECONDS_MAX = 240;
+export const WATCH_SECONDS_MAX = 480;
 
-/** And this much later the watch is given up. */
-export const WATCH_GRACE_MS = 10_000;
+/**
+ * A watch without a word for so long begins again on a new connection, which an API server that hangs does not answer. Others write a
+ * bookmark each minute; of quiet kinds the first may take two.
+ */
+export const WATCH_SILENCE_MS = 75_000;
+
+/** After so many watches in a row without a word all is listed: a store that was set back knows nothing of the version. */
+export const WATCHES_SILENT_MAX = 3;
 
 /** A watch that ends sooner counts as a failure: it must not be opened again and again without a pause. */
 export const WATCH_MS_MIN = 1_000;

@@ -2,6 +2,7 @@
  * KubeClient: calls of the API server over `fetch`. Watches have a client of their own without HTTP/2: there all requests share one
  * connection, and a body that is not read stops every other. Every body is read or cancelled.
  */
+import { withDeadline } from "../../base/deadline.ts";
 import { ACCESS_READ_MS, ANSWER_BYTES_MAX, CALL_MS } from "../limits.ts";
 import type { AccessSource, ClusterAccess } from "./access.ts";
 import { chunksUntil, responseUntil } from "./abort.ts";
@@ -86,14 +87,17 @@ export class KubeClient {
   }
 
   /**
-   * The events of a watch, as bytes, until the signal.
+   * The events of a watch, as bytes, until the signal, which has to be given also where this fails.
    * @throws as `call`
    */
   async watch(
     path: string,
     options: { readonly accept?: string; readonly signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#fetch("GET", path, { ...options, isWatch: true });
+    const answer = this.#fetch("GET", path, { ...options, isWatch: true });
+    const response = await withDeadline(answer, this.#callMs, () => {
+      throw new Error(`The API server did not answer within ${this.#callMs} ms`);
+    });
     if (response.ok && response.body !== null) return chunksUntil(response.body, options.signal);
     throw this.#refused(response.status, await textOf(response, options.signal));
   }

@@ -9,10 +9,11 @@ import {
   PAGE_OBJECTS,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
-  WATCH_GRACE_MS,
   WATCH_MS_MIN,
   WATCH_SECONDS_MAX,
   WATCH_SECONDS_MIN,
+  WATCH_SILENCE_MS,
+  WATCHES_SILENT_MAX,
 } from "../limits.ts";
 import { type KubeClient, KubeError } from "./client.ts";
 import { fieldsOf, type JsonFields, textField } from "./fields.ts";
@@ -36,6 +37,8 @@ interface ListWatchParts {
   readonly onWell: () => void;
   /** A list or a watch begins again after the first. */
   readonly onRestart: () => void;
+  /** How long a watch may say nothing, not even a bookmark. */
+  readonly silenceMs?: number;
 }
 
 /** The API server has forgotten what came after the version that the watch began with. */
@@ -48,6 +51,8 @@ export class ListWatch {
   #keys = new Set<string>();
   /** Empty: a list comes first. */
   #version = "";
+  /** Watches in a row that have told of nothing. */
+  #silent = 0;
   readonly #running: Promise<void>;
 
   constructor(parts: ListWatchParts) {
@@ -127,30 +132,46 @@ export class ListWatch {
     const stop = () => over.abort();
     ended.addEventListener("abort", stop);
     const startedMs = performance.now();
-    let hasHeard = false;
-    // A version of the future, from a store that was set back, is waited for in silence.
-    const silence = new SilenceWatch(seconds * 1_000 + WATCH_GRACE_MS, () => {
-      if (!hasHeard) this.#version = "";
-      over.abort(new Error("The API server was silent"));
-    });
     try {
       const stream = await this.#parts.client.watch(`${this.#parts.path}?${query}`, {
         accept: this.#accept("PartialObjectMetadata"),
         signal: over.signal,
       });
       this.#parts.onWell();
+      await this.#hear(stream, over);
+    } finally {
+      ended.removeEventListener("abort", stop);
+      stop();
+      if (performance.now() - startedMs >= WATCH_MS_MIN) this.#backoff.reset();
+    }
+    if (performance.now() - startedMs >= WATCH_MS_MIN) return;
+    throw new Error("The API server ended a watch that had just begun");
+  }
+
+  /** Returns where the stream ends, or has been silent for long. */
+  async #hear(stream: AsyncIterable<Uint8Array>, over: AbortController): Promise<void> {
+    let isSilent = false;
+    let hasHeard = false;
+    const silence = new SilenceWatch(this.#parts.silenceMs ?? WATCH_SILENCE_MS, () => {
+      isSilent = true;
+      over.abort();
+    });
+    try {
       for await (const line of readLines(stream, () => EVENT_BYTES_MAX)) {
         silence.heard();
         hasHeard = true;
         if (line !== "") this.#take(fieldsOf(JSON.parse(line)));
       }
+    } catch (error) {
+      if (!isSilent) throw error;
     } finally {
       silence.stop();
-      ended.removeEventListener("abort", stop);
-      stop();
     }
-    if (performance.now() - startedMs >= WATCH_MS_MIN) this.#backoff.reset();
-    else throw new Error("The API server ended a watch that had just begun");
+    // A version of the future, from a store that was set back, is waited for in silence.
+    this.#silent = hasHeard ? 0 : this.#silent + 1;
+    if (this.#silent < WATCHES_SILENT_MAX) return;
+    this.#silent = 0;
+    this.#version = "";
   }
 
   #take(event: JsonFields): void {

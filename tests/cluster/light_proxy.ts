@@ -13,6 +13,8 @@ interface LightProxyParts {
   readonly pod: string;
   /** What its application calls. */
   readonly hosts: readonly string[];
+  /** What it holds is another now, and in force. */
+  readonly onChange?: () => void;
 }
 
 export class LightProxy {
@@ -24,7 +26,7 @@ export class LightProxy {
   /** Its event loops do not take what comes. */
   #stuck: PromiseWithResolvers<void> | null = null;
 
-  constructor({ addresses, port, authorityFile, pod, hosts }: LightProxyParts) {
+  constructor({ addresses, port, authorityFile, pod, hosts, onChange }: LightProxyParts) {
     this.name = `app/${pod}`;
     // A token is read, and not looked at by controllers of tests.
     const sources = addresses.map((address) =>
@@ -52,6 +54,7 @@ export class LightProxy {
       onChange: (held, isNews) => {
         this.#held = held;
         if (isNews) source.acknowledge(held.hash);
+        onChange?.();
       },
       onTrouble: (error) => this.troubles.push(String(error)),
     });

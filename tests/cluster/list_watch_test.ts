@@ -2,7 +2,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { KubeClient, KubeError } from "../../controller/kube/client.ts";
 import { ListWatch } from "../../controller/kube/list_watch.ts";
-import { PAGE_OBJECTS } from "../../controller/limits.ts";
+import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
+import { PAGE_OBJECTS, WATCH_SILENCE_MS } from "../../controller/limits.ts";
 import { soon, until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 
@@ -17,9 +18,18 @@ class Told {
   lists = 0;
   readonly watch: ListWatch;
 
-  constructor(client: KubeClient, isMetadataOnly = false) {
+  restarts = 0;
+
+  constructor(
+    client: KubeClient,
+    { isMetadataOnly = false, silenceMs = WATCH_SILENCE_MS }: {
+      readonly isMetadataOnly?: boolean;
+      readonly silenceMs?: number;
+    } = {},
+  ) {
     this.watch = new ListWatch({
       client,
+      silenceMs,
       path: PATH,
       apiVersion: "v1",
       kind: "ConfigMap",
@@ -33,7 +43,7 @@ class Told {
       onSynced: () => this.lists++,
       onTrouble: (error) => this.troubles.push(String(error)),
       onWell: () => {},
-      onRestart: () => {},
+      onRestart: () => this.restarts++,
     });
   }
 
@@ -64,7 +74,7 @@ Deno.test({
         await Promise.all(names.map((name) => create(name)));
       }
       const told = new Told(client);
-      const metadata = new Told(client, true);
+      const metadata = new Told(client, { isMetadataOnly: true });
       await t.step("a list in pages has all", async () => {
         await until("both are listed", () => told.lists + metadata.lists, (lists) => lists === 2);
         equal(told.objects.size, count);
@@ -89,6 +99,23 @@ Deno.test({
         const isRight = () => !told.objects.has("default/m2") && told.objects.has("default/later");
         await until("all is right", isRight, (right) => right);
         equal(told.objects.size, count);
+      });
+      await t.step("quiet watches begin again, and one that hangs is found out", async () => {
+        const access = kubeconfigAccess({ files: [api.kubeconfig] });
+        const hurried = new KubeClient(access, { callMs: 2_000 });
+        const quiet = new Told(hurried, { silenceMs: 1_500 });
+        await until("it began again", () => quiet.restarts, (restarts) => restarts > 0);
+        const { puts } = quiet;
+        deepEqual(quiet.troubles, []);
+        api.freeze();
+        await until("it is noticed", () => quiet.troubles.length, (length) => length > 0);
+        api.thaw();
+        await create("after");
+        await until("what is new is told", () => quiet.objects.has("default/after"), Boolean);
+        equal(quiet.puts, puts + 1);
+        equal(quiet.lists, 1);
+        await quiet.watch.stop();
+        hurried.close();
       });
       await t.step("the API server's own words are the error", async () => {
         const refused = await create("new").catch((error) => error);
