@@ -41,6 +41,7 @@ import {
   keyOfMeta,
   type ResourceChange,
 } from "./catalog.ts";
+import { Counter, keepAll } from "./kept.ts";
 import { checkBackends } from "./check_backends.ts";
 import { checkGatewayRoute, reportMixed } from "./check_gateway.ts";
 import { checkPolicy } from "./check_policies.ts";
@@ -548,36 +549,6 @@ export class Compiler {
     if (source !== undefined) checkWorkload(source, check);
     return null;
   });
-}
-
-type Kept = Pick<Derived<unknown>, "keep" | "release">;
-
-function keepAll(change: ResourceChange<unknown>, key: string, kept: readonly Kept[]): void {
-  for (const each of kept) {
-    if (change.after !== null) each.keep(key);
-    else each.release(key);
-  }
-}
-
-/** Keeps what is derived by a key for as long as something names that. */
-class Counter {
-  readonly #counts = new Map<string, number>();
-
-  move(before: string | undefined, after: string | undefined, kept: readonly Kept[]): void {
-    if (before === after) return;
-    if (after !== undefined) {
-      const count = this.#counts.get(after) ?? 0;
-      this.#counts.set(after, count + 1);
-      if (count === 0) { for (const each of kept) each.keep(after); }
-    }
-    if (before === undefined) return;
-    const count = this.#counts.get(before) ?? 0;
-    if (count > 1) this.#counts.set(before, count - 1);
-    else {
-      this.#counts.delete(before);
-      for (const each of kept) each.release(before);
-    }
-  }
 }
 
 const CHANGES: {
