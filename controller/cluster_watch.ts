@@ -21,9 +21,15 @@ const CORE_KINDS = [
 
 const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
-interface ClusterEvents {
-  put(object: JsonFields): void;
-  remove(kind: string, namespace: string, name: string): void;
+/** What is told of the objects of a cluster. */
+export interface ClusterListener {
+  /** It is there, new or another than before, as the API server gives it, with its kind and version. */
+  heard(object: JsonFields): void;
+  /** @param namespace empty for what is in none */
+  removed(kind: string, namespace: string, name: string): void;
+}
+
+interface ClusterEvents extends ClusterListener {
   /** Everything that there is has been told. */
   synced(): void;
   /** `what` cannot be read for now. */
@@ -65,7 +71,7 @@ export class ClusterWatch {
         path: `${path}/${plural}`,
         apiVersion,
         kind,
-        put: (_key, object) => this.#events.put(object),
+        put: (_key, object) => this.#events.heard(object),
         remove: (key) => this.#remove(kind, key),
       }));
     }
@@ -119,7 +125,7 @@ export class ClusterWatch {
 
   #remove(kind: string, key: string): void {
     const slash = key.indexOf("/");
-    this.#events.remove(kind, key.slice(0, Math.max(slash, 0)), key.slice(slash + 1));
+    this.#events.removed(kind, key.slice(0, Math.max(slash, 0)), key.slice(slash + 1));
   }
 
   // Custom kinds.
@@ -128,7 +134,7 @@ export class ClusterWatch {
     const plural = definitionOf(kind.kind)?.spec.names.plural;
     if (plural === undefined) return;
     const objects = new CustomKind({
-      put: (object) => this.#events.put(object),
+      put: (object) => this.#events.heard(object),
       remove: (key) => this.#remove(kind.kind, key),
     });
     const name = `${plural}.${kind.group}`;

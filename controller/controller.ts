@@ -2,9 +2,10 @@
  * The controller of a mesh: watches a cluster, compiles what is in the mesh, and keeps its proxies up to date. Proxies are let in once all
  * that the cluster has is known; before that they would be told that there is nothing.
  */
-import type { LeveledLog, Log } from "../base/log.ts";
+import type { ResourceRef } from "../base/finding.ts";
+import type { LeveledLog, Log, LogLevel } from "../base/log.ts";
 import { serveAdmin } from "./admin.ts";
-import { ClusterWatch } from "./cluster_watch.ts";
+import { type ClusterListener, ClusterWatch } from "./cluster_watch.ts";
 import { CONTROLLER, MESH_LABEL } from "./install/objects.ts";
 import { KubeClient } from "./kube/client.ts";
 import type { AccessSource } from "./kube/access.ts";
@@ -53,178 +54,212 @@ interface ControllerSettings {
   readonly onFailure: (error: unknown) => void;
 }
 
-interface Controller {
-  /** Ends it in order: no proxy is let in any more, lines on their way are written, watches end. */
-  stop(): Promise<void>;
-}
+export class Controller {
+  readonly #settings: ControllerSettings;
+  readonly #counts = controllerCounts();
+  readonly #client: KubeClient;
+  readonly #mesh: LiveMesh;
+  readonly #objects: MeshObjects;
+  readonly #config: MeshConfigReader;
+  readonly #rollouts: Rollouts;
+  readonly #report: FindingReports;
+  readonly #identity: IdentityIssuer;
+  readonly #roots: MeshRoots;
+  readonly #missing: MissingSidecars;
+  readonly #history: SidecarHistory;
+  readonly #stream: StreamServer;
+  readonly #cluster: ClusterWatch;
+  readonly #troubles: Troubles;
+  #admin: ReturnType<typeof serveAdmin> | null = null;
+  #injector: Awaited<ReturnType<typeof startInjector>> | null = null;
+  /** That of its account; empty: not known yet. */
+  #namespace = "";
+  /** Why it is not ready; null: it is. */
+  #problem: string | null = "The cluster has not been read yet";
+  #isEnding = false;
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
 
-/** @throws {Error} the admin address is taken */
-export function startController(settings: ControllerSettings): Controller {
-  const { access, log, onFailure } = settings;
-  const logLevel = log.level;
-  const counts = controllerCounts();
-  const client = new KubeClient(access);
-  const mesh: LiveMesh = new LiveMesh({
-    ...settings,
-    counts,
-    onCompiled: () => rollouts.compiled(),
-    onFindings: (came, went) => report.compiled(came, went),
-  });
-  const rollouts = new Rollouts({
-    mesh,
-    counts,
-    rejoinMs: settings.rejoinMs ?? SILENT_WAIT_MS,
-    isPodReady: (namespace, name) => objects.pod(namespace, name)?.ready,
-  });
-  const identity = new IdentityIssuer({ ...settings, counts });
-  const roots: MeshRoots = new MeshRoots({
-    ...{ client, log, trustDomain: settings.trustDomain },
-    changed: (state) => identity.set(state),
-    findings: (ref, findings) => report.read(ref, findings),
-  });
-  let problem: string | null = "The cluster has not been read yet";
-  const stream = new StreamServer({
-    ...settings.stream,
-    certFile: settings.certFile,
-    keyFile: settings.keyFile,
-    mesh: mesh.parts,
-    identity,
-    tokens: settings.reviewsTokens ? new TokenReviews(client, counts) : null,
-    counts,
-    events: rollouts,
-    log,
-  });
-  const objects = new MeshObjects(settings.meshName, {
-    change: (change) => mesh.change(change),
-    findings: (ref, findings) => report.read(ref, findings),
-  });
-  const report = new FindingReports({
-    ...{ client, counts, log },
-    identityOf(ref) {
-      if (ref.kind === ROOT_KIND) return roots.identityOf(ref);
-      return ref.kind === "MeshConfig" ? config.identity : objects.identityOf(ref);
-    },
-  });
-  const config = new MeshConfigReader({
-    changed(ref, findings) {
-      report.read(ref, findings);
-      log.level = config.mesh.controllerLogLevel ?? logLevel;
-      mesh.setPermissive(config.mesh.permissive ?? settings.permissive, objects.all());
-      mesh.setMtlsMode(config.mesh.mtlsMode ?? "permissive");
-    },
-  });
-  // Its own namespace is that of its account.
-  let ownNamespace = "";
-  const answers = new RolloutAnswers({
-    rollouts,
-    client,
-    replicas: () =>
-      objects.pods(ownNamespace, { app: CONTROLLER, [MESH_LABEL]: settings.meshName }),
-    port: settings.admin?.port ?? 0,
-    findingsOf: (ref) => report.findingsOf(ref),
-  });
-  const missing = new MissingSidecars({
-    namespaceOf: (name) => objects.memberMeta(name),
-    onFindings: (findings) => logFindings(findings, log),
-  });
-  const admin = settings.admin && serveAdmin({
-    ...settings.admin,
-    counts,
-    problem: () => problem,
-    count() {
-      rollouts.count();
-      counts.namespaces = objects.namespaces;
-      counts.leader = report.isLeader ? 1 : 0;
-      counts.authorityExpiry = (identity.state.expiresAtMs ?? 0) / 1_000;
-    },
-    ...{ rollouts: answers, identity },
-  });
-  const history = new SidecarHistory({
-    pods: () => [...objects.memberPods()].flatMap(askedPod),
-    read: readSidecarMetrics,
-  });
-  let injector: Awaited<ReturnType<typeof startInjector>> | null = null;
-  let isEnding = false;
-  const letIn = async (): Promise<void> => {
-    ownNamespace = await client.namespace();
-    config.start(ownNamespace);
-    roots.start(ownNamespace);
-    mesh.open();
-    counts.synced = 1;
-    const port = await stream.start();
-    if (isEnding) return stream.stop();
-    rollouts.serving();
-    report.start(ownNamespace);
-    const started = settings.webhook && await startInjector({
+  constructor(settings: ControllerSettings) {
+    const { log, meshName, trustDomain } = settings;
+    const counts = this.#counts;
+    const client = this.#client = new KubeClient(settings.access);
+    this.#settings = settings;
+    this.#troubles = new Troubles(log);
+    this.#mesh = new LiveMesh({
       ...settings,
-      ...settings.webhook,
-      client,
       counts,
-      history,
-      overrides: () => config.injection,
-      namespaceOf: (name) => objects.memberMeta(name),
-      outcomeOf: (object) => outcomeOf(objects.candidate(object), mesh),
+      onCompiled: () => this.#rollouts.compiled(),
+      onFindings: (came, went) => this.#report.compiled(came, went),
     });
-    if (isEnding) return started?.stop();
-    injector = started;
-    problem = null;
+    this.#objects = new MeshObjects(meshName, {
+      change: (change) => this.#mesh.change(change),
+      findings: (ref, findings) => this.#report.read(ref, findings),
+    });
+    this.#config = this.#readConfig(log.level);
+    this.#report = new FindingReports({
+      ...{ client, counts, log },
+      identityOf: (ref) => this.#readerOf(ref).identityOf(ref),
+    });
+    this.#rollouts = new Rollouts({
+      ...{ mesh: this.#mesh, counts },
+      rejoinMs: settings.rejoinMs ?? SILENT_WAIT_MS,
+      isPodReady: (namespace, name) => this.#objects.pod(namespace, name)?.ready,
+    });
+    this.#identity = new IdentityIssuer({ ...settings, counts });
+    this.#roots = new MeshRoots({
+      ...{ client, log, trustDomain },
+      changed: (state) => this.#identity.set(state),
+      findings: (ref, findings) => this.#report.read(ref, findings),
+    });
+    this.#missing = new MissingSidecars({
+      namespaceOf: (name) => this.#objects.memberMeta(name),
+      onFindings: (findings) => logFindings(findings, log),
+    });
+    this.#history = new SidecarHistory({
+      pods: () => [...this.#objects.memberPods()].flatMap(askedPod),
+      read: readSidecarMetrics,
+    });
+    this.#stream = new StreamServer({
+      ...settings.stream,
+      ...{ certFile: settings.certFile, keyFile: settings.keyFile },
+      ...{ mesh: this.#mesh.parts, identity: this.#identity, events: this.#rollouts },
+      ...{ counts, log },
+      tokens: settings.reviewsTokens ? new TokenReviews(client, counts) : null,
+    });
+    this.#cluster = this.#watchCluster();
+  }
+
+  /** @throws {Error} the admin address is taken */
+  start(): void {
+    const { log } = this.#settings;
+    this.#admin = this.#serveAdmin();
+    this.#cluster.start();
+    const notice = setInterval(() => {
+      if (this.#counts.synced === 1) return clearInterval(notice);
+      log.warn("Waiting for the API server", { reason: this.#problem ?? "" });
+    }, SYNC_NOTICE_MS);
+    const looks = setInterval(() => {
+      if (this.#counts.synced === 0) return;
+      this.#counts.podsWithoutSidecar = this.#missing.report() ?? this.#counts.podsWithoutSidecar;
+    }, MISSING_LOOK_MS);
+    this.#timers.push(notice, looks);
+  }
+
+  /** Ends it in order: no proxy is let in any more, lines on their way are written, watches end. */
+  async stop(): Promise<void> {
+    this.#isEnding = true;
+    this.#problem = "The controller is ending";
+    for (const timer of this.#timers) clearInterval(timer);
+    const ending = [this.#stream, this.#injector, this.#report, this.#roots, this.#history];
+    await Promise.all(ending.map((each) => each?.stop()));
+    await this.#cluster.stop();
+    this.#mesh.stop();
+    this.#client.close();
+    await this.#admin?.shutdown();
+  }
+
+  /** @param logLevel where it names none */
+  #readConfig(logLevel: LogLevel): MeshConfigReader {
+    const { log, permissive } = this.#settings;
+    return new MeshConfigReader({
+      changed: (ref, findings) => {
+        const { mesh } = this.#config;
+        this.#report.read(ref, findings);
+        log.level = mesh.controllerLogLevel ?? logLevel;
+        this.#mesh.setPermissive(mesh.permissive ?? permissive, this.#objects.all());
+        this.#mesh.setMtlsMode(mesh.mtlsMode ?? "permissive");
+      },
+    });
+  }
+
+  /** Who knows an object of this kind. */
+  #readerOf({ kind }: ResourceRef): Pick<MeshObjects, "identityOf"> {
+    if (kind === ROOT_KIND) return this.#roots;
+    return kind === "MeshConfig" ? this.#config : this.#objects;
+  }
+
+  #watchCluster(): ClusterWatch {
+    const listeners: readonly ClusterListener[] = [
+      this.#objects,
+      this.#rollouts,
+      this.#missing,
+      this.#report,
+      this.#config,
+      this.#roots,
+    ];
+    return new ClusterWatch(this.#client, {
+      heard(object) {
+        for (const each of listeners) each.heard(object);
+      },
+      removed(kind, namespace, name) {
+        for (const each of listeners) each.removed(kind, namespace, name);
+      },
+      synced: () => void this.#letIn().catch(this.#settings.onFailure),
+      trouble: (resource, error) => this.#troubles.add(resource, error),
+      well: (resource) => this.#troubles.remove(resource),
+      restarted: (resource) => this.#counts.watchRestarts.add(resource),
+    });
+  }
+
+  #serveAdmin(): ReturnType<typeof serveAdmin> | null {
+    const { admin, meshName } = this.#settings;
+    const labels = { app: CONTROLLER, [MESH_LABEL]: meshName };
+    return admin && serveAdmin({
+      ...admin,
+      counts: this.#counts,
+      problem: () => this.#problem,
+      count: () => {
+        this.#rollouts.count();
+        this.#counts.namespaces = this.#objects.namespaces;
+        this.#counts.leader = this.#report.isLeader ? 1 : 0;
+        this.#counts.authorityExpiry = (this.#identity.state.expiresAtMs ?? 0) / 1_000;
+      },
+      identity: this.#identity,
+      rollouts: new RolloutAnswers({
+        ...{ rollouts: this.#rollouts, client: this.#client, port: admin.port },
+        replicas: () => this.#objects.pods(this.#namespace, labels),
+        findingsOf: (ref) => this.#report.findingsOf(ref),
+      }),
+    });
+  }
+
+  /** All that the cluster has is known: proxies, and the API server's questions, may come. */
+  async #letIn(): Promise<void> {
+    const namespace = this.#namespace = await this.#client.namespace();
+    this.#config.start(namespace);
+    this.#roots.start(namespace);
+    this.#mesh.open();
+    this.#counts.synced = 1;
+    const port = await this.#stream.start();
+    if (this.#isEnding) return this.#stream.stop();
+    this.#rollouts.serving();
+    this.#report.start(namespace);
+    const injector = await this.#startInjector();
+    if (this.#isEnding) return injector?.stop();
+    this.#injector = injector;
+    this.#problem = null;
+    const { meshName, stream, webhook, log } = this.#settings;
+    const admin = this.#admin?.addr;
     log.info("Controller started", {
-      mesh: settings.meshName,
-      stream: `${settings.stream.address}:${port}`,
-      ...(injector === null ? {} : { webhook: `${settings.webhook?.address}:${injector.port}` }),
-      ...(admin === null ? {} : { admin: `${admin.addr.hostname}:${admin.addr.port}` }),
-      namespaces: objects.namespaces,
+      mesh: meshName,
+      stream: `${stream.address}:${port}`,
+      ...(injector === null ? {} : { webhook: `${webhook?.address}:${injector.port}` }),
+      ...(admin === undefined ? {} : { admin: `${admin.hostname}:${admin.port}` }),
+      namespaces: this.#objects.namespaces,
     });
-  };
-  const troubles = new Troubles(log);
-  const cluster = new ClusterWatch(client, {
-    put(object) {
-      objects.put(object);
-      rollouts.heard(object);
-      missing.put(object);
-      report.heard(object);
-      config.heard(object);
-      roots.heard(object);
-    },
-    remove(kind, namespace, name) {
-      objects.remove(kind, namespace, name);
-      missing.remove(kind, namespace, name);
-      report.removed(kind, namespace, name);
-      config.removed(kind, namespace, name);
-      roots.removed(kind, namespace, name);
-      if (kind === "TrafficSplit") rollouts.removed(`${namespace}/${name}`);
-    },
-    synced: () => void letIn().catch(onFailure),
-    trouble: (resource, error) => troubles.add(resource, error),
-    well: (resource) => troubles.remove(resource),
-    restarted: (resource) => counts.watchRestarts.add(resource),
-  });
-  cluster.start();
-  const notice = setInterval(() => {
-    if (counts.synced === 0) log.warn("Waiting for the API server", { reason: problem ?? "" });
-    else clearInterval(notice);
-  }, SYNC_NOTICE_MS);
-  const looks = setInterval(() => {
-    if (counts.synced === 1) {
-      counts.podsWithoutSidecar = missing.report() ?? counts.podsWithoutSidecar;
-    }
-  }, MISSING_LOOK_MS);
-  return {
-    async stop() {
-      isEnding = true;
-      problem = "The controller is ending";
-      clearInterval(notice);
-      clearInterval(looks);
-      await Promise.all([
-        ...[stream.stop(), injector?.stop(), report.stop(), roots.stop()],
-        history.stop(),
-      ]);
-      await cluster.stop();
-      mesh.stop();
-      client.close();
-      await admin?.shutdown();
-    },
-  };
+  }
+
+  async #startInjector(): Promise<Awaited<ReturnType<typeof startInjector>> | null> {
+    const { webhook } = this.#settings;
+    return webhook && await startInjector({
+      ...this.#settings,
+      ...webhook,
+      ...{ client: this.#client, counts: this.#counts, history: this.#history },
+      overrides: () => this.#config.injection,
+      namespaceOf: (name) => this.#objects.memberMeta(name),
+      outcomeOf: (object) => outcomeOf(this.#objects.candidate(object), this.#mesh),
+    });
+  }
 }
 
 /** What there would be to say of an object that is about to be written; null: it counts for nothing. */

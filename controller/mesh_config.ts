@@ -121,8 +121,10 @@ export class MeshConfigReader {
     if (namespace === this.#namespace) this.#take(null);
   }
 
-  get identity(): ObjectIdentity | undefined {
-    const object = this.#heard.get(this.#namespace ?? "");
+  /** Undefined: it is not there, or is not the one that counts. */
+  identityOf({ namespace, name }: ResourceRef): ObjectIdentity | undefined {
+    const counts = namespace === this.#namespace && name === MESH_CONFIG;
+    const object = counts ? this.#heard.get(namespace) : undefined;
     if (object === undefined) return undefined;
     const apiVersion = textField(object, "apiVersion") ?? "";
     return { apiVersion, uid: textField(fieldsOf(object["metadata"]), "uid") ?? "" };

@@ -5,6 +5,7 @@ import { DEFAULT_INJECTION } from "./inject/settings.ts";
 import { MESH_CONFIG_FIELDS, MeshConfigReader } from "./mesh_config.ts";
 
 const NAME = "weft-mesh-config";
+const REF = { kind: "MeshConfig", namespace: "weft-system", name: NAME };
 
 function objectOf(spec: unknown, namespace = "weft-system", name = NAME) {
   return {
@@ -39,9 +40,9 @@ Deno.test("mesh config: what it says counts, what it leaves out does not, and wi
     traceSample: "0.25",
   };
   deepEqual(config.injection, injection);
-  deepEqual(config.identity, { apiVersion: "weft.dev/v1alpha1", uid: "u" });
+  deepEqual(config.identityOf(REF), { apiVersion: "weft.dev/v1alpha1", uid: "u" });
   config.removed("MeshConfig", "weft-system", NAME);
-  deepEqual([config.mesh, config.injection, config.identity], [{}, {}, undefined]);
+  deepEqual([config.mesh, config.injection, config.identityOf(REF)], [{}, {}, undefined]);
 });
 
 Deno.test("mesh config: other names and namespaces do not count", () => {

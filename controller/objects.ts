@@ -116,12 +116,11 @@ export class MeshObjects {
       .filter(({ meta }) => wanted.every(([name, value]) => meta.labels[name] === value));
   }
 
-  /** @param object as the API server gives it, with its kind and version */
-  put(object: JsonFields): void {
+  heard(object: JsonFields): void {
     const read = readEntry(object);
     if (read === null) return;
     const { meta, entry } = read;
-    if (entry === null) this.remove(meta.kind, meta.namespace, meta.name);
+    if (entry === null) this.removed(meta.kind, meta.namespace, meta.name);
     else if (entry.list === "namespaces") this.#putNamespace(meta, entry);
     else this.#put(meta.namespace, `${meta.kind} ${meta.name}`, entry);
   }
@@ -143,8 +142,7 @@ export class MeshObjects {
     };
   }
 
-  /** @param namespace empty for a namespace */
-  remove(kind: string, namespace: string, name: string): void {
+  removed(kind: string, namespace: string, name: string): void {
     if (kind === "Namespace") return this.#setMember(name, undefined);
     const entries = this.#entries.get(namespace);
     const entry = entries?.get(`${kind} ${name}`);

@@ -33,39 +33,39 @@ function record() {
 
 Deno.test("objects: a namespace that joins brings what was there before, and takes it when it leaves", () => {
   const { objects, take } = record();
-  objects.put(service(80));
-  objects.put(namespace("app", { "weft.dev/monitored-by": "another" }));
+  objects.heard(service(80));
+  objects.heard(namespace("app", { "weft.dev/monitored-by": "another" }));
   deepEqual(take(), []);
-  objects.put(namespace("app", MEMBER));
+  objects.heard(namespace("app", MEMBER));
   deepEqual(take(), ["new namespaces app", "new services web"]);
   equal(objects.namespaces, 1);
-  objects.put(namespace("app"));
+  objects.heard(namespace("app"));
   deepEqual(take(), ["gone namespaces app", "gone services web"]);
-  objects.put(namespace("app", MEMBER));
+  objects.heard(namespace("app", MEMBER));
   take();
-  objects.remove("Namespace", "", "app");
+  objects.removed("Namespace", "", "app");
   deepEqual(take(), ["gone namespaces app", "gone services web"]);
   equal(objects.namespaces, 0);
 });
 
 Deno.test("objects: what means the same is no news", () => {
   const { objects, take } = record();
-  objects.put(namespace("app", MEMBER));
-  objects.put(service(80));
+  objects.heard(namespace("app", MEMBER));
+  objects.heard(service(80));
   take();
-  objects.put(service(80, { resourceVersion: "8", managedFields: [{}] }));
-  objects.put(service(80, { annotations: { "kubectl.kubernetes.io/restartedAt": "now" } }));
+  objects.heard(service(80, { resourceVersion: "8", managedFields: [{}] }));
+  objects.heard(service(80, { annotations: { "kubectl.kubernetes.io/restartedAt": "now" } }));
   deepEqual(take(), []);
-  objects.put(service(81));
+  objects.heard(service(81));
   deepEqual(take(), ["other services web"]);
-  objects.remove("Service", "app", "web");
-  objects.remove("Service", "app", "web");
+  objects.removed("Service", "app", "web");
+  objects.removed("Service", "app", "web");
   deepEqual(take(), ["gone services web"]);
 });
 
 Deno.test("objects: what cannot be read counts for nothing, and is told of where it is in the mesh", () => {
   const { objects, take } = record();
-  objects.put(namespace("app", MEMBER));
+  objects.heard(namespace("app", MEMBER));
   take();
   const split = (namespace: string, spec: object) => ({
     apiVersion: "split.smi-spec.io/v1alpha4",
@@ -73,10 +73,10 @@ Deno.test("objects: what cannot be read counts for nothing, and is told of where
     metadata: { name: "web", namespace },
     spec: { service: "web", backends: [{ service: "v1", weight: 1 }], ...spec },
   });
-  objects.put(split("elsewhere", { match: [] }));
+  objects.heard(split("elsewhere", { match: [] }));
   deepEqual(take(), []);
-  objects.put(split("app", { match: [] }));
+  objects.heard(split("app", { match: [] }));
   deepEqual(take(), ["finding field-unknown", "new trafficSplits web"]);
-  objects.put(split("app", {}));
+  objects.heard(split("app", {}));
   deepEqual(take(), ["other trafficSplits web"]);
 });

@@ -3,7 +3,7 @@ import { createLog, type LogLevel } from "../../base/log.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import { parseHostPort } from "../../console/values.ts";
-import { startController } from "../../controller/controller.ts";
+import { Controller } from "../../controller/controller.ts";
 import { parseTrustDomain } from "../../sidecar/tls_options.ts";
 import { clusterAccess } from "../cluster/access.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
@@ -43,7 +43,7 @@ export async function runController(
   if (options.tokenReview === "off") log.warn("Any sidecar is let in (--token-review off)");
   const failed = Promise.withResolvers<never>();
   const stopped = untilStopped(environment);
-  const controller = await Promise.try(startController, {
+  const controller = new Controller({
     access,
     meshName: options.meshName,
     clusterDomain: options.clusterDomain,
@@ -59,9 +59,12 @@ export async function runController(
     admin: options.admin === "off" ? null : parseHostPort(options.admin),
     log,
     onFailure: (error) => failed.reject(failure("Cannot start the controller", error)),
-  }).catch((error) => {
-    throw failure("Cannot start the controller", error);
   });
+  try {
+    controller.start();
+  } catch (error) {
+    throw failure("Cannot start the controller", error);
+  }
   try {
     const signal = await Promise.race([stopped.first, failed.promise]);
     log.info("Ending", { signal });

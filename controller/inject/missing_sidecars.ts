@@ -34,14 +34,13 @@ export class MissingSidecars {
     this.#parts = parts;
   }
 
-  /** @param object of any kind, as the API server gives it */
-  put(object: JsonFields): void {
+  heard(object: JsonFields): void {
     const kind = textField(object, "kind");
     if (kind === "Namespace") this.#hasNews = true;
     if (kind !== "Pod" || !isPod(object)) return;
     const metadata = fieldsOf(object["metadata"]);
     const [namespace, name] = ["namespace", "name"].map((key) => textField(metadata, key) ?? "");
-    this.remove("Pod", namespace, name);
+    this.removed("Pod", namespace, name);
     if (!isRunning(object) || !isBare(object)) return;
     const pods = this.#bare.get(namespace) ?? new Map<string, Bare>();
     this.#bare.set(namespace, pods);
@@ -50,7 +49,7 @@ export class MissingSidecars {
     this.#hasNews = true;
   }
 
-  remove(kind: string, namespace: string, name: string): void {
+  removed(kind: string, namespace: string, name: string): void {
     const pods = kind === "Pod" ? this.#bare.get(namespace) : undefined;
     if (pods?.delete(name) !== true) return;
     this.#hasNews = true;

@@ -34,7 +34,7 @@ class Watch {
   });
 
   count(...pods: object[]): number | null {
-    for (const pod of pods) this.missing.put({ ...pod });
+    for (const pod of pods) this.missing.heard({ ...pod });
     return this.missing.report();
   }
 }
@@ -56,7 +56,7 @@ Deno.test("missing sidecars: a workload is told of once, with what makes its pod
   assert.equal(watch.missing.report(), null);
   assert.equal(watch.count(podOf("c")), 3);
   assert.equal(watch.told.length, 1);
-  for (const name of ["a", "b", "c"]) watch.missing.remove("Pod", "shop", name);
+  for (const name of ["a", "b", "c"]) watch.missing.removed("Pod", "shop", name);
   assert.equal(watch.missing.report(), 0);
   // Those that come after it was well are told of again.
   assert.equal(watch.count(podOf("d")), 1);

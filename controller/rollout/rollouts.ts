@@ -92,8 +92,9 @@ export class Rollouts implements ProxyEvents {
     this.#timed.set(key, { heardAtMs: performance.now(), mark, root, waiting: null });
   }
 
-  /** @param key `namespace/name` */
-  removed(key: string): void {
+  removed(kind: string, namespace: string, name: string): void {
+    if (kind !== "TrafficSplit") return;
+    const key = `${namespace}/${name}`;
     this.#splits.delete(key);
     this.#timed.delete(key);
   }

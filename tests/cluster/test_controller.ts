@@ -1,6 +1,6 @@
 /** A controller in the process of a test, for a real API server, with certificates that the API server can be told of. */
 import { createLog } from "../../base/log.ts";
-import { startController } from "../../controller/controller.ts";
+import { Controller } from "../../controller/controller.ts";
 import { DEFAULT_INJECTION } from "../../controller/inject/settings.ts";
 import type { ApiObject, InstallKeys } from "../../controller/install/objects.ts";
 import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
@@ -26,7 +26,7 @@ export class TestController {
   readonly log: string[] = [];
   readonly #api: TestApiServer;
   readonly #folder: string;
-  #running: ReturnType<typeof startController> | null = null;
+  #running: Controller | null = null;
 
   private constructor(
     api: TestApiServer,
@@ -87,7 +87,7 @@ export class TestController {
   ): Promise<never> {
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {});
-    this.#running = startController({
+    this.#running = new Controller({
       access: kubeconfigAccess({ files: [kubeconfig] }),
       meshName: "weft",
       clusterDomain: "cluster.local",
@@ -112,6 +112,7 @@ export class TestController {
       }),
       onFailure: failed.reject,
     });
+    this.#running.start();
     return failed.promise;
   }
 
