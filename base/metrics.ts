@@ -1,7 +1,7 @@
 /**
  * Metrics: what a process counts. Each metric is declared once, with its name, kind, help and labels. From the declaration
  * come the numbers that code adds to, their sums over several threads, and the text that Prometheus reads (exposition
- * format 0.0.4).
+ * format 0.0.4, or OpenMetrics 1.0, which has exemplars).
  */
 /** Numbers as plain data, by the values of a metric's own labels (`labelKey`); of a histogram by bucket, with `sum`. */
 type Parts = readonly (readonly [key: string, value: number])[];
@@ -18,6 +18,18 @@ export interface Metric<Numbers> {
   /** Nothing is counted yet. */
   start(): Numbers;
   read(numbers: Numbers): Parts;
+  /** Of a histogram, by bucket. */
+  exemplars?(numbers: Numbers): readonly Exemplar[];
+}
+
+/** One of what a bucket has counted, by its trace. */
+interface Exemplar {
+  readonly bucket: string;
+  readonly trace: string;
+  /** As it is shown. */
+  readonly value: number;
+  /** Seconds since 1970. */
+  readonly at: number;
 }
 
 /** Metrics that are counted together, because they have the same labels. */
@@ -42,7 +54,15 @@ type Numbers<Members> = {
 };
 
 /** The numbers of one metric for one set of its group's label values; plain data, to go from thread to thread. */
-export type MetricSample = readonly [metric: string, labels: readonly string[], parts: Parts];
+export type MetricSample = readonly [
+  metric: string,
+  labels: readonly string[],
+  parts: Parts,
+  exemplars: readonly Exemplar[],
+];
+
+/** How numbers are written. */
+export type MetricsFormat = "prometheus" | "openmetrics";
 
 // Declarations.
 
@@ -123,6 +143,13 @@ export function histogram(
       ...Array.from(counts, (count, bucket) => [String(bucket), count] as const),
       ["sum", sum / unit],
     ],
+    exemplars: ({ exemplars }) =>
+      Array.from(exemplars, ([bucket, { value, trace, atMs }]) => ({
+        bucket: String(bucket),
+        trace,
+        value: value / unit,
+        at: atMs / 1_000,
+      })),
   };
 }
 
@@ -180,51 +207,82 @@ export function samplesOf(
   const values = group.labels.map((label) => labels[label]);
   const numbers: Readonly<Record<string, unknown>> = { ...counts };
   return Object.entries(group.metrics).map(([key, metric]) =>
-    [metric.name, values, metric.read(numbers[key])] as const
+    [
+      metric.name,
+      values,
+      metric.read(numbers[key]),
+      metric.exemplars?.(numbers[key]) ?? NO_EXEMPLARS,
+    ] as const
   );
 }
 
+const NO_EXEMPLARS: readonly Exemplar[] = [];
+
 // Rendering.
+
+export const METRICS_TYPES: Readonly<Record<MetricsFormat, string>> = {
+  prometheus: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+};
+
+/** @param accept header of a request; empty if it has none */
+export function metricsFormat(accept: string): MetricsFormat {
+  return accept.includes("application/openmetrics-text") ? "openmetrics" : "prometheus";
+}
 
 /** Samples of the same metric and labels are added. */
 export function renderMetrics(
   groups: readonly MetricGroup[],
   samples: Iterable<MetricSample>,
+  format: MetricsFormat = "prometheus",
 ): string {
   const sums = addUp(samples);
   let text = "";
   for (const { labels, metrics } of groups) {
     for (const metric of Object.values(metrics)) {
       const { name, kind, help } = metric;
-      text += `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${kind}\n`;
-      for (const { values, parts } of sums.get(name)?.values() ?? []) {
+      // A family of OpenMetrics has the name without what its samples end in.
+      const family = format === "openmetrics" ? name.replace(/_total$/, "") : name;
+      const about = format === "openmetrics"
+        ? escapeHelp(help).replaceAll('"', '\\"')
+        : escapeHelp(help);
+      text += `# HELP ${family} ${about}\n# TYPE ${family} ${kind}\n`;
+      for (const { values, parts, exemplars } of sums.get(name)?.values() ?? []) {
         const common = values.map((value, i) => labelText(labels[i], value));
         const lines = kind === "histogram"
-          ? histogramLines(metric, common, parts)
+          ? histogramLines(metric, common, parts, format === "openmetrics" ? exemplars : new Map())
           : partLines(metric, common, parts);
         for (const line of lines) text += `${line}\n`;
       }
     }
   }
-  return text;
+  return format === "openmetrics" ? `${text}# EOF\n` : text;
 }
 
 interface Sum {
   /** Of the group's labels. */
   readonly values: readonly string[];
   readonly parts: Map<string, number>;
+  /** By bucket, the newest. */
+  readonly exemplars: Map<string, Exemplar>;
 }
 
 /** By metric and label values. */
 function addUp(samples: Iterable<MetricSample>): Map<string, Map<string, Sum>> {
   const sums = new Map<string, Map<string, Sum>>();
-  for (const [name, values, parts] of samples) {
+  for (const [name, values, parts, exemplars] of samples) {
     const bySeries = sums.get(name) ?? new Map<string, Sum>();
     sums.set(name, bySeries);
     const key = labelKey(...values);
-    const sum = bySeries.get(key) ?? { values, parts: new Map<string, number>() };
+    const sum: Sum = bySeries.get(key) ?? { values, parts: new Map(), exemplars: new Map() };
     bySeries.set(key, sum);
     for (const [part, value] of parts) sum.parts.set(part, (sum.parts.get(part) ?? 0) + value);
+    for (const exemplar of exemplars) {
+      const known = sum.exemplars.get(exemplar.bucket);
+      if (known === undefined || known.at < exemplar.at) {
+        sum.exemplars.set(exemplar.bucket, exemplar);
+      }
+    }
   }
   return sums;
 }
@@ -244,12 +302,14 @@ function* histogramLines(
   { name, bounds = [] }: Metric<unknown>,
   common: readonly string[],
   parts: ReadonlyMap<string, number>,
+  exemplars: ReadonlyMap<string, Exemplar>,
 ): Iterable<string> {
   let count = 0;
   for (let bucket = 0; bucket <= bounds.length; bucket++) {
     count += parts.get(String(bucket)) ?? 0;
     const bound = bounds[bucket] ?? "+Inf";
-    yield line(`${name}_bucket`, [...common, `le="${bound}"`], count);
+    const bucketLine = line(`${name}_bucket`, [...common, `le="${bound}"`], count);
+    yield bucketLine + exemplarText(exemplars.get(String(bucket)));
   }
   yield line(`${name}_sum`, common, parts.get("sum") ?? 0);
   yield line(`${name}_count`, common, count);
@@ -257,6 +317,12 @@ function* histogramLines(
 
 function line(name: string, labels: readonly string[], value: number): string {
   return labels.length === 0 ? `${name} ${value}` : `${name}{${labels.join(",")}} ${value}`;
+}
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return "";
+  const { trace, value, at } = exemplar;
+  return ` # {${labelText("trace_id", trace)}} ${value} ${at}`;
 }
 
 function labelText(label: string, value: string): string {
@@ -275,6 +341,8 @@ class Histogram {
   readonly counts: Float64Array;
   count = 0;
   sum = 0;
+  /** By bucket, the last that was traced. */
+  readonly exemplars = new Map<number, { value: number; trace: string; atMs: number }>();
 
   /** @param bounds in ascending order */
   constructor(bounds: readonly number[]) {
@@ -283,11 +351,20 @@ class Histogram {
   }
 
   observe(value: number): void {
+    this.counts[this.#bucketOf(value)]++;
+    this.count++;
+    this.sum += value;
+  }
+
+  /** What was observed has a trace. @param atMs since 1970 */
+  exemplify(value: number, trace: string, atMs: number): void {
+    this.exemplars.set(this.#bucketOf(value), { value, trace, atMs });
+  }
+
+  #bucketOf(value: number): number {
     const { bounds } = this;
     let bucket = 0;
     while (bucket < bounds.length && value > bounds[bucket]) bucket++;
-    this.counts[bucket]++;
-    this.count++;
-    this.sum += value;
+    return bucket;
   }
 }

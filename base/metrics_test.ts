@@ -13,6 +13,7 @@ import {
   histogram,
   labelKey,
   metricGroup,
+  metricsFormat,
   openCounter,
   renderMetrics,
   samplesOf,
@@ -168,4 +169,31 @@ Deno.test("metrics: name, kind and help are said once, in order, whether or not 
     renderMetrics([group], [...given, ...given]),
     `${text}some_total 4\n# HELP l L\n# TYPE l gauge\nl 0\n`,
   );
+});
+
+Deno.test("metrics: OpenMetrics has exemplars, the newest of all threads, and its own names of families", () => {
+  const labels = { where: "a", what: "b" };
+  const [one, other] = [countsOf(GROUP, labels), countsOf(GROUP, labels)];
+  for (const [counts, trace, atMs] of [[one, "old", 1_000], [other, "new", 2_500]] as const) {
+    counts.plain++;
+    counts.durations.observe(4);
+    counts.durations.exemplify(4, trace, atMs);
+  }
+  const samples = [...samplesOf(one), ...samplesOf(other)];
+  const format = metricsFormat("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2");
+  const lines = renderMetrics([GROUP], samples, format).trimEnd().split("\n");
+  equal(lines.at(-1), "# EOF");
+  deepEqual(lines.filter((line) => line.includes("plain")), [
+    '# HELP plain What \\"it\\" is:\\nC:\\\\',
+    "# TYPE plain counter",
+    'plain_total{where="a",what="b"} 2',
+  ]);
+  deepEqual(lines.filter((line) => line.includes("_bucket")), [
+    'duration_seconds_bucket{where="a",what="b",le="0.001"} 0',
+    'duration_seconds_bucket{where="a",what="b",le="0.005"} 2 # {trace_id="new"} 0.004 2.5',
+    'duration_seconds_bucket{where="a",what="b",le="0.25"} 2',
+    'duration_seconds_bucket{where="a",what="b",le="+Inf"} 2',
+  ]);
+  const plain = renderMetrics([GROUP], samples, metricsFormat(""));
+  equal(plain.includes("trace_id") || plain.includes("EOF"), false);
 });

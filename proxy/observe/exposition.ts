@@ -1,5 +1,11 @@
 /** What a proxy counted, as Prometheus text: its event loops added up, and what is counted outside them. */
-import { countsOf, type MetricSample, renderMetrics, samplesOf } from "../../base/metrics.ts";
+import {
+  countsOf,
+  type MetricSample,
+  type MetricsFormat,
+  renderMetrics,
+  samplesOf,
+} from "../../base/metrics.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
 import { CERTIFICATES, LOST, PLAN_KEEPING, PLANS, PROXY_METRICS, SAVED_PLANS } from "./metrics.ts";
 
@@ -39,11 +45,10 @@ interface OutsideCounts {
 export function renderProxyMetrics(
   loops: readonly LoopSnapshot[],
   outside: OutsideCounts,
+  format: MetricsFormat = "prometheus",
 ): string {
-  return renderMetrics(PROXY_METRICS, [
-    ...loops.flatMap(({ samples }) => samples),
-    ...outsideSamples(loops, outside),
-  ]);
+  const samples = loops.flatMap(({ samples }) => samples);
+  return renderMetrics(PROXY_METRICS, [...samples, ...outsideSamples(loops, outside)], format);
 }
 
 function* outsideSamples(

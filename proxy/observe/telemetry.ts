@@ -222,7 +222,12 @@ export class Telemetry {
     const { facts: { stats }, endpoint } = routed;
     if (stats !== null) {
       stats.requests.answers[classOf(status)]++;
-      stats.times.durations.observe(durationMs);
+      const { durations } = stats.times;
+      durations.observe(durationMs);
+      const span = request?.span ?? null;
+      if (span !== null) {
+        durations.exemplify(durationMs, span.traceId, span.startMs + durationMs);
+      }
       if (endpoint !== null) this.#endpointAnswered(endpoint, stats, status, durationMs, listener);
       this.#applicationAnswered(status, reason, durationMs, listener);
     }

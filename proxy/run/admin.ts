@@ -2,7 +2,12 @@
  * The admin port: health, metrics, the plan in force, why a request would go where it goes, and a stream of those that
  * went. Off the data path, so it is an ordinary Deno server.
  */
-import type { MetricSample } from "../../base/metrics.ts";
+import {
+  METRICS_TYPES,
+  type MetricSample,
+  type MetricsFormat,
+  metricsFormat,
+} from "../../base/metrics.ts";
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { withDeadline } from "../../base/deadline.ts";
@@ -141,7 +146,7 @@ async function answer(request: Request, subject: AdminSubject): Promise<Response
     case "/readyz":
       return probe("ready", 503, await subject.whyNotReady());
     case "/metrics":
-      return await metrics(subject);
+      return await metrics(request, subject);
     case "/plan":
       return plan(subject);
     case "/explain":
@@ -160,19 +165,23 @@ function probe(well: string, status: number, fault: string | null): Response {
   return fault === null ? text(200, `${well}\n`) : text(status, `not ${well}: ${fault}\n`);
 }
 
-async function metrics(subject: AdminSubject): Promise<Response> {
-  return text(200, await metricsText(subject), "text/plain; version=0.0.4; charset=utf-8");
+async function metrics({ headers }: Request, subject: AdminSubject): Promise<Response> {
+  const format = metricsFormat(headers.get("accept") ?? "");
+  return text(200, await metricsText(subject, format), METRICS_TYPES[format]);
 }
 
 /** As Prometheus reads them. */
-export async function metricsText(subject: AdminSubject): Promise<string> {
+export async function metricsText(
+  subject: AdminSubject,
+  format: MetricsFormat = "prometheus",
+): Promise<string> {
   return renderProxyMetrics(await subject.snapshots(), {
     spans: subject.spans(),
     accessesLost: subject.accessesLost(),
     planKeeping: subject.planKeeping(),
     certificates: subject.certificates(),
     tapsLost: subject.taps.lost,
-  });
+  }, format);
 }
 
 /** The text is the plan's own, as a plan file has it; what there is to say about it stands in headers. */

@@ -41,6 +41,7 @@ export class Prometheus {
         `--config.file=${folder}/prometheus.yml`,
         `--storage.tsdb.path=${folder}/data`,
         `--web.listen-address=127.0.0.1:${port}`,
+        "--enable-feature=exemplar-storage",
       ],
       stdin: "null",
       stdout: "null",
@@ -66,6 +67,16 @@ export class Prometheus {
     assert.ok(result.length <= 1, `${text}: ${result.length} results`);
     const value = Number(result[0]?.value[1] ?? NaN);
     return Number.isFinite(value) ? value : null;
+  }
+
+  /** The traces that exemplars of a series name. */
+  async exemplars(series: string): Promise<string[]> {
+    const parameters = new URLSearchParams({ query: series, start: "0", end: "9999999999" });
+    const response = await fetch(`${this.#url}/api/v1/query_exemplars?${parameters}`);
+    const { data } = await response.json();
+    return data.flatMap(({ exemplars }: { exemplars: { labels: { trace_id: string } }[] }) =>
+      exemplars.map(({ labels }) => labels.trace_id)
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

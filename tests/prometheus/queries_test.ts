@@ -192,6 +192,51 @@ Deno.test({
 });
 
 Deno.test({
+  name: `Prometheus: a bucket names the trace of a request${NEEDS}`,
+  ignore: !HAS_PROMETHEUS,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using origin = new ScriptedOrigin(
+      answering(() => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      { mayFail: true },
+    );
+    const { port } = origin;
+    const proxy = await startProxy({
+      ...configOf(),
+      spans: {
+        // Where they go does not matter here.
+        url: "http://127.0.0.1:1/v1/traces",
+        ...{
+          headers: [],
+          resource: {},
+          queueMax: 1,
+          batchMax: 1,
+          delayMs: 1_000,
+          timeoutMs: 1_000,
+        },
+      },
+    }, podinfoPlan({ "podinfo-primary": port, "podinfo-canary": port }));
+    try {
+      await using prometheus = await Prometheus.start(`127.0.0.1:${proxy.admin?.port}`);
+      const trace = "0af7651916cd43dd8448eb211c80319c";
+      using client = await RawSocket.connect(proxy.outbound[0].port);
+      await client.send(
+        `GET / HTTP/1.1\r\nHost: podinfo.test:9898\r\ntraceparent: 00-${trace}-b7ad6b7169203331-01\r\n\r\n`,
+      );
+      await client.readResponse();
+      await until(
+        "the exemplar",
+        () => prometheus.exemplars("weft_request_duration_seconds_bucket"),
+        (traces) => traces.includes(trace),
+      );
+    } finally {
+      await proxy.stop();
+    }
+  },
+});
+
+Deno.test({
   name: `Prometheus: promtool finds nothing wrong with the metrics but one name${NEEDS}`,
   ignore: !HAS_PROMETHEUS,
   sanitizeOps: false,

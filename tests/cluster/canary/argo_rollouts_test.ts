@@ -68,10 +68,8 @@ async function startController(version: string): Promise<void> {
 
 // deno-lint-ignore no-explicit-any -- an object of Kubernetes
 function rolloutFor(file: string, namespace: string, { version, hasRoot }: Case): any {
-  const text = readRepository(`examples/argo_rollouts/${file}`).replaceAll(
-    "shop/",
-    `${namespace}/`,
-  );
+  const text = readRepository(`examples/argo_rollouts/${file}`)
+    .replaceAll("shop/", `${namespace}/`).replaceAll("clusterScope: true", "clusterScope: false");
   const rollout = parse(text);
   rollout.metadata.labels = { [INSTANCE]: version };
   if (!hasRoot) delete rollout.spec.strategy.canary.trafficRouting.smi.rootService;
@@ -100,8 +98,18 @@ async function release(each: Case): Promise<string> {
   const services = parseAllDocuments(readRepository("examples/argo_rollouts/services.yaml"))
     .map((document) => document.toJS())
     .filter(({ metadata: { name } }) => hasRoot || name !== "web");
+  // A controller with an instance id sees no templates but those that have it.
+  const templates = parseAllDocuments(
+    readRepository("examples/argo_rollouts/analysis_templates.yaml"),
+  )
+    .map((document) => document.toJS())
+    .map(({ metadata, ...rest }) => ({
+      ...rest,
+      kind: "AnalysisTemplate",
+      metadata: { ...metadata, labels: { [INSTANCE]: version } },
+    }));
   const first = rolloutFor("rollout.yaml", namespace, each);
-  await apply(namespace, ...services, first);
+  await apply(namespace, ...templates, ...services, first);
   const isHealthy = (phase: string) => phase === "Healthy";
   await until(`${namespace}: Healthy`, () => phaseOf(namespace), isHealthy)
     .catch(async (error) => assert.fail(`${error.message}\n${await story(namespace)}`));
