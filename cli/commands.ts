@@ -13,6 +13,7 @@ export const COMMANDS = {
   "explain": () => import("./commands/explain.ts"),
   "playground": () => import("./commands/playground.ts"),
   "diff": () => import("./commands/diff.ts"),
+  "compat": () => import("./commands/compat.ts"),
   "replay": () => import("./commands/replay.ts"),
   "tap": () => import("./commands/tap.ts"),
   "proxy": () => import("./commands/proxy.ts"),

@@ -1,5 +1,6 @@
 /** `weft diff`: which requests two versions of manifests answer otherwise. Runs git where a revision is named. */
 import { addClusterOptions } from "../cluster/options.ts";
+import { MESHES_KNOWN } from "../compat/known.ts";
 import type { CommandContext, Program } from "../program.ts";
 
 export function register(program: Program, context: CommandContext): void {
@@ -32,6 +33,13 @@ export function register(program: Program, context: CommandContext): void {
     .option("--from <sender>", "who sends what names no caller: NAMESPACE[/SERVICEACCOUNT]")
     .option("-R, --recursive", "go into the directories of a directory", false)
     .option("-n, --namespace <name>", "namespace of resources that name none", "default")
+    .addOption(
+      program.createOption(
+        "--as-mesh <mesh>",
+        "what another mesh would do with both sides (see weft compat)",
+      )
+        .choices(MESHES_KNOWN),
+    )
     .addOption(
       program.createOption("-o, --output <format>", "markdown: a comment for a pull request")
         .choices(["text", "json", "markdown", "sarif"] as const).default("text" as const),

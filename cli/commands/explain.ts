@@ -1,6 +1,7 @@
 /** `weft explain`: where one request goes, and why. */
 import type { CommandContext, Program } from "../program.ts";
 import { addClusterOptions } from "../cluster/options.ts";
+import { MESHES_KNOWN } from "../compat/known.ts";
 import { collect } from "../../console/values.ts";
 
 export function register(program: Program, context: CommandContext): void {
@@ -38,6 +39,13 @@ export function register(program: Program, context: CommandContext): void {
         "--enforce-access",
         "with -f or --live: enforce traffic targets (permissive mode off)",
         false,
+      )
+      .addOption(
+        program.createOption(
+          "--as-mesh <mesh>",
+          "with -f: as another mesh would, by its documents (see weft compat)",
+        )
+          .choices(MESHES_KNOWN),
       )
       .addOption(
         program.createOption("-o, --output <format>", "text or json")

@@ -5,6 +5,7 @@ import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { renderFindings } from "../../console/findings.ts";
 import { parseSender } from "../../console/values.ts";
+import type { MeshId } from "../../offline/compat/meshes.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { comparePlans } from "../../routing/algebra/compare_plans.ts";
 import { type CompiledInput, compileInput } from "../../sidecar/compile_input.ts";
@@ -23,6 +24,7 @@ interface DiffOptions extends ClusterOptions {
   readonly log?: string | undefined;
   readonly host?: string | undefined;
   readonly from?: string | undefined;
+  readonly asMesh?: MeshId | undefined;
   readonly recursive: boolean;
   readonly namespace: string;
   readonly output: "text" | "json" | "markdown" | "sarif";
@@ -79,14 +81,20 @@ async function diff(
   return { alike: EXIT.ok, different: EXIT.failed, undecided: EXIT.undecided }[report.verdict];
 }
 
-function read(
+async function read(
   { paths, tree }: DiffSide,
-  { recursive, namespace }: DiffOptions,
+  { recursive, namespace, asMesh }: DiffOptions,
   environment: Environment,
 ): Promise<CompiledInput> {
   // Targets count as enforced, so that they can be compared.
   const options = { paths, recursive, namespace, permissive: false };
-  return compileInput(tree === undefined ? options : { ...options, tree }, environment);
+  const input = await compileInput(
+    tree === undefined ? options : { ...options, tree },
+    environment,
+  );
+  if (asMesh === undefined) return input;
+  const { viewAs } = await import("../../offline/compat/meshes.ts");
+  return { ...input, plan: viewAs(asMesh, input.snapshot, false).plan };
 }
 
 async function trafficOf(

@@ -22,9 +22,13 @@ import {
 } from "./wording.ts";
 
 /** Ends with one line that says it all. */
-export function renderDiffText(output: Output, report: DiffReport): string {
+export function renderDiffText(
+  output: Output,
+  report: DiffReport,
+  sides: readonly [before: string, after: string] = ["BEFORE", "AFTER"],
+): string {
   const sections = [
-    ...renderRequests(output, report),
+    ...renderRequests(output, report, sides),
     renderList(output, TITLES.mesh, [
       ...report.ports.map((port) => [portText(port)]),
       ...report.names.map((name) => [aliasText(name)]),
@@ -54,23 +58,26 @@ export function renderDiffText(output: Output, report: DiffReport): string {
 }
 
 /** One table a port. */
-function renderRequests(output: Output, report: DiffReport): string[] {
+function renderRequests(
+  output: Output,
+  report: DiffReport,
+  sides: readonly [before: string, after: string],
+): string[] {
   const { requests } = report;
   const shown = requests.slice(0, LISTED_CHANGES_MAX);
   const groups = Map.groupBy(shown, ({ service, port }) => `${service}:${port}`);
+  const heads = ["REQUEST", "BACKEND", ...sides, "DECIDED BY", "DEFINED AT"];
   const tables = [...groups].map(([name, changes]) => {
     const title = output.style(
       "strong",
       printable(`Requests to ${name} that are answered otherwise`),
     );
     const rows = changes.flatMap((change) => changeRows(change, report));
-    return `${title}\n${renderTable(output, HEADS, rows, 2)}`;
+    return `${title}\n${renderTable(output, heads, rows, 2)}`;
   });
   const more = requests.length - shown.length;
   return more === 0 ? tables : [...tables, `and ${more} more kinds of requests\n`];
 }
-
-const HEADS = ["REQUEST", "BACKEND", "BEFORE", "AFTER", "DECIDED BY", "DEFINED AT"];
 
 /** Backend, before and after. */
 const FACT_COLUMNS = 3;

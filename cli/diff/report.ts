@@ -93,6 +93,8 @@ export interface DiffAnswer {
   readonly split: string | null;
   /** Of the rule, else of the split. */
   readonly position: Position | null;
+  /** The proxy itself answers: no rule takes them, or with a redirect. Left out: a backend answers, or none of them can. */
+  readonly answered?: "no-rule" | "redirect";
 }
 
 interface BackendChange {
@@ -202,8 +204,10 @@ function reportRequest(witness: Witness): DiffRequest {
   };
 }
 
-function reportAnswer({ rule, route: { split, position } }: PortAnswer): DiffAnswer {
+function reportAnswer({ rule, route }: PortAnswer): DiffAnswer {
+  const { split, position } = route;
   return {
+    ...(route.answer === undefined ? {} : { answered: route.answer.kind }),
     rule: rule === null ? null : ruleName(rule),
     split: split === null ? null : `${split.namespace}/${split.name}`,
     position: rule?.match.position ?? position,

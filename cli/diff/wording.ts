@@ -39,8 +39,9 @@ export function changedText({ request, service, port }: ChangedRequests): string
 }
 
 /** What decides: `app/routes#read`, `split app/web`, `own endpoints`. */
-function answerText({ rule, split }: DiffAnswer, service: string): string {
+function answerText({ rule, split, answered }: DiffAnswer, service: string): string {
   if (rule !== null) return nearName(rule, service);
+  if (answered !== undefined) return answered === "no-rule" ? "no rule" : answered;
   return split === null ? "own endpoints" : `split ${nearName(split, service)}`;
 }
 

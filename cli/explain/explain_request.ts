@@ -4,6 +4,7 @@ import { explainRequestOf, findingsFor } from "../../offline/answer.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
+import type { MeshId } from "../../offline/compat/meshes.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
 import { askedText, parseHeaders, parseSender, type RequestLine } from "../../console/values.ts";
 import type { InputOptions } from "../../sidecar/compile_input.ts";
@@ -21,6 +22,7 @@ interface ExplainOptions extends ClusterOptions {
   readonly header: readonly string[];
   readonly from?: string | undefined;
   readonly enforceAccess: boolean;
+  readonly asMesh?: MeshId | undefined;
   readonly output: "text" | "json";
 }
 
@@ -39,6 +41,9 @@ export async function explainRequest(
       "weft explain needs -f PATH… (manifests), --live (a cluster), --pod POD (of a cluster), or --admin HOST:PORT (a running proxy)",
       `For example: weft explain ${askedText(request)} -f manifests/`,
     );
+  }
+  if (options.asMesh !== undefined && paths.length === 0) {
+    throw usageFailure("--as-mesh is about manifests: name them with -f");
   }
   const { stdout, stderr } = environment;
   const answer = live
@@ -115,9 +120,16 @@ async function explainInput(
   const headers = parseHeaders(options.header, request);
   // YAML is not needed to ask a proxy.
   const { compileInput } = await import("../../sidecar/compile_input.ts");
-  const { plan, findings } = await compileInput(input, environment);
+  const { plan, snapshot, findings } = await compileInput(input, environment);
+  const seen = options.asMesh === undefined
+    ? plan
+    : (await import("../../offline/compat/meshes.ts")).viewAs(
+      options.asMesh,
+      snapshot,
+      input.permissive,
+    ).plan;
   return {
-    explanation: explainRequestOf(plan, { ...request, headers, from: sender }),
+    explanation: explainRequestOf(seen, { ...request, headers, from: sender }),
     findings: findingsFor(findings, sender),
   };
 }
