@@ -10,7 +10,7 @@ import { comparePlans } from "../../routing/algebra/compare_plans.ts";
 import { compileInput } from "../../sidecar/compile_input.ts";
 import { errorsWithoutPods } from "../assume_endpoints.ts";
 import { renderDiffText } from "../diff/render_text.ts";
-import { buildDiffReport, type DiffReport } from "../diff/report.ts";
+import { buildDiffReport, type ChangedRequests, type DiffReport } from "../diff/report.ts";
 
 interface CompatOptions {
   readonly as: MeshId;
@@ -60,7 +60,8 @@ export async function compatManifests(
   const names = { before: view.name, after: "Weft" };
   // One that reads no targets allows every call: there is nothing to compare with.
   const before = view.readsTargets ? view.plan : { ...view.plan, targets: plan.targets };
-  const diff = buildDiffReport(names, comparePlans(before, plan), null);
+  const compared = buildDiffReport(names, comparePlans(before, plan), null);
+  const diff = { ...compared, requests: compared.requests.map((each) => withStatus(each, view)) };
   const report: CompatReport = { ...diff, kind: "Compat", remarks: view.remarks };
   if (options.output === "json") stdout.line(JSON.stringify(report, null, 2));
   else {
@@ -68,6 +69,18 @@ export async function compatManifests(
     stdout.write(renderRemarks(stdout, report));
   }
   return { alike: EXIT.ok, different: EXIT.failed, undecided: EXIT.undecided }[diff.verdict];
+}
+
+/** The other mesh refuses in its own way. */
+function withStatus(
+  changed: ChangedRequests,
+  { noRuleStatus }: ReturnType<typeof viewAs>,
+): ChangedRequests {
+  if (changed.before.answered !== "no-rule") return changed;
+  const backends = changed.backends.map((each) =>
+    each.before > 0 ? { ...each, backend: `the proxy: ${noRuleStatus}` } : each
+  );
+  return { ...changed, backends };
 }
 
 const REMARK_INDENT = 4;

@@ -39,6 +39,7 @@ const EVEN_WEIGHT = 100;
 export const FSM: MeshProfile = {
   name: "FSM",
   readsTargets: true,
+  noRuleStatus: 403,
 
   read(snapshot) {
     const trafficSplits = [...splitsByRoot(snapshot).values()].flatMap((splits) => {

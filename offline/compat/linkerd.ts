@@ -13,6 +13,7 @@ import type { Snapshot } from "../../schemas/resources.ts";
 export const LINKERD: MeshProfile = {
   name: "Linkerd",
   readsTargets: false,
+  noRuleStatus: 404,
 
   read(snapshot) {
     return {

@@ -12,6 +12,8 @@ export interface MeshProfile {
   readonly name: string;
   /** Traffic targets count. */
   readonly readsTargets: boolean;
+  /** What it answers where no rule takes a request. */
+  readonly noRuleStatus: number;
   /** What it reads of the resources. */
   read(snapshot: Snapshot): Snapshot;
   /** What it does with what was compiled of that. */

@@ -15,6 +15,7 @@ export type MeshId = keyof typeof MESHES;
 interface MeshView {
   readonly name: string;
   readonly readsTargets: boolean;
+  readonly noRuleStatus: number;
   readonly plan: Plan;
   readonly remarks: readonly MeshRemark[];
 }
@@ -27,6 +28,7 @@ export function viewAs(mesh: MeshId, snapshot: Snapshot, permissive: boolean): M
   return {
     name: profile.name,
     readsTargets: profile.readsTargets,
+    noRuleStatus: profile.noRuleStatus,
     plan: profile.change(plan, read),
     remarks: profile.remarks(plan, snapshot),
   };

@@ -19,6 +19,7 @@ import {
 export const OSM: MeshProfile = {
   name: "OSM",
   readsTargets: true,
+  noRuleStatus: 404,
 
   read(snapshot) {
     return {

@@ -16,6 +16,7 @@ import {
 export const TRAEFIK: MeshProfile = {
   name: "Traefik Mesh",
   readsTargets: true,
+  noRuleStatus: 404,
 
   read(snapshot) {
     const roots = new Set(snapshot.trafficSplits.map(rootOf));
