@@ -15,7 +15,7 @@ export interface RouteSpec {
   readonly rules: readonly Readonly<Record<string, unknown>>[];
 }
 
-export interface Asked {
+export interface CaseRequest {
   /** `GET /path`, with `http://host` in front where that is not `echo`. */
   readonly request: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -34,7 +34,7 @@ export interface MeshCase {
   readonly name: string;
   readonly routes: readonly RouteSpec[];
   readonly grants?: readonly { readonly in: string; readonly from: string }[];
-  readonly asks?: readonly Asked[];
+  readonly asks?: readonly CaseRequest[];
   /** Of so many requests, in any order. */
   readonly shares?: { readonly request: string; readonly of: Readonly<Record<string, number>> };
 }
@@ -66,7 +66,7 @@ const pathBy = (replaceFullPath: string) => ({
   path: { type: "ReplaceFullPath", replaceFullPath },
 });
 
-const sentTo = (request: string, status: number, location: string): Asked => ({
+const sentTo = (request: string, status: number, location: string): CaseRequest => ({
   request,
   to: status,
   answered: { location },
@@ -91,7 +91,7 @@ const responseSet = (value: string) => ({
   responseHeaderModifier: { set: [{ name: "X-Route", value }] },
 });
 
-const HEADER_CHANGES: readonly Asked[] = [
+const HEADER_CHANGES: readonly CaseRequest[] = [
   {
     request: "GET /",
     headers: { "x-sEt": "mine", "X-Add": "mine", "x-remove": "mine", "Other": "mine" },
