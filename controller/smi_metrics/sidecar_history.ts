@@ -122,7 +122,7 @@ export class SidecarHistory {
         this.#ended.signal,
         AbortSignal.timeout(SIDECAR_ANSWER_MS),
       ]);
-      return readSidecarCounts(await this.#parts.read(address, signal));
+      return readSidecarCounts(await this.#parts.read(address, signal), false);
     } catch {
       return null;
     }

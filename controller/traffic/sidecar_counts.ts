@@ -30,11 +30,17 @@ const LABEL = /([a-z_]+)="((?:[^"\\]|\\.)*)"/g;
 
 /**
  * The last label of a series tells it from its neighbours, such as the bounds of one histogram, so what comes before is read once.
+ * @param hasBackends false: they are passed over, which halves what it costs
  * @throws {Error} it is longer than what a sidecar says
  */
-export function readSidecarCounts(text: string): SidecarCounts {
+export function readSidecarCounts(text: string, hasBackends = true): SidecarCounts {
   if (text.length > SIDECAR_METRICS_LENGTH_MAX) throw new Error("The metrics are too long");
-  const read = { calls: new Map(), backends: new Map(), application: new TrafficCounts() };
+  const read: Read = {
+    calls: new Map(),
+    backends: new Map(),
+    application: new TrafficCounts(),
+    hasBackends,
+  };
   let [lastKey, traffic]: [string, TrafficCounts | null] = ["", null];
   for (let start = 0, end = 0; start < text.length; start = end + 1) {
     end = text.indexOf("\n", start);
@@ -70,6 +76,7 @@ interface Read {
   readonly calls: Map<string, TrafficCounts>;
   readonly backends: Map<string, TrafficCounts>;
   readonly application: TrafficCounts;
+  readonly hasBackends: boolean;
 }
 
 interface Series {
@@ -80,8 +87,8 @@ interface Series {
 }
 
 const ofCall: Series["find"] = ({ calls }, labels) => trafficIn(calls, callKey(labels));
-const ofBackend: Series["find"] = ({ backends }, labels) =>
-  labels["split"] === "" ? null : trafficIn(backends, backendKey(labels));
+const ofBackend: Series["find"] = ({ backends, hasBackends }, labels) =>
+  labels["split"] === "" || !hasBackends ? null : trafficIn(backends, backendKey(labels));
 const ofApplication: Series["find"] = ({ application }) => application;
 
 const answered =
