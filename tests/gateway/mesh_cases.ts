@@ -15,7 +15,7 @@ export interface RouteSpec {
   readonly rules: readonly Readonly<Record<string, unknown>>[];
 }
 
-export interface CaseRequest {
+export interface MeshRequest {
   /** `GET /path`, with `http://host` in front where that is not `echo`. */
   readonly request: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -34,7 +34,7 @@ export interface MeshCase {
   readonly name: string;
   readonly routes: readonly RouteSpec[];
   readonly grants?: readonly { readonly in: string; readonly from: string }[];
-  readonly asks?: readonly CaseRequest[];
+  readonly asks?: readonly MeshRequest[];
   /** Of so many requests, in any order. */
   readonly shares?: { readonly request: string; readonly of: Readonly<Record<string, number>> };
 }
@@ -66,7 +66,7 @@ const pathBy = (replaceFullPath: string) => ({
   path: { type: "ReplaceFullPath", replaceFullPath },
 });
 
-const sentTo = (request: string, status: number, location: string): CaseRequest => ({
+const sentTo = (request: string, status: number, location: string): MeshRequest => ({
   request,
   to: status,
   answered: { location },
@@ -91,7 +91,7 @@ const responseSet = (value: string) => ({
   responseHeaderModifier: { set: [{ name: "X-Route", value }] },
 });
 
-const HEADER_CHANGES: readonly CaseRequest[] = [
+const HEADER_CHANGES: readonly MeshRequest[] = [
   {
     request: "GET /",
     headers: { "x-sEt": "mine", "X-Add": "mine", "x-remove": "mine", "Other": "mine" },

@@ -12,7 +12,7 @@ import { headerOf, type RawMessage, statusOf } from "../support/raw_socket.ts";
 import { answering, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
 import { ask } from "../policy/client.ts";
-import { type CaseRequest, MESH_CASES, type MeshCase, type RouteSpec } from "./mesh_cases.ts";
+import { MESH_CASES, type MeshCase, type MeshRequest, type RouteSpec } from "./mesh_cases.ts";
 
 const GROUP = "gateway.networking.k8s.io";
 /** By namespace and name: those that have endpoints. */
@@ -90,7 +90,7 @@ function planOf(given: MeshCase, endpointsOf: Parameters<typeof manifestsOf>[1])
   return decoded.plan;
 }
 
-function targetOf({ request }: Pick<CaseRequest, "request">) {
+function targetOf({ request }: Pick<MeshRequest, "request">) {
   const [method, target] = request.split(" ");
   const url = target.startsWith("/") ? `http://echo${target}` : target;
   const [, host, path] = /^http:\/\/([^/]+)(.*)$/.exec(url) ?? [];
@@ -128,14 +128,14 @@ function echo(name: string): ScriptedOrigin {
   );
 }
 
-function requestText(asked: CaseRequest): string {
+function requestText(asked: MeshRequest): string {
   const { method, host, path } = targetOf(asked);
   const lines = Object.entries(asked.headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
   const length = method === "POST" ? "content-length: 0\r\n" : "";
   return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${length}${lines.join("")}\r\n`;
 }
 
-function check(asked: CaseRequest, answer: RawMessage): void {
+function check(asked: MeshRequest, answer: RawMessage): void {
   const from = headerOf(answer, "x-from");
   assert.equal(from ?? statusOf(answer), asked.to, asked.request);
   for (const [name, value] of Object.entries(asked.answered ?? {})) {
