@@ -3,8 +3,7 @@
  * moment their definition is there, in each version that it serves.
  */
 import { Backoff, pause } from "../base/backoff.ts";
-import { definitionOf } from "../schemas/crds/definitions.ts";
-import { type Kind, KINDS } from "../schemas/kinds.ts";
+import { type Kind, kindKey, KINDS, pluralOf } from "../schemas/kinds.ts";
 import { CustomKind } from "./custom_kind.ts";
 import { type KubeClient, KubeError } from "./kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "./kube/fields.ts";
@@ -61,7 +60,7 @@ export class ClusterWatch {
   constructor(client: KubeClient, events: ClusterEvents) {
     this.#client = client;
     this.#events = events;
-    for (const kind of KINDS.filter(({ isShipped }) => isShipped)) this.#addCustom(kind);
+    for (const kind of KINDS.filter(({ hasSchema }) => hasSchema)) this.#addCustom(kind);
   }
 
   start(): void {
@@ -131,11 +130,11 @@ export class ClusterWatch {
   // Custom kinds.
 
   #addCustom(kind: Kind): void {
-    const plural = definitionOf(kind.kind)?.spec.names.plural;
+    const plural = pluralOf(kind);
     if (plural === undefined) return;
     const objects = new CustomKind({
       put: (object) => this.#events.heard(object),
-      remove: (key) => this.#remove(kind.kind, key),
+      remove: (key) => this.#remove(kindKey(kind.kind, kind.group), key),
     });
     const name = `${plural}.${kind.group}`;
     this.#custom.set(name, { kind, plural, objects, watches: new Map(), look: null });

@@ -5,7 +5,8 @@
 import type { Finding, ResourceRef } from "../base/finding.ts";
 import { isSameData } from "../base/same_data.ts";
 import { identify } from "../schemas/identify.ts";
-import { emptyLists } from "../schemas/kinds.ts";
+import { GATEWAY_GROUP } from "../schemas/gateway/shapes.ts";
+import { emptyLists, kindKey } from "../schemas/kinds.ts";
 import { readObject, refOfMeta } from "../schemas/read_object.ts";
 import type { Meta, Origin, Pod, Snapshot } from "../schemas/resources.ts";
 import { withDeployment } from "../schemas/workloads.ts";
@@ -102,9 +103,9 @@ export class MeshObjects {
 
   /** The version and the uid of an object of the mesh; undefined: it is not there. */
   identityOf({ kind, namespace, name }: ResourceRef): ObjectIdentity | undefined {
-    const entry = this.#members.has(namespace)
-      ? this.#entries.get(namespace)?.get(`${kind} ${name}`)
-      : undefined;
+    const entries = this.#members.has(namespace) ? this.#entries.get(namespace) : undefined;
+    const entry = entries?.get(`${kind} ${name}`) ??
+      entries?.get(`${kindKey(kind, GATEWAY_GROUP)} ${name}`);
     return entry && { apiVersion: entry.resource.meta.apiVersion, uid: entry.uid };
   }
 
@@ -120,9 +121,10 @@ export class MeshObjects {
     const read = readEntry(object);
     if (read === null) return;
     const { meta, entry } = read;
-    if (entry === null) this.removed(meta.kind, meta.namespace, meta.name);
+    const kind = kindKey(meta.kind, meta.apiVersion);
+    if (entry === null) this.removed(kind, meta.namespace, meta.name);
     else if (entry.list === "namespaces") this.#putNamespace(meta, entry);
-    else this.#put(meta.namespace, `${meta.kind} ${meta.name}`, entry);
+    else this.#put(meta.namespace, `${kind} ${meta.name}`, entry);
   }
 
   /** What the object would be if it were written; null: it counts for nothing in the mesh. */
@@ -130,7 +132,8 @@ export class MeshObjects {
     const read = readEntry(object);
     if (read === null || !this.#members.has(read.meta.namespace)) return null;
     const { meta, entry, findings } = read;
-    const before = this.#entries.get(meta.namespace)?.get(`${meta.kind} ${meta.name}`);
+    const kind = kindKey(meta.kind, meta.apiVersion);
+    const before = this.#entries.get(meta.namespace)?.get(`${kind} ${meta.name}`);
     const known = new Set(before?.findings.map((finding) => JSON.stringify(finding)));
     const list = (entry ?? before)?.list;
     return {

@@ -3,6 +3,7 @@
  * Snapshot. A new kind is a row here, a reader, and a list in `resources.ts`.
  */
 import { readEndpoints, readEndpointSlice } from "./core/endpoints.ts";
+import { definitionOf } from "./crds/definitions.ts";
 import { readReferenceGrant } from "./gateway/reference_grant.ts";
 import { readGatewayRoute } from "./gateway/route.ts";
 import { GATEWAY_GROUP } from "./gateway/shapes.ts";
@@ -164,4 +165,17 @@ export function emptyLists(): SnapshotLists {
     gatewayRoutes: [],
     referenceGrants: [],
   };
+}
+
+/** What the API server calls objects of a custom kind in its paths; undefined: it is Kubernetes' own. */
+export function pluralOf({ kind, hasSchema, isShipped }: Kind): string | undefined {
+  if (isShipped) return definitionOf(kind)?.spec.names.plural;
+  return hasSchema ? `${kind.toLowerCase()}s` : undefined;
+}
+
+/** A kind as a name that no other kind has: there is a TCPRoute in two groups. */
+export function kindKey(kind: string, apiVersion: string): string {
+  return kind === "TCPRoute" && apiVersion.startsWith(GATEWAY_GROUP)
+    ? `${kind}.${GATEWAY_GROUP}`
+    : kind;
 }

@@ -6,8 +6,7 @@ import { writtenVersion } from "../../controller/custom_kind.ts";
 import { allItems } from "../../controller/kube/pages.ts";
 import { type KubeClient, KubeError } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
-import { KINDS } from "../../schemas/kinds.ts";
-import { definitionOf } from "../../schemas/crds/definitions.ts";
+import { KINDS, pluralOf } from "../../schemas/kinds.ts";
 import { DISK, type FileFacts, type FileTree } from "../../schemas/source.ts";
 import { CLUSTER_FILE_OBJECTS } from "../limits.ts";
 
@@ -101,8 +100,9 @@ interface CustomKind {
 
 /** Those that the cluster knows. */
 async function customKinds(client: KubeClient): Promise<CustomKind[]> {
-  const known = await Promise.all(KINDS.map(async ({ kind, group, versions }) => {
-    const plural = definitionOf(kind)?.spec.names.plural;
+  const known = await Promise.all(KINDS.map(async (each) => {
+    const { kind, group, versions } = each;
+    const plural = pluralOf(each);
     if (plural === undefined) return [];
     const all = versions.map((version) => `${group}/${version}`);
     const served = await Promise.all(all.map((version) => isServed(client, version, plural)));

@@ -26,6 +26,10 @@ export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["weft.dev"], resources: ["trafficpolicies", "meshconfigs"] },
 ];
 
+/** Kinds of the Gateway API, whose definitions are others' to install. */
+const GATEWAY_API = "gateway.networking.k8s.io";
+const GATEWAY_ROUTES = ["httproutes", "grpcroutes", "tcproutes"];
+
 /** Whom proxies trust: not for all who may write routes. */
 const ROOTS = { apiGroups: ["weft.dev"], resources: ["meshrootcertificates"] };
 
@@ -77,6 +81,12 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
     why: "which kinds there are, in which versions",
   },
   ...MESH_KINDS.map((kind) => ({ ...kind, verbs: ["list", "watch"], why: "rules" })),
+  {
+    apiGroups: [GATEWAY_API],
+    resources: [...GATEWAY_ROUTES, "referencegrants"],
+    verbs: ["list", "watch"],
+    why: "rules, where the cluster has the Gateway API",
+  },
   { ...ROOTS, verbs: ["list", "watch"], why: "whom proxies trust, and who signs for them" },
   {
     apiGroups: ["authentication.k8s.io"],
@@ -89,6 +99,12 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
     verbs: ["patch"],
     why: "a condition that says what is wrong with an object",
   })),
+  {
+    apiGroups: [GATEWAY_API],
+    resources: GATEWAY_ROUTES.map((name) => `${name}/status`),
+    verbs: ["patch"],
+    why: "whether a route of the Gateway API is accepted",
+  },
   {
     apiGroups: [""],
     resources: ["events"],

@@ -32,6 +32,7 @@ import {
   REPORTER,
 } from "./condition.ts";
 import type { ObjectFindings } from "./object_findings.ts";
+import { RouteStatuses } from "./route_status.ts";
 
 interface WriterParts {
   readonly client: Pick<KubeClient, "call">;
@@ -58,6 +59,7 @@ export class FindingWriter {
     string,
     { readonly ref: ResourceRef; readonly state: ConditionState }
   >();
+  readonly #routes = new RouteStatuses();
   /** Names of Events that are there. */
   readonly #events = new Set<string>();
   /** Kinds whose definition, that of another mesh, has no status. */
@@ -84,6 +86,8 @@ export class FindingWriter {
 
   /** A watch has told of an object. */
   heard(object: JsonFields): void {
+    const route = this.#routes.heard(object);
+    if (route !== null) return this.#isRouteSaid(route) ? undefined : this.changed(route);
     const kind = textField(object, "kind") ?? "";
     if (definitionOf(kind) === undefined) return;
     const ref = refIn(kind, object);
@@ -95,6 +99,7 @@ export class FindingWriter {
 
   removed(kind: string, namespace: string, name: string): void {
     const key = formatRef({ kind, namespace, name });
+    this.#routes.removed({ kind, namespace, name });
     this.#conditions.delete(key);
     this.#due.delete(key);
   }
@@ -111,6 +116,7 @@ export class FindingWriter {
   lead(): void {
     for (const ref of this.#parts.findings.refs()) this.changed(ref);
     for (const { ref } of this.#conditions.values()) if (!this.#isSaid(ref)) this.changed(ref);
+    for (const ref of this.#routes.refs()) if (!this.#isRouteSaid(ref)) this.changed(ref);
   }
 
   async #run(): Promise<void> {
@@ -139,6 +145,7 @@ export class FindingWriter {
     try {
       await this.#writeEvents(ref, identity);
       await this.#writeCondition(ref, identity);
+      await this.#writeRoute(ref, identity);
       this.#backoff.reset();
       this.#trouble = "";
     } catch (error) {
@@ -182,6 +189,29 @@ export class FindingWriter {
 
   #wanted(ref: ResourceRef, known: ConditionState | null): ConditionState | null {
     return conditionOf(this.#parts.findings.of(ref)) ?? (known === null ? null : ALL_WELL);
+  }
+
+  #isRouteSaid(ref: ResourceRef): boolean {
+    return this.#wantedOfRoute(ref) === null;
+  }
+
+  #wantedOfRoute(ref: ResourceRef) {
+    const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    return this.#routes.wanted(ref, this.#parts.findings.of(ref), now);
+  }
+
+  /** The list of parents is one field: what others have written meanwhile refuses ours, and a watch tells of it. */
+  async #writeRoute(ref: ResourceRef, { apiVersion }: ObjectIdentity): Promise<void> {
+    const wanted = this.#wantedOfRoute(ref);
+    if (wanted === null) return;
+    const { namespace, name } = ref;
+    const path = `/apis/${apiVersion}/namespaces/${namespace}/${wanted.plural}/${name}/status`;
+    await this.#parts.client.call("PATCH", `${path}?fieldManager=${REPORTER}`, {
+      body: wanted.body,
+      contentType: "application/merge-patch+json",
+      limitMs: REPORT_CALL_MS,
+    });
+    this.#parts.counts.reports.condition++;
   }
 
   async #writeCondition(
