@@ -46,7 +46,7 @@ const ANNOTATIONS: Readonly<Record<string, SettingAnnotation>> = {
 };
 
 /** Annotations with our prefix that say something else; injection writes the first two. */
-const OTHERS = ["status", "controller-ca", "inject", "sidecar-injection"];
+const OTHERS = ["status", "controller-ca", "inject", "sidecar-injection", "mtls-mode"];
 
 type SettingsChoice =
   | {

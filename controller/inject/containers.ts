@@ -29,6 +29,10 @@ export interface SidecarFacts {
   readonly workload: string;
   /** The sidecar is an init container that restarts always. */
   readonly isNative: boolean;
+  /** Requests that the kubelet makes of the application, as `weft proxy --probe` takes them. */
+  readonly probes: readonly string[];
+  /** What the pod says of callers without mutual TLS; empty: nothing. */
+  readonly mtlsMode: string;
   /** Seconds from the pod's SIGTERM to its SIGKILL. */
   readonly graceSeconds: number;
 }
@@ -112,7 +116,7 @@ export function proxyContainer(facts: SidecarFacts): unknown {
 }
 
 function proxyArguments(
-  { settings, workload, isNative, graceSeconds }: SidecarFacts,
+  { settings, workload, isNative, probes, mtlsMode, graceSeconds }: SidecarFacts,
 ): string[] {
   return [
     "proxy",
@@ -125,6 +129,9 @@ function proxyArguments(
     `--controller=${settings.controller}`,
     `--controller-ca=${RUN}/ca.crt`,
     `--controller-token=${RUN}/token`,
+    "--identity=controller",
+    ...(mtlsMode === "" ? [] : [`--inbound-mtls=${mtlsMode}`]),
+    ...probes.map((probe) => `--probe=${probe}`),
     "--namespace=$(POD_NAMESPACE)",
     "--service-account=$(SERVICE_ACCOUNT)",
     "--pod=$(POD_NAME)",

@@ -2,6 +2,7 @@
  * Injection: from a pod, its namespace and the settings of the mesh to a JSON patch. Pure, so the webhook and `weft inject` cannot
  * disagree. The order of init containers: capture, the sidecar, then the application's own, which have a network through the mesh.
  */
+import { MTLS_ANNOTATION, MTLS_FORM, parseMtlsRules } from "../../base/mtls_mode.ts";
 import { settingsOf } from "./annotations.ts";
 import { PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { choose, type SidecarChoice } from "./choose.ts";
@@ -63,6 +64,8 @@ export function inject(pod: PodObject, context: InjectionContext): Injection {
   const chosen = settingsOf(metadata, context.namespace, context.settings);
   if (chosen.kind === "refuse") return chosen;
   const { settings } = chosen;
+  const problem = whyNotMode(metadata);
+  if (problem !== null) return { kind: "refuse", message: problem };
   const isNative = settings.nativeSidecar === "always" ||
     (settings.nativeSidecar === "auto" && context.nativeIsKnown);
   const writer = new PatchWriter();
@@ -72,6 +75,8 @@ export function inject(pod: PodObject, context: InjectionContext): Injection {
     settings,
     workload: context.workload ?? ownerOf(metadata),
     isNative,
+    probes: probesOf(pod),
+    mtlsMode: metadata.annotations?.[MTLS_ANNOTATION]?.trim() ?? "",
     graceSeconds: pod.spec.terminationGracePeriodSeconds ?? GRACE_SECONDS,
   };
   addContainers(pod, facts, writer);
@@ -151,15 +156,48 @@ function rewriteProbes({ spec }: PodObject, writer: PatchWriter): void {
 }
 
 /** Null: it may stay as it is. A probe of another host does not come to this pod. */
-function rewrite(probe: PodProbe | undefined, { ports = [] }: PodContainer): PodProbe | null {
+function rewrite(probe: PodProbe | undefined, container: PodContainer): PodProbe | null {
   if (probe?.tcpSocket === undefined || (probe.tcpSocket.host ?? "") !== "") return null;
   const { tcpSocket, ...rest } = probe;
-  const port = typeof tcpSocket.port === "number"
-    ? tcpSocket.port
-    : ports.find(({ name }) => name === tcpSocket.port)?.containerPort ?? Number(tcpSocket.port);
+  const port = portNumber(tcpSocket.port, container);
   // A name that no port has: the kubelet says so.
-  if (!Number.isInteger(port)) return null;
+  if (port === null) return null;
   return { ...rest, httpGet: { path: `/tcp/${port}`, port: HEALTH_PORT, scheme: "HTTP" } };
+}
+
+/** Null: the container has no port of that name. */
+function portNumber(port: number | string, { ports = [] }: PodContainer): number | null {
+  const number = typeof port === "number"
+    ? port
+    : ports.find(({ name }) => name === port)?.containerPort ?? Number(port);
+  return Number.isInteger(number) ? number : null;
+}
+
+/** What the kubelet asks by HTTP and gRPC: it has no certificate, wherever callers must have one. */
+function probesOf(pod: PodObject): string[] {
+  const probes = allContainers(pod).flatMap((container) =>
+    PROBES.flatMap((kind) => {
+      const { httpGet, grpc } = container[kind] ?? {};
+      if (grpc !== undefined) return [`${grpc.port}/grpc.health.v1.Health/Check`];
+      if (httpGet === undefined || (httpGet.host ?? "") !== "" || isHttps(httpGet)) return [];
+      const port = portNumber(httpGet.port, container);
+      const { path = "/" } = httpGet;
+      return port === null ? [] : [`${port}${path.startsWith("/") ? "" : "/"}${path}`];
+    })
+  );
+  return [...new Set(probes)];
+}
+
+function isHttps({ scheme }: NonNullable<PodProbe["httpGet"]>): boolean {
+  return scheme?.toUpperCase() === "HTTPS";
+}
+
+function whyNotMode({ annotations = {} }: ObjectMeta): string | null {
+  const text = annotations[MTLS_ANNOTATION];
+  if (text === undefined || parseMtlsRules(text) !== null) return null;
+  return `annotation ${MTLS_ANNOTATION} cannot be ${
+    JSON.stringify(text)
+  }: write ${MTLS_FORM}, or remove it`;
 }
 
 /** Ports that the sidecar listens on: an application cannot have them. */
@@ -172,7 +210,9 @@ const DNS_WARNING =
 
 function warningsOf(pod: PodObject, { isNative }: SidecarFacts): string[] {
   const { dnsPolicy = "ClusterFirst", restartPolicy = "Always" } = pod.spec;
-  const ofContainers = allContainers(pod).flatMap(({ name, securityContext, ports = [] }) => {
+  const ofContainers = allContainers(pod).flatMap((container) => {
+    const { name, securityContext, ports = [] } = container;
+    const secured = PROBES.find((kind) => isHttps(container[kind]?.httpGet ?? { port: 0 }));
     const taken = ports.find(({ containerPort }) => OWN_PORTS.includes(containerPort));
     return [
       ...(securityContext?.capabilities?.add?.includes("NET_ADMIN")
@@ -183,6 +223,9 @@ function warningsOf(pod: PodObject, { isNative }: SidecarFacts): string[] {
       ...(taken === undefined
         ? []
         : [`container "${name}" has port ${taken.containerPort}, which is the sidecar's`]),
+      ...(secured === undefined ? [] : [
+        `${secured} of container "${name}" is asked by HTTPS, which fails where callers must come by mutual TLS: annotate the pod ${MTLS_ANNOTATION}: PORT=permissive`,
+      ]),
     ];
   });
   const own = [...ofContainers, ...(OTHER_DNS.includes(dnsPolicy) ? [DNS_WARNING] : [])];

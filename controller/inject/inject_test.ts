@@ -438,3 +438,42 @@ Deno.test("settings: what is left out has its default, a wrong value is named wi
     /outboundPortExclusionList cannot be "\$\(x\)": write it like 5432,8000-8010/,
   );
 });
+
+Deno.test("inject: the sidecar has an identity, knows the kubelet's requests, and what the pod says of its callers", () => {
+  const probe = (httpGet: { port: number | string; path?: string; scheme?: string }) => ({
+    httpGet,
+  });
+  const pod = podOf({
+    containers: [
+      {
+        name: "app",
+        ports: [{ name: "web", containerPort: 8080 }],
+        livenessProbe: probe({ port: "web", path: "/live?full=1" }),
+        readinessProbe: probe({ port: 8080, path: "ready" }),
+        startupProbe: probe({ port: 8080 }),
+      },
+      { name: "calls", readinessProbe: { grpc: { port: 9090 } } },
+      { name: "secured", readinessProbe: probe({ port: 8443, scheme: "HTTPS" }) },
+    ],
+  }, { annotations: { "weft.dev/mtls-mode": "strict, 9090=permissive" } });
+  const { args } = injected(pod).spec.initContainers[1];
+  const about = args.filter((word: string) => /^--(identity|inbound-mtls|probe)=/.test(word));
+  assert.deepEqual(about, [
+    "--identity=controller",
+    "--inbound-mtls=strict, 9090=permissive",
+    "--probe=8080/",
+    "--probe=8080/live?full=1",
+    "--probe=8080/ready",
+    "--probe=9090/grpc.health.v1.Health/Check",
+  ]);
+  const injection = inject(pod, CONTEXT);
+  const warnings = injection.kind === "inject" ? injection.warnings : [];
+  assert.deepEqual(warnings.filter((text) => text.includes("HTTPS")), [
+    'readinessProbe of container "secured" is asked by HTTPS, which fails where callers must come by mutual TLS: annotate the pod weft.dev/mtls-mode: PORT=permissive',
+  ]);
+});
+
+Deno.test("inject: a pod that does not say readably whether callers may do without mutual TLS is refused", () => {
+  const injection = inject(podOf({}, { annotations: { "weft.dev/mtls-mode": "on" } }), CONTEXT);
+  assert.match(injection.kind === "refuse" ? injection.message : "", /mtls-mode cannot be "on"/);
+});

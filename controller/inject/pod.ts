@@ -27,6 +27,13 @@ interface ContainerSecurity extends RunsAs {
 
 export interface PodProbe {
   readonly tcpSocket?: { readonly port: number | string; readonly host?: string };
+  readonly httpGet?: {
+    readonly port: number | string;
+    readonly host?: string;
+    readonly path?: string;
+    readonly scheme?: string;
+  };
+  readonly grpc?: { readonly port: number };
   readonly [field: string]: unknown;
 }
 

@@ -1,0 +1,238 @@
+/**
+ * Mutual TLS between injected pods of a real node: on the wire, beside pods without a sidecar, where callers must come by it, and with
+ * traffic targets enforced by who callers are (OSM's demo). Installs the mesh unless another test has.
+ */
+import assert from "node:assert/strict";
+import { LineProcess } from "../../support/line_process.ts";
+import { until } from "../../support/until.ts";
+import { get, insist, NODE, OFF_NODE, runOnNode } from "./on_node.ts";
+
+const NAMESPACE = "books";
+const OUTSIDE = "outside";
+const WEFT = "localhost/weft:test";
+/** What the bookstore answers: to look for on the wire. */
+const SECRET = "fourteen-books-sold";
+const PAUSE = "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done";
+
+const account = (name: string) => ({
+  apiVersion: "v1",
+  kind: "ServiceAccount",
+  metadata: { name, namespace: NAMESPACE },
+});
+
+function pod(namespace: string, name: string, container: object): object {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace, labels: { app: name } },
+    spec: {
+      ...(namespace === NAMESPACE ? { serviceAccountName: name } : {}),
+      containers: [{ name: "app", imagePullPolicy: "Never", ...container }],
+    },
+  };
+}
+
+const CURL = { image: "curlimages/curl", command: ["sh", "-c", PAUSE] };
+const STORE = {
+  image: "flomesh/pipy",
+  command: ["pipy", "-e", `pipy().listen(8080).serveHTTP(new Message('${SECRET}'))`],
+  readinessProbe: { httpGet: { path: "/ready", port: 8080 }, periodSeconds: 1 },
+};
+
+const SERVICE = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: "bookstore", namespace: NAMESPACE },
+  spec: {
+    selector: { app: "bookstore" },
+    ports: [{ name: "http", port: 14001, targetPort: 8080 }],
+  },
+};
+
+const TARGETS = [
+  {
+    apiVersion: "specs.smi-spec.io/v1alpha4",
+    kind: "HTTPRouteGroup",
+    metadata: { name: "bookstore-service-routes", namespace: NAMESPACE },
+    spec: { matches: [{ name: "books-bought", pathRegex: "/books-bought", methods: ["GET"] }] },
+  },
+  {
+    apiVersion: "access.smi-spec.io/v1alpha3",
+    kind: "TrafficTarget",
+    metadata: { name: "bookstore", namespace: NAMESPACE },
+    spec: {
+      destination: { kind: "ServiceAccount", name: "bookstore", namespace: NAMESPACE },
+      rules: [{
+        kind: "HTTPRouteGroup",
+        name: "bookstore-service-routes",
+        matches: ["books-bought"],
+      }],
+      sources: [{ kind: "ServiceAccount", name: "bookbuyer", namespace: NAMESPACE }],
+    },
+  },
+];
+
+async function apply(...items: readonly object[]): Promise<void> {
+  await insist("kubectl apply -f -", JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+}
+
+/** The status and the body that a pod gets of the bookstore. */
+async function ask(
+  namespace: string,
+  from: string,
+  path = "/books-bought",
+  host = `bookstore.${NAMESPACE}:14001`,
+): Promise<string> {
+  const curl = `curl -s -m 10 -w ' %{http_code}' http://${host}${path}`;
+  const { stdout } = await runOnNode(`kubectl -n ${namespace} exec ${from} -c app -- ${curl}`);
+  return stdout;
+}
+
+const untilAnswer = (from: string, wanted: RegExp, path?: string) =>
+  until(`${from} gets ${wanted}`, () => ask(NAMESPACE, from, path), (text) => wanted.test(text));
+
+const untilOutsider = (wanted: RegExp) =>
+  until(`outsider gets ${wanted}`, () => ask(OUTSIDE, "outsider"), (text) => wanted.test(text));
+
+const ANSWERED = new RegExp(`^${SECRET} 200$`);
+const DENIED = / 403$/;
+
+async function configure(traffic: object): Promise<void> {
+  await apply({
+    apiVersion: "weft.dev/v1alpha1",
+    kind: "MeshConfig",
+    metadata: { name: "weft-mesh-config", namespace: "weft-system" },
+    spec: { traffic },
+  });
+}
+
+/** Frames of the node that have the secret in them, so far. */
+class Sniffer {
+  readonly #process: LineProcess;
+
+  private constructor(process: LineProcess) {
+    this.#process = process;
+  }
+
+  static async start(): Promise<Sniffer> {
+    const network = `weft-${Deno.readTextFileSync(`${NODE}/network`).trim()}`;
+    const sniffer = new URL("sniffer.ts", import.meta.url).pathname;
+    const process = new LineProcess(sniffer, [SECRET], ["nsenter", `--net=/run/netns/${network}`]);
+    assert.equal(await process.nextLine(), "ready");
+    return new Sniffer(process);
+  }
+
+  async frames(): Promise<number> {
+    return Number(await this.#process.ask("count"));
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop();
+  }
+}
+
+Deno.test({
+  name: `mutual TLS: pods on a real node${OFF_NODE}`,
+  ignore: NODE === undefined,
+  async fn(t) {
+    await insist(`weft install --timeout 120s --image ${WEFT}`);
+    await insist(`kubectl create namespace ${NAMESPACE}; kubectl create namespace ${OUTSIDE}`);
+    try {
+      await insist(`weft namespace add ${NAMESPACE}`);
+      const accounts = ["bookstore", "bookbuyer", "bookthief"];
+      await apply(
+        ...accounts.map(account),
+        SERVICE,
+        pod(NAMESPACE, "bookstore", STORE),
+        pod(NAMESPACE, "bookbuyer", CURL),
+        pod(NAMESPACE, "bookthief", CURL),
+        pod(OUTSIDE, "outsider", CURL),
+      );
+      for (
+        const [namespace, name] of [...accounts.map((each) => [NAMESPACE, each]), [
+          OUTSIDE,
+          "outsider",
+        ]]
+      ) {
+        await insist(
+          `kubectl -n ${namespace} wait --for=condition=Ready pod/${name} --timeout=120s`,
+        );
+      }
+      await onTheWire(t);
+      await whereCallersMust(t);
+      await whereTargetsCount(t);
+    } finally {
+      await configure({});
+      await runOnNode(`kubectl delete namespace ${NAMESPACE} ${OUTSIDE} --wait=false`);
+    }
+  },
+});
+
+async function onTheWire(t: Deno.TestContext): Promise<void> {
+  await t.step("no byte of an answer between sidecars is seen in plain", async () => {
+    const sniffer = await Sniffer.start();
+    try {
+      await untilAnswer("bookbuyer", ANSWERED);
+      await untilOutsider(ANSWERED);
+      const seen = await until(
+        "a pod without a sidecar is overheard",
+        () => sniffer.frames(),
+        (count) => count > 0,
+      );
+      for (let i = 0; i < 20; i++) assert.match(await ask(NAMESPACE, "bookbuyer"), ANSWERED);
+      const ip = (await get(`-n ${NAMESPACE} pod bookstore`)).status.podIP;
+      assert.match(await ask(NAMESPACE, "bookbuyer", "/", `${ip}:8080`), ANSWERED);
+      assert.equal(await sniffer.frames(), seen);
+    } finally {
+      await sniffer.stop();
+    }
+  });
+}
+
+async function whereCallersMust(t: Deno.TestContext): Promise<void> {
+  const annotate = (text: string) =>
+    insist(`kubectl annotate namespace ${NAMESPACE} --overwrite ${text}`);
+  await t.step(
+    "strict, by namespace: callers without a sidecar are refused, probes are not",
+    async () => {
+      await annotate("weft.dev/mtls-mode=strict");
+      await untilOutsider(DENIED);
+      assert.match(await ask(NAMESPACE, "bookbuyer"), ANSWERED);
+      // Three of its probes have come meanwhile.
+      const restarts = await get(`-n ${NAMESPACE} pod bookstore`);
+      assert.ok(
+        restarts.status.conditions.some((each: { type: string; status: string }) =>
+          each.type === "Ready" && each.status === "True"
+        ),
+      );
+      await annotate("weft.dev/mtls-mode=strict,8080=permissive");
+      await untilOutsider(ANSWERED);
+      await annotate("weft.dev/mtls-mode-");
+    },
+  );
+  await t.step("strict, by the MeshConfig", async () => {
+    await configure({ mtlsMode: "strict" });
+    await untilOutsider(DENIED);
+    assert.match(await ask(NAMESPACE, "bookbuyer"), ANSWERED);
+    await configure({ mtlsMode: "permissive" });
+    await untilOutsider(ANSWERED);
+  });
+}
+
+async function whereTargetsCount(t: Deno.TestContext): Promise<void> {
+  await t.step("the bookbuyer may buy, and the bookthief may not", async () => {
+    await apply(...TARGETS);
+    assert.match(await ask(NAMESPACE, "bookthief"), ANSWERED);
+    await configure({ enablePermissiveTrafficPolicyMode: false });
+    await untilAnswer("bookthief", DENIED);
+    await untilAnswer("bookbuyer", ANSWERED);
+    assert.match(await ask(NAMESPACE, "bookbuyer", "/other"), DENIED);
+    await untilOutsider(DENIED);
+    const log = await insist(
+      `kubectl -n ${NAMESPACE} wait --for=condition=Ready pod/bookstore --timeout=30s`,
+    );
+    assert.match(log, /condition met/);
+    await configure({ enablePermissiveTrafficPolicyMode: true });
+    await untilAnswer("bookthief", ANSWERED);
+  });
+}
