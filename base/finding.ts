@@ -200,6 +200,10 @@ export const FINDING_CODES = {
     "warning",
     "A target names a kind that Weft does not know; it allows nothing",
   ],
+  "target-account-unused": [
+    "warning",
+    "No pod runs as the account that a target's destination, or each of its sources, names; it allows nothing",
+  ],
   "target-foreign": [
     "warning",
     "A target's destination is in another namespace; it allows nothing",

@@ -295,6 +295,8 @@ export class Catalog {
   readonly #targetsByGroup: Index<TrafficTarget>;
   readonly #targetsByDestination: Index<TrafficTarget>;
   readonly #policiesByTarget: Index<TrafficPolicy>;
+  readonly #podsByAccount: Index<Pod>;
+  readonly #workloadsByAccount: Index<Workload>;
   readonly #groupsByName: Index<HttpRouteGroup>;
   readonly #routesByParent: Index<GatewayRoute>;
   readonly #grantsByNamespace: Index<ReferenceGrant>;
@@ -345,7 +347,10 @@ export class Catalog {
       byName,
     );
     this.#podsByLabel = new LabelIndex(incremental);
-    this.pods = new Named(incremental, (change) => this.#podsByLabel.change(change));
+    this.pods = new Named(incremental, (change) => {
+      this.#podsByLabel.change(change);
+      this.#podsByAccount.change(change);
+    });
     this.#workloadsByLabel = new LabelIndex(incremental);
     this.statefulSets = new Named(incremental);
     this.#workloadsByOwnName = new Index<Workload>(
@@ -379,6 +384,8 @@ export class Catalog {
       (target) => [accountCalledBy(target)],
       byName,
     );
+    this.#podsByAccount = new Index<Pod>(incremental, accountsOfTemplate, byName);
+    this.#workloadsByAccount = new Index<Workload>(incremental, accountsOfTemplate, byName);
     this.#policiesByTarget = new Index<TrafficPolicy>(
       incremental,
       ({ meta, targets }) =>
@@ -418,6 +425,7 @@ export class Catalog {
     };
     this.statefulSets.change(ofStatefulSets);
     this.#workloadsByLabel.change(change);
+    this.#workloadsByAccount.change(change);
     this.#workloadsByOwnName.change(change);
     this.#events.workload(change);
   }
@@ -492,6 +500,12 @@ export class Catalog {
     return this.#podsByLabel.select(meta.namespace, selector);
   }
 
+  /** Whether a pod or a workload's template runs as an account (`namespace/serviceaccount`). */
+  runsAs(account: string): boolean {
+    return this.#podsByAccount.get(account).length > 0 ||
+      this.#workloadsByAccount.get(account).length > 0;
+  }
+
   /** Whether the selector picks a pod or a workload's template. */
   selectsAnything({ meta, selector }: Service): boolean {
     return this.#podsByLabel.select(meta.namespace, selector).length > 0 ||
@@ -519,6 +533,10 @@ export function accountOf({ meta }: TrafficTarget, { namespace, name }: TargetSu
 /** The same of the one that is called. */
 export function accountCalledBy(target: TrafficTarget): string {
   return accountOf(target, target.destination);
+}
+
+function accountsOfTemplate({ meta, template }: Pod | Workload): string[] {
+  return [keyOf(meta.namespace, template.serviceAccount || "default")];
 }
 
 /** What a policy is attached to, as people read it. */

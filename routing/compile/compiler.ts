@@ -333,9 +333,13 @@ export class Compiler {
     return target && planTarget(target, {
       catalog: this.#catalog,
       groups: this.#compiledGroups,
+      runs: (account) => this.#runs.get(account),
       findings: this.#findings,
     });
   }, isSameData);
+
+  /** By account, whether a pod runs as it. */
+  readonly #runs = this.#derived<boolean>((account) => this.#catalog.runsAs(account));
 
   // Parts of the plan.
 

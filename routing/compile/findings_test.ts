@@ -249,6 +249,14 @@ const LEAST: Readonly<
     "spec.rules[0].kind",
     { permissive: false },
   ],
+  "target-account-unused": [
+    [
+      HTTP_TO_A,
+      { apiVersion: "v1", kind: "Namespace", metadata: { name: "app" } },
+    ],
+    "spec.destination.name",
+    { permissive: false },
+  ],
   "target-foreign": [
     [target("t", { to: "other/sa-a", from: ["client/sa"], rules: [] })],
     "spec.destination.namespace",

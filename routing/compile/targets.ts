@@ -12,6 +12,8 @@ import { compareNumbers } from "./order.ts";
 import type { GroupLookup } from "./route_groups.ts";
 
 interface TargetInput {
+  /** Whether a pod runs as an account (`namespace/serviceaccount`). */
+  readonly runs: (account: string) => boolean;
   readonly catalog: Catalog;
   readonly groups: GroupLookup;
   readonly findings: Findings;
@@ -47,6 +49,7 @@ export function planTarget(target: TrafficTarget, input: TargetInput): PlanTarge
     else reportKind(target, [...rule.at, "kind"], rule.kind, RULE_KINDS, input.findings);
   }
   if (!isKnownKind || !isLocal) return undefined;
+  reportNobody(target, sources, input);
   return {
     ref: refOf(meta),
     position: positionOf(meta, []),
@@ -82,6 +85,33 @@ function isOwnNamespace({ meta, destination }: TrafficTarget, findings: Findings
     hint: `Create the target in namespace ${quoted(destination.namespace)}`,
   });
   return false;
+}
+
+/** An account that no pod runs as calls nobody and is called by nobody; one in a namespace outside the mesh has no identity. */
+function reportNobody(
+  target: TrafficTarget,
+  sources: readonly TargetSubject[],
+  { catalog, runs, findings }: TargetInput,
+): void {
+  const { meta, destination } = target;
+  const report = (path: FieldPath, message: string) =>
+    findings.add({
+      code: "target-account-unused",
+      meta,
+      path,
+      message: `${message}, so the target allows nothing`,
+      hint: "Correct the name, or deploy what runs as it into a namespace of the mesh",
+    });
+  const called = accountCalledBy(target);
+  // Of a namespace that is not in the input nothing is known.
+  const isKnown = ({ namespace }: TargetSubject) =>
+    catalog.namespaces.get("", namespace || meta.namespace) !== undefined;
+  if (isKnown(destination) && !runs(called)) {
+    report([...destination.at, "name"], `No pod runs as the destination ${quoted(called)}`);
+  }
+  const accounts = sources.map((source) => accountOf(target, source));
+  if (sources.length === 0 || !sources.every(isKnown) || accounts.some(runs)) return;
+  report([...sources[0].at, "name"], `No pod runs as a source: ${quotedList(accounts)}`);
 }
 
 /** The matches that a rule names; without names, all of the group's (FSM takes none; the SMI text takes all). */
