@@ -403,3 +403,6 @@ export const QUESTIONS_LOOK_MS = 60_000;
 
 /** Written bytes are counted up to this: a small integer of V8, and more than a system keeps of what is not acknowledged. */
 export const COUNTED_BYTES_MAX = 2 ** 30 - 1;
+
+/** Callers with series of their own: as many as an application has that is called by all of a large namespace. */
+export const CALLERS_COUNTED_MAX = 256;

@@ -19,6 +19,9 @@ export const HEALTH_PORT = 15010;
 /** The annotation that holds the certificates which the controller is known by; the pod has it as a file. */
 export const CA_ANNOTATION = "weft.dev/controller-ca";
 
+/** By this others know that the sidecar takes mutual TLS. */
+export const IDENTITY_ARGUMENT = "--identity=controller";
+
 const RUN = "/var/run/weft";
 const COMMAND = "/usr/local/bin/weft";
 const WAIT = [COMMAND, "proxy-wait", `--timeout=${START_SECONDS_MAX}s`];
@@ -129,7 +132,7 @@ function proxyArguments(
     `--controller=${settings.controller}`,
     `--controller-ca=${RUN}/ca.crt`,
     `--controller-token=${RUN}/token`,
-    "--identity=controller",
+    IDENTITY_ARGUMENT,
     ...(mtlsMode === "" ? [] : [`--inbound-mtls=${mtlsMode}`]),
     ...probes.map((probe) => `--probe=${probe}`),
     "--namespace=$(POD_NAMESPACE)",

@@ -9,6 +9,7 @@ import { choose, type SidecarChoice } from "./choose.ts";
 import {
   CA_ANNOTATION,
   HEALTH_PORT,
+  IDENTITY_ARGUMENT,
   initContainer,
   proxyContainer,
   runVolume,
@@ -105,11 +106,27 @@ function addContainers({ spec }: PodObject, facts: SidecarFacts, writer: PatchWr
 function complete(pod: PodObject, { namespace, settings }: InjectionContext): Injection {
   const writer = new PatchWriter();
   rewriteProbes(pod, writer);
+  addProbes(pod, writer);
   const annotations = pod.metadata?.annotations ?? {};
   const lacking = annotationsOf(pod, namespace, settings)
     .filter(([key, value]) => annotations[key] !== value);
   annotate(pod, lacking, writer);
   return { kind: "complete", patch: writer.operations };
+}
+
+/** To a sidecar that has an identity, those of containers that came later. */
+function addProbes(pod: PodObject, writer: PatchWriter): void {
+  for (const list of ["initContainers", "containers"] as const) {
+    for (const [index, { name, args = [] }] of (pod.spec[list] ?? []).entries()) {
+      if (name !== PROXY_NAME || !args.includes(IDENTITY_ARGUMENT)) continue;
+      for (const probe of probesOf(pod)) {
+        const argument = `--probe=${probe}`;
+        if (!args.includes(argument)) {
+          writer.append(["spec", list, String(index), "args"], args, argument);
+        }
+      }
+    }
+  }
 }
 
 function annotate(
@@ -175,12 +192,15 @@ function portNumber(port: number | string, { ports = [] }: PodContainer): number
 
 /** What the kubelet asks by HTTP and gRPC: it has no certificate, wherever callers must have one. */
 function probesOf(pod: PodObject): string[] {
-  const probes = allContainers(pod).flatMap((container) =>
+  const others = allContainers(pod).filter(({ name }) => name !== PROXY_NAME);
+  const probes = others.flatMap((container) =>
     PROBES.flatMap((kind) => {
       const { httpGet, grpc } = container[kind] ?? {};
       if (grpc !== undefined) return [`${grpc.port}/grpc.health.v1.Health/Check`];
       if (httpGet === undefined || (httpGet.host ?? "") !== "" || isHttps(httpGet)) return [];
       const port = portNumber(httpGet.port, container);
+      // What stands for a tcpSocket probe is not the application's.
+      if (port === HEALTH_PORT) return [];
       const { path = "/" } = httpGet;
       return port === null ? [] : [`${port}${path.startsWith("/") ? "" : "/"}${path}`];
     })

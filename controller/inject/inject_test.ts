@@ -473,6 +473,20 @@ Deno.test("inject: the sidecar has an identity, knows the kubelet's requests, an
   ]);
 });
 
+Deno.test("inject: a probe of a container that came later is known to the sidecar, once", () => {
+  const pod = injected(podOf());
+  const later = { name: "later", readinessProbe: { httpGet: { path: "/ok", port: 90 } } };
+  pod.spec.containers.push(later, { ...later, name: "another" });
+  const completed = (each: PodObject) => {
+    const injection = inject(each, CONTEXT);
+    assert.equal(injection.kind, "complete");
+    return applyPatch(each, injection.kind === "complete" ? injection.patch : []);
+  };
+  const once = completed(pod);
+  assert.equal(once.spec.initContainers?.[1].args?.at(-1), "--probe=90/ok");
+  assert.deepEqual(completed(once), once);
+});
+
 Deno.test("inject: a pod that does not say readably whether callers may do without mutual TLS is refused", () => {
   const injection = inject(podOf({}, { annotations: { "weft.dev/mtls-mode": "on" } }), CONTEXT);
   assert.match(injection.kind === "refuse" ? injection.message : "", /mtls-mode cannot be "on"/);

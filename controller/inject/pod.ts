@@ -39,6 +39,7 @@ export interface PodProbe {
 
 export interface PodContainer {
   readonly name: string;
+  readonly args?: readonly string[];
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
   readonly securityContext?: ContainerSecurity;
   readonly startupProbe?: PodProbe;

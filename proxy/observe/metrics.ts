@@ -106,6 +106,20 @@ export const CONNECTIONS = metricGroup(ROUTE_LABELS, {
   ),
 });
 
+/** Of those who call the application beside the proxy. */
+export const CALLERS = metricGroup([], {
+  denied: openCounter(
+    "weft_inbound_denied_total",
+    "Requests and connections turned away by traffic targets, or for want of mutual TLS: by whom, from whom, why",
+    ["source", "destination", "reason"],
+  ),
+  plain: openCounter(
+    "weft_inbound_plaintext_total",
+    "Requests and connections of callers without mutual TLS, by their address, where a sidecar has a certificate: `accepted`, `refused`",
+    ["source", "outcome"],
+  ),
+});
+
 /** What one event loop counts. */
 export const LOOP = metricGroup([], {
   refusals: openCounter(
@@ -321,6 +335,7 @@ export const PROXY_METRICS: readonly MetricGroup[] = [
   ANSWERS,
   CONNECTIONS,
   LOOP,
+  CALLERS,
   HTTP2,
   EJECTIONS,
   LIMITS,

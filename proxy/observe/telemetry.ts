@@ -2,6 +2,7 @@
  * Telemetry: what one event loop counts, and the records that it makes. Counting is a few additions an exchange; text is
  * made only when they are read. Labels follow the plan: counters of routes that left it are dropped with it.
  */
+import { CallerCounts } from "./callers.ts";
 import type { EndReason } from "../../base/refusals.ts";
 import {
   type Counts,
@@ -131,6 +132,7 @@ export class Telemetry {
   /** Stack of the last fault, for the log. */
   lastFault = "";
   readonly endpoints = new EndpointCounts();
+  readonly callers = new CallerCounts();
   /** By outbound listener: who sends what comes by it, as a workload and as `namespace/serviceaccount`. */
   readonly #sources: readonly CountedWorkload[];
   readonly #callers: readonly string[];
@@ -371,6 +373,7 @@ export class Telemetry {
   /** Routes and endpoints have series once something is counted of them. */
   *samples(): Iterable<MetricSample> {
     yield* samplesOf(this.counts);
+    yield* this.callers.samples;
     yield* this.http2.client.samples;
     yield* this.http2.endpoint.samples;
     for (const { requests, times, connections, isExpected } of this.#routes.values()) {

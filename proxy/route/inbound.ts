@@ -1,4 +1,5 @@
 /** InboundRouter: everything that may goes to one port of the application beside this sidecar. */
+import type { CallerCounts } from "../observe/callers.ts";
 import { isStrictAt, type MtlsRules, parseMtlsRules, STRICT } from "../../base/mtls_mode.ts";
 import type { InboundListener, ProbeRequest } from "../config.ts";
 import { Probes } from "./probes.ts";
@@ -27,6 +28,19 @@ interface InboundRules {
   /** Null: whether callers come by mutual TLS is not asked. */
   readonly mtls: Pick<InboundListener, "namespace" | "mtls"> | null;
   readonly probes: readonly ProbeRequest[];
+  readonly counts: CallerCounts;
+  readonly onDenied: (denial: Denial) => void;
+}
+
+/** A caller was turned away. */
+interface Denial {
+  /** `namespace/serviceaccount`; empty if that is not known. */
+  readonly source: string;
+  readonly peer: string;
+  /** `namespace/serviceaccount` of the application. */
+  readonly destination: string;
+  readonly port: number;
+  readonly reason: string;
 }
 
 /**
@@ -37,6 +51,8 @@ export class InboundAccess {
   readonly #destination: string;
   readonly #mtls: InboundRules["mtls"];
   readonly #probes: Probes;
+  readonly #counts: CallerCounts;
+  readonly #onDenied: InboundRules["onDenied"];
   /** The nearest to the application first. */
   #mtlsRules: readonly MtlsRules[] = [];
   #plan: Plan;
@@ -45,8 +61,13 @@ export class InboundAccess {
   /** By the application's port, made of them. */
   readonly #byPort = new Map<number, CallerAccess>();
 
-  constructor({ destination, mtls, probes }: InboundRules, plan: Plan) {
+  constructor(
+    { destination, mtls, probes, counts, onDenied }: InboundRules,
+    plan: Plan,
+  ) {
     this.#destination = destination;
+    this.#counts = counts;
+    this.#onDenied = onDenied;
     this.#mtls = mtls;
     this.#probes = new Probes(probes);
     this.#plan = plan;
@@ -73,11 +94,32 @@ export class InboundAccess {
    * Why a request does not get through to the application's `port`; null if it does. `head` is null for a connection
    * that is relayed whole, which only TCP rules allow.
    */
-  refusalOf({ problem, identity }: Caller, port: number, head: RequestHead | null): Refusal | null {
-    if (problem === "identity-missing") {
-      if (head !== null && this.#probes.has(port, head)) return null;
-      if (isStrictAt(port, this.#mtlsRules)) return REFUSALS["mtls-required"];
-    }
+  refusalOf(
+    { caller, peer }: Pick<ClientFacts, "caller" | "peer">,
+    port: number,
+    head: RequestHead | null,
+  ): Refusal | null {
+    const isPlain = caller.problem === "identity-missing";
+    if (isPlain && head !== null && this.#probes.has(port, head)) return null;
+    const refusal = isPlain && isStrictAt(port, this.#mtlsRules)
+      ? REFUSALS["mtls-required"]
+      : this.#refusalByTargets(caller, port, head);
+    if (isPlain && this.#mtls !== null) this.#counts.plain(peer, refusal === null);
+    if (refusal !== null) this.#denied(caller.identity, peer, port, refusal.reason);
+    return refusal;
+  }
+
+  #denied(source: string, peer: string, port: number, reason: string): void {
+    const destination = this.#destination;
+    this.#counts.denied(source || peer, destination, reason);
+    this.#onDenied({ source, peer, destination, port, reason });
+  }
+
+  #refusalByTargets(
+    { problem, identity }: Caller,
+    port: number,
+    head: RequestHead | null,
+  ): Refusal | null {
     if (!this.#isEnforced) return null;
     if (problem !== null) return REFUSALS[problem];
     const reason = this.#at(port).refusalOf(identity, head);
@@ -160,13 +202,13 @@ export class InboundRouter implements Router {
     return this.#unreachedLine;
   }
 
-  route(request: Request | null, { caller, expectsHttp2 }: ClientFacts): Destination {
+  route(request: Request | null, client: ClientFacts): Destination {
     const { port, pool, stats } = this.application;
     const facts = { ...NO_FACTS, planHash: this.access.planHash, stats };
-    const refusal = this.access.refusalOf(caller, port, request?.routed ?? null);
+    const refusal = this.access.refusalOf(client, port, request?.routed ?? null);
     if (refusal !== null) return refused(facts, refusal);
     // The client's sidecar has chosen what the application speaks.
-    return toPool(facts, pool, null, expectsHttp2);
+    return toPool(facts, pool, null, client.expectsHttp2);
   }
 
   /** What `route` would do with a request of `caller`, and why. */

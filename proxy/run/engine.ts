@@ -149,6 +149,7 @@ export class Engine {
   #inboundRouters(plan: Plan): InboundRouter[] {
     const { inbound, outbound } = this.#config;
     const asksCallers = asksForCertificates(this.#config);
+    const denials = new SeldomLog(NOTICE_INTERVAL_MS, this.#hooks.onLog);
     return inbound.map((own, index) => {
       const { application: { address, port }, identity = "", probes = [] } = own;
       const listener = outbound.length + index;
@@ -166,6 +167,11 @@ export class Engine {
         destination: asksCallers ? identity : "",
         mtls: this.#config.mutualTls === true ? own : null,
         probes,
+        counts: this.#telemetry.callers,
+        onDenied: (denial) => {
+          const fields = { ...denial };
+          denials.note({ level: "info", message: "Caller turned away", fields }, this.#io.nowMs);
+        },
       }, plan);
       return new InboundRouter(listener, access, { port, pool, stats });
     });

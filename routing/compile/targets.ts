@@ -87,7 +87,7 @@ function isOwnNamespace({ meta, destination }: TrafficTarget, findings: Findings
   return false;
 }
 
-/** An account that no pod runs as calls nobody and is called by nobody; one in a namespace outside the mesh has no identity. */
+/** An account that no pod runs as neither calls nor is called; one in a namespace outside the mesh has no identity. */
 function reportNobody(
   target: TrafficTarget,
   sources: readonly TargetSubject[],

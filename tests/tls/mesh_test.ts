@@ -11,6 +11,7 @@ import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { type Driver, DRIVERS } from "../support/test_proxy.ts";
 import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
+import { readPrometheus } from "../support/prometheus_text.ts";
 import { RawSocket, statusOf } from "../support/raw_socket.ts";
 import { until } from "../support/until.ts";
 import {
@@ -282,6 +283,18 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
       await strict({ mesh: "permissive", namespaces: { other: "strict" } });
       assert.equal(await status("/"), 200);
       plain.close();
+      const metrics = await (await fetch(`http://127.0.0.1:${mesh.server.admin?.port}/metrics`))
+        .text();
+      const counted = (name: string) =>
+        readPrometheus(metrics).filter((each) => each.name === name)
+          .map(({ labels, value }) => [...Object.values(labels), value].join(" ")).sort();
+      assert.deepEqual(counted("weft_inbound_denied_total"), [
+        "127.0.0.1 default/server mtls-required 4",
+      ]);
+      assert.deepEqual(counted("weft_inbound_plaintext_total"), [
+        "127.0.0.1 accepted 3",
+        "127.0.0.1 refused 4",
+      ]);
     },
   });
 }
