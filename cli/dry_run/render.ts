@@ -27,6 +27,7 @@ export function renderReport(output: Output, report: DryRunReport): string {
     renderSplits(output, report),
     renderPolicies(output, report),
     ...renderRoutes(output, report),
+    renderAccess(output, report),
     report.simulation === undefined ? "" : renderSimulation(output, report.simulation),
     `${summarizeFindings(report.findings)}\n`,
   ];
@@ -68,6 +69,16 @@ function renderSplits(output: Output, { splits }: DryRunReport): string {
     ["NAMESPACE", "SPLIT", "ROOT", "MATCHES", "BACKENDS", "DEFINED AT"],
     rows,
   );
+}
+
+/** Who may call what, where that is enforced. */
+function renderAccess(output: Output, { access }: DryRunReport): string {
+  if (access === undefined) return "";
+  if (access.length === 0) return "No caller may do anything: no traffic target allows it\n";
+  const rows = access.map(({ service, port, destination, source, may, target }) => [
+    ...[`${service}:${port}`, destination, source, may, target],
+  ]);
+  return renderTable(output, ["SERVICE", "CALLED", "CALLER", "MAY", "BY"], rows);
 }
 
 /**

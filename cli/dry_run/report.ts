@@ -20,6 +20,7 @@ import type {
   PortProtocol,
 } from "../../routing/plan.ts";
 import type { Snapshot, TrafficPolicy, TrafficSplit } from "../../schemas/resources.ts";
+import { type Allowance, allowancesOf } from "../../offline/allowances.ts";
 import { sortFindings } from "../../console/findings.ts";
 import type { Simulation } from "../../offline/simulate.ts";
 
@@ -39,6 +40,8 @@ export interface DryRunReport {
   readonly splits: readonly ReportSplit[];
   /** By namespace, then name. */
   readonly policies: readonly ReportPolicy[];
+  /** What traffic targets allow, by Service and port; left out in permissive mode. What is not there is refused. */
+  readonly access?: readonly Allowance[];
   /** Worst first. */
   readonly findings: readonly Finding[];
   /** Only with `--request`. */
@@ -158,6 +161,9 @@ export function buildReport(
     splits: snapshot.trafficSplits.filter(({ isRefused }) => isRefused !== true).map(reportSplit)
       .sort(byNamespaceAndName),
     policies: snapshot.trafficPolicies.map(reportPolicy).sort(byNamespaceAndName),
+    ...(plan.permissive
+      ? {}
+      : { access: plan.services.flatMap((service) => allowancesOf(plan, service)) }),
     findings: sortFindings(input.findings),
     ...(simulation === undefined ? {} : { simulation }),
   };

@@ -1,11 +1,9 @@
 /** The work of `weft policy who-can`: which callers traffic targets let in where a Service leads, and what they may do there. */
-import { compareText } from "../../base/order.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { renderTable } from "../../console/table.ts";
-import { describeMatch } from "../../routing/match/match.ts";
-import { groupsNamedBy } from "../../routing/parts.ts";
-import type { Plan, PlanPort, PlanService, PlanTarget } from "../../routing/plan.ts";
+import { allowancesOf } from "../../offline/allowances.ts";
+import type { Plan, PlanService } from "../../routing/plan.ts";
 import type { InputOptions } from "../../sidecar/compile_input.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 
@@ -13,16 +11,6 @@ interface WhoCanOptions extends ClusterOptions {
   readonly filename: readonly string[];
   readonly recursive: boolean;
   readonly output: "text" | "json";
-}
-
-/** Something that a target allows. */
-interface Allowance {
-  readonly port: number;
-  /** `namespace/serviceaccount` of the pods that are called, and of the caller. */
-  readonly destination: string;
-  readonly source: string;
-  readonly may: string;
-  readonly target: string;
 }
 
 /** Ends with 0 if there is a caller that may do something, and with 1 if there is none. */
@@ -93,46 +81,4 @@ function serviceIn({ services }: Plan, name: string, namespace: string): PlanSer
   const found = services.find((each) => each.namespace === wanted && each.name === own);
   if (found !== undefined) return found;
   throw new CommandFailure(`There is no Service ${wanted}/${own} in the mesh`);
-}
-
-/** By port, then by who is called, then by caller. */
-function allowancesOf(plan: Plan, service: PlanService): Allowance[] {
-  return service.ports.flatMap((port) =>
-    Array.from(
-      calledAt(plan, service, port),
-      ([destination, numbers]) =>
-        plan.targets.filter((target) => target.destination === destination)
-          .flatMap((target) => allowedBy(target, port.port, [...numbers])),
-    ).flat().sort((a, b) =>
-      compareText(a.destination, b.destination) || compareText(a.source, b.source)
-    )
-  );
-}
-
-/** Whom calls of a port may reach, whichever route they take, and at which ports of theirs. */
-function calledAt(plan: Plan, service: PlanService, port: PlanPort): Map<string, Set<number>> {
-  const own = `${service.namespace}/${service.name}:${port.port}`;
-  const called = new Map<string, Set<number>>();
-  for (const id of new Set([own, ...groupsNamedBy({ ...service, ports: [port] })])) {
-    const endpoints = Object.hasOwn(plan.groups, id) ? plan.groups[id] : [];
-    for (const { identity, port: number, targetPort = number } of endpoints) {
-      if (identity === "") continue;
-      called.set(identity, (called.get(identity) ?? new Set()).add(targetPort));
-    }
-  }
-  return called;
-}
-
-function allowedBy(target: PlanTarget, port: number, numbers: readonly number[]): Allowance[] {
-  const { ref, destination, sources, http, tcpPorts } = target;
-  if (target.port !== null && !numbers.includes(target.port)) return [];
-  const isTcp = tcpPorts !== null &&
-    (tcpPorts.length === 0 || numbers.some((number) => tcpPorts.includes(number)));
-  const may = isTcp ? ["everything: a TCP rule has the port"] : http.map(describeMatch);
-  return sources.flatMap((source) =>
-    may.map((each) => ({
-      ...{ port, destination, source, may: each },
-      target: `${ref.namespace}/${ref.name}`,
-    }))
-  );
 }
