@@ -37,7 +37,7 @@ export async function whoCan(
   }
   if (allowances.length === 0) {
     stdout.line(
-      `Nobody: no traffic target allows anything at ${service.namespace}/${service.name}`,
+      `No caller may call ${service.namespace}/${service.name}: no traffic target names what it leads to`,
     );
     return EXIT.failed;
   }

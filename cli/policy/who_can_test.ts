@@ -80,10 +80,10 @@ Deno.test("policy who-can: callers, what they may do, and by which target", asyn
   ]);
 });
 
-Deno.test("policy who-can: a Service that nobody may call is said, with 1, and one that is not there", async () => {
-  const nobody = await whoCan("bookbuyer");
-  equal(nobody.code, 1);
-  match(nobody.out, /^Nobody: no traffic target allows anything at books\/bookbuyer/);
+Deno.test("policy who-can: a Service that no caller may call is said, with 1, and one that is not there", async () => {
+  const none = await whoCan("bookbuyer");
+  equal(none.code, 1);
+  match(none.out, /^No caller may call books\/bookbuyer: no traffic target/);
   const missing = await whoCan("other/bookstore");
   equal(missing.code, 1);
   match(missing.err, /There is no Service other\/bookstore in the mesh/);
