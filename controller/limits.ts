@@ -5,6 +5,9 @@
 /** A call that lists or asks: the API server itself gives up after 60 s, and a healthy one answers in less than one. */
 export const CALL_MS = 30_000;
 
+/** How long the API server may ask to wait before it is asked again, within the time of the call: usually it asks for a second. */
+export const RETRY_AFTER_MS_MAX = 5_000;
+
 /** An answer that is read at once; a page of 500 pods is some 10 MB at most. */
 export const ANSWER_BYTES_MAX = 64 * 2 ** 20;
 

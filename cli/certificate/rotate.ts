@@ -23,7 +23,7 @@ import {
   REPLACES,
 } from "./rotation.ts";
 import { type TargetAuthority, targetAuthority } from "./target.ts";
-import { authoritiesPath, readAuthorities, readView, ROLE_WRITER } from "./view.ts";
+import { authoritiesPath, readAuthorities, readState, ROLE_WRITER, serverTimeMs } from "./view.ts";
 
 interface RotateOptions extends ClusterOptions {
   readonly to?: string | undefined;
@@ -124,7 +124,8 @@ export class Rotation {
     let stepName = "";
     let sinceMs = performance.now();
     for (;;) {
-      const step = nextStep(await readView(this.#client, this.#namespace));
+      const nowMs = await serverTimeMs(this.#client, this.#namespace);
+      const step = nextStep({ ...await readState(this.#client, this.#namespace), nowMs });
       if (typeof step === "string") throw new CommandFailure(step);
       if (step === null) return this.#say("Done");
       if (step.name !== stepName) sinceMs = performance.now();

@@ -22,12 +22,15 @@ export interface Authority {
 }
 
 /** What there is of the mesh. */
-export interface MeshView {
+export interface MeshState {
   readonly authorities: readonly Authority[];
   /** One of each controller; null: it does not answer. */
   readonly replicas: readonly (ReplicaIdentity | null)[];
   /** Pods whose sidecars have their certificates from controllers, `namespace/name`. */
   readonly pods: readonly string[];
+}
+
+export interface MeshView extends MeshState {
   /** By the API server's clock. */
   readonly nowMs: number;
 }
@@ -89,7 +92,7 @@ export function nextStep(view: MeshView): NextStep | string | null {
 }
 
 /** How many trust what is to be trusted now. */
-function published(view: MeshView, next: Authority, isSilentOver: boolean): Progress {
+function published(view: MeshState, next: Authority, isSilentOver: boolean): Progress {
   const progress = inForce(view, isSilentOver);
   const unable = view.replicas.flatMap((each) =>
     each?.authorities.filter(({ name }) => name === next.root.name) ?? []
@@ -99,7 +102,7 @@ function published(view: MeshView, next: Authority, isSilentOver: boolean): Prog
 }
 
 /** How many have the root set of the objects in force. */
-export function inForce(view: MeshView, isSilentOver: boolean): Progress {
+export function inForce(view: MeshState, isSilentOver: boolean): Progress {
   const trusted = view.authorities.filter(({ root }) => root.role !== "inactive");
   const { hash } = rootSetOf(trusted.map(({ root }) => root.roots));
   const behind = view.replicas.filter((each) => each?.roots !== hash).length;
@@ -107,14 +110,14 @@ export function inForce(view: MeshView, isSilentOver: boolean): Progress {
 }
 
 /** How many show a certificate of the new authority. */
-export function signed(view: MeshView, next: Authority, isSilentOver: boolean): Progress {
+export function signed(view: MeshState, next: Authority, isSilentOver: boolean): Progress {
   const { name } = next.root;
   const behind = view.replicas.filter((each) => each?.signer !== name).length;
   return progressOf(view, isSilentOver, (proxy) => proxy.signer === name, behind);
 }
 
 function progressOf(
-  { replicas, pods }: MeshView,
+  { replicas, pods }: MeshState,
   isSilentOver: boolean,
   has: (proxy: { readonly roots: string; readonly signer: string }) => boolean,
   behind: number,

@@ -5,8 +5,8 @@ import { type Cell, renderTable } from "../../console/table.ts";
 import { WEFT_NAMESPACE } from "../../controller/install/values.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
-import { type Authority, inForce, isDone, type MeshView, nextStep, signed } from "./rotation.ts";
-import { readView } from "./view.ts";
+import { type Authority, inForce, isDone, type MeshState, nextStep, signed } from "./rotation.ts";
+import { readState } from "./view.ts";
 
 interface CertificateStatusOptions extends ClusterOptions {
   readonly output: "table" | "json";
@@ -21,7 +21,7 @@ export async function certificateStatus(
   const view = await withCluster(
     options,
     environment,
-    (client) => readView(client, namespace),
+    (client) => readState(client, namespace),
   );
   const rows = view.authorities.map((authority) => rowOf(view, authority));
   const trust = inForce(view, false);
@@ -42,13 +42,13 @@ export async function certificateStatus(
   const also = trust.obstacle === "" ? "" : `; ${trust.obstacle}`;
   stdout.line(`\n${trust.done} of ${trust.of} sidecars trust these roots${also}`);
   if (!isDone(trust)) { for (const name of trust.missing) stdout.line(`  not yet: ${name}`); }
-  const step = nextStep(view);
+  const step = nextStep({ ...view, nowMs: Date.now() });
   if (typeof step === "string") stdout.line(step);
   else if (step !== null) stdout.line("A change is under way: weft certificate rotate goes on");
   return EXIT.ok;
 }
 
-function rowOf(view: MeshView, authority: Authority) {
+function rowOf(view: MeshState, authority: Authority) {
   const { name, role, provider, roots } = authority.root;
   const { done, of } = signed(view, authority, false);
   const problems = view.replicas.flatMap((each) => each?.authorities ?? [])

@@ -10,7 +10,7 @@ import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
 import { allItems } from "../../controller/kube/pages.ts";
 import { PROXY_NAME } from "../../base/sidecar_pod.ts";
-import { type Authority, type MeshView, REPLACES } from "./rotation.ts";
+import { type Authority, type MeshState, REPLACES } from "./rotation.ts";
 
 /** As which a change writes roles: when it did is known by this. */
 export const ROLE_WRITER = "weft-certificate";
@@ -19,14 +19,13 @@ export function authoritiesPath(namespace: string): string {
   return `/apis/${ROOT_API_VERSION}/namespaces/${namespace}/meshrootcertificates`;
 }
 
-export async function readView(client: KubeClient, namespace: string): Promise<MeshView> {
-  const [authorities, replicas, pods, nowMs] = await Promise.all([
+export async function readState(client: KubeClient, namespace: string): Promise<MeshState> {
+  const [authorities, replicas, pods] = await Promise.all([
     readAuthorities(client, namespace),
     readReplicas(client, namespace),
     readPods(client),
-    serverTimeMs(client, namespace),
   ]);
-  return { authorities, replicas, pods, nowMs };
+  return { authorities, replicas, pods };
 }
 
 /** @throws {Error} one is of no use */
@@ -104,7 +103,7 @@ function hasIdentity({ containers, initContainers }: JsonFields): boolean {
 }
 
 /** That of this machine may be wrong: an object that is never made says when it would have been. */
-async function serverTimeMs(client: KubeClient, namespace: string): Promise<number> {
+export async function serverTimeMs(client: KubeClient, namespace: string): Promise<number> {
   const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { generateName: "weft-time-" } };
   const path = `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`;
   const { metadata } = fieldsOf(await client.call("POST", path, { body }));

@@ -59,6 +59,7 @@ const AFTER: readonly Group[] = [
       controlPlane.certificates,
       controlPlane.webhookTrust,
       controlPlane.smiMetrics,
+      controlPlane.identity,
       controlPlane.injection,
     ],
   },

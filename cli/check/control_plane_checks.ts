@@ -12,7 +12,9 @@ import { KubeError } from "../../controller/kube/client.ts";
 import { fieldsOf, textField } from "../../controller/kube/fields.ts";
 import { allItems } from "../../controller/kube/pages.ts";
 import { EXPIRY_WARNING_DAYS } from "../limits.ts";
-import { type CheckResult, type ClusterCheck, found, good } from "./result.ts";
+import { changeUnderWay, inForce } from "../certificate/rotation.ts";
+import { readState } from "../certificate/view.ts";
+import { type CheckResult, type ClusterCheck, found, good, someOf } from "./result.ts";
 
 export const version: ClusterCheck = async ({ installation }) => {
   await Promise.resolve();
@@ -51,9 +53,11 @@ export const rights: ClusterCheck = async ({ client, namespace }) => {
     ...CONTROLLER_RULES.map((rule) => ({ ...rule, place: {} })),
     ...NAMESPACE_RULES.map((rule) => ({ ...rule, place: { namespace } })),
   ];
-  for (const { apiGroups: [group], resources, verbs, place } of rules) {
+  for (const { apiGroups: [group], resources, verbs, resourceNames, place } of rules) {
+    const name = resourceNames?.[0];
     for (const [resource, verb] of resources.flatMap((each) => verbs.map((verb) => [each, verb]))) {
-      const spec = { user, resourceAttributes: { group, resource, verb, ...place } };
+      const what = { group, resource, verb, ...(name === undefined ? {} : { name }), ...place };
+      const spec = { user, resourceAttributes: what };
       const body = { apiVersion: "authorization.k8s.io/v1", kind: "SubjectAccessReview", spec };
       const { status } = fieldsOf(await client.call("POST", path, { body }));
       if (fieldsOf(status)["allowed"] !== true) missing.push(`${verb} ${resource}`);
@@ -88,6 +92,48 @@ export const certificates: ClusterCheck = async ({ client, namespace }) => {
         : found("certificates", days < 0 ? "error" : "warning", message, "weft upgrade renews it."),
     );
   }
+  return results;
+};
+
+/** Whom sidecars trust, who signs for them, and for how long. */
+export const identity: ClusterCheck = async ({ client, namespace }) => {
+  const view = await readState(client, namespace);
+  const results: CheckResult[] = [];
+  const signers = view.authorities.filter(({ root }) => root.role === "active");
+  if (signers.length !== 1) {
+    const message = `${signers.length} MeshRootCertificates are active`;
+    const hint = `See kubectl get meshrootcertificates -n ${namespace}, and docs/identity.md.`;
+    // The first one is made by a controller, of which it is said elsewhere that there is none.
+    const isError = signers.length === 0 && view.replicas.some((each) => each !== null);
+    results.push(found("identity", isError ? "error" : "warning", message, hint));
+  }
+  for (const { root: { name, role, roots } } of view.authorities) {
+    if (role === "inactive") continue;
+    const days = Math.floor((Math.min(...roots.map((each) => each.untilMs)) - Date.now()) / DAY_MS);
+    const problem = view.replicas.flatMap((each) => each?.authorities ?? [])
+      .find((each) => each.name === name && each.problem !== "")?.problem;
+    const hint = "weft certificate rotate goes to another authority.";
+    if (problem !== undefined) {
+      const message = `Nothing can be signed under ${name}: ${problem}`;
+      results.push(found("identity", role === "active" ? "error" : "warning", message, hint));
+    } else if (days < EXPIRY_WARNING_DAYS) {
+      const message = days < 0
+        ? `A root of ${name} has expired`
+        : `A root of ${name} is good for ${days} days`;
+      results.push(found("identity", days < 0 ? "error" : "warning", message, hint));
+    } else results.push(good("identity", `${name} (${role}) is good for ${days} days`));
+  }
+  const change = changeUnderWay(view.authorities);
+  if (change !== null) {
+    const message = `A change of authorities is under way, to ${change.next.root.name}`;
+    results.push(found("identity", "info", message, "weft certificate rotate goes on."));
+  }
+  const { done, of, missing } = inForce(view, false);
+  if (done < of) {
+    const message = `${of - done} sidecars do not trust what is to be trusted: ${someOf(missing)}`;
+    const hint = "Those that are silent keep what they have; see their logs.";
+    results.push(found("identity", "warning", message, hint));
+  } else results.push(good("identity", `${done} sidecars have the mesh's roots`));
   return results;
 };
 

@@ -117,7 +117,8 @@ export function rootObject(
   return {
     apiVersion: ROOT_API_VERSION,
     kind: ROOT_KIND,
-    metadata: { name, namespace },
+    // By which an uninstallation finds it.
+    metadata: { name, namespace, labels: { "app.kubernetes.io/name": "weft" } },
     spec,
   };
 }

@@ -15,6 +15,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   CustomResourceDefinition: "customresourcedefinitions",
   Deployment: "deployments",
   Lease: "leases",
+  MeshRootCertificate: "meshrootcertificates",
   MutatingWebhookConfiguration: "mutatingwebhookconfigurations",
   Namespace: "namespaces",
   PodDisruptionBudget: "poddisruptionbudgets",
@@ -47,8 +48,11 @@ export async function objectsLabelled(
   { label, namespace }: { readonly label: string; readonly namespace?: string },
 ): Promise<Named[]> {
   const query = new URLSearchParams({ labelSelector: label });
+  // A custom kind may have no definition any more.
   const { items } = fieldsOf(
-    await client.call("GET", `${collectionPath(kind, namespace)}?${query}`),
+    await client.call("GET", `${collectionPath(kind, namespace)}?${query}`).catch((error) => {
+      if (!isNotFound(error)) throw error;
+    }),
   );
   return (Array.isArray(items) ? items : []).map((item) => {
     const name = textField(fieldsOf(fieldsOf(item)["metadata"]), "name") ?? "";

@@ -140,6 +140,12 @@ export const NAMESPACE_RULES: readonly OwnRule[] = [
     verbs: ["create"],
     why: "the first authority of a mesh, where it has none",
   },
+  {
+    apiGroups: ["cert-manager.io"],
+    resources: ["certificaterequests"],
+    verbs: ["create", "get", "delete"],
+    why: "certificates of proxies, where cert-manager signs",
+  },
   { ...ROOTS, verbs: ["create"], why: "the first authority of a mesh, where it has none" },
 ];
 

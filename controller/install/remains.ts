@@ -1,4 +1,5 @@
 /** What a cluster has of an installation, in the order in which it is removed: what the API server asks the controller for comes first, since nothing answers it afterwards. */
+import { ROOT_API_VERSION, ROOT_KIND } from "../identity/root_certificate.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { findObject, type Named, objectsLabelled } from "./cluster.ts";
 import { isOurs, OWN_LABEL } from "./objects.ts";
@@ -23,6 +24,8 @@ const OF_NAMESPACE = [
   { apiVersion: RBAC, kind: "Role" },
   { apiVersion: "v1", kind: "ServiceAccount" },
   { apiVersion: "v1", kind: "ConfigMap" },
+  // Without its key an authority would keep the next installation from making one.
+  { apiVersion: ROOT_API_VERSION, kind: ROOT_KIND },
   { apiVersion: "v1", kind: "Secret" },
   { apiVersion: "coordination.k8s.io/v1", kind: "Lease" },
 ];

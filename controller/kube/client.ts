@@ -2,8 +2,9 @@
  * KubeClient: calls of the API server over `fetch`. Watches have a client of their own without HTTP/2: there all requests share one
  * connection, and a body that is not read stops every other. Every body is read or cancelled.
  */
+import { pause } from "../../base/backoff.ts";
 import { withDeadline } from "../../base/deadline.ts";
-import { ACCESS_READ_MS, ANSWER_BYTES_MAX, CALL_MS } from "../limits.ts";
+import { ACCESS_READ_MS, ANSWER_BYTES_MAX, CALL_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { AccessSource, ClusterAccess } from "./access.ts";
 import { chunksUntil, responseUntil } from "./abort.ts";
 import { fieldsOf, textField } from "./fields.ts";
@@ -76,10 +77,16 @@ export class KubeClient {
     if (signal?.aborted === true) stop();
     signal?.addEventListener("abort", stop);
     try {
-      const response = await this.#fetch(method, path, { ...options, signal: over.signal });
-      const text = await textOf(response, over.signal);
-      if (!response.ok) throw this.#refused(response.status, text);
-      return text;
+      for (;;) {
+        const response = await this.#fetch(method, path, { ...options, signal: over.signal });
+        const text = await textOf(response, over.signal);
+        if (response.ok) return text;
+        const waitMs = Number(response.headers.get("retry-after")) * 1_000;
+        // It has too much to do, or a kind has just come, and asks for patience.
+        const isLater = response.status === 429 && waitMs > 0 && waitMs <= RETRY_AFTER_MS_MAX;
+        if (!isLater) throw this.#refused(response.status, text);
+        await pause(waitMs, over.signal);
+      }
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", stop);

@@ -59,7 +59,10 @@ Deno.test({
         await lab.api.kubectl(["delete", "clusterrolebinding", "weft-controller"]);
         assert.match(await stateOf("rights"), /^error: Controllers may not list namespaces/);
         await lab.api.kubectl(["delete", "rolebinding", "-n", "weft-system", "--all"]);
-        assert.match(await stateOf("rights"), /create leases, get leases, update leases$/);
+        assert.match(
+          await stateOf("rights"),
+          /create leases, get leases, update leases, get secrets, /,
+        );
         await lab.api.kubectl(["delete", "crd", "trafficsplits.split.smi-spec.io"]);
         assert.match(await stateOf("definitions"), /error: .*trafficsplits.* is missing/);
         await lab.api.kubectl(["delete", "secret", "weft-ca", "-n", "weft-system"]);
