@@ -30,7 +30,7 @@ export interface MeshState {
   readonly pods: readonly string[];
 }
 
-export interface MeshView extends MeshState {
+interface MeshView extends MeshState {
   /** By the API server's clock. */
   readonly nowMs: number;
 }

@@ -1,5 +1,6 @@
 /** Certificates by cert-manager: a CertificateRequest for each, which an issuer of the cluster answers. */
 import { Backoff, pause } from "../../base/backoff.ts";
+import type { Log } from "../../base/log.ts";
 import { pemOf } from "../../base/pem.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
@@ -20,6 +21,7 @@ interface CertManagerParts {
   readonly namespace: string;
   readonly issuer: IssuerRef;
   readonly roots: readonly X509Certificate[];
+  readonly log: Log;
 }
 
 export class CertManager implements CertificateProvider {
@@ -52,7 +54,16 @@ export class CertManager implements CertificateProvider {
       return await checkedChain(await this.#answer(name), order, roots);
     } finally {
       // What is left lying is of no use, and cert-manager keeps no end of it.
-      client.call("DELETE", `${this.#path}/${name}`, { limitMs: ISSUER_MS }).catch(() => {});
+      this.#remove(name);
+    }
+  }
+
+  async #remove(name: string): Promise<void> {
+    try {
+      await this.#parts.client.call("DELETE", `${this.#path}/${name}`, { limitMs: ISSUER_MS });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#parts.log.warn("A CertificateRequest stays behind", { name, reason });
     }
   }
 

@@ -10,7 +10,7 @@ import { type KubeClient, KubeError } from "../kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../kube/fields.ts";
 import type { ObjectIdentity } from "../objects.ts";
 import { rootSetOf } from "./certificate.ts";
-import { Providers } from "./providers.ts";
+import { Providers, TrialError } from "./providers.ts";
 import { makeKeySecret, readKeySecret } from "./key_secret.ts";
 import { KEYS_READ_MS } from "./limits.ts";
 import type { CertificateProvider, IdentityState } from "./provider.ts";
@@ -49,14 +49,16 @@ export class MeshRoots {
   readonly #ended = new AbortController();
   readonly #providers: Providers;
   #namespace: string | null = null;
-  /** There have been roots: without any the last ones stay. */
-  #hasRoots = false;
+  /** As they were last read, by namespace and name. */
+  readonly #known = new Map<string, RootCertificate>();
+  /** Those of them that have been deleted. */
+  readonly #gone = new Set<string>();
   #wake = () => {};
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: MeshRootsParts) {
     this.#parts = parts;
-    this.#providers = new Providers(parts);
+    this.#providers = new Providers({ ...parts, tried: () => this.#wake() });
   }
 
   heard(object: JsonFields): void {
@@ -107,13 +109,12 @@ export class MeshRoots {
   }
 
   async #look(): Promise<void> {
-    const roots = this.#read();
-    if (roots.size === 0 && !this.#hasRoots) return await this.#makeFirst();
-    const trusted = [...roots.values()].filter(({ role }) => role !== "inactive");
+    this.#read();
+    if (this.#known.size === 0) return await this.#makeFirst();
+    const trusted = [...this.#known.values()].filter(({ role }) => role !== "inactive");
     if (trusted.length === 0) {
       return this.#parts.log.warn("No MeshRootCertificate is trusted: the last ones stay");
     }
-    this.#hasRoots = true;
     this.#providers.retain(trusted);
     const opened = await Promise.all(trusted.map((root) => this.#open(root)));
     const signer = signerOf(trusted);
@@ -135,29 +136,44 @@ export class MeshRoots {
     });
   }
 
-  /** Those that are good; of the others it is said. */
-  #read(): Map<string, RootCertificate> {
-    const roots = new Map<string, RootCertificate>();
+  /**
+   * What cannot be read, or was deleted while it was trusted, is what it was: a proxy must not be cut off by a slip. Trust ends by the role
+   * `inactive`, or with the next start.
+   */
+  #read(): void {
     for (const [key, object] of this.#objects) {
       if (!key.startsWith(`${this.#namespace}/`)) continue;
       try {
-        roots.set(key, readRootCertificate(object));
+        this.#known.set(key, readRootCertificate(object));
+        this.#gone.delete(key);
       } catch (error) {
         this.#tell(object, error);
       }
     }
-    return roots;
+    for (const [key, { role }] of this.#known) {
+      if (this.#objects.has(key)) continue;
+      if (role === "inactive") this.#known.delete(key);
+      else if (!this.#gone.has(key)) {
+        this.#gone.add(key);
+        this.#parts.log.warn(
+          "A MeshRootCertificate is gone that was not inactive: it stays in use",
+          {
+            name: key,
+          },
+        );
+      }
+    }
   }
 
   /** A key that was good stays in use while its place is empty or broken. */
   async #open(root: RootCertificate): Promise<OpenedRoot> {
-    const object = this.#objects.get(`${this.#namespace}/${root.name}`) ?? {};
+    const object = this.#objects.get(`${this.#namespace}/${root.name}`);
     try {
       const provider = await this.#providers.open(root, this.#namespace ?? "");
       this.#tell(object, null);
       return { root, provider, problem: "" };
     } catch (error) {
-      this.#tell(object, error);
+      if (!(error instanceof TrialError)) this.#tell(object, error);
       const problem = error instanceof Error ? error.message : String(error);
       return { root, provider: this.#providers.known(root), problem };
     }
@@ -185,7 +201,8 @@ export class MeshRoots {
     }
   }
 
-  #tell(object: JsonFields, error: unknown): void {
+  #tell(object: JsonFields | undefined, error: unknown): void {
+    if (object === undefined) return;
     const metadata = fieldsOf(object["metadata"]);
     const namespace = textField(metadata, "namespace") ?? "";
     const ref = { kind: ROOT_KIND, namespace, name: textField(metadata, "name") ?? "" };

@@ -9,6 +9,8 @@ type RootRole = "active" | "passive" | "inactive";
 
 /** Where the key is that signs. */
 type ProviderSpec =
+  /** It cannot be read; the roots are trusted still. */
+  | { readonly kind: "unreadable"; readonly problem: string }
   | { readonly kind: "secret"; readonly name: string }
   | { readonly kind: "files"; readonly directory: string }
   | { readonly kind: "certManager"; readonly issuer: IssuerRef }
@@ -51,8 +53,19 @@ export function readRootCertificate(object: JsonFields): RootCertificate {
     createdAt: textField(metadata, "creationTimestamp") ?? "",
     role,
     roots,
-    provider: readProvider(fieldsOf(spec["provider"])),
+    provider: providerIn(fieldsOf(spec["provider"])),
   };
+}
+
+function providerIn(fields: JsonFields): ProviderSpec {
+  try {
+    return readProvider(fields);
+  } catch (error) {
+    return {
+      kind: "unreadable",
+      problem: error instanceof Error ? error.message : String(error),
+    };
+  }
 }
 
 function readProvider(fields: JsonFields): ProviderSpec {

@@ -82,7 +82,7 @@ Deno.test({
       });
       await step("objects that are gone change nothing while a controller runs", async () => {
         await api.kubectl(["delete", ROOT]);
-        const said = () => controller.log.some((line) => /the last ones stay/.test(line));
+        const said = () => controller.log.some((line) => /it stays in use/.test(line));
         await until("it is said", said, (is) => is);
         equal(await shop.roots(), roots);
         equal(await api.answer(["get", ROOT, "--ignore-not-found"]), "");

@@ -6,12 +6,13 @@ import assert from "node:assert/strict";
 import { definitions } from "../../controller/install/definitions.ts";
 import { newKeys } from "../../controller/install/keys.ts";
 import { controlPlane } from "../../controller/install/objects.ts";
-import { KEY_SECRETS } from "../../controller/identity/root_certificate.ts";
+import { KEY_SECRETS, rootObject } from "../../controller/identity/root_certificate.ts";
 import { CONTROLLER_RULES, NAMESPACE_RULES } from "../../controller/install/rbac.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { until } from "../support/until.ts";
 import { testCertificates } from "../tls/certificates.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+import { denying, PlayedIssuer, REQUEST_DEFINITION } from "./cert_manager.ts";
 import { TestController } from "./test_controller.ts";
 
 /** One verb on one resource. */
@@ -40,7 +41,31 @@ const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise
   "patch trafficpolicies/status": makeFaults,
   "patch meshconfigs/status": makeFaults,
   "patch meshrootcertificates/status": makeFaults,
+  "create certificaterequests": askIssuer,
+  "get certificaterequests": askIssuer,
+  "delete certificaterequests": askIssuer,
 };
+
+/** A root under which cert-manager signs: it is tried, and the issuer refuses. */
+async function askIssuer(): Promise<void> {
+  if (apiOf === null) return;
+  const roots = testCertificates().authority.chainPem;
+  const provider = { certManager: { issuerName: "none" } };
+  const object = rootObject(`issuer-${++faults}`, "default", { role: "passive", roots, provider });
+  await apiOf.apply(JSON.stringify(object));
+  const client = apiOf.client();
+  const issuer = new PlayedIssuer(client, denying);
+  const isDone = async () => {
+    const conditions = ["-o", "jsonpath={.status.conditions[0].message}"];
+    return await apiOf?.answer(["get", "meshrootcertificate", `issuer-${faults}`, ...conditions]);
+  };
+  try {
+    await until("it is tried", isDone, (message) => message !== "");
+  } finally {
+    await issuer.stop();
+    client.close();
+  }
+}
 
 /** What has to be done before the controller starts. */
 const PREPARATIONS: Readonly<Record<string, () => Promise<void>>> = {
@@ -209,6 +234,8 @@ Deno.test({
       await api.apply(definitions().map((each) => JSON.stringify(each)).join("\n---\n"));
       const isTaken = () => api.apply(JSON.stringify(SPLIT)).then(() => true, () => false);
       await until("the definition is established", isTaken, (taken) => taken);
+      await api.apply(REQUEST_DEFINITION);
+      await api.established("certificaterequests.cert-manager.io");
       apiOf = api;
       const accounts = new Accounts(api);
       await t.step("with all of them it is refused nothing", async () => {
