@@ -3,35 +3,20 @@
  * applications. What is down for a while loses nothing that a proxy serves. `controller_test.ts` runs it.
  */
 import assert from "node:assert/strict";
-import type { KubeClient } from "../../controller/kube/client.ts";
-import { requestThrough } from "../../sidecar/sidecar_for_test.ts";
-import { runWeft, WeftProcess } from "../e2e/weft_process.ts";
+import { runWeft, type WeftProcess } from "../e2e/weft_process.ts";
 import { until } from "../support/until.ts";
-import { certificateFor, testCertificates } from "../tls/certificates.ts";
 import { LAB_ADDRESS, TestApiServer } from "./api_server.ts";
-import { freePort } from "../support/free_port.ts";
+import {
+  ADMIN_PORT,
+  application,
+  backendsOf,
+  meshService,
+  meshSplit,
+  TestMesh,
+} from "./test_mesh.ts";
 
 const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
 const SLICES = "/apis/discovery.k8s.io/v1/namespaces/app/endpointslices";
-
-/** A Service `NAME.app:80` in front of an application on this machine. */
-function service(name: string, port: number): string {
-  return `---
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-addressType: IPv4
-metadata: {name: ${name}, namespace: app, labels: {kubernetes.io/service-name: ${name}}}
-ports: [{name: http, port: ${port}}]
-endpoints: [{addresses: [${LAB_ADDRESS}]}]
-`;
-}
-
-const ADMIN_PORT = 15000;
 
 /** As an installation makes it, at this controller. */
 const CONTROLLER_SERVICE = `
@@ -57,106 +42,6 @@ subsets:
   ports: [{name: admin, port: ${ADMIN_PORT}}]
 `;
 
-const backendsOf = (first: unknown, second: unknown) => [
-  { service: "web-v1", weight: first },
-  { service: "web-v2", weight: second },
-];
-
-function split(version: string, first: unknown, second: unknown): string {
-  return JSON.stringify({
-    apiVersion: `split.smi-spec.io/${version}`,
-    kind: "TrafficSplit",
-    metadata: { name: "web", namespace: "app" },
-    spec: { service: "web", backends: backendsOf(first, second) },
-  });
-}
-
-/** Everything that one test runs; ended in the other order. */
-class TestMesh {
-  readonly api: TestApiServer;
-  readonly client: KubeClient;
-  readonly streamPort = freePort();
-  readonly #certificate = certificateFor("DNS:localhost,IP:127.0.0.1");
-  readonly #tokenFile: string;
-  readonly #running: WeftProcess[] = [];
-  #outbound = 0;
-
-  constructor(api: TestApiServer) {
-    this.api = api;
-    this.client = api.client();
-    this.#tokenFile = `${api.folder}/token`;
-  }
-
-  async startController(): Promise<WeftProcess> {
-    const { chainFile, keyFile } = this.#certificate;
-    const controller = this.#run([
-      "controller",
-      ...["--kubeconfig", this.api.kubeconfig, "--tls-cert", chainFile, "--tls-key", keyFile],
-      ...["--stream", `127.0.0.1:${this.streamPort}`, "--admin", `${LAB_ADDRESS}:${ADMIN_PORT}`],
-    ]);
-    await controller.printed(/Controller started/);
-    return controller;
-  }
-
-  /** @param token as the kubelet projects it */
-  startProxy(token: string, args: readonly string[] = []): WeftProcess {
-    Deno.writeTextFileSync(this.#tokenFile, token);
-    return this.#run([
-      "proxy",
-      ...["--outbound", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--namespace", "app"],
-      ...["--controller", `127.0.0.1:${this.streamPort}`, "--controller-token", this.#tokenFile],
-      ...["--controller-ca", testCertificates().authority.chainFile, ...args],
-    ]);
-  }
-
-  async serving(proxy: WeftProcess): Promise<void> {
-    const { match } = await proxy.printed(/"Proxy started".*?"outbound":"127\.0\.0\.1:(\d+)"/);
-    this.#outbound = Number(match[1]);
-  }
-
-  /** Who answers; the status where that is not 200. */
-  async ask(host = "web.app"): Promise<string> {
-    const { status, body } = await requestThrough(this.#outbound, host);
-    // Answers come in pieces that say how long they are.
-    return status === 200 ? body.replace(/^[0-9a-f]+\r\n([^]*?)\r\n0\r\n\r\n$/, "$1") : `${status}`;
-  }
-
-  async answers(name: string): Promise<void> {
-    await until(`${name} answers`, () => this.ask(), (body) => body === name);
-  }
-
-  /** From a change of an object until a request is answered so. */
-  async timed(what: string, path: string, patch: unknown, answer: string): Promise<void> {
-    const startMs = performance.now();
-    await this.client.call("PATCH", path, {
-      body: patch,
-      contentType: "application/merge-patch+json",
-    });
-    await this.answers(answer);
-    console.log(`${what}: ${Math.round(performance.now() - startMs)} ms from change to request`);
-  }
-
-  async stop(): Promise<void> {
-    this.client.close();
-    for (const each of this.#running.reverse()) await each.stop("SIGKILL");
-    await this.api.stop();
-  }
-
-  #run(args: readonly string[]): WeftProcess {
-    const weft = new WeftProcess(args);
-    this.#running.push(weft);
-    return weft;
-  }
-}
-
-/** Answers with its name. */
-function application(name: string): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve(
-    { hostname: LAB_ADDRESS, port: 0, onListen() {} },
-    () => new Response(name),
-  );
-}
-
 Deno.test({
   name: "controller: what is in a cluster reaches a proxy, whatever is down in between",
   async fn(t) {
@@ -176,8 +61,8 @@ metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: default, namespace: app}
-${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
-        service("web-v2", v2.addr.port)
+${meshService("web", v1.addr.port)}${meshService("web-v1", v1.addr.port)}${
+        meshService("web-v2", v2.addr.port)
       }`);
       const token = await api.kubectl(
         ["create", "token", "default", "--namespace", "app", "--audience", "weft"],
@@ -212,7 +97,7 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
       await step("a definition that comes is watched, and a split takes effect", async () => {
         await api.apply(definition);
         await api.established("trafficsplits.split.smi-spec.io");
-        await api.apply(split("v1alpha4", 0, 100));
+        await api.apply(meshSplit("v1alpha4", 0, 100));
         await mesh.answers("v2");
       });
       await step("weights that change reach a proxy", async () => {
@@ -254,9 +139,9 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
         await mesh.timed("Endpoint come", `${SLICES}/web-v2`, { endpoints }, "v2");
       });
       await step("quantities of v1alpha1 mean what they meant when they were written", async () => {
-        await api.apply(split("v1alpha1", "1500m", "0"));
+        await api.apply(meshSplit("v1alpha1", "1500m", "0"));
         await mesh.answers("v1");
-        await api.apply(split("v1alpha4", 0, 100));
+        await api.apply(meshSplit("v1alpha4", 0, 100));
         await mesh.answers("v2");
       });
       await step(
@@ -267,7 +152,7 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
           await controller.printed(/"Cannot read the cluster"/);
           assert.equal(await mesh.ask(), "v2");
           await api.resume();
-          await api.apply(split("v1alpha4", 100, 0));
+          await api.apply(meshSplit("v1alpha4", 100, 0));
           await mesh.answers("v1");
           await controller.printed(/"The cluster can be read again"/);
         },
@@ -276,7 +161,7 @@ ${service("web", v1.addr.port)}${service("web-v1", v1.addr.port)}${
         assert.equal(await controller.stop("SIGKILL"), 137);
         await proxy.printed(/"The source of the plan is away"/);
         assert.equal(await mesh.ask(), "v1");
-        await api.apply(split("v1alpha4", 0, 100));
+        await api.apply(meshSplit("v1alpha4", 0, 100));
         assert.equal(await mesh.ask(), "v1");
       });
       let restored: WeftProcess | null = null;

@@ -9,16 +9,25 @@ import { until } from "../support/until.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 
-/** What starts weft with these arguments. */
-export function weftCommandLine(args: readonly string[]): string[] {
-  const executable = Deno.env.get("WEFT_EXECUTABLE");
+/**
+ * What starts weft with these arguments.
+ * @param executable a compiled file; left out: the one under test, if there is one
+ */
+export function weftCommandLine(
+  args: readonly string[],
+  executable = Deno.env.get("WEFT_EXECUTABLE"),
+): string[] {
   if (executable !== undefined && executable !== "") return [executable, ...args];
   return [Deno.execPath(), "run", "--no-check", "-A", `${REPOSITORY}main.ts`, ...args];
 }
 
 /** Weft with these arguments, to be started in whatever way. */
-export function weftCommand(args: readonly string[], options: Deno.CommandOptions): Deno.Command {
-  const [command, ...rest] = weftCommandLine(args);
+export function weftCommand(
+  args: readonly string[],
+  options: Deno.CommandOptions,
+  executable?: string,
+): Deno.Command {
+  const [command, ...rest] = weftCommandLine(args, executable);
   return new Deno.Command(command, { ...options, args: rest });
 }
 
@@ -36,13 +45,9 @@ export class WeftProcess {
   readonly #reading: Promise<unknown>;
   #output = "";
 
-  constructor(args: readonly string[]) {
-    this.#child = weftCommand(args, {
-      cwd: REPOSITORY,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+  constructor(args: readonly string[], executable?: string) {
+    const options = { cwd: REPOSITORY, stdin: "null", stdout: "piped", stderr: "piped" } as const;
+    this.#child = weftCommand(args, options, executable).spawn();
     this.#reading = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
   }
 
