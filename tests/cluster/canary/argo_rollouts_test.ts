@@ -49,7 +49,7 @@ async function startController(version: string): Promise<void> {
   const args = [
     `--instance-id=${version}`,
     "--leader-elect=false",
-    ...(version === "v1alpha1" ? [] : [`--traffic-split-api-version=split.smi-spec.io/${version}`]),
+    ...(version === "v1alpha1" ? [] : [`--traffic-split-api-version=${version}`]),
   ];
   await apply("argo-rollouts", {
     apiVersion: "apps/v1",
