@@ -3,17 +3,11 @@
  * applications. What is down for a while loses nothing that a proxy serves. `controller_test.ts` runs it.
  */
 import assert from "node:assert/strict";
+import { ADMIN_PORT } from "../../controller/install/objects.ts";
 import { runWeft, type WeftProcess } from "../e2e/weft_process.ts";
 import { until } from "../support/until.ts";
 import { LAB_ADDRESS, TestApiServer } from "./api_server.ts";
-import {
-  ADMIN_PORT,
-  application,
-  backendsOf,
-  meshService,
-  meshSplit,
-  TestMesh,
-} from "./test_mesh.ts";
+import { application, appService, appSplit, backendsOf, TestMesh } from "./test_mesh.ts";
 
 const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
 const SLICES = "/apis/discovery.k8s.io/v1/namespaces/app/endpointslices";
@@ -61,8 +55,8 @@ metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: default, namespace: app}
-${meshService("web", v1.addr.port)}${meshService("web-v1", v1.addr.port)}${
-        meshService("web-v2", v2.addr.port)
+${appService("web", v1.addr.port)}${appService("web-v1", v1.addr.port)}${
+        appService("web-v2", v2.addr.port)
       }`);
       const token = await api.kubectl(
         ["create", "token", "default", "--namespace", "app", "--audience", "weft"],
@@ -97,7 +91,7 @@ ${meshService("web", v1.addr.port)}${meshService("web-v1", v1.addr.port)}${
       await step("a definition that comes is watched, and a split takes effect", async () => {
         await api.apply(definition);
         await api.established("trafficsplits.split.smi-spec.io");
-        await api.apply(meshSplit("v1alpha4", 0, 100));
+        await api.apply(appSplit("v1alpha4", 0, 100));
         await mesh.answers("v2");
       });
       await step("weights that change reach a proxy", async () => {
@@ -139,9 +133,9 @@ ${meshService("web", v1.addr.port)}${meshService("web-v1", v1.addr.port)}${
         await mesh.timed("Endpoint come", `${SLICES}/web-v2`, { endpoints }, "v2");
       });
       await step("quantities of v1alpha1 mean what they meant when they were written", async () => {
-        await api.apply(meshSplit("v1alpha1", "1500m", "0"));
+        await api.apply(appSplit("v1alpha1", "1500m", "0"));
         await mesh.answers("v1");
-        await api.apply(meshSplit("v1alpha4", 0, 100));
+        await api.apply(appSplit("v1alpha4", 0, 100));
         await mesh.answers("v2");
       });
       await step(
@@ -152,7 +146,7 @@ ${meshService("web", v1.addr.port)}${meshService("web-v1", v1.addr.port)}${
           await controller.printed(/"Cannot read the cluster"/);
           assert.equal(await mesh.ask(), "v2");
           await api.resume();
-          await api.apply(meshSplit("v1alpha4", 100, 0));
+          await api.apply(appSplit("v1alpha4", 100, 0));
           await mesh.answers("v1");
           await controller.printed(/"The cluster can be read again"/);
         },
@@ -161,7 +155,7 @@ ${meshService("web", v1.addr.port)}${meshService("web-v1", v1.addr.port)}${
         assert.equal(await controller.stop("SIGKILL"), 137);
         await proxy.printed(/"The source of the plan is away"/);
         assert.equal(await mesh.ask(), "v1");
-        await api.apply(meshSplit("v1alpha4", 0, 100));
+        await api.apply(appSplit("v1alpha4", 0, 100));
         assert.equal(await mesh.ask(), "v1");
       });
       let restored: WeftProcess | null = null;

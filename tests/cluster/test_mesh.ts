@@ -1,6 +1,7 @@
 /**
  * TestMesh: a real API server, `weft controller` and `weft proxy` as processes, and applications, in a network that a test has for itself.
  */
+import { ADMIN_PORT } from "../../controller/install/objects.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { requestThrough } from "../../sidecar/sidecar_for_test.ts";
 import { WeftProcess } from "../e2e/weft_process.ts";
@@ -9,10 +10,8 @@ import { certificateFor, testCertificates } from "../tls/certificates.ts";
 import { LAB_ADDRESS, type TestApiServer } from "./api_server.ts";
 import { freePort } from "../support/free_port.ts";
 
-export const ADMIN_PORT = 15000;
-
 /** A Service `NAME.app:80` in front of an application on this machine. */
-export function meshService(name: string, port: number): string {
+export function appService(name: string, port: number): string {
   return `---
 apiVersion: v1
 kind: Service
@@ -33,7 +32,7 @@ export const backendsOf = (first: unknown, second: unknown) => [
   { service: "web-v2", weight: second },
 ];
 
-export function meshSplit(version: string, first: unknown, second: unknown): string {
+export function appSplit(version: string, first: unknown, second: unknown): string {
   return JSON.stringify({
     apiVersion: `split.smi-spec.io/${version}`,
     kind: "TrafficSplit",

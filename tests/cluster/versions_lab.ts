@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { TestApiServer } from "./api_server.ts";
-import { application, meshService, meshSplit, TestMesh } from "./test_mesh.ts";
+import { application, appService, appSplit, TestMesh } from "./test_mesh.ts";
 
 const OLD = Deno.env.get("WEFT_OLD_EXECUTABLE");
 
@@ -44,12 +44,12 @@ metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: default, namespace: app}
-${services.map(([name, port]) => meshService(name, port)).join("")}`);
+${services.map(([name, port]) => appService(name, port)).join("")}`);
     const token = await api.kubectl(
       ["create", "token", "default", "--namespace", "app", "--audience", "weft"],
     );
     const sends = async (name: string) => {
-      await api.apply(meshSplit("v1alpha4", name === "v1" ? 100 : 0, name === "v2" ? 100 : 0));
+      await api.apply(appSplit("v1alpha4", name === "v1" ? 100 : 0, name === "v2" ? 100 : 0));
       await mesh.answers(name);
     };
     const versions = [["old", OLD], ["new", undefined]] as const;
