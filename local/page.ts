@@ -46,6 +46,7 @@ async function pageOf(mesh: LocalMesh, isEnforced: boolean): Promise<string> {
     ...await manifestsOf(mesh, isEnforced),
     method: "GET",
     url: "",
+    mesh: "",
     headers: "",
     from: client === undefined ? "" : clientsName(client),
     count: PAGE_REQUESTS,

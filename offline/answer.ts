@@ -11,6 +11,7 @@ import { explainAsked } from "../routing/table/explain.ts";
 import type { Explanation } from "../routing/table/explanation.ts";
 import { SplitState } from "../routing/table/split.ts";
 import { type ManifestFile, parseManifests } from "../schemas/manifests.ts";
+import type { Snapshot } from "../schemas/resources.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
 
 /** A request and who sends it. */
@@ -23,12 +24,11 @@ interface SentRequest extends RequestLine {
 export function compileText(
   files: readonly ManifestFile[],
   options: { readonly namespace: string; readonly permissive: boolean },
-): { readonly plan: Plan; readonly findings: readonly Finding[] } {
+): { readonly plan: Plan; readonly snapshot: Snapshot; readonly findings: readonly Finding[] } {
   const read = parseManifests(files, { defaultNamespace: options.namespace });
-  const { plan, findings } = compile(expandWorkloads(read.snapshot), {
-    permissive: options.permissive,
-  });
-  return { plan, findings: [...read.findings, ...findings] };
+  const snapshot = expandWorkloads(read.snapshot);
+  const { plan, findings } = compile(snapshot, { permissive: options.permissive });
+  return { plan, snapshot, findings: [...read.findings, ...findings] };
 }
 
 /** Where the first request of its kind goes, and why. */

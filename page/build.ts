@@ -57,7 +57,7 @@ async function digestOf(text: string): Promise<string> {
   const digest = new Uint8Array(
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),
   );
-  return `sha256-${digest.toBase64()}`;
+  return `sha256-${btoa(String.fromCharCode(...digest))}`;
 }
 
 function template(script: string, style: string, policy: string): string {

@@ -16,6 +16,8 @@ export interface PageState {
   readonly method: string;
   /** Empty: that of the first Service. */
   readonly url: string;
+  /** The mesh that answers: one of `offline/compat/`, or, empty, Weft. */
+  readonly mesh: string;
   /** `Name: value` each, one a line. */
   readonly headers: string;
   /** `NAMESPACE[/SERVICEACCOUNT]`; empty: the namespace of the manifests. */

@@ -5,6 +5,7 @@ import type { CallExplanation, Explanation } from "../../routing/table/explanati
 import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import type { MeshId } from "../../offline/compat/meshes.ts";
+import type { Snapshot } from "../../schemas/resources.ts";
 import { hasErrors, renderFindings } from "../../console/findings.ts";
 import { askedText, parseHeaders, parseSender, type RequestLine } from "../../console/values.ts";
 import type { InputOptions } from "../../sidecar/compile_input.ts";
@@ -121,17 +122,25 @@ async function explainInput(
   // YAML is not needed to ask a proxy.
   const { compileInput } = await import("../../sidecar/compile_input.ts");
   const { plan, snapshot, findings } = await compileInput(input, environment);
-  const seen = options.asMesh === undefined
-    ? plan
-    : (await import("../../offline/compat/meshes.ts")).viewAs(
-      options.asMesh,
-      snapshot,
-      input.permissive,
-    ).plan;
+  const asked = { ...request, headers, from: sender };
   return {
-    explanation: explainRequestOf(seen, { ...request, headers, from: sender }),
+    explanation: options.asMesh === undefined
+      ? explainRequestOf(plan, asked)
+      : await explainAs(options.asMesh, snapshot, input.permissive, asked),
     findings: findingsFor(findings, sender),
   };
+}
+
+/** As another mesh would answer. */
+async function explainAs(
+  mesh: MeshId,
+  snapshot: Snapshot,
+  permissive: boolean,
+  asked: Parameters<typeof explainRequestOf>[1],
+): Promise<Explanation> {
+  const { inStatusOf, viewAs } = await import("../../offline/compat/meshes.ts");
+  const view = viewAs(mesh, snapshot, permissive);
+  return inStatusOf(view, explainRequestOf(view.plan, asked));
 }
 
 function askProxy(

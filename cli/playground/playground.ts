@@ -97,6 +97,7 @@ function stateOf(
     isEnforced: enforceAccess,
     method: asked === null || isTcp ? "GET" : asked.method,
     url: asked === null ? (isGuide ? "http://httpbin.httpbin:8080/test" : "") : asked.url,
+    mesh: "",
     headers: header.join("\n"),
     from: from ?? (isGuide ? "curl" : ""),
     count: PAGE_REQUESTS,

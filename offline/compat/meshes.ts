@@ -1,6 +1,7 @@
 /** The meshes whose documented behaviour is known, and manifests as they would treat them. */
 import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
+import type { Explanation } from "../../routing/table/explanation.ts";
 import type { Snapshot } from "../../schemas/resources.ts";
 import { FSM } from "./fsm.ts";
 import { LINKERD } from "./linkerd.ts";
@@ -12,12 +13,21 @@ const MESHES = { fsm: FSM, osm: OSM, linkerd: LINKERD, traefik: TRAEFIK } as con
 
 export type MeshId = keyof typeof MESHES;
 
+/** Each with its name. */
+export const MESH_NAMES: readonly (readonly [id: MeshId, name: string])[] = Object.entries(MESHES)
+  .map(([id, { name }]) => [id as MeshId, name]);
+
 interface MeshView {
   readonly name: string;
   readonly readsTargets: boolean;
   readonly noRuleStatus: number;
   readonly plan: Plan;
   readonly remarks: readonly MeshRemark[];
+}
+
+/** An explanation by its plan, with the status that it answers itself. */
+export function inStatusOf({ noRuleStatus }: MeshView, explanation: Explanation): Explanation {
+  return explanation.reason === "no-rule" ? { ...explanation, status: noRuleStatus } : explanation;
 }
 
 /** What another mesh does with the same resources. Findings are ours, and not about it. */

@@ -1,5 +1,6 @@
 /** What becomes of the request: where it ends, and the steps on the way, each with its place in the manifests. */
 import type { ExplainCell, ExplainStep } from "../../offline/explain_steps.ts";
+import { MESH_NAMES } from "../../offline/compat/meshes.ts";
 import type { PageAnswer, PageProblem } from "./answer_state.ts";
 import { type ManifestPlace, parsePlace } from "./place.ts";
 
@@ -7,10 +8,12 @@ type OnPlace = (place: ManifestPlace) => void;
 
 interface AnswerCardProps {
   readonly answer: PageAnswer | PageProblem;
+  /** Empty: Weft. */
+  readonly mesh: string;
   readonly onPlace: OnPlace;
 }
 
-export function AnswerCard({ answer, onPlace }: AnswerCardProps) {
+export function AnswerCard({ answer, mesh, onPlace }: AnswerCardProps) {
   if ("message" in answer) {
     return (
       <section class="card answer" aria-labelledby="answer-title">
@@ -21,12 +24,17 @@ export function AnswerCard({ answer, onPlace }: AnswerCardProps) {
     );
   }
   const { title, steps } = answer;
+  const name = MESH_NAMES.find(([id]) => id === mesh)?.[1];
   const outcome = steps.find(({ name }) => name === "outcome");
   const plan = steps.find(({ name }) => name === "plan");
   const rest = steps.filter((step) => step !== outcome && step !== plan);
   return (
     <section class="card answer" aria-labelledby="answer-title">
-      <h2 id="answer-title">Answer</h2>
+      <h2 id="answer-title">
+        Answer{name !== undefined && (
+          <span class="count">as {name} would, by its sources: not of a running one</span>
+        )}
+      </h2>
       <p class="asked">{title}</p>
       <p class={`verdict ${outcome?.tone ?? ""}`} role="status">{outcome?.text}</p>
       <dl class="steps">

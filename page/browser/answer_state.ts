@@ -5,6 +5,7 @@ import { sortFindings } from "../../console/findings.ts";
 import { askedText, parseAsked, parseHeaders, parseSender } from "../../console/values.ts";
 import { compileText, explainRequestOf } from "../../offline/answer.ts";
 import { type ExplainStep, explainSteps } from "../../offline/explain_steps.ts";
+import { inStatusOf, MESH_NAMES, viewAs } from "../../offline/compat/meshes.ts";
 import { simulate, type Simulation } from "../../offline/simulate.ts";
 import { checkRules } from "../../routing/algebra/check_rules.ts";
 import { carriesHttp, type Plan, type PlanService } from "../../routing/plan.ts";
@@ -14,7 +15,10 @@ import type { PageFile, PageState } from "../page_data.ts";
 
 /** What manifests alone come to. */
 interface CompiledPage {
+  /** Of the mesh that answers. */
   readonly plan: Plan;
+  /** Null: it is Weft. */
+  readonly view: ReturnType<typeof viewAs> | null;
   /** Worst first, those of the rules among them. */
   readonly findings: readonly Finding[];
   /** A URL for each HTTP port of each Service. */
@@ -37,13 +41,21 @@ export interface PageProblem {
 
 export function compilePage(
   files: readonly PageFile[],
-  { namespace, isEnforced }: Pick<PageState, "namespace" | "isEnforced">,
+  { namespace, isEnforced, mesh }: Pick<PageState, "namespace" | "isEnforced" | "mesh">,
 ): CompiledPage {
-  const { plan, findings } = compileText(files, { namespace, permissive: !isEnforced });
+  const compiled = compileText(files, { namespace, permissive: !isEnforced });
+  const { plan, findings } = compiled;
+  const as = MESH_NAMES.find(([id]) => id === mesh)?.[0];
   const urls = plan.services.flatMap((service) => urlsOf(service))
     // What a split is for comes first: that is what there is to look at.
     .sort((a, b) => Number(b.isSplit) - Number(a.isSplit)).map(({ url }) => url);
-  return { plan, findings: sortFindings([...findings, ...checkRules(plan, findings)]), urls };
+  const view = as === undefined ? null : viewAs(as, compiled.snapshot, !isEnforced);
+  return {
+    plan: view?.plan ?? plan,
+    view,
+    findings: sortFindings([...findings, ...checkRules(plan, findings)]),
+    urls,
+  };
 }
 
 function urlsOf({ namespace, name, ports }: PlanService) {
@@ -56,7 +68,7 @@ function urlsOf({ namespace, name, ports }: PlanService) {
 }
 
 export function answerState(
-  { plan, urls }: CompiledPage,
+  { plan, view, urls }: CompiledPage,
   state: Omit<PageState, "files" | "isEnforced">,
 ): PageAnswer | PageProblem {
   try {
@@ -68,7 +80,8 @@ export function answerState(
     const lines = state.headers.split("\n").filter((line) => line.trim() !== "");
     const headers = parseHeaders(lines, request);
     const from = parseSender(state.from.trim() || state.namespace);
-    const explanation = explainRequestOf(plan, { ...request, headers, from });
+    const own = explainRequestOf(plan, { ...request, headers, from });
+    const explanation = view === null ? own : inStatusOf(view, own);
     return {
       title: askedText(request),
       explanation,

@@ -34,8 +34,8 @@ export function App({ first, isLive, isLinked }: AppProps) {
   }, [mesh.manifests, isEdited]);
 
   const settled = useSettled(state);
-  const { files, namespace, isEnforced } = settled;
-  const compiled = useMemo(() => compilePage(files, settled), [files, namespace, isEnforced]);
+  const { files, namespace, isEnforced, mesh: as } = settled;
+  const compiled = useMemo(() => compilePage(files, settled), [files, namespace, isEnforced, as]);
   const answer = useMemo(() => answerState(compiled, settled), [compiled, settled]);
   const good = "message" in answer ? null : answer;
   const marks = useMemo(() => marksOf(compiled.findings, good), [compiled, good]);
@@ -84,7 +84,7 @@ export function App({ first, isLive, isLinked }: AppProps) {
           onText={onText}
         />
         <div class="answers">
-          <AnswerCard answer={answer} onPlace={show} />
+          <AnswerCard answer={answer} mesh={as} onPlace={show} />
           {isLive && <TrafficCard edges={mesh.edges} problem={mesh.problem} />}
           <SplitCard
             picture={picture}

@@ -1,4 +1,5 @@
 /** The request: method, URL, headers, and who sends it. */
+import { MESH_NAMES } from "../../offline/compat/meshes.ts";
 import { METHODS } from "../../routing/request.ts";
 import type { PageState } from "../page_data.ts";
 
@@ -10,7 +11,7 @@ interface RequestFormProps {
 }
 
 export function RequestForm({ state, urls, onChange }: RequestFormProps) {
-  const { method, url, headers, from, isEnforced, namespace } = state;
+  const { method, url, headers, from, isEnforced, namespace, mesh } = state;
   return (
     <form
       class="card request"
@@ -58,6 +59,13 @@ export function RequestForm({ state, urls, onChange }: RequestFormProps) {
           spellcheck={false}
           onInput={(event) => onChange({ headers: event.currentTarget.value })}
         />
+      </label>
+      <label class="field mesh">
+        <span>Answered by</span>
+        <select value={mesh} onChange={(event) => onChange({ mesh: event.currentTarget.value })}>
+          <option value="">Weft</option>
+          {MESH_NAMES.map(([id, name]) => <option key={id} value={id}>{name}</option>)}
+        </select>
       </label>
       <label class="check">
         <input

@@ -63,17 +63,19 @@ async function collect(
 /** A link can say anything: what is not of its form is refused as a whole. */
 function readState(value: unknown): PageState | null {
   if (typeof value !== "object" || value === null) return null;
-  const { files, namespace, isEnforced, method, url, headers, from, count } = value as Partial<
-    Record<keyof PageState, unknown>
-  >;
+  const { files, namespace, isEnforced, mesh = "", method, url, headers, from, count } =
+    value as Partial<
+      Record<keyof PageState, unknown>
+    >;
   if (!Array.isArray(files) || files.length === 0 || !files.every(isFile)) return null;
   if (typeof namespace !== "string" || typeof isEnforced !== "boolean") return null;
   if (typeof method !== "string" || typeof url !== "string" || typeof headers !== "string") {
     return null;
   }
   if (typeof from !== "string" || typeof count !== "number") return null;
+  if (typeof mesh !== "string") return null;
   if (!(count >= 1 && count <= PICTURE_REQUESTS_MAX) || !Number.isInteger(count)) return null;
-  return { files, namespace, isEnforced, method, url, headers, from, count };
+  return { files, namespace, isEnforced, mesh, method, url, headers, from, count };
 }
 
 function isFile(value: unknown): value is PageFile {

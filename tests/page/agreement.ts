@@ -31,6 +31,7 @@ const FIRST: PageState = {
   isEnforced: false,
   method: "GET",
   url: "",
+  mesh: "",
   headers: "",
   from: "",
   count: 1,

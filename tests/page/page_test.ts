@@ -134,6 +134,15 @@ onPage("what is typed counts: a manifest, the request, the caller", [], async (p
   await untilVerdict(page, /is not a header/);
 });
 
+onPage("another mesh answers by its own rules", [], async (page) => {
+  await page.getByLabel("URL").fill("http://httpbin.httpbin:8080/x");
+  await page.getByLabel("Method").selectOption("POST");
+  await untilVerdict(page, /^forwarded to httpbin\/httpbin, /);
+  await page.getByLabel("Answered by").selectOption("FSM");
+  await untilVerdict(page, /^the proxy answers 403: no-rule$/);
+  await page.getByText("as FSM would, by its sources").waitFor();
+});
+
 onPage(
   "the picture is the split: sequence, shares, and endpoints of one backend",
   [],
@@ -243,7 +252,7 @@ onPage(
 onPage("without a mouse: every control in order, tabs by arrows", [], async (page) => {
   await page.locator("body").focus();
   const names: string[] = [];
-  for (let i = 0; i < 9; i++) {
+  for (let i = 0; i < 10; i++) {
     await page.keyboard.press("Tab");
     names.push(
       await page.evaluate(`(() => {
@@ -260,6 +269,7 @@ onPage("without a mouse: every control in order, tabs by arrows", [], async (pag
     "URL",
     "Caller",
     "Headers, one a line",
+    "Answered by",
     "Enforce traffic targets",
     "routes.yaml",
     "Text of routes.yaml",
