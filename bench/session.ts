@@ -109,6 +109,7 @@ export class Session {
       folder,
       port: freePort(),
       adminPort: freePort(),
+      peerPort: freePort(),
       origins: await this.origins(job.origins),
       job,
       certificate: this.certificate,
@@ -151,11 +152,22 @@ function makeSharedFolder(): string {
 }
 
 function makeCertificate(folder: string): Certificate {
-  const certificate = { chain: `${folder}/server.crt`, key: `${folder}/server.key` };
+  const identity = `${folder}/identity`;
+  const certificate = {
+    chain: `${folder}/server.crt`,
+    key: `${folder}/server.key`,
+    identity,
+  };
   runToEnd([
     ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
     ...["-nodes", "-keyout", certificate.key, "-out", certificate.chain, "-days", "2"],
-    ...["-subj", "/CN=weft", "-addext", `subjectAltName=DNS:${PROXY_HOST}`],
+    ...["-subj", "/CN=weft", "-addext"],
+    `subjectAltName=DNS:${PROXY_HOST},URI:spiffe://cluster.local/ns/httpbin/sa/default`,
   ]);
+  Deno.mkdirSync(identity);
+  for (const name of ["tls.crt", "ca.crt"]) {
+    Deno.copyFileSync(certificate.chain, `${identity}/${name}`);
+  }
+  Deno.copyFileSync(certificate.key, `${identity}/tls.key`);
   return certificate;
 }

@@ -46,6 +46,11 @@ function addedLatency(look: Look, contender: string): number | null {
   return through === null || direct === null ? null : through - direct;
 }
 
+function addedByPair(look: Look, contender: string): number | null {
+  const [through, direct] = [look("pair", contender, "p50@1"), look("pair", NO_PROXY, "p50@1")];
+  return through === null || direct === null ? null : through - direct;
+}
+
 function memory(text: string, unit: "MB" | "KB", key: string, limit: number): Target {
   return { text, limit, is: "at most", unit, measure: (look) => look("idle", WEFT, key) };
 }
@@ -181,6 +186,15 @@ const TARGETS: readonly Target[] = [
   cpu("HTTP/1.1 small", "http1", "cpu@64", "raw relay (C)", 1.25),
   cpu("TLS 1.3, kept connections", "tls", "cpu@64", "nginx", 1),
   cpu("TLS 1.3, kept connections", "tls", "cpu@64", "HAProxy", 1),
+  cpu("two sidecars, mutual TLS", "pair", "cpu@64", "HAProxy", 0.9),
+  cpu("two sidecars, mutual TLS", "pair", "cpu@64", "Envoy", 0.5),
+  {
+    text: "Added p50 of two sidecars at one connection: Weft to HAProxy",
+    limit: 1,
+    is: "at most",
+    unit: "×",
+    measure: (look) => ratio(addedByPair(look, WEFT), addedByPair(look, "HAProxy")),
+  },
   cpu("HTTP/2", "http2", "cpu", "nghttpx", 1),
   cpu("HTTP/2", "http2", "cpu", "Envoy", 0.6),
   {

@@ -5,6 +5,8 @@ export interface Job {
   /** What clients speak to the proxy: TLS carries HTTP/1.1, HTTP/2 comes by prior knowledge, TCP is relayed unseen. */
   readonly clients: "http1" | "tls" | "http2" | "tcp";
   readonly origins: OriginKind;
+  /** Behind the proxy there is a second one, reached by mutual TLS, and behind that v1 alone. Left out: there is not. */
+  readonly isPair?: boolean;
   /** Routes beside the split, by path: `routePath`. */
   readonly routes: number;
   /** Threads or processes that carry requests. */
@@ -34,6 +36,8 @@ export interface Certificate {
   /** Files in PEM. */
   readonly chain: string;
   readonly key: string;
+  /** The two as `weft proxy --identity` takes them, with the certificate as whom to trust. */
+  readonly identity: string;
 }
 
 /** Where a contender's files go and whom it talks to. */
@@ -43,6 +47,8 @@ export interface Setting {
   readonly port: number;
   /** For a second listener, where the contender has one. */
   readonly adminPort: number;
+  /** Of the second proxy of a pair. */
+  readonly peerPort: number;
   /** Ports of the origins v1 and v2 on 127.0.0.1. */
   readonly origins: readonly [number, number];
   readonly job: Job;

@@ -2,6 +2,7 @@
 import { isInstalled, outputOf } from "../process.ts";
 import { type Contender, routePath, type Setting } from "./contender.ts";
 import { isListening, write } from "./files.ts";
+import { isPairListening, pairOf } from "./pair.ts";
 
 function bind(setting: Setting): string {
   const place = `bind 127.0.0.1:${setting.port} backlog 4096`;
@@ -36,6 +37,35 @@ function frontend(setting: Setting): string {
 ${useRoutes(setting)}  default_backend v1`;
 }
 
+function pair(setting: Setting): string[] {
+  const { job, port, peerPort, origins: [v1], certificate: { chain } } = setting;
+  const tls = `ssl crt ${pem(setting)} ca-file ${chain} verify required ssl-min-ver TLSv1.3`;
+  const half = (name: string, bind: string, server: string) => {
+    const text = `global
+  nbthread 1
+  maxconn ${job.connectionsMax}
+  no strict-limits
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  option forwardfor
+  http-reuse always
+frontend in
+  ${bind} backlog 4096
+  default_backend out
+backend out
+  server one ${server}
+`;
+    return ["haproxy", "-f", write(setting, name, text)];
+  };
+  return pairOf(
+    half("client.cfg", `bind 127.0.0.1:${port}`, `127.0.0.1:${peerPort} ${tls}`),
+    half("server.cfg", `bind 127.0.0.1:${peerPort} ${tls}`, `127.0.0.1:${v1}`),
+  );
+}
+
 export const HAPROXY: Contender = {
   name: "HAProxy",
   note: "`nbthread` is the number of workers",
@@ -46,6 +76,7 @@ export const HAPROXY: Contender = {
   can: () => true,
   prepare(setting) {
     const { job, origins: [v1, v2] } = setting;
+    if (job.isPair === true) return pair(setting);
     const isTcp = job.clients === "tcp";
     const server = job.origins === "grpc" ? " proto h2" : "";
     // Strict limits: it would not start where a process may not open two files for each connection it might get.
@@ -70,5 +101,6 @@ backend canary
 `;
     return ["haproxy", "-f", write(setting, "haproxy.cfg", text)];
   },
-  isReady: isListening,
+  isReady: (setting) =>
+    setting.job.isPair === true ? isPairListening(setting) : isListening(setting),
 };

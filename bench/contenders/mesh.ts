@@ -78,6 +78,29 @@ function manyRoutes({ routes }: Job): object[] {
   return documents;
 }
 
+/** A Service at the sidecar of one pod, which takes mutual TLS. */
+export function pairManifests(peerPort: number): string {
+  const job = {
+    clients: "http1",
+    origins: "http1",
+    routes: 0,
+    workers: 1,
+    connectionsMax: 1,
+  } as const;
+  const sidecar = { name: "weft-proxy", args: ["proxy", "--identity=controller"] };
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: metadata("httpbin-0"),
+    spec: { containers: [sidecar] },
+  };
+  const slice = endpoints("httpbin", peerPort);
+  const [endpoint] = slice.endpoints;
+  const targetRef = { kind: "Pod", name: "httpbin-0", namespace: "httpbin" };
+  const ofPod = { ...slice, endpoints: [{ ...endpoint, targetRef }] };
+  return [service("httpbin", job), pod, ofPod].map((each) => JSON.stringify(each)).join("\n---\n");
+}
+
 /** YAML (every JSON document is one): `/test` splits 75/25, other paths go to v1; TCP splits 75/25 as it is. */
 export function meshManifests([v1, v2]: readonly [number, number], job: Job): string {
   const services = [

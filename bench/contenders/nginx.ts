@@ -113,7 +113,7 @@ export const NGINX: Contender = {
   takesConnect: false,
   isOtherForm: false,
   version: () => isInstalled("nginx") ? outputOf("nginx", ["-v"]).trim() : null,
-  can: () => true,
+  can: ({ isPair = false }) => !isPair,
   prepare(setting) {
     const isTcp = setting.job.clients === "tcp";
     const module = isTcp ? loadStream() : "";

@@ -9,8 +9,8 @@ export const PIPY: Contender = {
   takesConnect: false,
   isOtherForm: false,
   version: () => isInstalled("pipy") ? outputOf("pipy", ["-v"]).split("\n")[0] : null,
-  can: ({ clients, origins, routes, workers }) =>
-    clients === "http1" && origins === "http1" && routes === 0 && workers === 1,
+  can: ({ clients, origins, routes, workers, isPair = false }) =>
+    !isPair && clients === "http1" && origins === "http1" && routes === 0 && workers === 1,
   prepare(setting) {
     const [v1, v2] = setting.origins;
     const script = `var canary = new algo.LoadBalancer(

@@ -9,8 +9,8 @@ export const RAW_RELAY: Contender = {
   takesConnect: false,
   isOtherForm: false,
   version: () => isInstalled("gcc") ? outputOf("gcc", ["--version"]).split("\n")[0] : null,
-  can: ({ clients, routes, workers, connectionsMax }) =>
-    (clients === "http1" || clients === "tcp") && routes === 0 && workers === 1 &&
+  can: ({ clients, routes, workers, connectionsMax, isPair = false }) =>
+    !isPair && (clients === "http1" || clients === "tcp") && routes === 0 && workers === 1 &&
     connectionsMax <= 4096,
   prepare({ folder, port, origins }) {
     const program = compileC(beside(import.meta.url, "./raw_relay.c"), folder);

@@ -1,7 +1,8 @@
 /** Weft: the executable where there is one, and how running from source or with the portable driver differs from it. */
 import type { Contender, Setting } from "./contender.ts";
 import { beside, existing, runToEnd, write } from "./files.ts";
-import { meshManifests } from "./mesh.ts";
+import { meshManifests, pairManifests } from "./mesh.ts";
+import { isPairListening, pairOf } from "./pair.ts";
 
 const EXECUTABLE = existing(beside(import.meta.url, "../../dist/weft"));
 const FROM_EXECUTABLE = EXECUTABLE === null ? null : [EXECUTABLE];
@@ -31,9 +32,15 @@ function weft(form: {
     takesConnect: true,
     isOtherForm: form.isOtherForm,
     version: () => runToEnd([...command, "version"]).trim(),
-    can: () => true,
-    prepare: (setting) => proxyCommand(command, form.driver, setting),
-    isReady: ({ adminPort }) => answersReady(adminPort),
+    // A captured connection is the native driver's, and so is a mesh.
+    can: ({ isPair = false }) => !isPair || form.driver === "native",
+    prepare: (setting) =>
+      setting.job.isPair === true
+        ? sidecarPair(command, form.driver, setting)
+        : proxyCommand(command, form.driver, setting),
+    isReady: async (setting) =>
+      (setting.job.isPair !== true || await isPairListening(setting)) &&
+      await answersReady(setting.adminPort),
   };
 }
 
@@ -53,6 +60,30 @@ function proxyCommand(
     args.push("--outbound-tls-cert", certificate.chain, "--outbound-tls-key", certificate.key);
   }
   return [...command, ...args];
+}
+
+/** As injected sidecars are, but for capture. */
+function sidecarPair(command: readonly string[], driver: string, setting: Setting): string[] {
+  const { port, adminPort, peerPort, origins: [origin], certificate: { identity } } = setting;
+  const manifests = write(setting, "mesh.yaml", pairManifests(peerPort));
+  const plan = write(
+    setting,
+    "plan.json",
+    runToEnd([...command, "dry-run", "-f", manifests, "-o", "plan"]),
+  );
+  const common = ["proxy", "--plan", plan, "--driver", driver, "--identity", identity];
+  const client = [
+    ...common,
+    "--outbound",
+    `127.0.0.1:${port}`,
+    "--admin",
+    `127.0.0.1:${adminPort}`,
+  ];
+  const server = [
+    ...[...common, "--inbound", `127.0.0.1:${peerPort}`, "--app", `127.0.0.1:${origin}`],
+    ...["--outbound", "127.0.0.1:0", "--admin", "off", "--namespace", "httpbin"],
+  ];
+  return pairOf([...command, ...client], [...command, ...server]);
 }
 
 async function answersReady(port: number): Promise<boolean> {

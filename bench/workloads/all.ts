@@ -1,6 +1,13 @@
 /** Every workload, in the order of the tables. */
 import { CONTROLLER_COSTS } from "./controller.ts";
-import { BODY_DOWN, BODY_UP, HTTP1_WORKLOADS, NEW_CONNECTIONS, TLS_WORKLOADS } from "./http1.ts";
+import {
+  BODY_DOWN,
+  BODY_UP,
+  HTTP1_WORKLOADS,
+  NEW_CONNECTIONS,
+  PAIR_WORKLOADS,
+  TLS_WORKLOADS,
+} from "./http1.ts";
 import { GRPC, HTTP2_WORKLOADS } from "./http2.ts";
 import { IDLE_WORKLOADS, TLS_IDLE } from "./idle.ts";
 import { MICRO } from "./micro.ts";
@@ -17,6 +24,7 @@ export const WORKLOADS: readonly BenchWorkload[] = [
   BODY_UP,
   NEW_CONNECTIONS,
   TLS_WORKLOADS,
+  PAIR_WORKLOADS,
   HTTP2_WORKLOADS,
   GRPC,
   TCP,

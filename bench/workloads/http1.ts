@@ -43,6 +43,18 @@ export const TLS_WORKLOADS = loadWorkload({
   hasNoProxy: false,
 });
 
+export const PAIR_WORKLOADS = loadWorkload({
+  ...COMMON,
+  name: "pair",
+  title: "Two sidecars, mutual TLS 1.3 between them",
+  about:
+    "The whole way of a call in a mesh: client, its sidecar, mutual TLS (ECDSA P-256, both sides verified), the server's sidecar, application. " +
+    "Both proxies of a pair share one core; CPU and memory are of both.",
+  variants: [{ label: "", job: { ...BASIC_JOB, isPair: true } }],
+  loads: smallLoads("http"),
+  tools: ["wrk", "openssl"],
+});
+
 export const BODY_DOWN = loadWorkload({
   ...COMMON,
   name: "body-down",
