@@ -14,6 +14,7 @@ export const COMMANDS = {
   "playground": () => import("./commands/playground.ts"),
   "diff": () => import("./commands/diff.ts"),
   "compat": () => import("./commands/compat.ts"),
+  "convert": () => import("./commands/convert.ts"),
   "replay": () => import("./commands/replay.ts"),
   "tap": () => import("./commands/tap.ts"),
   "proxy": () => import("./commands/proxy.ts"),

@@ -101,3 +101,12 @@ export const TRAFFIC_WINDOW_MS_MAX = 3_600_000;
 
 /** How long `metrics api enable` waits until the API server reaches the controller: it looks every few seconds. */
 export const METRICS_API_MS = 45_000;
+
+/** Kinds of requests that `weft convert` shows of those that its output answers otherwise: a screenful. */
+export const CONVERT_CHANGES_SHOWN = 20;
+
+/** Rules of a route, as many as the definitions of the Gateway API allow. */
+export const ROUTE_RULES_MAX = 16;
+
+/** The same for matches of one rule. */
+export const RULE_MATCHES_MAX = 64;
