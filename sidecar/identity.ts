@@ -12,6 +12,7 @@ import type { Proxy } from "../proxy/config.ts";
 import type { IdentityRequest, IdentityUpdate, RootSet } from "../routing/source/messages.ts";
 import {
   CERTIFICATE_ANSWER_MS,
+  CERTIFICATE_KEEP_SHARE,
   CERTIFICATE_LOOK_MS,
   CERTIFICATE_RETRY_MS_MAX,
   CERTIFICATE_RETRY_MS_MIN,
@@ -27,18 +28,28 @@ interface IdentityParts {
   readonly send: (request: IdentityRequest) => void;
   readonly proxy: Pick<Proxy, "replaceCertificates">;
   readonly log: Log;
-  /** For tests. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
+
+/** Times in milliseconds: by the clock of the system, which may be wrong and may jump, and since some moment. */
+export interface Clock {
+  readonly now: () => number;
+  readonly tick: () => number;
+}
+
+const SYSTEM_CLOCK: Clock = { now: Date.now, tick: () => performance.now() };
 
 /** A certificate in force. */
 interface Leaf {
   readonly certificate: TlsCertificate;
   readonly signer: string;
+  readonly beginsAtMs: number;
   readonly expiresAtMs: number;
   /** When it is to be renewed, by the clock of the system, and by how long this process has had it: either may be wrong. */
   readonly renewAtMs: number;
   readonly renewAtTickMs: number;
+  /** But not before this: by a wrong clock every certificate is old when it comes. */
+  readonly keepUntilTickMs: number;
 }
 
 /** A key that a certificate was asked for. */
@@ -49,7 +60,7 @@ interface Asked {
 
 export class IdentityKeeper {
   readonly #parts: IdentityParts;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #backoff = new Backoff(CERTIFICATE_RETRY_MS_MIN, CERTIFICATE_RETRY_MS_MAX);
   readonly #first = Promise.withResolvers<void>();
   #leaf: Leaf | null = null;
@@ -60,7 +71,7 @@ export class IdentityKeeper {
   #challenge = "";
   #asked: Asked | null = null;
   /** Nothing is asked for before this, by the process's own clock. */
-  #notBeforeTickMs = 0;
+  #notBeforeTickMs = -Infinity;
   #problem = "the controller has not been reached yet";
   #saidProblem = "";
   #isExpirySaid = false;
@@ -70,7 +81,7 @@ export class IdentityKeeper {
 
   constructor(parts: IdentityParts) {
     this.#parts = parts;
-    this.#now = parts.now ?? Date.now;
+    this.#clock = parts.clock ?? SYSTEM_CLOCK;
   }
 
   /** Resolves with the first certificate. */
@@ -80,9 +91,11 @@ export class IdentityKeeper {
 
   /** Why there is no certificate that is valid, in one line; null: there is one. */
   get problem(): string | null {
-    if (this.#leaf !== null && this.#now() < this.#leaf.expiresAtMs) return null;
-    const what = this.#leaf === null ? "waiting for a certificate" : "the certificate has expired";
-    return `${what}: ${this.#problem}`;
+    const leaf = this.#leaf;
+    if (leaf === null) return `waiting for a certificate: ${this.#problem}`;
+    const nowMs = this.#clock.now();
+    if (nowMs < leaf.beginsAtMs) return "the certificate is not valid yet: is the clock right?";
+    return nowMs < leaf.expiresAtMs ? null : `the certificate has expired: ${this.#problem}`;
   }
 
   start(): void {
@@ -128,6 +141,7 @@ export class IdentityKeeper {
       await this.#use(this.#leafOf(chain, asked.keyPem, signer), roots);
       this.#backoff.reset();
       this.#saidProblem = "";
+      this.#problem = "no other one has come yet";
     } else {
       if (problem !== undefined) this.#fail(problem);
       if (roots !== null && roots.hash !== this.#roots?.hash) await this.#use(this.#leaf, roots);
@@ -166,12 +180,15 @@ export class IdentityKeeper {
     // Somewhere around the half, so that proxies which began together do not renew together.
     const share = 0.45 + 0.1 * Math.random();
     const lifeMs = untilMs - fromMs;
+    const tickMs = this.#clock.tick();
     return {
       certificate: { chainPem, keyPem },
       signer,
+      beginsAtMs: fromMs,
       expiresAtMs: untilMs,
       renewAtMs: fromMs + share * lifeMs,
-      renewAtTickMs: performance.now() + share * lifeMs,
+      renewAtTickMs: tickMs + share * lifeMs,
+      keepUntilTickMs: tickMs + CERTIFICATE_KEEP_SHARE * lifeMs,
     };
   }
 
@@ -180,13 +197,13 @@ export class IdentityKeeper {
       this.#fail(error instanceof Error ? error.message : String(error));
     });
     const leaf = this.#leaf;
-    if (leaf === null || this.#isExpirySaid || this.#now() < leaf.expiresAtMs) return;
+    if (leaf === null || this.#isExpirySaid || this.#clock.now() < leaf.expiresAtMs) return;
     this.#isExpirySaid = true;
     this.#parts.log.warn("The certificate has expired", { reason: this.#problem });
   }
 
   async #askIfDue(): Promise<void> {
-    const tickMs = performance.now();
+    const tickMs = this.#clock.tick();
     if (this.#asked !== null && tickMs > this.#asked.untilTickMs) {
       this.#asked = null;
       this.#fail("the controller does not answer");
@@ -203,7 +220,7 @@ export class IdentityKeeper {
     if (this.#challenge === "") return;
     this.#challenge = "";
     this.#asked = { keyPem: pemOf(PRIVATE_KEY, key), untilTickMs: tickMs + CERTIFICATE_ANSWER_MS };
-    // Whatever comes of it, the next one is not at once: a clock may be so wrong that all are old when they come.
+    // Whatever comes of it, the next one is not at once.
     this.#notBeforeTickMs = tickMs + this.#backoff.nextMs();
     this.#parts.send({ ...this.#held, csr: csr.toBase64() });
   }
@@ -211,7 +228,8 @@ export class IdentityKeeper {
   #isDue(tickMs: number): boolean {
     const leaf = this.#leaf;
     if (leaf === null || leaf.signer !== this.#signer) return true;
-    return this.#now() >= leaf.renewAtMs || tickMs >= leaf.renewAtTickMs;
+    if (tickMs < leaf.keepUntilTickMs) return false;
+    return this.#clock.now() >= leaf.renewAtMs || tickMs >= leaf.renewAtTickMs;
   }
 
   /** What goes wrong in the same way again is said once. */
@@ -226,7 +244,7 @@ export class IdentityKeeper {
   }
 
   #lookAtClock(timeMs: number): void {
-    const aheadMs = this.#now() - timeMs;
+    const aheadMs = this.#clock.now() - timeMs;
     const isWrong = Math.abs(aheadMs) > CLOCK_DIFFERENCE_MS_MAX;
     if (isWrong === this.#isClockWrong) return;
     this.#isClockWrong = isWrong;

@@ -69,6 +69,9 @@ export const CERTIFICATE_RETRY_MS_MIN = 1_000;
 /** And at most: from half of its life to its end a certificate of a day has hundreds of tries. */
 export const CERTIFICATE_RETRY_MS_MAX = 60_000;
 
+/** Share of its life for which a certificate is not renewed for its age: half an hour of a day. */
+export const CERTIFICATE_KEEP_SHARE = 1 / 48;
+
 /** What the clock may differ from the controller's: certificates begin that much in the past. */
 export const CLOCK_DIFFERENCE_MS_MAX = 120_000;
 

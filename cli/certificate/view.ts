@@ -1,4 +1,5 @@
 /** Reads what a change of authorities goes by: the objects, what each controller says, and which pods there are. */
+import { IDENTITY_ARGUMENT } from "../../controller/inject/containers.ts";
 import { isReplicaIdentity, type ReplicaIdentity } from "../../controller/identity/answer.ts";
 import {
   readRootCertificate,
@@ -98,7 +99,7 @@ async function readPods(client: KubeClient): Promise<string[]> {
 function hasIdentity({ containers, initContainers }: JsonFields): boolean {
   const all = [containers, initContainers].flatMap((list) => Array.isArray(list) ? list : []);
   return all.map(fieldsOf).some(({ name, args }) =>
-    name === PROXY_NAME && Array.isArray(args) && args.includes("--identity=controller")
+    name === PROXY_NAME && Array.isArray(args) && args.includes(IDENTITY_ARGUMENT)
   );
 }
 

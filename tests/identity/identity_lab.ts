@@ -14,7 +14,7 @@ import { TokenReviews } from "../../controller/stream/token_reviews.ts";
 import { MeshParts } from "../../routing/source/mesh.ts";
 import { hashRoots } from "../../routing/source/wire.ts";
 import { ControllerSource } from "../../sidecar/controller_source.ts";
-import { IdentityKeeper } from "../../sidecar/identity.ts";
+import { type Clock, IdentityKeeper } from "../../sidecar/identity.ts";
 import { PlanClient } from "../../sidecar/plan_client.ts";
 import { certificateOf, testCertificates } from "../tls/certificates.ts";
 
@@ -113,9 +113,9 @@ export class LabSidecar {
   constructor(
     lab: { source(token: string): ControllerSource },
     token: string,
-    { account = `shop/${token}`, now = Date.now }: {
+    { account = `shop/${token}`, clock }: {
       readonly account?: string;
-      readonly now?: () => number;
+      readonly clock?: Clock;
     } = {},
   ) {
     const source = lab.source(token);
@@ -134,7 +134,8 @@ export class LabSidecar {
           return Promise.resolve();
         },
       },
-      ...{ log, now },
+      log,
+      ...(clock === undefined ? {} : { clock }),
     });
     source.giveIdentity(this.keeper);
     this.keeper.start();

@@ -157,3 +157,86 @@ labTest(
     await sidecar.stop();
   },
 );
+
+/** A clock that a test sets. */
+class SetClock {
+  aheadMs = 0;
+  now = () => Date.now() + this.aheadMs;
+  tick = () => performance.now() + this.aheadMs;
+}
+
+labTest(
+  "issuing: renewed at half of its life, with another key, and not long before",
+  async (lab) => {
+    lab.identity.set(await newState("first"));
+    const clock = new SetClock();
+    const sidecar = new LabSidecar(lab, "cart", { clock });
+    await sidecar.keeper.first;
+    const [first] = sidecar.used;
+    clock.aheadMs = 10 * HOUR_MS;
+    // What it is told makes it look whether something is due.
+    lab.identity.set({ ...lab.identity.state, problem: "looking" });
+    const said = () => sidecar.log.some((line) => /looking/.test(line));
+    await until("it has looked", said, (is) => is);
+    equal(lab.counts.certificatesIssued, 1);
+    clock.aheadMs = 14 * HOUR_MS;
+    await until("it is renewed", () => sidecar.used.length, (used) => used === 2);
+    notEqual(sidecar.used[1].certificate.keyPem, first.certificate.keyPem);
+    equal(lab.counts.certificatesIssued, 2);
+    await sidecar.stop();
+  },
+);
+
+labTest(
+  "issuing: what cannot be renewed is in use to its end, which is said, and then healed",
+  async (lab) => {
+    const state = await newState("first");
+    lab.identity.set(state);
+    const clock = new SetClock();
+    const sidecar = new LabSidecar(lab, "cart", { clock });
+    await sidecar.keeper.first;
+    lab.identity.set({ ...state, provider: null, problem: "the key is lost" });
+    clock.aheadMs = 14 * HOUR_MS;
+    const refused = () => lab.counts.certificatesRefused.authority;
+    await until("it asks", refused, (count) => count > 0);
+    equal(sidecar.keeper.problem, null, "it is good still");
+    clock.aheadMs = 25 * HOUR_MS;
+    const said = () => sidecar.log.some((line) => /The certificate has expired/.test(line));
+    await until("it is said", said, (is) => is);
+    match(sidecar.keeper.problem ?? "", /has expired: the key is lost/);
+    equal(sidecar.used.length, 1);
+    lab.identity.set(state);
+    clock.aheadMs = 26 * HOUR_MS;
+    await until("it is renewed", () => sidecar.used.length, (used) => used === 2);
+    await sidecar.stop();
+  },
+);
+
+labTest(
+  "issuing: by a clock that is wrong by 5 minutes or a day it is said, and asked no more",
+  async (lab) => {
+    lab.identity.set(await newState("first"));
+    const cases = [
+      [5 / 60, /^$/],
+      [24, /has expired/],
+      [-5 / 60, /not valid yet: is the clock right/],
+      [-24, /not valid yet: is the clock right/],
+    ] as const;
+    for (const [i, [hours, problem]] of cases.entries()) {
+      const clock = new SetClock();
+      clock.aheadMs = hours * HOUR_MS;
+      const sidecar = new LabSidecar(lab, "cart", { clock });
+      await sidecar.keeper.first;
+      const line = () => sidecar.log.find((each) => /The clock differs/.test(each)) ?? "";
+      const { aheadSeconds } = JSON.parse(await until("it is said", line, (text) => text !== ""));
+      ok(Math.abs(aheadSeconds - hours * 3_600) < 60, String(aheadSeconds));
+      match(sidecar.keeper.problem ?? "", problem);
+      // What it is told makes it look whether something is due.
+      lab.identity.set({ ...lab.identity.state, problem: `look ${i}` });
+      const said = () => sidecar.log.some((each) => each.includes(`look ${i}`));
+      await until("it has looked", said, (is) => is);
+      equal(lab.counts.certificatesIssued, i + 1);
+      await sidecar.stop();
+    }
+  },
+);
