@@ -55,7 +55,7 @@ export class PlanClient {
   #look: ReturnType<typeof setInterval> | undefined;
   /** Why the last update was refused; it is said once. */
   #told = "";
-  /** Why the source is away; empty: it is not. */
+  /** Why the source is away, as it was said; empty: it is not. */
   #lost = "";
   #isStopped = false;
 
@@ -245,9 +245,14 @@ export class PlanClient {
   }
 
   #lose(reason: string): void {
-    // What goes wrong in the same way again is said once.
-    if (reason !== this.#lost) this.#parts.log.warn("The source of the plan is away", { reason });
-    this.#lost = reason;
+    const { log } = this.#parts;
+    const message = "The source of the plan is away";
+    // Connections end now and then, and the next try finds a source. What goes wrong in the same way again is said once.
+    if (!this.#isAway) log.debug(message, { reason });
+    else if (reason !== this.#lost) {
+      log.warn(message, { reason });
+      this.#lost = reason;
+    }
     this.#disconnect();
     this.#parts.onTrouble?.(new Error(reason));
   }

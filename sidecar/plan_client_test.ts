@@ -62,3 +62,45 @@ Deno.test("plan client: what became of a question", async () => {
     client.stop();
   }
 });
+
+Deno.test("plan client: a connection that ends is no warning, a source that stays away is one", async () => {
+  const first = { header, answers: [], parts: [] };
+  const lines: { level: string; reason: string }[] = [];
+  const third = Promise.withResolvers<void>();
+  let connections = 0;
+  const client = new PlanClient({
+    source: {
+      connect(heard) {
+        connections++;
+        // Later, as from another machine.
+        queueMicrotask(() => {
+          if (connections === 1) heard.update(first);
+          else heard.lost("refused");
+          if (connections === 3) third.resolve();
+        });
+        if (connections === 1) setTimeout(() => heard.lost("ended"), 1);
+        return { send() {}, close() {} };
+      },
+    },
+    proxy: {
+      update: () => null,
+      sourceIsAway: () => Promise.resolve(),
+      unusedQuestions: () => Promise.resolve([]),
+    },
+    always: [],
+    log: createLog({
+      level: "debug",
+      format: "json",
+      sink: (line) => lines.push(JSON.parse(line)),
+      now: Date.now,
+    }),
+    onChange() {},
+  });
+  client.start();
+  await third.promise;
+  client.stop();
+  deepEqual(lines.map(({ level, reason }) => [level, reason]), [
+    ["debug", "ended"],
+    ["warn", "refused"],
+  ]);
+});

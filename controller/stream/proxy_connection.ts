@@ -60,7 +60,6 @@ export class ProxyConnection {
   #hello: Hello | null = null;
   #session: MeshSession | null = null;
   #identity: IdentitySession | null = null;
-  #questions = 0;
   /** Since when a line is on its way; null: none is. */
   #writingSinceMs: number | null = null;
   /** When there was something to tell that has not been told. */
@@ -198,12 +197,12 @@ export class ProxyConnection {
     }
     const decoded = decodeRequest(line);
     if (!decoded.ok) return this.end("protocol", decoded.problem);
-    const { ask, drop, identity } = decoded.message;
+    const { identity } = decoded.message;
     const problem = identity === undefined ? null : this.#identity?.take(identity) ?? null;
     if (problem !== null) return this.end("protocol", problem);
-    this.#questions += ask.length - drop.length;
-    if (this.#questions > PROXY_QUESTIONS_MAX) return this.end("full", "it asks too much");
     this.#session?.take(decoded.message);
+    const questions = this.#session?.questions ?? 0;
+    if (questions > PROXY_QUESTIONS_MAX) this.end("full", "it asks too much");
   }
 
   #hasNews(): void {

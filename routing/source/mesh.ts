@@ -196,6 +196,11 @@ export class MeshSession {
     if (this.#hasNews) this.#onNews();
   }
 
+  /** How many the proxy has asked and not dropped. */
+  get questions(): number {
+    return this.#answers.size;
+  }
+
   /** The proxy has the next of its updates in force. */
   acknowledge(): void {
     if (this.#acknowledged < this.#updates) this.#acknowledged++;
