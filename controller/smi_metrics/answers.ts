@@ -109,11 +109,12 @@ function windowIn(url: URL): number | null {
 
 function resourceList(): unknown {
   const verbs = ["get", "list"];
-  const resources = Object.keys(RESOURCE_KINDS).map((name) => ({
+  // By one kind for all of them, kubectl would ask for the last one, whichever is named.
+  const resources = Object.entries(RESOURCE_KINDS).map(([name, kind]) => ({
     name,
     singularName: "",
     namespaced: name !== "namespaces",
-    kind: "TrafficMetrics",
+    kind: `${kind}TrafficMetrics`,
     verbs,
   }));
   return { kind: "APIResourceList", apiVersion: "v1", groupVersion: METRICS_VERSION, resources };
