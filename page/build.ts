@@ -1,11 +1,11 @@
 /**
- * `deno task page`: makes the page's template, dist/playground.html: one file with style and program in it, and two places that
- * `page.ts` fills. `tools/compile.ts` embeds it; from source it is made when it is asked for.
+ * Makes the page's template: one file with style and program in it, and two places that `page.ts` fills. `tools/compile.ts` embeds it,
+ * packed, because what is embedded is kept in memory by every role; from source it is made when it is asked for.
  */
 
 const ROOT = new URL("../", import.meta.url);
 
-export const TEMPLATE = "dist/playground.html";
+export const TEMPLATE = "dist/playground.html.gz";
 /** Where the data goes, and what the page may connect to. */
 export const DATA_PLACE = "{{data}}";
 export const CONNECT_PLACE = "{{connect}}";
@@ -80,11 +80,4 @@ function template(script: string, style: string, policy: string): string {
 </body>
 </html>
 `;
-}
-
-if (import.meta.main) {
-  const text = await buildTemplate();
-  if (text === null) Deno.exit(1);
-  await Deno.mkdir(new URL("dist", ROOT), { recursive: true });
-  await Deno.writeTextFile(new URL(TEMPLATE, ROOT), text);
 }

@@ -17,7 +17,10 @@ export async function makePage(state: PageState, isLive: boolean): Promise<strin
 
 /** As shipped; from source it is made of the sources as they are. */
 async function readTemplate(): Promise<string> {
-  if (import.meta.url.endsWith(".js")) return await Deno.readTextFile(shippedFile(TEMPLATE));
+  if (import.meta.url.endsWith(".js")) {
+    const packed = new Blob([await Deno.readFile(shippedFile(TEMPLATE))]).stream();
+    return await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).text();
+  }
   const { buildTemplate } = await import("./build.ts");
   const template = await buildTemplate();
   if (template === null) {

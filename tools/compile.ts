@@ -176,7 +176,8 @@ async function main(args: string[]): Promise<number> {
   if (bundled === null) return 1;
   const template = await buildTemplate(deno);
   if (template === null) return 1;
-  Deno.writeTextFileSync(new URL(TEMPLATE, ROOT), template);
+  const packed = new Blob([template]).stream().pipeThrough(new CompressionStream("gzip"));
+  Deno.writeFileSync(new URL(TEMPLATE, ROOT), await new Response(packed).bytes());
   const stamp = `${JSON.stringify({ commit: currentCommit() })}\n`;
   Deno.writeTextFileSync(new URL(STAMP, ROOT), stamp);
   stampTimes([...EMBEDDED_FILES, `${BUNDLE}/`]);
