@@ -406,3 +406,9 @@ export const COUNTED_BYTES_MAX = 2 ** 30 - 1;
 
 /** Callers with series of their own: as many as an application has that is called by all of a large namespace. */
 export const CALLERS_COUNTED_MAX = 256;
+
+/**
+ * How long a sidecar of the mesh may be silent that has connected: its first bytes follow at once. What stays silent is a client without a
+ * sidecar, whose server may be the one to speak; a sidecar that is slower than this is still known where the server has not spoken.
+ */
+export const MESH_SILENCE_MS = 300;

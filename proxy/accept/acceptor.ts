@@ -15,7 +15,7 @@ import type { OutboundRouter } from "../route/outbound.ts";
 import type { Router, RouteServices } from "../route/router.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
-import { DETECTION_MS } from "../limits.ts";
+import { DETECTION_MS, MESH_SILENCE_MS } from "../limits.ts";
 import { carriesRequests, MESH_TLS_ALONE, TLS_ALONE } from "../protocol/mod.ts";
 import { formatAuthority } from "../../base/ip.ts";
 import { RelayDownstream } from "../relay/downstream.ts";
@@ -137,12 +137,16 @@ export class Acceptor {
     const { loop } = this.#clients;
     // Only what is captured may turn out to have a server that speaks first.
     const silenceMs = isCaptured ? DETECTION_MS : loop.timeouts.clientIdleMs;
-    const question = { among: mesh === null ? TLS_ALONE : MESH_TLS_ALONE, silenceMs };
+    const among = mesh === null ? TLS_ALONE : MESH_TLS_ALONE;
     return (fd, peer) => {
       const client = { fd, peer, security: null };
+      const isShort = mesh !== null && isCaptured && this.#capture?.isTcp(fd) === false;
+      const question = { among, silenceMs: isShort ? MESH_SILENCE_MS : silenceMs };
+      const takeMutual = () => this.#takeMutual(fd, peer, mesh, take);
       const first = new Detecting(loop, client, question, (detected) => {
-        if (detected === "mesh-tls") return this.#takeMutual(fd, peer, mesh, take);
-        take({ fd, peer, security: detected === "tls" ? context : null, isWatched: true });
+        if (detected === "mesh-tls") return takeMutual();
+        const plain = { fd, peer, security: detected === "tls" ? context : null, isWatched: true };
+        take(mesh === null ? plain : { ...plain, isSilent: detected === "silent", takeMutual });
       });
       loop.io.watch(fd, first);
     };

@@ -17,7 +17,7 @@ import {
 } from "../limits.ts";
 import { SeldomLog } from "../observe/seldom_log.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
-import { ALL_PROTOCOLS, carriesRequests, TLS_ALONE } from "../protocol/mod.ts";
+import { ALL_PROTOCOLS, carriesRequests, MESH_TLS_ALONE, TLS_ALONE } from "../protocol/mod.ts";
 import { Timer } from "../loop/timers.ts";
 import { type AddressBook, CapturedRoute } from "../route/captured.ts";
 import type { Clients } from "./clients.ts";
@@ -45,6 +45,10 @@ export interface AcceptedClient {
   readonly isWatched: boolean;
   /** That is of the mesh, and says what is within. Left out: false. */
   readonly isMesh?: boolean;
+  /** It has said nothing for as long as any client is waited for. Left out: false. */
+  readonly isSilent?: boolean;
+  /** It is plain so far. Should it turn out to be a sidecar of the mesh, which was slow, that takes it over. */
+  readonly takeMutual?: () => void;
 }
 
 /** A connection that is to be served. */
@@ -114,6 +118,12 @@ export class Capture implements AddressBook {
     this.#serve({ fd, peer, original, route, spoken, silenceMs, security, isWatched: false });
   }
 
+  /** Whether a connection was going to a port that is declared as TCP whose clients speak first, and then it is relayed at once. */
+  isTcp(fd: Fd): boolean {
+    const original = this.#parts.clients.loop.io.originalDestination(fd);
+    return original !== null && this.#portOf(original)?.protocol === "tcp";
+  }
+
   /** Takes a connection to the application. */
   takeInbound(
     client: AcceptedClient,
@@ -140,7 +150,7 @@ export class Capture implements AddressBook {
       pool: pools.direct(application, original.port),
       stats: this.#statsOf(listener.index, port === null ? 0 : original.port),
     }, () => original);
-    const silenceMs = APPLICATION_SILENCE_MS;
+    const silenceMs = client.isSilent === true ? 0 : APPLICATION_SILENCE_MS;
     // The caller's sidecar has looked at what its client speaks, and at what the port declares.
     const spoken = client.isMesh === true ? "unsaid" : spokenAt(port);
     this.#serve({ ...client, original, route, spoken, silenceMs });
@@ -194,11 +204,12 @@ export class Capture implements AddressBook {
   }
 
   /** A client that is known to speak HTTP may open its connection long before it needs one. */
-  #questionOf({ spoken, silenceMs }: Captured): Question {
+  #questionOf({ spoken, silenceMs, takeMutual }: Captured): Question {
     const { clientIdleMs } = this.#parts.clients.loop.timeouts;
+    const before = takeMutual === undefined ? [] : MESH_TLS_ALONE;
     return spoken === "http"
-      ? { among: TLS_ALONE, silenceMs: clientIdleMs }
-      : { among: ALL_PROTOCOLS, silenceMs };
+      ? { among: [...before, ...TLS_ALONE], silenceMs: clientIdleMs }
+      : { among: [...before, ...ALL_PROTOCOLS], silenceMs };
   }
 
   #serveDetected(
@@ -209,6 +220,7 @@ export class Capture implements AddressBook {
   ): void {
     const { fd, spoken } = captured;
     const { io } = this.#parts.clients.loop;
+    if (detected === "mesh-tls") return captured.takeMutual?.();
     const hasSpoken = detected !== "silent" && detected !== "ended";
     // A client of HTTP speaks first; this one has not, and wants nothing.
     if (spoken === "http" && !hasSpoken) return io.close(fd);
@@ -247,11 +259,19 @@ export class Capture implements AddressBook {
   #reconsider(captured: Captured): RelayOptions["reconsider"] {
     const { loop } = this.#parts.clients;
     const { io, timers } = loop;
-    const first = new FirstBytes(loop, captured.fd, ALL_PROTOCOLS);
+    const { takeMutual } = captured;
+    const among = takeMutual === undefined ? ALL_PROTOCOLS : [...MESH_TLS_ALONE, ...ALL_PROTOCOLS];
+    const first = new FirstBytes(loop, captured.fd, among);
     return (relay) => {
       // The server has ended its direction without a word: nothing can be answered there.
       if (relay.hasSentEnd) return false;
       const look = first.look();
+      if (look === "mesh-tls") {
+        relay.dropEndpoint();
+        relay.letGo();
+        takeMutual?.();
+        return true;
+      }
       if (carriesRequests(look)) {
         relay.dropEndpoint();
         relay.letGo();

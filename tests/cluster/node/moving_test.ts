@@ -18,6 +18,10 @@ function deployment(name: string, replicas: number, args: readonly string[]): ob
     image: "weft-test/load",
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/load", ...args],
+    // The client of the tests serves on another port, and on loopback alone.
+    ...(name === "web"
+      ? { readinessProbe: { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 } }
+      : {}),
     lifecycle: { preStop: { sleep: { seconds: 3 } } },
   };
   return {

@@ -46,6 +46,8 @@ func count(socket int, text []byte, ended <-chan struct{}) int {
 		if err == nil {
 			if bytes.Contains(frame[:length], text) {
 				heard++
+				at := bytes.Index(frame[:length], text)
+				fmt.Fprintf(os.Stderr, "heard: %q\n", frame[:min(length, at+len(text))])
 			}
 			continue
 		}
