@@ -129,18 +129,24 @@ async function startPod(
     "--proxy-uid=0",
     "--proxy-gid=0",
   ]);
-  const { server, authority } = testCertificates();
   const proxy = lab.start("pod", Deno.execPath(), [
     ...[...weft, "proxy", "--plan", planFile, "--capture", "--access-log", "json"],
     ...["--admin", "off", "--service-account", "server"],
-    ...["--inbound-tls-cert", server.chainFile, "--inbound-tls-key", server.keyFile],
-    ...["--inbound-tls-client-ca", authority.chainFile, "--inbound-tls-client-cert", "optional"],
     ...more,
   ]);
   const records = follow(proxy.stdout);
   const log = follow(proxy.stderr);
   await until("the proxy started", () => log.text, (text) => text.includes("Proxy started"));
   return records;
+}
+
+/** TLS from files, where callers may show a certificate. */
+function optionalTls(): string[] {
+  const { server, authority } = testCertificates();
+  return [
+    ...["--inbound-tls-cert", server.chainFile, "--inbound-tls-key", server.keyFile],
+    ...["--inbound-tls-client-ca", authority.chainFile, "--inbound-tls-client-cert", "optional"],
+  ];
 }
 
 Deno.test({
@@ -158,7 +164,7 @@ Deno.test({
     const client = certificateFor(`URI:${CLIENT_ID}`);
     const stranger = certificateFor("URI:spiffe://cluster.local/ns/default/sa/stranger");
     try {
-      const output = await startPod(lab, `${folder}/plan.json`);
+      const output = await startPod(lab, `${folder}/plan.json`, ...optionalTls());
       const records = (): RequestRecord[] =>
         output.text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
       /** What the server says before it ends the connection, which s_client waits for. */
@@ -229,7 +235,13 @@ Deno.test({
     const { authority } = testCertificates();
     const client = certificateFor(`URI:${CLIENT_ID}`);
     try {
-      await startPod(lab, `${folder}/plan.json`, "--inbound-plaintext", "accepted");
+      await startPod(
+        lab,
+        `${folder}/plan.json`,
+        ...optionalTls(),
+        "--inbound-plaintext",
+        "accepted",
+      );
       const curlThrough = (...args: readonly string[]) =>
         lab.run("world", "curl", ["-sS", ...args]);
       assert.equal(await curlThrough(`http://${POD}:${WEB_PORT}/`), "over http\n");
@@ -241,6 +253,64 @@ Deno.test({
       assert.equal(await lab.run("world", "timeout", ["10", "bash", "-c", hear]), "220 ready\n");
       const secured = ["s_client", "-quiet", "-connect", `${POD}:${MAIL_PORT}`];
       assert.equal((await lab.attempt("world", "openssl", secured)).stdout, "220 ready\n");
+    } finally {
+      await lab.close();
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+/** What a shell says and hears at a port of the pod, over TLS with `alpn` or in plain. */
+function talk(lab: NetworkLab, port: number, said: string, alpn = ""): Promise<string> {
+  const { chainFile, keyFile } = certificateFor(`URI:${CLIENT_ID}`);
+  const secured =
+    `openssl s_client -quiet -alpn ${alpn} -cert ${chainFile} -key ${keyFile} -connect`;
+  // What is said is no line of a shell.
+  const talking = alpn === ""
+    ? `exec 3<>/dev/tcp/${POD}/${port}; printf "${said}" >&3; timeout 5 cat <&3`
+    : `(printf "${said}"; sleep 2) | timeout 10 ${secured} ${POD}:${port} 2>/dev/null`;
+  return lab.attempt("world", "bash", ["-c", talking]).then(({ stdout }) => stdout);
+}
+
+const ASKED = "GET /read HTTP/1.1\\r\\nHost: web\\r\\nConnection: close\\r\\n\\r\\n";
+
+Deno.test({
+  name: `identity: a captured sidecar of a mesh, beside callers in plain${why}`,
+  ignore: obstacle !== null,
+  // The lab's children are read until the lab ends them.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const lab = new NetworkLab();
+    const folder = Deno.makeTempDirSync();
+    const planFile = `${folder}/plan.json`;
+    Deno.writeTextFileSync(planFile, plan(true));
+    const { authority, server } = testCertificates();
+    Deno.copyFileSync(server.chainFile, `${folder}/tls.crt`);
+    Deno.copyFileSync(server.keyFile, `${folder}/tls.key`);
+    Deno.copyFileSync(authority.chainFile, `${folder}/ca.crt`);
+    try {
+      const mode = ["--inbound-mtls", `permissive,${DATA_PORT}=strict`];
+      const output = await startPod(lab, planFile, "--identity", folder, ...mode);
+      const callers = () =>
+        output.text.split("\n").slice(0, -1).map((line) => JSON.parse(line))
+          .map(({ method, source, reason }) => `${method} ${source} ${reason}`);
+      assert.match(await talk(lab, WEB_PORT, ASKED, "weft-http/1.1"), /over http\n/);
+      assert.match(await talk(lab, WEB_PORT, ASKED), /over http\n/);
+      for (const port of [MAIL_PORT, DATA_PORT]) {
+        assert.match(await talk(lab, port, "", "weft-tcp"), /^220 ready\n/);
+      }
+      assert.equal(await talk(lab, MAIL_PORT, ""), "220 ready\n");
+      assert.equal(await talk(lab, DATA_PORT, ""), "");
+      await until("the records", () => callers().length, (length) => length >= 6);
+      assert.deepEqual(callers(), [
+        "GET default/client ",
+        "GET  ",
+        "TCP default/client ",
+        "TCP default/client ",
+        "TCP  ",
+        "TCP  mtls-required",
+      ]);
     } finally {
       await lab.close();
       Deno.removeSync(folder, { recursive: true });
