@@ -54,14 +54,15 @@ class Lab {
   /** A name that stands for both, as a Service does, which proxies are spread over. */
   addCrowd(): void {
     for (let i = 0; i < CROWD; i++) {
-      this.proxies.push(
-        new LightProxy({
-          ...{ addresses: [this.first.address, this.second.address], pod: `p${i}` },
-          ...{ port: this.first.ports.stream, authorityFile: this.first.authorityFile },
-          hosts: ["web.app", "web-v1.app"],
-        }),
-      );
+      this.proxies.push(this.proxy(`p${i}`, ["web.app", "web-v1.app"]));
     }
+  }
+
+  proxy(pod: string, hosts: readonly string[]): LightProxy {
+    return new LightProxy({
+      ...{ addresses: [this.first.address, this.second.address], pod, hosts },
+      ...{ port: this.first.ports.stream, authorityFile: this.first.authorityFile },
+    });
   }
 
   async write(weight: number): Promise<void> {
@@ -219,10 +220,15 @@ Deno.test({
           apiVersion: "split.smi-spec.io/v1alpha4",
           kind: "TrafficSplit",
           metadata: { name: "large" },
-          spec: { service: "web-v1", backends },
+          spec: { service: "web-v2", backends },
         };
         assert.ok(JSON.stringify(body).length > 800_000);
+        const proxy = lab.proxy("user", ["web-v2.app"]);
         await client.call("POST", SPLITS, { body });
+        // It is told to who uses it, and delays nothing for the others.
+        const backendsOf = () => proxy.weights("web-v2")?.length;
+        await until("it is in force", backendsOf, (count) => count === MANY);
+        proxy.stop();
         await lab.works();
         const events = async () => {
           const { items } = await client.call("GET", "/api/v1/namespaces/app/events") as {
