@@ -200,6 +200,8 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
       const { count, place } = this.#tries;
       const pool = this.#tries.next(this.#loop.io.nowMs);
       if (pool === null) break;
+      // All have just failed: another way is quicker than to wait for one of them again.
+      if (count > 0 && pool.isAvoided(this.#loop.io.nowMs) && this.#takeLastResort()) return;
       if (count > 0) this.#account.retried(this.#tries.refusal.reason, place);
       this.#account.attemptStarted();
       this.#run?.attemptStarted();
@@ -426,12 +428,18 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const { retriable, repeats, refusal } = this.#tries;
     const isRetried = retriable !== null && this.client.isReplayable &&
       this.#run?.retriesFailure(retriable, repeats, this.#loop.io.nowMs) === true;
-    if (isRetried) return this.#retry(refusal.reason);
+    if (isRetried) this.#retry(refusal.reason);
+    else if (!this.#takeLastResort()) this.refuse(this.#tries.refusalBy(this.#router));
+  }
+
+  /** False: there is none for it. */
+  #takeLastResort(): boolean {
     const elsewhere = this.client.isReplayable ? this.#tries.lastResort(this.#router) : null;
-    if (elsewhere === null) return this.refuse(this.#tries.refusalBy(this.#router));
-    this.#account.retried(refusal.reason, this.#tries.place);
+    if (elsewhere === null) return false;
+    this.#account.retried(this.#tries.refusal.reason, this.#tries.place);
     this.#services.telemetry.counts.lastResorts++;
     this.#whenDecided(elsewhere);
+    return true;
   }
 
   /** Another endpoint may be tried without asking a policy. */

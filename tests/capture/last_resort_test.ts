@@ -69,6 +69,8 @@ Deno.test("last resort: pods that are all gone, and the Service's own address", 
   it.pass(50);
   match(client.text, /^HTTP\/1\.1 200 /);
   deepEqual(it.records.map(({ service }) => service), ["default/web:80", "default/web:80"]);
+  // Each pod once, and the second request one of them: that both have just failed is known then.
+  deepEqual(it.records.map(({ attempts }) => attempts), [3, 2]);
 });
 
 Deno.test("last resort: pods that are there are asked, and soon again", () => {
