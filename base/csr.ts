@@ -47,11 +47,29 @@ export async function writeSigningRequest(
   return der.sequence(info, ECDSA_WITH_SHA256, derSignature(raw));
 }
 
+/** A request as it is written. */
+interface ParsedRequest extends Pick<SigningRequest, "uri" | "challenge"> {
+  /** What is signed. */
+  readonly info: Uint8Array;
+  readonly spki: Uint8Array;
+  readonly signature: Uint8Array<ArrayBuffer>;
+}
+
 /**
  * What a request (DER) asks for, once it is known that who wrote it has the key.
  * @throws {DerError} it is of another form, or its signature is not by its key
  */
 export async function readSigningRequest(bytes: Uint8Array): Promise<SigningRequest> {
+  const { info, spki, signature, uri, challenge } = parseSigningRequest(bytes);
+  const publicKey = await verifiedKey(spki, info, signature);
+  return { publicKey, uri, challenge };
+}
+
+/**
+ * Without a look at its signature.
+ * @throws {DerError} it is of another form
+ */
+export function parseSigningRequest(bytes: Uint8Array): ParsedRequest {
   const file = new DerReader(bytes);
   const request = file.enter(TAG.sequence);
   file.end();
@@ -61,9 +79,7 @@ export async function readSigningRequest(bytes: Uint8Array): Promise<SigningRequ
   algorithm.end();
   const signature = rawSignature(request.bytes(TAG.bits), P256_BYTES);
   request.end();
-  const { spki, uri, challenge } = readInfo(info);
-  const publicKey = await verifiedKey(spki, info, signature);
-  return { publicKey, uri, challenge };
+  return { info, signature, ...readInfo(info) };
 }
 
 function readInfo(bytes: Uint8Array) {
@@ -80,7 +96,7 @@ function readInfo(bytes: Uint8Array) {
     const values = attribute.enter(TAG.set);
     attribute.end();
     if (oid === OID.challengePassword && found.challenge === undefined) {
-      found.challenge = textOf(values.bytes(TAG.utf8));
+      found.challenge = values.text(TAG.utf8);
     } else if (oid === OID.extensionRequest && found.uri === undefined) {
       found.uri = uriIn(values.enter(TAG.sequence));
     } else throw new DerError("asks for something that is not given");
@@ -97,20 +113,16 @@ function uriIn(extensions: DerReader): string {
   const extension = extensions.enter(TAG.sequence);
   extensions.end();
   if (extension.oid() !== OID.subjectAltName) throw new DerError("asks for more than a name");
-  if (extension.is(TAG.boolean)) extension.take(TAG.boolean);
+  if (extension.is(TAG.boolean)) extension.boolean();
   const value = extension.bytes(TAG.octets);
   extension.end();
   const file = new DerReader(value);
   const names = file.enter(TAG.sequence);
   file.end();
   if (!names.is(URI)) throw new DerError("names something that is no URI");
-  const uri = textOf(names.bytes(URI));
+  const uri = names.text(URI);
   if (!names.isAtEnd) throw new DerError("has more than one name");
   return uri;
-}
-
-function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
 }
 
 /** The key of the request, as every program writes it. */

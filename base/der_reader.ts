@@ -59,6 +59,12 @@ function wholeOf(der: Uint8Array, { from, end }: Element): Uint8Array {
   return der.subarray(from, end);
 }
 
+function isShortest({ from, start, end }: Element): boolean {
+  const length = end - start;
+  const lengthBytes = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3;
+  return start - from === 2 + lengthBytes;
+}
+
 /** Bytes that are not what they have to be. Its message ends a sentence: "the CSR has …". */
 export class DerError extends Error {
   override readonly name = "DerError";
@@ -78,6 +84,8 @@ export class DerReader {
     this.#der = der;
     this.#elements = elementsOf(der, start, end);
     if ((this.#elements.at(-1)?.end ?? start) !== end) throw new DerError("is malformed");
+    // Of the ways to write a length only the shortest is DER.
+    if (!this.#elements.every(isShortest)) throw new DerError("is BER and no DER");
   }
 
   get isAtEnd(): boolean {
@@ -101,6 +109,23 @@ export class DerReader {
     const element = this.#elements[this.#at++];
     if (element === undefined) throw new DerError("is not of the form that it must have");
     return { tag: element.tag, value: valueOf(this.#der, element) };
+  }
+
+  /** @throws {DerError} it is no text in UTF-8 */
+  text(tag: number): string {
+    const bytes = this.bytes(tag);
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      throw new DerError("holds a text that is no UTF-8");
+    }
+  }
+
+  /** @throws {DerError} it is neither true nor false */
+  boolean(): boolean {
+    const [byte, ...more] = this.bytes(TAG.boolean);
+    if ((byte !== 0 && byte !== 0xff) || more.length > 0) throw new DerError("is no DER");
+    return byte !== 0;
   }
 
   /** What is in the next element, which has this tag. */

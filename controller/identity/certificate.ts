@@ -35,7 +35,7 @@ const EXTENSIONS = 0xa3;
 const KEY_CERT_SIGN = 0x04;
 
 /** @throws {DerError} the bytes are no certificate of this form */
-function readCertificate(bytes: Uint8Array): X509Certificate {
+export function readCertificate(bytes: Uint8Array): X509Certificate {
   const file = new DerReader(bytes);
   const certificate = file.enter(TAG.sequence);
   file.end();
@@ -139,7 +139,7 @@ function readExtensions(wrapper: DerReader): Map<string, Uint8Array> {
   while (!list.isAtEnd) {
     const extension = list.enter(TAG.sequence);
     const oid = extension.oid();
-    if (extension.is(TAG.boolean)) extension.take(TAG.boolean);
+    if (extension.is(TAG.boolean)) extension.boolean();
     if (extensions.has(oid)) throw new DerError("has one extension twice");
     extensions.set(oid, extension.bytes(TAG.octets));
     extension.end();
@@ -151,7 +151,7 @@ function readIsAuthority(extensions: ReadonlyMap<string, Uint8Array>): boolean {
   const constraints = extensions.get(OID.basicConstraints);
   if (constraints === undefined) return false;
   const fields = new DerReader(constraints).enter(TAG.sequence);
-  const isAuthority = fields.is(TAG.boolean) && fields.bytes(TAG.boolean)[0] !== 0;
+  const isAuthority = fields.is(TAG.boolean) && fields.boolean();
   const usage = extensions.get(OID.keyUsage);
   if (usage === undefined) return isAuthority;
   const [, bits = 0] = new DerReader(usage).bytes(TAG.bits);

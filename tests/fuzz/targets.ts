@@ -11,6 +11,7 @@ import {
 } from "../support/http1_outcome.ts";
 import type { Target } from "./fuzz.ts";
 import { chunkedText, damage, randomRequest, randomResponse } from "./generate.ts";
+import { CERTIFICATE_TARGETS } from "./targets_certificates.ts";
 import { DETECTION_TARGETS } from "./targets_detection.ts";
 import { HTTP2_TARGETS } from "./targets_http2.ts";
 import { ROUTING_TARGETS } from "./targets_routing.ts";
@@ -156,5 +157,6 @@ export const TARGETS: readonly Target[] = [
   ...HTTP2_TARGETS,
   ...DETECTION_TARGETS,
   ...TEXT_TARGETS,
+  ...CERTIFICATE_TARGETS,
   ...ROUTING_TARGETS,
 ];
