@@ -11,6 +11,7 @@ import { explainAsked } from "../routing/table/explain.ts";
 import type { Explanation } from "../routing/table/explanation.ts";
 import { SplitState } from "../routing/table/split.ts";
 import { type ManifestFile, parseManifests } from "../schemas/manifests.ts";
+import type { ReadMemory } from "../schemas/read_memory.ts";
 import type { Snapshot } from "../schemas/resources.ts";
 import { expandWorkloads } from "../schemas/workloads.ts";
 
@@ -20,12 +21,16 @@ interface SentRequest extends RequestLine {
   readonly from: RequestSender;
 }
 
-/** The plan of the text of manifests, with the pods that workloads would make. */
+/**
+ * The plan of the text of manifests, with the pods that workloads would make.
+ * @param memory of earlier readings with the same namespace
+ */
 export function compileText(
   files: readonly ManifestFile[],
   options: { readonly namespace: string; readonly permissive: boolean },
+  memory: ReadMemory,
 ): { readonly plan: Plan; readonly snapshot: Snapshot; readonly findings: readonly Finding[] } {
-  const read = parseManifests(files, { defaultNamespace: options.namespace });
+  const read = parseManifests(files, { defaultNamespace: options.namespace }, memory);
   const snapshot = expandWorkloads(read.snapshot);
   const { plan, findings } = compile(snapshot, { permissive: options.permissive });
   return { plan, snapshot, findings: [...read.findings, ...findings] };

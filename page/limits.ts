@@ -24,5 +24,5 @@ export const MESH_LOOK_MS = 1_000;
 /** Edges of traffic that are drawn; the busiest. */
 export const EDGES_MAX = 24;
 
-/** Characters of manifests that a page takes with it: what a browser compiles while a person types. */
-export const PAGE_TEXT_CHARACTERS_MAX = 4 * 1024 * 1024;
+/** Characters of manifests that a page takes with it: some 2,000 Services, which a browser compiles in a second or two. */
+export const PAGE_TEXT_CHARACTERS_MAX = 1024 * 1024;

@@ -10,6 +10,7 @@ import { simulate, type Simulation } from "../../offline/simulate.ts";
 import { checkRules } from "../../routing/algebra/check_rules.ts";
 import { carriesHttp, type Plan, type PlanService } from "../../routing/plan.ts";
 import type { Explanation } from "../../routing/table/explanation.ts";
+import { ReadMemory } from "../../schemas/read_memory.ts";
 import { PICTURE_REQUESTS_MAX } from "../limits.ts";
 import type { PageFile, PageState } from "../page_data.ts";
 
@@ -39,11 +40,15 @@ export interface PageProblem {
   readonly hint: string;
 }
 
+/** Files that nothing was typed in are not read again. */
+let memory = { namespace: "", read: new ReadMemory() };
+
 export function compilePage(
   files: readonly PageFile[],
   { namespace, isEnforced, mesh }: Pick<PageState, "namespace" | "isEnforced" | "mesh">,
 ): CompiledPage {
-  const compiled = compileText(files, { namespace, permissive: !isEnforced });
+  if (memory.namespace !== namespace) memory = { namespace, read: new ReadMemory() };
+  const compiled = compileText(files, { namespace, permissive: !isEnforced }, memory.read);
   const { plan, findings } = compiled;
   const as = MESH_NAMES.find(([id]) => id === mesh)?.[0];
   const urls = plan.services.flatMap((service) => urlsOf(service))
