@@ -62,6 +62,8 @@ export interface ChangedRequests {
   readonly port: number;
   /** A shortest one of them; null: they are connections, not requests. */
   readonly request: DiffRequest | null;
+  /** They are of clients in this namespace alone, which has routes of its own; left out: of all others. */
+  readonly consumers?: string;
   readonly before: DiffAnswer;
   readonly after: DiffAnswer;
   /** From 0 to 1; by those that change most. */
@@ -172,17 +174,19 @@ function reportTraffic(
 }
 
 function reportChange(
-  { service, port }: PortDifference,
+  { service, port, consumers }: PortDifference,
   change: PortChange,
   traffic: Traffic | null,
 ): ChangedRequests {
   const key = trafficKey(service, port, change.before.route.id, change.after.route.id);
   const { before, after, witness } = change;
-  const isOwn = ({ rule, route: { split } }: PortAnswer) => rule === null && split === null;
+  const isOwn = ({ rule, route: { split, answer } }: PortAnswer) =>
+    rule === null && split === null && answer === undefined;
   return {
     service,
     port,
-    request: witness === null ? null : reportRequest(witness),
+    request: witness === null ? null : reportRequest(witness, consumers),
+    ...(consumers === undefined ? {} : { consumers }),
     before: reportAnswer(before),
     after: reportAnswer(after),
     backends: backendChanges(before, after),
@@ -192,14 +196,18 @@ function reportChange(
   };
 }
 
-function reportRequest(witness: Witness): DiffRequest {
+function reportRequest(witness: Witness, consumers: string | undefined): DiffRequest {
   const { method, headers, isForeignHost } = witness;
   return {
     method,
     url: witnessUrl(witness),
     headers,
-    text: witnessText(witness),
-    explain: witnessArguments(witness),
+    text: witnessText(witness) +
+      (consumers === undefined ? "" : ` from namespace ${consumers}`),
+    explain: [
+      ...witnessArguments(witness),
+      ...(consumers === undefined ? [] : ["--from", consumers]),
+    ],
     isCapturedOnly: isForeignHost,
   };
 }
@@ -259,7 +267,7 @@ function hasHttp(port: PlanPort | null): boolean {
 function reportAccess({ witness, targets, ...change }: AccessChange): ChangedAccess {
   return {
     ...change,
-    request: witness === null ? null : reportRequest(witness),
+    request: witness === null ? null : reportRequest(witness, undefined),
     targets: targets.map(({ ref, position }) => ({
       target: `${ref.namespace}/${ref.name}`,
       position,

@@ -5,7 +5,14 @@
 import type { RefusalReason } from "../../base/refusals.ts";
 import { readAsked } from "../../proxy/run/read_asked.ts";
 import { MatchIndex } from "../../routing/match/match_index.ts";
-import type { MatchConditions, Plan, PlanPort, PlanRoute, PlanRule } from "../../routing/plan.ts";
+import {
+  type MatchConditions,
+  type Plan,
+  type PlanPort,
+  type PlanRoute,
+  type PlanRule,
+  routingsOf,
+} from "../../routing/plan.ts";
 import { DEFAULT_PORT, type RequestHead } from "../../routing/request.ts";
 import { buildTable } from "../../routing/table/build.ts";
 import {
@@ -57,6 +64,7 @@ export class LogRouter {
   readonly #callers = new Map<string, Caller>();
   readonly #routes = new Map<string, LogRoute>();
   /** By port: its rules without the conditions that the log says nothing of; null: there are none. */
+  readonly #asksQuery: boolean;
   readonly #known = new Map<PlanPort, MatchIndex | null>();
   readonly #remembered = new Map<string, LogAnswer>();
   readonly #decision = new Decision();
@@ -66,11 +74,13 @@ export class LogRouter {
     this.#plan = plan;
     this.#sender = sender;
     this.#format = format;
-    const rules = plan.services.flatMap(({ ports }) => ports.flatMap((port) => port.rules));
+    const ports = plan.services.flatMap(({ ports }) => ports);
+    const rules = ports.flatMap(routingsOf).flatMap((routing) => routing.rules);
     const matches = [
       ...rules.map(({ match }) => match),
       ...plan.targets.flatMap(({ http }) => http),
     ];
+    this.#asksQuery = matches.some(({ queries }) => queries !== undefined);
     this.#asked = new Set(matches.flatMap(({ headers }) => headers.map(({ name }) => name)));
     this.#unknown = new Set(
       [...this.#asked].filter((name) => name !== "host" && !format.knows(name)),
@@ -80,7 +90,8 @@ export class LogRouter {
   answer(request: LoggedRequest): LogAnswer {
     const headers = request.headers.filter(([name]) => this.#asked.has(name));
     const { method, authority, path, source, outcome } = request;
-    const plain = path.split("?", 1)[0];
+    // What no rule asks for would only fill the memory.
+    const plain = this.#asksQuery ? path : path.split("?", 1)[0];
     const taken = outcome === null ? "-" : `${outcome.service} ${outcome.rule}`;
     const key = `${method} ${authority} ${plain} ${source} ${taken} ${headers.join("\n")}`;
     const known = this.#remembered.get(key);

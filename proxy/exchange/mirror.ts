@@ -2,6 +2,7 @@
  * Mirror: the client's side of an exchange that carries the copy of a request. The copy is sent once all of it is here, on its
  * own and never again. Its answer is read and dropped. Only so many are under way at once.
  */
+import { latin1, LF } from "../protocol/http1/lexical.ts";
 import type { Refusal } from "../../base/refusals.ts";
 import { BUFFER_BYTES, HEAD_BUFFER_BYTES, MIRROR_BODY_BYTES_MAX, MIRRORS_MAX } from "../limits.ts";
 import { NO_BUFFER, writeAscii } from "../loop/arena.ts";
@@ -316,7 +317,7 @@ class RequestCopy {
 }
 
 function headOf(bytes: Uint8Array, request: Request): Uint8Array {
-  const own = copyHead(bytes, request);
+  const own = withTarget(bytes, request, copyHead(bytes, request));
   const added = bytes.subarray(request.addedStart, request.addedEnd);
   const head = new Uint8Array(own.length + added.length + MARK.length);
   const ownEnd = own.length - LINE_END_BYTES;
@@ -325,6 +326,21 @@ function headOf(bytes: Uint8Array, request: Request): Uint8Array {
   writeAscii(head, ownEnd + added.length, MARK);
   head.set(own.subarray(ownEnd), head.length - LINE_END_BYTES);
   return head;
+}
+
+/** A copied head with the host and the path that a route has put in: in its target, which counts before the Host header. */
+function withTarget(bytes: Uint8Array, request: Request, head: Uint8Array): Uint8Array {
+  if (!request.isRewritten) return head;
+  const { routed, pathTextStart, pathTextEnd, originStart, originEnd } = request;
+  const line = latin1(bytes, routed.methodStart, routed.methodEnd + 1) + "http://" +
+    latin1(bytes, routed.authorityStart, routed.authorityEnd) +
+    latin1(bytes, pathTextStart, pathTextEnd) + latin1(bytes, originStart, originEnd) +
+    ` HTTP/1.${request.minorVersion}\r\n`;
+  const rest = head.subarray(head.indexOf(LF) + 1);
+  const copy = new Uint8Array(line.length + rest.length);
+  writeAscii(copy, 0, line);
+  copy.set(rest, line.length);
+  return copy;
 }
 
 /** Sends the copy of a request to a mirror's endpoints, whatever it asks for. */

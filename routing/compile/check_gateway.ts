@@ -236,8 +236,8 @@ export function reportMixed(
     code: "route-split-mixed",
     meta: split.meta,
     path: ["spec", "service"],
-    message: `${formatRef(refOf(route.meta))} speaks for port ${plainList(ports)} of Service ` +
-      `${quoted(split.service)}, where the split does not count`,
+    message: `Routes of the Gateway API (${formatRef(refOf(route.meta))}) speak for port ` +
+      `${plainList(ports)} of Service ${quoted(split.service)}, where the split does not count`,
     hint: "Keep either the split or the route",
   });
 }

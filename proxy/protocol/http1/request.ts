@@ -136,6 +136,11 @@ export class Request extends Head {
     this.originStart = originStart;
   }
 
+  /** Another host or path than came goes out. */
+  get isRewritten(): boolean {
+    return this.#written !== null;
+  }
+
   override undoEdits(): void {
     super.undoEdits();
     const written = this.#written;
