@@ -1,4 +1,4 @@
-/** The work of `weft uninstall`: the reverse of an installation, webhooks first. */
+/** The work of `weft uninstall`: the reverse of an installation; what the API server asks controllers for goes first. */
 import { withDeadline } from "../../base/deadline.ts";
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
