@@ -1,13 +1,17 @@
 // Answers as the guides' pipy scripts say: one text, at one port, or at one address and port; every n-th time another status and text.
+// At SIGTERM it answers what it has been asked, and ends.
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 )
 
 type message struct {
@@ -50,5 +54,16 @@ func main() {
 	if address == "" {
 		address = ":"
 	}
-	http.ListenAndServe(address+place[2], nil)
+	server := &http.Server{Addr: address + place[2]}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	done := make(chan bool)
+	go func() {
+		<-signals
+		server.Shutdown(context.Background())
+		close(done)
+	}()
+	if server.ListenAndServe() == http.ErrServerClosed {
+		<-done
+	}
 }
