@@ -1,4 +1,5 @@
 /** The containers and the volume that injection adds. Pure. */
+import { DEFAULT_TRUST_DOMAIN } from "../../base/spiffe.ts";
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import { INIT_NAME, PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { VOLUME_NAME } from "./choose.ts";
@@ -133,6 +134,9 @@ function proxyArguments(
     `--controller-ca=${RUN}/ca.crt`,
     `--controller-token=${RUN}/token`,
     IDENTITY_ARGUMENT,
+    ...(settings.trustDomain === DEFAULT_TRUST_DOMAIN
+      ? []
+      : [`--trust-domain=${settings.trustDomain}`]),
     ...(mtlsMode === "" ? [] : [`--inbound-mtls=${mtlsMode}`]),
     ...probes.map((probe) => `--probe=${probe}`),
     "--namespace=$(POD_NAMESPACE)",

@@ -2,6 +2,7 @@
  * What a mesh says of the sidecars that are injected for it. `weft install` writes it into a ConfigMap, the webhook and `weft inject` read it.
  */
 import { parseIpRange, parsePortRange, wordsOfList } from "../../base/capture_lists.ts";
+import { DEFAULT_TRUST_DOMAIN, isTrustDomain } from "../../base/spiffe.ts";
 import { VERSION } from "../../base/version.ts";
 
 /** When a sidecar is an init container that restarts always. `auto`: where every kubelet knows what that is (1.29). */
@@ -18,6 +19,8 @@ export interface InjectionSettings {
   readonly controller: string;
   /** Certificates, in PEM, of those that the controller's is signed by. */
   readonly controllerCa: string;
+  /** Of the SPIFFE ids of sidecars. */
+  readonly trustDomain: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly accessLog: "none" | "json" | "common";
   /** URL of a collector of OTLP over HTTP; empty: no spans are made. */
@@ -46,6 +49,7 @@ export const DEFAULT_INJECTION: InjectionSettings = {
   localProxyMode: "PodIP",
   controller: "weft-controller.weft-system.svc:15080",
   controllerCa: "",
+  trustDomain: DEFAULT_TRUST_DOMAIN,
   logLevel: "info",
   accessLog: "none",
   tracingEndpoint: "",
@@ -93,6 +97,7 @@ const FORMS: Readonly<Record<keyof InjectionSettings, ValueForm>> = {
     /^(-----BEGIN CERTIFICATE-----[\s\S]{1,16384}-----END CERTIFICATE-----\s*)?$/,
     "the text of a certificate in PEM",
   ),
+  trustDomain: { accepts: isTrustDomain, like: DEFAULT_TRUST_DOMAIN },
   logLevel: oneOf("debug", "info", "warn", "error"),
   accessLog: oneOf("none", "json", "common"),
   tracingEndpoint: {

@@ -239,6 +239,7 @@ function controllerContainer(values: InstallValues): unknown {
       `--injection=/etc/weft/injection/${INJECTION_KEY}`,
       `--mesh-name=${injection.meshName}`,
       `--cluster-domain=${clusterDomain}`,
+      `--trust-domain=${injection.trustDomain}`,
       `--log-level=${controllerLogLevel}`,
       ...(permissive ? [] : ["--enforce-access"]),
     ],

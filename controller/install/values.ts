@@ -105,6 +105,7 @@ const PLAIN_SETTINGS: Readonly<Record<string, keyof InjectionSettings>> = {
   imagePullPolicy: "imagePullPolicy",
   meshName: "meshName",
   localProxyMode: "localProxyMode",
+  trustDomain: "trustDomain",
   outboundPortExclusionList: "outboundPortExclusionList",
   inboundPortExclusionList: "inboundPortExclusionList",
   outboundIPRangeExclusionList: "outboundIpRangeExclusionList",
@@ -131,6 +132,8 @@ const SETTING_MEANINGS: Partial<Record<keyof InjectionSettings, string>> = {
   meshName: "value of the label `weft.dev/monitored-by`",
   localProxyMode:
     "or `Localhost`: sidecars call applications on loopback, which opens what listens there",
+  trustDomain:
+    "of the SPIFFE ids in certificates; another one later cuts sidecars off from each other",
   nativeSidecar: "`auto`, `always`, `never`: sidecars as init containers that restart always",
   logLevel: "lightest event that a sidecar logs",
   accessLog: "`none`, `json`, `common`: a line for each request",

@@ -47,6 +47,14 @@ Deno.test({
         assert.match(await stateOf("certificates"), /^ok: .*\nok: .*good for 36[45] days$/);
         assert.match(await stateOf("webhooks"), /^ok: .*\nok: .*$/);
       });
+      await t.step("no controller has made an authority yet, and no sidecar has one", async () => {
+        assert.match(await stateOf("identity"), /^warning: 0 MeshRootCertificates are active/);
+        const out = await lab.works("certificate", "status");
+        assert.match(out, /^\n0 of 0 sidecars trust these roots; there is no controller\n$/);
+        await lab.fails(/No MeshRootCertificate is active/, "certificate", "rotate");
+        await lab.fails(/--to cannot be "x:"/, "certificate", "rotate", "--to", "x");
+        await lab.fails(/needs --roots/, "certificate", "rotate", "--to", "files:/keys");
+      });
       await t.step("a webhook that the API server does not reach, and two meshes", async () => {
         await lab.api.kubectl(["create", "namespace", "app"]);
         await lab.works("namespace", "add", "app");
