@@ -34,13 +34,13 @@ function pod(namespace: string, name: string, container: object): object {
 }
 
 const CURL = { image: "curlimages/curl", command: ["sh", "-c", PAUSE] };
-/** Its pod does not have the secret in one piece: etcd hears of the pod in plain. */
+/** Its pod does not have the secret in one piece, for etcd hears of the pod in plain; nor do answers to the kubelet, which asks in plain. */
 const STORE = {
   image: "curlimages/curl",
   command: [
     "sh",
     "-c",
-    "mkdir /www; how=fourteen; for path in ready books-bought other index.html; do printf $how-books-sold >/www/$path; done; " +
+    "mkdir /www; how=fourteen; echo >/www/ready; for path in books-bought other index.html; do printf $how-books-sold >/www/$path; done; " +
     "exec httpd -f -p 8080 -h /www",
   ],
   readinessProbe: { httpGet: { path: "/ready", port: 8080 }, periodSeconds: 1 },
