@@ -8,6 +8,9 @@ export const CALL_MS = 30_000;
 /** How long the API server may ask to wait before it is asked again, within the time of the call: usually it asks for a second. */
 export const RETRY_AFTER_MS_MAX = 5_000;
 
+/** Connections that carry nothing are kept so long: API servers end them after 90 s, load balancers after 60, and a call must not meet that. */
+export const CALL_IDLE_MS = 30_000;
+
 /** An answer that is read at once; a page of 500 pods is some 10 MB at most. */
 export const ANSWER_BYTES_MAX = 64 * 2 ** 20;
 

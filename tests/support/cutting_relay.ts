@@ -16,8 +16,6 @@ export class CuttingRelay {
   readonly #to: number;
   readonly #listener: Deno.TcpListener;
   readonly #pairs = new Set<Pair>();
-  /** Connections that were cut. */
-  cuts = 0;
 
   constructor(to: number) {
     this.#to = to;
@@ -59,7 +57,6 @@ export class CuttingRelay {
         const end = Math.min(size, passing ?? size);
         for (let at = 0; at < end;) at += await to.write(buffer.subarray(at, end));
         if (passing === null) continue;
-        this.cuts++;
         break;
       }
     } catch {
