@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+import { defineGatewayKinds, GATEWAY_GROUP_NAME } from "./gateway_definitions.ts";
 import { TestController } from "./test_controller.ts";
 
-const GROUP = "gateway.networking.k8s.io";
-const ROUTES = `/apis/${GROUP}/v1/namespaces/app/httproutes`;
-const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const ROUTES = `/apis/${GATEWAY_GROUP_NAME}/v1/namespaces/app/httproutes`;
 
 const MESH = `
 apiVersion: v1
@@ -26,37 +25,9 @@ ports: [{name: http, port: 80}]
 endpoints: [{addresses: [192.0.2.1]}]
 `;
 
-/** Enough of a definition for an API server; what it checks is not what is tried here. */
-function definitionOf(kind: string, plural: string, version: string) {
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: {
-      name: `${plural}.${GROUP}`,
-      annotations: {
-        "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api",
-      },
-    },
-    spec: {
-      group: GROUP,
-      scope: "Namespaced",
-      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      versions: [{
-        name: version,
-        served: true,
-        storage: true,
-        subresources: { status: {} },
-        schema: {
-          openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-        },
-      }],
-    },
-  };
-}
-
 function routeTo(backend: string, parent = "web") {
   return {
-    apiVersion: `${GROUP}/v1`,
+    apiVersion: `${GATEWAY_GROUP_NAME}/v1`,
     kind: "HTTPRoute",
     metadata: { name: "web" },
     spec: {
@@ -110,13 +81,7 @@ Deno.test({
       await controller.start();
       await until("it leads", () => controller.metric("weft_controller_leader"), (is) => is === 1);
       await t.step("a definition that comes later", async () => {
-        for (
-          const [kind, plural, version] of [
-            ["HTTPRoute", "httproutes", "v1"],
-            ["ReferenceGrant", "referencegrants", "v1beta1"],
-            ["TCPRoute", "tcproutes", "v1alpha2"],
-          ]
-        ) await client.call("POST", DEFINITIONS, { body: definitionOf(kind, plural, version) });
+        await defineGatewayKinds(api);
         await until("routes can be made", async () => {
           try {
             await client.call("POST", ROUTES, { body: routeTo("web") });

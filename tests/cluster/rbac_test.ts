@@ -13,6 +13,7 @@ import { until } from "../support/until.ts";
 import { testCertificates } from "../tls/certificates.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { denying, PlayedIssuer, REQUEST_DEFINITION } from "./cert_manager.ts";
+import { defineGatewayKinds } from "./gateway_definitions.ts";
 import { TestController } from "./test_controller.ts";
 
 /** One verb on one resource. */
@@ -41,6 +42,9 @@ const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise
   "patch trafficpolicies/status": makeFaults,
   "patch meshconfigs/status": makeFaults,
   "patch meshrootcertificates/status": makeFaults,
+  "patch httproutes/status": makeFaults,
+  "patch grpcroutes/status": makeFaults,
+  "patch tcproutes/status": makeFaults,
   "create certificaterequests": askIssuer,
   "get certificaterequests": askIssuer,
   "delete certificaterequests": askIssuer,
@@ -123,6 +127,21 @@ apiVersion: weft.dev/v1alpha1
 kind: MeshRootCertificate
 metadata: {name: fault-none, namespace: default}
 spec: {role: passive, roots: none, provider: {secret: {name: weft-identity-a}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: fault, namespace: mesh}
+spec: {parentRefs: [{group: "", kind: Service, name: none}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: fault, namespace: mesh}
+spec: {parentRefs: [{group: "", kind: Service, name: none}]}
+---
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: TCPRoute
+metadata: {name: fault, namespace: mesh}
+spec: {parentRefs: [{group: "", kind: Service, name: none}], rules: []}
 `;
 
 const SPLIT = {
@@ -236,6 +255,7 @@ Deno.test({
       await until("the definition is established", isTaken, (taken) => taken);
       await api.apply(REQUEST_DEFINITION);
       await api.established("certificaterequests.cert-manager.io");
+      await defineGatewayKinds(api);
       apiOf = api;
       const accounts = new Accounts(api);
       await t.step("with all of them it is refused nothing", async () => {
