@@ -2,6 +2,7 @@
  * The controller of a mesh: watches a cluster, compiles what is in the mesh, and keeps its proxies up to date. Proxies are let in once all
  * that the cluster has is known; before that they would be told that there is nothing.
  */
+import { withDeadline } from "../base/deadline.ts";
 import type { ResourceRef } from "../base/finding.ts";
 import type { LeveledLog, Log, LogLevel } from "../base/log.ts";
 import { serveAdmin } from "./admin.ts";
@@ -13,6 +14,7 @@ import { MISSING_LOOK_MS, SILENT_WAIT_MS, SYNC_NOTICE_MS } from "./limits.ts";
 import { MissingSidecars } from "./inject/missing_sidecars.ts";
 import { startInjector } from "./injector.ts";
 import { IdentityIssuer } from "./identity/identity_issuer.ts";
+import { AUTHORITY_WAIT_MS } from "./identity/limits.ts";
 import { MeshRoots } from "./identity/mesh_roots.ts";
 import { ROOT_KIND } from "./identity/root_certificate.ts";
 import { LiveMesh } from "./live_mesh.ts";
@@ -227,7 +229,8 @@ export class Controller {
   async #letIn(): Promise<void> {
     const namespace = this.#namespace = await this.#client.namespace();
     this.#config.start(namespace);
-    this.#roots.start(namespace);
+    // Proxies that come back need not hear that nothing can be signed yet; nor do they wait for it for long.
+    await withDeadline(this.#roots.start(namespace), AUTHORITY_WAIT_MS, () => {});
     this.#mesh.open();
     this.#counts.synced = 1;
     const port = await this.#stream.start();

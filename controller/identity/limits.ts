@@ -30,5 +30,8 @@ export const ISSUER_ANSWER_BYTES_MAX = 256 * 1024;
 /** Share of its life after which a token of Vault is replaced. */
 export const VAULT_TOKEN_SHARE = 0.75;
 
+/** How long a start waits for the first reading of authorities: a Secret is there in some milliseconds. */
+export const AUTHORITY_WAIT_MS = 2_000;
+
 /** Characters of a reason that a proxy is told. */
 export const PROBLEM_CHARACTERS_MAX = 300;

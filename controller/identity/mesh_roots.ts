@@ -80,10 +80,12 @@ export class MeshRoots {
     return { apiVersion, uid: textField(fieldsOf(object["metadata"]), "uid") ?? "" };
   }
 
-  /** All that there is has been heard, and the objects of this namespace count. */
-  start(namespace: string): void {
+  /** All that there is has been heard, and the objects of this namespace count. Resolves once they have been looked at. */
+  start(namespace: string): Promise<void> {
     this.#namespace = namespace;
-    this.#running = this.#run();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#running = this.#run(resolve);
+    return promise;
   }
 
   stop(): Promise<void> {
@@ -92,7 +94,7 @@ export class MeshRoots {
     return this.#running;
   }
 
-  async #run(): Promise<void> {
+  async #run(onLook: () => void): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
       const woken = new AbortController();
@@ -103,6 +105,7 @@ export class MeshRoots {
         const reason = error instanceof Error ? error.message : String(error);
         this.#parts.log.warn("The mesh's authority cannot be read", { reason });
       }
+      onLook();
       // Keys change in Secrets and files that are not watched: reading them is rare, and a right to watch Secrets is a right to all.
       await pause(KEYS_READ_MS, AbortSignal.any([woken.signal, signal]));
     }
