@@ -14,6 +14,7 @@ import {
   OFF_CANARY,
   programmedTimes,
   readRepository,
+  REFUSED_MAX,
   type Release,
   type ReleaseState,
   splitState,
@@ -164,7 +165,7 @@ async function release(each: Case): Promise<string> {
     promoted.join(", ")
   }, aborted after ${aborted.join(", ")}, rolled back after ${
     failed.join(", ")
-  }; ${client.sum} requests, none lost`;
+  }; ${client.sum} requests, ${REFUSED_MAX - client.lostMax} refused`;
 }
 
 async function story(namespace: string): Promise<string> {

@@ -14,6 +14,7 @@ import {
   OFF_CANARY,
   programmedTimes,
   readRepository,
+  REFUSED_MAX,
   type Release,
   splitState,
   startLoad,
@@ -148,7 +149,7 @@ async function release(provider: string, hasMetrics: boolean): Promise<string> {
   assert.deepEqual(Object.keys(back), ["Hi, I am v2!\n"]);
   return `${provider}: promoted by ${promoted.join(", ")}, rolled back after ${
     failed.join(", ")
-  }; ${client.sum} requests, none lost`;
+  }; ${client.sum} requests, ${REFUSED_MAX - client.lostMax} refused`;
 }
 
 function isFailing(answer: string): boolean {

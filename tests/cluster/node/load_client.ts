@@ -22,6 +22,8 @@ export class LoadClient {
   sum = 0;
   /** So many POSTs may be lost: a process that had them was killed, and how far it had come with them cannot be known. */
   lostMax = 0;
+  /** What such a loss looks like. */
+  loss = / POST .* 502 .*upstream-reset/;
 
   /** @param pod that asks */
   constructor(namespace: string, pod: string) {
@@ -35,7 +37,7 @@ export class LoadClient {
     const { asked, answers, failures, failed }: Tally = JSON.parse(text);
     this.sum += asked;
     const what = `${during}: ${failed} failed\n${(failures ?? []).join("\n")}`;
-    const isLost = (failure: string) => / POST .* 502 .*upstream-reset/.test(failure);
+    const isLost = (failure: string) => this.loss.test(failure);
     assert.ok(failed <= this.lostMax && (failures ?? []).every(isLost), what);
     this.lostMax -= failed;
     return answers;
