@@ -118,7 +118,7 @@ for (const driver of DRIVERS) {
     assert.deepEqual(proxy.names.asked, []);
     assert.match(
       await proxy.metric('weft_requests_total{listener="0",service="egress"'),
-      /backend="egress",code="2xx"} 1$/m,
+      /backend="egress",rule="",code="2xx"} 1$/m,
     );
     await proxy.checkNothingLeft();
   });
