@@ -76,6 +76,9 @@ export const FORWARDS_MAX = 255;
 /** Other endpoints tried when one does not accept a connection; each costs at most `connectMs`. */
 export const CONNECT_ATTEMPTS_MAX = 3;
 
+/** Other backends of a split that a request goes to which reached nothing of the one before; each costs as many attempts. */
+export const OTHER_BACKENDS_MAX = 2;
+
 /** Idle connections kept for one endpoint. More than the clients that call at once is waste. */
 export const POOL_IDLE_MAX = 256;
 

@@ -2,8 +2,8 @@
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { Router } from "../route/router.ts";
-import type { Routed, RouteFacts } from "../observe/telemetry.ts";
-import { CONNECT_ATTEMPTS_MAX } from "../limits.ts";
+import type { Routed, RouteFacts, Telemetry } from "../observe/telemetry.ts";
+import { CONNECT_ATTEMPTS_MAX, OTHER_BACKENDS_MAX } from "../limits.ts";
 import type { TunnelOwner } from "../loop/tunnel.ts";
 import type { Choice } from "../policy/backend_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
@@ -12,7 +12,7 @@ import type { Response } from "../protocol/http1/response.ts";
 import type { Loop } from "../loop/loop.ts";
 import { type CarrierFailure, FAILURES, unreachedSaidBy } from "./failures.ts";
 import type { Carrier } from "./sides.ts";
-import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 export class Attempts implements Routed {
   destination: Destination = UNDECIDED;
@@ -29,11 +29,15 @@ export class Attempts implements Routed {
   repeats = 0;
   /** How the last one failed; null: none did. */
   #failure: CarrierFailure | null = null;
-  #isLastResort = false;
+  /** Where it was to go before any other way was taken. */
+  #decided: Destination = UNDECIDED;
+  /** Endpoints that it has reached none of, one set for each backend. */
+  readonly #missed: EndpointSet[] = [];
 
   /** Nothing has been tried yet. */
   begin(destination: Destination): void {
-    if (destination === UNDECIDED) this.#isLastResort = false;
+    if (destination === UNDECIDED) this.#missed.length = 0;
+    if (this.#missed.length === 0) this.#decided = destination;
     this.destination = destination;
     this.#choice = null;
     this.endpoint = destination.endpoint;
@@ -75,12 +79,25 @@ export class Attempts implements Routed {
     return this.#failure !== null && FAILURES[this.#failure].isUnreached;
   }
 
-  /** Where a request goes that none of the endpoints has got: once, and only if they did nothing with it. Null: nowhere. */
-  lastResort(router: Router): Destination | PendingDecision | null {
-    if (this.#isLastResort || !this.#isUnreached || this.endpoint === null) return null;
-    const elsewhere = router.lastResort?.(this.destination, this.endpoint, this.refusal) ?? null;
-    this.#isLastResort = elsewhere !== null;
-    return elsewhere;
+  /**
+   * Where a request goes that none of the endpoints has got, if they did nothing with it: once to the Service's own address, then to
+   * other backends of its split. Null: nowhere.
+   */
+  otherWay(router: Router, counts: Telemetry["counts"]): Destination | PendingDecision | null {
+    if (!this.#isUnreached) return null;
+    const { destination: { endpoints }, endpoint } = this;
+    if (endpoints !== null) this.#missed.push(endpoints);
+    if (endpoint !== null && this.#missed.length === 1) {
+      const address = router.lastResort?.(this.#decided, endpoint, this.refusal) ?? null;
+      if (address !== null) {
+        counts.lastResorts++;
+        return address;
+      }
+    }
+    if (this.#missed.length > OTHER_BACKENDS_MAX) return null;
+    const other = router.otherBackend?.(this.#decided, this.#missed) ?? null;
+    if (other !== null) counts.otherBackends++;
+    return other;
   }
 
   /** What policies call the failure of the last attempt, where they may try again; null: they may not. */

@@ -201,7 +201,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
       const pool = this.#tries.next(this.#loop.io.nowMs);
       if (pool === null) break;
       // All have just failed: another way is quicker than to wait for one of them again.
-      if (count > 0 && pool.isAvoided(this.#loop.io.nowMs) && this.#takeLastResort()) return;
+      if (count > 0 && pool.isAvoided(this.#loop.io.nowMs) && this.#takeOtherWay()) return;
       if (count > 0) this.#account.retried(this.#tries.refusal.reason, place);
       this.#account.attemptStarted();
       this.#run?.attemptStarted();
@@ -429,16 +429,16 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     const isRetried = retriable !== null && this.client.isReplayable &&
       this.#run?.retriesFailure(retriable, repeats, this.#loop.io.nowMs) === true;
     if (isRetried) this.#retry(refusal.reason);
-    else if (!this.#takeLastResort()) this.refuse(this.#tries.refusalBy(this.#router));
+    else if (!this.#takeOtherWay()) this.refuse(this.#tries.refusalBy(this.#router));
   }
 
   /** False: there is none for it. */
-  #takeLastResort(): boolean {
-    const elsewhere = this.client.isReplayable ? this.#tries.lastResort(this.#router) : null;
-    if (elsewhere === null) return false;
+  #takeOtherWay(): boolean {
+    const { counts } = this.#services.telemetry;
+    const way = this.client.isReplayable ? this.#tries.otherWay(this.#router, counts) : null;
+    if (way === null) return false;
     this.#account.retried(this.#tries.refusal.reason, this.#tries.place);
-    this.#services.telemetry.counts.lastResorts++;
-    this.#whenDecided(elsewhere);
+    this.#whenDecided(way);
     return true;
   }
 

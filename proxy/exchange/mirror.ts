@@ -353,7 +353,7 @@ class MirrorRouter implements Router {
   constructor(backend: BackendState, endpoints: EndpointSet, takesHttp2: boolean) {
     this.#destination = toEndpoints(NO_FACTS, {
       ...{ endpoints, backend, takesHttp2 },
-      ...{ route: null, hash: 0, newPoint: -1, turn: null },
+      ...{ split: null, route: null, hash: 0, newPoint: -1, turn: null },
     });
   }
 

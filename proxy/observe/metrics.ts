@@ -173,6 +173,10 @@ export const LOOP = metricGroup([], {
     "weft_last_resorts_total",
     "Requests and connections that reached no endpoint of the plan and went to the Service's own address",
   ),
+  otherBackends: counter(
+    "weft_other_backends_total",
+    "Requests and connections that reached no endpoint of the backend of their turn and went to another backend of the split",
+  ),
   planUnanswered: counter(
     "weft_plan_unanswered_total",
     "Requests and connections decided without an answer, as if the mesh had nothing of their host",

@@ -4,7 +4,7 @@
  */
 import type { Refusal } from "../../base/refusals.ts";
 import type { AddressIndex, MeshAddress } from "../../routing/table/address_index.ts";
-import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { OriginalDestination } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Egress } from "./egress.ts";
@@ -82,6 +82,10 @@ export class CapturedRoute implements Router {
     const known = this.#router.addressOf(service);
     if (known === null) return this.#egress.byName(this.#router.nameOf(service), to);
     return known === "" ? null : to(known);
+  }
+
+  otherBackend(failed: Destination, missed: readonly EndpointSet[]): Destination | null {
+    return this.#router.otherBackend(failed, missed);
   }
 
   /** True: for the first time by this plan. One may have come while the connection was open. */

@@ -19,6 +19,8 @@ export interface Destination {
   /** Endpoints to choose from, and what chooses; null if there is no choice. */
   readonly endpoints: EndpointSet | null;
   readonly backend: BackendState | null;
+  /** The route whose split has chosen the backend among several; null: there was no choice. */
+  readonly split: TableRoute | null;
   /** What its route's policy says; null if it says nothing. */
   readonly route: RouteState | null;
   /** It is spoken to by HTTP/2. */
@@ -51,6 +53,7 @@ export function refused(facts: RouteFacts, refusal: Refusal): Destination {
     endpoint: null,
     endpoints: null,
     backend: null,
+    split: null,
     route: null,
     takesHttp2: false,
     hash: 0,
@@ -73,6 +76,7 @@ export function toPool(
     endpoint,
     endpoints: null,
     backend: null,
+    split: null,
     route: null,
     takesHttp2,
     hash: 0,
@@ -85,6 +89,7 @@ export function toPool(
 interface Balanced {
   readonly endpoints: EndpointSet;
   readonly backend: BackendState;
+  readonly split: TableRoute | null;
   readonly route: RouteState | null;
   readonly takesHttp2: boolean;
   readonly hash: number;
@@ -94,7 +99,7 @@ interface Balanced {
 
 export function toEndpoints(
   facts: RouteFacts,
-  { endpoints, backend, route, takesHttp2, hash, newPoint, turn }: Balanced,
+  { endpoints, backend, split, route, takesHttp2, hash, newPoint, turn }: Balanced,
 ): Destination {
   return {
     facts,
@@ -103,6 +108,7 @@ export function toEndpoints(
     endpoint: null,
     endpoints,
     backend,
+    split,
     route,
     takesHttp2,
     hash,

@@ -56,7 +56,7 @@ import type { ClientFacts, Router, RouteServices } from "./router.ts";
 import { latin1 } from "../protocol/http1/lexical.ts";
 import { mayBeOfMesh } from "../../routing/source/mesh_names.ts";
 import { hostQuestion, type PlanQuestion } from "../../routing/source/messages.ts";
-import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 const encoder = new TextEncoder();
 
@@ -317,6 +317,36 @@ export class OutboundRouter implements Router {
     return toPool(facts, pool, null, takesHttp2);
   }
 
+  otherBackend(
+    { facts, backend, split, hash, takesHttp2 }: Destination,
+    missed: readonly EndpointSet[],
+  ): Destination | null {
+    // Numbers of backends are those of the table in force.
+    const isInForce = split !== null && this.#services.get(split.service.key) === split.service;
+    if (!isInForce || backend?.limits !== null) return null;
+    const other = split.backends
+      .filter(({ endpointSet, guarded, refusal }) =>
+        !missed.includes(endpointSet) && guarded === null && refusal === null
+      )
+      .reduce<TableBackend | null>(
+        (most, each) => most !== null && most.weight >= each.weight ? most : each,
+        null,
+      );
+    const state = other && this.#policies.backend(other, split, this.#io.nowMs);
+    if (other === null || state === null || state.limits !== null) return null;
+    return toEndpoints({ ...facts, stats: this.#statsOfBackend(split, other) }, {
+      endpoints: other.endpointSet,
+      backend: state,
+      split,
+      // The policy of the route has had its say.
+      route: null,
+      takesHttp2,
+      hash,
+      newPoint: -1,
+      turn: null,
+    });
+  }
+
   /**
    * What was decided last, made a destination.
    * @param head null for a connection that is relayed as it is
@@ -345,6 +375,7 @@ export class OutboundRouter implements Router {
     return toEndpoints(facts, {
       endpoints: endpointSet,
       backend: state,
+      split: route.backends.length > 1 ? route : null,
       route: this.#policies.route(route, backend, nowMs),
       takesHttp2: takesHttp2(port, client),
       hash: state.hashOf(head, client.peer),

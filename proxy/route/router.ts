@@ -7,7 +7,7 @@ import type { Loop } from "../loop/loop.ts";
 import type { Telemetry } from "../observe/telemetry.ts";
 import type { Pools } from "../pool/pools.ts";
 import type { Refusal } from "../../base/refusals.ts";
-import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
+import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { Caller } from "../tls/caller.ts";
 import type { Destination, PendingDecision } from "./destination.ts";
@@ -64,4 +64,9 @@ export interface Router {
     tried: TableEndpoint,
     refusal: Refusal,
   ): Destination | PendingDecision | null;
+  /**
+   * Where it may go after that: the backend with the largest weight among the others of its split, as if those that were missed had no
+   * endpoints. Null: there is none, or its plan is not in force any more.
+   */
+  otherBackend?(failed: Destination, missed: readonly EndpointSet[]): Destination | null;
 }

@@ -136,3 +136,62 @@ Deno.test("last resort: it is tried for one request after the other, and fails a
   equal(it.get(ROOT, "web"), "503 upstream-refused");
   equal(countedBy(it.engine, "weft_last_resorts_total"), 2);
 });
+
+const STABLE = "10.0.0.4:8080";
+const SHARED = [
+  ...WEB,
+  ...service({ name: "canary", clusterIP: "10.96.0.2", pods: ["10.0.0.3"] }),
+  ...service({ name: "stable", clusterIP: "10.96.0.4", pods: ["10.0.0.4"] }),
+  ...service({ name: "old", clusterIP: "10.96.0.5", pods: ["10.0.0.5"] }),
+  {
+    apiVersion: "split.smi-spec.io/v1alpha4",
+    kind: "TrafficSplit",
+    metadata: { name: "web", namespace: "default" },
+    spec: {
+      service: "web",
+      backends: [
+        { service: "canary", weight: 2 },
+        { service: "old", weight: 1 },
+        { service: "stable", weight: 2 },
+      ],
+    },
+  },
+];
+
+Deno.test("other backend: what reaches nothing of a backend goes to the largest of the others", () => {
+  const it = new CaptureScenario(textOf(SHARED));
+  it.serve(STABLE);
+  const client = it.outbound(ROOT);
+  it.pass(1);
+  for (let i = 0; i < 5; i++) {
+    client.send("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\nhi");
+    it.pass(50);
+  }
+  equal(client.text.match(/HTTP\/1\.1 200 /g)?.length, 5);
+  deepEqual(new Set(it.records.map(({ backend }) => backend)), new Set(["default/stable"]));
+  // Once for each of two turns of the canary; the request of the old one's turn is taken to the canary first.
+  equal(countedBy(it.engine, "weft_other_backends_total"), 4);
+});
+
+Deno.test("other backend: where that is gone as well, the refusal stays", () => {
+  const it = new CaptureScenario(textOf(SHARED));
+  for (let i = 0; i < 5; i++) equal(it.get(ROOT, "web"), "503 upstream-refused");
+});
+
+Deno.test("other backend: none where limits of a backend count what it gets", () => {
+  const limits = {
+    ...(policy({ connectionLimits: { maxConnections: 5 } }) as object),
+    metadata: { name: "stable", namespace: "default" },
+    spec: {
+      targetRefs: [{ kind: "Service", name: "stable" }],
+      connectionLimits: { maxConnections: 5 },
+    },
+  };
+  const it = new CaptureScenario(textOf([...SHARED, limits]));
+  it.serve(STABLE);
+  const answers = Array.from({ length: 5 }, () => it.get(ROOT, "web"));
+  deepEqual(answers.toSorted(), [
+    ...Array(2).fill(STABLE),
+    ...Array(3).fill("503 upstream-refused"),
+  ]);
+});
