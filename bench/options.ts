@@ -26,9 +26,10 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     before: null as string | null,
   };
   const rest = [...args];
+  let hasMicro = true;
   for (let flag = rest.shift(); flag !== undefined; flag = rest.shift()) {
     if (flag === "--no-micro") {
-      options.workloads.push(...names.filter((name) => name !== "micro"));
+      hasMicro = false;
       continue;
     }
     const value = rest.shift();
@@ -41,8 +42,12 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     else throw new Error(`Unknown option "${flag}"`);
   }
   const unknown = options.workloads.find((name) => !names.includes(name));
-  if (unknown === undefined) return options;
-  throw new Error(`There is no workload "${unknown}": want some of ${names.join(", ")}`);
+  if (unknown !== undefined) {
+    throw new Error(`There is no workload "${unknown}": want some of ${names.join(", ")}`);
+  }
+  if (hasMicro) return options;
+  const chosen = options.workloads.length > 0 ? options.workloads : names;
+  return { ...options, workloads: chosen.filter((name) => name !== "micro") };
 }
 
 function parseCount(flag: string, text: string): number {

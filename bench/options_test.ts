@@ -30,8 +30,10 @@ Deno.test("numbers of some contenders, or of a hasty run, are not kept", () => {
   }
 });
 
-Deno.test("--no-micro is every workload but one", () => {
+Deno.test("--no-micro is every workload but one, or those that are named", () => {
   assert.deepEqual(parseOptions(["--no-micro"], NAMES).workloads, ["http1", "tls"]);
+  const named = ["--workload", "tls,micro", "--no-micro"];
+  assert.deepEqual(parseOptions(named, NAMES).workloads, ["tls"]);
 });
 
 Deno.test("parseOptions refuses what it does not know", () => {
