@@ -36,7 +36,7 @@ export class CustomKind {
 
   /** @param version as which it was asked for */
   put(version: string, key: string, object: JsonFields): void {
-    if (this.#versionOf(object) !== version) return;
+    if (countedVersion(object, this.#served) !== version) return;
     const text = textField(fieldsOf(object["metadata"]), "resourceVersion") ?? "";
     const resourceVersion = /^\d+$/.test(text) ? BigInt(text) : 0n;
     const held = this.#held.get(key);
@@ -55,17 +55,20 @@ export class CustomKind {
     this.#held.delete(key);
     this.#events.remove(key);
   }
-
-  /** The version that its fields were last written in; the newest that is served, where that one is not. */
-  #versionOf(object: JsonFields): string {
-    const written = writtenVersion(object);
-    const newest = this.#served.at(-1) ?? "";
-    return written !== undefined && this.#served.includes(written) ? written : newest;
-  }
 }
 
-/** By what the API server notes of each writer; what only touched metadata or status wrote no fields. Undefined: it does not say. */
-export function writtenVersion(object: JsonFields): string | undefined {
+/**
+ * The version that an object's fields were last written in; the newest that is served, where that one is not.
+ * @param served oldest first
+ */
+export function countedVersion(object: JsonFields, served: readonly string[]): string {
+  const written = writtenVersion(object);
+  const newest = served.at(-1) ?? "";
+  return written !== undefined && served.includes(written) ? written : newest;
+}
+
+/** By what the API server notes of each writer; what only touched metadata or status wrote no fields. */
+function writtenVersion(object: JsonFields): string | undefined {
   const entries = fieldsOf(object["metadata"])["managedFields"];
   const writers = (Array.isArray(entries) ? entries : []).map(fieldsOf).filter((entry) => {
     const fields = Object.keys(fieldsOf(entry["fieldsV1"]));

@@ -2,7 +2,7 @@
  * ClusterTree: what a cluster has, as files beside those of this machine. A manifest that is read after them stands in for the object
  * of its name, as `kubectl apply` would have it.
  */
-import { writtenVersion } from "../../controller/custom_kind.ts";
+import { countedVersion } from "../../controller/custom_kind.ts";
 import { allItems } from "../../controller/kube/pages.ts";
 import { type KubeClient, KubeError } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
@@ -52,12 +52,13 @@ export class ClusterTree implements FileTree {
         files.set(`${CLUSTER_PREFIX}${kind}-${at}.json`, new TextEncoder().encode(list));
       }
     }
-    for (const { kind, versions, plural } of await customKinds(client)) {
+    for (const { kind, group, versions, plural } of await customKinds(client)) {
       for (const version of versions) {
-        const items = await allItems(client, `/apis/${version}/${plural}`);
+        const apiVersion = `${group}/${version}`;
+        const items = await allItems(client, `/apis/${apiVersion}/${plural}`);
         for (const item of items.filter(counts)) {
-          if (versionOf(item, versions) !== version) continue;
-          const object = { ...withoutRecords(item), apiVersion: version, kind };
+          if (countedVersion(item, versions) !== version) continue;
+          const object = { ...withoutRecords(item), apiVersion, kind };
           const text = JSON.stringify(object, null, 2);
           // Rules are read by people, who are told where in an object they stand.
           files.set(
@@ -94,7 +95,8 @@ export class ClusterTree implements FileTree {
 interface CustomKind {
   readonly kind: string;
   readonly plural: string;
-  /** Group and version, oldest first: those that both sides have. */
+  readonly group: string;
+  /** Oldest first: those that both sides have. */
   readonly versions: readonly string[];
 }
 
@@ -104,27 +106,22 @@ async function customKinds(client: KubeClient): Promise<CustomKind[]> {
     const { kind, group, versions } = each;
     const plural = pluralOf(each);
     if (plural === undefined) return [];
-    const all = versions.map((version) => `${group}/${version}`);
-    const served = await Promise.all(all.map((version) => isServed(client, version, plural)));
-    return [{ kind, plural, versions: all.filter((_, at) => served[at]) }];
+    const served = await Promise.all(
+      versions.map((version) => isServed(client, `${group}/${version}`, plural)),
+    );
+    return [{ kind, group, plural, versions: versions.filter((_, at) => served[at]) }];
   }));
   return known.flat();
 }
 
-async function isServed(client: KubeClient, version: string, plural: string): Promise<boolean> {
-  const listed = await client.call("GET", `/apis/${version}`).catch((error) => {
+async function isServed(client: KubeClient, apiVersion: string, plural: string): Promise<boolean> {
+  const listed = await client.call("GET", `/apis/${apiVersion}`).catch((error) => {
     if (error instanceof KubeError && error.status === 404) return null;
     throw error;
   });
   const resources = fieldsOf(listed)["resources"];
   return Array.isArray(resources) &&
     resources.some((each) => textField(fieldsOf(each), "name") === plural);
-}
-
-/** As the controller takes it: the one that its fields were last written in, where that is served. */
-function versionOf(item: JsonFields, versions: readonly string[]): string | undefined {
-  const written = writtenVersion(item);
-  return versions.find((version) => version.endsWith(`/${written}`)) ?? versions.at(-1);
 }
 
 function namespaceOf(item: JsonFields): string {
