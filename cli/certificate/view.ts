@@ -10,7 +10,7 @@ import { ADMIN_PORT, CONTROLLER } from "../../controller/install/objects.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
 import { allItems } from "../../controller/kube/pages.ts";
-import { PROXY_NAME } from "../../base/sidecar_pod.ts";
+import { sidecarOf } from "../../controller/kube/pod_containers.ts";
 import { type Authority, type MeshState, REPLACES } from "./rotation.ts";
 
 /** As which a change writes roles: when it did is known by this. */
@@ -89,18 +89,16 @@ async function readPods(client: KubeClient): Promise<string[]> {
     });
     for (const pod of pods) {
       const hasStarted = textField(fieldsOf(pod["status"]), "podIP") !== undefined;
-      if (!hasStarted || !hasIdentity(fieldsOf(pod["spec"]))) continue;
+      if (!hasStarted || !hasIdentity(pod)) continue;
       names.push(`${name}/${textField(fieldsOf(pod["metadata"]), "name")}`);
     }
   }
   return names;
 }
 
-function hasIdentity({ containers, initContainers }: JsonFields): boolean {
-  const all = [containers, initContainers].flatMap((list) => Array.isArray(list) ? list : []);
-  return all.map(fieldsOf).some(({ name, args }) =>
-    name === PROXY_NAME && Array.isArray(args) && args.includes(IDENTITY_ARGUMENT)
-  );
+function hasIdentity(pod: JsonFields): boolean {
+  const args = sidecarOf(pod)?.["args"];
+  return Array.isArray(args) && args.includes(IDENTITY_ARGUMENT);
 }
 
 /** That of this machine may be wrong: an object that is never made says when it would have been. */

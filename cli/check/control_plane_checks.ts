@@ -2,7 +2,6 @@
 import { expiryOf } from "../../base/x509.ts";
 import { VERSION } from "../../base/version.ts";
 import { DAY_MS } from "../../controller/inject/limits.ts";
-import { PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { findObject, progressOf, troublesOf } from "../../controller/install/cluster.ts";
 import { metricsApi } from "../../controller/install/metrics_api.ts";
 import { membersOf } from "../../controller/install/members.ts";
@@ -11,6 +10,7 @@ import { CONTROLLER_RULES, NAMESPACE_RULES } from "../../controller/install/rbac
 import { KubeError } from "../../controller/kube/client.ts";
 import { fieldsOf, textField } from "../../controller/kube/fields.ts";
 import { allItems } from "../../controller/kube/pages.ts";
+import { sidecarOf } from "../../controller/kube/pod_containers.ts";
 import { EXPIRY_WARNING_DAYS } from "../limits.ts";
 import { changeUnderWay, inForce } from "../certificate/rotation.ts";
 import { readState } from "../certificate/view.ts";
@@ -197,11 +197,8 @@ export const injection: ClusterCheck = async ({ client, installation }) => {
   };
   const path = `/api/v1/namespaces/${member.name}/pods?dryRun=All`;
   try {
-    const { spec } = fieldsOf(await client.call("POST", path, { body: pod }));
-    const { initContainers, containers } = fieldsOf(spec);
-    const names = [initContainers, containers]
-      .flatMap((list) => Array.isArray(list) ? list.map((each) => fieldsOf(each)["name"]) : []);
-    if (names.includes(PROXY_NAME)) {
+    const made = fieldsOf(await client.call("POST", path, { body: pod }));
+    if (sidecarOf(made) !== undefined) {
       return good("injection", `A pod of namespace ${member.name} would get a sidecar`);
     }
     const message = `A pod of namespace ${member.name} would get no sidecar`;

@@ -5,7 +5,7 @@ import { isNotFound } from "../../controller/install/cluster.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
 import { PortForward } from "../../controller/kube/port_forward.ts";
-import { PROXY_NAME } from "../../base/sidecar_pod.ts";
+import { sidecarOf } from "../../controller/kube/pod_containers.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
 import { type PodPlace, podsAt } from "./place.ts";
@@ -98,20 +98,15 @@ async function requirePod(
 }
 
 async function requireSidecar(client: KubeClient, namespace: string, name: string): Promise<void> {
-  const { spec, status } = await requirePod(client, namespace, name);
-  if (!containersOf(fieldsOf(spec)).includes(PROXY_NAME)) {
+  const pod = await requirePod(client, namespace, name);
+  if (sidecarOf(pod) === undefined) {
     throw new CommandFailure(`Pod ${namespace}/${name} has no sidecar`, {
       hint:
         `Put its namespace into the mesh (weft namespace add ${namespace}), then make the pod anew.`,
     });
   }
-  const phase = textField(fieldsOf(status), "phase") ?? "Unknown";
+  const phase = textField(fieldsOf(pod["status"]), "phase") ?? "Unknown";
   if (phase === "Succeeded" || phase === "Failed") {
     throw new CommandFailure(`Pod ${namespace}/${name} has ended (${phase})`);
   }
-}
-
-function containersOf(spec: JsonFields): unknown[] {
-  return [spec["initContainers"], spec["containers"]]
-    .flatMap((list) => Array.isArray(list) ? list.map((each) => fieldsOf(each)["name"]) : []);
 }

@@ -2,12 +2,12 @@
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, usageFailure } from "../../console/exit.ts";
 import { parseTimeLimitMs } from "../../console/values.ts";
-import { PROXY_NAME } from "../../base/sidecar_pod.ts";
 import { HEALTH_PORT } from "../../controller/inject/containers.ts";
 import { ownerOf } from "../../controller/inject/workload.ts";
 import { type KubeClient, KubeError } from "../../controller/kube/client.ts";
-import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
+import { fieldsOf, textField } from "../../controller/kube/fields.ts";
 import { allItems } from "../../controller/kube/pages.ts";
+import { sidecarOf } from "../../controller/kube/pod_containers.ts";
 import {
   countsSince,
   readSidecarCounts,
@@ -39,7 +39,7 @@ async function meshPods(
   const items = await allItems(client, `/api/v1${scope}/pods`, {
     fieldSelector: "status.phase=Running",
   });
-  const pods = items.filter(hasSidecar).map((pod): MeshPod => {
+  const pods = items.filter((pod) => sidecarOf(pod) !== undefined).map((pod): MeshPod => {
     const metadata = fieldsOf(pod["metadata"]);
     return {
       namespace: textField(metadata, "namespace") ?? "",
@@ -53,15 +53,6 @@ async function meshPods(
     `${pods.length} pods have sidecars, and no more than ${TRAFFIC_PODS_MAX} are asked one by one`,
     { hint: "Name one namespace with -n, or ask a Prometheus that scrapes them." },
   );
-}
-
-function hasSidecar(pod: JsonFields): boolean {
-  const spec = fieldsOf(pod["spec"]);
-  return ["initContainers", "containers"].some((key) => {
-    const containers = spec[key];
-    return Array.isArray(containers) &&
-      containers.some((each) => textField(fieldsOf(each), "name") === PROXY_NAME);
-  });
 }
 
 export class Sampler {
