@@ -8,40 +8,23 @@ import { testEnvironment } from "../console/testing.ts";
 import { formatAccess } from "../sidecar/access_log.ts";
 import { compileInput } from "../sidecar/compile_input.ts";
 import { randomMatch, randomSample } from "./algebra/random_rules.ts";
+import { matchItem, serviceWithEndpoint } from "./algebra/rule_objects.ts";
 import { RawSocket } from "./support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "./support/scripted_origin.ts";
 import { until } from "./support/until.ts";
 import { TracedProxy } from "./traces/traced_proxy.ts";
 
 function manifests(random: Random, port: number): string {
-  const services = ["web", "v1", "v2"].flatMap((name) => [
-    { apiVersion: "v1", kind: "Service", metadata: { name }, spec: { ports: [{ port: 80 }] } },
-    {
-      apiVersion: "discovery.k8s.io/v1",
-      kind: "EndpointSlice",
-      metadata: { name, labels: { "kubernetes.io/service-name": name } },
-      addressType: "IPv4",
-      ports: [{ port }],
-      endpoints: [{ addresses: ["127.0.0.1"] }],
-    },
-  ]);
+  const services = ["web", "v1", "v2"].flatMap((name) =>
+    serviceWithEndpoint({ name }, { address: "127.0.0.1", port })
+  );
   const splits = [1, 2, 3].flatMap((each) => [
     {
       apiVersion: "specs.smi-spec.io/v1alpha4",
       kind: "HTTPRouteGroup",
       metadata: { name: `g${each}` },
       spec: {
-        matches: [0, 1].map((index) => {
-          const { path, methods, headers } = randomMatch(random);
-          return {
-            name: `m${index}`,
-            ...(path === null ? {} : { pathRegex: path }),
-            methods: methods ?? ["*"],
-            ...(headers.length === 0
-              ? {}
-              : { headers: headers.map(({ name, pattern }) => ({ [name]: pattern })) }),
-          };
-        }),
+        matches: [0, 1].map((index) => matchItem(`m${index}`, randomMatch(random))),
       },
     },
     {

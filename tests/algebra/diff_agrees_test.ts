@@ -10,28 +10,16 @@ import { decide, Decision } from "../../routing/table/decide.ts";
 import { SplitState } from "../../routing/table/split.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { randomMatch, randomSample } from "./random_rules.ts";
+import { matchItem, serviceWithEndpoint } from "./rule_objects.ts";
 import { witnessTarget } from "../../routing/algebra/witness.ts";
 
 const BACKENDS = ["v1", "v2", "v3"];
 
-function service(name: string) {
-  const metadata = { name, namespace: "app" };
-  return [
-    { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ port: 80 }] } },
-    {
-      apiVersion: "discovery.k8s.io/v1",
-      kind: "EndpointSlice",
-      metadata: { ...metadata, labels: { "kubernetes.io/service-name": name } },
-      addressType: "IPv4",
-      ports: [{ port: 80 }],
-      endpoints: [{ addresses: ["192.0.2.1"] }],
-    },
-  ];
-}
-
 /** Splits of Service `web`: all but perhaps the last have matches. */
 function randomPlan(random: Random, matches: readonly ReturnType<typeof randomMatch>[]): Plan {
-  const objects: unknown[] = ["web", ...BACKENDS].flatMap(service);
+  const objects: unknown[] = ["web", ...BACKENDS].flatMap((name) =>
+    serviceWithEndpoint({ name, namespace: "app" }, { address: "192.0.2.1", port: 80 })
+  );
   const count = 1 + random.below(3);
   for (let i = 0; i < count; i++) {
     const own = matches.filter(() => random.below(3) > 0);
@@ -41,14 +29,7 @@ function randomPlan(random: Random, matches: readonly ReturnType<typeof randomMa
       kind: "HTTPRouteGroup",
       metadata: { name: `g${i}`, namespace: "app" },
       spec: {
-        matches: own.map(({ path, methods, headers }, index) => ({
-          name: `m${index}`,
-          ...(path === null ? {} : { pathRegex: path }),
-          methods: methods ?? ["*"],
-          ...(headers.length === 0
-            ? {}
-            : { headers: headers.map(({ name, pattern }) => ({ [name]: pattern })) }),
-        })),
+        matches: own.map((match, index) => matchItem(`m${index}`, match)),
       },
     }, {
       apiVersion: "split.smi-spec.io/v1alpha4",

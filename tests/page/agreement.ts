@@ -14,6 +14,7 @@ import type { Explanation } from "../../routing/table/explanation.ts";
 import { definitionTexts } from "../../schemas/crds/definitions.ts";
 import { compileInput } from "../../sidecar/compile_input.ts";
 import { randomMatch, randomSample } from "../algebra/random_rules.ts";
+import { matchItem, serviceWithEndpoint } from "../algebra/rule_objects.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { until } from "../support/until.ts";
@@ -56,17 +57,9 @@ async function pageProgram(): Promise<PageProgram> {
 }
 
 function manifestsOf(random: Random, port: number, matches: readonly unknown[]): string {
-  const services = ["web", ...BACKENDS].flatMap((name) => [
-    { apiVersion: "v1", kind: "Service", metadata: { name }, spec: { ports: [{ port: 80 }] } },
-    {
-      apiVersion: "discovery.k8s.io/v1",
-      kind: "EndpointSlice",
-      metadata: { name, labels: { "kubernetes.io/service-name": name } },
-      addressType: "IPv4",
-      ports: [{ port }],
-      endpoints: [{ addresses: ["127.0.0.1"] }],
-    },
-  ]);
+  const services = ["web", ...BACKENDS].flatMap((name) =>
+    serviceWithEndpoint({ name }, { address: "127.0.0.1", port })
+  );
   const splits = [1, 2, 3].flatMap((each) => [
     {
       apiVersion: "specs.smi-spec.io/v1alpha4",
@@ -91,17 +84,7 @@ function manifestsOf(random: Random, port: number, matches: readonly unknown[]):
 }
 
 function randomMatches(random: Random): unknown[] {
-  return Array.from({ length: 6 }, (_, index) => {
-    const { path, methods, headers } = randomMatch(random);
-    return {
-      name: `m${index}`,
-      ...(path === null ? {} : { pathRegex: path }),
-      methods: methods ?? ["*"],
-      ...(headers.length === 0
-        ? {}
-        : { headers: headers.map(({ name, pattern }) => ({ [name]: pattern })) }),
-    };
-  });
+  return Array.from({ length: 6 }, (_, index) => matchItem(`m${index}`, randomMatch(random)));
 }
 
 interface RandomRequest {
