@@ -72,7 +72,7 @@ export async function startLoad(namespace: string, service = "web"): Promise<Loa
   const name = "jsonpath='{.items[0].metadata.name}'";
   const pod = await insist(`kubectl get pods -n ${namespace} -l app=load -o ${name}`);
   const client = new LoadClient(namespace, pod);
-  // Where all pods of a backend end at once, requests on their way to them are refused: they are not sent to another backend yet.
+  // A tool may end all pods of every backend that a sidecar knows of at once: what is on its way to them is refused.
   client.lostMax = REFUSED_MAX;
   client.loss = / 503 .*upstream-refused/;
   return client;
