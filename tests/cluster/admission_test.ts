@@ -4,27 +4,14 @@ import { webhooks } from "../../controller/install/webhooks.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { until } from "../support/until.ts";
 import { TestController } from "./test_controller.ts";
+import { APP_NAMESPACE, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 
-const MESH = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
+const MESH = `${APP_NAMESPACE}---
 apiVersion: v1
 kind: Namespace
 metadata: {name: other}
----
-${["web", "web-v1", "web-v2"].map((name) => service(name)).join("---")}`;
-
-function service(name: string): string {
-  return `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
-`;
-}
+${["web", "web-v1", "web-v2"].map(serviceManifest).join("")}`;
 
 interface SplitParts {
   readonly version?: string;

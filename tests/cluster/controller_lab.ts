@@ -2,6 +2,7 @@
  * The way from an object in a cluster to the next request: a real API server, `weft controller` and `weft proxy` as processes, real
  * applications. What is down for a while loses nothing that a proxy serves. `controller_test.ts` runs it.
  */
+import { APP_NAMESPACE } from "./app_manifests.ts";
 import assert from "node:assert/strict";
 import { ADMIN_PORT } from "../../controller/install/objects.ts";
 import { runWeft, type WeftProcess } from "../e2e/weft_process.ts";
@@ -47,11 +48,7 @@ Deno.test({
     try {
       const definition = Deno.readTextFileSync("schemas/crds/trafficsplits.yaml");
       let controller = await mesh.startController();
-      await api.apply(`
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
+      await api.apply(`${APP_NAMESPACE}---
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: default, namespace: app}

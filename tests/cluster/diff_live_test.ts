@@ -4,28 +4,16 @@ import { run } from "../../cli/run.ts";
 import type { DiffReport } from "../../cli/diff/report.ts";
 import { testEnvironment } from "../../console/testing.ts";
 import { until } from "../support/until.ts";
+import { endpointsManifest, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
-
-function service(name: string): string {
-  return `---
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-addressType: IPv4
-metadata: {name: ${name}, namespace: app, labels: {kubernetes.io/service-name: ${name}}}
-ports: [{name: http, port: 8080}]
-endpoints: [{addresses: [192.0.2.1]}]
-`;
-}
 
 const SERVICES = `apiVersion: v1
 kind: Namespace
 metadata: {name: app}
-${["web", "web-v1", "web-v2"].map(service).join("")}`;
+${
+  ["web", "web-v1", "web-v2"].map((name) => serviceManifest(name) + endpointsManifest(name, 8080))
+    .join("")
+}`;
 
 function split(weight: number): string {
   return `apiVersion: split.smi-spec.io/v1alpha4

@@ -2,22 +2,13 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import type { Explanation } from "../../routing/table/explanation.ts";
 import { until } from "../support/until.ts";
+import { endpointsManifest, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER } from "./api_server.ts";
 import { withCommandLab } from "./command_lab.ts";
 
-const SERVICES = ["web", "web-v1", "web-v2"].map((name) => `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-addressType: IPv4
-metadata: {name: ${name}, namespace: app, labels: {kubernetes.io/service-name: ${name}}}
-ports: [{name: http, port: 8080}]
-endpoints: [{addresses: [192.0.2.1]}]
-`).join("---");
+const SERVICES = ["web", "web-v1", "web-v2"].map((name) =>
+  serviceManifest(name) + endpointsManifest(name, 8080)
+).join("");
 
 /** Weights were texts in the first version. */
 const SPLIT = `

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { until } from "../support/until.ts";
+import { APP_NAMESPACE, endpointsManifest, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { LightProxy } from "./light_proxy.ts";
 import { TestController, testKeys } from "./test_controller.ts";
@@ -15,26 +16,8 @@ const CROWD = 200;
 /** Backends of a split of about a megabyte. */
 const MANY = 9_000;
 
-const MESH = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
-${
-  ["web", "web-v1", "web-v2"].map((name) => `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
-`).join("---")
-}---
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-addressType: IPv4
-metadata: {name: web-v1, namespace: app, labels: {kubernetes.io/service-name: web-v1}}
-ports: [{name: http, port: 80}]
-endpoints: [{addresses: [192.0.2.1]}]
-`;
+const MESH = APP_NAMESPACE + ["web", "web-v1", "web-v2"].map(serviceManifest).join("") +
+  endpointsManifest("web-v1");
 
 class Lab {
   readonly api: TestApiServer;

@@ -1,28 +1,13 @@
 /** What is wrong with an object is said on it, once, by one of several controllers; and no more once it is mended. On a real API server. */
 import assert from "node:assert/strict";
 import { until } from "../support/until.ts";
+import { APP_NAMESPACE, endpointsManifest, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { TestController } from "./test_controller.ts";
 
 const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
 
-const MESH = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-addressType: IPv4
-metadata: {name: web, namespace: app, labels: {kubernetes.io/service-name: web}}
-ports: [{name: http, port: 80}]
-endpoints: [{addresses: [192.0.2.1]}]
-`;
+const MESH = APP_NAMESPACE + serviceManifest("web") + endpointsManifest("web");
 
 interface Split {
   readonly metadata: {

@@ -1,29 +1,14 @@
 /** Routes of the Gateway API are watched once their definitions are there, and their status says what became of them. On a real API server. */
 import assert from "node:assert/strict";
 import { until } from "../support/until.ts";
+import { APP_NAMESPACE, endpointsManifest, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { defineGatewayKinds, GATEWAY_GROUP_NAME } from "./gateway_definitions.ts";
 import { TestController } from "./test_controller.ts";
 
 const ROUTES = `/apis/${GATEWAY_GROUP_NAME}/v1/namespaces/app/httproutes`;
 
-const MESH = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-addressType: IPv4
-metadata: {name: web, namespace: app, labels: {kubernetes.io/service-name: web}}
-ports: [{name: http, port: 80}]
-endpoints: [{addresses: [192.0.2.1]}]
-`;
+const MESH = APP_NAMESPACE + serviceManifest("web") + endpointsManifest("web");
 
 function routeTo(backend: string, parent = "web") {
   return {

@@ -4,20 +4,12 @@ import { webhooks } from "../../controller/install/webhooks.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { definitions } from "../../controller/install/definitions.ts";
 import { until } from "../support/until.ts";
+import { APP_NAMESPACE, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { LightProxy } from "./light_proxy.ts";
 import { TestController } from "./test_controller.ts";
 
-const MESH = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
-`;
+const MESH = APP_NAMESPACE + serviceManifest("web");
 
 const POD = `
 apiVersion: v1

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import type { RolloutAnswer } from "../../controller/rollout/answers.ts";
 import { until } from "../support/until.ts";
+import { APP_NAMESPACE, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { LightProxy } from "./light_proxy.ts";
 import { TestController } from "./test_controller.ts";
@@ -10,19 +11,7 @@ import { TestController } from "./test_controller.ts";
 const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
 const READY = "/rollout/ready?split=app/web";
 
-const MESH = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
-${
-  ["web", "web-v1", "web-v2"].map((name) => `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
-`).join("---")
-}`;
+const MESH = APP_NAMESPACE + ["web", "web-v1", "web-v2"].map(serviceManifest).join("");
 
 const backendsOf = (first: number, second: number) => [
   { service: "web-v1", weight: first },

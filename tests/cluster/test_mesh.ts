@@ -7,24 +7,13 @@ import { requestThrough } from "../../sidecar/sidecar_for_test.ts";
 import { WeftProcess } from "../e2e/weft_process.ts";
 import { until } from "../support/until.ts";
 import { certificateFor, testCertificates } from "../tls/certificates.ts";
+import { endpointsManifest, serviceManifest } from "./app_manifests.ts";
 import { LAB_ADDRESS, type TestApiServer } from "./api_server.ts";
 import { freePort } from "../support/free_port.ts";
 
 /** A Service `NAME.app:80` in front of an application on this machine. */
 export function appService(name: string, port: number): string {
-  return `---
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-addressType: IPv4
-metadata: {name: ${name}, namespace: app, labels: {kubernetes.io/service-name: ${name}}}
-ports: [{name: http, port: ${port}}]
-endpoints: [{addresses: [${LAB_ADDRESS}]}]
-`;
+  return serviceManifest(name) + endpointsManifest(name, port, LAB_ADDRESS);
 }
 
 export const backendsOf = (first: unknown, second: unknown) => [

@@ -2,6 +2,7 @@
  * Controllers and proxies of two versions side by side: `WEFT_OLD_EXECUTABLE` names the compiled file of the other one. `versions_test.ts`
  * runs it.
  */
+import { APP_NAMESPACE } from "./app_manifests.ts";
 import assert from "node:assert/strict";
 import { TestApiServer } from "./api_server.ts";
 import { application, appService, appSplit, TestMesh } from "./test_mesh.ts";
@@ -36,11 +37,7 @@ Deno.test("versions: a controller and a proxy of two versions, an upgrade and th
   const services = [["web", v1], ["web-v1", v1], ["web-v2", v2]] as const;
   try {
     await api.takesSplits();
-    await api.apply(`
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
+    await api.apply(`${APP_NAMESPACE}---
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: default, namespace: app}

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { CuttingRelay } from "../support/cutting_relay.ts";
 import { until } from "../support/until.ts";
+import { APP_NAMESPACE, serviceManifest } from "./app_manifests.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { LightProxy } from "./light_proxy.ts";
 import { TestController } from "./test_controller.ts";
@@ -13,19 +14,7 @@ const PROXIES = 20;
 const CUTS = [0, 1, 5, 40, 200, 100_000];
 const ROUNDS = 2;
 
-const MESH = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
----
-${
-  ["web", "web-v1", "web-v2"].map((name) => `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: app}
-spec: {ports: [{name: http, port: 80}]}
-`).join("---")
-}`;
+const MESH = APP_NAMESPACE + ["web", "web-v1", "web-v2"].map(serviceManifest).join("");
 
 function split(weight: number): unknown {
   const backends = [
