@@ -170,7 +170,7 @@ export class ProxyConnection {
     if (tokens === null) return null;
     try {
       const subject = await tokens.subjectOf(token);
-      if (subject === null) return "the API server does not accept its token";
+      if (typeof subject === "string") return subject;
       if (subject.namespace !== namespace) {
         return `its token is of namespace "${subject.namespace}", not "${namespace}"`;
       }

@@ -5,6 +5,7 @@
 import { sha256Hex } from "../../base/hash.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { fieldsOf, textField } from "../kube/fields.ts";
+import { PROBLEM_CHARACTERS_MAX } from "../identity/limits.ts";
 import {
   REFUSED_TOKEN_MS,
   REVIEWS_AT_ONCE_MAX,
@@ -29,8 +30,8 @@ export interface TokenSubject {
 }
 
 interface Known {
-  /** Null: the token was refused. */
-  readonly subject: TokenSubject | null;
+  /** A text: why the token was refused. */
+  readonly subject: TokenSubject | string;
   readonly askedAtMs: number;
   /** By the token's own words, which the API server has confirmed. */
   readonly expiresAtMs: number;
@@ -49,25 +50,25 @@ export class TokenReviews {
   }
 
   /**
-   * Null: the API server refuses the token.
+   * A text: why the API server refuses the token.
    * @throws {Error} it cannot be asked, and has not been before
    */
-  async subjectOf(token: string): Promise<TokenSubject | null> {
+  async subjectOf(token: string): Promise<TokenSubject | string> {
     const key = sha256Hex(token);
     const known = this.#known.get(key);
     const nowMs = Date.now();
     if (known !== undefined && nowMs < freshUntil(known)) return known.subject;
     try {
       const subject = await this.#review(token);
-      this.#counts.tokenReviews[subject === null ? "refused" : "good"]++;
+      this.#counts.tokenReviews[typeof subject === "string" ? "refused" : "good"]++;
       this.#keep(key, { subject, askedAtMs: nowMs, expiresAtMs: expiryOf(token) });
       return subject;
     } catch (error) {
       this.#counts.tokenReviews.failed++;
       // While the API server is away, who was known before is known still.
-      if (known !== undefined && known.subject !== null && nowMs < known.expiresAtMs) {
-        return known.subject;
-      }
+      const isKnown = known !== undefined && typeof known.subject !== "string" &&
+        nowMs < known.expiresAtMs;
+      if (isKnown) return known.subject;
       throw error;
     }
   }
@@ -79,7 +80,7 @@ export class TokenReviews {
     if (this.#known.size > TOKENS_KNOWN_MAX) this.#known.delete(oldest);
   }
 
-  async #review(token: string): Promise<TokenSubject | null> {
+  async #review(token: string): Promise<TokenSubject | string> {
     if (this.#running < REVIEWS_AT_ONCE_MAX) this.#running++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
@@ -105,18 +106,21 @@ export class TokenReviews {
 }
 
 function freshUntil({ subject, askedAtMs, expiresAtMs }: Known): number {
-  return subject === null
+  return typeof subject === "string"
     ? askedAtMs + REFUSED_TOKEN_MS
     : Math.min(askedAtMs + TOKEN_KNOWN_MS_MAX, expiresAtMs);
 }
 
-function subjectIn(status: Readonly<Record<string, unknown>>): TokenSubject | null {
+function subjectIn(status: Readonly<Record<string, unknown>>): TokenSubject | string {
   const user = fieldsOf(status["user"]);
   const audiences = status["audiences"];
   const name = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(textField(user, "username") ?? "");
   const isGood = status["authenticated"] === true && Array.isArray(audiences) &&
     audiences.includes(AUDIENCE);
-  if (!isGood || name === null) return null;
+  if (!isGood || name === null) {
+    const reason = textField(status, "error")?.slice(0, PROBLEM_CHARACTERS_MAX) ?? "";
+    return `the API server does not accept its token${reason && `: ${reason}`}`;
+  }
   const extra = (key: string) => {
     const values = fieldsOf(user["extra"])[key];
     return Array.isArray(values) && typeof values[0] === "string" ? values[0] : undefined;

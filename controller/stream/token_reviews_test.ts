@@ -52,7 +52,7 @@ Deno.test("token reviews: one that has expired, or does not say when, is asked a
 
 Deno.test("token reviews: refused, of another audience, or of no ServiceAccount", async () => {
   const others = [
-    { authenticated: false },
+    { authenticated: false, error: "token has expired" },
     { ...GOOD, audiences: ["https://kubernetes.default.svc"] },
     { ...GOOD, audiences: undefined },
     { ...GOOD, user: { username: "admin" } },
@@ -60,8 +60,10 @@ Deno.test("token reviews: refused, of another audience, or of no ServiceAccount"
   ];
   for (const status of others) {
     const { reviews, calls } = reviewsWith(() => status);
-    equal(await reviews.subjectOf("t"), null);
-    equal(await reviews.subjectOf("t"), null);
+    const reason = "error" in status ? `: ${status.error}` : "";
+    const refusal = `the API server does not accept its token${reason}`;
+    equal(await reviews.subjectOf("t"), refusal);
+    equal(await reviews.subjectOf("t"), refusal);
     equal(calls(), 1, "a refusal is known for a while");
   }
 });

@@ -5,6 +5,7 @@
 import { equal, match, rejects } from "node:assert/strict";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
+import { refuseForeignTokens } from "./foreign_tokens.ts";
 import { Shop } from "./shop.ts";
 import { TestController } from "./test_controller.ts";
 
@@ -35,21 +36,10 @@ Deno.test({
         equal(await api.answer(["get", "meshrootcertificates", "-o", "name"]), ROOT);
         await replica.stop();
       });
-      await step("tokens of others, of another audience and of no pod are refused", async () => {
-        const cases = [
-          await shop.token("thief"),
-          await shop.token("cart", { audience: "other" }),
-          await shop.token("cart", { isBound: false }),
-        ];
-        for (const [i, token] of cases.entries()) {
-          const sidecar = shop.sidecar(token);
-          const refused = () =>
-            controller.log.filter((line) => /"(Certificate|Proxy) refused"/.test(line)).length;
-          await until("it is refused", refused, (count) => count > i);
-          equal(sidecar.used.length, 0);
-          await sidecar.stop();
-        }
-      });
+      await step(
+        "tokens that are no token of the pod are refused, and counted by reason",
+        () => refuseForeignTokens(shop),
+      );
       await step("a Secret that is gone: signing goes on, and a new start refuses", async () => {
         const saved = await api.kubectl(["get", "secret", SECRET, "-o", "yaml"]);
         await api.kubectl(["delete", "secret", SECRET]);

@@ -97,7 +97,7 @@ Deno.test({
       for (const shop of shops) await shop.restart();
       for (const pod of ["cart-2", "cart-3", "cart-4"]) {
         const shop = shops[sidecars.length % 2];
-        const token = await shop.tokenOf("cart", pod);
+        const token = await shop.token("cart", { pod });
         const sidecar = new LabSidecar({ source: (file) => shop.source(file, pod) }, token, {
           account: "shop/cart",
         });

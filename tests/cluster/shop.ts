@@ -49,31 +49,29 @@ export class Shop {
     await this.api.established("meshrootcertificates.weft.dev");
   }
 
-  /** A token of the account, in this pod. */
-  async tokenOf(account: string, pod: string): Promise<string> {
+  /** A token of the account, in a file; `pod` is what it is bound to, empty: nothing. */
+  async token(
+    account: string,
+    { pod = `${account}-1`, namespace = "shop", audience = "weft" } = {},
+  ): Promise<string> {
     const bound = ["--bound-object-kind", "Pod", "--bound-object-name", pod];
-    const args = ["create", "token", account, "-n", "shop", "--audience", "weft", ...bound];
-    const file = `${this.api.folder}/${pod}`;
-    await Deno.writeTextFile(file, await this.api.kubectl(args));
-    return file;
+    const args = ["create", "token", account, "-n", namespace, "--audience", audience];
+    const token = await this.api.kubectl([...args, ...(pod === "" ? [] : bound)]);
+    return await this.fileOf(token);
   }
 
-  /** A token of a pod, in a file. */
-  async token(account: string, { audience = "weft", isBound = true } = {}): Promise<string> {
-    const pod = `${account}-1`;
-    const bound = ["--bound-object-kind", "Pod", "--bound-object-name", pod];
-    const args = ["create", "token", account, "-n", "shop", "--audience", audience];
-    const token = await this.api.kubectl([...args, ...(isBound ? bound : [])]);
-    const file = `${this.api.folder}/${pod}-${audience}-${isBound}`;
+  async fileOf(token: string): Promise<string> {
+    const file = await Deno.makeTempFile({ dir: this.api.folder, prefix: "token-" });
     await Deno.writeTextFile(file, token);
     return file;
   }
 
-  source(tokenFile: string, pod = ""): ControllerSource {
+  /** As a sidecar has it that says it is this pod; empty: it does not say. */
+  source(tokenFile: string, pod = "", namespace = "shop"): ControllerSource {
     const { address, authorityFile, ports } = this.controller;
     return new ControllerSource({
       ...{ address, port: ports.stream, authorityFile, tokenFile },
-      ...{ namespace: "shop", pod, version: "test" },
+      ...{ namespace, pod, version: "test" },
     });
   }
 
