@@ -1,4 +1,4 @@
-/** Tokens that give nobody a certificate of `shop/cart`, shown to a controller of a real API server. */
+/** Tokens for which a controller of a real API server gives no certificate of `shop/cart`. */
 import { equal } from "node:assert/strict";
 import { readPrivateKey } from "../../controller/certificates.ts";
 import { LabSidecar } from "../identity/identity_lab.ts";
