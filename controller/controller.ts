@@ -100,7 +100,7 @@ export class Controller {
     this.#config = this.#readConfig(log.level);
     this.#report = new FindingReports({
       ...{ client, counts, log },
-      identityOf: (ref) => this.#readerOf(ref).identityOf(ref),
+      identityOf: (ref) => this.#readerOf(ref).identityOf(ref) ?? this.#missing.identityOf(ref),
     });
     this.#rollouts = new Rollouts({
       ...{ mesh: this.#mesh, counts },
@@ -115,7 +115,8 @@ export class Controller {
     });
     this.#missing = new MissingSidecars({
       namespaceOf: (name) => this.#objects.memberMeta(name),
-      onFindings: (findings) => logFindings(findings, log),
+      onWorkloads: (findings) => logFindings(findings, log),
+      onPods: (came, went) => this.#report.found(came, went),
     });
     this.#history = new SidecarHistory({
       pods: () => [...this.#objects.memberPods()].flatMap(askedPod),

@@ -24,6 +24,9 @@ export const END_RESERVE_SECONDS = 5;
 /** Seconds for which a sidecar that ends takes new connections: by then every client has heard that the pod is gone. */
 export const ACCEPT_SECONDS_MAX = 5;
 
+/** Pods of a workload without sidecars that have an Event each: one command makes all of them anew, and 1,000 Events would hide others. */
+export const MISSING_NAMED_MAX = 5;
+
 /** Seconds from SIGTERM to SIGKILL where a pod does not say: as Kubernetes has it. */
 export const GRACE_SECONDS = 30;
 

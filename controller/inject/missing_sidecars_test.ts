@@ -1,6 +1,7 @@
 // Tests of pods that should have a sidecar and have none: who counts, who is told of, and that it is told once.
 import assert from "node:assert/strict";
 import { type Finding, formatRef } from "../../base/finding.ts";
+import { MISSING_NAMED_MAX } from "./limits.ts";
 import { MissingSidecars } from "./missing_sidecars.ts";
 import type { ObjectMeta } from "./pod.ts";
 
@@ -25,12 +26,22 @@ function podOf(name: string, { namespace = "shop", labels = {}, spec = {}, ...re
   };
 }
 
+function nameIn({ resource }: Finding): string {
+  return resource === undefined ? "" : formatRef(resource);
+}
+
 class Watch {
   readonly namespaces = new Map<string, ObjectMeta>([["shop", {}]]);
   readonly told: Finding[] = [];
+  /** Pods that are told of now. */
+  readonly pods: string[] = [];
   readonly missing = new MissingSidecars({
     namespaceOf: (name) => this.namespaces.get(name),
-    onFindings: (findings) => void this.told.push(...findings),
+    onWorkloads: (findings) => void this.told.push(...findings),
+    onPods: (came, went) => {
+      for (const finding of went) this.pods.splice(this.pods.indexOf(nameIn(finding)), 1);
+      this.pods.push(...came.map(nameIn));
+    },
   });
 
   count(...pods: object[]): number | null {
@@ -96,4 +107,32 @@ Deno.test("missing sidecars: a namespace that joins, or is asked for none, makes
   assert.equal(watch.count({ kind: "Namespace", metadata: { name: "late" } }), 0);
   const wished = podOf("b", { namespace: "late", labels: { "weft.dev/inject": "true" } });
   assert.equal(watch.count(wished), 1);
+});
+
+Deno.test("missing sidecars: a few pods of a workload are told of, others as those go, each once", () => {
+  const watch = new Watch();
+  const names = Array.from({ length: MISSING_NAMED_MAX + 3 }, (_, i) => `web-${i}`);
+  const uidOf = (name: string) => ({ metadata: { uid: `u-${name}` } });
+  assert.equal(watch.count(...names.map((name) => podOf(name, uidOf(name)))), names.length);
+  const told = names.map((name) => `Pod shop/${name}`);
+  assert.deepEqual(watch.pods, told.slice(0, MISSING_NAMED_MAX));
+  assert.deepEqual(
+    watch.missing.identityOf({ kind: "Pod", namespace: "shop", name: "web-0" }),
+    { apiVersion: "v1", uid: "u-web-0" },
+  );
+  // Its status has changed.
+  watch.count(podOf("web-0", { ...uidOf("web-0"), status: { phase: "Running" } }));
+  assert.deepEqual(watch.pods, told.slice(0, MISSING_NAMED_MAX));
+  watch.missing.removed("Pod", "shop", "web-1");
+  watch.missing.report();
+  assert.deepEqual(watch.pods, told.filter((_, i) => i !== 1).slice(0, MISSING_NAMED_MAX));
+  // Another one of that name is another pod.
+  watch.count(podOf("web-0", { metadata: { uid: "other" } }));
+  assert.deepEqual(
+    watch.pods.toSorted(),
+    told.filter((_, i) => i !== 1).slice(0, MISSING_NAMED_MAX).toSorted(),
+  );
+  for (const name of names) watch.missing.removed("Pod", "shop", name);
+  watch.missing.report();
+  assert.deepEqual(watch.pods, []);
 });

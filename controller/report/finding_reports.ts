@@ -47,6 +47,11 @@ export class FindingReports {
 
   compiled(came: readonly Finding[], went: readonly Finding[]): void {
     logFindings(came, this.#parts.log);
+    this.found(came, went);
+  }
+
+  /** What the log has already, or need not have. */
+  found(came: readonly Finding[], went: readonly Finding[]): void {
     this.#findings.compiled(came, went);
   }
 

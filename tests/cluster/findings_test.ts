@@ -7,7 +7,19 @@ import { TestController } from "./test_controller.ts";
 
 const SPLITS = "/apis/split.smi-spec.io/v1alpha4/namespaces/app/trafficsplits";
 
-const MESH = APP_NAMESPACE + serviceManifest("web") + endpointsManifest("web");
+/** A pod of a Deployment, made before anything could give it a sidecar. */
+const BARE_POD = `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: shop-5d4f-x
+  namespace: app
+  labels: {pod-template-hash: 5d4f}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: shop-5d4f, uid: u, controller: true}]
+spec: {serviceAccountName: default, containers: [{name: app, image: app}]}
+`;
+
+const MESH = APP_NAMESPACE + BARE_POD + serviceManifest("web") + endpointsManifest("web");
 
 interface Split {
   readonly metadata: {
@@ -51,11 +63,11 @@ Deno.test({
         body: { spec: { service } },
         contentType: "application/merge-patch+json",
       });
-    const events = async () => {
+    const events = async (name = "web") => {
       const { items } = await client.call("GET", "/api/v1/namespaces/app/events") as {
         items: { reason: string; involvedObject: { name: string; uid: string } }[];
       };
-      return items.filter(({ involvedObject }) => involvedObject.name === "web")
+      return items.filter(({ involvedObject }) => involvedObject.name === name)
         .map(({ reason }) => reason).sort();
     };
     const leaders = async () =>
@@ -82,6 +94,14 @@ Deno.test({
         assert.deepEqual(await events(), ["SplitRootMissing"]);
         const described = await api.kubectl(["describe", "trafficsplit", "web", "-n", "app"]);
         assert.match(described, /Warning +SplitRootMissing .*weft-controller/);
+      });
+      await t.step("a pod that has no sidecar has an Event, with the way out", async () => {
+        await until("it is said", () => events("shop-5d4f-x"), ({ length }) => length > 0);
+        const described = await api.kubectl(["describe", "pod", "shop-5d4f-x", "-n", "app"]);
+        assert.match(
+          described,
+          /Warning +SidecarMissing .*weft-controller.*kubectl rollout restart -n app deployment shop/,
+        );
       });
       await t.step(
         "an object without faults is not touched, nor one that was written",
@@ -124,6 +144,7 @@ Deno.test({
           await until("it is said", conditionOf, (found) => /none/.test(found?.message ?? ""));
           // The first leader's Event says the same.
           assert.equal((await events()).length, before.length + 1);
+          assert.deepEqual(await events("shop-5d4f-x"), ["SidecarMissing"]);
         },
       );
       await t.step("a definition without status is left alone, and has its Events", async () => {
