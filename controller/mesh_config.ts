@@ -71,6 +71,7 @@ export const MESH_CONFIG_FIELDS: readonly FieldRow[] = [
   newPods("traffic.outboundIPRangeExclusionList", "outboundIpRangeExclusionList"),
   newPods("traffic.outboundIPRangeInclusionList", "outboundIpRangeInclusionList"),
   newPods("sidecar.image", "image"),
+  newPods("sidecar.imagePullSecrets", "imagePullSecrets"),
   newPods("sidecar.logLevel", "logLevel"),
   newPods("sidecar.accessLog", "accessLog"),
   newPods("sidecar.localProxyMode", "localProxyMode"),

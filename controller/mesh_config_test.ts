@@ -27,7 +27,11 @@ function start(...heard: ReturnType<typeof objectOf>[]) {
 Deno.test("mesh config: what it says counts, what it leaves out does not, and without it nothing is said", () => {
   const spec = {
     traffic: { enablePermissiveTrafficPolicyMode: false, outboundPortExclusionList: [25, 5432] },
-    sidecar: { logLevel: "debug", resources: { limits: { memory: "1Gi" } } },
+    sidecar: {
+      logLevel: "debug",
+      imagePullSecrets: ["a", "b"],
+      resources: { limits: { memory: "1Gi" } },
+    },
     observability: { controllerLogLevel: "warn", tracing: { sampledFraction: 0.25 } },
   };
   const { config, told } = start(objectOf(spec));
@@ -35,6 +39,7 @@ Deno.test("mesh config: what it says counts, what it leaves out does not, and wi
   deepEqual(config.mesh, { permissive: false, controllerLogLevel: "warn" });
   const injection = {
     outboundPortExclusionList: "25,5432",
+    imagePullSecrets: "a,b",
     logLevel: "debug",
     memoryLimit: "1Gi",
     traceSample: "0.25",

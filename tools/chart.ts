@@ -84,7 +84,6 @@ const MARKED: InstallValues = {
   controllerCpuRequest: mark("controllerCpuRequest"),
   controllerMemoryRequest: mark("controllerMemoryRequest"),
   controllerMemoryLimit: mark("controllerMemoryLimit"),
-  imagePullSecrets: [mark("imagePullSecrets")],
   permissive: false,
   clusterDomain: mark("clusterDomain"),
   given: {},
@@ -165,6 +164,6 @@ function expression(key: string): string {
   if (key === "namespace") return ".Release.Namespace";
   if (key === "controllerCa") return SECRETS.caCert;
   // Helm makes a list of {a,b}.
-  if (/(Ex|In)clusionList$/.test(key)) return `join "," .Values.${key}`;
+  if (/(Ex|In)clusionList$|^imagePullSecrets$/.test(key)) return `join "," .Values.${key}`;
   return Object.hasOwn(SECRETS, key) ? SECRETS[key as keyof typeof SECRETS] : `.Values.${key}`;
 }

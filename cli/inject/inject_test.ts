@@ -321,6 +321,25 @@ Deno.test("inject: settings without certificates, or none at all, are one line a
   assert.equal(await run(["inject"], testEnvironment()), 2);
 });
 
+Deno.test("weft inject: where the mesh's pull Secrets keep Kubernetes from adding those of the account, it says so", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, JSON.stringify({ ...SETTINGS, imagePullSecrets: "mesh" }));
+    const pod = (more: string) =>
+      `apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n${more}  containers: [{name: app}]\n`;
+    const bare = await weftInject(pod(""), "--settings", file);
+    assert.match(bare.stderr, /those of its ServiceAccount no more/);
+    assert.deepEqual(read(bare.stdout)[0].spec.imagePullSecrets, [{ name: "mesh" }]);
+    const own = await weftInject(pod("  imagePullSecrets: [{name: own}]\n"), "--settings", file);
+    assert.equal(own.stderr, "");
+    assert.deepEqual(read(own.stdout)[0].spec.imagePullSecrets, [{ name: "own" }, {
+      name: "mesh",
+    }]);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 Deno.test("inject: every command that a pod is given exists, with its options", async () => {
   for (const when of ["always", "never"]) {
     const settings = { "weft.dev/outbound-ip-range-inclusion-list": "10.0.0.0/8" };

@@ -96,12 +96,22 @@ function injecting(
         );
         return [];
       case "inject":
+        if (leavesOutSecrets(pod, injection.patch)) tell("sidecar-notice", SECRETS_NOTICE);
         for (const warning of injection.warnings) tell("sidecar-notice", warning);
         return injection.patch;
       case "complete":
         return injection.patch;
     }
   };
+}
+
+/** Kubernetes gives a pod the Secrets of its account where it names none itself, and the webhook comes after that. */
+const SECRETS_NOTICE =
+  "imagePullSecrets of the mesh stand in the pod, so that Kubernetes adds those of its ServiceAccount no more: if it has any, name them in the pod too";
+
+function leavesOutSecrets({ spec }: Template["pod"], patch: readonly PatchOperation[]): boolean {
+  return (spec.imagePullSecrets ?? []).length === 0 &&
+    patch.some(({ path }) => path.startsWith("/spec/imagePullSecrets"));
 }
 
 /** Files of manifests, each as the documents in it. */

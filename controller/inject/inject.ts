@@ -2,6 +2,7 @@
  * Injection: from a pod, its namespace and the settings of the mesh to a JSON patch. Pure, so the webhook and `weft inject` cannot
  * disagree. The order of init containers: capture, the sidecar, then the application's own, which have a network through the mesh.
  */
+import { wordsOfList } from "../../base/capture_lists.ts";
 import { MTLS_ANNOTATION, MTLS_FORM, parseMtlsRules } from "../../base/mtls_mode.ts";
 import { settingsOf } from "./annotations.ts";
 import { PROXY_NAME } from "../../base/sidecar_pod.ts";
@@ -81,6 +82,7 @@ export function inject(pod: PodObject, context: InjectionContext): Injection {
     graceSeconds: pod.spec.terminationGracePeriodSeconds ?? GRACE_SECONDS,
   };
   addContainers(pod, facts, writer);
+  addPullSecrets(pod, wordsOfList(settings.imagePullSecrets), writer);
   annotate(pod, annotationsOf(pod, context.namespace, settings), writer);
   const warnings = [...chosen.warnings, ...warningsOf(pod, facts)];
   return { kind: "inject", patch: writer.operations, warnings };
@@ -99,6 +101,19 @@ function addContainers({ spec }: PodObject, facts: SidecarFacts, writer: PatchWr
   writer.append(["spec", "volumes"], spec.volumes, runVolume());
 }
 
+/** Beside those that the pod has of its own, or of its account. One that is not there the kubelet passes over. */
+function addPullSecrets(
+  { spec: { imagePullSecrets = [] } }: PodObject,
+  names: readonly string[],
+  writer: PatchWriter,
+): void {
+  const known = imagePullSecrets.map(({ name }) => name);
+  const list = imagePullSecrets.length === 0 ? undefined : imagePullSecrets;
+  for (const name of names.filter((each) => !known.includes(each))) {
+    writer.append(["spec", "imagePullSecrets"], list, { name });
+  }
+}
+
 /**
  * What a pod with a sidecar may lack: another webhook has added a container with a probe, `kubectl debug` has made a copy without
  * annotations, or it was injected offline for an authority that has been replaced.
@@ -107,6 +122,7 @@ function complete(pod: PodObject, { namespace, settings }: InjectionContext): In
   const writer = new PatchWriter();
   rewriteProbes(pod, writer);
   addProbes(pod, writer);
+  addPullSecrets(pod, wordsOfList(settings.imagePullSecrets), writer);
   const annotations = pod.metadata?.annotations ?? {};
   const lacking = annotationsOf(pod, namespace, settings)
     .filter(([key, value]) => annotations[key] !== value);

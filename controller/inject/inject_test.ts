@@ -94,6 +94,24 @@ function completing(pod: PodObject, context = CONTEXT) {
   return injection.patch;
 }
 
+Deno.test("inject: Secrets of the mesh that the image is pulled with come beside those of the pod, once", () => {
+  const settings = { ...SETTINGS, imagePullSecrets: "mesh,shared" };
+  const context = { ...CONTEXT, settings };
+  const secretsOf = (pod: PodObject) => names(injected(pod, context).spec.imagePullSecrets);
+  assert.deepEqual(secretsOf(podOf()), ["mesh", "shared"]);
+  assert.deepEqual(secretsOf(podOf({ imagePullSecrets: [] })), ["mesh", "shared"]);
+  const own = podOf({ imagePullSecrets: [{ name: "shared" }, { name: "own" }] });
+  assert.deepEqual(secretsOf(own), ["shared", "own", "mesh"]);
+  assert.equal(injected(podOf()).spec.imagePullSecrets, undefined);
+  // One that was injected before the mesh had any.
+  const late = inject(injected(podOf()), context);
+  assert.ok(late.kind === "complete");
+  assert.deepEqual(late.patch, [
+    { op: "add", path: "/spec/imagePullSecrets", value: [{ name: "mesh" }] },
+    { op: "add", path: "/spec/imagePullSecrets/-", value: { name: "shared" } },
+  ]);
+});
+
 Deno.test("inject: a second time changes nothing", () => {
   for (const nativeIsKnown of [true, false]) {
     const context = { ...CONTEXT, nativeIsKnown };

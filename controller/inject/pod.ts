@@ -59,6 +59,7 @@ export interface PodObject {
     readonly containers: readonly PodContainer[];
     readonly initContainers?: readonly PodContainer[];
     readonly volumes?: readonly { readonly name: string }[];
+    readonly imagePullSecrets?: readonly { readonly name?: string }[];
     readonly terminationGracePeriodSeconds?: number;
   };
 }

@@ -12,6 +12,8 @@ export interface InjectionSettings {
   readonly meshName: string;
   readonly image: string;
   readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
+  /** Names of Secrets that the image is pulled with. */
+  readonly imagePullSecrets: string;
   readonly nativeSidecar: NativeSidecarChoice;
   /** Where the application is called: at its pod's addresses, or on loopback, which then is open to callers of the pod. */
   readonly localProxyMode: "PodIP" | "Localhost";
@@ -45,6 +47,7 @@ export const DEFAULT_INJECTION: InjectionSettings = {
   meshName: "weft",
   image: `weft:${VERSION}`,
   imagePullPolicy: "IfNotPresent",
+  imagePullSecrets: "",
   nativeSidecar: "auto",
   localProxyMode: "PodIP",
   controller: "weft-controller.weft-system.svc:15080",
@@ -72,6 +75,8 @@ interface ValueForm {
 
 const PORT_LIST = listOf(parsePortRange, "5432,8000-8010");
 const RANGE_LIST = listOf(parseIpRange, "10.0.0.0/8,fd00::/8");
+const SECRET_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+const NAME_LIST = listOf((word) => SECRET_NAME.exec(word), "registry");
 const QUANTITY = matching(/^\d+(\.\d+)?(m|[kMGTPE]|[KMGTPE]i)?$/, "100m or 64Mi");
 
 function matching(form: RegExp, like: string): ValueForm {
@@ -90,6 +95,7 @@ const FORMS: Readonly<Record<keyof InjectionSettings, ValueForm>> = {
   meshName: matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "weft"),
   image: matching(/^[\w.:/@-]{1,512}$/, "registry.example/weft:1.0"),
   imagePullPolicy: oneOf("Always", "IfNotPresent", "Never"),
+  imagePullSecrets: NAME_LIST,
   nativeSidecar: oneOf("auto", "always", "never"),
   localProxyMode: oneOf("PodIP", "Localhost"),
   controller: matching(/^[\w.-]{1,253}:\d{1,5}$/, DEFAULT_INJECTION.controller),

@@ -1,5 +1,6 @@
 /** The objects of an installation, from its values: plain data, in the order in which they are applied. Pure. */
 import { stringify } from "yaml";
+import { wordsOfList } from "../../base/capture_lists.ts";
 import { VERSION } from "../../base/version.ts";
 import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { KeyPair } from "../certificates.ts";
@@ -193,6 +194,7 @@ function deployment(values: InstallValues, metadata: ApiObject["metadata"]): Api
 }
 
 function podSpec(values: InstallValues): unknown {
+  const pullSecrets = wordsOfList(values.injection.imagePullSecrets).map((name) => ({ name }));
   return {
     serviceAccountName: CONTROLLER,
     priorityClassName: "system-cluster-critical",
@@ -205,9 +207,7 @@ function podSpec(values: InstallValues): unknown {
       seccompProfile: { type: "RuntimeDefault" },
     },
     affinity: { podAntiAffinity: spread() },
-    ...(values.imagePullSecrets.length === 0
-      ? {}
-      : { imagePullSecrets: values.imagePullSecrets.map((name) => ({ name })) }),
+    ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets }),
     containers: [controllerContainer(values)],
     volumes: [
       { name: "tls", secret: { secretName: TLS_SECRET, defaultMode: 0o440 } },

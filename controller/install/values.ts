@@ -22,7 +22,6 @@ export interface InstallValues {
   readonly controllerCpuRequest: string;
   readonly controllerMemoryRequest: string;
   readonly controllerMemoryLimit: string;
-  readonly imagePullSecrets: readonly string[];
   readonly permissive: boolean;
   readonly clusterDomain: string;
   /** What was given, by keys that have one spelling: what an upgrade starts from. */
@@ -60,12 +59,6 @@ const ROWS = {
   controllerCpuRequest: { standard: "50m", ...QUANTITY, meaning: "of a controller" },
   controllerMemoryRequest: { standard: "128Mi", ...QUANTITY, meaning: "of a controller" },
   controllerMemoryLimit: { standard: "1Gi", ...QUANTITY, meaning: "of a controller" },
-  imagePullSecrets: {
-    standard: "",
-    form: /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(,[a-z0-9]([-a-z0-9.]*[a-z0-9])?)*)?$/,
-    like: "{registry}",
-    meaning: "of a controller's pods; those of applications name their own",
-  },
   enablePermissiveTrafficPolicy: {
     standard: "true",
     form: /^(true|false)$/,
@@ -103,6 +96,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 const PLAIN_SETTINGS: Readonly<Record<string, keyof InjectionSettings>> = {
   image: "image",
   imagePullPolicy: "imagePullPolicy",
+  imagePullSecrets: "imagePullSecrets",
   meshName: "meshName",
   localProxyMode: "localProxyMode",
   trustDomain: "trustDomain",
@@ -129,6 +123,8 @@ const SETTING_KEYS: ReadonlyMap<string, keyof InjectionSettings> = new Map([
 const SETTING_MEANINGS: Partial<Record<keyof InjectionSettings, string>> = {
   image: "of controllers and sidecars",
   imagePullPolicy: "of that image",
+  imagePullSecrets:
+    "Secrets that it is pulled with, in the controllers' namespace and in each one that gets sidecars",
   meshName: "value of the label `weft.dev/monitored-by`",
   localProxyMode:
     "or `Localhost`: sidecars call applications on loopback, which opens what listens there",
@@ -199,7 +195,6 @@ export function readValues(given: GivenValues, namespace: string = WEFT_NAMESPAC
     controllerCpuRequest: own("controllerCpuRequest"),
     controllerMemoryRequest: own("controllerMemoryRequest"),
     controllerMemoryLimit: own("controllerMemoryLimit"),
-    imagePullSecrets: own("imagePullSecrets").split(",").filter(Boolean),
     permissive: own("enablePermissiveTrafficPolicy") === "true",
     clusterDomain: own("clusterDomain"),
     given: checkedValues,

@@ -1,7 +1,10 @@
 /** Values of an installation: keys of FSM and ours, each with one spelling, and what is wrong is one line. */
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { parseAssignments, parseValuesFile } from "./given_values.ts";
+import { controlPlane } from "./objects.ts";
 import { readValues, VALUE_KEYS, valueAdvice } from "./values.ts";
+
+const NO_KEYS = { authority: { cert: "", key: "" }, controller: { cert: "", key: "" } };
 
 const set = (...texts: string[]) => readValues(parseAssignments(texts));
 
@@ -24,6 +27,14 @@ Deno.test("values: keys of FSM, with and without its prefix, are ours", () => {
     outboundIPRangeExclusionList: "1.1.1.1/32,2.2.2.2/24",
     meshName: "shop",
   });
+});
+
+Deno.test("values: Secrets that the image is pulled with are those of controllers and sidecars", () => {
+  const values = set("imagePullSecrets={a,b.c}");
+  equal(values.injection.imagePullSecrets, "a,b.c");
+  const [deployment] = controlPlane(values, NO_KEYS).filter(({ kind }) => kind === "Deployment");
+  match(JSON.stringify(deployment), /"imagePullSecrets":\[\{"name":"a"\},\{"name":"b\.c"\}\]/);
+  throws(() => set("imagePullSecrets={A}"), /imagePullSecrets cannot be "A": write it like/);
 });
 
 Deno.test("values: a registry and a tag make an image, unless one is given", () => {
