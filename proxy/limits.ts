@@ -79,6 +79,9 @@ export const CONNECT_ATTEMPTS_MAX = 3;
 /** Other backends of a split that a request goes to which reached nothing of the one before; each costs as many attempts. */
 export const OTHER_BACKENDS_MAX = 2;
 
+/** A request that has tried for longer takes no other way: each may cost three connections that come to nothing, of a second each. */
+export const OTHER_WAYS_MS = 5_000;
+
 /** Idle connections kept for one endpoint. More than the clients that call at once is waste. */
 export const POOL_IDLE_MAX = 256;
 

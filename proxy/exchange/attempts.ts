@@ -3,7 +3,7 @@ import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { AttemptFailure } from "../balance/retry_policy.ts";
 import type { Router } from "../route/router.ts";
 import type { Routed, RouteFacts, Telemetry } from "../observe/telemetry.ts";
-import { CONNECT_ATTEMPTS_MAX, OTHER_BACKENDS_MAX } from "../limits.ts";
+import { CONNECT_ATTEMPTS_MAX, OTHER_BACKENDS_MAX, OTHER_WAYS_MS } from "../limits.ts";
 import type { TunnelOwner } from "../loop/tunnel.ts";
 import type { Choice } from "../policy/backend_state.ts";
 import type { EndpointPool } from "../pool/pool.ts";
@@ -29,6 +29,9 @@ export class Attempts implements Routed {
   repeats = 0;
   /** How the last one failed; null: none did. */
   #failure: CarrierFailure | null = null;
+  /** When the first attempt of all began, and when the last one failed. */
+  #begunMs = 0;
+  #failedMs = 0;
   /** Where it was to go before any other way was taken. */
   #decided: Destination = UNDECIDED;
   /** Endpoints that it has reached none of, one set for each backend. */
@@ -80,16 +83,16 @@ export class Attempts implements Routed {
   }
 
   /**
-   * Where a request goes that none of the endpoints has got, if they did nothing with it: once to the Service's own address, then to
-   * other backends of its split. Null: nowhere.
+   * Where a request goes that none of the endpoints has got, if they did nothing with it: to the Service's own address, then to
+   * other backends of its split, and their addresses. Null: nowhere.
    */
   otherWay(router: Router, counts: Telemetry["counts"]): Destination | PendingDecision | null {
-    if (!this.#isUnreached) return null;
-    const { destination: { endpoints }, endpoint } = this;
-    if (endpoints !== null) this.#missed.push(endpoints);
-    if (endpoint !== null && this.#missed.length === 1) {
-      const address = router.lastResort?.(this.#decided, endpoint, this.refusal) ?? null;
-      if (address !== null) {
+    if (!this.#isUnreached || this.#failedMs - this.#begunMs > OTHER_WAYS_MS) return null;
+    const { destination, endpoint } = this;
+    if (destination.endpoints !== null) {
+      this.#missed.push(destination.endpoints);
+      const address = endpoint && router.lastResort?.(destination, endpoint, this.refusal);
+      if (address) {
         counts.lastResorts++;
         return address;
       }
@@ -141,6 +144,7 @@ export class Attempts implements Routed {
   start(nowMs: number): void {
     this.count++;
     if (this.count > 1) this.repeats++;
+    else if (this.#missed.length === 0) this.#begunMs = nowMs;
     if (this.#choice === null) return;
     this.#choice.active++;
     this.#startedMs = nowMs;
@@ -185,6 +189,7 @@ export class Attempts implements Routed {
   fail(failure: CarrierFailure, nowMs: number): void {
     const { isEndpointsFault, kind } = FAILURES[failure];
     this.#failure = failure;
+    this.#failedMs = nowMs;
     if (isEndpointsFault && this.#isUnderWay && this.#choice !== null) {
       this.destination.backend?.failed(this.#choice, kind, nowMs);
     }

@@ -60,7 +60,7 @@ const FINAL = { isEndpointsFault: false, isRetriable: false };
 
 export const FAILURES: Readonly<Record<CarrierFailure, FailureRow>> = {
   "refused": row("upstream-refused", "connect-failure", "always", UNREACHED),
-  "tls": row("upstream-tls-failed", "connect-failure", "always"),
+  "tls": row("upstream-tls-failed", "connect-failure", "always", UNREACHED),
   "connect-timeout": row("upstream-connect-timeout", "connect-failure", "always", UNREACHED),
   "protocol": row("upstream-protocol", "connect-failure", "always"),
   "unprocessed": row("upstream-refused", "connect-failure", "always", UNREACHED),
@@ -87,7 +87,9 @@ export function unreachedSaidBy(
   { arena, io }: Loop,
 ): CarrierFailure | null {
   if (place === "inbound" || pool.isDirect) return null;
-  if (response.valueOf(arena, MARK) !== unreachedMark(pool.key)) return null;
+  // Behind a Service's address it names the pod. Sidecars take the marks of others out, so this one is its own.
+  const isOwn = pool.isAnySidecar || response.valueOf(arena, MARK) === unreachedMark(pool.key);
+  if (!isOwn) return null;
   pool.notReached(io.nowMs);
   return response.status === 504 ? "connect-timeout" : "refused";
 }

@@ -42,6 +42,7 @@ export interface PoolOwner {
 /** What sets a pool apart from those of a plan's endpoints that any backend may use. */
 interface PoolKind {
   readonly isDirect?: boolean;
+  readonly isService?: boolean;
   readonly owner?: PoolOwner | null;
 }
 
@@ -69,6 +70,8 @@ export class EndpointPool {
   isInPlan = true;
   /** No plan named it ever: a client did. */
   readonly isDirect: boolean;
+  /** A Service's own address: the cluster takes each new connection to a pod of its choice. */
+  readonly #isService: boolean;
   /** Null: any backend's connections are here. */
   readonly #owner: PoolOwner | null;
   #avoidUntilMs = 0;
@@ -79,11 +82,12 @@ export class EndpointPool {
     key: string,
     address: SocketAddress,
     security: EndpointTls | null,
-    { isDirect = false, owner = null }: PoolKind = {},
+    { isDirect = false, isService = false, owner = null }: PoolKind = {},
   ) {
     this.key = key;
     this.address = address;
     this.isDirect = isDirect;
+    this.#isService = isService;
     this.#owner = owner;
     this.#security = security;
   }
@@ -247,11 +251,17 @@ export class EndpointPool {
 
   /** A connection that is taken is no reason to forgive that. */
   notReached(nowMs: number): void {
-    this.#unreachedUntilMs = nowMs + REFUSED_AVOID_MS;
+    if (!this.#isService) this.#unreachedUntilMs = nowMs + REFUSED_AVOID_MS;
   }
 
+  /** One pod of a Service says nothing of the one that the next connection is taken to. */
   avoid(nowMs: number): void {
-    this.#avoidUntilMs = nowMs + REFUSED_AVOID_MS;
+    if (!this.#isService) this.#avoidUntilMs = nowMs + REFUSED_AVOID_MS;
+  }
+
+  /** Whatever pod answers, it is a sidecar of the mesh, known by its certificate; which one cannot be known. */
+  get isAnySidecar(): boolean {
+    return this.#isService && this.#security?.isMesh === true && this.#security.context !== null;
   }
 
   forgive(): void {

@@ -41,10 +41,12 @@ export class Pools {
     port: number,
     security: EndpointTls | null = null,
     owner: PoolOwner | null = null,
+    isService = false,
   ): EndpointPool {
     const known = this.find(key, security, owner);
     if (known !== undefined) return known;
-    const pool = new EndpointPool(key, this.#io.address(address, port), security, { owner });
+    const at = this.#io.address(address, port);
+    const pool = new EndpointPool(key, at, security, { owner, isService });
     const byKey = owner === null ? this.#planned : this.#ownOf(owner);
     const pools = byKey.get(key);
     if (pools === undefined) byKey.set(key, [pool]);
@@ -67,6 +69,13 @@ export class Pools {
   ofPod(key: string, address: string, port: number, security: EndpointTls | null): EndpointPool {
     this.#called.add(key);
     return this.of(key, address, port, security);
+  }
+
+  /** The same for a Service's own address. */
+  ofService(address: string, port: number, security: EndpointTls | null): EndpointPool {
+    const key = formatAuthority(address, port);
+    this.#called.add(key);
+    return this.of(key, address, port, security, null, true);
   }
 
   #ownOf(owner: PoolOwner): Map<string, EndpointPool[]> {

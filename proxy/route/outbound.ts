@@ -26,7 +26,7 @@ import type {
   TableService,
 } from "../../routing/table/table.ts";
 import type { MetricSample } from "../../base/metrics.ts";
-import { canonicalIp, formatAuthority } from "../../base/ip.ts";
+import { canonicalIp } from "../../base/ip.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
 import type { Io, OriginalDestination } from "../io/io.ts";
@@ -312,8 +312,7 @@ export class OutboundRouter implements Router {
     { facts, takesHttp2 }: Destination,
     like: TableEndpoint,
   ): Destination {
-    const key = formatAuthority(address, port);
-    const pool = this.#pools.ofPod(key, address, port, this.#tlsOf(like.plan));
+    const pool = this.#pools.ofService(address, port, this.#tlsOf(like.plan));
     return toPool(facts, pool, null, takesHttp2);
   }
 

@@ -83,6 +83,19 @@ Deno.test("last resort: pods that are there are asked, and soon again", () => {
   equal(calls.length, 1);
 });
 
+Deno.test("last resort: behind the address each connection may find another pod", () => {
+  const answer = (refusals: number) => {
+    const it = new CaptureScenario(textOf(WEB));
+    it.serve(ROOT);
+    it.network.refuse(ROOT, refusals);
+    const answer = it.get(ROOT, "web");
+    equal(countedBy(it.engine, "weft_last_resorts_total"), 1);
+    return answer;
+  };
+  equal(answer(2), ROOT);
+  equal(answer(3), "503 upstream-refused");
+});
+
 Deno.test("last resort: it is the address of the Service that a split has chosen", () => {
   const it = new CaptureScenario(textOf(SPLIT));
   it.serve(ROOT);
@@ -171,6 +184,24 @@ Deno.test("other backend: what reaches nothing of a backend goes to the largest 
   deepEqual(new Set(it.records.map(({ backend }) => backend)), new Set(["default/stable"]));
   // Once for each of two turns of the canary; the request of the old one's turn is taken to the canary first.
   equal(countedBy(it.engine, "weft_other_backends_total"), 4);
+});
+
+Deno.test("other backend: its own address is the way to it where its pods are gone as well", () => {
+  const it = new CaptureScenario(textOf(SHARED));
+  const stable = it.serve("10.96.0.4:80");
+  for (let i = 0; i < 5; i++) equal(it.get(ROOT, "web"), "10.96.0.4:80");
+  equal(stable.length > 0, true);
+});
+
+Deno.test("other backend: a request that has tried for five seconds takes no other way", () => {
+  const it = new CaptureScenario(textOf(SHARED));
+  const places = [1, 2, 3, 4, 5].flatMap((n) => [`10.0.0.${n}:8080`, `10.96.0.${n}:80`]);
+  for (const place of places) it.network.silence(place);
+  const client = it.outbound(ROOT);
+  it.pass(1);
+  client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+  it.pass(9_000);
+  match(client.text, /x-weft-reason: upstream-connect-timeout/);
 });
 
 Deno.test("other backend: where that is gone as well, the refusal stays", () => {

@@ -191,6 +191,8 @@ export class Network {
   readonly #acceptors = new Map<string, Acceptor>();
   /** Addresses that neither accept nor refuse. */
   readonly #silent = new Set<string>();
+  /** Addresses that refuse so many connections more, though something listens there. */
+  readonly #refusals = new Map<string, number>();
 
   constructor(world: World, weather: Weather) {
     this.world = world;
@@ -211,6 +213,11 @@ export class Network {
     this.#acceptors.delete(address);
   }
 
+  /** The next so many connections are refused, as those that a Service's address takes to pods that are gone. */
+  refuse(address: string, times: number): void {
+    this.#refusals.set(address, times);
+  }
+
   silence(address: string): void {
     this.#silent.add(address);
   }
@@ -225,7 +232,9 @@ export class Network {
     if (this.#silent.has(address) || (isFaulty && world.chance(weather.connectTimeouts))) {
       return near;
     }
-    const isRefused = isFaulty && world.chance(weather.connectFailures);
+    const refusals = this.#refusals.get(address) ?? 0;
+    if (refusals > 0) this.#refusals.set(address, refusals - 1);
+    const isRefused = refusals > 0 || (isFaulty && world.chance(weather.connectFailures));
     this.soon(() => {
       if (near.isClosed) return;
       const accept = this.#acceptors.get(address);

@@ -74,7 +74,7 @@ export async function startLoad(namespace: string, service = "web"): Promise<Loa
   const client = new LoadClient(namespace, pod);
   // A tool may end all pods of every backend that a sidecar knows of at once: what is on its way to them is refused.
   client.lostMax = REFUSED_MAX;
-  client.loss = / 503 .*upstream-refused/;
+  client.loss = / 50[34] .*upstream-(refused|tls-failed|connect-timeout)/;
   return client;
 }
 
