@@ -5,6 +5,7 @@
  */
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { pause } from "../base/backoff.ts";
 import type { Log } from "../base/log.ts";
 import { type AdmissionRequest, answerTo, isReview, type Verdict } from "./admission/review.ts";
 import { validate, type WriteOutcome } from "./admission/validate.ts";
@@ -17,9 +18,12 @@ import type { SidecarHistory } from "./smi_metrics/sidecar_history.ts";
 import type { ObjectMeta } from "./inject/pod.ts";
 import type { InjectionSettings } from "./inject/settings.ts";
 import {
+  NAMESPACE_LOOK_MS,
+  NAMESPACE_WAIT_MS,
   REVIEW_BYTES_MAX,
   REVIEW_CONNECTIONS_MAX,
   REVIEW_HEAD_MS,
+  REVIEW_IDLE_MS,
   REVIEW_MS,
   WEBHOOK_END_MS,
 } from "./inject/limits.ts";
@@ -79,6 +83,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       });
     },
   );
+  server.keepAliveTimeout = REVIEW_IDLE_MS;
   server.maxConnections = REVIEW_CONNECTIONS_MAX;
   return { ...await listen(server, options), stop: () => stop(server) };
 }
@@ -106,19 +111,16 @@ async function stop(server: Server): Promise<void> {
 
 interface Handler {
   readonly name: WebhookName;
-  readonly decide: (request: AdmissionRequest, options: WebhookOptions) => Verdict;
+  readonly decide: (
+    request: AdmissionRequest,
+    options: WebhookOptions,
+  ) => Verdict | Promise<Verdict>;
 }
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
   "/mutate": {
     name: "inject",
-    decide: (request, { settings, namespaceOf, nativeIsKnown }) =>
-      injectionVerdict(request, {
-        settings: settings(),
-        // One that has just joined is not known yet: the API server knows its labels, or it would not ask.
-        namespace: namespaceOf(request.namespace ?? "") ?? {},
-        nativeIsKnown: nativeIsKnown(),
-      }),
+    decide: decideOfPod,
   },
   "/validate": {
     name: "validate",
@@ -126,6 +128,34 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   "/weights": { name: "weights", decide: normaliseWeights },
 };
+
+/** What a namespace asks for is never guessed: its pods are made anew by who makes them, and a wrong one stays. */
+async function decideOfPod(
+  request: AdmissionRequest,
+  { settings, namespaceOf, nativeIsKnown }: WebhookOptions,
+): Promise<Verdict> {
+  const name = request.namespace ?? "";
+  const namespace = await joined(name, namespaceOf);
+  if (namespace === undefined) {
+    const message = `namespace ${name} is not known to the mesh yet: try again`;
+    return { allowed: false, status: { code: 503, reason: "ServiceUnavailable", message } };
+  }
+  return injectionVerdict(request, {
+    ...{ settings: settings(), nativeIsKnown: nativeIsKnown(), namespace },
+  });
+}
+
+/** A namespace that has just joined: the API server asks by its label, and the watch tells of it soon. */
+async function joined(
+  name: string,
+  namespaceOf: WebhookOptions["namespaceOf"],
+): Promise<ObjectMeta | undefined> {
+  const known = namespaceOf(name);
+  if (known !== undefined) return known;
+  const late = AbortSignal.timeout(NAMESPACE_WAIT_MS);
+  while (!late.aborted && namespaceOf(name) === undefined) await pause(NAMESPACE_LOOK_MS, late);
+  return namespaceOf(name);
+}
 
 interface Answer {
   readonly status: number;
@@ -149,7 +179,7 @@ async function answer(request: IncomingMessage, options: WebhookOptions): Promis
   if (!isReview(review)) return { status: 400, body: "This is no AdmissionReview of v1\n" };
   const startMs = performance.now();
   const { name, decide } = HANDLERS[path];
-  const verdict = decide(review.request, options);
+  const verdict = await decide(review.request, options);
   const counts = options.counts.admission[name];
   counts.answered.observe(performance.now() - startMs);
   if (!verdict.allowed) counts.refused++;

@@ -21,14 +21,24 @@ const REVIEW = {
   },
 };
 
+const DISABLED = { annotations: { "weft.dev/sidecar-injection": "disabled" } };
+
 interface Scenario {
-  readonly namespace?: ObjectMeta;
+  /** As it is known at each look. */
+  readonly namespaceOf?: () => ObjectMeta | undefined;
+}
+
+interface Answered {
+  readonly status: number;
+  readonly text: string;
+  /** For how long the connection is kept, as it says itself. */
+  readonly idleSeconds: string | undefined;
 }
 
 async function withWebhook(
-  { namespace }: Scenario,
+  { namespaceOf = () => ({}) }: Scenario,
   use: (
-    ask: (body: string | null, path?: string) => Promise<{ status: number; text: string }>,
+    ask: (body: string | null, path?: string) => Promise<Answered>,
     renew: () => Promise<void>,
   ) => Promise<void>,
 ): Promise<void> {
@@ -39,7 +49,7 @@ async function withWebhook(
     port: 0,
     certificate: await issue(),
     settings: () => DEFAULT_INJECTION,
-    namespaceOf: () => namespace,
+    namespaceOf,
     nativeIsKnown: () => true,
     outcomeOf: () => null,
     history: { window: () => Promise.resolve({ seconds: 30, traffic: [] }) },
@@ -53,7 +63,8 @@ async function withWebhook(
         const init = body === null ? {} : { method: "POST", body };
         const url = `https://localhost:${webhook.port}${path}`;
         const response = await fetch(url, { ...init, client });
-        return { status: response.status, text: await response.text() };
+        const idleSeconds = /timeout=(\d+)/.exec(response.headers.get("keep-alive") ?? "")?.[1];
+        return { status: response.status, text: await response.text(), idleSeconds };
       },
       async () => webhook.setCertificate(await issue()),
     );
@@ -75,12 +86,37 @@ Deno.test("webhook: a pod gets its patch, with another certificate too", () =>
 
 Deno.test("webhook: a namespace that is asked for no sidecars gets none", () =>
   withWebhook(
-    { namespace: { annotations: { "weft.dev/sidecar-injection": "disabled" } } },
+    { namespaceOf: () => DISABLED },
     async (ask) => {
       const { text } = await ask(JSON.stringify(REVIEW));
       assert.deepEqual(JSON.parse(text).response, { uid: "u", allowed: true });
     },
   ));
+
+Deno.test("webhook: an API server ends a connection that is idle before the webhook does", () =>
+  withWebhook({}, async (ask) => {
+    const { idleSeconds } = await ask(JSON.stringify(REVIEW));
+    // IdleConnTimeout of its transport.
+    assert.ok(Number(idleSeconds) > 90, idleSeconds);
+  }));
+
+Deno.test("webhook: a pod waits for a namespace that has just joined, and gets what that says", () => {
+  let looks = 0;
+  const namespaceOf = () => ++looks > 4 ? DISABLED : undefined;
+  return withWebhook({ namespaceOf }, async (ask) => {
+    const { text } = await ask(JSON.stringify(REVIEW));
+    assert.deepEqual(JSON.parse(text).response, { uid: "u", allowed: true });
+  });
+});
+
+Deno.test("webhook: what a namespace says is not guessed where it does not become known", () =>
+  withWebhook({ namespaceOf: () => undefined }, async (ask) => {
+    const { response } = JSON.parse((await ask(JSON.stringify(REVIEW))).text);
+    assert.deepEqual([response.allowed, response.status.code, response.patch], [
+      ...[false, 503, undefined],
+    ]);
+    assert.match(response.status.message, /^namespace n is not known to the mesh yet: try again$/);
+  }));
 
 Deno.test("webhook: what is no review is one line and a status", () =>
   withWebhook({}, async (ask) => {

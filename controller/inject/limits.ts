@@ -42,6 +42,18 @@ export const REVIEW_HEAD_MS = 5_000;
 /** And waits 5 s for an answer, so a request that is longer under way is of no use. */
 export const REVIEW_MS = 10_000;
 
+/**
+ * A connection without a request is kept so long: the API server ends its own after 90 s, and one that ends here first may meet a review
+ * on its way, which no one sends again.
+ */
+export const REVIEW_IDLE_MS = 120_000;
+
+/** How long a pod waits for a namespace that has just joined: a watch tells of it within milliseconds, and the API server waits 5 s. */
+export const NAMESPACE_WAIT_MS = 2_000;
+
+/** And how often it is looked for meanwhile. */
+export const NAMESPACE_LOOK_MS = 20;
+
 /** API servers keep a few connections each. */
 export const REVIEW_CONNECTIONS_MAX = 1_000;
 

@@ -6,6 +6,7 @@ import { webhooks } from "../../controller/install/webhooks.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { readPrometheus } from "../support/prometheus_text.ts";
 import { until } from "../support/until.ts";
+import { Accounts, CONTROLLER_RIGHTS } from "./accounts.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { TestController } from "./test_controller.ts";
 
@@ -13,6 +14,8 @@ const PODS = "/api/v1/namespaces/app/pods";
 /** As many as a Deployment may ask for at once. */
 const BURST = 1_000;
 const AT_ONCE = 50;
+/** Namespaces, each with a pod at once. */
+const JOINING = 10;
 
 const LATE = { name: "late", image: "late", readinessProbe: { tcpSocket: { port: 7 } } };
 
@@ -92,6 +95,51 @@ async function startOther(): Promise<{ configuration: object; stop: () => void }
   return { configuration, stop };
 }
 
+const NAMESPACES = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: outside}
+`;
+
+const SPLIT = {
+  apiVersion: "split.smi-spec.io/v1alpha4",
+  kind: "TrafficSplit",
+  metadata: { name: "cold", namespace: "app" },
+  spec: { service: "none", backends: [{ service: "none", weight: -1 }] },
+};
+
+/** Its account may not list Services, so that it never has all. Once it may, it serves. */
+async function tryCold(
+  api: TestApiServer,
+  controller: TestController,
+  create: (pod: object) => Promise<MadePod>,
+): Promise<void> {
+  const accounts = new Accounts(api);
+  const may = CONTROLLER_RIGHTS.filter(({ verb, resource }) => `${verb} ${resource}` !== NEEDED);
+  const failed = controller.launch({ kubeconfig: await accounts.with("cold", may) });
+  const isStuck = () =>
+    controller.log.some((line) => line.includes('cannot list resource \\"services'));
+  await Promise.race([until("it lacks a right", isStuck, (stuck) => stuck), failed]);
+  assert.equal((await controller.ask("/readyz")).status, 503);
+  const refused = () => create(podOf("p")).then(() => "", String);
+  // The API server learns of webhooks by a watch of its own.
+  await until("the API server asks", refused, (said) => /failed calling webhook/.test(said));
+  const optedOut = { labels: { "weft.dev/inject": "false" } };
+  assert.deepEqual(names((await create(podOf("p", optedOut))).spec.initContainers), []);
+  await api.apply(JSON.stringify(podOf("p", { namespace: "outside" })));
+  await api.apply(JSON.stringify(SPLIT));
+  await api.kubectl(["delete", "trafficsplit", "cold", "-n", "app"]);
+  await accounts.with("cold", CONTROLLER_RIGHTS);
+  const isUp = () => controller.log.some((line) => line.includes("Controller started"));
+  await Promise.race([until("it serves", isUp, (up) => up), failed]);
+}
+
+const NEEDED = "list services";
+
 const names = (list: readonly Container[] = []) => list.map(({ name }) => name);
 
 Deno.test({
@@ -107,11 +155,8 @@ Deno.test({
     const create = (pod: object) =>
       client.call("POST", `${PODS}?dryRun=All`, { body: pod }) as Promise<MadePod>;
     try {
-      await api.apply(`
-apiVersion: v1
-kind: Namespace
-metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
-`);
+      await api.apply(NAMESPACES);
+      await api.takesSplits();
       const nodeInfo = { kubeletVersion: "v1.29.0" };
       await client.call("POST", "/api/v1/nodes", {
         body: {
@@ -121,10 +166,12 @@ metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
           status: { nodeInfo },
         },
       });
-      await controller.start();
       for (const object of webhooks(readValues({}), controller.keys)) {
         await api.apply(JSON.stringify(controller.atAddress(object)));
       }
+      await t.step("a controller that has not read the cluster blocks nothing but its pods", () => {
+        return tryCold(api, controller, create);
+      });
       await api.apply(JSON.stringify(other.configuration));
       // The API server learns of webhooks by a watch of its own.
       await until(
@@ -155,6 +202,26 @@ metadata: {name: app, labels: {weft.dev/monitored-by: weft}}
         ) {
           const { spec } = await create(pod);
           assert.deepEqual([names(spec.containers), names(spec.initContainers)], [["app"], []]);
+        }
+      });
+      await t.step("a namespace that has just joined has its say at once", async () => {
+        for (let i = 0; i < JOINING; i++) {
+          const name = `joining-${i}`;
+          await client.call("POST", "/api/v1/namespaces", {
+            body: {
+              apiVersion: "v1",
+              kind: "Namespace",
+              metadata: {
+                name,
+                labels: { "weft.dev/monitored-by": "weft" },
+                annotations: { "weft.dev/sidecar-injection": i % 2 === 0 ? "disabled" : "enabled" },
+              },
+            },
+          });
+          const { spec } = await client.call("POST", `/api/v1/namespaces/${name}/pods?dryRun=All`, {
+            body: podOf("p", { namespace: name }),
+          }) as MadePod;
+          assert.equal((spec.initContainers ?? []).length, i % 2 === 0 ? 0 : 2, name);
         }
       });
       await t.step("a wrong value is refused in our words, an unknown one warned of", async () => {

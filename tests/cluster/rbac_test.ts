@@ -7,28 +7,14 @@ import { definitions } from "../../controller/install/definitions.ts";
 import { newKeys } from "../../controller/install/keys.ts";
 import { controlPlane } from "../../controller/install/objects.ts";
 import { KEY_SECRETS, rootObject } from "../../controller/identity/root_certificate.ts";
-import { CONTROLLER_RULES, NAMESPACE_RULES } from "../../controller/install/rbac.ts";
 import { readValues } from "../../controller/install/values.ts";
 import { until } from "../support/until.ts";
 import { testCertificates } from "../tls/certificates.ts";
+import { Accounts, CONTROLLER_RIGHTS, type Right } from "./accounts.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { denying, PlayedIssuer, REQUEST_DEFINITION } from "./cert_manager.ts";
 import { defineGatewayKinds } from "./gateway_definitions.ts";
 import { TestController } from "./test_controller.ts";
-
-/** One verb on one resource. */
-interface Right {
-  readonly apiGroup: string;
-  readonly resource: string;
-  readonly verb: string;
-}
-
-const RIGHTS: readonly Right[] = [...CONTROLLER_RULES, ...NAMESPACE_RULES]
-  .flatMap(({ apiGroups, resources, verbs }) =>
-    apiGroups.flatMap((apiGroup) =>
-      resources.flatMap((resource) => verbs.map((verb) => ({ apiGroup, resource, verb })))
-    )
-  );
 
 const nameOf = ({ verb, resource }: Right) => `${verb} ${resource}`;
 
@@ -177,45 +163,6 @@ async function connectAsProxy({ ports }: TestController): Promise<void> {
 
 let caOf = "";
 
-class Accounts {
-  readonly #api: TestApiServer;
-
-  constructor(api: TestApiServer) {
-    this.#api = api;
-  }
-
-  /** The kubeconfig of a new account that has these rights. */
-  async with(name: string, rights: readonly Right[]): Promise<string> {
-    const rules = rights.map(({ apiGroup, resource, verb }) => ({
-      apiGroups: [apiGroup],
-      resources: [resource],
-      verbs: [verb],
-    }));
-    const rbac = "rbac.authorization.k8s.io";
-    const subjects = [{ kind: "ServiceAccount", name, namespace: "default" }];
-    const roleRef = { apiGroup: rbac, kind: "ClusterRole", name };
-    const metadata = { name };
-    const objects = [
-      { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: "default" } },
-      { apiVersion: `${rbac}/v1`, kind: "ClusterRole", metadata, rules },
-      { apiVersion: `${rbac}/v1`, kind: "ClusterRoleBinding", metadata, roleRef, subjects },
-    ];
-    await this.#api.apply(objects.map((object) => JSON.stringify(object)).join("\n---\n"));
-    const token = (await this.#api.kubectl(["create", "token", name])).trim();
-    const file = `${this.#api.folder}/${name}.kubeconfig`;
-    const authority = testCertificates().authority.chainFile;
-    const cluster = { server: this.#api.url, "certificate-authority": authority };
-    const config = {
-      clusters: [{ name: "c", cluster }],
-      users: [{ name: "u", user: { token } }],
-      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
-      "current-context": "x",
-    };
-    Deno.writeTextFileSync(file, JSON.stringify(config));
-    return file;
-  }
-}
-
 /** Runs a controller as this account until something that it says, or ends by, has all of `words`. */
 async function saysAs(
   api: TestApiServer,
@@ -259,7 +206,7 @@ Deno.test({
       apiOf = api;
       const accounts = new Accounts(api);
       await t.step("with all of them it is refused nothing", async () => {
-        const kubeconfig = await accounts.with("whole", RIGHTS);
+        const kubeconfig = await accounts.with("whole", CONTROLLER_RIGHTS);
         await until(
           "the API server knows the rights",
           () => api.answer(["auth", "can-i", "list", "nodes", "--kubeconfig", kubeconfig]),
@@ -277,11 +224,11 @@ Deno.test({
           [],
         );
       });
-      for (const [i, right] of RIGHTS.entries()) {
+      for (const [i, right] of CONTROLLER_RIGHTS.entries()) {
         await t.step(`without ${nameOf(right)} it says that it cannot`, async () => {
           const kubeconfig = await accounts.with(
             `less-${i}`,
-            RIGHTS.filter((each) => each !== right),
+            CONTROLLER_RIGHTS.filter((each) => each !== right),
           );
           const words = ["is forbidden", `cannot ${right.verb} resource`, right.resource];
           await saysAs(api, kubeconfig, {
