@@ -4,7 +4,8 @@
  */
 
 /**
- * Bytes of one buffer: nearly all heads fit into one. It is also the most that one direction of an exchange of HTTP/1.1 holds of a body.
+ * Bytes of one buffer: nearly all heads fit into one. It is also the most that one direction of an exchange of HTTP/1.1 holds of a body,
+ * but for what is passed on in bulk.
  */
 export const BUFFER_BYTES = 16_384;
 
@@ -15,7 +16,8 @@ export const BUFFER_BYTES = 16_384;
 export const BUFFER_COUNT = 8_192;
 
 /**
- * Bytes of a large buffer, for what is passed on in bulk. In reads of 64 KiB instead of 16 a relayed megabyte takes half the CPU.
+ * Bytes of a large buffer, for what is passed on in bulk. In reads of 64 KiB instead of 16 a relayed megabyte takes half the CPU, and an
+ * upload of 64 KiB half the system calls.
  */
 export const LARGE_BUFFER_BYTES = 65_536;
 

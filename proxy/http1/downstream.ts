@@ -268,9 +268,9 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   protected override makeRoom(): boolean {
     if (this.#exchange?.isSending !== true || this.sent < this.ready) return false;
     this.isReplayable = false;
-    this.start = this.sent;
+    this.passHead();
+    if (!this.haveBulkBuffer()) return false;
     this.compact();
-    this.leaveHeadBuffer();
     return true;
   }
 
@@ -318,7 +318,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   requestTaken(): boolean {
     // Reading stopped where the buffer was full before there was anywhere to pass it on to.
     this.wantRead(true);
-    if (this.#exchange?.hasAnswer === true) this.passHead();
+    if (!this.isReplayable) this.passHead();
     return false;
   }
 
@@ -366,7 +366,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.#closeExchange();
     this.start = this.sent;
     this.ready = this.end;
-    this.leaveHeadBuffer();
+    this.leaveLargeBuffer();
     this.wantRead(!this.hasEnded);
     return this;
   }
@@ -414,7 +414,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     this.#isOpenEnded = false;
     this.#closeExchange();
     this.passOver();
-    this.leaveHeadBuffer();
+    this.leaveLargeBuffer();
     if (!this.#keepsAlive) return this.#linger();
     this.#awaitRequest();
     if (!this.hasEnded) this.wantRead(true);

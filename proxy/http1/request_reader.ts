@@ -5,6 +5,7 @@
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { REQUEST_LINE_BYTES_MAX } from "../limits.ts";
+import { HEAD_BYTES_MAX } from "../loop/inbox.ts";
 import { Body } from "../protocol/http1/body.ts";
 import {
   BAD_VERSION,
@@ -127,13 +128,14 @@ export abstract class RequestReader extends Http1Socket {
 
   /** Reads more of the body: how many bytes of it, 0 where there are none now, or why the rest of it is not taken. */
   protected readBody(): number | Refusal {
-    if (!this.haveBuffer()) return 0;
+    if (!this.haveBulkBuffer()) return 0;
     if (this.room === 0 && !this.makeRoom()) {
       // Held back until the endpoint has taken what is here.
       this.wantRead(false);
       return 0;
     }
-    const count = this.fill();
+    // What comes behind the body fits an ordinary buffer.
+    const count = this.fill(this.#body.leastToCome + HEAD_BYTES_MAX);
     if (count === AGAIN) this.releaseIfEmpty();
     if (count === END || count === BROKEN) this.abort();
     if (count <= 0) return 0;

@@ -246,7 +246,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     this.start = this.sent;
     this.ready = this.end;
     this.#events.onTunnel(this, response);
-    this.leaveHeadBuffer();
+    this.leaveLargeBuffer();
   }
 
   #startAnswer(response: Response): void {

@@ -87,7 +87,10 @@ export class EpollIo implements Io {
   /** Room at the arena's end: small writes are put together there, and TLS has it as scratch space. */
   readonly #stagingOffset: number;
   readonly #staging: Uint8Array<ArrayBuffer>;
-  /** The arena cut into buffers, each made when it is first read into: a call takes a view, not an address. */
+  /**
+   * Where buffers of the arena begin, each view made when its buffer is first used. A call takes a view, not an address, and its
+   * length from elsewhere: a large buffer is longer than the view of its beginning.
+   */
   readonly #views: Uint8Array<ArrayBuffer>[] = [];
   /** `struct iovec` array: two 64-bit words a piece, little-endian halves. */
   readonly #iov = new Uint32Array(DRIVER_PIECES_MAX * 4);
@@ -448,7 +451,7 @@ export class EpollIo implements Io {
   }
 
   #receive(fd: Fd, offset: number, length: number, flags: number): number {
-    if (offset % BUFFER_BYTES === 0 && length <= BUFFER_BYTES) {
+    if (offset % BUFFER_BYTES === 0) {
       return this.#c.recv(fd, this.#viewAt(offset), length, flags);
     }
     this.#piece(0, offset, length);
@@ -462,6 +465,10 @@ export class EpollIo implements Io {
   }
 
   #sendVector(fd: Fd): number {
+    const offset = this.#offsets[0];
+    if (this.#gathered === 1 && offset % BUFFER_BYTES === 0) {
+      return this.#c.send(fd, this.#viewAt(offset), this.#gatheredBytes, libc.MSG_NOSIGNAL);
+    }
     for (let i = 0; i < this.#gathered; i++) this.#piece(i, this.#offsets[i], this.#lengths[i]);
     this.#message[MESSAGE_IOV_LENGTH_WORD] = this.#gathered;
     return this.#c.sendmsg(fd, this.#messageBytes, libc.MSG_NOSIGNAL);

@@ -81,6 +81,11 @@ export const COMPOSED_AREA = SCRATCH_START + HEAD_BUFFER_BYTES;
 
 export const ARENA_BYTES = SCRATCH_START + 2 * HEAD_BUFFER_BYTES;
 
+/** Whether this is an ordinary buffer, or none. */
+export function isOrdinary(offset: number): boolean {
+  return offset < LARGE_START;
+}
+
 /** Whether this is a buffer for a large head. */
 export function isHeadBuffer(offset: number): boolean {
   return offset >= REQUEST_HEADS_START;

@@ -3,7 +3,7 @@
  * input of a connection, or the body of a stream that shares a connection with others.
  */
 import { BUFFER_BYTES, HEAD_BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../limits.ts";
-import { isHeadBuffer, NO_BUFFER } from "./arena.ts";
+import { isHeadBuffer, isOrdinary, NO_BUFFER } from "./arena.ts";
 import type { Loop } from "./loop.ts";
 
 /** Kept free at a buffer's end, so that a head still fits when forwarding headers are added to it. */
@@ -89,7 +89,7 @@ export abstract class Inbox {
     }
     const offset = take();
     if (offset === NO_BUFFER) return false;
-    this.#moveInto(offset, 2 * HEAD_BYTES_MAX);
+    this.#moveInto(offset, this.end - this.start + HEAD_BYTES_MAX);
     return true;
   }
 
@@ -102,13 +102,13 @@ export abstract class Inbox {
   /** What was held of a head is passed on: gives it up, and with it a large buffer. */
   protected passHead(): void {
     this.start = this.sent;
-    this.releaseIfEmpty();
-    this.leaveHeadBuffer();
+    this.leaveLargeBuffer();
   }
 
-  /** No head is held any more: goes on in an ordinary buffer, if there is one. */
-  protected leaveHeadBuffer(): void {
-    if (!isHeadBuffer(this.buffer) || this.end - this.start > HEAD_BYTES_MAX) return;
+  /** No head is held any more, and no bulk: goes on in an ordinary buffer, if there is one. */
+  protected leaveLargeBuffer(): void {
+    this.releaseIfEmpty();
+    if (isOrdinary(this.buffer) || this.end - this.start > HEAD_BYTES_MAX) return;
     const offset = this.loop.buffers.take();
     if (offset !== NO_BUFFER) this.#moveInto(offset, HEAD_BYTES_MAX);
   }

@@ -9,7 +9,7 @@ import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { ANONYMOUS, type Caller, callerOf } from "../tls/caller.ts";
 import type { GatherList } from "./arena.ts";
-import { COUNTED_BYTES_MAX } from "../limits.ts";
+import { COUNTED_BYTES_MAX, LARGE_BUFFER_BYTES } from "../limits.ts";
 import { Inbox } from "./inbox.ts";
 import type { Loop, Timed } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
@@ -91,9 +91,9 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
     this.loop.io.wantRead(this.fd, wanted);
   }
 
-  /** Reads into the room that is left: a count, or `END`, `AGAIN`, `BROKEN`. */
-  fill(): number {
-    const { room } = this;
+  /** Reads into the room that is left, at most `most` bytes: a count, or `END`, `AGAIN`, `BROKEN`. */
+  fill(most: number = LARGE_BUFFER_BYTES): number {
+    const room = Math.min(this.room, most);
     const count = this.loop.io.read(this.fd, this.end, room);
     if (count > 0) {
       this.end += count;

@@ -80,6 +80,36 @@ const CASES: readonly ProxyCase[] = [
     },
   },
   {
+    name:
+      "pipelining: bodies of any size, of a length and in chunks, with more requests behind them",
+    async run(proxy) {
+      await using origin = echo();
+      await proxy.route(origin);
+      using client = await proxy.connect();
+      const seed = randomSeed();
+      const random = new Random(seed, "bodies");
+      const sizes = Array.from(
+        { length: 40 },
+        (_, i) => random.below([20, 40_000, 300_000][i % 3]),
+      );
+      const head = "POST / HTTP/1.1\r\nHost: app\r\n";
+      const requests = sizes.map((size, i) => {
+        const body = String(i).padStart(3, "0").repeat(size);
+        if (i % 2 === 0) return `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
+        const chunk = `${body.length.toString(16)}\r\n${body}\r\n`;
+        return `${head}Transfer-Encoding: chunked\r\n\r\n${size === 0 ? "" : chunk}0\r\n\r\n`;
+      });
+      const sending = client.send(requests.join(""));
+      for (const [i, size] of sizes.entries()) {
+        const { body } = await client.readResponse();
+        const expected = `POST / HTTP/1.1|${String(i).padStart(3, "0").repeat(size)}`;
+        assert.ok(body === expected, `seed ${seed}, request ${i}: ${size} times three bytes`);
+      }
+      await sending;
+      assert.equal(origin.accepted, 1);
+    },
+  },
+  {
     name: "pipelining: a malformed request ends the connection after the answers before it",
     async run(proxy) {
       await using origin = echo();

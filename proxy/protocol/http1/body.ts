@@ -80,6 +80,11 @@ export class Body {
     this.isUntilClose = true;
   }
 
+  /** Bytes that are still to come whatever they say: of the body, or of the data of the chunk in hand. */
+  get leastToCome(): number {
+    return this.isChunked && this.#state !== DATA ? 0 : this.#remaining;
+  }
+
   /** The connection has ended, and with it a body that lasts until then. */
   end(): void {
     this.isDone = true;
