@@ -3,10 +3,12 @@
  * as long as connections use it. Knows nothing of descriptors.
  */
 import { parseIp } from "../../base/ip.ts";
+import { expiryOf } from "../../base/x509.ts";
 import { TLS_CLIENT_SESSIONS_MAX, TLS_SERVER_SESSIONS_MAX } from "../limits.ts";
 import { IoError } from "./io.ts";
 import * as lib from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
+import { isOfExpired } from "./openssl_peer.ts";
 import { nameWithFile, TICKET_KEY_BYTES } from "./tls.ts";
 import type { TlsCertificate } from "../../base/tls.ts";
 import type { TlsContext, TlsReplacement, TlsSettings, TlsTarget } from "./tls.ts";
@@ -23,6 +25,8 @@ export class OpensslContext implements TlsContext {
   #alpn: lib.AlpnChoice | null = null;
   /** Clients: the last session with each target, oldest first. */
   readonly #sessions = new Map<TlsTarget, Pointer>();
+  /** When its own certificate expires; `Infinity`: it has none. */
+  #expiresAtMs: number;
   #isOpen = true;
 
   /** @throws {IoError} the certificates are of no use; the message is fit for a user */
@@ -34,6 +38,7 @@ export class OpensslContext implements TlsContext {
     }
     try {
       this.#context = this.#build(settings);
+      this.#expiresAtMs = expiryIn(settings);
     } catch (error) {
       this.#alpn?.close();
       throw error;
@@ -86,6 +91,7 @@ export class OpensslContext implements TlsContext {
         this.#dropSessions();
         this.#context = next;
         this.#settings = settings;
+        this.#expiresAtMs = expiryIn(settings);
       },
       drop: () => this.#openssl.SSL_CTX_free(next),
     };
@@ -119,7 +125,11 @@ export class OpensslContext implements TlsContext {
       }
     }
     const session = this.#sessions.get(target);
-    if (session !== undefined) c.SSL_set_session(ssl, session);
+    if (session === undefined) return;
+    // An end that has expired is verified anew: it is refused, and says so.
+    const isOver = Date.now() >= this.#expiresAtMs || isOfExpired(c, session);
+    if (isOver) this.#dropSession(target);
+    else c.SSL_set_session(ssl, session);
   }
 
   #build(settings: TlsSettings): Pointer {
@@ -287,6 +297,10 @@ export class OpensslContext implements TlsContext {
   #dropSessions(): void {
     for (const target of this.#sessions.keys()) this.#dropSession(target);
   }
+}
+
+function expiryIn({ certificate }: TlsSettings): number {
+  return certificate === null ? Infinity : expiryOf(certificate.chainPem) ?? Infinity;
 }
 
 /** Each name after its length, in a byte. */

@@ -24,6 +24,12 @@ export function peerUris(c: Openssl, ssl: Pointer): readonly string[] {
   return uris;
 }
 
+/** Whether a session is of a peer whose certificate has expired since: nothing verifies it when the session is resumed. */
+export function isOfExpired(c: Openssl, session: Pointer): boolean {
+  const certificate = c.SSL_SESSION_get0_peer(session);
+  return certificate !== null && c.X509_cmp_current_time(c.X509_get0_notAfter(certificate)) < 0;
+}
+
 /** Why a handshake failed. Forgets OpenSSL's errors. */
 export function failureOf(c: Openssl, ssl: Pointer): TlsFailure {
   const error = c.ERR_peek_error();

@@ -16,7 +16,7 @@ import type { Fd, Handler } from "./io.ts";
 import * as lib from "./libc_openssl.ts";
 import type { Openssl, Pointer } from "./libc_openssl.ts";
 import type { OpensslContext } from "./openssl_context.ts";
-import { failureOf, peerUris } from "./openssl_peer.ts";
+import { failureOf, isOfExpired, peerUris } from "./openssl_peer.ts";
 import type { TlsFailure, TlsInfo, TlsTarget } from "./tls.ts";
 
 /**
@@ -291,9 +291,13 @@ export class OpensslSocket implements Handler {
         detail: `Peer is ${is}, not ${wanted.join(" or ")}`,
       });
     }
+    const session = c.SSL_get_session(this.#ssl);
+    if (info.isResumed && session !== null && isOfExpired(c, session)) {
+      return this.#fail({ code: "tls-certificate", detail: "certificate has expired" });
+    }
     this.#transport.handshakeEnded(this);
     this.#phase = "open";
-    const fragment = c.SSL_SESSION_get_max_fragment_length(c.SSL_get_session(this.#ssl));
+    const fragment = c.SSL_SESSION_get_max_fragment_length(session);
     // A client may ask for records of at most 512, 1024, 2048 or 4096 bytes (RFC 6066 4).
     if (fragment > 0) this.#recordBytes = 256 << fragment;
     this.#watch();

@@ -22,7 +22,8 @@ import type {
   TlsSettings,
   TlsTarget,
 } from "./tls.ts";
-import { urisOf } from "../../base/x509.ts";
+import { CERTIFICATE, pemOf } from "../../base/pem.ts";
+import { expiryOf, urisOf } from "../../base/x509.ts";
 
 /** What the portable socket needs of a connection, plain or not. */
 export interface ByteStream {
@@ -54,7 +55,7 @@ export class PortableTlsContext implements TlsContext {
   readonly #tls: typeof tls;
   #settings: TlsSettings;
   /** Clients' certificates that those who are trusted now vouch for, by their hash; oldest first. */
-  #verified = new Set<string>();
+  #verified = new Map<string, number>();
 
   /** @throws {IoError} the certificates are of no use, or this Deno cannot do it */
   constructor(settings: TlsSettings) {
@@ -76,7 +77,7 @@ export class PortableTlsContext implements TlsContext {
     this.#check(settings);
     return {
       use: () => {
-        if (settings.trusted?.pem !== this.#settings.trusted?.pem) this.#verified = new Set();
+        if (settings.trusted?.pem !== this.#settings.trusted?.pem) this.#verified = new Map();
         this.#settings = settings;
       },
       drop() {},
@@ -196,11 +197,11 @@ export class PortableTlsContext implements TlsContext {
 
 const UNTRUSTED = "UNABLE_TO_VERIFY_LEAF_SIGNATURE";
 
-/** Why a client is refused after its handshake; null: it is not. `verified` is added to. */
+/** Why a client is refused after its handshake; null: it is not. `verified`, with when each expires, is added to. */
 function problemOfClient(
   peer: Peer,
   policy: ClientCertificatePolicy,
-  verified: Set<string>,
+  verified: Map<string, number>,
 ): { readonly code: string; readonly message?: string } | null {
   if (policy === "ignored") return null;
   const certificate = rawCertificate(peer);
@@ -211,15 +212,19 @@ function problemOfClient(
   const hash = builtin("node:crypto").createHash("sha256").update(certificate).digest("base64");
   if (!peer.isSessionReused()) {
     verified.delete(hash);
-    verified.add(hash);
-    for (const oldest of verified) {
+    verified.set(hash, expiryOf(pemOf(CERTIFICATE, certificate)) ?? 0);
+    for (const oldest of verified.keys()) {
       if (verified.size <= TLS_SERVER_SESSIONS_MAX) break;
       verified.delete(oldest);
     }
     return null;
   }
-  if (verified.has(hash)) return null;
-  return { code: UNTRUSTED, message: "The session is older than the trust in who vouched for it" };
+  const untilMs = verified.get(hash);
+  if (untilMs !== undefined && Date.now() < untilMs) return null;
+  const message = untilMs === undefined
+    ? "The session is older than the trust in who vouched for it"
+    : "The certificate of the session has expired";
+  return { code: UNTRUSTED, message };
 }
 
 function checkCertificate({ chainPem, chainFile, keyPem, keyFile }: TlsCertificate): void {

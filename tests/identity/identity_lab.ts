@@ -7,7 +7,7 @@ import { IdentityIssuer } from "../../controller/identity/identity_issuer.ts";
 import { newAuthority } from "../../controller/identity/new_authority.ts";
 import type { IdentityState } from "../../controller/identity/provider.ts";
 import { SigningKey } from "../../controller/identity/signing_key.ts";
-import type { MeshCertificates } from "../../proxy/config.ts";
+import type { MeshCertificates, Proxy } from "../../proxy/config.ts";
 import { controllerCounts } from "../../controller/metrics.ts";
 import { StreamServer } from "../../controller/stream/server.ts";
 import { TokenReviews } from "../../controller/stream/token_reviews.ts";
@@ -23,6 +23,8 @@ const SUBJECTS: Readonly<Record<string, { account: string; pod?: string }>> = {
   cart: { account: "shop:cart", pod: "cart-1" },
   thief: { account: "shop:thief", pod: "thief-1" },
   loose: { account: "shop:cart" },
+  client: { account: "default:client", pod: "client-1" },
+  server: { account: "default:server", pod: "server-1" },
 };
 
 function review(_method: string, _path: string, { body }: { readonly body?: unknown } = {}) {
@@ -57,7 +59,7 @@ export class IdentityLab {
   readonly identity: IdentityIssuer;
   readonly folder = Deno.makeTempDirSync();
   readonly log: string[] = [];
-  readonly #server: StreamServer;
+  #server: StreamServer | null = null;
   readonly #log = createLog({
     level: "debug",
     format: "json",
@@ -70,39 +72,55 @@ export class IdentityLab {
     const { counts } = this;
     const log = this.#log;
     this.identity = new IdentityIssuer({ trustDomain: "cluster.local", counts, log });
-    const { chainFile, keyFile } = certificateOf("/CN=controller", "DNS:localhost");
     for (const name of Object.keys(SUBJECTS)) {
       Deno.writeTextFileSync(`${this.folder}/${name}`, name);
     }
+  }
+
+  /** At the port that it has had before. */
+  async start(): Promise<void> {
+    const { counts, identity, port } = this;
+    const { chainFile, keyFile } = certificateOf("/CN=controller", "DNS:localhost");
     this.#server = new StreamServer({
-      ...{ address: "127.0.0.1", port: 0, certFile: chainFile, keyFile, counts, log },
+      ...{ address: "127.0.0.1", port, certFile: chainFile, keyFile, counts, log: this.#log },
       mesh: new MeshParts({ version: 2, clusterDomain: "cluster.local", permissive: true }),
-      identity: this.identity,
+      identity,
       tokens: new TokenReviews({ call: review }, counts),
       events: { came() {}, acknowledged() {}, went() {} },
     });
+    this.port = await this.#server.start();
   }
 
-  async start(): Promise<void> {
-    this.port = await this.#server.start();
+  /** The controller is away, until it is started again. */
+  async leave(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = null;
   }
 
   /** The address of a controller, as a sidecar with this token has it. */
   source(token: string): ControllerSource {
+    const [namespace] = SUBJECTS[token].account.split(":");
     return new ControllerSource({
-      ...{ address: "localhost", port: this.port, version: "test", namespace: "shop", pod: "" },
+      ...{ address: "localhost", port: this.port, version: "test", namespace, pod: "" },
       authorityFile: testCertificates().authority.chainFile,
       tokenFile: `${this.folder}/${token}`,
     });
   }
 
   async stop(): Promise<void> {
-    await this.#server.stop();
+    await this.leave();
     Deno.removeSync(this.folder, { recursive: true });
   }
 }
 
-/** A sidecar without a proxy: it has what a proxy would have in force. */
+/** A clock that a test sets. */
+export class SetClock implements Clock {
+  aheadMs = 0;
+  readonly now = (): number => Date.now() + this.aheadMs;
+  readonly tick = (): number => performance.now() + this.aheadMs;
+}
+
+/** A sidecar without a proxy, unless it is given one: it has what that would have in force. */
 export class LabSidecar {
   readonly used: MeshCertificates[] = [];
   readonly keeper: IdentityKeeper;
@@ -113,9 +131,10 @@ export class LabSidecar {
   constructor(
     lab: { source(token: string): ControllerSource },
     token: string,
-    { account = `shop/${token}`, clock }: {
+    { account = `shop/${token}`, clock, proxy }: {
       readonly account?: string;
       readonly clock?: Clock;
+      readonly proxy?: Pick<Proxy, "replaceCertificates">;
     } = {},
   ) {
     const source = lab.source(token);
@@ -129,9 +148,9 @@ export class LabSidecar {
       uri: formatWorkloadId({ trustDomain: "cluster.local", identity: account }),
       send: (request) => source.requestIdentity(request),
       proxy: {
-        replaceCertificates: ({ mesh }) => {
-          if (mesh !== undefined) this.used.push(mesh);
-          return Promise.resolve();
+        replaceCertificates: async (tls) => {
+          await proxy?.replaceCertificates(tls);
+          if (tls.mesh !== undefined) this.used.push(tls.mesh);
         },
       },
       log,

@@ -6,7 +6,7 @@ import { validityOf } from "../../base/x509.ts";
 import type { IdentityUpdate } from "../../routing/source/messages.ts";
 import { until } from "../support/until.ts";
 import { HAS_OPENSSL_COMMAND } from "../tls/certificates.ts";
-import { IdentityLab, LabSidecar, newState } from "./identity_lab.ts";
+import { IdentityLab, LabSidecar, newState, SetClock } from "./identity_lab.ts";
 import { verifiers } from "./verifiers.ts";
 
 const CART = "spiffe://cluster.local/ns/shop/sa/cart";
@@ -157,13 +157,6 @@ labTest(
     await sidecar.stop();
   },
 );
-
-/** A clock that a test sets. */
-class SetClock {
-  aheadMs = 0;
-  now = () => Date.now() + this.aheadMs;
-  tick = () => performance.now() + this.aheadMs;
-}
 
 labTest(
   "issuing: renewed at half of its life, with another key, and not long before",
