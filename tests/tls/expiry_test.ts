@@ -16,7 +16,7 @@ import { DRIVERS } from "../support/test_proxy.ts";
 import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import { CLIENT_ID, HAS_OPENSSL_COMMAND, SERVER_ID } from "./certificates.ts";
-import { ANSWERED, Mesh, startApplication } from "./mesh_lab.ts";
+import { ANSWERED, startTlsApplication, TlsMesh } from "./mesh_lab.ts";
 
 const HOUR_MS = 3_600_000;
 const ignore = !HAS_OPENSSL_COMMAND || !hasCommand("curl") || !DRIVERS.includes("native");
@@ -24,7 +24,7 @@ const ignore = !HAS_OPENSSL_COMMAND || !hasCommand("curl") || !DRIVERS.includes(
 /** A controller, and the two sidecars that have their certificates from it. */
 async function withCertificates(
   { mesh, state, clock }: {
-    readonly mesh: Mesh;
+    readonly mesh: TlsMesh;
     readonly state: IdentityState;
     readonly clock?: SetClock;
   },
@@ -74,8 +74,8 @@ Deno.test({
   name: "expiry: a controller that is away when certificates are to be renewed costs no request",
   ignore,
   async fn() {
-    await using application = startApplication();
-    await using mesh = await Mesh.start("native", application.addr.port);
+    await using application = startTlsApplication();
+    await using mesh = await TlsMesh.start("native", application.addr.port);
     const clock = new SetClock();
     const state = await newState("first");
     await withCertificates({ mesh, state, clock }, async (lab, sidecars) => {
@@ -120,7 +120,7 @@ async function shortFor(shortUri: string, lifeMs: number): Promise<IdentityState
   };
 }
 
-async function counted(mesh: Mesh, side: "client" | "server", name: string): Promise<number> {
+async function counted(mesh: TlsMesh, side: "client" | "server", name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${mesh[side].admin?.port}/metrics`)).text();
   return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
 }
@@ -129,7 +129,7 @@ async function counted(mesh: Mesh, side: "client" | "server", name: string): Pro
 const SHORT_CONNECTIONS = { ...PATIENT_TIMEOUTS, upstreamIdleMs: 1 };
 
 /** But the one of the slow request. */
-async function untilNoneIsKept(mesh: Mesh): Promise<void> {
+async function untilNoneIsKept(mesh: TlsMesh): Promise<void> {
   const open = () => counted(mesh, "client", "weft_upstream_connections_open");
   await until("no connection is kept", open, (count) => count === 1);
 }
@@ -139,7 +139,7 @@ class Stranger {
   readonly #port: number;
   readonly #certificate: TlsCertificate;
 
-  constructor(mesh: Mesh, { used }: LabSidecar) {
+  constructor(mesh: TlsMesh, { used }: LabSidecar) {
     this.#port = mesh.server.inbound[0].port;
     this.#certificate = used[0].certificate;
   }
@@ -173,7 +173,7 @@ async function triedAtExpiry(who: "client" | "server", lifeMs: number): Promise<
       return new Response(`over ${headers.get("x-forwarded-proto")}\n`);
     },
   );
-  await using mesh = await Mesh.start("native", application.addr.port, SHORT_CONNECTIONS);
+  await using mesh = await TlsMesh.start("native", application.addr.port, SHORT_CONNECTIONS);
   const state = await shortFor(who === "client" ? CLIENT_ID : SERVER_ID, lifeMs);
   let wasInTime = false;
   await withCertificates({ mesh, state }, async (lab, sidecars) => {

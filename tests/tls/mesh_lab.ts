@@ -70,7 +70,7 @@ export function meshOf(
   return { mesh: { certificate, authority: { pem }, ticketKeys: null } };
 }
 
-export class Mesh {
+export class TlsMesh {
   private constructor(
     readonly client: Proxy,
     readonly server: Proxy,
@@ -83,7 +83,7 @@ export class Mesh {
     driver: Driver,
     applicationPort: number,
     timeouts = PATIENT_TIMEOUTS,
-  ): Promise<Mesh> {
+  ): Promise<TlsMesh> {
     const served: RequestRecord[] = [];
     const application = { address: "127.0.0.1", port: applicationPort };
     const server = await startProxy(
@@ -104,7 +104,7 @@ export class Mesh {
       configOf(driver, { inbound: [], outbound: [listener, { ...listener, tcp }], timeouts }),
       meshPlan(server.inbound[0].port),
     );
-    return new Mesh(client, server, served);
+    return new TlsMesh(client, server, served);
   }
 
   /** The status, the reason, and what the application said. */
@@ -143,7 +143,7 @@ export class Mesh {
 }
 
 /** What it was told of how its client came, which is nothing of the mesh's own TLS. */
-export function startApplication(): Deno.HttpServer<Deno.NetAddr> {
+export function startTlsApplication(): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ headers }) => {
     return new Response(`over ${headers.get("x-forwarded-proto")}\n`);
   });

@@ -15,7 +15,7 @@ import {
   SERVER_ID,
   testCertificates,
 } from "./certificates.ts";
-import { ANSWERED, isReady, Mesh, meshOf, meshPlan, startApplication } from "./mesh_lab.ts";
+import { ANSWERED, isReady, meshOf, meshPlan, startTlsApplication, TlsMesh } from "./mesh_lab.ts";
 
 // Where there is a mesh, connections are captured, which only the native driver can.
 for (const driver of DRIVERS.filter((each) => each === "native")) {
@@ -26,8 +26,8 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
       `mesh (${driver}): plain until there are certificates, then mutual TLS, and no request lost`,
     ignore,
     async fn() {
-      await using application = startApplication();
-      await using mesh = await Mesh.start(driver, application.addr.port);
+      await using application = startTlsApplication();
+      await using mesh = await TlsMesh.start(driver, application.addr.port);
       const { authority, otherAuthority, impostor } = testCertificates();
       const [own, other] = [certificateFor(`URI:${CLIENT_ID}`), certificateFor(`URI:${SERVER_ID}`)];
       assert.deepEqual(await mesh.get(), ANSWERED);
@@ -67,7 +67,7 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
           await new Response(connection.readable).text().catch(() => {});
         }
       })();
-      await using mesh = await Mesh.start(driver, listener.addr.port);
+      await using mesh = await TlsMesh.start(driver, listener.addr.port);
       const { authority } = testCertificates();
       const [own, other] = [certificateFor(`URI:${CLIENT_ID}`), certificateFor(`URI:${SERVER_ID}`)];
       await mesh.server.replaceCertificates(meshOf(other, authority));
@@ -83,8 +83,8 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
     name: `mesh (${driver}): nothing goes to another identity than the plan names`,
     ignore,
     async fn() {
-      await using application = startApplication();
-      await using mesh = await Mesh.start(driver, application.addr.port);
+      await using application = startTlsApplication();
+      await using mesh = await TlsMesh.start(driver, application.addr.port);
       const { authority, impostor } = testCertificates();
       const [own, other] = [certificateFor(`URI:${CLIENT_ID}`), certificateFor(`URI:${SERVER_ID}`)];
       const { port } = mesh.server.inbound[0];
@@ -110,8 +110,8 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
     name: `mesh (${driver}): who must come by mutual TLS, switched while connections are open`,
     ignore,
     async fn() {
-      await using application = startApplication();
-      await using mesh = await Mesh.start(driver, application.addr.port);
+      await using application = startTlsApplication();
+      await using mesh = await TlsMesh.start(driver, application.addr.port);
       const { port } = mesh.server.inbound[0];
       const { authority } = testCertificates();
       const client = certificateFor(`URI:${CLIENT_ID}`);
