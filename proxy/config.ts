@@ -77,6 +77,8 @@ export interface ProbeRequest {
   readonly path: string;
   /** It is a call by gRPC. Left out: a GET. */
   readonly isCall?: boolean;
+  /** It goes to the application by HTTPS, and comes by `/https/PORT/PATH` of the health port. Left out: neither. */
+  readonly isSecured?: boolean;
 }
 
 export interface ProxyConfig {

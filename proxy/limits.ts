@@ -271,6 +271,15 @@ export const ADMIN_STOP_MS = 1_000;
 /** A port of this pod answers at once, or not at all. */
 export const PORT_PROBE_MS = 1_000;
 
+/** The kubelet waits as long as the probe says, mostly a second, and goes; this is for what has forgotten to go. */
+export const SECURED_PROBE_MS = 60_000;
+
+/** HTTPS probes under way: a pod has a few a second. Some 50 KiB each, and any caller may ask. */
+export const SECURED_PROBES_MAX = 50;
+
+/** The first line of an answer has its status within these. */
+export const PROBE_STATUS_CHARACTERS_MAX = 64;
+
 /** Reports of one event loop on their way to the main thread, some 1 KiB each; more are dropped, and counted. */
 export const REPORTS_WAITING_MAX = 8_192;
 

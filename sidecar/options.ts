@@ -41,7 +41,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--probe <request...>",
-    about: "a request of the kubelet, which needs no certificate: 8080/healthz",
+    about: "a request of the kubelet, which needs no certificate: 8080/healthz, https:8443/healthz",
   },
   {
     flags: "--state-dir <directory>",
@@ -77,7 +77,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--health <address>",
-    about: "health, metrics and /tcp/PORT alone, for the kubelet and Prometheus (default: none)",
+    about: "health, metrics and probes alone, for the kubelet and Prometheus (default: none)",
   },
   {
     flags: "-n, --namespace <name>",

@@ -89,6 +89,8 @@ export type PlanOrigin =
   | { readonly kind: "plan"; readonly file: string }
   | { readonly kind: "controller"; readonly place: ControllerPlace };
 
+/** Before a probe by HTTPS. */
+const SECURED = "https:";
 /** How a gRPC probe of the kubelet asks. */
 const GRPC_HEALTH_PATH = "/grpc.health.v1.Health/Check";
 
@@ -179,14 +181,20 @@ function mtlsOf({ inboundMtls }: SidecarOptions): Pick<InboundListener, "mtls"> 
   throw usageFailure(`--inbound-mtls cannot be "${inboundMtls}"`, `Write ${MTLS_FORM}.`);
 }
 
-/** `PORT/PATH`; the path of gRPC's own health service is called. */
+/** `PORT/PATH`, or `https:PORT/PATH`; the path of gRPC's own health service is called. */
 function parseProbe(text: string): ProbeRequest {
-  const slash = text.indexOf("/");
-  const port = parsePortRange(text.slice(0, Math.max(0, slash)));
+  const isSecured = text.startsWith(SECURED);
+  const request = isSecured ? text.slice(SECURED.length) : text;
+  const slash = request.indexOf("/");
+  const port = parsePortRange(request.slice(0, Math.max(0, slash)));
   if (port === null || port.first !== port.last) {
-    throw usageFailure(`--probe cannot be "${text}"`, "Write PORT/PATH, like 8080/healthz.");
+    throw usageFailure(
+      `--probe cannot be "${text}"`,
+      "Write PORT/PATH, like 8080/healthz, or https:8443/healthz.",
+    );
   }
-  const [path] = text.slice(slash).split("?");
+  const [path] = request.slice(slash).split("?");
+  if (isSecured) return { port: port.first, path, isSecured };
   return { port: port.first, path, ...(path === GRPC_HEALTH_PATH ? { isCall: true } : {}) };
 }
 

@@ -113,7 +113,7 @@ Deno.test("sidecar: --identity makes it one of the mesh, with what callers may d
     optionsOf([
       ...["-f", "a.yaml", "--app", "127.0.0.1:80", "--identity", "/certs"],
       ...["--inbound-mtls", "strict,90=permissive", "--probe=80/healthz?full"],
-      "--probe=90/grpc.health.v1.Health/Check",
+      ...["--probe=90/grpc.health.v1.Health/Check", "--probe=https:443/live?x"],
     ]),
     0,
   );
@@ -124,6 +124,7 @@ Deno.test("sidecar: --identity makes it one of the mesh, with what callers may d
   assert.deepEqual(probes, [
     { port: 80, path: "/healthz" },
     { port: 90, path: "/grpc.health.v1.Health/Check", isCall: true },
+    { port: 443, path: "/live", isSecured: true },
   ]);
 });
 

@@ -176,7 +176,7 @@ function annotationsOf(
 
 export const PROBES = ["startupProbe", "livenessProbe", "readinessProbe"] as const;
 
-/** The proxy takes every connection, so it is asked whether the application takes them. */
+/** The proxy takes every connection, so it is asked whether the application takes them; and by HTTPS it asks itself. */
 function rewriteProbes({ spec }: PodObject, writer: PatchWriter): void {
   for (const list of ["initContainers", "containers"] as const) {
     for (const [index, container] of (spec[list] ?? []).entries()) {
@@ -190,12 +190,18 @@ function rewriteProbes({ spec }: PodObject, writer: PatchWriter): void {
 
 /** Null: it may stay as it is. A probe of another host does not come to this pod. */
 function rewrite(probe: PodProbe | undefined, container: PodContainer): PodProbe | null {
-  if (probe?.tcpSocket === undefined || (probe.tcpSocket.host ?? "") !== "") return null;
-  const { tcpSocket, ...rest } = probe;
-  const port = portNumber(tcpSocket.port, container);
+  const { tcpSocket, httpGet, ...rest } = probe ?? {};
+  const asked = tcpSocket ?? (httpGet !== undefined && isHttps(httpGet) ? httpGet : undefined);
+  if (asked === undefined || (asked.host ?? "") !== "") return null;
+  const port = portNumber(asked.port, container);
   // A name that no port has: the kubelet says so.
   if (port === null) return null;
-  return { ...rest, httpGet: { path: `/tcp/${port}`, port: HEALTH_PORT, scheme: "HTTP" } };
+  const path = httpGet === undefined ? `/tcp/${port}` : `/https/${port}${pathOf(httpGet)}`;
+  return { ...rest, httpGet: { ...httpGet, path, port: HEALTH_PORT, scheme: "HTTP" } };
+}
+
+function pathOf({ path = "/" }: NonNullable<PodProbe["httpGet"]>): string {
+  return path.startsWith("/") ? path : `/${path}`;
 }
 
 /** Null: the container has no port of that name. */
@@ -213,12 +219,12 @@ function probesOf(pod: PodObject): string[] {
     PROBES.flatMap((kind) => {
       const { httpGet, grpc } = container[kind] ?? {};
       if (grpc !== undefined) return [`${grpc.port}/grpc.health.v1.Health/Check`];
-      if (httpGet === undefined || (httpGet.host ?? "") !== "" || isHttps(httpGet)) return [];
+      if (httpGet === undefined || (httpGet.host ?? "") !== "") return [];
       const port = portNumber(httpGet.port, container);
       // What stands for a tcpSocket probe is not the application's.
       if (port === HEALTH_PORT) return [];
-      const { path = "/" } = httpGet;
-      return port === null ? [] : [`${port}${path.startsWith("/") ? "" : "/"}${path}`];
+      if (port === null) return [];
+      return [`${isHttps(httpGet) ? "https:" : ""}${port}${pathOf(httpGet)}`];
     })
   );
   return [...new Set(probes)];
@@ -248,7 +254,6 @@ function warningsOf(pod: PodObject, { isNative }: SidecarFacts): string[] {
   const { dnsPolicy = "ClusterFirst", restartPolicy = "Always" } = pod.spec;
   const ofContainers = allContainers(pod).flatMap((container) => {
     const { name, securityContext, ports = [] } = container;
-    const secured = PROBES.find((kind) => isHttps(container[kind]?.httpGet ?? { port: 0 }));
     const taken = ports.find(({ containerPort }) => OWN_PORTS.includes(containerPort));
     return [
       ...(securityContext?.capabilities?.add?.includes("NET_ADMIN")
@@ -259,9 +264,6 @@ function warningsOf(pod: PodObject, { isNative }: SidecarFacts): string[] {
       ...(taken === undefined
         ? []
         : [`container "${name}" has port ${taken.containerPort}, which is the sidecar's`]),
-      ...(secured === undefined ? [] : [
-        `${secured} of container "${name}" is asked by HTTPS, which fails where callers must come by mutual TLS: annotate the pod ${MTLS_ANNOTATION}: PORT=permissive`,
-      ]),
     ];
   });
   const own = [...ofContainers, ...(OTHER_DNS.includes(dnsPolicy) ? [DNS_WARNING] : [])];

@@ -6,6 +6,7 @@ import type { ObjectMeta, PodObject } from "./pod.ts";
 import { isReview } from "../admission/review.ts";
 import { injectionVerdict } from "./review.ts";
 import { DEFAULT_INJECTION, parseInjectionSettings } from "./settings.ts";
+import { uninject } from "./uninject.ts";
 import { ownerOf } from "./workload.ts";
 
 const SETTINGS = { ...DEFAULT_INJECTION, controllerCa: "-----BEGIN CERTIFICATE-----" };
@@ -457,6 +458,16 @@ Deno.test("settings: what is left out has its default, a wrong value is named wi
   );
 });
 
+const SECURED = {
+  periodSeconds: 3,
+  httpGet: {
+    path: "/live?deep=1",
+    port: 8443,
+    scheme: "HTTPS",
+    httpHeaders: [{ name: "X-Probe", value: "1" }],
+  },
+};
+
 Deno.test("inject: the sidecar has an identity, knows the kubelet's requests, and what the pod says of its callers", () => {
   const probe = (httpGet: { port: number | string; path?: string; scheme?: string }) => ({
     httpGet,
@@ -471,10 +482,10 @@ Deno.test("inject: the sidecar has an identity, knows the kubelet's requests, an
         startupProbe: probe({ port: 8080 }),
       },
       { name: "calls", readinessProbe: { grpc: { port: 9090 } } },
-      { name: "secured", readinessProbe: probe({ port: 8443, scheme: "HTTPS" }) },
+      { name: "secured", readinessProbe: SECURED },
     ],
   }, { annotations: { "weft.dev/mtls-mode": "strict, 9090=permissive" } });
-  const { args } = injected(pod).spec.initContainers[1];
+  const { initContainers: [, { args }], containers } = injected(pod).spec;
   const about = args.filter((word: string) => /^--(identity|inbound-mtls|probe)=/.test(word));
   assert.deepEqual(about, [
     "--identity=controller",
@@ -483,12 +494,20 @@ Deno.test("inject: the sidecar has an identity, knows the kubelet's requests, an
     "--probe=8080/live?full=1",
     "--probe=8080/ready",
     "--probe=9090/grpc.health.v1.Health/Check",
+    "--probe=https:8443/live?deep=1",
   ]);
-  const injection = inject(pod, CONTEXT);
-  const warnings = injection.kind === "inject" ? injection.warnings : [];
-  assert.deepEqual(warnings.filter((text) => text.includes("HTTPS")), [
-    'readinessProbe of container "secured" is asked by HTTPS, which fails where callers must come by mutual TLS: annotate the pod weft.dev/mtls-mode: PORT=permissive',
-  ]);
+  // By HTTPS the sidecar asks in the kubelet's place, and the way back leads to what was.
+  assert.deepEqual(containers[2].readinessProbe, {
+    periodSeconds: 3,
+    httpGet: {
+      ...SECURED.httpGet,
+      path: "/https/8443/live?deep=1",
+      port: 15010,
+      scheme: "HTTP",
+    },
+  });
+  const back = applyPatch(injected(pod), uninject(injected(pod)));
+  assert.deepEqual(back.spec.containers[2].readinessProbe, SECURED);
 });
 
 Deno.test("inject: a probe of a container that came later is known to the sidecar, once", () => {

@@ -34,10 +34,14 @@ function restoreProbes({ spec }: PodObject, writer: PatchWriter): void {
       for (const kind of PROBES) {
         const { httpGet, ...rest } = container[kind] ?? {};
         const { path, port } = fieldsOf(httpGet);
-        const asked = /^\/tcp\/(\d+)$/.exec(`${path}`)?.[1];
+        const [, kindAsked, asked, pathAsked = ""] =
+          /^\/(tcp|https)\/(\d+)(\/.*)?$/.exec(`${path}`) ?? [];
         if (port !== HEALTH_PORT || asked === undefined) continue;
-        const probe = { ...rest, tcpSocket: { port: Number(asked) } };
-        writer.replace(["spec", list, index, kind], probe);
+        const place = { port: Number(asked) };
+        const probe = kindAsked === "tcp"
+          ? { tcpSocket: place }
+          : { httpGet: { ...httpGet, ...place, path: pathAsked, scheme: "HTTPS" } };
+        writer.replace(["spec", list, index, kind], { ...rest, ...probe });
       }
     }
   }

@@ -10,7 +10,8 @@ export class Probes {
   readonly #byPort = new Map<number, Set<string>>();
 
   constructor(probes: readonly ProbeRequest[]) {
-    for (const { port, path, isCall = false } of probes) {
+    for (const { port, path, isCall = false, isSecured = false } of probes) {
+      if (isSecured) continue;
       const known = this.#byPort.get(port) ?? new Set();
       this.#byPort.set(port, known.add(`${isCall ? POST : GET} ${path}`));
     }

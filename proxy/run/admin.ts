@@ -11,6 +11,7 @@ import {
 import { encodePlan } from "../../routing/plan_codec.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { withDeadline } from "../../base/deadline.ts";
+import type { ProbeRequest } from "../config.ts";
 import { ADMIN_STOP_MS, PORT_PROBE_MS } from "../limits.ts";
 import type { LoopSnapshot, PlanKeeping } from "../observe/exposition.ts";
 import { renderProxyMetrics } from "../observe/exposition.ts";
@@ -19,6 +20,7 @@ import { parseTapFilter, unknownIn } from "../observe/tap_filter.ts";
 import type { CertificateExpiry } from "../tls/config.ts";
 import type { CommandReply } from "./commands.ts";
 import type { ExplainQuery } from "./explain_query.ts";
+import { HttpsProbes } from "./https_probe.ts";
 import { parseExplainQuery } from "./explain_query.ts";
 
 export interface AdminSubject {
@@ -61,17 +63,23 @@ export function startAdmin(place: Place, subject: AdminSubject): AdminServer {
 
 /**
  * The paths that others than the pod itself may ask: health, metrics, and `/tcp/PORT`, which stands in for a tcpSocket probe. Capture would
- * take every connection, also to a port on which the application does not listen.
+ * take every connection, also to a port on which the application does not listen. `/https/PORT/PATH` stands in for an HTTPS probe.
  *
- * @param application where the application is; undefined: there is none
+ * @param application where the application is, and its probes; undefined: there is none
  * @throws {Error} the address cannot be had.
  */
 export function startHealth(
   place: Place,
   subject: AdminSubject,
-  application: string | undefined,
+  application: { readonly address: string; readonly probes: readonly ProbeRequest[] } | undefined,
 ): AdminServer {
-  return serve(place, (request) => answerHealth(request, subject, application));
+  const { address, probes } = application ?? {};
+  const secured = address === undefined ? null : new HttpsProbes(address, probes ?? []);
+  return serve(
+    place,
+    async (request) =>
+      await secured?.answer(request) ?? await answerHealth(request, subject, address),
+  );
 }
 
 interface Place {
@@ -122,7 +130,7 @@ async function answerHealth(
   const isKnown = ["/healthz", "/readyz", "/metrics"].includes(pathname);
   return isKnown
     ? await answer(request, subject)
-    : text(404, "Try /healthz, /readyz, /metrics or /tcp/PORT\n");
+    : text(404, "Try /healthz, /readyz, /metrics, /tcp/PORT or an HTTPS probe of this pod\n");
 }
 
 /** At the pod's own address: what is not reached there is not reached by others either. */

@@ -134,7 +134,8 @@ export class RunningProxy implements Proxy {
       this.#admin = openServer("admin", admin, () => startAdmin(admin, subject));
     }
     if (health !== undefined) {
-      const [application] = config.inbound.map((listener) => listener.application.address);
+      const [application] = config.inbound
+        .map(({ application: { address }, probes = [] }) => ({ address, probes }));
       this.#health = openServer("health", health, () => startHealth(health, subject, application));
     }
   }

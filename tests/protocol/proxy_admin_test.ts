@@ -1,6 +1,7 @@
 /** The admin port: where it listens, which methods it takes, and one line of text for whatever it does not understand. */
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
+import { HAS_OPENSSL_COMMAND, testCertificates } from "../tls/certificates.ts";
 import { startProxy } from "../../proxy/run/start_proxy.ts";
 import { planOf, TestProxy } from "../support/test_proxy.ts";
 
@@ -92,6 +93,74 @@ Deno.test({
       assert.equal(await ask("/quitquitquit", "POST"), 404);
     } finally {
       await proxy.stop();
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "health: an HTTPS probe is asked of the application in the kubelet's place, and nothing else is",
+  ignore: !HAS_OPENSSL_COMMAND,
+  async fn() {
+    const { server: { chainPem: cert, keyPem: key } } = testCertificates();
+    const place = { address: "127.0.0.1", port: 0 };
+    const asked: string[] = [];
+    const statuses = [200, 204, 302, 503, 418];
+    const application = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, cert, key, onListen() {} },
+      ({ method, url, headers }) => {
+        const { pathname, search } = new URL(url);
+        asked.push(
+          `${method} ${pathname}${search} ${headers.get("host")} ${headers.get("x-probe")}`,
+        );
+        return new Response(null, { status: statuses[asked.length - 1] });
+      },
+    );
+    const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port: goneAt } = closed.addr as Deno.NetAddr;
+    closed.close();
+    const { port } = application.addr;
+    const proxy = await startProxy({
+      driver: "portable",
+      workers: 1,
+      outbound: [],
+      inbound: [{
+        ...{ ...place, application: { address: "127.0.0.1", port: 0 }, identity: "" },
+        probes: [
+          { port, path: "/live/../ready", isSecured: true },
+          { port: goneAt, path: "/", isSecured: true },
+          { port, path: "/plain" },
+        ],
+      }],
+      admin: null,
+      health: place,
+      timeouts: DEFAULT_TIMEOUTS,
+      bodyBytesMax: Infinity,
+      reportRequests: false,
+    }, planOf([]));
+    const ask = async (path: string, method = "GET") => {
+      const url = `http://127.0.0.1:${proxy.health?.port}${path}`;
+      const init = { method, headers: { "x-probe": "1" }, redirect: "manual" } as const;
+      const response = await fetch(url, init);
+      await response.body?.cancel();
+      return response.status;
+    };
+    try {
+      for (const status of statuses) {
+        assert.equal(await ask(`/https/${port}/ready?deep=${status}`), status);
+      }
+      assert.deepEqual(
+        asked,
+        statuses.map((status) => `GET /ready?deep=${status} 127.0.0.1:${port} 1`),
+      );
+      assert.equal(await ask(`/https/${goneAt}/`), 503);
+      const others = [`/https/${port}/other`, `/https/${port}/plain`, `/https/1/ready`];
+      for (const path of others) assert.equal(await ask(path), 404, path);
+      assert.equal(await ask(`/https/${port}/ready`, "POST"), 404);
+      assert.equal(asked.length, statuses.length);
+    } finally {
+      await proxy.stop();
+      await application.shutdown();
     }
   },
 });

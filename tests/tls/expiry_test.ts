@@ -16,7 +16,7 @@ import { DRIVERS } from "../support/test_proxy.ts";
 import { PATIENT_TIMEOUTS } from "../support/timeouts.ts";
 import { until } from "../support/until.ts";
 import { CLIENT_ID, HAS_OPENSSL_COMMAND, SERVER_ID } from "./certificates.ts";
-import { ANSWERED, startTlsApplication, TlsMesh } from "./mesh_lab.ts";
+import { ANSWERED, isReady, startTlsApplication, TlsMesh } from "./mesh_lab.ts";
 
 const HOUR_MS = 3_600_000;
 const ignore = !HAS_OPENSSL_COMMAND || !hasCommand("curl") || !DRIVERS.includes("native");
@@ -203,6 +203,7 @@ async function triedAtExpiry(who: "client" | "server", lifeMs: number): Promise<
     }
     assert.equal(await counted(mesh, "client", "weft_tls_resumptions_total"), 1);
     if (who === "client") assert.equal(await stranger.ask(["-sess_in", session]), "");
+    assert.deepEqual(await isReady(mesh.server), [200, "ready\n"]);
     assert.match(short.keeper.problem ?? "", /^the certificate has expired: /);
     lab.identity.set({ ...(await newState("second")), signer: "second" });
     await lab.start();
