@@ -87,11 +87,14 @@ export const COMPLETION_MS = 2_000;
 /** Names that a TAB offers: more would fill the screen. */
 export const COMPLETION_NAMES_MAX = 200;
 
-/** Sidecars that `top`, `edges` and `status --watch` ask one by one: of more a Prometheus has to be asked. */
+/** Sidecars that `top`, `edges`, `status --watch` and `--plain` ask one by one: of more a Prometheus has to be asked. */
 export const TRAFFIC_PODS_MAX = 500;
 
 /** And so many at a time: the API server connects to each. */
 export const TRAFFIC_PODS_AT_ONCE = 16;
+
+/** Callers in plain whose pods are looked up one by one: of more only the address is shown. */
+export const PLAIN_CALLERS_MAX = 100;
 
 /** How often `status --watch` shows a split anew: a person sees a step at once, and at ten requests a second shares mean something. */
 export const WATCH_LOOK_MS = 2_000;

@@ -14,7 +14,10 @@ export function register(program: Program, context: CommandContext): void {
           "seconds long, one whose pod is not ready not at all.\n\n" +
           "With --watch it shows every two seconds, until it is stopped, what weight each backend of a split has, what share of the requests it " +
           "got since, how many of them succeeded and how long they took, as the sidecars of its clients count.\n\n" +
+          "With --plain it shows who has called the workloads of the namespace without mutual TLS since their sidecars started: what has to " +
+          "be in the mesh, or to have its port exempted, before the mode is strict.\n\n" +
           "Examples:\n" +
+          "  weft status -n shop --plain\n" +
           "  weft status -n shop\n" +
           "  weft status trafficsplit/web -n shop --wait --timeout 60s\n" +
           "  weft status trafficsplit/web -n shop --watch\n" +
@@ -23,6 +26,7 @@ export function register(program: Program, context: CommandContext): void {
       .argument("[trafficsplit/name]", "one split; all of the namespace if left out")
       .option("--wait", "until all proxies have it", false)
       .option("--watch", "its weights, and what comes of them, again and again", false)
+      .option("--plain", "who calls without mutual TLS", false)
       .option(
         "--timeout <time>",
         "not longer than this (default: 60s with --wait, no limit with --watch)",

@@ -10,6 +10,7 @@ import { STATUS_QUESTIONS_AT_ONCE } from "../limits.ts";
 export interface StatusOptions extends ClusterOptions {
   readonly wait: boolean;
   readonly watch: boolean;
+  readonly plain: boolean;
   readonly timeout?: string;
   readonly output: "table" | "wide" | "json";
   readonly weftNamespace: string;

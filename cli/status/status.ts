@@ -7,6 +7,7 @@ import type { RolloutAnswer } from "../../controller/rollout/answers.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
 import { PROGRESS_LOOK_MS } from "../limits.ts";
 import { askController, ControllerAway, nameIn, splitsOf, type StatusOptions } from "./ask.ts";
+import { showPlainCallers } from "./plain.ts";
 import { watchSplit } from "./watch.ts";
 
 export async function status(
@@ -14,6 +15,15 @@ export async function status(
   options: StatusOptions,
   environment: Environment,
 ): Promise<ExitCode> {
+  if (options.plain) {
+    if (split === undefined && !options.wait && !options.watch) {
+      return await showPlainCallers(options, environment);
+    }
+    throw usageFailure(
+      "--plain is of a namespace, and neither of a split nor to be waited for",
+      "Write it like weft status --plain -n shop.",
+    );
+  }
   const name = split === undefined ? undefined : nameIn(split);
   const limitMs = parseTimeLimitMs(options.timeout ?? (options.watch ? "none" : "60s"));
   if (options.watch) {

@@ -31,7 +31,7 @@ export interface Sampled {
 }
 
 /** Pods that run and have a sidecar. @param namespace undefined: all */
-async function meshPods(
+export async function meshPods(
   client: KubeClient,
   namespace: string | undefined,
 ): Promise<MeshPod[]> {
@@ -75,30 +75,41 @@ export class Sampler {
     const seconds = this.#atMs === null ? null : (nowMs - this.#atMs) / 1_000;
     this.#atMs = nowMs;
     const sampled: Sampled[] = [];
-    for (let at = 0; at < pods.length; at += TRAFFIC_PODS_AT_ONCE) {
-      const some = pods.slice(at, at + TRAFFIC_PODS_AT_ONCE);
-      const read = await Promise.all(some.map((pod) => this.#read(pod)));
-      some.forEach((pod, i) => {
-        const [key, now] = [`${pod.namespace}/${pod.name}`, read[i]];
-        const before = this.#before.get(key);
-        if (now === null) this.#before.delete(key);
-        else this.#before.set(key, now);
-        if (now === null || before === undefined) return;
-        sampled.push({ pod, counts: countsSince(now, before) });
-      });
+    for await (const { pod, text } of sidecarTexts(this.#client, pods)) {
+      const key = `${pod.namespace}/${pod.name}`;
+      const before = this.#before.get(key);
+      if (text === null) {
+        this.#before.delete(key);
+        continue;
+      }
+      const now = readSidecarCounts(text);
+      this.#before.set(key, now);
+      if (before !== undefined) sampled.push({ pod, counts: countsSince(now, before) });
     }
     return { seconds, sampled };
   }
+}
 
-  /** Null: it is not there any more, or not yet. */
-  async #read({ namespace, name }: MeshPod): Promise<SidecarCounts | null> {
-    const path = `/api/v1/namespaces/${namespace}/pods/http:${name}:${HEALTH_PORT}/proxy/metrics`;
-    try {
-      return readSidecarCounts(await this.#client.text("GET", path));
-    } catch (error) {
-      if (error instanceof KubeError && error.status !== 403) return null;
-      throw error;
-    }
+/** The metrics of each sidecar, as Prometheus would read them; null: it is not there any more, or not yet. */
+export async function* sidecarTexts(
+  client: KubeClient,
+  pods: readonly MeshPod[],
+): AsyncIterable<{ readonly pod: MeshPod; readonly text: string | null }> {
+  for (let at = 0; at < pods.length; at += TRAFFIC_PODS_AT_ONCE) {
+    yield* await Promise.all(
+      pods.slice(at, at + TRAFFIC_PODS_AT_ONCE)
+        .map(async (pod) => ({ pod, text: await metricsOf(client, pod) })),
+    );
+  }
+}
+
+async function metricsOf(client: KubeClient, { namespace, name }: MeshPod): Promise<string | null> {
+  const path = `/api/v1/namespaces/${namespace}/pods/http:${name}:${HEALTH_PORT}/proxy/metrics`;
+  try {
+    return await client.text("GET", path);
+  } catch (error) {
+    if (error instanceof KubeError && error.status !== 403) return null;
+    throw error;
   }
 }
 

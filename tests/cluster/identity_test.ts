@@ -6,6 +6,7 @@ import { equal, match, rejects } from "node:assert/strict";
 import { until } from "../support/until.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { refuseForeignTokens } from "./foreign_tokens.ts";
+import { namePlainCallers } from "./plain_callers.ts";
 import { Shop } from "./shop.ts";
 import { TestController } from "./test_controller.ts";
 
@@ -40,6 +41,7 @@ Deno.test({
         "tokens that are no token of the pod are refused, and counted by reason",
         () => refuseForeignTokens(shop),
       );
+      await step("who calls in plain is named by workload", () => namePlainCallers(api));
       await step("a Secret that is gone: signing goes on, and a new start refuses", async () => {
         const saved = await api.kubectl(["get", "secret", SECRET, "-o", "yaml"]);
         await api.kubectl(["delete", "secret", SECRET]);
