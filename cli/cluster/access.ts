@@ -15,10 +15,30 @@ export function clusterAccess(options: ClusterOptions, environment: Environment)
   if ((options.clientCertificate === undefined) !== (options.clientKey === undefined)) {
     throw usageFailure("--client-certificate and --client-key are given together");
   }
-  if (options.as === undefined && options.asGroup !== undefined) {
-    throw usageFailure("--as-group says as whose member --as acts: give --as too");
+  const { as, asGroup, asUid, asUserExtra = [] } = options;
+  if (as === undefined && (asGroup ?? asUid ?? asUserExtra[0]) !== undefined) {
+    throw usageFailure("--as-group, --as-uid and --as-user-extra say more of --as: give that too");
   }
+  const unclear = asUserExtra.find((each) => !/^[^=]+=/.test(each));
+  if (unclear !== undefined) {
+    throw usageFailure(
+      `--as-user-extra cannot be "${unclear}"`,
+      "Write --as-user-extra KEY=VALUE.",
+    );
+  }
+  refuseUnverified(options);
   return overridden(sourceOf(options, environment), options);
+}
+
+/** Whom nothing vouches for could be anybody, and is shown the user's token. */
+function refuseUnverified({ insecureSkipTlsVerify, tlsServerName }: ClusterOptions): void {
+  const isSkipped = insecureSkipTlsVerify !== undefined && `${insecureSkipTlsVerify}` !== "false";
+  if (!isSkipped && tlsServerName === undefined) return;
+  const option = isSkipped ? "--insecure-skip-tls-verify" : "--tls-server-name";
+  throw usageFailure(
+    `${option} is not there: the API server's certificate is always verified, by the name that it is called by`,
+    "Give --certificate-authority FILE, and --server with a name that is in the certificate.",
+  );
 }
 
 function sourceOf(

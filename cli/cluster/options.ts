@@ -12,6 +12,8 @@ export interface ClusterOptions extends AccessOverrides {
   readonly cluster?: string | undefined;
   readonly user?: string | undefined;
   readonly requestTimeout?: string | undefined;
+  readonly insecureSkipTlsVerify?: string | boolean | undefined;
+  readonly tlsServerName?: string | undefined;
 }
 
 /** As the parser wants a type of options. */
@@ -30,7 +32,20 @@ const OPTIONS: readonly (readonly [flags: string, description: string])[] = [
   ["--client-key <file>", "its key (PEM)"],
   ["--token <token>", "of the user, in place of the kubeconfig's credentials"],
   ["--as <user>", "act as another user (impersonation)"],
+  ["--as-uid <uid>", "with --as: act as the user of this UID"],
   ["--request-timeout <time>", "longest time of one call of the API server (default: 30s)"],
+  ["--disable-compression", "have answers as they are, where the network is quicker than zip"],
+];
+
+const REPEATED: readonly (readonly [flags: string, description: string])[] = [
+  ["--as-group <group>", "with --as: act as a member of it (repeat)"],
+  ["--as-user-extra <key=value>", "with --as: say so of the user, too (repeat)"],
+];
+
+/** Options of kubectl's that are known in order to say why they are not there. */
+const REFUSED: readonly string[] = [
+  "--insecure-skip-tls-verify [value]",
+  "--tls-server-name <name>",
 ];
 
 function collectMore(value: string, previous: readonly string[] = []): readonly string[] {
@@ -50,10 +65,12 @@ export function addClusterOptions<
   for (const [flags, description] of OPTIONS) {
     command.addOption(command.createOption(flags, description).helpGroup(GROUP));
   }
-  command.addOption(
-    command.createOption("--as-group <group>", "with --as: act as a member of it (repeat)")
-      .argParser(collectMore).helpGroup(GROUP),
-  );
+  for (const [flags, description] of REPEATED) {
+    command.addOption(
+      command.createOption(flags, description).argParser(collectMore).helpGroup(GROUP),
+    );
+  }
+  for (const flags of REFUSED) command.addOption(command.createOption(flags).hideHelp());
   // Options that are added one by one in a loop have no types of their own.
   return command as unknown as Command<A, O & Given, G>;
 }

@@ -4,6 +4,14 @@
  */
 import { readText } from "../../base/read_text.ts";
 
+export interface Impersonation {
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly uid?: string;
+  /** What else a proxy that authenticates says of a user: keys, each with its values. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
 /** As of one reading. */
 export interface ClusterAccess {
   /** `https://10.96.0.1:443`, without a slash at the end. */
@@ -15,8 +23,10 @@ export interface ClusterAccess {
   /** Undefined: none is sent. */
   readonly token?: string;
   readonly proxy?: string;
-  /** As whom the user acts (impersonation). */
-  readonly actsAs?: { readonly user: string; readonly groups: readonly string[] };
+  /** As whom the user acts. */
+  readonly actsAs?: Impersonation;
+  /** Answers come as they are, for who has more network than time. */
+  readonly isUncompressed?: true;
   /** Of the context, or of the pod. */
   readonly namespace: string;
 }
@@ -41,12 +51,16 @@ export interface AccessOverrides {
   readonly token?: string | undefined;
   readonly as?: string | undefined;
   readonly asGroup?: readonly string[] | undefined;
+  readonly asUid?: string | undefined;
+  /** Each `KEY=VALUE`. */
+  readonly asUserExtra?: readonly string[] | undefined;
+  readonly disableCompression?: boolean | undefined;
   readonly namespace?: string | undefined;
 }
 
 export function overridden(source: AccessSource, overrides: AccessOverrides): AccessSource {
-  const { server, certificateAuthority, clientCertificate, clientKey, token, as } = overrides;
-  const { asGroup = [], namespace } = overrides;
+  const { server, certificateAuthority, clientCertificate, clientKey, token } = overrides;
+  const { namespace, disableCompression = false } = overrides;
   return {
     async read() {
       const access = await source.read();
@@ -66,9 +80,30 @@ export function overridden(source: AccessSource, overrides: AccessOverrides): Ac
         ...(authority === undefined ? {} : { authorities: [authority] }),
         ...(cert === undefined || key === undefined ? {} : { certificate: { cert, key } }),
         ...(token === undefined ? {} : { token }),
-        ...(as === undefined ? {} : { actsAs: { user: as, groups: asGroup } }),
+        ...impersonated(overrides),
+        ...(disableCompression ? { isUncompressed: true } : {}),
         ...(namespace === undefined ? {} : { namespace }),
       };
+    },
+  };
+}
+
+function impersonated(
+  { as, asGroup = [], asUid, asUserExtra = [] }: AccessOverrides,
+): Pick<ClusterAccess, "actsAs"> {
+  if (as === undefined) return {};
+  const extra = Object.groupBy(asUserExtra, (each) => each.slice(0, each.indexOf("=")));
+  const valuesOf = (all: readonly string[] = []) =>
+    all.map((each) => each.slice(each.indexOf("=") + 1));
+  return {
+    actsAs: {
+      ...{ user: as, groups: asGroup },
+      ...(asUid === undefined ? {} : { uid: asUid }),
+      ...(asUserExtra.length === 0 ? {} : {
+        extra: Object.fromEntries(
+          Object.entries(extra).map(([key, all]) => [key, valuesOf(all)]),
+        ),
+      }),
     },
   };
 }

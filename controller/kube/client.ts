@@ -133,9 +133,8 @@ export class KubeClient {
     { body, contentType, accept, signal }: CallOptions & { readonly signal: AbortSignal },
   ): Promise<Response> {
     const { access, client } = await this.#connect();
-    const headers = headersOf(access);
-    headers.set("accept", accept ?? "application/json");
-    if (body !== undefined) headers.set("content-type", contentType ?? "application/json");
+    const headers = [...headersOf(access), ["accept", accept ?? "application/json"]];
+    if (body !== undefined) headers.push(["content-type", contentType ?? "application/json"]);
     try {
       const answer = fetch(access.server + path, {
         method,
@@ -184,13 +183,22 @@ function clientFor({ authorities, certificate, proxy }: ClusterAccess): Deno.Htt
   });
 }
 
-/** Who asks, and as whom. */
-function headersOf({ token, actsAs }: ClusterAccess): Headers {
-  const headers = new Headers();
-  if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+/** Who asks, and as whom. Pairs, because a `Headers` would make one value of several groups. */
+function headersOf({ token, actsAs, isUncompressed }: ClusterAccess): [string, string][] {
+  const headers: [string, string][] = [];
+  if (token !== undefined) headers.push(["authorization", `Bearer ${token}`]);
+  if (isUncompressed) headers.push(["accept-encoding", "identity"]);
   if (actsAs === undefined) return headers;
-  headers.set("impersonate-user", actsAs.user);
-  for (const group of actsAs.groups) headers.append("impersonate-group", group);
+  const { user, groups, uid, extra = {} } = actsAs;
+  headers.push(["impersonate-user", user]);
+  for (const group of groups) headers.push(["impersonate-group", group]);
+  if (uid !== undefined) headers.push(["impersonate-uid", uid]);
+  for (const [key, values] of Object.entries(extra)) {
+    // A name of a header has no other characters; the API server decodes it.
+    const name = encodeURIComponent(key)
+      .replace(/[()]/g, (character) => `%${character.charCodeAt(0).toString(16)}`);
+    for (const value of values) headers.push([`impersonate-extra-${name}`, value]);
+  }
   return headers;
 }
 

@@ -124,9 +124,22 @@ async function credentialsOf(
 
 function impersonationOf(user: Entry | undefined): Pick<ClusterAccess, "actsAs"> {
   const as = user && textField(user.fields, "as");
-  if (as === undefined) return {};
-  const groups = user?.fields["as-groups"];
-  return { actsAs: { user: as, groups: Array.isArray(groups) ? groups.map(String) : [] } };
+  if (user === undefined || as === undefined) return {};
+  const { fields } = user;
+  const uid = textField(fields, "as-uid");
+  const extra = Object.entries(fieldsOf(fields["as-user-extra"]))
+    .map(([key, values]) => [key, textsIn(values)] as const);
+  return {
+    actsAs: {
+      ...{ user: as, groups: textsIn(fields["as-groups"]) },
+      ...(uid === undefined ? {} : { uid }),
+      ...(extra.length === 0 ? {} : { extra: Object.fromEntries(extra) }),
+    },
+  };
+}
+
+function textsIn(list: unknown): string[] {
+  return Array.isArray(list) ? list.map(String) : [];
 }
 
 /** A file, or the same in base64 in place of it, which counts first. */

@@ -142,13 +142,20 @@ testInFolder("options count before what it says, and say who asks in its place",
     token: "given",
     as: "bob",
     asGroup: ["dev"],
+    asUid: "7",
+    asUserExtra: ["scopes=view", "scopes=a=b", "x/y="],
+    disableCompression: true,
     namespace: "n",
   });
   deepEqual(await changed.read(), {
     server: "https://b",
     authorities: ["OTHER CA"],
     token: "given",
-    actsAs: { user: "bob", groups: ["dev"] },
+    actsAs: {
+      ...{ user: "bob", groups: ["dev"], uid: "7" },
+      extra: { scopes: ["view", "a=b"], "x/y": [""] },
+    },
+    isUncompressed: true,
     namespace: "n",
   });
   equal((await source.read()).actsAs?.user, "ann");

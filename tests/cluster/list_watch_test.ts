@@ -2,6 +2,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { KubeClient, KubeError } from "../../controller/kube/client.ts";
 import { ListWatch } from "../../controller/kube/list_watch.ts";
+import { overridden } from "../../controller/kube/access.ts";
 import { kubeconfigAccess } from "../../controller/kube/kubeconfig.ts";
 import { PAGE_OBJECTS, WATCH_SILENCE_MS } from "../../controller/limits.ts";
 import { soon, until } from "../support/until.ts";
@@ -117,6 +118,27 @@ Deno.test({
         await quiet.watch.stop();
         hurried.close();
       });
+      await t.step(
+        "who acts as another user is that one, with all that is said of it",
+        async () => {
+          const options = {
+            ...{ as: "ann", asGroup: ["dev", "ops"], asUid: "7", disableCompression: true },
+            asUserExtra: ["scopes=view", "scopes=edit", "example.test/a(b)=c"],
+          };
+          const access = overridden(kubeconfigAccess({ files: [api.kubeconfig] }), options);
+          const other = new KubeClient(access);
+          const review = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
+          const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+          const { status: { userInfo } } = await other.call("POST", path, { body: review }) as {
+            status: { userInfo: Record<string, unknown> };
+          };
+          other.close();
+          deepEqual(userInfo, {
+            ...{ username: "ann", uid: "7", groups: ["dev", "ops", "system:authenticated"] },
+            extra: { scopes: ["view", "edit"], "example.test/a(b)": ["c"] },
+          });
+        },
+      );
       await t.step("the API server's own words are the error", async () => {
         const refused = await create("new").catch((error) => error);
         deepEqual(refused, new KubeError(409, 'configmaps "new" already exists'));
