@@ -172,6 +172,7 @@ const CONTROLLER_TARGETS: readonly Target[] = [
   controller("Resident at rest", 250, "MB", CONTROLLER_MEASURES.rest, "mb"),
   controller("And while pods change", 250, "MB", CONTROLLER_MEASURES.churn, "mb"),
   controller("CPU while pods change", 0.5, "cores", CONTROLLER_MEASURES.churn, "cores"),
+  controller("A pod's injection, 1 000 at once, p99", 10, "ms", CONTROLLER_MEASURES.pods, "p99"),
   growth("a cold start", CONTROLLER_MEASURES.cold),
   growth("a weight", CONTROLLER_MEASURES.weight),
 ];

@@ -62,6 +62,13 @@ for (
     { argv: ["explain", "-f", "a.yaml"], complaint: /METHOD URL/ },
     { argv: ["proxy"], complaint: /-f PATH.*--plan/ },
     { argv: ["proxy", "-f", "a.yaml", "--inbound", ":15003"], complaint: /--app/ },
+    {
+      argv: ["status", "--insecure-skip-tls-verify=true"],
+      complaint: /is always verified.*--cert/s,
+    },
+    { argv: ["status", "--tls-server-name", "a"], complaint: /--tls-server-name is not there/ },
+    { argv: ["status", "--as-uid", "7"], complaint: /give that too/ },
+    { argv: ["status", "--as", "a", "--as-user-extra", "b"], complaint: /"b".*KEY=VALUE/s },
     { argv: ["completion", "csh"], complaint: /bash, zsh, fish, powershell/ },
     { argv: [], complaint: /Usage: weft/ },
   ]

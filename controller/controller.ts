@@ -4,6 +4,7 @@
  */
 import { withDeadline } from "../base/deadline.ts";
 import type { ResourceRef } from "../base/finding.ts";
+import { collectStartGarbage } from "../base/start_garbage.ts";
 import type { LeveledLog, Log, LogLevel } from "../base/log.ts";
 import { serveAdmin } from "./admin.ts";
 import { type ClusterListener, ClusterWatch } from "./cluster_watch.ts";
@@ -233,6 +234,8 @@ export class Controller {
     // Proxies that come back need not hear that nothing can be signed yet; nor do they wait for it for long.
     await withDeadline(this.#roots.start(namespace), AUTHORITY_WAIT_MS, () => {});
     this.#mesh.open();
+    // Nobody waits for it: proxies and the API server are let in afterwards.
+    collectStartGarbage(Infinity);
     this.#counts.synced = 1;
     const port = await this.#stream.start();
     if (this.#isEnding) return this.#stream.stop();

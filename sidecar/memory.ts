@@ -1,7 +1,7 @@
 /** What the process has used and does not need any more goes back to the system. */
 import { openMemoryTrim } from "../proxy/io/libc.ts";
-import { MEMORY_TRIM_MS, START_MEMORY_MS } from "./limits.ts";
-import { collectStartGarbage } from "./start_garbage.ts";
+import { collectStartGarbage } from "../base/start_garbage.ts";
+import { MEMORY_TRIM_MS, START_HEAP_BYTES_MAX, START_MEMORY_MS } from "./limits.ts";
 
 /**
  * Gives back what starting used, once, and then what the allocator keeps, from time to time: V8 compiles on threads of its own, whose
@@ -12,7 +12,7 @@ import { collectStartGarbage } from "./start_garbage.ts";
 export function giveBackMemory(usesLibc: boolean): () => void {
   const trim = usesLibc ? openMemoryTrim() : null;
   const start = setTimeout(() => {
-    collectStartGarbage();
+    collectStartGarbage(START_HEAP_BYTES_MAX);
     trim?.();
   }, START_MEMORY_MS);
   const interval = trim === null ? undefined : setInterval(trim, MEMORY_TRIM_MS);

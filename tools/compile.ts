@@ -50,7 +50,7 @@ const V8_FLAGS = "--v8-flags=" + [
   // Garbage of a request is short-lived, and 16 MB for it, the default, only keep memory: gRPC under load has 81 MB instead of 160, and is
   // no slower. With 4 MB it is.
   "--max-semi-space-size=8",
-  // For `sidecar/start_garbage.ts`.
+  // For `base/start_garbage.ts`.
   "--expose-gc",
   // Second belt only: routing matches in linear time by itself.
   "--enable-experimental-regexp-engine-on-excessive-backtracks",

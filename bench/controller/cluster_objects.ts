@@ -59,7 +59,11 @@ export function clusterSlice(service: number, missing = -1): ApiObject {
 export const sliceName = (service: number) => `service-${service}-a`;
 
 /** As injection makes it of what a Deployment makes, with the fields that take most room. */
-export function clusterPod(service: number, endpoint: number): ApiObject {
+export function clusterPod(
+  service: number,
+  endpoint: number,
+  { name = podName(service, endpoint), isInjected = true } = {},
+): ApiObject {
   const app = serviceName(service);
   const env = Array.from({ length: 12 }, (_, i) => ({
     name: `SETTING_${i}`,
@@ -75,9 +79,9 @@ export function clusterPod(service: number, endpoint: number): ApiObject {
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
-      name: podName(service, endpoint),
+      name,
       labels: { app, "pod-template-hash": "5d4f8c7b9" },
-      annotations: { "weft.dev/status": "injected" },
+      annotations: isInjected ? { "weft.dev/status": "injected" } : {},
       ownerReferences: [{
         apiVersion: "apps/v1",
         kind: "ReplicaSet",
@@ -89,7 +93,7 @@ export function clusterPod(service: number, endpoint: number): ApiObject {
     spec: {
       nodeName: nodeOf(service, endpoint),
       serviceAccountName: "default",
-      initContainers: [
+      initContainers: !isInjected ? [] : [
         { name: "weft-init", image: "weft:bench", args: ["proxy-init"] },
         { name: "weft-proxy", image: "weft:bench", restartPolicy: "Always", resources },
       ],

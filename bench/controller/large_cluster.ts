@@ -2,9 +2,14 @@
  * LargeCluster: a real API server with the objects of a large cluster, which no node runs, and a controller of it on a core of its own. The
  * API server and etcd share the load's core.
  */
+import { DEFAULT_INJECTION } from "../../controller/inject/settings.ts";
+import { readValues } from "../../controller/install/values.ts";
+import { webhooks } from "../../controller/install/webhooks.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { HAS_API_SERVER, TestApiServer } from "../../tests/cluster/api_server.ts";
 import { freePort } from "../../tests/support/free_port.ts";
+import { readPrometheus } from "../../tests/support/prometheus_text.ts";
+import { until } from "../../tests/support/until.ts";
 import { certificateFor, testCertificates } from "../../tests/tls/certificates.ts";
 import { WEFTS } from "../contenders/weft.ts";
 import { PinnedProcess, Unavailable } from "../process.ts";
@@ -37,6 +42,8 @@ type Made = readonly [path: string, body: unknown];
 export class LargeCluster {
   readonly services: number;
   readonly streamPort = freePort();
+  readonly #webhookPort = freePort();
+  readonly #adminPort = freePort();
   readonly authority = testCertificates().authority.chainPem;
   readonly #api: TestApiServer;
   readonly #client: KubeClient;
@@ -149,6 +156,54 @@ export class LargeCluster {
     return status.token;
   }
 
+  /** Has the API server ask the controller about pods from now on. */
+  async askAboutPods(): Promise<void> {
+    const pair = { cert: this.authority, key: "" };
+    const [{ kind, apiVersion, metadata, ...object }] = webhooks(
+      readValues({}),
+      { authority: pair, controller: pair },
+    );
+    const [hook] = object["webhooks"] as { clientConfig: { caBundle: string } }[];
+    const url = `https://127.0.0.1:${this.#webhookPort}/mutate`;
+    const clientConfig = { caBundle: hook.clientConfig.caBundle, url };
+    const body = { kind, apiVersion, metadata, webhooks: [{ ...hook, clientConfig }] };
+    const path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    await this.#client.call("POST", path, { body });
+    // The API server learns of it by a watch of its own.
+    const name = "is-asked-about";
+    const isAsked = async () => (await this.#tryPod(name)).spec.initContainers?.length === 2;
+    await until("the webhook is asked", isAsked, (asked) => asked);
+  }
+
+  /** Pods as applications make them, some at once; none is kept. */
+  async tryPods(count: number): Promise<void> {
+    const names = Array.from({ length: count }, (_, i) => `tried-${i}`);
+    await inParallel(names, async (name) => void await this.#tryPod(name));
+  }
+
+  async #tryPod(name: string) {
+    return await this.#client.call("POST", `${CORE}/pods?dryRun=All`, {
+      body: clusterPod(0, 0, { name, isInjected: false }),
+    }) as { spec: { initContainers?: readonly unknown[] } };
+  }
+
+  /** The shortest of the times that the controller counts by, which so much of its answers about pods were not above. */
+  async answeredWithinMs(share: number): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#adminPort}/metrics`)).text();
+    const buckets = readPrometheus(text).filter(({ name, labels }) =>
+      name === "weft_controller_admission_seconds_bucket" && labels["webhook"] === "inject"
+    );
+    const all = Math.max(...buckets.map(({ value }) => value));
+    const bound = buckets.find(({ value }) => value >= share * all)?.labels["le"];
+    return Number(bound) * 1_000;
+  }
+
+  #settings(): string {
+    const file = `${this.#api.folder}/settings.json`;
+    Deno.writeTextFileSync(file, JSON.stringify(DEFAULT_INJECTION));
+    return file;
+  }
+
   /** Begins to run one. */
   startController(): PinnedProcess {
     const { chainFile, keyFile } = this.#certificate;
@@ -156,7 +211,8 @@ export class LargeCluster {
       [
         ...[...WEFTS[0].command, "controller", "--kubeconfig", this.#api.kubeconfig],
         ...["--tls-cert", chainFile, "--tls-key", keyFile],
-        ...["--stream", `127.0.0.1:${this.streamPort}`, "--admin", `127.0.0.1:${freePort()}`],
+        ...["--stream", `127.0.0.1:${this.streamPort}`, "--admin", `127.0.0.1:${this.#adminPort}`],
+        ...["--webhook", `127.0.0.1:${this.#webhookPort}`, "--injection", this.#settings()],
       ],
       proxyCores(1),
       `${this.#api.folder}/controller-${this.#controllers++}.log`,

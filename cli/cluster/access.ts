@@ -30,7 +30,7 @@ export function clusterAccess(options: ClusterOptions, environment: Environment)
   return overridden(sourceOf(options, environment), options);
 }
 
-/** Whom nothing vouches for could be anybody, and is shown the user's token. */
+/** A server that no certificate vouches for would be shown the token of the user. */
 function refuseUnverified({ insecureSkipTlsVerify, tlsServerName }: ClusterOptions): void {
   const isSkipped = insecureSkipTlsVerify !== undefined && `${insecureSkipTlsVerify}` !== "false";
   if (!isSkipped && tlsServerName === undefined) return;

@@ -4,7 +4,7 @@
  */
 import { readText } from "../../base/read_text.ts";
 
-export interface Impersonation {
+interface Impersonation {
   readonly user: string;
   readonly groups: readonly string[];
   readonly uid?: string;

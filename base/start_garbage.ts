@@ -1,6 +1,4 @@
 /** The garbage of the start, which V8 by itself would keep. */
-import { START_HEAP_BYTES_MAX } from "./limits.ts";
-
 interface CollectorOptions {
   readonly type: "major";
   readonly execution: "sync";
@@ -11,13 +9,15 @@ interface CollectorOptions {
 type Collector = (options: CollectorOptions) => void;
 
 /**
- * Collects all garbage: V8 by itself keeps some 3 MB of the start's until the heap has to grow. Nothing is served meanwhile, so a heap
- * that takes long to go through is left as it is.
+ * Collects all garbage: V8 by itself keeps the start's until the heap has to grow: 3 MB of a sidecar, 50 MB of a controller that has read
+ * 10,000 pods.
+ * @param heapBytesMax a larger heap is left as it is, where something waits meanwhile
  */
 export function collectStartGarbage(
+  heapBytesMax: number,
   collect = (globalThis as { readonly gc?: Collector }).gc,
   heapBytes = Deno.memoryUsage().heapUsed,
 ): void {
-  if (collect === undefined || heapBytes > START_HEAP_BYTES_MAX) return;
+  if (collect === undefined || heapBytes > heapBytesMax) return;
   collect({ type: "major", execution: "sync", flavor: "last-resort" });
 }
