@@ -2,7 +2,7 @@
  * Acceptor: what becomes of a connection that a listener has accepted, by the kind of the listener. It owns what lies outside
  * the plan: capture and egress.
  */
-import type { Plan } from "../../routing/plan.ts";
+import type { PlanView } from "../../routing/plan_view.ts";
 import type { InboundListener, LogEvent, OutboundListener } from "../config.ts";
 import { Capture } from "./capture.ts";
 import type { AcceptedClient } from "./capture.ts";
@@ -50,7 +50,7 @@ export class Acceptor {
     clients: Clients,
     services: RouteServices,
     settings: { readonly hasEgress: boolean; readonly captures: boolean },
-    plan: Plan,
+    plan: PlanView,
     hooks: AcceptorHooks,
   ) {
     this.#clients = clients;
@@ -64,7 +64,7 @@ export class Acceptor {
     this.#capture = settings.captures ? new Capture(parts, plan) : null;
   }
 
-  rebind(plan: Plan): void {
+  rebind(plan: PlanView): void {
     this.#capture?.rebind(plan);
   }
 

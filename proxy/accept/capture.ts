@@ -4,7 +4,8 @@
  */
 import { formatAuthority, isLocal } from "../../base/ip.ts";
 import { AddressIndex } from "../../routing/table/address_index.ts";
-import type { Plan, PlanPort } from "../../routing/plan.ts";
+import type { PlanPort } from "../../routing/plan.ts";
+import type { PlanView } from "../../routing/plan_view.ts";
 import { addressQuestion } from "../../routing/source/messages.ts";
 import type { InboundListener, LogEvent } from "../config.ts";
 import type { Fd, OriginalDestination } from "../io/io.ts";
@@ -75,14 +76,14 @@ export class Capture implements AddressBook {
   readonly addresses: AddressIndex;
   readonly #notices: Record<Notice, SeldomLog>;
 
-  constructor(parts: CaptureParts, plan: Plan) {
+  constructor(parts: CaptureParts, plan: PlanView) {
     this.#parts = parts;
     const seldom = () => new SeldomLog(NOTICE_INTERVAL_MS, parts.onLog);
     this.#notices = { "not-redirected": seldom(), "loop": seldom(), "host-overruled": seldom() };
     this.addresses = new AddressIndex(plan);
   }
 
-  rebind(plan: Plan): void {
+  rebind(plan: PlanView): void {
     this.addresses.rebind(plan);
   }
 

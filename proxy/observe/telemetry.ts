@@ -2,6 +2,7 @@
  * Telemetry: what one event loop counts, and the records that it makes. Counting is a few additions an exchange; text is
  * made only when they are read. Labels follow the plan: counters of routes that left it are dropped with it.
  */
+import type { Lazy } from "../../base/lazy.ts";
 import { CallerCounts } from "./callers.ts";
 import type { EndReason } from "../../base/refusals.ts";
 import {
@@ -85,7 +86,7 @@ function errorLabel(code: number): string {
 /** What decided about a request or a connection. */
 export interface RouteFacts {
   /** Of the plan that decided; empty if none did. */
-  readonly planHash: string;
+  readonly planHash: Lazy<string>;
   /** The port of the Service that was asked for; null if there is none, or none of the mesh. */
   readonly port: TablePort | null;
   /** The rule that the request satisfied; null if none, or none was asked for. */
@@ -364,7 +365,7 @@ export class Telemetry {
       headers: request.headers,
       durationMs,
       planWaitMs,
-      plan: planHash.slice(0, PLAN_HASH_DIGITS),
+      plan: planHash.value.slice(0, PLAN_HASH_DIGITS),
     };
     if (this.isReporting) this.#records.push(record);
     if (span !== null) this.#spans.push({ ...span, record });

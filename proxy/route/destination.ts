@@ -1,4 +1,5 @@
 /** Destination: what one request, or one whole connection, was decided to get. It is made whole, and never changes. */
+import { Lazy } from "../../base/lazy.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import type { TableBackend, TableRoute } from "../../routing/table/table.ts";
 import type { SplitState } from "../../routing/table/split.ts";
@@ -35,7 +36,7 @@ export interface Destination {
 
 /** What no plan has decided. */
 export const NO_FACTS: RouteFacts = {
-  planHash: "",
+  planHash: new Lazy(() => ""),
   port: null,
   rule: null,
   stats: null,

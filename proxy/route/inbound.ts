@@ -1,4 +1,5 @@
 /** InboundRouter: everything that may goes to one port of the application beside this sidecar. */
+import { Lazy } from "../../base/lazy.ts";
 import type { CallerCounts } from "../observe/callers.ts";
 import { isStrictAt, type MtlsRules, parseMtlsRules, STRICT } from "../../base/mtls_mode.ts";
 import type { InboundListener, ProbeRequest } from "../config.ts";
@@ -15,7 +16,8 @@ import { type Destination, NO_FACTS, refused, toPool } from "./destination.ts";
 import type { ClientFacts, Router } from "./router.ts";
 import { unreachedLine } from "./unreached.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
-import type { Plan, PlanTarget } from "../../routing/plan.ts";
+import type { PlanTarget } from "../../routing/plan.ts";
+import type { PlanView } from "../../routing/plan_view.ts";
 import { CallerAccess } from "../../routing/table/caller_access.ts";
 import { explainCall } from "../../routing/table/explain_call.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
@@ -55,7 +57,8 @@ export class InboundAccess {
   readonly #onDenied: InboundRules["onDenied"];
   /** The nearest to the application first. */
   #mtlsRules: readonly MtlsRules[] = [];
-  #plan: Plan;
+  #plan: PlanView;
+  #planHash = NO_FACTS.planHash;
   /** Those of the plan that are about the application. */
   #targets: readonly PlanTarget[] = [];
   /** By the application's port, made of them. */
@@ -63,7 +66,7 @@ export class InboundAccess {
 
   constructor(
     { destination, mtls, probes, counts, onDenied }: InboundRules,
-    plan: Plan,
+    plan: PlanView,
   ) {
     this.#destination = destination;
     this.#counts = counts;
@@ -74,8 +77,11 @@ export class InboundAccess {
     this.rebind(plan);
   }
 
-  rebind(plan: Plan): void {
+  rebind(plan: PlanView): void {
     this.#plan = plan;
+    // Connections of old may keep it, but not the plan that it is of.
+    this.#planHash.value;
+    this.#planHash = this.#isEnforced ? new Lazy(() => plan.hash) : NO_FACTS.planHash;
     this.#mtlsRules = this.#mtls === null ? [] : mtlsRulesOf(this.#mtls, plan);
     const own = plan.targets.filter(({ destination }) => destination === this.#destination);
     const isSame = own.length === this.#targets.length &&
@@ -86,8 +92,8 @@ export class InboundAccess {
   }
 
   /** Of the plan that decides; empty if none does. */
-  get planHash(): string {
-    return this.#isEnforced ? this.#plan.hash : "";
+  get planHash(): Lazy<string> {
+    return this.#planHash;
   }
 
   /**
@@ -150,7 +156,7 @@ export class InboundAccess {
 /** What says whether callers of an application may do without mutual TLS, the nearest to it first. */
 function mtlsRulesOf(
   { mtls, namespace = "" }: Pick<InboundListener, "namespace" | "mtls">,
-  { mtls: said }: Plan,
+  { mtls: said }: PlanView,
 ): MtlsRules[] {
   const ofNamespace = said !== undefined && Object.hasOwn(said.namespaces, namespace)
     ? said.namespaces[namespace]

@@ -1,4 +1,5 @@
 /** OutboundRouter: routes the requests of one listener's clients by the plan in force. */
+import { Lazy } from "../../base/lazy.ts";
 import { type Refusal, refusalBy, REFUSALS } from "../../base/refusals.ts";
 import type { MeshAddress, ServiceAddress } from "../../routing/table/address_index.ts";
 import {
@@ -60,6 +61,10 @@ import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_se
 
 const encoder = new TextEncoder();
 
+function hashOf({ plan }: Table): Lazy<string> {
+  return new Lazy(() => plan.hash);
+}
+
 /** One port of one Service. */
 export interface PortTarget {
   readonly namespace: string;
@@ -77,6 +82,7 @@ export class OutboundRouter implements Router {
   readonly #decision = new Decision();
   readonly #host = new HostMatch<TableService>();
   #table: Table;
+  #planHash: Lazy<string>;
   /** Those of the table by `namespace/name`. */
   readonly #services = new Map<string, TableService>();
   readonly #splits: SplitState;
@@ -103,6 +109,7 @@ export class OutboundRouter implements Router {
     this.#pools = pools;
     this.#telemetry = telemetry;
     this.#table = table;
+    this.#planHash = hashOf(table);
     const store = prefixed(state, `listener ${listener}`);
     this.#splits = new SplitState(table, store);
     this.#direct = new DirectEndpoints(table);
@@ -146,6 +153,9 @@ export class OutboundRouter implements Router {
     const changes = changesBetween(this.#table.services, table.services);
     this.#splits.rebind(table, changes);
     this.#direct.rebind(table);
+    // Connections of old may keep it, but not the plan that it is of.
+    this.#planHash.value;
+    this.#planHash = hashOf(table);
     this.#table = table;
     this.#take(changes);
     return changes;
@@ -287,7 +297,7 @@ export class OutboundRouter implements Router {
   ): Destination {
     const { reason, endpoint } = this.#direct.decide(pod, request?.routed ?? null);
     const stats = this.#statsOf(port, null, port.service.key);
-    const facts = { planHash: this.#table.hash, port, rule: null, stats, planWaitMs: 0 };
+    const facts = { planHash: this.#planHash, port, rule: null, stats, planWaitMs: 0 };
     this.#interest.use(port.service.key);
     if (reason !== null) return refused(facts, REFUSALS[reason]);
     const pool = this.#pools.ofPod(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
@@ -353,7 +363,7 @@ export class OutboundRouter implements Router {
   #decided(head: RequestHead | null, client: ClientFacts, turn: Turn | null): Destination {
     const { reason, port, route, backend, endpointSet, isPinned } = this.#decision;
     const facts = {
-      planHash: this.#table.hash,
+      planHash: this.#planHash,
       port,
       rule: route?.rule ?? null,
       stats: route === null || backend === null ? null : this.#statsOfBackend(route, backend),

@@ -7,6 +7,7 @@ import { buildTable } from "../../routing/table/build.ts";
 import type { Table } from "../../routing/table/table.ts";
 import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
 import type { Plan } from "../../routing/plan.ts";
+import type { PlanView } from "../../routing/plan_view.ts";
 import type { PlanChange } from "../../routing/source/held_parts.ts";
 import { HeldPlan } from "../../routing/source/held_plan.ts";
 import type { PlanQuestion } from "../../routing/source/messages.ts";
@@ -78,7 +79,7 @@ export class Engine {
   readonly #interest: Interest;
   readonly #held = new HeldPlan();
   #listeners: Fd[] = [];
-  #planHash: string;
+  #plan: PlanView;
   readonly #uses = new EndpointUses();
   /** A plan has come since the counters of pods were looked through. */
   #mayLackPods = false;
@@ -118,7 +119,7 @@ export class Engine {
       failures.note({ level: "warn", message: "TLS handshake failed", fields }, io.nowMs);
     };
     const unanswered = new SeldomLog(NOTICE_INTERVAL_MS, hooks.onLog);
-    this.#planHash = plan.hash;
+    this.#plan = plan;
     this.#interest = new Interest({
       io,
       timers: loop.timers,
@@ -146,7 +147,7 @@ export class Engine {
     io.onBatchEnd(() => this.#endBatch());
   }
 
-  #inboundRouters(plan: Plan): InboundRouter[] {
+  #inboundRouters(plan: PlanView): InboundRouter[] {
     const { inbound, outbound } = this.#config;
     const asksCallers = asksForCertificates(this.#config);
     const denials = new SeldomLog(NOTICE_INTERVAL_MS, this.#hooks.onLog);
@@ -203,12 +204,12 @@ export class Engine {
    * Takes a plan into force for every listener at once, or for none.
    * @throws {Error} it cannot be executed; the last good plan keeps serving
    */
-  apply(plan: Plan): void {
+  apply(plan: PlanView): void {
     const tables = this.#buildTables(plan);
     const changes = this.#outbound.map((router, index) => router.rebind(tables[index]));
     for (const { access } of this.#inbound) access.rebind(plan);
     this.#acceptor.rebind(plan);
-    this.#planHash = plan.hash;
+    this.#plan = plan;
     const applications = this.#inbound.map(({ application: { pool } }) => pool.key);
     const isNamed = (key: string) => this.#uses.has(key) || applications.includes(key);
     this.#pools.retain(this.#uses.change(changes), isNamed);
@@ -311,7 +312,7 @@ export class Engine {
     for (const { idleCount } of this.#pools.all()) counts.upstreamsIdle += idleCount;
     counts.buffersLent = buffers.lentCount;
     const samples = [...telemetry.samples(), ...this.#outbound.flatMap((router) => router.samples)];
-    return { samples, lastFault, planHash: this.#planHash };
+    return { samples, lastFault, planHash: this.#plan.hash };
   }
 
   /** Begins to drain: clients, those that come now too, are told to go elsewhere. Goes on accepting. */
@@ -402,7 +403,7 @@ export class Engine {
   }
 
   /** A table for each client; rules that are the same as before keep their warm automata. */
-  #buildTables(plan: Plan): Table[] {
+  #buildTables(plan: PlanView): Table[] {
     const tables: Table[] = [];
     for (const [index, { namespace, identity, seed }] of this.#config.outbound.entries()) {
       const others = { before: this.#outbound[index]?.table, beside: tables.at(-1) };

@@ -2,6 +2,7 @@
  * HeldParts: what a proxy holds of a mesh: the answers to what it asked, and the parts that they need. It takes a source's updates whole or
  * not at all. `HeldPlan` (`held_plan.ts`) is the same for an event loop, which is told the differences.
  */
+import { Lazy } from "../../base/lazy.ts";
 import { composePlan, type Part, type PartKey, PlanDigest, type PlanHeader } from "../parts.ts";
 import type { Plan } from "../plan.ts";
 import type { Answer, HashedPart, PlanQuestion, SourceUpdate } from "./messages.ts";
@@ -14,7 +15,7 @@ export interface PlanChange {
   /** Have this answer now, and have none any more. */
   readonly answered: readonly (readonly [PlanQuestion, Answer])[];
   readonly forgotten: readonly PlanQuestion[];
-  /** Of the plan that comes of it. */
+  /** Of the plan that comes of it. It is worked out when it is read, which requests that wait need not wait for. */
   readonly hash: string;
 }
 
@@ -23,19 +24,19 @@ export class HeldParts {
   readonly #answers = new Map<PlanQuestion, Answer>();
   readonly #parts = new Map<PartKey, HashedPart>();
   readonly #digest = new PlanDigest();
-  #hash = "";
+  #hash = new Lazy(() => "");
   #needed: NeededParts | null = null;
   /** Of the update that is being taken. */
   #staged: ReadonlyMap<PartKey, HashedPart | null> = new Map();
 
   /** Null: nothing has been taken yet. Composed anew each time. */
   get plan(): Plan | null {
-    return this.#header === null ? null : composePlan(this.#header, this.#entries(), this.#hash);
+    return this.#header === null ? null : composePlan(this.#header, this.#entries(), this.hash);
   }
 
   /** Of the plan; empty: there is none. */
   get hash(): string {
-    return this.#hash;
+    return this.#hash.value;
   }
 
   /** Of each part, for the source: what it need not send again. */
@@ -85,6 +86,8 @@ export class HeldParts {
     { answers, parts }: SourceUpdate,
     touched: Map<PartKey, HashedPart | undefined>,
   ): PlanChange {
+    // The one before is of what is still here.
+    this.#hash.value;
     this.#staged = new Map(parts);
     const needed = this.#neededUnder(header);
     for (const [question, answer] of answers) {
@@ -97,7 +100,7 @@ export class HeldParts {
     for (const [key, part] of this.#staged) if (needed.has(key)) this.#set(key, part, touched);
     for (const key of went) this.#set(key, null, touched);
     this.#staged = new Map();
-    this.#hash = this.#digest.hash(header);
+    const hash = this.#hash = new Lazy(() => this.#digest.hash(header));
     return {
       header,
       parts: [...touched.keys()].map((key) => [key, this.#parts.get(key)?.part ?? null] as const),
@@ -105,7 +108,9 @@ export class HeldParts {
         answer === null ? [] : [[question, answer]]
       ),
       forgotten: answers.flatMap(([question, answer]) => answer === null ? [question] : []),
-      hash: this.#hash,
+      get hash() {
+        return hash.value;
+      },
     };
   }
 
@@ -146,6 +151,7 @@ export class HeldParts {
     answers: ReadonlyMap<PlanQuestion, Answer | undefined>,
     touched: ReadonlyMap<PartKey, HashedPart | undefined>,
   ): void {
+    this.#hash.value;
     for (const [question, answer] of answers) {
       if (answer === undefined) this.#answers.delete(question);
       else this.#answers.set(question, answer);
@@ -157,7 +163,7 @@ export class HeldParts {
     }
     this.#header = null;
     this.#needed = null;
-    this.#hash = header === null ? "" : this.#digest.hash(header);
+    this.#hash = new Lazy(() => header === null ? "" : this.#digest.hash(header));
     if (header !== null) this.#neededUnder(header).take();
   }
 

@@ -1,10 +1,18 @@
 /**
  * HeldPlan: the plan that an event loop works by, brought up to date by differences. It is what `composePlan` makes of the parts, at the
- * cost of what is different: lists that did not change are the same in the next plan, the others are copied.
+ * cost of what is different: lists that did not change are the same in the next plan.
  */
 import { compareText } from "../../base/order.ts";
-import { groupKey, groupsNamedBy, type Part, type PartKey, type PlanHeader } from "../parts.ts";
-import type { Plan, PlanAlias, PlanEndpoint, PlanService, PlanTarget } from "../plan.ts";
+import { VersionedMap } from "../../base/versioned_map.ts";
+import { groupKey, groupsNamedBy, type Part, type PartKey } from "../parts.ts";
+import type {
+  PlanAlias,
+  PlanEndpoint,
+  PlanEndpointPolicy,
+  PlanService,
+  PlanTarget,
+} from "../plan.ts";
+import type { PlanView } from "../plan_view.ts";
 import type { PlanChange } from "./held_parts.ts";
 
 const NO_ENDPOINTS: readonly PlanEndpoint[] = [];
@@ -13,8 +21,8 @@ export class HeldPlan {
   readonly #parts = new Map<PartKey, Part>();
   readonly #services = new NamedList<PlanService>();
   readonly #aliases = new NamedList<PlanAlias>();
-  readonly #groups = new ChangingRecord<readonly PlanEndpoint[]>();
-  readonly #policies = new ChangingRecord<NonNullable<Plan["endpointPolicies"]>[string]>();
+  readonly #groups = new ChangingMap<readonly PlanEndpoint[]>();
+  readonly #policies = new ChangingMap<PlanEndpointPolicy>();
   /** How often Services name each group. */
   readonly #named = new Map<string, number>();
   /** By identity. */
@@ -22,23 +30,31 @@ export class HeldPlan {
   #targets: readonly PlanTarget[] = [];
 
   /** What comes of a change. Objects of parts that did not change are the same as in the plan before. */
-  take({ header, parts, hash }: PlanChange): { readonly plan: Plan; readonly undo: () => void } {
+  take(change: PlanChange): { readonly plan: PlanView; readonly undo: () => void } {
+    const { parts } = change;
     const before = parts.map(([key]) => [key, this.#parts.get(key) ?? null] as const);
     this.#change(parts);
-    return { plan: this.#plan(header, hash), undo: () => this.#change(before) };
+    const plan = this.#plan(change);
+    const undo = () => {
+      this.#change(before);
+      this.#groups.undo();
+      this.#policies.undo();
+    };
+    return { plan, undo };
   }
 
-  #plan(header: PlanHeader, hash: string): Plan {
+  #plan(change: PlanChange): PlanView {
     const aliases = this.#aliases.take();
-    const policies = this.#policies.take();
     return {
-      ...header,
-      hash,
+      ...change.header,
+      get hash() {
+        return change.hash;
+      },
       services: this.#services.take(),
       groups: this.#groups.take(),
       targets: this.#targets,
       ...(aliases.length === 0 ? {} : { aliases }),
-      ...(this.#policies.size === 0 ? {} : { endpointPolicies: policies }),
+      endpointPolicies: this.#policies.take(),
     };
   }
 
@@ -98,7 +114,7 @@ function routeOf(part: Part | undefined) {
 }
 
 /** A list by namespace and name. A list that was taken never changes. */
-class NamedList<Item extends { readonly namespace: string; readonly name: string }> {
+class NamedList<Item extends Named> {
   #items: readonly Item[] = [];
   readonly #gone = new Set<Item>();
   #come: Item[] = [];
@@ -114,40 +130,69 @@ class NamedList<Item extends { readonly namespace: string; readonly name: string
   }
 
   take(): readonly Item[] {
-    if (this.#gone.size + this.#come.length === 0) return this.#items;
-    const kept = this.#items.filter((item) => !this.#gone.has(item));
-    // Nearly sorted, which is as good as sorted.
-    this.#items = [...kept, ...this.#come].sort((a, b) =>
-      compareText(a.namespace, b.namespace) || compareText(a.name, b.name)
-    );
+    const changes = this.#gone.size + this.#come.length;
+    if (changes === 0) return this.#items;
+    if (changes <= FEW_CHANGES) this.#items = this.#withFew();
+    else {
+      const kept = this.#items.filter((item) => !this.#gone.has(item));
+      // Nearly sorted, which is as good as sorted.
+      this.#items = [...kept, ...this.#come].sort(compareNames);
+    }
     this.#gone.clear();
     this.#come = [];
     return this.#items;
   }
+
+  #withFew(): Item[] {
+    const items = this.#items.slice();
+    for (const item of this.#gone) items.splice(placeOf(items, item), 1);
+    for (const item of this.#come) items.splice(placeOf(items, item), 0, item);
+    return items;
+  }
 }
 
-/** A record. One that was taken never changes. */
-class ChangingRecord<Value> {
-  #record: Record<string, Value> = {};
-  #isTaken = false;
-  size = 0;
+/** Up to so many changes of a list are cheaper one by one than a look at all of it. */
+const FEW_CHANGES = 16;
+
+type Named = Pick<PlanService, "namespace" | "name">;
+
+function compareNames(a: Named, b: Named): number {
+  return compareText(a.namespace, b.namespace) || compareText(a.name, b.name);
+}
+
+/** Of the first item of a sorted list that is not before this one. */
+function placeOf(items: readonly Named[], item: Named): number {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareNames(items[middle], item) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** A map of which each version that was taken never changes. */
+class ChangingMap<Value> {
+  #taken = VersionedMap.empty<Value>();
+  #before = this.#taken;
+  #changes = new Map<string, Value | undefined>();
 
   /** @param value undefined: there is none */
   set(key: string, value: Value | undefined): void {
-    const before = Object.hasOwn(this.#record, key) ? this.#record[key] : undefined;
-    if (before === value) return;
-    if (this.#isTaken) this.#record = { ...this.#record };
-    this.#isTaken = false;
-    if (before === undefined) this.size++;
-    if (value !== undefined) this.#record[key] = value;
-    else {
-      delete this.#record[key];
-      this.size--;
-    }
+    const before = this.#changes.has(key) ? this.#changes.get(key) : this.#taken.get(key);
+    if (before !== value) this.#changes.set(key, value);
   }
 
-  take(): Readonly<Record<string, Value>> {
-    this.#isTaken = true;
-    return this.#record;
+  take(): VersionedMap<Value> {
+    this.#before = this.#taken;
+    if (this.#changes.size > 0) this.#taken = this.#taken.with(this.#changes);
+    this.#changes = new Map();
+    return this.#taken;
+  }
+
+  /** The version that was taken last has not been. */
+  undo(): void {
+    this.#taken = this.#before;
+    this.#changes = new Map();
   }
 }

@@ -12,6 +12,7 @@ import { hashPlan, neededBy, type PartKey, planHeaderOf } from "../parts.ts";
 import type { Plan, PlanService } from "../plan.ts";
 import { HostIndex, HostMatch } from "../table/host_index.ts";
 import { AddressIndex } from "../table/address_index.ts";
+import { planOfView } from "../table/plan_for_test.ts";
 import { HeldParts } from "./held_parts.ts";
 import { HeldPlan } from "./held_plan.ts";
 import { MeshParts } from "./mesh.ts";
@@ -50,7 +51,7 @@ class Client {
   }
 
   #apply(change: Parameters<HeldPlan["take"]>[0]): void {
-    this.plan = this.loop.take(change).plan;
+    this.plan = planOfView(this.loop.take(change).plan);
     for (const [question] of change.answered) this.answered.add(question);
     for (const question of change.forgotten) this.answered.delete(question);
   }

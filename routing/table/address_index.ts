@@ -4,7 +4,8 @@
  * Owns addresses only; what is routed there is the table's. It goes from plan to plan at the cost of what is another object there.
  */
 import { canonicalIp } from "../../base/ip.ts";
-import type { Plan, PlanEndpoint, PlanPort, PlanService } from "../plan.ts";
+import type { PlanEndpoint, PlanPort, PlanService } from "../plan.ts";
+import { type Changed, changedBetween, groupOf, type PlanView } from "../plan_view.ts";
 import { pairByName } from "./changes.ts";
 
 /** What an address is. */
@@ -51,8 +52,6 @@ interface Indexed {
   }[];
 }
 
-const NOTHING: readonly PlanEndpoint[] = [];
-
 export class AddressIndex {
   /** Counts the plans: what was found by another one may mean something else now. */
   generation = 0;
@@ -62,18 +61,21 @@ export class AddressIndex {
   /** By their own addresses; of several, which no cluster has, the first counts. */
   readonly #services = new Map<string, string[]>();
   readonly #pods = new Map<string, PodPort[]>();
+  #groups: PlanView["groups"] = {};
 
-  constructor(plan: Plan) {
+  constructor(plan: PlanView) {
     this.rebind(plan);
   }
 
   /** Goes over to another plan. */
-  rebind(plan: Plan): void {
+  rebind(plan: PlanView): void {
+    const mayDiffer = changedBetween(this.#groups, plan.groups);
+    this.#groups = plan.groups;
     const all: Indexed[] = [];
     const gone: Indexed[] = [];
     const come: Indexed[] = [];
     pairByName(this.#all, plan.services, (each) => each, (was, service) => {
-      const isKept = was !== null && was.plan === service && isIndexOf(was, plan);
+      const isKept = was !== null && was.plan === service && isIndexOf(was, plan, mayDiffer);
       const is = isKept || service === null ? was : indexedOf(service, plan);
       if (is !== null && service !== null) all.push(is);
       if (isKept) return;
@@ -140,7 +142,7 @@ export class AddressIndex {
   }
 }
 
-function indexedOf(plan: PlanService, of: Plan): Indexed {
+function indexedOf(plan: PlanService, of: PlanView): Indexed {
   const key = `${plan.namespace}/${plan.name}`;
   return {
     key,
@@ -153,12 +155,9 @@ function indexedOf(plan: PlanService, of: Plan): Indexed {
   };
 }
 
-function isIndexOf(indexed: Indexed, plan: Plan): boolean {
-  for (const { id, endpoints } of indexed.groups) {
-    const isSame = endpoints === NOTHING
-      ? groupOf(plan, id) === NOTHING
-      : plan.groups[id] === endpoints;
-    if (!isSame) return false;
+function isIndexOf({ groups }: Indexed, plan: PlanView, mayDiffer: Changed | null): boolean {
+  for (const { id, endpoints } of groups) {
+    if (mayDiffer?.(id) !== false && groupOf(plan, id) !== endpoints) return false;
   }
   return true;
 }
@@ -203,8 +202,4 @@ function isBefore(some: string, other: string): boolean {
 /** One spelling for all of an address; empty if it is none, as the "None" of a headless Service. */
 function keyOf(address: string): string {
   return canonicalIp(address) ?? "";
-}
-
-function groupOf(plan: Plan, id: string): readonly PlanEndpoint[] {
-  return Object.hasOwn(plan.groups, id) ? plan.groups[id] : NOTHING;
 }

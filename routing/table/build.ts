@@ -2,14 +2,13 @@
  * buildTable: from a plan to a table for one client. A Service of the table before is taken over as it is, if all that it was made
  * of is the same object in the new plan. The others are made anew (`build_service.ts`).
  */
-import type { Plan } from "../plan.ts";
+import { type Changed, changedBetween, type PlanView, policyOf } from "../plan_view.ts";
 import { ServiceBuilder } from "./build_service.ts";
 import { pairByName } from "./changes.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { TableClient } from "./endpoint_set.ts";
 import { HostIndex } from "./host_index.ts";
 import { Numbers } from "./numbers.ts";
-import { policyOf } from "./endpoint_policies.ts";
 import type { Table, TableService } from "./table.ts";
 
 /** Tables that a new one has something in common with. */
@@ -27,7 +26,7 @@ interface OtherTables {
  * @throws {Error} where the paths of one port are too many to be matched together
  */
 export function buildTable(
-  plan: Plan,
+  plan: PlanView,
   client: TableClient,
   { before, beside }: OtherTables = {},
 ): Table {
@@ -36,10 +35,11 @@ export function buildTable(
   const backendNumbers = new Numbers(before?.backendNumbers ?? null);
   const builder = new ServiceBuilder(plan, client, groups, routeNumbers, backendNumbers);
   const services: TableService[] = [];
+  const sameness = before && new Sameness(before.plan, plan, groups);
   const changes = { gone: [] as TableService[], come: [] as TableService[] };
   pairByName(before?.services ?? [], plan.services, (each) => each, (was, is) => {
     if (was !== null) {
-      if (is === was.plan && before !== undefined && isSame(was, before.plan, plan, groups)) {
+      if (is === was.plan && sameness?.of(was)) {
         services.push(was);
         return;
       }
@@ -54,17 +54,35 @@ export function buildTable(
   const hosts = before === undefined
     ? new HostIndex(services, client.namespace, plan)
     : before.hosts.after(changes, services, plan);
-  return { plan, hash: plan.hash, client, services, hosts, groups, routeNumbers, backendNumbers };
+  return { plan, client, services, hosts, groups, routeNumbers, backendNumbers };
 }
 
 /** Whether the groups of a Service, and what policies say of them, are what they were. */
-function isSame(service: TableService, before: Plan, after: Plan, groups: EndpointGroups): boolean {
-  if (!groups.isAsBefore) {
-    for (const group of service.groups) if (!groups.isSame(group)) return false;
+class Sameness {
+  readonly #before: PlanView;
+  readonly #after: PlanView;
+  readonly #groups: EndpointGroups;
+  /** Null: it has to be looked at, group by group. */
+  readonly #mayPolicyDiffer: Changed | null;
+
+  constructor(before: PlanView, after: PlanView, groups: EndpointGroups) {
+    this.#before = before;
+    this.#after = after;
+    this.#groups = groups;
+    this.#mayPolicyDiffer = changedBetween(before.endpointPolicies, after.endpointPolicies);
   }
-  if (before.endpointPolicies === after.endpointPolicies) return true;
-  for (const { id } of service.groups) {
-    if (policyOf(before, id) !== policyOf(after, id)) return false;
+
+  of({ groups, ports }: TableService): boolean {
+    if (!this.#groups.isAsBefore) {
+      for (const group of groups) if (!this.#groups.isSame(group)) return false;
+    }
+    if (this.#before.endpointPolicies === this.#after.endpointPolicies) return true;
+    for (const { id } of groups) if (!this.#isPolicySame(id)) return false;
+    return ports.every(({ group }) => this.#isPolicySame(group));
   }
-  return service.ports.every(({ group }) => policyOf(before, group) === policyOf(after, group));
+
+  #isPolicySame(id: string): boolean {
+    return this.#mayPolicyDiffer?.(id) === false ||
+      policyOf(this.#before, id) === policyOf(this.#after, id);
+  }
 }

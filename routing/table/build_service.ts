@@ -6,7 +6,6 @@ import { PatternError } from "../match/pattern_syntax.ts";
 import { carriesHttp, portFor } from "../plan.ts";
 import type {
   BackendReadiness,
-  Plan,
   PlanBackend,
   PlanMirror,
   PlanPort,
@@ -16,6 +15,7 @@ import type {
 } from "../plan.ts";
 import type { EndpointSet, TableClient } from "./endpoint_set.ts";
 import type { PlanService } from "../plan.ts";
+import type { PlanView } from "../plan_view.ts";
 import { GuardedEndpoints } from "./access.ts";
 import { Affinity } from "./affinity.ts";
 import type { EndpointGroups, ReachableEndpoints, ReachableGroup } from "./endpoint_groups.ts";
@@ -76,7 +76,7 @@ type Usable = Omit<Extract<ReachableEndpoints, { refusal: null }>, "refusal"> & 
 const NO_POLICY: PlanRoutePolicy = { sources: {} };
 
 export class ServiceBuilder {
-  readonly #plan: Plan;
+  readonly #plan: PlanView;
   /** Of the client. */
   readonly #namespace: string;
   readonly #groups: EndpointGroups;
@@ -87,7 +87,7 @@ export class ServiceBuilder {
   #groupsNamed = new Set<ReachableGroup>();
 
   constructor(
-    plan: Plan,
+    plan: PlanView,
     { namespace }: Pick<TableClient, "namespace">,
     groups: EndpointGroups,
     routeNumbers: Numbers,

@@ -36,6 +36,11 @@ export function pairByName<Before extends { readonly plan: PlanService }, After>
   let at = 0;
   for (const is of after) {
     const plan = planOf(is);
+    // Nearly all are the same.
+    if (at < before.length && before[at].plan === plan) {
+      onPair(before[at++], is);
+      continue;
+    }
     while (at < before.length && isBefore(before[at].plan, plan)) onPair(before[at++], null);
     if (at < before.length && isSameName(before[at].plan, plan)) onPair(before[at++], is);
     else onPair(null, is);
@@ -44,12 +49,11 @@ export function pairByName<Before extends { readonly plan: PlanService }, After>
 }
 
 function isBefore(some: PlanService, other: PlanService): boolean {
-  if (some === other) return false;
   return some.namespace === other.namespace
     ? some.name < other.name
     : some.namespace < other.namespace;
 }
 
 function isSameName(some: PlanService, other: PlanService): boolean {
-  return some === other || (some.namespace === other.namespace && some.name === other.name);
+  return some.namespace === other.namespace && some.name === other.name;
 }

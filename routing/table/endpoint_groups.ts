@@ -2,7 +2,8 @@
  * EndpointGroups: the endpoint groups of a plan as one client sees them: without what the client cannot reach. A group that is the
  * same object in the next plan, and is guarded by the same targets, is seen as it was, with the same endpoint set.
  */
-import type { Plan, PlanEndpoint } from "../plan.ts";
+import type { PlanEndpoint } from "../plan.ts";
+import { type Changed, changedBetween, groupOf, hasGroup, type PlanView } from "../plan_view.ts";
 import { AccessProfiles, GuardedEndpoints, targetPortOf } from "./access.ts";
 import type { AccessProfile, CallTargets } from "./access.ts";
 import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
@@ -52,10 +53,8 @@ export class ReachableGroup {
   }
 
   /** Whether the plan's group of this name is the same list. */
-  isOf(plan: Plan): boolean {
-    return this.#plans === NO_ENDPOINTS
-      ? groupOf(plan, this.id) === NO_ENDPOINTS
-      : plan.groups[this.id] === this.#plans;
+  isOf(plan: PlanView): boolean {
+    return groupOf(plan, this.id) === this.#plans;
   }
 
   /** Whether these profiles let the client do the same. */
@@ -136,12 +135,14 @@ export class EndpointGroups {
   /** All groups are seen as in the plan before; or if not that, they are guarded as there. */
   readonly isAsBefore: boolean;
   readonly #isGuardedAsBefore: boolean;
-  readonly #plan: Plan;
+  readonly #plan: PlanView;
+  /** Null: it has to be looked at, group by group. */
+  readonly #mayDiffer: Changed | null;
   /** By the plan's list of endpoints, which may be the group of several names. */
   readonly #groups: WeakMap<readonly PlanEndpoint[], ReachableGroup[]>;
 
   /** @param before of an earlier plan, for the same client */
-  constructor(plan: Plan, client: TableClient, before: EndpointGroups | null) {
+  constructor(plan: PlanView, client: TableClient, before: EndpointGroups | null) {
     this.#plan = plan;
     this.#groups = before === null ? new WeakMap() : before.#groups;
     const profiles = before === null ? null : before.profiles;
@@ -151,17 +152,18 @@ export class EndpointGroups {
     this.#isGuardedAsBefore = before !== null && this.profiles === profiles;
     this.isAsBefore = this.#isGuardedAsBefore && before !== null &&
       plan.groups === before.#plan.groups;
+    this.#mayDiffer = before === null ? null : changedBetween(before.#plan.groups, plan.groups);
   }
 
   /** Whether a group of the table before is seen as it was. */
   isSame(group: ReachableGroup): boolean {
-    return group.isOf(this.#plan) &&
+    return (this.#mayDiffer?.(group.id) === false || group.isOf(this.#plan)) &&
       (this.#isGuardedAsBefore || group.isGuardedBy(this.profiles));
   }
 
   /** @throws {Error} the plan has no such group */
   of(id: string): ReachableGroup {
-    if (!Object.hasOwn(this.#plan.groups, id)) throw new Error(`The plan has no group "${id}"`);
+    if (!hasGroup(this.#plan, id)) throw new Error(`The plan has no group "${id}"`);
     return this.find(id);
   }
 
@@ -181,12 +183,6 @@ export class EndpointGroups {
     known[at >= 0 ? at : known.length] = group;
     return group;
   }
-}
-
-const NO_ENDPOINTS: readonly PlanEndpoint[] = [];
-
-function groupOf({ groups }: Plan, id: string): readonly PlanEndpoint[] {
-  return Object.hasOwn(groups, id) ? groups[id] : NO_ENDPOINTS;
 }
 
 /** Where the input gives no address (manifests alone), the pod's name keeps endpoints apart. */

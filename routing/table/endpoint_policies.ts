@@ -1,22 +1,13 @@
 /** What policies say of the endpoints of a group. */
-import type { Plan, PlanEndpointPolicy } from "../plan.ts";
-
-/** What is said of a group as such; undefined: nothing. */
-export function policyOf(
-  { endpointPolicies }: Plan,
-  group: string,
-): PlanEndpointPolicy | undefined {
-  return endpointPolicies !== undefined && Object.hasOwn(endpointPolicies, group)
-    ? endpointPolicies[group]
-    : undefined;
-}
+import type { PlanEndpointPolicy } from "../plan.ts";
+import { type PlanView, policyOf } from "../plan_view.ts";
 
 /**
  * What counts for a backend; null: nothing. A section that its own Service lacks is that of the Service that was asked for.
  * @param root the group of the port that was asked for
  */
 export function backendPolicy(
-  plan: Plan,
+  plan: PlanView,
   group: string,
   root: string,
 ): PlanEndpointPolicy | null {

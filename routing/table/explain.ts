@@ -145,9 +145,9 @@ function explainAs(
 }
 
 /** An explanation of a request that nothing is known of. */
-function explainNothing({ hash, client }: Table, head: RequestHead) {
+function explainNothing({ plan, client }: Table, head: RequestHead) {
   return {
-    planHash: hash,
+    planHash: plan.hash,
     client: { namespace: client.namespace, identity: client.identity },
     request: {
       method: headText(head, head.methodStart, head.methodEnd),

@@ -1,6 +1,7 @@
 /** Explains access: which traffic target allows a request, and by which of its rules. */
 import { firstFailure } from "../match/match.ts";
 import type { PlanBackend, PlanMatch, PlanTarget } from "../plan.ts";
+import { groupOf } from "../plan_view.ts";
 import type { RequestHead } from "../request.ts";
 import { type AccessProfile, targetPortOf } from "./access.ts";
 import { positionText, refText } from "./explanation.ts";
@@ -35,18 +36,18 @@ export function explainNoAccess(
 }
 
 function nearestOf(
-  { plan: { groups, targets }, client }: Table,
+  { plan, client }: Table,
   backends: readonly PlanBackend[],
   head: RequestHead | null,
 ): Pick<AccessExplanation, "nearest"> {
   const calls = backends
-    .flatMap(({ group }) => Object.hasOwn(groups, group) ? groups[group] : [])
+    .flatMap(({ group }) => groupOf(plan, group))
     .map((endpoint) => ({
       caller: client.identity,
       destination: endpoint.identity,
       port: targetPortOf(endpoint),
     }));
-  const nearest = nearestTarget(targets, calls, head);
+  const nearest = nearestTarget(plan.targets, calls, head);
   return nearest === null ? {} : { nearest };
 }
 

@@ -1,6 +1,6 @@
 /** Explains the server's side of access: what becomes of a request that reached the sidecar of the workload it is for. */
 import { REFUSALS } from "../../base/refusals.ts";
-import type { Plan } from "../plan.ts";
+import type { PlanView } from "../plan_view.ts";
 import { headText, type RequestHead } from "../request.ts";
 import { CallerAccess } from "./caller_access.ts";
 import { explainGuard } from "./explain_access.ts";
@@ -16,7 +16,7 @@ interface Call {
 }
 
 export function explainCall(
-  plan: Plan,
+  plan: PlanView,
   call: Call,
   { head, isWhole, unrouted }: Asked,
 ): CallExplanation {
@@ -42,7 +42,7 @@ export function explainCall(
 
 /** What the targets say, whatever else is against the request. */
 function accessOf(
-  { targets }: Plan,
+  { targets }: PlanView,
   access: CallerAccess | null,
   call: Call,
   head: RequestHead | null,

@@ -1,4 +1,6 @@
 /** Builds plans for tests: the least text for what a test is about, defaults for the rest. */
+import { VersionedMap } from "../../base/versioned_map.ts";
+import type { ById, PlanView } from "../plan_view.ts";
 import type {
   BackendReadiness,
   Plan,
@@ -160,4 +162,13 @@ function sharingRecord<T>(
   return isSame
     ? before
     : Object.fromEntries(Object.keys(record).map((key, i) => [key, values[i]]));
+}
+
+/** A view as a plan. */
+export function planOfView({ groups, endpointPolicies = {}, ...plan }: PlanView): Plan {
+  const recordOf = <Value>(values: ById<Value>) =>
+    Object.fromEntries<Value>(values instanceof VersionedMap ? values : Object.entries(values));
+  const policies = recordOf(endpointPolicies);
+  const said = Object.keys(policies).length === 0 ? {} : { endpointPolicies: policies };
+  return { ...plan, groups: recordOf(groups), ...said };
 }

@@ -7,7 +7,6 @@ import type { RefusalReason } from "../../base/refusals.ts";
 import type { MatchIndex } from "../match/match_index.ts";
 import type {
   BackendReadiness,
-  Plan,
   PlanBackend,
   PlanEndpointPolicy,
   PlanPort,
@@ -16,6 +15,7 @@ import type {
   PlanRule,
   PlanService,
 } from "../plan.ts";
+import type { PlanView } from "../plan_view.ts";
 import type { GuardedEndpoints } from "./access.ts";
 import type { Affinity } from "./affinity.ts";
 import type { EndpointGroups, ReachableGroup } from "./endpoint_groups.ts";
@@ -39,9 +39,7 @@ export type RouteRefusal = Extract<
 >;
 
 export interface Table {
-  readonly plan: Plan;
-  /** The plan's content hash. */
-  readonly hash: string;
+  readonly plan: PlanView;
   readonly client: TableClient;
   readonly services: readonly TableService[];
   readonly hosts: HostIndex<TableService>;

@@ -2,6 +2,7 @@
  * What a scrape of a sidecar costs it, and what the controller's reading of it costs the controller, by backends in use:
  * `deno bench --allow-env --allow-ffi --allow-read tests/prometheus/scrape_bench.ts`. It prints the sizes first.
  */
+import { Lazy } from "../../base/lazy.ts";
 import { readSidecarCounts } from "../../controller/traffic/sidecar_counts.ts";
 import { renderProxyMetrics } from "../../proxy/observe/exposition.ts";
 import { Telemetry } from "../../proxy/observe/telemetry.ts";
@@ -30,7 +31,7 @@ function telemetryOf(backends: number): Telemetry {
     });
     const plan = endpointForTest(i, { workload: `Deployment/web-${i}` });
     const endpoint = { plan, key: plan.address };
-    const facts = { planHash: "", port: null, rule: null, stats, planWaitMs: 0 };
+    const facts = { planHash: new Lazy(() => ""), port: null, rule: null, stats, planWaitMs: 0 };
     telemetry.answered({ facts, endpoint, place: plan.address }, 200, "", i, 0, null);
   }
   return telemetry;
