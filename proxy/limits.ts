@@ -24,6 +24,21 @@ export const LARGE_BUFFER_BYTES = 65_536;
 /** Large buffers, 4 MiB once all were used. While they are out, for slow readers say, ordinary ones do. */
 export const LARGE_BUFFER_COUNT = 64;
 
+/**
+ * Bytes that one pipe of the kernel holds at most, for what is passed on without being copied: 64 pages. Relayed in as many at once a
+ * megabyte takes a third of the CPU of 64 KiB at once, through a pipe or not; more at once gains little.
+ */
+export const SPLICE_PIPE_BYTES = 262_144;
+
+/** Pipes at once: 16 MiB of the kernel's memory, if no receiver takes what is in them. Without one bytes are copied. */
+export const SPLICE_PIPES_MAX = 64;
+
+/** Pipes kept for the next: each takes two descriptors, and a busy loop fills and empties one at a time. */
+export const SPLICE_PIPES_KEPT = 4;
+
+/** Fewer bytes are copied: that takes less than pages that change hands. */
+export const SPLICED_BYTES_MIN = 32_768;
+
 /** Bytes of the largest head that is taken, of a request or an answer, unless an owner says otherwise. As Envoy. */
 export const HEAD_BYTES_DEFAULT = 61_440;
 

@@ -85,8 +85,8 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     return this.client.client.needsHttp2;
   }
 
-  get takesChunks(): boolean {
-    return this.client.takesChunks;
+  get mayPipeRequest(): boolean {
+    return this.#copy === null && this.isSending && this.#carrier?.takesPipe === true;
   }
 
   // The request.
@@ -326,7 +326,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
       const result = carrier.sendBody(client);
       if (result === BROKEN) return this.onFailed(carrier, "reset");
       if (result === 0 || carrier !== this.#carrier) return;
-      const isSent = client.hasWholeRequest && client.body.sent === client.body.ready;
+      const isSent = client.hasWholeRequest && !client.body.hasUnsent;
       if (isSent && this.#clock.requestSent()) client.deadlineMs = this.#clock.dueMs(false);
     } while (client.requestTaken() && carrier === this.#carrier);
   }
@@ -395,7 +395,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     if (carrier !== this.#carrier || !carrier.hasWholeAnswer) return;
     const { hasWholeRequest, body, isFlushed } = this.client;
     this.#carrier = null;
-    carrier.finish(hasWholeRequest && body.sent === body.ready && isFlushed);
+    carrier.finish(hasWholeRequest && !body.hasUnsent && isFlushed);
     this.#count();
     this.client.finish();
   }
@@ -465,7 +465,7 @@ export class Exchange implements ClientEvents, CarrierEvents, PolicedExchange, T
     else if (this.hasAnswer) this.cut("idle-timeout");
     else if (carrier === null) this.refuse(REFUSALS["upstream-timeout"]);
     else {
-      const isClientsTurn = !client.hasWholeRequest && client.body.sent === client.body.ready;
+      const isClientsTurn = !client.hasWholeRequest && !client.body.hasUnsent;
       this.onFailed(carrier, isClientsTurn ? "client-timeout" : "timeout");
     }
   }

@@ -47,6 +47,8 @@ export interface ClientSide extends RequestSource {
   readonly isFlushed: boolean;
   /** A chunked body can be passed on as it is; else its data is taken out of the framing. */
   readonly takesChunks: boolean;
+  /** A body can be passed on to it in a pipe. */
+  readonly takesPipe: boolean;
 
   // Verbs of the request.
 
@@ -88,6 +90,8 @@ export interface ClientEvents {
   readonly hasAnswer: boolean;
   /** The request's head has been passed on: what has been passed on of it need not be kept. */
   readonly isSending: boolean;
+  /** And its body can be, in a pipe. */
+  readonly mayPipeRequest: boolean;
   readonly isHead: boolean;
   readonly isConnect: boolean;
   readonly wantsUpgrade: boolean;
@@ -151,8 +155,8 @@ export interface CarrierEvents {
   readonly wantsUpgrade: boolean;
   /** The client sends what only HTTP/2 can carry (gRPC). */
   readonly needsHttp2: boolean;
-  /** The client takes a chunked answer as it is. */
-  readonly takesChunks: boolean;
+  /** What of the answer it takes as it is. */
+  readonly client: Pick<ClientSide, "takesChunks" | "takesPipe">;
   onConnected(carrier: Carrier): void;
   /** It has no place for this exchange after all: another connection to its endpoint has. */
   onCrowded(carrier: Carrier): void;

@@ -10,6 +10,7 @@ import { AGAIN, BROKEN, END } from "../io/io.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsFailure } from "../io/tls.ts";
 import { DRAIN_IDLE_MS, HEAD_BUFFER_BYTES, LINGER_IDLE_MS, LINGER_MS } from "../limits.ts";
+import { NO_BUFFER } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Socket } from "../loop/socket.ts";
@@ -256,7 +257,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   #readBody(): void {
     const taken = this.readBody();
     if (typeof taken !== "number") return this.#refuseForGood(taken);
-    if (taken === 0 && !this.hasWholeRequest) return;
+    if (taken === 0 && this.pipe === null && !this.hasWholeRequest) return;
     this.#exchange?.onRequestData(this.ready - taken, this.ready);
     this.#exchange?.onRequestBody();
   }
@@ -269,9 +270,12 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     if (this.#exchange?.isSending !== true || this.sent < this.ready) return false;
     this.isReplayable = false;
     this.passHead();
-    if (!this.haveBulkBuffer()) return false;
-    this.compact();
+    if (this.buffer !== NO_BUFFER) this.compact();
     return true;
+  }
+
+  protected override get mayPipe(): boolean {
+    return this.#exchange?.mayPipeRequest === true;
   }
 
   /** What a client sends before it is answered: the next request, or its end. */
@@ -344,7 +348,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
     gatherResponse(gather, response, texts, line, isChunking);
     if (!this.sendGathered(gather, isChunking ? null : answer.body)) return BROKEN;
     if (isChunking) return this.sendBody(answer);
-    return this.isFlushed && answer.body.sent === answer.body.ready ? 1 : 0;
+    return this.isFlushed && !answer.body.hasUnsent ? 1 : 0;
   }
 
   sendBody({ body, hasWholeAnswer }: AnswerSource): number {
@@ -374,7 +378,7 @@ export class Downstream extends RequestReader implements ClientSide, ClientFacts
   // The ways to end.
 
   finish(): void {
-    if (!this.hasWholeRequest || this.sent < this.ready) this.#keepsAlive = false;
+    if (!this.hasWholeRequest || this.hasUnsent) this.#keepsAlive = false;
     this.#endExchange();
   }
 

@@ -5,6 +5,7 @@
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
 import { REQUEST_LINE_BYTES_MAX } from "../limits.ts";
+import { NO_BUFFER } from "../loop/arena.ts";
 import { HEAD_BYTES_MAX } from "../loop/inbox.ts";
 import { Body } from "../protocol/http1/body.ts";
 import {
@@ -37,6 +38,9 @@ export abstract class RequestReader extends Http1Socket {
 
   /** Drops what is kept only for sending it again. False: the buffer is full of what is yet to be sent. */
   protected abstract makeRoom(): boolean;
+
+  /** What is read of the body may go by in a pipe. */
+  protected abstract get mayPipe(): boolean;
 
   /** All of the request has been read. */
   get hasWholeRequest(): boolean {
@@ -126,23 +130,28 @@ export abstract class RequestReader extends Http1Socket {
     return this.#bodyRefusal;
   }
 
-  /** Reads more of the body: how many bytes of it, 0 where there are none now, or why the rest of it is not taken. */
+  /**
+   * Reads more of the body: how many bytes of it are in the arena now, 0 where there are none or they are in a pipe, or why the rest of it
+   * is not taken.
+   */
   protected readBody(): number | Refusal {
-    if (!this.haveBulkBuffer()) return 0;
-    if (this.room === 0 && !this.makeRoom()) {
+    const isFull = this.buffer !== NO_BUFFER && this.room === 0;
+    if (this.pipe !== null || (isFull && !this.makeRoom())) {
       // Held back until the endpoint has taken what is here.
       this.wantRead(false);
       return 0;
     }
+    const piped = this.mayPipe && !this.#isUnchunking ? this.fillPipeWith(this.#body) : AGAIN;
+    if (piped === AGAIN && !this.haveBulkBuffer()) return 0;
+    const before = this.ready;
     // What comes behind the body fits an ordinary buffer.
-    const count = this.fill(this.#body.leastToCome + HEAD_BYTES_MAX);
+    const count = piped === AGAIN ? this.fill(this.#body.leastToCome + HEAD_BYTES_MAX) : piped;
     if (count === AGAIN) this.releaseIfEmpty();
     if (count === END || count === BROKEN) this.abort();
     if (count <= 0) return 0;
-    const before = this.ready;
-    this.advance(this.#body, this.#isUnchunking);
+    if (piped === AGAIN) this.advance(this.#body, this.#isUnchunking);
     // Of any other body it is known from the start.
-    if (this.#body.isChunked) this.#bodyBytes += this.#taken(before);
+    if (this.#body.isChunked) this.#bodyBytes += piped === AGAIN ? this.#taken(before) : piped;
     return this.#bodyRefusal ?? this.ready - before;
   }
 

@@ -34,6 +34,18 @@ export abstract class Http1Socket extends Socket {
     if (isUnchunking && body.isDone) this.trailersEnd = this.ready + body.trailerBytes;
   }
 
+  /** As `fillPipe`, for a body: only what is certain to belong to it. */
+  protected fillPipeWith(body: Body): number {
+    const count = this.fillPipe(body.leastToCome);
+    if (count > 0) body.skip(count);
+    return count;
+  }
+
+  /** With chunks around it a body goes by the arena. */
+  override get takesPipe(): boolean {
+    return !this.#isChunking && super.takesPipe;
+  }
+
   /** A message begins whose body is written by `writeBody`; `isChunking`: it is framed here, as chunks. */
   protected startWriting(isChunking: boolean): void {
     this.#isChunking = isChunking;

@@ -150,7 +150,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
       return this.#fail("tls");
     }
     // What was read before the hang-up still goes to the client.
-    if (this.#phase === "body" && (this.#body.isDone || this.sent < this.ready)) return;
+    if (this.#phase === "body" && (this.#body.isDone || this.hasUnsent)) return;
     if (this.#phase === "tunnel" && this.outlivesHangup) return;
     this.#fail(this.#phase === "connecting" ? "refused" : this.#failureOf(BROKEN));
   }
@@ -260,7 +260,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
   }
 
   /** Finds out how the body ends, and takes what has arrived of it. False: the answer is ambiguous. */
-  #startBody(response: Response, { isHead, takesChunks }: CarrierEvents): boolean {
+  #startBody(response: Response, { isHead, client }: CarrierEvents): boolean {
     const { arena } = this.loop;
     const body = this.#body;
     this.#isPersistent = response.isPersistent;
@@ -270,7 +270,7 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
     if (!response.hasBody(isHead)) body.startEmpty();
     else if (response.isChunked) {
       body.startChunked(response.nominated);
-      this.#isUnchunking = !takesChunks;
+      this.#isUnchunking = !client.takesChunks;
       if (this.#isUnchunking && !response.dropNamed(arena, "transfer-encoding")) return false;
     } else if (response.contentLength >= 0) body.startLength(response.contentLength);
     else body.startUntilClose();
@@ -280,15 +280,17 @@ export class Upstream extends Http1Socket implements Carrier, IdleConnection {
 
   #readBody(): void {
     // All of the answer is here and the client has yet to take it: what follows, or an end, is of no concern to it.
-    if (this.#body.isDone) return this.wantRead(false);
-    if (!this.haveBulkBuffer()) return;
+    if (this.#body.isDone || this.pipe !== null) return this.wantRead(false);
+    const mayPipe = !this.#isUnchunking && this.#events?.client.takesPipe === true;
+    const piped = mayPipe ? this.fillPipeWith(this.#body) : AGAIN;
+    if (piped === AGAIN && !this.haveBulkBuffer()) return;
     // A trailer's name that has not all come is kept until it has.
     if (this.room === 0 && this.sent === this.ready) this.compact();
-    if (this.room === 0) return this.wantRead(false);
-    const count = this.fill();
+    if (piped === AGAIN && this.room === 0) return this.wantRead(false);
+    const count = piped === AGAIN ? this.fill() : piped;
     if (count === AGAIN) return this.releaseIfEmpty();
     if (count === END || count === BROKEN) return this.#endBody(count === END);
-    this.advance(this.#body, this.#isUnchunking);
+    if (piped === AGAIN) this.advance(this.#body, this.#isUnchunking);
     if (this.#body.isBroken) return this.#fail("invalid");
     this.#events?.onAnswerBody(this);
   }

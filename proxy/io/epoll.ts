@@ -27,6 +27,7 @@ import {
 import type { Fd, Handler, Io, ListenerHandler, OriginalDestination } from "./io.ts";
 import { OpensslTransport } from "./openssl.ts";
 import type { OpensslSocket } from "./openssl_socket.ts";
+import { KernelSplicer } from "./splice.ts";
 import type { TlsContext, TlsSettings, TlsTarget } from "./tls.ts";
 
 interface EpollOptions {
@@ -53,6 +54,7 @@ export class EpollIo implements Io {
   readonly kind = "native";
   readonly arena: Uint8Array<ArrayBuffer>;
   nowMs = performance.now();
+  readonly splicer: KernelSplicer;
   /** Waits in a row that came to nothing. */
   #failures = 0;
 
@@ -117,6 +119,10 @@ export class EpollIo implements Io {
   constructor(options: EpollOptions) {
     this.#c = libc.openLibc();
     this.#redirection = new Redirection(this.#c);
+    this.splicer = new KernelSplicer(this.#c, {
+      isSecured: (fd) => Boolean(this.#secured[fd]),
+      isGone: (fd) => this.#goneFd === fd,
+    });
     this.#stagingOffset = options.arenaBytes;
     this.arena = new Uint8Array(options.arenaBytes + BUFFER_BYTES);
     this.#staging = this.arena.subarray(options.arenaBytes);
@@ -352,6 +358,7 @@ export class EpollIo implements Io {
     // What was written before the end still goes out; sweeps bound the time.
     while (this.#tls?.isLingering) this.turn(this.#sweepIntervalMs);
     for (let fd = 0; fd < this.#handlers.length; fd++) if (this.#handlers[fd]) this.close(fd);
+    this.splicer.close();
     this.#c.close(this.#epoll);
   }
 

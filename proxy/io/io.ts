@@ -52,12 +52,34 @@ export class IoError extends Error {
   override readonly name = "IoError";
 }
 
+/** A pipe of the kernel: bytes on their way from one connection to another that never come by the arena. */
+export interface SplicePipe {
+  /** How many bytes are in it. */
+  readonly held: number;
+}
+
+/** Moves bytes through pipes of the kernel. */
+export interface Splicer {
+  /** Whether bytes of this connection can go through pipes: not where TLS is on it. */
+  canMove(fd: Fd): boolean;
+  /** Lends an empty pipe; null: there is none to be had now. */
+  take(): SplicePipe | null;
+  /** Takes it back. What is still in it is lost. */
+  give(pipe: SplicePipe): void;
+  /** As `Io.read`, into an empty pipe. */
+  read(fd: Fd, pipe: SplicePipe, length: number): number;
+  /** As `Io.write`, of what is in the pipe. */
+  write(fd: Fd, pipe: SplicePipe): number;
+}
+
 export interface Io {
   readonly kind: "native" | "portable";
   /** The arena. Its buffers are handed out by `BufferPool`; `read` and `write` move bytes of it. */
   readonly arena: Uint8Array;
   /** Monotonic milliseconds, read once for each batch of events. */
   readonly nowMs: number;
+  /** Null: bytes can only go by the arena. */
+  readonly splicer: Splicer | null;
 
   /**
    * Listens on an IP address. Port 0 takes a free port.

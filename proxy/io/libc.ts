@@ -20,6 +20,10 @@ const SYMBOLS = {
   ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  // Its offsets are null: neither end is a file.
+  splice: { parameters: ["i32", "i32", "i32", "i32", "i32", "u32"], result: "i32" },
   socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
@@ -53,6 +57,9 @@ export const SOL_IPV6 = 41;
 /** Of both, in netfilter's headers: SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST. */
 export const SO_ORIGINAL_DST = 80;
 export const O_CLOEXEC = 0o2000000;
+export const O_NONBLOCK = 0o4000;
+export const F_SETPIPE_SZ = 1031;
+export const SPLICE_F_NONBLOCK = 2;
 
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;

@@ -28,6 +28,7 @@ export class PortableIo implements Io, PortableHost {
   readonly kind = "portable";
   readonly arena: Uint8Array<ArrayBuffer>;
   nowMs = performance.now();
+  readonly splicer = null;
 
   readonly #open: (PortableSocket | PortableListener | null)[] = [];
   readonly #freeFds: Fd[] = [];

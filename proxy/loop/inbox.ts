@@ -3,6 +3,7 @@
  * input of a connection, or the body of a stream that shares a connection with others.
  */
 import { BUFFER_BYTES, HEAD_BUFFER_BYTES, LARGE_BUFFER_BYTES } from "../limits.ts";
+import type { SplicePipe } from "../io/io.ts";
 import { isHeadBuffer, isOrdinary, NO_BUFFER } from "./arena.ts";
 import type { Loop } from "./loop.ts";
 
@@ -23,6 +24,8 @@ export abstract class Inbox {
   sent = 0;
   ready = 0;
   end = 0;
+  /** Bytes that go by without coming here, behind those that are here; null: there are none. */
+  pipe: SplicePipe | null = null;
   /** The last read filled all the room there was: more comes than fits an ordinary buffer. */
   isBulk = false;
   /** Bytes of the buffer that may be read into. */
@@ -47,6 +50,16 @@ export abstract class Inbox {
 
   get hasTrailers(): boolean {
     return this.trailersEnd > this.ready;
+  }
+
+  /** Something is yet to be passed on. */
+  get hasUnsent(): boolean {
+    return this.sent < this.ready || this.pipe !== null;
+  }
+
+  /** What is written to its owner may come in a pipe. */
+  get takesPipe(): boolean {
+    return false;
   }
 
   /** There is no buffer to be had now: reading is put off until one is given back. */
@@ -140,6 +153,12 @@ export abstract class Inbox {
     this.#moveTo(0);
   }
 
+  /** Gives the pipe back with all that it holds. */
+  releasePipe(): void {
+    if (this.pipe !== null) this.loop.io.splicer?.give(this.pipe);
+    this.pipe = null;
+  }
+
   /** Takes the buffer of another, which then has none, with all that it holds. */
   takeBuffer(other: Inbox): void {
     this.releaseBuffer();
@@ -156,6 +175,7 @@ export abstract class Inbox {
 
   /** Forgets what is held. */
   discard(): void {
+    this.releasePipe();
     this.#moveTo(this.end);
     this.releaseIfEmpty();
   }
@@ -178,6 +198,7 @@ export abstract class Inbox {
 
   /** The message is done with, and so are its trailers: what follows begins here. */
   passOver(): void {
+    this.releasePipe();
     this.start = this.sent = this.ready = Math.max(this.ready, this.trailersEnd);
     this.trailersEnd = 0;
   }

@@ -8,8 +8,13 @@ import { AGAIN, BROKEN } from "../io/io.ts";
 import type { Fd, Handler } from "../io/io.ts";
 import type { TlsFailure, TlsInfo } from "../io/tls.ts";
 import { ANONYMOUS, type Caller, callerOf } from "../tls/caller.ts";
-import type { GatherList } from "./arena.ts";
-import { COUNTED_BYTES_MAX, LARGE_BUFFER_BYTES } from "../limits.ts";
+import { type GatherList, NO_BUFFER } from "./arena.ts";
+import {
+  COUNTED_BYTES_MAX,
+  LARGE_BUFFER_BYTES,
+  SPLICE_PIPE_BYTES,
+  SPLICED_BYTES_MIN,
+} from "../limits.ts";
 import { Inbox } from "./inbox.ts";
 import type { Loop, Timed } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
@@ -75,6 +80,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
     this.isOpen = false;
     this.deadlineMs = Infinity;
     this.releaseBuffer();
+    this.releasePipe();
     this.loop.unregister(this);
   }
 
@@ -100,6 +106,27 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
       this.isBulk = count === room;
     }
     return count;
+  }
+
+  /**
+   * As `fill`, past the arena: for bytes that are passed on as they are, where much is coming. `AGAIN` says too that they are to be read,
+   * because nothing can be moved in that way.
+   */
+  fillPipe(most: number): number {
+    const { splicer } = this.loop.io;
+    const isWorthIt = this.isBulk && most >= SPLICED_BYTES_MIN && this.buffer === NO_BUFFER;
+    if (splicer === null || !isWorthIt || !splicer.canMove(this.fd)) return AGAIN;
+    const pipe = splicer.take();
+    if (pipe === null) return AGAIN;
+    const count = splicer.read(this.fd, pipe, Math.min(most, SPLICE_PIPE_BYTES));
+    this.isBulk = count >= SPLICED_BYTES_MIN;
+    if (count > 0) this.pipe = pipe;
+    else splicer.give(pipe);
+    return count;
+  }
+
+  override get takesPipe(): boolean {
+    return this.loop.io.splicer?.canMove(this.fd) === true;
   }
 
   // Writing.
@@ -152,7 +179,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
     const waiting = outbox === null ? 0 : outbox.end - outbox.sent;
     const hasBody = source !== this && (outbox === null || !outbox.isOverfull);
     const body = hasBody ? source.ready - source.sent : 0;
-    if (waiting + body === 0) return 1;
+    if (waiting + body === 0) return this.#flushPipe(source);
     if (outbox !== null && waiting > 0) io.gather(outbox.sent, waiting);
     if (body > 0) io.gather(source.sent, body);
     const result = io.write(this.fd);
@@ -169,6 +196,20 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
     }
     source.sent += count - ofWaiting;
     const isAll = count === waiting + body;
+    io.wantWrite(this.fd, !isAll);
+    return isAll ? this.#flushPipe(source) : 0;
+  }
+
+  /** Writes what comes from `source` in a pipe, behind all else. */
+  #flushPipe(source: Inbox): number {
+    const { pipe } = source;
+    const { io } = this.loop;
+    if (pipe === null || io.splicer === null || source === this) return 1;
+    const count = io.splicer.write(this.fd, pipe);
+    if (count === BROKEN) return BROKEN;
+    if (count > 0) this.writtenBytes = Math.min(this.writtenBytes + count, COUNTED_BYTES_MAX);
+    const isAll = pipe.held === 0;
+    if (isAll) source.releasePipe();
     io.wantWrite(this.fd, !isAll);
     return isAll ? 1 : 0;
   }
@@ -193,7 +234,7 @@ export abstract class Socket extends Inbox implements Handler, Timed, TunnelSock
    * order, which the system calls a hang-up, too.
    */
   protected get outlivesHangup(): boolean {
-    return this.sent < this.ready || (this.hasEnded && this.hasSentEnd);
+    return this.hasUnsent || (this.hasEnded && this.hasSentEnd);
   }
 
   writeTunnel(source: TunnelEnd): number {

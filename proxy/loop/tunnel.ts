@@ -4,6 +4,7 @@
  */
 import type { EndReason } from "../../base/refusals.ts";
 import { AGAIN, BROKEN, END } from "../io/io.ts";
+import { SPLICE_PIPE_BYTES } from "../limits.ts";
 import type { Inbox } from "./inbox.ts";
 
 /** What a tunnel needs of either of its ends. What has come from it waits in its inbox. */
@@ -33,6 +34,7 @@ export interface TunnelSocket extends TunnelEnd {
   hasEnded: boolean;
   haveBulkBuffer(): boolean;
   fill(): number;
+  fillPipe(most: number): number;
   wantRead(wanted: boolean): void;
 }
 
@@ -82,9 +84,14 @@ export class Tunnel {
 
   /** Bytes may be read from the socket of `source`. */
   read(source: TunnelSocket): void {
-    if (!source.haveBulkBuffer()) return;
-    if (source.room === 0) return source.wantRead(false);
-    const count = source.fill();
+    if (source.pipe !== null) return source.wantRead(false);
+    const sink = source === this.#client ? this.#endpoint : this.#client;
+    let count = sink.takesPipe ? source.fillPipe(SPLICE_PIPE_BYTES) : AGAIN;
+    if (count === AGAIN) {
+      if (!source.haveBulkBuffer()) return;
+      if (source.room === 0) return source.wantRead(false);
+      count = source.fill();
+    }
     if (count === AGAIN) return source.releaseIfEmpty();
     if (count === BROKEN) return this.cut("");
     if (count === END) {

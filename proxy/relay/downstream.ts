@@ -120,7 +120,7 @@ export class RelayDownstream extends Socket implements ClientSide, ClientFacts {
 
   override writeTunnel(source: TunnelEnd): number {
     // The server speaks first, so the client speaks its protocol.
-    if (source.sent < source.ready) this.#reconsider = null;
+    if (source.hasUnsent) this.#reconsider = null;
     return super.writeTunnel(source);
   }
 

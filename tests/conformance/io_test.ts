@@ -5,6 +5,7 @@ import { Pipe } from "../../proxy/io/pipe.ts";
 import { Bench, BENCH_ARENA_BYTES, type IoCase, READ_AT, READ_BYTES } from "./bench.ts";
 import { IO_DRIVERS, isLinux } from "./drivers.ts";
 import { IO_CASES } from "./io_cases.ts";
+import { SPLICE_CASES } from "./io_splice_cases.ts";
 
 /** Whether `::1` is there. */
 function hasIpv6(): boolean {
@@ -23,7 +24,7 @@ function obstacleOf({ needsLinux, needsIpv6 }: IoCase): string {
 }
 
 for (const { name, make, ignore } of IO_DRIVERS) {
-  for (const ioCase of IO_CASES) {
+  for (const ioCase of name === "native" ? [...IO_CASES, ...SPLICE_CASES] : IO_CASES) {
     const obstacle = obstacleOf(ioCase);
     Deno.test({
       name: `${name}: ${ioCase.name}${obstacle}`,

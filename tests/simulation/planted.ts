@@ -47,13 +47,19 @@ export interface PlantedBug {
 class SwappingIo extends SimulatedIo {
   readonly #seen = new Map<Fd, Side>();
 
-  protected override receive(fd: Fd, side: Side, offset: number, max: number): number {
+  protected override receive(
+    fd: Fd,
+    side: Side,
+    target: Uint8Array,
+    offset: number,
+    max: number,
+  ): number {
     this.#seen.set(fd, side);
     const others = Array.from(this.#seen.values()).filter((other) =>
       other !== side && other.unread > 0 && !other.isClosed
     );
     const from = others.length > 0 && this.world.chance(0.05) ? this.world.pick(others) : side;
-    return super.receive(fd, from, offset, max);
+    return super.receive(fd, from, target, offset, max);
   }
 }
 

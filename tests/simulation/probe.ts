@@ -2,6 +2,7 @@
  * Probe: what an engine does not tell of itself, taken from its parts while a run lasts. That is what is lent, counted, timed and
  * waited for, so that a run can see that all of it ends.
  */
+import { SimulatedSplicer } from "./simulated_splicer.ts";
 import type { ConnectionLimits } from "../../base/policy.ts";
 import type { Random } from "../../base/random.ts";
 import { BufferPool, NO_BUFFER } from "../../proxy/loop/arena.ts";
@@ -176,10 +177,12 @@ export class Probe {
     for (const { underWay } of this.#mirrors) {
       if (underWay !== 0) return `${underWay} copies are still counted`;
     }
-    for (const { buffers, timed, timers } of this.#loops) {
+    for (const { buffers, io, timed, timers } of this.#loops) {
       // What is due is rung by the next sweep, which does not come while nothing is open.
       timers.ring();
       if (buffers.lentCount !== 0) return `${buffers.lentCount} buffers were not given back`;
+      const pipes = io.splicer instanceof SimulatedSplicer ? io.splicer.lentCount : 0;
+      if (pipes !== 0) return `${pipes} pipes were not given back`;
       if (timed.length !== 0) return `${timed.length} connections or streams are still registered`;
       if (timers.count !== 0) return `${timers.count} timers still run`;
     }

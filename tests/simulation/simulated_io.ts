@@ -17,6 +17,7 @@ import type { TlsContext, TlsSettings, TlsTarget } from "../../proxy/io/tls.ts";
 import { DRIVER_PIECES_MAX, TLS_HANDSHAKE_MS } from "../../proxy/limits.ts";
 import { Network, Side } from "./network.ts";
 import { CLIENT_ADDRESS } from "./run_state.ts";
+import { SimulatedSplicer } from "./simulated_splicer.ts";
 import { SimulatedTls, TlsSide } from "./tls_side.ts";
 import type { World } from "./world.ts";
 
@@ -60,6 +61,7 @@ export class SimulatedIo implements Io {
   readonly kind = "native";
   readonly arena: Uint8Array;
   nowMs: number;
+  readonly splicer: SimulatedSplicer;
   /** Told of every connection that is begun. */
   onConnect: (address: string) => void = () => {};
   /** Where clients were going whose connections were redirected here, by their end. */
@@ -95,6 +97,12 @@ export class SimulatedIo implements Io {
     this.network = network;
     this.arena = arena;
     this.nowMs = world.nowMs;
+    this.splicer = new SimulatedSplicer(world, {
+      hasTls: (fd) => this.#side(fd) instanceof TlsSide,
+      readInto: (fd, target) => this.#readInto(fd, target, 0, target.length),
+      writeFrom: (fd, bytes) => this.#writePieces(fd, [bytes]),
+      violate: (what) => this.#violate(what),
+    });
   }
 
   // The contract.
@@ -201,9 +209,16 @@ export class SimulatedIo implements Io {
   }
 
   read(fd: Fd, offset: number, length: number): number {
+    if (offset < 0 || offset + length > this.arena.length) this.#violate("Reads past the arena");
+    const count = this.#readInto(fd, this.arena, offset, length);
+    if (count <= 0) return count;
+    this.arena.fill(JUNK, offset + count, offset + Math.min(length, count + 64));
+    return count;
+  }
+
+  #readInto(fd: Fd, target: Uint8Array, offset: number, length: number): number {
     const side = this.#side(fd);
     if (length <= 0) this.#violate(`Reads ${length} bytes: 0 would be taken for the end`);
-    if (offset < 0 || offset + length > this.arena.length) this.#violate("Reads past the arena");
     // The end that had come in order before is what a read says.
     if (side.isReset && side.unread === 0 && !side.hasEnded) return this.#broken(fd);
     if (!side.isEstablished) return AGAIN;
@@ -214,9 +229,8 @@ export class SimulatedIo implements Io {
     }
     if (world.chance(network.weather.late)) return AGAIN;
     const max = world.chance(network.weather.partial) ? world.skewed(length) : length;
-    const count = this.receive(fd, side, offset, max);
-    this.#trace(fd, "read", this.arena.subarray(offset, offset + count));
-    this.arena.fill(JUNK, offset + count, offset + Math.min(length, count + 64));
+    const count = this.receive(fd, side, target, offset, max);
+    this.#trace(fd, "read", target.subarray(offset, offset + count));
     this.#hasMoved = true;
     return count;
   }
@@ -233,6 +247,10 @@ export class SimulatedIo implements Io {
   write(fd: Fd): number {
     const pieces = this.#gathered;
     this.#gathered = [];
+    return this.#writePieces(fd, pieces);
+  }
+
+  #writePieces(fd: Fd, pieces: readonly Uint8Array[]): number {
     const side = this.#side(fd);
     if (pieces.length === 0) this.#violate("Writes nothing");
     if (side.isReset) return this.#broken(fd);
@@ -345,8 +363,14 @@ export class SimulatedIo implements Io {
 
   // What a planted bug may change.
 
-  protected receive(_fd: Fd, side: Side, offset: number, max: number): number {
-    return side.read(this.arena, offset, max);
+  protected receive(
+    _fd: Fd,
+    side: Side,
+    target: Uint8Array,
+    offset: number,
+    max: number,
+  ): number {
+    return side.read(target, offset, max);
   }
 
   protected transmit(_fd: Fd, side: Side, bytes: Uint8Array): void {

@@ -85,6 +85,15 @@ export class Body {
     return this.isChunked && this.#state !== DATA ? 0 : this.#remaining;
   }
 
+  /** So many of those have gone by unseen. */
+  skip(count: number): void {
+    this.takenOut = 0;
+    this.#remaining -= count;
+    if (this.#remaining > 0) return;
+    if (this.isChunked) this.#state = DATA_CR;
+    else this.isDone = true;
+  }
+
   /** The connection has ended, and with it a body that lasts until then. */
   end(): void {
     this.isDone = true;
