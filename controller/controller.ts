@@ -234,7 +234,7 @@ export class Controller {
     // Proxies that come back need not hear that nothing can be signed yet; nor do they wait for it for long.
     await withDeadline(this.#roots.start(namespace), AUTHORITY_WAIT_MS, () => {});
     this.#mesh.open();
-    // Nobody waits for it: proxies and the API server are let in afterwards.
+    // Proxies and the API server are let in afterwards, so that no answer waits for it.
     collectStartGarbage(Infinity);
     this.#counts.synced = 1;
     const port = await this.#stream.start();
