@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { composePlan, type Part, type PartKey, partsOf, planHeaderOf } from "../parts.ts";
 import type { Plan } from "../plan.ts";
 import { groupOf } from "../plan_view.ts";
-import { planOfView } from "../table/plan_for_test.ts";
+import { differentParts, planOfView } from "../table/plan_for_test.ts";
 import { type Change, CHANGE_KINDS, ChangingPlan } from "../table/changing_plan_for_test.ts";
 import type { PlanChange } from "./held_parts.ts";
 import { HeldPlan } from "./held_plan.ts";
@@ -23,23 +23,13 @@ const anySteps: fc.Arbitrary<readonly Step[]> = fc.array(
   { minLength: 1, maxLength: 20 },
 );
 
-/** The parts that are different. */
-function differences(
-  before: ReadonlyMap<PartKey, Part>,
-  after: ReadonlyMap<PartKey, Part>,
-): [PartKey, Part | null][] {
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .filter((key) => JSON.stringify(before.get(key)) !== JSON.stringify(after.get(key)))
-    .map((key) => [key, after.get(key) ?? null]);
-}
-
 function follow(steps: readonly Step[], held: HeldPlan): void {
   const mesh = new ChangingPlan();
   let parts = new Map<PartKey, Part>();
   const change = (plan: Plan, isUndone: boolean) => {
     const header = planHeaderOf(plan);
     const next = new Map(parts);
-    const changed = differences(parts, partsOf(plan));
+    const changed = differentParts(parts, partsOf(plan));
     for (const [key, part] of changed) {
       if (part === null) next.delete(key);
       else next.set(key, part);
@@ -98,7 +88,7 @@ Deno.test("a plan that is held shares with the one before all lists that did not
   const none = { header, hash: "", answered: [], forgotten: [] };
   const before = held.take({ ...none, parts: [...parts] }).plan;
   mesh.change([0, 0, 2]);
-  const after = held.take({ ...none, parts: differences(parts, partsOf(mesh.plan())) }).plan;
+  const after = held.take({ ...none, parts: differentParts(parts, partsOf(mesh.plan())) }).plan;
   equal(after.services, before.services);
   equal(after.targets, before.targets);
   deepEqual(

@@ -4,15 +4,24 @@
  */
 import { deepEqual, equal, notEqual, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
+import { composePlan, type Part, type PartKey, partsOf, planHeaderOf } from "../parts.ts";
 import type { Plan } from "../plan.ts";
+import type { PlanView } from "../plan_view.ts";
 import { requestHeadOf } from "../request.ts";
+import { HeldPlan } from "../source/held_plan.ts";
 import { AddressIndex } from "./address_index.ts";
 import { buildTable } from "./build.ts";
 import { type Change, CHANGE_KINDS, ChangingPlan } from "./changing_plan_for_test.ts";
 import { decide, decideConnection, Decision } from "./decide.ts";
 import { DirectEndpoints } from "./direct_endpoints.ts";
 import { explain } from "./explain.ts";
-import { endpointForTest, planForTest, serviceForTest, sharingPlan } from "./plan_for_test.ts";
+import {
+  differentParts,
+  endpointForTest,
+  planForTest,
+  serviceForTest,
+  sharingPlan,
+} from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
 import type { Table, TableRoute } from "./table.ts";
 
@@ -180,8 +189,8 @@ const ADDRESSES = [
 /** How the side that takes over does so. */
 interface Taking {
   /** The plan that it is given. */
-  given(plan: Plan, before: Plan): Plan;
-  table(plan: Plan, at: number, before: Table, beside: Table | undefined): Table;
+  given(plan: Plan, before: Plan): PlanView;
+  table(plan: PlanView, at: number, before: Table, beside: Table | undefined): Table;
   rebind(proxy: Proxy, table: Table): void;
 }
 
@@ -191,17 +200,43 @@ const TAKING: Taking = {
   rebind: (proxy, table) => proxy.rebind(table),
 };
 
+/** Gives what is held of the plan, as it goes from version to version; `distort` is done to each. */
+function holding(distort: (view: PlanView) => void = () => {}): Taking {
+  const held = new HeldPlan();
+  let parts: ReadonlyMap<PartKey, Part> = new Map();
+  return {
+    ...TAKING,
+    given(plan) {
+      const next = partsOf(plan);
+      const { hash } = plan;
+      const none = { header: planHeaderOf(plan), hash, answered: [], forgotten: [] };
+      const change = { ...none, parts: differentParts(parts, next) };
+      // One that was taken back leaves nothing behind.
+      held.take(change).undo();
+      const view = held.take(change).plan;
+      distort(view);
+      parts = next;
+      return view;
+    },
+  };
+}
+
+/** With its lists in the order of a compiled plan. */
+function inOrder(plan: Plan): Plan {
+  return composePlan(planHeaderOf(plan), partsOf(plan), plan.hash);
+}
+
 /** Takes two proxies through the steps, one that takes over and one that does not, and compares them. */
 function follow(steps: readonly Step[], taking: Taking): void {
   const mesh = new ChangingPlan();
-  let plan = mesh.plan();
+  let plan = inOrder(mesh.plan());
   const takers = CLIENTS.map((client) => new Proxy(buildTable(plan, client)));
   const others = CLIENTS.map((client) => new Proxy(buildTable(plan, client)));
   const addresses = new AddressIndex(plan);
   for (const [change, sharing, requests] of steps) {
     mesh.change(change);
     const before = plan;
-    plan = sharingSome(before, mesh.plan(), sharing);
+    plan = sharingSome(before, inOrder(mesh.plan()), sharing);
     const given = taking.given(plan, before);
     const tables: Table[] = [];
     for (const [at, { table }] of takers.entries()) {
@@ -241,6 +276,23 @@ function compareAddresses(some: AddressIndex, other: AddressIndex): void {
 Deno.test("a table that takes over what did not change is as one that is built of its plan alone", () => {
   fc.assert(fc.property(anySteps, (steps) => follow(steps, TAKING)), { numRuns: 60 });
 });
+
+Deno.test("the same where what is held of a plan goes from version to version", () => {
+  fc.assert(fc.property(anySteps, (steps) => follow(steps, holding())), { numRuns: 60 });
+});
+
+for (const values of ["groups", "endpointPolicies"] as const) {
+  Deno.test(`what is held of a plan: a planted bug is seen: a version says that no ${values} are different`, () => {
+    const saysNothing = (view: PlanView) =>
+      void Object.assign(view[values] ?? {}, { changedSince: () => new Map() });
+    throws(() =>
+      fc.assert(fc.property(anySteps, (steps) => follow(steps, holding(saysNothing))), {
+        numRuns: 5_000,
+        endOnFailure: true,
+      })
+    );
+  });
+}
 
 const PLANTED: Readonly<Record<string, Partial<Taking>>> = {
   "changed groups are not noticed": {

@@ -1,5 +1,6 @@
 /** Builds plans for tests: the least text for what a test is about, defaults for the rest. */
 import { VersionedMap } from "../../base/versioned_map.ts";
+import type { Part, PartKey } from "../parts.ts";
 import type { ById, PlanView } from "../plan_view.ts";
 import type {
   BackendReadiness,
@@ -171,4 +172,14 @@ export function planOfView({ groups, endpointPolicies = {}, ...plan }: PlanView)
   const policies = recordOf(endpointPolicies);
   const said = Object.keys(policies).length === 0 ? {} : { endpointPolicies: policies };
   return { ...plan, groups: recordOf(groups), ...said };
+}
+
+/** The parts that are different, with null for those that are gone. */
+export function differentParts(
+  before: ReadonlyMap<PartKey, Part>,
+  after: ReadonlyMap<PartKey, Part>,
+): [PartKey, Part | null][] {
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((key) => JSON.stringify(before.get(key)) !== JSON.stringify(after.get(key)))
+    .map((key) => [key, after.get(key) ?? null]);
 }
