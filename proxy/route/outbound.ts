@@ -1,5 +1,6 @@
 /** OutboundRouter: routes the requests of one listener's clients by the plan in force. */
 import { Lazy } from "../../base/lazy.ts";
+import { isSameData } from "../../base/same_data.ts";
 import { type Refusal, refusalBy, REFUSALS } from "../../base/refusals.ts";
 import type { MeshAddress, ServiceAddress } from "../../routing/table/address_index.ts";
 import {
@@ -330,10 +331,9 @@ export class OutboundRouter implements Router {
     { facts, backend, split, hash, takesHttp2 }: Destination,
     missed: readonly EndpointSet[],
   ): Destination | null {
-    // Numbers of backends are those of the table in force.
-    const isInForce = split !== null && this.#services.get(split.service.key) === split.service;
-    if (!isInForce || backend?.limits !== null) return null;
-    const other = split.backends
+    const route = split && this.#inForce(split);
+    if (route === null || backend?.limits !== null) return null;
+    const other = route.backends
       .filter(({ endpointSet, guarded, refusal }) =>
         !missed.includes(endpointSet) && guarded === null && refusal === null
       )
@@ -341,12 +341,12 @@ export class OutboundRouter implements Router {
         (most, each) => most !== null && most.weight >= each.weight ? most : each,
         null,
       );
-    const state = other && this.#policies.backend(other, split, this.#io.nowMs);
+    const state = other && this.#policies.backend(other, route, this.#io.nowMs);
     if (other === null || state === null || state.limits !== null) return null;
-    return toEndpoints({ ...facts, stats: this.#statsOfBackend(split, other) }, {
+    return toEndpoints({ ...facts, stats: this.#statsOfBackend(route, other) }, {
       endpoints: other.endpointSet,
       backend: state,
-      split,
+      split: route,
       // The policy of the route has had its say.
       route: null,
       takesHttp2,
@@ -354,6 +354,20 @@ export class OutboundRouter implements Router {
       newPoint: -1,
       turn: null,
     });
+  }
+
+  /**
+   * What the table in force has for a route that an earlier one had: of the same split, by the same match. A backend's pods that go are
+   * why it is asked, and their news is a new table. Null: it has none.
+   */
+  #inForce(route: TableRoute): TableRoute | null {
+    const { service, port, rule } = route;
+    const now = this.#portOf(service.key, port.port);
+    if (now === null || now.service === service) return now && route;
+    const isSame = (each: TableRoute) => isSameData(each.rule?.match, rule?.match);
+    const whole = route === port.connections ? now.connections : now.fallback;
+    const found = rule === null ? whole : now.rules.find(isSame);
+    return found !== undefined && splitOf(found) === splitOf(route) ? found : null;
   }
 
   /**

@@ -186,6 +186,24 @@ Deno.test("other backend: what reaches nothing of a backend goes to the largest 
   equal(countedBy(it.engine, "weft_other_backends_total"), 4);
 });
 
+Deno.test("other backend: also where the plan hears meanwhile that pods have gone", () => {
+  const it = new CaptureScenario(textOf(SHARED));
+  it.serve(STABLE);
+  it.network.silence("10.0.0.3:8080");
+  it.network.silence("10.0.0.5:8080");
+  const clients = Array.from({ length: 5 }, () => it.outbound(ROOT));
+  it.pass(1);
+  for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+  it.pass(100);
+  const moved = JSON.stringify(SHARED).replace("10.0.0.3", "10.0.0.6").replace(
+    '"weight":2',
+    '"weight":3',
+  );
+  it.apply(textOf(JSON.parse(moved)));
+  it.pass(9_000);
+  for (const { text } of clients) match(text, /^HTTP\/1\.1 200 /);
+});
+
 Deno.test("other backend: its own address is the way to it where its pods are gone as well", () => {
   const it = new CaptureScenario(textOf(SHARED));
   const stable = it.serve("10.96.0.4:80");
