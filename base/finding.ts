@@ -210,6 +210,20 @@ export const FINDING_CODES = {
   ],
   "target-not-enforced": ["warning", "A target's destination is where no sidecar can enforce it"],
   "target-route-missing": ["warning", "A target's rule names a route or match that does not exist"],
+  "egress-ignored": ["info", "Egress is on: what an Egress allows is passed on without it"],
+  "egress-kind-unsupported": [
+    "warning",
+    "An Egress names a kind that Weft does not know; it allows nothing by that",
+  ],
+  "egress-route-missing": [
+    "warning",
+    "An Egress names a route group that does not exist; it allows nothing by that",
+  ],
+  "egress-account-unused": ["warning", "No pod runs as a source of an Egress"],
+  "egress-port-blind": [
+    "warning",
+    "What is spoken at a port of an Egress does not show what the Egress asks for; the port allows nothing",
+  ],
   // Sidecars (controller/inject).
   "sidecar-refused": ["error", "A pod that cannot start as it is: what it asks for cannot be read"],
   "sidecar-left-out": ["warning", "A pod cannot have a sidecar; what it sends goes past the mesh"],

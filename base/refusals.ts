@@ -67,7 +67,7 @@ const TABLE = {
   "egress-off": [
     403,
     PERMISSION_DENIED,
-    "The destination is not of the mesh, and only the mesh may be called",
+    "The destination is not of the mesh, egress is off, and no Egress allows the call",
   ],
   "loop": [
     508,
@@ -79,7 +79,7 @@ const TABLE = {
   "path-ambiguous": [
     400,
     INTERNAL,
-    "Traffic targets judge the path, which has dot segments: the application may read another one",
+    "Traffic targets or an Egress judge the path, which has dot segments: the server may read another one",
   ],
   "access-denied": [403, PERMISSION_DENIED, "No traffic target allows this request"],
   "mtls-required": [

@@ -40,6 +40,8 @@ interface ControllerSettings {
   readonly meshName: string;
   readonly clusterDomain: string;
   readonly permissive: boolean;
+  /** What the mesh does not know is passed on. */
+  readonly egress: boolean;
   /** Of the SPIFFE ids that certificates are for. */
   readonly trustDomain: string;
   readonly stream: Place;
@@ -164,13 +166,14 @@ export class Controller {
 
   /** @param logLevel where it names none */
   #readConfig(logLevel: LogLevel): MeshConfigReader {
-    const { log, permissive } = this.#settings;
+    const { log, ...traffic } = this.#settings;
     return new MeshConfigReader({
       changed: (ref, findings) => {
         const { mesh } = this.#config;
         this.#report.read(ref, findings);
         log.level = mesh.controllerLogLevel ?? logLevel;
-        this.#mesh.setPermissive(mesh.permissive ?? permissive, this.#objects.all());
+        const { permissive = traffic.permissive, egress = traffic.egress } = mesh;
+        this.#mesh.setTraffic({ permissive, egress }, this.#objects.all());
         this.#mesh.setMtlsMode(mesh.mtlsMode ?? "permissive");
       },
     });

@@ -16,6 +16,7 @@ import type { ObjectChange } from "./objects.ts";
 interface LiveMeshParts {
   readonly clusterDomain: string;
   readonly permissive: boolean;
+  readonly egress: boolean;
   readonly counts: ControllerCounts;
   readonly log: Log;
   /** What had changed is compiled, and proxies are told. */
@@ -42,9 +43,9 @@ export class LiveMesh {
   #changedAtMs: number | null = null;
 
   constructor(
-    { clusterDomain, permissive, counts, log, onCompiled, onFindings }: LiveMeshParts,
+    { clusterDomain, permissive, egress, counts, log, onCompiled, onFindings }: LiveMeshParts,
   ) {
-    this.#compiler = new Compiler({ clusterDomain, permissive });
+    this.#compiler = new Compiler({ clusterDomain, permissive, egress });
     this.#clusterDomain = clusterDomain;
     this.#counts = counts;
     this.#log = log;
@@ -97,12 +98,15 @@ export class LiveMesh {
     return { ...header, mtls: { mesh: this.#mtlsMode, namespaces: {}, ...header.mtls } };
   }
 
-  /** Compiles all of it anew, because whether traffic targets count has changed. */
-  setPermissive(permissive: boolean, all: Iterable<ObjectChange>): void {
+  /** Compiles all of it anew where it has changed whether traffic targets count, or what leaves the mesh is passed on. */
+  setTraffic(
+    { permissive, egress }: { readonly permissive: boolean; readonly egress: boolean },
+    all: Iterable<ObjectChange>,
+  ): void {
     const before = this.#compiler;
-    if (permissive === before.permissive) return;
+    if (permissive === before.permissive && egress === before.egress) return;
     if (this.#isOpen) this.#refresh();
-    const after = new Compiler({ clusterDomain: this.#clusterDomain, permissive });
+    const after = new Compiler({ clusterDomain: this.#clusterDomain, permissive, egress });
     for (const { list, after: resource } of all) after.change(list, null, resource);
     after.refresh();
     this.#compiler = after;
@@ -116,7 +120,7 @@ export class LiveMesh {
     this.#counts.findings = after.findings.length;
     this.#onFindings(...findingsApart(before.findings, after.findings));
     this.#onCompiled();
-    this.#log.info("Compiled anew", { permissive, parts: changed.length });
+    this.#log.info("Compiled anew", { permissive, egress, parts: changed.length });
   }
 
   /** All that there is has been given: from now on it is kept up to date. */

@@ -27,6 +27,8 @@ interface FieldRow {
 interface MeshSettings {
   /** Traffic targets are not enforced. */
   readonly permissive: boolean;
+  /** What the mesh does not know is passed on. */
+  readonly egress: boolean;
   /** Whether callers may do without mutual TLS. */
   readonly mtlsMode: string;
   readonly controllerLogLevel: LogLevel;
@@ -65,6 +67,7 @@ const newPods = (path: string, setting: keyof InjectionSettings): FieldRow => ({
 
 export const MESH_CONFIG_FIELDS: readonly FieldRow[] = [
   atOnce("traffic.enablePermissiveTrafficPolicyMode", "permissive", [true, false]),
+  atOnce("traffic.enableEgress", "egress", [true, false]),
   MTLS_ROW,
   newPods("traffic.outboundPortExclusionList", "outboundPortExclusionList"),
   newPods("traffic.inboundPortExclusionList", "inboundPortExclusionList"),

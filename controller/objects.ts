@@ -5,8 +5,7 @@
 import type { Finding, ResourceRef } from "../base/finding.ts";
 import { isSameData } from "../base/same_data.ts";
 import { identify } from "../schemas/identify.ts";
-import { GATEWAY_GROUP } from "../schemas/gateway/shapes.ts";
-import { emptyLists, kindKey } from "../schemas/kinds.ts";
+import { emptyLists, kindKey, kindKeys } from "../schemas/kinds.ts";
 import { readObject, refOfMeta } from "../schemas/read_object.ts";
 import type { Meta, Origin, Pod, Snapshot } from "../schemas/resources.ts";
 import { withDeployment } from "../schemas/workloads.ts";
@@ -104,8 +103,8 @@ export class MeshObjects {
   /** The version and the uid of an object of the mesh; undefined: it is not there. */
   identityOf({ kind, namespace, name }: ResourceRef): ObjectIdentity | undefined {
     const entries = this.#members.has(namespace) ? this.#entries.get(namespace) : undefined;
-    const entry = entries?.get(`${kind} ${name}`) ??
-      entries?.get(`${kindKey(kind, GATEWAY_GROUP)} ${name}`);
+    const key = kindKeys(kind).find((each) => entries?.has(`${each} ${name}`));
+    const entry = entries?.get(`${key} ${name}`);
     return entry && { apiVersion: entry.resource.meta.apiVersion, uid: entry.uid };
   }
 

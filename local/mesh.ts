@@ -257,7 +257,8 @@ export class LocalMesh {
   }
 
   #compile(snapshot: Snapshot): ReturnType<typeof compile> {
-    return compile(snapshot, { permissive: !this.#options.isEnforced });
+    const { isEnforced, egress } = this.#options;
+    return compile(snapshot, { permissive: !isEnforced, egress });
   }
 
   #read(): Promise<Input> {

@@ -8,6 +8,7 @@ import { compareText } from "../base/order.ts";
 import type {
   Plan,
   PlanAlias,
+  PlanEgress,
   PlanEndpoint,
   PlanEndpointPolicy,
   PlanService,
@@ -18,7 +19,7 @@ import { routingsOf } from "./plan.ts";
 /** What holds for all parts of a mesh. */
 export type PlanHeader = Omit<
   Plan,
-  "hash" | "services" | "groups" | "targets" | "aliases" | "endpointPolicies"
+  "hash" | "services" | "groups" | "targets" | "egress" | "aliases" | "endpointPolicies"
 >;
 
 /** With the fields of later versions that it has. */
@@ -28,8 +29,9 @@ export function planHeaderOf(plan: Omit<Plan, "hash">): PlanHeader {
     services: _1,
     groups: _2,
     targets: _3,
-    aliases: _4,
-    endpointPolicies: _5,
+    egress: _4,
+    aliases: _5,
+    endpointPolicies: _6,
     ...header
   } = plan as Plan;
   return header;
@@ -46,9 +48,11 @@ export interface GroupPart {
   readonly policy?: PlanEndpointPolicy;
 }
 
-/** Who may call one identity, and how. */
+/** Who may call one identity, and how; and what that may call outside the mesh. */
 export interface AccessPart {
   readonly targets: readonly PlanTarget[];
+  /** Left out: nothing is said. */
+  readonly egress?: readonly PlanEgress[];
 }
 
 export type Part = RoutePart | GroupPart | AccessPart;
@@ -65,8 +69,9 @@ export function hashPart(part: Part): string {
   return sha256Hex(canonicalJson(part));
 }
 
-/** A group without endpoints that nothing is said about is no part: absent and empty are the same. */
+/** A group without endpoints, or an identity, that nothing is said about is no part: absent and empty are the same. */
 export function isPart(part: Part): boolean {
+  if ("targets" in part) return part.targets.length > 0 || part.egress !== undefined;
   return !("endpoints" in part) || part.endpoints.length > 0 || part.policy !== undefined;
 }
 
@@ -87,6 +92,9 @@ export function partsOf(plan: Omit<Plan, "hash">): Map<PartKey, Part> {
   }
   const access = Map.groupBy(plan.targets, ({ destination }) => destination);
   for (const [identity, targets] of access) parts.set(accessKey(identity), { targets });
+  for (const [identity, egress] of Object.entries(plan.egress ?? {})) {
+    parts.set(accessKey(identity), { targets: access.get(identity) ?? [], egress });
+  }
   return parts;
 }
 
@@ -101,10 +109,13 @@ export function composePlan(
   const groups = new Map<string, readonly PlanEndpoint[]>();
   const endpointPolicies = new Map<string, PlanEndpointPolicy>();
   const access: (readonly [string, readonly PlanTarget[]])[] = [];
+  const egress = new Map<string, readonly PlanEgress[]>();
   for (const [key, part] of parts) {
     const id = key.slice(key.indexOf(" ") + 1);
-    if ("targets" in part) access.push([id, part.targets]);
-    else if ("endpoints" in part) {
+    if ("targets" in part) {
+      access.push([id, part.targets]);
+      if (part.egress !== undefined) egress.set(id, part.egress);
+    } else if ("endpoints" in part) {
       groups.set(id, part.endpoints);
       if (part.policy !== undefined) endpointPolicies.set(id, part.policy);
     } else if (part.service !== undefined) services.push(part.service);
@@ -119,6 +130,7 @@ export function composePlan(
     services: services.sort(compareNames),
     groups: sortedRecord(groups),
     targets: access.sort(([a], [b]) => compareText(a, b)).flatMap(([, targets]) => targets),
+    ...(egress.size === 0 ? {} : { egress: sortedRecord(egress) }),
     ...(aliases.length === 0 ? {} : { aliases: aliases.sort(compareNames) }),
     ...(endpointPolicies.size === 0 ? {} : { endpointPolicies: sortedRecord(endpointPolicies) }),
   };

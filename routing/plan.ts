@@ -15,6 +15,9 @@ export const PLAN_VERSION = 2;
 /** In `Plan.requires` where a plan has what only routes of the Gateway API ask for: answers, kept shares, rewrites, consumers, queries. */
 export const GATEWAY_ROUTES = "gateway-routes";
 
+/** In `Plan.requires` where egress is off: a reader that did not know it would pass on everything. */
+export const EGRESS_OFF = "egress-off";
+
 /** What a port speaks, from `appProtocol`, else the port name's prefix, else HTTP (smi-facts 3.10). */
 export type PortProtocol = "http" | "http2" | "grpc" | "tcp" | "tcp-server-first" | "tls";
 
@@ -42,12 +45,16 @@ export interface Plan {
   readonly permissive: boolean;
   /** Left out where every sidecar takes callers without mutual TLS, unless its own settings say otherwise. */
   readonly mtls?: PlanMtls;
+  /** What the mesh does not know is refused, but for what `egress` allows. Left out: it is passed on where proxies do that. */
+  readonly egressOff?: true;
   /** Sorted by namespace, then name. */
   readonly services: readonly PlanService[];
   /** Endpoint groups by id, `namespace/service:port`. Every `group` of a backend is a key here. */
   readonly groups: Readonly<Record<string, readonly PlanEndpoint[]>>;
   /** Sorted by destination, then reference. */
   readonly targets: readonly PlanTarget[];
+  /** What may be called outside the mesh where egress is off, by caller; left out where nothing is said. */
+  readonly egress?: Readonly<Record<string, readonly PlanEgress[]>>;
   /** ExternalName Services, sorted by namespace, then name; left out where there are none. */
   readonly aliases?: readonly PlanAlias[];
   /**
@@ -221,6 +228,27 @@ export interface PlanTarget {
   readonly http: readonly PlanMatch[];
   /** Ports on which any TCP is allowed; null: no TCP rule; empty: every port. */
   readonly tcpPorts: readonly number[] | null;
+}
+
+/** What an Egress lets a caller do outside the mesh: one of the ports, and what else is asked for. */
+export interface PlanEgress {
+  readonly ref: ResourceRef;
+  readonly position: Position | null;
+  /** `namespace/serviceaccount` of the caller. */
+  readonly source: string;
+  /** In lower case, `*.example.com` for all below it. Null: any. */
+  readonly hosts: readonly string[] | null;
+  /** Such as `192.0.2.0/24`. Null: any. */
+  readonly ranges: readonly string[] | null;
+  readonly ports: readonly PlanEgressPort[];
+  /** Any of these allows a request. Null: any request. */
+  readonly http: readonly PlanMatch[] | null;
+}
+
+export interface PlanEgressPort {
+  readonly port: number;
+  /** `http`: requests, by their host. `https`: TLS, by its server name. `tcp`: anything. */
+  readonly protocol: "http" | "https" | "tcp";
 }
 
 /** Where a section of a policy comes from. */

@@ -4,6 +4,7 @@
  */
 import { MTLS_FORM, parseMtlsRules } from "../base/mtls_mode.ts";
 import { assert } from "../base/assert.ts";
+import { parseIpRange } from "../base/capture_lists.ts";
 import { parseIp } from "../base/ip.ts";
 import { checkPattern } from "./match/pattern.ts";
 import {
@@ -12,6 +13,8 @@ import {
   type PlanAlias,
   type PlanAnswer,
   type PlanBackend,
+  type PlanEgress,
+  type PlanEgressPort,
   type PlanEndpoint,
   type PlanMatch,
   type PlanMtls,
@@ -171,6 +174,28 @@ const target = shape<PlanTarget>({
   tcpPorts: nullable(list(port)),
 });
 
+const host = text(
+  NAME_LENGTH_MAX,
+  /^(\*|(\*\.)?[-a-z0-9_]+(\.[-a-z0-9_]+)*)$/,
+  "a host in lower case, or *.host",
+);
+
+const range: Check<string> = (value, path) => {
+  const source = label(value, path);
+  if (parseIpRange(source)?.text !== source) fail(path, "a range of addresses");
+  return source;
+};
+
+const egress = list(shape<PlanEgress>({
+  ref: resource,
+  position,
+  source: serviceAccount,
+  hosts: nullable(list(host)),
+  ranges: nullable(list(range)),
+  ports: list(shape<PlanEgressPort>({ port, protocol: oneOf(["http", "https", "tcp"]) })),
+  http: nullable(list(match)),
+}));
+
 const alias = shape<PlanAlias>({ namespace: name, name, host: name });
 
 const mtlsText: Check<string> = (value, path) => {
@@ -184,6 +209,7 @@ const header = {
   requires: optional(list(name)),
   clusterDomain: text(NAME_LENGTH_MAX, /^[a-z0-9][-a-z0-9.]*$/, "a domain name in lower case"),
   permissive: isBoolean,
+  egressOff: optional(isTrue),
   mtls: optional(shape<PlanMtls>({ mesh: optional(mtlsText), namespaces: record(mtlsText) })),
 } as const;
 
@@ -195,6 +221,7 @@ const plan = shape<Plan>({
   services: list(service),
   groups: record(list(endpoint)),
   targets: list(target),
+  egress: optional(record(egress)),
   aliases: optional(list(alias)),
   endpointPolicies: optional(record(endpointPolicy)),
 });
@@ -215,13 +242,18 @@ export function checkPart(key: PartKey, value: unknown, path: string): Part {
       if (part.targets.some(({ destination }) => destination !== id)) {
         fail(`${path}.targets`, `of the destination "${id}"`);
       }
+      checkSource(id, part.egress ?? [], `${path}.egress`);
       return part;
     }
   }
 }
 
+function checkSource(id: string, egress: readonly PlanEgress[], path: string): void {
+  if (egress.some(({ source }) => source !== id)) fail(path, `of the source "${id}"`);
+}
+
 const groupPart = shape<GroupPart>({ endpoints: list(endpoint), policy: optional(endpointPolicy) });
-const accessPart = shape<AccessPart>({ targets: list(target) });
+const accessPart = shape<AccessPart>({ targets: list(target), egress: optional(egress) });
 const servicePart = shape<{ readonly service: PlanService }>({ service });
 const aliasPart = shape<{ readonly alias: PlanAlias }>({ alias });
 
@@ -268,6 +300,9 @@ function checkReferences(checked: Plan): void {
     checkGroups(service, groups, path);
   }
   for (const [index, alias] of aliases.entries()) addKnown(alias, `aliases[${index}]`);
+  for (const [source, egress] of Object.entries(checked.egress ?? {})) {
+    checkSource(source, egress, `egress["${source}"]`);
+  }
   if (permissive && targets.length > 0) fail("targets", "empty where permissive is true");
 }
 

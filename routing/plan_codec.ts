@@ -4,13 +4,13 @@
  */
 import { canonicalJson } from "../base/canonical_json.ts";
 import { NAME_LENGTH_MAX } from "../base/limits.ts";
-import { GATEWAY_ROUTES, type Plan, PLAN_VERSION } from "./plan.ts";
+import { EGRESS_OFF, GATEWAY_ROUTES, type Plan, PLAN_VERSION } from "./plan.ts";
 import { hashPlan, partHashes } from "./parts.ts";
 import { checkPlan } from "./plan_check.ts";
 import { PLAN_TEXT_MAX } from "./limits.ts";
 
 /** Names in `Plan.requires` that this program obeys: what plans of before its first proxies did not have. */
-const KNOWN_REQUIREMENTS: ReadonlySet<string> = new Set([GATEWAY_ROUTES]);
+const KNOWN_REQUIREMENTS: ReadonlySet<string> = new Set([EGRESS_OFF, GATEWAY_ROUTES]);
 
 /** The plan as canonical JSON, so equal plans are equal texts, with the hashes of its parts by key as `parts`. */
 export function encodePlan(plan: Plan): string {

@@ -16,6 +16,7 @@ import { readHttpRouteGroup } from "./smi/http_route_group.ts";
 import { readTcpRoute } from "./smi/tcp_route.ts";
 import { readTrafficSplit } from "./smi/traffic_split.ts";
 import { readTrafficTarget } from "./smi/traffic_target.ts";
+import { readEgress } from "./weft/egress.ts";
 import { readTrafficPolicy } from "./weft/traffic_policy.ts";
 
 /** A Snapshot in the making. */
@@ -31,6 +32,8 @@ export interface Kind {
   readonly hasSchema: boolean;
   /** Its definition is Weft's to install. */
   readonly isShipped: boolean;
+  /** That definition is what it is checked by, also where others have one of their own. */
+  readonly isDefined: boolean;
   /** Others name it, so that it stays known by name where it does not count. */
   readonly canBeRefused: boolean;
   /** Reads one object and adds what it makes to the lists. */
@@ -45,11 +48,13 @@ function row<List extends keyof Snapshot>(
   read: (object: SourceObject) => Resource<List> | readonly Resource<List>[] | undefined,
 ): Kind {
   const isShipped = identity.group.endsWith(".smi-spec.io") || identity.group === WEFT;
-  const hasSchema = isShipped || identity.group === GATEWAY_GROUP;
+  const isDefined = isShipped || POLICY_GROUPS.includes(identity.group);
+  const hasSchema = isDefined || identity.group === GATEWAY_GROUP;
   return {
     isNamespaced: true,
     hasSchema,
     isShipped,
+    isDefined,
     canBeRefused: hasSchema || list === "services",
     ...identity,
     readInto(object, lists) {
@@ -70,6 +75,8 @@ const SPLIT = "split.smi-spec.io";
 const SPECS = "specs.smi-spec.io";
 const ACCESS = "access.smi-spec.io";
 const WEFT = "weft.dev";
+/** Of FSM and of OSM, which have some kinds that are ours too. */
+const POLICY_GROUPS = ["policy.flomesh.io", "policy.openservicemesh.io"];
 const UP_TO_3 = ["v1alpha1", "v1alpha2", "v1alpha3"];
 const UP_TO_4 = [...UP_TO_3, "v1alpha4"];
 
@@ -113,6 +120,9 @@ export const KINDS: readonly Kind[] = [
     "trafficPolicies",
     readTrafficPolicy,
   ),
+  ...[WEFT, ...POLICY_GROUPS].map((group) =>
+    row({ kind: "Egress", group, versions: ["v1alpha1"] }, "egresses", readEgress)
+  ),
   ...["HTTPRoute", "GRPCRoute"].map((kind) =>
     row(
       { kind, group: GATEWAY_GROUP, versions: ["v1beta1", "v1"] },
@@ -133,7 +143,8 @@ export const KINDS: readonly Kind[] = [
   // Settings of a mesh are for its controllers, and no resource of a Snapshot.
   ...["MeshConfig", "MeshRootCertificate"].map((kind): Kind => ({
     ...{ kind, group: WEFT, versions: ["v1alpha1"] },
-    ...{ isNamespaced: true, hasSchema: true, isShipped: true, canBeRefused: false },
+    ...{ isNamespaced: true, hasSchema: true, canBeRefused: false },
+    ...{ isShipped: true, isDefined: true },
     readInto() {},
   })),
 ];
@@ -162,20 +173,31 @@ export function emptyLists(): SnapshotLists {
     tcpRoutes: [],
     trafficTargets: [],
     trafficPolicies: [],
+    egresses: [],
     gatewayRoutes: [],
     referenceGrants: [],
   };
 }
 
 /** What the API server calls objects of a custom kind in its paths; undefined: it is Kubernetes' own. */
-export function pluralOf({ kind, hasSchema, isShipped }: Kind): string | undefined {
-  if (isShipped) return definitionOf(kind)?.spec.names.plural;
+export function pluralOf({ kind, hasSchema, isDefined }: Kind): string | undefined {
+  if (isDefined) return definitionOf(kind)?.spec.names.plural;
   return hasSchema ? `${kind.toLowerCase()}s` : undefined;
 }
 
+/** Kinds whose name another group has too, by the name: those groups. */
+const OTHER_GROUPS = new Map<string, readonly string[]>([
+  ["TCPRoute", [GATEWAY_GROUP]],
+  ["Egress", POLICY_GROUPS],
+]);
+
 /** A kind as a name that no other kind has: there is a TCPRoute in two groups. */
 export function kindKey(kind: string, apiVersion: string): string {
-  return kind === "TCPRoute" && apiVersion.startsWith(GATEWAY_GROUP)
-    ? `${kind}.${GATEWAY_GROUP}`
-    : kind;
+  const group = OTHER_GROUPS.get(kind)?.find((each) => apiVersion.split("/")[0] === each);
+  return group === undefined ? kind : `${kind}.${group}`;
+}
+
+/** All that `kindKey` may call a kind of this name. */
+export function kindKeys(kind: string): readonly string[] {
+  return [kind, ...(OTHER_GROUPS.get(kind) ?? []).map((group) => `${kind}.${group}`)];
 }

@@ -145,8 +145,6 @@ const OTHERS: readonly OtherKinds[] = [
   {
     groups: /^policy\.(openservicemesh|flomesh)\.io$/,
     kinds: {
-      Egress:
-        `${NOT_READ}: weft proxy passes on what leaves the mesh, or with --egress off nothing`,
       EgressGateway: `${NOT_READ}: weft proxy passes on what leaves the mesh by itself`,
       IngressBackend: FROM_OUTSIDE,
       AccessControl: `${NOT_READ}: write a TrafficTarget`,

@@ -272,6 +272,29 @@ export interface TrafficPolicy {
   readonly isPartial?: true;
 }
 
+/** What an Egress lets one kind of protocol do at a port. */
+export interface EgressPort {
+  readonly port: number;
+  /** By the host of a request, by the server name of TLS, or by nothing but the address. */
+  readonly protocol: "http" | "https" | "tcp";
+  readonly at: FieldPath;
+}
+
+/** Egress v1alpha1, of `weft.dev`, FSM or OSM. It only ever allows. */
+export interface Egress {
+  readonly meta: Meta;
+  readonly sources: readonly TargetSubject[];
+  /** In lower case, `*.example.com` for all below it. Undefined: any; an empty list: none could be read. */
+  readonly hosts: readonly string[] | undefined;
+  /** As `parseIpRange` writes them. Undefined: any; an empty list: none could be read. */
+  readonly ranges: readonly string[] | undefined;
+  readonly ports: readonly EgressPort[];
+  /** Undefined: any request; an empty list: none could be read. */
+  readonly matches:
+    | readonly { readonly kind: string; readonly name: string; readonly at: FieldPath }[]
+    | undefined;
+}
+
 /** A Service that a route speaks for. */
 export interface GatewayParent {
   readonly namespace: string;
@@ -415,6 +438,7 @@ export interface Snapshot {
   readonly tcpRoutes: readonly TcpRoute[];
   readonly trafficTargets: readonly TrafficTarget[];
   readonly trafficPolicies: readonly TrafficPolicy[];
+  readonly egresses: readonly Egress[];
   readonly gatewayRoutes: readonly GatewayRoute[];
   readonly referenceGrants: readonly ReferenceGrant[];
 }

@@ -61,7 +61,7 @@ interface KindOfSchema {
   readonly kind: string;
   readonly version: string;
   readonly schema: OpenApiSchema;
-  readonly isShipped: boolean;
+  readonly isDefined: boolean;
 }
 
 export function reportUnknown(field: UnknownField, of: KindOfSchema, report: Report): void {
@@ -77,17 +77,17 @@ export function reportUnknown(field: UnknownField, of: KindOfSchema, report: Rep
 /** First what is right as it is written, in another version or place; then slips. */
 function unknownHint(
   { path, meant }: UnknownField,
-  { kind, schema, isShipped }: KindOfSchema,
+  { kind, schema, isDefined }: KindOfSchema,
 ): string {
   const name = String(path.at(-1));
-  const version = isShipped ? versionWith(path, kind) : undefined;
+  const version = isDefined ? versionWith(path, kind) : undefined;
   if (version !== undefined) return `Write apiVersion "${version}", which has it`;
   const places = nearestPlaces(placesOf(schema, name, ""), path);
   if (places.length > 0) return `It belongs ${places.map(placeName).join(" or ")}`;
   if (meant !== undefined) return `Did you mean "${meant}"?`;
   const names = Object.keys(schemaAt(schema, path.slice(0, -1))?.properties ?? {});
   const here = names.length === 0 ? "there are none here" : `those here are ${names.join(", ")}`;
-  const other = isShipped ? kindWith(name) : undefined;
+  const other = isDefined ? kindWith(name) : undefined;
   return `Correct or remove it: ${
     other === undefined ? here : `${here}; ${other} has one of this name`
   }`;

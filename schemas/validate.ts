@@ -14,19 +14,19 @@ import { reportUnknown, type UnknownField, unknownFields } from "./unknown_field
 
 /** Reports each field that is wrong, missing or not known. The kind must be one that has a schema. */
 export function checkSchema(
-  { kind, isShipped }: Pick<Kind, "kind" | "isShipped">,
+  { kind, isDefined }: Pick<Kind, "kind" | "isDefined">,
   version: string,
   value: unknown,
   report: Report,
 ): void {
-  const { schema, validate } = checkerOf(kind, version, isShipped);
+  const { schema, validate } = checkerOf(kind, version, isDefined);
   const unknown = unknownFields(schema, value);
   if (!validate(value)) {
     for (const error of reportable(validate.errors ?? [])) {
       if (!isExplained(error, value, unknown)) reportError(error, value, schema, report);
     }
   }
-  for (const field of unknown) reportUnknown(field, { kind, version, schema, isShipped }, report);
+  for (const field of unknown) reportUnknown(field, { kind, version, schema, isDefined }, report);
 }
 
 interface Checker {
@@ -38,11 +38,11 @@ const checkers = new Map<string, Checker>();
 let ajv: Ajv | undefined;
 
 /** Compiled when first asked for: most runs see one version of each kind. */
-function checkerOf(kind: string, version: string, isShipped: boolean): Checker {
-  const key = isShipped ? `${kind}/${version}` : kind;
+function checkerOf(kind: string, version: string, isDefined: boolean): Checker {
+  const key = isDefined ? `${kind}/${version}` : kind;
   const known = checkers.get(key);
   if (known !== undefined) return known;
-  const schema = isShipped ? schemaOf(kind, version) : GATEWAY_SCHEMAS[kind];
+  const schema = isDefined ? schemaOf(kind, version) : GATEWAY_SCHEMAS[kind];
   // Null fields were left out on reading, so that `nullable` has nothing to say.
   ajv ??= new Ajv({ strict: false, strictNumbers: true, allErrors: true, validateFormats: false });
   // A cluster may have written a status, of whatever shape.

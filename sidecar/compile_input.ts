@@ -30,6 +30,8 @@ export interface InputOptions {
   readonly namespace: string;
   /** False: traffic targets are enforced. */
   readonly permissive: boolean;
+  /** Left out: what the mesh does not know is passed on. */
+  readonly egress?: boolean;
   /** The DNS domain of the cluster. */
   readonly clusterDomain?: string | undefined;
   /** Left out: the files of this machine. */
@@ -101,7 +103,10 @@ export class FollowedInput {
   constructor(options: InputOptions, environment: Environment) {
     this.#options = options;
     this.#environment = environment;
-    this.#compiler = new Compiler({ permissive: options.permissive });
+    this.#compiler = new Compiler({
+      permissive: options.permissive,
+      egress: options.egress ?? true,
+    });
     this.#snapshot = new FollowedSnapshot(this.#compiler);
   }
 

@@ -66,7 +66,7 @@ export const SIDECAR_OPTIONS: readonly SidecarOption[] = [
   },
   {
     flags: "--egress <mode>",
-    about: "what the mesh does not know is passed on, or refused",
+    about: "what the mesh does not know is passed on, or only what an Egress allows",
     choices: ["on", "off"],
     default: "on",
   },

@@ -30,12 +30,14 @@ interface Entry {
   hash: string;
   /** Of the Service, the alias, the endpoints, or each of the targets. */
   readonly places: Place[];
-  /** Of what is said about endpoints; null: nothing. */
-  policy: Place | null;
+  /** Of what is said about endpoints, or of what an identity may call outside; null: nothing. */
+  other: Place | null;
 }
 
 /** What they hold is looked at one by one. */
-const LARGE_MEMBERS = ["services", "groups", "targets", "aliases", "endpointPolicies", "parts"];
+const LARGE_MEMBERS = [
+  ...["services", "groups", "targets", "egress", "aliases", "endpointPolicies", "parts"],
+];
 
 /** Each is over some 80 parts, in a plan of 10,000 Services. */
 const BUCKETS_AT_ONCE = 4;
@@ -124,17 +126,21 @@ export class PlanFile implements MeshContents {
   }
 
   /** Null: what stands there now is no part. */
-  #partAt(key: PartKey, { places, policy }: Entry): Part | null {
+  #partAt(key: PartKey, { places, other }: Entry): Part | null {
     try {
       const values = places.map((place) => JSON.parse(this.#textAt(place)));
-      if (key.startsWith("access ")) return { targets: values };
+      if (key.startsWith("access ")) {
+        return other === null
+          ? { targets: values }
+          : { targets: values, egress: JSON.parse(this.#textAt(other)) };
+      }
       if (key.startsWith("route ")) {
         return "host" in values[0] ? { alias: values[0] } : { service: values[0] };
       }
       const [endpoints = []] = values;
-      return policy === null
+      return other === null
         ? { endpoints }
-        : { endpoints, policy: JSON.parse(this.#textAt(policy)) };
+        : { endpoints, policy: JSON.parse(this.#textAt(other)) };
     } catch (error) {
       if (error instanceof SyntaxError || error instanceof TypeError) return null;
       throw error;
@@ -181,8 +187,8 @@ export class PlanFile implements MeshContents {
     this.#targets.clear();
     const digest = new PlanDigest();
     for (const [key, entry] of this.#entries) {
-      // What is said about endpoints stands elsewhere than they.
-      if (entry.policy !== null) {
+      // It stands elsewhere than the endpoints or the targets.
+      if (entry.other !== null) {
         const part = this.#partAt(key, entry);
         if (part !== null) entry.hash = hashPart(part);
         await this.#pause();
@@ -216,7 +222,11 @@ export class PlanFile implements MeshContents {
         return this.#takeEndpoints(groupKey(String(inner)), { endpoints: value }, place, path);
       case "endpointPolicies":
         checkPart(groupKey(String(inner)), { endpoints: [], policy: value }, path);
-        this.#entryOf(groupKey(String(inner))).policy = place;
+        this.#entryOf(groupKey(String(inner))).other = place;
+        return;
+      case "egress":
+        checkPart(accessKey(String(inner)), { targets: [], egress: value }, path);
+        this.#entryOf(accessKey(String(inner))).other = place;
         return;
       default:
         return this.#takeTarget(value, place, path);
@@ -228,7 +238,7 @@ export class PlanFile implements MeshContents {
     const key = routeKey(`${namespace}/${name}`);
     checkPart(key, part, path);
     if (this.#entries.has(key)) fail(path, "a Service that is not there yet");
-    this.#entries.set(key, { hash: hashPart(part), places: [place], policy: null });
+    this.#entries.set(key, { hash: hashPart(part), places: [place], other: null });
     this.names.change(key, undefined, part);
     if ("service" in part) this.serviceCount++;
   }
@@ -254,7 +264,7 @@ export class PlanFile implements MeshContents {
   #entryOf(key: PartKey): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { hash: "", places: [], policy: null };
+      entry = { hash: "", places: [], other: null };
       this.#entries.set(key, entry);
     }
     return entry;

@@ -85,6 +85,7 @@ export type PlanOrigin =
     readonly recursive: boolean;
     readonly namespace: string;
     readonly permissive: boolean;
+    readonly egress: boolean;
   }
   | { readonly kind: "plan"; readonly file: string }
   | { readonly kind: "controller"; readonly place: ControllerPlace };
@@ -266,6 +267,7 @@ export function planOrigin(options: SidecarOptions): PlanOrigin {
     recursive: options.recursive,
     namespace: options.namespace,
     permissive: !options.enforceAccess,
+    egress: options.egress === "on",
   };
 }
 

@@ -238,9 +238,10 @@ function warnOfStrangers(
   });
 }
 
-/** Whose callers are judged here: who may call them has to be known before the first one does. */
-function identitiesOf({ inbound }: ProxyConfig): string[] {
-  return inbound.flatMap(({ identity = "" }) => identity === "" ? [] : [identity]);
+/** Who may call them, and what they may call outside, has to be known before the first call. */
+function identitiesOf({ inbound, outbound }: ProxyConfig): string[] {
+  const identities = [...inbound, ...outbound].map(({ identity = "" }) => identity);
+  return [...new Set(identities)].filter((identity) => identity !== "");
 }
 
 function hooksFor(options: SidecarOptions, log: Log, accesses: LineBuffer): ProxyHooks {

@@ -70,6 +70,7 @@ Deno.test("sidecar: defaults", () => {
     reportRequests: false,
   });
   assert.deepEqual(planOrigin(options), {
+    egress: true,
     kind: "manifests",
     paths: ["a.yaml"],
     recursive: false,

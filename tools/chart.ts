@@ -55,7 +55,8 @@ function defaultValues(): string {
 function typed(key: string, text: string): unknown {
   if (key === "replicaCount") return Number(text);
   if (key === "imagePullSecrets") return [];
-  return key === "enablePermissiveTrafficPolicy" ? text === "true" : text;
+  const isSwitch = ["enablePermissiveTrafficPolicy", "enableEgress"].includes(key);
+  return isSwitch ? text === "true" : text;
 }
 
 const mark = (key: string) => `__${key}__`;
@@ -85,6 +86,7 @@ const MARKED: InstallValues = {
   controllerMemoryRequest: mark("controllerMemoryRequest"),
   controllerMemoryLimit: mark("controllerMemoryLimit"),
   permissive: false,
+  egress: false,
   clusterDomain: mark("clusterDomain"),
   given: {},
 };
@@ -141,6 +143,10 @@ function withExpressions(text: string): string {
     .replace(
       /^ *- --enforce-access\n/m,
       (line) => `{{- if not .Values.enablePermissiveTrafficPolicy }}\n${line}{{- end }}\n`,
+    )
+    .replace(
+      /^ *- --egress=off\n/m,
+      (line) => `{{- if not .Values.enableEgress }}\n${line}{{- end }}\n`,
     )
     .replace(
       /^( *)imagePullSecrets:\n( *)- name: __imagePullSecrets__\n/m,

@@ -14,6 +14,8 @@ interface ClusterMesh {
   readonly clusterDomain: string | undefined;
   /** Traffic targets are not enforced. */
   readonly permissive: boolean;
+  /** What the mesh does not know is passed on. */
+  readonly egress: boolean;
 }
 
 /**
@@ -27,22 +29,30 @@ export async function readClusterMesh(client: KubeClient): Promise<ClusterMesh> 
       hint: "weft install makes one. Manifests are explained without: -f PATH.",
     });
   }
-  const { meshName, namespace, clusterDomain, permissive } = installation;
+  const { meshName, namespace, clusterDomain, permissive, egress } = installation;
   const members = await membersOf(client, meshName);
   const tree = await ClusterTree.read(client, new Set(members.map(({ name }) => name)));
-  return { tree, clusterDomain, permissive: await configured(client, namespace) ?? permissive };
+  const configured = await configuredIn(client, namespace);
+  return { tree, clusterDomain, permissive, egress, ...configured };
 }
 
-/** What the MeshConfig says of permissive mode; undefined: nothing. */
-async function configured(client: KubeClient, namespace: string): Promise<boolean | undefined> {
+/** What the MeshConfig says of it. */
+async function configuredIn(
+  client: KubeClient,
+  namespace: string,
+): Promise<Partial<Pick<ClusterMesh, "permissive" | "egress">>> {
   const path = `/apis/weft.dev/v1alpha1/namespaces/${namespace}/meshconfigs/${MESH_CONFIG}`;
   const object = await client.call("GET", path).catch((error) => {
     if (isNotFound(error)) return null;
     throw error;
   });
-  if (object === null) return undefined;
+  if (object === null) return {};
   const reader = new MeshConfigReader({ changed() {} });
   reader.heard(fieldsOf(object));
   reader.start(namespace);
-  return reader.mesh.permissive;
+  const { permissive, egress } = reader.mesh;
+  return {
+    ...(permissive === undefined ? {} : { permissive }),
+    ...(egress === undefined ? {} : { egress }),
+  };
 }

@@ -31,6 +31,13 @@ export function register(program: Program, context: CommandContext): void {
       .option("--mesh-name <name>", "value of the label weft.dev/monitored-by", "weft")
       .option("--cluster-domain <name>", "the cluster's DNS domain", "cluster.local")
       .option("--enforce-access", "enforce traffic targets (permissive mode off)", false)
+      .addOption(
+        program.createOption(
+          "--egress <mode>",
+          "off refuses what leaves the mesh and no Egress allows",
+        )
+          .choices(["on", "off"] as const).default("on" as const),
+      )
       .option("--trust-domain <name>", "of the SPIFFE ids of sidecars", DEFAULT_TRUST_DOMAIN)
       .addOption(
         program.createOption("--token-review <mode>", "off lets any sidecar in: for tests only")

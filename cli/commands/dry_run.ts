@@ -25,6 +25,10 @@ export function register(program: Program, context: CommandContext): void {
     .option("--count <number>", "send the request so many times", "1")
     .option("--from <sender>", "who sends it: NAMESPACE[/SERVICEACCOUNT]")
     .option("--enforce-access", "enforce traffic targets (permissive mode off)", false)
+    .addOption(
+      program.createOption("--egress <mode>", "off: only what an Egress allows leaves the mesh")
+        .choices(["on", "off"] as const).default("on" as const),
+    )
     .action(async (paths, options) => {
       const { dryRun } = await import("../dry_run/dry_run.ts");
       context.exitCode = await dryRun(paths, options, context.environment);

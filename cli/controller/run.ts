@@ -18,6 +18,7 @@ interface ControllerOptions extends ClusterOptions {
   readonly meshName: string;
   readonly clusterDomain: string;
   readonly enforceAccess: boolean;
+  readonly egress: "on" | "off";
   readonly trustDomain: string;
   readonly tokenReview: "on" | "off";
   readonly logLevel: LogLevel;
@@ -48,6 +49,7 @@ export async function runController(
     meshName: options.meshName,
     clusterDomain: options.clusterDomain,
     permissive: !options.enforceAccess,
+    egress: options.egress === "on",
     trustDomain: parseTrustDomain(options.trustDomain),
     stream: parseHostPort(options.stream),
     certFile: options.tlsCert,

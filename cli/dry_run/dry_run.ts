@@ -22,6 +22,7 @@ interface DryRunOptions {
   readonly count: string;
   readonly from?: string | undefined;
   readonly enforceAccess: boolean;
+  readonly egress: "on" | "off";
 }
 
 /** Ends with 1 where the manifests have errors, and where the proxy refuses a request that is asked about. */
@@ -43,6 +44,7 @@ export async function dryRun(
     recursive: options.recursive,
     namespace: options.namespace,
     permissive: !options.enforceAccess,
+    egress: options.egress === "on",
     // A plan is for `weft proxy` on this machine, so it is the one that `weft proxy -f` would make.
     isForProxy: options.output === "plan",
   }, environment);

@@ -114,6 +114,7 @@ function objectSources(
     ["httproutegroups", { path: "/apis/specs.smi-spec.io/v1alpha4/httproutegroups" }],
     ["tcproutes", { path: "/apis/specs.smi-spec.io/v1alpha4/tcproutes" }],
     ["traffictargets", { path: "/apis/access.smi-spec.io/v1alpha3/traffictargets" }],
+    ["egresses", { path: "/apis/weft.dev/v1alpha1/egresses" }],
     ["trafficpolicies", { path: "/apis/weft.dev/v1alpha1/trafficpolicies" }],
   ];
 }

@@ -3,7 +3,6 @@
 /** What Weft always does, by key: another value would not be kept. */
 const FIXED: Readonly<Record<string, { readonly value: string; readonly why: string }>> = {
   "enforceSingleMesh": { value: "true", why: "a cluster has one installation of Weft" },
-  "enableEgress": { value: "true", why: "what is outside the mesh is reached as without it" },
   "trafficInterceptionMode": { value: "PodLevel", why: "each pod has its own sidecar" },
   "http2PerRequestLoadBalancing": { value: "true", why: "every request is balanced by itself" },
   "http1PerRequestLoadBalancing": { value: "true", why: "every request is balanced by itself" },

@@ -17,6 +17,8 @@ export interface Installation {
   readonly clusterDomain: string | undefined;
   /** Traffic targets are not enforced, where no MeshConfig says otherwise. */
   readonly permissive: boolean;
+  /** What the mesh does not know is passed on, where no MeshConfig says otherwise. */
+  readonly egress: boolean;
 }
 
 export async function installationsIn(client: KubeClient): Promise<Installation[]> {
@@ -35,6 +37,7 @@ export async function installationsIn(client: KubeClient): Promise<Installation[
       ...{ namespace, meshName, version, isHelm },
       clusterDomain: valueOf("--cluster-domain", words),
       permissive: !words.includes("--enforce-access"),
+      egress: !words.includes("--egress=off"),
     }];
   });
 }

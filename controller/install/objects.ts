@@ -224,7 +224,7 @@ function spread(): unknown {
 }
 
 function controllerContainer(values: InstallValues): unknown {
-  const { injection, controllerLogLevel, permissive, clusterDomain } = values;
+  const { injection, controllerLogLevel, permissive, egress, clusterDomain } = values;
   return {
     name: "controller",
     image: injection.image,
@@ -242,6 +242,7 @@ function controllerContainer(values: InstallValues): unknown {
       `--trust-domain=${injection.trustDomain}`,
       `--log-level=${controllerLogLevel}`,
       ...(permissive ? [] : ["--enforce-access"]),
+      ...(egress ? [] : ["--egress=off"]),
     ],
     ports: [
       { name: "stream", containerPort: STREAM_PORT, protocol: "TCP" },

@@ -26,6 +26,15 @@ export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["weft.dev"], resources: ["trafficpolicies", "meshconfigs"] },
 ];
 
+/** What may leave a mesh without egress: not for all who may write routes. */
+const EGRESSES = { apiGroups: ["weft.dev"], resources: ["egresses"] };
+
+/** Kinds of FSM and of OSM, whose definitions are theirs to install. */
+const POLICIES = {
+  apiGroups: ["policy.flomesh.io", "policy.openservicemesh.io"],
+  resources: ["egresses"],
+};
+
 /** Kinds of the Gateway API, whose definitions are others' to install. */
 const GATEWAY_API = "gateway.networking.k8s.io";
 const GATEWAY_ROUTES = ["httproutes", "grpcroutes", "tcproutes"];
@@ -38,7 +47,10 @@ const WITH_STATUS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["split.smi-spec.io"], resources: ["trafficsplits/status"] },
   {
     apiGroups: ["weft.dev"],
-    resources: ["trafficpolicies/status", "meshconfigs/status", "meshrootcertificates/status"],
+    resources: [
+      ...["trafficpolicies/status", "egresses/status", "meshconfigs/status"],
+      "meshrootcertificates/status",
+    ],
   },
 ];
 
@@ -86,6 +98,12 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
     resources: [...GATEWAY_ROUTES, "referencegrants"],
     verbs: ["list", "watch"],
     why: "rules, where the cluster has the Gateway API",
+  },
+  { ...EGRESSES, verbs: ["list", "watch"], why: "what may leave the mesh" },
+  {
+    ...POLICIES,
+    verbs: ["list", "watch"],
+    why: "what may leave the mesh, where the cluster has the kinds of FSM or OSM",
   },
   { ...ROOTS, verbs: ["list", "watch"], why: "whom proxies trust, and who signs for them" },
   {
@@ -149,7 +167,7 @@ export const NAMESPACE_RULES: readonly OwnRule[] = [
   { ...ROOTS, verbs: ["create"], why: "the first authority of a mesh, where it has none" },
 ];
 
-export const READER_RULES: readonly Rule[] = [...MESH_KINDS, ROOTS]
+export const READER_RULES: readonly Rule[] = [...MESH_KINDS, EGRESSES, ROOTS]
   .map((kind) => ({ ...kind, verbs: WATCH }));
 
 export const WRITER_RULES: readonly Rule[] = MESH_KINDS.map((kind) => ({

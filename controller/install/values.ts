@@ -23,6 +23,7 @@ export interface InstallValues {
   readonly controllerMemoryRequest: string;
   readonly controllerMemoryLimit: string;
   readonly permissive: boolean;
+  readonly egress: boolean;
   readonly clusterDomain: string;
   /** What was given, by keys that have one spelling: what an upgrade starts from. */
   readonly given: GivenValues;
@@ -64,6 +65,12 @@ const ROWS = {
     form: /^(true|false)$/,
     like: "true",
     meaning: "false: traffic targets are enforced",
+  },
+  enableEgress: {
+    standard: "true",
+    form: /^(true|false)$/,
+    like: "true",
+    meaning: "false: of what leaves the mesh only that passes which an Egress allows",
   },
   clusterDomain: {
     standard: "cluster.local",
@@ -196,6 +203,7 @@ export function readValues(given: GivenValues, namespace: string = WEFT_NAMESPAC
     controllerMemoryRequest: own("controllerMemoryRequest"),
     controllerMemoryLimit: own("controllerMemoryLimit"),
     permissive: own("enablePermissiveTrafficPolicy") === "true",
+    egress: own("enableEgress") === "true",
     clusterDomain: own("clusterDomain"),
     given: checkedValues,
   };

@@ -8,7 +8,7 @@ import { Capture } from "./capture.ts";
 import type { AcceptedClient } from "./capture.ts";
 import { PortRoute } from "../route/captured.ts";
 import type { Clients } from "./clients.ts";
-import { Egress, EgressRouter } from "../route/egress.ts";
+import { EgressGate, EgressRouter } from "../route/egress.ts";
 import { Detecting } from "./detecting.ts";
 import type { InboundRouter } from "../route/inbound.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
@@ -42,19 +42,24 @@ interface AcceptorHooks {
 
 export class Acceptor {
   readonly #clients: Clients;
-  readonly #egress: Egress;
+  readonly #egress: EgressGate;
   /** Null if no listener captures. */
   readonly #capture: Capture | null;
 
   constructor(
     clients: Clients,
     services: RouteServices,
-    settings: { readonly hasEgress: boolean; readonly captures: boolean },
+    settings: {
+      readonly hasEgress: boolean;
+      readonly captures: boolean;
+      readonly callers: readonly string[];
+    },
     plan: PlanView,
     hooks: AcceptorHooks,
   ) {
     this.#clients = clients;
-    this.#egress = new Egress(services, settings.hasEgress, (name) => hooks.lookUp(name));
+    const { hasEgress: isOn, callers } = settings;
+    this.#egress = new EgressGate(services, { isOn, callers }, plan, (name) => hooks.lookUp(name));
     const parts = {
       clients,
       services,
@@ -66,6 +71,7 @@ export class Acceptor {
 
   rebind(plan: PlanView): void {
     this.#capture?.rebind(plan);
+    this.#egress.rebind(plan);
   }
 
   /** This proxy listens there: nothing is sent out of the mesh to it. */
@@ -89,7 +95,9 @@ export class Acceptor {
         captured.whenKnown(fd, () => captured.takeOutbound(fd, peer, router, security));
     }
     if (tcp === undefined) {
-      const routed = this.#egress.isOn ? new EgressRouter(router, this.#egress) : router;
+      const routed = this.#egress.mayPass(router.listener)
+        ? new EgressRouter(router, this.#egress)
+        : router;
       return (fd, peer) => this.#takeRequests({ fd, peer, security, isWatched: false }, routed);
     }
     const route = new PortRoute(router, tcp);

@@ -24,7 +24,7 @@ import { type AddressBook, CapturedRoute } from "../route/captured.ts";
 import type { Clients } from "./clients.ts";
 import type { Socket } from "../loop/socket.ts";
 import { type Detected, Detecting, FirstBytes, type Question } from "./detecting.ts";
-import type { Egress } from "../route/egress.ts";
+import type { EgressGate } from "../route/egress.ts";
 import { type InboundAccess, InboundRouter } from "../route/inbound.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
 import type { Router, RouteServices } from "../route/router.ts";
@@ -67,7 +67,7 @@ type Notice = "not-redirected" | "loop" | "host-overruled";
 interface CaptureParts {
   readonly clients: Clients;
   readonly services: RouteServices;
-  readonly egress: Egress;
+  readonly egress: EgressGate;
   readonly onLog: (event: LogEvent) => void;
 }
 
@@ -113,9 +113,12 @@ export class Capture implements AddressBook {
     if (original === null) return;
     // iptables spares another user than the one that the proxy runs as.
     if (this.#parts.clients.loop.io.isOwn(fd)) return this.#turnAway(fd, peer, "loop");
-    const route = new CapturedRoute(router, this.#parts.egress, this, original);
-    const spoken = spokenAt(this.#portOf(original));
-    const silenceMs = DETECTION_MS;
+    const port = this.#portOf(original);
+    const spoken = spokenAt(port);
+    const { clients: { loop }, egress } = this.#parts;
+    const isAwaited = port === null && egress.awaitsClient(original, router.listener);
+    const route = new CapturedRoute(router, egress, this, original);
+    const silenceMs = isAwaited ? loop.timeouts.clientIdleMs : DETECTION_MS;
     this.#serve({ fd, peer, original, route, spoken, silenceMs, security, isWatched: false });
   }
 
@@ -191,7 +194,7 @@ export class Capture implements AddressBook {
   #serve(captured: Captured): void {
     const { loop } = this.#parts.clients;
     const { fd, spoken, security, isWatched } = captured;
-    const relay = spoken === "relayed" ? this.#relayOf(captured, "", false) : null;
+    const relay = spoken === "relayed" ? this.#relayOf(captured, undefined, false) : null;
     const question = this.#questionOf(captured);
     const first: Socket = relay ??
       new Detecting(loop, captured, question, (detected, serverName) => {
@@ -231,7 +234,7 @@ export class Capture implements AddressBook {
       : spoken === "unsaid" && carriesRequests(detected);
     if (isRequest) return this.#serveRequests(captured, first);
     const isUnsure = spoken === "unsaid" && detected === "silent";
-    const relay = this.#relayOf(captured, serverName, isUnsure);
+    const relay = this.#relayOf(captured, detected === "tls" ? serverName : undefined, isUnsure);
     relay.takeSecurity(first);
     io.handOver(fd, relay);
     relay.connect();
@@ -246,12 +249,17 @@ export class Capture implements AddressBook {
   }
 
   /** @param isUnsure the client may still turn out to speak first, and a protocol that we know */
-  #relayOf(captured: Captured, serverName: string, isUnsure: boolean): RelayDownstream {
+  #relayOf(
+    captured: Captured,
+    serverName: string | undefined,
+    isUnsure: boolean,
+  ): RelayDownstream {
     const { fd, peer, original, route } = captured;
     const authority = serverName || formatAuthority(original.address, original.port);
     const reconsider = isUnsure ? this.#reconsider(captured) : undefined;
     return this.#parts.clients.relay(fd, peer, route, {
       authority,
+      serverName,
       ...(reconsider === undefined ? {} : { reconsider }),
     });
   }

@@ -14,6 +14,8 @@ import type { ClientFacts, Router } from "../route/router.ts";
 export interface RelayOptions {
   /** What the client wanted, for the access log: a server name, or `address:port`. */
   readonly authority: string;
+  /** See `ClientFacts`. */
+  readonly serverName?: string | undefined;
   /**
    * Called when the client speaks before the server has, where it was not known which of them would. True: nothing is relayed.
    * Either the bytes are of another protocol and the connection has been taken over, or they are too few to tell. It is asked
@@ -36,6 +38,7 @@ export class RelayDownstream extends Socket implements ClientSide, ClientFacts {
   readonly speaksHttp2 = false;
   readonly expectsHttp2 = false;
   readonly needsHttp2 = false;
+  readonly serverName: string | undefined;
 
   constructor(
     loop: Loop,
@@ -50,6 +53,7 @@ export class RelayDownstream extends Socket implements ClientSide, ClientFacts {
     this.peer = peer;
     this.#exchange = exchanges.open(router, this);
     this.#authority = options.authority;
+    this.serverName = options.serverName;
     this.#reconsider = options.reconsider ?? null;
     this.deadlineMs = loop.io.nowMs + loop.timeouts.tcpIdleMs;
   }

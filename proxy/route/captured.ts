@@ -7,7 +7,7 @@ import type { AddressIndex, MeshAddress } from "../../routing/table/address_inde
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 import type { OriginalDestination } from "../io/io.ts";
 import type { Request } from "../protocol/http1/request.ts";
-import type { Egress } from "./egress.ts";
+import type { EgressGate } from "./egress.ts";
 import type { OutboundRouter, PortTarget } from "./outbound.ts";
 import { type Destination, PendingDecision, refused } from "./destination.ts";
 import { afterDecision } from "./interest.ts";
@@ -30,7 +30,7 @@ export class CapturedRoute implements Router {
   readonly place = "captured";
   readonly listener: number;
   readonly #router: OutboundRouter;
-  readonly #egress: Egress;
+  readonly #egress: EgressGate;
   readonly #book: AddressBook;
   readonly #original: OriginalDestination;
   /** What the address meant when it was last looked up, and by which plan. */
@@ -39,7 +39,7 @@ export class CapturedRoute implements Router {
 
   constructor(
     router: OutboundRouter,
-    egress: Egress,
+    egress: EgressGate,
     book: AddressBook,
     original: OriginalDestination,
   ) {
@@ -101,12 +101,15 @@ export class CapturedRoute implements Router {
   /** Nothing is known of the address. */
   #routeByHost(request: Request | null, client: ClientFacts): Destination | PendingDecision {
     const { port } = this.#original;
-    if (request === null) return this.#outside(client);
+    if (request === null) return this.#outside(request, client);
     const byHost = this.#router.routeByHost(request, client, port);
     return byHost instanceof PendingDecision
-      ? afterDecision(byHost, (later) => this.#isLost(later) ? this.#outside(client) : later)
+      ? afterDecision(
+        byHost,
+        (later) => this.#isLost(later) ? this.#outside(request, client) : later,
+      )
       : this.#isLost(byHost)
-      ? this.#outside(client)
+      ? this.#outside(request, client)
       : byHost;
   }
 
@@ -117,8 +120,8 @@ export class CapturedRoute implements Router {
       (reason === "port-unknown" && this.#egress.isOn);
   }
 
-  #outside(client: ClientFacts): Destination {
-    return this.#egress.toAddress(this.#original, this.listener, client);
+  #outside(request: Request | null, client: ClientFacts): Destination {
+    return this.#egress.toAddress(this.#original, this.listener, client, request);
   }
 }
 

@@ -31,6 +31,8 @@ export interface ClientFacts {
   /** The client took for granted that its server speaks HTTP/2; and it sends what only HTTP/2 can carry (gRPC). */
   readonly expectsHttp2: boolean;
   readonly needsHttp2: boolean;
+  /** Of TLS within a connection that is relayed; empty: it names none. Undefined: what is relayed is not seen to be TLS. */
+  readonly serverName?: string | undefined;
 }
 
 /** What the routers of one event loop share. */

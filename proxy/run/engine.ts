@@ -140,7 +140,8 @@ export class Engine {
     const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
       capture === true
     );
-    const settings = { hasEgress: config.egress === true, captures };
+    const callers = config.outbound.map(({ identity }) => identity);
+    const settings = { hasEgress: config.egress === true, captures, callers };
     const clients = new Clients(loop, telemetry, new Tracer(config, loop.random));
     this.#acceptor = new Acceptor(clients, services, settings, plan, hooks);
     io.onSweep(SWEEP_INTERVAL_MS, () => this.#sweep());

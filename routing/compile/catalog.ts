@@ -3,6 +3,7 @@
  * had. What is asked for here by name, label or reference is what an answer depends on. Decides nothing about routing.
  */
 import type {
+  Egress,
   EndpointSlice,
   GatewayRoute,
   HttpRouteGroup,
@@ -40,6 +41,11 @@ export function keyOfKind(meta: Meta): string {
 }
 
 const GATEWAY_GROUP = "gateway.networking.k8s.io";
+
+/** `weft.dev/v1alpha1 namespace/name`: other groups have one of the name too, which is another object. */
+export function keyOfEgress(meta: Meta): string {
+  return `${meta.apiVersion} ${keyOfMeta(meta)}`;
+}
 
 /** `Deployment namespace/name`. */
 export function ownerKey(
@@ -267,6 +273,7 @@ interface CatalogEvents {
   group(change: ResourceChange<HttpRouteGroup>, key: string): void;
   target(change: ResourceChange<TrafficTarget>, key: string): void;
   policy(change: ResourceChange<TrafficPolicy>, key: string): void;
+  egress(change: ResourceChange<Egress>, key: string): void;
   route(change: ResourceChange<GatewayRoute>, key: string): void;
   pod(change: ResourceChange<Pod>): void;
   workload(change: ResourceChange<Workload>): void;
@@ -281,6 +288,8 @@ export class Catalog {
   readonly tcpRoutes: Named<TcpRoute>;
   readonly targets: Named<TrafficTarget>;
   readonly policies: Named<TrafficPolicy>;
+  /** By `keyOfEgress`. */
+  readonly egresses: Named<Egress>;
   /** By `kind namespace/name`. */
   readonly routes: Named<GatewayRoute>;
   readonly grants: Named<ReferenceGrant>;
@@ -294,6 +303,8 @@ export class Catalog {
   readonly #splitsByGroup: Index<TrafficSplit>;
   readonly #targetsByGroup: Index<TrafficTarget>;
   readonly #targetsByDestination: Index<TrafficTarget>;
+  readonly #egressesByGroup: Index<Egress>;
+  readonly #egressesBySource: Index<Egress>;
   readonly #policiesByTarget: Index<TrafficPolicy>;
   readonly #podsByAccount: Index<Pod>;
   readonly #workloadsByAccount: Index<Workload>;
@@ -331,6 +342,21 @@ export class Catalog {
       this.#policiesByTarget.change(change);
       events.policy(change, key);
     });
+    this.egresses = new Named(incremental, (change, key) => {
+      this.#egressesByGroup.change(change);
+      this.#egressesBySource.change(change);
+      events.egress(change, key);
+    }, keyOfEgress);
+    this.#egressesByGroup = new Index<Egress>(
+      incremental,
+      ({ meta, matches = [] }) => matches.map(({ name }) => keyOf(meta.namespace, name)),
+      byName,
+    );
+    this.#egressesBySource = new Index<Egress>(
+      incremental,
+      ({ sources }) => sources.flatMap((source) => sourceAccount(source) ?? []),
+      byName,
+    );
     this.routes = new Named(incremental, (change, key) => {
       this.#routesByParent.change(change);
       events.route(change, key);
@@ -475,6 +501,16 @@ export class Catalog {
     return this.#targetsByGroup.get(group).length > 0;
   }
 
+  /** Whether an Egress names a group, by `namespace/name`. */
+  isNamedByEgress(group: string): boolean {
+    return this.#egressesByGroup.get(group).length > 0;
+  }
+
+  /** @param account `namespace/serviceaccount` */
+  egressesOf(account: string): readonly Egress[] {
+    return this.#egressesBySource.get(account);
+  }
+
   /** @param account `namespace/serviceaccount` */
   targetsCalling(account: string): readonly TrafficTarget[] {
     return this.#targetsByDestination.get(account);
@@ -533,6 +569,11 @@ export function accountOf({ meta }: TrafficTarget, { namespace, name }: TargetSu
 /** The same of the one that is called. */
 export function accountCalledBy(target: TrafficTarget): string {
   return accountOf(target, target.destination);
+}
+
+/** The account that a source of an Egress is, `namespace/serviceaccount`; undefined: it is none. */
+export function sourceAccount({ kind, namespace, name }: TargetSubject): string | undefined {
+  return kind === "ServiceAccount" ? keyOf(namespace, name) : undefined;
 }
 
 function accountsOfTemplate({ meta, template }: Pod | Workload): string[] {

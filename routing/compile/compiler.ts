@@ -5,6 +5,7 @@
 import type { Finding } from "../../base/finding.ts";
 import { parseIp } from "../../base/ip.ts";
 import type {
+  Egress,
   Meta,
   Pod,
   Snapshot,
@@ -14,6 +15,7 @@ import type {
 } from "../../schemas/resources.ts";
 import {
   accessKey,
+  type AccessPart,
   groupKey,
   type GroupPart,
   isPart,
@@ -23,24 +25,21 @@ import {
   routeKey,
   type RoutePart,
 } from "../parts.ts";
-import {
-  GATEWAY_ROUTES,
-  needsGatewayRoutes,
-  PLAN_VERSION,
-  type PlanService,
-  type PlanTarget,
-} from "../plan.ts";
-import { compareText } from "../../base/order.ts";
+import { needsGatewayRoutes, type PlanEgress, type PlanService, type PlanTarget } from "../plan.ts";
 import { mtlsOfNamespace } from "./mtls_modes.ts";
+import { planEgress, reportIgnoredEgress } from "./egresses.ts";
 import { planAlias, resolveAlias } from "./aliases.ts";
 import {
   accountCalledBy,
   Catalog,
   keyOf,
+  keyOfEgress,
   keyOfKind,
   keyOfMeta,
   type ResourceChange,
+  sourceAccount,
 } from "./catalog.ts";
+import { changeCatalog, type ResourceKind, type ResourceOf } from "./catalog_changes.ts";
 import { Counter, keepAll } from "./kept.ts";
 import { checkBackends } from "./check_backends.ts";
 import { checkGatewayRoute, reportMixed } from "./check_gateway.ts";
@@ -54,6 +53,7 @@ import { Findings, orderFindings, positionOf } from "./findings.ts";
 import type { GatewayLookup } from "./gateway_backends.ts";
 import { type Attachment, meansPort } from "./gateway_ports.ts";
 import { type CompiledRoute, compileGatewayRoute } from "./gateway_routes.ts";
+import { compiledHeader } from "./header.ts";
 import { Derived, Incremental } from "./incremental.ts";
 import { planEndpointPolicy } from "./plan_policies.ts";
 import { checkTargets, layerAt, type PolicyLayer } from "./policies.ts";
@@ -69,6 +69,8 @@ export interface CompileOptions {
   readonly clusterDomain?: string | undefined;
   /** Default true: traffic targets are not enforced. */
   readonly permissive?: boolean;
+  /** Default true: what the mesh does not know is passed on. */
+  readonly egress?: boolean;
 }
 
 /** What changes came to. */
@@ -77,10 +79,6 @@ interface CompiledChanges {
   readonly parts: ReadonlySet<PartKey>;
   readonly findings: { readonly came: readonly Finding[]; readonly went: readonly Finding[] };
 }
-
-/** Kinds of resources that a Snapshot has. */
-type ResourceKind = keyof Snapshot;
-type ResourceOf<Kind extends ResourceKind> = Snapshot[Kind][number];
 
 interface OwnRoutes {
   readonly compiled: CompiledRoute;
@@ -94,6 +92,7 @@ const NO_RULES: RootRouting = { rules: [], plain: undefined };
 export class Compiler {
   readonly clusterDomain: string;
   readonly permissive: boolean;
+  readonly egress: boolean;
   readonly #incremental = new Incremental();
   readonly #findings = new Findings((finding) => this.#incremental.report(finding));
   readonly #catalog: Catalog;
@@ -104,18 +103,19 @@ export class Compiler {
   readonly #gatewayParts = new Set<PartKey>();
   /** The ids of a Service's groups, by `namespace/name`. */
   readonly #groupsOf = new Map<string, readonly string[]>();
-  /** How many splits name a root, and how many targets an account. */
+  /** How many splits name a root, and how many targets or Egresses an account. */
   readonly #splitCounts = new Counter();
-  readonly #targetCounts = new Counter();
+  readonly #accessCounts = new Counter();
   /** Pods and workloads that are looked at, by a number that is theirs. */
   readonly #sources = new Map<string, Pod | Workload>();
   readonly #sourceKeys = new Map<Pod | Workload, string>();
   #sourceCount = 0;
   #changed = new Set<PartKey>();
 
-  constructor({ clusterDomain, permissive = true }: CompileOptions = {}) {
+  constructor({ clusterDomain, permissive = true, egress = true }: CompileOptions = {}) {
     this.clusterDomain = clusterDomain?.toLowerCase() ?? "cluster.local";
     this.permissive = permissive;
+    this.egress = egress;
     this.#catalog = new Catalog(this.#incremental, this.clusterDomain, {
       namespace: (change, key) => keepAll(change, key, [this.#namespaceModes]),
       service: (change, key) => keepAll(change, key, [this.#routeParts, this.#serviceGroups]),
@@ -123,6 +123,7 @@ export class Compiler {
       group: (change, key) => keepAll(change, key, [this.#groupChecks]),
       target: (change, key) => this.#targetChanged(change, key),
       policy: (change, key) => keepAll(change, key, [this.#policyChecks]),
+      egress: (change, key) => this.#egressChanged(change, key),
       route: (change, key) => keepAll(change, key, [this.#routeChecks]),
       pod: (change) => this.#sourceChanged(change),
       workload: (change) => this.#sourceChanged(change),
@@ -149,7 +150,7 @@ export class Compiler {
     before: ResourceOf<Kind> | null,
     after: ResourceOf<Kind> | null,
   ): void {
-    CHANGES[kind](this.#catalog, { before, after } as ResourceChange<never>);
+    changeCatalog(this.#catalog, kind, { before, after });
   }
 
   /** Brings the parts and the Findings up to date; what is different since the last call. */
@@ -179,11 +180,15 @@ export class Compiler {
 
   /** What holds for all parts, as of the last `refresh`. */
   get header(): PlanHeader {
-    const { clusterDomain, permissive } = this;
-    const namespaces = Object.fromEntries([...this.#mtls].sort(([a], [b]) => compareText(a, b)));
-    const mtls = this.#mtls.size === 0 ? {} : { mtls: { namespaces } };
-    const requires = this.#gatewayParts.size === 0 ? {} : { requires: [GATEWAY_ROUTES] };
-    return { version: PLAN_VERSION, ...requires, clusterDomain, permissive, ...mtls };
+    const { clusterDomain, permissive, egress } = this;
+    const hasGatewayRoutes = this.#gatewayParts.size > 0;
+    return compiledHeader({
+      clusterDomain,
+      permissive,
+      egress,
+      hasGatewayRoutes,
+      mtls: this.#mtls,
+    });
   }
 
   /** @param part undefined: there is none */
@@ -214,7 +219,19 @@ export class Compiler {
     if (this.permissive) return keepAll({ before, after }, key, [this.#ignoredTargets]);
     const accountOf = (target: TrafficTarget | null) =>
       target === null ? undefined : accountCalledBy(target);
-    this.#targetCounts.move(accountOf(before), accountOf(after), [this.#accessParts]);
+    this.#accessCounts.move(accountOf(before), accountOf(after), [this.#accessParts]);
+  }
+
+  #egressChanged({ before, after }: ResourceChange<Egress>, key: string): void {
+    keepAll({ before, after }, key, [this.#egressChecks]);
+    const kept = [this.#accessParts];
+    // First what is added: what both have is not worked out twice.
+    for (const each of after?.sources ?? []) {
+      this.#accessCounts.move(undefined, sourceAccount(each), kept);
+    }
+    for (const each of before?.sources ?? []) {
+      this.#accessCounts.move(sourceAccount(each), undefined, kept);
+    }
   }
 
   #sourceChanged({ before, after }: ResourceChange<Pod | Workload>): void {
@@ -338,6 +355,16 @@ export class Compiler {
     });
   }, isSameData);
 
+  readonly #plannedEgresses = this.#derived<Omit<PlanEgress, "source"> | undefined>((key) => {
+    const egress = this.#catalog.egresses.at(key);
+    return egress && planEgress(egress, {
+      groups: this.#compiledGroups,
+      runs: (account) => this.#runs.get(account),
+      isKnown: (namespace) => this.#catalog.namespaces.get("", namespace) !== undefined,
+      findings: this.#findings,
+    });
+  }, isSameData);
+
   /** By account, whether a pod runs as it. */
   readonly #runs = this.#derived<boolean>((account) => this.#catalog.runsAs(account));
 
@@ -399,16 +426,22 @@ export class Compiler {
   );
 
   /** By account. */
-  readonly #accessParts = new Derived<readonly PlanTarget[]>(
+  readonly #accessParts = new Derived<AccessPart>(
     this.#incremental,
-    (account) =>
-      this.#catalog.targetsCalling(account)
-        .map(({ meta }) => this.#plannedTargets.get(keyOfMeta(meta)))
-        .filter((target) => target !== undefined),
+    (account) => {
+      const egress = this.#catalog.egressesOf(account)
+        .flatMap(({ meta }): PlanEgress[] => {
+          const planned = this.#plannedEgresses.get(keyOfEgress(meta));
+          return planned === undefined ? [] : [{ ...planned, source: account }];
+        });
+      const targets = this.permissive ? [] : this.#catalog.targetsCalling(account)
+        .flatMap(({ meta }) => this.#plannedTargets.get(keyOfMeta(meta)) ?? []);
+      return egress.length === 0 ? { targets } : { targets, egress };
+    },
     {
       isSame: isSameData,
-      onChange: (account, targets = []) =>
-        this.#setPart(accessKey(account), targets.length === 0 ? undefined : { targets }),
+      onChange: (account, part) =>
+        this.#setPart(accessKey(account), part !== undefined && isPart(part) ? part : undefined),
     },
   );
 
@@ -543,6 +576,13 @@ export class Compiler {
     return null;
   });
 
+  readonly #egressChecks = this.#derived<null>((key) => {
+    const egress = this.#catalog.egresses.at(key);
+    if (egress !== undefined && this.egress) reportIgnoredEgress(egress, this.#findings);
+    this.#plannedEgresses.get(key);
+    return null;
+  });
+
   readonly #sourceChecks = this.#derived<null>((key) => {
     const source = this.#sources.get(key);
     const check = {
@@ -554,25 +594,3 @@ export class Compiler {
     return null;
   });
 }
-
-const CHANGES: {
-  readonly [Kind in ResourceKind]: (
-    catalog: Catalog,
-    change: ResourceChange<ResourceOf<Kind>>,
-  ) => void;
-} = {
-  namespaces: (catalog, change) => catalog.namespaces.change(change),
-  // Nothing depends on whether an account is there.
-  serviceAccounts: () => {},
-  services: (catalog, change) => catalog.changeService(change),
-  endpointSlices: (catalog, change) => catalog.changeSlice(change),
-  pods: (catalog, change) => catalog.changePod(change),
-  workloads: (catalog, change) => catalog.changeWorkload(change),
-  trafficSplits: (catalog, change) => catalog.splits.change(change),
-  httpRouteGroups: (catalog, change) => catalog.groups.change(change),
-  tcpRoutes: (catalog, change) => catalog.tcpRoutes.change(change),
-  trafficTargets: (catalog, change) => catalog.targets.change(change),
-  trafficPolicies: (catalog, change) => catalog.policies.change(change),
-  gatewayRoutes: (catalog, change) => catalog.routes.change(change),
-  referenceGrants: (catalog, change) => catalog.grants.change(change),
-};

@@ -24,6 +24,7 @@ const KINDS: readonly ResourceKind[] = [
   "tcpRoutes",
   "trafficTargets",
   "trafficPolicies",
+  "egresses",
   "gatewayRoutes",
   "referenceGrants",
 ];
@@ -114,9 +115,15 @@ const anyPool = fc.tuple(anySnapshot, anySnapshot).map(([one, other]) => joined(
 
 Deno.test("compiler: after any changes it has what the same resources come to at once", () => {
   fc.assert(
-    fc.property(anyPool, anySteps, fc.boolean(), (pool, steps, permissive) => {
-      follow(pool, steps, new Compiler({ permissive }));
-    }),
+    fc.property(
+      anyPool,
+      anySteps,
+      fc.boolean(),
+      fc.boolean(),
+      (pool, steps, permissive, egress) => {
+        follow(pool, steps, new Compiler({ permissive, egress }));
+      },
+    ),
     { numRuns: 1_000 },
   );
 });
@@ -137,7 +144,14 @@ class Forgetful extends Compiler {
 }
 
 for (
-  const kind of ["services", "endpointSlices", "pods", "trafficSplits", "httpRouteGroups"] as const
+  const kind of [
+    "services",
+    "endpointSlices",
+    "pods",
+    "trafficSplits",
+    "httpRouteGroups",
+    "egresses",
+  ] as const
 ) {
   Deno.test(`compiler: a planted bug is seen: what replaces one of the ${kind} is not noticed`, () => {
     throws(() =>

@@ -56,6 +56,24 @@ function alias(name: string, externalName: string): Manifest {
   return { ...service(name, {}), spec: { type: "ExternalName", externalName } };
 }
 
+/** What it says of itself in place of what it would. */
+function egress(spec: {
+  readonly sources?: readonly { readonly kind: string }[];
+  readonly [field: string]: unknown;
+}): Manifest {
+  const source = { kind: "ServiceAccount", name: "sa", namespace: "app" };
+  return {
+    apiVersion: "weft.dev/v1alpha1",
+    kind: "Egress",
+    metadata: { name: "e", namespace: "app" },
+    spec: {
+      ports: [{ number: 80, protocol: "http" }],
+      ...spec,
+      sources: spec.sources?.map((each) => ({ ...source, ...each })) ?? [source],
+    },
+  };
+}
+
 const GATEWAY = "gateway.networking.k8s.io";
 
 /** A route whose parent is `web`, with one backend or what `more` says. */
@@ -330,6 +348,20 @@ const LEAST: Readonly<
       metadata: { name: "app", annotations: { "weft.dev/mtls-mode": "on" } },
     }],
     "metadata.annotations.weft.dev/mtls-mode",
+  ],
+  "egress-ignored": [[egress({})], ""],
+  "egress-kind-unsupported": [[egress({ sources: [{ kind: "Group" }] })], "spec.sources[0].kind"],
+  "egress-route-missing": [
+    [egress({ matches: [{ kind: "HTTPRouteGroup", name: "none" }] })],
+    "spec.matches[0].name",
+  ],
+  "egress-account-unused": [
+    [egress({}), { apiVersion: "v1", kind: "Namespace", metadata: { name: "app" } }],
+    "spec.sources[0].name",
+  ],
+  "egress-port-blind": [
+    [egress({ hosts: ["a.example"], ports: [{ number: 22, protocol: "tcp" }] })],
+    "spec.ports[0]",
   ],
   "route-parent-missing": [[route("HTTPRoute")], "spec.parentRefs[0].name"],
   "route-not-http": [

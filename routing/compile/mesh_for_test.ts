@@ -118,6 +118,7 @@ export function largeMesh(
     tcpRoutes: [],
     trafficTargets: [],
     trafficPolicies: [],
+    egresses: [],
     gatewayRoutes: [],
     referenceGrants: [],
   };

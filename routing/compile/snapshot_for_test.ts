@@ -4,6 +4,7 @@ import { PROXY_USER_ID } from "../../base/proxy_user.ts";
 import type { FieldPath } from "../../base/finding.ts";
 import { anyGatewayRoute, anyReferenceGrant } from "./gateway_for_test.ts";
 import type {
+  Egress,
   EndpointSlice,
   HttpRouteGroup,
   Meta,
@@ -269,6 +270,36 @@ const anyPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
   }, { requiredKeys: [] }),
 });
 
+const anyEgress: fc.Arbitrary<Egress> = fc.record({
+  meta: fc.tuple(metaOf("Egress"), fc.constantFrom("weft.dev", "policy.flomesh.io"))
+    .map(([meta, group]) => ({ ...meta, apiVersion: `${group}/v1alpha1` })),
+  // Its sources always name their namespace.
+  sources: fc.array(anySubject.map((each) => ({ ...each, namespace: each.namespace || "app" })), {
+    maxLength: 3,
+  }),
+  hosts: fc.constantFrom(undefined, [], ["a.example", "*.b.example"]),
+  ranges: fc.constantFrom(undefined, [], ["192.0.2.0/24"]),
+  ports: fc.array(
+    fc.record({
+      port: anyPortNumber,
+      protocol: fc.constantFrom("http" as const, "https" as const, "tcp" as const),
+      at: fc.constant(AT),
+    }),
+    { maxLength: 3 },
+  ),
+  matches: fc.option(
+    fc.array(
+      fc.record({
+        kind: fc.constantFrom("HTTPRouteGroup", "HTTPRouteGroup", "UpstreamTrafficSetting"),
+        name: anyName,
+        at: fc.constant(AT),
+      }),
+      { maxLength: 2 },
+    ),
+    { nil: undefined },
+  ),
+});
+
 export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   namespaces: fc.array(
     fc.record({
@@ -304,6 +335,7 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   tcpRoutes: fc.array(orRefused(anyTcpRoute, { ports: [] }), { maxLength: 2 }),
   trafficTargets: fc.array(orRefused(anyTarget, { port: undefined }), { maxLength: 3 }),
   trafficPolicies: fc.array(anyPolicy, { maxLength: 4 }),
+  egresses: fc.array(anyEgress, { maxLength: 3 }),
   gatewayRoutes: fc.array(orRefused(anyGatewayRoute(metaOf), { rules: [] }), { maxLength: 4 }),
   referenceGrants: fc.array(anyReferenceGrant(metaOf), { maxLength: 2 }),
 });

@@ -4,7 +4,7 @@
  */
 import { compareText } from "../../base/order.ts";
 import { VersionedMap } from "../../base/versioned_map.ts";
-import { groupKey, groupsNamedBy, type Part, type PartKey } from "../parts.ts";
+import { type AccessPart, groupKey, groupsNamedBy, type Part, type PartKey } from "../parts.ts";
 import type {
   PlanAlias,
   PlanEndpoint,
@@ -26,8 +26,9 @@ export class HeldPlan {
   /** How often Services name each group. */
   readonly #named = new Map<string, number>();
   /** By identity. */
-  readonly #access = new Map<string, readonly PlanTarget[]>();
+  readonly #access = new Map<string, AccessPart>();
   #targets: readonly PlanTarget[] = [];
+  #egress: Pick<PlanView, "egress"> = {};
 
   /** What comes of a change. Objects of parts that did not change are the same as in the plan before. */
   take(change: PlanChange): { readonly plan: PlanView; readonly undo: () => void } {
@@ -53,6 +54,7 @@ export class HeldPlan {
       services: this.#services.take(),
       groups: this.#groups.take(),
       targets: this.#targets,
+      ...this.#egress,
       ...(aliases.length === 0 ? {} : { aliases }),
       endpointPolicies: this.#policies.take(),
     };
@@ -71,14 +73,16 @@ export class HeldPlan {
       else if (key.startsWith("group ")) groups.add(id);
       else {
         isAccessChanged = true;
-        if (part !== null && "targets" in part) this.#access.set(id, part.targets);
+        if (part !== null && "targets" in part) this.#access.set(id, part);
         else this.#access.delete(id);
       }
     }
     for (const id of groups) this.#changeGroup(id);
     if (!isAccessChanged) return;
-    this.#targets = [...this.#access].sort(([a], [b]) => compareText(a, b))
-      .flatMap(([, targets]) => targets);
+    const access = [...this.#access].sort(([a], [b]) => compareText(a, b));
+    this.#targets = access.flatMap(([, { targets }]) => targets);
+    const egress = access.flatMap(([id, { egress }]) => egress === undefined ? [] : [[id, egress]]);
+    this.#egress = egress.length === 0 ? {} : { egress: Object.fromEntries(egress) };
   }
 
   #changeRoute(before: Part | undefined, after: Part | undefined, groups: Set<string>): void {

@@ -24,7 +24,10 @@ Deno.test("crds: every YAML file here is the definition of a kind that Weft read
 Deno.test("crds: each is named after its plural and group, and has the published short name", () => {
   const names = CRDS.map(({ metadata, spec }) => {
     assert.equal(metadata.name, `${spec.names.plural}.${spec.group}`);
-    assert.equal(spec.names.plural, `${spec.names.kind.toLowerCase()}s`.replace(/ys$/, "ies"));
+    assert.equal(
+      spec.names.plural,
+      `${spec.names.kind.toLowerCase()}s`.replace(/ys$/, "ies").replace(/sss$/, "sses"),
+    );
     assert.equal(spec.names.singular, spec.names.kind.toLowerCase());
     assert.equal(spec.names.listKind, `${spec.names.kind}List`);
     assert.equal(spec.scope, "Namespaced");
@@ -36,6 +39,7 @@ Deno.test("crds: each is named after its plural and group, and has the published
     "TCPRoute tr",
     "TrafficTarget tt",
     "TrafficPolicy tp",
+    "Egress eg",
     "MeshConfig meshconfig",
     "MeshRootCertificate mrc",
   ]);
@@ -74,6 +78,7 @@ Deno.test("crds: each kind prints what people look for", () => {
   const columns: Readonly<Record<string, string[]>> = {
     TrafficSplit: [".spec.service"],
     TrafficPolicy: [".spec.targetRefs[0].name"],
+    Egress: [".spec.hosts[0]"],
     MeshRootCertificate: [".spec.role", ".metadata.creationTimestamp"],
   };
   for (const { spec } of CRDS) {

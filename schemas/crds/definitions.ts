@@ -69,6 +69,7 @@ const FILES: Readonly<Record<string, string>> = {
   TCPRoute: "tcproutes.yaml",
   TrafficTarget: "traffictargets.yaml",
   TrafficPolicy: "trafficpolicies.yaml",
+  Egress: "egresses.yaml",
   MeshConfig: "meshconfigs.yaml",
   MeshRootCertificate: "meshrootcertificates.yaml",
 };

@@ -19,14 +19,18 @@ const CLIENTS = { address: "127.0.0.1", port: 0, namespace: "default", identity:
 interface CaptureOptions {
   /** Default true: what the mesh does not know is passed on. */
   readonly egress?: boolean;
+  /** The same by the plan. Default true. */
+  readonly meshEgress?: boolean;
+  /** Of the clients in the pod, `namespace/serviceaccount`. Default: not known. */
+  readonly identity?: string;
   readonly seed?: number;
   readonly weather?: Partial<Weather>;
 }
 
 /** Compiles manifests. */
-function planOf(manifests: string): Plan {
+function planOf(manifests: string, egress: boolean): Plan {
   const { snapshot } = parseManifests([{ name: "capture.yaml", text: manifests }]);
-  return compile(snapshot).plan;
+  return compile(snapshot, { egress }).plan;
 }
 
 export class CaptureScenario extends CalmNetwork {
@@ -38,14 +42,18 @@ export class CaptureScenario extends CalmNetwork {
   readonly #ports: { readonly outbound: number[]; readonly inbound: number[] };
 
   /** Listeners: a captured one, one that is not, and a captured one to the application on 127.0.0.1. */
-  constructor(manifests: string, { egress = true, seed, weather }: CaptureOptions = {}) {
+  constructor(
+    manifests: string,
+    { egress = true, meshEgress = true, identity = "", seed, weather }: CaptureOptions = {},
+  ) {
     super(seed, weather);
+    const clients = { ...CLIENTS, identity };
     this.engine = new Engine(
       this.io as Io,
       {
         driver: "native",
         workers: 1,
-        outbound: [{ ...CLIENTS, capture: true }, CLIENTS],
+        outbound: [{ ...clients, capture: true }, clients],
         inbound: [{
           address: "127.0.0.1",
           port: 0,
@@ -58,7 +66,7 @@ export class CaptureScenario extends CalmNetwork {
         bodyBytesMax: Infinity,
         reportRequests: true,
       },
-      planOf(manifests),
+      planOf(manifests, meshEgress),
       {
         onRecords: (records) => void this.records.push(...records),
         onSpans() {},
@@ -124,8 +132,8 @@ export class CaptureScenario extends CalmNetwork {
   }
 
   /** Puts another plan in force. */
-  apply(manifests: string): void {
-    this.engine.apply(planOf(manifests));
+  apply(manifests: string, meshEgress = true): void {
+    this.engine.apply(planOf(manifests, meshEgress));
   }
 }
 

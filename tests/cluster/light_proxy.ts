@@ -1,7 +1,7 @@
 /** A proxy without traffic: the real client of the stream, which holds what it asked for, and acknowledges what it is told to hold. */
 import { createLog } from "../../base/log.ts";
 import type { HeldParts } from "../../routing/source/held_parts.ts";
-import { hostQuestion } from "../../routing/source/messages.ts";
+import { accessQuestion, hostQuestion } from "../../routing/source/messages.ts";
 import { ControllerSource } from "../../sidecar/controller_source.ts";
 import { PlanClient } from "../../sidecar/plan_client.ts";
 
@@ -13,6 +13,8 @@ interface LightProxyParts {
   readonly pod: string;
   /** What its application calls. */
   readonly hosts: readonly string[];
+  /** `namespace/serviceaccount` of its application, where that is asked about. */
+  readonly identity?: string;
   /** What it holds is another now, and in force. */
   readonly onChange?: () => void;
 }
@@ -26,7 +28,7 @@ export class LightProxy {
   /** Its event loops do not take what comes. */
   #stuck: PromiseWithResolvers<void> | null = null;
 
-  constructor({ addresses, port, authorityFile, pod, hosts, onChange }: LightProxyParts) {
+  constructor({ addresses, port, authorityFile, pod, hosts, identity, onChange }: LightProxyParts) {
     this.name = `app/${pod}`;
     // A token is read, and not looked at by controllers of tests.
     const sources = addresses.map((address) =>
@@ -49,7 +51,10 @@ export class LightProxy {
         sourceIsAway: () => Promise.resolve(),
         unusedQuestions: () => Promise.resolve([]),
       },
-      always: hosts.map((host) => hostQuestion("app", host)),
+      always: [
+        ...hosts.map((host) => hostQuestion("app", host)),
+        ...(identity === undefined ? [] : [accessQuestion(identity)]),
+      ],
       log: createLog({ level: "error", format: "json", sink: () => {}, now: Date.now }),
       onChange: (held, isNews) => {
         this.#held = held;
@@ -75,6 +80,13 @@ export class LightProxy {
   /** Whether traffic targets are not enforced; undefined: it holds nothing. */
   get permissive(): boolean | undefined {
     return this.#held?.plan?.permissive;
+  }
+
+  /** Names of the Egresses of an account as they are in force; null: egress is on. */
+  egresses(account: string): readonly string[] | null {
+    const plan = this.#held?.plan;
+    if (plan?.egressOff !== true) return null;
+    return plan.egress?.[account]?.map(({ ref }) => ref.name) ?? [];
   }
 
   hold(): void {

@@ -14,6 +14,7 @@ import { Accounts, CONTROLLER_RIGHTS, type Right } from "./accounts.ts";
 import { HAS_API_SERVER, TestApiServer } from "./api_server.ts";
 import { denying, PlayedIssuer, REQUEST_DEFINITION } from "./cert_manager.ts";
 import { defineGatewayKinds } from "./gateway_definitions.ts";
+import { definePolicyKinds } from "./policy_definitions.ts";
 import { TestController } from "./test_controller.ts";
 
 const nameOf = ({ verb, resource }: Right) => `${verb} ${resource}`;
@@ -26,6 +27,7 @@ const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise
   "create events": makeFaults,
   "patch trafficsplits/status": makeFaults,
   "patch trafficpolicies/status": makeFaults,
+  "patch egresses/status": makeFaults,
   "patch meshconfigs/status": makeFaults,
   "patch meshrootcertificates/status": makeFaults,
   "patch httproutes/status": makeFaults,
@@ -103,6 +105,14 @@ apiVersion: weft.dev/v1alpha1
 kind: TrafficPolicy
 metadata: {name: fault, namespace: mesh}
 spec: {targetRefs: [{kind: Service, name: none}], timeouts: {request: 1s}}
+---
+apiVersion: weft.dev/v1alpha1
+kind: Egress
+metadata: {name: fault, namespace: mesh}
+spec:
+  sources: [{kind: ServiceAccount, name: sa, namespace: mesh}]
+  ports: [{number: 80, protocol: http}]
+  matches: [{kind: HTTPRouteGroup, name: none}]
 ---
 apiVersion: weft.dev/v1alpha1
 kind: MeshConfig
@@ -203,6 +213,7 @@ Deno.test({
       await api.apply(REQUEST_DEFINITION);
       await api.established("certificaterequests.cert-manager.io");
       await defineGatewayKinds(api);
+      await definePolicyKinds(api);
       apiOf = api;
       const accounts = new Accounts(api);
       await t.step("with all of them it is refused nothing", async () => {
@@ -275,6 +286,11 @@ Deno.test({
         }
         assert.equal(await can("view", "create", kind), "no");
         assert.equal(await can("stranger", "list", kind), "no");
+      }
+      const views = () => can("view", "list", "egresses.weft.dev");
+      assert.equal(await until("view: list", views, (answer) => answer === "yes"), "yes");
+      for (const role of ["edit", "admin"]) {
+        assert.equal(await can(role, "create", "egresses.weft.dev"), "no", role);
       }
     } finally {
       await api.stop();

@@ -92,6 +92,7 @@ export class TestController {
       meshName: "weft",
       clusterDomain: "cluster.local",
       permissive: true,
+      egress: true,
       trustDomain: "cluster.local",
       stream: { address: this.address, port: this.ports.stream },
       certFile: `${this.#folder}/tls.crt`,

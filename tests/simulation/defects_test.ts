@@ -8,7 +8,7 @@ import { Upstream } from "../../proxy/http1/upstream.ts";
 import { Http2Downstream } from "../../proxy/http2/downstream.ts";
 import { Http2ServerStream } from "../../proxy/http2/server_stream.ts";
 import { PolicyRun } from "../../proxy/policy/policy_run.ts";
-import { Egress } from "../../proxy/route/egress.ts";
+import { EgressGate } from "../../proxy/route/egress.ts";
 import { encodeLiterals } from "./hpack.ts";
 import { FrameCutter, frames } from "./http2_frames.ts";
 import { NAMESPACE } from "./generate.ts";
@@ -179,7 +179,7 @@ defect("what follows on the lookup of a name", (it) => {
   for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: outside.example\r\n\r\n");
   it.pass(1);
   equal(it.lookups.join(), "outside.example");
-  plant(Egress.prototype, "toAddress");
+  plant(EgressGate.prototype, "toAddress");
   it.engine.resolved("outside.example", ["203.0.113.9"]);
   it.pass(20);
   const answered = clients.filter(({ text }) => text.startsWith("HTTP/1.1 200"));

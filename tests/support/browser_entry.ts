@@ -77,6 +77,7 @@ const snapshot: Snapshot = {
   tcpRoutes: [],
   trafficTargets: [],
   trafficPolicies: [],
+  egresses: [],
   gatewayRoutes: [],
   referenceGrants: [],
 };
