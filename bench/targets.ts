@@ -2,6 +2,7 @@
 import { renderMarkdownTable, type Row } from "./report.ts";
 import { NO_PROXY } from "./workloads/load_workload.ts";
 import { CLUSTER, CONTROLLER_MEASURES } from "./workloads/controller.ts";
+import { METRICS_MEASURES } from "./workloads/metrics.ts";
 import { PLAN_MEASURES } from "./workloads/plans.ts";
 
 /** Rows by workload. */
@@ -177,9 +178,27 @@ const CONTROLLER_TARGETS: readonly Target[] = [
   growth("a weight", CONTROLLER_MEASURES.weight),
 ];
 
+const METRICS_TARGETS: readonly Target[] = [
+  {
+    text: "A controller that reads 1 000 sidecars every 15 s",
+    limit: 0.05,
+    is: "at most",
+    unit: "cores",
+    measure: (look) => look("metrics", METRICS_MEASURES.reading, "cores"),
+  },
+  {
+    text: "Wrong answers while Flagger promotes in ten steps",
+    limit: 0,
+    is: "at most",
+    unit: "requests",
+    measure: (look) => look("metrics", METRICS_MEASURES.promotion, "failed"),
+  },
+];
+
 const TARGETS: readonly Target[] = [
   ...PLAN_TARGETS,
   ...CONTROLLER_TARGETS,
+  ...METRICS_TARGETS,
   cpu("HTTP/1.1 small", "http1", "cpu@64", "HAProxy", 0.95),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "nginx", 0.85),
   cpu("HTTP/1.1 small", "http1", "cpu@64", "Pipy", 0.6),

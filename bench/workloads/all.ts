@@ -10,6 +10,7 @@ import {
 } from "./http1.ts";
 import { GRPC, HTTP2_WORKLOADS } from "./http2.ts";
 import { IDLE_WORKLOADS, TLS_IDLE } from "./idle.ts";
+import { METRICS_COSTS } from "./metrics.ts";
 import { MICRO } from "./micro.ts";
 import { PLAN_COSTS } from "./plans.ts";
 import { ROUTES } from "./routes.ts";
@@ -35,5 +36,6 @@ export const WORKLOADS: readonly BenchWorkload[] = [
   START_UP,
   PLAN_COSTS,
   CONTROLLER_COSTS,
+  METRICS_COSTS,
   MICRO,
 ];

@@ -105,7 +105,7 @@ async function addChanges(mesh: LargeMesh, of: string, add: Add): Promise<void> 
 }
 
 /** Runs `work` with a sidecar, which ends with it. */
-async function withSidecar<T>(
+export async function withSidecar<T>(
   starting: Promise<SidecarProcess>,
   work: (sidecar: SidecarProcess) => Promise<T>,
 ): Promise<T> {
@@ -118,7 +118,7 @@ async function withSidecar<T>(
 }
 
 /** One request to each of the first Services. */
-async function askFirst(sidecar: SidecarProcess, count: number): Promise<void> {
+export async function askFirst(sidecar: SidecarProcess, count: number): Promise<void> {
   const client = await SidecarClient.open(sidecar);
   for (let service = 0; service < count; service++) await client.ask(service);
   client.close();

@@ -1,55 +1,14 @@
 /** What examples/ has for Prometheus, Grafana, Flagger and Argo Rollouts asks for metrics that there are, in queries that a real Prometheus takes. */
 import assert from "node:assert/strict";
-import { parseAllDocuments } from "yaml";
 import type { MetricGroup } from "../../base/metrics.ts";
 import { CONTROLLER_METRICS } from "../../controller/metrics.ts";
 import { PROXY_METRICS } from "../../proxy/observe/metrics.ts";
-import { readFile, ROOT } from "../../tools/repository.ts";
+import { ROOT } from "../../tools/repository.ts";
 import { runCommand } from "../support/commands.ts";
+import { exampleQueries, PANELS, RULES } from "./example_queries.ts";
 import { HAS_PROMETHEUS, Prometheus } from "./prometheus.ts";
 
-const RULES = "examples/prometheus/rules.yml";
 const NEEDS = HAS_PROMETHEUS ? "" : ": needs prometheus and promtool";
-
-interface Panel {
-  readonly type: string;
-  readonly title: string;
-  readonly gridPos: Readonly<Record<"x" | "y" | "w" | "h", number>>;
-  readonly targets?: readonly { readonly expr: string }[];
-}
-
-const PANELS: readonly Panel[] = JSON.parse(readFile("examples/prometheus/dashboard.json")).panels;
-
-/** By where it stands; what is filled in when it is asked is filled in. */
-function queries(): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const { title, targets = [] } of PANELS) {
-    targets.forEach(({ expr }, place) =>
-      found.set(
-        `${title} ${place}`,
-        expr.replaceAll("$__rate_interval", "1m").replaceAll("$split", ".+"),
-      )
-    );
-  }
-  for (const path of ["flagger/metric_templates.yaml", "argo_rollouts/analysis_templates.yaml"]) {
-    for (const document of parseAllDocuments(readFile(`examples/${path}`))) {
-      const { metadata: { name }, spec } = document.toJS();
-      const texts = [
-        spec.query,
-        ...(spec.metrics ?? []).map((metric: { provider: { prometheus?: { query: string } } }) =>
-          metric.provider.prometheus?.query
-        ),
-      ];
-      for (const text of texts.filter((each) => each !== undefined)) {
-        found.set(name, text.replace(/\{\{ interval \}\}/g, "1m").replace(/\{\{.*?\}\}/g, "x"));
-      }
-    }
-  }
-  for (const { rules } of parseAllDocuments(readFile(RULES))[0].toJS().groups) {
-    for (const { record, alert, expr } of rules) found.set(record ?? alert, expr);
-  }
-  return found;
-}
 
 Deno.test("examples: queries ask for metrics and labels that are declared", () => {
   const groups: readonly MetricGroup[] = [...PROXY_METRICS, ...CONTROLLER_METRICS];
@@ -58,9 +17,9 @@ Deno.test("examples: queries ask for metrics and labels that are declared", () =
       Object.values(metrics).map(({ name, kind }) => kind === "histogram" ? `${name}_bucket` : name)
     ),
   );
-  const all = queries();
-  assert.ok(all.size >= 25, String(all.size));
-  for (const [name, query] of all) {
+  const all = exampleQueries();
+  assert.ok(all.length >= 30, String(all.length));
+  for (const { name, text: query } of all) {
     const asked = query.match(/(?<![:\w])(?:weft|osm)_\w+/g) ?? [];
     const isOfRules = /\w+:(?:weft|osm)_\w+:\w+/.test(query);
     assert.ok(asked.length > 0 || isOfRules, name);
@@ -111,6 +70,6 @@ Deno.test({
       () => new Response("x 1\n", { headers: { "content-type": "text/plain; version=0.0.4" } }),
     );
     await using prometheus = await Prometheus.start(`127.0.0.1:${server.addr.port}`);
-    for (const query of queries().values()) await prometheus.query(query);
+    for (const { text } of exampleQueries()) await prometheus.query(text);
   },
 });

@@ -8,12 +8,14 @@ const LOOK_AGAIN_MS = 3;
 
 /**
  * Resolves with the first value of `look` that `holds` takes.
+ * @param patience how many times the usual
  * @throws {Error} after too long, with the last value.
  */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
   holds: (value: T) => boolean,
+  patience = 1,
 ): Promise<T> {
   let last: T | undefined;
   let isLate = false;
@@ -27,7 +29,7 @@ export async function until<T>(
   return await bounded(looking(), () => {
     isLate = true;
     return `${what}; last seen: ${JSON.stringify(last)}`;
-  });
+  }, patience);
 }
 
 /** Runs `work`, and `giveUp` where it takes too long, which must make it end. */

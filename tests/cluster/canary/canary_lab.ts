@@ -3,9 +3,19 @@ import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
 import { type Answers, LoadClient } from "../node/load_client.ts";
 import { get, insist, OFF_NODE } from "../node/on_node.ts";
+import type { ReleaseState, ReleaseWatch } from "./release_watch.ts";
 
 /** The folder with what Flagger and Argo Rollouts are installed by; undefined: they are not there. */
 export const CANARY_TOOLS = Deno.env.get("WEFT_TEST_CANARY");
+
+/** By which the guide installs Argo Rollouts. */
+export const ARGO_INSTALLED_BY =
+  "https://github.com/argoproj/argo-rollouts/releases/latest/download/install.yaml";
+/** What cannot be fetched here. */
+const INSTEAD = new Map([
+  ["flagger/flagger ", `${CANARY_TOOLS}/flagger `],
+  [ARGO_INSTALLED_BY, `${CANARY_TOOLS}/argo`],
+]);
 
 /** Behind the name of a test. */
 export const OFF_CANARY = OFF_NODE === "" && CANARY_TOOLS === undefined
@@ -13,16 +23,30 @@ export const OFF_CANARY = OFF_NODE === "" && CANARY_TOOLS === undefined
   : OFF_NODE;
 
 /** Requests a second of each client. */
-const RATE = 30;
+const RATE = 12;
 /** Of some two thousand requests of a client. */
-export const REFUSED_MAX = 5;
+const REFUSED_MAX = 5;
+const REFUSED = / 50[34] .*upstream-(refused|tls-failed|connect-timeout)/;
+/** An application that ends closes the connections that carry nothing, and one may have been taken for a request just then. */
+const CLOSED = / POST .* 502 .*upstream-reset/;
+/** A process that ends has one request or a few, and the kubelet starts it anew ever later. */
+const CRASH_LOST_MAX = 30;
 /** Requests under one plan, of which the shares are taken. */
-const WINDOW = 60;
+export const WINDOW = 40;
+/** Times the usual: these tools look every ten seconds, and wait for new pods, for five failed checks, for a controller's first half minute. */
+export const PATIENCE = 8;
 
 const ROOT = new URL("../../../", import.meta.url);
 
 export function readRepository(path: string): string {
   return Deno.readTextFileSync(new URL(path, ROOT));
+}
+
+/** What a guide installs, and what it releases then. */
+export function guideParts(guide: string): readonly [string, string] {
+  const [tools, releases, ...rest] = guide.split(/^(?=## A (?:Deployment|Rollout), )/m);
+  assert.ok(tools.length > 0 && releases !== undefined && rest.length === 0);
+  return [tools, releases];
 }
 
 /** Every command of a guide, in its order. */
@@ -32,12 +56,12 @@ export function guideCommands(guide: string): string[] {
   );
 }
 
-/** Runs a guide as it stands, but for what cannot be fetched here. What its client hears last is what it says. */
-export async function walk(guide: string, instead: ReadonlyMap<string, string>): Promise<void> {
+/** Runs a guide, or a part of one, as it stands, but for what cannot be fetched here. What its client hears last is what it says. */
+export async function walk(guide: string): Promise<void> {
   const asked = /curl -s web:8080$/;
   const promised = [...guide.matchAll(/`(Hi, I am v\d!)`/g)].map(([, text]) => `${text}\n`);
   for (const command of guideCommands(guide)) {
-    const local = [...instead].reduce((text, [from, to]) => text.replace(from, to), command);
+    const local = [...INSTEAD].reduce((text, [from, to]) => text.replace(from, to), command);
     const said = await insist(local);
     if (asked.test(command)) assert.equal(said, promised.shift(), command);
   }
@@ -47,6 +71,17 @@ export async function walk(guide: string, instead: ReadonlyMap<string, string>):
 export async function apply(namespace: string, ...items: unknown[]): Promise<void> {
   const list = { apiVersion: "v1", kind: "List", items };
   await insist(`kubectl apply -n ${namespace} -f -`, JSON.stringify(list));
+}
+
+/** One after the other: pods that all start at once keep the node from everything else for seconds. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
 }
 
 /** Puts a client into a namespace that asks a Service until the end. */
@@ -74,8 +109,14 @@ export async function startLoad(namespace: string, service = "web"): Promise<Loa
   const client = new LoadClient(namespace, pod);
   // A tool may end all pods of every backend that a sidecar knows of at once: what is on its way to them is refused.
   client.lostMax = REFUSED_MAX;
-  client.loss = / 50[34] .*upstream-(refused|tls-failed|connect-timeout)/;
+  client.loss = new RegExp(`${REFUSED.source}|${CLOSED.source}`);
   return client;
+}
+
+/** From now on processes end as they are asked: what they had is lost with them where it may not be sent again. */
+export function expectCrashes(client: LoadClient): void {
+  client.lostMax += CRASH_LOST_MAX;
+  client.loss = new RegExp(`${REFUSED.source}| 502 .*upstream-reset`);
 }
 
 export async function newNamespace(name: string): Promise<void> {
@@ -84,45 +125,26 @@ export async function newNamespace(name: string): Promise<void> {
   await insist(`weft metrics enable --namespace ${name}`);
 }
 
-/** How far a release is. */
-export interface ReleaseState {
-  /** Of the backend with the new version, of 100; undefined: there is no split. */
-  readonly canaryWeight: number | undefined;
-  readonly generation: number;
-  /** The controller's word for it. */
-  readonly phase: string;
-}
-
 export interface Release {
   readonly name: string;
   readonly namespace: string;
   readonly client: LoadClient;
-  /** Looks at it now. */
-  readonly look: () => Promise<ReleaseState>;
-  /** The phases in which the shares are the weights'. */
+  readonly watch: ReleaseWatch;
+  /** As the watch has told. */
+  readonly look: () => ReleaseState;
+  /** The phases in which the shares are the weights'; none: of backends that fail they are not. */
   readonly stepping: readonly string[];
   /** Whether an answer is of the new version. */
   readonly isNew: (answer: string) => boolean;
   /** Told of each weight once its shares have been seen. */
-  readonly onStep?: (weight: number) => Promise<void>;
+  readonly onStep?: (weight: number) => Promise<void> | undefined;
 }
 
-/** The split of a release, as a controller has written it. */
-export async function splitState(
-  namespace: string,
-  name: string,
-  canary: string,
-): Promise<Omit<ReleaseState, "phase">> {
-  const { items } = await get(`trafficsplits -n ${namespace}`);
-  const split = items.find(({ metadata }: { metadata: { name: string } }) =>
-    metadata.name === name
-  );
-  const backends: { service: string; weight: unknown }[] = split?.spec.backends ?? [];
-  const weight = backends.find(({ service }) => service === canary)?.weight;
-  return {
-    canaryWeight: weight === undefined ? undefined : Number(weight),
-    generation: split?.metadata.generation ?? 0,
-  };
+/** What became of the releases of one application. */
+export interface ReleaseStory {
+  readonly text: string;
+  /** Weights whose shares have been seen, to the request. */
+  readonly exact: number;
 }
 
 /**
@@ -131,28 +153,39 @@ export async function splitState(
  * @returns the weights that were seen so
  */
 export async function follow(release: Release, ...ends: readonly string[]): Promise<number[]> {
-  const { name, namespace, client, look, stepping, onStep } = release;
+  const { name, namespace, client, watch, look, stepping, onStep } = release;
   const exact: number[] = [];
   let generation = -1;
   for (;;) {
     const what = `${name}: ${ends.join(" or ")} after ${exact.join(", ")}`;
-    const state = await until(
-      what,
-      look,
-      (now) => ends.includes(now.phase) || now.generation !== generation,
-    );
-    await client.take(what);
-    if (ends.includes(state.phase)) return exact;
+    const isOver = (now: ReleaseState) => ends.includes(now.phase) || now.generation !== generation;
+    const state = await until(what, look, isOver, PATIENCE);
+    if (ends.includes(state.phase)) {
+      await client.take(what);
+      return exact;
+    }
     generation = state.generation;
     if (state.canaryWeight === undefined || !stepping.includes(state.phase)) continue;
-    await insist(`weft status trafficsplit/web -n ${namespace} --wait --timeout 30s`);
+    await programmed(release);
     const answers = await client.take(what, WINDOW);
-    const after = await look();
-    if (after.generation !== generation || !stepping.includes(after.phase)) continue;
+    const isSame = await watch.splitGeneration(namespace) === generation;
+    if (!isSame || !stepping.includes(look().phase)) continue;
     checkShares(answers, state.canaryWeight, release);
     exact.push(state.canaryWeight);
     await onStep?.(state.canaryWeight);
   }
+}
+
+/** Waits until every sidecar has the split as it is written, and first for the controllers, which may be away. */
+async function programmed({ name, namespace, watch }: Release): Promise<void> {
+  const controllers =
+    "kubectl rollout status -n weft-system deployment/weft-controller --timeout=120s";
+  const look = async () => {
+    const isProgrammed = await watch.isProgrammed(namespace);
+    if (isProgrammed === null) await insist(controllers);
+    return isProgrammed === true;
+  };
+  await until(`${name}: every sidecar has the split`, look, Boolean, PATIENCE);
 }
 
 function checkShares(answers: Answers, weight: number, { name, isNew }: Release): void {
@@ -164,6 +197,12 @@ function checkShares(answers: Answers, weight: number, { name, isNew }: Release)
     Math.abs(seen - wanted) < 1 + 1e-9,
     `${name} at ${weight}: ${JSON.stringify(answers)}`,
   );
+}
+
+/** Ends all controllers at once, as a node that breaks down does. */
+export async function killControllers(): Promise<void> {
+  const pods = "pods -n weft-system -l app.kubernetes.io/component=controller";
+  await insist(`kubectl delete ${pods} --grace-period=0 --force`);
 }
 
 /** From the watch's word of a split's change to its last proxy: how many there were, and milliseconds, of all controllers that run. */

@@ -20,6 +20,8 @@ export class LoadClient {
   readonly #exec: string;
   /** Requests so far. */
   sum = 0;
+  /** Of these. */
+  lost = 0;
   /** So many POSTs may be lost: a process that had them was killed, and how far it had come with them cannot be known. */
   lostMax = 0;
   /** What such a loss looks like. */
@@ -40,6 +42,7 @@ export class LoadClient {
     const isLost = (failure: string) => this.loss.test(failure);
     assert.ok(failed <= this.lostMax && (failures ?? []).every(isLost), what);
     this.lostMax -= failed;
+    this.lost += failed;
     return answers;
   }
 

@@ -1,6 +1,7 @@
 // A client that asks at a steady rate, and the servers that it asks, for tests on a real node.
 //
-//	load server TEXT PORT close|exit   answers TEXT; at SIGTERM it closes in order, or exits at once
+//	load server TEXT PORT END          answers TEXT; by END it closes in order at SIGTERM (close), exits at once (exit), exits in place of every 12th
+//	                                   answer (crash), or is not ready any more after as many, at /ready (unready), and closes in order
 //	load client URL RATE               asks URL, every other time by POST, RATE times a second; it says on loopback, port 9000, what came of it
 package main
 
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -28,8 +30,21 @@ func main() {
 	}
 }
 
+// Answers of a server before it fails.
+const answersMax = 12
+
 func serve(text, port, end string) {
+	var asked atomic.Int64
 	answer := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ready" {
+			if end == "unready" && asked.Load() >= answersMax {
+				w.WriteHeader(503)
+			}
+			return
+		}
+		if asked.Add(1) >= answersMax && end == "crash" {
+			os.Exit(1)
+		}
 		io.Copy(io.Discard, r.Body)
 		io.WriteString(w, text)
 	}
@@ -39,7 +54,7 @@ func serve(text, port, end string) {
 	done := make(chan bool)
 	go func() {
 		<-signals
-		if end == "close" {
+		if end != "exit" {
 			server.Shutdown(context.Background())
 		}
 		close(done)

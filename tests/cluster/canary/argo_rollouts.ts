@@ -1,46 +1,46 @@
 /**
- * The guide with Argo Rollouts, word for word, and then Argo Rollouts itself with each version in which it can write TrafficSplits: versions are
- * promoted, aborted and rolled back under load, and no request has an answer that is not an application's. On a real node.
+ * Argo Rollouts itself with each version in which it can write TrafficSplits: versions are promoted, aborted and rolled back under load, and no
+ * request has an answer that is not an application's.
  */
 import assert from "node:assert/strict";
 import { parse, parseAllDocuments } from "yaml";
 import { until } from "../../support/until.ts";
 import {
   apply,
-  CANARY_TOOLS,
   follow,
-  guideCommands,
   newNamespace,
-  OFF_CANARY,
-  programmedTimes,
+  PATIENCE,
   readRepository,
-  REFUSED_MAX,
   type Release,
-  type ReleaseState,
-  splitState,
+  type ReleaseStory,
   startLoad,
-  walk,
+  type Turns,
+  WINDOW,
 } from "./canary_lab.ts";
+import type { ReleaseState, ReleaseWatch } from "./release_watch.ts";
+import type { LoadClient } from "../node/load_client.ts";
 import { get, insist, runOnNode } from "../node/on_node.ts";
 
-const GUIDE = readRepository("docs/argo_rollouts.md");
-const INSTALLED_BY =
-  "https://github.com/argoproj/argo-rollouts/releases/latest/download/install.yaml";
 /** By which several of its controllers share a cluster. */
 const INSTANCE = "argo-rollouts.argoproj.io/controller-instance-id";
 
-interface Case {
+interface RolloutCase {
   /** In which version it writes splits. */
   readonly version: string;
   /** Else the stable Service is the root, and one of its own backends. */
   readonly hasRoot: boolean;
 }
 
-const CASES: readonly Case[] = [
+const ROLLOUT_CASES: readonly RolloutCase[] = [
   { version: "v1alpha1", hasRoot: true },
   { version: "v1alpha2", hasRoot: true },
   { version: "v1alpha3", hasRoot: false },
 ];
+
+/** All of them side by side, each with a controller of its own. @param starts of applications, one after the other */
+export function rolloutReleases(watch: ReleaseWatch, starts: Turns): Promise<ReleaseStory>[] {
+  return ROLLOUT_CASES.map((each) => release(each, watch, starts));
+}
 
 /** A controller of Argo Rollouts that writes this version. */
 async function startController(version: string): Promise<void> {
@@ -68,33 +68,34 @@ async function startController(version: string): Promise<void> {
 }
 
 // deno-lint-ignore no-explicit-any -- an object of Kubernetes
-function rolloutFor(file: string, namespace: string, { version, hasRoot }: Case): any {
+function rolloutFor(file: string, namespace: string, { version, hasRoot }: RolloutCase): any {
   const text = readRepository(`examples/argo_rollouts/${file}`)
-    .replaceAll("shop/", `${namespace}/`).replaceAll("clusterScope: true", "clusterScope: false");
+    .replaceAll("store/", `${namespace}/`).replaceAll("clusterScope: true", "clusterScope: false");
   const rollout = parse(text);
   rollout.metadata.labels = { [INSTANCE]: version };
   if (!hasRoot) delete rollout.spec.strategy.canary.trafficRouting.smi.rootService;
   return rollout;
 }
 
-async function stateOf(namespace: string): Promise<ReleaseState> {
-  const { metadata, status } = await get(`rollout web -n ${namespace}`);
-  const isSeen = status?.observedGeneration === String(metadata.generation);
-  const split = await splitState(namespace, "web", "web-canary");
-  return { ...split, phase: isSeen ? status.phase : "not seen" };
-}
-
-async function phaseOf(namespace: string): Promise<string> {
-  return (await stateOf(namespace)).phase;
+function stateIn(watch: ReleaseWatch, namespace: string): ReleaseState {
+  const { metadata, status } = watch.object("Rollout", namespace) ?? {};
+  const isSeen = status?.observedGeneration === String(metadata?.generation);
+  return { ...watch.splitState(namespace), phase: isSeen ? status.phase : "not seen" };
 }
 
 function isUnderWay(phase: string): boolean {
   return phase === "Progressing" || phase === "Paused";
 }
 
-async function release(each: Case): Promise<string> {
+/** The application is there, and asked. @returns its client */
+async function start(
+  each: RolloutCase,
+  namespace: string,
+  first: unknown,
+  watch: ReleaseWatch,
+): Promise<LoadClient> {
   const { version, hasRoot } = each;
-  const namespace = `argo-${version}`;
+  await startController(version);
   await newNamespace(namespace);
   const services = parseAllDocuments(readRepository("examples/argo_rollouts/services.yaml"))
     .map((document) => document.toJS())
@@ -109,31 +110,41 @@ async function release(each: Case): Promise<string> {
       kind: "AnalysisTemplate",
       metadata: { ...metadata, labels: { [INSTANCE]: version } },
     }));
-  const first = rolloutFor("rollout.yaml", namespace, each);
   await apply(namespace, ...templates, ...services, first);
-  const isHealthy = (phase: string) => phase === "Healthy";
-  await until(`${namespace}: Healthy`, () => phaseOf(namespace), isHealthy)
+  const phaseNow = () => stateIn(watch, namespace).phase;
+  await until(`${namespace}: Healthy`, phaseNow, (phase) => phase === "Healthy", PATIENCE)
     .catch(async (error) => assert.fail(`${error.message}\n${await story(namespace)}`));
-  const client = await startLoad(namespace, hasRoot ? "web" : "web-stable");
+  return await startLoad(namespace, hasRoot ? "web" : "web-stable");
+}
+
+async function release(
+  each: RolloutCase,
+  watch: ReleaseWatch,
+  starts: Turns,
+): Promise<ReleaseStory> {
+  const { version, hasRoot } = each;
+  const namespace = `argo-${version}`;
+  const first = rolloutFor("rollout.yaml", namespace, each);
+  const client = await starts.take(() => start(each, namespace, first, watch));
+  const look = () => stateIn(watch, namespace);
+  const phaseNow = () => look().phase;
   const common: Omit<Release, "name" | "isNew"> = {
-    namespace,
-    client,
-    look: () => stateOf(namespace),
+    ...{ namespace, client, watch, look },
     stepping: ["Progressing", "Paused"],
   };
   const change = async (rollout: unknown) => {
     await apply(namespace, rollout);
-    await until(`${namespace}: a release`, () => phaseOf(namespace), isUnderWay);
+    await until(`${namespace}: a release`, phaseNow, isUnderWay, PATIENCE);
   };
   const only = async (text: string) => {
-    const answers = await client.take(`${namespace}: only ${text}`, 60);
+    const answers = await client.take(`${namespace}: only ${text}`, WINDOW);
     assert.deepEqual(Object.keys(answers), [text]);
   };
 
   await change(JSON.parse(JSON.stringify(first).replace("I am v1", "I am v2")));
   const promotion = { ...common, name: `${version}, v2`, isNew: (text: string) => /v2/.test(text) };
   const promoted = await follow(promotion, "Healthy", "Degraded");
-  assert.equal(await phaseOf(namespace), "Healthy", await story(namespace));
+  assert.equal(phaseNow(), "Healthy", await story(namespace));
   await only("Hi, I am v2!\n");
 
   await change(JSON.parse(JSON.stringify(first).replace("I am v1", "I am v4")));
@@ -159,51 +170,16 @@ async function release(each: Case): Promise<string> {
     isNew: (text: string) => /v3|Sorry/.test(text),
   };
   const failed = await follow(failure, "Healthy", "Degraded");
-  assert.equal(await phaseOf(namespace), "Degraded", await story(namespace));
+  assert.equal(phaseNow(), "Degraded", await story(namespace));
   await only("Hi, I am v2!\n");
-  return `${version}${hasRoot ? "" : " without a root Service"}: promoted by ${
+  const text = `${version}${hasRoot ? "" : " without a root Service"}: promoted by ${
     promoted.join(", ")
   }, aborted after ${aborted.join(", ")}, rolled back after ${
     failed.join(", ")
-  }; ${client.sum} requests, ${REFUSED_MAX - client.lostMax} refused`;
+  }; ${client.sum} requests, ${client.lost} lost`;
+  return { text, exact: promoted.length + aborted.length + failed.length };
 }
 
 async function story(namespace: string): Promise<string> {
   return (await runOnNode(`kubectl describe -n ${namespace} rollout/web | tail -n 30`)).text;
 }
-
-Deno.test("Argo Rollouts: the guide has its commands", () => {
-  const commands = guideCommands(GUIDE);
-  assert.match(commands[0], /^kubectl apply -k examples\/prometheus$/);
-  assert.ok(commands.some((command) => command.endsWith(INSTALLED_BY)));
-  assert.ok(commands.length >= 15, String(commands.length));
-});
-
-Deno.test("Argo Rollouts: the failing version differs in nothing but what it answers", () => {
-  const [good, bad] = ["rollout.yaml", "rollout-failing.yaml"].map((file) =>
-    parse(readRepository(`examples/argo_rollouts/${file}`))
-  );
-  bad.spec.template.spec.containers[0].command = good.spec.template.spec.containers[0].command;
-  assert.deepEqual(bad, good);
-});
-
-Deno.test({
-  name:
-    `Argo Rollouts: its guide, and releases under load with each version of splits${OFF_CANARY}`,
-  ignore: CANARY_TOOLS === undefined,
-  async fn(t) {
-    const startedMs = performance.now();
-    await insist("weft install --image localhost/weft:test --timeout 120s");
-    // Another guide may have had it.
-    await insist("kubectl delete namespace shop --ignore-not-found --timeout 120s");
-    await t.step("the guide", () => walk(GUIDE, new Map([[INSTALLED_BY, `${CANARY_TOOLS}/argo`]])));
-    await insist("kubectl delete namespace shop --wait=false");
-    for (const { version } of CASES) await startController(version);
-    await t.step("releases under load", async () => {
-      const stories = await Promise.all(CASES.map(release));
-      for (const each of stories) console.log(each);
-      console.log(await programmedTimes());
-    });
-    console.log(`${((performance.now() - startedMs) / 1_000).toFixed(0)} s`);
-  },
-});
