@@ -11,7 +11,12 @@ import { type ClusterListener, ClusterWatch } from "./cluster_watch.ts";
 import { CONTROLLER, MESH_LABEL } from "./install/objects.ts";
 import { KubeClient } from "./kube/client.ts";
 import type { AccessSource } from "./kube/access.ts";
-import { MISSING_LOOK_MS, SILENT_WAIT_MS, SYNC_NOTICE_MS } from "./limits.ts";
+import {
+  MISSING_LOOK_MS,
+  SETTLED_HEAP_BYTES_MAX,
+  SILENT_WAIT_MS,
+  SYNC_NOTICE_MS,
+} from "./limits.ts";
 import { MissingSidecars } from "./inject/missing_sidecars.ts";
 import { startInjector } from "./injector.ts";
 import { IdentityIssuer } from "./identity/identity_issuer.ts";
@@ -248,6 +253,9 @@ export class Controller {
     if (this.#isEnding) return injector?.stop();
     this.#injector = injector;
     this.#problem = null;
+    // Proxies have come back by then, and what they asked at once is garbage.
+    const settled = () => collectStartGarbage(SETTLED_HEAP_BYTES_MAX);
+    this.#timers.push(setTimeout(settled, SILENT_WAIT_MS));
     const { meshName, stream, webhook, log } = this.#settings;
     const admin = this.#admin?.addr;
     log.info("Controller started", {
