@@ -58,8 +58,22 @@ export function explainSteps(asked: RequestLine, explanation: Explanation): Expl
       : []),
     ...(route === null ? [] : routeSteps(route, rules)),
     ...(access?.isEnforced ? accessSteps(access) : []),
+    ...egressSteps(explanation),
     outcomeStep(explanation),
     step("plan", planHash),
+  ];
+}
+
+/** Where a proxy that captures passes on what the mesh does not know. */
+function egressSteps({ egress, client }: Explanation): ExplainStep[] {
+  if (egress === undefined) return [];
+  const { allowedBy, position } = egress;
+  return [
+    allowedBy === null
+      ? step("egress", `off, and no Egress lets ${client.identity || "this client"} call it`)
+      : step("egress", `off, but Egress ${allowedBy} lets a captured call out`, {
+        place: position,
+      }),
   ];
 }
 

@@ -42,6 +42,13 @@ export function register(program: Program, context: CommandContext): void {
       )
       .addOption(
         program.createOption(
+          "--egress <mode>",
+          "with -f: off, only what an Egress allows leaves the mesh",
+        )
+          .choices(["on", "off"] as const).default("on" as const),
+      )
+      .addOption(
+        program.createOption(
           "--as-mesh <mesh>",
           "with -f: as another mesh would, by its documents (see weft compat)",
         )

@@ -376,3 +376,23 @@ Deno.test("dry-run and help need no permission but to read", () => {
   assert.match(text(spawn("help").stdout), /dry-run/);
   assert.equal(spawn("dry-run").code, 2);
 });
+
+Deno.test("dry-run of a mesh without egress lists what each caller may call outside", async () => {
+  const egress = JSON.stringify({
+    apiVersion: "policy.openservicemesh.io/v1alpha1",
+    kind: "Egress",
+    metadata: { name: "e", namespace: "shop" },
+    spec: {
+      sources: [{ kind: "ServiceAccount", name: "cart", namespace: "shop" }],
+      hosts: ["api.example.com"],
+      ports: [{ number: 443, protocol: "https" }],
+    },
+  });
+  const off = await dryRun(["-f", "-", "--egress", "off"], egress);
+  assert.match(off.stdout, /shop\/cart +443\/https +api\.example\.com +any +any +shop\/e\n/);
+  assert.equal(off.code, 0);
+  const on = await dryRun(["-f", "-"], egress);
+  assert.match(on.stdout, /info egress-ignored/);
+  assert.doesNotMatch(on.stdout, /CALLER/);
+  assert.match((await dryRun(["-f", "-", "--egress", "off"], "{}")).stdout, /Nothing leaves/);
+});

@@ -9,6 +9,7 @@ import { counted } from "../../base/text.ts";
 import { listText, printable } from "../../console/text.ts";
 import { askedText, isConnection, type RequestLine } from "../../console/values.ts";
 import { nearestText } from "../../routing/table/explanation.ts";
+import type { PlanMatch } from "../../routing/plan.ts";
 import { describeMatch } from "../../routing/match/match.ts";
 import { describeSection } from "../../offline/policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
@@ -28,6 +29,7 @@ export function renderReport(output: Output, report: DryRunReport): string {
     renderPolicies(output, report),
     ...renderRoutes(output, report),
     renderAccess(output, report),
+    renderEgress(output, report),
     report.simulation === undefined ? "" : renderSimulation(output, report.simulation),
     `${summarizeFindings(report.findings)}\n`,
   ];
@@ -79,6 +81,26 @@ function renderAccess(output: Output, { access }: DryRunReport): string {
     ...[`${service}:${port}`, destination, source, may, target],
   ]);
   return renderTable(output, ["SERVICE", "CALLED", "CALLER", "MAY", "BY"], rows);
+}
+
+/** What may leave the mesh, where egress is off. */
+function renderEgress(output: Output, { egress }: DryRunReport): string {
+  if (egress === undefined) return "";
+  if (egress.length === 0) return "Nothing leaves the mesh: no Egress allows it\n";
+  const rows = egress.map(({ source, hosts, ranges, ports, http, ref }): Cell[] => [
+    source,
+    ports.map(({ port, protocol }) => `${port}/${protocol}`).join(","),
+    hosts === null ? "any" : listText(hosts, NAMED_BACKENDS_MAX),
+    ranges === null ? "any" : listText(ranges, NAMED_BACKENDS_MAX),
+    http === null ? "any" : listText(http.map(matchName), NAMED_BACKENDS_MAX),
+    `${ref.namespace}/${ref.name}`,
+  ]);
+  const heads = ["CALLER", "PORTS", "HOSTS", "ADDRESSES", "REQUESTS", "EGRESS"];
+  return renderTable(output, heads, rows);
+}
+
+function matchName({ group, name }: PlanMatch): string {
+  return `${group.name}#${name}`;
 }
 
 /**

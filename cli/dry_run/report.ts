@@ -9,6 +9,7 @@ import type {
   MatchConditions,
   Plan,
   PlanBackend,
+  PlanEgress,
   PlanEndpoint,
   PlanMatch,
   PlanPort,
@@ -42,6 +43,8 @@ export interface DryRunReport {
   readonly policies: readonly ReportPolicy[];
   /** What traffic targets allow, by Service and port; left out in permissive mode. What is not there is refused. */
   readonly access?: readonly Allowance[];
+  /** What may leave the mesh, by caller; left out where egress is on. */
+  readonly egress?: readonly PlanEgress[];
   /** Worst first. */
   readonly findings: readonly Finding[];
   /** Only with `--request`. */
@@ -164,6 +167,7 @@ export function buildReport(
     ...(plan.permissive
       ? {}
       : { access: plan.services.flatMap((service) => allowancesOf(plan, service)) }),
+    ...(plan.egressOff === true ? { egress: Object.values(plan.egress ?? {}).flat() } : {}),
     findings: sortFindings(input.findings),
     ...(simulation === undefined ? {} : { simulation }),
   };

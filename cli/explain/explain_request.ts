@@ -23,6 +23,7 @@ interface ExplainOptions extends ClusterOptions {
   readonly header: readonly string[];
   readonly from?: string | undefined;
   readonly enforceAccess: boolean;
+  readonly egress: "on" | "off";
   readonly asMesh?: MeshId | undefined;
   readonly output: "text" | "json";
 }
@@ -107,7 +108,8 @@ async function explainManifests(
   environment: Environment,
 ): Promise<Told> {
   const { filename: paths, recursive, namespace = "default", enforceAccess } = options;
-  const input = { paths, recursive, namespace, permissive: !enforceAccess };
+  const egress = options.egress === "on";
+  const input = { paths, recursive, namespace, permissive: !enforceAccess, egress };
   return await explainInput(request, input, options, environment);
 }
 

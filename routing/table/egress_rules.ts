@@ -48,6 +48,11 @@ export class EgressRules {
     }));
   }
 
+  /** The first that allows it, whatever servers make of its path; null: none does. */
+  allowing(call: EgressCall): PlanEgress | null {
+    return this.#rules.find((rule) => allows(rule, call))?.egress ?? null;
+  }
+
   /** Null: one of them allows it. */
   refusalOf(call: EgressCall): EgressRefusal | null {
     const allowing = this.#rules.filter((rule) => allows(rule, call));

@@ -12,8 +12,9 @@ import type {
   PlanSectionName,
 } from "../plan.ts";
 import { firstFailure } from "../match/match.ts";
-import { CONNECT, headText, type RequestHead } from "../request.ts";
+import { CONNECT, DEFAULT_PORT, headText, type RequestHead } from "../request.ts";
 import { connectionRoute, findPort, isPodRoute, pinnedBackend } from "./decide.ts";
+import { EgressRules } from "./egress_rules.ts";
 import { explainAccess, explainNoAccess } from "./explain_access.ts";
 import { positionText, refText } from "./explanation.ts";
 import type {
@@ -105,7 +106,10 @@ function explainAs(
     ...reached,
   });
   if (!match.isValid) return refused("host-invalid");
-  if (service === null) return refused(match.alias === null ? "host-unknown" : "alias-outside");
+  if (service === null) {
+    const reason = match.alias === null ? "host-unknown" : "alias-outside";
+    return refused(reason, explainEgress(table, head, match, form));
+  }
   const found = findPort(service, match.port, defaultPort);
   const port = explainPort(found, match.port, defaultPort);
   if (found === null) return refused("port-unknown", { port });
@@ -142,6 +146,31 @@ function explainAs(
   }));
   const forward = { outcome: "forward", reason: null, status: 0, endpoints } as const;
   return { ...refused("no-endpoints", chosen), ...forward };
+}
+
+/** What the client's Egresses say of what the mesh does not know. */
+function explainEgress(
+  { plan: { egressOff, egress = {} }, client }: Table,
+  head: RequestHead,
+  { port, nameStart, nameEnd }: HostMatch<TableService>,
+  form: Form,
+): Pick<Explanation, "egress"> {
+  if (egressOff !== true) return {};
+  const rules = Object.hasOwn(egress, client.identity) ? egress[client.identity] : [];
+  const by = new EgressRules(rules).allowing({
+    address: null,
+    port: port === -1 ? DEFAULT_PORT : port,
+    // A connection to a name is most often TLS, which says that name.
+    protocol: form === "http" ? "http" : "https",
+    host: headText(head, nameStart, nameEnd).toLowerCase(),
+    head: form === "http" ? head : null,
+  });
+  return {
+    egress: {
+      allowedBy: by === null ? null : refText(by.ref),
+      position: by === null ? null : positionText(by.position),
+    },
+  };
 }
 
 /** An explanation of a request that nothing is known of. */

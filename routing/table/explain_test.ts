@@ -360,3 +360,25 @@ Deno.test("explain says which target came nearest to allowing a refused request,
   same(nearestOf([{}])[0], "rules");
   same(nearestOf([{ destination: "app/other", sources: ["app/x"] }])[0], "");
 });
+
+Deno.test("explain says of what the mesh does not know which Egress lets it out, where egress is off", () => {
+  const egress = {
+    ref: { kind: "Egress", namespace: "app", name: "e" },
+    position: { file: "in.yaml", line: 3, column: 1 },
+    source: CLIENT.identity,
+    hosts: ["api.example"],
+    ranges: ["192.0.2.0/24"],
+    ports: [{ port: 80, protocol: "http" }],
+    http: [matchForTest({ path: "/public" })],
+  } as const;
+  const plan = planForTest([serviceForTest({})]);
+  const off: Plan = { ...plan, egressOff: true, egress: { [CLIENT.identity]: [egress] } };
+  const egressOf = (url: string, of: Plan = off) => explained(of, url).egress;
+  same(egressOf("http://API.example/public"), { allowedBy: "app/e", position: "in.yaml:3:1" });
+  const nothing = { allowedBy: null, position: null };
+  for (const url of ["api.example/x", "api.example:81/public", "other.example/public"]) {
+    same(egressOf(`http://${url}`), nothing, url);
+  }
+  same(egressOf("http://api.example/public", { ...off, egress: {} }), nothing);
+  equal(egressOf("http://api.example/public", plan), undefined);
+});

@@ -39,8 +39,16 @@ export interface Explanation {
   readonly backend: string | null;
   /** Where the request may go; the proxy takes them in turn. */
   readonly endpoints: readonly EndpointExplanation[];
+  /** Of what the mesh does not know, where its plan has egress off. */
+  readonly egress?: EgressExplanation;
   /** What a running proxy asked the source of its plan first. Left out: what there is to know was known. */
   readonly inquiry?: PlanInquiry;
+}
+
+export interface EgressExplanation {
+  /** The Egress that lets it out, if its address is one of those that the Egress names; null: none does. */
+  readonly allowedBy: string | null;
+  readonly position: string | null;
 }
 
 /** A question to the source of a plan, and what became of it. */
