@@ -90,7 +90,10 @@ export class TlsMesh {
       configOf(driver, {
         inbound: [{
           ...{ ...PLACE, application, identity: "default/server", namespace: "default" },
-          probes: [{ port: applicationPort, path: "/healthz" }],
+          probes: [
+            { port: applicationPort, path: "/healthz" },
+            { port: applicationPort, path: "/grpc.health.v1.Health/Check", isCall: true },
+          ],
         }],
         outbound: [],
         timeouts,

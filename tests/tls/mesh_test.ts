@@ -130,6 +130,8 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
       assert.equal(await status("/"), 403);
       assert.equal(await status("/healthz"), 200);
       assert.equal(await status("/healthz", "POST"), 403);
+      assert.equal(await status("/grpc.health.v1.Health/Check", "POST"), 200);
+      assert.equal(await status("/grpc.health.v1.Health/Check"), 403);
       await strict({ mesh: "strict", namespaces: { default: "permissive" } });
       assert.equal(await status("/"), 200);
       await strict({ namespaces: { default: `permissive,${application.addr.port}=strict` } });
@@ -146,11 +148,11 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
         readPrometheus(metrics).filter((each) => each.name === name)
           .map(({ labels, value }) => [...Object.values(labels), value].join(" ")).sort();
       assert.deepEqual(counted("weft_inbound_denied_total"), [
-        "127.0.0.1 default/server mtls-required 4",
+        "127.0.0.1 default/server mtls-required 5",
       ]);
       assert.deepEqual(counted("weft_inbound_plaintext_total"), [
         "127.0.0.1 accepted 3",
-        "127.0.0.1 refused 4",
+        "127.0.0.1 refused 5",
       ]);
     },
   });

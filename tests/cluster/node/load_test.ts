@@ -2,6 +2,7 @@
  * A client in the mesh asks a Service at a steady rate, GET and POST, while everything behind it is moved: not one request may fail, and
  * under each plan the shares are exact. On a real node; see `tests/cluster/run_on_node`.
  */
+import assert from "node:assert/strict";
 import { until } from "../../support/until.ts";
 import { LoadClient } from "./load_client.ts";
 import { get, insist, NODE, OFF_NODE, runOnNode } from "./on_node.ts";
@@ -135,6 +136,11 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
       await apply(split(v1, v2));
       await client.splits(v1, v2);
     }
+  });
+  await step("the mesh goes from one root to another", async () => {
+    const said = await insist("weft certificate rotate --timeout 120s");
+    assert.match(said, /\bDone\n$/);
+    await client.splits(37, 63);
   });
   for (const [name, end] of [["web-v1", "closes at SIGTERM"], ["web-v2", "exits at SIGTERM"]]) {
     await step(`a deployment rolls whose application ${end}`, async () => {

@@ -21,11 +21,11 @@ const account = (name: string) => ({
   metadata: { name, namespace: NAMESPACE },
 });
 
-function pod(namespace: string, name: string, container: object): object {
+function pod(namespace: string, name: string, container: object, annotations = {}): object {
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name, namespace, labels: { app: name } },
+    metadata: { name, namespace, labels: { app: name }, annotations },
     spec: {
       ...(namespace === NAMESPACE ? { serviceAccountName: name } : {}),
       containers: [{ name: "app", imagePullPolicy: "Never", ...container }],
@@ -44,6 +44,15 @@ const STORE = {
     "exec httpd -f -p 8080 -h /www",
   ],
   readinessProbe: { httpGet: { path: "/ready", port: 8080 }, periodSeconds: 1 },
+};
+
+/** It is ready if probes by HTTPS, TCP and a command come through where all callers must come by mutual TLS. */
+const PROBED = {
+  image: "weft-test/load",
+  command: ["/bin/load", "https", "well", "8443", "close"],
+  startupProbe: { exec: { command: ["true"] }, periodSeconds: 1 },
+  livenessProbe: { tcpSocket: { port: 8443 }, periodSeconds: 1 },
+  readinessProbe: { httpGet: { path: "/", port: 8443, scheme: "HTTPS" }, periodSeconds: 1 },
 };
 
 const SERVICE = {
@@ -141,13 +150,14 @@ Deno.test({
     await insist(`kubectl create namespace ${NAMESPACE}; kubectl create namespace ${OUTSIDE}`);
     try {
       await insist(`weft namespace add ${NAMESPACE}`);
-      const accounts = ["bookstore", "bookbuyer", "bookthief"];
+      const accounts = ["bookstore", "bookbuyer", "bookthief", "probed"];
       await apply(
         ...accounts.map(account),
         SERVICE,
         pod(NAMESPACE, "bookstore", STORE),
         pod(NAMESPACE, "bookbuyer", CURL),
         pod(NAMESPACE, "bookthief", CURL),
+        pod(NAMESPACE, "probed", PROBED, { "weft.dev/mtls-mode": "strict" }),
         pod(OUTSIDE, "outsider", CURL),
       );
       for (
@@ -161,6 +171,7 @@ Deno.test({
         );
       }
       await onTheWire(t);
+      await inPlain(t);
       await whereCallersMust(t);
       await whereTargetsCount(t);
     } finally {
@@ -197,6 +208,19 @@ async function onTheWire(t: Deno.TestContext): Promise<void> {
       assert.equal(await askQuietly(OUTSIDE, "outsider", host), whole);
     });
     assert.ok(ofOutsider > 0);
+  });
+}
+
+async function inPlain(t: Deno.TestContext): Promise<void> {
+  await t.step("who calls in plain is named by workload", async () => {
+    const text = await insist(`weft status --plain -n ${NAMESPACE} -o json`);
+    const callers: { caller: string; called: string; accepted: number; hasSidecar: boolean }[] =
+      JSON.parse(text);
+    const named = callers.map(({ caller, called, hasSidecar }) => ({ caller, called, hasSidecar }));
+    const outsider = { caller: `${OUTSIDE}/Pod/outsider`, hasSidecar: false };
+    assert.deepEqual(named.filter(({ caller }) => !/^node|^null/.test(`${caller}`)), [
+      { ...outsider, called: `${NAMESPACE}/Pod/bookstore` },
+    ]);
   });
 }
 

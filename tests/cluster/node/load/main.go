@@ -2,14 +2,21 @@
 //
 //	load server TEXT PORT END          answers TEXT; by END it closes in order at SIGTERM (close), exits at once (exit), exits in place of every 12th
 //	                                   answer (crash), or is not ready any more after as many, at /ready (unready), and closes in order
+//	load https TEXT PORT END           the same, by TLS, with a certificate that it has signed itself
 //	load client URL RATE               asks URL, every other time by POST, RATE times a second; it says on loopback, port 9000, what came of it
 package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"os/signal"
@@ -23,7 +30,9 @@ import (
 
 func main() {
 	if os.Args[1] == "server" {
-		serve(os.Args[2], os.Args[3], os.Args[4])
+		serve(os.Args[2], os.Args[3], os.Args[4], nil)
+	} else if os.Args[1] == "https" {
+		serve(os.Args[2], os.Args[3], os.Args[4], selfSigned())
 	} else {
 		rate, _ := strconv.Atoi(os.Args[3])
 		ask(os.Args[2], rate)
@@ -33,7 +42,20 @@ func main() {
 // Answers of a server before it fails.
 const answersMax = 12
 
-func serve(text, port, end string) {
+func selfSigned() *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
+	bytes, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{bytes}, PrivateKey: key}}}
+}
+
+func serve(text, port, end string, secured *tls.Config) {
 	var asked atomic.Int64
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ready" {
@@ -48,7 +70,11 @@ func serve(text, port, end string) {
 		io.Copy(io.Discard, r.Body)
 		io.WriteString(w, text)
 	}
-	server := &http.Server{Addr: ":" + port, Handler: http.HandlerFunc(answer)}
+	server := &http.Server{Addr: ":" + port, Handler: http.HandlerFunc(answer), TLSConfig: secured}
+	listen := server.ListenAndServe
+	if secured != nil {
+		listen = func() error { return server.ListenAndServeTLS("", "") }
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
 	done := make(chan bool)
@@ -59,7 +85,7 @@ func serve(text, port, end string) {
 		}
 		close(done)
 	}()
-	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+	if err := listen(); err != http.ErrServerClosed {
 		panic(err)
 	}
 	<-done
