@@ -135,7 +135,13 @@ export class Controller {
       ...{ certFile: settings.certFile, keyFile: settings.keyFile },
       ...{ mesh: this.#mesh.parts, identity: this.#identity, events: this.#rollouts },
       ...{ counts, log },
-      tokens: settings.reviewsTokens ? new TokenReviews(client, counts) : null,
+      tokens: settings.reviewsTokens
+        ? new TokenReviews(
+          client,
+          counts,
+          ({ namespace, pod = "", podUid = "" }) => this.#objects.hasPod(namespace, pod, podUid),
+        )
+        : null,
     });
     this.#cluster = this.#watchCluster();
   }

@@ -85,6 +85,11 @@ export class MeshObjects {
     return entry?.list === "pods" ? entry.resource as Pod : undefined;
   }
 
+  /** Whether the pod of this uid is there, in whatever namespace. */
+  hasPod(namespace: string, name: string, uid: string): boolean {
+    return this.#entries.get(namespace)?.get(`Pod ${name}`)?.uid === uid;
+  }
+
   /** All pods of the mesh. */
   *memberPods(): Iterable<Pod> {
     for (const namespace of this.#members) yield* this.pods(namespace, {});

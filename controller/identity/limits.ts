@@ -3,7 +3,7 @@
 /** A day, for which a certificate of a proxy is good: renewed at half of it, so an authority may be away for twelve hours. */
 export const LEAF_MS = 24 * 3_600_000;
 
-/** Certificates that one connection may ask for: it lives 20 minutes, in which one is due at most. */
+/** Certificates that one connection may ask for: it lives 30 minutes, in which one is due at most. */
 export const CONNECTION_CSRS_MAX = 20;
 
 /** Certificates that are being made at once; more wait. An authority elsewhere is asked about each. */

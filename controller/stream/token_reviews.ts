@@ -6,12 +6,7 @@ import { sha256Hex } from "../../base/hash.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { fieldsOf, textField } from "../kube/fields.ts";
 import { PROBLEM_CHARACTERS_MAX } from "../identity/limits.ts";
-import {
-  REFUSED_TOKEN_MS,
-  REVIEWS_AT_ONCE_MAX,
-  TOKEN_KNOWN_MS_MAX,
-  TOKENS_KNOWN_MAX,
-} from "../limits.ts";
+import { REFUSED_TOKEN_MS, REVIEWS_AT_ONCE_MAX, TOKENS_KNOWN_MAX } from "../limits.ts";
 import type { ControllerCounts } from "../metrics.ts";
 
 /** Of the projected token of a pod. */
@@ -40,13 +35,20 @@ interface Known {
 export class TokenReviews {
   readonly #client: Pick<KubeClient, "call">;
   readonly #counts: ControllerCounts;
+  readonly #isThere: (subject: TokenSubject) => boolean;
   readonly #known = new Map<string, Known>();
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(client: Pick<KubeClient, "call">, counts: ControllerCounts) {
+  /** @param isThere whether the pod of a token is known to be there still: its token ends with it, and is asked about again */
+  constructor(
+    client: Pick<KubeClient, "call">,
+    counts: ControllerCounts,
+    isThere: (subject: TokenSubject) => boolean,
+  ) {
     this.#client = client;
     this.#counts = counts;
+    this.#isThere = isThere;
   }
 
   /**
@@ -57,7 +59,7 @@ export class TokenReviews {
     const key = sha256Hex(token);
     const known = this.#known.get(key);
     const nowMs = Date.now();
-    if (known !== undefined && nowMs < freshUntil(known)) return known.subject;
+    if (known !== undefined && this.#isFresh(known, nowMs)) return known.subject;
     try {
       const subject = await this.#review(token);
       this.#counts.tokenReviews[typeof subject === "string" ? "refused" : "good"]++;
@@ -71,6 +73,11 @@ export class TokenReviews {
       if (isKnown) return known.subject;
       throw error;
     }
+  }
+
+  #isFresh({ subject, askedAtMs, expiresAtMs }: Known, nowMs: number): boolean {
+    if (typeof subject === "string") return nowMs < askedAtMs + REFUSED_TOKEN_MS;
+    return nowMs < expiresAtMs && this.#isThere(subject);
   }
 
   #keep(key: string, known: Known): void {
@@ -103,12 +110,6 @@ export class TokenReviews {
       else next();
     }
   }
-}
-
-function freshUntil({ subject, askedAtMs, expiresAtMs }: Known): number {
-  return typeof subject === "string"
-    ? askedAtMs + REFUSED_TOKEN_MS
-    : Math.min(askedAtMs + TOKEN_KNOWN_MS_MAX, expiresAtMs);
 }
 
 function subjectIn(status: Readonly<Record<string, unknown>>): TokenSubject | string {

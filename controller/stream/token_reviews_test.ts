@@ -23,13 +23,13 @@ function tokenUntil(seconds: number, id = ""): string {
 
 const LATER = Date.now() / 1_000 + 3_600;
 
-function reviewsWith(answer: () => unknown) {
+function reviewsWith(answer: () => unknown, isThere = () => true) {
   let calls = 0;
   const call = () => {
     calls++;
     return Promise.try(answer).then((status) => ({ status }));
   };
-  return { reviews: new TokenReviews({ call }, controllerCounts()), calls: () => calls };
+  return { reviews: new TokenReviews({ call }, controllerCounts(), isThere), calls: () => calls };
 }
 
 Deno.test("token reviews: a good token is asked about once, and says whose it is", async () => {
@@ -39,6 +39,30 @@ Deno.test("token reviews: a good token is asked about once, and says whose it is
   deepEqual(await reviews.subjectOf(token), subject);
   deepEqual(await reviews.subjectOf(token), subject);
   equal(calls(), 1);
+});
+
+Deno.test("token reviews: a token is known as long as its pod is, and asked about again where that is not known", async () => {
+  const now = Date.now;
+  let [isThere, aheadMs] = [true, 0];
+  Date.now = () => now() + aheadMs;
+  try {
+    const { reviews, calls } = reviewsWith(() => GOOD, () => isThere);
+    const token = tokenUntil(LATER);
+    const callsAfter = async (ms: number) => {
+      aheadMs += ms;
+      await reviews.subjectOf(token);
+      return calls();
+    };
+    equal(await callsAfter(0), 1);
+    equal(await callsAfter(50 * 60_000), 1);
+    isThere = false;
+    equal(await callsAfter(0), 2);
+    isThere = true;
+    equal(await callsAfter(0), 2);
+    equal(await callsAfter(2 * 3_600_000), 3, "it has expired");
+  } finally {
+    Date.now = now;
+  }
 });
 
 Deno.test("token reviews: one that has expired, or does not say when, is asked about each time", async () => {
