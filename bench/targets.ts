@@ -157,6 +157,13 @@ function growth(text: string, measure: string): Target {
 
 const CONTROLLER_TARGETS: readonly Target[] = [
   controller("Cold start until all are served", 15_000, "ms", CONTROLLER_MEASURES.cold, "ms"),
+  controller(
+    "Cold start until all have a certificate",
+    10_000,
+    "ms",
+    CONTROLLER_MEASURES.certified,
+    "ms",
+  ),
   controller("A weight for 1 000 proxies, p99", 300, "ms", CONTROLLER_MEASURES.weight, "p99"),
   controller("An endpoint that goes, p99", 200, "ms", CONTROLLER_MEASURES.removal, "p99"),
   ...([["A weight", "weight"], ["An endpoint that goes", "removal"]] as const).map(

@@ -70,6 +70,8 @@ export class LargeCluster {
 
   async #make(): Promise<void> {
     await this.#api.takesSplits();
+    await this.#api.apply(Deno.readTextFileSync("schemas/crds/meshrootcertificates.yaml"));
+    await this.#api.established("meshrootcertificates.weft.dev");
     const labels = { "weft.dev/monitored-by": "weft" };
     await this.#create("/api/v1/namespaces", {
       apiVersion: "v1",
@@ -185,6 +187,14 @@ export class LargeCluster {
     return await this.#client.call("POST", `${CORE}/pods?dryRun=All`, {
       body: clusterPod(0, 0, { name, isInjected: false }),
     }) as { spec: { initContainers?: readonly unknown[] } };
+  }
+
+  /** TokenReviews of good tokens, of the controller that runs. */
+  async goodReviews(): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#adminPort}/metrics`)).text();
+    return readPrometheus(text).find(({ name, labels }) =>
+      name === "weft_controller_token_reviews_total" && labels["result"] === "good"
+    )?.value ?? 0;
   }
 
   /** The shortest of the times that the controller counts by, which so much of its answers about pods were not above. */

@@ -5,10 +5,20 @@
  */
 import { Backoff, pause } from "../../base/backoff.ts";
 import { chunksOf, readLines, writeLine } from "../../base/lines.ts";
+import { writeSigningRequest } from "../../base/csr.ts";
+import { DEFAULT_TRUST_DOMAIN, formatWorkloadId } from "../../base/spiffe.ts";
 import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
 import type { Part, PartKey } from "../../routing/parts.ts";
-import type { PlanQuestion, SourceUpdate } from "../../routing/source/messages.ts";
+import type { IdentityUpdate, PlanQuestion, SourceUpdate } from "../../routing/source/messages.ts";
+import { CLUSTER_NAMESPACE } from "./cluster_objects.ts";
 import { CONTROLLER_ALIVE_MS, RECONNECT_MS_MAX, RECONNECT_MS_MIN } from "../../sidecar/limits.ts";
+
+/** Nothing is in force yet. */
+const NO_IDENTITY = { roots: "", signer: "" };
+const URI = formatWorkloadId({
+  trustDomain: DEFAULT_TRUST_DOMAIN,
+  identity: `${CLUSTER_NAMESPACE}/default`,
+});
 
 interface LightParts {
   readonly port: number;
@@ -18,6 +28,8 @@ interface LightParts {
   readonly namespace: string;
   readonly pod: string;
   readonly questions: readonly PlanQuestion[];
+  /** By which it asks for a certificate; null: it asks for none. */
+  readonly keys: CryptoKeyPair | null;
   /** What it holds is another now. */
   readonly onChange: () => void;
 }
@@ -28,6 +40,9 @@ export class LightConnection {
   readonly #ended = new AbortController();
   readonly #missing: Set<PlanQuestion>;
   #connection: Deno.TlsConn | null = null;
+  /** It has been given a certificate. */
+  isCertified = false;
+  #hasAsked = false;
   /** Why the last connection was lost; empty: none was. */
   trouble = "";
 
@@ -71,23 +86,39 @@ export class LightConnection {
   }
 
   async #converse(heard: () => void): Promise<void> {
-    const { port, authority, token, namespace, pod, questions } = this.#parts;
+    const { port, authority, token, namespace, pod, questions, keys } = this.#parts;
     const hostname = "127.0.0.1";
     const plain = await Deno.connect({ hostname, port });
     plain.setNoDelay(true);
     const connection = await Deno.startTls(plain, { hostname, caCerts: [authority] });
     this.#connection = connection;
     const hello = { token, pod, namespace, bootId: pod, version: "bench" };
-    const request = { ask: questions, drop: [], held: {} };
+    const identity = keys === null ? {} : { identity: NO_IDENTITY };
+    const request = { ask: questions, drop: [], held: {}, ...identity };
+    this.#hasAsked = false;
     await writeLine(connection, `${JSON.stringify(hello)}\n${JSON.stringify(request)}`);
     const alive = setInterval(() => this.#say(""), CONTROLLER_ALIVE_MS);
     try {
       for await (const line of readLines(chunksOf(connection), () => UPDATE_TEXT_MAX)) {
         heard();
-        if (line !== "") this.#take(line);
+        if (line.startsWith('{"identity":')) await this.#certify(JSON.parse(line).identity);
+        else if (line !== "") this.#take(line);
       }
     } finally {
       clearInterval(alive);
+    }
+  }
+
+  async #certify({ signer, challenge, chain, problem = "" }: IdentityUpdate): Promise<void> {
+    const { keys, onChange } = this.#parts;
+    this.trouble = problem;
+    if (chain !== undefined) {
+      this.isCertified = true;
+      onChange();
+    } else if (keys !== null && signer !== "" && !this.#hasAsked) {
+      this.#hasAsked = true;
+      const csr = (await writeSigningRequest(keys, { uri: URI, challenge })).toBase64();
+      this.#say(JSON.stringify({ ask: [], drop: [], identity: { ...NO_IDENTITY, csr } }));
     }
   }
 

@@ -30,8 +30,11 @@ export class ProxyCrowd {
     this.#tokens = tokens;
   }
 
-  /** All use the first Service, and others in turn. */
-  growTo(count: number): void {
+  /**
+   * All use the first Service, and others in turn.
+   * @param keys by which they ask for certificates, all by the same: they are made on the core of the load; null: they ask for none
+   */
+  growTo(count: number, keys: CryptoKeyPair | null = null): void {
     const { services, streamPort, authority } = this.#cluster;
     for (let i = this.#proxies.length; i < count; i++) {
       const questions = Array.from({ length: PROXY_SERVICES }, (_, use) => {
@@ -41,7 +44,7 @@ export class ProxyCrowd {
       const proxy: LightConnection = new LightConnection({
         ...{ port: streamPort, authority, token: this.#tokens[i], namespace: CLUSTER_NAMESPACE },
         pod: podName(Math.floor(i / CLUSTER_ENDPOINTS), i % CLUSTER_ENDPOINTS),
-        questions,
+        ...{ questions, keys },
         onChange: () => this.#changed(proxy),
       });
       this.#proxies.push(proxy);

@@ -35,6 +35,7 @@ const PODS = 1_000;
 
 export const CONTROLLER_MEASURES = {
   cold: "from a cold start until all are served",
+  certified: "from a cold start until all have a certificate",
   rest: "at rest",
   weight: "a weight changes",
   removal: "an endpoint goes",
@@ -51,12 +52,13 @@ export const CONTROLLER_COSTS: BenchWorkload = {
     "so a time is that of a busy machine. It is from the request to the API server until the last proxy has the change in force, and a change waits " +
     "100 ms for others unless an endpoint goes. CPU is of the controller: all of a start, or for one change (of an endpoint that goes and comes back: both), or cores. Memory is all that is resident, " +
     "with the pages of the executable, and what is anonymous. Of pods that are made, a time is the bucket of the controller's own histogram, from the API server's review until its answer " +
-    "is known, and CPU is of one pod, TLS included.",
+    "is known, and CPU is of one pod, TLS included. Reviews are TokenReviews a proxy; the keys of proxies are made before.",
   columns: [
     { key: "ms", title: "median ms", digits: 0 },
     { key: "p99", title: "p99 ms", digits: 0 },
     { key: "cpuMs", title: "CPU ms", digits: 1 },
     { key: "cores", title: "cores", digits: 3 },
+    { key: "reviews", title: "reviews", digits: 2 },
     { key: "mb", title: "MB", digits: 0 },
     { key: "anonymousMb", title: "anonymous MB", digits: 0 },
   ],
@@ -72,6 +74,7 @@ export const CONTROLLER_COSTS: BenchWorkload = {
         const tokens = await cluster.tokens(isWhole ? CROWD : size);
         const add = adder(rows, variant);
         await new Measuring(session, cluster, tokens, add).all(size);
+        await new Measuring(session, cluster, tokens, add).certificates(size);
         if (isWhole) {
           await new Measuring(session, cluster, tokens, adder(rows, CLUSTER.crowd)).changes(CROWD);
         }
@@ -128,22 +131,43 @@ class Measuring {
     });
   }
 
+  /** All ask for certificates as soon as the controller is there, beside what they ask anyway. */
+  async certificates(proxies: number): Promise<void> {
+    const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+    const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+    this.#crowd.growTo(proxies, keys);
+    await this.#fromStart((proxy) => proxy.isCertified, async (values) => {
+      const reviews = await this.#cluster.goodReviews() / proxies;
+      this.#add(CONTROLLER_MEASURES.certified, { ...values, reviews });
+    });
+  }
+
   async #withController(
     proxies: number,
     work: (controller: PinnedProcess) => Promise<void>,
   ): Promise<void> {
-    // Proxies have been there before it.
     this.#crowd.growTo(proxies);
+    await this.#fromStart((proxy) => proxy.isServed, async (values, controller) => {
+      this.#add(CONTROLLER_MEASURES.cold, values);
+      await work(controller);
+    });
+  }
+
+  /** Proxies have been there before the controller. */
+  async #fromStart(
+    wanted: (proxy: LightConnection) => boolean,
+    work: (values: Row["values"], controller: PinnedProcess) => Promise<void>,
+  ): Promise<void> {
     const startMs = performance.now();
     const controller = this.#cluster.startController();
     try {
-      const endMs = await this.#crowd.all((proxy) => proxy.isServed);
-      this.#add(CONTROLLER_MEASURES.cold, {
+      const endMs = await this.#crowd.all(wanted);
+      const values = {
         ms: endMs - startMs,
         cpuMs: controller.cpuSeconds() * 1_000,
         ...memoryOf(controller.memory()),
-      });
-      await work(controller);
+      };
+      await work(values, controller);
     } finally {
       this.#crowd.stop();
       await controller.stop();
