@@ -1,5 +1,12 @@
 /** From a sidecar's key to a certificate that others verify, over the stream of a controller; and who is given none. */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { der } from "../../base/der.ts";
+import { EXTENSIONS, readPrivateKey, signCertificate } from "../../controller/certificates.ts";
+import {
+  certificatesIn,
+  chainProblem,
+  readCertificate,
+} from "../../controller/identity/certificate.ts";
 import { writeSigningRequest } from "../../base/csr.ts";
 import { bytesInPem, CERTIFICATE, pemOf } from "../../base/pem.ts";
 import { validityOf } from "../../base/x509.ts";
@@ -7,7 +14,7 @@ import type { IdentityUpdate } from "../../routing/source/messages.ts";
 import { until } from "../support/until.ts";
 import { HAS_OPENSSL_COMMAND } from "../tls/certificates.ts";
 import { IdentityLab, LabSidecar, newState, SetClock } from "./identity_lab.ts";
-import { verifiers } from "./verifiers.ts";
+import { type Verifier, verifiers } from "./verifiers.ts";
 
 const CART = "spiffe://cluster.local/ns/shop/sa/cart";
 const HOUR_MS = 3_600_000;
@@ -45,6 +52,7 @@ labTest(
     const good = { chain, roots, uri: CART, at: now };
     const { roots: others } = (await newState("other")).roots ?? { roots: [] };
     const [leaf, intermediate] = bytesInPem(chain, CERTIFICATE) ?? [];
+    const byLeaf = await signedBy(sidecar.used[0].certificate.keyPem, leaf);
     const changed = leaf.slice();
     changed[leaf.length - 5] ^= 1;
     const broken = {
@@ -54,15 +62,38 @@ labTest(
         ...good,
         chain: pemOf(CERTIFICATE, changed) + pemOf(CERTIFICATE, intermediate),
       },
+      "one that a leaf has signed": { ...good, chain: pemOf(CERTIFICATE, byLeaf) + chain },
       "before its time": { ...good, at: new Date(fromMs - 60_000) },
       "after its time": { ...good, at: new Date(untilMs + 60_000) },
     };
-    for (const verify of await verifiers(lab.folder)) {
+    const own: Verifier = async ({ chain, roots, at }) =>
+      await chainProblem(
+        certificatesIn(chain, "the chain"),
+        certificatesIn(roots, "the roots"),
+        at.getTime(),
+      ) ?? "ok";
+    for (const verify of [own, ...await verifiers(lab.folder)]) {
       equal(await verify(good), "ok");
       for (const [what, each] of Object.entries(broken)) notEqual(await verify(each), "ok", what);
     }
   },
 );
+
+/** A certificate for the same name, by the key of one that is no authority. */
+async function signedBy(keyPem: string, leaf: Uint8Array): Promise<Uint8Array> {
+  const { subject, publicKey } = readCertificate(leaf);
+  const nowMs = Date.now();
+  return await signCertificate({
+    ...{ issuer: subject, subject, publicKey, signingKey: await readPrivateKey(keyPem) },
+    ...{ fromMs: nowMs - HOUR_MS, untilMs: nowMs + HOUR_MS },
+    extensions: [
+      EXTENSIONS.noAuthority(),
+      EXTENSIONS.signsData(),
+      EXTENSIONS.usedBy("server", "client"),
+      EXTENSIONS.altNames([der.plain(6, new TextEncoder().encode(CART))], true),
+    ],
+  });
+}
 
 labTest(
   "issuing: who asks to be another one is refused and counted, and can be itself",

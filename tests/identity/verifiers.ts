@@ -74,7 +74,7 @@ interface Verified {
   readonly at: Date;
 }
 
-type Verifier = (what: Verified) => Promise<string>;
+export type Verifier = (what: Verified) => Promise<string>;
 
 /** Both, each ready; what they say is `ok`, or why not. */
 export async function verifiers(folder: string): Promise<readonly Verifier[]> {
