@@ -45,7 +45,7 @@ export interface Explanation {
   readonly inquiry?: PlanInquiry;
 }
 
-export interface EgressExplanation {
+interface EgressExplanation {
   /** The Egress that lets it out, if its address is one of those that the Egress names; null: none does. */
   readonly allowedBy: string | null;
   readonly position: string | null;
