@@ -15,6 +15,8 @@ export interface Row {
   readonly variant: string;
   /** By the columns' keys. Null or absent: cannot be known, such as the CPU of no process. */
   readonly values: Readonly<Record<string, number | null>>;
+  /** The same of each round, where contenders were taken in turn. */
+  readonly rounds?: readonly Row["values"][];
 }
 
 /** The middle value; the mean of the middle two. Throws where there is none. */
@@ -76,4 +78,42 @@ export function renderRows(
       ...columns.map(({ key, digits }) => row.values[key]?.toFixed(digits) ?? "–"),
     ]),
   );
+}
+
+/**
+ * Two contenders that were taken in turn: each number of one as a multiple of the other's in the same round. The median over the rounds, and
+ * how far the rounds are apart: a change that is smaller than that has not been shown. Empty where there are no two.
+ */
+export function renderPairs(
+  columns: readonly Column[],
+  rows: readonly Row[],
+  [name, other]: readonly [string, string],
+): string {
+  const lines: string[][] = [];
+  for (const row of rows) {
+    const pair = rows.find(({ contender, variant }) =>
+      contender === other && variant === row.variant
+    );
+    if (row.contender !== name || pair === undefined) continue;
+    for (const { key, title } of columns) {
+      const ratios = ratiosOf(key, row.rounds ?? [], pair.rounds ?? []);
+      if (ratios.length === 0) continue;
+      const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
+      const numbers = [median(ratios), least, most].map((ratio) => ratio.toFixed(2));
+      lines.push([row.variant === "" ? title : `${title}, ${row.variant}`, ...numbers]);
+    }
+  }
+  if (lines.length === 0) return "";
+  return renderMarkdownTable([`${name} to ${other}`, "median", "least", "most"], lines);
+}
+
+function ratiosOf(
+  key: string,
+  rounds: readonly Row["values"][],
+  others: readonly Row["values"][],
+): number[] {
+  return rounds.flatMap((round, index) => {
+    const [value, one] = [round[key], others[index]?.[key]];
+    return value && one ? [value / one] : [];
+  });
 }

@@ -1,6 +1,6 @@
 /** Medians and tables. */
 import assert from "node:assert/strict";
-import { median, medianOf, renderRows, type Row } from "./report.ts";
+import { median, medianOf, renderPairs, renderRows, type Row } from "./report.ts";
 
 const COLUMNS = [{ key: "cpu", title: "CPU µs", digits: 1 }, {
   key: "rate",
@@ -39,4 +39,14 @@ Deno.test("renderRows compares within a variant", () => {
 
 Deno.test("renderRows without a comparison has no column for it", () => {
   assert.match(renderRows(COLUMNS, [row("Weft", 10)], null), /\| Weft \| 10\.0 \| 1000 \|\n$/);
+});
+
+Deno.test("renderPairs divides round by round, and says how far the rounds are apart", () => {
+  const rounds = (...cpu: number[]) => cpu.map((one) => ({ cpu: one, rate: null }));
+  const now = { ...row("Weft", 11), rounds: rounds(10, 22, 27) };
+  const before = { ...row("Weft before", 20), rounds: rounds(10, 20, 30) };
+  const [, , line, end] = renderPairs(COLUMNS, [now, before], ["Weft", "Weft before"]).split("\n");
+  assert.equal(line, "| CPU µs | 1.00 | 0.90 | 1.10 |");
+  assert.equal(end, "");
+  assert.equal(renderPairs(COLUMNS, [now], ["Weft", "Weft before"]), "");
 });

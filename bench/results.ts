@@ -1,6 +1,7 @@
 /** The text of RESULTS.md: machine, procedure, tables and targets. */
 import { LOAD_CORES, proxyCores, type Session } from "./session.ts";
-import { renderRows } from "./report.ts";
+import { BEFORE, WEFTS } from "./contenders/weft.ts";
+import { renderPairs, renderRows } from "./report.ts";
 import { type Measured, renderTargets } from "./targets.ts";
 import type { BenchWorkload } from "./workloads/workload.ts";
 
@@ -29,6 +30,7 @@ function renderWorkload(
   const { title, name, about, columns, compared } = workload;
   const rows = measured.get(name) ?? [];
   const table = rows.length === 0 ? "Nothing was measured.\n" : renderRows(columns, rows, compared);
+  const pairs = renderPairs(columns, rows, [WEFTS[0].name, BEFORE]);
   const targets = renderTargets(name, measured, navigator.hardwareConcurrency);
   const { seconds, rounds } = session.options;
   const [weft = "Weft unknown"] = session.contenders().values();
@@ -37,8 +39,8 @@ function renderWorkload(
   }Z in ${rounds} rounds of ${seconds} s, ${
     weft.replace(/, (?:Deno|V8).*/s, "")
   }); the machine's load was ${loadBefore.toFixed(1)} before.`;
-  return `## ${title} (\`${name}\`)\n\n${about} ${stamp}\n\n${table}${
-    targets === "" ? "" : `\n${targets}`
+  return `## ${title} (\`${name}\`)\n\n${about} ${stamp}\n\n${
+    [table, pairs, targets].filter((part) => part !== "").join("\n")
   }`;
 }
 

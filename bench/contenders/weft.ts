@@ -106,7 +106,9 @@ export const WEFTS: readonly WeftContender[] = [
   weft({ ...SOURCE_NATIVE, name: "Weft, portable driver", driver: "portable" }),
 ];
 
+export const BEFORE = "Weft before";
+
 /** An earlier executable: rounds alternate, so the two are compared at the same time on the same machine. */
 export function weftBefore(path: string): Contender {
-  return weft({ ...NATIVE, name: "Weft before", command: [path] });
+  return weft({ ...NATIVE, name: BEFORE, command: [path] });
 }

@@ -233,6 +233,7 @@ function rowOf({ hasForms }: LoadWorkload, target: Target): Row {
   return {
     contender: target.name,
     variant: target.variant.label,
+    rounds: target.rounds,
     values: {
       ...medianOf(target.rounds),
       anonymousMb: memory && memory.anonymousKb / 1024,
