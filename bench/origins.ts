@@ -9,6 +9,12 @@ import { freePort } from "../tests/support/free_port.ts";
 export const FILE_PATH = "/test/64k";
 export const FILE_BYTES = 65_536;
 
+/** Answered with files of so many zeros, or with one in chunks. */
+export const LARGE_FILES = {
+  mebibyte: { path: "/test/1m", chunkedPath: "/test/1m-chunked", bytes: 1 << 20 },
+  hundred: { path: "/test/100m", bytes: 100 << 20 },
+} as const;
+
 /** Answered with 13 bytes once all of the request's body has been read, as applications do; nginx by itself answers at once. */
 export const UPLOAD_PATH = "/test/upload";
 
@@ -57,13 +63,25 @@ const COMMANDS: Readonly<Record<OriginKind, Commands>> = {
   http1(folder, ports) {
     Deno.mkdirSync(`${folder}/files/test`, { recursive: true });
     Deno.writeTextFileSync(`${folder}/files${FILE_PATH}`, "x".repeat(FILE_BYTES));
+    for (const { path, bytes } of [LARGE_FILES.mebibyte, LARGE_FILES.hundred]) {
+      const file = `${folder}/files${path}`;
+      Deno.createSync(file).close();
+      Deno.truncateSync(file, bytes);
+    }
     const servers = ports.map((port, index) =>
       `  upstream own${index} { server 127.0.0.1:${port}; keepalive 128; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = ${FILE_PATH} { root ${folder}/files; open_file_cache max=4; sendfile on; }
+    location = ${LARGE_FILES.mebibyte.path} { root ${folder}/files; sendfile on; }
+    location = ${LARGE_FILES.hundred.path} { root ${folder}/files; sendfile on; }
+    location = ${LARGE_FILES.mebibyte.chunkedPath} {
+      alias ${folder}/files${LARGE_FILES.mebibyte.path};
+      ssi on;
+      ssi_types *;
+    }
     location = ${UPLOAD_PATH} {
-      client_body_buffer_size ${2 * FILE_BYTES};
+      client_body_buffer_size ${LARGE_FILES.mebibyte.bytes};
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Content-Length "";

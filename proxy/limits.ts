@@ -39,6 +39,9 @@ export const SPLICE_PIPES_KEPT = 4;
 /** Fewer bytes are copied: that takes less than pages that change hands. */
 export const SPLICED_BYTES_MIN = 32_768;
 
+/** And of a chunk: a large buffer takes several smaller ones at once, with their sizes, where a pipe would take turns with small reads. */
+export const SPLICED_CHUNK_BYTES_MIN = 2 * LARGE_BUFFER_BYTES;
+
 /** Bytes of the largest head that is taken, of a request or an answer, unless an owner says otherwise. As Envoy. */
 export const HEAD_BYTES_DEFAULT = 61_440;
 

@@ -1,4 +1,5 @@
 /** Every workload, in the order of the tables. */
+import { BODIES } from "./bodies.ts";
 import { CONTROLLER_COSTS } from "./controller.ts";
 import {
   BODY_DOWN,
@@ -23,6 +24,7 @@ export const WORKLOADS: readonly BenchWorkload[] = [
   HTTP1_WORKLOADS,
   BODY_DOWN,
   BODY_UP,
+  BODIES,
   NEW_CONNECTIONS,
   TLS_WORKLOADS,
   PAIR_WORKLOADS,

@@ -1,6 +1,6 @@
 /** Http1Socket: how a connection of HTTP/1.1, of either side, reads and writes a body: as it comes, or with chunks (RFC 9112 7.1). */
-import { BROKEN } from "../io/io.ts";
-import { BUFFER_BYTES, CHUNK_FRAMING_BYTES } from "../limits.ts";
+import { AGAIN, BROKEN } from "../io/io.ts";
+import { BUFFER_BYTES, CHUNK_FRAMING_BYTES, SPLICED_CHUNK_BYTES_MIN } from "../limits.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import { Socket } from "../loop/socket.ts";
 import type { Body } from "../protocol/http1/body.ts";
@@ -36,6 +36,7 @@ export abstract class Http1Socket extends Socket {
 
   /** As `fillPipe`, for a body: only what is certain to belong to it. */
   protected fillPipeWith(body: Body): number {
+    if (body.isChunked && body.leastToCome < SPLICED_CHUNK_BYTES_MIN) return AGAIN;
     const count = this.fillPipe(body.leastToCome);
     if (count > 0) body.skip(count);
     return count;
