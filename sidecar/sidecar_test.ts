@@ -12,6 +12,18 @@ import {
 } from "./sidecar_for_test.ts";
 import { DRIVERS } from "../tests/support/test_proxy.ts";
 
+function egressYaml(host: string, port: number): string {
+  return `
+apiVersion: weft.dev/v1alpha1
+kind: Egress
+metadata: {name: e, namespace: app}
+spec:
+  sources: [{kind: ServiceAccount, name: curl, namespace: app}]
+  hosts: [${host}]
+  ports: [{number: ${port}, protocol: http}]
+`;
+}
+
 for (const driver of DRIVERS) {
   testInFolder(
     `proxy, ${driver}: follows good edits, keeps the last good plan over bad ones, drains`,
@@ -62,6 +74,30 @@ for (const driver of DRIVERS) {
         "nothing listens any more",
       );
       await Promise.all([one.server.shutdown(), two.server.shutdown()]);
+    },
+  );
+
+  testInFolder(
+    `proxy, ${driver}: without egress, what leaves the mesh follows the Egresses of its caller`,
+    async (folder) => {
+      const outside = startApplication("outside");
+      const { port } = outside;
+      const file = `${folder}/web.yaml`;
+      const write = (host: string) =>
+        Deno.writeTextFileSync(file, `${manifest(port)}---\n${egressYaml(host, port)}`);
+      write("127.0.0.1");
+      const sidecar = await startSidecar([
+        ...["-f", folder, "--driver", driver, "--egress", "off"],
+        ...["-n", "app", "--service-account", "curl"],
+      ]);
+      const ask = () => requestThrough(sidecar.outbound, `127.0.0.1:${port}`);
+      assert.deepEqual(await ask(), { status: 200, body: "outside" });
+      write("other.example");
+      await sidecar.environment.stderr.until(/Plan applied/);
+      assert.equal((await ask()).status, 404);
+      sidecar.environment.sendStopSignal("SIGTERM");
+      assert.equal(await sidecar.code, 0);
+      await outside.server.shutdown();
     },
   );
 

@@ -19,6 +19,7 @@ import type {
 } from "../../schemas/resources.ts";
 import {
   changePorts,
+  egressRemarks,
   fallbacksOf,
   mergedSplit,
   type MeshProfile,
@@ -105,6 +106,7 @@ export const FSM: MeshProfile = {
       ...failoverRemarks(snapshot),
       ...namespaceRemarks(snapshot),
       ...startRemarks(snapshot),
+      ...egressRemarks(snapshot, "FSM"),
       {
         code: "status-codes",
         text:

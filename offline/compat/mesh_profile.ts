@@ -139,6 +139,21 @@ export function versionRemarks(
   }];
 }
 
+/** Of a mesh in which hosts do not count where they do not show. */
+export function egressRemarks({ egresses }: Snapshot, mesh: string): MeshRemark[] {
+  const blind = egresses.find(({ hosts, ports }) =>
+    hosts !== undefined && ports.some(({ protocol }) => protocol === "tcp")
+  );
+  if (blind === undefined) return [];
+  return [{
+    code: "egress-hosts",
+    text:
+      `In ${mesh} the hosts of an Egress do not count at a tcp port, and any host may be called ` +
+      "there; here such a port allows nothing",
+    position: blind.meta.origin.locate(["spec", "hosts"]) ?? null,
+  }];
+}
+
 /** Of a mesh that draws a backend for each request. */
 export function randomRemarks(snapshot: Snapshot, mesh: string): MeshRemark[] {
   const split = snapshot.trafficSplits.find(({ backends }) =>

@@ -7,6 +7,7 @@ import type { TrafficTarget } from "../../schemas/resources.ts";
 import {
   changePorts,
   changeRoutes,
+  egressRemarks,
   type MeshProfile,
   NOTHING,
   oneSplitRemarks,
@@ -56,6 +57,7 @@ export const OSM: MeshProfile = {
         "OSM takes the first that it lists, which is a matter of chance; the oldest is taken here for it",
       ),
       ...randomRemarks(snapshot, "OSM"),
+      ...egressRemarks(snapshot, "OSM"),
     ];
   },
 };
