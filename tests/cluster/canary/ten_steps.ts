@@ -42,8 +42,9 @@ Deno.test({
         .then(() => performance.now());
       await release.promote();
       const seconds = (await ended - startMs) / 1_000;
-      const { sum, lost } = release.client;
-      const took: TenSteps = { seconds, requests: sum - before, wrong: lost };
+      const { sum, losses } = release.client;
+      const wrong = losses.values().reduce((all, count) => all + count, 0);
+      const took: TenSteps = { seconds, requests: sum - before, wrong };
       console.log(JSON.stringify(took));
     } finally {
       await watch.stop();

@@ -16,12 +16,15 @@ interface Tally {
   readonly failed: number;
 }
 
+/** How the client tells of a failure. */
+const LOSS = /(GET|POST) after \S+: (\d+) .*X-Weft-Reason:\[([a-z-]+)\]/;
+
 export class LoadClient {
   readonly #exec: string;
   /** Requests so far. */
   sum = 0;
-  /** Of these. */
-  lost = 0;
+  /** Of these, by method, status and reason. */
+  readonly losses = new Map<string, number>();
   /** So many POSTs may be lost: a process that had them was killed, and how far it had come with them cannot be known. */
   lostMax = 0;
   /** What such a loss looks like. */
@@ -42,8 +45,18 @@ export class LoadClient {
     const isLost = (failure: string) => this.loss.test(failure);
     assert.ok(failed <= this.lostMax && (failures ?? []).every(isLost), what);
     this.lostMax -= failed;
-    this.lost += failed;
+    for (const failure of failures ?? []) {
+      const [, method, status, reason] = LOSS.exec(failure) ?? [];
+      const kind = `${method} ${status} ${reason}`;
+      this.losses.set(kind, (this.losses.get(kind) ?? 0) + 1);
+    }
     return answers;
+  }
+
+  /** How many there were, and what became of those that were lost. */
+  get story(): string {
+    const lost = Array.from(this.losses, ([kind, count]) => `${count} lost by ${kind}`);
+    return [`${this.sum} requests`, ...lost].join(", ");
   }
 
   async isReachable(): Promise<boolean> {
