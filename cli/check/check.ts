@@ -65,7 +65,13 @@ const AFTER: readonly Group[] = [
   },
   {
     title: "Mesh",
-    checks: [mesh.namespaces, mesh.twoMeshes, mesh.sidecars, controlPlane.proxies],
+    checks: [
+      mesh.namespaces,
+      mesh.twoMeshes,
+      mesh.sidecars,
+      mesh.pullSecrets,
+      controlPlane.proxies,
+    ],
   },
 ];
 

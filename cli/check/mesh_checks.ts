@@ -1,9 +1,12 @@
 /** Checks of what is in the mesh: namespaces, and whether their pods have sidecars. */
+import { wordsOfList } from "../../base/capture_lists.ts";
 import { choose } from "../../controller/inject/choose.ts";
 import type { PodObject } from "../../controller/inject/pod.ts";
+import { isNotFound } from "../../controller/install/cluster.ts";
 import { membersOf } from "../../controller/install/members.ts";
 import { fieldsOf, type JsonFields, textField } from "../../controller/kube/fields.ts";
 import { allItems } from "../../controller/kube/pages.ts";
+import { settingsOfMesh } from "../inject/settings.ts";
 import {
   type CheckContext,
   type CheckResult,
@@ -46,6 +49,44 @@ export const twoMeshes: ClusterCheck = async ({ client, installation }) => {
   });
   return results.length > 0 ? results : good("two-meshes", "No namespace is in two meshes");
 };
+
+/** Pods name Secrets that nothing copies into their namespaces; the kubelet passes over one that is not there, and then pulls nothing. */
+export const pullSecrets: ClusterCheck = async ({ client, installation, namespace }) => {
+  const settings = await settingsOfMesh(client, namespace);
+  const names = wordsOfList(settings?.imagePullSecrets ?? "");
+  const results: CheckResult[] = [];
+  for (
+    const { name: member } of names.length === 0
+      ? []
+      : await membersOf(client, installation?.meshName)
+  ) {
+    for (const name of names) {
+      if (await hasSecret(client, member, name)) continue;
+      const message =
+        `Namespace ${member} has no Secret ${name}, by which sidecars' image is pulled`;
+      const hint = `Make it there: kubectl create secret docker-registry ${name} -n ${member} …`;
+      results.push(found("pull-secrets", "warning", message, hint));
+    }
+  }
+  if (results.length > 0 || names.length === 0) return results;
+  return good("pull-secrets", `Each namespace of the mesh has ${someOf(names)}`);
+};
+
+/** Nothing of what is in it is asked for. */
+async function hasSecret(
+  client: CheckContext["client"],
+  namespace: string,
+  name: string,
+): Promise<boolean> {
+  const accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+  try {
+    await client.call("GET", `/api/v1/namespaces/${namespace}/secrets/${name}`, { accept });
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}
 
 function memberObjects(
   { client, installation }: Pick<CheckContext, "client" | "installation">,

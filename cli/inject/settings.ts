@@ -10,6 +10,7 @@ import { installationsIn } from "../../controller/install/installations.ts";
 import { INJECTION_CONFIG, INJECTION_KEY } from "../../controller/install/objects.ts";
 import type { KubeClient } from "../../controller/kube/client.ts";
 import { fieldsOf, textField } from "../../controller/kube/fields.ts";
+import { MESH_CONFIG, MeshConfigReader } from "../../controller/mesh_config.ts";
 import { everyKubeletIsNative } from "../../controller/kubelets.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
 import { withCluster } from "../cluster/with_cluster.ts";
@@ -45,15 +46,14 @@ export async function sidecarsOfCluster(
   environment: Environment,
 ): Promise<MeshSidecars> {
   return await withCluster(options, environment, async (client) => {
-    const text = await settingsIn(client);
     return {
-      settings: parseInjectionSettings(text),
+      settings: await settingsIn(client),
       nativeIsKnown: await everyKubeletIsNative(client),
     };
   });
 }
 
-async function settingsIn(client: KubeClient): Promise<string> {
+async function settingsIn(client: KubeClient): Promise<InjectionSettings> {
   const [installation, ...others] = await installationsIn(client);
   if (installation === undefined || others.length > 0) {
     const isNone = installation === undefined;
@@ -63,11 +63,28 @@ async function settingsIn(client: KubeClient): Promise<string> {
     );
   }
   const { namespace } = installation;
-  const metadata = { name: INJECTION_CONFIG, namespace };
-  const found = await findObject(client, { apiVersion: "v1", kind: "ConfigMap", metadata });
-  const text = textField(fieldsOf(found?.["data"]), INJECTION_KEY);
-  if (text !== undefined) return text;
+  const settings = await settingsOfMesh(client, namespace);
+  if (settings !== null) return settings;
   throw new CommandFailure(`ConfigMap ${namespace}/${INJECTION_CONFIG} says nothing of sidecars`, {
     hint: "weft upgrade writes it again.",
   });
+}
+
+/** What the webhook goes by: what was installed, and what a MeshConfig says in its place. Null: nothing was. */
+export async function settingsOfMesh(
+  client: KubeClient,
+  namespace: string,
+): Promise<InjectionSettings | null> {
+  const find = (apiVersion: string, kind: string, name: string) =>
+    findObject(client, { apiVersion, kind, metadata: { name, namespace } });
+  const [installed, changed] = await Promise.all([
+    find("v1", "ConfigMap", INJECTION_CONFIG),
+    find("weft.dev/v1alpha1", "MeshConfig", MESH_CONFIG),
+  ]);
+  const text = textField(fieldsOf(installed?.["data"]), INJECTION_KEY);
+  if (text === undefined) return null;
+  const config = new MeshConfigReader({ changed() {} });
+  if (changed !== null) config.heard(changed);
+  config.start(namespace);
+  return { ...parseInjectionSettings(text), ...config.injection };
 }

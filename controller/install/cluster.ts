@@ -15,6 +15,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   CustomResourceDefinition: "customresourcedefinitions",
   Deployment: "deployments",
   Lease: "leases",
+  MeshConfig: "meshconfigs",
   MeshRootCertificate: "meshrootcertificates",
   MutatingWebhookConfiguration: "mutatingwebhookconfigurations",
   Namespace: "namespaces",

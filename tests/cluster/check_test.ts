@@ -115,6 +115,29 @@ Deno.test({
         await lab.works("namespace", "add", "app");
         assert.match(await stateOf("sidecars"), /warning: In namespace app .*no sidecar: early/);
       });
+      await t.step("a Secret that sidecars are pulled with, and that is not there", async () => {
+        const config = (secrets: readonly string[]) =>
+          lab.api.apply(JSON.stringify({
+            apiVersion: "weft.dev/v1alpha1",
+            kind: "MeshConfig",
+            metadata: { name: "weft-mesh-config", namespace: "weft-system" },
+            spec: { sidecar: { imagePullSecrets: secrets } },
+          }));
+        await config(["registry"]);
+        const missing = /^warning: Namespace app has no Secret registry/;
+        assert.match(await stateOf("pull-secrets"), missing);
+        await lab.api.kubectl(["create", "secret", "generic", "registry", "-n", "app"]);
+        assert.match(await stateOf("pull-secrets"), /^ok: .* has registry$/);
+        const pod = JSON.stringify({
+          apiVersion: "v1",
+          kind: "Pod",
+          spec: { containers: [{ name: "a" }] },
+        });
+        const file = `${lab.api.folder}/pod.yaml`;
+        await Deno.writeTextFile(file, pod);
+        assert.match(await lab.works("inject", "-f", file), /imagePullSecrets.*registry/s);
+        await config([]);
+      });
       await t.step("a shell is offered names of the cluster", async () => {
         const offered = (...words: string[]) => lab.works("complete", "--", ...words);
         assert.equal(await offered("namespace", "add", "weft-"), "weft-system\n:4\n");
