@@ -222,6 +222,22 @@ const TARGETS: readonly Target[] = [
     unit: "×",
     measure: (look) => ratio(addedByPair(look, WEFT), addedByPair(look, "HAProxy")),
   },
+  cpu("answers of 64 KiB", "body-down", "cpu", "HAProxy", 0.9),
+  cpu("requests of 64 KiB", "body-up", "cpu", "HAProxy", 0.9),
+  cpu("requests of 64 KiB", "body-up", "cpu", "raw relay (C)", 1.15),
+  ...([["1m-down", "1 MiB down"], ["1m-up", "1 MiB up"], ["1m-chunked", "1 MiB in chunks"], [
+    "100m-down",
+    "100 MiB down",
+  ]] as const).flatMap(([key, text]) => [
+    cpu(text, "bodies", `cpu@${key}`, "HAProxy", 0.9),
+    cpu(text, "bodies", `cpu@${key}`, "nginx", 0.9),
+  ]),
+  cpu("relayed TCP, down", "tcp", "cpu@down", "Envoy", 1),
+  cpu("relayed TCP, up", "tcp", "cpu@up", "Envoy", 1),
+  cpu("a new connection for each request", "new-connections", "cpu", "nginx", 0.95),
+  cpu("a new connection for each request", "new-connections", "cpu", "HAProxy", 0.9),
+  cpu("gRPC, unary", "grpc", "cpu", "nghttpx", 1),
+  cpu("HTTP/2", "http2", "cpu", "HAProxy", 0.9),
   cpu("HTTP/2", "http2", "cpu", "nghttpx", 1),
   cpu("HTTP/2", "http2", "cpu", "Envoy", 0.6),
   {
