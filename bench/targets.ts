@@ -222,6 +222,14 @@ const TARGETS: readonly Target[] = [
     unit: "×",
     measure: (look) => ratio(addedByPair(look, WEFT), addedByPair(look, "HAProxy")),
   },
+  {
+    text: "CPU, HTTP/1.1 small: with everything on to without",
+    limit: 1.15,
+    is: "at most",
+    unit: "×",
+    measure: (look) =>
+      ratio(look("extras", WEFT, "cpu", "everything on"), look("extras", WEFT, "cpu", "plain")),
+  },
   cpu("answers of 64 KiB", "body-down", "cpu", "HAProxy", 0.9),
   cpu("requests of 64 KiB", "body-up", "cpu", "HAProxy", 0.9),
   cpu("requests of 64 KiB", "body-up", "cpu", "raw relay (C)", 1.15),

@@ -7,6 +7,8 @@ export interface Job {
   readonly origins: OriginKind;
   /** Behind the proxy there is a second one, reached by mutual TLS, and behind that v1 alone. Left out: there is not. */
   readonly isPair?: boolean;
+  /** An access log in JSON, spans of one request in a hundred, a rate limit that is not reached, and retries. Left out: none of that. */
+  readonly hasExtras?: boolean;
   /** Routes beside the split, by path: `routePath`. */
   readonly routes: number;
   /** Threads or processes that carry requests. */

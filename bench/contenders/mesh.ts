@@ -78,6 +78,18 @@ function manyRoutes({ routes }: Job): object[] {
   return documents;
 }
 
+const POLICY = {
+  apiVersion: "weft.dev/v1alpha1",
+  kind: "TrafficPolicy",
+  metadata: metadata("extras"),
+  spec: {
+    targetRefs: [{ kind: "Service", name: "httpbin" }],
+    timeouts: { request: "10s" },
+    retry: { attempts: 3, retryOn: [503, "reset", "connect-failure"] },
+    rateLimit: { http: { requests: 1_000_000, per: "1s", burst: 1_000_000 } },
+  },
+};
+
 /** A Service at the sidecar of one pod, which takes mutual TLS. */
 export function pairManifests(peerPort: number): string {
   const job = {
@@ -117,6 +129,9 @@ export function meshManifests([v1, v2]: readonly [number, number], job: Job): st
     split("httpbin-all", V1_ONLY, ["httpbin-all"]),
     ...manyRoutes(job),
   ];
-  return [...services, ...routes].map((document) => JSON.stringify(document)).join("\n---\n") +
+  const policies = job.hasExtras === true ? [POLICY] : [];
+  return [...services, ...routes, ...policies].map((document) => JSON.stringify(document)).join(
+    "\n---\n",
+  ) +
     "\n";
 }

@@ -59,7 +59,11 @@ function proxyCommand(
   if (job.clients === "tls") {
     args.push("--outbound-tls-cert", certificate.chain, "--outbound-tls-key", certificate.key);
   }
-  return [...command, ...args];
+  if (job.hasExtras !== true) return [...command, ...args];
+  // The origin answers what it is sent of spans, as a collector would.
+  const collector = `OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:${setting.origins[0]}`;
+  args.push("--access-log", "json", "--trace-sample", "0.01");
+  return ["env", collector, ...command, ...args];
 }
 
 /** As injected sidecars are, but for capture. */

@@ -4,6 +4,7 @@ import { CONTROLLER_COSTS } from "./controller.ts";
 import {
   BODY_DOWN,
   BODY_UP,
+  EXTRAS,
   HTTP1_WORKLOADS,
   NEW_CONNECTIONS,
   PAIR_WORKLOADS,
@@ -22,6 +23,7 @@ import type { BenchWorkload } from "./workload.ts";
 
 export const WORKLOADS: readonly BenchWorkload[] = [
   HTTP1_WORKLOADS,
+  EXTRAS,
   BODY_DOWN,
   BODY_UP,
   BODIES,

@@ -32,6 +32,21 @@ export const HTTP1_WORKLOADS = loadWorkload({
   hasForms: true,
 });
 
+export const EXTRAS = loadWorkload({
+  ...COMMON,
+  name: "extras",
+  title: "HTTP/1.1, small answers, with everything on",
+  about:
+    "The load of small answers over 64 connections, without and with an access log in JSON, spans of 1 % of the requests, a rate limit that is not " +
+    "reached, a time limit and retries.",
+  variants: [
+    { label: "plain", job: BASIC_JOB },
+    { label: "everything on", job: { ...BASIC_JOB, hasExtras: true } },
+  ],
+  loads: smallLoads("http").slice(0, 1).map((load) => ({ ...load, key: "", label: "" })),
+  hasNoProxy: false,
+});
+
 export const TLS_WORKLOADS = loadWorkload({
   ...COMMON,
   name: "tls",
