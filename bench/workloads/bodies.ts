@@ -17,6 +17,7 @@ function load(key: string, label: string, path: string, script?: (target: LoadTa
         connections: CONNECTIONS,
         scheme: "http",
         path,
+        timeoutSeconds: 30,
         ...(script === undefined ? {} : { script: script(target) }),
       }),
   } satisfies Load;

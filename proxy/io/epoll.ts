@@ -107,6 +107,9 @@ export class EpollIo implements Io {
   #connections = 0;
   readonly #quiet = new Set<Fd>();
   #running = true;
+  #turns = 0;
+  /** The last turn in which a connection was accepted. */
+  #acceptedTurn = -1;
   #sweepIntervalMs = -1;
   #sweptMs = 0;
   #sweep: () => void = () => {};
@@ -142,8 +145,9 @@ export class EpollIo implements Io {
     const fd = this.#socket(socketAddress);
     const c = this.#c;
     c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_REUSEADDR, this.#one, 4);
-    // What it accepts has that from it.
+    // What it accepts has these from it.
     this.#keepAlive(fd);
+    c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
     if (this.#reusePort) c.setsockopt(fd, libc.SOL_SOCKET, libc.SO_REUSEPORT, this.#one, 4);
     if (
       c.bind(fd, socketAddress, socketAddress.length) < 0 || c.listen(fd, 1024) < 0
@@ -369,6 +373,7 @@ export class EpollIo implements Io {
 
   /** Waits for one batch of events, at most `waitMs` (-1: for as long as it takes), and delivers it: their number. */
   turn(waitMs: number): number {
+    this.#turns++;
     const isIdle = this.#isIdle;
     const isPending = this.#tls !== null && this.#tls.hasPending;
     const untilWakeMs = Math.max(0, Math.ceil(this.#wakeAtMs - this.nowMs));
@@ -509,7 +514,10 @@ export class EpollIo implements Io {
 
   #accept(listener: Fd, handler: ListenerHandler): void {
     const flags = libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC;
-    for (let i = 0; i < ACCEPT_BATCH_MAX; i++) {
+    // Most often there is one, and the event comes again where there are more: asking costs a call.
+    const isCrowded = this.#turns === this.#acceptedTurn + 1;
+    this.#acceptedTurn = this.#turns;
+    for (let i = 0; i < (isCrowded ? ACCEPT_BATCH_MAX : 1); i++) {
       this.#peerLength[0] = IPV6_FAMILY_BYTES;
       const fd = this.#c.accept4(listener, this.#peer, this.#peerLength, flags);
       if (fd < 0) {
@@ -519,7 +527,6 @@ export class EpollIo implements Io {
         }
         return;
       }
-      this.#c.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_NODELAY, this.#one, 4);
       try {
         handler.onAccept(fd, socketAddressText(this.#peer));
       } catch (error) {

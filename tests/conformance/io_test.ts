@@ -1,8 +1,16 @@
 /** Both drivers against the cases of `io_cases.ts`, and what only one of them has. */
 import { equal, ok } from "node:assert/strict";
 import { EpollIo } from "../../proxy/io/epoll.ts";
+import { IPPROTO_TCP, openLibc, TCP_NODELAY } from "../../proxy/io/libc.ts";
 import { Pipe } from "../../proxy/io/pipe.ts";
-import { Bench, BENCH_ARENA_BYTES, type IoCase, READ_AT, READ_BYTES } from "./bench.ts";
+import {
+  Bench,
+  BENCH_ARENA_BYTES,
+  BenchHandler,
+  type IoCase,
+  READ_AT,
+  READ_BYTES,
+} from "./bench.ts";
 import { IO_DRIVERS, isLinux } from "./drivers.ts";
 import { IO_CASES } from "./io_cases.ts";
 import { SPLICE_CASES } from "./io_splice_cases.ts";
@@ -101,3 +109,21 @@ for (const { name, ignore } of IO_DRIVERS) {
     },
   });
 }
+
+Deno.test({
+  name: "native: what a listener accepts sends small writes at once (TCP_NODELAY)",
+  ignore: !isLinux,
+  async fn() {
+    const [native] = IO_DRIVERS;
+    const bench = new Bench(native.make());
+    try {
+      const { fd } = await bench.pair(new BenchHandler());
+      const value = new Int32Array(1);
+      const bytes = new Uint8Array(value.buffer);
+      openLibc().getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, bytes, Uint8Array.of(4, 0, 0, 0));
+      equal(value[0], 1);
+    } finally {
+      await bench.end();
+    }
+  },
+});
