@@ -25,12 +25,12 @@ export const OFF_CANARY = OFF_NODE === "" && CANARY_TOOLS === undefined
 /** Requests a second of each client. */
 const RATE = 12;
 /** Of some two thousand requests of a client. */
-const REFUSED_MAX = 5;
+const REFUSED_MAX = 2;
 const REFUSED = / 50[34] .*upstream-(refused|tls-failed|connect-timeout)/;
 /** An application that ends closes the connections that carry nothing, and one may have been taken for a request just then. */
 const CLOSED = / POST .* 502 .*upstream-reset/;
 /** A process that ends has one request or a few, and the kubelet starts it anew ever later. */
-const CRASH_LOST_MAX = 30;
+const CRASH_LOST_MAX = 20;
 /** Requests under one plan, of which the shares are taken. */
 export const WINDOW = 40;
 /** Times the usual: these tools look every ten seconds, and wait for new pods, for five failed checks, for a controller's first half minute. */
