@@ -177,8 +177,10 @@ export class EgressGate {
     if (address === "" || port < 1 || port > 65_535) return otherwise;
     const isName = parseIp(address) === null;
     // A name that may not be called is not even looked up.
-    const sent = { address: isName ? null : address, port, ...this.#sentBy(request, client) };
-    if (!this.isOn && this.#rulesOf(listener).refusalOf(sent) === "egress-off") return otherwise;
+    if (!this.isOn) {
+      const sent = { address: isName ? null : address, port, ...this.#sentBy(request, client) };
+      if (this.#rulesOf(listener).refusalOf(sent) === "egress-off") return otherwise;
+    }
     if (!isName) return this.toAddress({ address, port }, listener, client, request);
     return this.byName(
       hostName(address),
