@@ -42,15 +42,20 @@ const GET_LARGE = GET.replace("/test", "/test/large");
 const POST =
   `POST /test HTTP/1.1\r\nHost: ${PROXY_AUTHORITY}\r\nContent-Length: ${BODY_BYTES}\r\n\r\n${BODY}`;
 
+/** One request after the other over one connection. */
+function onOneConnection(text: string, isStopped = false): FixedLoad["run"] {
+  return async (proxy, requests) => {
+    using client = await Client.open(proxy.port);
+    for (let i = 0; i < requests; i++) await client.request(text, isStopped ? proxy : null);
+  };
+}
+
 const LOADS: readonly FixedLoad[] = [
   {
     name: "GET over a kept connection",
     requests: 1_000,
     expected: 6,
-    async run(proxy, requests) {
-      using client = await Client.open(proxy.port);
-      for (let i = 0; i < requests; i++) await client.request(GET);
-    },
+    run: onOneConnection(GET),
   },
   {
     name: "GET over a new connection",
@@ -68,19 +73,13 @@ const LOADS: readonly FixedLoad[] = [
     name: "request of 48 KiB",
     requests: 50,
     expected: 9.1,
-    async run(proxy, requests) {
-      using client = await Client.open(proxy.port);
-      for (let i = 0; i < requests; i++) await client.request(POST, proxy);
-    },
+    run: onOneConnection(POST, true),
   },
   {
     name: "answer of 48 KiB",
     requests: 50,
     expected: 9.1,
-    async run(proxy, requests) {
-      using client = await Client.open(proxy.port);
-      for (let i = 0; i < requests; i++) await client.request(GET_LARGE);
-    },
+    run: onOneConnection(GET_LARGE),
   },
 ];
 
