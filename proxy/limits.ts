@@ -96,7 +96,7 @@ export const FORWARDS_MAX = 255;
 /** Other endpoints tried when one does not accept a connection; each costs at most `connectMs`. */
 export const CONNECT_ATTEMPTS_MAX = 3;
 
-/** Other backends of a split that a request goes to which reached nothing of the one before; each costs as many attempts. */
+/** Other backends of a split that a request goes to which reached nothing of the one before; each costs as many attempts, and at its own address again. */
 export const OTHER_BACKENDS_MAX = 2;
 
 /** A request that has tried for longer takes no other way: each may cost three connections that come to nothing, of a second each. */

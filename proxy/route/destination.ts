@@ -43,6 +43,12 @@ export const NO_FACTS: RouteFacts = {
   planWaitMs: 0,
 };
 
+/** The hash of the plan that comes into force. Connections of old may keep the one `before`, but not the plan that it is of. */
+export function hashAfter(before: Lazy<string>, plan: { readonly hash: string }): Lazy<string> {
+  before.value;
+  return new Lazy(() => plan.hash);
+}
+
 /** Of what is never sent anywhere, because its head could not be read, or is not decided yet. */
 export const UNDECIDED: Destination = refused(NO_FACTS, REFUSALS["no-address"]);
 

@@ -1,5 +1,5 @@
 /** InboundRouter: everything that may goes to one port of the application beside this sidecar. */
-import { Lazy } from "../../base/lazy.ts";
+import type { Lazy } from "../../base/lazy.ts";
 import type { CallerCounts } from "../observe/callers.ts";
 import { isStrictAt, type MtlsRules, parseMtlsRules, STRICT } from "../../base/mtls_mode.ts";
 import type { InboundListener, ProbeRequest } from "../config.ts";
@@ -12,7 +12,7 @@ import type { RouteStats } from "../observe/telemetry.ts";
 import type { EndpointPool } from "../pool/pool.ts";
 import { formatAuthority } from "../../base/ip.ts";
 import type { OriginalDestination } from "../io/io.ts";
-import { type Destination, NO_FACTS, refused, toPool } from "./destination.ts";
+import { type Destination, hashAfter, NO_FACTS, refused, toPool } from "./destination.ts";
 import type { ClientFacts, Router } from "./router.ts";
 import { unreachedLine } from "./unreached.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
@@ -79,9 +79,8 @@ export class InboundAccess {
 
   rebind(plan: PlanView): void {
     this.#plan = plan;
-    // Connections of old may keep it, but not the plan that it is of.
-    this.#planHash.value;
-    this.#planHash = this.#isEnforced ? new Lazy(() => plan.hash) : NO_FACTS.planHash;
+    const hash = hashAfter(this.#planHash, plan);
+    this.#planHash = this.#isEnforced ? hash : NO_FACTS.planHash;
     this.#mtlsRules = this.#mtls === null ? [] : mtlsRulesOf(this.#mtls, plan);
     const own = plan.targets.filter(({ destination }) => destination === this.#destination);
     const isSame = own.length === this.#targets.length &&

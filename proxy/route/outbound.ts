@@ -1,5 +1,5 @@
 /** OutboundRouter: routes the requests of one listener's clients by the plan in force. */
-import { Lazy } from "../../base/lazy.ts";
+import type { Lazy } from "../../base/lazy.ts";
 import { isSameData } from "../../base/same_data.ts";
 import { type Refusal, refusalBy, REFUSALS } from "../../base/refusals.ts";
 import type { MeshAddress, ServiceAddress } from "../../routing/table/address_index.ts";
@@ -46,6 +46,7 @@ import type { EndpointPool, PoolOwner } from "../pool/pool.ts";
 import type { Pools } from "../pool/pools.ts";
 import {
   type Destination,
+  hashAfter,
   NO_FACTS,
   type PendingDecision,
   refused,
@@ -61,10 +62,6 @@ import { hostQuestion, type PlanQuestion } from "../../routing/source/messages.t
 import type { EndpointSet, TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 const encoder = new TextEncoder();
-
-function hashOf({ plan }: Table): Lazy<string> {
-  return new Lazy(() => plan.hash);
-}
 
 /** One port of one Service. */
 export interface PortTarget {
@@ -110,7 +107,7 @@ export class OutboundRouter implements Router {
     this.#pools = pools;
     this.#telemetry = telemetry;
     this.#table = table;
-    this.#planHash = hashOf(table);
+    this.#planHash = hashAfter(NO_FACTS.planHash, table.plan);
     const store = prefixed(state, `listener ${listener}`);
     this.#splits = new SplitState(table, store);
     this.#direct = new DirectEndpoints(table);
@@ -154,9 +151,7 @@ export class OutboundRouter implements Router {
     const changes = changesBetween(this.#table.services, table.services);
     this.#splits.rebind(table, changes);
     this.#direct.rebind(table);
-    // Connections of old may keep it, but not the plan that it is of.
-    this.#planHash.value;
-    this.#planHash = hashOf(table);
+    this.#planHash = hashAfter(this.#planHash, table.plan);
     this.#table = table;
     this.#take(changes);
     return changes;
