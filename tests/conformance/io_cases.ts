@@ -2,6 +2,7 @@
  * The contract of `Io` as cases that every driver must pass (`io_test.ts`). Real sockets on loopback; a case waits
  * for what it expects and never for time to pass.
  */
+import { closedPort } from "../support/free_port.ts";
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { AGAIN, BROKEN, END, IoError } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
@@ -11,13 +12,6 @@ import { HANDOVER_CASES } from "./io_handover_cases.ts";
 import { DRIVER_PIECES_MAX } from "../../proxy/limits.ts";
 
 const NO_FAULT = { onFault() {} };
-
-/** A port that nothing listens on. */
-function closedPort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
-}
 
 /** Byte `index` of a long stream; the period fits no buffer size. */
 function patternAt(index: number): number {
@@ -192,14 +186,14 @@ const CONNECTING: readonly IoCase[] = [
   {
     name: "connect refused: BROKEN or a hang-up, never established",
     async run(bench) {
-      const probe = await failure(bench, bench.io.address("127.0.0.1", closedPort()), true);
+      const probe = await failure(bench, bench.io.address("127.0.0.1", closedPort().port), true);
       equal(probe.count("writable"), 0);
     },
   },
   {
     name: "connect refused while reading is unwanted: a hang-up",
     async run(bench) {
-      const probe = await failure(bench, bench.io.address("127.0.0.1", closedPort()), false);
+      const probe = await failure(bench, bench.io.address("127.0.0.1", closedPort().port), false);
       deepEqual(probe.events, ["hangup"]);
     },
   },

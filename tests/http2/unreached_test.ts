@@ -1,6 +1,7 @@
 /** gRPC through the sidecars of both sides, where the application behind an endpoint is gone. */
 import assert from "node:assert/strict";
-import { closedPort, TestPod } from "../support/test_pod.ts";
+import { closedPort } from "../support/free_port.ts";
+import { TestPod } from "../support/test_pod.ts";
 import { startClient, startServer } from "./grpc_peers.ts";
 import type { Called } from "./grpc_peers.ts";
 import { testHttp2 } from "./http2_cases.ts";

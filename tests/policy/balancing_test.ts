@@ -1,4 +1,5 @@
 /** Load balancing, ejection and slow start through the real proxy, on both drivers. */
+import { closedPort } from "../support/free_port.ts";
 import assert from "node:assert/strict";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
 import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
@@ -12,14 +13,6 @@ function named(name: string): ScriptedOrigin {
 }
 
 const DOWN = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
-
-/** A port on which nothing listens. */
-function closedPort(): { readonly port: number } {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return { port };
-}
 
 const CASES: readonly ProxyCase[] = [
   {

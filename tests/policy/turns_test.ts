@@ -2,6 +2,7 @@
  * Turns of endpoints through the real proxy, on both drivers: what requests that do not overlap get by default, over slow
  * answers, plans, endpoints that refuse and subsets; and that dry-run says the same.
  */
+import { closedPort } from "../support/free_port.ts";
 import assert from "node:assert/strict";
 import { parseRequestLine } from "../../console/values.ts";
 import { simulate } from "../../offline/simulate.ts";
@@ -33,14 +34,6 @@ class Origins implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const origin of this.all) await origin[Symbol.asyncDispose]();
   }
-}
-
-/** A port on which nothing listens. */
-function closedPort(): { readonly port: number } {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return { port };
 }
 
 /** The answers to so many requests, one after another, each by its first letter. */

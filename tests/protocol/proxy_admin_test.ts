@@ -1,4 +1,5 @@
 /** The admin port: where it listens, which methods it takes, and one line of text for whatever it does not understand. */
+import { closedPort } from "../support/free_port.ts";
 import assert from "node:assert/strict";
 import { DEFAULT_TIMEOUTS } from "../../proxy/config.ts";
 import { HAS_OPENSSL_COMMAND, testCertificates } from "../tls/certificates.ts";
@@ -116,9 +117,7 @@ Deno.test({
         return new Response(null, { status: statuses[asked.length - 1] });
       },
     );
-    const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port: goneAt } = closed.addr as Deno.NetAddr;
-    closed.close();
+    const { port: goneAt } = closedPort();
     const { port } = application.addr;
     const proxy = await startProxy({
       driver: "portable",

@@ -1,3 +1,4 @@
+import { closedPort } from "../support/free_port.ts";
 import assert from "node:assert/strict";
 import { headerOf, RawSocket, ShortMessage, statusOf } from "../support/raw_socket.ts";
 import {
@@ -10,14 +11,6 @@ import {
 import { type ProxyCase, testThroughProxy } from "../support/test_proxy.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
-
-/** A port on which nothing listens. */
-function closedPort(): { readonly port: number } {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return { port };
-}
 
 /** Wants this status, reason and body-less repetition from the proxy itself. */
 async function wantRefusal(client: RawSocket, status: number, reason: string): Promise<void> {

@@ -1,4 +1,5 @@
 /** What the admin port says in numbers, read as a scraper and Flagger's OSM provider would, on both drivers. */
+import { closedPort } from "../support/free_port.ts";
 import assert from "node:assert/strict";
 import { labelKey } from "../../base/metrics.ts";
 import { compile } from "../../routing/compile/compile.ts";
@@ -172,9 +173,7 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    using closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = closed.addr as Deno.NetAddr;
-    closed.close();
+    const { port } = closedPort();
     const proxy = await startProxy({
       driver: "auto",
       workers: 1,

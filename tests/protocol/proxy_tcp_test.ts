@@ -1,4 +1,5 @@
 /** Connections relayed whole, through real sockets and both drivers: a listener of a TCP Service, and what is counted of it. */
+import { closedPort } from "../support/free_port.ts";
 import assert from "node:assert/strict";
 import { compile } from "../../routing/compile/compile.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
@@ -140,13 +141,6 @@ function greeting(name: string): ScriptedOrigin {
   }, { mayFail: true });
 }
 
-/** A port that nothing listens on. */
-function closedPort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
-}
-
 for (const driver of DRIVERS) {
   const test = (name: string, fn: () => Promise<void>) =>
     Deno.test({
@@ -241,7 +235,7 @@ for (const driver of DRIVERS) {
   test("an endpoint that refuses is passed over", async () => {
     await using origin = greeting("alive");
     await using proxy = await TcpProxy.start(driver, [
-      { weight: 1, ports: [closedPort(), origin.port] },
+      { weight: 1, ports: [closedPort().port, origin.port] },
     ]);
     const startedMs = performance.now();
     for (let i = 0; i < 3; i++) {
@@ -256,7 +250,7 @@ for (const driver of DRIVERS) {
   });
 
   test("no endpoint accepts: the client is cut, and the record says why", async () => {
-    await using proxy = await TcpProxy.start(driver, [{ weight: 1, ports: [closedPort()] }]);
+    await using proxy = await TcpProxy.start(driver, [{ weight: 1, ports: [closedPort().port] }]);
     assert.equal(await readUntilCut(proxy), "");
     const [record] = await proxy.ended(1);
     assert.equal(record.reason, "upstream-refused");

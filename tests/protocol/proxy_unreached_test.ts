@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { unreachedMark } from "../../proxy/route/unreached.ts";
 import { headerOf, type RawMessage, RawSocket, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
-import { closedPort, TestPod } from "../support/test_pod.ts";
+import { closedPort } from "../support/free_port.ts";
+import { TestPod } from "../support/test_pod.ts";
 import { type Driver, DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 

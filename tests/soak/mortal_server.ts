@@ -1,10 +1,11 @@
 /** MortalServer: an endpoint of the soak that takes connections until it dies, and comes back where it was. */
+import { freePort } from "../support/free_port.ts";
 import type { Endpoint } from "./tally.ts";
 
 export abstract class MortalServer implements Endpoint {
   readonly port: number;
   readonly #connections = new Set<Deno.TcpConn>();
-  #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  #listener = Deno.listen({ hostname: "127.0.0.1", port: freePort() });
 
   constructor() {
     this.port = this.#listener.addr.port;

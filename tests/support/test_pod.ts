@@ -53,11 +53,3 @@ export class TestPod {
     await this.#sidecar.stop();
   }
 }
-
-/** A port on which nothing listens. */
-export function closedPort(): { readonly port: number } {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return { port };
-}

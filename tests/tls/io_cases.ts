@@ -2,6 +2,7 @@
  * The contract of TLS within `Io` as cases that every driver must pass (`io_tls_test.ts`). Both ends are served by the driver
  * itself, over real sockets; other implementations at the other end are the business of `proxy_clients_test.ts`.
  */
+import { closedPort } from "../support/free_port.ts";
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { AGAIN, BROKEN, END } from "../../proxy/io/io.ts";
 import { READ_AT, READ_BYTES, WRITE_AT, WRITE_BYTES } from "../conformance/bench.ts";
@@ -182,11 +183,7 @@ const HANDSHAKES: readonly TlsCase[] = [
     async run(bench) {
       const { client } = bench.connectEnds(
         { server: bench.server(), client: bench.client() },
-        () => {
-          const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-          listener.close();
-          return listener.addr.port;
-        },
+        () => closedPort().port,
       );
       await bench.until(() => client.isBroken, "the refusal");
       equal(client.failure, null);

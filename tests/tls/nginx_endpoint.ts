@@ -1,4 +1,5 @@
 /** nginx as an endpoint that speaks TLS and wants its clients' certificates. */
+import { freePort } from "../support/free_port.ts";
 import { until } from "../support/until.ts";
 import type { TestCertificates } from "./certificates.ts";
 
@@ -15,9 +16,7 @@ export class NginxEndpoint {
 
   static async start({ server, authority }: TestCertificates): Promise<NginxEndpoint> {
     const folder = Deno.makeTempDirSync({ prefix: "weft-nginx-" });
-    const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = free.addr;
-    free.close();
+    const port = freePort();
     // Or a new worker would not know the sessions of the old one.
     Deno.writeFileSync(`${folder}/ticket.key`, crypto.getRandomValues(new Uint8Array(80)));
     Deno.writeTextFileSync(

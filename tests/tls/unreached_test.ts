@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { headerOf, statusOf } from "../support/raw_socket.ts";
 import { answering, ok, ScriptedOrigin } from "../support/scripted_origin.ts";
-import { closedPort, TestPod } from "../support/test_pod.ts";
+import { closedPort } from "../support/free_port.ts";
+import { TestPod } from "../support/test_pod.ts";
 import { DRIVERS, TestProxy } from "../support/test_proxy.ts";
 import { until } from "../support/until.ts";
 import {

@@ -1,4 +1,5 @@
 /** Spans of the proxy over HTTP/1.1, on both drivers, as a collector of OTLP gets them. */
+import { closedPort } from "../support/free_port.ts";
 import assert from "node:assert/strict";
 import net from "node:net";
 import type { RawMessage } from "../support/raw_socket.ts";
@@ -266,10 +267,7 @@ test("each retry is an event of the one span", async (driver, workers) => {
   await using collector = new Collector();
   const { origin, heads } = application();
   await using _origin = origin;
-  // A port that nothing listens on any more.
-  const gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = gone.addr;
-  gone.close();
+  const { port } = closedPort();
   const spans = { url: collector.url };
   await using traced = await TracedProxy.start({
     driver,
