@@ -1,18 +1,9 @@
 /** The queries of examples/: of the dashboard, of rules and alerts, and of what Flagger and Argo Rollouts judge by. */
 import { parseAllDocuments } from "yaml";
 import { readFile } from "../../tools/repository.ts";
+import { panelQueries } from "./dashboard.ts";
 
 export const RULES = "examples/prometheus/rules.yml";
-
-interface Panel {
-  readonly type: string;
-  readonly title: string;
-  readonly gridPos: Readonly<Record<"x" | "y" | "w" | "h", number>>;
-  readonly targets?: readonly { readonly expr: string }[];
-}
-
-export const PANELS: readonly Panel[] =
-  JSON.parse(readFile("examples/prometheus/dashboard.json")).panels;
 
 interface ExampleQuery {
   /** Where it stands. */
@@ -32,14 +23,8 @@ export function exampleQueries(values: Readonly<Record<string, string>> = {}): E
   const found: ExampleQuery[] = [];
   const add = (name: string, text: string, isAlert = false) =>
     found.push({ name, text: filled(text), isAlert });
-  for (const { title, targets = [] } of PANELS) {
-    targets.forEach(({ expr }, place) =>
-      add(
-        `${title} ${place}`,
-        expr.replaceAll("$__rate_interval", "1m").replaceAll("$split", ".+"),
-      )
-    );
-  }
+  // Its value for all of them.
+  for (const { name, text } of panelQueries({ split: ".+" })) add(name, text);
   for (const path of ["flagger/metric_templates.yaml", "argo_rollouts/analysis_templates.yaml"]) {
     for (const document of parseAllDocuments(readFile(`examples/${path}`))) {
       const { metadata: { name }, spec } = document.toJS();

@@ -25,14 +25,14 @@ export class Prometheus {
     this.#url = url;
   }
 
-  /** Scrapes `/metrics` of an address four times a second. */
-  static async start(target: string): Promise<Prometheus> {
+  /** Scrapes `/metrics` of addresses four times a second. */
+  static async start(...targets: readonly string[]): Promise<Prometheus> {
     const folder = Deno.makeTempDirSync({ prefix: "weft-prometheus-" });
     Deno.writeTextFileSync(
       `${folder}/prometheus.yml`,
       JSON.stringify({
         global: { scrape_interval: "250ms", scrape_timeout: "250ms" },
-        scrape_configs: [{ job_name: "weft", static_configs: [{ targets: [target] }] }],
+        scrape_configs: [{ job_name: "weft", static_configs: [{ targets }] }],
       }),
     );
     const port = freePort();
@@ -48,25 +48,44 @@ export class Prometheus {
       stderr: "null",
     }).spawn();
     const prometheus = new Prometheus(child, folder, `http://127.0.0.1:${port}`);
-    await until("Prometheus", () => prometheus.query("up"), (value) => value === 1);
+    await until("Prometheus", () => prometheus.query("min(up)"), (value) => value === 1);
     return prometheus;
   }
 
   /** The one number that a query comes to; null: it has no result yet, or none that is a number. */
   async query(text: string): Promise<number | null> {
+    const results = await this.results(text);
+    assert.ok(results.length <= 1, `${text}: ${results.length} results`);
+    return results.find(({ value }) => Number.isFinite(value))?.value ?? null;
+  }
+
+  /** All that a query comes to now; none: it has no result yet. */
+  async results(
+    text: string,
+  ): Promise<{ readonly labels: Readonly<Record<string, string>>; readonly value: number }[]> {
+    const data = await this.#get("query", { query: text });
+    const results: { metric: Record<string, string>; value: [number, string] }[] = data?.result ??
+      [];
+    return results.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
+  }
+
+  /** The values of a label among the series that match. */
+  async labelValues(label: string, match: string): Promise<string[]> {
+    return await this.#get(`label/${label}/values`, { "match[]": match }) ?? [];
+  }
+
+  /** null: it is not up yet. */
+  async #get(path: string, parameters: Readonly<Record<string, string>>) {
     let response: Response;
     try {
-      response = await fetch(`${this.#url}/api/v1/query?${new URLSearchParams({ query: text })}`);
+      response = await fetch(`${this.#url}/api/v1/${path}?${new URLSearchParams(parameters)}`);
     } catch {
       return null;
     }
     const body = await response.text();
     if (response.status === 503) return null;
     assert.equal(response.status, 200, body);
-    const { data: { result } } = JSON.parse(body);
-    assert.ok(result.length <= 1, `${text}: ${result.length} results`);
-    const value = Number(result[0]?.value[1] ?? NaN);
-    return Number.isFinite(value) ? value : null;
+    return JSON.parse(body).data;
   }
 
   /** The traces that exemplars of a series name. */
