@@ -4,7 +4,8 @@
  */
 import type { Service } from "../../schemas/resources.ts";
 import type { PlanAlias } from "../plan.ts";
-import { type Catalog, keyOf, keyOfMeta } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import { keyOf, keyOfMeta } from "./keys.ts";
 import { groupId, type ResolvedService } from "./endpoints.ts";
 import { type Findings, quoted } from "./findings.ts";
 import { parseServiceName } from "./names.ts";

@@ -4,7 +4,7 @@
  */
 import type { BackendReadiness, PlanBackend, PlanRoute } from "../plan.ts";
 import type { SplitBackend, TrafficSplit } from "../../schemas/resources.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import { groupId, type ResolvedPort, type ResolvedService } from "./endpoints.ts";
 import { positionOf, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";

@@ -13,243 +13,38 @@ import type {
   ReferenceGrant,
   Service,
   Snapshot,
-  TargetSubject,
   TcpRoute,
   TrafficPolicy,
   TrafficSplit,
   TrafficTarget,
   Workload,
 } from "../../schemas/resources.ts";
-import { canonicalJson } from "../../base/canonical_json.ts";
-import { type Incremental, Inputs } from "./incremental.ts";
+import type { Incremental } from "./incremental.ts";
 import { parseServiceName } from "./names.ts";
 import { compareText } from "../../base/order.ts";
+import {
+  byName,
+  compareContent,
+  Index,
+  LabelIndex,
+  NamedResources,
+  type ResourceChange,
+} from "./indexes.ts";
+import {
+  accountCalledBy,
+  keyOf,
+  keyOfEgress,
+  keyOfKind,
+  keyOfMeta,
+  ownerKey,
+  sourceAccount,
+  targetText,
+} from "./keys.ts";
 import { compareAge, compareCreation } from "./order.ts";
-
-/** `namespace/name`: neither may contain a slash. */
-export function keyOf(namespace: string, name: string): string {
-  return `${namespace}/${name}`;
-}
-
-export function keyOfMeta({ namespace, name }: Meta): string {
-  return keyOf(namespace, name);
-}
-
-/** `HTTPRoute namespace/name`. */
-export function keyOfKind(meta: Meta): string {
-  return `${meta.kind} ${keyOfMeta(meta)}`;
-}
 
 const GATEWAY_GROUP = "gateway.networking.k8s.io";
 
-/** `weft.dev/v1alpha1 namespace/name`: other groups have one of the name too, which is another object. */
-export function keyOfEgress(meta: Meta): string {
-  return `${meta.apiVersion} ${keyOfMeta(meta)}`;
-}
-
-/** `Deployment namespace/name`. */
-export function ownerKey(
-  { namespace }: Meta,
-  { kind, name }: { readonly kind: string; readonly name: string },
-): string {
-  return `${kind} ${keyOf(namespace, name)}`;
-}
-
-type Resource = { readonly meta: Meta };
-
-/** What changes in one list of the Snapshot: `before` null: it is new, `after` null: it is gone. */
-export interface ResourceChange<T> {
-  readonly before: T | null;
-  readonly after: T | null;
-}
-
-/** Resources by `namespace/name`. Of two with one name the oldest counts, then the one whose text comes first. */
-class Named<T extends Resource> {
-  readonly #inputs: Inputs<T>;
-  /** By key: all that have one name, where there are several. */
-  readonly #namesakes = new Map<string, Set<T>>();
-  readonly #onChange: (change: ResourceChange<T>, key: string) => void;
-  readonly #keyOf: (meta: Meta) => string;
-
-  /**
-   * @param onChange told of each change of those that count
-   * @param keyOf another name than `namespace/name`, where several kinds are in one list
-   */
-  constructor(
-    incremental: Incremental,
-    onChange: (change: ResourceChange<T>, key: string) => void = () => {},
-    keyOf: (meta: Meta) => string = keyOfMeta,
-  ) {
-    this.#inputs = new Inputs(incremental);
-    this.#onChange = onChange;
-    this.#keyOf = keyOf;
-  }
-
-  get(namespace: string, name: string): T | undefined {
-    return this.#inputs.get(keyOf(namespace, name));
-  }
-
-  at(key: string): T | undefined {
-    return this.#inputs.get(key);
-  }
-
-  change({ before, after }: ResourceChange<T>): void {
-    const isRenamed = before !== null && after !== null &&
-      this.#keyOf(before.meta) !== this.#keyOf(after.meta);
-    if (isRenamed) {
-      this.#replace(this.#keyOf(before.meta), before, null);
-      this.#replace(this.#keyOf(after.meta), null, after);
-    } else {
-      const meta = (after ?? before)?.meta;
-      if (meta !== undefined) this.#replace(this.#keyOf(meta), before, after);
-    }
-  }
-
-  #replace(key: string, before: T | null, after: T | null): void {
-    const counting = this.#inputs.peek(key);
-    const all = this.#namesakes.get(key) ?? new Set(counting === undefined ? [] : [counting]);
-    if (before !== null) all.delete(before);
-    if (after !== null) all.add(after);
-    if (all.size > 1) this.#namesakes.set(key, all);
-    else this.#namesakes.delete(key);
-    const next = all.size > 1 ? [...all].sort(compareSameName)[0] : [...all][0];
-    if (next === counting) return;
-    this.#inputs.set(key, next);
-    this.#onChange({ before: counting ?? null, after: next ?? null }, key);
-  }
-}
-
-function compareSameName(a: Resource, b: Resource): number {
-  return compareAge(a.meta, b.meta) || compareContent(a, b);
-}
-
-/** The last tie: what the resources say, then where they say it. */
-function compareContent(a: Resource, b: Resource): number {
-  return compareText(contentOf(a), contentOf(b));
-}
-
-function contentOf(resource: Resource): string {
-  const { origin, ...meta } = resource.meta;
-  return canonicalJson([{ ...resource, meta }, origin.locate([]) ?? null]);
-}
-
-/** Resources by what they refer to, each list in one order. */
-class Index<T> {
-  readonly #lists: Inputs<List<T>>;
-  readonly #keysOf: (resource: T) => Iterable<string>;
-  readonly #compare: (a: T, b: T) => number;
-
-  constructor(
-    incremental: Incremental,
-    keysOf: (resource: T) => Iterable<string>,
-    compare: (a: T, b: T) => number,
-  ) {
-    this.#lists = new Inputs(incremental);
-    this.#keysOf = keysOf;
-    this.#compare = compare;
-  }
-
-  get(key: string): readonly T[] {
-    return this.#lists.get(key)?.sorted(this.#compare) ?? [];
-  }
-
-  /** How many there are, where nothing depends on that. */
-  countAt(key: string): number {
-    return this.#lists.peek(key)?.items.size ?? 0;
-  }
-
-  change({ before, after }: ResourceChange<T>): void {
-    if (before !== null) this.#remove(before);
-    if (after !== null) this.#add(after);
-  }
-
-  #remove(resource: T): void {
-    for (const key of new Set(this.#keysOf(resource))) {
-      const list = this.#lists.peek(key);
-      if (list?.items.delete(resource) !== true) continue;
-      list.order = null;
-      if (list.items.size === 0) this.#lists.set(key, undefined);
-      else this.#lists.changed(key);
-    }
-  }
-
-  #add(resource: T): void {
-    for (const key of new Set(this.#keysOf(resource))) {
-      const list = this.#lists.peek(key);
-      if (list === undefined) this.#lists.set(key, new List(resource));
-      else {
-        list.items.add(resource);
-        list.order = null;
-        this.#lists.changed(key);
-      }
-    }
-  }
-}
-
-class List<T> {
-  readonly items: Set<T>;
-  /** Null: not known yet. */
-  order: readonly T[] | null = null;
-
-  constructor(item: T) {
-    this.items = new Set([item]);
-  }
-
-  sorted(compare: (a: T, b: T) => number): readonly T[] {
-    return this.order ??= [...this.items].sort(compare);
-  }
-}
-
-type Labels = Readonly<Record<string, string>>;
-
-interface Labelled extends Resource {
-  readonly template: { readonly labels: Labels };
-}
-
-/** Finds what has all of some labels without looking at everything: 2,000 Services over 4,000 pods. */
-class LabelIndex<T extends Labelled> {
-  readonly #byLabel: Index<T>;
-
-  constructor(incremental: Incremental) {
-    this.#byLabel = new Index<T>(
-      incremental,
-      ({ meta, template }) =>
-        Object.entries(template.labels).map(([name, value]) =>
-          labelKey(meta.namespace, name, value)
-        ),
-      byName,
-    );
-  }
-
-  change(change: ResourceChange<T>): void {
-    this.#byLabel.change(change);
-  }
-
-  /** Nothing if there is no selector, or an empty one: a Service without one has its endpoints by other means. */
-  select(namespace: string, selector: Labels | undefined): T[] {
-    const wanted = Object.entries(selector ?? {});
-    if (wanted.length === 0) return [];
-    const keys = wanted.map(([name, value]) => labelKey(namespace, name, value));
-    // Whichever list is taken, its items are checked against all labels.
-    const rarest = keys.reduce((a, b) =>
-      this.#byLabel.countAt(b) < this.#byLabel.countAt(a) ? b : a
-    );
-    return this.#byLabel.get(rarest).filter(({ template: { labels } }) =>
-      wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value)
-    );
-  }
-}
-
-function labelKey(namespace: string, name: string, value: string): string {
-  return JSON.stringify([namespace, name, value]);
-}
-
-function byName(a: Resource, b: Resource): number {
-  return compareText(a.meta.namespace, b.meta.namespace) ||
-    compareText(a.meta.name, b.meta.name) || compareSameName(a, b);
-}
-
-function byAge(a: Resource, b: Resource): number {
+function byAge(a: { readonly meta: Meta }, b: { readonly meta: Meta }): number {
   return compareAge(a.meta, b.meta);
 }
 
@@ -266,7 +61,7 @@ function compareSlices(a: EndpointSlice, b: EndpointSlice): number {
 }
 
 /** Told of what is to be compiled: resources that count, and keys by which others refer to something. */
-interface CatalogEvents {
+export interface CatalogEvents {
   namespace(change: ResourceChange<Namespace>, key: string): void;
   service(change: ResourceChange<Service>, key: string): void;
   split(change: ResourceChange<TrafficSplit>, key: string): void;
@@ -281,20 +76,20 @@ interface CatalogEvents {
 
 export class Catalog {
   readonly clusterDomain: string;
-  readonly namespaces: Named<Snapshot["namespaces"][number]>;
-  readonly services: Named<Service>;
-  readonly splits: Named<TrafficSplit>;
-  readonly groups: Named<HttpRouteGroup>;
-  readonly tcpRoutes: Named<TcpRoute>;
-  readonly targets: Named<TrafficTarget>;
-  readonly policies: Named<TrafficPolicy>;
+  readonly namespaces: NamedResources<Snapshot["namespaces"][number]>;
+  readonly services: NamedResources<Service>;
+  readonly splits: NamedResources<TrafficSplit>;
+  readonly groups: NamedResources<HttpRouteGroup>;
+  readonly tcpRoutes: NamedResources<TcpRoute>;
+  readonly targets: NamedResources<TrafficTarget>;
+  readonly policies: NamedResources<TrafficPolicy>;
   /** By `keyOfEgress`. */
-  readonly egresses: Named<Egress>;
+  readonly egresses: NamedResources<Egress>;
   /** By `kind namespace/name`. */
-  readonly routes: Named<GatewayRoute>;
-  readonly grants: Named<ReferenceGrant>;
-  readonly pods: Named<Pod>;
-  readonly statefulSets: Named<Workload>;
+  readonly routes: NamedResources<GatewayRoute>;
+  readonly grants: NamedResources<ReferenceGrant>;
+  readonly pods: NamedResources<Pod>;
+  readonly statefulSets: NamedResources<Workload>;
   readonly #slices: Index<EndpointSlice>;
   readonly #podsByLabel: LabelIndex<Pod>;
   readonly #workloadsByLabel: LabelIndex<Workload>;
@@ -311,38 +106,38 @@ export class Catalog {
   readonly #groupsByName: Index<HttpRouteGroup>;
   readonly #routesByParent: Index<GatewayRoute>;
   readonly #grantsByNamespace: Index<ReferenceGrant>;
-  readonly #refusedServices: Named<Service>;
+  readonly #refusedServices: NamedResources<Service>;
   readonly #refused: Index<TrafficSplit | TrafficTarget>;
   readonly #events: CatalogEvents;
 
   constructor(incremental: Incremental, clusterDomain: string, events: CatalogEvents) {
     this.clusterDomain = clusterDomain;
     this.#events = events;
-    this.namespaces = new Named(incremental, events.namespace);
-    this.services = new Named(incremental, events.service);
-    this.#refusedServices = new Named(incremental);
-    this.splits = new Named(incremental, (change, key) => {
+    this.namespaces = new NamedResources(incremental, events.namespace);
+    this.services = new NamedResources(incremental, events.service);
+    this.#refusedServices = new NamedResources(incremental);
+    this.splits = new NamedResources(incremental, (change, key) => {
       this.#splitsByRoot.change(change);
       this.#splitsByGroup.change(change);
       this.#refused.change(change);
       events.split(change, key);
     });
-    this.groups = new Named(incremental, (change, key) => {
+    this.groups = new NamedResources(incremental, (change, key) => {
       this.#groupsByName.change(change);
       events.group(change, key);
     });
-    this.tcpRoutes = new Named(incremental);
-    this.targets = new Named(incremental, (change, key) => {
+    this.tcpRoutes = new NamedResources(incremental);
+    this.targets = new NamedResources(incremental, (change, key) => {
       this.#targetsByGroup.change(change);
       this.#targetsByDestination.change(change);
       this.#refused.change(change);
       events.target(change, key);
     });
-    this.policies = new Named(incremental, (change, key) => {
+    this.policies = new NamedResources(incremental, (change, key) => {
       this.#policiesByTarget.change(change);
       events.policy(change, key);
     });
-    this.egresses = new Named(incremental, (change, key) => {
+    this.egresses = new NamedResources(incremental, (change, key) => {
       this.#egressesByGroup.change(change);
       this.#egressesBySource.change(change);
       events.egress(change, key);
@@ -357,7 +152,7 @@ export class Catalog {
       ({ sources }) => sources.flatMap((source) => sourceAccount(source) ?? []),
       byName,
     );
-    this.routes = new Named(incremental, (change, key) => {
+    this.routes = new NamedResources(incremental, (change, key) => {
       this.#routesByParent.change(change);
       events.route(change, key);
     }, keyOfKind);
@@ -366,19 +161,22 @@ export class Catalog {
       ({ parents }) => parents.map(({ namespace, name }) => keyOf(namespace, name)),
       compareRoutes,
     );
-    this.grants = new Named(incremental, (change) => this.#grantsByNamespace.change(change));
+    this.grants = new NamedResources(
+      incremental,
+      (change) => this.#grantsByNamespace.change(change),
+    );
     this.#grantsByNamespace = new Index<ReferenceGrant>(
       incremental,
       ({ meta }) => [meta.namespace],
       byName,
     );
     this.#podsByLabel = new LabelIndex(incremental);
-    this.pods = new Named(incremental, (change) => {
+    this.pods = new NamedResources(incremental, (change) => {
       this.#podsByLabel.change(change);
       this.#podsByAccount.change(change);
     });
     this.#workloadsByLabel = new LabelIndex(incremental);
-    this.statefulSets = new Named(incremental);
+    this.statefulSets = new NamedResources(incremental);
     this.#workloadsByOwnName = new Index<Workload>(
       incremental,
       ({ meta, kind }) => [ownerKey(meta, { kind, name: meta.name })],
@@ -561,26 +359,6 @@ export class Catalog {
   }
 }
 
-/** `namespace/serviceaccount` of a subject of a target; its namespace is the target's if it names none. */
-export function accountOf({ meta }: TrafficTarget, { namespace, name }: TargetSubject): string {
-  return keyOf(namespace === "" ? meta.namespace : namespace, name);
-}
-
-/** The same of the one that is called. */
-export function accountCalledBy(target: TrafficTarget): string {
-  return accountOf(target, target.destination);
-}
-
-/** The account that a source of an Egress is, `namespace/serviceaccount`; undefined: it is none. */
-export function sourceAccount({ kind, namespace, name }: TargetSubject): string | undefined {
-  return kind === "ServiceAccount" ? keyOf(namespace, name) : undefined;
-}
-
 function accountsOfTemplate({ meta, template }: Pod | Workload): string[] {
   return [keyOf(meta.namespace, template.serviceAccount || "default")];
-}
-
-/** What a policy is attached to, as people read it. */
-export function targetText(kind: string, namespace: string, name: string, match?: string): string {
-  return `${kind} ${keyOf(namespace, name)}${match === undefined ? "" : `#${match}`}`;
 }

@@ -1,6 +1,7 @@
 /** Takes a change of any list of a Snapshot into the catalog. */
 import type { Snapshot } from "../../schemas/resources.ts";
-import type { Catalog, ResourceChange } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import type { ResourceChange } from "./indexes.ts";
 
 /** Kinds of resources that a Snapshot has. */
 export type ResourceKind = keyof Snapshot;

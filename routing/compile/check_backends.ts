@@ -5,7 +5,7 @@ import { type BackendReadiness, carriesHttp } from "../plan.ts";
 import type { FindingCode } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
 import { type BackendShare, backendShares, planBackend, type ServiceLookup } from "./backends.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
 import { portProtocol } from "./port_protocol.ts";

@@ -9,7 +9,7 @@ import type {
 } from "../../schemas/resources.ts";
 import { carriesHttp } from "../plan.ts";
 import type { ResolvedService } from "./endpoints.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import { type Findings, plainList, quoted, refOf } from "./findings.ts";
 import { type GatewayLookup, planObject } from "./gateway_backends.ts";
 import { canReplacePrefix, meansPort } from "./gateway_ports.ts";

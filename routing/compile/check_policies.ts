@@ -5,7 +5,7 @@
 import { type PolicySection, ROUTE_SECTIONS } from "../../base/policy.ts";
 import type { PolicyTargetRef, TrafficPolicy } from "../../schemas/resources.ts";
 import type { Catalog } from "./catalog.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import type { ServicePorts } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
 import { sectionsOf } from "./policies.ts";

@@ -3,7 +3,8 @@
  * names.
  */
 import type { HttpRouteGroup } from "../../schemas/resources.ts";
-import { type Catalog, keyOfMeta } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import { keyOfMeta } from "./keys.ts";
 import type { ServicePorts } from "./endpoints.ts";
 import { type Findings, plainList, quoted } from "./findings.ts";
 import { portProtocol } from "./port_protocol.ts";

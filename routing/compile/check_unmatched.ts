@@ -7,7 +7,7 @@ import { MatchIndex } from "../match/match_index.ts";
 import { carriesHttp, type PlanEndpoint } from "../plan.ts";
 import { requestHeadOf } from "../request.ts";
 import { backendShares, planBackend, type ServiceLookup } from "./backends.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
 import { type Findings, plainList, quoted, quotedList } from "./findings.ts";
 import type { RootRouting } from "./ports.ts";

@@ -12,7 +12,8 @@ import type {
   RunsAs,
   Workload,
 } from "../../schemas/resources.ts";
-import { type Catalog, keyOf, ownerKey } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import { keyOf, ownerKey } from "./keys.ts";
 import { type Findings, quoted, quotedList } from "./findings.ts";
 
 /** What makes pods, or is one. */

@@ -6,7 +6,7 @@ import type { FieldPath, FindingCode } from "../../base/finding.ts";
 import { compareText } from "../../base/order.ts";
 import type { Egress, EgressPort } from "../../schemas/resources.ts";
 import type { PlanEgress, PlanMatch } from "../plan.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
 import { compareNumbers } from "./order.ts";
 import type { GroupLookup } from "./route_groups.ts";

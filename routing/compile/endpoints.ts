@@ -12,7 +12,8 @@ import type {
   ServicePort,
   SliceEndpoint,
 } from "../../schemas/resources.ts";
-import { type Catalog, keyOf } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import { type Findings, plainList, quoted, quotedList } from "./findings.ts";
 import { compareText } from "../../base/order.ts";
 import { compareNumbers } from "./order.ts";

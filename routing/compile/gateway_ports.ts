@@ -19,7 +19,7 @@ import {
 } from "../plan.ts";
 import { METHODS } from "../request.ts";
 import { ownRoute } from "./backends.ts";
-import { keyOfMeta } from "./catalog.ts";
+import { keyOfMeta } from "./keys.ts";
 import type { ResolvedPort, ResolvedService } from "./endpoints.ts";
 import { positionOf, refOf } from "./findings.ts";
 import { gatewayBackends, type GatewayLookup, planObject } from "./gateway_backends.ts";

@@ -1,5 +1,5 @@
 /** Keeping what is derived by a key up to date: for as long as its resource is there, or as long as something names it. */
-import type { ResourceChange } from "./catalog.ts";
+import type { ResourceChange } from "./indexes.ts";
 import type { Derived } from "./incremental.ts";
 
 type Kept = Pick<Derived<unknown>, "keep" | "release">;

@@ -11,7 +11,7 @@ import {
 import type { PlanEndpointPolicy, PlanMirror, PlanPolicySource, PlanRoutePolicy } from "../plan.ts";
 import type { Service, TrafficPolicy } from "../../schemas/resources.ts";
 import { planBackend, type ServiceLookup } from "./backends.ts";
-import { keyOf, targetText } from "./catalog.ts";
+import { keyOf, targetText } from "./keys.ts";
 import type { ResolvedService } from "./endpoints.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";

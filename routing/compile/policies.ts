@@ -5,7 +5,8 @@
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import { ENDPOINT_SECTIONS, type PolicySection, ROUTE_SECTIONS } from "../../base/policy.ts";
 import type { PolicyTargetRef, TrafficPolicy } from "../../schemas/resources.ts";
-import { type Catalog, keyOf, targetText } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import { keyOf, targetText } from "./keys.ts";
 import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
 import type { GroupLookup } from "./route_groups.ts";
 

@@ -3,7 +3,7 @@
  */
 import { formatPosition, formatRef } from "../../base/finding.ts";
 import type { TrafficSplit } from "../../schemas/resources.ts";
-import { keyOf } from "./catalog.ts";
+import { keyOf } from "./keys.ts";
 import { type Findings, positionOf, quoted, refOf } from "./findings.ts";
 import { parseServiceName } from "./names.ts";
 

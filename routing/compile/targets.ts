@@ -5,7 +5,8 @@
 import type { FieldPath } from "../../base/finding.ts";
 import type { PlanMatch, PlanTarget } from "../plan.ts";
 import type { TargetRule, TargetSubject, TrafficTarget } from "../../schemas/resources.ts";
-import { accountCalledBy, accountOf, type Catalog, keyOf } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import { accountCalledBy, accountOf, keyOf } from "./keys.ts";
 import { type Findings, positionOf, quoted, quotedList, refOf } from "./findings.ts";
 import { compareText } from "../../base/order.ts";
 import { compareNumbers } from "./order.ts";
