@@ -255,9 +255,9 @@ const TARGETS: readonly Target[] = [
     unit: "×",
     measure: (look) => ratio(addedLatency(look, WEFT), addedLatency(look, "HAProxy")),
   },
-  memory("Anonymous memory at idle", "MB", "startMb", 25),
-  memory("Anonymous memory of an idle connection, silent", "KB", "silentKb", 10),
-  memory("Anonymous memory of an idle connection, after a request", "KB", "answeredKb", 10),
+  memory("Anonymous memory at idle", "MB", "startMb", 14),
+  memory("Anonymous memory of an idle connection, silent", "KB", "silentKb", 1.2),
+  memory("Anonymous memory of an idle connection, after a request", "KB", "answeredKb", 1.5),
   {
     text: "CPU, 10 000 routes to one",
     limit: 1.5,
