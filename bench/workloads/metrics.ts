@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { HISTORY_STEP_MS } from "../../controller/limits.ts";
 import { HEALTH_PORT } from "../../controller/inject/containers.ts";
 import type { TenSteps } from "../../tests/cluster/canary/ten_steps.ts";
+import { readLines } from "../../base/lines.ts";
 import { LineProcess } from "../../tests/support/line_process.ts";
 import { beside } from "../contenders/files.ts";
 import { sidecarAddress } from "../metrics/sidecar_address.ts";
@@ -23,8 +24,10 @@ const SCRAPES = 50;
 const SIDECARS = 1_000;
 /** On a busy machine some take longer than a controller waits for them. */
 const READ_MIN = 0.95;
-/** Readings of all sidecars in each round. */
-const READINGS = 2;
+/** Of what a test prints. */
+const LINE_BYTES_MAX = 1024 * 1024;
+/** How lines begin by which a promotion says how far it is. */
+const STEP = "ten steps: ";
 
 export const METRICS_MEASURES = {
   scrape: (inUse: number) =>
@@ -111,37 +114,45 @@ async function readingCosts(
   const script = beside(import.meta.url, "../metrics/reader_main.ts");
   const reader = new LineProcess(script, [String(SIDECARS)], ["taskset", "-c", proxyCores(1)]);
   try {
-    const seconds = rounds * READINGS * HISTORY_STEP_MS / 1_000;
+    const seconds = rounds * HISTORY_STEP_MS / 1_000;
+    console.error(`metrics: all are read once in ${HISTORY_STEP_MS / 1_000} s, for ${seconds} s`);
     const { read, cpuSeconds }: SidecarReading = JSON.parse(await reader.ask(String(seconds)));
     if (read < READ_MIN * SIDECARS) throw new Error(`${read} sidecars of ${SIDECARS} were read`);
-    return { cpuMs: cpuSeconds * 1_000 / (rounds * READINGS), cores: cpuSeconds / seconds };
+    return { cpuMs: cpuSeconds * 1_000 / rounds, cores: cpuSeconds / seconds };
   } finally {
     await reader.stop();
     await Promise.all(servers.map((server) => server.shutdown()));
   }
 }
 
-/** On both cores: a node is more than one of them. */
+/** On both cores: a node is more than one of them. What it waits for is bounded step by step; building programs, once, is not. */
 async function promotionCosts(): Promise<Row["values"]> {
   if (Deno.uid() !== 0) throw new Unavailable("only root can run a node");
   if (!isInstalled("go")) throw new Unavailable(`"go" is not installed`);
-  const command = [
-    "tests/cluster/run_on_node",
-    "tests/cluster/canary/ten_steps.ts",
-  ];
   const cores = `0-${navigator.hardwareConcurrency - 1}`;
-  const { stdout } = await new Deno.Command("taskset", {
-    args: ["-c", cores, ...command],
+  const startMs = performance.now();
+  const say = (text: string) => {
+    const seconds = Math.round((performance.now() - startMs) / 1_000);
+    console.error(`metrics, promotion, after ${seconds} s: ${text}`);
+  };
+  say("a node starts; the promotion takes some four minutes in all");
+  const child = new Deno.Command("taskset", {
+    args: ["-c", cores, "tests/cluster/run_on_node", "tests/cluster/canary/ten_steps.ts"],
     env: { PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}` },
     stdin: "null",
-    stderr: "null",
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  if (/ ignored/.test(text)) {
+    stdout: "piped",
+  }).spawn();
+  const lines: string[] = [];
+  for await (const line of readLines(child.stdout, () => LINE_BYTES_MAX)) {
+    lines.push(line);
+    if (line.startsWith(STEP)) say(line);
+  }
+  await child.status;
+  if (lines.some((line) => line.includes(" ignored"))) {
     throw new Unavailable("tests/cluster/get --canary and --helm build it");
   }
-  const line = /^\{"seconds":.*\}$/m.exec(text)?.[0];
-  if (line === undefined) throw new Error(`No promotion: ${text.slice(-2_000)}`);
-  const { seconds, requests, wrong }: TenSteps = JSON.parse(line);
+  const said = lines.find((line) => line.startsWith('{"seconds":'));
+  if (said === undefined) throw new Error(`No promotion: ${lines.slice(-20).join("\n")}`);
+  const { seconds, requests, wrong }: TenSteps = JSON.parse(said);
   return { seconds, requests, failed: wrong };
 }

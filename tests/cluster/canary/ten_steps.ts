@@ -28,19 +28,27 @@ Deno.test({
   name: `Flagger: a promotion in ten steps${OFF_CANARY}`,
   ignore: CANARY_TOOLS === undefined,
   async fn() {
+    const say = (what: string) => console.log(`ten steps: ${what}`);
+    say("Weft is installed");
     await insist("weft install --image localhost/weft:test --timeout 120s");
+    say("Prometheus and Flagger are installed");
     await walk(guideParts(FLAGGER_GUIDE)[0]);
     const canary = parse(readRepository("examples/flagger/canary.yaml"));
     canary.spec.analysis.maxWeight = 100;
     const watch = await ReleaseWatch.start("Canary");
     try {
       const release = await FlaggerCanary.start("osm", watch);
+      say("Flagger takes the application over");
       await release.initialise(canary);
       const [startMs, before] = [performance.now(), release.client.sum];
       const phase = () => watch.object("Canary", release.namespace).status.phase;
       const ended = until("Succeeded", phase, (now) => now === "Succeeded", PATIENCE)
         .then(() => performance.now());
-      await release.promote();
+      say("the new version is there");
+      await release.promote((weight) => {
+        say(`${weight} percent, all sidecars have it`);
+        return undefined;
+      });
       const seconds = (await ended - startMs) / 1_000;
       const { sum, losses } = release.client;
       const wrong = losses.values().reduce((all, count) => all + count, 0);
