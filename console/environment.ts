@@ -95,10 +95,9 @@ function endWithoutOutput(cause: string): void {
 
 function senderTo(
   stream: { write(bytes: Uint8Array): Promise<number> },
-): (text: string) => Promise<void> {
-  const encoder = new TextEncoder();
-  return async (text) => {
-    let rest = encoder.encode(text);
+): (bytes: Uint8Array) => Promise<void> {
+  return async (bytes) => {
+    let rest = bytes;
     while (rest.length > 0) rest = rest.subarray(await stream.write(rest));
   };
 }

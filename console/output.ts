@@ -30,8 +30,8 @@ export interface Output {
   write(text: string): void;
   /** Writes text and a line end. */
   line(text?: string): void;
-  /** Writes text in the background; resolves once all of it is written, rejects where the reader has gone. */
-  send(text: string): Promise<void>;
+  /** Writes text (UTF-8) in the background; resolves once all of it is written, rejects where the reader has gone. */
+  send(bytes: Uint8Array): Promise<void>;
   /** Marks text up where the output has colour; returns it unchanged elsewhere. */
   style(style: Style, text: string): string;
 }
@@ -55,7 +55,7 @@ const PLAIN: OutputTraits = {
 export function outputTo(
   sink: (text: string) => void,
   traits: OutputTraits = PLAIN,
-  send: Output["send"] = (text) => Promise.try(sink, text),
+  send: Output["send"] = (bytes) => Promise.try(sink, new TextDecoder().decode(bytes)),
 ): Output {
   return {
     ...traits,

@@ -118,7 +118,12 @@ export interface ProxyConfig {
   readonly spans?: SpanExport;
   /** True: every answered request is reported to `onRequest`. Costs one message per batch of requests. */
   readonly reportRequests: boolean;
+  /** Every answered request is a line of `onAccessLines`. Left out: there is no access log. */
+  readonly accessLog?: AccessLogFormat;
 }
+
+/** JSON with everything that is known, or the Common Log Format. */
+export type AccessLogFormat = "json" | "common";
 
 /** How spans are sent: OTLP over HTTP, as JSON. */
 export interface SpanExport {

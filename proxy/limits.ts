@@ -298,6 +298,27 @@ export const SECURED_PROBES_MAX = 50;
 /** The first line of an answer has its status within these. */
 export const PROBE_STATUS_CHARACTERS_MAX = 64;
 
+/** Lines of an access log that are handed over together: those of a batch of some 100 requests; more go in several pieces. */
+export const ACCESS_BATCH_BYTES = 64 * 1024;
+
+/** Room that a line needs for its names, signs and numbers, besides its texts: 350 bytes of names, and 10 numbers of 20 digits. */
+export const ACCESS_LINE_BYTES_BESIDES = 640;
+
+/** What a character, or a byte of a request, takes in a line at most: `\u0000`. */
+export const ACCESS_CHARACTER_BYTES_MAX = 6;
+
+/** Endpoints whose lines are half made already, some 300 bytes each; with more all are made anew. */
+export const ACCESS_PLACES_MAX = 1_024;
+
+/** Routes to one endpoint of which that is kept: each is compared. */
+export const ACCESS_ROUTES_PER_PLACE_MAX = 4;
+
+/** What a request says of itself, for an access log: a usual host and path fit. Longer ones get memory of their own. */
+export const REQUEST_TEXT_BYTES = 256;
+
+/** Such texts that are kept for the next requests: 64 KiB for each event loop that has had as many at once. */
+export const REQUEST_TEXTS_SPARE_MAX = 256;
+
 /** Reports of one event loop on their way to the main thread, some 1 KiB each; more are dropped, and counted. */
 export const REPORTS_WAITING_MAX = 8_192;
 

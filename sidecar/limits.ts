@@ -15,8 +15,11 @@ export const START_HEAP_BYTES_MAX = 32 * 2 ** 20;
 /** How often the C library is asked to give back what it keeps: compiling takes that memory, and is rare after the first minute. */
 export const MEMORY_TRIM_MS = 10_000;
 
-/** Lines that wait for their reader: some 3 000 of an access log, a tenth of a second of it at full load. */
-export const WAITING_CHARACTERS_MAX = 2 ** 20;
+/** Lines that wait for their reader: some 2 000 of an access log, a few hundredths of a second of it at full load. */
+export const WAITING_BYTES_MAX = 2 ** 20;
+
+/** Memory for them that is kept while none wait. */
+export const WAITING_BYTES_KEPT = 64 * 1024;
 
 /** More loops than this share nothing but a machine's limits. */
 export const WORKERS_MAX = 256;

@@ -7,8 +7,8 @@ class SlowReader {
   readonly texts: string[] = [];
   #turns: PromiseWithResolvers<void>[] = [];
 
-  send = (text: string): Promise<void> => {
-    this.texts.push(text);
+  send = (bytes: Uint8Array): Promise<void> => {
+    this.texts.push(new TextDecoder().decode(bytes));
     const turn = Promise.withResolvers<void>();
     this.#turns.push(turn);
     return turn.promise;
@@ -26,8 +26,8 @@ class SlowReader {
   }
 }
 
-function bufferFor(reader: SlowReader, charactersMax = 1_000): LineBuffer {
-  return new LineBuffer({ send: reader.send, lost: (count) => `lost ${count}`, charactersMax });
+function bufferFor(reader: SlowReader, bytesMax = 1_000): LineBuffer {
+  return new LineBuffer({ send: reader.send, lost: (count) => `lost ${count}`, bytesMax });
 }
 
 Deno.test("line buffer: lines go out in order, those of one turn together", async () => {

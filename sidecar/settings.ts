@@ -19,6 +19,7 @@ import {
   parseWhole,
 } from "../console/values.ts";
 import { HEAD_BYTES_LEAST, HEAD_BYTES_MOST } from "../proxy/limits.ts";
+import type { AccessLogFormat } from "../proxy/config.ts";
 import type { TracingOptions } from "./tracing.ts";
 import { parseIp } from "../base/ip.ts";
 import {
@@ -57,7 +58,7 @@ export interface SidecarOptions extends TlsOptions {
   readonly nativeSidecar: boolean;
   readonly driver: DriverChoice;
   readonly workers?: string;
-  readonly accessLog: AccessLogFormat;
+  readonly accessLog: AccessLogFormat | "none";
   readonly traceSample?: string | undefined;
   readonly logLevel: LogLevel;
   readonly headLimit: string;
@@ -74,8 +75,6 @@ export interface SidecarOptions extends TlsOptions {
   readonly acceptTimeout?: string | undefined;
   readonly drainTimeout: string;
 }
-
-export type AccessLogFormat = "none" | "json" | "common";
 
 /** Where a sidecar's plan comes from. */
 export type PlanOrigin =
@@ -171,7 +170,8 @@ export function sidecarConfig(options: SidecarOptions, seed: number): ProxyConfi
     egress: options.egress === "on",
     headBytesMax: headBytesMax(options.headLimit),
     bodyBytesMax: parseByteLimit(options.bodyLimit),
-    reportRequests: options.accessLog !== "none",
+    reportRequests: false,
+    ...(options.accessLog === "none" ? {} : { accessLog: options.accessLog }),
   };
 }
 

@@ -14,7 +14,7 @@ import { CommandFailure, EXIT, type ExitCode } from "../console/exit.ts";
 import { formatHostPort } from "../console/values.ts";
 import { lookUpName } from "./look_up.ts";
 import { tracingOf } from "./tracing.ts";
-import { formatAccess, formatLost } from "./access_log.ts";
+import { formatLost } from "./access_log.ts";
 import { followCertificates, readCertificates, warnOfExpired } from "./certificates.ts";
 import { ControllerFollower } from "./follow_controller.ts";
 import { ControllerSource } from "./controller_source.ts";
@@ -251,7 +251,7 @@ function hooksFor(options: SidecarOptions, log: Log, accesses: LineBuffer): Prox
   return {
     onLog,
     lookUp: lookUpName,
-    onRequest: (record) => accesses.line(formatAccess(accessLog, record, Date.now())),
+    onAccessLines: (lines, count) => accesses.lines(lines, count),
     accessesLost: () => accesses.dropped,
   };
 }

@@ -6,7 +6,7 @@ import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { register } from "../cli/commands/proxy.ts";
 import { CommandFailure, EXIT } from "../console/exit.ts";
 import { testEnvironment } from "../console/testing.ts";
-import { formatAccess } from "./access_log.ts";
+import { formatAccess } from "../tests/support/access_line.ts";
 import { syntaxOf } from "./option.ts";
 import { completeOptions, type GivenOptions, parseQuickly, SIDECAR_OPTIONS } from "./options.ts";
 import { planOrigin, sidecarConfig, type SidecarOptions } from "./settings.ts";
@@ -220,7 +220,7 @@ Deno.test("sidecar: variables fill in what the command line leaves out", () => {
   const config = sidecarConfig(options, 0);
   assert.equal(config.outbound[0].port, 1, "the command line counts first");
   assert.equal(config.timeouts.responseMs, 5_000);
-  assert.equal(config.reportRequests, true);
+  assert.equal(config.accessLog, "json");
 });
 
 Deno.test("sidecar: a variable that is none of the choices is a usage failure that names it", () => {

@@ -5,7 +5,7 @@ import { run } from "../cli/run.ts";
 import type { ReplayReport } from "../cli/replay/report.ts";
 import type { RequestRecord } from "../proxy/observe/request_record.ts";
 import { testEnvironment } from "../console/testing.ts";
-import { formatAccess } from "../sidecar/access_log.ts";
+import { formatAccess } from "./support/access_line.ts";
 import { compileInput } from "../sidecar/compile_input.ts";
 import { randomMatch, randomSample } from "./algebra/random_rules.ts";
 import { matchItem, serviceWithEndpoint } from "./algebra/rule_objects.ts";

@@ -41,21 +41,28 @@ export class Account {
   /** @param request null: its head could not be read */
   openRequest(request: Request | null, client: ClientFacts): void {
     const { arena, io } = this.#loop;
-    const { isReporting, reportedHeaders } = this.#telemetry;
+    const { reportedHeaders, texts } = this.#telemetry;
     this.#open();
     this.trace = request === null
       ? null
       : this.#tracer.begin(arena, request, this.listener, client.isSecure, io.nowMs);
-    if (!isReporting && !this.trace?.span) return;
-    this.#reported = ReportedRequest.of(arena, request, client, this.trace, reportedHeaders);
+    if (!this.#isWanted && !this.trace?.span) return;
+    const text = texts.take();
+    this.#reported = ReportedRequest.of(arena, request, client, this.trace, reportedHeaders, text);
   }
 
   /** @param authority what the client of the relayed connection wanted */
   openConnection(client: ClientFacts, authority: string): void {
     this.#open();
     this.trace = null;
-    if (!this.#telemetry.isReporting) return;
-    this.#reported = ReportedRequest.ofConnection(client, authority);
+    if (!this.#isWanted) return;
+    this.#reported = ReportedRequest.ofConnection(client, authority, this.#telemetry.texts.take());
+  }
+
+  /** By a log or a tap. Of a copy nothing is told. */
+  get #isWanted(): boolean {
+    const { isReporting, accessLines } = this.#telemetry;
+    return (isReporting || accessLines !== null) && this.listener >= 0;
   }
 
   #open(): void {
@@ -126,6 +133,7 @@ export class Account {
     const { reason } = this;
     this.#telemetry
       .answered(routed, this.#status, reason, durationMs, this.listener, this.#reported);
+    this.#forget();
   }
 
   /** Without a whole answer. @param hasAnswer a part of one has been passed on */
@@ -135,6 +143,7 @@ export class Account {
     const reason = this.reason === "" ? "client-gone" : this.reason;
     const durationMs = this.#durationMs;
     this.#telemetry.abandoned(routed, status, reason, durationMs, this.listener, this.#reported);
+    this.#forget();
   }
 
   closeConnection(routed: Routed): void {
@@ -143,6 +152,14 @@ export class Account {
     const durationMs = this.#durationMs;
     const { reason } = this;
     this.#telemetry.connectionEnded(routed, reason, durationMs, this.listener, this.#reported);
+    this.#forget();
+  }
+
+  /** What was told is of no use any more. */
+  #forget(): void {
+    if (this.#reported === null) return;
+    this.#telemetry.texts.giveBack(this.#reported.text);
+    this.#reported = null;
   }
 
   /** The connection has no endpoint any more. */

@@ -10,19 +10,30 @@ import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Span } from "../tracing/span.ts";
 import { parseTraceparent } from "../tracing/trace_headers.ts";
 import type { ExchangeTrace } from "../tracing/tracer.ts";
+import type { RequestText } from "../observe/request_text.ts";
 import type { ClientFacts } from "../route/router.ts";
 import type { Caller } from "../tls/caller.ts";
 
 const NO_HEADERS = {};
 
+/** By the minor version, which is one digit. */
+const HTTP1_NAMES = Array.from({ length: 10 }, (_, minor) => `HTTP/1.${minor}`);
+
+function copyText(text: RequestText, bytes: Uint8Array, request: Request): void {
+  const { originStart, originEnd } = request;
+  const { methodStart, methodEnd, authorityStart, authorityEnd } = request.routed;
+  text.reserve(methodEnd - methodStart + authorityEnd - authorityStart + originEnd - originStart);
+  text.methodEnd = text.copy(bytes, methodStart, methodEnd, 0);
+  text.authorityEnd = text.copy(bytes, authorityStart, authorityEnd, text.methodEnd);
+  text.pathEnd = text.copy(bytes, originStart, originEnd, text.authorityEnd);
+}
+
 export class ReportedRequest {
   readonly peer: string;
   readonly caller: Caller;
-  /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty, as the following are, where the head could not be read. */
+  /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty, as the text is, where the head could not be read. */
   protocol = "";
-  method = "";
-  authority = "";
-  path = "";
+  readonly text: RequestText;
   /** Of the bodies, as their heads declare them; of a relayed connection, as they were counted. Null: not known. */
   requestBytes: number | null = null;
   responseBytes: number | null = null;
@@ -30,23 +41,23 @@ export class ReportedRequest {
   grpcStatus: number | null = null;
   /** Endpoints that were tried. */
   attempts = 0;
-  /** Empty where the request belongs to no trace. */
-  trace = "";
   /** Those that a tap asks for, by name in lower case. */
   headers: Readonly<Record<string, string>> = NO_HEADERS;
   /** Null where none is made. */
   span: Span | null = null;
 
-  constructor({ peer, caller }: Pick<ClientFacts, "peer" | "caller">) {
+  /** @param text empty; its own until it is told of */
+  constructor({ peer, caller }: Pick<ClientFacts, "peer" | "caller">, text: RequestText) {
+    this.text = text;
     this.peer = peer;
     this.caller = caller;
   }
 
   /** A connection that is relayed whole. @param authority what its client wanted */
-  static ofConnection(client: ClientFacts, authority: string): ReportedRequest {
-    const reported = new ReportedRequest(client);
-    reported.protocol = reported.method = "TCP";
-    reported.authority = authority;
+  static ofConnection(client: ClientFacts, authority: string, text: RequestText): ReportedRequest {
+    const reported = new ReportedRequest(client, text);
+    reported.protocol = "TCP";
+    text.set("TCP", authority, "", "");
     reported.requestBytes = reported.responseBytes = 0;
     return reported;
   }
@@ -55,6 +66,7 @@ export class ReportedRequest {
    * @param request null: its head could not be read
    * @param trace null: what the request says of it, if anything
    * @param headerNames of the headers to be reported, in lower case
+   * @param text empty
    */
   static of(
     bytes: Uint8Array,
@@ -62,15 +74,13 @@ export class ReportedRequest {
     client: ClientFacts,
     trace: ExchangeTrace | null,
     headerNames: readonly string[],
+    text: RequestText,
   ): ReportedRequest {
-    const reported = new ReportedRequest(client);
+    const reported = new ReportedRequest(client, text);
     if (request === null) return reported;
-    const { methodStart, methodEnd, authorityStart, authorityEnd } = request.routed;
-    reported.protocol = client.speaksHttp2 ? "HTTP/2" : `HTTP/1.${request.minorVersion}`;
-    reported.method = latin1(bytes, methodStart, methodEnd);
-    reported.authority = latin1(bytes, authorityStart, authorityEnd);
-    reported.path = latin1(bytes, request.originStart, request.originEnd);
-    reported.trace = trace?.traceId ?? traceIdOf(bytes, request);
+    reported.protocol = client.speaksHttp2 ? "HTTP/2" : HTTP1_NAMES[request.minorVersion];
+    copyText(text, bytes, request);
+    text.setTrace(trace?.traceId ?? traceIdOf(bytes, request));
     reported.span = trace?.span ?? null;
     if (headerNames.length > 0) reported.headers = headersOf(bytes, request, headerNames);
     if (request.contentLength >= 0) reported.requestBytes = request.contentLength;

@@ -1,8 +1,8 @@
 /** RequestRecord: what is told of one request, by the access log, taps, spans and the terminal of a local mesh. Plain data. */
 import type { Span } from "../tracing/span.ts";
 
-/** One answered request, or one relayed connection that has ended (method `TCP`, no path, status 0). */
-export interface RequestRecord {
+/** What is told of a request besides what it says of itself. */
+export interface RecordFacts {
   readonly listener: number;
   /** The client's IP address. */
   readonly peer: string;
@@ -13,9 +13,6 @@ export interface RequestRecord {
   readonly source: string;
   /** `HTTP/1.1`, `HTTP/2`, `TCP`; empty if the head could not be read. */
   readonly protocol: string;
-  readonly method: string;
-  readonly authority: string;
-  readonly path: string;
   readonly status: number;
   /** Why the proxy itself answered; empty if the answer is the endpoint's. */
   readonly reason: string;
@@ -36,15 +33,22 @@ export interface RequestRecord {
   readonly endpoint: string;
   /** Endpoints that were tried. */
   readonly attempts: number;
-  /** Id of the trace that the request belongs to (W3C Trace Context); empty if none. */
-  readonly trace: string;
-  /** Those of the request's headers, by name in lower case, that some tap looks at. */
-  readonly headers: Readonly<Record<string, string>>;
   readonly durationMs: number;
   /** How long the source of the plan was waited for, of `durationMs`: what the request is for was not held yet. */
   readonly planWaitMs: number;
   /** First digits of the hash of the plan that decided; empty if none did. */
   readonly plan: string;
+}
+
+/** One answered request, or one relayed connection that has ended (method `TCP`, no path, status 0). */
+export interface RequestRecord extends RecordFacts {
+  readonly method: string;
+  readonly authority: string;
+  readonly path: string;
+  /** Id of the trace that the request belongs to (W3C Trace Context); empty if none. */
+  readonly trace: string;
+  /** Those of the request's headers, by name in lower case, that some tap looks at. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** A span that has ended, with its `record.durationMs`. */

@@ -22,7 +22,9 @@ import type { Caller } from "../tls/caller.ts";
 import type { Span } from "../tracing/span.ts";
 import { type CountedWorkload, EndpointCounts, workloadOf } from "./endpoint_counts.ts";
 import { ANSWERS, CONNECTIONS, DURATIONS, HTTP2, LOOP, REQUESTS } from "./metrics.ts";
-import type { FinishedSpan, RequestRecord } from "./request_record.ts";
+import type { AccessLines } from "./access_lines.ts";
+import type { FinishedSpan, RecordFacts, RequestRecord } from "./request_record.ts";
+import { type RequestText, SpareTexts } from "./request_text.ts";
 import type { TableEndpoint } from "../../routing/table/endpoint_set.ts";
 
 /** As many as logs show of a plan's hash. */
@@ -40,6 +42,8 @@ export type RouteLabels = Counts<typeof REQUESTS>["labels"];
 /** What went to one backend of a route. */
 export interface RouteStats {
   readonly labels: RouteLabels;
+  /** `namespace/service:port`. */
+  readonly service: string;
   readonly requests: Counts<typeof REQUESTS>;
   readonly times: Counts<typeof DURATIONS>;
   /** Of connections that are relayed whole. */
@@ -110,9 +114,10 @@ export interface Routed {
 interface RequestFacts extends
   Pick<
     RequestRecord,
-    | ("peer" | "protocol" | "method" | "authority" | "path" | "requestBytes" | "responseBytes")
-    | ("grpcStatus" | "attempts" | "trace" | "headers")
+    | ("peer" | "protocol" | "requestBytes" | "responseBytes" | "grpcStatus" | "attempts")
+    | "headers"
   > {
+  readonly text: RequestText;
   readonly caller: Caller;
   /** Null if none is made. */
   readonly span: Span | null;
@@ -121,6 +126,9 @@ interface RequestFacts extends
 export class Telemetry {
   /** Each answered request is recorded for `takeRecords`. */
   isReporting: boolean;
+  /** Where each answered request is written down; null: nowhere. */
+  readonly accessLines: AccessLines | null;
+  readonly texts = new SpareTexts();
   /** Headers, in lower case, that records have of each request. */
   reportedHeaders: readonly string[] = [];
   readonly counts = countsOf(LOOP, {});
@@ -147,15 +155,18 @@ export class Telemetry {
 
   /**
    * @param isReporting whether it begins so
+   * @param accessLines the access log; null: there is none
    * @param outbound the listeners, which say whose requests they take
    * @param inbound those that say what is behind them
    */
   constructor(
     isReporting: boolean,
+    accessLines: AccessLines | null,
     outbound: readonly OutboundListener[],
     inbound: readonly InboundListener[],
   ) {
     this.isReporting = isReporting;
+    this.accessLines = accessLines;
     this.#callers = outbound.map(({ identity }) => identity);
     this.#applications = inbound.map(applicationCounts);
     this.#sources = outbound.map(({ namespace, workload, pod }) =>
@@ -171,6 +182,7 @@ export class Telemetry {
     if (stats === undefined) {
       stats = {
         labels,
+        service: `${service}:${port}`,
         requests: countsOf(REQUESTS, labels),
         times: countsOf(DURATIONS, labels),
         connections: countsOf(CONNECTIONS, labels),
@@ -340,15 +352,12 @@ export class Telemetry {
     listener: number,
   ): void {
     const { facts: { stats, rule, planHash, port, planWaitMs }, endpoint, place } = routed;
-    const { caller, span } = request;
-    const record: RequestRecord = {
+    const { caller, span, text } = request;
+    const facts: RecordFacts = {
       listener,
       peer: request.peer,
       source: this.#callers[listener] ?? caller.identity,
       protocol: request.protocol,
-      method: request.method,
-      authority: request.authority,
-      path: request.path,
       status,
       reason,
       requestBytes: request.requestBytes,
@@ -361,12 +370,14 @@ export class Telemetry {
       pod: endpoint?.plan.pod ?? "",
       endpoint: place,
       attempts: request.attempts,
-      trace: request.trace,
-      headers: request.headers,
       durationMs,
       planWaitMs,
-      plan: planHash.value.slice(0, PLAN_HASH_DIGITS),
+      plan: shownHash(planHash),
     };
+    this.accessLines?.add(facts, text);
+    if (!this.isReporting && span === null) return;
+    const { method, authority, path, trace } = text;
+    const record = { ...facts, method, authority, path, trace, headers: request.headers };
     if (this.isReporting) this.#records.push(record);
     if (span !== null) this.#spans.push({ ...span, record });
   }
@@ -393,15 +404,31 @@ export class Telemetry {
 
 /** Also where no backend could take the request. */
 function serviceOf(stats: RouteStats | null, port: TablePort | null): string {
-  if (stats !== null) return `${stats.labels.service}:${stats.labels.port}`;
+  if (stats !== null) return stats.service;
   return port === null ? "" : `${port.service.key}:${port.port}`;
+}
+
+/** Asked for with each request that is written down. */
+const RULE_NAMES = new WeakMap<PlanRule, string>();
+const SHOWN_HASHES = new WeakMap<Lazy<string>, string>();
+
+function shownHash(planHash: Lazy<string>): string {
+  const known = SHOWN_HASHES.get(planHash);
+  if (known !== undefined) return known;
+  const text = planHash.value.slice(0, PLAN_HASH_DIGITS);
+  SHOWN_HASHES.set(planHash, text);
+  return text;
 }
 
 /** `namespace/HTTPRouteGroup/match`; empty for none. */
 export function countedRule(rule: PlanRule | null): string {
   if (rule === null) return "";
+  const known = RULE_NAMES.get(rule);
+  if (known !== undefined) return known;
   const { match: { group, name } } = rule;
-  return `${group.namespace}/${group.name}/${name}`;
+  const text = `${group.namespace}/${group.name}/${name}`;
+  RULE_NAMES.set(rule, text);
+  return text;
 }
 
 function applicationCounts(

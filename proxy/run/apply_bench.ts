@@ -71,7 +71,7 @@ async function engineOf(plan: Plan, capture: boolean): Promise<Engine> {
       reportRequests: false,
     },
     plan,
-    { onRecords() {}, onSpans() {}, onLog() {}, lookUp() {} },
+    { onRecords() {}, onAccessLines() {}, onSpans() {}, onLog() {}, lookUp() {} },
   );
   const [port] = engine.listen().outbound;
   using client = await Deno.connect({ port });

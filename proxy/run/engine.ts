@@ -37,6 +37,7 @@ import {
   TLS_LOG_INTERVAL_MS,
 } from "../limits.ts";
 import type { LoopSnapshot } from "../observe/exposition.ts";
+import { AccessLines } from "../observe/access_lines.ts";
 import { SeldomLog } from "../observe/seldom_log.ts";
 import { Telemetry } from "../observe/telemetry.ts";
 import { EndpointUses } from "./endpoint_uses.ts";
@@ -49,6 +50,8 @@ import { TlsContexts } from "../tls/contexts.ts";
 interface EngineHooks {
   /** Takes the requests answered in one batch of events, where the configuration or `Engine.report` asks for them. */
   onRecords(records: RequestRecord[]): void;
+  /** Takes lines of the access log, where there is one. The bytes are valid until it returns. */
+  onAccessLines(lines: Uint8Array, count: number): void;
   /** Takes the spans that ended in one batch of events. */
   onSpans(spans: FinishedSpan[]): void;
   onLog(event: LogEvent): void;
@@ -103,7 +106,11 @@ export class Engine {
     this.#io = io;
     this.#config = config;
     this.#hooks = hooks;
-    this.#telemetry = new Telemetry(config.reportRequests, config.outbound, config.inbound);
+    const { accessLog, reportRequests, outbound, inbound } = config;
+    const accessLines = accessLog === undefined
+      ? null
+      : new AccessLines(accessLog, (lines, count) => hooks.onAccessLines(lines, count));
+    this.#telemetry = new Telemetry(reportRequests, accessLines, outbound, inbound);
     const telemetry = this.#telemetry;
     const loop = new Loop(io, config, telemetry);
     const pools = new Pools(io);
@@ -383,6 +390,7 @@ export class Engine {
 
   /** Hands over what was told of exchanges in this batch of events. */
   #hand(): void {
+    this.#telemetry.accessLines?.hand();
     const records = this.#telemetry.takeRecords();
     if (records.length > 0) this.#hooks.onRecords(records);
     const spans = this.#telemetry.takeSpans();

@@ -32,6 +32,8 @@ export interface EventLoop {
 /** What a loop tells. */
 export interface LoopHooks {
   onRecords(records: RequestRecord[]): void;
+  /** The bytes are valid until it returns. */
+  onAccessLines(lines: Uint8Array, count: number): void;
   onSpans(spans: FinishedSpan[]): void;
   onLog(event: LogEvent): void;
   /** The addresses of a name; none if it has none. Never rejects. */

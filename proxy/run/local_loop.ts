@@ -90,6 +90,7 @@ function serve(
   try {
     const engine = new Engine(io, config, first, {
       onRecords: (records) => hooks.onRecords(records),
+      onAccessLines: (lines, count) => hooks.onAccessLines(lines, count),
       onSpans: (spans) => hooks.onSpans(spans),
       onLog: (event) => hooks.onLog(event),
       lookUp(name) {

@@ -33,7 +33,9 @@ export interface ProxyHooks {
   /** IP addresses of a name outside the mesh, as this system would call it; none if it has none. */
   readonly lookUp?: (name: string) => Promise<readonly string[]>;
   readonly onRequest?: (record: RequestRecord) => void;
-  /** How many records found no reader so far; for metrics. */
+  /** Takes lines of the access log, each with its end, and their count. The bytes are valid until it returns. */
+  readonly onAccessLines?: (lines: Uint8Array, count: number) => void;
+  /** How many of its lines found no reader so far; for metrics. */
   readonly accessesLost?: () => number;
   /** What there is to tell of plans that are kept for the next start. Left out: none are. */
   readonly planKeeping?: () => PlanKeeping;
@@ -74,7 +76,7 @@ interface Place {
   readonly port: number;
 }
 
-type ReportHooks = Pick<LoopHooks, "onSpans" | "onRecords" | "onFailure">;
+type ReportHooks = Pick<LoopHooks, "onSpans" | "onRecords" | "onAccessLines" | "onFailure">;
 
 /** Starts loops that serve a plan: all, or none if it fails. */
 type StartLoops = (
@@ -242,6 +244,7 @@ export class RunningProxy implements Proxy {
   get #reportHooks(): ReportHooks {
     return {
       onSpans: (spans) => this.#exporter?.offer(spans),
+      onAccessLines: (lines, count) => this.#hooks.onAccessLines?.(lines, count),
       onRecords: (records) => {
         const timeMs = Date.now();
         for (const record of records) {

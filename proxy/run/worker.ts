@@ -81,6 +81,8 @@ function createEngine(io: EpollIo, start: WorkerStart): Engine {
   };
   const engine = new Engine(io, config, first, {
     onRecords: (records) => report({ kind: "records", records }, records.length),
+    onAccessLines: (lines, count) =>
+      report({ kind: "accessLines", lines: lines.slice(), count }, count),
     onSpans: (spans) => report({ kind: "spans", spans }, spans.length),
     onLog: (event) => scope.postMessage({ kind: "log", event }),
     lookUp: (name) => scope.postMessage({ kind: "lookUp", name }),

@@ -129,6 +129,9 @@ class WorkerLoop implements EventLoop {
       case "records":
         this.#hooks.onRecords(message.records);
         return this.#gate.leave(message.records.length);
+      case "accessLines":
+        this.#hooks.onAccessLines(message.lines, message.count);
+        return this.#gate.leave(message.count);
       case "spans":
         this.#hooks.onSpans(message.spans);
         return this.#gate.leave(message.spans.length);

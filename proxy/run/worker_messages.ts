@@ -47,6 +47,7 @@ export type WorkerMessage =
   | { readonly kind: "answer"; readonly id: number; readonly value: CommandReply<CommandKind> }
   | { readonly kind: "refusal"; readonly id: number; readonly message: string }
   | { readonly kind: "records"; readonly records: RequestRecord[] }
+  | { readonly kind: "accessLines"; readonly lines: Uint8Array; readonly count: number }
   | { readonly kind: "spans"; readonly spans: FinishedSpan[] }
   | { readonly kind: "log"; readonly event: LogEvent }
   /** Asks for the `resolved` of a name. */

@@ -69,6 +69,7 @@ export class CaptureScenario extends CalmNetwork {
       planOf(manifests, meshEgress),
       {
         onRecords: (records) => void this.records.push(...records),
+        onAccessLines() {},
         onSpans() {},
         onLog: ({ message }) => void this.messages.push(message),
         lookUp: (name) => void this.names.push(name),

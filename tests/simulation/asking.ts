@@ -59,6 +59,7 @@ export class AskingScenario extends CalmNetwork {
       this.held.take(first).change,
       {
         onRecords: (records) => void this.records.push(...records),
+        onAccessLines() {},
         onSpans() {},
         onLog: (event) => void this.logged.push(event),
         lookUp: (name) => void this.lookups.push(name),

@@ -143,6 +143,7 @@ export class Scenario extends CalmNetwork {
         this.plan,
         {
           onRecords: () => this.onRecords(),
+          onAccessLines() {},
           onSpans() {},
           onLog() {},
           lookUp: (name) => void this.lookups.push(name),

@@ -139,6 +139,12 @@ export function runSimulation(seed: number, options: Partial<RunOptions> = {}): 
   );
 }
 
+/** What the access log is compared in: the rest is the same for many requests. */
+const LOGGED = [
+  ...["method", "authority", "path", "status", "reason", "requestBytes", "responseBytes"],
+  ...["grpcStatus", "service", "rule", "split", "backend", "pod", "endpoint", "attempts", "plan"],
+] as readonly (keyof RequestRecord)[];
+
 class Simulation {
   readonly #world: World;
   readonly #io: SimulatedIo;
@@ -149,6 +155,7 @@ class Simulation {
   readonly #proxies: ProxyAddresses;
   readonly #clients: Actor[] = [];
   readonly #records: RequestRecord[] = [];
+  #accessLog = "";
   readonly #plans: Plan[] = [];
   /** Null: the engine has whole plans. */
   readonly #source: SimulatedSource | null;
@@ -200,6 +207,7 @@ class Simulation {
     this.#source = world.chance(0.4) ? this.#openSource(plan) : null;
     this.#engine = new Engine(this.#io as Io, this.#config(), this.#source?.begin() ?? plan, {
       onRecords: (records) => void this.#records.push(...records),
+      onAccessLines: (lines) => void (this.#accessLog += new TextDecoder().decode(lines)),
       onSpans() {},
       onLog() {},
       lookUp() {},
@@ -249,6 +257,7 @@ class Simulation {
       timeouts: TIMEOUTS,
       bodyBytesMax: hasLimit ? 10_000 : Infinity,
       reportRequests: true,
+      accessLog: "json",
     };
   }
 
@@ -289,6 +298,7 @@ class Simulation {
     if (connections > 0) this.#fail(`${connections} connections are open and unused`);
     const leftovers = this.#probe.leftovers();
     if (leftovers !== "") this.#fail(leftovers);
+    this.#checkAccessLog();
     this.#state.mayLackAnswers = false;
     this.#state.isCalm = this.#maker.isCalm = this.#state.policies.isCalm = true;
     this.#swap(RECOVERY_PLAN);
@@ -411,6 +421,18 @@ class Simulation {
       const counted = this.#probe.connectionsUnder(limits);
       if (counted > most) {
         this.#fail(`${counted} connections are counted for ${name}, which can have ${most}`);
+      }
+    }
+  }
+
+  /** It has a line for each record, in their order, which says the same. */
+  #checkAccessLog(): void {
+    const lines = this.#accessLog.split("\n");
+    if (lines.length !== this.#records.length + 1) this.#fail(`${lines.length - 1} lines of log`);
+    for (const [i, record] of this.#records.entries()) {
+      const line = JSON.parse(lines[i]);
+      for (const name of LOGGED) {
+        if (line[name] !== record[name]) this.#fail(`${name} in the log: ${lines[i]}`);
       }
     }
   }
