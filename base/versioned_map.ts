@@ -23,6 +23,14 @@ export class VersionedMap<Value> {
     return this.#own().entries();
   }
 
+  keys(): IterableIterator<string> {
+    return this.#own().keys();
+  }
+
+  values(): IterableIterator<Value> {
+    return this.#own().values();
+  }
+
   get(key: string): Value | undefined {
     if (this.#neighbour === null) return this.#values?.get(key);
     return this.#otherwise.has(key) ? this.#otherwise.get(key) : this.#neighbour.get(key);
@@ -30,7 +38,7 @@ export class VersionedMap<Value> {
 
   /**
    * The next version, which has the values from now on.
-   * @param changes undefined: there is nothing any more
+   * @param changes undefined: there is nothing any more. A value may be the same as before
    */
   with(changes: ReadonlyMap<string, Value | undefined>): VersionedMap<Value> {
     this.#own();
@@ -41,9 +49,10 @@ export class VersionedMap<Value> {
     return next;
   }
 
-  /** What may be different from the version that this one was made of; null: `before` is another one. */
+  /** What may be different from a version that this one was made of, or that was made of this one; null: `before` is another one. */
   changedSince(before: VersionedMap<Value>): ReadonlyMap<string, unknown> | null {
-    return before.#neighbour === this ? before.#otherwise : null;
+    if (before.#neighbour === this) return before.#otherwise;
+    return this.#neighbour === before ? this.#otherwise : null;
   }
 
   /** Brings the values here, step by step along the way. */

@@ -39,4 +39,7 @@ Deno.test("versioned map: what has changed is known since the version before, an
   equal(third.changedSince(first), null);
   equal(second.changedSince(third)?.has("a") ?? false, false);
   equal(first.get("a"), undefined);
+  // The values are in the second version now.
+  equal([...second].length, 1);
+  equal([...third.changedSince(second)?.keys() ?? []].join(), "b");
 });

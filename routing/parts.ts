@@ -138,7 +138,7 @@ export function composePlan(
 
 const NO_ENDPOINTS: readonly PlanEndpoint[] = [];
 
-function compareNames(
+export function compareNames(
   a: Pick<PlanService, "namespace" | "name">,
   b: Pick<PlanService, "namespace" | "name">,
 ): number {

@@ -1,13 +1,15 @@
 /**
  * PlanView: what tables are made of: a whole plan, or what is held of one, which goes from version to version at the cost of what is
- * different. Groups and policies are asked for by id.
+ * different. Groups and policies are asked for by id, Services by `namespace/name`.
  */
 import { VersionedMap } from "../base/versioned_map.ts";
-import type { Plan, PlanEndpoint, PlanEndpointPolicy } from "./plan.ts";
+import type { Plan, PlanEndpoint, PlanEndpointPolicy, PlanService } from "./plan.ts";
 
 export type ById<Value> = Readonly<Record<string, Value>> | VersionedMap<Value>;
 
-export type PlanView = Omit<Plan, "groups" | "endpointPolicies"> & {
+export type PlanView = Omit<Plan, "services" | "groups" | "endpointPolicies"> & {
+  /** A version has as changed also each Service of which something that it leads to is different: endpoints, policies, targets. */
+  readonly services: readonly PlanService[] | VersionedMap<PlanService>;
   readonly groups: ById<readonly PlanEndpoint[]>;
   readonly endpointPolicies?: ById<PlanEndpointPolicy> | undefined;
 };
@@ -37,16 +39,23 @@ export function policyOf(
   return endpointPolicies === undefined ? undefined : valueOf(endpointPolicies, id);
 }
 
-/** Whether the value of an id may be another than before. */
-export type Changed = (id: string) => boolean;
+/** The Services of a plan by `namespace/name`, in the plan's order where it has one. */
+export function servicesOf(
+  { services }: Pick<PlanView, "services">,
+): VersionedMap<PlanService> | ReadonlyMap<string, PlanService> {
+  if (services instanceof VersionedMap) return services;
+  return new Map(services.map((each) => [`${each.namespace}/${each.name}`, each]));
+}
 
-/** Null: it has to be looked at, id by id. */
-export function changedBetween<Value>(
-  before: ById<Value> | undefined,
-  after: ById<Value> | undefined,
-): Changed | null {
-  if (before === after) return () => false;
-  if (!(before instanceof VersionedMap) || !(after instanceof VersionedMap)) return null;
-  const changed = after.changedSince(before);
-  return changed === null ? null : (id) => changed.has(id);
+/** Of maps: what may be different, which is all that either has unless one was made of the other. */
+export function keysToCompare(
+  before: { keys(): Iterable<string> },
+  after: { keys(): Iterable<string> },
+): Iterable<string> {
+  if (before instanceof VersionedMap && after instanceof VersionedMap) {
+    if (before === after) return [];
+    const changed = after.changedSince(before);
+    if (changed !== null) return changed.keys();
+  }
+  return new Set([...before.keys(), ...after.keys()]);
 }

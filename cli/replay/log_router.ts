@@ -231,7 +231,7 @@ function capturedPort(
 ): TablePort | null {
   const asked = outcome?.service ?? "";
   if (asked === "" || named?.group === asked) return null;
-  const service = table.services.find(({ key }) => asked.startsWith(`${key}:`));
+  const service = table.services.get(asked.slice(0, asked.lastIndexOf(":")));
   return service?.ports.find(({ group }) => group === asked) ?? null;
 }
 

@@ -6,6 +6,7 @@
 import type { MetricSample } from "../../base/metrics.ts";
 import { Random } from "../../base/random.ts";
 import { prefixed } from "../../base/state_store.ts";
+import { VersionedMap } from "../../base/versioned_map.ts";
 import type { StateStore } from "../../base/state_store.ts";
 import { changesBetween } from "../../routing/table/changes.ts";
 import type {
@@ -59,7 +60,7 @@ export class Bindings {
   readonly #random: Random;
   readonly #pools: PoolSource;
   /** Of the plan in force. */
-  #services: readonly TableService[] = [];
+  #services = VersionedMap.empty<TableService>();
   /** Those that were asked for and are still in the plan, by what they are about. */
   readonly #backends = new Map<string, BackendState>();
   readonly #memories = new Map<string, RouteMemory>();
@@ -166,7 +167,7 @@ export class Bindings {
 
   /** Takes out the keys that some Service of the plan still has: one that stayed as it was. */
   #omitKept(keys: Set<string>): void {
-    for (const { routes } of this.#services) {
+    for (const { routes } of this.#services.values()) {
       for (const route of routes) {
         if (keys.size === 0) return;
         for (const backend of route.backends) keys.delete(backendKey(backend, route));

@@ -12,7 +12,7 @@ import {
   CHANGE_KINDS,
   ChangingPlan,
 } from "../../routing/table/changing_plan_for_test.ts";
-import { sharingPlan } from "../../routing/table/plan_for_test.ts";
+import { servicesOfTable, sharingPlan } from "../../routing/table/plan_for_test.ts";
 import type { Table } from "../../routing/table/table.ts";
 import { PortableIo } from "../io/portable.ts";
 import { Timers } from "../loop/timers.ts";
@@ -66,7 +66,7 @@ class Bound {
     });
     this.#table = table;
     this.#bindings.bind(table, 0);
-    this.#uses.change([{ gone: [], come: table.services }]);
+    this.#uses.change([{ gone: [], come: servicesOfTable(table) }]);
   }
 
   get table(): Table {
@@ -74,12 +74,9 @@ class Bound {
   }
 
   rebind(table: Table): void {
-    const before = new Set(this.#table.services);
-    const after = new Set(table.services);
-    const changes = {
-      gone: this.#table.services.filter((service) => !after.has(service)),
-      come: table.services.filter((service) => !before.has(service)),
-    };
+    const before = new Set(servicesOfTable(this.#table));
+    const after = new Set(servicesOfTable(table));
+    const changes = { gone: [...before.difference(after)], come: [...after.difference(before)] };
     this.#table = table;
     this.#bindings.bind(table, 0);
     this.#pools.retain(this.#uses.change([changes]), (key) => this.#uses.has(key));
@@ -88,7 +85,7 @@ class Bound {
   /** Requests for every seventh route. */
   ask(asked: number): void {
     let place = 0;
-    for (const { routes } of this.#table.services) {
+    for (const { routes } of servicesOfTable(this.#table)) {
       for (const route of routes) {
         if (place++ % 7 !== asked % 7) continue;
         for (const backend of route.backends) {
@@ -111,7 +108,7 @@ class Bound {
 
   /** Where each backend sends requests, and by which limits; asks for all of them. */
   answers(): unknown {
-    return this.#table.services.flatMap(({ routes }) =>
+    return servicesOfTable(this.#table).flatMap(({ routes }) =>
       routes.flatMap((route) =>
         route.backends.map((backend) => {
           const state = this.#bindings.backend(backend, route, 0);
@@ -156,10 +153,9 @@ Deno.test("bindings that are told what changed: a planted bug is seen: one Servi
     fc.assert(
       fc.property(anySteps, (steps) => {
         follow(steps, (bound, table) => {
-          const kept = bound.table.services[0];
-          const services = kept === undefined
-            ? table.services
-            : table.services.map((service) => service.key === kept.key ? kept : service);
+          const kept = servicesOfTable(bound.table).slice(0, 1)
+            .filter(({ key }) => table.services.get(key) !== undefined);
+          const services = table.services.with(new Map(kept.map((each) => [each.key, each])));
           bound.rebind({ ...table, services });
         });
       }),

@@ -59,7 +59,7 @@ class Fixture {
 
   /** The state of a Service's backend, as the first request after a plan has it. */
   ask(table: Table, name: string) {
-    const route = table.services.flatMap(({ routes }) => routes).find(({ service }) =>
+    const route = [...table.services.values()].flatMap(({ routes }) => routes).find(({ service }) =>
       service.key === `default/${name}`
     );
     ok(route !== undefined);
@@ -177,9 +177,9 @@ Deno.test("bindings: a backend's own limits are one count by its name, by its po
   const fixture = new Fixture();
   const table = headlessTable();
   fixture.bind(table);
-  const routes = table.services.flatMap(({ routes }) => routes).filter(({ backends }) =>
-    backends.length > 0
-  );
+  const routes = [...table.services.values()].flatMap(({ routes }) => routes).filter((
+    { backends },
+  ) => backends.length > 0);
   const states = routes.map((route) => fixture.bindings.backend(route.backends[0], route, 0));
   // By name, by the three pods, and by the split of the root.
   equal(new Set(states).size, 5);

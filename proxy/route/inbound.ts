@@ -59,6 +59,7 @@ export class InboundAccess {
   #mtlsRules: readonly MtlsRules[] = [];
   #plan: PlanView;
   #planHash = NO_FACTS.planHash;
+  #allTargets: readonly PlanTarget[] = [];
   /** Those of the plan that are about the application. */
   #targets: readonly PlanTarget[] = [];
   /** By the application's port, made of them. */
@@ -82,6 +83,8 @@ export class InboundAccess {
     const hash = hashAfter(this.#planHash, plan);
     this.#planHash = this.#isEnforced ? hash : NO_FACTS.planHash;
     this.#mtlsRules = this.#mtls === null ? [] : mtlsRulesOf(this.#mtls, plan);
+    if (plan.targets === this.#allTargets) return;
+    this.#allTargets = plan.targets;
     const own = plan.targets.filter(({ destination }) => destination === this.#destination);
     const isSame = own.length === this.#targets.length &&
       own.every((target, i) => target === this.#targets[i]);

@@ -81,8 +81,6 @@ export class OutboundRouter implements Router {
   readonly #host = new HostMatch<TableService>();
   #table: Table;
   #planHash: Lazy<string>;
-  /** Those of the table by `namespace/name`. */
-  readonly #services = new Map<string, TableService>();
   readonly #splits: SplitState;
   readonly #random: Random;
   readonly #policies: Bindings;
@@ -122,7 +120,7 @@ export class OutboundRouter implements Router {
         retainOwn: (owner, kept) => pools.retainOwn(owner, kept),
       },
     );
-    this.#take({ gone: [], come: table.services });
+    this.#take({ gone: [], come: [...table.services.values()] });
   }
 
   get table(): Table {
@@ -159,7 +157,7 @@ export class OutboundRouter implements Router {
 
   /** A port of a Service (`namespace/name`); null: the table has no such port. */
   #portOf(service: string, port: number): TablePort | null {
-    return this.#services.get(service)?.ports.find((each) => each.port === port) ?? null;
+    return this.#table.services.get(service)?.ports.find((each) => each.port === port) ?? null;
   }
 
   route(request: Request | null, client: ClientFacts): Destination | PendingDecision {
@@ -302,7 +300,7 @@ export class OutboundRouter implements Router {
 
   /** A Service's (`namespace/name`) own address; empty: it has none. Null: the table does not say. */
   addressOf(service: string): string | null {
-    const found = this.#services.get(service);
+    const found = this.#table.services.get(service);
     return found === undefined ? null : found.plan.clusterIps[0] ?? "";
   }
 
@@ -408,14 +406,11 @@ export class OutboundRouter implements Router {
   }
 
   #take(changes: TableChanges): void {
-    const { gone, come } = changes;
-    for (const { key, routes } of gone) {
-      this.#services.delete(key);
+    for (const { routes } of changes.gone) {
       for (const { backends } of routes) {
         for (const { index } of backends) this.#byBackend[index] = undefined;
       }
     }
-    for (const service of come) this.#services.set(service.key, service);
     const count = this.#table.backendNumbers.size;
     while (this.#byBackend.length < count) this.#byBackend.push(undefined);
     this.#policies.bind(this.#table, this.#io.nowMs, changes);

@@ -142,7 +142,9 @@ export class Engine {
     this.#outbound = this.#buildTables(plan).map((table, index) =>
       new OutboundRouter(index, services, table, this.#tls.endpoints)
     );
-    this.#uses.change(this.#outbound.map(({ table }) => ({ gone: [], come: table.services })));
+    this.#uses.change(
+      this.#outbound.map(({ table }) => ({ gone: [], come: [...table.services.values()] })),
+    );
     this.#inbound = this.#inboundRouters(plan);
     const captures = [...config.outbound, ...config.inbound].some(({ capture }) =>
       capture === true
@@ -239,7 +241,9 @@ export class Engine {
 
   *#endpoints(): Iterable<TableEndpoint> {
     for (const { table } of this.#outbound) {
-      for (const { groups } of table.services) for (const group of groups) yield* group.endpoints;
+      for (const { groups } of table.services.values()) {
+        for (const group of groups) yield* group.endpoints;
+      }
     }
   }
 

@@ -84,7 +84,7 @@ Deno.test("policies: sections about endpoints are the backend's, else the root's
   ]);
   deepEqual(Object.keys(plan.endpointPolicies ?? {}), ["app/web-b:80", "app/web:80"]);
   const table = buildTable(plan, { namespace: "app", identity: "", seed: null });
-  const route = table.services.flatMap(({ routes }) => routes).find(({ plan }) =>
+  const route = [...table.services.values()].flatMap(({ routes }) => routes).find(({ plan }) =>
     plan.split?.name === "s"
   );
   deepEqual(
@@ -96,7 +96,7 @@ Deno.test("policies: sections about endpoints are the backend's, else the root's
     [["web-a", 1_000, 1_024], ["web-b", 2_000, 1_024]],
   );
   // Asked for by its own name, a backend has nothing from the root.
-  const direct = table.services.flatMap(({ routes }) => routes).find(({ service }) =>
+  const direct = [...table.services.values()].flatMap(({ routes }) => routes).find(({ service }) =>
     service.key === "app/web-a"
   );
   equal(direct?.backends[0].policy, null);

@@ -1,10 +1,19 @@
 /**
  * HeldPlan: the plan that an event loop works by, brought up to date by differences. It is what `composePlan` makes of the parts, at the
- * cost of what is different: lists that did not change are the same in the next plan.
+ * cost of what is different: lists that did not change are the same in the next plan. It knows what leads where, so a version says which
+ * Services stand on something that is different.
  */
 import { compareText } from "../../base/order.ts";
 import { VersionedMap } from "../../base/versioned_map.ts";
-import { type AccessPart, groupKey, groupsNamedBy, type Part, type PartKey } from "../parts.ts";
+import {
+  type AccessPart,
+  compareNames,
+  groupKey,
+  groupsNamedBy,
+  type Part,
+  type PartKey,
+  routeKey,
+} from "../parts.ts";
 import type {
   PlanAlias,
   PlanEndpoint,
@@ -14,17 +23,30 @@ import type {
 } from "../plan.ts";
 import type { PlanView } from "../plan_view.ts";
 import type { PlanChange } from "./held_parts.ts";
+import { UsedBy } from "./used_by.ts";
 
 const NO_ENDPOINTS: readonly PlanEndpoint[] = [];
 
+/** What may be different after a change. */
+interface Different {
+  /** By `namespace/name`. */
+  readonly services: Set<string>;
+  readonly groups: Set<string>;
+  isAccess: boolean;
+  areAliases: boolean;
+}
+
 export class HeldPlan {
   readonly #parts = new Map<PartKey, Part>();
-  readonly #services = new NamedList<PlanService>();
-  readonly #aliases = new NamedList<PlanAlias>();
+  readonly #services = new ChangingMap<PlanService>();
   readonly #groups = new ChangingMap<readonly PlanEndpoint[]>();
   readonly #policies = new ChangingMap<PlanEndpointPolicy>();
-  /** How often Services name each group. */
-  readonly #named = new Map<string, number>();
+  /** Groups by Services whose routes lead there, and identities by groups with an endpoint of theirs. */
+  readonly #named = new UsedBy();
+  readonly #identities = new UsedBy();
+  /** By the Service that is another name. */
+  readonly #aliasOf = new Map<string, PlanAlias>();
+  #aliases: readonly PlanAlias[] = [];
   /** By identity. */
   readonly #access = new Map<string, AccessPart>();
   #targets: readonly PlanTarget[] = [];
@@ -38,14 +60,12 @@ export class HeldPlan {
     const plan = this.#plan(change);
     const undo = () => {
       this.#change(before);
-      this.#groups.undo();
-      this.#policies.undo();
+      for (const values of [this.#services, this.#groups, this.#policies]) values.undo();
     };
     return { plan, undo };
   }
 
   #plan(change: PlanChange): PlanView {
-    const aliases = this.#aliases.take();
     return {
       ...change.header,
       get hash() {
@@ -55,61 +75,96 @@ export class HeldPlan {
       groups: this.#groups.take(),
       targets: this.#targets,
       ...this.#egress,
-      ...(aliases.length === 0 ? {} : { aliases }),
+      ...(this.#aliases.length === 0 ? {} : { aliases: this.#aliases }),
       endpointPolicies: this.#policies.take(),
     };
   }
 
   #change(parts: PlanChange["parts"]): void {
-    /** Groups that may be different. */
-    const groups = new Set<string>();
-    let isAccessChanged = false;
+    const different: Different = {
+      services: new Set(),
+      groups: new Set(),
+      isAccess: false,
+      areAliases: false,
+    };
     for (const [key, part] of parts) {
       const before = this.#parts.get(key);
       if (part === null) this.#parts.delete(key);
       else this.#parts.set(key, part);
       const id = key.slice(key.indexOf(" ") + 1);
-      if (key.startsWith("route ")) this.#changeRoute(before, part ?? undefined, groups);
-      else if (key.startsWith("group ")) groups.add(id);
-      else {
-        isAccessChanged = true;
+      if (key.startsWith("route ")) this.#changeRoute(id, before, part ?? undefined, different);
+      else if (key.startsWith("group ")) {
+        this.#changeGroup(id, before, part ?? undefined, different);
+      } else {
+        different.isAccess = true;
         if (part !== null && "targets" in part) this.#access.set(id, part);
         else this.#access.delete(id);
+        for (const group of this.#identities.of(id)) this.#leadTo(group, different);
       }
     }
-    for (const id of groups) this.#changeGroup(id);
-    if (!isAccessChanged) return;
+    for (const id of different.groups) this.#takeGroup(id);
+    for (const id of different.services) {
+      this.#services.change(id, routeOf(this.#parts.get(routeKey(id)))?.service);
+    }
+    if (different.areAliases) this.#aliases = [...this.#aliasOf.values()].sort(compareNames);
+    if (different.isAccess) this.#composeAccess();
+  }
+
+  #changeRoute(
+    id: string,
+    before: Part | undefined,
+    after: Part | undefined,
+    different: Different,
+  ): void {
+    const [was, is] = [routeOf(before), routeOf(after)];
+    different.services.add(id);
+    if (was?.alias !== is?.alias) {
+      different.areAliases = true;
+      if (is?.alias === undefined) this.#aliasOf.delete(id);
+      else this.#aliasOf.set(id, is.alias);
+    }
+    const groups = groupsOf(is?.service);
+    for (const group of groups) this.#named.add(group, id);
+    const others = groupsOf(was?.service);
+    for (const group of others) if (!groups.has(group)) this.#named.delete(group, id);
+    for (const group of groups.union(others)) different.groups.add(group);
+  }
+
+  #changeGroup(
+    id: string,
+    before: Part | undefined,
+    after: Part | undefined,
+    different: Different,
+  ): void {
+    different.groups.add(id);
+    this.#leadTo(id, different);
+    const identities = identitiesOf(after);
+    for (const identity of identities) this.#identities.add(identity, id);
+    for (const identity of identitiesOf(before)) {
+      if (!identities.has(identity)) this.#identities.delete(identity, id);
+    }
+  }
+
+  /** What leads to a group is different with it: routes, and the Service itself, whose pods have names and addresses. */
+  #leadTo(group: string, { services }: Different): void {
+    services.add(group.slice(0, group.lastIndexOf(":")));
+    for (const service of this.#named.of(group)) services.add(service);
+  }
+
+  /** A group that is not held has no endpoints, and is in the plan where a route leads there. */
+  #takeGroup(id: string): void {
+    const part = this.#parts.get(groupKey(id));
+    const held = part !== undefined && "endpoints" in part ? part : undefined;
+    const empty = this.#named.has(id) ? NO_ENDPOINTS : undefined;
+    this.#groups.change(id, held?.endpoints ?? empty);
+    this.#policies.change(id, held?.policy);
+  }
+
+  #composeAccess(): void {
     const access = [...this.#access].sort(([a], [b]) => compareText(a, b));
     this.#targets = access.flatMap(([, { targets }]) => targets);
     const egress = access.flatMap(([id, { egress }]) => egress === undefined ? [] : [[id, egress]]);
     this.#egress = egress.length === 0 ? {} : { egress: Object.fromEntries(egress) };
-  }
-
-  #changeRoute(before: Part | undefined, after: Part | undefined, groups: Set<string>): void {
-    const [was, is] = [routeOf(before), routeOf(after)];
-    this.#services.change(was?.service, is?.service);
-    this.#aliases.change(was?.alias, is?.alias);
-    this.#name(was?.service, -1, groups);
-    this.#name(is?.service, 1, groups);
-  }
-
-  /** Counts the groups that a Service names; those that may be different for it are added to `groups`. */
-  #name(service: PlanService | undefined, count: number, groups: Set<string>): void {
-    for (const id of service === undefined ? [] : groupsNamedBy(service)) {
-      const uses = (this.#named.get(id) ?? 0) + count;
-      if (uses > 0) this.#named.set(id, uses);
-      else this.#named.delete(id);
-      groups.add(id);
-    }
-  }
-
-  /** A group that is not held has no endpoints, and is in the plan where a route leads there. */
-  #changeGroup(id: string): void {
-    const part = this.#parts.get(groupKey(id));
-    const held = part !== undefined && "endpoints" in part ? part : undefined;
-    const empty = this.#named.has(id) ? NO_ENDPOINTS : undefined;
-    this.#groups.set(id, held?.endpoints ?? empty);
-    this.#policies.set(id, held?.policy);
   }
 }
 
@@ -117,62 +172,14 @@ function routeOf(part: Part | undefined) {
   return part === undefined || "targets" in part || "endpoints" in part ? undefined : part;
 }
 
-/** A list by namespace and name. A list that was taken never changes. */
-class NamedList<Item extends Named> {
-  #items: readonly Item[] = [];
-  readonly #gone = new Set<Item>();
-  #come: Item[] = [];
-
-  change(was: Item | undefined, is: Item | undefined): void {
-    if (was === is) return;
-    // What came and went since the last list is as if it had not been.
-    const at = was === undefined ? -1 : this.#come.indexOf(was);
-    if (at >= 0) this.#come.splice(at, 1);
-    else if (was !== undefined) this.#gone.add(was);
-    if (is === undefined) return;
-    if (!this.#gone.delete(is)) this.#come.push(is);
-  }
-
-  take(): readonly Item[] {
-    const changes = this.#gone.size + this.#come.length;
-    if (changes === 0) return this.#items;
-    if (changes <= FEW_CHANGES) this.#items = this.#withFew();
-    else {
-      const kept = this.#items.filter((item) => !this.#gone.has(item));
-      // Nearly sorted, which is as good as sorted.
-      this.#items = [...kept, ...this.#come].sort(compareNames);
-    }
-    this.#gone.clear();
-    this.#come = [];
-    return this.#items;
-  }
-
-  #withFew(): Item[] {
-    const items = this.#items.slice();
-    for (const item of this.#gone) items.splice(placeOf(items, item), 1);
-    for (const item of this.#come) items.splice(placeOf(items, item), 0, item);
-    return items;
-  }
+function groupsOf(service: PlanService | undefined): Set<string> {
+  return new Set(service === undefined ? [] : groupsNamedBy(service));
 }
 
-/** Up to so many changes of a list are cheaper one by one than a look at all of it. */
-const FEW_CHANGES = 16;
-
-type Named = Pick<PlanService, "namespace" | "name">;
-
-function compareNames(a: Named, b: Named): number {
-  return compareText(a.namespace, b.namespace) || compareText(a.name, b.name);
-}
-
-/** Of the first item of a sorted list that is not before this one. */
-function placeOf(items: readonly Named[], item: Named): number {
-  let [low, high] = [0, items.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compareNames(items[middle], item) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** Of the endpoints of a group. */
+function identitiesOf(part: Part | undefined): Set<string> {
+  const endpoints = part !== undefined && "endpoints" in part ? part.endpoints : [];
+  return new Set(endpoints.map(({ identity }) => identity));
 }
 
 /** A map of which each version that was taken never changes. */
@@ -181,10 +188,10 @@ class ChangingMap<Value> {
   #before = this.#taken;
   #changes = new Map<string, Value | undefined>();
 
-  /** @param value undefined: there is none */
-  set(key: string, value: Value | undefined): void {
-    const before = this.#changes.has(key) ? this.#changes.get(key) : this.#taken.get(key);
-    if (before !== value) this.#changes.set(key, value);
+  /** Whatever comes of it, the next version has it as different. @param value undefined: there is none */
+  change(key: string, value: Value | undefined): void {
+    if (value !== undefined || this.#taken.get(key) !== undefined) this.#changes.set(key, value);
+    else this.#changes.delete(key);
   }
 
   take(): VersionedMap<Value> {

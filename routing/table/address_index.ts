@@ -5,8 +5,7 @@
  */
 import { canonicalIp } from "../../base/ip.ts";
 import type { PlanEndpoint, PlanPort, PlanService } from "../plan.ts";
-import { type Changed, changedBetween, groupOf, type PlanView } from "../plan_view.ts";
-import { pairByName } from "./changes.ts";
+import { groupOf, keysToCompare, type PlanView, servicesOf } from "../plan_view.ts";
 
 /** What an address is. */
 export type MeshAddress = ServiceAddress | PodAddress;
@@ -55,13 +54,12 @@ interface Indexed {
 export class AddressIndex {
   /** Counts the plans: what was found by another one may mean something else now. */
   generation = 0;
-  /** In the plan's order. */
-  #all: readonly Indexed[] = [];
+  /** Of the plan. */
+  #planned: ReturnType<typeof servicesOf> = new Map();
   readonly #byKey = new Map<string, Indexed>();
   /** By their own addresses; of several, which no cluster has, the first counts. */
   readonly #services = new Map<string, string[]>();
   readonly #pods = new Map<string, PodPort[]>();
-  #groups: PlanView["groups"] = {};
 
   constructor(plan: PlanView) {
     this.rebind(plan);
@@ -69,28 +67,15 @@ export class AddressIndex {
 
   /** Goes over to another plan. */
   rebind(plan: PlanView): void {
-    const mayDiffer = changedBetween(this.#groups, plan.groups);
-    this.#groups = plan.groups;
-    const all: Indexed[] = [];
-    const gone: Indexed[] = [];
-    const come: Indexed[] = [];
-    pairByName(this.#all, plan.services, (each) => each, (was, service) => {
-      const isKept = was !== null && was.plan === service && isIndexOf(was, plan, mayDiffer);
-      const is = isKept || service === null ? was : indexedOf(service, plan);
-      if (is !== null && service !== null) all.push(is);
-      if (isKept) return;
-      if (was !== null) gone.push(was);
-      if (is !== null && service !== null) come.push(is);
-    });
-    this.generation++;
-    this.#all = all;
-    if (2 * gone.length > this.#byKey.size) {
-      for (const map of [this.#byKey, this.#services, this.#pods]) map.clear();
-      for (const each of all) this.#add(each);
-    } else {
-      for (const each of gone) this.#remove(each);
-      for (const each of come) this.#add(each);
+    const before = this.#planned;
+    this.#planned = servicesOf(plan);
+    for (const key of keysToCompare(before, this.#planned)) {
+      const [was, service] = [this.#byKey.get(key), this.#planned.get(key)];
+      if (was !== undefined && was.plan === service && isIndexOf(was, plan)) continue;
+      if (was !== undefined) this.#remove(was);
+      if (service !== undefined) this.#add(indexedOf(service, plan));
     }
+    this.generation++;
   }
 
   #add(indexed: Indexed): void {
@@ -155,11 +140,8 @@ function indexedOf(plan: PlanService, of: PlanView): Indexed {
   };
 }
 
-function isIndexOf({ groups }: Indexed, plan: PlanView, mayDiffer: Changed | null): boolean {
-  for (const { id, endpoints } of groups) {
-    if (mayDiffer?.(id) !== false && groupOf(plan, id) !== endpoints) return false;
-  }
-  return true;
+function isIndexOf({ groups }: Indexed, plan: PlanView): boolean {
+  return groups.every(({ id, endpoints }) => groupOf(plan, id) === endpoints);
 }
 
 /** Puts an item among those at an address: by namespace and name of its Service, behind those of the same one. */

@@ -7,7 +7,7 @@ import { requestHeadOf } from "../request.ts";
 import { Affinity, affinityCookie } from "./affinity.ts";
 import { decide, Decision } from "./decide.ts";
 import { explain } from "./explain.ts";
-import { planForTest, routeForTest, serviceForTest } from "./plan_for_test.ts";
+import { planForTest, routeForTest, serviceForTest, servicesOfTable } from "./plan_for_test.ts";
 import { NO_KEY } from "./request_key.ts";
 import { SplitState } from "./split.ts";
 import { buildTable } from "./build.ts";
@@ -31,7 +31,7 @@ function affinityOf(
   weights: Readonly<Record<string, number>>,
   key: SessionAffinity["key"] = BY_HEADER,
 ): Affinity<TableBackend> {
-  const { affinity } = tableOf(weights, key).services[0].routes[0];
+  const { affinity } = servicesOfTable(tableOf(weights, key))[0].routes[0];
   ok(affinity);
   return affinity;
 }
@@ -107,7 +107,8 @@ Deno.test("affinity: names of users fall on the line evenly", () => {
 Deno.test("affinity: a cookie that is given out leads back to the backend it was given for", () => {
   const affinity = affinityOf({ a: 999, b: 1, c: 70 }, BY_COOKIE);
   const random = new Random(7, "affinity test");
-  const backends = tableOf({ a: 999, b: 1, c: 70 }, BY_COOKIE).services[0].routes[0].backends;
+  const backends =
+    servicesOfTable(tableOf({ a: 999, b: 1, c: 70 }, BY_COOKIE))[0].routes[0].backends;
   for (let i = 0; i < 2_000; i++) {
     const name = backends[i % backends.length].plan.service;
     const backend = findBackend(affinity, name);
@@ -166,7 +167,7 @@ Deno.test("affinity by cookie: any mix of new callers and returning ones keeps t
   fc.assert(fc.property(weights, callers, fc.nat(), (weights, callers, seed) => {
     const named = Object.fromEntries(weights.map((weight, i) => [`b${i}`, weight]));
     const table = tableOf(named, BY_COOKIE);
-    const { affinity } = table.services[0].routes[0];
+    const { affinity } = servicesOfTable(table)[0].routes[0];
     ok(affinity);
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     const state = new SplitState(table);

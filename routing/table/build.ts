@@ -2,9 +2,10 @@
  * buildTable: from a plan to a table for one client. A Service of the table before is taken over as it is, if all that it was made
  * of is the same object in the new plan. The others are made anew (`build_service.ts`).
  */
-import { type Changed, changedBetween, type PlanView, policyOf } from "../plan_view.ts";
+import { VersionedMap } from "../../base/versioned_map.ts";
+import { compareNames } from "../parts.ts";
+import { keysToCompare, type PlanView, policyOf, servicesOf } from "../plan_view.ts";
 import { ServiceBuilder } from "./build_service.ts";
-import { pairByName } from "./changes.ts";
 import { EndpointGroups } from "./endpoint_groups.ts";
 import type { TableClient } from "./endpoint_set.ts";
 import { HostIndex } from "./host_index.ts";
@@ -19,8 +20,11 @@ interface OtherTables {
   readonly beside?: Table | undefined;
 }
 
+const NO_SERVICES = VersionedMap.empty<TableService>();
+
 /**
- * Makes a plan executable for one client. That costs in proportion to what is another object than in the plan before.
+ * Makes a plan executable for one client. That costs in proportion to what is another object than in the plan before; where both are
+ * versions of what is held, nothing else is even looked at.
  *
  * @param plan of `compile`, or checked by `plan_codec.ts`
  * @throws {Error} where the paths of one port are too many to be matched together
@@ -34,55 +38,53 @@ export function buildTable(
   const routeNumbers = new Numbers(before?.routeNumbers ?? null);
   const backendNumbers = new Numbers(before?.backendNumbers ?? null);
   const builder = new ServiceBuilder(plan, client, groups, routeNumbers, backendNumbers);
-  const services: TableService[] = [];
-  const sameness = before && new Sameness(before.plan, plan, groups);
+  const planned = servicesOf(plan);
+  const changed = new Map<string, TableService | undefined>();
   const changes = { gone: [] as TableService[], come: [] as TableService[] };
-  pairByName(before?.services ?? [], plan.services, (each) => each, (was, is) => {
-    if (was !== null) {
-      if (is === was.plan && sameness?.of(was)) {
-        services.push(was);
-        return;
-      }
+  for (const key of keysThatMayDiffer(before, plan, planned)) {
+    const [was, is] = [before?.services.get(key), planned.get(key)];
+    if (before !== undefined && was !== undefined) {
+      if (is === was.plan && isSame(was, before.plan, plan, groups)) continue;
       changes.gone.push(was);
+      changed.set(key, undefined);
       builder.release(was);
     }
-    if (is === null) return;
-    const service = builder.build(is, [was, beside?.services[services.length] ?? null]);
+    if (is === undefined) continue;
+    const service = builder.build(is, [was ?? null, beside?.services.get(key) ?? null]);
     changes.come.push(service);
-    services.push(service);
-  });
+    changed.set(key, service);
+  }
+  const known = before?.services ?? NO_SERVICES;
+  const services = changed.size === 0 ? known : known.with(changed);
+  const all = () => [...services.values()].sort((a, b) => compareNames(a.plan, b.plan));
   const hosts = before === undefined
-    ? new HostIndex(services, client.namespace, plan)
-    : before.hosts.after(changes, services, plan);
+    ? new HostIndex(all(), client.namespace, plan)
+    : before.hosts.after(changes, all, plan);
   return { plan, client, services, hosts, groups, routeNumbers, backendNumbers };
 }
 
+/** Of Services. */
+function keysThatMayDiffer(
+  before: Table | undefined,
+  plan: PlanView,
+  planned: ReturnType<typeof servicesOf>,
+): Iterable<string> {
+  if (before === undefined) return planned.keys();
+  const { services, permissive } = before.plan;
+  const isVersion = services instanceof VersionedMap && permissive === plan.permissive;
+  return keysToCompare(isVersion ? services : before.services, planned);
+}
+
 /** Whether the groups of a Service, and what policies say of them, are what they were. */
-class Sameness {
-  readonly #before: PlanView;
-  readonly #after: PlanView;
-  readonly #groups: EndpointGroups;
-  /** Null: it has to be looked at, group by group. */
-  readonly #mayPolicyDiffer: Changed | null;
-
-  constructor(before: PlanView, after: PlanView, groups: EndpointGroups) {
-    this.#before = before;
-    this.#after = after;
-    this.#groups = groups;
-    this.#mayPolicyDiffer = changedBetween(before.endpointPolicies, after.endpointPolicies);
-  }
-
-  of({ groups, ports }: TableService): boolean {
-    if (!this.#groups.isAsBefore) {
-      for (const group of groups) if (!this.#groups.isSame(group)) return false;
-    }
-    if (this.#before.endpointPolicies === this.#after.endpointPolicies) return true;
-    for (const { id } of groups) if (!this.#isPolicySame(id)) return false;
-    return ports.every(({ group }) => this.#isPolicySame(group));
-  }
-
-  #isPolicySame(id: string): boolean {
-    return this.#mayPolicyDiffer?.(id) === false ||
-      policyOf(this.#before, id) === policyOf(this.#after, id);
-  }
+function isSame(
+  { groups, ports }: TableService,
+  before: PlanView,
+  after: PlanView,
+  seen: EndpointGroups,
+): boolean {
+  for (const group of groups) if (!seen.isSame(group)) return false;
+  if (before.endpointPolicies === after.endpointPolicies) return true;
+  const isPolicySame = (id: string) => policyOf(before, id) === policyOf(after, id);
+  return groups.every(({ id }) => isPolicySame(id)) &&
+    ports.every(({ group }) => isPolicySame(group));
 }

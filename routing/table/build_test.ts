@@ -1,6 +1,12 @@
 import { notStrictEqual as notEqual, strictEqual as equal, throws } from "node:assert/strict";
 import type { Plan, PlanMatch } from "../plan.ts";
-import { planForTest, routeForTest, ruleForTest, serviceForTest } from "./plan_for_test.ts";
+import {
+  planForTest,
+  routeForTest,
+  ruleForTest,
+  serviceForTest,
+  servicesOfTable,
+} from "./plan_for_test.ts";
 import { buildTable } from "./build.ts";
 
 const CLIENT = { namespace: "client", identity: "", seed: null };
@@ -21,8 +27,8 @@ Deno.test("a table shares with the one before what rules that did not change com
     })]);
   const before = buildTable(planOf({}, { a: 1 }), CLIENT);
   const matchesOf = (plan: Plan) =>
-    buildTable(plan, CLIENT, { before }).services[0].ports[0].matches;
-  const known = before.services[0].ports[0].matches;
+    servicesOfTable(buildTable(plan, CLIENT, { before }))[0].ports[0].matches;
+  const known = servicesOfTable(before)[0].ports[0].matches;
   equal(matchesOf(planOf({ position: null, name: "renamed" }, { a: 1, c: 9 })), known);
   const changes: Partial<PlanMatch>[] = [
     { path: "/b" },
@@ -36,9 +42,9 @@ Deno.test("a table shares with the one before what rules that did not change com
 });
 
 Deno.test("ports without rules share one index of matches", () => {
-  const services = ["a", "b"].map((name) => serviceForTest({ name }));
-  const [one, other] = buildTable(planForTest(services), CLIENT).services;
+  const services = ["a", "b"].map((name) => serviceForTest({}, { name }));
+  const [one, other] = servicesOfTable(buildTable(planForTest(services), CLIENT));
   equal(one.ports[0].matches, other.ports[0].matches);
-  const { services: [later] } = buildTable(planForTest(services.slice(1)), CLIENT);
+  const [later] = servicesOfTable(buildTable(planForTest(services.slice(1)), CLIENT));
   equal(later.ports[0].matches, one.ports[0].matches);
 });

@@ -13,6 +13,7 @@ import {
   routeForTest,
   ruleForTest,
   serviceForTest,
+  servicesOfTable,
   targetForTest,
 } from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
@@ -36,11 +37,11 @@ function decider(plan: Plan, client = CLIENT) {
       return decision;
     },
     decideAt(head: RequestHead, service: number): Decision {
-      decideAt(table.services[service].ports[0], head, state, decision);
+      decideAt([...table.services.values()][service].ports[0], head, state, decision);
       return decision;
     },
     connect(service: number): Decision {
-      decideConnection(table.services[service].ports[0], state, decision);
+      decideConnection([...table.services.values()][service].ports[0], state, decision);
       return decision;
     },
   };
@@ -137,13 +138,16 @@ Deno.test("backends that can take nothing are left out and their share goes to t
       ],
     },
   })], { groups: { "app/b:80": [] } }));
-  same(table.services[0].routes[0].backends.map(({ plan, weight }) => [plan.service, weight]), [[
-    "a",
-    1,
-  ], [
-    "c",
-    2,
-  ]]);
+  same(
+    servicesOfTable(table)[0].routes[0].backends.map(({ plan, weight }) => [plan.service, weight]),
+    [[
+      "a",
+      1,
+    ], [
+      "c",
+      2,
+    ]],
+  );
   const outcomes = Array.from({ length: 6 }, () => outcomeOf(decide(get("http://web.app/"))));
   equal(outcomes.toSorted().join(""), "aacccc");
 });
@@ -176,7 +180,7 @@ Deno.test("connections go by the fallback, past every rule (case G21)", () => {
 Deno.test("endpoints without an address are told apart by their pods", () => {
   const nowhere = [1, 2].map((n) => endpointForTest(n, { address: "" }));
   const { table } = decider(planForTest([serviceForTest()], { groups: { "app/a:80": nowhere } }));
-  const [{ endpointSet }] = table.services[0].routes[0].backends;
+  const [{ endpointSet }] = servicesOfTable(table)[0].routes[0].backends;
   same(endpointSet.endpoints.map(({ key }) => key), ["pod-1:8080", "pod-2:8080"]);
 });
 
@@ -237,7 +241,7 @@ Deno.test("the destination's targets must allow the request (cases F3, F7 to F9)
 
 Deno.test("a target without rules makes a backend known and allows nothing", () => {
   const { decide, table } = decider(guardedPlan({ targets: [targetForTest()] }));
-  equal(table.services[0].routes[0].backends.length, 1);
+  equal(servicesOfTable(table)[0].routes[0].backends.length, 1);
   equal(outcomeOf(decide(get("http://web.app/"))), "access-denied 403");
 });
 
@@ -277,7 +281,7 @@ Deno.test("of several identities behind a backend those that allow the request a
     decide(head).endpointSet?.endpoints.map(({ plan }) => plan.address.slice(-1)).toSorted().join(
       "",
     );
-  const [{ endpointSet }] = table.services[0].routes[0].backends;
+  const [{ endpointSet }] = servicesOfTable(table)[0].routes[0].backends;
   equal(endpointSet.endpoints.length, 3, "app/z is not reachable at all");
   equal(lasts(get("http://web.app/y")), "123");
   equal(lasts(get("http://web.app/")), "13");

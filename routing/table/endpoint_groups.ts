@@ -3,7 +3,7 @@
  * same object in the next plan, and is guarded by the same targets, is seen as it was, with the same endpoint set.
  */
 import type { PlanEndpoint } from "../plan.ts";
-import { type Changed, changedBetween, groupOf, hasGroup, type PlanView } from "../plan_view.ts";
+import { groupOf, hasGroup, type PlanView } from "../plan_view.ts";
 import { AccessProfiles, GuardedEndpoints, targetPortOf } from "./access.ts";
 import type { AccessProfile, CallTargets } from "./access.ts";
 import type { EndpointSet, TableClient, TableEndpoint } from "./endpoint_set.ts";
@@ -132,12 +132,9 @@ class Guards {
 export class EndpointGroups {
   /** Null in permissive mode. */
   readonly profiles: AccessProfiles | null;
-  /** All groups are seen as in the plan before; or if not that, they are guarded as there. */
-  readonly isAsBefore: boolean;
+  /** All groups are guarded as in the plan before. */
   readonly #isGuardedAsBefore: boolean;
   readonly #plan: PlanView;
-  /** Null: it has to be looked at, group by group. */
-  readonly #mayDiffer: Changed | null;
   /** By the plan's list of endpoints, which may be the group of several names. */
   readonly #groups: WeakMap<readonly PlanEndpoint[], ReachableGroup[]>;
 
@@ -150,14 +147,11 @@ export class EndpointGroups {
     else if (profiles?.isOf(plan)) this.profiles = profiles;
     else this.profiles = new AccessProfiles(plan, client, profiles);
     this.#isGuardedAsBefore = before !== null && this.profiles === profiles;
-    this.isAsBefore = this.#isGuardedAsBefore && before !== null &&
-      plan.groups === before.#plan.groups;
-    this.#mayDiffer = before === null ? null : changedBetween(before.#plan.groups, plan.groups);
   }
 
   /** Whether a group of the table before is seen as it was. */
   isSame(group: ReachableGroup): boolean {
-    return (this.#mayDiffer?.(group.id) === false || group.isOf(this.#plan)) &&
+    return group.isOf(this.#plan) &&
       (this.#isGuardedAsBefore || group.isGuardedBy(this.profiles));
   }
 

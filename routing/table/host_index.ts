@@ -112,17 +112,22 @@ export class HostIndex<Service extends NamedService> {
     this.#suffixes = nameSuffixes(clusterDomain).map((suffix) => encoder.encode(suffix));
   }
 
-  /** The index of a later plan, for the same client. What did not change is shared. */
+  /**
+   * The index of a later plan, for the same client. What did not change is shared.
+   * @param all in the plan's order, where all has to be looked at
+   */
   after(
     changes: Changes<Service>,
-    services: readonly Service[],
+    all: () => readonly Service[],
     plan: PlanNames,
   ): HostIndex<Service> {
     const isMany = 2 * (changes.gone.length + changes.come.length) > this.#targets.length;
     const contents = plan.clusterDomain !== this.#clusterDomain || isMany
       ? null
       : this.#contentsAfter(changes, plan.aliases ?? []);
-    return new HostIndex(services, this.#namespace, plan, contents ?? undefined);
+    return contents === null
+      ? new HostIndex(all(), this.#namespace, plan)
+      : new HostIndex([], this.#namespace, plan, contents);
   }
 
   /** Null: equal names can only be told apart with all of them at hand. */

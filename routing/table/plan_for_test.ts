@@ -1,7 +1,7 @@
 /** Builds plans for tests: the least text for what a test is about, defaults for the rest. */
 import { VersionedMap } from "../../base/versioned_map.ts";
-import type { Part, PartKey } from "../parts.ts";
-import type { ById, PlanView } from "../plan_view.ts";
+import { compareNames, type Part, type PartKey } from "../parts.ts";
+import { type ById, type PlanView, servicesOf } from "../plan_view.ts";
 import type {
   BackendReadiness,
   Plan,
@@ -14,6 +14,7 @@ import type {
   PlanService,
   PlanTarget,
 } from "../plan.ts";
+import type { Table, TableService } from "./table.ts";
 
 /** An endpoint at `10.0.0.<last>`, port 8080. */
 export function endpointForTest(last: number, more: Partial<PlanEndpoint> = {}): PlanEndpoint {
@@ -165,13 +166,20 @@ function sharingRecord<T>(
     : Object.fromEntries(Object.keys(record).map((key, i) => [key, values[i]]));
 }
 
+/** In the order of a compiled plan. */
+export function servicesOfTable({ services }: Table): TableService[] {
+  return [...services.values()].sort((a, b) => compareNames(a.plan, b.plan));
+}
+
 /** A view as a plan. */
-export function planOfView({ groups, endpointPolicies = {}, ...plan }: PlanView): Plan {
+export function planOfView(view: PlanView): Plan {
+  const { services: _, groups, endpointPolicies = {}, ...plan } = view;
   const recordOf = <Value>(values: ById<Value>) =>
     Object.fromEntries<Value>(values instanceof VersionedMap ? values : Object.entries(values));
   const policies = recordOf(endpointPolicies);
   const said = Object.keys(policies).length === 0 ? {} : { endpointPolicies: policies };
-  return { ...plan, groups: recordOf(groups), ...said };
+  const services = [...servicesOf(view).values()].sort(compareNames);
+  return { ...plan, services, groups: recordOf(groups), ...said };
 }
 
 /** The parts that are different, with null for those that are gone. */

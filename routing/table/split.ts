@@ -66,7 +66,7 @@ export class SplitState {
   constructor(table: Table, store: StateStore = LOCAL_STATE) {
     this.#store = store;
     this.#table = table;
-    this.#start(table.services, new Map());
+    this.#start(table.services.values(), new Map());
   }
 
   /** The table that `pick` takes routes of. */
@@ -95,7 +95,7 @@ export class SplitState {
   }
 
   /** Starts the sequences of routes that have come, or goes on with those that they had. What is left in `before` is of no more use. */
-  #start(come: readonly TableService[], before: Map<string, Before>): void {
+  #start(come: Iterable<TableService>, before: Map<string, Before>): void {
     const sequences = this.#sequences;
     while (sequences.length < this.#table.routeNumbers.size) sequences.push(undefined);
     for (const { routes } of come) {

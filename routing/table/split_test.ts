@@ -1,7 +1,13 @@
 import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import type { Plan } from "../plan.ts";
-import { endpointForTest, planForTest, routeForTest, serviceForTest } from "./plan_for_test.ts";
+import {
+  endpointForTest,
+  planForTest,
+  routeForTest,
+  serviceForTest,
+  servicesOfTable,
+} from "./plan_for_test.ts";
 import { SplitState } from "./split.ts";
 import { buildTable } from "./build.ts";
 import type { Table } from "./table.ts";
@@ -17,7 +23,7 @@ function tableOf(weights: Weights, seed: number | null = null, more: Partial<Pla
 }
 
 function take(state: SplitState, count: number): string {
-  const route = state.table.services[0].routes[0];
+  const route = servicesOfTable(state.table)[0].routes[0];
   const names = Array.from({ length: count }, () => state.pick(route)?.plan.service ?? "-");
   return names.join("");
 }
@@ -129,7 +135,7 @@ Deno.test("peek tells what pick will give, and changes nothing", () => {
   for (const weights of tables as Weights[]) {
     for (const seed of [null, 5]) {
       const state = new SplitState(tableOf(weights, seed));
-      const route = state.table.services[0].routes[0];
+      const route = servicesOfTable(state.table)[0].routes[0];
       take(state, 3);
       const peeked = Array.from({ length: 30 }, (_, n) => state.peek(route, n)?.plan.service).join(
         "",
@@ -202,7 +208,7 @@ Deno.test("a turn that is given back goes to the next request, and what follows 
   const steps = fc.array(fc.record({ used: fc.nat(20), unused: fc.nat(4) }), { maxLength: 10 });
   fc.assert(fc.property(weights, seeds, steps, (weights, seed, steps) => {
     const table = tableOf(namedWeights(weights), seed);
-    const [route] = table.services[0].routes;
+    const [route] = servicesOfTable(table)[0].routes;
     const [plain, state] = [new SplitState(table), new SplitState(table)];
     for (const { used, unused } of steps) {
       equal(take(state, used), take(plain, used));
@@ -218,9 +224,9 @@ Deno.test("a turn that is given back goes to the next request, and what follows 
 Deno.test("a turn of a table that is no longer in force is lost", () => {
   const before = tableOf({ a: 1, b: 1 });
   const state = new SplitState(before);
-  const turn = state.pick(before.services[0].routes[0]);
+  const turn = state.pick(servicesOfTable(before)[0].routes[0]);
   state.rebind(tableOf({ a: 1, b: 1 }));
-  if (turn !== null) state.giveBack(before.services[0].routes[0], turn);
+  if (turn !== null) state.giveBack(servicesOfTable(before)[0].routes[0], turn);
   // Given back, it would have been "bab" again.
   equal(turn?.plan.service, "b");
   equal(take(state, 3), "aba");

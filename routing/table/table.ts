@@ -4,6 +4,7 @@
  * to routes by their numbers. A Service that a new plan leaves as it was is the same object in its table.
  */
 import type { RefusalReason } from "../../base/refusals.ts";
+import type { VersionedMap } from "../../base/versioned_map.ts";
 import type { MatchIndex } from "../match/match_index.ts";
 import type {
   BackendReadiness,
@@ -41,7 +42,8 @@ export type RouteRefusal = Extract<
 export interface Table {
   readonly plan: PlanView;
   readonly client: TableClient;
-  readonly services: readonly TableService[];
+  /** By `namespace/name`. */
+  readonly services: VersionedMap<TableService>;
   readonly hosts: HostIndex<TableService>;
   /** What the client sees of the plan's groups. */
   readonly groups: EndpointGroups;

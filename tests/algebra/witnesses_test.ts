@@ -126,7 +126,7 @@ Deno.test({
       await proxy.proxy.apply(plan);
       const [service] = plan.services;
       const table = buildTable(plan, { namespace: "default", identity: "", seed: null });
-      const [port] = table.services[0].ports;
+      const [{ ports: [port] }] = table.services.values();
       const authorities = authoritiesOf(service, DEFAULT_PORT, plan.clusterDomain);
       const facts = examineRules(port.plan.rules.map(({ match }) => match), { authorities });
       assert.ok(facts.isComplete);

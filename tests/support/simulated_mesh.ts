@@ -88,7 +88,7 @@ export class SimulatedMesh {
     const { hostname, port } = new URL(line.url);
     const client = this.#clientOf(line);
     const [name, namespace = line.namespace] = hostname.split(".");
-    const service = client.state.table.services.find(({ key }) => key === `${namespace}/${name}`);
+    const service = client.state.table.services.get(`${namespace}/${name}`);
     const tablePort = service && findPort(service, Number(port || 80), 80);
     if (!tablePort) throw new Error(`No such port: ${line.url}`);
     return Array.from({ length: line.count }, () => {
