@@ -18,7 +18,7 @@ export interface LoadResult {
   readonly units: number;
   readonly unitsPerSecond: number;
   /** Microseconds of one request; absent where the generator does not tell. */
-  readonly latency: { readonly mean?: number; readonly p50?: number; readonly p99?: number };
+  readonly latency: Readonly<Partial<Record<"mean" | "p50" | "p99" | "p99.9", number>>>;
   /** Connections refused, cut or timed out, and answers that are not 2xx or 3xx. */
   readonly errors: number;
 }

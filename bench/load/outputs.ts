@@ -43,6 +43,16 @@ export function parseWrk(output: string): LoadResult {
   };
 }
 
+/** Parses what `steady` prints. Throws where it is not that. */
+export function parseSteady(output: string): LoadResult {
+  const found = /^answered (\d+) seconds ([\d.]+) errors (\d+) p50 (\d+) p99 (\d+) p99\.9 (\d+)$/m
+    .exec(output);
+  if (found === null) throw new Error(`steady printed: ${output.trim()}`);
+  const [units, seconds, errors, p50, p99, rarest] = found.slice(1).map(Number);
+  const latency = { p50, p99, "p99.9": rarest };
+  return { units, unitsPerSecond: units / seconds, latency, errors };
+}
+
 const MEGABYTE = 1_000_000;
 
 /** Parses what `stream load` prints. Throws where it is not that. */

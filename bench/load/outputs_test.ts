@@ -1,6 +1,6 @@
-/** Reads of what h2load 1.52, wrk 4.1 and `stream.c` print. */
+/** Reads of what h2load 1.52, wrk 4.1, `stream.c` and `steady.c` print. */
 import assert from "node:assert/strict";
-import { parseH2load, parseStream, parseWrk } from "./outputs.ts";
+import { parseH2load, parseSteady, parseStream, parseWrk } from "./outputs.ts";
 
 const H2LOAD = `starting benchmark...
 Main benchmark duration is over for thread #0. Stopping all clients.
@@ -81,4 +81,15 @@ Deno.test("parseStream gives megabytes", () => {
 
 Deno.test("parseStream refuses anything else, such as a refused CONNECT", () => {
   assert.throws(() => parseStream("HTTP/1.1 503 Service Unavailable"), /503/);
+});
+
+Deno.test("parseSteady reads counts, the rate and percentiles, and refuses anything else", () => {
+  const text = "answered 3000 seconds 1.500 errors 2 p50 86 p99 3105 p99.9 6041\n";
+  assert.deepEqual(parseSteady(text), {
+    units: 3000,
+    unitsPerSecond: 2000,
+    latency: { p50: 86, p99: 3105, "p99.9": 6041 },
+    errors: 2,
+  });
+  assert.throws(() => parseSteady("connect: Connection refused"), /Connection refused/);
 });

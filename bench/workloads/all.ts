@@ -8,6 +8,7 @@ import {
   HTTP1_WORKLOADS,
   NEW_CONNECTIONS,
   PAIR_WORKLOADS,
+  STEADY,
   TLS_WORKLOADS,
 } from "./http1.ts";
 import { GRPC, HTTP2_WORKLOADS } from "./http2.ts";
@@ -23,6 +24,7 @@ import type { BenchWorkload } from "./workload.ts";
 
 export const WORKLOADS: readonly BenchWorkload[] = [
   HTTP1_WORKLOADS,
+  STEADY,
   EXTRAS,
   BODY_DOWN,
   BODY_UP,

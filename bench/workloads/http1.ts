@@ -1,5 +1,6 @@
 /** HTTP/1.1 of kept connections: small answers, plain and over TLS, and bodies of 64 KiB either way. */
 import { BASIC_JOB } from "../contenders/contender.ts";
+import { runSteady } from "../load/steady.ts";
 import { runWrk, type WrkLoad } from "../load/wrk.ts";
 import { FILE_BYTES, FILE_PATH, UPLOAD_PATH } from "../origins.ts";
 import { type Load, loadWorkload } from "./load_workload.ts";
@@ -13,6 +14,15 @@ function smallLoads(scheme: WrkLoad["scheme"]): Load[] {
     latency: ["p50", "p99"],
     run: (target) => runWrk(target, { connections, scheme, path: "/test" }),
   }));
+}
+
+function steadyLoad(connections: number, rate: number): Load {
+  return {
+    key: "steady",
+    label: `${rate.toLocaleString("en").replace(",", " ")} a second`,
+    latency: ["p50", "p99", "p99.9"],
+    run: (target) => runSteady(target, { connections, rate }),
+  };
 }
 
 const COMMON = {
@@ -30,6 +40,17 @@ export const HTTP1_WORKLOADS = loadWorkload({
   about: "GET, 13 bytes back, over 64 kept connections and over one. Memory is after the load.",
   loads: smallLoads("http"),
   hasForms: true,
+});
+
+export const STEADY = loadWorkload({
+  ...COMMON,
+  name: "steady",
+  title: "HTTP/1.1, small answers at a steady rate",
+  about:
+    "A request every 100 µs over 64 kept connections, whatever becomes of the answers; times count from when a request was due. " +
+    "A pause of a collector shows in p99.9; `--seconds 600` looks for it over ten minutes.",
+  loads: [steadyLoad(64, 10_000)],
+  tools: ["gcc"],
 });
 
 export const EXTRAS = loadWorkload({
@@ -64,10 +85,10 @@ export const PAIR_WORKLOADS = loadWorkload({
   title: "Two sidecars, mutual TLS 1.3 between them",
   about:
     "The whole way of a call in a mesh: client, its sidecar, mutual TLS (ECDSA P-256, both sides verified), the server's sidecar, application. " +
-    "Both proxies of a pair share one core; CPU and memory are of both.",
+    "Both proxies of a pair share one core; CPU and memory are of both. At a steady rate, over 16 connections, times count from when a request was due.",
   variants: [{ label: "", job: { ...BASIC_JOB, isPair: true } }],
-  loads: smallLoads("http"),
-  tools: ["wrk", "openssl"],
+  loads: [...smallLoads("http"), steadyLoad(16, 1_000)],
+  tools: ["wrk", "openssl", "gcc"],
 });
 
 export const BODY_DOWN = loadWorkload({

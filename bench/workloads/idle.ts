@@ -1,6 +1,7 @@
 /** Memory: of a proxy that has just started, and of connections that nothing happens on. */
-import { connect as connectTls } from "node:tls";
-import { BASIC_JOB, type Contender, type Job } from "../contenders/contender.ts";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import { MESH_ALPN } from "../../proxy/protocol/tls/mesh.ts";
+import { BASIC_JOB, type Contender, type Job, type Setting } from "../contenders/contender.ts";
 import { beside, compileC, runToEnd } from "../contenders/files.ts";
 import { PROXY_AUTHORITY } from "../contenders/mesh.ts";
 import { requireInstalled, settledMemory, Unavailable } from "../process.ts";
@@ -21,8 +22,10 @@ const AT_ONCE = 100;
 /** How connections are made, and how many. */
 interface Idling {
   readonly job: Job;
+  /** Empty where a workload has but one way. */
+  readonly variant: string;
   readonly connections: number;
-  readonly connect: (port: number) => Promise<Connection>;
+  readonly connect: (setting: Setting) => Promise<Connection>;
 }
 
 interface Connection {
@@ -56,6 +59,7 @@ export const IDLE_WORKLOADS: BenchWorkload = {
   measure: (session) =>
     measureAll(session, {
       job: { ...BASIC_JOB, connectionsMax: CONNECTIONS + OTHER_FILES },
+      variant: "",
       connections: CONNECTIONS,
       connect: connectPlain,
     }),
@@ -65,17 +69,34 @@ export const TLS_IDLE: BenchWorkload = {
   name: "tls-idle",
   title: "Memory of 8 000 idle connections under TLS 1.3",
   about:
-    'As above, after a handshake. Weft, nginx and HAProxy all have it of the machine\'s OpenSSL. "OpenSSL alone" is what it ' +
+    'As above, after a handshake; "mutual": to the second of two sidecars, with a certificate of the client (MB are of both). Weft, nginx and HAProxy all have it of the machine\'s OpenSSL. "OpenSSL alone" is what it ' +
     'holds by its own count of one connection that has been through a handshake and a message each way, without any proxy; "mutual" with ' +
     "the client's certificate, which it keeps.",
   columns: COLUMNS,
   compared: null,
   async measure(session) {
-    const rows = await measureAll(session, {
-      job: { ...BASIC_JOB, clients: "tls", connectionsMax: TLS_CONNECTIONS + OTHER_FILES },
-      connections: TLS_CONNECTIONS,
-      connect: connectSecure,
-    });
+    const connections = TLS_CONNECTIONS;
+    const job = { ...BASIC_JOB, connectionsMax: connections + OTHER_FILES };
+    const rows = [
+      ...await measureAll(session, {
+        job: { ...job, clients: "tls" },
+        variant: "one-way",
+        connections,
+        connect: ({ port }) => connectSecure({ port }),
+      }),
+      ...await measureAll(session, {
+        job: { ...job, isPair: true },
+        variant: "mutual",
+        connections,
+        connect: ({ peerPort, certificate: { chain, key } }) =>
+          connectSecure({
+            port: peerPort,
+            cert: Deno.readTextFileSync(chain),
+            key: Deno.readTextFileSync(key),
+            ALPNProtocols: [MESH_ALPN["http/1.1"]],
+          }),
+      }),
+    ];
     try {
       rows.push(...opensslAlone(session));
     } catch (error) {
@@ -110,10 +131,10 @@ async function measureContender(
   const connections: Connection[] = [];
   try {
     const start = await settledMemory(running.process);
-    await warmUp(running.setting.port, idling);
+    await warmUp(running.setting, idling);
     const warm = await settledMemory(running.process);
     while (connections.length < idling.connections) {
-      connections.push(...await connectSome(running.setting.port, idling));
+      connections.push(...await connectSome(running.setting, idling));
     }
     const silent = await settledMemory(running.process);
     await askOverAll(connections);
@@ -127,21 +148,21 @@ async function measureContender(
       answeredKb: each(answered.anonymousKb),
       fullMb: answered.anonymousKb / 1024,
     };
-    console.error(`idle, ${contender.name}: ${JSON.stringify(values)}`);
-    return { contender: contender.name, variant: "", values };
+    console.error(`idle, ${contender.name} ${idling.variant}: ${JSON.stringify(values)}`);
+    return { contender: contender.name, variant: idling.variant, values };
   } finally {
     for (const connection of connections) connection.close();
     await running.process.stop();
   }
 }
 
-function connectSome(port: number, { connect }: Idling): Promise<Connection[]> {
-  return Promise.all(Array.from({ length: AT_ONCE }, () => connect(port)));
+function connectSome(setting: Setting, { connect }: Idling): Promise<Connection[]> {
+  return Promise.all(Array.from({ length: AT_ONCE }, () => connect(setting)));
 }
 
 /** Or the first requests, for which a proxy compiles and its heap grows once, would count as what connections hold. */
-async function warmUp(port: number, idling: Idling): Promise<void> {
-  const connections = await connectSome(port, idling);
+async function warmUp(setting: Setting, idling: Idling): Promise<void> {
+  const connections = await connectSome(setting, idling);
   try {
     for (let i = 0; i < WARM_UP_REQUESTS / AT_ONCE; i++) await askOverAll(connections);
   } finally {
@@ -161,7 +182,7 @@ async function ask(connection: Connection): Promise<void> {
   if (!text.startsWith("HTTP/1.1 200")) throw new Error(`answered ${text.split("\r\n")[0]}`);
 }
 
-async function connectPlain(port: number): Promise<Connection> {
+async function connectPlain({ port }: Setting): Promise<Connection> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   return {
     async exchange(text) {
@@ -174,9 +195,9 @@ async function connectPlain(port: number): Promise<Connection> {
   };
 }
 
-function connectSecure(port: number): Promise<Connection> {
+function connectSecure(to: ConnectionOptions): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false });
+    const socket = connectTls({ ...to, host: "127.0.0.1", rejectUnauthorized: false });
     socket.once("error", reject);
     socket.once("secureConnect", () =>
       resolve({
