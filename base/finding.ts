@@ -224,6 +224,30 @@ export const FINDING_CODES = {
     "warning",
     "What is spoken at a port of an Egress does not show what the Egress asks for; the port allows nothing",
   ],
+  "ingress-kind-unsupported": [
+    "warning",
+    "An IngressBackend names a kind that Weft does not know; it lets nobody in by that",
+  ],
+  "ingress-backend-missing": [
+    "warning",
+    "An IngressBackend names a Service, or a port of its pods, that does not exist; it opens nothing by that",
+  ],
+  "ingress-source-missing": [
+    "warning",
+    "An IngressBackend names a Service as a source that is not in the mesh; it lets nobody in by that",
+  ],
+  "ingress-principal-unsupported": [
+    "warning",
+    "A principal of an IngressBackend is no service account; it lets nobody in by that",
+  ],
+  "ingress-route-missing": [
+    "warning",
+    "An IngressBackend names a route group that does not exist; it lets nobody in by that",
+  ],
+  "ingress-port-blind": [
+    "warning",
+    "What is spoken at a port of an IngressBackend does not show what it asks for; the port lets nobody in",
+  ],
   // Sidecars (controller/inject).
   "sidecar-refused": ["error", "A pod that cannot start as it is: what it asks for cannot be read"],
   "sidecar-left-out": ["warning", "A pod cannot have a sidecar; what it sends goes past the mesh"],

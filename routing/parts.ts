@@ -11,6 +11,7 @@ import type {
   PlanEgress,
   PlanEndpoint,
   PlanEndpointPolicy,
+  PlanIngress,
   PlanService,
   PlanTarget,
 } from "./plan.ts";
@@ -19,7 +20,7 @@ import { routingsOf } from "./plan.ts";
 /** What holds for all parts of a mesh. */
 export type PlanHeader = Omit<
   Plan,
-  "hash" | "services" | "groups" | "targets" | "egress" | "aliases" | "endpointPolicies"
+  "hash" | "services" | "groups" | "targets" | "egress" | "ingress" | "aliases" | "endpointPolicies"
 >;
 
 /** With the fields of later versions that it has. */
@@ -30,8 +31,9 @@ export function planHeaderOf(plan: Omit<Plan, "hash">): PlanHeader {
     groups: _2,
     targets: _3,
     egress: _4,
-    aliases: _5,
-    endpointPolicies: _6,
+    ingress: _5,
+    aliases: _6,
+    endpointPolicies: _7,
     ...header
   } = plan as Plan;
   return header;
@@ -48,11 +50,13 @@ export interface GroupPart {
   readonly policy?: PlanEndpointPolicy;
 }
 
-/** Who may call one identity, and how; and what that may call outside the mesh. */
+/** Who may call one identity, and how; what that may call outside the mesh; and who may call it from there. */
 export interface AccessPart {
   readonly targets: readonly PlanTarget[];
   /** Left out: nothing is said. */
   readonly egress?: readonly PlanEgress[];
+  /** Likewise. */
+  readonly ingress?: readonly PlanIngress[];
 }
 
 export type Part = RoutePart | GroupPart | AccessPart;
@@ -71,7 +75,9 @@ export function hashPart(part: Part): string {
 
 /** A group without endpoints, or an identity, that nothing is said about is no part: absent and empty are the same. */
 export function isPart(part: Part): boolean {
-  if ("targets" in part) return part.targets.length > 0 || part.egress !== undefined;
+  if ("targets" in part) {
+    return part.targets.length > 0 || part.egress !== undefined || part.ingress !== undefined;
+  }
   return !("endpoints" in part) || part.endpoints.length > 0 || part.policy !== undefined;
 }
 
@@ -90,12 +96,20 @@ export function partsOf(plan: Omit<Plan, "hash">): Map<PartKey, Part> {
     const part = policy === undefined ? { endpoints } : { endpoints, policy };
     if (isPart(part)) parts.set(groupKey(id), part);
   }
-  const access = Map.groupBy(plan.targets, ({ destination }) => destination);
-  for (const [identity, targets] of access) parts.set(accessKey(identity), { targets });
-  for (const [identity, egress] of Object.entries(plan.egress ?? {})) {
-    parts.set(accessKey(identity), { targets: access.get(identity) ?? [], egress });
-  }
+  for (const [identity, part] of accessOf(plan)) parts.set(accessKey(identity), part);
   return parts;
+}
+
+function accessOf({ targets, egress, ingress }: Omit<Plan, "hash">): Map<string, AccessPart> {
+  const access = new Map<string, AccessPart>();
+  const add = (identity: string, more: Partial<AccessPart>) =>
+    access.set(identity, { targets: [], ...access.get(identity), ...more });
+  for (const [identity, own] of Map.groupBy(targets, ({ destination }) => destination)) {
+    add(identity, { targets: own });
+  }
+  for (const [identity, own] of Object.entries(egress ?? {})) add(identity, { egress: own });
+  for (const [identity, own] of Object.entries(ingress ?? {})) add(identity, { ingress: own });
+  return access;
 }
 
 /** Puts parts together. Objects of the parts are the plan's own: what did not change is the same object in the next plan. */
@@ -110,11 +124,13 @@ export function composePlan(
   const endpointPolicies = new Map<string, PlanEndpointPolicy>();
   const access: (readonly [string, readonly PlanTarget[]])[] = [];
   const egress = new Map<string, readonly PlanEgress[]>();
+  const ingress = new Map<string, readonly PlanIngress[]>();
   for (const [key, part] of parts) {
     const id = key.slice(key.indexOf(" ") + 1);
     if ("targets" in part) {
       access.push([id, part.targets]);
       if (part.egress !== undefined) egress.set(id, part.egress);
+      if (part.ingress !== undefined) ingress.set(id, part.ingress);
     } else if ("endpoints" in part) {
       groups.set(id, part.endpoints);
       if (part.policy !== undefined) endpointPolicies.set(id, part.policy);
@@ -131,6 +147,7 @@ export function composePlan(
     groups: sortedRecord(groups),
     targets: access.sort(([a], [b]) => compareText(a, b)).flatMap(([, targets]) => targets),
     ...(egress.size === 0 ? {} : { egress: sortedRecord(egress) }),
+    ...(ingress.size === 0 ? {} : { ingress: sortedRecord(ingress) }),
     ...(aliases.length === 0 ? {} : { aliases: aliases.sort(compareNames) }),
     ...(endpointPolicies.size === 0 ? {} : { endpointPolicies: sortedRecord(endpointPolicies) }),
   };

@@ -55,6 +55,8 @@ export interface Plan {
   readonly targets: readonly PlanTarget[];
   /** What may be called outside the mesh where egress is off, by caller; left out where nothing is said. */
   readonly egress?: Readonly<Record<string, readonly PlanEgress[]>>;
+  /** Who may come in from outside the mesh, by the account of the application; left out where nothing is said. */
+  readonly ingress?: Readonly<Record<string, readonly PlanIngress[]>>;
   /** ExternalName Services, sorted by namespace, then name; left out where there are none. */
   readonly aliases?: readonly PlanAlias[];
   /**
@@ -249,6 +251,31 @@ export interface PlanEgressPort {
   readonly port: number;
   /** `http`: requests, by their host. `https`: TLS, by its server name. `tcp`: anything. */
   readonly protocol: "http" | "https" | "tcp";
+}
+
+/**
+ * Who may come in from outside the mesh to a port of an account's pods, without the certificate or the TrafficTarget that they would need.
+ * It only ever allows: `requires` names it not.
+ */
+export interface PlanIngress {
+  readonly ref: ResourceRef;
+  readonly position: Position | null;
+  /** `namespace/serviceaccount` of the application. */
+  readonly destination: string;
+  /** Addresses of the pods that are meant. Null: all of the account. */
+  readonly pods: readonly string[] | null;
+  /** Where the application listens. */
+  readonly port: number;
+  /** `http`: requests in plain. `https`: requests by TLS, which the sidecar ends. */
+  readonly protocol: "http" | "https";
+  /** Where callers come from, such as `192.0.2.0/24`. Null: anywhere, which `http` never says. */
+  readonly ranges: readonly string[] | null;
+  /** `https`: SPIFFE ids, one of which the client's certificate has to show. Null: it needs none. */
+  readonly principals: readonly string[] | null;
+  /** `https`: server names, as `hosts` of an Egress. Null: any. */
+  readonly serverNames: readonly string[] | null;
+  /** Any of these lets a request in. Null: any request. */
+  readonly http: readonly PlanMatch[] | null;
 }
 
 /** Where a section of a policy comes from. */

@@ -6,6 +6,7 @@ import { MTLS_FORM, parseMtlsRules } from "../base/mtls_mode.ts";
 import { assert } from "../base/assert.ts";
 import { parseIpRange } from "../base/capture_lists.ts";
 import { parseIp } from "../base/ip.ts";
+import { parseWorkloadId } from "../base/spiffe.ts";
 import { checkPattern } from "./match/pattern.ts";
 import {
   type Plan,
@@ -16,6 +17,7 @@ import {
   type PlanEgress,
   type PlanEgressPort,
   type PlanEndpoint,
+  type PlanIngress,
   type PlanMatch,
   type PlanMtls,
   type PlanPort,
@@ -196,6 +198,35 @@ const egress = list(shape<PlanEgress>({
   http: nullable(list(match)),
 }));
 
+const workloadId: Check<string> = (value, path) => {
+  const source = prose(value, path);
+  if (parseWorkloadId(source) === null) fail(path, "the SPIFFE id of a service account");
+  return source;
+};
+
+const ingressShape = shape<PlanIngress>({
+  ref: resource,
+  position,
+  destination: serviceAccount,
+  pods: nullable(list(address)),
+  port,
+  protocol: oneOf(["http", "https"]),
+  ranges: nullable(list(range)),
+  principals: nullable(list(workloadId)),
+  serverNames: nullable(list(host)),
+  http: nullable(list(match)),
+});
+
+/** In plain there is nothing but where a caller comes from. */
+const ingress = list<PlanIngress>((value, path) => {
+  const checked = ingressShape(value, path);
+  const { protocol, ranges, principals, serverNames } = checked;
+  if (protocol === "http" && (ranges === null || principals !== null || serverNames !== null)) {
+    fail(path, "with ranges, and without principals and serverNames, where it is http");
+  }
+  return checked;
+});
+
 const alias = shape<PlanAlias>({ namespace: name, name, host: name });
 
 const mtlsText: Check<string> = (value, path) => {
@@ -222,6 +253,7 @@ const plan = shape<Plan>({
   groups: record(list(endpoint)),
   targets: list(target),
   egress: optional(record(egress)),
+  ingress: optional(record(ingress)),
   aliases: optional(list(alias)),
   endpointPolicies: optional(record(endpointPolicy)),
 });
@@ -239,10 +271,9 @@ export function checkPart(key: PartKey, value: unknown, path: string): Part {
       return groupPart(value, path);
     default: {
       const part = accessPart(value, path);
-      if (part.targets.some(({ destination }) => destination !== id)) {
-        fail(`${path}.targets`, `of the destination "${id}"`);
-      }
+      checkDestination(id, part.targets, `${path}.targets`);
       checkSource(id, part.egress ?? [], `${path}.egress`);
+      checkDestination(id, part.ingress ?? [], `${path}.ingress`);
       return part;
     }
   }
@@ -252,8 +283,20 @@ function checkSource(id: string, egress: readonly PlanEgress[], path: string): v
   if (egress.some(({ source }) => source !== id)) fail(path, `of the source "${id}"`);
 }
 
+function checkDestination(
+  id: string,
+  list: readonly { readonly destination: string }[],
+  path: string,
+): void {
+  if (list.some(({ destination }) => destination !== id)) fail(path, `of the destination "${id}"`);
+}
+
 const groupPart = shape<GroupPart>({ endpoints: list(endpoint), policy: optional(endpointPolicy) });
-const accessPart = shape<AccessPart>({ targets: list(target), egress: optional(egress) });
+const accessPart = shape<AccessPart>({
+  targets: list(target),
+  egress: optional(egress),
+  ingress: optional(ingress),
+});
 const servicePart = shape<{ readonly service: PlanService }>({ service });
 const aliasPart = shape<{ readonly alias: PlanAlias }>({ alias });
 
@@ -302,6 +345,9 @@ function checkReferences(checked: Plan): void {
   for (const [index, alias] of aliases.entries()) addKnown(alias, `aliases[${index}]`);
   for (const [source, egress] of Object.entries(checked.egress ?? {})) {
     checkSource(source, egress, `egress["${source}"]`);
+  }
+  for (const [destination, own] of Object.entries(checked.ingress ?? {})) {
+    checkDestination(destination, own, `ingress["${destination}"]`);
   }
   if (permissive && targets.length > 0) fail("targets", "empty where permissive is true");
 }

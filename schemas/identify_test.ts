@@ -101,7 +101,6 @@ const PASSED_OVER = [
   ["policy.linkerd.io/v1beta3", "Server", /TrafficTarget/],
   ["config.openservicemesh.io/v1alpha2", "MeshConfig", /--enforce-access/],
   ["config.flomesh.io/v1alpha3", "MeshConfig", /--enforce-access/],
-  ["policy.openservicemesh.io/v1alpha1", "IngressBackend", /sidecar/],
   ["policy.openservicemesh.io/v1alpha1", "Retry", /"retry" in a TrafficPolicy/],
   ["policy.flomesh.io/v1alpha1", "UpstreamTrafficSetting", /"connectionLimits"/],
   ["traffic.flomesh.io/v1alpha1", "TrafficSplit", /split\.smi-spec\.io\/v1alpha4/],

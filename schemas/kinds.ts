@@ -17,6 +17,7 @@ import { readTcpRoute } from "./smi/tcp_route.ts";
 import { readTrafficSplit } from "./smi/traffic_split.ts";
 import { readTrafficTarget } from "./smi/traffic_target.ts";
 import { readEgress } from "./weft/egress.ts";
+import { readIngressBackend } from "./weft/ingress_backend.ts";
 import { readTrafficPolicy } from "./weft/traffic_policy.ts";
 
 /** A Snapshot in the making. */
@@ -123,6 +124,13 @@ export const KINDS: readonly Kind[] = [
   ...[WEFT, ...POLICY_GROUPS].map((group) =>
     row({ kind: "Egress", group, versions: ["v1alpha1"] }, "egresses", readEgress)
   ),
+  ...[WEFT, ...POLICY_GROUPS].map((group) =>
+    row(
+      { kind: "IngressBackend", group, versions: ["v1alpha1"] },
+      "ingressBackends",
+      readIngressBackend,
+    )
+  ),
   ...["HTTPRoute", "GRPCRoute"].map((kind) =>
     row(
       { kind, group: GATEWAY_GROUP, versions: ["v1beta1", "v1"] },
@@ -174,6 +182,7 @@ export function emptyLists(): SnapshotLists {
     trafficTargets: [],
     trafficPolicies: [],
     egresses: [],
+    ingressBackends: [],
     gatewayRoutes: [],
     referenceGrants: [],
   };
@@ -189,6 +198,7 @@ export function pluralOf({ kind, hasSchema, isDefined }: Kind): string | undefin
 const OTHER_GROUPS = new Map<string, readonly string[]>([
   ["TCPRoute", [GATEWAY_GROUP]],
   ["Egress", POLICY_GROUPS],
+  ["IngressBackend", POLICY_GROUPS],
 ]);
 
 /** A kind as a name that no other kind has: there is a TCPRoute in two groups. */

@@ -146,7 +146,6 @@ const OTHERS: readonly OtherKinds[] = [
     groups: /^policy\.(openservicemesh|flomesh)\.io$/,
     kinds: {
       EgressGateway: `${NOT_READ}: weft proxy passes on what leaves the mesh by itself`,
-      IngressBackend: FROM_OUTSIDE,
       AccessControl: `${NOT_READ}: write a TrafficTarget`,
       Isolation: `${NOT_READ}: write a TrafficTarget`,
       Retry: `${NOT_READ}: write "retry" in a TrafficPolicy`,

@@ -189,9 +189,49 @@ export interface TrafficSplit extends Refusable {
    * Undefined: the split has no `matches` field, or an empty one. An empty list: it has, and none of its items
    * could be read; the split then matches nothing.
    */
-  readonly matches:
-    | readonly { readonly kind: string; readonly name: string; readonly at: FieldPath }[]
-    | undefined;
+  readonly matches: readonly RouteGroupRef[] | undefined;
+}
+
+/** What an Egress or an IngressBackend names in its `matches`. */
+export interface RouteGroupRef {
+  /** As written; `HTTPRouteGroup` counts. */
+  readonly kind: string;
+  readonly name: string;
+  readonly at: FieldPath;
+}
+
+/** A Service that an IngressBackend opens, at one port of its pods. */
+export interface IngressPort {
+  readonly service: string;
+  readonly port: number;
+  readonly protocol: "http" | "https";
+  /** `https`: clients need no certificate. */
+  readonly skipsCertificate: boolean;
+  /** `https`: in lower case, `*.example.com` for all below it. Undefined: any; an empty list: none could be read. */
+  readonly serverNames: readonly string[] | undefined;
+  readonly at: FieldPath;
+}
+
+/** Where the callers of an IngressBackend come from, or who they are. */
+export interface IngressSource {
+  /** As written; `Service`, `IPRange` and `AuthenticatedPrincipal` count. Null: it cannot be read. */
+  readonly kind: string | null;
+  /** Of an `IPRange` as `parseIpRange` writes it; empty: it cannot be read. */
+  readonly name: string;
+  /** Of a `Service`. */
+  readonly namespace: string;
+  readonly at: FieldPath;
+}
+
+/** IngressBackend v1alpha1, of `weft.dev`, FSM or OSM. It only ever allows. */
+export interface IngressBackend {
+  readonly meta: Meta;
+  /** Those that can be read. */
+  readonly backends: readonly IngressPort[];
+  /** All, also those that cannot be read. */
+  readonly sources: readonly IngressSource[];
+  /** Undefined: any request; an empty list: none could be read. */
+  readonly matches: readonly RouteGroupRef[] | undefined;
 }
 
 export interface HeaderCondition {
@@ -290,9 +330,49 @@ export interface Egress {
   readonly ranges: readonly string[] | undefined;
   readonly ports: readonly EgressPort[];
   /** Undefined: any request; an empty list: none could be read. */
-  readonly matches:
-    | readonly { readonly kind: string; readonly name: string; readonly at: FieldPath }[]
-    | undefined;
+  readonly matches: readonly RouteGroupRef[] | undefined;
+}
+
+/** What an Egress or an IngressBackend names in its `matches`. */
+export interface RouteGroupRef {
+  /** As written; `HTTPRouteGroup` counts. */
+  readonly kind: string;
+  readonly name: string;
+  readonly at: FieldPath;
+}
+
+/** A Service that an IngressBackend opens, at one port of its pods. */
+export interface IngressPort {
+  readonly service: string;
+  readonly port: number;
+  readonly protocol: "http" | "https";
+  /** `https`: clients need no certificate. */
+  readonly skipsCertificate: boolean;
+  /** `https`: in lower case, `*.example.com` for all below it. Undefined: any; an empty list: none could be read. */
+  readonly serverNames: readonly string[] | undefined;
+  readonly at: FieldPath;
+}
+
+/** Where the callers of an IngressBackend come from, or who they are. */
+export interface IngressSource {
+  /** As written; `Service`, `IPRange` and `AuthenticatedPrincipal` count. Null: it cannot be read. */
+  readonly kind: string | null;
+  /** Of an `IPRange` as `parseIpRange` writes it; empty: it cannot be read. */
+  readonly name: string;
+  /** Of a `Service`. */
+  readonly namespace: string;
+  readonly at: FieldPath;
+}
+
+/** IngressBackend v1alpha1, of `weft.dev`, FSM or OSM. It only ever allows. */
+export interface IngressBackend {
+  readonly meta: Meta;
+  /** Those that can be read. */
+  readonly backends: readonly IngressPort[];
+  /** All, also those that cannot be read. */
+  readonly sources: readonly IngressSource[];
+  /** Undefined: any request; an empty list: none could be read. */
+  readonly matches: readonly RouteGroupRef[] | undefined;
 }
 
 /** A Service that a route speaks for. */
@@ -439,6 +519,7 @@ export interface Snapshot {
   readonly trafficTargets: readonly TrafficTarget[];
   readonly trafficPolicies: readonly TrafficPolicy[];
   readonly egresses: readonly Egress[];
+  readonly ingressBackends: readonly IngressBackend[];
   readonly gatewayRoutes: readonly GatewayRoute[];
   readonly referenceGrants: readonly ReferenceGrant[];
 }

@@ -10,16 +10,17 @@ import { PortRoute } from "../route/captured.ts";
 import type { Clients } from "./clients.ts";
 import { EgressGate, EgressRouter } from "../route/egress.ts";
 import { Detecting } from "./detecting.ts";
-import type { InboundRouter } from "../route/inbound.ts";
+import type { InboundAccess, InboundRouter } from "../route/inbound.ts";
 import type { OutboundRouter } from "../route/outbound.ts";
 import type { Router, RouteServices } from "../route/router.ts";
 import type { Fd } from "../io/io.ts";
 import type { TlsContext } from "../io/tls.ts";
 import { DETECTION_MS, MESH_SILENCE_MS } from "../limits.ts";
-import { carriesRequests, MESH_TLS_ALONE, TLS_ALONE } from "../protocol/mod.ts";
+import { carriesRequests, MESH_OR_OTHER_TLS, MESH_TLS_ALONE, TLS_ALONE } from "../protocol/mod.ts";
 import { formatAuthority } from "../../base/ip.ts";
 import { RelayDownstream } from "../relay/downstream.ts";
 import type { MeshTls } from "../tls/contexts.ts";
+import type { IngressPlace } from "../../routing/table/ingress_rules.ts";
 
 /** What TLS callers of the application may or must use. */
 interface InboundTls {
@@ -29,6 +30,12 @@ interface InboundTls {
   readonly acceptsPlain: boolean;
   /** Null: the proxy has no part in the TLS of a mesh. */
   readonly mesh: MeshTls | null;
+}
+
+/** Who may call the application, and where a connection to it was going. */
+interface ApplicationAccess {
+  readonly access: InboundAccess;
+  readonly placeOf: (fd: Fd) => IngressPlace | null;
 }
 
 /** Takes an accepted connection; `peer` is the client's address. */
@@ -127,7 +134,11 @@ export class Acceptor {
       if (client.isMesh === true) this.#takeOfMesh(client, own, authority);
       else this.#takeRequests(client, own);
     };
-    const accept = this.#accepted(tls, captured !== null, take);
+    const placeOf = (fd: Fd): IngressPlace | null => {
+      const called = captured === null ? io.destination(fd) : io.originalDestination(fd);
+      return called && { pod: called.address, port: application.port || called.port };
+    };
+    const accept = this.#accepted(tls, { access, placeOf }, captured !== null, take);
     return captured === null
       ? accept
       : (fd, peer) => captured.whenKnown(fd, () => accept(fd, peer));
@@ -136,6 +147,7 @@ export class Acceptor {
   /** A caller that may do without TLS shows by its first bytes whether it does. */
   #accepted(
     { context, mesh, acceptsPlain }: InboundTls,
+    application: ApplicationAccess,
     isCaptured: boolean,
     take: (client: AcceptedClient) => void,
   ): AcceptHandler {
@@ -148,29 +160,36 @@ export class Acceptor {
     const among = mesh === null ? TLS_ALONE : MESH_TLS_ALONE;
     return (fd, peer) => {
       const client = { fd, peer, security: null };
+      const place = mesh === null ? null : tlsPlaceOf(fd, application);
       const isShort = mesh !== null && isCaptured && this.#capture?.isTcp(fd) === false;
-      const question = { among, silenceMs: isShort ? MESH_SILENCE_MS : silenceMs };
-      const takeMutual = () => this.#takeMutual(fd, peer, mesh, take);
-      const first = new Detecting(loop, client, question, (detected) => {
+      const question = place === null
+        ? { among, silenceMs: isShort ? MESH_SILENCE_MS : silenceMs }
+        : { among: MESH_OR_OTHER_TLS, silenceMs };
+      const takeMutual = () => this.#takeSecured(fd, peer, mesh?.inbound, "isMesh", take);
+      const first = new Detecting(loop, client, question, (detected, serverName) => {
         if (detected === "mesh-tls") return takeMutual();
-        const plain = { fd, peer, security: detected === "tls" ? context : null, isWatched: true };
+        const tls = detected === "tls" && place !== null
+          ? application.access.tlsOf(place, serverName)
+          : null;
+        if (tls !== null) return this.#takeSecured(fd, peer, mesh?.ingress(tls), "isIngress", take);
+        const security = detected === "tls" && mesh === null ? context : null;
+        const plain = { fd, peer, security, isWatched: true };
         take(mesh === null ? plain : { ...plain, isSilent: detected === "silent", takeMutual });
       });
       loop.io.watch(fd, first);
     };
   }
 
-  /** A sidecar calls, which knows this one as a sidecar of the mesh. */
-  #takeMutual(
+  /** A sidecar calls, which knows this one as a sidecar of the mesh; or a client from outside, whose TLS is ended here. */
+  #takeSecured(
     fd: Fd,
     peer: string,
-    mesh: MeshTls | null,
+    security: TlsContext | null | undefined,
+    kind: "isMesh" | "isIngress",
     take: (client: AcceptedClient) => void,
   ): void {
     const { events, io } = this.#clients.loop;
-    if (mesh !== null && mesh.inbound !== null) {
-      return take({ fd, peer, security: mesh.inbound, isWatched: true, isMesh: true });
-    }
+    if (security) return take({ fd, peer, security, isWatched: true, [kind]: true });
     events.tlsFailed({ code: "tls-no-certificate", detail: "There is none here yet" }, peer);
     io.reset(fd);
   }
@@ -198,4 +217,10 @@ export class Acceptor {
     loop.io.handOver(fd, first);
     if (security !== null) loop.io.secure(fd, security, null);
   }
+}
+
+/** Null: nobody's TLS is for the sidecar to end where the connection was going. */
+function tlsPlaceOf(fd: Fd, { access, placeOf }: ApplicationAccess): IngressPlace | null {
+  const place = access.endsAnyTls ? placeOf(fd) : null;
+  return place !== null && access.endsTlsAt(place) ? place : null;
 }

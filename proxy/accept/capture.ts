@@ -46,6 +46,8 @@ export interface AcceptedClient {
   readonly isWatched: boolean;
   /** That is of the mesh, and says what is within. Left out: false. */
   readonly isMesh?: boolean;
+  /** That is of a client from outside the mesh, which sends requests. Left out: false. */
+  readonly isIngress?: boolean;
   /** It has said nothing for as long as any client is waited for. Left out: false. */
   readonly isSilent?: boolean;
   /** It is plain so far. Should it turn out to be a sidecar of the mesh, which was slow, that takes it over. */
@@ -157,7 +159,8 @@ export class Capture implements AddressBook {
     const silenceMs = client.isSilent === true ? 0 : APPLICATION_SILENCE_MS;
     // The caller's sidecar has looked at what its client speaks, and at what the port declares.
     const spoken = client.isMesh === true ? "unsaid" : spokenAt(port);
-    this.#serve({ ...client, original, route, spoken, silenceMs });
+    const isIngress = client.isIngress === true;
+    this.#serve({ ...client, original, route, spoken: isIngress ? "http" : spoken, silenceMs });
   }
 
   /** Null: it was not redirected, and has been turned away. */

@@ -6,7 +6,7 @@ import type { Protocol } from "./detector.ts";
 import { HTTP1_PROTOCOL, HTTP1_PROXY } from "./http1/detect.ts";
 import { HTTP2_PROTOCOL } from "./http2/detect.ts";
 import { TLS_PROTOCOL } from "./tls/detect.ts";
-import { MESH_TLS_PROTOCOL } from "./tls/mesh.ts";
+import { MESH_TLS_PROTOCOL, OTHER_TLS_PROTOCOL } from "./tls/mesh.ts";
 
 /** In order: where two say yes, the first is taken. */
 const PROTOCOLS = {
@@ -27,6 +27,9 @@ export const TLS_ALONE: Protocols = [["tls", TLS_PROTOCOL]];
 
 /** Other TLS is the application's, and not told from what else it may be. */
 export const MESH_TLS_ALONE: Protocols = [["mesh-tls", MESH_TLS_PROTOCOL]];
+
+/** Where TLS that is not the mesh's may be for the sidecar to end. */
+export const MESH_OR_OTHER_TLS: Protocols = [...MESH_TLS_ALONE, ["tls", OTHER_TLS_PROTOCOL]];
 
 /**
  * What a client speaks that begins with `bytes[start, end)`. `opaque`: none of ours, so its bytes are passed on unread;

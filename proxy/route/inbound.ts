@@ -16,9 +16,14 @@ import { type Destination, hashAfter, NO_FACTS, refused, toPool } from "./destin
 import type { ClientFacts, Router } from "./router.ts";
 import { unreachedLine } from "./unreached.ts";
 import { type Refusal, REFUSALS } from "../../base/refusals.ts";
-import type { PlanTarget } from "../../routing/plan.ts";
+import type { PlanIngress, PlanTarget } from "../../routing/plan.ts";
 import type { PlanView } from "../../routing/plan_view.ts";
 import { CallerAccess } from "../../routing/table/caller_access.ts";
+import {
+  type IngressPlace,
+  IngressRules,
+  type IngressTls,
+} from "../../routing/table/ingress_rules.ts";
 import { explainCall } from "../../routing/table/explain_call.ts";
 import { ACCESS_PORTS_MAX } from "../limits.ts";
 import type { Caller } from "../tls/caller.ts";
@@ -27,12 +32,17 @@ import type { Caller } from "../tls/caller.ts";
 interface InboundRules {
   /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
   readonly destination: string;
+  /** Of callers whose identities count. */
+  readonly trustDomain: string;
   /** Null: whether callers come by mutual TLS is not asked. */
   readonly mtls: Pick<InboundListener, "namespace" | "mtls"> | null;
   readonly probes: readonly ProbeRequest[];
   readonly counts: CallerCounts;
   readonly onDenied: (denial: Denial) => void;
 }
+
+/** Where a client connected to; null: that is not known. */
+type Called = () => OriginalDestination | null;
 
 /** A caller was turned away. */
 interface Denial {
@@ -46,11 +56,12 @@ interface Denial {
 }
 
 /**
- * Whether the application beside this sidecar takes what a caller sends: by whether it must come by mutual TLS, and by the traffic targets
- * of the plan in force. It decides by verified identity alone.
+ * Whether the application beside this sidecar takes what a caller sends: by whether it must come by mutual TLS, by the traffic targets of
+ * the plan in force, and by what that lets in from outside the mesh. Inside it decides by verified identity alone.
  */
 export class InboundAccess {
   readonly #destination: string;
+  readonly #trustDomain: string;
   readonly #mtls: InboundRules["mtls"];
   readonly #probes: Probes;
   readonly #counts: CallerCounts;
@@ -64,12 +75,15 @@ export class InboundAccess {
   #targets: readonly PlanTarget[] = [];
   /** By the application's port, made of them. */
   readonly #byPort = new Map<number, CallerAccess>();
+  /** Null: nobody is let in from outside the mesh. */
+  #ingress: { readonly of: readonly PlanIngress[]; readonly rules: IngressRules } | null = null;
 
   constructor(
-    { destination, mtls, probes, counts, onDenied }: InboundRules,
+    { destination, trustDomain, mtls, probes, counts, onDenied }: InboundRules,
     plan: PlanView,
   ) {
     this.#destination = destination;
+    this.#trustDomain = trustDomain;
     this.#counts = counts;
     this.#onDenied = onDenied;
     this.#mtls = mtls;
@@ -83,6 +97,7 @@ export class InboundAccess {
     const hash = hashAfter(this.#planHash, plan);
     this.#planHash = this.#isEnforced ? hash : NO_FACTS.planHash;
     this.#mtlsRules = this.#mtls === null ? [] : mtlsRulesOf(this.#mtls, plan);
+    this.#rebindIngress(plan);
     if (plan.targets === this.#allTargets) return;
     this.#allTargets = plan.targets;
     const own = plan.targets.filter(({ destination }) => destination === this.#destination);
@@ -93,6 +108,13 @@ export class InboundAccess {
     this.#byPort.clear();
   }
 
+  #rebindIngress({ ingress = {} }: PlanView): void {
+    const destination = this.#destination;
+    const of = Object.hasOwn(ingress, destination) ? ingress[destination] : null;
+    if (of === (this.#ingress?.of ?? null)) return;
+    this.#ingress = of && { of, rules: new IngressRules(of, this.#trustDomain) };
+  }
+
   /** Of the plan that decides; empty if none does. */
   get planHash(): Lazy<string> {
     return this.#planHash;
@@ -101,20 +123,56 @@ export class InboundAccess {
   /**
    * Why a request does not get through to the application's `port`; null if it does. `head` is null for a connection
    * that is relayed whole, which only TCP rules allow.
+   *
+   * @param called where the client connected to; asked only where that decides
    */
   refusalOf(
-    { caller, peer }: Pick<ClientFacts, "caller" | "peer">,
+    client: Pick<ClientFacts, "caller" | "peer">,
     port: number,
     head: RequestHead | null,
+    called: Called = () => null,
   ): Refusal | null {
-    const isPlain = caller.problem === "identity-missing";
-    if (isPlain && head !== null && this.#probes.has(port, head)) return null;
-    const refusal = isPlain && isStrictAt(port, this.#mtlsRules)
+    const { caller, peer } = client;
+    const isUnknown = caller.problem === "identity-missing";
+    if (isUnknown && head !== null && this.#probes.has(port, head)) return null;
+    const within = isUnknown && isStrictAt(port, this.#mtlsRules)
       ? REFUSALS["mtls-required"]
       : this.#refusalByTargets(caller, port, head);
+    const refusal = within && this.#refusalFromOutside(within, client, port, head, called);
+    const isPlain = isUnknown && caller.serverName === null;
     if (isPlain && this.#mtls !== null) this.#counts.plain(peer, refusal === null);
     if (refusal !== null) this.#denied(caller.identity, peer, port, refusal.reason);
     return refusal;
+  }
+
+  /** @param within why a caller of the mesh would be refused */
+  #refusalFromOutside(
+    within: Refusal,
+    { caller: { identity, serverName }, peer }: Pick<ClientFacts, "caller" | "peer">,
+    port: number,
+    head: RequestHead | null,
+    called: Called,
+  ): Refusal | null {
+    if (this.#ingress === null) return within;
+    const { rules } = this.#ingress;
+    const call = { pod: called()?.address ?? null, port, peer, identity, serverName, head };
+    if (rules.allowing(call) === null) return within;
+    return rules.isAmbiguous(call) ? REFUSALS["path-ambiguous"] : null;
+  }
+
+  /** Some client's TLS is for the sidecar to end. */
+  get endsAnyTls(): boolean {
+    return this.#ingress?.of.some(({ protocol }) => protocol === "https") === true;
+  }
+
+  /** At one place. */
+  endsTlsAt(place: IngressPlace): boolean {
+    return this.#ingress?.rules.endsTlsAt(place) === true;
+  }
+
+  /** How that of a client which gives this name is to be ended; null: it is not. */
+  tlsOf(place: IngressPlace, serverName: string): IngressTls | null {
+    return this.#ingress?.rules.tlsOf(place, serverName.toLowerCase()) ?? null;
   }
 
   #denied(source: string, peer: string, port: number, reason: string): void {
@@ -181,7 +239,7 @@ export class InboundRouter implements Router {
   readonly listener: number;
   readonly access: InboundAccess;
   readonly application: ApplicationPort;
-  readonly #called: () => OriginalDestination | null;
+  readonly #called: Called;
   #unreachedLine: Uint8Array<ArrayBuffer> | null | undefined;
 
   /** @param called where the client connected to; asked only where that is to be said */
@@ -189,7 +247,7 @@ export class InboundRouter implements Router {
     listener: number,
     access: InboundAccess,
     application: ApplicationPort,
-    called: () => OriginalDestination | null = () => null,
+    called: Called = () => null,
   ) {
     this.listener = listener;
     this.access = access;
@@ -198,7 +256,7 @@ export class InboundRouter implements Router {
   }
 
   /** The same for one connection. */
-  of(called: () => OriginalDestination | null): InboundRouter {
+  of(called: Called): InboundRouter {
     return new InboundRouter(this.listener, this.access, this.application, called);
   }
 
@@ -213,7 +271,7 @@ export class InboundRouter implements Router {
   route(request: Request | null, client: ClientFacts): Destination {
     const { port, pool, stats } = this.application;
     const facts = { ...NO_FACTS, planHash: this.access.planHash, stats };
-    const refusal = this.access.refusalOf(client, port, request?.routed ?? null);
+    const refusal = this.access.refusalOf(client, port, request?.routed ?? null, this.#called);
     if (refusal !== null) return refused(facts, refusal);
     // The client's sidecar has chosen what the application speaks.
     return toPool(facts, pool, null, client.expectsHttp2);

@@ -176,6 +176,7 @@ export class Engine {
       const pool = this.#pools.of(backend, address, port);
       const access = new InboundAccess({
         destination: asksCallers ? identity : "",
+        trustDomain: this.#loop.trustDomain,
         mtls: this.#config.mutualTls === true ? own : null,
         probes,
         counts: this.#telemetry.callers,

@@ -17,18 +17,22 @@ export interface Caller {
   readonly identity: string;
   /** Null: it is known who calls. */
   readonly problem: CallerProblem | null;
+  /** The name that it gave by TLS, in lower case, perhaps empty. Null: it came in plain. */
+  readonly serverName: string | null;
 }
 
-/** A caller that has shown nothing. */
-export const ANONYMOUS: Caller = { identity: "", problem: "identity-missing" };
+/** A caller in plain, which has shown nothing. */
+export const ANONYMOUS: Caller = { identity: "", problem: "identity-missing", serverName: null };
 
 /** Who is at the other end of a connection under TLS. */
-export function callerOf({ peerUriSan, peerUriCount }: TlsInfo, trustDomain: string): Caller {
-  if (peerUriCount === 0) return ANONYMOUS;
-  if (peerUriCount > 1) return { identity: "", problem: "identity-ambiguous" };
-  const id = parseWorkloadId(peerUriSan);
-  if (id === null) return { identity: "", problem: "identity-malformed" };
+export function callerOf(info: TlsInfo, trustDomain: string): Caller {
+  const serverName = info.serverName.toLowerCase();
+  const unknown = (problem: CallerProblem) => ({ identity: "", problem, serverName });
+  if (info.peerUriCount === 0) return unknown("identity-missing");
+  if (info.peerUriCount > 1) return unknown("identity-ambiguous");
+  const id = parseWorkloadId(info.peerUriSan);
+  if (id === null) return unknown("identity-malformed");
   return id.trustDomain === trustDomain
-    ? { identity: id.identity, problem: null }
-    : { identity: "", problem: "identity-foreign" };
+    ? { identity: id.identity, problem: null, serverName }
+    : unknown("identity-foreign");
 }

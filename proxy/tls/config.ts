@@ -3,6 +3,7 @@ import { TICKET_KEY_BYTES } from "../io/tls.ts";
 import { expiryOf } from "../../base/x509.ts";
 import type { TlsClientSettings, TlsServerSettings } from "../io/tls.ts";
 import type { MeshCertificates, ProxyTls, TlsOrigination, TlsTermination } from "../config.ts";
+import type { IngressTls } from "../../routing/table/ingress_rules.ts";
 import { MESH_ALPN } from "../protocol/tls/mesh.ts";
 
 /** What clients may choose from. HTTP/2 is also known by its first bytes. */
@@ -43,6 +44,23 @@ export function meshServerSettings(
     alpn: Object.values(MESH_ALPN),
     minVersion: "1.3",
     ticketKeys,
+  };
+}
+
+/** How it is the server of clients from outside, where it ends their TLS. What a certificate allows is judged request by request. */
+export function ingressServerSettings(
+  { certificate, authority }: MeshCertificates,
+  tls: IngressTls,
+): TlsServerSettings {
+  return {
+    role: "server",
+    certificate,
+    clientCertificate: tls === "asking" ? "optional" : "ignored",
+    trusted: tls === "asking" ? authority : null,
+    alpn: PROTOCOLS,
+    minVersion: "1.2",
+    // No session of theirs is one of a sidecar's.
+    ticketKeys: null,
   };
 }
 

@@ -7,12 +7,14 @@ import type { TlsIdentity } from "../../base/tls.ts";
 import type { TlsContext, TlsReplacement, TlsSettings } from "../io/tls.ts";
 import {
   clientSettings,
+  ingressServerSettings,
   meshClientSettings,
   meshServerSettings,
   serverSettings,
 } from "./config.ts";
 import type { MeshCertificates, ProxyTls } from "../config.ts";
 import type { PlanEndpoint } from "../../routing/plan.ts";
+import type { IngressTls } from "../../routing/table/ingress_rules.ts";
 
 /** How connections to one endpoint are put under TLS. */
 export interface EndpointTls {
@@ -67,6 +69,9 @@ export class MeshTls implements EndpointSecurity {
   readonly #ownAddresses: readonly string[];
   #inbound: TlsContext | null = null;
   #upstream: TlsContext | null = null;
+  /** Each made when the first client from outside needs it; most sidecars have none. */
+  readonly #ingress = new Map<IngressTls, TlsContext>();
+  #certificates: MeshCertificates | null = null;
 
   /** @param ownAddresses where connections reach the application itself, past its sidecar */
   constructor(io: Io, trustDomain: string, ownAddresses: readonly string[]) {
@@ -77,6 +82,15 @@ export class MeshTls implements EndpointSecurity {
 
   get inbound(): TlsContext | null {
     return this.#inbound;
+  }
+
+  /** Of clients from outside the mesh, whose TLS is ended here; null: there is no certificate yet. */
+  ingress(tls: IngressTls): TlsContext | null {
+    const known = this.#ingress.get(tls);
+    if (known !== undefined || this.#certificates === null) return known ?? null;
+    const made = this.#io.tls(ingressServerSettings(this.#certificates, tls));
+    this.#ingress.set(tls, made);
+    return made;
   }
 
   of(endpoint: PlanEndpoint): EndpointTls | null {
@@ -98,12 +112,19 @@ export class MeshTls implements EndpointSecurity {
    */
   prepare(identity: MeshCertificates): TlsReplacement[] {
     const [server, client] = [meshServerSettings(identity), meshClientSettings(identity)];
-    const inbound = prepared(this.#io, this.#inbound, server, (made) => this.#inbound = made);
+    const io = this.#io;
+    const ready: TlsReplacement[] = [
+      { use: () => void (this.#certificates = identity), drop() {} },
+    ];
     try {
-      const upstream = prepared(this.#io, this.#upstream, client, (made) => this.#upstream = made);
-      return [inbound, upstream];
+      ready.push(prepared(io, this.#inbound, server, (made) => this.#inbound = made));
+      ready.push(prepared(io, this.#upstream, client, (made) => this.#upstream = made));
+      for (const [tls, context] of this.#ingress) {
+        ready.push(context.prepare(ingressServerSettings(identity, tls)));
+      }
+      return ready;
     } catch (error) {
-      inbound.drop();
+      for (const each of ready) each.drop();
       throw error;
     }
   }

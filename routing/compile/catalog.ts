@@ -7,6 +7,7 @@ import type {
   EndpointSlice,
   GatewayRoute,
   HttpRouteGroup,
+  IngressBackend,
   Meta,
   Namespace,
   Pod,
@@ -32,8 +33,8 @@ import {
 } from "./indexes.ts";
 import {
   accountCalledBy,
+  keyInGroup,
   keyOf,
-  keyOfEgress,
   keyOfKind,
   keyOfMeta,
   ownerKey,
@@ -69,6 +70,7 @@ export interface CatalogEvents {
   target(change: ResourceChange<TrafficTarget>, key: string): void;
   policy(change: ResourceChange<TrafficPolicy>, key: string): void;
   egress(change: ResourceChange<Egress>, key: string): void;
+  ingress(change: ResourceChange<IngressBackend>, key: string): void;
   route(change: ResourceChange<GatewayRoute>, key: string): void;
   pod(change: ResourceChange<Pod>): void;
   workload(change: ResourceChange<Workload>): void;
@@ -83,8 +85,10 @@ export class Catalog {
   readonly tcpRoutes: NamedResources<TcpRoute>;
   readonly targets: NamedResources<TrafficTarget>;
   readonly policies: NamedResources<TrafficPolicy>;
-  /** By `keyOfEgress`. */
+  /** By `keyInGroup`. */
   readonly egresses: NamedResources<Egress>;
+  /** By `keyInGroup`. */
+  readonly ingresses: NamedResources<IngressBackend>;
   /** By `kind namespace/name`. */
   readonly routes: NamedResources<GatewayRoute>;
   readonly grants: NamedResources<ReferenceGrant>;
@@ -100,6 +104,8 @@ export class Catalog {
   readonly #targetsByDestination: Index<TrafficTarget>;
   readonly #egressesByGroup: Index<Egress>;
   readonly #egressesBySource: Index<Egress>;
+  readonly #ingressesByGroup: Index<IngressBackend>;
+  readonly #ingressesByNamespace: Index<IngressBackend>;
   readonly #policiesByTarget: Index<TrafficPolicy>;
   readonly #podsByAccount: Index<Pod>;
   readonly #workloadsByAccount: Index<Workload>;
@@ -141,15 +147,22 @@ export class Catalog {
       this.#egressesByGroup.change(change);
       this.#egressesBySource.change(change);
       events.egress(change, key);
-    }, keyOfEgress);
-    this.#egressesByGroup = new Index<Egress>(
-      incremental,
-      ({ meta, matches = [] }) => matches.map(({ name }) => keyOf(meta.namespace, name)),
-      byName,
-    );
+    }, keyInGroup);
+    this.#egressesByGroup = new Index<Egress>(incremental, groupsNamed, byName);
     this.#egressesBySource = new Index<Egress>(
       incremental,
       ({ sources }) => sources.flatMap((source) => sourceAccount(source) ?? []),
+      byName,
+    );
+    this.ingresses = new NamedResources(incremental, (change, key) => {
+      this.#ingressesByGroup.change(change);
+      this.#ingressesByNamespace.change(change);
+      events.ingress(change, key);
+    }, keyInGroup);
+    this.#ingressesByGroup = new Index<IngressBackend>(incremental, groupsNamed, byName);
+    this.#ingressesByNamespace = new Index<IngressBackend>(
+      incremental,
+      ({ meta }) => [meta.namespace],
       byName,
     );
     this.routes = new NamedResources(incremental, (change, key) => {
@@ -299,9 +312,14 @@ export class Catalog {
     return this.#targetsByGroup.get(group).length > 0;
   }
 
-  /** Whether an Egress names a group, by `namespace/name`. */
-  isNamedByEgress(group: string): boolean {
-    return this.#egressesByGroup.get(group).length > 0;
+  /** Whether an Egress or an IngressBackend names a group, by `namespace/name`. */
+  isNamedAtEdge(group: string): boolean {
+    return this.#egressesByGroup.get(group).length > 0 ||
+      this.#ingressesByGroup.get(group).length > 0;
+  }
+
+  ingressesOf(namespace: string): readonly IngressBackend[] {
+    return this.#ingressesByNamespace.get(namespace);
   }
 
   /** @param account `namespace/serviceaccount` */
@@ -340,6 +358,16 @@ export class Catalog {
       this.#workloadsByAccount.get(account).length > 0;
   }
 
+  /** Whether all that runs as an account (`namespace/serviceaccount`) is picked by the Service's selector. */
+  hasAllOf(account: string, { selector }: Service): boolean {
+    const wanted = Object.entries(selector ?? {});
+    return wanted.length > 0 &&
+      [...this.#podsByAccount.get(account), ...this.#workloadsByAccount.get(account)]
+        .every(({ template: { labels } }) =>
+          wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value)
+        );
+  }
+
   /** Whether the selector picks a pod or a workload's template. */
   selectsAnything({ meta, selector }: Service): boolean {
     return this.#podsByLabel.select(meta.namespace, selector).length > 0 ||
@@ -357,6 +385,11 @@ export class Catalog {
   hasWorkload(owner: string): boolean {
     return this.#workloadsByOwnName.get(owner).length > 0;
   }
+}
+
+/** Route groups that an object names, by `namespace/name`. */
+function groupsNamed({ meta, matches = [] }: Egress | IngressBackend): string[] {
+  return matches.map(({ name }) => keyOf(meta.namespace, name));
 }
 
 function accountsOfTemplate({ meta, template }: Pod | Workload): string[] {

@@ -34,6 +34,7 @@ const CHANGES: {
   trafficTargets: (catalog, change) => catalog.targets.change(change),
   trafficPolicies: (catalog, change) => catalog.policies.change(change),
   egresses: (catalog, change) => catalog.egresses.change(change),
+  ingressBackends: (catalog, change) => catalog.ingresses.change(change),
   gatewayRoutes: (catalog, change) => catalog.routes.change(change),
   referenceGrants: (catalog, change) => catalog.grants.change(change),
 };

@@ -45,14 +45,14 @@ export function checkGroupUsed(
   const key = keyOfMeta(meta);
   if (catalog.hasRefused(meta.namespace)) return;
   if (catalog.splitsNaming(key).length > 0 || catalog.isNamedByTarget(key)) return;
-  if (catalog.isNamedByEgress(key)) return;
+  if (catalog.isNamedAtEdge(key)) return;
   findings.add({
     code: "route-group-unused",
     meta,
     path: [],
     message:
-      `No split, target or Egress in namespace ${quoted(meta.namespace)} names route group ` +
-      quoted(meta.name),
+      `No split, target, Egress or IngressBackend in namespace ${quoted(meta.namespace)} names ` +
+      `route group ${quoted(meta.name)}`,
     hint: "Name it in spec.matches of a TrafficSplit, or delete it",
   });
 }

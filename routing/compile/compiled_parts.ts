@@ -15,13 +15,19 @@ import {
   routeKey,
   type RoutePart,
 } from "../parts.ts";
-import { needsGatewayRoutes, type PlanEgress, type PlanService } from "../plan.ts";
+import {
+  needsGatewayRoutes,
+  type PlanEgress,
+  type PlanIngress,
+  type PlanService,
+} from "../plan.ts";
 import { planAlias } from "./aliases.ts";
 import type { DerivedValues } from "./derived_values.ts";
 import type { ResolvedService } from "./endpoints.ts";
 import { positionOf } from "./findings.ts";
 import { Derived } from "./incremental.ts";
-import { keyOfEgress, keyOfMeta } from "./keys.ts";
+import { Counter } from "./kept.ts";
+import { keyInGroup, keyOfMeta } from "./keys.ts";
 import { mtlsOfNamespace } from "./mtls_modes.ts";
 import { planEndpointPolicy } from "./plan_policies.ts";
 import { planPorts, type RootRouting } from "./ports.ts";
@@ -41,14 +47,20 @@ export class CompiledParts {
   readonly #gatewayParts = new Set<PartKey>();
   /** The ids of a Service's groups, by `namespace/name`. */
   readonly #groupsOf = new Map<string, readonly string[]>();
+  /** How many targets, Egresses and IngressBackends name an account. */
+  readonly #accessCounts = new Counter();
+  /** The accounts that an IngressBackend opens, by its key. */
+  readonly #openedBy = new Map<string, ReadonlySet<string>>();
   #changed = new Set<PartKey>();
 
   // What is kept, by `namespace/name` where nothing else is said.
 
   readonly routes: Derived<RoutePart | undefined>;
   readonly serviceGroups: Derived<readonly ServiceGroup[]>;
+  /** By `keyInGroup`. */
+  readonly ingresses: Derived<readonly PlanIngress[]>;
   /** By account. */
-  readonly access: Derived<AccessPart>;
+  readonly #access: Derived<AccessPart>;
   /** By the key of a namespace: whether callers may do without mutual TLS there; empty: it does not say. */
   readonly namespaceModes: Derived<string>;
 
@@ -64,7 +76,10 @@ export class CompiledParts {
       isSame: isSameData,
       onChange: (key, groups) => this.#groupsChanged(key, groups ?? []),
     });
-    this.access = new Derived(incremental, (account) => this.#accessPart(account), {
+    this.ingresses = new Derived(incremental, (key) => values.plannedIngresses.get(key), {
+      onChange: (key, ingresses) => this.#ingressChanged(key, ingresses ?? []),
+    });
+    this.#access = new Derived(incremental, (account) => this.#accessPart(account), {
       isSame: isSameData,
       onChange: (account, part) =>
         this.#setPart(accessKey(account), part !== undefined && isPart(part) ? part : undefined),
@@ -153,14 +168,37 @@ export class CompiledParts {
   }
 
   #accessPart(account: string): AccessPart {
-    const { catalog, plannedEgresses, plannedTargets } = this.#values;
+    const { catalog, plannedEgresses, plannedIngresses, plannedTargets } = this.#values;
     const egress = catalog.egressesOf(account).flatMap(({ meta }): PlanEgress[] => {
-      const planned = plannedEgresses.get(keyOfEgress(meta));
+      const planned = plannedEgresses.get(keyInGroup(meta));
       return planned === undefined ? [] : [{ ...planned, source: account }];
     });
     const targets = this.#permissive ? [] : catalog.targetsCalling(account)
       .flatMap(({ meta }) => plannedTargets.get(keyOfMeta(meta)) ?? []);
-    return egress.length === 0 ? { targets } : { targets, egress };
+    const [namespace] = account.split("/");
+    const ingress = catalog.ingressesOf(namespace)
+      .flatMap(({ meta }) => plannedIngresses.get(keyInGroup(meta)))
+      .filter(({ destination }) => destination === account);
+    return {
+      targets,
+      ...(egress.length === 0 ? {} : { egress }),
+      ...(ingress.length === 0 ? {} : { ingress }),
+    };
+  }
+
+  /** An account is named by something, `after`, or no longer, `before`: what may call it, and what it may call, is kept. */
+  moveAccess(before: string | undefined, after: string | undefined): void {
+    this.#accessCounts.move(before, after, [this.#access]);
+  }
+
+  #ingressChanged(key: string, ingresses: readonly PlanIngress[]): void {
+    const before = this.#openedBy.get(key) ?? [];
+    const after = new Set(ingresses.map(({ destination }) => destination));
+    // First what is added: what both have is not worked out twice.
+    for (const account of after) this.moveAccess(undefined, account);
+    for (const account of before) this.moveAccess(account, undefined);
+    if (after.size === 0) this.#openedBy.delete(key);
+    else this.#openedBy.set(key, after);
   }
 
   #namespaceMode(key: string): string {

@@ -39,9 +39,8 @@ export class Compiler {
   readonly #parts: CompiledParts;
   readonly #checks: FindingChecks;
   readonly #workloadChecks: WorkloadChecks;
-  /** How many splits name a root, and how many targets or Egresses an account. */
+  /** How many splits name a root. */
   readonly #splitCounts = new Counter();
-  readonly #accessCounts = new Counter();
 
   constructor({ clusterDomain, permissive = true, egress = true }: CompileOptions = {}) {
     this.clusterDomain = clusterDomain?.toLowerCase() ?? "cluster.local";
@@ -56,6 +55,7 @@ export class Compiler {
       target: (change, key) => this.#targetChanged(change, key),
       policy: (change, key) => keepAll(change, key, [this.#checks.policies]),
       egress: (change, key) => this.#egressChanged(change, key),
+      ingress: (change, key) => keepAll(change, key, [this.#parts.ingresses]),
       route: (change, key) => keepAll(change, key, [this.#checks.routes]),
       pod: (change) => this.#workloadChecks.change(change),
       workload: (change) => this.#workloadChecks.change(change),
@@ -133,18 +133,17 @@ export class Compiler {
     if (this.permissive) return keepAll({ before, after }, key, [this.#checks.ignoredTargets]);
     const accountOf = (target: TrafficTarget | null) =>
       target === null ? undefined : accountCalledBy(target);
-    this.#accessCounts.move(accountOf(before), accountOf(after), [this.#parts.access]);
+    this.#parts.moveAccess(accountOf(before), accountOf(after));
   }
 
   #egressChanged({ before, after }: ResourceChange<Egress>, key: string): void {
     keepAll({ before, after }, key, [this.#checks.egresses]);
-    const kept = [this.#parts.access];
     // First what is added: what both have is not worked out twice.
     for (const each of after?.sources ?? []) {
-      this.#accessCounts.move(undefined, sourceAccount(each), kept);
+      this.#parts.moveAccess(undefined, sourceAccount(each));
     }
     for (const each of before?.sources ?? []) {
-      this.#accessCounts.move(sourceAccount(each), undefined, kept);
+      this.#parts.moveAccess(sourceAccount(each), undefined);
     }
   }
 }

@@ -25,6 +25,7 @@ const KINDS: readonly ResourceKind[] = [
   "trafficTargets",
   "trafficPolicies",
   "egresses",
+  "ingressBackends",
   "gatewayRoutes",
   "referenceGrants",
 ];
@@ -151,6 +152,7 @@ for (
     "trafficSplits",
     "httpRouteGroups",
     "egresses",
+    "ingressBackends",
   ] as const
 ) {
   Deno.test(`compiler: a planted bug is seen: what replaces one of the ${kind} is not noticed`, () => {

@@ -3,7 +3,7 @@
  * Each value is computed when something asks for it, and anew when what it read has changed.
  */
 import { isSameData } from "../../base/same_data.ts";
-import type { PlanEgress, PlanTarget } from "../plan.ts";
+import type { PlanEgress, PlanIngress, PlanTarget } from "../plan.ts";
 import { resolveAlias } from "./aliases.ts";
 import { Catalog, type CatalogEvents } from "./catalog.ts";
 import { planEgress } from "./egresses.ts";
@@ -13,6 +13,7 @@ import type { GatewayLookup } from "./gateway_backends.ts";
 import { type Attachment, meansPort } from "./gateway_ports.ts";
 import { type CompiledRoute, compileGatewayRoute } from "./gateway_routes.ts";
 import { Derived, Incremental } from "./incremental.ts";
+import { planIngress } from "./ingresses.ts";
 import { keyOf, keyOfKind, keyOfMeta } from "./keys.ts";
 import { layerAt, type PolicyLayer } from "./policies.ts";
 import type { RootRouting } from "./ports.ts";
@@ -150,6 +151,16 @@ export class DerivedValues {
       groups: this.compiledGroups,
       runs: (account) => this.runs.get(account),
       isKnown: (namespace) => this.catalog.namespaces.get("", namespace) !== undefined,
+      findings: this.findings,
+    });
+  }, isSameData);
+
+  readonly plannedIngresses = this.#derived<readonly PlanIngress[]>((key) => {
+    const ingress = this.catalog.ingresses.at(key);
+    return ingress === undefined ? [] : planIngress(ingress, {
+      groups: this.compiledGroups,
+      services: this.resolved,
+      hasAllOf: (account, service) => this.catalog.hasAllOf(account, service),
       findings: this.findings,
     });
   }, isSameData);

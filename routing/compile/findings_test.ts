@@ -74,6 +74,23 @@ function egress(spec: {
   };
 }
 
+/** Of `web`, at the port of its pods, with what it says in place of what it would. */
+function ingress(
+  spec: Readonly<Record<string, unknown>>,
+  backend: Readonly<Record<string, unknown>> = {},
+): Manifest {
+  return {
+    apiVersion: "weft.dev/v1alpha1",
+    kind: "IngressBackend",
+    metadata: { name: "i", namespace: "app" },
+    spec: {
+      backends: [{ name: "web", port: { number: 80, protocol: "http" }, ...backend }],
+      sources: [{ kind: "IPRange", name: "192.0.2.0/24" }],
+      ...spec,
+    },
+  };
+}
+
 const GATEWAY = "gateway.networking.k8s.io";
 
 /** A route whose parent is `web`, with one backend or what `more` says. */
@@ -362,6 +379,38 @@ const LEAST: Readonly<
   "egress-port-blind": [
     [egress({ hosts: ["a.example"], ports: [{ number: 22, protocol: "tcp" }] })],
     "spec.ports[0]",
+  ],
+  "ingress-kind-unsupported": [
+    [...W_ALL, ingress({ sources: [{ kind: "Group", name: "g" }] })],
+    "spec.sources[0].kind",
+  ],
+  "ingress-backend-missing": [
+    [...W_ALL, ingress({}, { name: "none" })],
+    "spec.backends[0].name",
+  ],
+  "ingress-source-missing": [
+    [...W_ALL, ingress({ sources: [{ kind: "Service", name: "nginx", namespace: "outside" }] })],
+    "spec.sources[0].name",
+  ],
+  "ingress-principal-unsupported": [
+    [
+      ...W_ALL,
+      ingress({
+        sources: [
+          { kind: "IPRange", name: "192.0.2.0/24" },
+          { kind: "AuthenticatedPrincipal", name: "*" },
+        ],
+      }),
+    ],
+    "spec.sources[1].name",
+  ],
+  "ingress-route-missing": [
+    [...W_ALL, ingress({ matches: [{ kind: "HTTPRouteGroup", name: "none" }] })],
+    "spec.matches[0].name",
+  ],
+  "ingress-port-blind": [
+    [...W_ALL, ingress({}, { port: { number: 80, protocol: "https" } })],
+    "spec.backends[0]",
   ],
   "route-parent-missing": [[route("HTTPRoute")], "spec.parentRefs[0].name"],
   "route-not-http": [

@@ -16,7 +16,7 @@ export function keyOfKind(meta: Meta): string {
 }
 
 /** `weft.dev/v1alpha1 namespace/name`: other groups have one of the name too, which is another object. */
-export function keyOfEgress(meta: Meta): string {
+export function keyInGroup(meta: Meta): string {
   return `${meta.apiVersion} ${keyOfMeta(meta)}`;
 }
 

@@ -119,6 +119,7 @@ export function largeMesh(
     trafficTargets: [],
     trafficPolicies: [],
     egresses: [],
+    ingressBackends: [],
     gatewayRoutes: [],
     referenceGrants: [],
   };

@@ -7,6 +7,7 @@ import type {
   Egress,
   EndpointSlice,
   HttpRouteGroup,
+  IngressBackend,
   Meta,
   Pod,
   PodTemplate,
@@ -270,6 +271,51 @@ const anyPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
   }, { requiredKeys: [] }),
 });
 
+const anyGroupRefs = fc.option(
+  fc.array(
+    fc.record({
+      kind: fc.constantFrom("HTTPRouteGroup", "HTTPRouteGroup", "UpstreamTrafficSetting"),
+      name: anyName,
+      at: fc.constant(AT),
+    }),
+    { maxLength: 2 },
+  ),
+  { nil: undefined },
+);
+
+const anyIngress: fc.Arbitrary<IngressBackend> = fc.record({
+  meta: fc.tuple(metaOf("IngressBackend"), fc.constantFrom("weft.dev", "policy.flomesh.io"))
+    .map(([meta, group]) => ({ ...meta, apiVersion: `${group}/v1alpha1` })),
+  backends: fc.array(
+    fc.record({
+      service: anyName,
+      port: anyPortNumber,
+      protocol: fc.constantFrom("http" as const, "http" as const, "https" as const),
+      skipsCertificate: fc.boolean(),
+      serverNames: fc.constantFrom(undefined, undefined, [], ["shop.example"]),
+      at: fc.constant(AT),
+    }),
+    { maxLength: 3 },
+  ),
+  sources: fc.array(
+    fc.oneof(
+      fc.record({
+        kind: fc.constantFrom("Service", null, "Group"),
+        name: anyName,
+        namespace: fc.constantFrom("app", "other"),
+        at: fc.constant(AT),
+      }),
+      fc.constantFrom(
+        ["IPRange", "192.0.2.0/24"] as const,
+        ["IPRange", ""] as const,
+        ["AuthenticatedPrincipal", "nginx.ingress.cluster.local"] as const,
+      ).map(([kind, name]) => ({ kind, name, namespace: "app", at: AT })),
+    ),
+    { maxLength: 3 },
+  ),
+  matches: anyGroupRefs,
+});
+
 const anyEgress: fc.Arbitrary<Egress> = fc.record({
   meta: fc.tuple(metaOf("Egress"), fc.constantFrom("weft.dev", "policy.flomesh.io"))
     .map(([meta, group]) => ({ ...meta, apiVersion: `${group}/v1alpha1` })),
@@ -287,17 +333,7 @@ const anyEgress: fc.Arbitrary<Egress> = fc.record({
     }),
     { maxLength: 3 },
   ),
-  matches: fc.option(
-    fc.array(
-      fc.record({
-        kind: fc.constantFrom("HTTPRouteGroup", "HTTPRouteGroup", "UpstreamTrafficSetting"),
-        name: anyName,
-        at: fc.constant(AT),
-      }),
-      { maxLength: 2 },
-    ),
-    { nil: undefined },
-  ),
+  matches: anyGroupRefs,
 });
 
 export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
@@ -336,6 +372,7 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   trafficTargets: fc.array(orRefused(anyTarget, { port: undefined }), { maxLength: 3 }),
   trafficPolicies: fc.array(anyPolicy, { maxLength: 4 }),
   egresses: fc.array(anyEgress, { maxLength: 3 }),
+  ingressBackends: fc.array(anyIngress, { maxLength: 3 }),
   gatewayRoutes: fc.array(orRefused(anyGatewayRoute(metaOf), { rules: [] }), { maxLength: 4 }),
   referenceGrants: fc.array(anyReferenceGrant(metaOf), { maxLength: 2 }),
 });

@@ -50,7 +50,8 @@ export class HeldPlan {
   /** By identity. */
   readonly #access = new Map<string, AccessPart>();
   #targets: readonly PlanTarget[] = [];
-  #egress: Pick<PlanView, "egress"> = {};
+  /** Of what leaves the mesh, and what comes from outside. */
+  #outside: Pick<PlanView, "egress" | "ingress"> = {};
 
   /** What comes of a change. Objects of parts that did not change are the same as in the plan before. */
   take(change: PlanChange): { readonly plan: PlanView; readonly undo: () => void } {
@@ -74,7 +75,7 @@ export class HeldPlan {
       services: this.#services.take(),
       groups: this.#groups.take(),
       targets: this.#targets,
-      ...this.#egress,
+      ...this.#outside,
       ...(this.#aliases.length === 0 ? {} : { aliases: this.#aliases }),
       endpointPolicies: this.#policies.take(),
     };
@@ -163,8 +164,13 @@ export class HeldPlan {
   #composeAccess(): void {
     const access = [...this.#access].sort(([a], [b]) => compareText(a, b));
     this.#targets = access.flatMap(([, { targets }]) => targets);
-    const egress = access.flatMap(([id, { egress }]) => egress === undefined ? [] : [[id, egress]]);
-    this.#egress = egress.length === 0 ? {} : { egress: Object.fromEntries(egress) };
+    const said = <Field extends "egress" | "ingress">(field: Field) => {
+      const own = access.flatMap(([id, { [field]: list }]) =>
+        list === undefined ? [] : [[id, list]]
+      );
+      return own.length === 0 ? {} : { [field]: Object.fromEntries(own) };
+    };
+    this.#outside = { ...said("egress"), ...said("ingress") };
   }
 }
 

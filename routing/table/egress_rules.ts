@@ -9,6 +9,7 @@ import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
 import { PathPattern } from "../match/pattern.ts";
 import type { PlanEgress, PlanEgressPort } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
+import { fitsHost } from "./host_pattern.ts";
 
 /** A request, or a whole connection, that leaves the mesh. */
 export interface EgressCall {
@@ -80,11 +81,6 @@ function allows({ egress, ranges, matches }: Rule, call: EgressCall): boolean {
     each.port === port && (each.protocol === "tcp" || each.protocol === protocol)
   );
   return isPort && (address === null || (ranges?.has(address) ?? true)) &&
-    (egress.hosts?.some((each) => isHost(each, host)) ?? true) &&
+    (egress.hosts?.some((each) => fitsHost(each, host)) ?? true) &&
     (matches === null || (head !== null && matches.find(head) !== -1));
-}
-
-function isHost(pattern: string, host: string): boolean {
-  if (pattern === "*") return host !== "";
-  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) : host === pattern;
 }

@@ -40,6 +40,7 @@ Deno.test("crds: each is named after its plural and group, and has the published
     "TrafficTarget tt",
     "TrafficPolicy tp",
     "Egress eg",
+    "IngressBackend ib",
     "MeshConfig meshconfig",
     "MeshRootCertificate mrc",
   ]);
@@ -79,6 +80,7 @@ Deno.test("crds: each kind prints what people look for", () => {
     TrafficSplit: [".spec.service"],
     TrafficPolicy: [".spec.targetRefs[0].name"],
     Egress: [".spec.hosts[0]"],
+    IngressBackend: [".spec.backends[0].name"],
     MeshRootCertificate: [".spec.role", ".metadata.creationTimestamp"],
   };
   for (const { spec } of CRDS) {

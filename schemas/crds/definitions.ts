@@ -70,6 +70,7 @@ const FILES: Readonly<Record<string, string>> = {
   TrafficTarget: "traffictargets.yaml",
   TrafficPolicy: "trafficpolicies.yaml",
   Egress: "egresses.yaml",
+  IngressBackend: "ingressbackends.yaml",
   MeshConfig: "meshconfigs.yaml",
   MeshRootCertificate: "meshrootcertificates.yaml",
 };

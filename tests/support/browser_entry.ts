@@ -78,6 +78,7 @@ const snapshot: Snapshot = {
   trafficTargets: [],
   trafficPolicies: [],
   egresses: [],
+  ingressBackends: [],
   gatewayRoutes: [],
   referenceGrants: [],
 };

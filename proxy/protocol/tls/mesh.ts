@@ -20,12 +20,18 @@ export function isMeshAlpn(alpn: string): boolean {
   return NAMES.includes(alpn);
 }
 
-export const MESH_TLS_PROTOCOL: Protocol = { detect, carries: "bytes" };
+export const MESH_TLS_PROTOCOL: Protocol = protocolOf(true);
 
-function detect(bytes: Uint8Array, start: number, end: number): Detection {
-  const isTls = TLS_PROTOCOL.detect(bytes, start, end);
-  if (isTls !== "yes") return isTls;
-  const offers = offersOf(bytes, start, end);
-  if (offers === null) return "more";
-  return offers.some(isMeshAlpn) ? "yes" : "no";
+/** TLS that is not the mesh's, told once its ClientHello has all arrived, with the server name. */
+export const OTHER_TLS_PROTOCOL: Protocol = protocolOf(false);
+
+function protocolOf(isMesh: boolean): Protocol {
+  const detect = (bytes: Uint8Array, start: number, end: number): Detection => {
+    const isTls = TLS_PROTOCOL.detect(bytes, start, end);
+    if (isTls !== "yes") return isTls;
+    const offers = offersOf(bytes, start, end);
+    if (offers === null) return "more";
+    return offers.some(isMeshAlpn) === isMesh ? "yes" : "no";
+  };
+  return { detect, carries: "bytes" };
 }

@@ -1,0 +1,216 @@
+/**
+ * IngressBackends as the plan has them. One only ever allows, so whatever in it is not understood, or does not show in what is spoken at a
+ * port, allows nothing. It opens a Service of its own namespace: what is behind it elsewhere is not its to open.
+ */
+import { parseIpRange } from "../../base/capture_lists.ts";
+import { compareText } from "../../base/order.ts";
+import { DEFAULT_TRUST_DOMAIN, formatWorkloadId, parseWorkloadId } from "../../base/spiffe.ts";
+import type {
+  IngressBackend,
+  IngressPort,
+  IngressSource,
+  Service,
+} from "../../schemas/resources.ts";
+import type { PlanEndpoint, PlanIngress } from "../plan.ts";
+import type { ResolvedService } from "./endpoints.ts";
+import { type Findings, plainList, positionOf, quoted, quotedList, refOf } from "./findings.ts";
+import {
+  groupMatches,
+  INGRESS_CODES,
+  type ReportEdge,
+  reportOf,
+  sortedTexts,
+} from "./group_matches.ts";
+import { keyOf } from "./keys.ts";
+import { compareNumbers } from "./order.ts";
+import type { GroupLookup } from "./route_groups.ts";
+
+interface IngressInput {
+  readonly groups: GroupLookup;
+  /** By `namespace/name`. */
+  readonly services: { get(key: string): ResolvedService | undefined };
+  /** Whether all that runs as an account is behind a Service. */
+  readonly hasAllOf: (account: string, service: Service) => boolean;
+  readonly findings: Findings;
+}
+
+/** What sources come to; null: nothing of the kind is asked. */
+interface Asked {
+  readonly ranges: readonly string[] | null;
+  readonly principals: readonly string[] | null;
+}
+
+/** For all accounts, by account, port and protocol. */
+export function planIngress(ingress: IngressBackend, input: IngressInput): PlanIngress[] {
+  const { meta } = ingress;
+  const report = reportOf(ingress, input.findings);
+  const http = groupMatches(ingress, INGRESS_CODES, input.groups, report);
+  const asked = askedOf(ingress, input, report);
+  return ingress.backends.flatMap((backend): PlanIngress[] => {
+    const places = placesOf(ingress, backend, input, report);
+    const narrowed = narrow(backend, asked, report);
+    if (narrowed === null || isEmpty(http, ...Object.values(narrowed))) return [];
+    return places.map((place) => ({
+      ref: refOf(meta),
+      position: positionOf(meta, []),
+      ...place,
+      port: backend.port,
+      protocol: backend.protocol,
+      ...narrowed,
+      http,
+    }));
+  }).sort((a, b) =>
+    compareText(a.destination, b.destination) || compareNumbers(a.port, b.port) ||
+    compareText(a.protocol, b.protocol)
+  );
+}
+
+/** Whether one of the lists has nothing that satisfies it. */
+function isEmpty(...lists: readonly (readonly unknown[] | null)[]): boolean {
+  return lists.some((list) => list?.length === 0);
+}
+
+function askedOf({ sources }: IngressBackend, input: IngressInput, report: ReportEdge): Asked {
+  const of = (...kinds: readonly string[]) => {
+    // What cannot be read may have been any of them.
+    const isAsked = sources.some(({ kind }) => !isKnown(kind) || kinds.includes(kind));
+    const own = sources.filter(({ kind }) => kind !== null && kinds.includes(kind));
+    return isAsked ? own : undefined;
+  };
+  for (const { kind, at } of sources) {
+    if (kind === null || isKnown(kind)) continue;
+    report([...at, "kind"], "ingress-kind-unsupported", {
+      message: `Kind ${quoted(kind)} lets nobody in: Weft knows ${quotedList(SOURCES)} here`,
+      hint: `Use one of ${quotedList(SOURCES)}`,
+    });
+  }
+  const ranges = of("Service", "IPRange")?.flatMap((source) => rangesOf(source, input, report));
+  const principals = of("AuthenticatedPrincipal")?.flatMap((source) =>
+    principalOf(source, report) ?? []
+  );
+  return { ranges: sortedTexts(ranges), principals: sortedTexts(principals) };
+}
+
+const SOURCES = ["Service", "IPRange", "AuthenticatedPrincipal"];
+
+function isKnown(kind: string | null): kind is string {
+  return kind !== null && SOURCES.includes(kind);
+}
+
+function rangesOf(
+  { kind, namespace, name, at }: IngressSource,
+  { services }: IngressInput,
+  report: ReportEdge,
+): string[] {
+  if (kind === "IPRange") return name === "" ? [] : [name];
+  const service = services.get(keyOf(namespace, name));
+  if (service === undefined) {
+    report([...at, "name"], "ingress-source-missing", {
+      message: `There is no Service ${quoted(keyOf(namespace, name))} in the mesh, so nobody is ` +
+        "let in by it",
+      hint: "Correct the name, or take its namespace into the mesh: its pods need no sidecar",
+    });
+    return [];
+  }
+  return service.ports.flatMap(({ endpoints }) => endpoints)
+    .flatMap(({ address }) => rangeOf(address) ?? []);
+}
+
+/** Undefined: the address is not known, or an IPv4 one in a spelling of IPv6, which has no range that is read back. */
+function rangeOf(address: string): string | undefined {
+  const range = parseIpRange(address)?.text;
+  return range !== undefined && parseIpRange(range)?.text === range ? range : undefined;
+}
+
+/** `NAME.NAMESPACE.TRUST-DOMAIN` is how OSM writes an account. */
+const ACCOUNT_NAME = /^([^./]+)\.([^./]+)\.([^/]+)$/;
+
+function principalOf({ name, at }: IngressSource, report: ReportEdge): string | undefined {
+  const [, account = "", namespace = "", trustDomain = ""] = ACCOUNT_NAME.exec(name) ?? [];
+  const spelt = account === ""
+    ? name
+    : formatWorkloadId({ trustDomain, identity: keyOf(namespace, account) });
+  if (parseWorkloadId(spelt) !== null) return spelt;
+  const example = formatWorkloadId({
+    trustDomain: DEFAULT_TRUST_DOMAIN,
+    identity: "ingress/nginx",
+  });
+  report([...at, "name"], "ingress-principal-unsupported", {
+    message: `${quoted(name)} is no service account, so no certificate shows it`,
+    hint: `Write its SPIFFE id, such as ${quoted(example)}`,
+  });
+  return undefined;
+}
+
+/** What a backend asks of a caller. Null: what is spoken there does not show it. */
+function narrow(
+  { port, protocol, skipsCertificate, serverNames, at }: IngressPort,
+  { ranges, principals }: Asked,
+  report: ReportEdge,
+): Pick<PlanIngress, "ranges" | "principals" | "serverNames"> | null {
+  const blind = (why: string, hint: string) => {
+    const message = `Port ${port} (${protocol}) lets nobody in: ${why}`;
+    report(at, "ingress-port-blind", { message, hint });
+    return null;
+  };
+  if (protocol === "http") {
+    if (serverNames !== undefined) {
+      return blind("what comes in plain names no server", "Remove tls, or write https");
+    }
+    if (ranges === null) {
+      return blind(
+        "who comes in plain shows nothing but an address",
+        'Add a source of kind "Service" or "IPRange", or write https',
+      );
+    }
+    return { ranges, principals: null, serverNames: null };
+  }
+  if (!skipsCertificate && principals === null) {
+    return blind(
+      "no source says whose certificate counts",
+      'Add a source of kind "AuthenticatedPrincipal", or tls.skipClientCertValidation: true',
+    );
+  }
+  return {
+    ranges,
+    principals: skipsCertificate ? null : principals,
+    serverNames: sortedTexts(serverNames),
+  };
+}
+
+/** Which pods listen at a backend's port, by account. */
+function placesOf(
+  { meta: { namespace } }: IngressBackend,
+  { service: name, port, at }: IngressPort,
+  { services, hasAllOf }: IngressInput,
+  report: ReportEdge,
+): Pick<PlanIngress, "destination" | "pods">[] {
+  const resolved = services.get(keyOf(namespace, name));
+  if (resolved === undefined) {
+    report([...at, "name"], "ingress-backend-missing", {
+      message: `There is no Service ${quoted(name)} in namespace ${quoted(namespace)}`,
+      hint: "Correct the name: an IngressBackend is of the namespace of its Services",
+    });
+    return [];
+  }
+  const all = resolved.ports.flatMap(({ endpoints }) => endpoints);
+  const own = all.filter((endpoint) => endpoint.port === port);
+  if (own.length === 0 && all.length > 0) {
+    const ports = [...new Set(all.map((endpoint) => endpoint.port))].sort(compareNumbers);
+    report([...at, "port", "number"], "ingress-backend-missing", {
+      message: `Service ${quoted(name)} has no pod that listens at ${port}`,
+      hint: `Write the port of the pods (targetPort): ${plainList(ports)}`,
+    });
+  }
+  const byAccount = Map.groupBy(own, ({ identity }) => identity);
+  return [...byAccount].filter(([account]) => account.startsWith(`${namespace}/`))
+    .map(([destination, endpoints]) => ({
+      destination,
+      pods: hasAllOf(destination, resolved.service) ? null : addressesOf(endpoints),
+    }));
+}
+
+function addressesOf(endpoints: readonly PlanEndpoint[]): string[] {
+  const addresses = endpoints.map(({ address }) => address).filter((address) => address !== "");
+  return [...new Set(addresses)].sort(compareText);
+}

@@ -1,0 +1,98 @@
+/** Who comes in from outside the mesh: the cases by the rules of a plan, and through a sidecar, over real sockets. */
+import assert from "node:assert/strict";
+import { IngressRules } from "../../routing/table/ingress_rules.ts";
+import { requestHeadOf } from "../../routing/request.ts";
+import { hasCommand, runCommand } from "../support/commands.ts";
+import { DRIVERS } from "../support/test_proxy.ts";
+import {
+  certificateFor,
+  CLIENT_ID,
+  HAS_OPENSSL_COMMAND,
+  SERVER_ID,
+  showing,
+  type TestCertificate,
+  testCertificates,
+} from "./certificates.ts";
+import {
+  ACCOUNT,
+  callOf,
+  INGRESS_CASES,
+  ingressPlan,
+  NGINX_ID,
+  POD,
+  type Shown,
+} from "./ingress_cases.ts";
+import { meshOf, startTlsApplication, TlsMesh } from "./mesh_lab.ts";
+
+const IDENTITIES: Readonly<Record<NonNullable<Shown>, string>> = {
+  nginx: "ingress/nginx",
+  client: "default/client",
+  stranger: "",
+};
+
+Deno.test("ingress: the rules of a plan let in what the cases say", () => {
+  const port = 8080;
+  for (const each of INGRESS_CASES) {
+    const own = ingressPlan(each, port).ingress?.[ACCOUNT] ?? [];
+    const rules = new IngressRules(own, "cluster.local");
+    for (const [asked, outcome] of each.calls) {
+      const { from: peer, tls, shown, method, path } = callOf(asked);
+      const serverName = tls?.toLowerCase() ?? null;
+      const place = { pod: POD, port };
+      const isEnded = serverName === null || rules.tlsOf(place, serverName) !== null;
+      const head = requestHeadOf({ method, url: `http://app${path}` });
+      const identity = shown === null ? "" : IDENTITIES[shown];
+      const call = { ...place, peer, identity, serverName, head };
+      const isLetIn = isEnded && rules.allowing(call) !== null;
+      const text = `${each.name}: ${JSON.stringify(asked)}`;
+      assert.equal(isLetIn, outcome === "let-in" || outcome === "path-ambiguous", text);
+      assert.equal(isLetIn && rules.isAmbiguous(call), outcome === "path-ambiguous", text);
+      assert.equal(rules.allowing({ ...call, head: null }), null, text);
+    }
+  }
+});
+
+/** What curl gets: `let-in`, a reason, or `no-tls`. */
+async function sent(
+  port: number,
+  { from, tls, shown, method, path }: ReturnType<typeof callOf>,
+  certificates: Readonly<Record<NonNullable<Shown>, TestCertificate>>,
+): Promise<string> {
+  const host = tls || "127.0.0.1";
+  const { code, stdout, stderr } = await runCommand("curl", [
+    ...["-sS", "-k", "--max-time", "60", "-D", "-", "-o", "/dev/null", "--path-as-is"],
+    ...["--interface", from, "--resolve", `${host}:${port}:127.0.0.1`, "-X", method],
+    ...(shown === null ? [] : showing(certificates[shown])),
+    `${tls === null ? "http" : "https"}://${host}:${port}${path}`,
+  ]);
+  if (tls !== null && (code === 35 || code === 56)) return "no-tls";
+  assert.equal(code, 0, stderr);
+  const reason = /^x-weft-reason: (.*)\r?$/im.exec(stdout)?.[1];
+  return reason ?? (/^HTTP\/\S+ 200/.test(stdout) ? "let-in" : stdout);
+}
+
+for (const driver of DRIVERS.filter((each) => each === "native")) {
+  Deno.test({
+    name: `ingress (${driver}): a sidecar of a strict mesh lets in what the cases say`,
+    ignore: !HAS_OPENSSL_COMMAND || !hasCommand("curl"),
+    async fn() {
+      await using application = startTlsApplication();
+      await using mesh = await TlsMesh.start(driver, application.addr.port);
+      const { port } = mesh.server.inbound[0];
+      const { authority, impostor } = testCertificates();
+      await mesh.server.replaceCertificates(meshOf(certificateFor(`URI:${SERVER_ID}`), authority));
+      const certificates = {
+        nginx: certificateFor(`URI:${NGINX_ID}`),
+        client: certificateFor(`URI:${CLIENT_ID}`),
+        stranger: impostor,
+      };
+      for (const each of INGRESS_CASES) {
+        await mesh.server.apply(ingressPlan(each, application.addr.port));
+        for (const [asked, outcome] of each.calls) {
+          const text = `${each.name}: ${JSON.stringify(asked)}`;
+          assert.equal(await sent(port, callOf(asked), certificates), outcome, text);
+        }
+      }
+    },
+  });
+}
