@@ -226,7 +226,7 @@ export const FINDING_CODES = {
   ],
   "ingress-kind-unsupported": [
     "warning",
-    "An IngressBackend names a kind that Weft does not know; it lets nobody in by that",
+    "An IngressBackend names a kind that Weft does not know; it lets no one in by that",
   ],
   "ingress-backend-missing": [
     "warning",
@@ -234,19 +234,19 @@ export const FINDING_CODES = {
   ],
   "ingress-source-missing": [
     "warning",
-    "An IngressBackend names a Service as a source that is not in the mesh; it lets nobody in by that",
+    "An IngressBackend names a Service as a source that is not in the mesh; it lets no one in by that",
   ],
   "ingress-principal-unsupported": [
     "warning",
-    "A principal of an IngressBackend is no service account; it lets nobody in by that",
+    "A principal of an IngressBackend is no service account; it lets no one in by that",
   ],
   "ingress-route-missing": [
     "warning",
-    "An IngressBackend names a route group that does not exist; it lets nobody in by that",
+    "An IngressBackend names a route group that does not exist; it lets no one in by that",
   ],
   "ingress-port-blind": [
     "warning",
-    "What is spoken at a port of an IngressBackend does not show what it asks for; the port lets nobody in",
+    "What is spoken at a port of an IngressBackend does not show what it asks for; the port lets no one in",
   ],
   // Sidecars (controller/inject).
   "sidecar-refused": ["error", "A pod that cannot start as it is: what it asks for cannot be read"],

@@ -79,13 +79,13 @@ const TABLE = {
   "path-ambiguous": [
     400,
     INTERNAL,
-    "Traffic targets or an Egress judge the path, which has dot segments: the server may read another one",
+    "Traffic targets, an Egress or an IngressBackend judge the path, which has dot segments: the server may read another one",
   ],
   "access-denied": [403, PERMISSION_DENIED, "No traffic target allows this request"],
   "mtls-required": [
     403,
     PERMISSION_DENIED,
-    "Callers must come by mutual TLS, through a sidecar of the mesh",
+    "Callers must come by mutual TLS, through a sidecar of the mesh, and no IngressBackend lets this one in",
   ],
   "identity-missing": [
     403,

@@ -192,48 +192,6 @@ export interface TrafficSplit extends Refusable {
   readonly matches: readonly RouteGroupRef[] | undefined;
 }
 
-/** What an Egress or an IngressBackend names in its `matches`. */
-export interface RouteGroupRef {
-  /** As written; `HTTPRouteGroup` counts. */
-  readonly kind: string;
-  readonly name: string;
-  readonly at: FieldPath;
-}
-
-/** A Service that an IngressBackend opens, at one port of its pods. */
-export interface IngressPort {
-  readonly service: string;
-  readonly port: number;
-  readonly protocol: "http" | "https";
-  /** `https`: clients need no certificate. */
-  readonly skipsCertificate: boolean;
-  /** `https`: in lower case, `*.example.com` for all below it. Undefined: any; an empty list: none could be read. */
-  readonly serverNames: readonly string[] | undefined;
-  readonly at: FieldPath;
-}
-
-/** Where the callers of an IngressBackend come from, or who they are. */
-export interface IngressSource {
-  /** As written; `Service`, `IPRange` and `AuthenticatedPrincipal` count. Null: it cannot be read. */
-  readonly kind: string | null;
-  /** Of an `IPRange` as `parseIpRange` writes it; empty: it cannot be read. */
-  readonly name: string;
-  /** Of a `Service`. */
-  readonly namespace: string;
-  readonly at: FieldPath;
-}
-
-/** IngressBackend v1alpha1, of `weft.dev`, FSM or OSM. It only ever allows. */
-export interface IngressBackend {
-  readonly meta: Meta;
-  /** Those that can be read. */
-  readonly backends: readonly IngressPort[];
-  /** All, also those that cannot be read. */
-  readonly sources: readonly IngressSource[];
-  /** Undefined: any request; an empty list: none could be read. */
-  readonly matches: readonly RouteGroupRef[] | undefined;
-}
-
 export interface HeaderCondition {
   /** As written; names are compared case-insensitively. */
   readonly name: string;
@@ -333,7 +291,7 @@ export interface Egress {
   readonly matches: readonly RouteGroupRef[] | undefined;
 }
 
-/** What an Egress or an IngressBackend names in its `matches`. */
+/** What a split, an Egress or an IngressBackend names in its `matches`. */
 export interface RouteGroupRef {
   /** As written; `HTTPRouteGroup` counts. */
   readonly kind: string;

@@ -115,6 +115,7 @@ function objectSources(
     ["tcproutes", { path: "/apis/specs.smi-spec.io/v1alpha4/tcproutes" }],
     ["traffictargets", { path: "/apis/access.smi-spec.io/v1alpha3/traffictargets" }],
     ["egresses", { path: "/apis/weft.dev/v1alpha1/egresses" }],
+    ["ingressbackends", { path: "/apis/weft.dev/v1alpha1/ingressbackends" }],
     ["trafficpolicies", { path: "/apis/weft.dev/v1alpha1/trafficpolicies" }],
   ];
 }

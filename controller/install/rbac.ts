@@ -23,7 +23,7 @@ export const MESH_KINDS: readonly Omit<Rule, "verbs">[] = [
   { apiGroups: ["split.smi-spec.io"], resources: ["trafficsplits"] },
   { apiGroups: ["specs.smi-spec.io"], resources: ["httproutegroups", "tcproutes"] },
   { apiGroups: ["access.smi-spec.io"], resources: ["traffictargets"] },
-  { apiGroups: ["weft.dev"], resources: ["trafficpolicies", "meshconfigs"] },
+  { apiGroups: ["weft.dev"], resources: ["trafficpolicies", "ingressbackends", "meshconfigs"] },
 ];
 
 /** What may leave a mesh without egress: not for all who may write routes. */
@@ -32,7 +32,7 @@ const EGRESSES = { apiGroups: ["weft.dev"], resources: ["egresses"] };
 /** Kinds of FSM and of OSM, whose definitions are theirs to install. */
 const POLICIES = {
   apiGroups: ["policy.flomesh.io", "policy.openservicemesh.io"],
-  resources: ["egresses"],
+  resources: ["egresses", "ingressbackends"],
 };
 
 /** Kinds of the Gateway API, whose definitions are others' to install. */
@@ -48,8 +48,8 @@ const WITH_STATUS: readonly Omit<Rule, "verbs">[] = [
   {
     apiGroups: ["weft.dev"],
     resources: [
-      ...["trafficpolicies/status", "egresses/status", "meshconfigs/status"],
-      "meshrootcertificates/status",
+      ...["trafficpolicies/status", "egresses/status", "ingressbackends/status"],
+      ...["meshconfigs/status", "meshrootcertificates/status"],
     ],
   },
 ];
@@ -103,7 +103,7 @@ export const CONTROLLER_RULES: readonly OwnRule[] = [
   {
     ...POLICIES,
     verbs: ["list", "watch"],
-    why: "what may leave the mesh, where the cluster has the kinds of FSM or OSM",
+    why: "what may leave and enter the mesh, where the cluster has the kinds of FSM or OSM",
   },
   { ...ROOTS, verbs: ["list", "watch"], why: "whom proxies trust, and who signs for them" },
   {

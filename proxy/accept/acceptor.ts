@@ -219,7 +219,7 @@ export class Acceptor {
   }
 }
 
-/** Null: nobody's TLS is for the sidecar to end where the connection was going. */
+/** Null: no one's TLS is for the sidecar to end where the connection was going. */
 function tlsPlaceOf(fd: Fd, { access, placeOf }: ApplicationAccess): IngressPlace | null {
   const place = access.endsAnyTls ? placeOf(fd) : null;
   return place !== null && access.endsTlsAt(place) ? place : null;

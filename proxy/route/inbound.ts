@@ -75,7 +75,7 @@ export class InboundAccess {
   #targets: readonly PlanTarget[] = [];
   /** By the application's port, made of them. */
   readonly #byPort = new Map<number, CallerAccess>();
-  /** Null: nobody is let in from outside the mesh. */
+  /** Null: no one is let in from outside the mesh. */
   #ingress: { readonly of: readonly PlanIngress[]; readonly rules: IngressRules } | null = null;
 
   constructor(

@@ -80,7 +80,7 @@ function askedOf({ sources }: IngressBackend, input: IngressInput, report: Repor
   for (const { kind, at } of sources) {
     if (kind === null || isKnown(kind)) continue;
     report([...at, "kind"], "ingress-kind-unsupported", {
-      message: `Kind ${quoted(kind)} lets nobody in: Weft knows ${quotedList(SOURCES)} here`,
+      message: `Kind ${quoted(kind)} lets no one in: Weft knows ${quotedList(SOURCES)} here`,
       hint: `Use one of ${quotedList(SOURCES)}`,
     });
   }
@@ -106,7 +106,7 @@ function rangesOf(
   const service = services.get(keyOf(namespace, name));
   if (service === undefined) {
     report([...at, "name"], "ingress-source-missing", {
-      message: `There is no Service ${quoted(keyOf(namespace, name))} in the mesh, so nobody is ` +
+      message: `There is no Service ${quoted(keyOf(namespace, name))} in the mesh, so no one is ` +
         "let in by it",
       hint: "Correct the name, or take its namespace into the mesh: its pods need no sidecar",
     });
@@ -149,7 +149,7 @@ function narrow(
   report: ReportEdge,
 ): Pick<PlanIngress, "ranges" | "principals" | "serverNames"> | null {
   const blind = (why: string, hint: string) => {
-    const message = `Port ${port} (${protocol}) lets nobody in: ${why}`;
+    const message = `Port ${port} (${protocol}) lets no one in: ${why}`;
     report(at, "ingress-port-blind", { message, hint });
     return null;
   };

@@ -20,7 +20,7 @@ export interface IngressPlace {
 }
 
 /** A request, or a whole connection, from outside the mesh. */
-export interface IngressCall extends IngressPlace {
+interface IngressCall extends IngressPlace {
   /** The address that it comes from. */
   readonly peer: string;
   /** `namespace/serviceaccount` that its certificate shows; empty: none. */

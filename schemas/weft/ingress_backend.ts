@@ -1,7 +1,7 @@
 /**
  * IngressBackend of Weft, FSM and OSM, which write it alike, to its internal shape.
  *
- * It only ever allows. A backend that cannot be read in full allows nothing. A source that cannot be read is kept as one that nobody is:
+ * It only ever allows. A backend that cannot be read in full allows nothing. A source that cannot be read is kept as one that no one is:
  * it may have been the one that narrowed the others.
  */
 import type { Field } from "../fields.ts";
@@ -40,11 +40,11 @@ function readBackend(object: SourceObject, at: Field): IngressPort | undefined {
 }
 
 function readSource(object: SourceObject, at: Field): IngressSource {
-  const nobody = { kind: null, name: "", namespace: "", at: at.path };
+  const unread = { kind: null, name: "", namespace: "", at: at.path };
   const kind = at.at("kind").string() ?? "";
   const name = at.at("name").string() ?? "";
   const namespace = at.at("namespace").string() || object.meta.namespace;
-  if (!object.isSound(at.path) || kind === "" || name === "") return nobody;
+  if (!object.isSound(at.path) || kind === "" || name === "") return unread;
   if (kind !== "IPRange") return { kind, name, namespace, at: at.path };
   const range = readRange(object, at.at("name").path, name);
   return { kind, name: range ?? "", namespace, at: at.path };

@@ -28,6 +28,7 @@ const OCCASIONS: Readonly<Record<string, (controller: TestController) => Promise
   "patch trafficsplits/status": makeFaults,
   "patch trafficpolicies/status": makeFaults,
   "patch egresses/status": makeFaults,
+  "patch ingressbackends/status": makeFaults,
   "patch meshconfigs/status": makeFaults,
   "patch meshrootcertificates/status": makeFaults,
   "patch httproutes/status": makeFaults,
@@ -113,6 +114,13 @@ spec:
   sources: [{kind: ServiceAccount, name: sa, namespace: mesh}]
   ports: [{number: 80, protocol: http}]
   matches: [{kind: HTTPRouteGroup, name: none}]
+---
+apiVersion: weft.dev/v1alpha1
+kind: IngressBackend
+metadata: {name: fault, namespace: mesh}
+spec:
+  backends: [{name: none, port: {number: 80, protocol: http}}]
+  sources: [{kind: IPRange, name: 192.0.2.0/24}]
 ---
 apiVersion: weft.dev/v1alpha1
 kind: MeshConfig
@@ -279,7 +287,11 @@ Deno.test({
       }
       const can = (role: string, verb: string, kind: string) =>
         api.answer(["auth", "can-i", verb, kind, "--as", role]);
-      for (const kind of ["trafficsplits.split.smi-spec.io", "trafficpolicies.weft.dev"]) {
+      const kinds = [
+        "trafficsplits.split.smi-spec.io",
+        ...["trafficpolicies.weft.dev", "ingressbackends.weft.dev"],
+      ];
+      for (const kind of kinds) {
         for (const [role, verb] of [["view", "list"], ["edit", "create"], ["admin", "delete"]]) {
           const ask = () => can(role, verb, kind);
           assert.equal(await until(`${role}: ${verb}`, ask, (answer) => answer === "yes"), "yes");

@@ -6,7 +6,7 @@ import { parseManifests } from "../../schemas/manifests.ts";
 /** Whose certificate is shown: `stranger` is of another authority. */
 export type Shown = "nginx" | "client" | "stranger" | null;
 
-interface IngressCall {
+interface CallFromOutside {
   /** The address that it comes from. */
   readonly from: string;
   /** The server name that it gives; null: it comes in plain. */
@@ -18,7 +18,7 @@ interface IngressCall {
 
 /**
  * What becomes of it, where callers must come by mutual TLS and no target allows them anything: `let-in`, the reason of a refusal, or
- * `no-tls`: there is nobody who would speak TLS with it.
+ * `no-tls`: there is no one who would speak TLS with it.
  */
 type Outcome = "let-in" | "mtls-required" | "access-denied" | "path-ambiguous" | "no-tls";
 
@@ -28,7 +28,7 @@ interface IngressCase {
   readonly backend?: Readonly<Record<string, unknown>>;
   readonly sources: readonly Readonly<Record<string, string>>[];
   readonly matches?: readonly Readonly<Record<string, string>>[];
-  readonly calls: readonly (readonly [Partial<IngressCall>, Outcome])[];
+  readonly calls: readonly (readonly [Partial<CallFromOutside>, Outcome])[];
 }
 
 export const NGINX_ID = "spiffe://cluster.local/ns/ingress/sa/nginx";
@@ -51,7 +51,7 @@ function https(tls: Readonly<Record<string, unknown>> = {}) {
 const SKIPS = https({ skipClientCertValidation: true });
 const TLS = { tls: "shop.example" };
 
-export function callOf(call: Partial<IngressCall>): IngressCall {
+export function ingressCallOf(call: Partial<CallFromOutside>): CallFromOutside {
   return { from: "127.0.0.2", tls: null, shown: null, method: "GET", path: "/", ...call };
 }
 
@@ -118,7 +118,7 @@ export const INGRESS_CASES: readonly IngressCase[] = [
   {
     name: "TLS without a certificate, from anywhere",
     backend: SKIPS,
-    sources: [principal("anybody")],
+    sources: [principal("any")],
     calls: [
       [TLS, "let-in"],
       [{ ...TLS, shown: "stranger", from: ELSEWHERE }, "let-in"],

@@ -15,8 +15,8 @@ import {
 } from "./certificates.ts";
 import {
   ACCOUNT,
-  callOf,
   INGRESS_CASES,
+  ingressCallOf,
   ingressPlan,
   NGINX_ID,
   POD,
@@ -36,7 +36,7 @@ Deno.test("ingress: the rules of a plan let in what the cases say", () => {
     const own = ingressPlan(each, port).ingress?.[ACCOUNT] ?? [];
     const rules = new IngressRules(own, "cluster.local");
     for (const [asked, outcome] of each.calls) {
-      const { from: peer, tls, shown, method, path } = callOf(asked);
+      const { from: peer, tls, shown, method, path } = ingressCallOf(asked);
       const serverName = tls?.toLowerCase() ?? null;
       const place = { pod: POD, port };
       const isEnded = serverName === null || rules.tlsOf(place, serverName) !== null;
@@ -55,7 +55,7 @@ Deno.test("ingress: the rules of a plan let in what the cases say", () => {
 /** What curl gets: `let-in`, a reason, or `no-tls`. */
 async function sent(
   port: number,
-  { from, tls, shown, method, path }: ReturnType<typeof callOf>,
+  { from, tls, shown, method, path }: ReturnType<typeof ingressCallOf>,
   certificates: Readonly<Record<NonNullable<Shown>, TestCertificate>>,
 ): Promise<string> {
   const host = tls || "127.0.0.1";
@@ -90,7 +90,7 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
         await mesh.server.apply(ingressPlan(each, application.addr.port));
         for (const [asked, outcome] of each.calls) {
           const text = `${each.name}: ${JSON.stringify(asked)}`;
-          assert.equal(await sent(port, callOf(asked), certificates), outcome, text);
+          assert.equal(await sent(port, ingressCallOf(asked), certificates), outcome, text);
         }
       }
     },
