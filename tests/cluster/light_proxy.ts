@@ -89,6 +89,12 @@ export class LightProxy {
     return plan.egress?.[account]?.map(({ ref }) => ref.name) ?? [];
   }
 
+  /** Ports that IngressBackends open of an account as they are in force, and for whom. */
+  ingresses(account: string): readonly string[] {
+    const own = this.#held?.plan?.ingress?.[account] ?? [];
+    return own.map(({ ref, port, ranges }) => `${ref.name} ${port} from ${ranges}`);
+  }
+
   hold(): void {
     this.#stuck = Promise.withResolvers();
   }
