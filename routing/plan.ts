@@ -268,14 +268,28 @@ export interface PlanIngress {
   readonly port: number;
   /** `http`: requests in plain. `https`: requests by TLS, which the sidecar ends. */
   readonly protocol: "http" | "https";
-  /** Where callers come from, such as `192.0.2.0/24`. Null: anywhere, which `http` never says. */
-  readonly ranges: readonly string[] | null;
+  /** Where callers come from: one of all of these. Null: anywhere, which `http` never says. */
+  readonly from: PlanIngressFrom | null;
   /** `https`: SPIFFE ids, one of which the client's certificate has to show. Null: it needs none. */
   readonly principals: readonly string[] | null;
   /** `https`: server names, as `hosts` of an Egress. Null: any. */
   readonly serverNames: readonly string[] | null;
   /** Any of these lets a request in. Null: any request. */
   readonly http: readonly PlanMatch[] | null;
+}
+
+export interface PlanIngressFrom {
+  /** Such as `192.0.2.0/24`. */
+  readonly ranges: readonly string[];
+  readonly services: readonly PlanIngressService[];
+}
+
+/** A Service from whose endpoints callers come. */
+export interface PlanIngressService {
+  /** `namespace/name`. */
+  readonly service: string;
+  /** Of its endpoints, as far as they are known. */
+  readonly addresses: readonly string[];
 }
 
 /** Where a section of a policy comes from. */

@@ -18,6 +18,8 @@ import {
   type PlanEgressPort,
   type PlanEndpoint,
   type PlanIngress,
+  type PlanIngressFrom,
+  type PlanIngressService,
   type PlanMatch,
   type PlanMtls,
   type PlanPort,
@@ -211,7 +213,10 @@ const ingressShape = shape<PlanIngress>({
   pods: nullable(list(address)),
   port,
   protocol: oneOf(["http", "https"]),
-  ranges: nullable(list(range)),
+  from: nullable(shape<PlanIngressFrom>({
+    ranges: list(range),
+    services: list(shape<PlanIngressService>({ service: label, addresses: list(address) })),
+  })),
   principals: nullable(list(workloadId)),
   serverNames: nullable(list(host)),
   http: nullable(list(match)),
@@ -220,9 +225,9 @@ const ingressShape = shape<PlanIngress>({
 /** In plain there is nothing but where a caller comes from. */
 const ingress = list<PlanIngress>((value, path) => {
   const checked = ingressShape(value, path);
-  const { protocol, ranges, principals, serverNames } = checked;
-  if (protocol === "http" && (ranges === null || principals !== null || serverNames !== null)) {
-    fail(path, "with ranges, and without principals and serverNames, where it is http");
+  const { protocol, from, principals, serverNames } = checked;
+  if (protocol === "http" && (from === null || principals !== null || serverNames !== null)) {
+    fail(path, "with from, and without principals and serverNames, where it is http");
   }
   return checked;
 });

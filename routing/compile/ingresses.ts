@@ -2,7 +2,6 @@
  * IngressBackends as the plan has them. One only ever allows, so whatever in it is not understood, or does not show in what is spoken at a
  * port, allows nothing. It opens a Service of its own namespace: what is behind it elsewhere is not its to open.
  */
-import { parseIpRange } from "../../base/capture_lists.ts";
 import { compareText } from "../../base/order.ts";
 import { DEFAULT_TRUST_DOMAIN, formatWorkloadId, parseWorkloadId } from "../../base/spiffe.ts";
 import type {
@@ -11,7 +10,7 @@ import type {
   IngressSource,
   Service,
 } from "../../schemas/resources.ts";
-import type { PlanEndpoint, PlanIngress } from "../plan.ts";
+import type { PlanEndpoint, PlanIngress, PlanIngressFrom, PlanIngressService } from "../plan.ts";
 import type { ResolvedService } from "./endpoints.ts";
 import { type Findings, plainList, positionOf, quoted, quotedList, refOf } from "./findings.ts";
 import {
@@ -34,9 +33,11 @@ interface IngressInput {
   readonly findings: Findings;
 }
 
+type Narrowed = Pick<PlanIngress, "from" | "principals" | "serverNames">;
+
 /** What sources come to; null: nothing of the kind is asked. */
 interface Asked {
-  readonly ranges: readonly string[] | null;
+  readonly from: PlanIngressFrom | null;
   readonly principals: readonly string[] | null;
 }
 
@@ -49,7 +50,7 @@ export function planIngress(ingress: IngressBackend, input: IngressInput): PlanI
   return ingress.backends.flatMap((backend): PlanIngress[] => {
     const places = placesOf(ingress, backend, input, report);
     const narrowed = narrow(backend, asked, report);
-    if (narrowed === null || isEmpty(http, ...Object.values(narrowed))) return [];
+    if (narrowed === null || letsNoOneIn(narrowed, http)) return [];
     return places.map((place) => ({
       ref: refOf(meta),
       position: positionOf(meta, []),
@@ -65,9 +66,13 @@ export function planIngress(ingress: IngressBackend, input: IngressInput): PlanI
   );
 }
 
-/** Whether one of the lists has nothing that satisfies it. */
-function isEmpty(...lists: readonly (readonly unknown[] | null)[]): boolean {
-  return lists.some((list) => list?.length === 0);
+/** Whether something is asked for that nothing satisfies. */
+function letsNoOneIn(
+  { from, principals, serverNames }: Narrowed,
+  http: PlanIngress["http"],
+): boolean {
+  return [from && [...from.ranges, ...from.services], principals, serverNames, http]
+    .some((list) => list?.length === 0);
 }
 
 function askedOf({ sources }: IngressBackend, input: IngressInput, report: ReportEdge): Asked {
@@ -84,11 +89,17 @@ function askedOf({ sources }: IngressBackend, input: IngressInput, report: Repor
       hint: `Use one of ${quotedList(SOURCES)}`,
     });
   }
-  const ranges = of("Service", "IPRange")?.flatMap((source) => rangesOf(source, input, report));
+  const places = of("Service", "IPRange");
+  const ranges = places?.filter(({ kind, name }) => kind === "IPRange" && name !== "");
+  const services = places?.filter(({ kind }) => kind === "Service");
   const principals = of("AuthenticatedPrincipal")?.flatMap((source) =>
     principalOf(source, report) ?? []
   );
-  return { ranges: sortedTexts(ranges), principals: sortedTexts(principals) };
+  const from = places === undefined ? null : {
+    ranges: sortedTexts(ranges?.map(({ name }) => name)) ?? [],
+    services: sourceServices(services ?? [], input, report),
+  };
+  return { from, principals: sortedTexts(principals) };
 }
 
 const SOURCES = ["Service", "IPRange", "AuthenticatedPrincipal"];
@@ -97,29 +108,27 @@ function isKnown(kind: string | null): kind is string {
   return kind !== null && SOURCES.includes(kind);
 }
 
-function rangesOf(
-  { kind, namespace, name, at }: IngressSource,
+/** Each once, by name. */
+function sourceServices(
+  sources: readonly IngressSource[],
   { services }: IngressInput,
   report: ReportEdge,
-): string[] {
-  if (kind === "IPRange") return name === "" ? [] : [name];
-  const service = services.get(keyOf(namespace, name));
-  if (service === undefined) {
-    report([...at, "name"], "ingress-source-missing", {
-      message: `There is no Service ${quoted(keyOf(namespace, name))} in the mesh, so no one is ` +
-        "let in by it",
-      hint: "Correct the name, or take its namespace into the mesh: its pods need no sidecar",
-    });
-    return [];
+): PlanIngressService[] {
+  const found = new Map<string, PlanIngressService>();
+  for (const { namespace, name, at } of sources) {
+    const service = keyOf(namespace, name);
+    const resolved = services.get(service);
+    if (resolved === undefined) {
+      report([...at, "name"], "ingress-source-missing", {
+        message: `There is no Service ${quoted(service)} in the mesh, so no one is let in by it`,
+        hint: "Correct the name, or take its namespace into the mesh: its pods need no sidecar",
+      });
+      continue;
+    }
+    const addresses = addressesOf(resolved.ports.flatMap(({ endpoints }) => endpoints));
+    found.set(service, { service, addresses });
   }
-  return service.ports.flatMap(({ endpoints }) => endpoints)
-    .flatMap(({ address }) => rangeOf(address) ?? []);
-}
-
-/** Undefined: the address is not known, or an IPv4 one in a spelling of IPv6, which has no range that is read back. */
-function rangeOf(address: string): string | undefined {
-  const range = parseIpRange(address)?.text;
-  return range !== undefined && parseIpRange(range)?.text === range ? range : undefined;
+  return [...found.values()].sort((a, b) => compareText(a.service, b.service));
 }
 
 /** `NAME.NAMESPACE.TRUST-DOMAIN` is how OSM writes an account. */
@@ -145,9 +154,9 @@ function principalOf({ name, at }: IngressSource, report: ReportEdge): string | 
 /** What a backend asks of a caller. Null: what is spoken there does not show it. */
 function narrow(
   { port, protocol, skipsCertificate, serverNames, at }: IngressPort,
-  { ranges, principals }: Asked,
+  { from, principals }: Asked,
   report: ReportEdge,
-): Pick<PlanIngress, "ranges" | "principals" | "serverNames"> | null {
+): Narrowed | null {
   const blind = (why: string, hint: string) => {
     const message = `Port ${port} (${protocol}) lets no one in: ${why}`;
     report(at, "ingress-port-blind", { message, hint });
@@ -157,13 +166,13 @@ function narrow(
     if (serverNames !== undefined) {
       return blind("what comes in plain names no server", "Remove tls, or write https");
     }
-    if (ranges === null) {
+    if (from === null) {
       return blind(
         "who comes in plain shows nothing but an address",
         'Add a source of kind "Service" or "IPRange", or write https',
       );
     }
-    return { ranges, principals: null, serverNames: null };
+    return { from, principals: null, serverNames: null };
   }
   if (!skipsCertificate && principals === null) {
     return blind(
@@ -172,7 +181,7 @@ function narrow(
     );
   }
   return {
-    ranges,
+    from,
     principals: skipsCertificate ? null : principals,
     serverNames: sortedTexts(serverNames),
   };

@@ -7,7 +7,7 @@ import { parseWorkloadId } from "../../base/spiffe.ts";
 import { hasDotSegment } from "../match/dot_segments.ts";
 import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
 import { PathPattern } from "../match/pattern.ts";
-import type { PlanIngress } from "../plan.ts";
+import type { PlanIngress, PlanIngressFrom } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import { fitsHost } from "./host_pattern.ts";
 
@@ -36,7 +36,7 @@ export type IngressTls = "asking" | "not-asking";
 
 interface Rule {
   readonly ingress: PlanIngress;
-  readonly ranges: IpRanges | null;
+  readonly from: IpRanges | null;
   readonly identities: ReadonlySet<string> | null;
   readonly matches: MatchIndex | null;
   /** It lets some paths in and not others. */
@@ -50,7 +50,7 @@ export class IngressRules {
   constructor(ingresses: readonly PlanIngress[], trustDomain: string) {
     this.#rules = ingresses.map((ingress) => ({
       ingress,
-      ranges: ingress.ranges && new IpRanges(ingress.ranges),
+      from: ingress.from && rangesFrom(ingress.from),
       identities: ingress.principals && new Set(identitiesOf(ingress.principals, trustDomain)),
       matches: ingress.http && matchIndexOf(ingress.http),
       judgesPaths:
@@ -86,6 +86,10 @@ export class IngressRules {
   }
 }
 
+function rangesFrom({ ranges, services }: PlanIngressFrom): IpRanges {
+  return new IpRanges([...ranges, ...services.flatMap(({ addresses }) => addresses)]);
+}
+
 function identitiesOf(principals: readonly string[], trustDomain: string): string[] {
   return principals.flatMap((principal) => {
     const id = parseWorkloadId(principal);
@@ -93,13 +97,13 @@ function identitiesOf(principals: readonly string[], trustDomain: string): strin
   });
 }
 
-function allows({ ingress, ranges, identities, matches }: Rule, call: IngressCall): boolean {
+function allows({ ingress, from, identities, matches }: Rule, call: IngressCall): boolean {
   const { peer, identity, serverName, head } = call;
   const isSpoken = ingress.protocol === "http"
     ? serverName === null
     : serverName !== null && isNamed(ingress, serverName);
   return head !== null && isSpoken && isAt(ingress, call) &&
-    (ranges === null || ranges.has(peer)) && (identities === null || identities.has(identity)) &&
+    (from === null || from.has(peer)) && (identities === null || identities.has(identity)) &&
     (matches === null || matches.find(head) !== -1);
 }
 

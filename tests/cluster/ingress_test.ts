@@ -85,10 +85,10 @@ Deno.test({
         await api.kubectl(["delete", "ingressbackends.policy.flomesh.io", "a", "-n", "app"]);
         const source = "sources: [{kind: Service, name: web}]";
         await api.apply(ingressOf("policy.openservicemesh.io", "b", source));
-        await become(["b 8080 from 10.1.2.3/32"]);
+        await become(["b 8080 from 10.1.2.3"]);
         const moved = APPLICATION.split("---").at(-1)?.replace("10.1.2.3", "10.1.2.4") ?? "";
         await api.apply(moved);
-        await become(["b 8080 from 10.1.2.4/32"]);
+        await become(["b 8080 from 10.1.2.4"]);
       });
       await t.step("what the definition does not allow is refused", async () => {
         await rejects(api.apply(ingressOf("weft.dev", "bad", SOURCE, "tcp")), /Unsupported value/);
@@ -102,7 +102,7 @@ Deno.test({
           (text) => text !== "",
         );
         match(said, /Port 8080 \(https\) lets no one in/);
-        await become(["b 8080 from 10.1.2.4/32"]);
+        await become(["b 8080 from 10.1.2.4"]);
         deepEqual(controller.log.filter((line) => /is forbidden/.test(line)), []);
       });
     } finally {

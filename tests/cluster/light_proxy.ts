@@ -92,7 +92,10 @@ export class LightProxy {
   /** Ports that IngressBackends open of an account as they are in force, and for whom. */
   ingresses(account: string): readonly string[] {
     const own = this.#held?.plan?.ingress?.[account] ?? [];
-    return own.map(({ ref, port, ranges }) => `${ref.name} ${port} from ${ranges}`);
+    return own.map(({ ref, port, from }) => {
+      const services = from?.services.flatMap(({ addresses }) => addresses) ?? [];
+      return `${ref.name} ${port} from ${[...from?.ranges ?? [], ...services]}`;
+    });
   }
 
   hold(): void {
