@@ -85,10 +85,27 @@ export function callSteps(asked: RequestLine, explanation: CallExplanation): Exp
     step("caller", caller || "unknown"),
     step("called", destination || "the application, whose identity the proxy does not enforce"),
     ...(access.isEnforced ? accessSteps(access) : [step("access", "not enforced")]),
+    ...ingressSteps(explanation),
     reason === null
       ? step("outcome", `forwarded to the application, port ${port}`, { tone: "good" })
       : step("outcome", refusalText(reason, explanation), { tone: "error" }),
     step("plan", planHash),
+  ];
+}
+
+/** Of a caller from outside the mesh. */
+function ingressSteps({ ingress }: CallExplanation): ExplainStep[] {
+  if (ingress === undefined) return [];
+  const { peer, serverName, isStrict, endsTls, allowedBy, position } = ingress;
+  const isPassed = serverName !== null && !endsTls;
+  const name = serverName === "" ? "no name" : serverName;
+  const how = serverName === null ? "in plain" : `by TLS to ${name}`;
+  const must = isStrict ? "must" : "need not";
+  return [
+    step("outside", `from ${peer}, ${how}, where callers ${must} come by mutual TLS`),
+    allowedBy === null
+      ? step("ingress", `no IngressBackend ${isPassed ? "ends its TLS" : "lets it in"}`)
+      : step("ingress", `IngressBackend ${allowedBy} lets it in`, { place: position }),
   ];
 }
 

@@ -36,6 +36,14 @@ export function register(program: Program, context: CommandContext): void {
       .option("-H, --header <header>", "header of the request, 'Name: value' (repeat)", collect, [])
       .option("--from <sender>", "who sends it, NAMESPACE[/SERVICEACCOUNT]")
       .option(
+        "--from-ip <address>",
+        "it comes from outside the mesh, from this address, in plain: do the Service's pods take it",
+      )
+      .option(
+        "--server-name <name>",
+        "with --from-ip: by TLS, giving this name; --from is then who its certificate says it is",
+      )
+      .option(
         "--enforce-access",
         "with -f or --live: enforce traffic targets (permissive mode off)",
         false,

@@ -1,24 +1,33 @@
 /** Asks the admin address of a running proxy where a request would go. */
 import { directClient } from "../../base/direct_client.ts";
-import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
+import type { CallExplanation, CallOrigin, Explanation } from "../../routing/table/explanation.ts";
 import { CommandFailure } from "../../console/exit.ts";
 import { formatHostPort, parseHostPort, type RequestLine } from "../../console/values.ts";
 import { ADMIN_ANSWER_MS } from "../limits.ts";
 
+/** Who sends a request to the application; both null: it is the application's own. */
+interface AskedCaller {
+  /** `namespace/serviceaccount`. */
+  readonly caller: string | null;
+  readonly origin: CallOrigin | null;
+}
+
 /**
- * The proxy's explanation, as it came: of a request of its own application, or of one that `caller` (`namespace/serviceaccount`)
+ * The proxy's explanation, as it came: of a request of its own application, or of one that another caller
  * sends to the application. Throws a failure if nothing answers, or something else than a proxy does.
  */
 export async function askAdmin(
   admin: string,
   request: RequestLine,
   headers: readonly string[],
-  caller: string | null,
+  { caller, origin }: AskedCaller,
 ): Promise<Explanation | CallExplanation> {
   const query = new URLSearchParams({
     method: request.method,
     url: request.url,
-    ...(caller === null ? {} : { side: "inbound", caller }),
+    ...(caller === null && origin === null ? {} : { side: "inbound", caller: caller ?? "" }),
+    ...(origin === null ? {} : { peer: origin.peer }),
+    ...(origin?.serverName == null ? {} : { serverName: origin.serverName }),
   });
   for (const header of headers) query.append("header", header);
   const url = new URL(`http://${formatHostPort(parseHostPort(admin))}/explain?${query}`);

@@ -1,7 +1,8 @@
 /** The work of `weft explain`: one request through manifests or a running proxy, to an explanation. */
 import type { Finding } from "../../base/finding.ts";
-import { explainRequestOf, findingsFor } from "../../offline/answer.ts";
-import type { CallExplanation, Explanation } from "../../routing/table/explanation.ts";
+import { parseIp } from "../../base/ip.ts";
+import { explainOutsideOf, explainRequestOf, findingsFor } from "../../offline/answer.ts";
+import type { CallExplanation, CallOrigin, Explanation } from "../../routing/table/explanation.ts";
 import type { Environment } from "../../console/environment.ts";
 import { EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import type { MeshId } from "../../offline/compat/meshes.ts";
@@ -22,6 +23,8 @@ interface ExplainOptions extends ClusterOptions {
   readonly admin?: string | undefined;
   readonly header: readonly string[];
   readonly from?: string | undefined;
+  readonly fromIp?: string | undefined;
+  readonly serverName?: string | undefined;
   readonly enforceAccess: boolean;
   readonly egress: "on" | "off";
   readonly asMesh?: MeshId | undefined;
@@ -77,7 +80,7 @@ async function askRunning(
 
 /** What a person is told of a request that nothing has sent. */
 interface Told {
-  readonly explanation: Explanation;
+  readonly explanation: Explanation | CallExplanation;
   readonly findings: readonly Finding[];
 }
 
@@ -97,7 +100,9 @@ async function explainCluster(
   const input = { ...mesh, paths: mesh.tree.paths, recursive: false, namespace, permissive };
   const { explanation, findings } = await explainInput(request, input, options, environment);
   // A cluster may have much that is wrong and has nothing to do with this request.
-  const namespaces = [explanation.client.namespace, explanation.host.service?.split("/")[0]];
+  const namespaces = "client" in explanation
+    ? [explanation.client.namespace, explanation.host.service?.split("/")[0]]
+    : [explanation.destination.split("/")[0]];
   const near = findings.filter(({ resource }) => namespaces.includes(resource?.namespace));
   return { explanation, findings: near };
 }
@@ -125,12 +130,29 @@ async function explainInput(
   const { compileInput } = await import("../../sidecar/compile_input.ts");
   const { plan, snapshot, findings } = await compileInput(input, environment);
   const asked = { ...request, headers, from: sender };
+  const origin = originOf(options);
+  if (origin !== null) {
+    const shown = options.from === undefined ? { ...sender, identity: "" } : sender;
+    const explanation = explainOutsideOf(plan, { ...asked, from: shown }, origin);
+    if (explanation !== null) return { explanation, findings: findingsFor(findings, sender) };
+  }
   return {
     explanation: options.asMesh === undefined
       ? explainRequestOf(plan, asked)
       : await explainAs(options.asMesh, snapshot, input.permissive, asked),
     findings: findingsFor(findings, sender),
   };
+}
+
+/** Where outside the mesh it comes from; null: from within. */
+function originOf({ fromIp, serverName, asMesh }: ExplainOptions): CallOrigin | null {
+  if (fromIp === undefined) {
+    if (serverName === undefined) return null;
+    throw usageFailure("--server-name is of a caller outside the mesh: add --from-ip ADDRESS");
+  }
+  if (parseIp(fromIp) === null) throw usageFailure(`"${fromIp}" is not an IP address`);
+  if (asMesh !== undefined) throw usageFailure("--as-mesh and --from-ip exclude each other");
+  return { peer: fromIp, serverName: serverName?.toLowerCase() ?? null };
 }
 
 /** As another mesh would answer. */
@@ -148,12 +170,14 @@ async function explainAs(
 function askProxy(
   admin: string,
   request: RequestLine,
-  { header, from, enforceAccess }: ExplainOptions,
+  options: ExplainOptions,
 ): Promise<Explanation | CallExplanation> {
+  const { header, from, enforceAccess } = options;
   if (enforceAccess) {
     throw usageFailure("A running proxy knows what it enforces: leave out --enforce-access");
   }
   // What cannot be a header is refused here, where the user sees it.
   const headers = parseHeaders(header, request).map((header) => header.join(": "));
-  return askAdmin(admin, request, headers, from === undefined ? null : parseSender(from).identity);
+  const caller = from === undefined ? null : parseSender(from).identity;
+  return askAdmin(admin, request, headers, { caller, origin: originOf(options) });
 }

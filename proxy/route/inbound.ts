@@ -5,7 +5,7 @@ import { isStrictAt, type MtlsRules, parseMtlsRules, STRICT } from "../../base/m
 import type { InboundListener, ProbeRequest } from "../config.ts";
 import { Probes } from "./probes.ts";
 import { headText, type RequestHead } from "../../routing/request.ts";
-import type { CallExplanation } from "../../routing/table/explanation.ts";
+import type { CallExplanation, CallOrigin } from "../../routing/table/explanation.ts";
 import type { Asked } from "../../routing/table/explain.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { RouteStats } from "../observe/telemetry.ts";
@@ -32,6 +32,8 @@ import type { Caller } from "../tls/caller.ts";
 interface InboundRules {
   /** `namespace/serviceaccount` of the application; empty: nothing is enforced, because callers are not asked who they are. */
   readonly destination: string;
+  /** Its own address; null: only loopback leads to it. */
+  readonly pod: string | null;
   /** Of callers whose identities count. */
   readonly trustDomain: string;
   /** Null: whether callers come by mutual TLS is not asked. */
@@ -61,6 +63,7 @@ interface Denial {
  */
 export class InboundAccess {
   readonly #destination: string;
+  readonly #pod: string | null;
   readonly #trustDomain: string;
   readonly #mtls: InboundRules["mtls"];
   readonly #probes: Probes;
@@ -79,10 +82,11 @@ export class InboundAccess {
   #ingress: { readonly of: readonly PlanIngress[]; readonly rules: IngressRules } | null = null;
 
   constructor(
-    { destination, trustDomain, mtls, probes, counts, onDenied }: InboundRules,
+    { destination, pod, trustDomain, mtls, probes, counts, onDenied }: InboundRules,
     plan: PlanView,
   ) {
     this.#destination = destination;
+    this.#pod = pod;
     this.#trustDomain = trustDomain;
     this.#counts = counts;
     this.#onDenied = onDenied;
@@ -193,9 +197,20 @@ export class InboundAccess {
   }
 
   /** What would become of a request of `caller` (`namespace/serviceaccount`), and why. */
-  explain(caller: string, port: number, asked: Asked): CallExplanation {
+  explain(
+    caller: string,
+    port: number,
+    asked: Asked,
+    origin: CallOrigin | null = null,
+  ): CallExplanation {
     const plan = this.#isEnforced ? this.#plan : { ...this.#plan, permissive: true, targets: [] };
-    return explainCall(plan, { caller, destination: this.#destination, port }, asked);
+    const outside = origin && {
+      ...origin,
+      pod: this.#pod,
+      isStrict: isStrictAt(port, this.#mtlsRules),
+      trustDomain: this.#trustDomain,
+    };
+    return explainCall(plan, { caller, destination: this.#destination, port }, asked, outside);
   }
 
   get #isEnforced(): boolean {
@@ -278,11 +293,11 @@ export class InboundRouter implements Router {
   }
 
   /** What `route` would do with a request of `caller`, and why. */
-  explain(caller: string, asked: Asked): CallExplanation {
+  explain(caller: string, asked: Asked, origin: CallOrigin | null): CallExplanation {
     const { head } = asked;
     const authority = headText(head, head.authorityStart, head.authorityEnd);
     // A capturing listener leads to whichever port is called.
     const port = this.application.port || Number(/:(\d{1,5})$/.exec(authority)?.[1] ?? 0);
-    return this.access.explain(caller, port, asked);
+    return this.access.explain(caller, port, asked, origin);
   }
 }

@@ -218,7 +218,7 @@ function quit(request: Request, subject: AdminSubject): Response {
 /**
  * `/explain?url=URL[&method=GET][&header=Name:%20value]…[&listener=0]`: the Explanation as JSON. With several
  * workers the sequence position is that of all of them. `&side=inbound&caller=NAMESPACE/SERVICEACCOUNT`: the CallExplanation of
- * a request to the application beside the proxy.
+ * a request to the application beside the proxy; with `&peer=ADDRESS[&serverName=NAME]` from outside the mesh, in plain or by TLS.
  */
 async function explain(parameters: URLSearchParams, subject: AdminSubject): Promise<Response> {
   const query = parseExplainQuery(parameters);

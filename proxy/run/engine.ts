@@ -23,6 +23,7 @@ import { Clients } from "../accept/clients.ts";
 import { Loop, type Timed } from "../loop/loop.ts";
 import { Pools } from "../pool/pools.ts";
 import { Tracer } from "../tracing/tracer.ts";
+import { isLocal } from "../../base/ip.ts";
 import { InboundAccess, InboundRouter } from "../route/inbound.ts";
 import { Interest } from "../route/interest.ts";
 import { OutboundRouter } from "../route/outbound.ts";
@@ -176,6 +177,7 @@ export class Engine {
       const pool = this.#pools.of(backend, address, port);
       const access = new InboundAccess({
         destination: asksCallers ? identity : "",
+        pod: isLocal(address) ? null : address,
         trustDomain: this.#loop.trustDomain,
         mtls: this.#config.mutualTls === true ? own : null,
         probes,
@@ -296,9 +298,9 @@ export class Engine {
 
   /** What would become of a request, and why; takes no place in any sequence. Null: no such listener. */
   explain(query: ExplainQuery): Explanation | CallExplanation | null {
-    const { side, listener, caller } = query;
+    const { side, listener, caller, origin } = query;
     const asked = readAsked(query, side, this.#loop.headBytesMax);
-    if (side === "inbound") return this.#inbound[listener]?.explain(caller, asked) ?? null;
+    if (side === "inbound") return this.#inbound[listener]?.explain(caller, asked, origin) ?? null;
     return this.#outbound[listener]?.explain(asked) ?? null;
   }
 

@@ -1,4 +1,6 @@
 /** What `/explain` on the admin port is asked: a query to the request that it means, or to what is wrong with it. */
+import { parseIp } from "../../base/ip.ts";
+import type { CallOrigin } from "../../routing/table/explanation.ts";
 
 /** A request to be explained. */
 export interface ExplainQuery {
@@ -10,10 +12,14 @@ export interface ExplainQuery {
   readonly listener: number;
   /** Of an inbound request: who calls, as `namespace/serviceaccount`; empty: not known. */
   readonly caller: string;
+  /** Of an inbound request: where outside the mesh it comes from; null: from within. */
+  readonly origin: CallOrigin | null;
 }
 
 /** Each but `header` at most once. */
-const PARAMETERS: readonly string[] = ["url", "method", "header", "listener", "side", "caller"];
+const PARAMETERS: readonly string[] = [
+  ...["url", "method", "header", "listener", "side", "caller", "peer", "serverName"],
+];
 
 /** A token (RFC 9110 5.6.2), as methods and names of headers are. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -55,5 +61,10 @@ export function parseExplainQuery(parameters: URLSearchParams): ExplainQuery | s
   if (caller !== "" && !IDENTITY.test(caller)) {
     return `caller is "${caller}": want it like namespace/serviceaccount`;
   }
-  return { method, url, headers, side, listener: Number(listener), caller };
+  const peer = parameters.get("peer");
+  if (peer !== null && parseIp(peer) === null) return `peer is "${peer}": want an IP address`;
+  const serverName = parameters.get("serverName");
+  if (serverName !== null && peer === null) return "serverName is of a caller with peer";
+  const origin = peer === null ? null : { peer, serverName };
+  return { method, url, headers, side, listener: Number(listener), caller, origin };
 }

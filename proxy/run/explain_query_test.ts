@@ -14,6 +14,7 @@ Deno.test("explain query: everything, and what is left out", () => {
     side: "inbound",
     listener: 2,
     caller: "shop/cart",
+    origin: null,
   });
   assert.deepEqual(parse(URL_OF_WEB), {
     method: "GET",
@@ -22,6 +23,12 @@ Deno.test("explain query: everything, and what is left out", () => {
     side: "outbound",
     listener: 0,
     caller: "",
+    origin: null,
+  });
+  const outside = parse(`${URL_OF_WEB}&side=inbound&peer=192.0.2.7&serverName=shop.example`);
+  assert.deepEqual(typeof outside === "string" ? outside : outside.origin, {
+    peer: "192.0.2.7",
+    serverName: "shop.example",
   });
   // A connection; and what a proxy refuses, which is explained.
   const taken = [
@@ -53,6 +60,8 @@ Deno.test("explain query: what means nothing says what was wanted", () => {
     [`${URL_OF_WEB}&listener=-1`]: /^listener is /,
     [`${URL_OF_WEB}&side=both`]: /^side is outbound or inbound$/,
     [`${URL_OF_WEB}&caller=cart`]: /^caller is "cart": want it like namespace\/serviceaccount$/,
+    [`${URL_OF_WEB}&peer=web`]: /^peer is "web": want an IP address$/,
+    [`${URL_OF_WEB}&serverName=a`]: /^serverName is of a caller with peer$/,
     [`${URL_OF_WEB}&${URL_OF_WEB}`]: /^url is there twice$/,
     [`${URL_OF_WEB}&headers=a:b`]: /^Unknown parameter: headers; there are url, method, header, /,
   };

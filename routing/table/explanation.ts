@@ -202,10 +202,32 @@ export interface CallExplanation {
   readonly request: Explanation["request"];
   /** Its guards, if any, are the targets that name caller and destination. */
   readonly access: AccessExplanation;
+  /** Of a caller from outside the mesh; else left out. */
+  readonly ingress?: IngressExplanation;
   readonly outcome: "forward" | "refuse";
   readonly reason: RefusalReason | null;
   /** As in `Explanation`. */
   readonly status: number;
+}
+
+/** Whether a caller from outside the mesh is let in. */
+export interface IngressExplanation extends CallOrigin {
+  /** Callers must come by mutual TLS. */
+  readonly isStrict: boolean;
+  /** The sidecar ends its TLS; else that is for the application. */
+  readonly endsTls: boolean;
+  /** The IngressBackend that lets it in, `namespace/name`; null: none does. */
+  readonly allowedBy: string | null;
+  /** `file:line:column` of it. */
+  readonly position: string | null;
+}
+
+/** Where a caller outside the mesh is. */
+export interface CallOrigin {
+  /** Its address. */
+  readonly peer: string;
+  /** The name that it gives by TLS, perhaps empty. Null: it comes in plain. */
+  readonly serverName: string | null;
 }
 
 interface EndpointExplanation {

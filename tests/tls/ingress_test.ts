@@ -1,5 +1,6 @@
 /** Who comes in from outside the mesh: the cases by the rules of a plan, and through a sidecar, over real sockets. */
 import assert from "node:assert/strict";
+import { explainOutsideOf } from "../../offline/answer.ts";
 import { IngressRules } from "../../routing/table/ingress_rules.ts";
 import { requestHeadOf } from "../../routing/request.ts";
 import { hasCommand, runCommand } from "../support/commands.ts";
@@ -52,6 +53,37 @@ Deno.test("ingress: the rules of a plan let in what the cases say", () => {
   }
 });
 
+Deno.test("ingress: weft explain says of manifests what the cases say", () => {
+  for (const each of INGRESS_CASES) {
+    const plan = ingressPlan(each, 8080);
+    for (const [asked, outcome] of each.calls) {
+      const { from: peer, tls: serverName, shown, method, path } = ingressCallOf(asked);
+      const identity = shown === null ? "" : IDENTITIES[shown];
+      const said = explainOutsideOf(plan, {
+        ...{ method, url: `http://app.default${path}`, headers: [] },
+        from: { namespace: "default", identity },
+      }, { peer, serverName: serverName?.toLowerCase() ?? null });
+      const text = `${each.name}: ${JSON.stringify(asked)}`;
+      if (outcome !== "no-tls") assert.equal(said?.reason ?? "let-in", outcome, text);
+      else assert.equal(said?.outcome, "refuse", text);
+    }
+  }
+});
+
+/** What a sidecar says of it, as `sent` has it. */
+async function told(
+  admin: number | undefined,
+  { from: peer, tls, shown, method, path }: ReturnType<typeof ingressCallOf>,
+): Promise<string> {
+  const query = new URLSearchParams({
+    ...{ url: `http://app.default${path}`, method, side: "inbound", peer },
+    ...(tls === null ? {} : { serverName: tls.toLowerCase() }),
+    caller: shown === null ? "" : IDENTITIES[shown],
+  });
+  const answer = await fetch(`http://127.0.0.1:${admin}/explain?${query}`);
+  return (await answer.json()).reason ?? "let-in";
+}
+
 /** What curl gets: `let-in`, a reason, or `no-tls`. */
 async function sent(
   port: number,
@@ -91,6 +123,9 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
         for (const [asked, outcome] of each.calls) {
           const text = `${each.name}: ${JSON.stringify(asked)}`;
           assert.equal(await sent(port, ingressCallOf(asked), certificates), outcome, text);
+          // It is not told which pod it is.
+          if (outcome === "no-tls" || each.backend?.["name"] === "other") continue;
+          assert.equal(await told(mesh.server.admin?.port, ingressCallOf(asked)), outcome, text);
         }
       }
     },
