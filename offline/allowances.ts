@@ -2,17 +2,27 @@
 import { compareText } from "../base/order.ts";
 import { describeMatch } from "../routing/match/match.ts";
 import { groupsNamedBy } from "../routing/parts.ts";
-import type { Plan, PlanPort, PlanService, PlanTarget } from "../routing/plan.ts";
+import type {
+  Plan,
+  PlanEndpoint,
+  PlanIngress,
+  PlanPort,
+  PlanService,
+  PlanTarget,
+} from "../routing/plan.ts";
+import { comersOf, requestsLetIn } from "./ingress_text.ts";
 
-/** Something that a target allows. */
+/** Something that a target allows, or an IngressBackend. */
 export interface Allowance {
   /** `namespace/name`. */
   readonly service: string;
   readonly port: number;
   /** `namespace/serviceaccount` of the pods that are called, and of the caller. */
   readonly destination: string;
+  /** Of one from outside the mesh: where it comes from, and who it has to be. */
   readonly source: string;
   readonly may: string;
+  /** `namespace/name`; of an IngressBackend with that word before it. */
   readonly target: string;
 }
 
@@ -28,6 +38,29 @@ export function allowancesOf(plan: Plan, service: PlanService): Allowance[] {
       .sort((a, b) => compareText(a.destination, b.destination) || compareText(a.source, b.source))
       .map((each) => ({ service: nameOf(service), port: port.port, ...each }))
   );
+}
+
+/** What IngressBackends allow callers from outside the mesh at the Service's own pods, as `allowancesOf` has what targets do. */
+export function entriesOf(plan: Plan, service: PlanService): Allowance[] {
+  return service.ports.flatMap(({ port }) => {
+    const id = `${nameOf(service)}:${port}`;
+    const endpoints = Object.hasOwn(plan.groups, id) ? plan.groups[id] : [];
+    const entries = new Set(endpoints.flatMap((endpoint) => entriesAt(plan, endpoint)));
+    return [...entries].flatMap((ingress) =>
+      comersOf(ingress).flatMap((source) =>
+        requestsLetIn(ingress).map((may) => ({
+          ...{ service: nameOf(service), port, destination: ingress.destination, source, may },
+          target: `IngressBackend ${ingress.ref.namespace}/${ingress.ref.name}`,
+        }))
+      )
+    );
+  });
+}
+
+function entriesAt({ ingress = {} }: Plan, endpoint: PlanEndpoint): PlanIngress[] {
+  const { identity, address, port, targetPort = port } = endpoint;
+  const own = Object.hasOwn(ingress, identity) ? ingress[identity] : [];
+  return own.filter((each) => each.port === targetPort && (each.pods?.includes(address) ?? true));
 }
 
 /** Whom calls of a port may reach, whichever route they take, and at which ports of theirs. */

@@ -1,22 +1,22 @@
-/** An IngressBackend of a plan in words: the same for every command that lists what comes in from outside the mesh. */
+/** What IngressBackends of a plan let in from outside the mesh, in words: the same for every command that lists it. */
 import { parseWorkloadId } from "../base/spiffe.ts";
 import { describeMatch } from "../routing/match/match.ts";
 import type { PlanIngress } from "../routing/plan.ts";
 
-/** Where callers come from: `192.0.2.0/24`, `Service ingress/nginx`. */
-export function ingressOrigins({ from }: PlanIngress): string[] {
-  if (from === null) return ["anywhere"];
-  return [...from.ranges, ...from.services.map(({ service }) => `Service ${service}`)];
+/** Who comes in: `192.0.2.0/24`, `Service ingress/nginx`, `ingress/nginx by TLS`, `any by TLS from 192.0.2.0/24`. */
+export function comersOf({ protocol, from, principals }: PlanIngress): string[] {
+  const origins = from === null
+    ? [null]
+    : [...from.ranges, ...from.services.map(({ service }) => `Service ${service}`)];
+  if (protocol === "http") return origins.filter((origin) => origin !== null);
+  const callers = principals?.map((each) => parseWorkloadId(each)?.identity ?? each) ?? ["any"];
+  return callers.flatMap((caller) =>
+    origins.map((origin) => `${caller} by TLS${origin === null ? "" : ` from ${origin}`}`)
+  );
 }
 
-/** Who they have to be, each `namespace/serviceaccount` where that is clear. */
-export function ingressCallers({ protocol, principals }: PlanIngress): string[] {
-  if (protocol === "http") return ["any"];
-  return principals?.map((principal) => parseWorkloadId(principal)?.identity ?? principal) ??
-    ["any"];
-}
-
-/** What each may ask. */
-export function ingressRequests({ http }: PlanIngress): string[] {
-  return http?.map(describeMatch) ?? ["any request"];
+/** What they may ask. */
+export function requestsLetIn({ http, serverNames }: PlanIngress): string[] {
+  const to = serverNames === null ? "" : ` of ${serverNames.join(", ")}`;
+  return (http?.map(describeMatch) ?? ["every request"]).map((text) => `${text}${to}`);
 }

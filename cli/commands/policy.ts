@@ -23,7 +23,7 @@ export function register(program: Program, context: CommandContext): void {
     .summary("which callers may call a Service, and what they may ask of it")
     .description(
       "Lists, for each port of a Service, the ServiceAccounts that traffic targets let in where calls of it lead, what each may do, and by " +
-        "which target. It reads the cluster, or with -f manifests, and says what would be so if targets were enforced where they are not. Why a " +
+        "which target; and whom IngressBackends let in from outside the mesh. It reads the cluster, or with -f manifests, and says what would be so if targets were enforced where they are not. Why a " +
         "single request is refused says weft explain --enforce-access --from NAMESPACE/SERVICEACCOUNT METHOD URL.\n\n" +
         "Exit code: 0 some caller may, 1 none may, 2 usage.",
     )

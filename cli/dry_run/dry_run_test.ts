@@ -396,3 +396,46 @@ Deno.test("dry-run of a mesh without egress lists what each caller may call outs
   assert.doesNotMatch(on.stdout, /CALLER/);
   assert.match((await dryRun(["-f", "-", "--egress", "off"], "{}")).stdout, /Nothing leaves/);
 });
+
+Deno.test("dry-run lists who may come in from outside the mesh", async () => {
+  const named = { name: "web", namespace: "shop" };
+  const labels = { app: "web" };
+  const containers = [{ name: "app", image: "app", ports: [{ containerPort: 8080 }] }];
+  const documents = [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: named,
+      spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
+    },
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: named,
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { serviceAccountName: "web", containers } },
+      },
+    },
+    {
+      apiVersion: "policy.openservicemesh.io/v1alpha1",
+      kind: "IngressBackend",
+      metadata: named,
+      spec: {
+        backends: ["http", "https"].map((protocol) => ({
+          name: "web",
+          port: { number: 8080, protocol },
+        })),
+        sources: [
+          { kind: "Service", ...named },
+          { kind: "AuthenticatedPrincipal", name: "nginx.ingress.cluster.local" },
+        ],
+      },
+    },
+  ];
+  const text = documents.map((each) => JSON.stringify(each)).join("\n---\n");
+  const { stdout, code } = await dryRun(["-f", "-"], text);
+  assert.match(stdout, /shop\/web +8080\/http +Service shop\/web +every request +shop\/web\n/);
+  assert.match(stdout, /8080\/https +ingress\/nginx by TLS from Service shop\/web +every request/);
+  assert.equal(code, 0);
+});

@@ -11,6 +11,7 @@ import { askedText, isConnection, type RequestLine } from "../../console/values.
 import { nearestText } from "../../routing/table/explanation.ts";
 import type { PlanMatch } from "../../routing/plan.ts";
 import { describeMatch } from "../../routing/match/match.ts";
+import { comersOf, requestsLetIn } from "../../offline/ingress_text.ts";
 import { describeSection } from "../../offline/policy_text.ts";
 import type { DryRunReport, ReportEndpoint, ReportPort, ReportRoute } from "./report.ts";
 import type { Simulation } from "../../offline/simulate.ts";
@@ -30,6 +31,7 @@ export function renderReport(output: Output, report: DryRunReport): string {
     ...renderRoutes(output, report),
     renderAccess(output, report),
     renderEgress(output, report),
+    renderIngress(output, report),
     report.simulation === undefined ? "" : renderSimulation(output, report.simulation),
     `${summarizeFindings(report.findings)}\n`,
   ];
@@ -96,6 +98,20 @@ function renderEgress(output: Output, { egress }: DryRunReport): string {
     `${ref.namespace}/${ref.name}`,
   ]);
   const heads = ["CALLER", "PORTS", "HOSTS", "ADDRESSES", "REQUESTS", "EGRESS"];
+  return renderTable(output, heads, rows);
+}
+
+/** Who may come in from outside, where callers are held to mutual TLS, or to targets. */
+function renderIngress(output: Output, { ingress }: DryRunReport): string {
+  if (ingress === undefined) return "";
+  const rows = ingress.map((each): Cell[] => [
+    each.destination,
+    `${each.port}/${each.protocol}`,
+    listText(comersOf(each), NAMED_BACKENDS_MAX),
+    listText(requestsLetIn(each), NAMED_BACKENDS_MAX),
+    `${each.ref.namespace}/${each.ref.name}`,
+  ]);
+  const heads = ["CALLED", "PORT", "FROM OUTSIDE", "MAY", "INGRESSBACKEND"];
   return renderTable(output, heads, rows);
 }
 

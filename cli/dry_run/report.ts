@@ -11,6 +11,7 @@ import type {
   PlanBackend,
   PlanEgress,
   PlanEndpoint,
+  PlanIngress,
   PlanMatch,
   PlanPort,
   PlanRoute,
@@ -45,6 +46,8 @@ export interface DryRunReport {
   readonly access?: readonly Allowance[];
   /** What may leave the mesh, by caller; left out where egress is on. */
   readonly egress?: readonly PlanEgress[];
+  /** What may come in from outside where callers are held to mutual TLS or targets, by account; left out where no one is let in. */
+  readonly ingress?: readonly PlanIngress[];
   /** Worst first. */
   readonly findings: readonly Finding[];
   /** Only with `--request`. */
@@ -167,6 +170,7 @@ export function buildReport(
     ...(plan.permissive
       ? {}
       : { access: plan.services.flatMap((service) => allowancesOf(plan, service)) }),
+    ...(plan.ingress === undefined ? {} : { ingress: Object.values(plan.ingress).flat() }),
     ...(plan.egressOff === true ? { egress: Object.values(plan.egress ?? {}).flat() } : {}),
     findings: sortFindings(input.findings),
     ...(simulation === undefined ? {} : { simulation }),

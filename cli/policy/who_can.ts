@@ -1,8 +1,8 @@
-/** The work of `weft policy who-can`: which callers traffic targets let in where a Service leads, and what they may do there. */
+/** The work of `weft policy who-can`: which callers traffic targets and IngressBackends let in where a Service leads, and what they may do there. */
 import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from "../../console/exit.ts";
 import { renderTable } from "../../console/table.ts";
-import { allowancesOf } from "../../offline/allowances.ts";
+import { allowancesOf, entriesOf } from "../../offline/allowances.ts";
 import type { Plan, PlanService } from "../../routing/plan.ts";
 import type { InputOptions } from "../../sidecar/compile_input.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
@@ -24,7 +24,7 @@ export async function whoCan(
   const { compileInput } = await import("../../sidecar/compile_input.ts");
   const { plan } = await compileInput({ ...input, permissive: false }, environment);
   const service = serviceIn(plan, name, input.namespace);
-  const allowances = allowancesOf(plan, service);
+  const allowances = [...allowancesOf(plan, service), ...entriesOf(plan, service)];
   if (options.output === "json") {
     const { namespace, name } = service;
     stdout.line(
@@ -37,7 +37,7 @@ export async function whoCan(
   }
   if (allowances.length === 0) {
     stdout.line(
-      `No caller may call ${service.namespace}/${service.name}: no traffic target names what it leads to`,
+      `No caller may call ${service.namespace}/${service.name}: no traffic target names what it leads to, and no IngressBackend`,
     );
     return EXIT.failed;
   }

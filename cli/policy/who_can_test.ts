@@ -35,6 +35,17 @@ function target(name: string, source: string, rule: object): object {
   };
 }
 
+const INGRESS = {
+  apiVersion: "weft.dev/v1alpha1",
+  kind: "IngressBackend",
+  metadata: meta("edge"),
+  spec: {
+    backends: [{ name: "bookstore", port: { number: 8080, protocol: "https" } }],
+    sources: [{ kind: "AuthenticatedPrincipal", name: "nginx.ingress.cluster.local" }],
+    matches: [{ kind: "HTTPRouteGroup", name: "routes" }],
+  },
+};
+
 const MANIFESTS = [
   ...["bookstore", "bookbuyer", "bookthief"].map(deployment),
   ...["bookstore", "bookbuyer"].map(service),
@@ -52,6 +63,7 @@ const MANIFESTS = [
   },
   target("buyers", "bookbuyer", { kind: "HTTPRouteGroup", name: "routes", matches: ["buy"] }),
   target("operators", "operator", { kind: "TCPRoute", name: "admin" }),
+  INGRESS,
 ];
 
 async function whoCan(...argv: string[]) {
@@ -77,6 +89,10 @@ Deno.test("policy who-can: callers, what they may do, and by which target", asyn
       ...["80", "books/bookstore", "books/operator", "everything: a TCP rule has the port"],
       "books/operators",
     ],
+    [
+      ...["80", "books/bookstore", "ingress/nginx by TLS", "GET /books-bought"],
+      "IngressBackend books/edge",
+    ],
   ]);
 });
 
@@ -96,5 +112,6 @@ Deno.test("policy who-can: JSON has the same", async () => {
   deepEqual(allowances.map(({ source }: { source: string }) => source), [
     "books/bookbuyer",
     "books/operator",
+    "ingress/nginx by TLS",
   ]);
 });
