@@ -32,3 +32,6 @@ export const PORT_MAX = 65535;
 
 /** Bytes of a length in DER: a certificate of 16 MiB is none. */
 export const DER_LENGTH_BYTES_MAX = 3;
+
+/** Texts that are kept once each, 100 bytes apiece: accounts and workloads of a large mesh, without the room for one of each pod. */
+export const SHARED_TEXTS_MAX = 4_096;

@@ -54,6 +54,9 @@ interface Entry {
   readonly findings: readonly Finding[];
 }
 
+/** Most objects have none, and there are many. */
+const NO_FINDINGS: readonly Finding[] = [];
+
 /** Nothing that the API server says has a place in a file. */
 const NOWHERE: Origin = { locate: () => undefined };
 
@@ -63,6 +66,7 @@ export class MeshObjects {
   /** By namespace, then by kind and name; also of namespaces outside, which may join. */
   readonly #entries = new Map<string, Map<string, Entry>>();
   readonly #members = new Set<string>();
+  readonly #pods = new AlikePods();
 
   /** @param mesh its name, the value of the label */
   constructor(mesh: string, events: ObjectEvents) {
@@ -124,7 +128,10 @@ export class MeshObjects {
   heard(object: JsonFields): void {
     const read = readEntry(object);
     if (read === null) return;
-    const { meta, entry } = read;
+    const { meta } = read;
+    const entry = read.entry?.list === "pods"
+      ? { ...read.entry, resource: this.#pods.of(read.entry.resource as Pod) }
+      : read.entry;
     const kind = kindKey(meta.kind, meta.apiVersion);
     if (entry === null) this.removed(kind, meta.namespace, meta.name);
     else if (entry.list === "namespaces") this.#putNamespace(meta, entry);
@@ -226,7 +233,9 @@ function readEntry(
   if (list === undefined) return { meta, entry: null, findings };
   const [resource] = lists[list];
   const uid = textField(fieldsOf(object["metadata"]), "uid") ?? "";
-  return { meta, entry: { list, uid, resource: projected(list, resource), findings }, findings };
+  const entry = { list, uid, resource: projected(list, resource) };
+  const told = findings.length === 0 ? NO_FINDINGS : findings;
+  return { meta, entry: { ...entry, findings: told }, findings };
 }
 
 /** What nothing here reads, and what would make news of nothing. */
@@ -242,4 +251,33 @@ function projected(list: List, resource: Snapshot[List][number]): Snapshot[List]
   const pod = withDeployment(resource as Pod);
   const containers = pod.template.containers.map((each) => ({ ...each, image: "", command: [] }));
   return { ...pod, template: { ...pod.template, containers } };
+}
+
+/**
+ * What a pod has in common with the one before it is kept once: pods of one workload come one after the other, and differ in name and
+ * address alone.
+ */
+class AlikePods {
+  #last: Pod | null = null;
+
+  of(pod: Pod): Pod {
+    const last = this.#last;
+    if (last !== null) pod = alike(last, pod);
+    this.#last = pod;
+    return pod;
+  }
+}
+
+function alike(last: Pod, pod: Pod): Pod {
+  const labels = same(last.meta.labels, pod.meta.labels);
+  const annotations = same(last.meta.annotations, pod.meta.annotations);
+  const containers = same(last.template.containers, pod.template.containers);
+  const template = same(last.template, { ...pod.template, labels, annotations, containers });
+  const namespace = same(last.meta.namespace, pod.meta.namespace);
+  const meta = { ...pod.meta, namespace, labels, annotations };
+  return { ...pod, meta, template, owner: same(last.owner, pod.owner) };
+}
+
+function same<T>(last: T, next: T): T {
+  return isSameData(last, next) ? last : next;
 }

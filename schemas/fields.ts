@@ -7,6 +7,9 @@ import type { Report } from "./report.ts";
 import { suggest } from "./suggest.ts";
 import { NAME_LENGTH_MAX } from "../base/limits.ts";
 
+/** Maps that say nothing, of which there are many. */
+const NO_ENTRIES: Readonly<Record<string, string>> = Object.freeze({});
+
 /** A field of an object, present or not. */
 export class Field {
   readonly value: unknown;
@@ -110,12 +113,12 @@ export class Field {
    * condition out would make a selector match more than it says.
    */
   stringMap(): Readonly<Record<string, string>> {
-    if (!this.isPresent || !this.isObject()) return {};
+    if (!this.isPresent || !this.isObject()) return NO_ENTRIES;
     const entries = Object.entries(this.value as Record<string, unknown>).map(([key, value]) => {
       this.at(key).string();
       return [key, typeof value === "string" ? value : JSON.stringify(value)] as const;
     });
-    return Object.fromEntries(entries);
+    return entries.length === 0 ? NO_ENTRIES : Object.fromEntries(entries);
   }
 
   /** Reports fields that are a slip of a known one; others may be newer than Weft and are passed over. */

@@ -23,6 +23,7 @@ import type {
 import type { Incremental } from "./incremental.ts";
 import { parseServiceName } from "./names.ts";
 import { compareText } from "../../base/order.ts";
+import { SharedTexts } from "../../base/shared_texts.ts";
 import {
   byName,
   compareContent,
@@ -78,6 +79,8 @@ export interface CatalogEvents {
 
 export class Catalog {
   readonly clusterDomain: string;
+  /** What many endpoints say. */
+  readonly texts = new SharedTexts();
   readonly namespaces: NamedResources<Snapshot["namespaces"][number]>;
   readonly services: NamedResources<Service>;
   readonly splits: NamedResources<TrafficSplit>;

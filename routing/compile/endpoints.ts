@@ -96,7 +96,7 @@ function endpointsOfPods(
         address: pod.ips.find((ip) => parseIp(ip) !== null) ?? "",
         port: number,
         hostname: podHostname(catalog, service, pod),
-        ...identityOf(pod, number),
+        ...identityOf(catalog, pod, number),
       });
     }
   }
@@ -131,13 +131,13 @@ function targetPortOf(pod: Pod, targetPort: number | string): number | undefined
 
 type EndpointIdentity = Pick<PlanEndpoint, "pod" | "workload" | "identity" | "mutualTls">;
 
-function identityOf(pod: Pod, port: number): EndpointIdentity {
+function identityOf({ texts }: Catalog, pod: Pod, port: number): EndpointIdentity {
   const excluded = pod.template.mutualTls?.excludedPorts;
   const takesMutualTls = excluded?.every(({ first, last }) => port < first || port > last);
   return {
     pod: pod.meta.name,
-    workload: pod.owner === undefined ? "" : keyOf(pod.owner.kind, pod.owner.name),
-    identity: keyOf(pod.meta.namespace, pod.template.serviceAccount || "default"),
+    workload: pod.owner === undefined ? "" : texts.of(keyOf(pod.owner.kind, pod.owner.name)),
+    identity: texts.of(keyOf(pod.meta.namespace, pod.template.serviceAccount || "default")),
     ...(takesMutualTls === true ? { mutualTls: true } : {}),
   };
 }
@@ -193,7 +193,7 @@ function identityOfSlice(
 ): EndpointIdentity {
   const pod = podName === undefined ? undefined : catalog.pods.get(slice.meta.namespace, podName);
   if (pod === undefined) return { pod: podName ?? "", workload: "", identity: "" };
-  const { mutualTls, ...identity } = identityOf(pod, port);
+  const { mutualTls, ...identity } = identityOf(catalog, pod, port);
   // A slice that was made by hand may name a pod with another address.
   const isIts = pod.ips.length === 0 || pod.ips.includes(address);
   return mutualTls === true && isIts ? { ...identity, mutualTls } : identity;

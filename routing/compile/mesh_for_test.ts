@@ -2,6 +2,7 @@
 import type {
   EndpointSlice,
   Meta,
+  Pod,
   Service,
   Snapshot,
   TrafficSplit,
@@ -13,15 +14,17 @@ const AT = ["spec"];
 const CREATED = "2026-01-01T00:00:00Z";
 /** As of what comes from an API server. */
 const ORIGIN = { locate: () => undefined };
+/** Of objects without labels or annotations, as readers have it. */
+const NONE = {};
 
-function metaFor(kind: string, name: string): Meta {
+function metaFor(kind: string, name: string, labels: Meta["labels"] = NONE): Meta {
   return {
     kind,
     apiVersion: "v1",
     namespace: NAMESPACE,
     name,
-    labels: {},
-    annotations: {},
+    labels,
+    annotations: NONE,
     createdAt: CREATED,
     origin: ORIGIN,
   };
@@ -84,6 +87,25 @@ export function meshSplit(index: number, weight: number): TrafficSplit {
   };
 }
 
+/** What they have in common is kept once, as of those that a controller reads. */
+function meshPods(workload: string, count: number): Pod[] {
+  const template = {
+    labels: { app: workload },
+    annotations: NONE,
+    serviceAccount: "default",
+    containers: [],
+    hostname: undefined,
+    subdomain: undefined,
+  };
+  return Array.from({ length: count }, (_, i) => ({
+    meta: metaFor("Pod", `${workload}-${i}`, template.labels),
+    template,
+    ips: [],
+    ready: true,
+    owner: undefined,
+  }));
+}
+
 export function largeMesh(
   services: number,
   endpoints: number,
@@ -92,26 +114,12 @@ export function largeMesh(
 ): Snapshot {
   const list = <T>(length: number, one: (index: number) => T) =>
     Array.from({ length }, (_, i) => one(i));
-  const podNames = list(services, (i) => list(endpoints, (j) => `service-${i}-${j}`)).flat();
   return {
     namespaces: [],
     serviceAccounts: [],
     services: list(services, meshService),
     endpointSlices: list(services, (i) => meshSlice(i, endpoints, false, port)),
-    pods: podNames.map((name) => ({
-      meta: metaFor("Pod", name),
-      template: {
-        labels: { app: name.slice(0, name.lastIndexOf("-")) },
-        annotations: {},
-        serviceAccount: "default",
-        containers: [],
-        hostname: undefined,
-        subdomain: undefined,
-      },
-      ips: [],
-      ready: true,
-      owner: undefined,
-    })),
+    pods: list(services, (i) => meshPods(`service-${i}`, endpoints)).flat(),
     workloads: [],
     trafficSplits: list(splits, (i) => meshSplit(i, 10)),
     httpRouteGroups: [],
