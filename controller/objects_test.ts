@@ -80,3 +80,32 @@ Deno.test("objects: what cannot be read counts for nothing, and is told of where
   objects.heard(split("app", {}));
   deepEqual(take(), ["other trafficSplits web"]);
 });
+
+Deno.test("objects: what pods have in common is kept once, and each says what it said", () => {
+  const { objects } = record();
+  const pod = (name: string, app: string, account: string) => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name,
+      namespace: "app",
+      labels: { app },
+      ownerReferences: [{ kind: "StatefulSet", name: app, controller: true }],
+    },
+    spec: { serviceAccountName: account, containers: [{ name: "c", ports: [] }] },
+    status: { podIP: "10.0.0.1" },
+  });
+  objects.heard(namespace("app", MEMBER));
+  const said = [["a-0", "a", "x"], ["a-1", "a", "x"], ["a-2", "a", "y"], ["b-0", "b", "y"]];
+  for (const [name, app, account] of said) objects.heard(pod(name, app, account));
+  const pods = [...objects.memberPods()];
+  deepEqual(
+    pods.map(({ meta, template, owner }) => [meta.name, owner?.name, template.serviceAccount]),
+    said,
+  );
+  for (const { meta, template } of pods) equal(meta.labels, template.labels);
+  const [first, second, third, other] = pods.map(({ template }) => template);
+  deepEqual([first === second, second === third, third === other], [true, false, false]);
+  deepEqual([second.labels === third.labels, third.labels === other.labels], [true, false]);
+  equal(third.containers, other.containers);
+});

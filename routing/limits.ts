@@ -97,3 +97,6 @@ export const CHAIN_TEXT_MAX = 32 * 1024;
 
 /** Roots that are trusted at once: two while they change, and some of an authority elsewhere. */
 export const ROOTS_MAX = 16;
+
+/** Items that are looked through one by one, where a Set would take 300 bytes. */
+export const LIST_ITEMS_MAX = 16;

@@ -29,7 +29,7 @@ export const PLAN_COSTS: BenchWorkload = {
   title: "Plans of 10 000 Services",
   about:
     `Services have ${MESH_ENDPOINTS} endpoints, every fifth is split in two. The source is a process of its own (the controller's compiler and stream, over TLS ` +
-    "on this machine), on the core of the load; Weft is a sidecar that asks it. Bytes are those of the JSON text. Memory is anonymous, and " +
+    "on this machine), on the core of the load, and holds pods as a controller does: what those of one workload have in common, once. Weft is a sidecar that asks it. Bytes are those of the JSON text. Memory is anonymous, and " +
     "that of the source all that was resident at most. A window is " +
     `${WINDOW_MS} ms of one request after the other: its number is the longest of them, and medians are over ${STALL_WINDOWS} windows of each kind, in turn.`,
   columns: [

@@ -92,12 +92,10 @@ function endpointsOfPods(
     const number = targetPortOf(pod, port.targetPort);
     if (number === undefined) unresolved.push(pod);
     else if (pod.ready || service.publishNotReadyAddresses) {
-      endpoints.push({
-        address: pod.ips.find((ip) => parseIp(ip) !== null) ?? "",
-        port: number,
-        hostname: podHostname(catalog, service, pod),
-        ...identityOf(catalog, pod, number),
-      });
+      const address = pod.ips.find((ip) => parseIp(ip) !== null) ?? "";
+      const hostname = podHostname(catalog, service, pod);
+      const identity = identityOf(catalog, pod, number);
+      endpoints.push(planEndpoint({ address, port: number, hostname }, identity));
     }
   }
   if (unresolved.length > 0) {
@@ -130,6 +128,16 @@ function targetPortOf(pod: Pod, targetPort: number | string): number | undefined
 }
 
 type EndpointIdentity = Pick<PlanEndpoint, "pod" | "workload" | "identity" | "mutualTls">;
+
+/** All fields in one object, where a spread would put some of them into another: there are very many. */
+function planEndpoint(
+  { address, port, hostname }: Pick<PlanEndpoint, "address" | "port" | "hostname">,
+  { pod, workload, identity, mutualTls }: EndpointIdentity,
+): PlanEndpoint {
+  return mutualTls === true
+    ? { address, port, hostname, pod, workload, identity, mutualTls }
+    : { address, port, hostname, pod, workload, identity };
+}
 
 function identityOf({ texts }: Catalog, pod: Pod, port: number): EndpointIdentity {
   const excluded = pod.template.mutualTls?.excludedPorts;
@@ -173,12 +181,10 @@ function endpointsOfSlices(
       if (address === undefined || parseIp(address) === null) continue;
       const counts = endpoint.ready || service.publishNotReadyAddresses;
       if (!counts && endpoint.isEnding !== true) continue;
-      (counts ? endpoints : ending).push({
-        address,
-        port: target.port,
-        hostname: service.headless ? endpoint.hostname ?? "" : "",
-        ...identityOfSlice(catalog, slice, endpoint, target.port),
-      });
+      const hostname = service.headless ? endpoint.hostname ?? "" : "";
+      const identity = identityOfSlice(catalog, slice, endpoint, target.port);
+      const planned = planEndpoint({ address, port: target.port, hostname }, identity);
+      (counts ? endpoints : ending).push(planned);
     }
   }
   // As kube-proxy does: a call to one that is ending may still succeed, one to none cannot.

@@ -6,6 +6,7 @@
  * Values may report Findings while they are computed; those of a value stand for as long as it does.
  */
 import type { Finding } from "../../base/finding.ts";
+import { type Few, hasItem, itemsOf, withItem, withoutItem } from "./few.ts";
 
 /** `maybe`: something further back has changed, and may come out as it was. */
 type State = "current" | "maybe" | "outdated";
@@ -19,8 +20,8 @@ function forget<Each>(nodes: Map<string, Each>, key: string, node: Each): void {
 abstract class Node {
   /** The revision in which the value last changed. */
   changedAt = 0;
-  /** One has few mostly, and some have thousands. */
-  #dependents: Node | Set<Node> | null = null;
+  /** Some have thousands. */
+  #dependents: Few<Node> = null;
 
   get hasDependents(): boolean {
     return this.#dependents !== null;
@@ -28,21 +29,14 @@ abstract class Node {
 
   /** False: it was one already. */
   addDependent(node: Node): boolean {
-    const known = this.#dependents;
-    if (known === node || (known instanceof Set && known.has(node))) return false;
-    if (known === null) this.#dependents = node;
-    else if (known instanceof Set) known.add(node);
-    else this.#dependents = new Set([known, node]);
+    if (hasItem(this.#dependents, node)) return false;
+    this.#dependents = withItem(this.#dependents, node);
     return true;
   }
 
   /** Follow it by `forgetIfUnused`, once it is clear what depends on this from now on. */
   removeDependent(node: Node): void {
-    const known = this.#dependents;
-    if (known === node) this.#dependents = null;
-    else if (known instanceof Set && known.delete(node) && known.size === 0) {
-      this.#dependents = null;
-    }
+    this.#dependents = withoutItem(this.#dependents, node);
   }
 
   forgetIfUnused(): void {
@@ -50,9 +44,7 @@ abstract class Node {
   }
 
   protected dependentsAre(state: "maybe" | "outdated"): void {
-    const known = this.#dependents;
-    if (known instanceof Set) { for (const each of known) each.becomes(state); }
-    else known?.becomes(state);
+    for (const each of itemsOf(this.#dependents)) each.becomes(state);
   }
 
   /** Makes sure that the value is what it would be now. */
@@ -62,6 +54,9 @@ abstract class Node {
   /** Nothing reads it any more. */
   protected abstract forgotten(): void;
 }
+
+/** Findings by their texts; null: there are none. */
+type Texts = Map<string, Finding> | null;
 
 /** What has been reported: the same by two values counts once. */
 interface Reported {
@@ -79,6 +74,8 @@ interface FindingChanges {
 export class Incremental {
   revision = 1;
   #reader: DerivedNode | null = null;
+  /** By the value that is being computed. */
+  #reporting: Texts = null;
   /** Kept values that may not be current. */
   readonly #due = new Set<DerivedNode>();
   readonly #reported = new Map<string, Reported>();
@@ -91,20 +88,24 @@ export class Incremental {
   }
 
   /** Has `compute` run for a value; what it reads becomes what that depends on. */
-  compute<T>(node: DerivedNode, compute: () => T): T {
-    const outer = this.#reader;
+  compute<T>(node: DerivedNode, compute: () => T): { readonly value: T; readonly reported: Texts } {
+    const [outer, outerReported] = [this.#reader, this.#reporting];
     this.#reader = node;
+    this.#reporting = null;
     try {
-      return compute();
+      const value = compute();
+      return { value, reported: this.#reporting };
     } finally {
       this.#reader = outer;
+      this.#reporting = outerReported;
     }
   }
 
   /** Adds a Finding of the value that is being computed. */
   report(finding: Finding): void {
     if (this.#reader === null) throw new Error("A Finding is of a derived value");
-    this.#reader.report(finding);
+    this.#reporting ??= new Map();
+    this.#reporting.set(JSON.stringify(finding), finding);
   }
 
   /** A kept value may not be current. */
@@ -168,36 +169,38 @@ export class Incremental {
 /** Values that come from outside, by key. */
 export class Inputs<T> {
   readonly #incremental: Incremental;
-  readonly #values = new Map<string, T>();
-  /** Of those that something reads, also where there is no value. */
-  readonly #nodes = new Map<string, InputNode>();
+  /** Also of what something reads, where there is no value. */
+  readonly #nodes = new Map<string, InputNode<T>>();
 
   constructor(incremental: Incremental) {
     this.#incremental = incremental;
   }
 
   get(key: string): T | undefined {
-    let node = this.#nodes.get(key);
-    if (node === undefined) {
-      node = new InputNode(this.#nodes, key);
-      this.#nodes.set(key, node);
-    }
+    const node = this.#nodes.get(key) ?? this.#add(key);
     this.#incremental.read(node);
-    if (!node.hasDependents) this.#nodes.delete(key);
-    return this.#values.get(key);
+    node.forgetIfUnused();
+    return node.value;
   }
 
   /** As `get`, where nothing is derived from it. */
   peek(key: string): T | undefined {
-    return this.#values.get(key);
+    return this.#nodes.get(key)?.value;
   }
 
   /** @param value undefined: there is none any more */
   set(key: string, value: T | undefined): void {
-    if (this.#values.get(key) === value) return;
-    if (value === undefined) this.#values.delete(key);
-    else this.#values.set(key, value);
-    this.changed(key);
+    if (this.peek(key) === value) return;
+    const node = this.#nodes.get(key) ?? this.#add(key);
+    node.value = value;
+    node.changed(++this.#incremental.revision);
+    node.forgetIfUnused();
+  }
+
+  #add(key: string): InputNode<T> {
+    const node = new InputNode<T>(this.#nodes, key);
+    this.#nodes.set(key, node);
+    return node;
   }
 
   /** What the value at this key consists of has changed. */
@@ -206,11 +209,13 @@ export class Inputs<T> {
   }
 }
 
-class InputNode extends Node {
-  readonly #nodes: Map<string, InputNode>;
+class InputNode<T> extends Node {
+  /** Undefined: there is none. */
+  value: T | undefined;
+  readonly #nodes: Map<string, InputNode<T>>;
   readonly #key: string;
 
-  constructor(nodes: Map<string, InputNode>, key: string) {
+  constructor(nodes: Map<string, InputNode<T>>, key: string) {
     super();
     this.#nodes = nodes;
     this.#key = key;
@@ -225,7 +230,7 @@ class InputNode extends Node {
   override becomes(): void {}
 
   protected override forgotten(): void {
-    forget(this.#nodes, this.#key, this);
+    if (this.value === undefined) forget(this.#nodes, this.#key, this);
   }
 }
 
@@ -238,7 +243,6 @@ interface DerivedOptions<T> {
 
 /** Values that are computed from others, by key. They are there while something reads them, or while they are kept. */
 export class Derived<T> {
-  readonly #incremental: Incremental;
   readonly #rule: Rule<T>;
   readonly #nodes = new Map<string, ValueNode<T>>();
 
@@ -247,13 +251,12 @@ export class Derived<T> {
     compute: (key: string) => T,
     { isSame = Object.is, onChange = () => {} }: DerivedOptions<T> = {},
   ) {
-    this.#incremental = incremental;
-    this.#rule = { compute, isSame, onChange, nodes: this.#nodes };
+    this.#rule = { incremental, compute, isSame, onChange, nodes: this.#nodes };
   }
 
   get(key: string): T {
     const node = this.#nodeOf(key);
-    this.#incremental.read(node);
+    this.#rule.incremental.read(node);
     node.refresh();
     return node.current;
   }
@@ -271,7 +274,7 @@ export class Derived<T> {
   #nodeOf(key: string): ValueNode<T> {
     let node = this.#nodes.get(key);
     if (node === undefined) {
-      node = new ValueNode(this.#incremental, this.#rule, key);
+      node = new ValueNode(this.#rule, key);
       this.#nodes.set(key, node);
     }
     return node;
@@ -281,56 +284,55 @@ export class Derived<T> {
 /** What an `Incremental` knows of a derived value. */
 interface DerivedNode extends Node {
   reads(node: Node): void;
-  report(finding: Finding): void;
 }
 
 /** What all values of one kind share. */
 interface Rule<T> extends Required<DerivedOptions<T>> {
+  readonly incremental: Incremental;
   readonly compute: (key: string) => T;
   readonly nodes: Map<string, ValueNode<T>>;
 }
 
 const NO_FINDINGS: readonly (readonly [text: string, finding: Finding])[] = [];
 
+/** In place of a value that has not been computed yet. */
+const UNKNOWN = Symbol("unknown");
+
 class ValueNode<T> extends Node implements DerivedNode {
-  readonly #incremental: Incremental;
   readonly #rule: Rule<T>;
   readonly #key: string;
   #state: State = "outdated";
-  #value: { readonly it: T } | null = null;
+  #value: T | typeof UNKNOWN = UNKNOWN;
   #isKept = false;
   /** The revision in which it was last known to be current. */
   #checkedAt = 0;
   /** What it read, in the order of its reading. */
   #sources: Node[] = [];
   #findings = NO_FINDINGS;
-  /** Of the computation under way. */
-  #reporting: Map<string, Finding> | null = null;
 
-  constructor(incremental: Incremental, rule: Rule<T>, key: string) {
+  constructor(rule: Rule<T>, key: string) {
     super();
-    this.#incremental = incremental;
     this.#rule = rule;
     this.#key = key;
   }
 
   get current(): T {
-    if (this.#value === null) throw new Error("A value is read while it is computed");
-    return this.#value.it;
+    if (this.#value === UNKNOWN) throw new Error("A value is read while it is computed");
+    return this.#value;
   }
 
   keep(): void {
     if (this.#isKept) return;
     this.#isKept = true;
-    this.#incremental.addDue(this);
-    if (this.#value !== null) this.#rule.onChange(this.#key, this.#value.it);
+    this.#rule.incremental.addDue(this);
+    if (this.#value !== UNKNOWN) this.#rule.onChange(this.#key, this.#value);
   }
 
   release(): void {
     if (!this.#isKept) return;
     this.#isKept = false;
-    this.#incremental.removeDue(this);
-    if (this.#value !== null) this.#rule.onChange(this.#key, undefined);
+    this.#rule.incremental.removeDue(this);
+    if (this.#value !== UNKNOWN) this.#rule.onChange(this.#key, undefined);
     this.forgetIfUnused();
   }
 
@@ -338,16 +340,11 @@ class ValueNode<T> extends Node implements DerivedNode {
     if (node.addDependent(this)) this.#sources.push(node);
   }
 
-  report(finding: Finding): void {
-    this.#reporting ??= new Map();
-    this.#reporting.set(JSON.stringify(finding), finding);
-  }
-
   override becomes(state: "maybe" | "outdated"): void {
     const isNews = this.#state === "current";
     if (state === "outdated" || isNews) this.#state = state;
     if (!isNews) return;
-    if (this.#isKept) this.#incremental.addDue(this);
+    if (this.#isKept) this.#rule.incremental.addDue(this);
     this.dependentsAre("maybe");
   }
 
@@ -355,7 +352,7 @@ class ValueNode<T> extends Node implements DerivedNode {
     if (this.#state === "current") return;
     if (this.#state === "maybe" && !this.#hasChangedSource()) this.#state = "current";
     else this.#computeAnew();
-    this.#checkedAt = this.#incremental.revision;
+    this.#checkedAt = this.#rule.incremental.revision;
   }
 
   /** Looks in the order of reading: what was read later may have been read only because of what came before. */
@@ -371,25 +368,26 @@ class ValueNode<T> extends Node implements DerivedNode {
     const before = this.#sources;
     for (const source of before) source.removeDependent(this);
     this.#sources = [];
-    this.#reporting = null;
-    const value = this.#incremental.compute(this, () => this.#rule.compute(this.#key));
+    const { incremental, compute, isSame, onChange } = this.#rule;
+    const { value, reported } = incremental.compute(this, () => compute(this.#key));
     // A copy has no room to grow, and there are many.
     this.#sources = this.#sources.slice();
     this.#state = "current";
     for (const source of before) source.forgetIfUnused();
-    this.#replaceFindings(this.#reporting);
+    this.#replaceFindings(reported);
     const last = this.#value;
-    if (last !== null && this.#rule.isSame(last.it, value)) return;
-    this.#value = { it: value };
-    this.changedAt = this.#incremental.revision;
-    if (this.#isKept) this.#rule.onChange(this.#key, value);
+    if (last !== UNKNOWN && isSame(last, value)) return;
+    this.#value = value;
+    this.changedAt = incremental.revision;
+    if (this.#isKept) onChange(this.#key, value);
   }
 
-  #replaceFindings(reported: ReadonlyMap<string, Finding> | null): void {
+  #replaceFindings(reported: Texts): void {
     const before = this.#findings;
     this.#findings = reported === null ? NO_FINDINGS : [...reported];
-    for (const [text, finding] of this.#findings) this.#incremental.count(text, finding, 1);
-    for (const [text, finding] of before) this.#incremental.count(text, finding, -1);
+    const { incremental } = this.#rule;
+    for (const [text, finding] of this.#findings) incremental.count(text, finding, 1);
+    for (const [text, finding] of before) incremental.count(text, finding, -1);
   }
 
   protected override forgotten(): void {

@@ -5,6 +5,7 @@
 import { canonicalJson } from "../../base/canonical_json.ts";
 import { compareText } from "../../base/order.ts";
 import type { Meta } from "../../schemas/resources.ts";
+import { countOf, type Few, hasItem, itemsOf, withItem, withoutItem } from "./few.ts";
 import { type Incremental, Inputs } from "./incremental.ts";
 import { keyOf, keyOfMeta } from "./keys.ts";
 import { compareAge } from "./order.ts";
@@ -88,7 +89,7 @@ function contentOf(resource: Resource): string {
 }
 
 /** Resources by what they refer to, each list in one order. */
-export class Index<T> {
+export class Index<T extends object> {
   readonly #lists: Inputs<List<T>>;
   readonly #keysOf: (resource: T) => Iterable<string>;
   readonly #compare: (a: T, b: T) => number;
@@ -109,7 +110,7 @@ export class Index<T> {
 
   /** How many there are, where nothing depends on that. */
   countAt(key: string): number {
-    return this.#lists.peek(key)?.items.size ?? 0;
+    return countOf(this.#lists.peek(key)?.items ?? null);
   }
 
   change({ before, after }: ResourceChange<T>): void {
@@ -120,9 +121,10 @@ export class Index<T> {
   #remove(resource: T): void {
     for (const key of new Set(this.#keysOf(resource))) {
       const list = this.#lists.peek(key);
-      if (list?.items.delete(resource) !== true) continue;
+      if (list === undefined || !hasItem(list.items, resource)) continue;
+      list.items = withoutItem(list.items, resource);
       list.order = null;
-      if (list.items.size === 0) this.#lists.set(key, undefined);
+      if (list.items === null) this.#lists.set(key, undefined);
       else this.#lists.changed(key);
     }
   }
@@ -132,7 +134,7 @@ export class Index<T> {
       const list = this.#lists.peek(key);
       if (list === undefined) this.#lists.set(key, new List(resource));
       else {
-        list.items.add(resource);
+        list.items = withItem(list.items, resource);
         list.order = null;
         this.#lists.changed(key);
       }
@@ -140,17 +142,22 @@ export class Index<T> {
   }
 }
 
-class List<T> {
-  readonly items: Set<T>;
+class List<T extends object> {
+  items: Few<T>;
   /** Null: not known yet. */
   order: readonly T[] | null = null;
 
   constructor(item: T) {
-    this.items = new Set([item]);
+    this.items = item;
   }
 
   sorted(compare: (a: T, b: T) => number): readonly T[] {
-    return this.order ??= [...this.items].sort(compare);
+    if (this.order !== null) return this.order;
+    const sorted = [...itemsOf(this.items)].sort(compare);
+    // One list is enough, and one item needs none.
+    if (Array.isArray(this.items)) this.items = sorted;
+    if (sorted.length > 1) this.order = sorted;
+    return sorted;
   }
 }
 

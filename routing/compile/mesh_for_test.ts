@@ -17,12 +17,17 @@ const ORIGIN = { locate: () => undefined };
 /** Of objects without labels or annotations, as readers have it. */
 const NONE = {};
 
+/** In one piece, as text of an API server is. */
+function whole(text: string): string {
+  return JSON.parse(`"${text}"`);
+}
+
 function metaFor(kind: string, name: string, labels: Meta["labels"] = NONE): Meta {
   return {
     kind,
     apiVersion: "v1",
     namespace: NAMESPACE,
-    name,
+    name: whole(name),
     labels,
     annotations: NONE,
     createdAt: CREATED,
@@ -61,14 +66,14 @@ export function meshSlice(
       addresses: [address(127, second && i === 0 ? 128 : 64 + i, index)],
       ready: true,
       hostname: undefined,
-      podName: `service-${index}-${i}`,
+      podName: whole(`service-${index}-${i}`),
       zone: undefined,
     })),
   };
 }
 
 function address(first: number, second: number, index: number): string {
-  return `${first}.${second}.${index >> 8}.${index & 255}`;
+  return whole(`${first}.${second}.${index >> 8}.${index & 255}`);
 }
 
 /** Of the Service at `2 * index`, between itself and the next one. */
