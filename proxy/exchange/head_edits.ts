@@ -22,7 +22,7 @@ import type { Place } from "../route/router.ts";
 import { CALL_TIMEOUT, callTimeoutLine } from "./call_timeout.ts";
 
 /**
- * Changes a head as its policy says, and adds `lines`, which are written to `room` of `arena` for the next head that is composed. False:
+ * Changes a head as its policy says, and adds `lines` and those of its trace, which are written to `room` of `arena` for the next head that is composed. False:
  * more headers are dropped than a head can lack.
  */
 export function editHead(
@@ -31,12 +31,15 @@ export function editHead(
   head: Head,
   edits: HeaderEdits | null,
   lines: string,
+  trace: ExchangeTrace | null = null,
 ): boolean {
-  if (edits === null && lines === "") return true;
+  if (edits === null && trace === null && lines === "") return true;
   const used = edits === null ? 0 : edits.apply(arena, head, room);
   if (used < 0) return false;
+  let at = room + used;
+  if (trace !== null) at += trace.writeLines(arena, at);
   head.addedStart = room;
-  head.addedEnd = room + used + writeAscii(arena, room + used, lines);
+  head.addedEnd = at + writeAscii(arena, at, lines);
   return true;
 }
 
@@ -70,9 +73,10 @@ export function editRequest(
     if (!request.drop(request.grpcTimeoutHeader)) return false;
     lines += callTimeoutLine(callLeftMs);
   }
-  if (trace === null) return editHead(arena, room, request, edits, lines);
-  return trace.dropped.every((name) => request.dropNamed(arena, name)) &&
-    editHead(arena, room, request, edits, trace.lines + lines);
+  if (trace !== null) {
+    for (const name of trace.dropped) if (!request.dropNamed(arena, name)) return false;
+  }
+  return editHead(arena, room, request, edits, lines, trace);
 }
 
 /** Puts a host and a path in place of the client's; their texts are written to `room`. */

@@ -80,7 +80,8 @@ export class ReportedRequest {
     if (request === null) return reported;
     reported.protocol = client.speaksHttp2 ? "HTTP/2" : HTTP1_NAMES[request.minorVersion];
     copyText(text, bytes, request);
-    text.setTrace(trace?.traceId ?? traceIdOf(bytes, request));
+    if (trace === null) text.setTrace(traceIdOf(bytes, request));
+    else text.traceEnd = trace.writeTraceId(text.bytes, text.pathEnd);
     reported.span = trace?.span ?? null;
     if (headerNames.length > 0) reported.headers = headersOf(bytes, request, headerNames);
     if (request.contentLength >= 0) reported.requestBytes = request.contentLength;

@@ -6,6 +6,8 @@
 import type { Random } from "../../base/random.ts";
 import type { Request } from "../protocol/http1/request.ts";
 import type { ProxyConfig } from "../config.ts";
+import { writeAscii } from "../loop/arena.ts";
+import { NewIds } from "./new_ids.ts";
 import type { Span } from "./span.ts";
 import {
   B3,
@@ -25,17 +27,61 @@ const TWO_32 = 2 ** 32;
 
 const NONE: readonly string[] = [];
 
-/** Of each byte, two digits. */
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 /** How the trace of one exchange goes on. */
 export interface ExchangeTrace {
-  readonly traceId: string;
   /** Null: it is not sampled. */
   readonly span: Span | null;
-  /** Headers, in lower case, that the request loses, and the lines that it gets. */
+  /** Headers, in lower case, that the request loses. */
   readonly dropped: readonly string[];
-  readonly lines: string;
+  /** Writes the lines that it gets instead; returns their length. */
+  writeLines(bytes: Uint8Array, offset: number): number;
+  /** Writes the 32 digits of the trace's id; returns where they end. */
+  writeTraceId(bytes: Uint8Array, offset: number): number;
+}
+
+/** It begins at this proxy. */
+class BegunTrace implements ExchangeTrace {
+  readonly dropped = NONE;
+  readonly #ids: NewIds;
+  readonly #isSampled: boolean;
+
+  constructor(ids: NewIds, isSampled: boolean, readonly span: Span | null) {
+    this.#ids = ids;
+    this.#isSampled = isSampled;
+  }
+
+  writeLines(bytes: Uint8Array, offset: number): number {
+    return this.#ids.writeLine(bytes, offset, this.#isSampled);
+  }
+
+  writeTraceId(bytes: Uint8Array, offset: number): number {
+    return this.#ids.writeTraceId(bytes, offset);
+  }
+}
+
+/** The request says something of it. */
+class PassedTrace implements ExchangeTrace {
+  readonly dropped: readonly string[];
+  readonly #traceId: string;
+  readonly #lines: string;
+
+  constructor(
+    traceId: string,
+    readonly span: Span | null,
+    { dropped, lines }: { dropped: readonly string[]; lines: string },
+  ) {
+    this.dropped = dropped;
+    this.#traceId = traceId;
+    this.#lines = lines;
+  }
+
+  writeLines(bytes: Uint8Array, offset: number): number {
+    return writeAscii(bytes, offset, this.#lines);
+  }
+
+  writeTraceId(bytes: Uint8Array, offset: number): number {
+    return offset + writeAscii(bytes, offset, this.#traceId);
+  }
 }
 
 export class Tracer {
@@ -75,13 +121,13 @@ export class Tracer {
     const hasHeaders = this.#headers.find(bytes, request);
     const parent = hasHeaders ? this.#headers.parent() : null;
     if (parent !== null && parent.isSampled === false) return null;
-    const traceId = parent !== null && parent.traceId !== "" ? parent.traceId : this.#newTraceId();
-    const isSampled = parent?.isSampled ?? (this.#headers.isDebug || this.#draws(traceId));
-    const spanId = this.#hex() + this.#hex();
-    if (!hasHeaders && !isSampled) {
-      const lines = traceparentLine(traceId, spanId, false);
-      return { traceId, span: null, dropped: NONE, lines };
-    }
+    const ids = new NewIds(this.#random);
+    const isGoingOn = parent !== null && parent.traceId !== "";
+    const isSampled = parent?.isSampled ??
+      (this.#headers.isDebug || (isGoingOn ? shareOf(parent.traceId) : ids.share) < this.#share);
+    if (!hasHeaders && !isSampled) return new BegunTrace(ids, false, null);
+    const traceId = isGoingOn ? parent.traceId : ids.traceId;
+    const { spanId } = ids;
     const span: Span | null = isSampled
       ? {
         kind: listener < this.#outboundCount ? "client" : "server",
@@ -93,7 +139,8 @@ export class Tracer {
         retries: [],
       }
       : null;
-    return { traceId, span, ...this.#passOn(parent, traceId, spanId, isSampled) };
+    if (!hasHeaders) return new BegunTrace(ids, isSampled, span);
+    return new PassedTrace(traceId, span, this.#passOn(parent, traceId, spanId, isSampled));
   }
 
   /** Milliseconds since 1970 for a moment of the loop's clock. */
@@ -108,9 +155,7 @@ export class Tracer {
   #beginForOthers(bytes: Uint8Array, request: Request): ExchangeTrace | null {
     if (this.#random.next32() >= this.#share * TWO_32) return null;
     if (this.#headers.find(bytes, request)) return null;
-    const traceId = this.#newTraceId();
-    const lines = traceparentLine(traceId, this.#hex() + this.#hex(), true);
-    return { traceId, span: null, dropped: [], lines };
+    return new BegunTrace(new NewIds(this.#random), true, null);
   }
 
   /** In the formats that the request came with, by W3C where it came with none. */
@@ -119,7 +164,7 @@ export class Tracer {
     traceId: string,
     spanId: string,
     isSampled: boolean,
-  ): Pick<ExchangeTrace, "dropped" | "lines"> {
+  ): { dropped: string[]; lines: string } {
     const headers = this.#headers;
     const dropped: string[] = [];
     let lines = "";
@@ -148,23 +193,13 @@ export class Tracer {
     }
     return { dropped, lines };
   }
+}
 
-  /** By the lower half of the id, as OpenTelemetry's `TraceIdRatioBased` does it: samplers of one ratio agree. */
-  #draws(traceId: string): boolean {
-    const high = parseInt(traceId.slice(16, 24), 16);
-    const low = parseInt(traceId.slice(24), 16);
-    return (high + low / TWO_32) / TWO_32 < this.#share;
-  }
-
-  #newTraceId(): string {
-    return this.#hex() + this.#hex() + this.#hex() + this.#hex();
-  }
-
-  /** Eight digits, never all zeros, so that no id is. */
-  #hex(): string {
-    const word = this.#random.next32() || 1;
-    return HEX[word >>> 24] + HEX[word >>> 16 & 255] + HEX[word >>> 8 & 255] + HEX[word & 255];
-  }
+/** The lower half of an id, by which OpenTelemetry's `TraceIdRatioBased` decides too: samplers of one ratio agree. */
+function shareOf(traceId: string): number {
+  const high = parseInt(traceId.slice(16, 24), 16);
+  const low = parseInt(traceId.slice(24), 16);
+  return (high + low / TWO_32) / TWO_32;
 }
 
 function traceparentLine(traceId: string, spanId: string, isSampled: boolean): string {
