@@ -307,7 +307,7 @@ export const ACCESS_LINE_BYTES_BESIDES = 640;
 /** What a character, or a byte of a request, takes in a line at most: `\u0000`. */
 export const ACCESS_CHARACTER_BYTES_MAX = 6;
 
-/** Endpoints whose lines are half made already, some 300 bytes each; with more all are made anew. */
+/** Clients, and endpoints, whose lines are half made already, some 300 bytes each; with more all are made anew. */
 export const ACCESS_PLACES_MAX = 1_024;
 
 /** Routes to one endpoint of which that is kept: each is compared. */

@@ -20,17 +20,26 @@ interface Way
   readonly bytes: Uint8Array;
 }
 
+/** Bytes that are the same in all lines of requests that came one way. */
+interface Sender extends Readonly<Pick<RecordFacts, "source" | "protocol">> {
+  readonly bytes: Uint8Array;
+}
+
+/** What one line is of. */
+interface Line {
+  readonly facts: RecordFacts;
+  readonly text: RequestText;
+  readonly sender: Uint8Array;
+  readonly way: Uint8Array;
+  readonly timeMs: number;
+}
+
 /** How a line is written. */
 interface LineFormat {
-  /** What is said of the way: with a place between what is before and behind it. */
+  /** What is said of where it came from, and of where it went: made once, and copied. */
+  sender(facts: RecordFacts): string;
   way(facts: RecordFacts): string;
-  line(
-    out: AccessText,
-    facts: RecordFacts,
-    text: RequestText,
-    way: Uint8Array,
-    timeMs: number,
-  ): void;
+  line(out: AccessText, line: Line): void;
 }
 
 /** Takes lines, each with its end, and their count. The bytes are valid until it returns. */
@@ -41,7 +50,9 @@ export class AccessLines {
   readonly #take: TakeLines;
   readonly #now: () => number;
   readonly #out = new AccessText(ACCESS_BATCH_BYTES);
-  /** By address and port. */
+  /** By the client's address. */
+  readonly #senders = new Map<string, Sender>();
+  /** By the endpoint's address and port. */
   readonly #ways = new Map<string, Way[]>();
   #count = 0;
   /** When the batch had its first line, since 1970. */
@@ -55,18 +66,18 @@ export class AccessLines {
   }
 
   add(facts: RecordFacts, text: RequestText): void {
+    const sender = this.#senderOf(facts);
     const way = this.#wayOf(facts);
-    const { peer, source, reason, plan, protocol } = facts;
-    const characters = text.traceEnd + peer.length + source.length + reason.length + plan.length +
-      protocol.length;
-    const bytesMax = way.length + ACCESS_CHARACTER_BYTES_MAX * characters +
+    const { peer, reason, plan, endpoint } = facts;
+    const characters = text.traceEnd + peer.length + reason.length + plan.length + endpoint.length;
+    const bytesMax = sender.length + way.length + ACCESS_CHARACTER_BYTES_MAX * characters +
       ACCESS_LINE_BYTES_BESIDES;
     if (!this.#out.hasRoom(bytesMax)) {
       this.hand();
       this.#out.makeRoom(bytesMax);
     }
     if (this.#count++ === 0) this.#timeMs = this.#now();
-    this.#format.line(this.#out, facts, text, way, this.#timeMs);
+    this.#format.line(this.#out, { facts, text, sender, way, timeMs: this.#timeMs });
   }
 
   /** Hands over the lines since the last time, where there are any. */
@@ -76,6 +87,18 @@ export class AccessLines {
     this.#count = 0;
     this.#take(this.#out.written, count);
     this.#out.clear();
+  }
+
+  #senderOf(facts: RecordFacts): Uint8Array {
+    const { peer, source, protocol } = facts;
+    const known = this.#senders.get(peer);
+    if (known !== undefined && known.source === source && known.protocol === protocol) {
+      return known.bytes;
+    }
+    const bytes = encode(this.#format.sender(facts));
+    if (this.#senders.size >= ACCESS_PLACES_MAX) this.#senders.clear();
+    this.#senders.set(peer, { source, protocol, bytes });
+    return bytes;
   }
 
   #wayOf(facts: RecordFacts): Uint8Array {
@@ -88,7 +111,7 @@ export class AccessLines {
 
   #newWay(facts: RecordFacts, known: Way[] | undefined): Uint8Array {
     const { service, rule, split, backend, pod } = facts;
-    const bytes = new TextEncoder().encode(this.#format.way(facts));
+    const bytes = encode(this.#format.way(facts));
     const way = { service, rule, split, backend, pod, bytes };
     if (known !== undefined && known.length < ACCESS_ROUTES_PER_PLACE_MAX) known.push(way);
     else {
@@ -106,60 +129,73 @@ function isSame(way: Way, facts: RecordFacts): boolean {
 
 /** One JSON object with everything that is known. */
 const JSON_LINE: LineFormat = {
-  way({ service, rule, split, backend, pod, endpoint }) {
-    return `,${JSON.stringify({ service, rule, split, backend, pod, endpoint }).slice(1, -1)},`;
+  sender({ peer, source, protocol }) {
+    const texts = JSON.stringify({ peer, source, protocol }).slice(1, -1);
+    return `Z",${texts},"method":"`;
   },
-  line(out, facts, text, way, timeMs) {
-    out.add('{"time":"');
+  way({ service, rule, split, backend, pod, endpoint }) {
+    const texts = JSON.stringify({ service, rule, split, backend, pod, endpoint }).slice(1, -1);
+    return `,${texts},"attempts":`;
+  },
+  line(out, { facts, text, sender, way, timeMs }) {
+    out.short(TIME);
     out.isoTime(timeMs);
-    out.add('","peer":');
-    out.json(facts.peer);
-    out.add(',"source":');
-    out.json(facts.source);
-    out.add(',"protocol":');
-    out.json(facts.protocol);
-    out.add(',"method":"');
+    out.bytes(sender);
     out.jsonBytes(text.bytes, 0, text.methodEnd);
-    out.add('","authority":"');
+    out.short(AUTHORITY);
     out.jsonBytes(text.bytes, text.methodEnd, text.authorityEnd);
-    out.add('","path":"');
+    out.short(PATH);
     out.jsonBytes(text.bytes, text.authorityEnd, text.pathEnd);
-    out.add('","status":');
+    out.short(STATUS);
     out.whole(facts.status);
-    out.add(',"reason":');
+    out.short(REASON);
     out.json(facts.reason);
-    out.add(',"requestBytes":');
-    out.wholeOr(facts.requestBytes, "null");
-    out.add(',"responseBytes":');
-    out.wholeOr(facts.responseBytes, "null");
-    out.add(',"grpcStatus":');
-    out.wholeOr(facts.grpcStatus, "null");
+    out.short(REQUEST_BYTES);
+    out.wholeOr(facts.requestBytes, NULL);
+    out.short(RESPONSE_BYTES);
+    out.wholeOr(facts.responseBytes, NULL);
+    out.short(GRPC_STATUS);
+    out.wholeOr(facts.grpcStatus, NULL);
     out.bytes(way);
-    out.add('"attempts":');
     out.whole(facts.attempts);
-    out.add(',"trace":"');
+    out.short(TRACE);
     out.jsonBytes(text.bytes, text.pathEnd, text.traceEnd);
-    out.add('","durationMs":');
+    out.short(DURATION);
     out.thousandths(facts.durationMs);
-    out.add(',"planWaitMs":');
+    out.short(PLAN_WAIT);
     out.thousandths(facts.planWaitMs);
-    out.add(',"plan":');
+    out.short(PLAN);
     out.json(facts.plan);
-    out.add("}\n");
+    out.short(JSON_END);
   },
 };
+
+// What stands between the texts of a line of JSON.
+const [TIME, AUTHORITY, PATH, STATUS, REASON, REQUEST_BYTES, RESPONSE_BYTES] = [
+  ...['{"time":"', '","authority":"', '","path":"', '","status":', ',"reason":'],
+  ...[',"requestBytes":', ',"responseBytes":'],
+].map(encode);
+const [GRPC_STATUS, TRACE, DURATION, PLAN_WAIT, PLAN, JSON_END, NULL, DASH] = [
+  ...[',"grpcStatus":', ',"trace":"', '","durationMs":', ',"planWaitMs":', ',"plan":'],
+  ...["}\n", "null", "-"],
+].map(encode);
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
 
 /**
  * Common Log Format. The endpoint stands in the place of the user, which a sidecar does not have; what the format has no
  * place for follows it, by name.
  */
 const COMMON_LINE: LineFormat = {
+  sender: ({ source }) => ` source=${source || "-"}`,
   way(facts) {
     const { service, rule, split, backend, pod } = facts;
     return Object.entries({ service, rule, split, backend, pod })
       .map(([name, value]) => ` ${name}=${value || "-"}`).join("");
   },
-  line(out, facts, text, way, timeMs) {
+  line(out, { facts, text, sender, way, timeMs }) {
     out.plain(facts.peer);
     out.add(" - ");
     out.plain(facts.endpoint);
@@ -170,9 +206,8 @@ const COMMON_LINE: LineFormat = {
     out.add('" ');
     out.whole(facts.status);
     out.add(" ");
-    out.wholeOr(facts.responseBytes, "-");
-    out.add(" source=");
-    out.plain(facts.source);
+    out.wholeOr(facts.responseBytes, DASH);
+    out.bytes(sender);
     out.bytes(way);
     out.add(" reason=");
     out.plain(facts.reason);
@@ -184,9 +219,9 @@ const COMMON_LINE: LineFormat = {
     out.add(" attempts=");
     out.whole(facts.attempts);
     out.add(" request_bytes=");
-    out.wholeOr(facts.requestBytes, "-");
+    out.wholeOr(facts.requestBytes, DASH);
     out.add(" grpc=");
-    out.wholeOr(facts.grpcStatus, "-");
+    out.wholeOr(facts.grpcStatus, DASH);
     out.add(" ms=");
     out.tenths(facts.durationMs);
     out.add("\n");

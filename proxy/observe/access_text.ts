@@ -75,6 +75,14 @@ export class AccessText {
     this.#at = at + text.length;
   }
 
+  /** Some 20 bytes: of so few a call costs more than the bytes do. */
+  short(from: Uint8Array): void {
+    const bytes = this.#bytes;
+    const at = this.#at;
+    for (let i = 0; i < from.length; i++) bytes[at + i] = from[i];
+    this.#at = at + from.length;
+  }
+
   bytes(bytes: Uint8Array): void {
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;
@@ -91,15 +99,18 @@ export class AccessText {
 
   /** A text in JSON, with its quotes. */
   json(text: string): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    bytes[at++] = QUOTE;
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       if (code >= 128 || IS_PLAIN_IN_JSON[code] === 0) {
         return this.bytes(ENCODER.encode(JSON.stringify(text)));
       }
+      bytes[at++] = code;
     }
-    this.#bytes[this.#at++] = QUOTE;
-    this.add(text);
-    this.#bytes[this.#at++] = QUOTE;
+    bytes[at++] = QUOTE;
+    this.#at = at;
   }
 
   /** Inside of a text of JSON. */
@@ -171,8 +182,8 @@ export class AccessText {
     } while (rest > 0);
   }
 
-  wholeOr(value: number | null, none: string): void {
-    if (value === null) this.add(none);
+  wholeOr(value: number | null, none: Uint8Array): void {
+    if (value === null) this.short(none);
     else this.whole(value);
   }
 
@@ -200,7 +211,7 @@ export class AccessText {
     this.#bytes[this.#at++] = ZERO + (all - 10 * whole);
   }
 
-  /** `2026-08-01T12:03:04.567Z`. */
+  /** `2026-08-01T12:03:04.567`. */
   isoTime(timeMs: number): void {
     const second = Math.floor(timeMs / PER_SECOND);
     if (second !== this.#isoSecond) {
@@ -208,12 +219,11 @@ export class AccessText {
       const [text] = new Date(second * PER_SECOND).toISOString().split(".");
       this.#iso = ENCODER.encode(`${text}.`);
     }
-    this.bytes(this.#iso);
+    this.short(this.#iso);
     const rest = Math.floor(timeMs - second * PER_SECOND);
     this.#bytes[this.#at++] = ZERO + (rest / 100 | 0);
     this.#bytes[this.#at++] = ZERO + (rest / 10 | 0) % 10;
     this.#bytes[this.#at++] = ZERO + rest % 10;
-    this.add("Z");
   }
 
   /** `01/Aug/2026:12:03:04`. */
