@@ -30,13 +30,18 @@ interface Entry {
   hash: string;
   /** Of the Service, the alias, the endpoints, or each of the targets. */
   readonly places: Place[];
-  /** Of what is said about endpoints, or of what an identity may call outside; null: nothing. */
-  other: Place | null;
+  /** Of what else the part has, which stands elsewhere than the endpoints or the targets. */
+  others: Others;
 }
+
+/** By the field of the part: what is said about endpoints; what an identity may call outside the mesh, and who may call it from there. */
+type Others = Readonly<Partial<Record<"policy" | "egress" | "ingress", Place>>>;
+
+const NO_OTHERS: Others = {};
 
 /** What they hold is looked at one by one. */
 const LARGE_MEMBERS = [
-  ...["services", "groups", "targets", "egress", "aliases", "endpointPolicies", "parts"],
+  ...["services", "groups", "targets", "egress", "ingress", "aliases", "endpointPolicies", "parts"],
 ];
 
 /** Each is over some 80 parts, in a plan of 10,000 Services. */
@@ -126,21 +131,18 @@ export class PlanFile implements MeshContents {
   }
 
   /** Null: what stands there now is no part. */
-  #partAt(key: PartKey, { places, other }: Entry): Part | null {
+  #partAt(key: PartKey, { places, others }: Entry): Part | null {
     try {
       const values = places.map((place) => JSON.parse(this.#textAt(place)));
-      if (key.startsWith("access ")) {
-        return other === null
-          ? { targets: values }
-          : { targets: values, egress: JSON.parse(this.#textAt(other)) };
-      }
+      const said = Object.fromEntries(
+        Object.entries(others).map(([field, at]) => [field, JSON.parse(this.#textAt(at))]),
+      );
+      if (key.startsWith("access ")) return { targets: values, ...said };
       if (key.startsWith("route ")) {
         return "host" in values[0] ? { alias: values[0] } : { service: values[0] };
       }
       const [endpoints = []] = values;
-      return other === null
-        ? { endpoints }
-        : { endpoints, policy: JSON.parse(this.#textAt(other)) };
+      return { endpoints, ...said };
     } catch (error) {
       if (error instanceof SyntaxError || error instanceof TypeError) return null;
       throw error;
@@ -187,8 +189,7 @@ export class PlanFile implements MeshContents {
     this.#targets.clear();
     const digest = new PlanDigest();
     for (const [key, entry] of this.#entries) {
-      // It stands elsewhere than the endpoints or the targets.
-      if (entry.other !== null) {
+      if (entry.others !== NO_OTHERS) {
         const part = this.#partAt(key, entry);
         if (part !== null) entry.hash = hashPart(part);
         await this.#pause();
@@ -222,12 +223,11 @@ export class PlanFile implements MeshContents {
         return this.#takeEndpoints(groupKey(String(inner)), { endpoints: value }, place, path);
       case "endpointPolicies":
         checkPart(groupKey(String(inner)), { endpoints: [], policy: value }, path);
-        this.#entryOf(groupKey(String(inner))).other = place;
-        return;
+        return this.#takeOther(groupKey(String(inner)), "policy", place);
       case "egress":
-        checkPart(accessKey(String(inner)), { targets: [], egress: value }, path);
-        this.#entryOf(accessKey(String(inner))).other = place;
-        return;
+      case "ingress":
+        checkPart(accessKey(String(inner)), { targets: [], [name]: value }, path);
+        return this.#takeOther(accessKey(String(inner)), name, place);
       default:
         return this.#takeTarget(value, place, path);
     }
@@ -238,7 +238,7 @@ export class PlanFile implements MeshContents {
     const key = routeKey(`${namespace}/${name}`);
     checkPart(key, part, path);
     if (this.#entries.has(key)) fail(path, "a Service that is not there yet");
-    this.#entries.set(key, { hash: hashPart(part), places: [place], other: null });
+    this.#entries.set(key, { hash: hashPart(part), places: [place], others: NO_OTHERS });
     this.names.change(key, undefined, part);
     if ("service" in part) this.serviceCount++;
   }
@@ -250,6 +250,11 @@ export class PlanFile implements MeshContents {
     // One without endpoints, of which nothing is said, is no part.
     if ("endpoints" in checked && checked.endpoints.length > 0) entry.hash = hashPart(checked);
     this.names.change(key, undefined, checked);
+  }
+
+  #takeOther(key: PartKey, field: keyof Others, place: Place): void {
+    const entry = this.#entryOf(key);
+    entry.others = { ...entry.others, [field]: place };
   }
 
   #takeTarget(target: PlanTarget, place: Place, path: string): void {
@@ -264,7 +269,7 @@ export class PlanFile implements MeshContents {
   #entryOf(key: PartKey): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { hash: "", places: [], other: null };
+      entry = { hash: "", places: [], others: NO_OTHERS };
       this.#entries.set(key, entry);
     }
     return entry;

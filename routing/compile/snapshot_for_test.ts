@@ -316,6 +316,46 @@ const anyIngress: fc.Arbitrary<IngressBackend> = fc.record({
   matches: anyGroupRefs,
 });
 
+/** A Service with pods behind it and an IngressBackend that opens it: what comes of chance alone hardly ever fits together. */
+const anyOpened = fc.tuple(
+  fc.tuple(metaOf("Service"), anyName).map(([meta, name]) => ({ ...meta, name, namespace: "app" })),
+  fc.array(fc.tuple(anyPod, fc.constantFrom("10.1.0.1", "10.1.0.3")), { maxLength: 3 }),
+  anyIngress,
+  anyPortNumber,
+  fc.constantFrom([], [{ kind: "IPRange", name: "10.0.0.0/8", namespace: "app", at: AT }]),
+  fc.boolean(),
+).map(([meta, pods, ingress, number, more, isPlain]) => {
+  const { name, namespace } = meta;
+  const service: Service = {
+    meta,
+    selector: { opened: name },
+    ports: [{
+      ...{ name: "http", port: 80, targetPort: number, protocol: "TCP" },
+      ...{ appProtocol: undefined, at: AT },
+    }],
+    clusterIps: [],
+    headless: false,
+    publishNotReadyAddresses: true,
+  };
+  const backends = ingress.backends.map((backend) => ({
+    ...{ ...backend, service: name, port: number },
+    ...(isPlain ? { serverNames: undefined } : {}),
+  }));
+  const matches = isPlain ? undefined : ingress.matches;
+  const sources = [...ingress.sources, ...more];
+  return {
+    service,
+    // Some of the account are behind the Service, and some are not.
+    pods: pods.map(([pod, ip], i): Pod => ({
+      ...pod,
+      meta: { ...pod.meta, name: `${name}-${i}`, namespace },
+      ips: [ip],
+      template: { ...pod.template, labels: i === 2 ? {} : { opened: name } },
+    })),
+    ingress: { ...ingress, meta: { ...ingress.meta, namespace }, backends, sources, matches },
+  };
+});
+
 const anyEgress: fc.Arbitrary<Egress> = fc.record({
   meta: fc.tuple(metaOf("Egress"), fc.constantFrom("weft.dev", "policy.flomesh.io"))
     .map(([meta, group]) => ({ ...meta, apiVersion: `${group}/v1alpha1` })),
@@ -336,7 +376,7 @@ const anyEgress: fc.Arbitrary<Egress> = fc.record({
   matches: anyGroupRefs,
 });
 
-export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
+const anyApart: fc.Arbitrary<Snapshot> = fc.record({
   namespaces: fc.array(
     fc.record({
       meta: fc.tuple(metaOf("Namespace"), anyNamespace, fc.constantFrom("enabled", "disabled"))
@@ -376,3 +416,13 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   gatewayRoutes: fc.array(orRefused(anyGatewayRoute(metaOf), { rules: [] }), { maxLength: 4 }),
   referenceGrants: fc.array(anyReferenceGrant(metaOf), { maxLength: 2 }),
 });
+
+export const anySnapshot: fc.Arbitrary<Snapshot> = fc.tuple(
+  anyApart,
+  fc.array(anyOpened, { maxLength: 1 }),
+).map(([apart, opened]) => ({
+  ...apart,
+  services: [...apart.services, ...opened.map(({ service }) => service)],
+  pods: [...apart.pods, ...opened.flatMap(({ pods }) => pods)],
+  ingressBackends: [...apart.ingressBackends, ...opened.map(({ ingress }) => ingress)],
+}));

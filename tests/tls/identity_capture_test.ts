@@ -9,6 +9,7 @@ import { encodePlan } from "../../routing/plan_codec.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { labObstacle, NetworkLab } from "../support/network_lab.ts";
 import { until } from "../support/until.ts";
+import { ingressPlan } from "./ingress_cases.ts";
 import {
   certificateFor,
   CLIENT_ID,
@@ -272,6 +273,14 @@ function talk(lab: NetworkLab, port: number, said: string, alpn = ""): Promise<s
   return lab.attempt("world", "bash", ["-c", talking]).then(({ stdout }) => stdout);
 }
 
+/** As cert-manager's driver for SPIFFE mounts it. */
+function writeIdentity(folder: string): void {
+  const { authority, server } = testCertificates();
+  Deno.copyFileSync(server.chainFile, `${folder}/tls.crt`);
+  Deno.copyFileSync(server.keyFile, `${folder}/tls.key`);
+  Deno.copyFileSync(authority.chainFile, `${folder}/ca.crt`);
+}
+
 const ASKED = "GET /read HTTP/1.1\\r\\nHost: web\\r\\nConnection: close\\r\\n\\r\\n";
 
 Deno.test({
@@ -285,10 +294,7 @@ Deno.test({
     const folder = Deno.makeTempDirSync();
     const planFile = `${folder}/plan.json`;
     Deno.writeTextFileSync(planFile, plan(true));
-    const { authority, server } = testCertificates();
-    Deno.copyFileSync(server.chainFile, `${folder}/tls.crt`);
-    Deno.copyFileSync(server.keyFile, `${folder}/tls.key`);
-    Deno.copyFileSync(authority.chainFile, `${folder}/ca.crt`);
+    writeIdentity(folder);
     try {
       const mode = ["--inbound-mtls", `permissive,${DATA_PORT}=strict`];
       const output = await startPod(lab, planFile, "--identity", folder, ...mode);
@@ -311,6 +317,56 @@ Deno.test({
         "TCP  ",
         "TCP  mtls-required",
       ]);
+    } finally {
+      await lab.close();
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: `identity: a captured sidecar of a strict mesh, and whom IngressBackends let in${why}`,
+  ignore: obstacle !== null,
+  // The lab's children are read until the lab ends them.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const lab = new NetworkLab();
+    const folder = Deno.makeTempDirSync();
+    const planFile = `${folder}/plan.json`;
+    const sources = [{ kind: "IPRange", name: "10.77.9.1/32" }];
+    const backend = {
+      port: { protocol: "https" },
+      tls: { skipClientCertValidation: true, sniHosts: ["shop.example"] },
+    };
+    Deno.writeTextFileSync(planFile, encodePlan(ingressPlan({ backend, sources }, WEB_PORT, POD)));
+    writeIdentity(folder);
+    try {
+      await startPod(lab, planFile, "--identity", folder);
+      const curl = (url: string, ...more: readonly string[]) =>
+        lab.attempt("world", "curl", ["-sS", "-k", "-m", "10", ...more, url])
+          .then(({ code, stdout }) => code === 0 ? stdout : "none");
+      const secured = (name: string, ...more: readonly string[]) => {
+        const place = `${name}:443:${POD}:${WEB_PORT}`;
+        return curl(`https://${name}/read`, "--connect-to", place, ...more);
+      };
+      for (const version of ["--http1.1", "--http2"]) {
+        assert.equal(await secured("shop.example", version), "over https\n");
+      }
+      assert.equal(await secured("other.example"), "none");
+      assert.match(await curl(`http://${POD}:${WEB_PORT}/read`), /^weft: Callers must come by/);
+      const inPlain = (pod: string) => encodePlan(ingressPlan({ sources }, WEB_PORT, pod));
+      const becomes = (plan: string, answer: RegExp) => {
+        Deno.writeTextFileSync(planFile, plan);
+        return until(
+          String(answer),
+          () => curl(`http://${POD}:${WEB_PORT}/read`),
+          (text) => answer.test(text),
+        );
+      };
+      await becomes(inPlain(POD), /^over http\n/);
+      assert.equal(await secured("shop.example"), "none");
+      await becomes(inPlain("10.77.9.9"), /^weft: Callers must come by/);
     } finally {
       await lab.close();
       Deno.removeSync(folder, { recursive: true });

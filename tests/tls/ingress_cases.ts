@@ -1,5 +1,6 @@
 /** What an IngressBackend lets in, as cases that every implementation is held to: those who say what would be, and those who do it. */
 import { compile } from "../../routing/compile/compile.ts";
+import { hashPlan } from "../../routing/parts.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 
@@ -206,14 +207,18 @@ export const INGRESS_CASES: readonly IngressCase[] = [
   },
 ];
 
-/** A strict mesh in which no target allows anything, with the Services `app` and `other`, each at one pod of the same account. */
+/**
+ * A strict mesh in which no target allows anything, with the Services `app` and `other`, each at one pod of the same account.
+ * @param pod the address of that of `app`
+ */
 export function ingressPlan(
-  { backend = {}, sources, matches }: IngressCase,
+  { backend = {}, sources, matches }: Omit<IngressCase, "name" | "calls">,
   applicationPort: number,
+  pod = POD,
 ): Plan {
   const port = { number: applicationPort, protocol: "http", ...Object(backend["port"]) };
   const documents = [
-    ...service("app", "default", POD, applicationPort, "server"),
+    ...service("app", "default", pod, applicationPort, "server"),
     ...service("other", "default", "127.0.0.9", applicationPort, "server"),
     ...service("nginx", "ingress", GATEWAY, 80, "nginx"),
     {
@@ -232,7 +237,8 @@ export function ingressPlan(
   const text = documents.map((document) => JSON.stringify(document)).join("\n---\n");
   const { snapshot } = parseManifests([{ name: "ingress.yaml", text }]);
   const { plan } = compile(snapshot, { permissive: false });
-  return { ...plan, mtls: { mesh: "strict", namespaces: {} } };
+  const strict: Plan = { ...plan, mtls: { mesh: "strict", namespaces: {} } };
+  return { ...strict, hash: hashPlan(strict) };
 }
 
 function service(name: string, namespace: string, ip: string, port: number, account: string) {
