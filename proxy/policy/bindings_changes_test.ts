@@ -60,7 +60,9 @@ class Bound {
     this.#bindings = new Bindings(0, timers, 1, store, {
       of: ({ key, plan: { address, port } }, owner) => {
         if (owner !== null) this.#owners.add(owner);
-        return parseIp(address) === null ? null : this.#pools.of(key, address, port, null, owner);
+        return parseIp(address) === null
+          ? null
+          : this.#pools.of({ key, address, port }, { security: null, owner });
       },
       retainOwn: (owner, kept) => this.#pools.retainOwn(owner, kept),
     });

@@ -9,6 +9,25 @@ import { DIRECT_POOLS_MAX } from "../limits.ts";
 import type { EndpointTls } from "../tls/contexts.ts";
 import { EndpointPool, type PoolOwner } from "./pool.ts";
 
+/** Where the connections of a pool go. */
+interface Place {
+  /** Of the endpoint, `address:port`. */
+  readonly key: string;
+  /** An IP address. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What tells pools of one place apart. */
+interface Sort {
+  /** Null: its connections are plain. */
+  readonly security: EndpointTls | null;
+  /** Whose connections alone are in it; null: those of every backend without an owner. */
+  readonly owner: PoolOwner | null;
+}
+
+const PLAIN: Sort = { security: null, owner: null };
+
 export class Pools {
   readonly #io: Io;
   /** By the key of the endpoint: one for each way to secure its connections, so nearly always one. */
@@ -32,19 +51,13 @@ export class Pools {
 
   /**
    * The pool of an endpoint, made where there is none.
-   * @param owner whose connections alone are in it; null: those of every backend without an owner
-   * @throws {IoError} `address` is not an IP address.
+   * @throws {IoError} the address is not an IP address.
    */
-  of(
-    key: string,
-    address: string,
-    port: number,
-    security: EndpointTls | null = null,
-    owner: PoolOwner | null = null,
-    isService = false,
-  ): EndpointPool {
-    const known = this.find(key, security, owner);
-    if (known !== undefined) return known;
+  of(place: Place, sort: Sort = PLAIN): EndpointPool {
+    return this.find(place.key, sort) ?? this.#make(place, sort);
+  }
+
+  #make({ key, address, port }: Place, { security, owner }: Sort, isService = false): EndpointPool {
     const at = this.#io.address(address, port);
     const pool = new EndpointPool(key, at, security, { owner, isService });
     const byKey = owner === null ? this.#planned : this.#ownOf(owner);
@@ -55,27 +68,24 @@ export class Pools {
   }
 
   /** The pool of an endpoint; undefined: there is none yet. */
-  find(
-    key: string,
-    security: EndpointTls | null,
-    owner: PoolOwner | null,
-  ): EndpointPool | undefined {
+  find(key: string, { security, owner }: Sort): EndpointPool | undefined {
     const byKey = owner === null ? this.#planned : this.#own.get(owner);
     // An address may become another workload's: connections to the one before are not for it.
     return byKey?.get(key)?.find((pool) => pool.isSecuredBy(security));
   }
 
   /** The same for a pod that is called by its own address. */
-  ofPod(key: string, address: string, port: number, security: EndpointTls | null): EndpointPool {
-    this.#called.add(key);
-    return this.of(key, address, port, security);
+  ofPod(place: Place, security: EndpointTls | null): EndpointPool {
+    this.#called.add(place.key);
+    return this.of(place, { security, owner: null });
   }
 
   /** The same for a Service's own address. */
   ofService(address: string, port: number, security: EndpointTls | null): EndpointPool {
     const key = formatAuthority(address, port);
     this.#called.add(key);
-    return this.of(key, address, port, security, null, true);
+    const sort = { security, owner: null };
+    return this.find(key, sort) ?? this.#make({ key, address, port }, sort, true);
   }
 
   #ownOf(owner: PoolOwner): Map<string, EndpointPool[]> {

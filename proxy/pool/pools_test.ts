@@ -18,7 +18,8 @@ Deno.test("pools: what no plan names has longer to take a connection", () => {
   const pools = new Pools(io);
   const { connectMs, egressConnectMs } = DEFAULT_TIMEOUTS;
   ok(connectMs < egressConnectMs);
-  equal(pools.of("192.0.2.1:80", "192.0.2.1", 80).connectMs(DEFAULT_TIMEOUTS), connectMs);
+  const place = { key: "192.0.2.1:80", address: "192.0.2.1", port: 80 };
+  equal(pools.of(place).connectMs(DEFAULT_TIMEOUTS), connectMs);
   equal(pools.direct("192.0.2.1", 80).connectMs(DEFAULT_TIMEOUTS), egressConnectMs);
 });
 

@@ -294,7 +294,8 @@ export class OutboundRouter implements Router {
     const facts = { planHash: this.#planHash, port, rule: null, stats, planWaitMs: 0 };
     this.#interest.use(port.service.key);
     if (reason !== null) return refused(facts, REFUSALS[reason]);
-    const pool = this.#pools.ofPod(endpoint.key, pod.address, pod.port, this.#tlsOf(pod));
+    const place = { key: endpoint.key, address: pod.address, port: pod.port };
+    const pool = this.#pools.ofPod(place, this.#tlsOf(pod));
     return toPool(facts, pool, endpoint, takesHttp2(port, client));
   }
 
@@ -445,12 +446,11 @@ export class OutboundRouter implements Router {
   }
 
   #openPool({ plan, key }: TableEndpoint, owner: PoolOwner | null): EndpointPool | null {
-    const security = this.#tlsOf(plan);
-    const known = this.#pools.find(key, security, owner);
+    const sort = { security: this.#tlsOf(plan), owner };
+    const known = this.#pools.find(key, sort);
     if (known !== undefined) return known;
-    return canonicalIp(plan.address) === null
-      ? null
-      : this.#pools.of(key, plan.address, plan.port, security, owner);
+    const { address, port } = plan;
+    return canonicalIp(address) === null ? null : this.#pools.of({ key, address, port }, sort);
   }
 
   #tlsOf(endpoint: PlanEndpoint): EndpointTls | null {

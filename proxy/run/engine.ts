@@ -174,7 +174,7 @@ export class Engine {
         backend,
         rule: "",
       });
-      const pool = this.#pools.of(backend, address, port);
+      const pool = this.#pools.of({ key: backend, address, port });
       const access = new InboundAccess({
         destination: asksCallers ? identity : "",
         pod: isLocal(address) ? null : address,
