@@ -41,6 +41,12 @@ export const ALGEBRA_CHECK_UNDECIDED_MAX = 5;
 /** Cells that a list of matches may cut all requests into, one shown after the other, before the answer is "undecided". */
 export const ALGEBRA_CELLS_MAX = 1 << 17;
 
+/**
+ * Kinds of calls across the edge of the mesh, at one port of one account, that are looked at before the answer is "undecided": 100 hosts in
+ * 100 ranges, in a tenth of a second.
+ */
+export const EDGE_CALLS_MAX = 20_000;
+
 /** States, or pairs of states, looked at before giving up. Patterns of people need tens. */
 export const EXPLORED_STATES_MAX = 4096;
 

@@ -332,6 +332,22 @@ Deno.test("compat: what no route shows is remarked where the manifests have it, 
     { ...foreign, metadata },
     split("a", { v1: 100, v2: 0 }, ["test"]),
   ];
+  const edge = {
+    apiVersion: "policy.openservicemesh.io/v1alpha1",
+    kind: "IngressBackend",
+    metadata: { name: "edge", namespace: "default" },
+    spec: {
+      backends: [{ name: "web", port: { number: 80, protocol: "http" } }],
+      sources: [{ kind: "IPRange", name: "192.0.2.0/24" }],
+      matches: [{ kind: "HTTPRouteGroup", name: "none" }],
+    },
+  };
+  for (const mesh of ["fsm", "osm"] as const) {
+    assert.deepEqual(
+      remarksOf(mesh, [edge]).filter((code) => code.startsWith("ingress-")),
+      ["ingress-needed", "ingress-matches"],
+    );
+  }
   assert.deepEqual(remarksOf("fsm", parked), [
     "query-searched",
     "zero-weight-failover",

@@ -8,7 +8,7 @@ export function register(program: Program, context: CommandContext): void {
     .summary("say which requests a change of manifests sends elsewhere")
     .description(
       "Compares what two versions of manifests do with requests: which go to other backends, in which shares, each kind with a " +
-        "shortest request; which no rule takes any more; rules that nothing comes to; who may call whom that could not. It decides " +
+        "shortest request; which no rule takes any more; rules that nothing comes to; who may call whom that could not, and what may leave or enter the mesh. It decides " +
         "over all requests, not over examples: what it does not name is answered alike.\n\n" +
         "A side is a file, a directory, - for standard input, or REV:PATH, what a git revision has of a path. With --git, paths are " +
         "compared with what a revision has of them; with --live, what a cluster has with what it would have if they were applied.\n\n" +

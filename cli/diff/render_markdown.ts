@@ -8,6 +8,7 @@ import {
   aliasText,
   changedText,
   decidingText,
+  edgeText,
   ENDPOINTS_NOTE,
   endpointText,
   holeText,
@@ -44,6 +45,12 @@ export function renderDiffMarkdown(report: DiffReport, errors: readonly Finding[
       TITLES.access,
       report.access.map((change) =>
         `${change.change === "opened" ? "**opened**" : "closed"}: ${escaped(accessText(change))}`
+      ),
+    ),
+    list(
+      TITLES.edge,
+      report.edge.map((change) =>
+        `${change.change === "opened" ? "**opened**" : "closed"}: ${escaped(edgeText(change))}`
       ),
     ),
     report.ignoresEndpoints && report.requests.length > 0 ? `${ENDPOINTS_NOTE}.\n` : "",

@@ -9,6 +9,7 @@ import {
   aliasText,
   changedText,
   decidingText,
+  edgeText,
   ENDPOINTS_NOTE,
   endpointText,
   holeText,
@@ -49,6 +50,14 @@ export function renderDiffText(
       report.access.map((change) => [
         { text: accessText(change), style: change.change === "opened" ? "warning" : "info" },
         change.targets.map(({ target, position }) => `${target} ${placeText(position)}`).join(", "),
+      ]),
+    ),
+    renderList(
+      output,
+      TITLES.edge,
+      report.edge.map((change) => [
+        { text: edgeText(change), style: change.change === "opened" ? "warning" : "info" },
+        change.rules.map(({ rule, position }) => `${rule} ${placeText(position)}`).join(", "),
       ]),
     ),
     report.ignoresEndpoints && report.requests.length > 0 ? fold(output, ENDPOINTS_NOTE) : "",

@@ -3,6 +3,7 @@
  * never renamed or removed, while `apiVersion` stays.
  */
 import type { Position } from "../../base/finding.ts";
+import type { EdgeChange } from "../../routing/algebra/compare_edge.ts";
 import { type AccessChange } from "../../routing/algebra/compare_access.ts";
 import {
   type AliasDifference,
@@ -45,7 +46,9 @@ export interface DiffReport {
   readonly endpoints: readonly EndpointDifference[];
   /** Counts where traffic targets are enforced. */
   readonly access: readonly ChangedAccess[];
-  /** `namespace/service:port` each, and `access`: more may change than is listed. */
+  /** Counts where egress is off, and where callers from outside the mesh are held to mutual TLS or targets. */
+  readonly edge: readonly ChangedEdge[];
+  /** `namespace/service:port` each, `access` and `edge`: more may change than is listed. */
   readonly undecided: readonly string[];
 }
 
@@ -129,10 +132,21 @@ export interface ChangedAccess
   readonly targets: readonly { readonly target: string; readonly position: Position | null }[];
 }
 
+/** What crosses the edge of the mesh. */
+export interface ChangedEdge
+  extends
+    Pick<EdgeChange, "side" | "account" | "port" | "protocol" | "change">,
+    Pick<EdgeChange, "host" | "place" | "principal"> {
+  /** Null: all that is spoken there. */
+  readonly request: DiffRequest | null;
+  /** The Egresses or IngressBackends that allow it, `namespace/name`. */
+  readonly rules: readonly { readonly rule: string; readonly position: Position | null }[];
+}
+
 /** Puts together what two plans do otherwise. */
 export function buildDiffReport(
   names: { readonly before: string; readonly after: string },
-  { ports, endpoints, aliases, access, isComplete, ignoresEndpoints }: PlanComparison,
+  { ports, endpoints, aliases, access, edge, isComplete, ignoresEndpoints }: PlanComparison,
   traffic: Traffic | null,
 ): DiffReport {
   const requests = ports.flatMap((port) =>
@@ -146,6 +160,7 @@ export function buildDiffReport(
     names: aliases,
     endpoints,
     access: access.changes.map(reportAccess),
+    edge: edge.changes.map(reportEdge),
   };
   const isDifferent = Object.values(found).some((list) => list.length > 0);
   return {
@@ -159,6 +174,7 @@ export function buildDiffReport(
     undecided: [
       ...ports.filter((port) => !port.isComplete).map(({ service, port }) => `${service}:${port}`),
       ...(access.isComplete ? [] : ["access"]),
+      ...(edge.isComplete ? [] : ["edge"]),
     ],
   };
 }
@@ -272,5 +288,13 @@ function reportAccess({ witness, targets, ...change }: AccessChange): ChangedAcc
       target: `${ref.namespace}/${ref.name}`,
       position,
     })),
+  };
+}
+
+function reportEdge({ witness, rules, ...change }: EdgeChange): ChangedEdge {
+  return {
+    ...change,
+    request: witness === null ? null : reportRequest(witness, undefined),
+    rules: rules.map(({ ref, position }) => ({ rule: `${ref.namespace}/${ref.name}`, position })),
   };
 }

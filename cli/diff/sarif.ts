@@ -7,6 +7,7 @@ import {
   aliasText,
   changedText,
   decidingText,
+  edgeText,
   endpointText,
   holeText,
   percentText,
@@ -22,6 +23,8 @@ const RULES = {
   "rule-dead": "A rule that nothing comes to",
   "access-opened": "A caller may send what it could not",
   "access-closed": "A caller may no longer send what it could",
+  "edge-opened": "What could not leave or enter the mesh may now",
+  "edge-closed": "What could leave or enter the mesh may no longer",
 } as const;
 
 type RuleId = keyof typeof RULES;
@@ -30,6 +33,7 @@ const LEVELS: Readonly<Partial<Record<RuleId, string>>> = {
   "hole-opened": "warning",
   "rule-dead": "warning",
   "access-opened": "warning",
+  "edge-opened": "warning",
 };
 
 interface Result {
@@ -121,6 +125,11 @@ function resultsOf(report: DiffReport): { id: RuleId; text: string; position: Po
       id: `access-${change.change}` as const,
       text: accessText(change),
       position: change.targets[0]?.position ?? null,
+    })),
+    ...report.edge.map((change) => ({
+      id: `edge-${change.change}` as const,
+      text: edgeText(change),
+      position: change.rules[0]?.position ?? null,
     })),
   ];
 }

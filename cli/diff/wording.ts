@@ -3,6 +3,7 @@ import { formatPosition, type Position } from "../../base/finding.ts";
 import { counted } from "../../base/text.ts";
 import type {
   ChangedAccess,
+  ChangedEdge,
   ChangedPort,
   ChangedRequests,
   DiffAnswer,
@@ -14,6 +15,8 @@ export const TITLES = {
   mesh: "Ports, names and endpoints",
   deadRules: "Rules that nothing comes to",
   access: "Who may call whom, where traffic targets are enforced",
+  edge:
+    "What crosses the edge of the mesh, where egress is off and callers must come by mutual TLS",
 };
 
 export const ENDPOINTS_NOTE =
@@ -89,6 +92,25 @@ export function accessText(
   return `${source} ${may} ${asked} to ${destination}${at}`;
 }
 
+/** What may go out of the mesh, or come in, now or no longer. */
+export function edgeText(edge: ChangedEdge): string {
+  const { side, account, port, protocol, change, host, place, principal, request } = edge;
+  const may = change === "opened" ? "may now" : "may no longer";
+  const asked = request === null ? "" : ` ${request.text}`;
+  const at = place === null ? "" : ` at ${place}`;
+  if (side === "egress") {
+    const called = host === "" ? "a host without a name" : host ?? "any host";
+    const send = asked === "" ? "call" : `send${asked} to`;
+    return `${account} ${may} ${send} ${called}, port ${port} (${protocol})${at}, outside the mesh`;
+  }
+  const who = principal === null ? "any caller" : principal === "" ? "other callers" : principal;
+  const from = place === null ? "" : ` from ${place}`;
+  const name = host === null ? "" : ` to the name ${host || "(none)"}`;
+  return `${who}${from} ${may} come in${name} to ${account}, port ${port} (${protocol})${
+    asked === "" ? "" : `, with${asked}`
+  }`;
+}
+
 /** `1240 requests, 24.8%`; empty where no log was read. */
 export function trafficText({ traffic }: ChangedRequests, { log }: DiffReport): string {
   if (traffic === undefined || log === undefined) return "";
@@ -109,11 +131,13 @@ function logText({ log }: DiffReport): string {
 
 /** `2 kinds of requests go elsewhere, 1 hole opened`; `All requests are answered alike`. */
 export function summaryText(report: DiffReport): string {
-  const { requests, ports, names, endpoints, deadRules, access, undecided } = report;
+  const { requests, ports, names, endpoints, deadRules, access, edge, undecided } = report;
   const holes = (hole: ChangedRequests["hole"]) =>
     requests.filter((each) => each.hole === hole).length;
   const calls = (change: ChangedAccess["change"]) =>
     access.filter((each) => each.change === change).length;
+  const crossings = (change: ChangedEdge["change"]) =>
+    edge.filter((each) => each.change === change).length;
   const parts = [
     [requests.length, (n: number) => `${counted(n, "kind")} of requests answered otherwise`],
     [holes("opened"), (n: number) => `${counted(n, "hole")} opened`],
@@ -124,6 +148,8 @@ export function summaryText(report: DiffReport): string {
     [deadRules.length, (n: number) => `${counted(n, "rule")} that nothing comes to`],
     [calls("opened"), (n: number) => `${counted(n, "call")} opened`],
     [calls("closed"), (n: number) => `${counted(n, "call")} closed`],
+    [crossings("opened"), (n: number) => `${counted(n, "way")} across the edge opened`],
+    [crossings("closed"), (n: number) => `${counted(n, "way")} across the edge closed`],
   ] as const;
   const found = parts.flatMap(([count, text]) => count === 0 ? [] : [text(count)]);
   const rest = undecided.length === 0

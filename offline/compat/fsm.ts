@@ -21,6 +21,7 @@ import {
   changePorts,
   egressRemarks,
   fallbacksOf,
+  ingressRemarks,
   mergedSplit,
   type MeshProfile,
   type MeshRemark,
@@ -107,6 +108,7 @@ export const FSM: MeshProfile = {
       ...namespaceRemarks(snapshot),
       ...startRemarks(snapshot),
       ...egressRemarks(snapshot, "FSM"),
+      ...ingressRemarks(snapshot, "FSM"),
       {
         code: "status-codes",
         text:

@@ -154,6 +154,28 @@ export function egressRemarks({ egresses }: Snapshot, mesh: string): MeshRemark[
   }];
 }
 
+/** Of a mesh that has callers from outside come in by IngressBackends alone, whatever they ask. */
+export function ingressRemarks({ ingressBackends }: Snapshot, mesh: string): MeshRemark[] {
+  const [first] = ingressBackends;
+  if (first === undefined) return [];
+  const narrowed = ingressBackends.find(({ matches }) => matches !== undefined);
+  return [
+    {
+      code: "ingress-needed",
+      text:
+        `In ${mesh} whom no IngressBackend lets in is refused; here callers from outside come ` +
+        "in where mutual TLS and targets are not asked of them",
+      position: first.meta.origin.locate([]) ?? null,
+    },
+    ...(narrowed === undefined ? [] : [{
+      code: "ingress-matches",
+      text: `${mesh} reads no matches of an IngressBackend and lets every request in; here only ` +
+        "those that one of them takes",
+      position: narrowed.meta.origin.locate(["spec", "matches"]) ?? null,
+    }]),
+  ];
+}
+
 /** Of a mesh that draws a backend for each request. */
 export function randomRemarks(snapshot: Snapshot, mesh: string): MeshRemark[] {
   const split = snapshot.trafficSplits.find(({ backends }) =>

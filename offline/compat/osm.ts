@@ -8,6 +8,7 @@ import {
   changePorts,
   changeRoutes,
   egressRemarks,
+  ingressRemarks,
   type MeshProfile,
   NOTHING,
   oneSplitRemarks,
@@ -58,6 +59,7 @@ export const OSM: MeshProfile = {
       ),
       ...randomRemarks(snapshot, "OSM"),
       ...egressRemarks(snapshot, "OSM"),
+      ...ingressRemarks(snapshot, "OSM"),
     ];
   },
 };

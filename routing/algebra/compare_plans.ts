@@ -11,6 +11,7 @@ import {
   portFor,
 } from "../plan.ts";
 import { type AccessComparison, compareAccess } from "./compare_access.ts";
+import { compareEdge, type EdgeComparison } from "./compare_edge.ts";
 import { changedSections, comparePorts, type PortComparison } from "./compare_ports.ts";
 import { examineRules } from "./rule_facts.ts";
 import type { SpaceOptions } from "./request_space.ts";
@@ -55,6 +56,7 @@ export interface PlanComparison {
   readonly endpoints: readonly EndpointDifference[];
   readonly aliases: readonly AliasDifference[];
   readonly access: AccessComparison;
+  readonly edge: EdgeComparison;
   /** False: more may change than was found. */
   readonly isComplete: boolean;
   /** Neither plan has endpoints, or one has none: then all backends count as if they had. */
@@ -78,12 +80,14 @@ export function comparePlans(before: Plan, after: Plan): PlanComparison {
     ];
   });
   const access = compareAccess(before, after);
+  const edge = compareEdge(before, after);
   return {
     ports: ports.filter(isDifferent),
     endpoints: compareEndpoints(before, after),
     aliases: compareAliases(before, after),
     access,
-    isComplete: access.isComplete && ports.every(({ isComplete }) => isComplete),
+    edge,
+    isComplete: access.isComplete && edge.isComplete && ports.every(({ isComplete }) => isComplete),
     ignoresEndpoints,
   };
 }
