@@ -4,9 +4,9 @@
  */
 
 /** The first 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2). */
-const ROUND_CONSTANTS = new Uint32Array(fractionsOfPrimeRoots(64, Math.cbrt));
+const ROUND_CONSTANTS = new Int32Array(fractionsOfPrimeRoots(64, Math.cbrt));
 /** The same of the square roots of the first 8 primes (FIPS 180-4, 5.3.3). */
-const INITIAL_STATE = new Uint32Array(fractionsOfPrimeRoots(8, Math.sqrt));
+const INITIAL_STATE = new Int32Array(fractionsOfPrimeRoots(8, Math.sqrt));
 
 const BLOCK_BYTES = 64;
 const encoder = new TextEncoder();
@@ -22,8 +22,8 @@ const encoder = new TextEncoder();
  */
 export function sha256Hex(input: string | Uint8Array): string {
   const bytes = typeof input === "string" ? encoder.encode(input) : input;
-  const state = new Uint32Array(INITIAL_STATE);
-  const schedule = new Uint32Array(64);
+  const state = new Int32Array(INITIAL_STATE);
+  const schedule = new Int32Array(64);
   const wholeBytes = bytes.length - bytes.length % BLOCK_BYTES;
   for (let start = 0; start < wholeBytes; start += BLOCK_BYTES) {
     absorbBlock({ state, schedule, bytes, start });
@@ -32,7 +32,7 @@ export function sha256Hex(input: string | Uint8Array): string {
   for (let start = 0; start < tail.length; start += BLOCK_BYTES) {
     absorbBlock({ state, schedule, bytes: tail, start });
   }
-  return Array.from(state, (word) => word.toString(16).padStart(8, "0")).join("");
+  return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
 }
 
 /** FNV-1a, 32 bits, of bytes or of a text's UTF-8; 0 to 2^32 - 1. Spreads well, hides nothing. */
@@ -75,9 +75,9 @@ function paddedTail(bytes: Uint8Array, wholeBytes: number): Uint8Array {
 }
 
 interface Block {
-  readonly state: Uint32Array;
+  readonly state: Int32Array;
   /** Scratch of 64 words, so that a block allocates nothing. */
-  readonly schedule: Uint32Array;
+  readonly schedule: Int32Array;
   readonly bytes: Uint8Array;
   readonly start: number;
 }
@@ -93,7 +93,7 @@ function absorbBlock({ state, schedule, bytes, start }: Block): void {
     const y = schedule[t - 2];
     const sigma0 = rotateRight(x, 7) ^ rotateRight(x, 18) ^ x >>> 3;
     const sigma1 = rotateRight(y, 17) ^ rotateRight(y, 19) ^ y >>> 10;
-    schedule[t] = sigma1 + schedule[t - 7] + sigma0 + schedule[t - 16];
+    schedule[t] = sigma1 + schedule[t - 7] + sigma0 + schedule[t - 16] | 0;
   }
   // One by one: an iterator is three times as slow until this is compiled, and a plan is hashed soon after a start.
   let a = state[0], b = state[1], c = state[2], d = state[3];

@@ -230,13 +230,14 @@ export class PlanDigest {
   /** 64 hex digits. */
   hash(header: PlanHeader): string {
     const parts = this.#buckets.map((bucket, at) => this.#digests[at] ??= digestOf(bucket));
-    return sha256Hex(canonicalJson({ header, parts }));
+    // The canonical JSON of both: of a list of texts, that is what `JSON.stringify` makes.
+    return sha256Hex(`{"header":${canonicalJson(header)},"parts":${JSON.stringify(parts)}}`);
   }
 }
 
 function digestOf(bucket: ReadonlyMap<PartKey, string>): string {
   if (bucket.size === 0) return "";
-  return sha256Hex(canonicalJson([...bucket].sort(([a], [b]) => compareText(a, b))));
+  return sha256Hex(JSON.stringify([...bucket].sort(([a], [b]) => compareText(a, b))));
 }
 
 /** The hash of each part, by key in order. */

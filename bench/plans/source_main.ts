@@ -50,6 +50,8 @@ class Source {
   readonly #port: number;
   readonly #slices = new Map<number, ReturnType<typeof meshSlice>>();
   readonly #splits = new Map<number, ReturnType<typeof meshSplit>>();
+  /** Services whose first endpoint has its second address. */
+  readonly #moved = new Set<number>();
   #turn = 0;
 
   constructor({ services, endpointPort }: SourceArguments) {
@@ -68,7 +70,8 @@ class Source {
 
   /** The first endpoint of a Service has its other address. */
   changeAddress(service: number): void {
-    const next = meshSlice(service, MESH_ENDPOINTS, this.#turn++ % 2 === 0, this.#port);
+    if (!this.#moved.delete(service)) this.#moved.add(service);
+    const next = meshSlice(service, MESH_ENDPOINTS, this.#moved.has(service), this.#port);
     this.#compiler.change("endpointSlices", this.#slices.get(service) ?? null, next);
     this.#slices.set(service, next);
     this.#tell();
