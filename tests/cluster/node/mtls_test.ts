@@ -159,12 +159,13 @@ Deno.test({
         pod(NAMESPACE, "bookthief", CURL),
         pod(NAMESPACE, "probed", PROBED, { "weft.dev/mtls-mode": "strict" }),
         pod(OUTSIDE, "outsider", CURL),
+        pod(OUTSIDE, "shelf", STORE),
       );
       for (
-        const [namespace, name] of [...accounts.map((each) => [NAMESPACE, each]), [
-          OUTSIDE,
-          "outsider",
-        ]]
+        const [namespace, name] of [
+          ...accounts.map((each) => [NAMESPACE, each]),
+          ...["outsider", "shelf"].map((each) => [OUTSIDE, each]),
+        ]
       ) {
         await insist(
           `kubectl -n ${namespace} wait --for=condition=Ready pod/${name} --timeout=120s`,
@@ -174,6 +175,7 @@ Deno.test({
       await inPlain(t);
       await whereCallersMust(t);
       await whereTargetsCount(t);
+      await whatLeaves(t);
     } finally {
       await configure({});
       await runOnNode(`kubectl delete namespace ${NAMESPACE} ${OUTSIDE} --wait=false`);
@@ -249,8 +251,52 @@ async function whereCallersMust(t: Deno.TestContext): Promise<void> {
     await configure({ mtlsMode: "strict" });
     await untilOutsider(DENIED);
     assert.match(await ask(NAMESPACE, "bookbuyer"), ANSWERED);
+    const { podIP } = (await get(`-n ${OUTSIDE} pod outsider`)).status;
+    await apply({
+      apiVersion: "weft.dev/v1alpha1",
+      kind: "IngressBackend",
+      metadata: { name: "outsider", namespace: NAMESPACE },
+      spec: {
+        backends: [{ name: "bookstore", port: { number: 8080, protocol: "http" } }],
+        sources: [{ kind: "IPRange", name: `${podIP}/32` }],
+      },
+    });
+    await untilOutsider(ANSWERED);
+    await insist(`kubectl -n ${NAMESPACE} delete ingressbackends.weft.dev outsider`);
+    await untilOutsider(DENIED);
     await configure({ mtlsMode: "permissive" });
     await untilOutsider(ANSWERED);
+  });
+}
+
+async function whatLeaves(t: Deno.TestContext): Promise<void> {
+  await t.step("without egress only what an Egress allows leaves the mesh", async () => {
+    const { podIP } = (await get(`-n ${OUTSIDE} pod shelf`)).status;
+    const untilShelf = (from: string, wanted: RegExp) =>
+      until(
+        `${from} gets ${wanted} of the shelf`,
+        () => ask(NAMESPACE, from, "/books-bought", `${podIP}:8080`),
+        (text) => wanted.test(text),
+      );
+    await untilShelf("bookthief", ANSWERED);
+    await configure({ enableEgress: false });
+    for (const from of ["bookthief", "bookbuyer"]) await untilShelf(from, DENIED);
+    await apply({
+      apiVersion: "weft.dev/v1alpha1",
+      kind: "Egress",
+      metadata: { name: "shelf", namespace: NAMESPACE },
+      spec: {
+        sources: [{ kind: "ServiceAccount", name: "bookbuyer", namespace: NAMESPACE }],
+        ipAddresses: [`${podIP}/32`],
+        ports: [{ number: 8080, protocol: "http" }],
+      },
+    });
+    await untilShelf("bookbuyer", ANSWERED);
+    assert.match(await ask(NAMESPACE, "bookthief", "/books-bought", `${podIP}:8080`), DENIED);
+    // Inside the mesh nothing changes.
+    assert.match(await ask(NAMESPACE, "bookthief"), ANSWERED);
+    await configure({ enableEgress: true });
+    await untilShelf("bookthief", ANSWERED);
   });
 }
 
