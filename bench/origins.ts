@@ -33,6 +33,8 @@ export interface Origins {
 const NEEDED: Readonly<Record<OriginKind, string>> = {
   http1: "nginx",
   grpc: "nghttpd",
+  "grpc-streams": "gcc",
+  websocket: "gcc",
   stream: "gcc",
 };
 
@@ -55,6 +57,12 @@ export async function startOrigins(
   );
   for (const port of ports) await processes[0].waitUntil(() => acceptsConnections(port));
   return { processes, ports };
+}
+
+/** The other end of a load of ours, which is the same program. */
+function ownServer(name: string, folder: string, ports: readonly [number, number]): string[][] {
+  const program = compileC(beside(import.meta.url, `./load/${name}.c`), folder);
+  return [[program, "serve", ...ports.map(String)]];
 }
 
 type Commands = (folder: string, ports: readonly [number, number]) => string[][];
@@ -80,6 +88,7 @@ const COMMANDS: Readonly<Record<OriginKind, Commands>> = {
       ssi on;
       ssi_types *;
     }
+    client_max_body_size 0;
     location = ${UPLOAD_PATH} {
       client_body_buffer_size ${LARGE_FILES.mebibyte.bytes};
       proxy_http_version 1.1;
@@ -105,8 +114,7 @@ const COMMANDS: Readonly<Record<OriginKind, Commands>> = {
     const options = ["--no-tls", "--trailer=grpc-status: 0", `--htdocs=${folder}/files`];
     return ports.map((port) => ["nghttpd", ...options, "--address=127.0.0.1", String(port)]);
   },
-  stream(folder, ports) {
-    const program = compileC(beside(import.meta.url, "./load/stream.c"), folder);
-    return [[program, "serve", ...ports.map(String)]];
-  },
+  "grpc-streams": (folder, ports) => ownServer("grpc_streams", folder, ports),
+  websocket: (folder, ports) => ownServer("websocket", folder, ports),
+  stream: (folder, ports) => ownServer("stream", folder, ports),
 };

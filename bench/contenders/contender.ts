@@ -17,8 +17,15 @@ export interface Job {
   readonly connectionsMax: number;
 }
 
-/** Two HTTP/1.1 servers; two of gRPC over HTTP/2 without TLS; two that send or take bytes for ever. */
-export type OriginKind = "http1" | "grpc" | "stream";
+/**
+ * Two HTTP/1.1 servers; two of gRPC over HTTP/2 without TLS, for unary calls or for streams; two that answer messages of WebSocket; two that
+ * send or take bytes for ever.
+ */
+export type OriginKind = "http1" | "grpc" | "grpc-streams" | "websocket" | "stream";
+
+export function speaksGrpc(origins: OriginKind): boolean {
+  return origins === "grpc" || origins === "grpc-streams";
+}
 
 /** The job of the canary guide: plain HTTP/1.1 on both sides, one worker. */
 export const BASIC_JOB: Job = {

@@ -1,6 +1,6 @@
 /** Envoy as a proxy. */
 import { outputOf } from "../process.ts";
-import { type Contender, routePath, type Setting } from "./contender.ts";
+import { type Contender, routePath, type Setting, speaksGrpc } from "./contender.ts";
 import { findEnvoy } from "./envoy_program.ts";
 import { isListening, write } from "./files.ts";
 import { isPairListening, pairOf } from "./pair.ts";
@@ -24,11 +24,11 @@ function cluster(name: string, port: number, { origins }: Setting["job"]) {
       cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
     },
-    ...(origins === "grpc" ? { typed_extension_protocol_options: { [key]: options } } : {}),
+    ...(speaksGrpc(origins) ? { typed_extension_protocol_options: { [key]: options } } : {}),
   };
 }
 
-function httpFilter({ routes }: Setting["job"]) {
+function httpFilter({ routes, origins }: Setting["job"]) {
   const many = Array.from({ length: routes }, (_, i) => ({
     match: { prefix: routePath(i) },
     route: { weighted_clusters: WEIGHTED },
@@ -37,6 +37,7 @@ function httpFilter({ routes }: Setting["job"]) {
     stat_prefix: "outbound",
     codec_type: "AUTO",
     generate_request_id: false,
+    ...(origins === "websocket" ? { upgrade_configs: [{ upgrade_type: "websocket" }] } : {}),
     route_config: {
       virtual_hosts: [{
         name: "all",

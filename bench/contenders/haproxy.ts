@@ -1,6 +1,6 @@
 /** HAProxy as a proxy. */
 import { isInstalled, outputOf } from "../process.ts";
-import { type Contender, routePath, type Setting } from "./contender.ts";
+import { type Contender, routePath, type Setting, speaksGrpc } from "./contender.ts";
 import { isListening, write } from "./files.ts";
 import { isPairListening, pairOf } from "./pair.ts";
 
@@ -78,7 +78,7 @@ export const HAPROXY: Contender = {
     const { job, origins: [v1, v2] } = setting;
     if (job.isPair === true) return pair(setting);
     const isTcp = job.clients === "tcp";
-    const server = job.origins === "grpc" ? " proto h2" : "";
+    const server = speaksGrpc(job.origins) ? " proto h2" : "";
     // Strict limits: it would not start where a process may not open two files for each connection it might get.
     const text = `global
   nbthread ${job.workers}

@@ -1,5 +1,5 @@
 /** The manifests that Weft is measured with: the canary guide's routes, and endpoints on this machine. */
-import { type Job, routePath } from "./contender.ts";
+import { type Job, routePath, speaksGrpc } from "./contender.ts";
 
 /** What clients ask for. */
 export const PROXY_HOST = "httpbin.httpbin";
@@ -25,7 +25,7 @@ function metadata(name: string, labels: Record<string, string> = {}) {
 /** Protocol of the Service's port, which says what its endpoints speak. */
 function appProtocol({ clients, origins }: Job): string {
   if (clients === "tcp") return "tcp";
-  return origins === "grpc" ? "grpc" : "http";
+  return speaksGrpc(origins) ? "grpc" : "http";
 }
 
 function service(name: string, job: Job) {

@@ -1,6 +1,6 @@
 /** nghttpx as a proxy of HTTP/2. */
 import { isInstalled, outputOf } from "../process.ts";
-import type { Contender } from "./contender.ts";
+import { type Contender, speaksGrpc } from "./contender.ts";
 import { isListening, write } from "./files.ts";
 
 export const NGHTTPX: Contender = {
@@ -12,7 +12,7 @@ export const NGHTTPX: Contender = {
   can: ({ clients, routes }) => clients === "http2" && routes === 0,
   prepare(setting) {
     const { job, port, origins: [v1, v2] } = setting;
-    const protocol = job.origins === "grpc" ? ";proto=h2" : "";
+    const protocol = speaksGrpc(job.origins) ? ";proto=h2" : "";
     return [
       "nghttpx",
       `--conf=${write(setting, "empty.conf", "")}`,

@@ -1,6 +1,6 @@
 /** nginx as a proxy, and the parts of its configuration that the origins need too. */
 import { isInstalled, outputOf, Unavailable } from "../process.ts";
-import { type Contender, type Job, routePath, type Setting } from "./contender.ts";
+import { type Contender, type Job, routePath, type Setting, speaksGrpc } from "./contender.ts";
 import { isListening, write } from "./files.ts";
 import { PROXY_HOST } from "./mesh.ts";
 
@@ -52,7 +52,7 @@ function listen({ job, port, certificate }: Setting): string {
 
 /** What every location needs: settings of a server do not reach locations of gRPC under the names of HTTP. */
 function passTo({ origins }: Job, upstream: string): string {
-  return origins === "grpc" ? `grpc_pass grpc://${upstream};` : `proxy_pass http://${upstream};`;
+  return speaksGrpc(origins) ? `grpc_pass grpc://${upstream};` : `proxy_pass http://${upstream};`;
 }
 
 function httpServer(setting: Setting): string {
@@ -75,7 +75,11 @@ function httpServer(setting: Setting): string {
     client_max_body_size 0;
     proxy_http_version 1.1;
     proxy_request_buffering off;
-    proxy_set_header Connection "";
+    ${
+      job.origins === "websocket"
+        ? 'proxy_set_header Connection "Upgrade"; proxy_set_header Upgrade $http_upgrade;'
+        : 'proxy_set_header Connection "";'
+    }
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     location ~ ^/test { ${passTo(job, "canary")} }

@@ -43,7 +43,7 @@ export function parseWrk(output: string): LoadResult {
   };
 }
 
-/** Parses what `steady` prints. Throws where it is not that. */
+/** Parses what `steady`, and other loads of ours, print. Throws where it is not that. */
 export function parseSteady(output: string): LoadResult {
   const found = /^answered (\d+) seconds ([\d.]+) errors (\d+) p50 (\d+) p99 (\d+) p99\.9 (\d+)$/m
     .exec(output);

@@ -1,6 +1,7 @@
 /** HTTP/1.1 of kept connections: small answers, plain and over TLS, and bodies of 64 KiB either way. */
 import { BASIC_JOB } from "../contenders/contender.ts";
 import { runSteady } from "../load/steady.ts";
+import { runHandshakes } from "../load/own.ts";
 import { runWrk, type WrkLoad } from "../load/wrk.ts";
 import { FILE_BYTES, FILE_PATH, UPLOAD_PATH } from "../origins.ts";
 import { type Load, loadWorkload } from "./load_workload.ts";
@@ -143,4 +144,22 @@ export const NEW_CONNECTIONS = loadWorkload({
         headers: ["Connection: close"],
       }),
   }],
+});
+
+export const HANDSHAKES = loadWorkload({
+  ...COMMON,
+  name: "handshakes",
+  title: "TLS 1.3, a new connection for each request",
+  about:
+    "ECDSA P-256, full handshakes and resumed ones, 16 clients at once, each with a request that says `Connection: close`. Times are of a connection.",
+  variants: [{ label: "", job: { ...BASIC_JOB, clients: "tls" } }],
+  loads: (["full", "resumed"] as const).map((kind) => ({
+    key: kind,
+    label: kind,
+    latency: ["p50", "p99"],
+    run: (target) => runHandshakes(target, { clients: 16, kind }),
+  })),
+  unit: "connection",
+  tools: ["gcc", "openssl"],
+  hasNoProxy: false,
 });

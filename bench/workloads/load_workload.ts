@@ -15,6 +15,9 @@ export const NO_PROXY = "no proxy";
 /** With more, what was measured is not the job. */
 const ERRORS_SHARE_MAX = 0.01;
 
+/** Of the CPU time of one: a megabyte takes hundreds of microseconds, a message less than one. */
+const DIGITS = { request: 1, MB: 0, message: 2, connection: 0 } as const;
+
 /** Before the first round, so that no round is spent on compiling and on opening connections. */
 const WARM_UP_SECONDS = 1;
 
@@ -39,7 +42,7 @@ interface LoadWorkload {
   readonly variants: readonly Variant[];
   readonly loads: readonly Load[];
   /** Singular. */
-  readonly unit: "request" | "MB";
+  readonly unit: "request" | "MB" | "message" | "connection";
   /** Programs that have to be installed. */
   readonly tools: readonly string[];
   /** Clients can speak with the origins themselves, and are measured doing so. */
@@ -94,7 +97,7 @@ function columnsOf({ loads, unit, hasForms }: LoadWorkload): Column[] {
     const label = load.label === "" ? "" : `, ${load.label}`;
     columns.push({ key: keyOf(metric, load), title: `${title}${label}`, digits });
   };
-  for (const load of loads) add(load, "cpu", `CPU µs/${unit}`, unit === "MB" ? 0 : 1);
+  for (const load of loads) add(load, "cpu", `CPU µs/${unit}`, DIGITS[unit]);
   for (const load of loads) {
     add(load, "rate", perSecond(unit), 0);
     for (const name of load.latency) add(load, name, `${name} µs`, 0);
@@ -223,7 +226,7 @@ async function measureLoad(
 
 function describe({ name, loads, unit }: LoadWorkload, target: Target, values: Row["values"]) {
   const who = nameOf({ contender: target.name, variant: target.variant.label, values });
-  const cpu = values[keyOf("cpu", loads[0])]?.toFixed(1) ?? "–";
+  const cpu = values[keyOf("cpu", loads[0])]?.toFixed(DIGITS[unit]) ?? "–";
   const rate = values[keyOf("rate", loads[0])]?.toFixed(0) ?? "–";
   return `${name}, ${who}: ${cpu} µs CPU/${unit}, ${rate} ${perSecond(unit)}`;
 }
