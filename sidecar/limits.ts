@@ -12,6 +12,15 @@ export const START_MEMORY_MS = 100;
 /** The largest heap that is collected then: 16 ms for the usual 7 MB, and so some 70 ms. */
 export const START_HEAP_BYTES_MAX = 32 * 2 ** 20;
 
+/**
+ * Growth of the heap since the last collection that makes another one worth it, once the event loop has nothing to do: the first requests
+ * leave as much, most of it from compiling.
+ */
+export const IDLE_HEAP_GROWTH_BYTES = 2 * 2 ** 20;
+
+/** From one collection while idle to the next: a request that comes just then waits for some 30 ms. */
+export const IDLE_MEMORY_MS = 10 * 60_000;
+
 /** How often the C library is asked to give back what it keeps: compiling takes that memory, and is rare after the first minute. */
 export const MEMORY_TRIM_MS = 10_000;
 

@@ -1,23 +1,68 @@
 /** What the process has used and does not need any more goes back to the system. */
 import { openMemoryTrim } from "../proxy/io/libc.ts";
 import { collectStartGarbage } from "../base/start_garbage.ts";
-import { MEMORY_TRIM_MS, START_HEAP_BYTES_MAX, START_MEMORY_MS } from "./limits.ts";
+import {
+  IDLE_HEAP_GROWTH_BYTES,
+  IDLE_MEMORY_MS,
+  MEMORY_TRIM_MS,
+  START_HEAP_BYTES_MAX,
+  START_MEMORY_MS,
+} from "./limits.ts";
+
+interface ReturnedMemory {
+  /** The event loop on this thread has nothing to do for now. */
+  onIdle(): void;
+  end(): void;
+}
 
 /**
- * Gives back what starting used, once, and then what the allocator keeps, from time to time: V8 compiles on threads of its own, whose
- * memory the C library keeps for them, some 12 MB after the first requests. Returns what ends that.
+ * Gives back what starting used, once, what the first requests left, while nothing waits, and what the allocator keeps, from time to time:
+ * V8 compiles on threads of its own, whose memory the C library keeps for them, some 12 MB after the first requests.
  *
  * @param usesLibc there is a C library that may be asked
  */
-export function giveBackMemory(usesLibc: boolean): () => void {
+export function giveBackMemory(usesLibc: boolean): ReturnedMemory {
   const trim = usesLibc ? openMemoryTrim() : null;
-  const start = setTimeout(() => {
+  const collect = () => {
     collectStartGarbage(START_HEAP_BYTES_MAX);
     trim?.();
-  }, START_MEMORY_MS);
-  const interval = trim === null ? undefined : setInterval(trim, MEMORY_TRIM_MS);
-  return () => {
-    clearTimeout(start);
-    clearInterval(interval);
   };
+  const idle = new IdleCollection(collect);
+  const start = setTimeout(() => idle.collect(), START_MEMORY_MS);
+  const interval = trim === null ? undefined : setInterval(trim, MEMORY_TRIM_MS);
+  return {
+    onIdle: () => idle.offer(performance.now()),
+    end() {
+      clearTimeout(start);
+      clearInterval(interval);
+    },
+  };
+}
+
+/** When garbage is collected: once after the start, and then while nothing waits, where it has grown, and not again soon. */
+export class IdleCollection {
+  readonly #collect: () => void;
+  readonly #heapBytes: () => number;
+  /** As the last collection left it; infinite: there was none. */
+  #leftBytes = Infinity;
+  #notBeforeMs = 0;
+
+  constructor(collect: () => void, heapBytes = () => Deno.memoryUsage().heapUsed) {
+    this.#collect = collect;
+    this.#heapBytes = heapBytes;
+  }
+
+  /** Nothing waits now. */
+  offer(nowMs: number): void {
+    const isDue = nowMs >= this.#notBeforeMs &&
+      this.#heapBytes() - this.#leftBytes >= IDLE_HEAP_GROWTH_BYTES;
+    if (!isDue) return;
+    this.collect();
+    this.#notBeforeMs = nowMs + IDLE_MEMORY_MS;
+  }
+
+  collect(): void {
+    this.#collect();
+    this.#leftBytes = this.#heapBytes();
+  }
 }

@@ -109,6 +109,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     heldPlan: () => client.held.plan,
     onExplain: (query) => client.knowOf(query, config),
     ...(keeper === null ? {} : { planKeeping: () => keeper.keeping }),
+    onIdle: () => memory?.onIdle(),
     isWorking: () => follower instanceof PlanFollower && follower.isReading,
     planProblem: () => follower.problem,
     certificateProblem: () => identity?.problem ?? "",
@@ -118,7 +119,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
   const identity = parts.hasIdentity && plans instanceof ControllerSource
     ? startIdentity(plans, { options, proxy, log })
     : null;
-  let endMemory = () => {};
+  let memory = null as ReturnType<typeof giveBackMemory> | null;
   const local = new LocalSource();
   const client = new PlanClient({
     source: plans instanceof ControllerSource ? plans : local,
@@ -142,7 +143,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onFirst(plan: PlanInForce) {
       warnOfStrangers(config, plan, log);
       log.info("Proxy started", describe(proxy, plan));
-      endMemory = giveBackMemory(proxy.driver === "native");
+      memory = giveBackMemory(proxy.driver === "native");
     },
     onFailure: (error: unknown) => failed.resolve(Promise.try(startFailure, error)),
   };
@@ -171,7 +172,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
   try {
     return await stopped;
   } finally {
-    endMemory();
+    memory?.end();
     client.stop();
     const all = [identity?.stop(), follower.stop(), stopReplacing?.(), keeper?.settled()];
     // A source that never ends may be what is being read.

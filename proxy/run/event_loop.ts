@@ -42,6 +42,8 @@ export interface LoopHooks {
   readonly ask?: ((question: PlanQuestion) => void) | undefined;
   /** As of `ProxyHooks`. */
   readonly isWorking?: (() => boolean) | undefined;
+  /** As of `ProxyHooks`. */
+  readonly onIdle?: (() => void) | undefined;
   /** The loop has ended by itself: a defect. */
   onFailure(message: string): void;
 }

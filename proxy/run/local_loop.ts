@@ -60,7 +60,7 @@ export function startInlineLoop(
     },
   });
   ended.resolve(
-    share(io, () => loop.isWaiting || hooks.isWorking?.() === true).catch((error) => {
+    share(io, () => loop.isWaiting || hooks.isWorking?.() === true, hooks.onIdle).catch((error) => {
       hooks.onFailure(error instanceof Error ? error.message : String(error));
     }),
   );
@@ -122,7 +122,11 @@ function serve(
  * Runs a loop until it is stopped, and gives the thread to others in between: after each turn where something waits for them, and
  * without a pause at first, because most of what is waited for comes within a millisecond.
  */
-async function share(io: EpollIo, isWaiting: () => boolean): Promise<void> {
+async function share(
+  io: EpollIo,
+  isWaiting: () => boolean,
+  onIdle = () => {},
+): Promise<void> {
   const runtime = await RuntimeTurn.open();
   let quietTurns = 0;
   /** Since when something waits. */
@@ -130,7 +134,7 @@ async function share(io: EpollIo, isWaiting: () => boolean): Promise<void> {
   while (io.isRunning) {
     const turnsMs = quietTurns < IDLE_AFTER_TURNS ? LOCAL_TURN_MS : LOCAL_IDLE_TURN_MS;
     const untilMs = performance.now() + turnsMs;
-    quietTurns++;
+    if (++quietTurns === IDLE_AFTER_TURNS) onIdle();
     for (let leftMs = turnsMs; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {
       sinceMs = isWaiting() ? Math.min(sinceMs, io.nowMs) : Infinity;
       const hasWaited = io.nowMs - sinceMs >= WAITING_PAUSE_MS;

@@ -50,6 +50,8 @@ export interface ProxyHooks {
   readonly onExplain?: (query: ExplainQuery) => Promise<PlanInquiry | null>;
   /** There is work on this thread that takes many small steps: an event loop on the same one lets it have them. */
   readonly isWorking?: () => boolean;
+  /** An event loop on this thread has had nothing to do for a while: what takes time holds nothing up now. */
+  readonly onIdle?: () => void;
   /** Why no plan has come yet, in one line; empty if that is not known. */
   readonly planProblem?: () => string;
   /** Why there is no certificate of the mesh yet, in one line; empty if that is not known. */

@@ -39,6 +39,7 @@ export async function startProxy(
         lookUp: (name) => lookUp(name, hooks),
         ask: hooks.onQuestion,
         isWorking: hooks.isWorking,
+        onIdle: hooks.onIdle,
       }),
   );
   if (plan === null) return proxy;
