@@ -1,13 +1,8 @@
 /** What the process has used and does not need any more goes back to the system. */
 import { openMemoryTrim } from "../proxy/io/libc.ts";
 import { collectStartGarbage } from "../base/start_garbage.ts";
-import {
-  IDLE_HEAP_GROWTH_BYTES,
-  IDLE_MEMORY_MS,
-  MEMORY_TRIM_MS,
-  START_HEAP_BYTES_MAX,
-  START_MEMORY_MS,
-} from "./limits.ts";
+import { IdleCollection } from "./idle_collection.ts";
+import { MEMORY_TRIM_MS, START_HEAP_BYTES_MAX, START_MEMORY_MS } from "./limits.ts";
 
 interface ReturnedMemory {
   /** The event loop on this thread has nothing to do for now. */
@@ -37,32 +32,4 @@ export function giveBackMemory(usesLibc: boolean): ReturnedMemory {
       clearInterval(interval);
     },
   };
-}
-
-/** When garbage is collected: once after the start, and then while nothing waits, where it has grown, and not again soon. */
-export class IdleCollection {
-  readonly #collect: () => void;
-  readonly #heapBytes: () => number;
-  /** As the last collection left it; infinite: there was none. */
-  #leftBytes = Infinity;
-  #notBeforeMs = 0;
-
-  constructor(collect: () => void, heapBytes = () => Deno.memoryUsage().heapUsed) {
-    this.#collect = collect;
-    this.#heapBytes = heapBytes;
-  }
-
-  /** Nothing waits now. */
-  offer(nowMs: number): void {
-    const isDue = nowMs >= this.#notBeforeMs &&
-      this.#heapBytes() - this.#leftBytes >= IDLE_HEAP_GROWTH_BYTES;
-    if (!isDue) return;
-    this.collect();
-    this.#notBeforeMs = nowMs + IDLE_MEMORY_MS;
-  }
-
-  collect(): void {
-    this.#collect();
-    this.#leftBytes = this.#heapBytes();
-  }
 }

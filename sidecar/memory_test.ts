@@ -2,7 +2,8 @@
 import { strictEqual as equal } from "node:assert/strict";
 import { openMemoryTrim } from "../proxy/io/libc.ts";
 import { IDLE_HEAP_GROWTH_BYTES, IDLE_MEMORY_MS } from "./limits.ts";
-import { giveBackMemory, IdleCollection } from "./memory.ts";
+import { IdleCollection } from "./idle_collection.ts";
+import { giveBackMemory } from "./memory.ts";
 
 Deno.test({
   name: "memory: no timer is left behind once it has ended",
