@@ -2,6 +2,43 @@
 
 import { joinBytes } from "./bytes.ts";
 
+const DECODER = new TextDecoder();
+
+/** Lines out of chunks as they come, without their ends. A chunk may be used again once its lines have been taken. */
+export class LineSplitter {
+  readonly #bytesMax: () => number;
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  /** @param bytesMax asked for each line */
+  constructor(bytesMax: () => number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /**
+   * The lines that end in this chunk.
+   * @throws {Error} a line is longer
+   */
+  *linesOf(chunk: Uint8Array): Generator<string> {
+    let start = 0;
+    for (let end; (end = chunk.indexOf(NEWLINE, start)) >= 0; start = end + 1) {
+      this.#add(chunk.subarray(start, end));
+      const pieces = this.#pieces;
+      this.#pieces = [];
+      this.#length = 0;
+      yield DECODER.decode(pieces.length === 1 ? pieces[0] : joinBytes(pieces));
+    }
+    if (start < chunk.length) this.#add(chunk.slice(start));
+  }
+
+  #add(piece: Uint8Array): void {
+    this.#length += piece.length;
+    const bytesMax = this.#bytesMax();
+    if (this.#length > bytesMax) throw new Error(`A line is longer than ${bytesMax} bytes`);
+    this.#pieces.push(piece);
+  }
+}
+
 /**
  * The lines of a stream, without their ends; what follows the last end is none. A chunk may be used again once the next is asked for.
  * @param bytesMax asked for each line
@@ -11,35 +48,13 @@ export async function* readLines(
   stream: AsyncIterable<Uint8Array>,
   bytesMax: () => number,
 ): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let pieces: Uint8Array[] = [];
-  let length = 0;
-  const add = (piece: Uint8Array) => {
-    length += piece.length;
-    if (length > bytesMax()) throw new Error(`A line is longer than ${bytesMax()} bytes`);
-    pieces.push(piece);
-  };
-  for await (const chunk of stream) {
-    let start = 0;
-    for (let end; (end = chunk.indexOf(NEWLINE, start)) >= 0; start = end + 1) {
-      add(chunk.subarray(start, end));
-      yield decoder.decode(pieces.length === 1 ? pieces[0] : joinBytes(pieces));
-      pieces = [];
-      length = 0;
-    }
-    if (start < chunk.length) add(chunk.slice(start));
-  }
+  const splitter = new LineSplitter(bytesMax);
+  for await (const chunk of stream) yield* splitter.linesOf(chunk);
 }
 
-/**
- * What a connection says, until its end.
- * @param bytesMax of one chunk, and so of the memory that a connection has for it
- */
-export async function* chunksOf(
-  connection: Pick<Deno.Conn, "read">,
-  bytesMax = CHUNK_BYTES,
-): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(bytesMax);
+/** What a connection says, until its end. */
+export async function* chunksOf(connection: Pick<Deno.Conn, "read">): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
   for (let size; (size = await connection.read(buffer)) !== null;) yield buffer.subarray(0, size);
 }
 

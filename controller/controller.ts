@@ -4,7 +4,7 @@
  */
 import { withDeadline } from "../base/deadline.ts";
 import type { ResourceRef } from "../base/finding.ts";
-import { collectStartGarbage } from "../base/start_garbage.ts";
+import { collectStartGarbage, GrowthCollector } from "../base/start_garbage.ts";
 import type { LeveledLog, Log, LogLevel } from "../base/log.ts";
 import { serveAdmin } from "./admin.ts";
 import { type ClusterListener, ClusterWatch } from "./cluster_watch.ts";
@@ -12,6 +12,9 @@ import { CONTROLLER, MESH_LABEL } from "./install/objects.ts";
 import { KubeClient } from "./kube/client.ts";
 import type { AccessSource } from "./kube/access.ts";
 import {
+  GROWN_HEAP_BYTES_MAX,
+  HEAP_GROWTH,
+  HEAP_LOOK_MS,
   MISSING_LOOK_MS,
   SETTLED_HEAP_BYTES_MAX,
   SILENT_WAIT_MS,
@@ -261,7 +264,11 @@ export class Controller {
     this.#problem = null;
     // Proxies have come back by then, and what they asked at once is garbage.
     const settled = () => collectStartGarbage(SETTLED_HEAP_BYTES_MAX);
-    this.#timers.push(setTimeout(settled, SILENT_WAIT_MS));
+    const growth = new GrowthCollector({ growth: HEAP_GROWTH, heapBytesMax: GROWN_HEAP_BYTES_MAX });
+    this.#timers.push(
+      setTimeout(settled, SILENT_WAIT_MS),
+      setInterval(() => growth.look(), HEAP_LOOK_MS),
+    );
     const { meshName, stream, webhook, log } = this.#settings;
     const admin = this.#admin?.addr;
     log.info("Controller started", {

@@ -46,6 +46,7 @@ export const TEST_PACKAGES: readonly string[] = [
   "prom-client",
   "ws",
   "@grpc/grpc-js",
+  "@grafana/schema",
   "playwright-core",
   "axe-core",
 ];

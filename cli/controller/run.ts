@@ -4,6 +4,7 @@ import type { Environment } from "../../console/environment.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../../console/exit.ts";
 import { parseHostPort } from "../../console/values.ts";
 import { Controller } from "../../controller/controller.ts";
+import { giveBackMemory } from "../../sidecar/memory.ts";
 import { parseTrustDomain } from "../../sidecar/tls_options.ts";
 import { clusterAccess } from "../cluster/access.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
@@ -42,6 +43,7 @@ export async function runController(
     throw failure("Cannot reach a cluster", error);
   });
   if (options.tokenReview === "off") log.warn("Any sidecar is let in (--token-review off)");
+  const memory = giveBackMemory(Deno.build.os === "linux");
   const failed = Promise.withResolvers<never>();
   const stopped = untilStopped(environment);
   const controller = new Controller({
@@ -72,6 +74,7 @@ export async function runController(
     log.info("Ending", { signal });
   } finally {
     await Promise.race([controller.stop(), stopped.second]);
+    memory.end();
     stopped.ignore();
   }
   log.info("Stopped");

@@ -2,7 +2,7 @@
  * ProxyConnection: one proxy on the stream. It says who it is, asks, and is told, one line at a time: what changes while a line is on its
  * way is looked at when that is out, so that the latest wins and nothing piles up.
  */
-import { chunksOf, readLines, SilenceWatch, writeBytes } from "../../base/lines.ts";
+import { LineSplitter, SilenceWatch, writeBytes } from "../../base/lines.ts";
 import type { Log } from "../../base/log.ts";
 import { UPDATE_TEXT_MAX } from "../../routing/limits.ts";
 import type { PartKey } from "../../routing/parts.ts";
@@ -57,7 +57,8 @@ interface Ending {
 
 export class ProxyConnection {
   readonly #parts: ConnectionParts;
-  #hello: Hello | null = null;
+  /** Without its token, which is long and has been looked at. */
+  #hello: Omit<Hello, "token"> | null = null;
   #session: MeshSession | null = null;
   #identity: IdentitySession | null = null;
   /** Since when a line is on its way; null: none is. */
@@ -110,16 +111,11 @@ export class ProxyConnection {
     const age = setTimeout(() => this.end("age"), ageMs());
     try {
       await this.#parts.connection.handshake();
-      const chunks = chunksOf(this.#parts.connection, PROXY_READ_BYTES);
-      const bytesMax = () => this.#hello === null ? HELLO_BYTES_MAX : UPDATE_TEXT_MAX;
-      for await (const line of readLines(chunks, bytesMax)) {
+      await this.#hear((line) => {
         silence.heard();
-        if (this.#hello === null) {
-          await this.#welcome(line);
-          hello.stop();
-        } else if (line !== "") this.#take(line);
-        if (this.#ending !== null) break;
-      }
+        if (this.#hello !== null) return line === "" ? undefined : this.#take(line);
+        return this.#welcome(line).then(() => hello.stop());
+      });
       this.end("closed");
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
@@ -139,6 +135,22 @@ export class ProxyConnection {
     log.debug("Proxy gone", { ...this.#who, end, detail, plan: this.#acknowledged.slice(0, 12) });
   }
 
+  /** All lines until the end. No generator: each connection would keep one, and its promises, and replace them with every line. */
+  async #hear(take: (line: string) => Promise<void> | void): Promise<void> {
+    const { connection } = this.#parts;
+    const buffer = new Uint8Array(PROXY_READ_BYTES);
+    const splitter = new LineSplitter(() =>
+      this.#hello === null ? HELLO_BYTES_MAX : UPDATE_TEXT_MAX
+    );
+    for (let size; (size = await connection.read(buffer)) !== null;) {
+      for (const line of splitter.linesOf(buffer.subarray(0, size))) {
+        const taking = take(line);
+        if (taking !== undefined) await taking;
+        if (this.#ending !== null) return;
+      }
+    }
+  }
+
   get #who(): Readonly<Record<string, string>> {
     const { hostname } = this.#parts.connection.remoteAddr;
     if (this.#hello === null) return { from: hostname };
@@ -156,7 +168,8 @@ export class ProxyConnection {
       log.warn("Proxy refused", { ...this.#who, pod: hello.pod, reason: subject });
       return this.end("token", subject);
     }
-    this.#hello = hello;
+    const { token: _, ...who } = hello;
+    this.#hello = who;
     this.#session = mesh.open(() => this.#hasNews());
     this.#identity = identity.open(this.name, subject, () => this.#hasNews());
     counts.proxies++;
