@@ -2,7 +2,7 @@
 import { type RefusalReason, REFUSALS } from "../../base/refusals.ts";
 import type { CarrierFailure } from "../exchange/failures.ts";
 import type { Carrier, CarrierEvents, RequestSource } from "../exchange/sides.ts";
-import { headBufferBytes, NO_BUFFER } from "../loop/arena.ts";
+import { bufferBytes, NO_BUFFER } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Tunnel } from "../loop/tunnel.ts";
@@ -163,7 +163,7 @@ export class Http2ClientStream extends Http2Stream implements Carrier {
     const isOpening = this.isTunnel && head.status >= 200 && head.status < 300;
     if (!isOpening && !head.isInterim) this.isTunnel = false;
     const accept = isOpening ? this.#webSocketAccept : "";
-    const end = responseText(head, accept, arena, offset, offset + headBufferBytes(offset));
+    const end = responseText(head, accept, arena, offset, offset + bufferBytes(offset));
     if (end < 0) return this.fail("head-too-large");
     const result = response.parse(arena, offset, end);
     if (result === TOO_MANY_HEADERS) return this.fail("head-too-large");

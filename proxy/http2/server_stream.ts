@@ -9,7 +9,7 @@ import {
   REFUSAL_ROOM_MS,
   REPLAY_BYTES_MAX,
 } from "../limits.ts";
-import { headBufferBytes, NO_BUFFER, writeAscii } from "../loop/arena.ts";
+import { bufferBytes, NO_BUFFER, writeAscii } from "../loop/arena.ts";
 import type { Inbox } from "../loop/inbox.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { TunnelEnd } from "../loop/tunnel.ts";
@@ -151,7 +151,7 @@ export class Http2ServerStream extends Http2Stream implements ClientSide, Client
     const mustWait = this.#head === NO_BUFFER;
     composed.clear();
     const at = mustWait ? composed.textEnd : this.#head;
-    const limit = mustWait ? composed.areaEnd : at + headBufferBytes(at);
+    const limit = mustWait ? composed.areaEnd : at + bufferBytes(at);
     const hasBody = !isEnd && !this.isTunnel;
     const end = requestText(message, hasBody, this.#webSocketKey, arena, at, limit);
     if (end < 0) return this.refuseUnread(REFUSALS["head-too-large"], isEnd);

@@ -11,7 +11,7 @@ import { WriteBuffer } from "../protocol/http2/write_buffer.ts";
 import type { Http2Counts } from "../observe/telemetry.ts";
 import type { FieldList } from "../protocol/http2/hpack/field_list.ts";
 import type { Http2Visitor } from "../protocol/http2/visitor.ts";
-import { headBufferBytes, isHeadBuffer, NO_BUFFER, writeAscii } from "../loop/arena.ts";
+import { bufferBytes, isHeadBuffer, isOrdinary, NO_BUFFER, writeAscii } from "../loop/arena.ts";
 import { Socket } from "../loop/socket.ts";
 import type { Loop } from "../loop/loop.ts";
 import type { Victim } from "../loop/timers.ts";
@@ -43,6 +43,8 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   #isHeldBack = false;
   /** Frames are to be sent at the end of this batch of events. */
   #isQueued = false;
+  /** More was to be sent than an ordinary buffer holds: what comes next is likely to be as much. */
+  #isBulk = false;
   /** All is said, and the peer may read it in peace. */
   #isLingering = false;
   /** Until when this connection may be without a stream; `Infinity` while it has one. */
@@ -229,15 +231,22 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   /** Makes sure that the machine has somewhere to write. */
   protected haveOutput(): boolean {
     if (this.#outputBuffer !== NO_BUFFER) return true;
-    const offset = this.loop.buffers.take();
+    const offset = this.#takeOutput();
     if (offset === NO_BUFFER) return false;
     this.#lend(offset);
     return true;
   }
 
+  /** Large for bulk, where there is one: a write of four frames of DATA costs little more than a write of one. */
+  #takeOutput(): number {
+    const { buffers } = this.loop;
+    const offset = this.#isBulk ? buffers.takeLarge() : NO_BUFFER;
+    return offset === NO_BUFFER ? buffers.take() : offset;
+  }
+
   #lend(offset: number): void {
     this.#outputBuffer = offset;
-    this.#output.lend(offset, offset + headBufferBytes(offset));
+    this.#output.lend(offset, offset + bufferBytes(offset));
   }
 
   /**
@@ -262,10 +271,14 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
     return true;
   }
 
-  /** All is written: begins the output anew, in an ordinary buffer where there is one. */
+  /** All is written: begins the output anew, in a buffer of the size that is needed now, where there is one. */
   #lendAgain(): void {
-    if (this.#outputBuffer === NO_BUFFER) return;
-    const offset = isHeadBuffer(this.#outputBuffer) ? this.loop.buffers.take() : NO_BUFFER;
+    const buffer = this.#outputBuffer;
+    if (buffer === NO_BUFFER) return;
+    const isUsual = this.#isBulk
+      ? !isOrdinary(buffer) && !isHeadBuffer(buffer)
+      : isOrdinary(buffer);
+    const offset = isUsual ? NO_BUFFER : this.#takeOutput();
     if (offset === NO_BUFFER) return this.#lend(this.#outputBuffer);
     this.loop.buffers.give(this.#outputBuffer);
     this.#lend(offset);
@@ -286,6 +299,7 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   /** There was no room for what `stream` has: it is told when there is. */
   awaitRoom(stream: SocketStream): void {
     this.#waiting.add(stream);
+    this.#isBulk = true;
     this.sendLater();
   }
 
@@ -312,11 +326,13 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
     const output = this.#output;
     while (this.isOpen) {
       if (!output.isEmpty) {
-        io.gather(output.start, output.end - output.start);
+        const length = output.end - output.start;
+        io.gather(output.start, length);
         const result = io.write(this.fd);
         if (result === BROKEN) return this.abort();
         output.start += result === AGAIN ? 0 : result;
         if (!output.isEmpty) return io.wantWrite(this.fd, true);
+        if (this.#waiting.size === 0) this.#isBulk = length > BUFFER_BYTES;
       }
       this.#lendAgain();
       if (this.isOver || (this.loop.isDraining && this.machine.isDrained)) return this.finish();

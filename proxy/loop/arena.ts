@@ -91,9 +91,10 @@ export function isHeadBuffer(offset: number): boolean {
   return offset >= REQUEST_HEADS_START;
 }
 
-/** Bytes that a buffer for a head holds, ordinary or large. */
-export function headBufferBytes(offset: number): number {
-  return isHeadBuffer(offset) ? HEAD_BUFFER_BYTES : BUFFER_BYTES;
+/** Bytes that a buffer holds. */
+export function bufferBytes(offset: number): number {
+  if (isOrdinary(offset)) return BUFFER_BYTES;
+  return isHeadBuffer(offset) ? HEAD_BUFFER_BYTES : LARGE_BUFFER_BYTES;
 }
 
 /** Buffers of one size, in a row. The last one given back is lent first. */

@@ -12,9 +12,9 @@ import {
 import {
   ARENA_BYTES,
   type ArenaSlice,
+  bufferBytes,
   BufferPool,
   COMPOSED_AREA,
-  headBufferBytes,
   isHeadBuffer,
   NO_BUFFER,
   RECEIVED_AREA,
@@ -65,7 +65,7 @@ Deno.test("BufferPool lends buffers for large heads, so many of either kind and 
   assert.equal(pool.lentCount, kept.length + passing.length);
   for (const [i, offset] of [...kept, ...passing].entries()) {
     assert.equal(offset, kept[0] + i * HEAD_BUFFER_BYTES);
-    assert.ok(isHeadBuffer(offset) && headBufferBytes(offset) === HEAD_BUFFER_BYTES);
+    assert.ok(isHeadBuffer(offset) && bufferBytes(offset) === HEAD_BUFFER_BYTES);
   }
   // Behind them are the two areas for heads in the making, and that is all of the arena.
   assert.equal(passing[0] + passing.length * HEAD_BUFFER_BYTES, RECEIVED_AREA);
