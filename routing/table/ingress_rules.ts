@@ -3,6 +3,7 @@
  * address of its connection; who it is, what its certificate shows.
  */
 import { IpRanges } from "../../base/ip_ranges.ts";
+import { canonicalIp } from "../../base/ip.ts";
 import { parseWorkloadId } from "../../base/spiffe.ts";
 import { hasDotSegment } from "../match/dot_segments.ts";
 import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
@@ -36,7 +37,7 @@ export type IngressTls = "asking" | "not-asking";
 
 interface Rule {
   readonly ingress: PlanIngress;
-  readonly from: IpRanges | null;
+  readonly from: Origins | null;
   readonly identities: ReadonlySet<string> | null;
   readonly matches: MatchIndex | null;
   /** It lets some paths in and not others. */
@@ -50,7 +51,7 @@ export class IngressRules {
   constructor(ingresses: readonly PlanIngress[], trustDomain: string) {
     this.#rules = ingresses.map((ingress) => ({
       ingress,
-      from: ingress.from && rangesFrom(ingress.from),
+      from: ingress.from && new Origins(ingress.from),
       identities: ingress.principals && new Set(identitiesOf(ingress.principals, trustDomain)),
       matches: ingress.http && matchIndexOf(ingress.http),
       judgesPaths:
@@ -86,8 +87,21 @@ export class IngressRules {
   }
 }
 
-function rangesFrom({ ranges, services }: PlanIngressFrom): IpRanges {
-  return new IpRanges([...ranges, ...services.flatMap(({ addresses }) => addresses)]);
+/** Where callers come from: endpoints are looked up, however many a Service has. */
+class Origins {
+  readonly #addresses: ReadonlySet<string>;
+  readonly #ranges: IpRanges | null;
+
+  constructor({ ranges, services }: PlanIngressFrom) {
+    const addresses = services.flatMap((service) => service.addresses);
+    this.#addresses = new Set(addresses.map((address) => canonicalIp(address) ?? address));
+    this.#ranges = ranges.length === 0 ? null : new IpRanges(ranges);
+  }
+
+  has(peer: string): boolean {
+    const address = canonicalIp(peer) ?? peer;
+    return this.#addresses.has(address) || this.#ranges?.has(address) === true;
+  }
 }
 
 function identitiesOf(principals: readonly string[], trustDomain: string): string[] {
