@@ -5,7 +5,7 @@
 import { MTLS_FORM, parseMtlsRules } from "../base/mtls_mode.ts";
 import { assert } from "../base/assert.ts";
 import { parseIpRange } from "../base/capture_lists.ts";
-import { parseIp } from "../base/ip.ts";
+import { canonicalIp } from "../base/ip.ts";
 import { parseWorkloadId } from "../base/spiffe.ts";
 import { checkPattern } from "./match/pattern.ts";
 import {
@@ -144,7 +144,7 @@ const planPort = shape<PlanPort>({
 
 const address: Check<string> = (value, path) => {
   const source = label(value, path);
-  if (source !== "" && parseIp(source) === null) fail(path, "an IP address, or empty");
+  if (source !== "" && canonicalIp(source) === null) fail(path, "an IP address, or empty");
   return source;
 };
 

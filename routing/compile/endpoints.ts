@@ -2,7 +2,7 @@
  * Which endpoints stand behind each port of each Service, as Kubernetes' endpoints controller and kube-proxy
  * would have it. Knows nothing of splits.
  */
-import { parseIp } from "../../base/ip.ts";
+import { canonicalIp } from "../../base/ip.ts";
 import { counted } from "../../base/text.ts";
 import type { PlanEndpoint } from "../plan.ts";
 import type {
@@ -92,7 +92,7 @@ function endpointsOfPods(
     const number = targetPortOf(pod, port.targetPort);
     if (number === undefined) unresolved.push(pod);
     else if (pod.ready || service.publishNotReadyAddresses) {
-      const address = pod.ips.find((ip) => parseIp(ip) !== null) ?? "";
+      const address = pod.ips.find((ip) => canonicalIp(ip) !== null) ?? "";
       const hostname = podHostname(catalog, service, pod);
       const identity = identityOf(catalog, pod, number);
       endpoints.push(planEndpoint({ address, port: number, hostname }, identity));
@@ -178,7 +178,7 @@ function endpointsOfSlices(
       // Consumers of a slice use the first address; the others are the same endpoint.
       const address = endpoint.addresses[0];
       // Nor is a slice of host names one that Kubernetes itself would route to.
-      if (address === undefined || parseIp(address) === null) continue;
+      if (address === undefined || canonicalIp(address) === null) continue;
       const counts = endpoint.ready || service.publishNotReadyAddresses;
       if (!counts && endpoint.isEnding !== true) continue;
       const hostname = service.headless ? endpoint.hostname ?? "" : "";
