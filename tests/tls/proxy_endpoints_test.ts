@@ -5,7 +5,7 @@ import { compile } from "../../routing/compile/compile.ts";
 import type { Plan } from "../../routing/plan.ts";
 import { parseManifests } from "../../schemas/manifests.ts";
 import { planOf } from "../support/test_proxy.ts";
-import { testCertificates } from "./certificates.ts";
+import { certificateFor, testCertificates } from "./certificates.ts";
 import { hasCommand, runCommand as run } from "../support/commands.ts";
 import { NginxEndpoint } from "./nginx_endpoint.ts";
 import {
@@ -83,6 +83,19 @@ const CASES: readonly TlsProxyCase[] = [
       assert.match((await throughTls(running.proxy)).text, WELCOMED);
       await untilMetric(running, "weft_tls_handshakes_total 2");
       await untilMetric(running, "weft_tls_resumptions_total 1");
+    },
+  },
+  {
+    name: "connections to an endpoint that is known by its name are kept too",
+    tls: () => originating({ target: { serverName: "app", uriSans: [] } }),
+    async run(running) {
+      await using nginx = await NginxEndpoint.start({
+        ...testCertificates(),
+        server: certificateFor("DNS:app"),
+      });
+      await running.proxy.apply(planOf([nginx.port]));
+      for (let i = 0; i < 3; i++) assert.match((await throughTls(running.proxy)).text, WELCOMED);
+      await untilMetric(running, "weft_tls_handshakes_total 1");
     },
   },
   {
