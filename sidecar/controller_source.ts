@@ -72,9 +72,10 @@ export class ControllerSource implements PlanSource {
     this.#latest?.send({ ask: [], drop: [], identity });
   }
 
-  /** The plan with this hash is in force. */
-  acknowledge(hash: string): void {
-    this.#latest?.write(JSON.stringify({ ack: hash }));
+  /** What says on the connection that there is now, and on no later one, which plan is in force: by its hash. */
+  acknowledger(): (hash: string) => void {
+    const connection = this.#latest;
+    return (hash) => connection?.write(JSON.stringify({ ack: hash }));
   }
 }
 

@@ -64,7 +64,7 @@ Deno.test({
       deepEqual(await heard.promise, { answers: [[question, []]], parts: [] });
       times.push(performance.now() - startMs);
       // Nothing comes back for it that could confirm it.
-      source.acknowledge("0".repeat(64));
+      source.acknowledger()("0".repeat(64));
     }
     connection.close();
     listener.close();

@@ -13,8 +13,8 @@ import type { ReportFindings } from "./report_findings.ts";
 interface FollowingController {
   /** Serves what an earlier run held. */
   readonly restore: (saved: SavedPlan) => Promise<void>;
-  /** The plan with this hash is in force, by the controller. */
-  readonly acknowledge: (hash: string) => void;
+  /** For what the controller has told: says that the plan with some hash is in force. */
+  readonly acknowledger: () => (hash: string) => void;
   /** Null: plans are not kept. */
   readonly keeper: PlanKeeper | null;
   readonly log: Log;
@@ -38,6 +38,9 @@ export class ControllerFollower {
   #savedProblem: string | null = null;
   #notices: ReturnType<typeof setInterval> | undefined;
   #restored = Promise.resolve();
+  /** What is to be done about changes, once what waits in the event loop has gone on. */
+  readonly #due: (() => void)[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: FollowingController) {
     this.#parts = parts;
@@ -55,22 +58,39 @@ export class ControllerFollower {
   /** Resolves once nothing is being restored any more. */
   stop(): Promise<void> {
     clearInterval(this.#notices);
+    this.#settle();
     return this.#restored;
+  }
+
+  /** A change is in force, and something is still to be done about it. */
+  get isWorking(): boolean {
+    return this.#due.length > 0;
   }
 
   /** What the proxy holds is another now, and in force. Each update of a connection is acknowledged on it, and nothing else is. */
   changed(held: HeldParts, isNews: boolean): void {
-    if (isNews) this.#parts.acknowledge(held.hash);
-    if (!this.#isRestoring) {
-      this.#parts.keeper?.accepted(held);
-    }
-    if (this.#isServing) {
-      return this.#parts.log.debug("Plan applied", { plan: held.hash.slice(0, 12) });
-    }
+    const { acknowledger, log } = this.#parts;
+    const acknowledge = isNews ? acknowledger() : () => {};
+    const keeper = this.#isRestoring ? null : this.#parts.keeper;
+    const isFirst = !this.#isServing;
+    this.#due.push(() => {
+      acknowledge(held.hash);
+      keeper?.accepted(held);
+      if (!isFirst) log.debug("Plan applied", { plan: held.hash.slice(0, 12) });
+    });
+    // The hash of all that is held takes as long as the change itself.
+    if (!isFirst) return void (this.#timer ??= setTimeout(() => this.#settle()));
+    this.#settle();
     this.#isServing = true;
     clearInterval(this.#notices);
     const { plan } = held;
     if (plan !== null) this.#parts.onFirst(inForceOf(plan));
+  }
+
+  #settle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const act of this.#due.splice(0)) act();
   }
 
   /** The controller is away, or what it told cannot be served. */

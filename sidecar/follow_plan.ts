@@ -71,7 +71,7 @@ export class PlanFollower {
   }
 
   /** The source is being read, for which this thread is needed. */
-  get isReading(): boolean {
+  get isWorking(): boolean {
     return this.#isReading;
   }
 

@@ -110,7 +110,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onExplain: (query) => client.knowOf(query, config),
     ...(keeper === null ? {} : { planKeeping: () => keeper.keeping }),
     onIdle: () => memory?.onIdle(),
-    isWorking: () => follower instanceof PlanFollower && follower.isReading,
+    isWorking: () => follower.isWorking,
     planProblem: () => follower.problem,
     certificateProblem: () => identity?.problem ?? "",
     onQuit: () => quit.resolve("quitquitquit"),
@@ -148,7 +148,7 @@ async function serve(parts: SidecarParts): Promise<ExitCode> {
     onFailure: (error: unknown) => failed.resolve(Promise.try(startFailure, error)),
   };
   const follower = plans instanceof ControllerSource
-    ? new ControllerFollower({ ...following, acknowledge: (hash) => plans.acknowledge(hash) })
+    ? new ControllerFollower({ ...following, acknowledger: () => plans.acknowledger() })
     : new PlanFollower({
       ...following,
       source: plans,

@@ -58,7 +58,7 @@ export class LightProxy {
       log: createLog({ level: "error", format: "json", sink: () => {}, now: Date.now }),
       onChange: (held, isNews) => {
         this.#held = held;
-        if (isNews) source.acknowledge(held.hash);
+        if (isNews) source.acknowledger()(held.hash);
         onChange?.();
       },
       onTrouble: (error) => this.troubles.push(String(error)),
