@@ -144,7 +144,7 @@ export abstract class Http2Socket extends Socket implements Http2Visitor {
   }
 
   override onReadable(): void {
-    if (!this.haveBuffer()) return;
+    if (!this.haveBulkBuffer()) return;
     if (this.#isLingering) return this.#discard();
     if (this.room === 0) return this.#holdBack();
     const count = this.fill();

@@ -5,8 +5,8 @@
  */
 import { BROKEN } from "../io/io.ts";
 import { BUFFER_BYTES } from "../limits.ts";
-import { NO_BUFFER } from "../loop/arena.ts";
-import { Inbox } from "../loop/inbox.ts";
+import { bufferBytes, NO_BUFFER } from "../loop/arena.ts";
+import { HEAD_BYTES_MAX, Inbox } from "../loop/inbox.ts";
 import type { Loop, Timed } from "../loop/loop.ts";
 import type { Tunnel, TunnelEnd } from "../loop/tunnel.ts";
 import { CANCEL, PROTOCOL_ERROR } from "../protocol/http2/error_code.ts";
@@ -108,7 +108,9 @@ export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, Soc
   take(offset: number, length: number, isEnd: boolean): void {
     const { arena } = this.loop;
     this.#unreturned += length;
-    if (this.#overflow.length === 0 && this.haveBuffer() && this.room >= length) {
+    // Much is coming, and an ordinary buffer does not hold a whole frame of it.
+    if (length > HEAD_BYTES_MAX) this.isBulk = true;
+    if (this.#overflow.length === 0 && this.haveBulkBuffer() && this.room >= length) {
       arena.copyWithin(this.end, offset, offset + length);
       this.end += length;
       this.#showAll();
@@ -131,7 +133,7 @@ export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, Soc
     if (this.isTunnel) return this.#refuseTrailers();
     this.hasReceivedEnd = true;
     const end = this.#overflow.length === 0 && this.haveBuffer()
-      ? fieldLines(fields, arena, this.end, this.buffer + BUFFER_BYTES)
+      ? fieldLines(fields, arena, this.end, this.buffer + bufferBytes(this.buffer))
       : -1;
     if (end >= 0) this.trailersEnd = this.end = end;
     else this.#holdTrailers(fields);
@@ -152,7 +154,7 @@ export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, Soc
   #placeTrailers(): boolean {
     const lines = this.#heldTrailers;
     if (lines === null || this.#overflow.length > 0 || !this.haveBuffer()) return false;
-    if (this.end + lines.length > this.buffer + BUFFER_BYTES) return false;
+    if (this.end + lines.length > this.buffer + bufferBytes(this.buffer)) return false;
     this.loop.arena.set(lines, this.end);
     this.trailersEnd = this.end += lines.length;
     this.#heldTrailers = null;
@@ -203,7 +205,7 @@ export abstract class Http2Stream extends Inbox implements TunnelEnd, Timed, Soc
 
   #takeOverflow(): boolean {
     const before = this.end;
-    while (this.#overflow.length > 0 && this.haveBuffer()) {
+    while (this.#overflow.length > 0 && this.haveBulkBuffer()) {
       const bytes = this.#overflow[0];
       const length = Math.min(bytes.length, this.room);
       if (length === 0) break;
