@@ -129,6 +129,16 @@ for (const driver of DRIVERS.filter((each) => each === "native")) {
           assert.equal(await told(mesh.server.admin?.port, ingressCallOf(asked)), outcome, text);
         }
       }
+      // Whom to trust is replaced for callers from outside too.
+      const source = { kind: "AuthenticatedPrincipal", name: CLIENT_ID };
+      const backend = { port: { protocol: "https" } };
+      await mesh.server.apply(ingressPlan({ backend, sources: [source] }, application.addr.port));
+      const call = ingressCallOf({ tls: "shop.example", shown: "stranger" });
+      assert.equal(await sent(port, call, certificates), "no-tls");
+      const { otherAuthority } = testCertificates();
+      const own = certificateFor(`URI:${SERVER_ID}`);
+      await mesh.server.replaceCertificates(meshOf(own, authority, otherAuthority));
+      assert.equal(await sent(port, call, certificates), "let-in");
     },
   });
 }
