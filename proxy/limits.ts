@@ -412,6 +412,9 @@ export const WAITING_PAUSE_MS = 5;
 /** A loop with nothing to do changes hands less often, so as not to wake the processor for it. */
 export const LOCAL_IDLE_TURN_MS = 100;
 
+/** For how long after something came for others their turns are short: an admin request takes several, and each costs some 50 us. */
+export const CALLED_MS = 5;
+
 /** At most one line a second says what fails; clients decide how often it does. */
 export const TLS_LOG_INTERVAL_MS = 1_000;
 

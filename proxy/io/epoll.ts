@@ -43,9 +43,9 @@ const GONE = libc.EPOLLERR | libc.EPOLLHUP;
 const MESSAGE_WORDS = 14;
 const MESSAGE_IOV_WORD = 4;
 const MESSAGE_IOV_LENGTH_WORD = 6;
-/** `struct linger`: on, and for no time. */
 /** Of no descriptor: an event that has been delivered already. */
 const NO_GENERATION = 0xffff_ffff;
+/** `struct linger`: on, and for no time. */
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 const KEEP_IDLE = Uint8Array.of(TCP_KEEP_ALIVE.idleS, 0, 0, 0);
 const KEEP_INTERVAL = Uint8Array.of(TCP_KEEP_ALIVE.intervalS, 0, 0, 0);
@@ -55,6 +55,8 @@ export class EpollIo implements Io {
   readonly arena: Uint8Array<ArrayBuffer>;
   nowMs = performance.now();
   readonly splicer: KernelSplicer;
+  /** In the last turn, by what `wakeFor` was told of. */
+  isCalled = false;
   /** Waits in a row that came to nothing. */
   #failures = 0;
 
@@ -155,12 +157,8 @@ export class EpollIo implements Io {
       c.close(fd);
       throw new IoError(`Cannot listen on ${address}:${port}: the address is in use or not ours`);
     }
-    this.watchQuietly(fd, {
-      onReadable: () => this.#accept(fd, handler),
-      onWritable() {},
-      onHangup() {},
-      onFault() {},
-    });
+    const others = { onWritable() {}, onHangup() {}, onFault() {} };
+    this.watchQuietly(fd, { ...others, onReadable: () => this.#accept(fd, handler) });
     return { fd, port: this.#boundPort(fd) };
   }
 
@@ -371,9 +369,16 @@ export class EpollIo implements Io {
     return this.#connections === 0 && this.#stalledListeners.length === 0;
   }
 
+  /** Ends a wait where another loop of this process, by its epoll, has something to do: once for each time that something comes to it. */
+  wakeFor(epoll: Fd): void {
+    this.#growTo(epoll);
+    this.#controlFd(libc.EPOLL_CTL_ADD, epoll, libc.EPOLLIN | libc.EPOLLET);
+  }
+
   /** Waits for one batch of events, at most `waitMs` (-1: for as long as it takes), and delivers it: their number. */
   turn(waitMs: number): number {
     this.#turns++;
+    this.isCalled = false;
     const isIdle = this.#isIdle;
     const isPending = this.#tls !== null && this.#tls.hasPending;
     const untilWakeMs = Math.max(0, Math.ceil(this.#wakeAtMs - this.nowMs));
@@ -400,7 +405,10 @@ export class EpollIo implements Io {
       if (this.#generations[fd] !== events[word + 1]) continue;
       if (isFirst && this.#firsts[fd] === 0) continue;
       const handler = this.#handlers[fd];
-      if (!handler) continue;
+      if (!handler) {
+        this.isCalled = true;
+        continue;
+      }
       // Delivered once.
       if (isFirst) events[word + 1] = NO_GENERATION;
       try {
@@ -536,7 +544,7 @@ export class EpollIo implements Io {
     }
   }
 
-  #add(fd: Fd, handler: Handler, interest: number = libc.EPOLLIN): void {
+  #growTo(fd: Fd): void {
     while (this.#handlers.length <= fd) {
       this.#handlers.push(null);
       this.#generations.push(0);
@@ -544,6 +552,10 @@ export class EpollIo implements Io {
       this.#firsts.push(0);
       this.#secured.push(null);
     }
+  }
+
+  #add(fd: Fd, handler: Handler, interest: number = libc.EPOLLIN): void {
+    this.#growTo(fd);
     this.#handlers[fd] = handler;
     if (!this.#quiet.has(fd)) this.#connections++;
     this.#controlFd(libc.EPOLL_CTL_ADD, fd, interest);

@@ -68,6 +68,8 @@ export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
+/** Told once for each time that it comes to be so. */
+export const EPOLLET = 1 << 31;
 
 /** `struct epoll_event` is packed on x86-64 only: 32-bit words of one event, and where its data starts. */
 export const EPOLL_EVENT_WORDS = Deno.build.arch === "x86_64" ? 3 : 4;

@@ -8,6 +8,8 @@
 /** What Deno learnt of in one round, it works off in the next. */
 const ROUNDS = 3;
 
+const DESCRIPTORS = "/proc/self/fd";
+
 export class RuntimeTurn {
   readonly #near: Deno.TcpConn;
   readonly #far: Deno.TcpConn;
@@ -36,9 +38,29 @@ export class RuntimeTurn {
     }
   }
 
+  /** Descriptors by which Deno waits, and other loops of this process; none where that cannot be seen. */
+  static epolls(): number[] {
+    try {
+      return [...Deno.readDirSync(DESCRIPTORS)].flatMap(({ name }) =>
+        isEpoll(name) ? [Number(name)] : []
+      );
+    } catch {
+      return [];
+    }
+  }
+
   close(): void {
     this.#near.close();
     this.#far.close();
+  }
+}
+
+function isEpoll(descriptor: string): boolean {
+  try {
+    return Deno.readLinkSync(`${DESCRIPTORS}/${descriptor}`) === "anon_inode:[eventpoll]";
+  } catch {
+    // That of the list itself is gone by now.
+    return false;
   }
 }
 

@@ -11,7 +11,13 @@ import { ARENA_BYTES } from "../loop/arena.ts";
 import { commandsOf } from "./commands.ts";
 import { Engine, type FirstPlan } from "./engine.ts";
 import type { EventLoop, LoopHooks } from "./event_loop.ts";
-import { LOCAL_IDLE_TURN_MS, LOCAL_TURN_MS, WAITING_PAUSE_MS, WAITING_TURN_MS } from "../limits.ts";
+import {
+  CALLED_MS,
+  LOCAL_IDLE_TURN_MS,
+  LOCAL_TURN_MS,
+  WAITING_PAUSE_MS,
+  WAITING_TURN_MS,
+} from "../limits.ts";
 
 /** Turns without an event after which a loop counts as idle. */
 const IDLE_AFTER_TURNS = 50;
@@ -119,8 +125,8 @@ function serve(
 }
 
 /**
- * Runs a loop until it is stopped, and gives the thread to others in between: after each turn where something waits for them, and
- * without a pause at first, because most of what is waited for comes within a millisecond.
+ * Runs a loop until it is stopped, and gives the thread to others in between: where something has come for them, and after each turn where
+ * something waits for them, without a pause at first, because most of what is waited for comes within a millisecond.
  */
 async function share(
   io: EpollIo,
@@ -128,19 +134,28 @@ async function share(
   onIdle = () => {},
 ): Promise<void> {
   const runtime = await RuntimeTurn.open();
+  for (const epoll of runtime === null ? [] : RuntimeTurn.epolls()) io.wakeFor(epoll);
   let quietTurns = 0;
   /** Since when something waits. */
   let sinceMs = Infinity;
+  let calledMs = -Infinity;
+  const isCalled = () => io.nowMs - calledMs < CALLED_MS;
+  const turn = (waitMs: number) => {
+    if (io.turn(waitMs) > (io.isCalled ? 1 : 0)) quietTurns = 0;
+  };
   while (io.isRunning) {
     const turnsMs = quietTurns < IDLE_AFTER_TURNS ? LOCAL_TURN_MS : LOCAL_IDLE_TURN_MS;
     const untilMs = performance.now() + turnsMs;
     if (++quietTurns === IDLE_AFTER_TURNS) onIdle();
+    // The runtime's own turn has called by itself.
+    turn(0);
     for (let leftMs = turnsMs; io.isRunning && leftMs > 0; leftMs = untilMs - io.nowMs) {
       sinceMs = isWaiting() ? Math.min(sinceMs, io.nowMs) : Infinity;
       const hasWaited = io.nowMs - sinceMs >= WAITING_PAUSE_MS;
-      const waitMs = sinceMs === Infinity ? Math.ceil(leftMs) : hasWaited ? WAITING_TURN_MS : 0;
-      if (io.turn(waitMs) > 0) quietTurns = 0;
-      if (isWaiting()) break;
+      if (sinceMs !== Infinity) turn(hasWaited ? WAITING_TURN_MS : 0);
+      else turn(isCalled() ? WAITING_TURN_MS : Math.ceil(leftMs));
+      if (io.isCalled) calledMs = io.nowMs;
+      if (isWaiting() || isCalled()) break;
     }
     if (runtime !== null) await runtime.take();
     else await new Promise((resolve) => setTimeout(resolve, 0));
