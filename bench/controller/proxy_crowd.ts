@@ -7,8 +7,10 @@ import { LightConnection } from "./light_connection.ts";
 /** Services that one application calls. */
 export const PROXY_SERVICES = 20;
 
-/** A machine on which it takes longer measures nothing. */
+/** From one proxy that has it to the next: a machine on which that takes longer measures nothing. The first waits for all of the cluster to be read. */
 const WAIT_MS = 120_000;
+
+const LOOK_MS = 1_000;
 
 /** What a proxy is to have. */
 type Wanted = (proxy: LightConnection) => boolean;
@@ -17,6 +19,8 @@ interface Waiting {
   readonly wanted: Wanted;
   readonly missing: Set<LightConnection>;
   readonly resolve: (atMs: number) => void;
+  /** When the last of those came that have it. */
+  cameMs: number;
 }
 
 export class ProxyCrowd {
@@ -55,20 +59,24 @@ export class ProxyCrowd {
   all(wanted: Wanted): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const missing = new Set(this.#proxies.filter((proxy) => !wanted(proxy)));
-    this.#waiting = { wanted, missing, resolve };
-    const late = () => {
+    const waiting = this.#waiting = { wanted, missing, resolve, cameMs: performance.now() };
+    const look = () => {
+      if (performance.now() - waiting.cameMs < WAIT_MS) return;
       const [{ trouble }] = missing;
       reject(new Error(`${missing.size} proxies lack it: ${trouble || "none says why"}`));
     };
-    const timer = setTimeout(late, WAIT_MS);
+    const timer = setInterval(look, LOOK_MS);
     if (missing.size === 0) resolve(performance.now());
-    return promise.finally(() => clearTimeout(timer));
+    return promise.finally(() => clearInterval(timer));
   }
 
   #changed(proxy: LightConnection): void {
     if (this.#waiting === null) return;
     const { wanted, missing, resolve } = this.#waiting;
-    if (missing.has(proxy) && wanted(proxy)) missing.delete(proxy);
+    if (missing.has(proxy) && wanted(proxy)) {
+      missing.delete(proxy);
+      this.#waiting.cameMs = performance.now();
+    }
     if (missing.size > 0) return;
     this.#waiting = null;
     resolve(performance.now());
