@@ -7,6 +7,7 @@ import { startProxy } from "./start_proxy.ts";
 const STEPS = 60;
 /** An answer of another process that is not waited for by turns takes a few milliseconds, on a busy machine some of the time. */
 const QUICK_MS = 10;
+const PAIRS_MAX = 6;
 const IN_A_ROW = 5;
 const PATIENCE_MS = 30_000;
 
@@ -41,10 +42,17 @@ Deno.test({
     });
     try {
       await idle.promise;
-      const otherwiseMs = await stepsMs();
-      isWorking = true;
-      const workingMs = await stepsMs();
-      ok(workingMs * 3 < otherwiseMs, `${workingMs} ms, and ${otherwiseMs} ms otherwise`);
+      // Another process may take the time of either; a loop that makes no difference makes none in any pair.
+      const pairs: (readonly [working: number, otherwise: number])[] = [];
+      while (
+        pairs.length < PAIRS_MAX && !pairs.some(([working, otherwise]) => working * 3 < otherwise)
+      ) {
+        isWorking = false;
+        const otherwise = await stepsMs();
+        isWorking = true;
+        pairs.push([await stepsMs(), otherwise]);
+      }
+      ok(pairs.length < PAIRS_MAX, `ms: ${pairs.join("; ")}`);
     } finally {
       isWorking = true;
       await proxy.stop();
