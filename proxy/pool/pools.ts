@@ -26,7 +26,8 @@ interface Sort {
   readonly owner: PoolOwner | null;
 }
 
-const PLAIN: Sort = { security: null, owner: null };
+/** In plain, of every backend without an owner. */
+export const PLAIN: Sort = { security: null, owner: null };
 
 export class Pools {
   readonly #io: Io;

@@ -21,7 +21,7 @@ import { SplitState } from "../../routing/table/split.ts";
 import { AGAIN, BROKEN, END } from "../../proxy/io/io.ts";
 import type { Fd } from "../../proxy/io/io.ts";
 import { RelayDownstream } from "../../proxy/relay/downstream.ts";
-import { Pools } from "../../proxy/pool/pools.ts";
+import { PLAIN, Pools } from "../../proxy/pool/pools.ts";
 import { EndpointPool } from "../../proxy/pool/pool.ts";
 import { ReceiveWindow, SendWindow } from "../../proxy/protocol/http2/flow.ts";
 import { Http2Connection } from "../../proxy/protocol/http2/connection.ts";
@@ -378,8 +378,9 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     Pools.prototype,
     "of",
     (original) =>
-      function (this: Pools, ...[key, address, port, security]: never[]): unknown {
-        return original.call(this as never, key, address, port, security);
+      function (this: Pools, ...parts: never[]): unknown {
+        const [place, sort = PLAIN] = parts as unknown as Parameters<Pools["of"]>;
+        return original.call(this as never, place as never, { ...sort, owner: null } as never);
       },
     { sections: ["connectionLimits"] },
   ),
@@ -389,11 +390,12 @@ const POLICY_BUGS: readonly PlantedBug[] = [
     Pools.prototype,
     "of",
     (original) => {
-      const owners = new Map<string, never>();
-      return function (this: Pools, ...[key, address, port, security, owner]: never[]): unknown {
-        if (owner !== null) owners.set(key, owner);
-        const its = owner ?? owners.get(key);
-        return original.call(this as never, key, address, port, security, its as never);
+      const owners = new Map<string, typeof PLAIN.owner>();
+      return function (this: Pools, ...parts: never[]): unknown {
+        const [place, sort = PLAIN] = parts as unknown as Parameters<Pools["of"]>;
+        if (sort.owner !== null) owners.set(place.key, sort.owner);
+        const owner = owners.get(place.key) ?? null;
+        return original.call(this as never, place as never, { ...sort, owner } as never);
       };
     },
     { sections: ["connectionLimits"] },
