@@ -53,6 +53,13 @@ export class LoadClient {
     return answers;
   }
 
+  /** What one request of its pod's own gets: the text of an answer, with 200. Null: there is none. */
+  async ask(url: string, body?: string): Promise<string | null> {
+    const data = body === undefined ? "" : `--post-data=${body}`;
+    const { code, stdout } = await runOnNode(`${this.#exec} wget -q -O - ${data} ${url}`);
+    return code === 0 ? stdout : null;
+  }
+
   /** How many there were, and what became of those that were lost. */
   get story(): string {
     const lost = Array.from(this.losses, ([kind, count]) => `${count} lost by ${kind}`);

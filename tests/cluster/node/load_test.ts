@@ -46,13 +46,13 @@ function split(v1: number, v2: number): unknown {
   };
 }
 
-async function apply(...items: unknown[]): Promise<void> {
+async function apply(items: readonly unknown[], namespace = NAMESPACE): Promise<void> {
   const list = { apiVersion: "v1", kind: "List", items };
-  await insist(`kubectl apply -n ${NAMESPACE} -f -`, JSON.stringify(list));
+  await insist(`kubectl apply -n ${namespace} -f -`, JSON.stringify(list));
 }
 
-async function rolledOut(name: string): Promise<void> {
-  await insist(`kubectl rollout status -n ${NAMESPACE} deployment/${name} --timeout=120s`);
+async function rolledOut(name: string, namespace = NAMESPACE): Promise<void> {
+  await insist(`kubectl rollout status -n ${namespace} deployment/${name} --timeout=120s`);
 }
 
 async function podsOf(selector: string, namespace = NAMESPACE): Promise<string[]> {
@@ -118,17 +118,17 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
   await insist("weft install --image localhost/weft:test --timeout 120s");
   await insist(`kubectl create namespace ${NAMESPACE}`);
   await insist(`weft namespace add ${NAMESPACE}`);
-  await apply(
+  await apply([
     service("web", { app: "web" }),
     service("web-v1", { app: "web", version: "v1" }),
     service("web-v2", { app: "web", version: "v2" }),
     split(50, 50),
     deployment("web-v1", "v1", 2, ["server", "v1", "8080", "close"]),
     deployment("web-v2", "v2", 2, ["server", "v2", "8080", "exit"]),
-  );
+  ]);
   await rolledOut("web-v1");
   await rolledOut("web-v2");
-  await apply(deployment("client", "", 1, ["client", `http://web.${NAMESPACE}`, `${RATE}`]));
+  await apply([deployment("client", "", 1, ["client", `http://web.${NAMESPACE}`, `${RATE}`])]);
   await rolledOut("client");
   const [caller] = await podsOf("app=client");
   const client = new LoadClient(NAMESPACE, caller);
@@ -141,7 +141,7 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
 
   await step("weights change", async () => {
     for (const [v1, v2] of [[50, 50], [90, 10], [1, 3], [0, 100], [100, 0], [37, 63]]) {
-      await apply(split(v1, v2));
+      await apply([split(v1, v2)]);
       await client.splits(v1, v2);
     }
   });
@@ -178,7 +178,7 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
     await client.splits(37, 63);
     await insist(`${scale}2`);
     await insist("kubectl rollout status -n weft-system deployment/weft-controller");
-    await apply(split(25, 75));
+    await apply([split(25, 75)]);
     await client.splits(25, 75);
   });
   const controllers = await podsOf("app.kubernetes.io/component=controller", "weft-system");
@@ -186,13 +186,13 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
     for (const pod of controllers) {
       await task("weft-system", pod, "controller", "kill -s SIGKILL");
     }
-    await apply(split(75, 25));
+    await apply([split(75, 25)]);
     await client.splits(75, 25);
   });
   await step("a controller is frozen", async () => {
     await task("weft-system", controllers[0], "controller", "pause");
     try {
-      await apply(split(10, 90));
+      await apply([split(10, 90)]);
       await client.splits(10, 90);
     } finally {
       await task("weft-system", controllers[0], "controller", "resume");
@@ -202,14 +202,14 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
     await step(`${part} is killed and starts again`, async () => {
       await restart(part);
       const weight = part.length;
-      await apply(split(weight, 100 - weight));
+      await apply([split(weight, 100 - weight)]);
       await until("commands run in pods", () => client.isReachable(), Boolean);
       await client.splits(weight, 100 - weight);
     });
   }
   await step("the controllers are not heard for ten seconds", async () => {
     await withoutStream(async () => {
-      await apply(split(50, 50));
+      await apply([split(50, 50)]);
       await client.take("unheard", 10 * RATE);
     });
     await client.splits(50, 50);
@@ -223,6 +223,25 @@ Deno.test({ name: NAME + OFF_NODE, ignore: NODE === undefined }, async (t) => {
       await client.take("unheard", 2 * RATE);
       await client.splits(50, 50);
     }, caller);
+    await client.splits(50, 50);
+  });
+  await step("a namespace is deleted whose pods are answering", async () => {
+    const doomed = "load-doomed";
+    await insist(`kubectl create namespace ${doomed}`);
+    await insist(`weft namespace add ${doomed}`);
+    const args = ["server", "doomed", "8080", "close"];
+    await apply(
+      [service("web", { app: "web", version: "v1" }), deployment("web", "v1", 1, args)],
+      doomed,
+    );
+    await rolledOut("web", doomed);
+    const url = `http://web.${doomed}`;
+    await until("the Service answers", () => client.ask(url), (text) => text === "doomed");
+    const underWay = Promise.all([client.ask(`${url}/slow`), client.ask(`${url}/slow`, "x")]);
+    await until("both are there", () => client.ask(`${url}/under-way`), (text) => text === "2");
+    await insist(`kubectl delete namespace ${doomed} --timeout=120s`);
+    assert.deepEqual(await underWay, ["doomed", "doomed"]);
+    assert.equal(await client.ask(url), null);
     await client.splits(50, 50);
   });
   const seconds = (performance.now() - startedMs) / 1_000;

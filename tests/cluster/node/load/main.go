@@ -2,6 +2,7 @@
 //
 //	load server TEXT PORT END          answers TEXT; by END it closes in order at SIGTERM (close), exits at once (exit), exits in place of every 12th
 //	                                   answer (crash), or is not ready any more after as many, at /ready (unready), and closes in order
+//	                                   /slow takes five seconds, and /under-way says how many of these it has not answered yet
 //	load https TEXT PORT END           the same, by TLS, with a certificate that it has signed itself
 //	load client URL RATE               asks URL, every other time by POST, RATE times a second; it says on loopback, port 9000, what came of it
 package main
@@ -42,6 +43,8 @@ func main() {
 // Answers of a server before it fails.
 const answersMax = 12
 
+const slow = 5 * time.Second
+
 func selfSigned() *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -56,13 +59,22 @@ func selfSigned() *tls.Config {
 }
 
 func serve(text, port, end string, secured *tls.Config) {
-	var asked atomic.Int64
+	var asked, underWay atomic.Int64
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ready" {
 			if end == "unready" && asked.Load() >= answersMax {
 				w.WriteHeader(503)
 			}
 			return
+		}
+		if r.URL.Path == "/under-way" {
+			fmt.Fprint(w, underWay.Load())
+			return
+		}
+		if r.URL.Path == "/slow" {
+			underWay.Add(1)
+			defer underWay.Add(-1)
+			time.Sleep(slow)
 		}
 		if asked.Add(1) >= answersMax && end == "crash" {
 			os.Exit(1)
