@@ -92,9 +92,10 @@ func serve(text, port, end string, secured *tls.Config) {
 	done := make(chan bool)
 	go func() {
 		<-signals
-		if end != "exit" {
-			server.Shutdown(context.Background())
+		if end == "exit" {
+			os.Exit(0)
 		}
+		server.Shutdown(context.Background())
 		close(done)
 	}()
 	if err := listen(); err != http.ErrServerClosed {
