@@ -63,12 +63,18 @@ Deno.test({
         body: { spec: { service } },
         contentType: "application/merge-patch+json",
       });
+    /** Of ours: the API server itself may have one on the Service. */
     const events = async (name = "web") => {
       const { items } = await client.call("GET", "/api/v1/namespaces/app/events") as {
-        items: { reason: string; involvedObject: { name: string; uid: string } }[];
+        items: {
+          reason: string;
+          source: { component: string };
+          involvedObject: { name: string };
+        }[];
       };
-      return items.filter(({ involvedObject }) => involvedObject.name === name)
-        .map(({ reason }) => reason).sort();
+      return items.filter(({ source, involvedObject }) =>
+        source.component === "weft-controller" && involvedObject.name === name
+      ).map(({ reason }) => reason).sort();
     };
     const leaders = async () =>
       (await Promise.all([first, second].map((each) => each.metric("weft_controller_leader"))))
