@@ -67,7 +67,7 @@ export class LoadClient {
   }
 
   async isReachable(): Promise<boolean> {
-    return (await runOnNode(`${this.#exec} true`)).code === 0;
+    return (await runOnNode(`timeout 20 ${this.#exec} true`)).code === 0;
   }
 
   /** Waits until a window of requests is split between `v1` and `v2` as said, to the request. */
