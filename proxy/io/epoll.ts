@@ -55,8 +55,8 @@ export class EpollIo implements Io {
   readonly arena: Uint8Array<ArrayBuffer>;
   nowMs = performance.now();
   readonly splicer: KernelSplicer;
-  /** Events of the last turn that were of what `wakeFor` was told of. */
-  calls = 0;
+  /** In the last turn, by what `wakeFor` was told of. */
+  isCalled = false;
   /** Waits in a row that came to nothing. */
   #failures = 0;
 
@@ -378,7 +378,7 @@ export class EpollIo implements Io {
   /** Waits for one batch of events, at most `waitMs` (-1: for as long as it takes), and delivers it: their number. */
   turn(waitMs: number): number {
     this.#turns++;
-    this.calls = 0;
+    this.isCalled = false;
     const isIdle = this.#isIdle;
     const isPending = this.#tls !== null && this.#tls.hasPending;
     const untilWakeMs = Math.max(0, Math.ceil(this.#wakeAtMs - this.nowMs));
@@ -406,7 +406,7 @@ export class EpollIo implements Io {
       if (isFirst && this.#firsts[fd] === 0) continue;
       const handler = this.#handlers[fd];
       if (!handler) {
-        this.calls++;
+        this.isCalled = true;
         continue;
       }
       // Delivered once.

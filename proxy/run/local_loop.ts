@@ -139,10 +139,9 @@ async function share(
   /** Since when something waits. */
   let sinceMs = Infinity;
   let calledMs = -Infinity;
-  // A loop with requests to carry gives its thread away by turns alone: others wait a little, and no request does.
-  const isCalled = () => quietTurns > 0 && io.nowMs - calledMs < CALLED_MS;
+  const isCalled = () => io.nowMs - calledMs < CALLED_MS;
   const turn = (waitMs: number) => {
-    if (io.turn(waitMs) > io.calls) quietTurns = 0;
+    if (io.turn(waitMs) > (io.isCalled ? 1 : 0)) quietTurns = 0;
   };
   while (io.isRunning) {
     const turnsMs = quietTurns < IDLE_AFTER_TURNS ? LOCAL_TURN_MS : LOCAL_IDLE_TURN_MS;
@@ -155,7 +154,7 @@ async function share(
       const hasWaited = io.nowMs - sinceMs >= WAITING_PAUSE_MS;
       if (sinceMs !== Infinity) turn(hasWaited ? WAITING_TURN_MS : 0);
       else turn(isCalled() ? WAITING_TURN_MS : Math.ceil(leftMs));
-      if (io.calls > 0) calledMs = io.nowMs;
+      if (io.isCalled) calledMs = io.nowMs;
       if (isWaiting() || isCalled()) break;
     }
     if (runtime !== null) await runtime.take();
