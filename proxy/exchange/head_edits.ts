@@ -22,8 +22,8 @@ import type { Place } from "../route/router.ts";
 import { CALL_TIMEOUT, callTimeoutLine } from "./call_timeout.ts";
 
 /**
- * Changes a head as its policy says, and adds `lines` and those of its trace, which are written to `room` of `arena` for the next head that is composed. False:
- * more headers are dropped than a head can lack.
+ * Changes a head as its policy says, and adds `lines` and those of its trace, which are written to `room` of `arena` for the next head
+ * that is composed. False: more headers are dropped than a head can lack.
  */
 export function editHead(
   arena: Uint8Array,

@@ -2,6 +2,8 @@
  * Paths that an application may take for other ones than they are written as: `/public/../admin` is `/admin` to a server that removes dot
  * segments (RFC 3986 5.2.4). Patterns see paths as they were sent, so what such a path is allowed would be a guess.
  */
+import type { PlanMatch } from "../plan.ts";
+import { PathPattern } from "./pattern.ts";
 
 const DOT = 46;
 const SLASH = 47;
@@ -32,6 +34,11 @@ export function hasDotSegment(bytes: Uint8Array, start: number, end: number): bo
     else isDots = false;
   }
   return isDots && dots > 0;
+}
+
+/** Whether matches take some paths and not others: what an application makes of a path decides then. */
+export function judgesPaths(matches: readonly Pick<PlanMatch, "path">[]): boolean {
+  return matches.some(({ path }) => path !== null && !new PathPattern(path).isCatchAll());
 }
 
 /** The byte that two hexadecimal digits stand for; -1 where they are none. */

@@ -3,8 +3,7 @@
  * side of smi-facts 3.11. Who a caller is has been verified before; a plan in permissive mode is not asked.
  */
 import type { RefusalReason } from "../../base/refusals.ts";
-import { hasDotSegment } from "../match/dot_segments.ts";
-import { PathPattern } from "../match/pattern.ts";
+import { hasDotSegment, judgesPaths } from "../match/dot_segments.ts";
 import type { Plan, PlanTarget } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import { type AccessProfile, AccessProfiles } from "./access.ts";
@@ -27,9 +26,7 @@ export class CallerAccess {
     this.#destination = destination;
     this.#port = port;
     this.#targets = targets.filter((target) => target.destination === destination);
-    this.#judgesPaths = this.#targets.some(({ http }) =>
-      http.some(({ path }) => path !== null && !new PathPattern(path).isCatchAll())
-    );
+    this.#judgesPaths = this.#targets.some(({ http }) => judgesPaths(http));
     for (const source of this.#targets.flatMap(({ sources }) => sources)) {
       this.#profiles.set(source, null);
     }

@@ -4,9 +4,8 @@
  */
 import { IpRanges } from "../../base/ip_ranges.ts";
 import type { RefusalReason } from "../../base/refusals.ts";
-import { hasDotSegment } from "../match/dot_segments.ts";
+import { hasDotSegment, judgesPaths } from "../match/dot_segments.ts";
 import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
-import { PathPattern } from "../match/pattern.ts";
 import type { PlanEgress, PlanEgressPort } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import { fitsHost } from "./host_pattern.ts";
@@ -43,9 +42,7 @@ export class EgressRules {
       egress,
       ranges: egress.ranges && new IpRanges(egress.ranges),
       matches: egress.http && matchIndexOf(egress.http),
-      judgesPaths:
-        egress.http?.some(({ path }) => path !== null && !new PathPattern(path).isCatchAll()) ??
-          false,
+      judgesPaths: judgesPaths(egress.http ?? []),
     }));
   }
 

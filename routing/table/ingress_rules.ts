@@ -5,9 +5,8 @@
 import { IpRanges } from "../../base/ip_ranges.ts";
 import { canonicalIp } from "../../base/ip.ts";
 import { parseWorkloadId } from "../../base/spiffe.ts";
-import { hasDotSegment } from "../match/dot_segments.ts";
+import { hasDotSegment, judgesPaths } from "../match/dot_segments.ts";
 import { type MatchIndex, matchIndexOf } from "../match/match_index.ts";
-import { PathPattern } from "../match/pattern.ts";
 import type { PlanIngress, PlanIngressFrom } from "../plan.ts";
 import type { RequestHead } from "../request.ts";
 import { fitsHost } from "./host_pattern.ts";
@@ -54,9 +53,7 @@ export class IngressRules {
       from: ingress.from && new Origins(ingress.from),
       identities: ingress.principals && new Set(identitiesOf(ingress.principals, trustDomain)),
       matches: ingress.http && matchIndexOf(ingress.http),
-      judgesPaths:
-        ingress.http?.some(({ path }) => path !== null && !new PathPattern(path).isCatchAll()) ??
-          false,
+      judgesPaths: judgesPaths(ingress.http ?? []),
     }));
   }
 
