@@ -8,24 +8,18 @@
  * failed; times are of a call. Neither end decodes header blocks: what it sends is in no dynamic table, and of what it gets it counts messages.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "load.h"
 
 enum {
   BATCH = 64, FD_MAX = 1024, IN_MAX = 64 * 1024, OUT_MAX = 256 * 1024, SLOTS = 4096, FRAME_MAX = 16384,
   /* A message of 13 bytes in its frame of 5. */
-  MESSAGE = 18, MESSAGES = 1000, FRAME_HEAD = 9, WINDOW = 65535, CREDIT = 16 * 1024, US_MAX = 10000000,
+  MESSAGE = 18, MESSAGES = 1000, FRAME_HEAD = 9, WINDOW = 65535, CREDIT = 16 * 1024,
 };
 enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, WINDOW_UPDATE = 8, CONTINUATION = 9 };
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8 };
@@ -55,31 +49,12 @@ struct connection {
 static struct connection *connections[FD_MAX];
 static char is_listener[FD_MAX];
 static int epoll_fd;
-static unsigned counts[US_MAX + 1];
-static long long calls, messages, errors, taken;
+/* Of calls. */
+static struct times times;
+static long long messages, errors, taken;
 static int sends_all, is_over;
 static unsigned char request[1024];
 static int request_length;
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static struct sockaddr_in loopback(const char *port) {
-  struct sockaddr_in address;
-  memset(&address, 0, sizeof address);
-  address.sin_family = AF_INET;
-  address.sin_port = htons((unsigned short)atoi(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 static void watch(int fd, unsigned events, int operation) {
   struct epoll_event event = {.events = events, .data.fd = fd};
@@ -147,13 +122,13 @@ static void ended(struct connection *c, struct stream *s) {
     if (s->came / MESSAGE == 1) s->due = MESSAGES;
     return activate(c, s);
   }
-  double us = (now() - s->begun) * 1e6;
+  int us = microseconds(now() - s->begun);
   s->is_open = 0;
   /* A call that was answered before all of it was sent has failed. */
   if (s->came == MESSAGES * MESSAGE && s->sent == s->due) {
-    calls++;
+    times.count++;
     messages += MESSAGES + s->due;
-    counts[us < US_MAX ? (int)us : US_MAX]++;
+    times.us[us]++;
   } else {
     errors++;
   }
@@ -340,13 +315,8 @@ static int turn(void) {
 }
 
 static void serve(int count, char **ports) {
-  int one = 1;
   for (int i = 0; i < count; i++) {
-    struct sockaddr_in address = loopback(ports[i]);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) die("bind");
-    if (listen(listener, 1024) < 0) die("listen");
+    int listener = listen_at(ports[i]);
     watch(listener, EPOLLIN, EPOLL_CTL_ADD);
     is_listener[listener] = 1;
   }
@@ -358,15 +328,6 @@ static void literal(int name, const char *value) {
   request[request_length++] = (unsigned char)strlen(value);
   memcpy(request + request_length, value, strlen(value));
   request_length += (int)strlen(value);
-}
-
-static int percentile(double share) {
-  long long seen = 0;
-  for (int us = 0; us <= US_MAX; us++) {
-    seen += counts[us];
-    if ((double)seen >= share * (double)calls) return us;
-  }
-  return US_MAX;
 }
 
 static void load(char **arguments) {
@@ -402,8 +363,7 @@ static void load(char **arguments) {
   is_over = 1;
   /* Calls that stand still have failed. */
   if (now() - moved_at > STILL_SECONDS) errors += (long long)left * streams;
-  printf("answered %lld seconds %.3f errors %lld p50 %d p99 %d p99.9 %d\n", messages, now() - started,
-         (errors + (long long)(count - left) * streams) * MESSAGES, percentile(0.5), percentile(0.99), percentile(0.999));
+  report(&times, messages, now() - started, (errors + (long long)(count - left) * streams) * MESSAGES);
 }
 
 int main(int count, char **arguments) {

@@ -5,37 +5,23 @@
  * Clients are processes. Prints a line as `steady` does; times are of a connection from its opening to its end.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-enum { US_MAX = 2000000 };
+#include "load.h"
 
 /* What all clients count together. */
 struct counts {
-  long long answered, errors;
-  unsigned us[US_MAX + 1];
+  long long errors;
+  struct times times;
 };
 
 static struct counts *counts;
 /* The newest that a server gave. */
 static SSL_SESSION *session;
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static int keep(SSL *ssl, SSL_SESSION *given) {
   (void)ssl;
@@ -45,13 +31,9 @@ static int keep(SSL *ssl, SSL_SESSION *given) {
 }
 
 static int connect_to(const char *port) {
-  struct sockaddr_in address;
+  struct sockaddr_in address = loopback(port);
   struct timeval limit = {5, 0};
   int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-  memset(&address, 0, sizeof address);
-  address.sin_family = AF_INET;
-  address.sin_port = htons((unsigned short)atoi(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
@@ -94,24 +76,16 @@ static void client(char **arguments) {
   if (resumes && !exchange(context, arguments[0], request, 1)) __sync_fetch_and_add(&counts->errors, 1);
   for (double at = now(), end = at + atof(arguments[2]); at < end;) {
     int good = exchange(context, arguments[0], request, resumes);
-    double ended = now(), us = (ended - at) * 1e6;
+    double ended = now();
+    int us = microseconds(ended - at);
     at = ended;
     if (good) {
-      __sync_fetch_and_add(&counts->answered, 1);
-      __sync_fetch_and_add(&counts->us[us < US_MAX ? (int)us : US_MAX], 1);
+      __sync_fetch_and_add(&counts->times.count, 1);
+      __sync_fetch_and_add(&counts->times.us[us], 1);
     } else {
       __sync_fetch_and_add(&counts->errors, 1);
     }
   }
-}
-
-static int percentile(double share) {
-  long long seen = 0;
-  for (int us = 0; us <= US_MAX; us++) {
-    seen += counts->us[us];
-    if ((double)seen >= share * (double)counts->answered) return us;
-  }
-  return US_MAX;
 }
 
 int main(int count, char **arguments) {
@@ -131,7 +105,6 @@ int main(int count, char **arguments) {
   }
   while (wait(NULL) > 0) {
   }
-  printf("answered %lld seconds %.3f errors %lld p50 %d p99 %d p99.9 %d\n", counts->answered, now() - started,
-         counts->errors, percentile(0.5), percentile(0.99), percentile(0.999));
+  report(&counts->times, counts->times.count, now() - started, counts->errors);
   return 0;
 }

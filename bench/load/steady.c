@@ -6,22 +6,16 @@
  * Answers must have a Content-Length.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
+#include "load.h"
 
-enum { BATCH = 64, ANSWER_MAX = 16 * 1024, CONNECTIONS_MAX = 4096, LATE_MAX = 1 << 20, MICROSECONDS_MAX = 2000000 };
+enum { BATCH = 64, ANSWER_MAX = 16 * 1024, CONNECTIONS_MAX = 4096, LATE_MAX = 1 << 20 };
 static const double LAST_ANSWERS_SECONDS = 2;
 
 struct connection {
@@ -37,22 +31,11 @@ static int idle_count;
 /* When the requests were due that wait for a connection: a ring. */
 static double late[LATE_MAX];
 static unsigned late_first, late_end;
-static unsigned counts[MICROSECONDS_MAX + 1];
-static long answered, errors, under_way;
+static struct times times;
+static long errors, under_way;
 static char request[2048];
 static int request_length, epoll;
 static struct sockaddr_in address;
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static void open_connection(struct connection *connection) {
   int one = 1;
@@ -103,22 +86,12 @@ static void receive(struct connection *connection) {
   connection->answer[connection->used] = 0;
   long length = length_of(connection->answer);
   if (length == 0 || connection->used < length) return;
-  long took = (long)((now() - connection->due) * 1e6);
-  counts[took < MICROSECONDS_MAX ? took : MICROSECONDS_MAX]++;
-  answered++;
+  times.us[microseconds(now() - connection->due)]++;
+  times.count++;
   under_way--;
   if (strncmp(connection->answer + 8, " 2", 2) != 0) errors++;
   connection->due = 0;
   idle[idle_count++] = connection;
-}
-
-static long percentile(double share) {
-  double wanted = (double)answered * share, seen = 0;
-  for (long i = 0; i <= MICROSECONDS_MAX; i++) {
-    seen += counts[i];
-    if (seen >= wanted && seen > 0) return i;
-  }
-  return MICROSECONDS_MAX;
 }
 
 static void wake_at(int timer, double at) {
@@ -135,9 +108,7 @@ int main(int count, char **arguments) {
   double interval = 1 / atof(arguments[3]), seconds = atof(arguments[4]);
   if (wanted < 1 || wanted > CONNECTIONS_MAX) die("CONNECTIONS");
   prctl(PR_SET_TIMERSLACK, 1);
-  address.sin_family = AF_INET;
-  address.sin_port = htons((unsigned short)atoi(arguments[1]));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address = loopback(arguments[1]);
   request_length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", arguments[6], arguments[5]);
   epoll = epoll_create1(0);
   for (int i = 0; i < wanted; i++) open_connection(&connections[i]);
@@ -168,7 +139,6 @@ int main(int count, char **arguments) {
     }
   }
   errors += under_way + (late_end - late_first);
-  printf("answered %ld seconds %.3f errors %ld p50 %ld p99 %ld p99.9 %ld\n", answered, now() - started, errors,
-         percentile(0.5), percentile(0.99), percentile(0.999));
+  report(&times, times.count, now() - started, errors);
   return 0;
 }

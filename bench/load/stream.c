@@ -4,36 +4,16 @@
  *   stream load PORT CONNECTIONS SECONDS d|u [AUTHORITY]      prints bytes and seconds; AUTHORITY: asks by CONNECT first
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "load.h"
 
 enum { BATCH = 64, BUFFER = 64 * 1024, FD_MAX = 4096 };
 
 static char buffer[BUFFER];
 static char is_listener[FD_MAX];
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static struct sockaddr_in loopback(const char *port) {
-  struct sockaddr_in address;
-  memset(&address, 0, sizeof address);
-  address.sin_family = AF_INET;
-  address.sin_port = htons((unsigned short)atoi(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 static void watch(int epoll, int fd, unsigned events, int operation) {
   struct epoll_event event = {.events = events, .data.fd = fd};
@@ -51,13 +31,9 @@ static ssize_t move(int fd, int writes) {
 
 static void serve(int count, char **ports) {
   struct epoll_event events[BATCH];
-  int epoll = epoll_create1(0), one = 1;
+  int epoll = epoll_create1(0);
   for (int i = 0; i < count; i++) {
-    struct sockaddr_in address = loopback(ports[i]);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) die("bind");
-    if (listen(listener, 1024) < 0) die("listen");
+    int listener = listen_at(ports[i]);
     watch(epoll, listener, EPOLLIN, EPOLL_CTL_ADD);
     is_listener[listener] = 1;
   }
@@ -94,12 +70,6 @@ static int open_connection(const char *port, char way, const char *authority) {
   }
   if (write(fd, &way, 1) != 1) die("write");
   return fd;
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 static void load(char **arguments, const char *authority) {

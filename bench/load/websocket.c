@@ -6,22 +6,16 @@
  * The load prints a line as `steady` does; times are of a message and its answer. Both ends use one key, so that its answer is known.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "load.h"
 
 /* A client's frame has a mask of four bytes (RFC 6455, 5.2). */
-enum { BATCH = 256, FD_MAX = 8192, TO_SERVER = 106, TO_CLIENT = 102, HEAD_MAX = 4096, US_MAX = 2000000 };
+enum { BATCH = 256, FD_MAX = 8192, TO_SERVER = 106, TO_CLIENT = 102, HEAD_MAX = 4096 };
 
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -30,22 +24,8 @@ static char is_listener[FD_MAX], is_open[FD_MAX];
 /* Bytes of the message that has not come whole. */
 static int partial[FD_MAX];
 static double sent_at[FD_MAX];
-static unsigned counts[US_MAX + 1];
+static struct times times;
 static char buffer[64 * TO_SERVER], answers[64 * TO_CLIENT];
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static struct sockaddr_in loopback(const char *port) {
-  struct sockaddr_in address;
-  memset(&address, 0, sizeof address);
-  address.sin_family = AF_INET;
-  address.sin_port = htons((unsigned short)atoi(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 static void watch(int epoll, int fd) {
   struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
@@ -80,17 +60,13 @@ static int answer(int fd) {
 
 static void serve(int count, char **ports) {
   struct epoll_event events[BATCH];
-  int epoll = epoll_create1(0), one = 1;
+  int epoll = epoll_create1(0);
   for (int i = 0; i < 64; i++) {
     answers[i * TO_CLIENT] = (char)0x82;
     answers[i * TO_CLIENT + 1] = 100;
   }
   for (int i = 0; i < count; i++) {
-    struct sockaddr_in address = loopback(ports[i]);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) die("bind");
-    if (listen(listener, 4096) < 0) die("listen");
+    int listener = listen_at(ports[i]);
     watch(epoll, listener);
     is_listener[listener] = 1;
   }
@@ -109,12 +85,6 @@ static void serve(int count, char **ports) {
       }
     }
   }
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 static int open_connection(const char *port, const char *authority, const char *path) {
@@ -140,21 +110,11 @@ static int open_connection(const char *port, const char *authority, const char *
   return fd;
 }
 
-static int percentile(long long all, double share) {
-  long long seen = 0;
-  for (int us = 0; us <= US_MAX; us++) {
-    seen += counts[us];
-    if ((double)seen >= share * (double)all) return us;
-  }
-  return US_MAX;
-}
-
 static void load(char **arguments) {
   struct epoll_event events[BATCH];
   char message[TO_SERVER] = {(char)0x82, (char)(0x80 | 100)};
   int epoll = epoll_create1(0), connections = atoi(arguments[1]), lost = 0;
   int *fds = calloc((size_t)connections, sizeof *fds);
-  long long answered = 0;
   for (int i = 0; i < connections; i++) {
     fds[i] = open_connection(arguments[0], arguments[3], arguments[4]);
     watch(epoll, fds[i]);
@@ -179,15 +139,13 @@ static void load(char **arguments) {
       if (partial[fd] < TO_CLIENT) continue;
       partial[fd] -= TO_CLIENT;
       double at = now();
-      double us = (at - sent_at[fd]) * 1e6;
-      counts[us < US_MAX ? (int)us : US_MAX]++;
-      answered++;
+      times.us[microseconds(at - sent_at[fd])]++;
+      times.count++;
       sent_at[fd] = at;
       if (!put(fd, message, TO_SERVER)) lost++;
     }
   }
-  printf("answered %lld seconds %.3f errors %d p50 %d p99 %d p99.9 %d\n", answered, now() - started, lost,
-         percentile(answered, 0.5), percentile(answered, 0.99), percentile(answered, 0.999));
+  report(&times, times.count, now() - started, lost);
 }
 
 int main(int count, char **arguments) {
